@@ -1,0 +1,14 @@
+"""Probability distributions, a family a file, named in YAML by ``kind``.
+
+Every family is defined by its quantile function, so that a draw is a function of one
+uniform number: truncation, mixtures and common random numbers then compose exactly.
+"""
+
+from simulator.distributions._distribution import (
+    DISTRIBUTIONS,
+    Distribution,
+    DistributionSpec,
+    Floats,
+)
+
+__all__ = ["DISTRIBUTIONS", "Distribution", "DistributionSpec", "Floats"]

@@ -1,0 +1,97 @@
+"""What every distribution has: quantile, cdf, shift, truncation and random effects."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import model_validator
+
+from simulator.registry import OneOf, Plugin, Registry
+from simulator.spec import NonNegative
+
+Floats = npt.NDArray[np.float64]
+
+DISTRIBUTIONS = Registry("distribution", "simulator.distributions", "teamsim.distributions")
+
+
+class Distribution(Plugin):
+    """A real random variable, drawn by inversion of uniforms.
+
+    A family implements `quantile` and `cdf`; shift and truncation are done here. The
+    random effects are multiplicative: a draw is multiplied by
+    ``exp(run_sigma * Z_run + agent_sigma * Z_agent)`` with standard normal ``Z`` drawn once a
+    replication and once an agent (median 1), so that slow runs and slow agents exist.
+    """
+
+    shift: float = 0.0
+    """Added to every draw (a location parameter), in the unit of the variable."""
+    at_least: float | None = None
+    """Lower truncation point of the shifted variable; draws below never happen."""
+    at_most: float | None = None
+    """Upper truncation point of the shifted variable; draws above never happen."""
+    run_sigma: NonNegative = 0.0
+    """Standard deviation, on the log scale, of the effect shared by a whole replication."""
+    agent_sigma: NonNegative = 0.0
+    """Standard deviation, on the log scale, of the effect of one agent in a replication."""
+
+    @abstractmethod
+    def quantile(self, u: Floats) -> Floats:
+        """Return the quantiles at `u` (any shape, in [0, 1)) of the plain family."""
+
+    @abstractmethod
+    def cdf(self, x: Floats) -> Floats:
+        """Return the probability of a value up to `x` (any shape) under the plain family."""
+
+    def transform(self, u: Floats) -> Floats:
+        """Turn uniforms on [0, 1) into draws, shift and truncation applied.
+
+        Parameters
+        ----------
+        u : ndarray, any shape
+            Independent uniforms.
+
+        Returns
+        -------
+        ndarray, shape of `u`
+        """
+        below, inside = self.window_mass()
+        if inside < 1.0:
+            u = below + u * inside
+        x = self.quantile(u) + self.shift
+        if self.at_least is not None or self.at_most is not None:
+            x = np.clip(x, self.at_least, self.at_most)  # rounding at the edges only
+        return x
+
+    def window_mass(self) -> tuple[float, float]:
+        """Return the probability below the truncation window and inside it."""
+        below, above = 0.0, 1.0
+        if self.at_least is not None:
+            # A point mass on the edge belongs to the window.
+            edge = np.nextafter(self.at_least - self.shift, -np.inf)
+            below = float(self.cdf(np.asarray(edge)))
+        if self.at_most is not None:
+            above = float(self.cdf(np.asarray(self.at_most - self.shift)))
+        return below, above - below
+
+    @property
+    def constant(self) -> float | None:
+        """The value of a variable that never varies, else None."""
+        return None
+
+    @model_validator(mode="after")
+    def _window_is_not_empty(self) -> Self:
+        if not self.window_mass()[1] > 0.0:
+            raise ValueError(
+                f"truncation to [{self.at_least}, {self.at_most}] leaves nothing to draw"
+            )
+        return self
+
+
+def _number(value: object) -> dict[str, object]:
+    return {"kind": "deterministic", "value": value}
+
+
+DistributionSpec = Annotated[Distribution, OneOf(DISTRIBUTIONS, shorthand=_number)]

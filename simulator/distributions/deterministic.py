@@ -1,0 +1,31 @@
+"""The deterministic distribution."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from simulator.distributions._distribution import Distribution, Floats
+
+
+class Deterministic(Distribution):
+    """Always `value`."""
+
+    kind: Literal["deterministic"] = "deterministic"
+    value: float
+    """The one value."""
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return the quantiles at `u`."""
+        return np.full_like(u, self.value)
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return the probability of a value up to `x`."""
+        return np.where(x >= self.value, 1.0, 0.0)
+
+    @property
+    def constant(self) -> float | None:
+        """The value, shift applied, unless a random effect makes it vary."""
+        varies = self.run_sigma > 0 or self.agent_sigma > 0
+        return None if varies else self.value + self.shift

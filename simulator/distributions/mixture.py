@@ -1,0 +1,82 @@
+"""A finite mixture of distributions."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+from scipy.optimize import brentq
+
+from simulator.distributions._distribution import Distribution, DistributionSpec, Floats
+from simulator.spec import Positive, Spec
+
+
+class Component(Spec):
+    """One part of a mixture."""
+
+    weight: Positive
+    """Relative weight; the weights need not add up to one."""
+    distribution: DistributionSpec
+    """What is drawn when this component is chosen."""
+
+
+class Mixture(Distribution):
+    """Draws from one of several distributions, chosen by weight."""
+
+    kind: Literal["mixture"] = "mixture"
+    components: Annotated[tuple[Component, ...], Field(min_length=1)]
+    """The parts."""
+
+    @cached_property
+    def _weights(self) -> Floats:
+        weights = np.asarray([component.weight for component in self.components])
+        return weights / weights.sum()
+
+    def transform(self, u: Floats) -> Floats:
+        """Turn uniforms into draws: `u` picks the component and, rescaled, the draw in it.
+
+        A truncated mixture has no such shortcut and inverts its distribution function.
+        """
+        if self.at_least is not None or self.at_most is not None:
+            return super().transform(u)
+        edges = np.concatenate(([0.0], np.cumsum(self._weights)))
+        chosen = np.minimum(np.searchsorted(edges, u, side="right") - 1, len(self.components) - 1)
+        x = np.empty_like(u)
+        for i, component in enumerate(self.components):
+            here = chosen == i
+            inner = (u[here] - edges[i]) / self._weights[i]
+            x[here] = component.distribution.transform(np.clip(inner, 0.0, _BELOW_ONE))
+        return x + self.shift
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return the quantiles at `u`, by root finding between the components' quantiles."""
+        flat = np.clip(np.atleast_1d(u).ravel(), 0.0, _BELOW_ONE)
+        parts = np.stack([c.distribution.transform(flat) for c in self.components])
+        low, high = parts.min(axis=0), parts.max(axis=0)
+        x = [self._root(*args) for args in zip(flat, low, high, strict=True)]
+        return np.asarray(x).reshape(np.shape(u))
+
+    def _root(self, u: float, low: float, high: float) -> float:
+        def excess(x: float) -> float:
+            return float(self.cdf(np.asarray(x))) - u
+
+        if excess(low) >= 0.0:
+            return low
+        if excess(high) <= 0.0:
+            return high
+        root: float = brentq(excess, low, high, xtol=1e-12)
+        return root
+
+    def cdf(self, x: Floats) -> Floats:
+        """Return the probability of a value up to `x`."""
+        total = np.zeros(np.shape(x))
+        for weight, component in zip(self._weights, self.components, strict=True):
+            part = component.distribution
+            below, inside = part.window_mass()
+            total += weight * np.clip((part.cdf(x - part.shift) - below) / inside, 0.0, 1.0)
+        return total
+
+
+_BELOW_ONE = np.nextafter(1.0, 0.0)

@@ -1,0 +1,5 @@
+"""When it happens: the SimPy engine."""
+
+from simulator.engine.simulation import Simulation
+
+__all__ = ["Simulation"]

@@ -1,0 +1,55 @@
+"""Runs replications of a scenario on SimPy."""
+
+from __future__ import annotations
+
+import simpy
+
+from simulator.engine.asynchronous import Asynchronous
+from simulator.engine.clock import Clock
+from simulator.engine.rounds import Rounds
+from simulator.model.metrics import Metrics
+from simulator.model.team import Model
+from simulator.model.trace import Trace
+from simulator.scenario import Scenario
+
+
+class Simulation:
+    """A scenario made ready to run; replications are independent of each other.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        One point, without a sweep.
+
+    Examples
+    --------
+    >>> from simulator import Simulation, load_study
+    >>> study = load_study("scenarios/quickstart.yaml")  # doctest: +SKIP
+    >>> Simulation(study.base).run(replication=0).makespan_s  # doctest: +SKIP
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.model = Model(scenario)
+
+    def run(self, replication: int, trace: Trace | None = None) -> Metrics:
+        """Run one replication.
+
+        Parameters
+        ----------
+        replication : int
+            Its number, at least 0; with the scenario's seed it fixes every random draw.
+        trace : Trace, optional
+            Collects the events; the results are the same with and without.
+
+        Returns
+        -------
+        Metrics
+            What happened, a row of results.
+        """
+        team, streams = self.model.replicate(replication, trace)
+        env = simpy.Environment()
+        clock = Clock(env, team, self.scenario.limits)
+        timing = Rounds if self.scenario.coordination.timing == "rounds" else Asynchronous
+        timing(env, team, clock, self.scenario.coordination, streams).start()
+        return clock.run()

@@ -1,0 +1,39 @@
+"""How a sweep is cut into chunks of work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simulator.scenario import Study
+
+_TASKS_PER_CHUNK = 50_000
+_MOST_REPLICATIONS = 500
+
+
+@dataclass(frozen=True, order=True)
+class Chunk:
+    """Consecutive replications of one point: the unit of work, of storing and of resuming."""
+
+    index: int
+    point: int
+    first: int
+    count: int
+
+
+def chunks(study: Study, tasks: list[int]) -> Iterator[Chunk]:
+    """Yield the chunks of a sweep in order; they depend on nothing but the study.
+
+    Parameters
+    ----------
+    study : Study
+    tasks : list of int, shape (points,)
+        Number of tasks at each point, by which chunks are sized.
+    """
+    index = 0
+    for point in study.points:
+        size = max(1, min(_MOST_REPLICATIONS, _TASKS_PER_CHUNK // max(1, tasks[point.index])))
+        for first in range(0, point.scenario.replications, size):
+            count = min(size, point.scenario.replications - first)
+            yield Chunk(index, point.index, first, count)
+            index += 1

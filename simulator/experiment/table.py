@@ -1,0 +1,81 @@
+"""The columns of a results table."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from simulator.model.metrics import Metrics
+from simulator.scenario import Point
+from simulator.scenario.sweep import label
+
+_ARROW = {"float": pa.float64(), "int": pa.int64(), "str": pa.string(), "bool": pa.bool_()}
+
+METRIC_FIELDS = [
+    pa.field(field.name, _ARROW[str(field.type)]) for field in dataclasses.fields(Metrics)
+]
+
+
+def schema(points: Sequence[Point], axes: Sequence[str]) -> pa.Schema:
+    """Return the schema of the results of a sweep: point, axes, replication, metrics."""
+    axis_fields = [
+        pa.field(axis, _axis_type([point.overrides.get(axis) for point in points]))
+        for axis in axes
+    ]
+    return pa.schema(
+        [
+            pa.field("point", pa.int64()),
+            pa.field("point_name", pa.string()),
+            pa.field("is_baseline", pa.bool_()),
+            pa.field("parallel_fraction", pa.float64()),
+            *axis_fields,
+            pa.field("replication", pa.int64()),
+            *METRIC_FIELDS,
+        ]
+    )
+
+
+def rows(
+    point: Point,
+    schema: pa.Schema,
+    parallel_fraction: float,
+    replications: Iterable[int],
+    metrics: Sequence[Metrics],
+) -> pa.Table:
+    """Return the rows of some replications of one point."""
+    numbers = list(replications)
+    columns: dict[str, list[Any]] = {
+        "point": [point.index] * len(numbers),
+        "point_name": [point.name] * len(numbers),
+        "is_baseline": [point.is_baseline] * len(numbers),
+        "parallel_fraction": [parallel_fraction] * len(numbers),
+        "replication": numbers,
+    }
+    for field in METRIC_FIELDS:
+        columns[field.name] = [getattr(row, field.name) for row in metrics]
+    for field in schema:
+        if field.name not in columns:
+            value = _axis_value(point.overrides.get(field.name), field.type)
+            columns[field.name] = [value] * len(numbers)
+    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
+
+
+def _axis_type(values: list[Any]) -> pa.DataType:
+    said = [label(value) for value in values if value is not None]
+    if said and all(isinstance(value, bool) for value in said):
+        return pa.bool_()
+    if said and all(isinstance(value, int) and not isinstance(value, bool) for value in said):
+        return pa.int64()
+    if said and all(isinstance(value, (int, float)) for value in said):
+        return pa.float64()
+    return pa.string()
+
+
+def _axis_value(value: Any, kind: pa.DataType) -> Any:
+    if value is None:
+        return None
+    said = label(value)
+    return str(said) if kind == pa.string() else said

@@ -1,0 +1,1 @@
+"""What happens: agents, topology, protocol, workload. Pure state and rules, no clock."""

@@ -1,0 +1,154 @@
+"""The task board and the artifacts: the shared state that agents read and write."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from simulator.model.tasks import TaskGraph
+
+NOBODY = -1
+
+
+class Board:
+    """What is done, what can start, who owns what, who wrote what when.
+
+    Attributes
+    ----------
+    missing : list of int, shape (N,)
+        Dependencies of each task that are not done; one more until the task has arrived.
+    done, faulty : bytearray, shape (N,)
+    owner : list of int, shape (N,)
+        Agent that holds each task, or `NOBODY`.
+    failures : list of int, shape (N,)
+        Attempts at each task that failed their tests.
+    ready_s : list of float, shape (N,)
+        When each task could first start.
+    """
+
+    __slots__ = (
+        "_conflict_s",
+        "_writer",
+        "_written_s",
+        "done",
+        "failures",
+        "faulty",
+        "graph",
+        "left",
+        "missing",
+        "owner",
+        "ready_s",
+    )
+
+    def __init__(self, graph: TaskGraph) -> None:
+        n = len(graph)
+        self.graph = graph
+        self.left = n
+        self.missing = [len(needed) for needed in graph.dependencies]
+        if graph.arrivals_s:
+            self.missing = [count + 1 for count in self.missing]
+        self.done = bytearray(n)
+        self.faulty = bytearray(n)
+        self.owner = [NOBODY] * n
+        self.failures = [0] * n
+        self.ready_s = [0.0] * n
+        self._writer = [NOBODY] * graph.artifact_count
+        self._written_s = [0.0] * graph.artifact_count
+        self._conflict_s = [-1.0] * graph.artifact_count
+
+    def complete(self, task: int, now: float) -> list[int]:
+        """Mark `task` done and return the tasks that can start because of it."""
+        self.done[task] = 1
+        self.left -= 1
+        dependents = self.graph.dependents[task]
+        if not dependents:
+            return []
+        return [other for other in dependents if self.release(other, now)]
+
+    def release(self, task: int, now: float) -> bool:
+        """Take one hindrance off `task`; return whether it can start now."""
+        self.missing[task] -= 1
+        if self.missing[task]:
+            return False
+        self.ready_s[task] = now
+        return True
+
+    def write(self, artifact: int, agent: int, read_s: float, now: float) -> tuple[bool, bool]:
+        """Record that `agent`, which read the artifact at `read_s`, overwrites it `now`.
+
+        Returns
+        -------
+        rewrite : bool
+            Whether it had been written before.
+        conflict : bool
+            Whether this is the first write to overlap with another agent's since `read_s`.
+            In rounds this counts artifact-rounds with two or more writers.
+        """
+        writer = self._writer[artifact]
+        rewrite = writer != NOBODY
+        conflict = (
+            rewrite
+            and writer != agent
+            and self._written_s[artifact] > read_s
+            and self._conflict_s[artifact] <= read_s
+        )
+        if conflict:
+            self._conflict_s[artifact] = now
+        self._writer[artifact] = agent
+        self._written_s[artifact] = now
+        return rewrite, conflict
+
+    def writer(self, artifact: int) -> int:
+        """Return who wrote the artifact last."""
+        return self._writer[artifact]
+
+
+class TaskPool:
+    """A set of tasks with constant-time insertion, removal and random choice.
+
+    The smallest task number can be had too, by a heap with lazy deletion.
+    """
+
+    __slots__ = ("_heap", "_place", "items")
+
+    def __init__(self, tasks: int) -> None:
+        self.items: list[int] = []
+        self._place = [-1] * tasks
+        self._heap: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __contains__(self, task: int) -> bool:
+        return self._place[task] >= 0
+
+    def add(self, task: int) -> None:
+        """Put `task` in, if it is not."""
+        if self._place[task] < 0:
+            self._place[task] = len(self.items)
+            self.items.append(task)
+            heappush(self._heap, task)
+
+    def discard(self, task: int) -> None:
+        """Take `task` out, if it is in."""
+        place = self._place[task]
+        if place >= 0:
+            last = self.items.pop()
+            if last != task:
+                self.items[place] = last
+                self._place[last] = place
+            self._place[task] = -1
+
+    def first(self, count: int) -> list[int]:
+        """Return the `count` smallest tasks (fewer if there are not as many), in order."""
+        heap, place = self._heap, self._place
+        found: list[int] = []
+        while heap and len(found) < count:
+            task = heap[0]
+            if count == 1 and place[task] >= 0:
+                return [task]
+            heappop(heap)
+            if place[task] >= 0 and (not found or found[-1] != task):
+                found.append(task)
+        for task in found:
+            heappush(heap, task)
+        return found

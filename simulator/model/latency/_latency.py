@@ -1,0 +1,27 @@
+"""What every latency model does: make the sampler of one agent."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+from simulator.distributions import Distribution
+from simulator.model.streams import Draw, Purpose
+from simulator.registry import Plugin
+
+DrawFrom = Callable[[Distribution, Purpose], Draw]
+"""Gives one agent's stream of draws from a distribution, for a purpose."""
+
+Sampler = Callable[[float, int, int, int], float]
+"""``(work units, uncached input tokens, cached input tokens, output tokens) -> seconds``."""
+
+
+class LatencyModel(Plugin):
+    """Draws the duration of a call, given its size."""
+
+    @abstractmethod
+    def sampler(self, draw_from: DrawFrom) -> Sampler:
+        """Return the function that draws one agent's call durations, in seconds.
+
+        A call that takes no task has 0 work units.
+        """

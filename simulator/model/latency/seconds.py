@@ -1,0 +1,43 @@
+"""Latency as a distribution in seconds, with an increment for the work in the call."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from simulator.distributions import DistributionSpec
+from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
+from simulator.model.streams import Purpose
+from simulator.scenario.agent import constant
+from simulator.spec import NonNegative
+
+
+class Seconds(LatencyModel):
+    """``(base + per_work_unit_s * work + per_1k_input_s * input / 1000) * residual``."""
+
+    kind: Literal["seconds"] = "seconds"
+    base: DistributionSpec = Field(default_factory=lambda: constant(0.0))
+    """Seconds of any call."""
+    per_work_unit_s: NonNegative = 0.0
+    """Seconds for each work unit attempted."""
+    per_1k_input_s: NonNegative = 0.0
+    """Seconds for each 1,000 tokens read."""
+    residual: DistributionSpec = Field(default_factory=lambda: constant(1.0))
+    """Multiplies the call; its run and agent effects make slow runs and slow agents."""
+    idle: DistributionSpec | None = None
+    """Seconds of a call that takes no task, where it differs."""
+
+    def sampler(self, draw_from: DrawFrom) -> Sampler:
+        """Return the function that draws one agent's call durations, in seconds."""
+        base = draw_from(self.base, Purpose.LATENCY)
+        residual = draw_from(self.residual, Purpose.LATENCY_RESIDUAL)
+        idle = draw_from(self.idle, Purpose.LATENCY_IDLE) if self.idle is not None else None
+        per_work, per_token = self.per_work_unit_s, self.per_1k_input_s / 1000.0
+
+        def seconds(work: float, uncached: int, cached: int, output: int) -> float:
+            if idle is not None and work == 0.0:
+                return idle()
+            return (base() + per_work * work + per_token * (uncached + cached)) * residual()
+
+        return seconds

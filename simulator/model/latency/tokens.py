@@ -1,0 +1,45 @@
+"""Latency from the tokens that a call reads and writes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from simulator.distributions import DistributionSpec
+from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
+from simulator.model.streams import Purpose
+from simulator.scenario.agent import constant
+from simulator.spec import NonNegative
+
+
+class Tokens(LatencyModel):
+    """``(a + b_u * uncached + b_c * cached + c * output) * residual``, tokens in thousands.
+
+    The time to the first token grows with what is read, most of it with what no prompt cache
+    holds; the rest is decoding.
+    """
+
+    kind: Literal["tokens"] = "tokens"
+    base_s: NonNegative
+    """Seconds of any call (a)."""
+    uncached_s_per_1k: NonNegative = 0.0
+    """Seconds for each 1,000 input tokens not in the cache (b_u)."""
+    cached_s_per_1k: NonNegative = 0.0
+    """Seconds for each 1,000 input tokens in the cache (b_c)."""
+    output_s_per_1k: NonNegative
+    """Seconds for each 1,000 output tokens (c), 1000 / decode rate."""
+    residual: DistributionSpec = Field(default_factory=lambda: constant(1.0))
+    """Multiplies the call; its run and agent effects make slow runs and slow agents."""
+
+    def sampler(self, draw_from: DrawFrom) -> Sampler:
+        """Return the function that draws one agent's call durations, in seconds."""
+        residual = draw_from(self.residual, Purpose.LATENCY_RESIDUAL)
+        base, per_uncached = self.base_s, self.uncached_s_per_1k / 1000.0
+        per_cached, per_output = self.cached_s_per_1k / 1000.0, self.output_s_per_1k / 1000.0
+
+        def seconds(work: float, uncached: int, cached: int, output: int) -> float:
+            mean = base + per_uncached * uncached + per_cached * cached + per_output * output
+            return mean * residual()
+
+        return seconds

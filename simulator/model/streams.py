@@ -1,0 +1,156 @@
+"""Named random streams: every number is a pure function of what it is for.
+
+A draw is addressed by (seed, replication, kind of entity, entity, purpose, position). The
+first two make the key of a Philox generator, the others its counter (Salmon et al. 2011,
+"Parallel random numbers: as easy as 1, 2, 3"), so that any stream can be read from any
+position in about two microseconds, without holding a generator for each. The same
+replication uses the same draws at every sweep point where the entity exists: common random
+numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from itertools import repeat
+
+import numpy as np
+from scipy.special import ndtri
+
+from simulator.distributions import Distribution, Floats
+from simulator.scenario.agent import Probability
+
+Draw = Callable[[], float]
+"""Returns the next number of a stream."""
+
+_FIRST_BLOCK, _LARGEST_BLOCK = 16, 1024
+
+
+class Entity(IntEnum):
+    """What a stream belongs to."""
+
+    AGENT = 0
+    COORDINATOR = 1
+    RUN = 2
+    RUN_EFFECT = 3
+    AGENT_EFFECT = 4
+    COORDINATOR_EFFECT = 5
+
+
+class Purpose(IntEnum):
+    """What the draws of a stream decide. Numbers are part of the results: never renumber."""
+
+    LATENCY = 0
+    LATENCY_RESIDUAL = 1
+    LATENCY_IDLE = 2
+    BATCH = 3
+    OUTPUT_TOKENS = 4
+    MESSAGE_TOKENS = 5
+    ERROR = 6
+    DETECTION = 7
+    PROPAGATION = 8
+    IDLE = 9
+    TALK = 10
+    CHOICE = 11
+    DEPENDENCY_BLINDNESS = 12
+    CLAIM_BLINDNESS = 13
+    DRIFT = 14
+    ROUND_OVERHEAD = 15
+    ARRIVAL = 16
+    WORKLOAD = 17
+
+
+class Streams:
+    """The random streams of one replication.
+
+    Parameters
+    ----------
+    seed : int
+        Root of all streams, at least 0.
+    replication : int
+        Number of the replication, at least 0.
+    """
+
+    def __init__(self, seed: int, replication: int) -> None:
+        key = np.random.SeedSequence(seed, spawn_key=(replication,)).generate_state(2, np.uint64)
+        self._bits = np.random.Philox(key=key)
+        self._generator = np.random.Generator(self._bits)
+        self._counter = np.zeros(4, dtype=np.uint64)
+        self._state = {
+            "bit_generator": "Philox",
+            "state": {"counter": self._counter, "key": key},
+            "buffer": np.zeros(4, dtype=np.uint64),
+            "buffer_pos": 4,
+            "has_uint32": 0,
+            "uinteger": 0,
+        }
+
+    def block(self, entity: Entity, index: int, purpose: int, start: int, size: int) -> Floats:
+        """Return `size` uniforms on [0, 1) from position `start` (a multiple of 4)."""
+        counter = self._counter
+        counter[0] = start // 4
+        counter[1] = purpose
+        counter[2] = index
+        counter[3] = entity
+        self._bits.state = self._state
+        return self._generator.random(size)
+
+    def uniforms(self, entity: Entity, index: int, purpose: int) -> Draw:
+        """Return the stream of uniforms on [0, 1)."""
+        return self._numbers(entity, index, purpose, None, 1.0).__next__
+
+    def draws(
+        self, distribution: Distribution, entity: Entity, index: int, purpose: int
+    ) -> Draw:
+        """Return the stream of draws from `distribution`, its random effects applied."""
+        if distribution.constant is not None:
+            return repeat(distribution.constant).__next__
+        factor = math.exp(
+            self._effect(entity, index, purpose, distribution.run_sigma, distribution.agent_sigma)
+        )
+        return self._numbers(entity, index, purpose, distribution, factor).__next__
+
+    def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:
+        """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""
+        p = spec.probability
+        if p in (0.0, 1.0):
+            return -math.inf if p == 0.0 else math.inf
+        effect = self._effect(entity, index, purpose, spec.run_sigma, spec.agent_sigma)
+        return math.log(p / (1.0 - p)) + effect
+
+    def _effect(
+        self, entity: Entity, index: int, purpose: int, run_sigma: float, agent_sigma: float
+    ) -> float:
+        total = 0.0
+        if run_sigma > 0.0:
+            # One effect for the workers of a run and one for its coordinator, which may be
+            # another model.
+            total += run_sigma * self._normal(Entity.RUN_EFFECT, int(entity), purpose)
+        if agent_sigma > 0.0:
+            effect = (
+                Entity.COORDINATOR_EFFECT if entity is Entity.COORDINATOR else Entity.AGENT_EFFECT
+            )
+            total += agent_sigma * self._normal(effect, index, purpose)
+        return total
+
+    def _normal(self, entity: Entity, index: int, purpose: int) -> float:
+        u = self.block(entity, index, purpose, 0, 1)[0]
+        return float(ndtri(max(u, 2.0**-53)))
+
+    def _numbers(
+        self,
+        entity: Entity,
+        index: int,
+        purpose: int,
+        distribution: Distribution | None,
+        factor: float,
+    ) -> Iterator[float]:
+        start, size = 0, _FIRST_BLOCK
+        while True:
+            values = self.block(entity, index, purpose, start, size)
+            if distribution is not None:
+                values = distribution.transform(values) * factor
+            yield from values.tolist()
+            start += size
+            size = min(2 * size, _LARGEST_BLOCK)

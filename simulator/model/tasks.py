@@ -1,0 +1,151 @@
+"""The work: tasks, their dependencies, the artifacts they write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from heapq import heappop, heappush
+
+from simulator.spec import NonNegative, Positive, Spec
+
+
+class Task(Spec):
+    """One task as a user writes it."""
+
+    id: str
+    """Name, unique in the workload."""
+    dependencies: tuple[str, ...] = ()
+    """Names of the tasks that must be done before."""
+    files: tuple[str, ...] = ()
+    """Artifacts that the task writes; one of its own when empty."""
+    size: Positive = 1.0
+    """Work units; latency and tokens per work unit multiply it."""
+    arrival_s: NonNegative = 0.0
+    """Simulated second at which the task appears on the board."""
+
+
+@dataclass(frozen=True)
+class TaskGraph:
+    """Tasks 0..N-1 with their dependencies, in the order in which agents see them.
+
+    Attributes
+    ----------
+    names : sequence of str, shape (N,)
+    sizes : sequence of float, shape (N,)
+        Work units.
+    dependencies : sequence of sequences of int, shape (N, any)
+    artifacts : sequence of sequences of int, shape (N, any)
+        Which artifacts 0..M-1 each task writes.
+    artifact_count : int
+        M.
+    arrivals_s : sequence of float, shape (N,), or empty
+        When each task appears; empty when all are there from the start.
+    """
+
+    names: Sequence[str]
+    sizes: Sequence[float]
+    dependencies: Sequence[Sequence[int]]
+    artifacts: Sequence[Sequence[int]]
+    artifact_count: int
+    arrivals_s: Sequence[float] = field(default=())
+
+    @classmethod
+    def of(cls, tasks: Sequence[Task]) -> TaskGraph:
+        """Number the tasks and their artifacts.
+
+        Raises
+        ------
+        ValueError
+            If a name is used twice, a dependency is unknown, or dependencies form a cycle.
+        """
+        index = {task.id: i for i, task in enumerate(tasks)}
+        if len(index) < len(tasks):
+            raise ValueError(f"two tasks are called {_first_repeated(tasks)!r}")
+        dependencies = []
+        for task in tasks:
+            unknown = [name for name in task.dependencies if name not in index]
+            if unknown:
+                raise ValueError(f"task {task.id!r} depends on {unknown[0]!r}, which is no task")
+            dependencies.append(tuple(index[name] for name in dict.fromkeys(task.dependencies)))
+        artifact_index: dict[str, int] = {}
+        artifacts = [
+            tuple(
+                artifact_index.setdefault(name, len(artifact_index))
+                for name in task.files or (f"artifact of {task.id}",)
+            )
+            for task in tasks
+        ]
+        graph = cls(
+            names=tuple(index),
+            sizes=tuple(task.size for task in tasks),
+            dependencies=tuple(dependencies),
+            artifacts=tuple(artifacts),
+            artifact_count=len(artifact_index),
+            arrivals_s=tuple(t.arrival_s for t in tasks) if any(t.arrival_s for t in tasks) else (),
+        )
+        _refuse_cycles(graph)
+        return graph
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    @cached_property
+    def dependents(self) -> list[list[int]]:
+        """Which tasks wait for each task, shape (N, any)."""
+        found: list[list[int]] = [[] for _ in self.sizes]
+        for task, needed in enumerate(self.dependencies):
+            for dependency in needed:
+                found[dependency].append(task)
+        return found
+
+    @cached_property
+    def order(self) -> Sequence[int]:
+        """Tasks in topological order, the first listed first (Kahn 1962, with a heap)."""
+        if all(needed < task for task, all_ in enumerate(self.dependencies) for needed in all_):
+            return range(len(self))
+        missing = [len(needed) for needed in self.dependencies]
+        startable = [task for task, count in enumerate(missing) if count == 0]
+        found = []
+        while startable:
+            task = heappop(startable)
+            found.append(task)
+            for dependent in self.dependents[task]:
+                missing[dependent] -= 1
+                if missing[dependent] == 0:
+                    heappush(startable, dependent)
+        return found
+
+    @cached_property
+    def total_work(self) -> float:
+        """Work units of all tasks."""
+        return float(sum(self.sizes))
+
+    @cached_property
+    def critical_path(self) -> float:
+        """Work units on the longest chain of dependencies."""
+        finish = [0.0] * len(self)
+        for task in self.order:
+            start = max((finish[needed] for needed in self.dependencies[task]), default=0.0)
+            finish[task] = start + self.sizes[task]
+        return max(finish, default=0.0)
+
+
+def _first_repeated(tasks: Sequence[Task]) -> str:
+    seen: set[str] = set()
+    for task in tasks:
+        if task.id in seen:
+            break
+        seen.add(task.id)
+    return task.id
+
+
+def _refuse_cycles(graph: TaskGraph) -> None:
+    if len(graph.order) == len(graph):
+        return
+    import networkx  # noqa: PLC0415 (only to name the cycle in a message)
+
+    edges = ((d, task) for task, needed in enumerate(graph.dependencies) for d in needed)
+    cycle = networkx.find_cycle(networkx.DiGraph(edges))
+    names = [graph.names[edge[0]] for edge in cycle]
+    raise ValueError(f"the dependencies form a cycle: {' -> '.join([*names, names[0]])}")

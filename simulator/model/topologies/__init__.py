@@ -1,0 +1,5 @@
+"""Topologies: who hears whom. A file a kind; the file's name is its YAML name."""
+
+from simulator.model.topologies._topology import Channel, Topology
+
+__all__ = ["Channel", "Topology"]

@@ -1,0 +1,118 @@
+"""The typed event log of one replication.
+
+Events, and what the columns mean for each (columns not named are null):
+
+======================  =====================================================================
+``run_start``           duration_s: null. The first event, at 0.
+``task_ready``          task: can start from now on.
+``round_start``         round.
+``call_start``          agent, round, call.
+``claim_blocked``       agent, round, call, task: a dependency was not done at the call's end.
+``attempt``             agent, round, call, task; duration_s: its share of the call; outcome:
+                        done, faulty (done with a fault nobody saw), failed_test, duplicate,
+                        blocked.
+``write``               agent, round, call, artifact; outcome: first or rewrite.
+``conflict``            agent, round, call, artifact; peer: who else wrote it meanwhile.
+``message``             agent, round, call; peer: number of receivers; output_tokens.
+``call_end``            agent, round, call; duration_s; input_tokens (cached included);
+                        cached_tokens; output_tokens (message included); outcome: work, idle,
+                        coordination or cut_off.
+``round_end``           round; duration_s: since its start; peer: number of calls in it.
+``overhead``            round; duration_s: the harness's time after the round.
+``run_end``             duration_s: the makespan; outcome.
+======================  =====================================================================
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import pyarrow as pa
+
+
+class Event(StrEnum):
+    """The closed list of events."""
+
+    RUN_START = "run_start"
+    TASK_READY = "task_ready"
+    ROUND_START = "round_start"
+    CALL_START = "call_start"
+    CLAIM_BLOCKED = "claim_blocked"
+    ATTEMPT = "attempt"
+    WRITE = "write"
+    CONFLICT = "conflict"
+    MESSAGE = "message"
+    CALL_END = "call_end"
+    ROUND_END = "round_end"
+    OVERHEAD = "overhead"
+    RUN_END = "run_end"
+
+
+class Row(NamedTuple):
+    """One event; see the module for what each column means."""
+
+    time_s: float
+    event: Event
+    agent: int | None = None
+    round: int | None = None
+    call: int | None = None
+    task: int | None = None
+    artifact: int | None = None
+    peer: int | None = None
+    duration_s: float | None = None
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    outcome: str | None = None
+
+
+SCHEMA = pa.schema(
+    [
+        ("replication", pa.int64()),
+        ("seq", pa.int64()),
+        ("time_s", pa.float64()),
+        ("event", pa.string()),
+        ("agent", pa.int64()),
+        ("round", pa.int64()),
+        ("call", pa.int64()),
+        ("task", pa.int64()),
+        ("artifact", pa.int64()),
+        ("peer", pa.int64()),
+        ("duration_s", pa.float64()),
+        ("input_tokens", pa.int64()),
+        ("cached_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("outcome", pa.string()),
+    ]
+)
+"""Arrow schema of a trace; times in simulated seconds, agents and tasks by number from 0."""
+
+
+class Trace:
+    """Collects the events of one replication, in order.
+
+    Parameters
+    ----------
+    replication : int
+        Written in every row.
+    """
+
+    def __init__(self, replication: int = 0) -> None:
+        self.replication = replication
+        self.rows: list[Row] = []
+
+    def add(self, row: Row) -> None:
+        """Append one event."""
+        self.rows.append(row)
+
+    def table(self) -> pa.Table:
+        """Return the events as an Arrow table with `SCHEMA`."""
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(Row._fields)
+        count = len(self.rows)
+        arrays = {
+            "replication": [self.replication] * count,
+            "seq": range(count),
+            **dict(zip(Row._fields, columns, strict=True)),
+        }
+        return pa.table(arrays, schema=SCHEMA)

@@ -1,0 +1,50 @@
+"""Independent tasks that arrive over time: the team as a queueing system."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+
+from simulator.distributions import DistributionSpec
+from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.tasks import TaskGraph
+from simulator.model.workloads._workload import Workload
+from simulator.spec import Positive
+
+
+class Arrivals(Workload):
+    """`tasks` independent tasks with random times between arrivals.
+
+    Exponential times make a Poisson process; with exponential latencies and immediate
+    claims, n asynchronous agents are then an M/M/n queue.
+    """
+
+    is_random: ClassVar[bool] = True
+
+    kind: Literal["arrivals"] = "arrivals"
+    tasks: Annotated[int, Field(ge=1, le=10_000_000)]
+    """How many tasks arrive."""
+    interarrival_s: DistributionSpec
+    """Seconds between two arrivals."""
+    size: Positive = 1.0
+    """Work units of a task."""
+
+    def graph(self, streams: Streams | None) -> TaskGraph:
+        """Return the tasks with the arrival times of this replication."""
+        assert streams is not None
+        gap = streams.draws(self.interarrival_s, Entity.RUN, 0, Purpose.ARRIVAL)
+        arrivals = np.cumsum([max(gap(), 0.0) for _ in range(self.tasks)])
+        return TaskGraph(
+            names=[f"task-{i + 1}" for i in range(self.tasks)],
+            sizes=[self.size] * self.tasks,
+            dependencies=[()] * self.tasks,
+            artifacts=[(i,) for i in range(self.tasks)],
+            artifact_count=self.tasks,
+            arrivals_s=arrivals.tolist(),
+        )
+
+    def amdahl_fraction(self, graph: TaskGraph) -> float:
+        """Return 1: no task waits for another."""
+        return 1.0

@@ -1,0 +1,63 @@
+"""Tasks with dependencies, listed in the scenario or in a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import ValidationInfo, model_validator
+
+from simulator.model.streams import Streams
+from simulator.model.tasks import Task, TaskGraph
+from simulator.model.workloads._workload import Workload
+
+
+class Dag(Workload):
+    """A directed acyclic graph of tasks, from `tasks` or from the file at `path`."""
+
+    kind: Literal["dag"] = "dag"
+    path: str | None = None
+    """JSON or YAML list of tasks, relative to the scenario file; read when it is loaded."""
+    tasks: tuple[Task, ...] = ()
+    """The tasks, in the order in which agents see them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file(cls, data: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        path = data.get("path")
+        if path is None or data.get("tasks"):
+            return data
+        directory = (info.context or {}).get("directory", Path())
+        return {**data, "tasks": _read_tasks(Path(directory) / str(path))}
+
+    @model_validator(mode="after")
+    def _is_a_graph(self) -> Self:
+        if not self.tasks:
+            raise ValueError("a dag needs 'tasks', or the 'path' of a file that lists them")
+        TaskGraph.of(self.tasks)
+        return self
+
+    @cached_property
+    def _graph(self) -> TaskGraph:
+        return TaskGraph.of(self.tasks)
+
+    def graph(self, streams: Streams | None) -> TaskGraph:
+        """Return the tasks listed."""
+        return self._graph
+
+
+def _read_tasks(path: Path) -> Sequence[object]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ValueError(f"no such file: {path}") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+    if not isinstance(found, list) or not found:
+        raise ValueError(f"{path} must hold a list of tasks")
+    return found

@@ -1,0 +1,173 @@
+"""Plugins found by name: one file in a package, or an entry point of another distribution.
+
+A registry is bound to a package such as ``simulator.model.topologies``. The file
+``ring.py`` in it *is* the topology ``ring``: there is no list to keep. A class from another
+distribution joins by an entry point in the registry's group. Nothing is imported before
+it is asked for, so that start-up stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from simulator.errors import TeamsimError, unknown_name
+from simulator.spec import Spec
+
+
+class Plugin(Spec):
+    """What YAML says about one plugin: its ``kind`` and its parameters.
+
+    A subclass declares ``kind: Literal["its_name"] = "its_name"``, its parameters as
+    pydantic fields, and the behaviour that its registry's family asks for as methods.
+    """
+
+    kind: str
+
+    def problem_in(self, scenario: Any) -> str | None:
+        """Return what is wrong with this plugin in that scenario, or None."""
+        return None
+
+
+class Registry:
+    """The plugins of one family, by name.
+
+    Parameters
+    ----------
+    family : str
+        What a plugin of this registry is called in messages, for example ``"topology"``.
+    package : str
+        Dotted package whose modules are the built-in plugins, a module a plugin.
+    entry_point_group : str
+        Entry-point group by which other distributions add plugins.
+    """
+
+    def __init__(self, family: str, package: str, entry_point_group: str) -> None:
+        self.family = family
+        self.package = package
+        self.entry_point_group = entry_point_group
+
+    @cached_property
+    def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+        found = importlib.metadata.entry_points(group=self.entry_point_group)
+        return {point.name: point for point in found}
+
+    @cached_property
+    def _modules(self) -> frozenset[str]:
+        path = importlib.import_module(self.package).__path__
+        return frozenset(
+            module.name for module in pkgutil.iter_modules(path) if not module.name.startswith("_")
+        )
+
+    def names(self) -> list[str]:
+        """Return the names of all plugins, sorted."""
+        return sorted(self._modules | self._entry_points.keys())
+
+    def get(self, name: str) -> type[Any]:
+        """Return the plugin class called `name`.
+
+        Raises
+        ------
+        TeamsimError
+            If there is none; the message names the nearest and all the others.
+        """
+        if name in self._modules:
+            return _the_plugin_in(f"{self.package}.{name}")
+        if name in self._entry_points:
+            loaded: type[Any] = self._entry_points[name].load()
+            return loaded
+        raise TeamsimError(unknown_name(self.family, name, self.names()))
+
+
+def _the_plugin_in(module_name: str) -> type[Any]:
+    module = importlib.import_module(module_name)
+    name = module_name.rpartition(".")[2]
+    for _, member in inspect.getmembers(module, inspect.isclass):
+        if member.__module__ == module_name and _kind_of(member) == name:
+            return member
+    raise TypeError(f"{module_name} defines no class whose kind is {name!r}")
+
+
+def _kind_of(member: type[Any]) -> object:
+    if issubclass(member, BaseModel):
+        field = member.model_fields.get("kind")
+        return field.default if field else None
+    return getattr(member, "kind", None)
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """Pydantic annotation: the field holds one plugin of `registry`.
+
+    YAML may give a mapping with ``kind`` or, where every parameter has a default, the bare
+    name. `shorthand` turns any other scalar into a mapping (a number into a distribution).
+    """
+
+    registry: Registry
+    shorthand: Callable[[object], dict[str, object]] | None = None
+
+    def __get_pydantic_core_schema__(
+        self, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda plugin: plugin.model_dump(mode="json", exclude_unset=False)
+            ),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"$ref": f"#/$defs/{self.registry.family.replace(' ', '_')}"}
+
+    def _validate(self, value: object, info: core_schema.ValidationInfo) -> Plugin:
+        if isinstance(value, Plugin):
+            return value
+        fields = self._mapping(value)
+        kind = fields.get("kind")
+        if not isinstance(kind, str):
+            raise PydanticCustomError(
+                "kind",
+                "a {family} needs a 'kind' (allowed: {names})",
+                {"family": self.registry.family, "names": ", ".join(self.registry.names())},
+            )
+        try:
+            plugin_class = self.registry.get(kind)
+        except TeamsimError as error:
+            raise PydanticCustomError("kind", "{reason}", {"reason": str(error)}) from None
+        plugin: Plugin = plugin_class.model_validate(fields, context=info.context)
+        return plugin
+
+    def _mapping(self, value: object) -> dict[str, object]:
+        if isinstance(value, dict):
+            return value
+        if isinstance(value, str):
+            return {"kind": value}
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if self.shorthand is not None and is_number:
+            return self.shorthand(value)
+        raise PydanticCustomError(
+            "kind", "a {family} is a name or a mapping with 'kind'", {"family": self.registry.family}
+        )
+
+
+def plugin_json_schema(registry: Registry, also: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the JSON Schema of one plugin field: any plugin's mapping, a bare name, or `also`."""
+    mappings = []
+    for name in registry.names():
+        schema = registry.get(name).model_json_schema(ref_template="#/$defs/{model}")
+        schema.pop("$defs", None)
+        schema["required"] = sorted({*schema.get("required", []), "kind"})
+        mappings.append(schema)
+    return {"anyOf": [*mappings, {"enum": registry.names()}, *also]}
+

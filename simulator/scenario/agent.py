@@ -1,0 +1,149 @@
+"""What YAML may say about one agent: a stochastic service node that makes LLM calls."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from simulator.distributions import Distribution, DistributionSpec
+from simulator.distributions.deterministic import Deterministic
+from simulator.registry import OneOf, Plugin, Registry
+from simulator.spec import Fraction, NonNegative, Positive, Spec
+
+LATENCY_MODELS = Registry("latency model", "simulator.model.latency", "teamsim.latency_models")
+
+
+def constant(value: float) -> Distribution:
+    """Return the distribution that is always `value`."""
+    return Deterministic(value=value)
+
+
+class Probability(Spec):
+    """A probability that may differ between runs and between agents.
+
+    The effects are normal on the logit scale: an agent's probability is
+    ``expit(logit(p) + run_sigma * Z_run + agent_sigma * Z_agent)``.
+    """
+
+    probability: Fraction
+    """Median probability, 0 to 1."""
+    run_sigma: NonNegative = 0.0
+    """Standard deviation of the run's effect, on the logit scale."""
+    agent_sigma: NonNegative = 0.0
+    """Standard deviation of the agent's effect, on the logit scale."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_number_is_enough(cls, data: Any) -> Any:
+        is_number = isinstance(data, (int, float)) and not isinstance(data, bool)
+        return {"probability": data} if is_number else data
+
+
+class Tokens(Spec):
+    """Tokens that one call writes."""
+
+    output: DistributionSpec = Field(default_factory=lambda: constant(300.0))
+    """Output tokens of a call apart from its tasks and its message."""
+    per_work_unit: NonNegative = 0.0
+    """Output tokens for each work unit of the tasks attempted in the call."""
+    message: DistributionSpec = Field(default_factory=lambda: constant(150.0))
+    """Tokens of a message to the others; part of the sender's output."""
+
+
+class Context(Spec):
+    """What an agent reads before each call, in tokens."""
+
+    system_tokens: NonNegative = 1500.0
+    """System prompt and tools."""
+    board_tokens_per_task: NonNegative = 25.0
+    """The task board, for each task on it."""
+    retention: Fraction = 1.0
+    """Share of what was read and written that stays in the context for the next call."""
+    window_tokens: Positive = 200_000.0
+    """Context limit; beyond it the retained context is compacted."""
+    compaction: Fraction = 0.2
+    """Share of the window that is kept when the context is compacted."""
+    cache: bool = True
+    """Whether the system prompt and the retained context are read from the prompt cache."""
+
+
+class Behaviour(Spec):
+    """What an agent does besides the work it should do."""
+
+    idle: Probability = Probability(probability=0.0)
+    """Probability that a call takes no task although there is one."""
+    talk: Fraction = 1.0
+    """Probability that a call that did work ends with a message."""
+    chatter: Fraction = 0.0
+    """Probability that an idle call ends with a message."""
+    dependency_blindness: Fraction = 0.0
+    """Probability, a pick, of choosing among all open tasks whether or not they can start."""
+    claim_blindness: Fraction = 0.0
+    """Probability, a pick, of choosing a task that another agent has claimed, if there is one."""
+
+
+class Errors(Spec):
+    """How attempts at tasks go wrong."""
+
+    probability: Probability = Probability(probability=0.0)
+    """Probability that an attempt is faulty."""
+    detection: Fraction = 1.0
+    """Probability that the agent's own tests find a fault, so that the task is done again."""
+    propagation: Fraction = 1.0
+    """Probability that a fault left in a task makes a dependent task faulty too."""
+
+
+class Drift(Spec):
+    """A state of each agent that grows as it works and makes it err, idle and slow down.
+
+    After every call the state moves by one `step`, never below 0; hearing from others
+    multiplies it by ``1 - sync``.
+    """
+
+    step: DistributionSpec = Field(default_factory=lambda: constant(0.0))
+    """Change of the state at each call (a random walk; ``normal`` may also go down)."""
+    per_1k_tokens: NonNegative = 0.0
+    """Further growth for each 1,000 tokens read and written."""
+    sync: Fraction = 0.5
+    """Share of the state that a call with news from others takes away."""
+    error_logit: NonNegative = 1.0
+    """Increase of the logit of the error probability for each unit of drift."""
+    idle_logit: NonNegative = 0.0
+    """Increase of the logit of the idle probability for each unit of drift."""
+
+
+class Price(Spec):
+    """Prices in US dollars for a million tokens."""
+
+    input_per_mtok: NonNegative = 0.0
+    """Uncached input."""
+    cached_input_per_mtok: NonNegative = 0.0
+    """Input read from the prompt cache."""
+    output_per_mtok: NonNegative = 0.0
+    """Output."""
+
+
+class Agent(Spec):
+    """An agent: one LLM call at a time, each with its latency, batch, errors and drift."""
+
+    profile: str | None = None
+    """Name of a shipped profile, or a YAML file, whose fields stand where this one is silent."""
+    source: str | None = None
+    """Where the parameters come from (profiles say it)."""
+    latency: Annotated[Plugin, OneOf(LATENCY_MODELS)]
+    """Duration of a call."""
+    batch: DistributionSpec = Field(default_factory=lambda: constant(1.0))
+    """Tasks attempted in one call; a draw is rounded and at least 1."""
+    tokens: Tokens = Tokens()
+    """Tokens that one call writes."""
+    context: Context = Context()
+    """Tokens that one call reads."""
+    behaviour: Behaviour = Behaviour()
+    """Idling, talking, overlooking."""
+    errors: Errors = Errors()
+    """Faulty attempts."""
+    drift: Drift = Drift()
+    """Growing unreliability."""
+    price: Price = Price()
+    """What tokens cost."""

@@ -1,0 +1,210 @@
+"""YAML text to plain data that remembers where each value was said."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from simulator.errors import Problem, ScenarioError
+
+Path_ = tuple[str | int, ...]
+
+_MAX_VALUES = 200_000
+"""Values a document may hold once its aliases are expanded (a YAML bomb holds billions)."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, reading ``1e-3`` as a number (YAML 1.2) rather than a string (1.1)."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+class Source:
+    """A document as plain data, with the place in a file (or argument) of each value.
+
+    Attributes
+    ----------
+    data : Any
+        Mappings, lists and scalars.
+    """
+
+    def __init__(self, data: Any, origins: dict[Path_, str]) -> None:
+        self.data = data
+        self._origins = origins
+
+    @classmethod
+    def read(cls, path: Path) -> Source:
+        """Read a YAML file.
+
+        Raises
+        ------
+        ScenarioError
+            If the file is missing, empty, not UTF-8, not YAML, or too large once expanded.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise ScenarioError([Problem(str(path), "", "no such file")]) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScenarioError([Problem(str(path), "", f"cannot be read: {error}")]) from None
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> Source:
+        """Parse YAML text; `name` is what errors call it."""
+        reader = _Reader(name)
+        try:
+            reader.loader = _Loader(text)
+            node = reader.loader.get_single_node()
+        except yaml.YAMLError as error:
+            raise ScenarioError([_syntax_problem(name, error)]) from None
+        if node is None:
+            raise ScenarioError([Problem(name, "", "the file is empty; a scenario is a mapping")])
+        try:
+            data = reader.value(node, ())
+        except yaml.YAMLError as error:
+            raise ScenarioError([_syntax_problem(name, error)]) from None
+        return cls(data, reader.origins)
+
+    def copy(self) -> Source:
+        """Return an independent copy."""
+        return Source(copy.deepcopy(self.data), dict(self._origins))
+
+    def origin(self, path: Path_) -> str:
+        """Return where the value at `path`, or the nearest one around it, was said."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self._origins:
+                return self._origins[path[:length]]
+        return ""
+
+    def set(self, dotted: str, value: Any, origin: str) -> None:
+        """Set the field at a dotted path, making mappings on the way.
+
+        Raises
+        ------
+        ScenarioError
+            If the path runs through a value that has no fields.
+        """
+        keys = dotted.split(".")
+        node = self.data
+        for depth, key in enumerate(keys[:-1]):
+            node = self._step(node, key, keys[: depth + 1], origin)
+        last: str | int = keys[-1]
+        if isinstance(node, list):
+            last = _index(node, keys[-1], dotted, origin)
+        elif not isinstance(node, dict):
+            raise ScenarioError([Problem(origin, dotted, f"{node!r} has no fields")])
+        node[last] = copy.deepcopy(value)
+        self._origins[_as_path(keys)] = origin
+
+    def _step(self, node: Any, key: str, so_far: list[str], origin: str) -> Any:
+        if isinstance(node, list):
+            return node[_index(node, key, ".".join(so_far), origin)]
+        if not isinstance(node, dict):
+            raise ScenarioError([Problem(origin, ".".join(so_far), f"{node!r} has no fields")])
+        if isinstance(node.get(key), str):  # `topology: ring` is short for `{kind: ring}`
+            node[key] = {"kind": node[key]}
+        if node.get(key) is None:
+            node[key] = {}
+        return node[key]
+
+    def merge_under(self, path: Path_, base: Source) -> None:
+        """Fill the mapping at `path` with what `base` says and it does not."""
+        target = self._at(path)
+        for inner, origin in base._origins.items():
+            self._origins.setdefault(path + inner, origin)
+        _fill(target, base.data)
+
+    def _at(self, path: Path_) -> Any:
+        node = self.data
+        for key in path:
+            node = node[key]
+        return node
+
+
+def _fill(target: dict[str, Any], base: Mapping[str, Any]) -> None:
+    for key, value in base.items():
+        if key not in target:
+            target[key] = copy.deepcopy(value)
+        elif isinstance(target[key], dict) and isinstance(value, dict):
+            same_kind = target[key].get("kind", value.get("kind")) == value.get("kind")
+            if same_kind:
+                _fill(target[key], value)
+
+
+def _index(node: list[Any], key: str, path: str, origin: str) -> int:
+    if not key.isdigit() or int(key) >= len(node):
+        message = f"{key!r} is no index of a list of {len(node)}"
+        raise ScenarioError([Problem(origin, path, message)])
+    return int(key)
+
+
+def _as_path(keys: list[str]) -> Path_:
+    return tuple(int(key) if key.isdigit() else key for key in keys)
+
+
+class _Reader:
+    """Walks a node tree once, noting line numbers, refusing duplicate keys and bombs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.origins: dict[Path_, str] = {}
+        self.loader: _Loader
+        self._values = 0
+        self._open: set[int] = set()
+
+    def value(self, node: yaml.Node, path: Path_) -> Any:
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            raise self._error(node, path, f"more than {_MAX_VALUES:,} values once expanded")
+        if id(node) in self._open:
+            raise self._error(node, path, "an alias contains itself")
+        self.origins[path] = f"{self.name}:{node.start_mark.line + 1}"
+        if isinstance(node, yaml.ScalarNode):
+            return self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+        self._open.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            result: Any = [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
+        else:
+            result = dict(self._items(node, path))
+        self._open.discard(id(node))
+        return result
+
+    def _items(self, node: yaml.Node, path: Path_) -> Iterator[tuple[str, Any]]:
+        seen: set[str] = set()
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error(key_node, path, "a key must be a plain word")
+            key = key_node.value
+            if key in seen:
+                raise self._error(key_node, (*path, key), "this key is said twice")
+            seen.add(key)
+            yield key, self.value(value_node, (*path, key))
+
+    def _error(self, node: yaml.Node, path: Path_, message: str) -> ScenarioError:
+        origin = f"{self.name}:{node.start_mark.line + 1}"
+        return ScenarioError([Problem(origin, dotted(path), message)])
+
+
+def dotted(path: Path_) -> str:
+    """Write a path the way users type it: ``team.agent.batch``."""
+    return ".".join(str(key) for key in path)
+
+
+def _syntax_problem(name: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    origin = f"{name}:{mark.line + 1}" if mark else name
+    what = getattr(error, "problem", None) or str(error)
+    if "'\\t'" in what:
+        what = "a tab cannot indent YAML; use spaces"
+    return Problem(origin, "", f"not YAML: {what}")

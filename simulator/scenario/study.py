@@ -1,0 +1,222 @@
+"""A scenario file made ready: overrides and profiles applied, every point validated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from simulator.errors import Problem, ScenarioError, unknown_name
+from simulator.scenario.schema import Scenario
+from simulator.scenario.source import Path_, Source, dotted
+from simulator.scenario.sweep import Overrides, SweepError, parse_sweep, point_name
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a sweep: a scenario with its place in the experiment."""
+
+    index: int
+    name: str
+    overrides: Overrides
+    """Dotted paths and values by which it differs from the file."""
+    is_baseline: bool
+    """Whether it is the single-agent baseline of other points."""
+    scenario: Scenario
+
+
+class Study:
+    """A scenario file with its sweep.
+
+    Use `load_study` or `parse_study` to make one.
+    """
+
+    def __init__(self, source: Source, directory: Path) -> None:
+        self._source = source
+        self._directory = directory
+
+    @cached_property
+    def base(self) -> Scenario:
+        """The scenario as it stands, without its sweep.
+
+        Raises
+        ------
+        ScenarioError
+            If a field is wrong or missing.
+        """
+        return self._scenario({}, "")
+
+    @cached_property
+    def points(self) -> tuple[Point, ...]:
+        """Every point of the sweep (the base alone when there is none), baselines included.
+
+        Raises
+        ------
+        ScenarioError
+            If any point is wrong.
+        """
+        baseline = self._raw("baseline") or {}
+        found: dict[str, tuple[str, Overrides, bool]] = {}
+        for name, overrides in self._sweep:
+            key = point_name(overrides)
+            is_baseline = bool(baseline) and {**overrides, **baseline} == overrides
+            found.setdefault(key, (name, overrides, is_baseline))
+        for _, overrides, _ in list(found.values()):
+            if baseline:
+                alone = {**overrides, **baseline}
+                found.setdefault(point_name(alone), (point_name(alone), alone, True))
+        return tuple(
+            Point(i, name, overrides, flag, self._scenario(overrides, name))
+            for i, (name, overrides, flag) in enumerate(found.values())
+        )
+
+    @cached_property
+    def axes(self) -> list[str]:
+        """The dotted paths that differ between points, in the order first met."""
+        return list(dict.fromkeys(path for point in self.points for path in point.overrides))
+
+    def _raw(self, key: str) -> Any:
+        return self._source.data.get(key) if isinstance(self._source.data, dict) else None
+
+    @cached_property
+    def _sweep(self) -> list[tuple[str, Overrides]]:
+        try:
+            return parse_sweep(self._raw("sweep"))
+        except SweepError as error:
+            path = ("sweep", *error.path)
+            problem = Problem(self._source.origin(path), dotted(path), error.message)
+            raise ScenarioError([problem]) from None
+
+    def _scenario(self, overrides: Overrides, name: str) -> Scenario:
+        source = self._source.copy()
+        origins = _origins_of_overrides(self._source, name)
+        for path, value in overrides.items():
+            source.set(path, value, origins.get(path, source.origin(("sweep",))))
+        if isinstance(source.data, dict):
+            source.data.pop("sweep", None)
+            source.data.pop("baseline", None)
+            self._merge_profiles(source)
+        try:
+            return Scenario.model_validate(source.data, context={"directory": self._directory})
+        except ValidationError as error:
+            raise ScenarioError(_problems(error, source)) from None
+
+    def _merge_profiles(self, source: Source) -> None:
+        team = source.data.get("team")
+        if not isinstance(team, dict) or not isinstance(team.get("agent"), dict):
+            return
+        self._merge_profile(source, ("team", "agent"))
+        if isinstance(team.get("coordinator"), dict):
+            self._merge_profile(source, ("team", "coordinator"))
+            source.merge_under(("team", "coordinator"), Source(team["agent"], {}))
+
+    def _merge_profile(self, source: Source, path: Path_) -> None:
+        name = source.data["team"][path[-1]].get("profile")
+        if not isinstance(name, str):
+            return
+        if name.endswith((".yaml", ".yml")):
+            profile = Source.read(self._directory / name)
+        elif name in profile_names():
+            profile = Source.parse(profile_text(name), f"profile {name}")
+        else:
+            where = (*path, "profile")
+            message = unknown_name("profile", name, profile_names())
+            raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
+        source.merge_under(path, profile)
+
+
+def load_study(path: Path, settings: Sequence[str] = ()) -> Study:
+    """Read a scenario file and apply ``path=value`` settings to it.
+
+    Parameters
+    ----------
+    path : Path
+        A YAML file.
+    settings : sequence of str
+        ``dotted.path=value`` with the value in YAML, as given by ``--set``.
+
+    Raises
+    ------
+    ScenarioError
+        If the file cannot be read or a setting cannot be applied. Wrong fields are found
+        when `Study.base` or `Study.points` is asked for.
+    """
+    source = Source.read(path)
+    for setting in settings:
+        _apply(setting, source)
+    return Study(source, path.parent)
+
+
+def parse_study(text: str, name: str = "<text>", directory: Path = Path()) -> Study:
+    """Make a study of YAML text; file names in it are relative to `directory`."""
+    return Study(Source.parse(text, name), directory)
+
+
+def profile_names() -> list[str]:
+    """Return the names of the agent profiles that ship with the simulator."""
+    files = (resources.files("simulator") / "profiles").iterdir()
+    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+
+
+def profile_text(name: str) -> str:
+    """Return the YAML text of a shipped profile."""
+    return (resources.files("simulator") / "profiles" / f"{name}.yaml").read_text("utf-8")
+
+
+def _apply(setting: str, source: Source) -> None:
+    path, equals, text = setting.partition("=")
+    origin = f"--set {setting}"
+    if not equals or not path.strip():
+        raise ScenarioError([Problem(origin, "", "a setting is path=value")])
+    try:
+        value = Source.parse(text, origin).data if text.strip() else None
+    except ScenarioError as error:
+        message = error.problems[0].message
+        raise ScenarioError([Problem(origin, path, message)]) from None
+    if not isinstance(source.data, dict):
+        return
+    source.set(path.strip(), value, origin)
+
+
+def _origins_of_overrides(source: Source, point: str) -> dict[str, str]:
+    origins: dict[str, str] = {}
+    raw = source.data.get("sweep") if isinstance(source.data, dict) else None
+    if isinstance(raw, dict):
+        origins = {path: source.origin(("sweep", path)) for path in raw}
+    for i, entry in enumerate(raw if isinstance(raw, list) else []):
+        if isinstance(entry, dict) and entry.get("name") == point:
+            origins = {path: source.origin(("sweep", i, path)) for path in entry}
+    for path in source.data.get("baseline") or {} if isinstance(source.data, dict) else {}:
+        origins.setdefault(path, source.origin(("baseline", path)))
+    return origins
+
+
+def _problems(error: ValidationError, source: Source) -> list[Problem]:
+    return [
+        Problem(source.origin(path), dotted(path), _message(dict(detail)))
+        for detail in error.errors(include_url=False)
+        for path in [tuple(detail["loc"])]
+    ]
+
+
+def _message(detail: dict[str, Any]) -> str:
+    kind, message = detail["type"], detail["msg"]
+    if kind in {"unknown_key", "kind"}:
+        return str(message)
+    if kind == "missing":
+        return "this field is required and missing"
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    found = yaml.safe_dump(_short(detail["input"]), default_flow_style=True, width=10_000)
+    found = found.removesuffix("\n").removesuffix("\n...")
+    return f"{message}; found {found if len(found) <= 60 else found[:57] + '...'}"
+
+
+def _short(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else str(value)
+
