@@ -12,7 +12,7 @@ import importlib
 import importlib.metadata
 import inspect
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -49,12 +49,22 @@ class Registry:
         Dotted package whose modules are the built-in plugins, a module a plugin.
     entry_point_group : str
         Entry-point group by which other distributions add plugins.
+    takes_numbers : bool
+        Whether a bare number stands for ``{kind: deterministic, value: number}``.
     """
 
-    def __init__(self, family: str, package: str, entry_point_group: str) -> None:
+    def __init__(
+        self, family: str, package: str, entry_point_group: str, takes_numbers: bool = False
+    ) -> None:
         self.family = family
+        self.takes_numbers = takes_numbers
         self.package = package
         self.entry_point_group = entry_point_group
+
+    @property
+    def definition(self) -> str:
+        """Name of the family's definition in a JSON Schema."""
+        return self.family.replace(" ", "_")
 
     @cached_property
     def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
@@ -109,11 +119,10 @@ class OneOf:
     """Pydantic annotation: the field holds one plugin of `registry`.
 
     YAML may give a mapping with ``kind`` or, where every parameter has a default, the bare
-    name. `shorthand` turns any other scalar into a mapping (a number into a distribution).
+    name or, where the registry takes them, a number.
     """
 
     registry: Registry
-    shorthand: Callable[[object], dict[str, object]] | None = None
 
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler
@@ -128,7 +137,8 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"$ref": f"#/$defs/{self.registry.family.replace(' ', '_')}"}
+        # A marker: pydantic knows no definition of the family yet (see `refer_to_families`).
+        return {FAMILY: self.registry.definition}
 
     def _validate(self, value: object, info: core_schema.ValidationInfo) -> Plugin:
         if isinstance(value, Plugin):
@@ -154,20 +164,40 @@ class OneOf:
         if isinstance(value, str):
             return {"kind": value}
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if self.shorthand is not None and is_number:
-            return self.shorthand(value)
+        if self.registry.takes_numbers and is_number:
+            return {"kind": "deterministic", "value": value}
         raise PydanticCustomError(
             "kind", "a {family} is a name or a mapping with 'kind'", {"family": self.registry.family}
         )
 
 
-def plugin_json_schema(registry: Registry, also: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the JSON Schema of one plugin field: any plugin's mapping, a bare name, or `also`."""
-    mappings = []
-    for name in registry.names():
-        schema = registry.get(name).model_json_schema(ref_template="#/$defs/{model}")
-        schema.pop("$defs", None)
-        schema["required"] = sorted({*schema.get("required", []), "kind"})
-        mappings.append(schema)
-    return {"anyOf": [*mappings, {"enum": registry.names()}, *also]}
+FAMILY = "x-teamsim-family"
+"""Key that stands for a reference to a family of plugins until all are defined."""
 
+
+def define_families(schema: dict[str, Any], registries: Iterable[Registry]) -> None:
+    """Put the JSON Schema of every plugin of every family into `schema`, and refer to them."""
+    definitions = schema.setdefault("$defs", {})
+    for registry in registries:
+        mappings = []
+        for name in registry.names():
+            plugin = registry.get(name).model_json_schema(ref_template="#/$defs/{model}")
+            definitions.update(plugin.pop("$defs", {}))
+            plugin["required"] = sorted({*plugin.get("required", []), "kind"})
+            mappings.append(plugin)
+        scalar: dict[str, Any] = {"enum": registry.names()}
+        if registry.takes_numbers:
+            scalar = {"type": "number"}
+        definitions[registry.definition] = {"anyOf": [scalar, *mappings]}
+    _refer(schema)
+
+
+def _refer(node: Any) -> None:
+    if isinstance(node, dict):
+        family = node.pop(FAMILY, None)
+        if family is not None:
+            node["$ref"] = f"#/$defs/{family}"
+        node = list(node.values())
+    if isinstance(node, list):
+        for value in node:
+            _refer(value)

@@ -14,7 +14,9 @@ from simulator.spec import NonNegative
 
 Floats = npt.NDArray[np.float64]
 
-DISTRIBUTIONS = Registry("distribution", "simulator.distributions", "teamsim.distributions")
+DISTRIBUTIONS = Registry(
+    "distribution", "simulator.distributions", "teamsim.distributions", takes_numbers=True
+)
 
 
 class Distribution(Plugin):
@@ -90,8 +92,4 @@ class Distribution(Plugin):
         return self
 
 
-def _number(value: object) -> dict[str, object]:
-    return {"kind": "deterministic", "value": value}
-
-
-DistributionSpec = Annotated[Distribution, OneOf(DISTRIBUTIONS, shorthand=_number)]
+DistributionSpec = Annotated[Distribution, OneOf(DISTRIBUTIONS)]

@@ -109,9 +109,8 @@ class _Job:
         self._latest = None
 
     def task_count(self, point: Point) -> int:
-        """Return how many tasks the point has (of replication 0 if they are random)."""
-        team, _ = self._simulation(point.index).model.replicate(0, None)
-        return team.metrics.tasks
+        """Return how many tasks the point has."""
+        return self._simulation(point.index).model.task_count
 
     def run(self, chunk: Chunk) -> pa.Table:
         """Return the rows of one chunk."""

@@ -134,7 +134,7 @@ def _manifest(study: Study, fingerprint: str) -> dict[str, Any]:
                 "index": point.index,
                 "name": point.name,
                 "overrides": point.overrides,
-                "is_baseline": point.is_baseline,
+                "baseline_point": point.baseline,
                 "scenario": point.scenario.model_dump(mode="json"),
             }
             for point in study.points
@@ -144,7 +144,7 @@ def _manifest(study: Study, fingerprint: str) -> dict[str, Any]:
 
 def _fingerprint(study: Study) -> str:
     content = [
-        [point.name, point.overrides, point.is_baseline, point.scenario.model_dump(mode="json")]
+        [point.name, point.overrides, point.baseline, point.scenario.model_dump(mode="json")]
         for point in study.points
     ]
     text = json.dumps([__version__, content], sort_keys=True)

@@ -29,7 +29,7 @@ def schema(points: Sequence[Point], axes: Sequence[str]) -> pa.Schema:
         [
             pa.field("point", pa.int64()),
             pa.field("point_name", pa.string()),
-            pa.field("is_baseline", pa.bool_()),
+            pa.field("baseline_point", pa.int64()),
             pa.field("parallel_fraction", pa.float64()),
             *axis_fields,
             pa.field("replication", pa.int64()),
@@ -50,7 +50,7 @@ def rows(
     columns: dict[str, list[Any]] = {
         "point": [point.index] * len(numbers),
         "point_name": [point.name] * len(numbers),
-        "is_baseline": [point.is_baseline] * len(numbers),
+        "baseline_point": [point.baseline] * len(numbers),
         "parallel_fraction": [parallel_fraction] * len(numbers),
         "replication": numbers,
     }

@@ -368,8 +368,16 @@ class Model:
     @property
     def parallel_fraction(self) -> float:
         """Amdahl's p of the workload (of replication 0's tasks if they are random)."""
-        graph = self._graph or self.workload.graph(Streams(self.scenario.seed, 0))
-        return self.workload.amdahl_fraction(graph)
+        return self.workload.amdahl_fraction(self._first_graph)
+
+    @property
+    def task_count(self) -> int:
+        """Number of tasks (of replication 0 if they are random)."""
+        return len(self._first_graph)
+
+    @property
+    def _first_graph(self) -> TaskGraph:
+        return self._graph or self.workload.graph(Streams(self.scenario.seed, 0))
 
     def replicate(self, replication: int, trace: Trace | None) -> tuple[TeamState, Streams]:
         """Return the fresh state of one replication and its random streams."""

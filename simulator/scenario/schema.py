@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from simulator.distributions import DISTRIBUTIONS, DistributionSpec
-from simulator.registry import OneOf, Plugin, Registry, plugin_json_schema
+from simulator.registry import OneOf, Plugin, Registry, define_families
 from simulator.scenario.agent import LATENCY_MODELS, Agent, constant
 from simulator.scenario.sweep import Sweep
 from simulator.spec import Positive, Spec
@@ -111,11 +111,5 @@ def scenario_json_schema() -> dict[str, Any]:
     for name in ("Agent", "Team", "Scenario"):
         definitions.get(name, {}).pop("required", None)
     schema["required"] = ["name"]
-    for registry in REGISTRIES:
-        number = [{"type": "number"}] if registry is DISTRIBUTIONS else []
-        definitions[registry.family.replace(" ", "_")] = plugin_json_schema(registry, number)
-        for name in registry.names():
-            inner = registry.get(name).model_json_schema().get("$defs", {})
-            for title, definition in inner.items():
-                definitions.setdefault(title, definition)
+    define_families(schema, REGISTRIES)
     return schema

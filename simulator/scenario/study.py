@@ -26,8 +26,8 @@ class Point:
     name: str
     overrides: Overrides
     """Dotted paths and values by which it differs from the file."""
-    is_baseline: bool
-    """Whether it is the single-agent baseline of other points."""
+    baseline: int | None
+    """Index of the point that is its single-agent baseline (its own, if it is one)."""
     scenario: Scenario
 
 
@@ -61,19 +61,23 @@ class Study:
         ScenarioError
             If any point is wrong.
         """
-        baseline = self._raw("baseline") or {}
-        found: dict[str, tuple[str, Overrides, bool]] = {}
-        for name, overrides in self._sweep:
-            key = point_name(overrides)
-            is_baseline = bool(baseline) and {**overrides, **baseline} == overrides
-            found.setdefault(key, (name, overrides, is_baseline))
-        for _, overrides, _ in list(found.values()):
-            if baseline:
-                alone = {**overrides, **baseline}
-                found.setdefault(point_name(alone), (point_name(alone), alone, True))
+        found = {point_name(overrides): (name, overrides) for name, overrides in self._sweep}
+        alone_of = {}
+        for key, (_, overrides) in list(found.items()):
+            if self._baseline:
+                alone = {**overrides, **self._baseline}
+                alone_of[key] = point_name(alone)
+                found.setdefault(point_name(alone), (point_name(alone), alone))
+        index = {key: i for i, key in enumerate(found)}
         return tuple(
-            Point(i, name, overrides, flag, self._scenario(overrides, name))
-            for i, (name, overrides, flag) in enumerate(found.values())
+            Point(
+                index=i,
+                name=name,
+                overrides=overrides,
+                baseline=index[alone_of.get(key, key)] if self._baseline else None,
+                scenario=self._scenario(overrides, name),
+            )
+            for i, (key, (name, overrides)) in enumerate(found.items())
         )
 
     @cached_property
@@ -83,6 +87,14 @@ class Study:
 
     def _raw(self, key: str) -> Any:
         return self._source.data.get(key) if isinstance(self._source.data, dict) else None
+
+    @cached_property
+    def _baseline(self) -> Overrides:
+        raw = self._raw("baseline") or {}
+        if not isinstance(raw, dict):
+            origin = self._source.origin(("baseline",))
+            raise ScenarioError([Problem(origin, "baseline", "a baseline maps paths to values")])
+        return raw
 
     @cached_property
     def _sweep(self) -> list[tuple[str, Overrides]]:
@@ -192,7 +204,8 @@ def _origins_of_overrides(source: Source, point: str) -> dict[str, str]:
     for i, entry in enumerate(raw if isinstance(raw, list) else []):
         if isinstance(entry, dict) and entry.get("name") == point:
             origins = {path: source.origin(("sweep", i, path)) for path in entry}
-    for path in source.data.get("baseline") or {} if isinstance(source.data, dict) else {}:
+    baseline = source.data.get("baseline") if isinstance(source.data, dict) else None
+    for path in baseline if isinstance(baseline, dict) else {}:
         origins.setdefault(path, source.origin(("baseline", path)))
     return origins
 

@@ -1,0 +1,1 @@
+"""Laws, curves, statistics, calibration and plots; reads tables, uses the public simulator."""

@@ -1,0 +1,18 @@
+"""Plots: data in, axes out; uncertainty is always drawn."""
+
+from analysis.plots.scaling import (
+    plot_power_law,
+    plot_scaling,
+    plot_speedup,
+    scaling_figure,
+)
+from analysis.plots.style import paper_style, save
+
+__all__ = [
+    "paper_style",
+    "plot_power_law",
+    "plot_scaling",
+    "plot_speedup",
+    "save",
+    "scaling_figure",
+]

@@ -1,0 +1,109 @@
+"""Intervals for simulated means and for ratios of paired means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate with its confidence interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
+    """Return the mean of independent values and its Student t interval.
+
+    Parameters
+    ----------
+    values : array_like, shape (replications,)
+    confidence : float
+        Coverage, 0 to 1.
+
+    Returns
+    -------
+    Interval
+        In the unit of `values`; of width 0 for a single value or values all alike.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    mean = float(x.mean())
+    if len(x) < 2:
+        return Interval(mean, mean, mean)
+    half = stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+    return Interval(mean, float(mean - half), float(mean + half))
+
+
+def ratio_of_means_interval(
+    numerator: npt.ArrayLike,
+    denominator: npt.ArrayLike,
+    confidence: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Return mean(numerator) / mean(denominator) with a paired percentile-bootstrap interval.
+
+    Value i of both comes from the same replication (common random numbers), so pairs are
+    resampled together (Efron & Tibshirani 1993, section 13.3).
+
+    Parameters
+    ----------
+    numerator, denominator : array_like, shape (replications,)
+    confidence : float
+        Coverage, 0 to 1.
+    resamples : int
+        Bootstrap resamples.
+    seed : int
+        Of the resampling.
+
+    Raises
+    ------
+    ValueError
+        If the two have different lengths.
+    """
+    x, y = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
+    if x.shape != y.shape:
+        raise ValueError(f"paired samples differ in length: {x.shape} and {y.shape}")
+    estimate = float(x.mean() / y.mean())
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(len(x), np.full(len(x), 1.0 / len(x)), size=resamples)
+    ratios = (counts @ x) / (counts @ y)
+    tail = 100.0 * (1.0 - confidence) / 2
+    low, high = np.percentile(ratios, [tail, 100.0 - tail])
+    return Interval(estimate, float(low), float(high))
+
+
+def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95) -> pd.DataFrame:
+    """Return mean, interval and quantiles of each metric over replications.
+
+    Parameters
+    ----------
+    results : DataFrame
+        A row a replication.
+    metrics : list of str
+        Numeric columns of it.
+    confidence : float
+        Coverage of the interval of the mean.
+
+    Returns
+    -------
+    DataFrame
+        Index: metric; columns: mean, low, high, p5, p50, p95.
+    """
+    rows = {}
+    for metric in metrics:
+        values = results[metric].to_numpy(dtype=np.float64)
+        interval = mean_interval(values, confidence)
+        p5, p50, p95 = np.percentile(values, [5, 50, 95])
+        rows[metric] = (interval.estimate, interval.low, interval.high, p5, p50, p95)
+    columns = ["mean", "low", "high", "p5", "p50", "p95"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

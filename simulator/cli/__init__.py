@@ -1,0 +1,1 @@
+"""The command line: Typer commands with no logic of their own."""

@@ -1,0 +1,168 @@
+"""What commands do and print, kept apart so that ``--help`` imports none of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from analysis.statistics import summary
+from simulator.engine import Simulation
+from simulator.errors import TeamsimError
+from simulator.experiment import read_results, replicate, run_sweep
+from simulator.experiment.runner import default_workers
+from simulator.model.metrics import Metrics
+from simulator.model.trace import Trace
+from simulator.scenario import Scenario, Study
+
+_console = Console(width=None if sys.stdout.isatty() else 120)
+
+
+def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
+    """Run one replication and write its events."""
+    check_writable(path)
+    trace = Trace(replication)
+    metrics = Simulation(scenario).run(replication, trace)
+    pq.write_table(trace.table(), path)
+    _console.print(_frame_table(_as_frame([metrics]).T.reset_index(), ["metric", "value"]))
+    typer.echo(f"{len(trace.rows)} events of replication {replication} in {path}")
+
+
+def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | None) -> None:
+    """Run replications and print the mean, its 95 % interval and quantiles of each metric."""
+    if out is not None:
+        check_writable(out)
+    frame = _as_frame(replicate(scenario, replications))
+    if out is not None:
+        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out)
+    numeric = [name for name in frame if name != "outcome" and (frame[name] != 0).any()]
+    table = summary(frame, numeric).reset_index(names="metric")
+    heads = ["metric", "mean", "95 % low", "95 % high", "p5", "p50", "p95"]
+    _console.print(_frame_table(table, heads))
+    outcomes = ", ".join(f"{name} {count}" for name, count in frame["outcome"].value_counts().items())
+    typer.echo(f"{len(frame)} replications: {outcomes}")
+
+
+def sweep(study: Study, out: Path, workers: int) -> None:
+    """Run a sweep with a progress bar."""
+    with progress_bar("replications") as progress:
+        table = run_sweep(study, out, workers or default_workers(), progress)
+    typer.echo(f"{table.num_rows} replications in {out / 'results.parquet'}")
+
+
+def plot(directory: Path, out: Path) -> None:
+    """Draw the overview of a sweep."""
+    from analysis.plots import save, scaling_figure
+
+    results = read_results(directory).to_pandas()
+    question = json.loads((directory / "manifest.json").read_text("utf-8")).get("question", "")
+    figure = scaling_figure(results, question)
+    out.mkdir(parents=True, exist_ok=True)
+    for path in save(figure, out / "scaling"):
+        typer.echo(str(path))
+
+
+def calibrate(directory: Path, out: Path) -> None:
+    """Fit every cell of a directory of real runs."""
+    from analysis.calibration import calibrate_directory
+
+    report = calibrate_directory(directory, out)
+    _console.print(_frame_table(report, list(report.columns)))
+    typer.echo(f"{len(report)} scenarios and fit_report.csv in {out}")
+
+
+def predict(
+    directory: Path, out: Path, team_sizes: list[int], replications: int, workers: int
+) -> None:
+    """Simulate calibrated teams."""
+    from analysis.prediction import predict_directory
+
+    check_writable(out)
+    with progress_bar("replications") as progress:
+        table = predict_directory(
+            directory, team_sizes, replications, workers or default_workers(), progress
+        )
+    table.to_parquet(out, index=False)
+    typer.echo(f"{len(table)} simulated runs in {out}")
+
+
+def validate(predictions: Path, directory: Path) -> None:
+    """Print observed beside simulated."""
+    from analysis.validation import compare, read_predictions
+
+    table = compare(read_predictions(predictions), directory)
+    _console.print(_frame_table(table, list(table.columns)))
+
+
+@contextmanager
+def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar with the time left on standard error while the body runs."""
+    columns = (
+        TextColumn(unit),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(unit, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def check_writable(path: Path) -> None:
+    """Refuse an output path before the work is done rather than after.
+
+    Raises
+    ------
+    TeamsimError
+        If the file cannot be written there.
+    """
+    if path.is_dir():
+        raise TeamsimError(f"{path} is a directory; give a file name")
+    if not path.parent.is_dir():
+        raise TeamsimError(f"{path}: there is no directory {path.parent}")
+
+
+def _as_frame(rows: list[Metrics]) -> pd.DataFrame:
+    return pd.DataFrame([{name: getattr(row, name) for name in Metrics.__slots__} for row in rows])
+
+
+def _frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float):
+        if abs(value) >= 1e7:
+            return f"{value / 1e6:,.1f} M"
+        return "" if pd.isna(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
