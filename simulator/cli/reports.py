@@ -83,8 +83,11 @@ def calibrate(directory: Path, out: Path) -> None:
     """Fit every cell of a directory of real runs."""
     from analysis.calibration import calibrate_directory
 
-    report = calibrate_directory(directory, out)
-    _console.print(_frame_table(report, list(report.columns)))
+    with progress_bar("cells") as progress:
+        report = calibrate_directory(directory, out, progress)
+    name = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
+    shown = ["runs", "calls", "base_s", "per_task_s", "batch_mean", "error", "idle", "deference"]
+    _console.print(_frame_table(pd.concat([name, report[shown]], axis=1), ["cell", *shown]))
     typer.echo(f"{len(report)} scenarios and fit_report.csv in {out}")
 
 

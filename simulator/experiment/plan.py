@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from simulator.scenario import Study
+from simulator.scenario import Point
 
 _TASKS_PER_CHUNK = 50_000
 _MOST_REPLICATIONS = 500
@@ -21,17 +21,17 @@ class Chunk:
     count: int
 
 
-def chunks(study: Study, tasks: list[int]) -> Iterator[Chunk]:
-    """Yield the chunks of a sweep in order; they depend on nothing but the study.
+def chunks(points: Sequence[Point], tasks: Sequence[int]) -> Iterator[Chunk]:
+    """Yield the chunks of a sweep in order; they depend on nothing but the points.
 
     Parameters
     ----------
-    study : Study
-    tasks : list of int, shape (points,)
+    points : sequence of Point
+    tasks : sequence of int, shape (points,)
         Number of tasks at each point, by which chunks are sized.
     """
     index = 0
-    for point in study.points:
+    for point in points:
         size = max(1, min(_MOST_REPLICATIONS, _TASKS_PER_CHUNK // max(1, tasks[point.index])))
         for first in range(0, point.scenario.replications, size):
             count = min(size, point.scenario.replications - first)

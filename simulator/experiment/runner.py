@@ -70,27 +70,43 @@ def run_sweep(
     TeamsimError
         If a point is wrong or `out` holds other results.
     """
+    if out is None:
+        return run_points(study.points, study.axes, workers, progress)
     job = _Job(study.points, study.axes)
-    plan = list(chunks(study, [job.task_count(point) for point in study.points]))
-    store = Store(out, study, plan) if out is not None else None
-    todo = store.missing() if store is not None else plan
-    total = sum(chunk.count for chunk in plan)
-    done = total - sum(chunk.count for chunk in todo)
-    kept: dict[Chunk, pa.Table] = {}
-    if progress is not None:
-        progress(done, total)
-    for chunk, rows in _compute(job, todo, workers):
-        if store is not None:
-            store.add(chunk, rows)
-        else:
-            kept[chunk] = rows
-        done += chunk.count
-        if progress is not None:
-            progress(done, total)
-    if store is None:
-        return pa.concat_tables([kept[chunk] for chunk in plan])
+    plan = job.plan()
+    store = Store(out, study, plan)
+    for chunk, rows in _compute(job, plan, store.missing(), workers, progress):
+        store.add(chunk, rows)
     store.finish()
     return pq.read_table(store.results_path)
+
+
+def run_points(
+    points: Sequence[Point],
+    axes: Sequence[str],
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """Run points, of one study or of several, and keep the results in memory.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        Point i has index i.
+    axes : sequence of str
+        Which of their overrides become columns.
+    workers, progress
+        As for `run_sweep`.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row a replication, ordered by point and replication.
+    """
+    job = _Job(points, axes)
+    plan = job.plan()
+    kept = dict(_compute(job, plan, plan, workers, progress))
+    return pa.concat_tables([kept[chunk] for chunk in plan])
 
 
 class _Job:
@@ -108,9 +124,10 @@ class _Job:
         self._points, self._schema = state
         self._latest = None
 
-    def task_count(self, point: Point) -> int:
-        """Return how many tasks the point has."""
-        return self._simulation(point.index).model.task_count
+    def plan(self) -> list[Chunk]:
+        """Return the chunks of all points, in order."""
+        tasks = [self._simulation(point.index).model.task_count for point in self._points]
+        return list(chunks(self._points, tasks))
 
     def run(self, chunk: Chunk) -> pa.Table:
         """Return the rows of one chunk."""
@@ -128,6 +145,25 @@ class _Job:
 
 
 def _compute(
+    job: _Job,
+    plan: Sequence[Chunk],
+    todo: Sequence[Chunk],
+    workers: int,
+    progress: Progress | None,
+) -> Iterator[tuple[Chunk, pa.Table]]:
+    """Yield the chunks `todo` of `plan` as they are done, reporting progress."""
+    total = sum(chunk.count for chunk in plan)
+    done = total - sum(chunk.count for chunk in todo)
+    if progress is not None:
+        progress(done, total)
+    for chunk, rows in _chunks_done(job, todo, workers):
+        yield chunk, rows
+        done += chunk.count
+        if progress is not None:
+            progress(done, total)
+
+
+def _chunks_done(
     job: _Job, todo: Sequence[Chunk], workers: int
 ) -> Iterator[tuple[Chunk, pa.Table]]:
     if workers <= 1 or len(todo) <= 1:

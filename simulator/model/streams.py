@@ -59,6 +59,7 @@ class Purpose(IntEnum):
     ROUND_OVERHEAD = 15
     ARRIVAL = 16
     WORKLOAD = 17
+    DEFERENCE = 18
 
 
 class Streams:

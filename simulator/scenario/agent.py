@@ -73,6 +73,8 @@ class Behaviour(Spec):
 
     idle: Probability = Probability(probability=0.0)
     """Probability that a call takes no task although there is one."""
+    deference: Fraction = 0.0
+    """Probability of leaving open tasks to others when there are fewer of them than agents."""
     talk: Fraction = 1.0
     """Probability that a call that did work ends with a message."""
     chatter: Fraction = 0.0

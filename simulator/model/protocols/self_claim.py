@@ -74,6 +74,9 @@ class _Claims(Dispatcher):
         if self._claimed is not None:
             purpose = Purpose.CLAIM_BLINDNESS
             self._overlooks_claim = [uniforms(i, purpose) for i in range(workers)]
+        self._deference = behaviour.deference
+        self._workers = workers
+        self._defers = [uniforms(i, Purpose.DEFERENCE) for i in range(workers)]
         self._sees_all = self._waiting is None and self._claimed is None
 
     def task_ready(self, task: int) -> int:
@@ -86,6 +89,9 @@ class _Claims(Dispatcher):
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's own unfinished tasks, then open ones as the policy picks them."""
         redo = self._redo[agent]
+        if self._deference and not redo and len(self._open) < self._workers:
+            if self._defers[agent]() < self._deference:
+                return []
         picks = redo[:count]
         missing = count - len(picks)
         if missing:

@@ -1,0 +1,80 @@
+"""Sets by simulation the two habits of self-claiming agents that replies do not show.
+
+With common random numbers a simulated moment is a nearly smooth, monotone function of its
+parameter, so that bisection finds the value at which it equals the observed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.cells import CellFit, with_habits
+from simulator.experiment import replicate
+from simulator.scenario import Scenario
+
+_REPLICATIONS = 40
+_STEPS = 6
+_PASSES = 2
+
+
+def match_habits(
+    fit: CellFit, tasks: list[dict[str, Any]], runs: pd.DataFrame, calls: pd.DataFrame
+) -> CellFit:
+    """Return `fit` with `deference` and `noise` such that teams idle and collide as observed.
+
+    Parameters
+    ----------
+    fit : CellFit
+    tasks : list of dict
+        The cell's task list.
+    runs, calls : DataFrame
+        The cell's runs and replies; those of teams of two and more are matched.
+    """
+    teams = runs[runs["n_teammates"] > 1]
+    if teams.empty:
+        return fit
+    sizes = sorted(int(n) for n in teams["n_teammates"].unique())
+    in_teams = calls[calls["n_teammates"] > 1]
+    # Means over team sizes, so that sizes with more runs or more calls count alike.
+    idle = float(in_teams.groupby("n_teammates")["attempts"].agg(lambda a: (a == 0).mean()).mean())
+    writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
+
+    def moments(deference: float, noise: float) -> tuple[float, float]:
+        return _simulated(with_habits(fit, deference, noise), tasks, sizes)
+
+    deference, noise = fit.deference, fit.noise
+    for _ in range(_PASSES):
+        fixed = noise
+        deference = _bisect(lambda x, noise=fixed: moments(x, noise)[0], idle, rising=True)
+        given = deference
+        noise = _bisect(lambda x, by=given: moments(by, x)[1], writes, rising=False)
+    return with_habits(fit, deference, noise)
+
+
+def _simulated(
+    fit: CellFit, tasks: list[dict[str, Any]], sizes: list[int]
+) -> tuple[float, float]:
+    """Return the share of idle calls and the concurrent writes a run, means over team sizes."""
+    idle, writes = [], []
+    for size in sizes:
+        scenario = Scenario.model_validate(fit.scenario(tasks, size))
+        rows = replicate(scenario, _REPLICATIONS)
+        idle.append(sum(row.idle_calls for row in rows) / sum(row.calls for row in rows))
+        writes.append(sum(row.concurrent_writes for row in rows) / len(rows))
+    return float(np.mean(idle)), float(np.mean(writes))
+
+
+def _bisect(moment: Callable[[float], float], target: float, rising: bool) -> float:
+    """Return the value in [0, 1] at which a monotone moment meets `target`, or the nearer end."""
+    low, high = 0.0, 1.0
+    for _ in range(_STEPS):
+        middle = 0.5 * (low + high)
+        if (moment(middle) < target) == rising:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)

@@ -1,0 +1,1 @@
+"""Readers of real traces, a format a file."""
