@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
-from scipy import optimize, stats
+from scipy import stats
 
 from analysis.calibration.latency import FEWEST, Floats, LatencyFit, Residual, fit_latency, fit_residual
+from analysis.calibration.tokens import TokenFit, fit_tokens
 from analysis.traces.llm_teams import CELL, TeamRuns, read_team_runs
 from simulator.errors import TeamsimError
 from simulator.model.board import Board
@@ -60,12 +61,7 @@ class CellFit:
     deference: float
     noise: float
     overhead_s: float
-    input_tokens: float
-    """Input tokens of a reply, messages apart."""
-    message_tokens: float
-    """Input tokens of a reply for each other agent in the team."""
-    output_tokens: float
-    output_tokens_per_task: float
+    tokens: TokenFit
 
     @property
     def name(self) -> str:
@@ -93,16 +89,7 @@ class CellFit:
                 "values": list(self.batch),
                 "weights": [_tidy(weight) for weight in self.batch.values()],
             },
-            "tokens": {
-                "output": _tidy(self.output_tokens),
-                "per_work_unit": _tidy(self.output_tokens_per_task),
-                "message": _tidy(self.message_tokens),
-            },
-            "context": {
-                "system_tokens": _tidy(self.input_tokens),
-                "board_tokens_per_task": 0,
-                "retention": 0,
-            },
+            **self.tokens.spec(),
             "behaviour": {
                 "idle": {
                     "probability": _tidy(self.idle),
@@ -167,10 +154,12 @@ class CellFit:
             "deference": self.deference,
             "noise": self.noise,
             "overhead_s": self.overhead_s,
-            "input_tokens": self.input_tokens,
-            "message_tokens": self.message_tokens,
-            "output_tokens": self.output_tokens,
-            "output_tokens_per_task": self.output_tokens_per_task,
+            "system_tokens": self.tokens.system,
+            "retention": self.tokens.retention,
+            "message_tokens": self.tokens.message,
+            "output_tokens": self.tokens.output,
+            "output_tokens_per_task": self.tokens.per_task,
+            "input_error": self.tokens.input_error,
         }
 
 
@@ -264,7 +253,6 @@ def fit_cell(
     idle_median, idle_residual = _idle_latency(idle)
     error, error_run_sigma = _errors(working, cell["mode"])
     idle_p, idle_run_sigma = _idleness(calls, cell["mode"])
-    tokens = _tokens(runs, calls)
     return CellFit(
         cell=cell,
         runs=len(runs),
@@ -280,7 +268,7 @@ def fit_cell(
         deference=0.0,
         noise=0.5,
         overhead_s=_overhead(runs, calls),
-        **tokens,
+        tokens=fit_tokens(runs, calls.groupby("run_dir")["attempts"].sum()),
     )
 
 
@@ -295,7 +283,8 @@ def _with_attempts(real: TeamRuns) -> pd.DataFrame:
     active = calls[["edits", "claims", "blocked", "completed", "tests"]].sum(axis=1) > 0
     claimed = calls["claims"] + calls["blocked"]
     touched = np.maximum.reduce([calls["edits"], claimed, calls["completed"], active.astype(int)])
-    attempts = np.where(claims_itself, touched, calls["completed"])
+    total = np.asarray([len(real.tasks[key]) for key in _task_keys(calls)])
+    attempts = np.minimum(np.where(claims_itself, touched, calls["completed"]), total)
 
     by_round = calls.groupby(["run_dir", "round"])["completed"].sum()
     before_round = by_round.groupby(level="run_dir").cumsum() - by_round
@@ -303,7 +292,6 @@ def _with_attempts(real: TeamRuns) -> pd.DataFrame:
     team_before = before_round.reindex(index).to_numpy()
     agent_before = calls.groupby(["run_dir", "agent"])["completed"].cumsum() - calls["completed"]
 
-    total = [len(real.tasks[key]) for key in _task_keys(calls)]
     left = np.where(claims_itself, total - team_before, _assigned(real) - agent_before)
     return calls.assign(attempts=attempts, left=np.maximum(left, 0))
 
@@ -417,30 +405,6 @@ def _overhead(runs: pd.DataFrame, calls: pd.DataFrame) -> float:
     indexed = runs.set_index("run_dir")
     extra = indexed["wall_clock_seconds"] - longest.reindex(indexed.index)
     return float(max(0.0, extra.sum() / indexed["total_rounds"].sum()))
-
-
-def _tokens(runs: pd.DataFrame, calls: pd.DataFrame) -> dict[str, float]:
-    """Return tokens a reply, an attempt and a message, by non-negative least squares on runs."""
-    attempts = calls.groupby("run_dir")["attempts"].sum().reindex(runs["run_dir"]).to_numpy()
-    replies = runs["calls"].to_numpy(dtype=float)
-    heard = replies * (runs["n_teammates"].to_numpy() - 1)
-    inputs = runs["total_input_tokens"].to_numpy(dtype=float)
-    outputs = runs["total_output_tokens"].to_numpy(dtype=float)
-    reading = _nnls([replies, heard], inputs)
-    writing = _nnls([replies, attempts], np.maximum(0.0, outputs - reading[1] * replies))
-    return {
-        "input_tokens": reading[0],
-        "message_tokens": reading[1],
-        "output_tokens": writing[0],
-        "output_tokens_per_task": writing[1],
-    }
-
-
-def _nnls(columns: list[Any], target: Any) -> list[float]:
-    # Relative errors: a run with ten times the replies must not weigh a hundredfold.
-    design = np.column_stack(columns) / np.maximum(target, 1.0)[:, None]
-    solution, _ = optimize.nnls(design, np.ones(len(target)))
-    return [float(x) for x in solution]
 
 
 def _tidy(value: float) -> float:

@@ -32,6 +32,7 @@ class AgentState:
         "batch_size",
         "busy_s",
         "cached",
+        "caches",
         "call",
         "chatter",
         "context_tokens",
@@ -56,6 +57,7 @@ class AgentState:
         "output_draw",
         "output_per_work_unit",
         "picks",
+        "retention",
         "rolls_detection",
         "rolls_error",
         "rolls_idle",
@@ -69,6 +71,7 @@ class AgentState:
         "unread_messages",
         "unread_tokens",
         "waited_s",
+        "window_tokens",
         "work",
     )
 
@@ -120,6 +123,9 @@ class AgentState:
         self.drift_step = draw_from(spec.drift.step, Purpose.DRIFT)
 
         self.system_tokens = int(spec.context.system_tokens)
+        self.window_tokens = spec.context.window_tokens
+        self.retention = spec.context.retention
+        self.caches = spec.context.cache
         self.context_tokens = 0
         self.in_call = False
         self.call = 0
@@ -152,21 +158,21 @@ class AgentState:
             subscription.messages_seen = log.messages
         self.unread_messages = messages
         self.unread_tokens = unread
-        context = self.spec.context
         fresh = unread + board_tokens
         kept = self.context_tokens + self.system_tokens
-        if kept + fresh > context.window_tokens:
+        if kept + fresh > self.window_tokens:
+            context = self.spec.context
             self.context_tokens = int(context.compaction * context.window_tokens)
             kept = self.context_tokens + self.system_tokens
             self.cached = 0
         else:
-            self.cached = kept if context.cache and self.call else 0
+            self.cached = kept if self.caches and self.call else 0
         self.uncached = fresh + kept - self.cached
 
     def remember(self) -> None:
         """Keep in the context what the call that ends has read and written."""
         total = self.context_tokens + self.unread_tokens + self.output
-        retention = self.spec.context.retention
+        retention = self.retention
         self.context_tokens = total if retention == 1.0 else int(retention * total)
 
     def wander(self) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from simulator.model.tasks import TaskGraph
 
 NOBODY = -1
+
+FIRST, REWRITE, CONFLICT = 0, 1, 2
+"""What a write was: see `Board.write`."""
 
 
 class Board:
@@ -55,13 +59,13 @@ class Board:
         self._written_s = [0.0] * graph.artifact_count
         self._conflict_s = [-1.0] * graph.artifact_count
 
-    def complete(self, task: int, now: float) -> list[int]:
+    def complete(self, task: int, now: float) -> Sequence[int]:
         """Mark `task` done and return the tasks that can start because of it."""
         self.done[task] = 1
         self.left -= 1
         dependents = self.graph.dependents[task]
         if not dependents:
-            return []
+            return ()
         return [other for other in dependents if self.release(other, now)]
 
     def release(self, task: int, now: float) -> bool:
@@ -72,33 +76,33 @@ class Board:
         self.ready_s[task] = now
         return True
 
-    def write(self, artifact: int, agent: int, read_s: float, now: float) -> tuple[bool, bool]:
+    def write(self, artifact: int, agent: int, read_s: float, now: float) -> int:
         """Record that `agent`, which read the artifact at `read_s`, overwrites it `now`.
 
         Returns
         -------
-        rewrite : bool
-            Whether it had been written before.
-        conflict : bool
-            Whether this is the first write to overlap with another agent's since `read_s`.
-            In rounds this counts artifact-rounds with two or more writers.
+        int
+            `FIRST` write; `REWRITE`; or `CONFLICT`, a rewrite that is the first to overlap with
+            another agent's write since `read_s`. In rounds there is one conflict for each
+            artifact and round with two or more writers.
         """
         writer = self._writer[artifact]
-        rewrite = writer != NOBODY
-        conflict = (
-            rewrite
-            and writer != agent
-            and self._written_s[artifact] > read_s
-            and self._conflict_s[artifact] <= read_s
-        )
-        if conflict:
-            self._conflict_s[artifact] = now
+        outcome = FIRST
+        if writer != NOBODY:
+            outcome = REWRITE
+            if (
+                writer != agent
+                and self._written_s[artifact] > read_s
+                and self._conflict_s[artifact] <= read_s
+            ):
+                self._conflict_s[artifact] = now
+                outcome = CONFLICT
         self._writer[artifact] = agent
         self._written_s[artifact] = now
-        return rewrite, conflict
+        return outcome
 
     def writer(self, artifact: int) -> int:
-        """Return who wrote the artifact last."""
+        """Return who wrote the artifact last, or `NOBODY`."""
         return self._writer[artifact]
 
 

@@ -7,7 +7,7 @@ An engine calls `TeamState.begin_call` and, when the duration it returns has pas
 from __future__ import annotations
 
 from simulator.model.agent import AgentState
-from simulator.model.board import Board
+from simulator.model.board import CONFLICT, FIRST, NOBODY, Board
 from simulator.model.messages import connect
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Protocol
@@ -70,7 +70,8 @@ class TeamState:
         self._faults_exist = False
         self._wait_sum_s = 0.0
         self._board_tokens = int(team.agent.context.board_tokens_per_task * len(graph))
-        self._priced = any(agent.spec.price != Price() for agent in self.agents)
+        specs = [team.agent, *([team.coordinator] if team.coordinator else [])]
+        self._priced = any(spec.price != Price() for spec in specs)
         if trace is not None:
             trace.add(Row(0.0, Event.RUN_START))
 
@@ -180,42 +181,54 @@ class TeamState:
         return freed
 
     def _commit(self, agent: AgentState, now: float) -> list[int]:
-        board, dispatcher, metrics = self.board, self.dispatcher, self.metrics
-        picks = agent.picks
-        metrics.attempts += len(picks)
+        board, picks, sizes = self.board, agent.picks, self.board.graph.sizes
+        self.metrics.attempts += len(picks)
         share_s = agent.duration_s / agent.work
         # Claims are made before the call's own results are on the board.
         blocked = [task for task in picks if board.missing[task] and not board.done[task]]
-        metrics.blocked_claims += len(blocked)
-        works_ahead = dispatcher.works_ahead
         freed: list[int] = []
-        attempted: set[int] = set()
+        if not blocked:
+            for task in picks:
+                self._try(agent, task, share_s * sizes[task], now, freed)
+            return freed
+        self._note_blocked(agent, blocked, now)
+        works_ahead = self.dispatcher.works_ahead
+        tried = set()
         for task in picks:
-            seconds = share_s * board.graph.sizes[task]
-            if board.done[task]:
-                outcome = "duplicate"
-            elif board.missing[task] or (blocked and not works_ahead and task in blocked):
-                dispatcher.pick_abandoned(agent.index, task)
-                outcome = "blocked"
-            elif dispatcher.may_attempt(agent.index, task):
-                self._attempt(agent, task, seconds, now, freed)
-                if blocked:
-                    attempted.add(task)
-                continue
+            seconds = share_s * sizes[task]
+            if board.missing[task] or (task in blocked and not works_ahead):
+                self.dispatcher.pick_abandoned(agent.index, task)
+                self._waste(agent, task, seconds, now, "blocked")
             else:
-                outcome = "duplicate"
-            if outcome == "duplicate":
-                metrics.duplicate_attempts += 1
-            metrics.wasted_s += seconds
-            self._write(agent, task, now)
-            if self.trace is not None:
-                self._trace_attempt(agent, task, seconds, now, outcome)
+                self._try(agent, task, seconds, now, freed)
+                tried.add(task)
+        # What the call freed and tried itself concerns nobody any more.
+        return [task for task in freed if task not in tried]
+
+    def _try(
+        self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
+    ) -> None:
+        """Attempt a task whose dependencies are done, unless somebody else has it."""
+        if not self.board.done[task] and self.dispatcher.may_attempt(agent.index, task):
+            self._attempt(agent, task, seconds, now, freed)
+        else:
+            self.metrics.duplicate_attempts += 1
+            self._waste(agent, task, seconds, now, "duplicate")
+
+    def _waste(
+        self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
+    ) -> None:
+        self.metrics.wasted_s += seconds
+        self._write(agent, task, now)
+        if self.trace is not None:
+            self._trace_attempt(agent, task, seconds, now, outcome)
+
+    def _note_blocked(self, agent: AgentState, blocked: list[int], now: float) -> None:
+        self.metrics.blocked_claims += len(blocked)
         if self.trace is not None:
             for task in blocked:
                 row = Row(now, Event.CLAIM_BLOCKED, agent.index, self.round, agent.call, task)
                 self.trace.add(row)
-        # What the call freed and attempted itself concerns nobody any more.
-        return [task for task in freed if task not in attempted] if attempted else freed
 
     def _attempt(
         self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
@@ -226,7 +239,7 @@ class TeamState:
         else:
             metrics.work_s += seconds
         self._write(agent, task, now)
-        faulty = bool(agent.err_p) and agent.rolls_error() < agent.err_p
+        faulty = agent.err_p > 0.0 and agent.rolls_error() < agent.err_p
         if faulty and agent.rolls_detection() < agent.spec.errors.detection:
             board.failures[task] += 1
             metrics.failed_tests += 1
@@ -242,7 +255,9 @@ class TeamState:
             freed += board.complete(task, now)
             metrics.tasks_done += 1
             metrics.tasks_correct += not faulty
-            self._wait_sum_s += max(0.0, agent.started_s - board.ready_s[task])
+            waited_s = agent.started_s - board.ready_s[task]
+            if waited_s > 0.0:  # below 0 where a call worked ahead
+                self._wait_sum_s += waited_s
             outcome = "faulty" if faulty else "done"
         if self.trace is not None:
             self._trace_attempt(agent, task, seconds, now, outcome)
@@ -255,17 +270,18 @@ class TeamState:
         )
 
     def _write(self, agent: AgentState, task: int, now: float) -> None:
-        board, metrics = self.board, self.metrics
+        board = self.board
         for artifact in board.graph.artifacts[task]:
-            other = board.writer(artifact)
-            rewrite, conflict = board.write(artifact, agent.index, agent.started_s, now)
-            metrics.rewrites += rewrite
-            metrics.concurrent_writes += conflict
+            other = board.writer(artifact) if self.trace is not None else NOBODY
+            outcome = board.write(artifact, agent.index, agent.started_s, now)
+            if outcome != FIRST:
+                self.metrics.rewrites += 1
+                self.metrics.concurrent_writes += outcome == CONFLICT
             if self.trace is not None:
                 where = (agent.index, self.round, agent.call, None, artifact)
-                outcome = "rewrite" if rewrite else "first"
-                self.trace.add(Row(now, Event.WRITE, *where, outcome=outcome))
-                if conflict:
+                said = "first" if outcome == FIRST else "rewrite"
+                self.trace.add(Row(now, Event.WRITE, *where, outcome=said))
+                if outcome == CONFLICT:
                     self.trace.add(Row(now, Event.CONFLICT, *where, peer=other))
 
     def _talk(self, agent: AgentState, now: float) -> None:

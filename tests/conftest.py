@@ -1,0 +1,54 @@
+"""What tests share: short ways to say a scenario, and the real data where it is present."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.engine import Simulation
+from simulator.model.metrics import Metrics
+from simulator.scenario import Scenario
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "llm-teams"
+
+DEFAULTS: dict[str, Any] = {
+    "name": "test",
+    "team": {
+        "size": 1,
+        "agent": {"latency": {"kind": "seconds", "base": 1}, "behaviour": {"talk": 0}},
+    },
+    "topology": "independent",
+    "coordination": {"protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"}},
+    "workload": {"kind": "parallel_fraction", "tasks": 20, "parallel_fraction": 1},
+}
+
+
+def scenario(**fields: Any) -> Scenario:
+    """Return the plain test scenario with dotted fields set; ``__`` stands for the dot."""
+    data = copy.deepcopy(DEFAULTS)
+    for path, value in fields.items():
+        *parents, last = path.split("__")
+        node = data
+        for key in parents:
+            node = node.setdefault(key, {})
+        node[last] = value
+    return Scenario.model_validate(data)
+
+
+def run(replication: int = 0, **fields: Any) -> Metrics:
+    """Run one replication of `scenario(**fields)`."""
+    return Simulation(scenario(**fields)).run(replication)
+
+
+@pytest.fixture()
+def real_data() -> Path:
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"needs the real runs of arXiv 2603.12229 in {REAL_DATA}")
+    return REAL_DATA
+
+
+Make = Callable[..., Scenario]
