@@ -60,7 +60,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
         idle_calls=len(idle),
         coordination_calls=len(coordination),
         rounds=len(of("round_start")),
-        idle_rounds=_idle_rounds(of("round_start"), done),
+        idle_rounds=int((~of("round_end")["round"].isin(done["round"])).sum()),
         messages=len(messages),
         deliveries=int(messages["peer"].sum()),
         message_tokens=int(messages["output_tokens"].sum()),
@@ -73,7 +73,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
         concurrent_writes=len(of("conflict")),
         rewrites=len(of("write", outcome="rewrite")),
         failed_tests=int((attempts["outcome"] == "failed_test").sum()),
-        straggler_gap_s=_straggler_gap(calls),
+        straggler_gap_s=_straggler_gap(calls, of("round_end")),
         task_wait_s=_task_wait(trace, done),
         utilisation=busy / (agents * makespan) if makespan > 0 else 0.0,
         work_s=float(real.loc[~again, "duration_s"].sum()),
@@ -93,13 +93,9 @@ def _is_rework(attempts: pd.DataFrame) -> pd.Series:
     return before > 0
 
 
-def _idle_rounds(rounds: pd.DataFrame, done: pd.DataFrame) -> int:
-    return int((~rounds["round"].isin(done["round"])).sum())
-
-
-def _straggler_gap(calls: pd.DataFrame) -> float:
-    in_rounds = calls[(calls["round"] > 0) & ~calls["outcome"].isin(["coordination", "cut_off"])]
-    latencies = in_rounds.groupby("round")["duration_s"].agg(["max", "mean", "size"])
+def _straggler_gap(calls: pd.DataFrame, ends: pd.DataFrame) -> float:
+    workers = calls[calls["round"].isin(ends["round"]) & (calls["outcome"] != "coordination")]
+    latencies = workers.groupby("round")["duration_s"].agg(["max", "mean", "size"])
     latencies = latencies[latencies["size"] > 1]
     return float((latencies["max"] - latencies["mean"]).mean()) if len(latencies) else 0.0
 

@@ -80,6 +80,12 @@ class Rounds:
                 yield self._news
                 continue
             yield self._barrier_after(callers)
+            coordinator = team.coordinator
+            if coordinator is not None and team.board.left:
+                reports = sum(subscription.unread for subscription in coordinator.inbox)
+                if reports:
+                    team.begin_coordination(coordinator, env.now, reports)
+                    yield self._barrier_after([coordinator])
             if len(callers) > 1:
                 latencies = [agent.duration_s for agent in callers]
                 gap_sum_s += max(latencies) - sum(latencies) / len(latencies)
@@ -87,12 +93,6 @@ class Rounds:
                 team.metrics.straggler_gap_s = gap_sum_s / gap_rounds
             if team.metrics.tasks_done == done_before:
                 team.metrics.idle_rounds += 1
-            coordinator = team.coordinator
-            if coordinator is not None and team.board.left:
-                reports = sum(subscription.unread for subscription in coordinator.inbox)
-                if reports:
-                    team.begin_coordination(coordinator, env.now, reports)
-                    yield self._barrier_after([coordinator])
             if team.trace is not None:
                 length = env.now - started
                 row = Row(env.now, Event.ROUND_END, round=team.round, duration_s=length)

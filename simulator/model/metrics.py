@@ -35,7 +35,7 @@ class Metrics:
     """Coordinator's calls."""
     rounds: int = 0
     idle_rounds: int = 0
-    """Rounds in which no task was finished."""
+    """Rounds, ended ones, in which no task was finished."""
     messages: int = 0
     """A broadcast is one message ..."""
     deliveries: int = 0
@@ -69,7 +69,7 @@ class Metrics:
     failovers: int = 0
     """These six stay 0: no scenario can yet ask for what they count."""
     straggler_gap_s: float = 0.0
-    """Mean over rounds with two or more calls of longest minus mean call latency."""
+    """Mean over ended rounds with two or more workers' calls of longest minus mean call latency."""
     task_wait_s: float = 0.0
     """Mean time from when a task could start to the start of the call that finished it."""
     utilisation: float = 0.0

@@ -203,6 +203,9 @@ class TeamState:
                 self._try(agent, task, seconds, now, freed)
                 tried.add(task)
         # What the call freed and tried itself concerns nobody any more.
+        if self.trace is not None:
+            for task in tried.intersection(freed):
+                self.trace.add(Row(now, Event.TASK_READY, task=task))
         return [task for task in freed if task not in tried]
 
     def _try(
