@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -22,7 +23,9 @@ def axes_of(results: pd.DataFrame) -> list[str]:
 
 
 def with_series(results: pd.DataFrame) -> pd.DataFrame:
-    """Return `results` with columns ``n`` (team size) and ``series`` (all other axes, as text).
+    """Return `results` with columns ``n`` (team size) and ``series``.
+
+    A series is named by the sweep, or by the values of all its other axes.
 
     Raises
     ------
@@ -32,11 +35,21 @@ def with_series(results: pd.DataFrame) -> pd.DataFrame:
     axes = axes_of(results)
     if SIZE not in axes:
         raise TeamsimError(f"the sweep does not vary {SIZE}: there is no scaling curve to draw")
+    n = results[SIZE].astype(int)
+    if results["series"].ne("").any():
+        return results.assign(n=n)
     others = [axis for axis in axes if axis != SIZE]
-    named = others or ["point_name"]
-    parts = results[named].map(_text) if others else pd.DataFrame({"": [""] * len(results)})
-    series = parts.apply(lambda row: ", ".join(filter(None, row)), axis=1)
-    return results.assign(n=results[SIZE].astype(int), series=series)
+    parts = [results[axis].map(_text).map(partial(_name_value, axis)) for axis in others]
+    series = pd.Series("", index=results.index)
+    for i, part in enumerate(parts):
+        series = series + part if i == 0 else series + ", " + part
+    return results.assign(n=n, series=series)
+
+
+def _name_value(axis: str, value: str) -> str:
+    """Return ``p = 0.5`` for a number, the bare word for a name."""
+    short = axis.rpartition(".")[2]
+    return f"{short.replace('_', ' ')} {value}" if value[:1].isdigit() else value
 
 
 def scaling_curves(

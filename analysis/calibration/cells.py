@@ -15,7 +15,7 @@ so that simulated idle replies and concurrent writes match the real ones (see `m
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ import yaml
 from scipy import stats
 
 from analysis.calibration.latency import FEWEST, Floats, LatencyFit, Residual, fit_latency, fit_residual
+from analysis.calibration.rounding import four_digits
 from analysis.calibration.tokens import TokenFit, fit_tokens
 from analysis.traces.llm_teams import CELL, TeamRuns, read_team_runs
 from simulator.errors import TeamsimError
@@ -79,30 +80,30 @@ class CellFit:
         return {
             "latency": {
                 "kind": "seconds",
-                "base": _tidy(fit.base_s),
-                "per_work_unit_s": _tidy(fit.per_task_s),
+                "base": four_digits(fit.base_s),
+                "per_work_unit_s": four_digits(fit.per_task_s),
                 "residual": fit.residual.spec(),
                 "idle": self.idle_residual.spec(self.idle_median_s),
             },
             "batch": {
                 "kind": "empirical",
                 "values": list(self.batch),
-                "weights": [_tidy(weight) for weight in self.batch.values()],
+                "weights": [four_digits(weight) for weight in self.batch.values()],
             },
             **self.tokens.spec(),
             "behaviour": {
                 "idle": {
-                    "probability": _tidy(self.idle),
-                    "run_sigma": _tidy(self.idle_run_sigma),
+                    "probability": four_digits(self.idle),
+                    "run_sigma": four_digits(self.idle_run_sigma),
                 },
-                "deference": _tidy(self.deference),
+                "deference": four_digits(self.deference),
                 "chatter": 1,
-                "dependency_blindness": _tidy(self.dependency_blindness),
+                "dependency_blindness": four_digits(self.dependency_blindness),
             },
             "errors": {
                 "probability": {
-                    "probability": _tidy(self.error),
-                    "run_sigma": _tidy(self.error_run_sigma),
+                    "probability": four_digits(self.error),
+                    "run_sigma": four_digits(self.error_run_sigma),
                 },
                 "detection": 1,
             },
@@ -112,7 +113,7 @@ class CellFit:
         """Return the cell as a scenario of `size` agents on `tasks`."""
         protocol: dict[str, Any] = {"kind": "pre_assigned"}
         if self.claims_itself:
-            protocol = {"kind": "self_claim", "choice": "noisy", "noise": _tidy(self.noise)}
+            protocol = {"kind": "self_claim", "choice": "noisy", "noise": four_digits(self.noise)}
         return {
             "name": self.name,
             "question": f"What do teams of {self.cell['model_dir']} make of this task list?",
@@ -123,7 +124,7 @@ class CellFit:
             "coordination": {
                 "protocol": protocol,
                 "timing": "rounds",
-                "round_overhead_s": _tidy(self.overhead_s),
+                "round_overhead_s": four_digits(self.overhead_s),
             },
             "workload": {"kind": "dag", "tasks": tasks},
             "limits": {"max_rounds": MAX_ROUNDS},
@@ -190,11 +191,40 @@ def calibrate_directory(
         header = f"# Fitted by `teamsim calibrate` to {fit.runs} runs in {directory.resolve().name}\n"
         text = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
         (out / f"{fit.name}.yaml").write_text(header + text, encoding="utf-8")
+    write_profiles(real, fits, out / "profiles")
     report = pd.DataFrame([fit.report() for fit in fits])
     report.to_csv(out / "fit_report.csv", index=False)
     cells = pd.DataFrame([{"scenario": f"{fit.name}.yaml", **fit.cell} for fit in fits])
     cells.to_csv(out / "cells.csv", index=False)
     return report
+
+
+def write_profiles(real: TeamRuns, fits: Sequence[CellFit], directory: Path) -> None:
+    """Write one agent profile for each model and mode, its cells pooled.
+
+    The two matched habits are the medians over the cells.
+    """
+    directory.mkdir(exist_ok=True)
+    calls = _with_attempts(real)
+    for (model, mode), runs in real.runs.groupby(["model_dir", "mode"]):
+        mine = calls[calls["run_dir"].isin(runs["run_dir"])]
+        cell = {"model_dir": str(model), "mode": str(mode), "task_type": "all", "p_label": "all"}
+        same = [fit for fit in fits if (fit.cell["model_dir"], fit.cell["mode"]) == (model, mode)]
+        deference, noise = (
+            float(np.median([getattr(fit, habit) for fit in same]))
+            for habit in ("deference", "noise")
+        )
+        pooled = with_habits(fit_cell(cell, runs, mine, mine), deference, noise)
+        source = (
+            f"fitted by teamsim calibrate to {len(runs)} runs and {len(mine)} calls of {model}, "
+            f"{mode}, teams of {runs['n_teammates'].min()} to {runs['n_teammates'].max()}"
+        )
+        if pooled.claims_itself:
+            source += f"; choice noise {four_digits(noise)}"
+        text = yaml.safe_dump(
+            {"source": source, **pooled.agent()}, sort_keys=False, default_flow_style=None, width=100
+        )
+        (directory / f"{model}-{mode}.yaml").write_text(text, encoding="utf-8")
 
 
 def fit_cells(
@@ -405,10 +435,6 @@ def _overhead(runs: pd.DataFrame, calls: pd.DataFrame) -> float:
     indexed = runs.set_index("run_dir")
     extra = indexed["wall_clock_seconds"] - longest.reindex(indexed.index)
     return float(max(0.0, extra.sum() / indexed["total_rounds"].sum()))
-
-
-def _tidy(value: float) -> float:
-    return float(f"{value:.4g}")
 
 
 def with_habits(fit: CellFit, deference: float, noise: float) -> CellFit:

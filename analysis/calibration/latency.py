@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, stats
 
+from analysis.calibration.rounding import four_digits
+
 Floats = npt.NDArray[np.float64]
 
 FEWEST = 12
@@ -33,13 +35,13 @@ class Residual:
 
     def spec(self, median: float | None = None) -> dict[str, Any]:
         """Return the distribution as a scenario says it, with `median` (1 when absent)."""
-        spec: dict[str, Any] = {"kind": self.kind, "median": _round(median or 1.0)}
+        spec: dict[str, Any] = {"kind": self.kind, "median": four_digits(median or 1.0)}
         if self.kind == "lognormal":
-            spec["sigma"] = _round(self.scale)
+            spec["sigma"] = four_digits(self.scale)
         else:
-            spec["shape"] = _round(1.0 / self.scale)
+            spec["shape"] = four_digits(1.0 / self.scale)
         if self.run_sigma > 0.005:
-            spec["run_sigma"] = _round(self.run_sigma)
+            spec["run_sigma"] = four_digits(self.run_sigma)
         return spec
 
 
@@ -124,7 +126,3 @@ def _between_runs(logs: Floats, runs: pd.Series) -> float:
     between = float((sizes * (means - logs.mean()) ** 2).sum()) / (k - 1)
     typical = (n - float((sizes**2).sum()) / n) / (k - 1)
     return float(np.sqrt(max(0.0, (between - within) / typical)))
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.4g}")

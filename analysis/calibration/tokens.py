@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize
 
+from analysis.calibration.rounding import four_digits
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -34,19 +36,19 @@ class TokenFit:
 
     def spec(self) -> dict[str, Any]:
         """Return ``tokens`` and ``context`` as a scenario says them."""
-        output: dict[str, Any] = {"kind": "deterministic", "value": _round(self.output)}
+        output: dict[str, Any] = {"kind": "deterministic", "value": four_digits(self.output)}
         if self.run_sigma > 0.005:
-            output["run_sigma"] = _round(self.run_sigma)
+            output["run_sigma"] = four_digits(self.run_sigma)
         return {
             "tokens": {
                 "output": output,
-                "per_work_unit": _round(self.per_task),
-                "message": _round(self.message),
+                "per_work_unit": four_digits(self.per_task),
+                "message": four_digits(self.message),
             },
             "context": {
-                "system_tokens": _round(self.system),
+                "system_tokens": four_digits(self.system),
                 "board_tokens_per_task": 0,
-                "retention": _round(self.retention),
+                "retention": four_digits(self.retention),
             },
         }
 
@@ -131,7 +133,3 @@ def _input_totals(
 def _spread(residuals: Floats) -> float:
     """Return a robust standard deviation (Rousseeuw & Croux 1993: 1.4826 MAD)."""
     return float(1.4826 * np.median(np.abs(residuals - np.median(residuals))))
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.4g}")

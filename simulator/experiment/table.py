@@ -29,6 +29,7 @@ def schema(points: Sequence[Point], axes: Sequence[str]) -> pa.Schema:
         [
             pa.field("point", pa.int64()),
             pa.field("point_name", pa.string()),
+            pa.field("series", pa.string()),
             pa.field("baseline_point", pa.int64()),
             pa.field("parallel_fraction", pa.float64()),
             *axis_fields,
@@ -50,6 +51,7 @@ def rows(
     columns: dict[str, list[Any]] = {
         "point": [point.index] * len(numbers),
         "point_name": [point.name] * len(numbers),
+        "series": [point.series] * len(numbers),
         "baseline_point": [point.baseline] * len(numbers),
         "parallel_fraction": [parallel_fraction] * len(numbers),
         "replication": numbers,

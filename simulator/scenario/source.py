@@ -87,6 +87,12 @@ class Source:
                 return self._origins[path[:length]]
         return ""
 
+    def said(self, path: Path_) -> Path_:
+        """Return the longest beginning of `path` that the document says."""
+        while path and path not in self._origins:
+            path = path[:-1]
+        return path
+
     def set(self, dotted: str, value: Any, origin: str) -> None:
         """Set the field at a dotted path, making mappings on the way.
 

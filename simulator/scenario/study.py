@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from simulator.errors import Problem, ScenarioError, unknown_name
 from simulator.scenario.schema import Scenario
 from simulator.scenario.source import Path_, Source, dotted
-from simulator.scenario.sweep import Overrides, SweepError, parse_sweep, point_name
+from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Point:
     """Dotted paths and values by which it differs from the file."""
     baseline: int | None
     """Index of the point that is its single-agent baseline (its own, if it is one)."""
+    series: str
+    """Name of the entry of a sweep's list that it comes from; empty in a grid."""
     scenario: Scenario
 
 
@@ -50,7 +52,7 @@ class Study:
         ScenarioError
             If a field is wrong or missing.
         """
-        return self._scenario({}, "")
+        return self._scenario(SweepPoint("base", {}, ""))
 
     @cached_property
     def points(self) -> tuple[Point, ...]:
@@ -61,23 +63,24 @@ class Study:
         ScenarioError
             If any point is wrong.
         """
-        found = {point_name(overrides): (name, overrides) for name, overrides in self._sweep}
+        found = {point_name(point.overrides): point for point in self._sweep}
         alone_of = {}
-        for key, (_, overrides) in list(found.items()):
+        for key, point in list(found.items()):
             if self._baseline:
-                alone = {**overrides, **self._baseline}
-                alone_of[key] = point_name(alone)
-                found.setdefault(point_name(alone), (point_name(alone), alone))
+                alone = {**point.overrides, **self._baseline}
+                name = alone_of[key] = point_name(alone)
+                found.setdefault(name, SweepPoint(name, alone, "baseline" if point.series else ""))
         index = {key: i for i, key in enumerate(found)}
         return tuple(
             Point(
                 index=i,
-                name=name,
-                overrides=overrides,
+                name=point.name,
+                overrides=point.overrides,
                 baseline=index[alone_of.get(key, key)] if self._baseline else None,
-                scenario=self._scenario(overrides, name),
+                series=point.series,
+                scenario=self._scenario(point),
             )
-            for i, (key, (name, overrides)) in enumerate(found.items())
+            for i, (key, point) in enumerate(found.items())
         )
 
     @cached_property
@@ -97,7 +100,7 @@ class Study:
         return raw
 
     @cached_property
-    def _sweep(self) -> list[tuple[str, Overrides]]:
+    def _sweep(self) -> list[SweepPoint]:
         try:
             return parse_sweep(self._raw("sweep"))
         except SweepError as error:
@@ -105,10 +108,10 @@ class Study:
             problem = Problem(self._source.origin(path), dotted(path), error.message)
             raise ScenarioError([problem]) from None
 
-    def _scenario(self, overrides: Overrides, name: str) -> Scenario:
+    def _scenario(self, point: SweepPoint) -> Scenario:
         source = self._source.copy()
-        origins = _origins_of_overrides(self._source, name)
-        for path, value in overrides.items():
+        origins = _origins_of_overrides(self._source, point.series)
+        for path, value in point.overrides.items():
             source.set(path, value, origins.get(path, source.origin(("sweep",))))
         if isinstance(source.data, dict):
             source.data.pop("sweep", None)
@@ -196,13 +199,13 @@ def _apply(setting: str, source: Source) -> None:
     source.set(path.strip(), value, origin)
 
 
-def _origins_of_overrides(source: Source, point: str) -> dict[str, str]:
+def _origins_of_overrides(source: Source, series: str) -> dict[str, str]:
     origins: dict[str, str] = {}
     raw = source.data.get("sweep") if isinstance(source.data, dict) else None
     if isinstance(raw, dict):
         origins = {path: source.origin(("sweep", path)) for path in raw}
     for i, entry in enumerate(raw if isinstance(raw, list) else []):
-        if isinstance(entry, dict) and entry.get("name") == point:
+        if isinstance(entry, dict) and entry.get("name") == series:
             origins = {path: source.origin(("sweep", i, path)) for path in entry}
     baseline = source.data.get("baseline") if isinstance(source.data, dict) else None
     for path in baseline if isinstance(baseline, dict) else {}:
@@ -211,11 +214,13 @@ def _origins_of_overrides(source: Source, point: str) -> dict[str, str]:
 
 
 def _problems(error: ValidationError, source: Source) -> list[Problem]:
-    return [
-        Problem(source.origin(path), dotted(path), _message(dict(detail)))
-        for detail in error.errors(include_url=False)
-        for path in [tuple(detail["loc"])]
-    ]
+    problems = []
+    for detail in error.errors(include_url=False):
+        path = tuple(detail["loc"])
+        if detail["type"] not in {"missing", "unknown_key"}:
+            path = source.said(path)  # short forms have fewer steps than what they stand for
+        problems.append(Problem(source.origin(path), dotted(path), _message(dict(detail))))
+    return problems
 
 
 def _message(detail: dict[str, Any]) -> str:
@@ -225,11 +230,11 @@ def _message(detail: dict[str, Any]) -> str:
     if kind == "missing":
         return "this field is required and missing"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
-    found = yaml.safe_dump(_short(detail["input"]), default_flow_style=True, width=10_000)
-    found = found.removesuffix("\n").removesuffix("\n...")
-    return f"{message}; found {found if len(found) <= 60 else found[:57] + '...'}"
+    if isinstance(detail["input"], (dict, list)):
+        return str(message)
+    found = yaml.safe_dump(_plain(detail["input"]), width=10_000)
+    return f"{message}; found {found.removesuffix(chr(10)).removesuffix(chr(10) + '...')[:60]}"
 
 
-def _short(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else str(value)
-
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
@@ -60,8 +60,20 @@ Sweep = dict[str, list[Any] | Range] | list[dict[str, Any]]
 """A full grid of dotted paths and their values, or a list of named points."""
 
 
-def parse_sweep(raw: object) -> list[tuple[str, Overrides]]:
-    """Return the name and the overrides of each point of a sweep, the last axis fastest.
+class SweepPoint(NamedTuple):
+    """A point of a sweep before its scenario is made."""
+
+    name: str
+    overrides: Overrides
+    series: str
+    """Name of the entry it comes from, where the sweep is a list; else empty."""
+
+
+def parse_sweep(raw: object) -> list[SweepPoint]:
+    """Return the points of a sweep, the last axis fastest.
+
+    A mapping is a full grid. In a list, an entry whose values include ranges stands for all
+    their combinations: a series.
 
     Raises
     ------
@@ -69,17 +81,16 @@ def parse_sweep(raw: object) -> list[tuple[str, Overrides]]:
         With the path inside the sweep and what is wrong there.
     """
     if raw is None:
-        return [("base", {})]
+        return [SweepPoint("base", {}, "")]
     if isinstance(raw, Mapping) and raw:
         axes = {str(path): _axis_values(str(path), values) for path, values in raw.items()}
-        grid = (dict(zip(axes, row, strict=True)) for row in itertools.product(*axes.values()))
-        return [(point_name(overrides), overrides) for overrides in grid]
+        return [SweepPoint(point_name(overrides), overrides, "") for overrides in _grid(axes)]
     if isinstance(raw, list) and raw:
-        points = [_named_point(i, point) for i, point in enumerate(raw)]
-        names = [name for name, _ in points]
-        for i, name in enumerate(names):
-            if name in names[:i]:
-                raise SweepError((i, "name"), f"two points are called {name!r}")
+        points: list[SweepPoint] = []
+        for i, entry in enumerate(raw):
+            if any(isinstance(entry, Mapping) and p.series == entry.get("name") for p in points):
+                raise SweepError((i, "name"), f"two points are called {entry['name']!r}")
+            points += _named_points(i, entry)
         return points
     raise SweepError((), f"a sweep maps dotted paths to values or lists named points; found {raw!r}")
 
@@ -97,18 +108,43 @@ def _axis_values(path: str, raw: object) -> list[Any]:
     if isinstance(raw, list) and raw:
         return raw
     if isinstance(raw, Mapping):
-        try:
-            return list(Range.model_validate(raw).values())
-        except ValidationError as error:
-            detail = error.errors()[0]
-            raise SweepError((path, *detail["loc"]), detail["msg"]) from None
+        return _range_values((path,), raw)
     raise SweepError((path,), f"an axis is a list of values or a range {{from, to}}; found {raw!r}")
 
 
-def _named_point(index: int, raw: object) -> tuple[str, Overrides]:
+def _named_points(index: int, raw: object) -> list[SweepPoint]:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
         raise SweepError((index,), "a point is a mapping with a 'name' and dotted paths")
-    return raw["name"], {path: value for path, value in raw.items() if path != "name"}
+    name, axes, varied = raw["name"], {}, []
+    for path, value in raw.items():
+        if path == "name":
+            continue
+        if isinstance(value, Mapping) and "from" in value:
+            varied.append(path)
+            axes[path] = _range_values((index, path), value)
+        else:
+            axes[path] = [value]
+    return [
+        SweepPoint(
+            ", ".join([name, *(f"{path}={label(overrides[path])}" for path in varied)]),
+            overrides,
+            name,
+        )
+        for overrides in _grid(axes)
+    ]
+
+
+def _grid(axes: Mapping[str, Sequence[Any]]) -> Iterator[Overrides]:
+    for row in itertools.product(*axes.values()):
+        yield dict(zip(axes, row, strict=True))
+
+
+def _range_values(where: tuple[str | int, ...], raw: Mapping[str, Any]) -> list[Any]:
+    try:
+        return list(Range.model_validate(raw).values())
+    except ValidationError as error:
+        detail = error.errors()[0]
+        raise SweepError((*where, *detail["loc"]), detail["msg"]) from None
 
 
 def point_name(overrides: Overrides) -> str:

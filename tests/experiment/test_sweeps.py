@@ -1,0 +1,129 @@
+"""The same numbers whatever the workers, the interruption, the order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from simulator.errors import TeamsimError
+from simulator.experiment import read_results, run_sweep
+from simulator.experiment.plan import chunks
+from simulator.experiment.store import Store
+from simulator.scenario import Study, parse_study
+
+TEXT = """\
+name: small
+seed: 3
+replications: 30
+team:
+  size: 1
+  agent:
+    latency: {kind: seconds, base: {kind: lognormal, median: 5, sigma: 0.6, run_sigma: 0.2}}
+    errors: {probability: 0.1}
+topology: decentralised
+coordination: {protocol: self_claim}
+workload: {kind: parallel_fraction, tasks: 2000, parallel_fraction: 0.9}
+sweep:
+  team.size: [1, 3]
+  topology: [decentralised, centralised]
+baseline: {team.size: 1, topology: single}
+"""
+
+
+def small(tasks: int = 12, **fields: str) -> Study:
+    text = TEXT.replace("2000", str(tasks))
+    for old, new in fields.items():
+        text = text.replace(old, new)
+    return parse_study(text)
+
+
+def test_one_and_two_workers_give_the_same_bits(tmp_path: Path) -> None:
+    study = small(tasks=8000)  # 6 replications a chunk
+    one = run_sweep(study, tmp_path / "one", workers=1)
+    two = run_sweep(study, tmp_path / "two", workers=2)
+    assert one.equals(two)
+    assert one.num_rows == 5 * 30
+    first = (tmp_path / "one" / "results.parquet").read_bytes()
+    assert first == (tmp_path / "two" / "results.parquet").read_bytes()
+
+
+def test_an_interrupted_sweep_goes_on_and_ends_the_same(tmp_path: Path) -> None:
+    study = small(tasks=8000)
+    whole = run_sweep(study)
+
+    def interrupt(done: int, total: int) -> None:
+        if done > total // 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(study, tmp_path / "out", progress=interrupt)
+    with pytest.raises(TeamsimError, match="not finished: run its command again"):
+        read_results(tmp_path / "out")
+
+    seen: list[int] = []
+    again = run_sweep(study, tmp_path / "out", progress=lambda done, total: seen.append(done))
+    assert again.equals(whole)
+    assert seen[0] > 0  # what was done was not done again
+    assert read_results(tmp_path / "out").equals(whole)
+    assert not (tmp_path / "out" / "parts").exists()
+
+
+def test_a_finished_sweep_is_not_run_again(tmp_path: Path) -> None:
+    run_sweep(small(), tmp_path / "out")
+    before = (tmp_path / "out" / "results.parquet").stat().st_mtime_ns
+    seen: list[int] = []
+    run_sweep(small(), tmp_path / "out", progress=lambda done, total: seen.append(done))
+    assert seen == [150]
+    assert (tmp_path / "out" / "results.parquet").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("fields", [{"seed: 3": "seed: 4"}, {"median: 5": "median: 6"}])
+def test_results_of_another_scenario_are_never_mixed_in(
+    tmp_path: Path, fields: dict[str, str]
+) -> None:
+    run_sweep(small(), tmp_path / "out")
+    with pytest.raises(TeamsimError, match="holds results of another sweep"):
+        run_sweep(small(**fields), tmp_path / "out")
+
+
+def test_a_directory_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(TeamsimError, match="is not empty"):
+        run_sweep(small(), tmp_path)
+    (tmp_path / "manifest.json").write_text("not json")
+    with pytest.raises(TeamsimError, match="not a sweep's manifest"):
+        run_sweep(small(), tmp_path)
+
+
+def test_an_unfinished_chunk_leaves_no_file(tmp_path: Path, monkeypatch: object) -> None:
+    study = small()
+    plan = list(chunks(study.points, [12] * len(study.points)))
+    store = Store(tmp_path / "out", study, plan)
+
+    def fail(*args: object, **more: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(pq, "write_table", fail)  # type: ignore[attr-defined]
+    with pytest.raises(OSError, match="disk full"):
+        store.add(plan[0], run_sweep(study))
+    assert store.missing() == plan
+
+
+def test_the_table_tells_axes_baselines_and_where_it_comes_from(tmp_path: Path) -> None:
+    table = run_sweep(small(), tmp_path / "out").to_pandas()
+    assert table["team.size"].dtype == "int64"
+    alone = table[table["point"] == table["baseline_point"]]
+    assert set(alone["topology"]) == {"single"}
+    assert set(table["baseline_point"]) == set(alone["point"])
+    assert (tmp_path / "out" / "manifest.json").read_text().count('"scenario"') == 5
+
+
+def test_common_random_numbers_make_pairs_of_replications_alike() -> None:
+    # The same slow runs are slow at every team size: makespans correlate over replications.
+    table = run_sweep(small()).to_pandas()
+    wide = table[table["topology"] == "decentralised"].pivot(
+        index="replication", columns="team.size", values="makespan_s"
+    )
+    assert wide[1].corr(wide[3]) > 0.3

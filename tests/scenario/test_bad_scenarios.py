@@ -1,0 +1,131 @@
+"""A wrong scenario is refused with file, line, path, what was found, what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simulator.errors import ScenarioError
+from simulator.scenario import load_study, parse_study
+
+GOOD = """\
+name: good
+team:
+  size: 2
+  agent:
+    latency: {kind: seconds, base: 3}
+topology: decentralised
+coordination:
+  protocol: self_claim
+workload: {kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}
+"""
+
+
+def said(text: str) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        _ = parse_study(text, "file.yaml").points
+    return str(caught.value)
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+def test_the_good_scenario_is_good() -> None:
+    assert parse_study(GOOD).base.team.size == 2
+
+
+CYCLE = "{kind: dag, tasks: [{id: a, dependencies: [b]}, {id: b, dependencies: [a]}]}"
+WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        (
+            changed("size: 2", "sise: 2"),
+            ["file.yaml:3: team.sise: unknown key 'sise'; did you mean 'size'?", "allowed: agent"],
+        ),
+        (changed("size: 2", "size: two"), ["file.yaml:3: team.size:", "integer", "found two"]),
+        (changed("size: 2", "size: 0"), ["file.yaml:3: team.size:", "greater than or equal to 1", "found 0"]),
+        (
+            changed("base: 3", "base: {kind: exponential, mean: -3}"),
+            ["file.yaml:5: team.agent.latency.base.mean:", "greater than 0", "found -3"],
+        ),
+        (changed(WORK, CYCLE), ["file.yaml:9: workload:", "the dependencies form a cycle: "]),
+        (
+            changed("topology: decentralised", "topology: decentralized"),
+            ["file.yaml:6: topology:", "did you mean 'decentralised'?", "allowed: centralised,"],
+        ),
+        (
+            changed("base: 3}", "base: 3}\n    errors: {probability: 1.2}"),
+            ["file.yaml:6: team.agent.errors.probability:", "equal to 1", "found 1.2"],
+        ),
+        (changed(WORK, "{kind: dag, path: nowhere.json}"), ["workload:", "no such file: nowhere"]),
+        ("", ["file.yaml: the file is empty"]),
+        ("# only a comment\n", ["the file is empty"]),
+        ("- 1\n- 2\n", ["a scenario is a mapping"]),
+        ("just words\n", ["a scenario is a mapping"]),
+        ("name: good\n\tteam: 1\n", ["file.yaml:2:", "a tab cannot indent YAML"]),
+        ("name: [1, 2\n", ["file.yaml:2:", "not YAML"]),
+        ("name: a\nname: b\n", ["file.yaml:2: name: this key is said twice"]),
+        ("a: &a [x, *a]\n", ["contains itself"]),
+        ("name: !!python/object:os.system x\n", ["not YAML"]),
+        (changed("  agent:\n    latency: {kind: seconds, base: 3}\n", ""), ["team.agent: this field"]),
+        (
+            changed("latency: {kind: seconds, base: 3}", "profile: claude-sonnet"),
+            ["file.yaml:5: team.agent.profile: unknown profile", "did you mean 'claude-sonnet"],
+        ),
+        (changed("base: 3", "base: .inf"), ["finite number"]),
+        (changed("decentralised", "single"), ["'single' is one agent alone", "team.size is 2"]),
+        (GOOD + "sweep: {team.size: 3}\n", ["file.yaml:10: sweep.team.size: an axis is a list"]),
+        (GOOD + "sweep: {team.size: [1, 0]}\n", ["file.yaml:10: team.size:", "found 0"]),
+        (GOOD + "sweep:\n  team.sise: [1]\n", ["file.yaml:11: team.sise: unknown key"]),
+        (GOOD + "sweep: {team.size: {from: 3, to: 1}}\n", ["'to' (1.0) is below 'from' (3.0)"]),
+        (GOOD + "sweep: {team.size: {from: 1, too: 3}}\n", ["did you mean 'to'?"]),
+        (GOOD + "sweep: [{team.size: 1}]\n", ["sweep.0: a point is a mapping with a 'name'"]),
+        (GOOD + "sweep: [{name: a}, {name: a}]\n", ["two points are called 'a'"]),
+        (GOOD + "sweep: {team.size.x.y: [1]}\n", ["file.yaml:10: team.size.x: 2 has no fields"]),
+        (GOOD + "baseline: 3\n", ["baseline: a baseline maps paths to values"]),
+    ],
+)
+def test_the_error_says_where_and_what(text: str, messages: list[str]) -> None:
+    error = said(text)
+    for message in messages:
+        assert message in error
+
+
+def test_a_yaml_bomb_is_refused_before_it_grows() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
+    assert "values once expanded" in said("\n".join(lines))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"nothing\.yaml: no such file"):
+        load_study(tmp_path / "nothing.yaml")
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    text = changed("size: 2", "size: -1").replace("tasks: 10", "tasks: none")
+    assert said(text).count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("team.size=0", "--set team.size=0: team.size:"),
+        ("team.size", "a setting is path=value"),
+        ("team.sizes=3", "did you mean 'size'?"),
+        ("team.size.x=3", "has no fields"),
+        ("team.size=[", "not YAML"),
+    ],
+)
+def test_a_wrong_setting_is_named(tmp_path: Path, setting: str, message: str) -> None:
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    with pytest.raises(ScenarioError) as caught:
+        _ = load_study(path, [setting]).base
+    assert message in str(caught.value)

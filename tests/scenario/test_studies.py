@@ -1,0 +1,133 @@
+"""Sweeps, overrides, profiles and baselines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from simulator.scenario import load_study, parse_study, profile_names, scenario_json_schema
+from simulator.scenario.study import profile_text
+from tests.scenario.test_bad_scenarios import GOOD
+
+SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
+
+
+def sizes(sweep: str) -> list[int]:
+    return [point.scenario.team.size for point in parse_study(GOOD + sweep).points]
+
+
+def test_a_sweep_is_the_full_grid() -> None:
+    sweep = "sweep:\n  team.size: [1, 4]\n  workload.parallel_fraction: {from: 0, to: 1, step: 0.5}\n"
+    points = parse_study(GOOD + sweep).points
+    assert len(points) == 6
+    assert points[1].name == "team.size=1, workload.parallel_fraction=0.5"
+    assert [p.scenario.workload.parallel_fraction for p in points[:3]] == [0, 0.5, 1]
+
+
+def test_ranges_step_spread_and_double() -> None:
+    assert sizes("sweep: {team.size: {from: 2, to: 8, step: 3}}\n") == [2, 5, 8]
+    assert sizes("sweep: {team.size: {from: 1, to: 9, num: 3}}\n") == [1, 5, 9]
+    assert sizes("sweep: {team.size: {from: 1, to: 64, num: 7, scale: log}}\n") == [
+        1, 2, 4, 8, 16, 32, 64,
+    ]  # fmt: skip
+
+
+def test_points_may_be_named() -> None:
+    sweep = "sweep:\n  - {name: alone, team.size: 1, topology: single}\n  - {name: team}\n"
+    points = parse_study(GOOD + sweep).points
+    assert [(p.name, p.scenario.team.size, p.scenario.topology.kind) for p in points] == [
+        ("alone", 1, "single"),
+        ("team", 2, "decentralised"),
+    ]
+
+
+def test_the_baseline_is_a_point_for_each_combination_of_the_other_axes() -> None:
+    text = GOOD + (
+        "sweep:\n  team.size: [2, 4]\n  workload.parallel_fraction: [0.5, 0.9]\n"
+        "baseline: {team.size: 1, topology: single}\n"
+    )
+    points = parse_study(text).points
+    alone = [p for p in points if p.baseline == p.index]
+    assert [p.scenario.workload.parallel_fraction for p in alone] == [0.5, 0.9]
+    for point in points:
+        fraction = points[point.baseline].scenario.workload.parallel_fraction
+        assert fraction == point.scenario.workload.parallel_fraction
+
+
+def test_a_setting_overrides_any_field_and_opens_short_forms(tmp_path: Path) -> None:
+    path = tmp_path / "good.yaml"
+    path.write_text(GOOD)
+    settings = [
+        "team.size=7",
+        "coordination.protocol.noise=0.25",
+        "team.agent.latency.base={kind: exponential, mean: 1e-3}",
+    ]
+    base = load_study(path, settings).base
+    assert base.team.size == 7
+    assert base.coordination.protocol.noise == 0.25
+    assert base.team.agent.latency.base.mean == 0.001
+
+
+def test_a_profile_stands_where_the_agent_is_silent(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "latency: {kind: seconds, base: 5, per_work_unit_s: 2}\nbatch: 3\nsource: measured\n"
+    )
+    path = tmp_path / "good.yaml"
+    path.write_text(
+        GOOD.replace("{kind: seconds, base: 3}", "{kind: seconds, base: 3}\n    profile: mine.yaml")
+        + "sweep: {team.agent.batch: [4]}\n"
+    )
+    study = load_study(path)
+    agent = study.base.team.agent
+    assert (agent.latency.base.value, agent.latency.per_work_unit_s) == (3, 2)
+    assert agent.batch.value == 3
+    assert study.points[0].scenario.team.agent.batch.value == 4
+
+
+def test_a_coordinator_is_like_the_agents_where_it_is_silent() -> None:
+    text = GOOD.replace("topology:", "  coordinator: {batch: 9}\ntopology:")
+    team = parse_study(text).base.team
+    assert team.coordinator is not None
+    assert (team.coordinator.batch.value, team.coordinator.latency) == (9, team.agent.latency)
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_a_shipped_scenario_is_right_and_names_its_schema(path: Path) -> None:
+    assert path.read_text().startswith("# yaml-language-server: $schema=./scenario.schema.json")
+    study = load_study(path)
+    assert study.points
+    assert all(point.scenario.name == path.stem for point in study.points)
+    assert study.points[0].scenario.question
+    assert study.points[0].scenario.answer
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_a_shipped_scenario_satisfies_the_json_schema(path: Path) -> None:
+    jsonschema.validate(yaml.safe_load(path.read_text()), scenario_json_schema())
+
+
+def test_the_json_schema_refuses_what_the_loader_refuses() -> None:
+    validator = jsonschema.Draft202012Validator(scenario_json_schema())
+    jsonschema.Draft202012Validator.check_schema(scenario_json_schema())
+    good = yaml.safe_load(GOOD)
+    assert validator.is_valid(good)
+    for wrong in ({"topology": "mash"}, {"team": {"sise": 3}}, {"workload": {"kind": "dagg"}}):
+        assert not validator.is_valid({**good, **wrong})
+
+
+def test_the_schema_that_ships_beside_the_scenarios_is_the_current_one() -> None:
+    path = Path(__file__).parents[2] / "scenarios" / "scenario.schema.json"
+    assert json.loads(path.read_text()) == scenario_json_schema()
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_a_shipped_profile_is_a_whole_agent_with_its_source(name: str) -> None:
+    text = GOOD.replace("latency: {kind: seconds, base: 3}", f"profile: {name}")
+    agent = parse_study(text).base.team.agent
+    assert agent.source
+    assert agent.latency.base.value > 0
+    assert yaml.safe_load(profile_text(name))
