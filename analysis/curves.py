@@ -69,7 +69,7 @@ def scaling_curves(
     Returns
     -------
     DataFrame
-        A row a series and n: ``series, n, is_baseline, parallel_fraction``; for each metric
+        A row a series and n: ``series, n, point, is_baseline, parallel_fraction``; for each metric
         ``<metric>, <metric>_low, <metric>_high`` (mean and t interval); ``speedup`` and its
         paired bootstrap interval: mean makespan of the baseline over mean makespan. The
         baseline is the point that the scenario names, else the same series at n = 1; without
@@ -81,6 +81,7 @@ def scaling_curves(
         row: dict[str, object] = {
             "series": series,
             "n": n,
+            "point": point,
             "is_baseline": group["baseline_point"].iloc[0] == point,
             "parallel_fraction": group["parallel_fraction"].iloc[0],
         }

@@ -24,7 +24,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
     Metrics
         All but ``cost_usd``: prices are not in the trace.
     """
-    events = {name: rows for name, rows in trace.groupby("event")}
+    events = dict(list(trace.groupby("event")))
     nothing = trace.iloc[:0]
 
     def of(event: str, **equal: str) -> pd.DataFrame:

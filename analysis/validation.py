@@ -92,13 +92,14 @@ def _one_metric(
     simulated_means = simulated_cells.mean().reindex(observed_means.index)
     both = (observed_means > 0) & (simulated_means > 0)
     factors = np.abs(np.log(simulated_means[both] / observed_means[both]))
-    window = simulated_cells.quantile([0.05, 0.95]).unstack()
-    window.columns = pd.Index(["p5", "p95"])
+    window = pd.DataFrame(
+        {"p5": simulated_cells.quantile(0.05), "p95": simulated_cells.quantile(0.95)}
+    )
     joined = seen[[*keys, metric]].merge(window.reset_index(), on=keys)
     inside = joined[metric].between(joined["p5"], joined["p95"])
     return {
         "observed": float(observed_means.mean()),
         "simulated": float(simulated_means.mean()),
-        "typical_factor": float(np.exp(factors.median())) if both.any() else np.nan,
+        "typical_factor": float(np.exp(np.median(factors))) if both.any() else np.nan,
         "inside_90": float(inside.mean()),
     }

@@ -167,7 +167,9 @@ class OneOf:
         if self.registry.takes_numbers and is_number:
             return {"kind": "deterministic", "value": value}
         raise PydanticCustomError(
-            "kind", "a {family} is a name or a mapping with 'kind'", {"family": self.registry.family}
+            "kind",
+            "a {family} is a name or a mapping with 'kind'",
+            {"family": self.registry.family},
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +43,8 @@ def run(replication: int = 0, **fields: Any) -> Metrics:
     return Simulation(scenario(**fields)).run(replication)
 
 
-@pytest.fixture()
+@pytest.fixture
 def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"needs the real runs of arXiv 2603.12229 in {REAL_DATA}")
     return REAL_DATA
-
-
-Make = Callable[..., Scenario]

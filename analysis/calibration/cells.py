@@ -25,7 +25,14 @@ import pandas as pd
 import yaml
 from scipy import stats
 
-from analysis.calibration.latency import FEWEST, Floats, LatencyFit, Residual, fit_latency, fit_residual
+from analysis.calibration.latency import (
+    FEWEST,
+    Floats,
+    LatencyFit,
+    Residual,
+    fit_latency,
+    fit_residual,
+)
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.tokens import TokenFit, fit_tokens
 from analysis.traces.llm_teams import CELL, TeamRuns, read_team_runs
@@ -188,7 +195,9 @@ def calibrate_directory(
     for fit in fits:
         tasks = real.tasks[fit.cell["task_type"], fit.cell["p_label"]]
         document = fit.scenario(tasks)
-        header = f"# Fitted by `teamsim calibrate` to {fit.runs} runs in {directory.resolve().name}\n"
+        header = (
+            f"# Fitted by `teamsim calibrate` to {fit.runs} runs in {directory.resolve().name}\n"
+        )
         text = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
         (out / f"{fit.name}.yaml").write_text(header + text, encoding="utf-8")
     write_profiles(real, fits, out / "profiles")
@@ -222,7 +231,10 @@ def write_profiles(real: TeamRuns, fits: Sequence[CellFit], directory: Path) -> 
         if pooled.claims_itself:
             source += f"; choice noise {four_digits(noise)}"
         text = yaml.safe_dump(
-            {"source": source, **pooled.agent()}, sort_keys=False, default_flow_style=None, width=100
+            {"source": source, **pooled.agent()},
+            sort_keys=False,
+            default_flow_style=None,
+            width=100,
         )
         (directory / f"{model}-{mode}.yaml").write_text(text, encoding="utf-8")
 

@@ -7,6 +7,7 @@ parameter, so that bisection finds the value at which it equals the observed one
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,24 +41,24 @@ def match_habits(
     sizes = sorted(int(n) for n in teams["n_teammates"].unique())
     in_teams = calls[calls["n_teammates"] > 1]
     # Means over team sizes, so that sizes with more runs or more calls count alike.
-    idle = float(in_teams.groupby("n_teammates")["attempts"].agg(lambda a: (a == 0).mean()).mean())
+    is_idle = in_teams["attempts"] == 0
+    idle = float(is_idle.groupby(in_teams["n_teammates"]).mean().mean())
     writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
 
-    def moments(deference: float, noise: float) -> tuple[float, float]:
-        return _simulated(with_habits(fit, deference, noise), tasks, sizes)
+    def idle_share(noise: float, deference: float) -> float:
+        return _simulated(with_habits(fit, deference, noise), tasks, sizes)[0]
+
+    def collisions(deference: float, noise: float) -> float:
+        return _simulated(with_habits(fit, deference, noise), tasks, sizes)[1]
 
     deference, noise = fit.deference, fit.noise
     for _ in range(_PASSES):
-        fixed = noise
-        deference = _bisect(lambda x, noise=fixed: moments(x, noise)[0], idle, rising=True)
-        given = deference
-        noise = _bisect(lambda x, by=given: moments(by, x)[1], writes, rising=False)
+        deference = _bisect(partial(idle_share, noise), idle, rising=True)
+        noise = _bisect(partial(collisions, deference), writes, rising=False)
     return with_habits(fit, deference, noise)
 
 
-def _simulated(
-    fit: CellFit, tasks: list[dict[str, Any]], sizes: list[int]
-) -> tuple[float, float]:
+def _simulated(fit: CellFit, tasks: list[dict[str, Any]], sizes: list[int]) -> tuple[float, float]:
     """Return the share of idle calls and the concurrent writes a run, means over team sizes."""
     idle, writes = [], []
     for size in sizes:

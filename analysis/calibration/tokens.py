@@ -73,27 +73,27 @@ def fit_tokens(runs: pd.DataFrame, attempts: pd.Series) -> TokenFit:
     outputs = np.maximum(runs["total_output_tokens"].to_numpy(dtype=float), 1.0)
     tried = attempts.reindex(runs["run_dir"]).to_numpy(dtype=float)
 
-    def reading(parameters: Floats) -> Floats:
+    def misread(parameters: Floats) -> Floats:
         system, retention, message = parameters
-        return np.log(_input_totals(system, retention, message, n, calls, outputs / calls))
+        totals = _input_totals(system, retention, message, n, calls, outputs / calls)
+        return np.asarray(np.log(totals) - np.log(inputs))
 
     start = np.asarray([1000.0, 0.8, 50.0])
     bounds = ([10.0, 0.0, 0.0], [1e5, 0.999, float((outputs / calls).min())])
     start[2] = min(start[2], 0.5 * bounds[1][2])
     read = optimize.least_squares(
-        lambda x: reading(x) - np.log(inputs), start, bounds=bounds, x_scale=[1e3, 1, 1e2],
-        loss="soft_l1", f_scale=0.3,
-    )  # fmt: skip
+        misread, start, bounds=bounds, x_scale=[1e3, 1, 1e2], loss="soft_l1", f_scale=0.3
+    )
     system, retention, message = (float(x) for x in read.x)
     spoken = np.where(n > 1, message, 0.0) * calls
 
-    def writing(parameters: Floats) -> Floats:
-        total: Floats = np.log(parameters[0] * calls + parameters[1] * tried + spoken)
-        return total
+    def miswritten(parameters: Floats) -> Floats:
+        totals = parameters[0] * calls + parameters[1] * tried + spoken
+        return np.asarray(np.log(totals) - np.log(outputs))
 
     typical = float(np.median(outputs / calls))
     write = optimize.least_squares(
-        lambda x: writing(x) - np.log(outputs),
+        miswritten,
         np.asarray([0.5 * typical, 0.1 * typical]),
         bounds=([1.0, 0.0], [np.inf, np.inf]),
         loss="soft_l1",
@@ -105,8 +105,8 @@ def fit_tokens(runs: pd.DataFrame, attempts: pd.Series) -> TokenFit:
         message=message,
         output=float(write.x[0]),
         per_task=float(write.x[1]),
-        run_sigma=_spread(np.log(outputs) - writing(write.x)),
-        input_error=_spread(np.log(inputs) - reading(read.x)),
+        run_sigma=_spread(miswritten(write.x)),
+        input_error=_spread(misread(read.x)),
     )
 
 

@@ -7,18 +7,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.curves import scaling_curves
 from analysis.laws import amdahl_speedup, fit_power_law
 from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
 
+_HALO = [withStroke(linewidth=2.5, foreground="white")]
+"""Keeps small text legible where it crosses a line."""
+
 _METRICS = ["makespan_s", "messages", "deliveries", "tokens", "straggler_gap_s", "success"]
 
 
-def plot_scaling(
-    curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None
-) -> Axes:
+def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric against team size, a line a series, with its interval as a band.
 
     Parameters
@@ -37,7 +39,9 @@ def plot_scaling(
     Axes
     """
     ax = new_axes(ax)
-    for i, (_, line) in enumerate(_lines(curves, metric)):
+    if not curves[metric].notna().any():
+        return _nothing_to_draw(ax, curves, label)
+    for i, line in enumerate(_lines(curves, metric)):
         n, y = line["n"].to_numpy(), line[metric].to_numpy(dtype=float)
         low = line[f"{metric}_low"].to_numpy(dtype=float)
         high = line[f"{metric}_high"].to_numpy(dtype=float)
@@ -57,49 +61,55 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = plot_scaling(curves, "speedup", "speed-up over one agent", ax)
     ax.axhline(1.0, color=REFERENCE, linewidth=0.8)
     n = np.arange(1, int(curves["n"].max()) + 1)
-    shown = _lines(curves, "speedup")
-    fractions = sorted({float(line["parallel_fraction"].iloc[0]) for _, line in shown})
-    for p in fractions:
+    top = 1.6 * float(np.nanmax(curves["speedup_high"].to_numpy(dtype=float), initial=1.0))
+    for p in sorted({float(line["parallel_fraction"].iloc[0]) for line in _lines(curves)}):
         bound = amdahl_speedup(n, p)
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
+        last = int(np.flatnonzero(bound <= top)[-1])  # where the curve leaves the picture
         ax.annotate(
             f"Amdahl, p = {p:.2g}",
-            (n[-1], bound[-1]),
+            (n[last], bound[last]),
             xytext=(0, 3),
             textcoords="offset points",
             ha="right",
             va="bottom",
             fontsize=7.5,
             color=REFERENCE,
+            path_effects=_HALO,
         )
-    ax.set_ylim(bottom=0)
+    ax.set_ylim(0, min(top, ax.get_ylim()[1]))
     return ax
 
 
-def plot_power_law(
-    curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None
-) -> Axes:
+def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric against team size on log-log axes with the fitted exponent of each series."""
+    # What is not positive has no place on a log axis, but its series keeps its colour.
+    curves = curves.assign(**{metric: curves[metric].where(curves[metric] > 0)})
+    if not curves[metric].notna().any():
+        return _nothing_to_draw(new_axes(ax), curves, label)
     ax = plot_scaling(curves, metric, label, ax)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
-    for i, (_, line) in enumerate(_lines(curves, metric)):
-        positive = line[line[metric] > 0]
-        if positive["n"].nunique() < 3:
-            continue
-        fit = fit_power_law(positive["n"], positive[metric])
-        n = np.asarray([positive["n"].min(), positive["n"].max()])
-        ax.plot(n, fit(n), color=colour(i), linestyle=":", linewidth=1.0)
-        ax.annotate(
-            f"n^{fit.exponent:.2f}",
-            (n[-1], fit(n)[-1]),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=7.5,
-            color=colour(i),
-        )
     _size_axis(ax, curves)
+    fits = {}
+    for i, line in enumerate(_lines(curves, metric)):
+        if line["n"].nunique() < 3:
+            continue
+        fits[i] = fit_power_law(line["n"], line[metric])
+        n = np.asarray([line["n"].min(), line["n"].max()])
+        ax.plot(n, fits[i](n), color=colour(i), linestyle=":", linewidth=1.0)
+    falls = sum(fit.exponent < 0 for fit in fits.values()) > len(fits) / 2
+    for place, (i, fit) in enumerate(fits.items()):
+        ax.text(
+            0.98 if falls else 0.03,
+            0.98 - 0.085 * place,
+            f"$\\propto n^{{{fit.exponent:.2f}}}$",
+            transform=ax.transAxes,
+            ha="right" if falls else "left",
+            va="top",
+            color=colour(i),
+            path_effects=_HALO,
+        )
     return ax
 
 
@@ -125,6 +135,10 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     """
     results = results.assign(tokens=results["input_tokens"] + results["output_tokens"])
     curves = scaling_curves(results, _METRICS)
+    in_rounds = results.groupby("point")["rounds"].max() > 0
+    curves["straggler_gap_s"] = curves["straggler_gap_s"].where(
+        curves["point"].map(in_rounds).to_numpy()
+    )
     with paper_style():
         figure = Figure(figsize=(10.2, 6.0), layout="constrained")
         axes = figure.subplots(2, 3)
@@ -154,12 +168,24 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     return figure
 
 
-def _lines(curves: pd.DataFrame, metric: str) -> list[tuple[str, pd.DataFrame]]:
-    """Return the series to draw: those with more than one size, each sorted by n."""
+def _nothing_to_draw(ax: Axes, curves: pd.DataFrame, label: str) -> Axes:
+    ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", color=REFERENCE)
+    ax.set(ylabel=label, yticks=[], xlim=(1, curves["n"].max()))
+    _size_axis(ax, curves)
+    return ax
+
+
+def _lines(curves: pd.DataFrame, metric: str | None = None) -> list[pd.DataFrame]:
+    """Return the series to draw, sorted by n: those with more than one size.
+
+    All panels see the same series in the same order, hence in the same colours; sizes at which
+    `metric` is null are left out.
+    """
     found = []
-    for name, line in curves.groupby("series", sort=False):
+    for _, line in curves.groupby("series", sort=False):
         if line["n"].nunique() > 1 or curves["n"].nunique() == 1:
-            found.append((str(name), line[line[metric].notna()].sort_values("n")))
+            shown = line if metric is None else line[line[metric].notna()]
+            found.append(shown.sort_values("n"))
     return found
 
 
@@ -180,11 +206,12 @@ def _mark_baseline(ax: Axes, curves: pd.DataFrame) -> None:
             ha="right",
             fontsize=7.5,
             color=REFERENCE,
+            path_effects=_HALO,
         )
 
 
 def _legend(figure: Figure, curves: pd.DataFrame) -> None:
-    names = [name for name, _ in _lines(curves, "makespan_s")]
+    names = [str(line["series"].iloc[0]) for line in _lines(curves)]
     if names == [""]:
         return
     handles = [
@@ -199,13 +226,12 @@ def _legend(figure: Figure, curves: pd.DataFrame) -> None:
 
 def _size_axis(ax: Axes, curves: pd.DataFrame) -> None:
     ax.set_xlabel("agents n")
-    sizes = sorted(curves["n"].unique())
-    if ax.get_xscale() == "log":
-        powers = [n for n in sizes if n & (n - 1) == 0] if len(sizes) > 6 else sizes
-        ax.set_xticks(powers)
+    sizes = sorted(int(n) for n in curves["n"].unique())
+    if ax.get_xscale() == "log" or (len(sizes) <= 10 and sizes[-1] >= 16 * sizes[0]):
+        ax.set_xscale("log", base=2)
+        ax.set_xticks([n for n in sizes if n & (n - 1) == 0] if len(sizes) > 6 else sizes)
         ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
-        ax.margins(x=0.12)
     elif len(sizes) <= 8:
         ax.set_xticks(sizes)
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -17,7 +18,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 REFERENCE = "#666666"
 """For laws and baselines, behind the data."""
 
-_STYLE = {
+_STYLE: Any = {
     "figure.dpi": 120,
     "savefig.dpi": 200,
     "font.size": 9,
@@ -53,8 +54,8 @@ def colour(i: int) -> str:
 
 
 def marker(i: int) -> str:
-    """Return the marker of series `i`."""
-    return MARKERS[i % len(MARKERS)]
+    """Return the marker of series `i`; with `colour` it repeats after 49."""
+    return MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]
 
 
 def new_axes(ax: Axes | None) -> Axes:

@@ -69,9 +69,7 @@ def run(
     trace: Annotated[
         Path | None, typer.Option(help="Write the events of one replication (Parquet).")
     ] = None,
-    replication: Annotated[
-        int, typer.Option(min=0, help="Which replication --trace writes.")
-    ] = 0,
+    replication: Annotated[int, typer.Option(min=0, help="Which replication --trace writes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write a row a replication (Parquet).")] = None,
 ) -> None:
     """Run a scenario as it stands, without its sweep, and print what happened."""

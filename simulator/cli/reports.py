@@ -28,7 +28,7 @@ from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.experiment import read_results, replicate, run_sweep
 from simulator.experiment.runner import default_workers
-from simulator.model.metrics import Metrics
+from simulator.model.metrics import METRIC_NAMES, Metrics
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 
@@ -52,18 +52,24 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     frame = _as_frame(replicate(scenario, replications))
     if out is not None:
         pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out)
-    numeric = [name for name in frame if name != "outcome" and (frame[name] != 0).any()]
+    numeric = [name for name in METRIC_NAMES if name != "outcome" and (frame[name] != 0).any()]
     table = summary(frame, numeric).reset_index(names="metric")
     heads = ["metric", "mean", "95 % low", "95 % high", "p5", "p50", "p95"]
     _console.print(_frame_table(table, heads))
-    outcomes = ", ".join(f"{name} {count}" for name, count in frame["outcome"].value_counts().items())
+    outcomes = ", ".join(
+        f"{name} {count}" for name, count in frame["outcome"].value_counts().items()
+    )
     typer.echo(f"{len(frame)} replications: {outcomes}")
 
 
 def sweep(study: Study, out: Path, workers: int) -> None:
     """Run a sweep with a progress bar."""
-    with progress_bar("replications") as progress:
-        table = run_sweep(study, out, workers or default_workers(), progress)
+    try:
+        with progress_bar("replications") as progress:
+            table = run_sweep(study, out, workers or default_workers(), progress)
+    except KeyboardInterrupt:
+        typer.echo(f"{out} keeps what is done: the same command goes on from there", err=True)
+        raise
     typer.echo(f"{table.num_rows} replications in {out / 'results.parquet'}")
 
 
@@ -149,7 +155,7 @@ def check_writable(path: Path) -> None:
 
 
 def _as_frame(rows: list[Metrics]) -> pd.DataFrame:
-    return pd.DataFrame([{name: getattr(row, name) for name in Metrics.__slots__} for row in rows])
+    return pd.DataFrame([{name: getattr(row, name) for name in METRIC_NAMES} for row in rows])
 
 
 def _frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:

@@ -28,6 +28,6 @@ class InverseGamma(Distribution):
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
-        return np.asarray(
-            gammaincc(self.shape, self.scale / np.maximum(x, _TINY)), dtype=np.float64
-        )
+        with np.errstate(over="ignore"):  # far below the scale the ratio is infinite, rightly
+            ratio = self.scale / np.maximum(x, _TINY)
+        return np.asarray(gammaincc(self.shape, ratio), dtype=np.float64)

@@ -32,7 +32,7 @@ class Mixture(Distribution):
     @cached_property
     def _weights(self) -> Floats:
         weights = np.asarray([component.weight for component in self.components])
-        return weights / weights.sum()
+        return np.asarray(weights / weights.sum(), dtype=np.float64)
 
     def transform(self, u: Floats) -> Floats:
         """Turn uniforms into draws: `u` picks the component and, rescaled, the draw in it.

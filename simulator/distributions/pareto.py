@@ -11,7 +11,7 @@ from simulator.spec import Positive
 
 
 class Pareto(Distribution):
-    """Pareto type I (scipy: ``pareto(b=shape, scale=minimum)``); infinite variance for shape up to 2."""
+    """Pareto type I (scipy: ``pareto(b=shape, scale=minimum)``); variance infinite to shape 2."""
 
     kind: Literal["pareto"] = "pareto"
     shape: Positive

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.errors import unknown_name
@@ -20,7 +20,7 @@ class Scipy(Distribution):
     kind: Literal["scipy"] = "scipy"
     name: str
     """Name in scipy.stats, for example ``invgauss``."""
-    shapes: dict[str, float] = {}
+    shapes: dict[str, float] = Field(default_factory=dict)
     """Shape parameters by their scipy names, for example ``{mu: 0.5}``."""
     loc: float = 0.0
     """Location, in the unit of the variable."""
@@ -30,7 +30,7 @@ class Scipy(Distribution):
     @model_validator(mode="before")
     @classmethod
     def _names_are_known(cls, data: dict[str, Any]) -> dict[str, Any]:
-        from scipy import stats  # noqa: PLC0415 (half a second that most scenarios never need)
+        from scipy import stats
 
         name = data.get("name")
         known = {n for n, f in inspect.getmembers(stats) if isinstance(f, stats.rv_continuous)}
@@ -47,7 +47,7 @@ class Scipy(Distribution):
 
     @cached_property
     def _frozen(self) -> Any:
-        from scipy import stats  # noqa: PLC0415
+        from scipy import stats
 
         return getattr(stats, self.name)(**self.shapes, loc=self.loc, scale=self.scale)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 import simpy
 
 from simulator.engine.clock import Clock
 from simulator.model.agent import AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE
-from simulator.model.streams import Streams
 from simulator.model.team import TeamState
-from simulator.scenario.schema import Coordination
 
 
 class Asynchronous:
@@ -25,18 +24,9 @@ class Asynchronous:
     env : simpy.Environment
     team : TeamState
     clock : Clock
-    coordination : Coordination
-    streams : Streams
     """
 
-    def __init__(
-        self,
-        env: simpy.Environment,
-        team: TeamState,
-        clock: Clock,
-        coordination: Coordination,
-        streams: Streams,
-    ) -> None:
+    def __init__(self, env: simpy.Environment, team: TeamState, clock: Clock) -> None:
         self._env = env
         self._team = team
         self._clock = clock
@@ -68,7 +58,7 @@ class Asynchronous:
             elif concerned in asleep:
                 asleep.pop(concerned).succeed()
 
-    def _work(self, agent: AgentState) -> Iterator[simpy.Event]:
+    def _work(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         env, team, clock = self._env, self._team, self._clock
         while True:
             if not team.begin_call(agent, env.now, False):
@@ -87,16 +77,13 @@ class Asynchronous:
 
     def _coordinate(
         self, coordinator: AgentState, reports: simpy.Store
-    ) -> Iterator[simpy.Event]:
+    ) -> Generator[simpy.Event, Any, None]:
         env, team, clock = self._env, self._team, self._clock
         while True:
-            answered = yield reports.get()
+            answered: simpy.Event = yield reports.get()
             team.begin_coordination(coordinator, env.now, 1)
             yield env.timeout(coordinator.duration_s)
             team.end_call(coordinator, env.now)
             if clock.check_limits():
                 return
             answered.succeed()
-
-
-

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from typing import Any
 
 import simpy
 
@@ -47,9 +48,7 @@ class Clock:
             deadline = env.timeout(self.limits.deadline_s)
             deadline.callbacks.append(lambda _: self.stop("deadline"))
 
-    def _arrivals(
-        self, announce: Callable[[list[int]], None]
-    ) -> Iterator[simpy.Event]:
+    def _arrivals(self, announce: Callable[[list[int]], None]) -> Generator[simpy.Event, Any, None]:
         env, board = self._env, self._team.board
         arrivals_s = board.graph.arrivals_s
         for task in sorted(range(len(arrivals_s)), key=arrivals_s.__getitem__):
@@ -90,4 +89,4 @@ class Clock:
             if self._stopped.triggered or self._env.peek() != float("inf"):
                 raise
             return self._team.finish(self._env.now, "deadlock")
-        return self._team.finish(self._env.now, self._stopped.value)
+        return self._team.finish(self._env.now, str(self._stopped.value))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from typing import Any
 
 import simpy
 
@@ -59,7 +60,7 @@ class Rounds:
         if tasks and not self._news.triggered:
             self._news.succeed()
 
-    def _run(self) -> Iterator[simpy.Event]:
+    def _run(self) -> Generator[simpy.Event, Any, None]:
         env, team, clock = self._env, self._team, self._clock
         max_rounds = clock.limits.max_rounds
         gap_sum_s, gap_rounds = 0.0, 0
@@ -124,7 +125,7 @@ class Rounds:
         if not self._pending:
             self._barrier.succeed()
 
-    def _harness(self) -> Iterator[simpy.Event]:
+    def _harness(self) -> Generator[simpy.Event, Any, None]:
         env, team = self._env, self._team
         assert self._overhead is not None
         started, seconds = env.now, self._overhead()

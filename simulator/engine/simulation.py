@@ -50,6 +50,9 @@ class Simulation:
         team, streams = self.model.replicate(replication, trace)
         env = simpy.Environment()
         clock = Clock(env, team, self.scenario.limits)
-        timing = Rounds if self.scenario.coordination.timing == "rounds" else Asynchronous
-        timing(env, team, clock, self.scenario.coordination, streams).start()
+        coordination = self.scenario.coordination
+        if coordination.timing == "rounds":
+            Rounds(env, team, clock, coordination, streams).start()
+        else:
+            Asynchronous(env, team, clock).start()
         return clock.run()

@@ -78,15 +78,18 @@ class Store:
         return self._parts / f"part-{chunk.index:06d}.parquet"
 
     def _open(self, study: Study) -> None:
+        if self.directory.exists() and not self.directory.is_dir():
+            raise TeamsimError(f"{self.directory} is not a directory; give another --out")
         manifest_path = self.directory / "manifest.json"
         fingerprint = _fingerprint(study)
         if manifest_path.exists():
             found = _read_manifest(manifest_path)
             if found.get("fingerprint") != fingerprint:
                 raise TeamsimError(
-                    f"{self.directory} holds results of another sweep (scenario "
-                    f"{found.get('scenario_name')!r}, teamsim {found.get('teamsim')}): the scenario "
-                    "or the version has changed; give another --out, or remove the directory"
+                    f"{self.directory} holds results of another sweep "
+                    f"(scenario {found.get('scenario_name')!r}, teamsim {found.get('teamsim')}): "
+                    "the scenario or the version has changed; give another --out, or remove "
+                    "the directory"
                 )
         elif self.directory.exists() and any(self.directory.iterdir()):
             raise TeamsimError(

@@ -22,8 +22,7 @@ METRIC_FIELDS = [
 def schema(points: Sequence[Point], axes: Sequence[str]) -> pa.Schema:
     """Return the schema of the results of a sweep: point, axes, replication, metrics."""
     axis_fields = [
-        pa.field(axis, _axis_type([point.overrides.get(axis) for point in points]))
-        for axis in axes
+        pa.field(axis, _axis_type([point.overrides.get(axis) for point in points])) for axis in axes
     ]
     return pa.schema(
         [

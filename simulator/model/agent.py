@@ -163,6 +163,7 @@ class AgentState:
         if kept + fresh > self.window_tokens:
             context = self.spec.context
             self.context_tokens = int(context.compaction * context.window_tokens)
+            self.drift *= 1.0 - self.spec.drift.sync  # a fresh start
             kept = self.context_tokens + self.system_tokens
             self.cached = 0
         else:

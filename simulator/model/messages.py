@@ -58,7 +58,9 @@ class Post:
             own.tokens_seen += tokens
 
 
-def connect(channels: Iterable[Channel], agents: int) -> list[tuple[list[Post], list[Subscription]]]:
+def connect(
+    channels: Iterable[Channel], agents: int
+) -> list[tuple[list[Post], list[Subscription]]]:
     """Return each agent's posts and subscriptions, shape (agents,).
 
     Raises

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -79,7 +80,7 @@ class Streams:
         self._bits = np.random.Philox(key=key)
         self._generator = np.random.Generator(self._bits)
         self._counter = np.zeros(4, dtype=np.uint64)
-        self._state = {
+        self._state: Any = {
             "bit_generator": "Philox",
             "state": {"counter": self._counter, "key": key},
             "buffer": np.zeros(4, dtype=np.uint64),
@@ -102,9 +103,7 @@ class Streams:
         """Return the stream of uniforms on [0, 1)."""
         return self._numbers(entity, index, purpose, None, 1.0).__next__
 
-    def draws(
-        self, distribution: Distribution, entity: Entity, index: int, purpose: int
-    ) -> Draw:
+    def draws(self, distribution: Distribution, entity: Entity, index: int, purpose: int) -> Draw:
         """Return the stream of draws from `distribution`, its random effects applied."""
         if distribution.constant is not None:
             return repeat(distribution.constant).__next__

@@ -52,7 +52,7 @@ class TaskGraph:
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> TaskGraph:
-        """Number the tasks and their artifacts.
+        """Make the graph of `tasks`, numbering them and their artifacts.
 
         Raises
         ------
@@ -143,7 +143,7 @@ def _first_repeated(tasks: Sequence[Task]) -> str:
 def _refuse_cycles(graph: TaskGraph) -> None:
     if len(graph.order) == len(graph):
         return
-    import networkx  # noqa: PLC0415 (only to name the cycle in a message)
+    import networkx
 
     edges = ((d, task) for task, needed in enumerate(graph.dependencies) for d in needed)
     cycle = networkx.find_cycle(networkx.DiGraph(edges))

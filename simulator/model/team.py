@@ -298,9 +298,7 @@ class TeamState:
         metrics.message_tokens += tokens
         if self.trace is not None:
             where = (agent.index, self.round, agent.call)
-            self.trace.add(
-                Row(now, Event.MESSAGE, *where, peer=receivers, output_tokens=tokens)
-            )
+            self.trace.add(Row(now, Event.MESSAGE, *where, peer=receivers, output_tokens=tokens))
 
     def retract_round(self) -> None:
         """Take back the round just announced, in which nobody had anything to do."""
@@ -356,9 +354,7 @@ class TeamState:
     ) -> None:
         assert self.trace is not None
         where = (agent.index, self.round, agent.call, task)
-        self.trace.add(
-            Row(now, Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome)
-        )
+        self.trace.add(Row(now, Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome))
 
 
 def _cost_usd(agent: AgentState) -> float:
@@ -403,4 +399,3 @@ class Model:
         streams = Streams(self.scenario.seed, replication)
         graph = self.workload.graph(streams) if self._graph is None else self._graph
         return TeamState(self.scenario, graph, streams, trace), streams
-

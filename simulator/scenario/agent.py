@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic_core import CoreSchema
 
 from simulator.distributions import Distribution, DistributionSpec
 from simulator.distributions.deterministic import Deterministic
@@ -32,6 +33,13 @@ class Probability(Spec):
     """Standard deviation of the run's effect, on the logit scale."""
     agent_sigma: NonNegative = 0.0
     """Standard deviation of the agent's effect, on the logit scale."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        number = {"type": "number", "minimum": 0, "maximum": 1}
+        return {"anyOf": [number, handler.resolve_ref_schema(handler(schema))]}
 
     @model_validator(mode="before")
     @classmethod
@@ -99,8 +107,8 @@ class Errors(Spec):
 class Drift(Spec):
     """A state of each agent that grows as it works and makes it err, idle and slow down.
 
-    After every call the state moves by one `step`, never below 0; hearing from others
-    multiplies it by ``1 - sync``.
+    After every call the state moves by one `step`, never below 0; hearing from others, and
+    compacting the context, multiply it by ``1 - sync``.
     """
 
     step: DistributionSpec = Field(default_factory=lambda: constant(0.0))
@@ -108,7 +116,7 @@ class Drift(Spec):
     per_1k_tokens: NonNegative = 0.0
     """Further growth for each 1,000 tokens read and written."""
     sync: Fraction = 0.5
-    """Share of the state that a call with news from others takes away."""
+    """Share of the state that news from others, or a compacted context, takes away."""
     error_logit: NonNegative = 1.0
     """Increase of the logit of the error probability for each unit of drift."""
     idle_logit: NonNegative = 0.0

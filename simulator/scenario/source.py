@@ -177,7 +177,7 @@ class _Reader:
             raise self._error(node, path, "an alias contains itself")
         self.origins[path] = f"{self.name}:{node.start_mark.line + 1}"
         if isinstance(node, yaml.ScalarNode):
-            return self.loader.construct_object(node)  # type: ignore[no-untyped-call]
+            return self.loader.construct_object(node)
         self._open.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             result: Any = [self.value(item, (*path, i)) for i, item in enumerate(node.value)]

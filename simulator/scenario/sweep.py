@@ -46,11 +46,11 @@ class Range(Spec):
         """Return the values; whole numbers come back as int."""
         if self.num is not None:
             space = np.geomspace if self.scale == "log" else np.linspace
-            found = space(self.start, self.to, self.num)
+            found = np.asarray(space(self.start, self.to, self.num), dtype=np.float64)
         else:
             step = self.step or 1.0
             count = int(np.floor((self.to - self.start) / step * (1 + 1e-12) + 1e-9)) + 1
-            found = self.start + step * np.arange(min(count, 100_001))
+            found = self.start + step * np.arange(min(count, 100_001), dtype=np.float64)
         if self.scale == "log" and self.start == int(self.start) and self.to == int(self.to):
             found = np.unique(np.round(found))
         return [int(x) if float(x).is_integer() else float(x) for x in found]
@@ -92,7 +92,9 @@ def parse_sweep(raw: object) -> list[SweepPoint]:
                 raise SweepError((i, "name"), f"two points are called {entry['name']!r}")
             points += _named_points(i, entry)
         return points
-    raise SweepError((), f"a sweep maps dotted paths to values or lists named points; found {raw!r}")
+    raise SweepError(
+        (), f"a sweep maps dotted paths to values or lists named points; found {raw!r}"
+    )
 
 
 class SweepError(ValueError):

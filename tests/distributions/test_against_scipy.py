@@ -24,7 +24,10 @@ FAMILIES: dict[str, tuple[dict[str, Any], Any]] = {
     "burr12": ({"c": 6.47, "d": 0.218, "scale": 3.61}, stats.burr12(6.47, 0.218, scale=3.61)),
     "pareto": ({"shape": 1.5, "minimum": 2}, stats.pareto(1.5, scale=2)),
     "uniform": ({"low": 2, "high": 5}, stats.uniform(2, 3)),
-    "scipy": ({"name": "invgauss", "shapes": {"mu": 0.5}, "scale": 2}, stats.invgauss(0.5, scale=2)),
+    "scipy": (
+        {"name": "invgauss", "shapes": {"mu": 0.5}, "scale": 2},
+        stats.invgauss(0.5, scale=2),
+    ),
 }
 U = np.linspace(0.001, 0.999, 333)
 
@@ -52,7 +55,9 @@ def test_every_family_is_tested_here() -> None:
 
 def test_a_number_is_a_deterministic_distribution() -> None:
     assert parse(3).constant == 3
-    assert parse({"kind": "deterministic", "value": 3, "shift": 1}).transform(U).tolist() == [4] * 333
+    assert (
+        parse({"kind": "deterministic", "value": 3, "shift": 1}).transform(U).tolist() == [4] * 333
+    )
 
 
 def test_an_empirical_distribution_resamples_by_weight() -> None:

@@ -105,7 +105,7 @@ def dags(draw: st.DrawFn) -> list[dict[str, Any]]:
 def test_no_schedule_beats_the_critical_path_and_greedy_ones_meet_graham(
     tasks: list[dict[str, Any]], n: int, protocol: str
 ) -> None:
-    # S3 (Graham 1969): max(T_1 / n, T_inf) <= T_n, and T_n <= T_1 / n + (1 - 1 / n) T_inf if greedy.
+    # S3 (Graham 1969): max(T_1 / n, T_inf) <= T_n, and T_n <= T_1/n + (1 - 1/n) T_inf if greedy.
     finish: dict[str, float] = {}
     for task in tasks:
         start = max((finish[d] for d in task["dependencies"]), default=0.0)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from simulator.errors import TeamsimError
-from simulator.experiment import read_results, run_sweep
+from simulator.experiment import plan, read_results, run_sweep
 from simulator.experiment.plan import chunks
 from simulator.experiment.store import Store
 from simulator.scenario import Study, parse_study
@@ -24,7 +24,7 @@ team:
     errors: {probability: 0.1}
 topology: decentralised
 coordination: {protocol: self_claim}
-workload: {kind: parallel_fraction, tasks: 2000, parallel_fraction: 0.9}
+workload: {kind: parallel_fraction, tasks: 12, parallel_fraction: 0.9}
 sweep:
   team.size: [1, 3]
   topology: [decentralised, centralised]
@@ -32,15 +32,20 @@ baseline: {team.size: 1, topology: single}
 """
 
 
-def small(tasks: int = 12, **fields: str) -> Study:
-    text = TEXT.replace("2000", str(tasks))
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "_TASKS_PER_CHUNK", 60)  # five replications of 12 tasks
+
+
+def small(**fields: str) -> Study:
+    text = TEXT
     for old, new in fields.items():
         text = text.replace(old, new)
     return parse_study(text)
 
 
 def test_one_and_two_workers_give_the_same_bits(tmp_path: Path) -> None:
-    study = small(tasks=8000)  # 6 replications a chunk
+    study = small()
     one = run_sweep(study, tmp_path / "one", workers=1)
     two = run_sweep(study, tmp_path / "two", workers=2)
     assert one.equals(two)
@@ -50,7 +55,7 @@ def test_one_and_two_workers_give_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_sweep_goes_on_and_ends_the_same(tmp_path: Path) -> None:
-    study = small(tasks=8000)
+    study = small()
     whole = run_sweep(study)
 
     def interrupt(done: int, total: int) -> None:
@@ -99,16 +104,16 @@ def test_a_directory_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
 
 def test_an_unfinished_chunk_leaves_no_file(tmp_path: Path, monkeypatch: object) -> None:
     study = small()
-    plan = list(chunks(study.points, [12] * len(study.points)))
-    store = Store(tmp_path / "out", study, plan)
+    work = list(chunks(study.points, [12] * len(study.points)))
+    store = Store(tmp_path / "out", study, work)
 
     def fail(*args: object, **more: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(pq, "write_table", fail)  # type: ignore[attr-defined]
     with pytest.raises(OSError, match="disk full"):
-        store.add(plan[0], run_sweep(study))
-    assert store.missing() == plan
+        store.add(work[0], run_sweep(study))
+    assert store.missing() == work
 
 
 def test_the_table_tells_axes_baselines_and_where_it_comes_from(tmp_path: Path) -> None:

@@ -100,9 +100,7 @@ def test_undetected_faults_travel_down_the_chain() -> None:
     # The first fault spoils everything after it: E[correct] = sum_k (1 - p)^k.
     p, length = 0.1, 10
     agent["errors"] = {"probability": p, "detection": 0, "propagation": 1}
-    sim = Simulation(
-        scenario(team__agent=agent, workload={"kind": "dag", "tasks": chain(length)})
-    )
+    sim = Simulation(scenario(team__agent=agent, workload={"kind": "dag", "tasks": chain(length)}))
     correct = [sim.run(r).tasks_correct for r in range(2000)]
     expected = sum((1 - p) ** k for k in range(1, length + 1))
     assert abs(np.mean(correct) - expected) < 3 * np.std(correct) / math.sqrt(len(correct))

@@ -59,8 +59,8 @@ def test_an_agent_draws_the_same_latencies_in_a_larger_team() -> None:
 
 
 def test_numpys_global_state_is_never_touched() -> None:
-    np.random.seed(1)  # noqa: NPY002
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    np.random.seed(1)
+    before = np.random.get_state()[1].tolist()
     base = {"kind": "lognormal", "median": 5, "sigma": 0.6}
     Simulation(scenario(team__agent__latency={"kind": "seconds", "base": base})).run(0)
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    assert np.random.get_state()[1].tolist() == before

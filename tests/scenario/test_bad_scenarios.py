@@ -49,7 +49,10 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             ["file.yaml:3: team.sise: unknown key 'sise'; did you mean 'size'?", "allowed: agent"],
         ),
         (changed("size: 2", "size: two"), ["file.yaml:3: team.size:", "integer", "found two"]),
-        (changed("size: 2", "size: 0"), ["file.yaml:3: team.size:", "greater than or equal to 1", "found 0"]),
+        (
+            changed("size: 2", "size: 0"),
+            ["file.yaml:3: team.size:", "greater than or equal to 1", "found 0"],
+        ),
         (
             changed("base: 3", "base: {kind: exponential, mean: -3}"),
             ["file.yaml:5: team.agent.latency.base.mean:", "greater than 0", "found -3"],
@@ -73,7 +76,10 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         ("name: a\nname: b\n", ["file.yaml:2: name: this key is said twice"]),
         ("a: &a [x, *a]\n", ["contains itself"]),
         ("name: !!python/object:os.system x\n", ["not YAML"]),
-        (changed("  agent:\n    latency: {kind: seconds, base: 3}\n", ""), ["team.agent: this field"]),
+        (
+            changed("  agent:\n    latency: {kind: seconds, base: 3}\n", ""),
+            ["team.agent: this field"],
+        ),
         (
             changed("latency: {kind: seconds, base: 3}", "profile: claude-sonnet"),
             ["file.yaml:5: team.agent.profile: unknown profile", "did you mean 'claude-sonnet"],

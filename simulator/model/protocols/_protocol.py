@@ -52,5 +52,6 @@ class Dispatcher(ABC):
     def attempt_ended(self, agent: int, task: int, done: bool) -> None:
         """Note that an attempt which was allowed has ended, with the task done or to redo."""
 
+    @abstractmethod
     def pick_abandoned(self, agent: int, task: int) -> None:
         """Note that a chosen task could not be attempted (its dependencies were not done)."""

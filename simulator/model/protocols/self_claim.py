@@ -89,9 +89,9 @@ class _Claims(Dispatcher):
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's own unfinished tasks, then open ones as the policy picks them."""
         redo = self._redo[agent]
-        if self._deference and not redo and len(self._open) < self._workers:
-            if self._defers[agent]() < self._deference:
-                return []
+        scarce = self._deference > 0.0 and not redo and len(self._open) < self._workers
+        if scarce and self._defers[agent]() < self._deference:
+            return []
         picks = redo[:count]
         missing = count - len(picks)
         if missing:
@@ -147,15 +147,15 @@ class _Claims(Dispatcher):
     def _pool_seen_by(self, agent: int) -> TaskPool:
         """Return the pool that the next pick is from, by what the agent overlooks."""
         claimed, waiting = self._claimed, self._waiting
-        if claimed is not None and len(claimed) > len(self._redo[agent]):
-            if self._overlooks_claim[agent]() < self._claim_blindness:
-                return claimed
-        if waiting is not None and len(waiting):
-            if self._overlooks_dependency[agent]() < self._dependency_blindness:
-                # Blind to dependencies, all open tasks look alike.
-                everything = len(waiting) + len(self._open)
-                if self._uniform[agent]() * everything < len(waiting):
-                    return waiting
+        others_hold = claimed is not None and len(claimed) > len(self._redo[agent])
+        if others_hold and self._overlooks_claim[agent]() < self._claim_blindness:
+            assert claimed is not None
+            return claimed
+        if waiting and self._overlooks_dependency[agent]() < self._dependency_blindness:
+            # Blind to dependencies, all open tasks look alike.
+            everything = len(waiting) + len(self._open)
+            if self._uniform[agent]() * everything < len(waiting):
+                return waiting
         return self._open
 
     def _claim(self, agent: int, task: int) -> None:
@@ -183,3 +183,6 @@ class _Claims(Dispatcher):
             redo.remove(task)
         if self._claimed is not None:
             self._claimed.discard(task)
+
+    def pick_abandoned(self, agent: int, task: int) -> None:
+        """Do nothing: a blocked claim claims nothing."""

@@ -1,0 +1,106 @@
+"""Scaling curves say what the table says, and the pictures what the curves say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.curves import scaling_curves, with_series
+from analysis.laws import amdahl_speedup
+from analysis.plots import plot_power_law, plot_scaling, plot_speedup, save, scaling_figure
+from simulator.errors import TeamsimError
+from simulator.experiment import run_sweep
+from simulator.scenario import parse_study
+
+TEXT = """\
+name: curves
+replications: 25
+team:
+  size: 1
+  agent:
+    latency: {kind: seconds, base: {kind: lognormal, median: 5, sigma: 0.4}}
+topology: decentralised
+coordination: {protocol: pre_assigned}
+workload: {kind: parallel_fraction, tasks: 24, parallel_fraction: 0.75}
+sweep:
+  team.size: [1, 2, 4, 8]
+  workload.parallel_fraction: [0.5, 0.9]
+baseline: {team.size: 1, topology: single}
+"""
+
+
+@pytest.fixture(scope="module")
+def results() -> pd.DataFrame:
+    return run_sweep(parse_study(TEXT)).to_pandas()
+
+
+def test_speed_up_is_the_baselines_mean_over_the_teams(results: pd.DataFrame) -> None:
+    curves = scaling_curves(results, ["makespan_s"])
+    row = curves[(curves["series"] == "parallel fraction 0.9, decentralised") & (curves["n"] == 4)]
+    if row.empty:
+        row = curves[curves["series"].str.contains("0.9") & (curves["n"] == 4)]
+    alone = results[(results["topology"] == "single") & (results["parallel_fraction"] > 0.8)]
+    team = results[(results["team.size"] == 4) & (results["workload.parallel_fraction"] == 0.9)]
+    expected = alone["makespan_s"].mean() / team["makespan_s"].mean()
+    assert row["speedup"].item() == pytest.approx(expected)
+    assert row["speedup_low"].item() < expected < row["speedup_high"].item()
+    assert row["makespan_s"].item() == pytest.approx(team["makespan_s"].mean())
+
+
+def test_without_a_baseline_each_series_has_its_own_single_agent() -> None:
+    text = TEXT.replace("baseline: {team.size: 1, topology: single}\n", "")
+    curves = scaling_curves(run_sweep(parse_study(text)).to_pandas(), ["makespan_s"])
+    assert (curves.loc[curves["n"] == 1, "speedup"] == 1).all()
+
+
+def test_a_sweep_without_sizes_has_no_curve() -> None:
+    text = TEXT.replace("  team.size: [1, 2, 4, 8]\n", "").split("baseline")[0]
+    with pytest.raises(TeamsimError, match=r"does not vary team\.size"):
+        with_series(run_sweep(parse_study(text)).to_pandas())
+
+
+def test_the_picture_holds_the_data_its_bands_and_amdahl(results: pd.DataFrame) -> None:
+    curves = scaling_curves(results, ["makespan_s", "deliveries"])
+    ax = plot_speedup(curves)
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in ax.get_lines()]
+    for p in curves["parallel_fraction"].unique():
+        bound = amdahl_speedup(np.arange(1, 9), p)
+        assert any(len(y) == 8 and np.allclose(y, bound) for y in lines)
+    for _, line in curves[curves["series"].str.contains("decentralised")].groupby("series"):
+        expected = line.sort_values("n")["speedup"].to_numpy(dtype=float)
+        assert any(len(y) == len(expected) and np.allclose(y, expected) for y in lines)
+    assert len(ax.collections) >= 2  # a band a series
+    assert "one agent" in ax.get_ylabel()
+
+
+def test_axes_may_be_given(results: pd.DataFrame) -> None:
+    curves = scaling_curves(results, ["makespan_s", "deliveries"])
+    ax = plot_scaling(curves, "makespan_s", "s")
+    assert plot_scaling(curves, "makespan_s", "s", ax) is ax
+    assert any(
+        "propto" in text.get_text() for text in plot_power_law(curves, "deliveries", "x").texts
+    )
+
+
+def test_the_overview_is_written_as_png_and_svg_and_is_reproducible(
+    results: pd.DataFrame, tmp_path: Path
+) -> None:
+    png, svg = save(scaling_figure(results, "Why?"), tmp_path / "scaling")
+    assert png.read_bytes().startswith(b"\x89PNG")
+    assert "Why?" in svg.read_text()
+    again = save(scaling_figure(results, "Why?"), tmp_path / "again")
+    assert again[1].read_text() == svg.read_text()
+
+
+def test_a_figure_without_messages_or_rounds_says_so() -> None:
+    text = TEXT.replace("decentralised", "independent").replace(
+        "pre_assigned}", "pre_assigned, timing: asynchronous}"
+    )
+    figure = scaling_figure(run_sweep(parse_study(text)).to_pandas())
+    nothing = [
+        ax.get_title(loc="left") for ax in figure.axes for t in ax.texts if t.get_text() == "none"
+    ]
+    assert nothing == ["Communication", "Straggler gap a round"]

@@ -1,0 +1,149 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.scenario.test_bad_scenarios import GOOD
+
+pytestmark = pytest.mark.end_to_end
+
+SWEEP = GOOD + "seed: 2\nreplications: 10\nsweep: {team.size: [1, 2, 4]}\n"
+
+
+def teamsim(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simulator.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.fixture
+def scenario_file(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.yaml"
+    path.write_text(SWEEP)
+    return path
+
+
+def test_check_counts_points_and_replications(scenario_file: Path) -> None:
+    done = teamsim("check", scenario_file)
+    assert (done.returncode, done.stdout.strip()) == (
+        0,
+        f"{scenario_file}: ok, 3 points, 30 replications",
+    )
+
+
+def test_check_refuses_in_one_clear_message(scenario_file: Path) -> None:
+    scenario_file.write_text(GOOD.replace("size: 2", "size: 0"))
+    done = teamsim("check", scenario_file, cwd=scenario_file.parent)
+    assert done.returncode == 2
+    assert "mine.yaml:3: team.size:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_schema_and_list_name_every_plugin() -> None:
+    schema = json.loads(teamsim("schema").stdout)
+    assert "topology" in schema["$defs"]
+    listed = teamsim("list").stdout
+    assert "topology: centralised, decentralised, independent, single" in listed
+    assert "claude-sonnet-4-6" in listed
+
+
+def test_run_prints_means_and_writes_rows(scenario_file: Path, tmp_path: Path) -> None:
+    done = teamsim("run", scenario_file, "-r", 5, "--out", tmp_path / "rows.parquet")
+    assert done.returncode == 0, done.stderr
+    assert "makespan_s" in done.stdout
+    assert "5 replications: completed 5" in done.stdout
+    assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 5
+
+
+def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path) -> None:
+    done = teamsim("run", scenario_file, "--trace", tmp_path / "t.parquet", "--replication", 3)
+    assert done.returncode == 0, done.stderr
+    trace = pd.read_parquet(tmp_path / "t.parquet")
+    assert trace["replication"].unique().tolist() == [3]
+    assert trace["event"].iloc[[0, -1]].tolist() == ["run_start", "run_end"]
+    assert trace["time_s"].is_monotonic_increasing
+
+
+def test_sweep_then_plot(scenario_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = teamsim("sweep", scenario_file, "--out", out, "--set", "replications=6")
+    assert done.returncode == 0, done.stderr
+    assert "18 replications in" in done.stdout
+    done = teamsim("plot", out)
+    assert done.returncode == 0, done.stderr
+    assert (out / "scaling.png").exists()
+    assert (out / "scaling.svg").exists()
+
+
+def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    path.write_text(
+        SWEEP.replace("tasks: 10", "tasks: 1000").replace("replications: 10", "replications: 300")
+    )
+    command = [sys.executable, "-m", "simulator.cli.main", "sweep", path, "--out", tmp_path / "out"]
+    process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
+    parts = tmp_path / "out" / "parts"
+    waited = time.monotonic()
+    while len(list(parts.glob("*.parquet"))) < 2 and time.monotonic() - waited < 60:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    assert list(parts.glob("*.parquet"))
+    assert subprocess.run([*map(str, command)], check=False, capture_output=True).returncode == 0
+    again = pd.read_parquet(tmp_path / "out" / "results.parquet")
+    whole = teamsim("sweep", path, "--out", tmp_path / "whole", "-w", 1)
+    assert whole.returncode == 0
+    pd.testing.assert_frame_equal(again, pd.read_parquet(tmp_path / "whole" / "results.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["check", "nothing.yaml"], "nothing.yaml: no such file"),
+        (["check", "."], "cannot be read"),
+        (["check", "mine.yaml", "--set", "team.sise=3"], "did you mean 'size'"),
+        (["run", "mine.yaml", "--trace", "no/where.parquet"], "there is no directory no"),
+        (["run", "mine.yaml", "--out", "."], "is a directory"),
+        (["run", "mine.yaml", "-r", "0"], "should be greater than or equal to 1"),
+        (["sweep", "mine.yaml"], "Missing option '--out'"),
+        (["sweep", "mine.yaml", "--out", "mine.yaml"], "is not a directory"),
+        (["sweep", "mine.yaml", "--out", "."], "is not empty"),
+        (["plot", "nothing"], "holds no sweep"),
+        (["calibrate", "nothing", "--out", "fits"], "no such file"),
+        (["predict", "nothing", "--out", "p.parquet"], "holds no calibrated scenarios"),
+        (
+            ["predict", ".", "--out", "p.parquet", "--team-sizes", "0"],
+            "should be greater than or equal to 1",
+        ),
+        (["validate", "nothing.parquet", "."], "no such file"),
+        (["validate", "mine.yaml", "."], "cannot be read as Parquet"),
+        (["swep"], "No such command 'swep'"),
+    ],
+)
+def test_bad_arguments_get_one_clear_message(
+    scenario_file: Path, arguments: list[str], message: str
+) -> None:
+    before = scenario_file.read_text()
+    done = teamsim(*arguments, cwd=scenario_file.parent)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+    assert scenario_file.read_text() == before
+
+
+def test_output_may_be_piped_into_a_closed_pipe() -> None:
+    command = f"{sys.executable} -m simulator.cli.main schema | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.stdout == "{\n"
+    assert "Traceback" not in done.stderr
