@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.optimize import brentq
 
 from simulator.distributions._distribution import Distribution, DistributionSpec, Floats
 from simulator.spec import Positive, Spec
@@ -51,23 +50,15 @@ class Mixture(Distribution):
         return x + self.shift
 
     def quantile(self, u: Floats) -> Floats:
-        """Return the quantiles at `u`, by root finding between the components' quantiles."""
-        flat = np.clip(np.atleast_1d(u).ravel(), 0.0, _BELOW_ONE)
-        parts = np.stack([c.distribution.transform(flat) for c in self.components])
+        """Return the quantiles at `u`, by bisection between the components' quantiles."""
+        u = np.clip(u, 0.0, _BELOW_ONE)
+        parts = np.stack([component.distribution.transform(u) for component in self.components])
         low, high = parts.min(axis=0), parts.max(axis=0)
-        x = [self._root(*args) for args in zip(flat, low, high, strict=True)]
-        return np.asarray(x).reshape(np.shape(u))
-
-    def _root(self, u: float, low: float, high: float) -> float:
-        def excess(x: float) -> float:
-            return float(self.cdf(np.asarray(x))) - u
-
-        if excess(low) >= 0.0:
-            return low
-        if excess(high) <= 0.0:
-            return high
-        root: float = brentq(excess, low, high, xtol=1e-12)
-        return root
+        for _ in range(_BISECTIONS):
+            middle = 0.5 * (low + high)
+            short = self.cdf(middle) < u
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        return np.asarray(high, dtype=np.float64)
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
@@ -80,3 +71,5 @@ class Mixture(Distribution):
 
 
 _BELOW_ONE = np.nextafter(1.0, 0.0)
+_BISECTIONS = 80
+"""Enough to reach the last bit of a double."""

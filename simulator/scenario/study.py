@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
@@ -63,25 +63,26 @@ class Study:
         ScenarioError
             If any point is wrong.
         """
-        found = {point_name(point.overrides): point for point in self._sweep}
-        alone_of = {}
-        for key, point in list(found.items()):
-            if self._baseline:
-                alone = {**point.overrides, **self._baseline}
-                name = alone_of[key] = point_name(alone)
-                found.setdefault(name, SweepPoint(name, alone, "baseline" if point.series else ""))
-        index = {key: i for i, key in enumerate(found)}
-        return tuple(
-            Point(
-                index=i,
-                name=point.name,
-                overrides=point.overrides,
-                baseline=index[alone_of.get(key, key)] if self._baseline else None,
-                series=point.series,
-                scenario=self._scenario(point),
+        points: list[Point] = []
+        place: dict[str, int] = {}  # where a scenario first stands, by its content
+        for entry in self._sweep:
+            scenario = self._scenario(entry)
+            place.setdefault(scenario.model_dump_json(), len(points))
+            points.append(
+                Point(len(points), entry.name, entry.overrides, None, entry.series, scenario)
             )
-            for i, (key, point) in enumerate(found.items())
-        )
+        if not self._baseline:
+            return tuple(points)
+        for point in tuple(points):
+            overrides = {**point.overrides, **self._baseline}
+            series = "baseline" if point.series else ""
+            alone = SweepPoint(point_name(overrides), overrides, series)
+            scenario = self._scenario(alone)
+            index = place.setdefault(scenario.model_dump_json(), len(points))
+            if index == len(points):
+                points.append(Point(index, alone.name, overrides, index, series, scenario))
+            points[point.index] = replace(point, baseline=index)
+        return tuple(points)
 
     @cached_property
     def axes(self) -> list[str]:

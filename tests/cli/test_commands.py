@@ -86,7 +86,7 @@ def test_sweep_then_plot(scenario_file: Path, tmp_path: Path) -> None:
 def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> None:
     path = tmp_path / "long.yaml"
     path.write_text(
-        SWEEP.replace("tasks: 10", "tasks: 1000").replace("replications: 10", "replications: 300")
+        SWEEP.replace("tasks: 10", "tasks: 1000").replace("replications: 10", "replications: 100")
     )
     command = [sys.executable, "-m", "simulator.cli.main", "sweep", path, "--out", tmp_path / "out"]
     process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
