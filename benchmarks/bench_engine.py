@@ -30,6 +30,7 @@ team:
   size: {n}
   agent:
     latency: {{kind: seconds, base: {{kind: lognormal, median: 8, sigma: 0.6}}}}
+    context: {{board_tokens_per_task: 0}}
 topology: {topology}
 coordination:
   protocol: {{kind: {protocol}}}
@@ -139,25 +140,26 @@ def main() -> None:
         rate = 1.0 / statistics.median(seconds)
         print(f"| {name} | {rate:,.0f} | teamsim makes {ratio(seconds, ours):.2f}x |")
 
-    print("\n| n, mesh | us/call, pre-assigned | us/call, self-claim |\n|---|---|---|")
+    names = ("teamsim, pre-assigned", "teamsim, self-claim", "hand-written, a process an agent")
     sizes = (10, 100, 1000)
+    print(f"\n| us/call in a mesh, 100 rounds | {' | '.join(f'n = {n}' for n in sizes)} | growth |")
+    print("|---|---|---|---|---|")
     by_n = interleaved(
         {
-            f"{protocol} {n}": simulator(n, 50_000 // n, "decentralised", protocol)
+            f"{name} {n}": run
             for n in sizes
-            for protocol in ("pre_assigned", "self_claim")
+            for name, run in (
+                (names[0], simulator(n, 100, "decentralised", "pre_assigned")),
+                (names[1], simulator(n, 100, "decentralised", "self_claim")),
+                (names[2], process_an_agent(n, 100)),
+            )
         },
-        max(3, repeats // 3),
+        max(5, repeats // 3),
     )
-    for n in sizes:
-        cells = [
-            f"{1e6 * statistics.median(by_n[f'{protocol} {n}']):.1f}"
-            for protocol in ("pre_assigned", "self_claim")
-        ]
-        print(f"| {n} | {' | '.join(cells)} |")
-    for protocol in ("pre_assigned", "self_claim"):
-        growth = ratio(by_n[f"{protocol} 1000"], by_n[f"{protocol} 10"])
-        print(f"\ncost per call, {protocol}, n = 1000 over n = 10: {growth:.2f}")
+    for name in names:
+        cells = [f"{1e6 * statistics.median(by_n[f'{name} {n}']):.1f}" for n in sizes]
+        growth = ratio(by_n[f"{name} 1000"], by_n[f"{name} 10"])
+        print(f"| {name} | {' | '.join(cells)} | {growth:.2f}x |")
 
     print("\n| start-up | s |\n|---|---|")
     for what, command in {

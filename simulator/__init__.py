@@ -1,8 +1,63 @@
-"""Discrete-event simulator of LLM agent teams."""
+"""Discrete-event simulator of LLM agent teams.
 
+The public names, found when they are first used so that importing the package is quick:
+
+``load_study``, ``parse_study``
+    A scenario file, or text, with its sweep.
+``Scenario``, ``Simulation``, ``Metrics``, ``Trace``
+    One team; what runs it; a row of results; the events of one replication.
+``replicate``, ``run_sweep``
+    Replications of one team, and of every point of a sweep.
+``TeamsimError``
+    Base of all errors that a user can mend.
+"""
+
+from __future__ import annotations
+
+import importlib
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simulator.engine import Simulation
+    from simulator.errors import TeamsimError
+    from simulator.experiment import replicate, run_sweep
+    from simulator.model.metrics import Metrics
+    from simulator.model.trace import Trace
+    from simulator.scenario import Scenario, load_study, parse_study
 
 try:
     __version__ = version("llm-teamsim")
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0.0.0"
+
+_HOMES = {
+    "Metrics": "simulator.model.metrics",
+    "Scenario": "simulator.scenario",
+    "Simulation": "simulator.engine",
+    "TeamsimError": "simulator.errors",
+    "Trace": "simulator.model.trace",
+    "load_study": "simulator.scenario",
+    "parse_study": "simulator.scenario",
+    "replicate": "simulator.experiment",
+    "run_sweep": "simulator.experiment",
+}
+
+__all__ = [
+    "Metrics",
+    "Scenario",
+    "Simulation",
+    "TeamsimError",
+    "Trace",
+    "__version__",
+    "load_study",
+    "parse_study",
+    "replicate",
+    "run_sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'simulator' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

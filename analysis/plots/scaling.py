@@ -17,7 +17,15 @@ from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_styl
 _HALO = [withStroke(linewidth=2.5, foreground="white")]
 """Keeps small text legible where it crosses a line."""
 
-_METRICS = ["makespan_s", "messages", "deliveries", "tokens", "straggler_gap_s", "success"]
+_METRICS = [
+    "makespan_s",
+    "success",
+    "straggler_gap_s",
+    "messages",
+    "deliveries",
+    "tokens",
+    "quality",
+]
 
 
 def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
@@ -65,17 +73,19 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for p in sorted({float(line["parallel_fraction"].iloc[0]) for line in _lines(curves)}):
         bound = amdahl_speedup(n, p)
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
-        last = int(np.flatnonzero(bound <= top)[-1])  # where the curve leaves the picture
+        ends_inside = bool(bound[-1] <= top)
+        last = -1 if ends_inside else int(np.flatnonzero(bound <= top)[-1])
         ax.annotate(
-            f"Amdahl, p = {p:.2g}",
+            f"Amdahl\np = {p:.2g}" if ends_inside else f"Amdahl, p = {p:.2g}",
             (n[last], bound[last]),
-            xytext=(0, 3),
+            xytext=(7, 0) if ends_inside else (-3, 3),
             textcoords="offset points",
-            ha="right",
-            va="bottom",
-            fontsize=7.5,
+            ha="left" if ends_inside else "right",
+            va="center" if ends_inside else "bottom",
+            fontsize=7,
             color=REFERENCE,
             path_effects=_HALO,
+            annotation_clip=False,
         )
     ax.set_ylim(0, min(top, ax.get_ylim()[1]))
     return ax
@@ -98,6 +108,8 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
         fits[i] = fit_power_law(line["n"], line[metric])
         n = np.asarray([line["n"].min(), line["n"].max()])
         ax.plot(n, fits[i](n), color=colour(i), linestyle=":", linewidth=1.0)
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high * (high / low) ** (0.08 * len(fits)))  # room for the exponents
     falls = sum(fit.exponent < 0 for fit in fits.values()) > len(fits) / 2
     for place, (i, fit) in enumerate(fits.items()):
         ax.text(
@@ -126,7 +138,8 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     Returns
     -------
     Figure
-        Six panels: makespan, speed-up beside Amdahl, success, messages, tokens, straggler gap.
+        Eight panels: makespan, speed-up beside Amdahl, success, straggler gap; messages,
+        deliveries and tokens with their exponents, quality.
 
     Raises
     ------
@@ -140,24 +153,29 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
         curves["point"].map(in_rounds).to_numpy()
     )
     with paper_style():
-        figure = Figure(figsize=(10.2, 6.0), layout="constrained")
-        axes = figure.subplots(2, 3)
+        figure = Figure(figsize=(13.0, 6.0), layout="constrained")
+        axes = figure.subplots(2, 4)
         plot_scaling(curves, "makespan_s", "makespan (simulated s)", axes[0, 0])
-        axes[0, 0].set_ylim(bottom=0)
         plot_speedup(curves, axes[0, 1])
         plot_scaling(curves, "success", "runs that finish all tasks", axes[0, 2])
-        axes[0, 2].set_ylim(-0.03, 1.05)
-        plot_power_law(curves, "deliveries", "message deliveries", axes[1, 0])
-        plot_power_law(curves, "tokens", "tokens read and written", axes[1, 1])
-        plot_scaling(curves, "straggler_gap_s", "longest - mean call (s)", axes[1, 2])
-        axes[1, 2].set_ylim(bottom=0)
+        plot_scaling(curves, "straggler_gap_s", "longest - mean call (s)", axes[0, 3])
+        plot_power_law(curves, "messages", "messages sent", axes[1, 0])
+        plot_power_law(curves, "deliveries", "message deliveries", axes[1, 1])
+        plot_power_law(curves, "tokens", "tokens read and written", axes[1, 2])
+        plot_scaling(curves, "quality", "tasks done without a fault", axes[1, 3])
+        for ax in (axes[0, 0], axes[0, 3]):
+            ax.set_ylim(bottom=0)
+        for ax in (axes[0, 2], axes[1, 3]):
+            ax.set_ylim(-0.03, 1.05)
         titles = (
             "Time to finish",
             "Speed-up",
             "Success",
-            "Communication",
-            "Tokens",
             "Straggler gap a round",
+            "Messages",
+            "Deliveries",
+            "Tokens",
+            "Quality",
         )
         for ax, name in zip(axes.flat, titles, strict=True):
             ax.set_title(name)
@@ -220,7 +238,7 @@ def _legend(figure: Figure, curves: pd.DataFrame) -> None:
     ]
     band = Line2D([], [], color="#bbbbbb", linewidth=6, alpha=0.6, label="95 % interval")
     figure.legend(
-        handles=[*handles, band], loc="outside lower center", ncols=min(len(handles) + 1, 4)
+        handles=[*handles, band], loc="outside lower center", ncols=min(len(handles) + 1, 5)
     )
 
 

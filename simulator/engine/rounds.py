@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from operator import attrgetter
 from typing import Any
 
 import simpy
@@ -13,6 +14,8 @@ from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.team import TeamState
 from simulator.model.trace import Event, Row
 from simulator.scenario.schema import Coordination
+
+_duration_s = attrgetter("duration_s")
 
 
 class Rounds:
@@ -111,8 +114,9 @@ class Rounds:
         env, ends, timeout = self._env, self._call_ends, simpy.Timeout
         self._pending = len(callers)
         self._barrier = env.event()
-        for agent in callers:
-            # A callback rather than a process for each call: half the events.
+        # In the order in which they will end, so that a large schedule is walked in memory order;
+        # a callback rather than a process for each call, for half the events.
+        for agent in sorted(callers, key=_duration_s):
             timeout(env, agent.duration_s, agent).callbacks.append(ends)
         return self._barrier
 

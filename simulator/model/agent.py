@@ -7,7 +7,7 @@ import math
 from simulator.distributions import Distribution
 from simulator.model.latency import LatencyModel
 from simulator.model.messages import Post, Subscription
-from simulator.model.streams import Draw, Entity, Purpose, Streams
+from simulator.model.streams import Draw, Entity, Purpose, Streams, always
 from simulator.scenario import Agent
 
 
@@ -90,8 +90,9 @@ class AgentState:
         def draw_from(distribution: Distribution, purpose: Purpose) -> Draw:
             return streams.draws(distribution, entity, number, purpose)
 
-        def uniforms(purpose: Purpose) -> Draw:
-            return streams.uniforms(entity, number, purpose)
+        def rolls(purpose: Purpose, needed: bool) -> Draw:
+            # A thousand agents with streams that they never use would not fit the cache.
+            return streams.uniforms(entity, number, purpose) if needed else always(1.0)
 
         self.spec = spec
         self.index = index
@@ -109,23 +110,28 @@ class AgentState:
 
         self.idle_logit = streams.logit(spec.behaviour.idle, entity, number, Purpose.IDLE)
         self.idle_p = _expit(self.idle_logit)
-        self.rolls_idle = uniforms(Purpose.IDLE)
         self.talk = spec.behaviour.talk if outbox else 0.0
         self.chatter = spec.behaviour.chatter if outbox else 0.0
-        self.rolls_talk = uniforms(Purpose.TALK)
+        sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
+        self.rolls_talk = rolls(Purpose.TALK, sometimes)
         self.err_logit = streams.logit(spec.errors.probability, entity, number, Purpose.ERROR)
         self.err_p = _expit(self.err_logit)
-        self.rolls_error = uniforms(Purpose.ERROR)
-        self.rolls_detection = uniforms(Purpose.DETECTION)
-        self.rolls_propagation = uniforms(Purpose.PROPAGATION)
+        self.rolls_idle = rolls(Purpose.IDLE, self.idle_p > 0.0)
+        self.rolls_error = rolls(Purpose.ERROR, self.err_p > 0.0)
+        self.rolls_detection = rolls(Purpose.DETECTION, self.err_p > 0.0)
+        self.rolls_propagation = rolls(Purpose.PROPAGATION, self.err_p > 0.0)
         self.drift = 0.0
         self.drifts = spec.drift.step.constant != 0.0 or spec.drift.per_1k_tokens > 0.0
         self.drift_step = draw_from(spec.drift.step, Purpose.DRIFT)
 
-        self.system_tokens = int(spec.context.system_tokens)
-        self.window_tokens = spec.context.window_tokens
-        self.retention = spec.context.retention
-        self.caches = spec.context.cache
+        self._begin_life()
+
+    def _begin_life(self) -> None:
+        """Set the state of an agent that has not called yet."""
+        self.system_tokens = int(self.spec.context.system_tokens)
+        self.window_tokens = self.spec.context.window_tokens
+        self.retention = self.spec.context.retention
+        self.caches = self.spec.context.cache
         self.context_tokens = 0
         self.in_call = False
         self.call = 0

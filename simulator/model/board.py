@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from heapq import heappop, heappush
 
@@ -18,14 +19,14 @@ class Board:
 
     Attributes
     ----------
-    missing : list of int, shape (N,)
+    missing : array of int, shape (N,)
         Dependencies of each task that are not done; one more until the task has arrived.
     done, faulty : bytearray, shape (N,)
-    owner : list of int, shape (N,)
+    owner : array of int, shape (N,)
         Agent that holds each task, or `NOBODY`.
-    failures : list of int, shape (N,)
+    failures : array of int, shape (N,)
         Attempts at each task that failed their tests.
-    ready_s : list of float, shape (N,)
+    ready_s : array of float, shape (N,)
         When each task could first start.
     """
 
@@ -47,17 +48,17 @@ class Board:
         n = len(graph)
         self.graph = graph
         self.left = n
-        self.missing = [len(needed) for needed in graph.dependencies]
-        if graph.arrivals_s:
-            self.missing = [count + 1 for count in self.missing]
+        on_arrival = 1 if graph.arrivals_s else 0
+        self.missing = array("i", [len(needed) + on_arrival for needed in graph.dependencies])
         self.done = bytearray(n)
         self.faulty = bytearray(n)
-        self.owner = [NOBODY] * n
-        self.failures = [0] * n
-        self.ready_s = [0.0] * n
-        self._writer = [NOBODY] * graph.artifact_count
-        self._written_s = [0.0] * graph.artifact_count
-        self._conflict_s = [-1.0] * graph.artifact_count
+        # Arrays rather than lists: boards of many tasks then stay in the cache.
+        self.owner = array("i", [NOBODY]) * n
+        self.failures = array("i", [0]) * n
+        self.ready_s = array("d", [0.0]) * n
+        self._writer = array("i", [NOBODY]) * graph.artifact_count
+        self._written_s = array("d", [0.0]) * graph.artifact_count
+        self._conflict_s = array("d", [-1.0]) * graph.artifact_count
 
     def complete(self, task: int, now: float) -> Sequence[int]:
         """Mark `task` done and return the tasks that can start because of it."""
@@ -116,7 +117,7 @@ class TaskPool:
 
     def __init__(self, tasks: int) -> None:
         self.items: list[int] = []
-        self._place = [-1] * tasks
+        self._place = array("i", [-1]) * tasks
         self._heap: list[int] = []
 
     def __len__(self) -> int:

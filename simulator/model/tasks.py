@@ -35,8 +35,8 @@ class TaskGraph:
     sizes : sequence of float, shape (N,)
         Work units.
     dependencies : sequence of sequences of int, shape (N, any)
-    artifacts : sequence of sequences of int, shape (N, any)
-        Which artifacts 0..M-1 each task writes.
+    artifacts : sequence of sequences of int, shape (N, any), or None
+        Which artifacts 0..M-1 each task writes; None when task i writes artifact i and M is N.
     artifact_count : int
         M.
     arrivals_s : sequence of float, shape (N,), or empty
@@ -46,7 +46,7 @@ class TaskGraph:
     names: Sequence[str]
     sizes: Sequence[float]
     dependencies: Sequence[Sequence[int]]
-    artifacts: Sequence[Sequence[int]]
+    artifacts: Sequence[Sequence[int]] | None
     artifact_count: int
     arrivals_s: Sequence[float] = field(default=())
 
@@ -91,13 +91,13 @@ class TaskGraph:
         return len(self.sizes)
 
     @cached_property
-    def dependents(self) -> list[list[int]]:
+    def dependents(self) -> list[Sequence[int]]:
         """Which tasks wait for each task, shape (N, any)."""
-        found: list[list[int]] = [[] for _ in self.sizes]
+        waiting: dict[int, list[int]] = {}
         for task, needed in enumerate(self.dependencies):
             for dependency in needed:
-                found[dependency].append(task)
-        return found
+                waiting.setdefault(dependency, []).append(task)
+        return [waiting.get(task, ()) for task in range(len(self))]
 
     @cached_property
     def order(self) -> Sequence[int]:

@@ -274,7 +274,8 @@ class TeamState:
 
     def _write(self, agent: AgentState, task: int, now: float) -> None:
         board = self.board
-        for artifact in board.graph.artifacts[task]:
+        artifacts = board.graph.artifacts
+        for artifact in (task,) if artifacts is None else artifacts[task]:
             other = board.writer(artifact) if self.trace is not None else NOBODY
             outcome = board.write(artifact, agent.index, agent.started_s, now)
             if outcome != FIRST:

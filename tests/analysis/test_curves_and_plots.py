@@ -103,4 +103,4 @@ def test_a_figure_without_messages_or_rounds_says_so() -> None:
     nothing = [
         ax.get_title(loc="left") for ax in figure.axes for t in ax.texts if t.get_text() == "none"
     ]
-    assert nothing == ["Communication", "Straggler gap a round"]
+    assert nothing == ["Straggler gap a round", "Messages", "Deliveries"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from heapq import heappop, heappush
 from typing import Literal
 
@@ -61,7 +62,7 @@ class _Hands(Dispatcher):
         self._rank = [0] * len(self._order)
         for rank, task in enumerate(self._order):
             self._rank[task] = rank
-        board.owner[:] = protocol.deal(board, workers)
+        board.owner[:] = array("i", protocol.deal(board, workers))
         self._ready: list[list[int]] = [[] for _ in range(workers)]
         self._blindness = blindness
         self._waiting: list[list[int]] = [[] for _ in range(workers)]

@@ -76,7 +76,8 @@ class _Claims(Dispatcher):
             self._overlooks_claim = [uniforms(i, purpose) for i in range(workers)]
         self._deference = behaviour.deference
         self._workers = workers
-        self._defers = [uniforms(i, Purpose.DEFERENCE) for i in range(workers)]
+        if self._deference:
+            self._defers = [uniforms(i, Purpose.DEFERENCE) for i in range(workers)]
         self._sees_all = self._waiting is None and self._claimed is None
 
     def task_ready(self, task: int) -> int:

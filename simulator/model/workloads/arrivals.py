@@ -40,7 +40,7 @@ class Arrivals(Workload):
             names=[f"task-{i + 1}" for i in range(self.tasks)],
             sizes=[self.size] * self.tasks,
             dependencies=[()] * self.tasks,
-            artifacts=[(i,) for i in range(self.tasks)],
+            artifacts=None,
             artifact_count=self.tasks,
             arrivals_s=arrivals.tolist(),
         )

@@ -43,7 +43,7 @@ class ParallelFraction(Workload):
             + [f"independent-{i + 1}" for i in range(independent)],
             sizes=[self.size] * self.tasks,
             dependencies=[*dependencies, *([first_needs] * independent)],
-            artifacts=[(i,) for i in range(self.tasks)],
+            artifacts=None,
             artifact_count=self.tasks,
         )
 
