@@ -9,6 +9,7 @@ from simulator.distributions._distribution import (
     Distribution,
     DistributionSpec,
     Floats,
+    NonNegativeDistribution,
 )
 
-__all__ = ["DISTRIBUTIONS", "Distribution", "DistributionSpec", "Floats"]
+__all__ = ["DISTRIBUTIONS", "Distribution", "DistributionSpec", "Floats", "NonNegativeDistribution"]

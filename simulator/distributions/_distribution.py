@@ -7,7 +7,8 @@ from typing import Annotated, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
+from pydantic_core import PydanticCustomError
 
 from simulator.registry import OneOf, Plugin, Registry
 from simulator.spec import NonNegative
@@ -78,6 +79,10 @@ class Distribution(Plugin):
             above = float(self.cdf(np.asarray(self.at_most - self.shift)))
         return below, above - below
 
+    def lowest(self) -> float:
+        """Return the smallest value that can be drawn."""
+        return float(self.transform(np.zeros(1))[0])
+
     @property
     def constant(self) -> float | None:
         """The value of a variable that never varies, else None."""
@@ -92,4 +97,20 @@ class Distribution(Plugin):
         return self
 
 
+def _never_negative(distribution: Distribution) -> Distribution:
+    lowest = distribution.lowest()
+    if lowest < 0.0:
+        raise PydanticCustomError(
+            "negative",
+            "this quantity cannot be negative, but {kind} can be {lowest}; truncate it with "
+            "at_least: 0 if that is meant",
+            {"kind": distribution.kind, "lowest": f"{lowest:.4g}"},
+        )
+    return distribution
+
+
 DistributionSpec = Annotated[Distribution, OneOf(DISTRIBUTIONS)]
+"""A field that holds any distribution."""
+
+NonNegativeDistribution = Annotated[DistributionSpec, AfterValidator(_never_negative)]
+"""A field that holds a distribution of durations, tokens or counts."""

@@ -49,6 +49,11 @@ class Mixture(Distribution):
             x[here] = component.distribution.transform(np.clip(inner, 0.0, _BELOW_ONE))
         return x + self.shift
 
+    def lowest(self) -> float:
+        """Return the smallest value that any component can draw."""
+        parts = min(component.distribution.lowest() for component in self.components)
+        return max(parts + self.shift, -np.inf if self.at_least is None else self.at_least)
+
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`, by bisection between the components' quantiles."""
         u = np.clip(u, 0.0, _BELOW_ONE)

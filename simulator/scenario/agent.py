@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
-from simulator.distributions import Distribution, DistributionSpec
+from simulator.distributions import Distribution, DistributionSpec, NonNegativeDistribution
 from simulator.distributions.deterministic import Deterministic
 from simulator.registry import OneOf, Plugin, Registry
 from simulator.spec import Fraction, NonNegative, Positive, Spec
@@ -51,11 +51,11 @@ class Probability(Spec):
 class Tokens(Spec):
     """Tokens that one call writes."""
 
-    output: DistributionSpec = Field(default_factory=lambda: constant(300.0))
+    output: NonNegativeDistribution = Field(default_factory=lambda: constant(300.0))
     """Output tokens of a call apart from its tasks and its message."""
     per_work_unit: NonNegative = 0.0
     """Output tokens for each work unit of the tasks attempted in the call."""
-    message: DistributionSpec = Field(default_factory=lambda: constant(150.0))
+    message: NonNegativeDistribution = Field(default_factory=lambda: constant(150.0))
     """Tokens of a message to the others; part of the sender's output."""
 
 
@@ -143,7 +143,7 @@ class Agent(Spec):
     """Where the parameters come from (profiles say it)."""
     latency: Annotated[Plugin, OneOf(LATENCY_MODELS)]
     """Duration of a call."""
-    batch: DistributionSpec = Field(default_factory=lambda: constant(1.0))
+    batch: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Tasks attempted in one call; a draw is rounded and at least 1."""
     tokens: Tokens = Tokens()
     """Tokens that one call writes."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import DISTRIBUTIONS, DistributionSpec
+from simulator.distributions import DISTRIBUTIONS, NonNegativeDistribution
 from simulator.registry import OneOf, Plugin, Registry, define_families
 from simulator.scenario.agent import LATENCY_MODELS, Agent, constant
 from simulator.scenario.sweep import Sweep
@@ -40,7 +40,7 @@ class Coordination(Spec):
     """``rounds``: all call at once, then a barrier. ``asynchronous``: each on its own."""
     idle_agents: Literal["call", "wait"] = "call"
     """In rounds, whether an agent that finds no task makes its call all the same."""
-    round_overhead_s: DistributionSpec = Field(default_factory=lambda: constant(0.0))
+    round_overhead_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Time of the harness between two rounds, in seconds (tests, bookkeeping)."""
 
 

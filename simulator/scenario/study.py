@@ -226,7 +226,7 @@ def _problems(error: ValidationError, source: Source) -> list[Problem]:
 
 def _message(detail: dict[str, Any]) -> str:
     kind, message = detail["type"], detail["msg"]
-    if kind in {"unknown_key", "kind"}:
+    if kind in {"unknown_key", "kind", "negative"}:
         return str(message)
     if kind == "missing":
         return "this field is required and missing"

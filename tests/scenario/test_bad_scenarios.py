@@ -57,6 +57,14 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             changed("base: 3", "base: {kind: exponential, mean: -3}"),
             ["file.yaml:5: team.agent.latency.base.mean:", "greater than 0", "found -3"],
         ),
+        (
+            changed("base: 3", "base: -3"),
+            ["file.yaml:5: team.agent.latency.base:", "cannot be negative", "can be -3"],
+        ),
+        (
+            changed("base: 3", "base: {kind: normal, mean: 9, sd: 1}"),
+            ["team.agent.latency.base:", "normal can be -", "at_least: 0"],
+        ),
         (changed(WORK, CYCLE), ["file.yaml:9: workload:", "the dependencies form a cycle: "]),
         (
             changed("topology: decentralised", "topology: decentralized"),

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulator.distributions import DistributionSpec
+from simulator.distributions import NonNegativeDistribution
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.streams import Purpose
 from simulator.scenario.agent import constant
@@ -17,15 +17,15 @@ class Seconds(LatencyModel):
     """``(base + per_work_unit_s * work + per_1k_input_s * input / 1000) * residual``."""
 
     kind: Literal["seconds"] = "seconds"
-    base: DistributionSpec = Field(default_factory=lambda: constant(0.0))
+    base: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds of any call."""
     per_work_unit_s: NonNegative = 0.0
     """Seconds for each work unit attempted."""
     per_1k_input_s: NonNegative = 0.0
     """Seconds for each 1,000 tokens read."""
-    residual: DistributionSpec = Field(default_factory=lambda: constant(1.0))
+    residual: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Multiplies the call; its run and agent effects make slow runs and slow agents."""
-    idle: DistributionSpec | None = None
+    idle: NonNegativeDistribution | None = None
     """Seconds of a call that takes no task, where it differs."""
 
     def sampler(self, draw_from: DrawFrom) -> Sampler:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from simulator.distributions import DistributionSpec
+from simulator.distributions import NonNegativeDistribution
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.streams import Purpose
 from simulator.scenario.agent import constant
@@ -29,7 +29,7 @@ class Tokens(LatencyModel):
     """Seconds for each 1,000 input tokens in the cache (b_c)."""
     output_s_per_1k: NonNegative
     """Seconds for each 1,000 output tokens (c), 1000 / decode rate."""
-    residual: DistributionSpec = Field(default_factory=lambda: constant(1.0))
+    residual: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Multiplies the call; its run and agent effects make slow runs and slow agents."""
 
     def sampler(self, draw_from: DrawFrom) -> Sampler:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from simulator.distributions import DistributionSpec
+from simulator.distributions import NonNegativeDistribution
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
@@ -26,7 +26,7 @@ class Arrivals(Workload):
     kind: Literal["arrivals"] = "arrivals"
     tasks: Annotated[int, Field(ge=1, le=10_000_000)]
     """How many tasks arrive."""
-    interarrival_s: DistributionSpec
+    interarrival_s: NonNegativeDistribution
     """Seconds between two arrivals."""
     size: Positive = 1.0
     """Work units of a task."""
@@ -35,7 +35,7 @@ class Arrivals(Workload):
         """Return the tasks with the arrival times of this replication."""
         assert streams is not None
         gap = streams.draws(self.interarrival_s, Entity.RUN, 0, Purpose.ARRIVAL)
-        arrivals = np.cumsum([max(gap(), 0.0) for _ in range(self.tasks)])
+        arrivals = np.cumsum([gap() for _ in range(self.tasks)])
         return TaskGraph(
             names=[f"task-{i + 1}" for i in range(self.tasks)],
             sizes=[self.size] * self.tasks,
