@@ -13,10 +13,7 @@ from simulator.errors import TeamsimError
 from simulator.experiment import run_points
 from simulator.scenario import Point, load_study
 
-COLUMNS = [
-    *CELL,
-    "n_teammates",
-    "replication",
+METRICS = [
     "wall_clock_seconds",
     "total_tokens",
     "total_rounds",
@@ -25,6 +22,9 @@ COLUMNS = [
     "claims_blocked",
     "calls",
 ]
+"""What is predicted of a run, under the names that real runs have."""
+
+COLUMNS = [*CELL, "n_teammates", "replication", *METRICS]
 """Columns of a table of predictions, a row a simulated replication."""
 
 

@@ -7,19 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.prediction import COLUMNS
+from analysis.prediction import COLUMNS, METRICS
+from analysis.tables import read_parquet
 from analysis.traces.llm_teams import CELL, read_team_runs
 from simulator.errors import TeamsimError
-
-METRICS = [
-    "wall_clock_seconds",
-    "total_tokens",
-    "total_rounds",
-    "success",
-    "concurrent_writes",
-    "claims_blocked",
-    "calls",
-]
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
@@ -30,16 +21,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     TeamsimError
         If it is missing, is no Parquet file, or lacks a column.
     """
-    try:
-        table = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise TeamsimError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise TeamsimError(f"{path} lacks the column {missing[0]!r}")
-    return table
+    return read_parquet(path, COLUMNS)
 
 
 def compare(predictions: pd.DataFrame, directory: Path) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
+from analysis.tables import read_parquet
 from simulator.errors import TeamsimError
 
 CELL = ["model_dir", "mode", "task_type", "p_label"]
@@ -69,7 +69,7 @@ def read_runs(directory: Path) -> pd.DataFrame:
     TeamsimError
         If the file is missing, is no Parquet file, or lacks a column.
     """
-    return _read(directory / "runs.parquet", _RUN_COLUMNS)
+    return read_parquet(directory / "runs.parquet", _RUN_COLUMNS)
 
 
 def read_team_runs(directory: Path) -> TeamRuns:
@@ -81,7 +81,7 @@ def read_team_runs(directory: Path) -> TeamRuns:
         If a file or a column is missing, or a cell has no task list.
     """
     runs = read_runs(directory)
-    events = _read(directory / "events.parquet", _EVENT_COLUMNS)
+    events = read_parquet(directory / "events.parquet", _EVENT_COLUMNS)
     calls = _calls(events)
     counts = calls.groupby("run_dir").size().rename("calls")
     runs = runs.merge(counts, left_on="run_dir", right_index=True, how="left")
@@ -115,25 +115,6 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
     columns = list(_ACTIONS.values())
     replies[columns] = replies[columns].fillna(0).astype(int)
     return replies.drop(columns=["ts", "round_ts", "block"])
-
-
-def _read(path: Path, columns: list[str]) -> pd.DataFrame:
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise TeamsimError(f"{path}: no such file") from None
-    except (OSError, ValueError) as error:
-        raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
-    missing = [name for name in columns if name not in table.column_names]
-    if missing:
-        raise TeamsimError(
-            f"{path} lacks the column {missing[0]!r} (it has {', '.join(table.column_names)})"
-        )
-    frame: pd.DataFrame = table.to_pandas()
-    empty = frame[columns[0]].isna()
-    if empty.any():
-        raise TeamsimError(f"{path}, row {int(empty.to_numpy().argmax())}: no {columns[0]!r}")
-    return frame
 
 
 def _tasks(path: Path) -> list[dict[str, Any]]:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 from rich.console import Console
@@ -26,11 +25,12 @@ from rich.table import Table
 from analysis.statistics import summary
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
-from simulator.experiment import read_results, replicate, run_sweep
+from simulator.experiment import read_results, run_points, run_sweep
 from simulator.experiment.runner import default_workers
-from simulator.model.metrics import METRIC_NAMES, Metrics
+from simulator.model.metrics import METRIC_NAMES
+from simulator.model.streams import Streams
 from simulator.model.trace import Trace
-from simulator.scenario import Scenario, Study
+from simulator.scenario import Point, Scenario, Study
 
 _console = Console(width=None if sys.stdout.isatty() else 120)
 
@@ -39,9 +39,16 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     """Run one replication and write its events."""
     check_writable(path)
     trace = Trace(replication)
-    metrics = Simulation(scenario).run(replication, trace)
+    simulation = Simulation(scenario)
+    metrics = simulation.run(replication, trace)
     pq.write_table(trace.table(), path)
-    _console.print(_frame_table(_as_frame([metrics]).T.reset_index(), ["metric", "value"]))
+    row = pd.DataFrame([(name, getattr(metrics, name)) for name in METRIC_NAMES])
+    _console.print(_frame_table(row, ["metric", "value"]))
+    if metrics.outcome == "deadlock":
+        done = {row.task for row in trace.rows if row.outcome in {"done", "faulty"}}
+        names = simulation.model.workload.graph(Streams(scenario.seed, replication)).names
+        stuck = [name for task, name in enumerate(names) if task not in done]
+        typer.echo(f"deadlock: {len(stuck)} tasks were never finished: {', '.join(stuck[:10])}")
     typer.echo(f"{len(trace.rows)} events of replication {replication} in {path}")
 
 
@@ -49,17 +56,26 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     """Run replications and print the mean, its 95 % interval and quantiles of each metric."""
     if out is not None:
         check_writable(out)
-    frame = _as_frame(replicate(scenario, replications))
+    if replications is not None:
+        scenario = scenario.model_copy(update={"replications": replications})
+    point = Point(0, scenario.name, {}, None, "", scenario)
+    with progress_bar("replications") as progress:
+        table = run_points([point], [], progress=progress)
+    frame = table.to_pandas()[["replication", *METRIC_NAMES]]
     if out is not None:
-        pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), out)
+        frame.to_parquet(out, index=False)
     numeric = [name for name in METRIC_NAMES if name != "outcome" and (frame[name] != 0).any()]
-    table = summary(frame, numeric).reset_index(names="metric")
+    rows = summary(frame, numeric).reset_index(names="metric")
     heads = ["metric", "mean", "95 % low", "95 % high", "p5", "p50", "p95"]
-    _console.print(_frame_table(table, heads))
-    outcomes = ", ".join(
-        f"{name} {count}" for name, count in frame["outcome"].value_counts().items()
+    _console.print(_frame_table(rows, heads))
+    outcomes = frame["outcome"].value_counts()
+    typer.echo(
+        f"{len(frame)} replications: "
+        + ", ".join(f"{name} {count}" for name, count in outcomes.items())
     )
-    typer.echo(f"{len(frame)} replications: {outcomes}")
+    if "deadlock" in outcomes:
+        first = frame.loc[frame["outcome"] == "deadlock", "replication"].iloc[0]
+        typer.echo(f"see why with --trace FILE --replication {first}")
 
 
 def sweep(study: Study, out: Path, workers: int) -> None:
@@ -152,10 +168,6 @@ def check_writable(path: Path) -> None:
         raise TeamsimError(f"{path} is a directory; give a file name")
     if not path.parent.is_dir():
         raise TeamsimError(f"{path}: there is no directory {path.parent}")
-
-
-def _as_frame(rows: list[Metrics]) -> pd.DataFrame:
-    return pd.DataFrame([{name: getattr(row, name) for name in METRIC_NAMES} for row in rows])
 
 
 def _frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:

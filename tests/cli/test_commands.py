@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.scenario.test_bad_scenarios import GOOD
+from tests.scenario.test_bad_scenarios import CYCLE, GOOD, WORK
 
 pytestmark = pytest.mark.end_to_end
 
@@ -45,6 +46,36 @@ def test_check_refuses_in_one_clear_message(scenario_file: Path) -> None:
     assert done.returncode == 2
     assert "mine.yaml:3: team.size:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+TEN_BAD_SCENARIOS = {
+    "unknown key": GOOD.replace("size: 2", "sise: 2"),
+    "wrong type": GOOD.replace("size: 2", "size: two"),
+    "negative latency": GOOD.replace("base: 3", "base: -3"),
+    "cyclic DAG": GOOD.replace(WORK, CYCLE),
+    "unknown topology": GOOD.replace("decentralised", "meshed"),
+    "n = 0": GOOD.replace("size: 2", "size: 0"),
+    "probability 1.2": GOOD.replace("base: 3}", "base: 3}\n    errors: {probability: 1.2}"),
+    "missing file": GOOD.replace(WORK, "{kind: dag, path: nowhere.json}"),
+    "empty YAML": "",
+    "tab": "name: good\n\tteam: 1\n",
+    "bomb": "a: &a [x,x,x,x,x,x,x,x,x]\n"
+    + "".join(
+        f"{name}: &{name} [{','.join([f'*{before}'] * 9)}]\n"
+        for before, name in itertools.pairwise("abcdefghi")
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", TEN_BAD_SCENARIOS)
+def test_a_bad_scenario_is_one_message_and_exit_code_2(wrong: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text(TEN_BAD_SCENARIOS[wrong])
+    for command in ("check", "run"):
+        done = teamsim(command, "bad.yaml", cwd=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.startswith("error: bad.yaml")
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""
 
 
 def test_schema_and_list_name_every_plugin() -> None:
