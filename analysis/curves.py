@@ -39,17 +39,19 @@ def with_series(results: pd.DataFrame) -> pd.DataFrame:
     if results["series"].ne("").any():
         return results.assign(n=n)
     others = [axis for axis in axes if axis != SIZE]
-    parts = [results[axis].map(_text).map(partial(_name_value, axis)) for axis in others]
-    series = pd.Series("", index=results.index)
-    for i, part in enumerate(parts):
-        series = series + part if i == 0 else series + ", " + part
+    parts = [results[axis].map(partial(_name_value, axis)).tolist() for axis in others]
+    rows = zip(*parts, strict=True) if parts else [()] * len(results)
+    series = [", ".join(filter(None, row)) for row in rows]
     return results.assign(n=n, series=series)
 
 
-def _name_value(axis: str, value: str) -> str:
-    """Return ``p = 0.5`` for a number, the bare word for a name."""
-    short = axis.rpartition(".")[2]
-    return f"{short.replace('_', ' ')} {value}" if value[:1].isdigit() else value
+def _name_value(axis: str, value: object) -> str:
+    """Return ``parallel fraction 0.5`` for a number, the bare word for a name, nothing for null."""
+    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    short = axis.rpartition(".")[2].replace("_", " ")
+    return f"{short} {text}" if text[:1].isdigit() else text
 
 
 def scaling_curves(
@@ -113,9 +115,3 @@ def _speedup(table: pd.DataFrame, group: pd.DataFrame, confidence: float) -> dic
         "speedup_low": interval.low,
         "speedup_high": interval.high,
     }
-
-
-def _text(value: object) -> str:
-    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -37,7 +37,6 @@ from analysis.calibration.rounding import four_digits
 from analysis.calibration.tokens import TokenFit, fit_tokens
 from analysis.traces.llm_teams import CELL, TeamRuns, read_team_runs
 from simulator.errors import TeamsimError
-from simulator.model.board import Board
 from simulator.model.protocols.pre_assigned import PreAssigned
 from simulator.model.tasks import Task, TaskGraph
 
@@ -344,8 +343,8 @@ def _task_keys(calls: pd.DataFrame) -> list[tuple[str, str]]:
 
 def _assigned(real: TeamRuns) -> Floats:
     """Return how many tasks the agent of each reply would own if they were pre-assigned."""
-    boards = {
-        key: Board(TaskGraph.of([Task.model_validate(task) for task in tasks]))
+    graphs = {
+        key: TaskGraph.of([Task.model_validate(task) for task in tasks])
         for key, tasks in real.tasks.items()
     }
     deals: dict[tuple[str, str, int], Counter[int]] = {}
@@ -355,7 +354,7 @@ def _assigned(real: TeamRuns) -> Floats:
     rows = zip(calls["task_type"], calls["p_label"], calls["n_teammates"], seat, strict=True)
     for kind, p, n, agent in rows:
         if (kind, p, n) not in deals:
-            deals[kind, p, n] = Counter(PreAssigned().deal(boards[kind, p], int(n)))
+            deals[kind, p, n] = Counter(PreAssigned().deal(graphs[kind, p], int(n)))
         counts.append(deals[kind, p, n][int(agent)])
     return np.asarray(counts, dtype=np.float64)
 

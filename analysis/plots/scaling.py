@@ -69,12 +69,14 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = plot_scaling(curves, "speedup", "speed-up over one agent", ax)
     ax.axhline(1.0, color=REFERENCE, linewidth=0.8)
     n = np.arange(1, int(curves["n"].max()) + 1)
-    top = 1.6 * float(np.nanmax(curves["speedup_high"].to_numpy(dtype=float), initial=1.0))
-    for p in sorted({float(line["parallel_fraction"].iloc[0]) for line in _lines(curves)}):
-        bound = amdahl_speedup(n, p)
+    best = float(np.nanmax(curves["speedup_high"].to_numpy(dtype=float), initial=1.0))
+    bounds = {p: amdahl_speedup(n, p) for p in sorted(set(_fractions(curves)))}
+    top = min(1.6 * best, 1.08 * max(best, *(bound[-1] for bound in bounds.values())))
+    ax.set_ylim(0, top)
+    for p, bound in bounds.items():
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
         ends_inside = bool(bound[-1] <= top)
-        last = -1 if ends_inside else int(np.flatnonzero(bound <= top)[-1])
+        last = -1 if ends_inside else int(np.flatnonzero(bound <= 0.9 * top)[-1])
         ax.annotate(
             f"Amdahl\np = {p:.2g}" if ends_inside else f"Amdahl, p = {p:.2g}",
             (n[last], bound[last]),
@@ -87,7 +89,6 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
             path_effects=_HALO,
             annotation_clip=False,
         )
-    ax.set_ylim(0, min(top, ax.get_ylim()[1]))
     return ax
 
 
@@ -205,6 +206,11 @@ def _lines(curves: pd.DataFrame, metric: str | None = None) -> list[pd.DataFrame
             shown = line if metric is None else line[line[metric].notna()]
             found.append(shown.sort_values("n"))
     return found
+
+
+def _fractions(curves: pd.DataFrame) -> list[float]:
+    """Return the parallel fraction of each series."""
+    return [float(line["parallel_fraction"].iloc[0]) for line in _lines(curves)]
 
 
 def _mark_baseline(ax: Axes, curves: pd.DataFrame) -> None:

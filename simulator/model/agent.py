@@ -21,6 +21,8 @@ class AgentState:
     index : int
         Its number in the team.
     is_coordinator : bool
+    tasks : int
+        Tasks on the board that it reads.
     streams : Streams
         The replication's random streams.
     outbox, inbox : lists
@@ -30,6 +32,7 @@ class AgentState:
     __slots__ = (
         "batch_draw",
         "batch_size",
+        "board_tokens",
         "busy_s",
         "cached",
         "caches",
@@ -80,6 +83,7 @@ class AgentState:
         spec: Agent,
         index: int,
         is_coordinator: bool,
+        tasks: int,
         streams: Streams,
         outbox: list[Post],
         inbox: list[Subscription],
@@ -124,6 +128,7 @@ class AgentState:
         self.drifts = spec.drift.step.constant != 0.0 or spec.drift.per_1k_tokens > 0.0
         self.drift_step = draw_from(spec.drift.step, Purpose.DRIFT)
 
+        self.board_tokens = int(spec.context.board_tokens_per_task * tasks)
         self._begin_life()
 
     def _begin_life(self) -> None:
@@ -153,7 +158,7 @@ class AgentState:
         """Return how many tasks the call that begins takes on."""
         return self.batch_size or _count(self.batch_draw())
 
-    def read(self, board_tokens: int) -> None:
+    def read(self) -> None:
         """Read board and inbox; set the input tokens of the call that begins."""
         unread = messages = 0
         for subscription in self.inbox:
@@ -164,7 +169,7 @@ class AgentState:
             subscription.messages_seen = log.messages
         self.unread_messages = messages
         self.unread_tokens = unread
-        fresh = unread + board_tokens
+        fresh = unread + self.board_tokens
         kept = self.context_tokens + self.system_tokens
         if kept + fresh > self.window_tokens:
             context = self.spec.context

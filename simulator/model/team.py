@@ -48,6 +48,7 @@ class TeamState:
                 (team.coordinator or team.agent) if i == workers else team.agent,
                 i,
                 i == workers,
+                len(graph),
                 streams,
                 outbox,
                 inbox,
@@ -69,7 +70,6 @@ class TeamState:
         self.calls_begun = 0
         self._faults_exist = False
         self._wait_sum_s = 0.0
-        self._board_tokens = int(team.agent.context.board_tokens_per_task * len(graph))
         specs = [team.agent, *([team.coordinator] if team.coordinator else [])]
         self._priced = any(spec.price != Price() for spec in specs)
         if trace is not None:
@@ -123,7 +123,7 @@ class TeamState:
 
     def _serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
         agent.work = work
-        agent.read(self._board_tokens)
+        agent.read()
         output = int(agent.output_draw() + agent.output_per_work_unit * work)
         if speaks:
             tokens = int(agent.message_draw())

@@ -23,14 +23,14 @@ def chain(length: int, beside: int = 0) -> list[dict[str, object]]:
 
 
 def test_pre_assignment_keeps_chains_together_and_deals_the_rest_in_turn() -> None:
-    board = Board(TaskGraph.of([Task.model_validate(t) for t in chain(3, beside=3)]))
-    assert PreAssigned().deal(board, 2) == [0, 0, 0, 1, 0, 1]
-    assert PreAssigned(keep_chains=False).deal(board, 2) == [0, 1, 0, 1, 0, 1]
+    graph = TaskGraph.of([Task.model_validate(t) for t in chain(3, beside=3)])
+    assert PreAssigned().deal(graph, 2) == [0, 0, 0, 1, 0, 1]
+    assert PreAssigned(keep_chains=False).deal(graph, 2) == [0, 1, 0, 1, 0, 1]
 
 
 def test_a_task_goes_to_the_agent_of_its_last_dependency() -> None:
     tasks = [Task(id="a"), Task(id="b"), Task(id="c", dependencies=("a", "b"))]
-    assert PreAssigned().deal(Board(TaskGraph.of(tasks)), 2) == [0, 1, 1]
+    assert PreAssigned().deal(TaskGraph.of(tasks), 2) == [0, 1, 1]
 
 
 def test_an_owner_may_do_a_chain_in_one_call_and_its_claims_count_as_blocked() -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, UniformsOf
 from simulator.model.streams import Purpose
+from simulator.model.tasks import TaskGraph
 from simulator.scenario.agent import Behaviour
 
 
@@ -32,9 +33,9 @@ class PreAssigned(Protocol):
         """Return the state of this protocol for one replication."""
         return _Hands(self, board, workers, behaviour.dependency_blindness, uniforms)
 
-    def deal(self, board: Board, workers: int) -> list[int]:
+    def deal(self, graph: TaskGraph, workers: int) -> list[int]:
         """Return the agent of each task, shape (N,)."""
-        graph, owner, turn = board.graph, [0] * len(board.graph), 0
+        owner, turn = [0] * len(graph), 0
         for task in graph.order:
             needed = graph.dependencies[task]
             if self.keep_chains and needed:
@@ -62,7 +63,7 @@ class _Hands(Dispatcher):
         self._rank = [0] * len(self._order)
         for rank, task in enumerate(self._order):
             self._rank[task] = rank
-        board.owner[:] = array("i", protocol.deal(board, workers))
+        board.owner[:] = array("i", protocol.deal(board.graph, workers))
         self._ready: list[list[int]] = [[] for _ in range(workers)]
         self._blindness = blindness
         self._waiting: list[list[int]] = [[] for _ in range(workers)]
