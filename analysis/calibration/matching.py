@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.cells import CellFit, with_habits
+from analysis.calibration.cell import CellFit
 from simulator.experiment import replicate
 from simulator.scenario import Scenario
 
@@ -46,16 +46,16 @@ def match_habits(
     writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
 
     def idle_share(noise: float, deference: float) -> float:
-        return _simulated(with_habits(fit, deference, noise), tasks, sizes)[0]
+        return _simulated(fit.with_habits(deference, noise), tasks, sizes)[0]
 
     def collisions(deference: float, noise: float) -> float:
-        return _simulated(with_habits(fit, deference, noise), tasks, sizes)[1]
+        return _simulated(fit.with_habits(deference, noise), tasks, sizes)[1]
 
     deference, noise = fit.deference, fit.noise
     for _ in range(_PASSES):
         deference = _bisect(partial(idle_share, noise), idle, rising=True)
         noise = _bisect(partial(collisions, deference), writes, rising=False)
-    return with_habits(fit, deference, noise)
+    return fit.with_habits(deference, noise)
 
 
 def _simulated(fit: CellFit, tasks: list[dict[str, Any]], sizes: list[int]) -> tuple[float, float]:

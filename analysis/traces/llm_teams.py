@@ -19,6 +19,9 @@ from simulator.errors import TeamsimError
 CELL = ["model_dir", "mode", "task_type", "p_label"]
 """What tells one experimental cell from another, team size apart."""
 
+SELF_CLAIM = "decentralized"
+"""The mode in which agents claim tasks themselves; in the others tasks are pre-assigned."""
+
 _RUN_COLUMNS = [
     "run_dir",
     *CELL,

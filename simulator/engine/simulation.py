@@ -8,7 +8,7 @@ from simulator.engine.asynchronous import Asynchronous
 from simulator.engine.clock import Clock
 from simulator.engine.rounds import Rounds
 from simulator.model.metrics import Metrics
-from simulator.model.team import Model
+from simulator.model.model import Model
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 

@@ -1,0 +1,45 @@
+"""A scenario made ready to be replicated."""
+
+from __future__ import annotations
+
+from simulator.model.streams import Streams
+from simulator.model.tasks import TaskGraph
+from simulator.model.team import TeamState
+from simulator.model.trace import Trace
+from simulator.model.workloads import Workload
+from simulator.scenario import Scenario
+
+
+class Model:
+    """A scenario made ready to be replicated.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        assert isinstance(scenario.workload, Workload)
+        self.scenario = scenario
+        self.workload = scenario.workload
+        self._graph = None if self.workload.is_random else self.workload.graph(None)
+
+    @property
+    def parallel_fraction(self) -> float:
+        """Amdahl's p of the workload (of replication 0's tasks if they are random)."""
+        return self.workload.amdahl_fraction(self._first_graph)
+
+    @property
+    def task_count(self) -> int:
+        """Number of tasks (of replication 0 if they are random)."""
+        return len(self._first_graph)
+
+    @property
+    def _first_graph(self) -> TaskGraph:
+        return self._graph or self.workload.graph(Streams(self.scenario.seed, 0))
+
+    def replicate(self, replication: int, trace: Trace | None) -> tuple[TeamState, Streams]:
+        """Return the fresh state of one replication and its random streams."""
+        streams = Streams(self.scenario.seed, replication)
+        graph = self.workload.graph(streams) if self._graph is None else self._graph
+        return TeamState(self.scenario, graph, streams, trace), streams
