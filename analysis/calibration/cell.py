@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,11 @@ from analysis.traces.llm_teams import CELL, SELF_CLAIM
 
 MAX_ROUNDS = 60
 """The harness gives up after as many rounds."""
+
+
+def safe_name(text: str) -> str:
+    """Return `text` as the name of a scenario or a file."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).lstrip("-._")
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,7 @@ class CellFit:
     @property
     def name(self) -> str:
         """The cell's name, also of its scenario and its file."""
-        return "-".join(self.cell[key] for key in CELL)
+        return safe_name("-".join(self.cell[key] for key in CELL))
 
     @property
     def claims_itself(self) -> bool:

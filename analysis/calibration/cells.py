@@ -8,6 +8,7 @@ ones (see `matching`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.calibration.cell import CellFit
+from analysis.calibration.cell import CellFit, safe_name
 from analysis.calibration.latency import FEWEST, Residual, fit_latency, fit_residual
 from analysis.calibration.matching import match_habits
 from analysis.calibration.replies import (
@@ -30,6 +31,7 @@ from analysis.calibration.rounding import four_digits
 from analysis.calibration.tokens import fit_tokens
 from analysis.traces.llm_teams import CELL, TeamRuns, read_team_runs
 from simulator.errors import TeamsimError
+from simulator.scenario import scenario_json_schema
 
 
 def calibrate_directory(
@@ -53,12 +55,14 @@ def calibrate_directory(
     except OSError as error:
         raise TeamsimError(f"{out} cannot be made: {error.strerror}") from None
     fits = fit_cells(real, progress=progress)
+    schema = json.dumps(scenario_json_schema(), indent=2)
+    (out / "scenario.schema.json").write_text(schema, encoding="utf-8")
+    header = (
+        "# yaml-language-server: $schema=./scenario.schema.json\n"
+        f"# Fitted by `teamsim calibrate` to runs in {directory.resolve().name}.\n"
+    )
     for fit in fits:
-        tasks = real.tasks[fit.cell["task_type"], fit.cell["p_label"]]
-        document = fit.scenario(tasks)
-        header = (
-            f"# Fitted by `teamsim calibrate` to {fit.runs} runs in {directory.resolve().name}\n"
-        )
+        document = fit.scenario(real.tasks[fit.cell["task_type"], fit.cell["p_label"]])
         text = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
         (out / f"{fit.name}.yaml").write_text(header + text, encoding="utf-8")
     write_profiles(real, fits, out / "profiles")
@@ -97,7 +101,7 @@ def write_profiles(real: TeamRuns, fits: Sequence[CellFit], directory: Path) -> 
             default_flow_style=None,
             width=100,
         )
-        (directory / f"{model}-{mode}.yaml").write_text(text, encoding="utf-8")
+        (directory / f"{safe_name(f'{model}-{mode}')}.yaml").write_text(text, encoding="utf-8")
 
 
 def fit_cells(

@@ -88,6 +88,7 @@ def read_team_runs(directory: Path) -> TeamRuns:
     calls = _calls(events)
     counts = calls.groupby("run_dir").size().rename("calls")
     runs = runs.merge(counts, left_on="run_dir", right_index=True, how="left")
+    _refuse_gaps(directory / "events.parquet", runs, calls)
     calls = calls.merge(runs[["run_dir", *CELL, "n_teammates"]], on="run_dir")
     kinds = runs[["task_type", "p_label"]].drop_duplicates().itertuples(index=False)
     tasks = {(kind, p): _tasks(directory / "tasks" / kind / f"{p}.json") for kind, p in kinds}
@@ -118,6 +119,21 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
     columns = list(_ACTIONS.values())
     replies[columns] = replies[columns].fillna(0).astype(int)
     return replies.drop(columns=["ts", "round_ts", "block"])
+
+
+def _refuse_gaps(path: Path, runs: pd.DataFrame, calls: pd.DataFrame) -> None:
+    silent = runs.loc[runs["calls"].isna(), "run_dir"]
+    if not silent.empty:
+        raise TeamsimError(
+            f"{path}: no agent_reply of {len(silent)} runs, among them {silent.iloc[0]!r}"
+        )
+    wrong = calls[~(calls["latency_s"] >= 0)]
+    if not wrong.empty:
+        reply = wrong.iloc[0]
+        raise TeamsimError(
+            f"{path}: {len(wrong)} replies without a time after the start of their round, the "
+            f"first by {reply['agent']!r} in round {reply['round']} of {reply['run_dir']!r}"
+        )
 
 
 def _tasks(path: Path) -> list[dict[str, Any]]:

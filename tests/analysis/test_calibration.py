@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -192,8 +193,6 @@ def test_token_totals_without_growth_give_no_retention() -> None:
 def test_a_missing_file_is_named(
     simulated_data: Path, tmp_path: Path, broken: str, message: str
 ) -> None:
-    import shutil
-
     shutil.copytree(simulated_data, tmp_path / "copy")
     (tmp_path / "copy" / broken).unlink()
     with pytest.raises(TeamsimError, match=message):
@@ -214,6 +213,21 @@ def test_a_broken_table_names_file_and_column(simulated_data: Path, tmp_path: Pa
         read_predictions(simulated_data / "events.parquet")
     with pytest.raises(TeamsimError, match="holds no calibrated scenarios"):
         predict_directory(tmp_path, [1], 1)
+
+
+def test_gaps_in_the_event_log_are_named(simulated_data: Path, tmp_path: Path) -> None:
+    shutil.copytree(simulated_data, tmp_path / "copy")
+    events = pd.read_parquet(simulated_data / "events.parquet")
+    path = tmp_path / "copy" / "events.parquet"
+    events[events["run_dir"] != "decentralized-2-7"].to_parquet(path)
+    with pytest.raises(
+        TeamsimError, match="no agent_reply of 1 runs, among them 'decentralized-2-7'"
+    ):
+        read_team_runs(tmp_path / "copy")
+    starts = (events["type"] == "round_start") & (events["run_dir"] == "decentralized-3-1")
+    events[~(starts & (events["round"] == 1))].to_parquet(path)
+    with pytest.raises(TeamsimError, match="in round 1 of 'decentralized-3-1'"):
+        read_team_runs(tmp_path / "copy")
 
 
 @pytest.mark.slow
