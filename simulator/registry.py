@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from simulator.errors import TeamsimError, unknown_name
 from simulator.spec import Spec
@@ -137,7 +137,7 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        # A marker: pydantic knows no definition of the family yet (see `refer_to_families`).
+        # A marker: pydantic knows no definition of the family yet (see `define_families`).
         return {FAMILY: self.registry.definition}
 
     def _validate(self, value: object, info: core_schema.ValidationInfo) -> Plugin:
@@ -154,7 +154,10 @@ class OneOf:
         try:
             plugin_class = self.registry.get(kind)
         except TeamsimError as error:
-            raise PydanticCustomError("kind", "{reason}", {"reason": str(error)}) from None
+            problem = PydanticCustomError("kind", "{reason}", {"reason": str(error)})
+            where = ("kind",) if isinstance(value, dict) else ()
+            details = InitErrorDetails(type=problem, loc=where, input=kind)
+            raise ValidationError.from_exception_data(self.registry.family, [details]) from None
         plugin: Plugin = plugin_class.model_validate(fields, context=info.context)
         return plugin
 

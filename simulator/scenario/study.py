@@ -230,6 +230,8 @@ def _message(detail: dict[str, Any]) -> str:
         return str(message)
     if kind == "missing":
         return "this field is required and missing"
+    if kind == "model_type":
+        message = "should be a mapping of fields"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     if isinstance(detail["input"], (dict, list)):
         return str(message)

@@ -48,6 +48,18 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             changed("size: 2", "sise: 2"),
             ["file.yaml:3: team.sise: unknown key 'sise'; did you mean 'size'?", "allowed: agent"],
         ),
+        (
+            changed("kind: seconds", "kind: second"),
+            ["file.yaml:5: team.agent.latency.kind: unknown latency model 'second'; did you mean"],
+        ),
+        (
+            changed("protocol: self_claim", "protocol: 3"),
+            ["coordination.protocol: a protocol is a"],
+        ),
+        (
+            GOOD.replace("coordination:\n  protocol: self_claim", "coordination: fast"),
+            ["file.yaml:7: coordination: should be a mapping of fields; found fast"],
+        ),
         (changed("size: 2", "size: two"), ["file.yaml:3: team.size:", "integer", "found two"]),
         (
             changed("size: 2", "size: 0"),
