@@ -97,12 +97,13 @@ class TeamState:
         bool
             Whether a call has begun; it lasts ``agent.duration_s`` seconds.
         """
-        if agent.idle_p and agent.rolls_idle() < agent.idle_p:
-            picks: list[int] = []
-        else:
+        picks: list[int] | None = None
+        if not agent.idle_p or agent.rolls_idle() >= agent.idle_p:
             picks = self.dispatcher.choose(agent.index, agent.take_count())
-            if not picks and not must_call:
-                return False
+        if picks is None:
+            picks = []
+        elif not picks and not must_call:
+            return False
         sizes = self.board.graph.sizes
         if len(picks) == 1:
             work = sizes[picks[0]]

@@ -13,6 +13,7 @@ from analysis.trace_metrics import metrics_from_trace
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
+from simulator.scenario.schema import Limits
 from tests.conftest import scenario
 
 BUSY_AGENT = {
@@ -115,6 +116,8 @@ def test_every_task_is_done_once_and_never_before_its_dependencies(scenario: Sce
         if row.event is Event.ATTEMPT and row.outcome in {"done", "faulty"}
     }
     assert len(done_s) == metrics.tasks_done
+    if scenario.limits == Limits():
+        assert metrics.outcome == "completed"
     if metrics.outcome == "completed":
         assert len(done_s) == metrics.tasks
     graph = Simulation(scenario).model.workload.graph(None)

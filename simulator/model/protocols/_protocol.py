@@ -38,8 +38,12 @@ class Dispatcher(ABC):
         """Note that `task` can start; return the agent it concerns, `SOMEONE` or `EVERYONE`."""
 
     @abstractmethod
-    def choose(self, agent: int, count: int) -> list[int]:
-        """Return up to `count` tasks that `agent` attempts in the call it now begins."""
+    def choose(self, agent: int, count: int) -> list[int] | None:
+        """Return up to `count` tasks that `agent` attempts in the call it now begins.
+
+        An empty list says that there is nothing for it to do; None, that it leaves what there
+        is to others and spends the call idly.
+        """
 
     @abstractmethod
     def may_attempt(self, agent: int, task: int) -> bool:

@@ -87,12 +87,12 @@ class _Claims(Dispatcher):
             self._waiting.discard(task)
         return self._concerns
 
-    def choose(self, agent: int, count: int) -> list[int]:
+    def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's own unfinished tasks, then open ones as the policy picks them."""
         redo = self._redo[agent]
         scarce = self._deference > 0.0 and not redo and len(self._open) < self._workers
         if scarce and self._defers[agent]() < self._deference:
-            return []
+            return None
         picks = redo[:count]
         missing = count - len(picks)
         if missing:
