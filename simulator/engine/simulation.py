@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import simpy
 
 from simulator.engine.asynchronous import Asynchronous
@@ -47,12 +51,29 @@ class Simulation:
         Metrics
             What happened, a row of results.
         """
-        team, streams = self.model.replicate(replication, trace)
-        env = simpy.Environment()
-        clock = Clock(env, team, self.scenario.limits)
-        coordination = self.scenario.coordination
-        if coordination.timing == "rounds":
-            Rounds(env, team, clock, coordination, streams).start()
-        else:
-            Asynchronous(env, team, clock).start()
-        return clock.run()
+        with _garbage_collector_paused():
+            team, streams = self.model.replicate(replication, trace)
+            env = simpy.Environment()
+            clock = Clock(env, team, self.scenario.limits)
+            coordination = self.scenario.coordination
+            if coordination.timing == "rounds":
+                Rounds(env, team, clock, coordination, streams).start()
+            else:
+                Asynchronous(env, team, clock).start()
+            return clock.run()
+
+
+@contextmanager
+def _garbage_collector_paused() -> Iterator[None]:
+    """Keep the cyclic garbage collector from scanning a running replication.
+
+    Events make no cycles, so that reference counts free them; a thousand agents' state, looked
+    through again and again for nothing, costs a tenth of the time (see benchmarks).
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
