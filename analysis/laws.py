@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-Floats = npt.NDArray[np.float64]
+from simulator.distributions import Floats
 
 
 def amdahl_speedup(n: npt.ArrayLike, parallel_fraction: float) -> Floats:

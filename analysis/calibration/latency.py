@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, stats
 
 from analysis.calibration.rounding import four_digits
-
-Floats = npt.NDArray[np.float64]
+from simulator.distributions import Floats
 
 FEWEST = 12
 """Calls below which a cell borrows from a larger pool."""

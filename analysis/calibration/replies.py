@@ -13,15 +13,13 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from analysis.traces.llm_teams import SELF_CLAIM, TeamRuns
+from simulator.distributions import Floats
 from simulator.model.protocols.pre_assigned import PreAssigned
 from simulator.model.tasks import Task, TaskGraph
-
-Floats = npt.NDArray[np.float64]
 
 
 def with_attempts(real: TeamRuns) -> pd.DataFrame:

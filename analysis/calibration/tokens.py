@@ -11,8 +11,7 @@ import pandas as pd
 from scipy import optimize
 
 from analysis.calibration.rounding import four_digits
-
-Floats = npt.NDArray[np.float64]
+from simulator.distributions import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,11 +59,6 @@ class Clock:
             if board.release(task, env.now):
                 announce([task])
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the run has ended."""
-        return self._stopped.triggered
-
     def stop(self, outcome: str) -> None:
         """End the run at the present instant."""
         if not self._stopped.triggered:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.team import TeamState
@@ -24,12 +26,12 @@ class Model:
         self.workload = scenario.workload
         self._graph = None if self.workload.is_random else self.workload.graph(None)
 
-    @property
+    @cached_property
     def parallel_fraction(self) -> float:
         """Amdahl's p of the workload (of replication 0's tasks if they are random)."""
         return self.workload.amdahl_fraction(self._first_graph)
 
-    @property
+    @cached_property
     def task_count(self) -> int:
         """Number of tasks (of replication 0 if they are random)."""
         return len(self._first_graph)

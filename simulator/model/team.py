@@ -1,6 +1,6 @@
 """One replication of a scenario: the cycle of an LLM call, apart from the clock.
 
-An engine calls `TeamState.begin_call` and, when the duration it returns has passed,
+An engine calls `TeamState.begin_call` and, when the agent's ``duration_s`` has passed,
 `TeamState.end_call`. It tells the time; everything else happens here.
 """
 

@@ -3,7 +3,7 @@
 Events, and what the columns mean for each (columns not named are null):
 
 ======================  =====================================================================
-``run_start``           duration_s: null. The first event, at 0.
+``run_start``           The first event, at 0.
 ``task_ready``          task: can start from now on.
 ``round_start``         round.
 ``call_start``          agent, round, call.
