@@ -67,7 +67,8 @@ class Metrics:
     breaker_opens: int = 0
     hedges: int = 0
     failovers: int = 0
-    """These six stay 0: no scenario can yet ask for what they count."""
+    recovery_s: float = 0.0
+    """These seven stay 0: no scenario can yet ask for what they count."""
     straggler_gap_s: float = 0.0
     """Mean over ended rounds with two or more workers' calls of longest minus mean call latency."""
     task_wait_s: float = 0.0
