@@ -7,6 +7,26 @@ import pandas as pd
 from simulator.model.metrics import Metrics
 
 
+NOT_TRACED = (
+    "cost_usd",
+    "reason",
+    "lost_messages",
+    "reordered_messages",
+    "replica_messages",
+    "merges",
+    "commit_attempts",
+    "stale_reads",
+    "duplicate_effects",
+    "deadlocks",
+    "lease_expiries",
+    "steals",
+    "compactions",
+    "retries",
+    "rate_limits",
+)
+"""Metrics that a trace does not tell."""
+
+
 def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
     """Return the row of results that a trace tells, to hold against the accumulated one.
 
@@ -22,7 +42,8 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
     Returns
     -------
     Metrics
-        All but ``cost_usd``: prices are not in the trace.
+        All but what only the agents and the workspace know: ``cost_usd``, ``reason`` and
+        `NOT_TRACED`.
     """
     events = dict(list(trace.groupby("event")))
     nothing = trace.iloc[:0]
@@ -34,33 +55,50 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
         return rows
 
     end = events["run_end"].iloc[0]
-    calls = of("call_end")
+    calls, attempts, reviews = of("call_end"), of("attempt"), of("review")
     ended = calls[calls["outcome"] != "cut_off"]
-    cut_off = of("call_end", outcome="cut_off")
-    attempts = of("attempt")
-    real = attempts[attempts["outcome"].isin(["done", "faulty", "failed_test"])]
-    again = _is_rework(real)
-    done = attempts[attempts["outcome"].isin(["done", "faulty"])]
-    wasted = attempts[attempts["outcome"].isin(["duplicate", "blocked"])]
-    idle, coordination = of("call_end", outcome="idle"), of("call_end", outcome="coordination")
+    real = attempts[~attempts["outcome"].isin(["duplicate", "blocked", "refused"])]
+    again = _is_rework(real, reviews, of("lost"))
+    settled = pd.concat([attempts, reviews]).query(
+        "outcome in ['done', 'faulty', 'given_up', 'given_up_correct']"
+    )
+    lost, diverged = of("lost"), of("diverged")
+    redone = lost[lost["outcome"].str.startswith("redo")]
+    # What was settled and then undone, by another's write or by the other side of a partition.
+    undone = pd.concat([redone, diverged])
+    was_faulty = int(undone["outcome"].str.endswith("_was_faulty").sum())
+    correct = int(settled["outcome"].isin(["done", "given_up_correct"]).sum()) - (len(undone) - was_faulty)
+    spoilt = int((lost["outcome"] == "faulty").sum())
+    in_vain = diverged["outcome"].str.startswith("rework")
     makespan = float(end["duration_s"])
     overhead = float(of("overhead")["duration_s"].sum())
-    messages = of("message")
-    busy = float(calls["duration_s"].sum())
+    committed = float(of("commit")["duration_s"].sum())
+    messages, busy = of("message"), float(calls["duration_s"].sum())
+    seconds = calls.groupby("outcome")["duration_s"].sum()
+    count = ended["outcome"].value_counts()
+    waits = of("wait").groupby("outcome")["duration_s"].sum()
+    nothing_done = ["duplicate", "blocked", "refused"]
     return Metrics(
         makespan_s=makespan,
         outcome=str(end["outcome"]),
         success=end["outcome"] == "completed",
         agents=agents,
         tasks=tasks,
-        tasks_done=len(done),
-        tasks_correct=int((done["outcome"] == "done").sum()),
-        quality=float((done["outcome"] == "done").sum()) / tasks,
+        tasks_done=len(settled) - len(undone),
+        tasks_correct=correct - spoilt,
+        faulty_detected=int((settled["outcome"] == "given_up").sum()),
+        faulty_undetected=int((settled["outcome"] == "faulty").sum()) - was_faulty + spoilt,
+        quality=(correct - spoilt) / tasks,
         calls=len(ended),
-        idle_calls=len(idle),
-        coordination_calls=len(coordination),
+        idle_calls=int(count.get("idle", 0)),
+        coordination_calls=int(count.get("coordination", 0)),
+        review_calls=int(count.get("review", 0)),
+        reviews=len(reviews),
+        rejections=int(reviews["outcome"].isin(["rejected", "false_alarm"]).sum())
+        + int(reviews["outcome"].isin(["given_up", "given_up_correct"]).sum()),
+        false_alarms=int(reviews["outcome"].isin(["false_alarm", "given_up_correct"]).sum()),
         rounds=len(of("round_start")),
-        idle_rounds=int((~of("round_end")["round"].isin(done["round"])).sum()),
+        idle_rounds=_idle_rounds(of("round_end"), settled, redone),
         messages=len(messages),
         deliveries=int(messages["peer"].sum()),
         message_tokens=int(messages["output_tokens"].sum()),
@@ -68,33 +106,57 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
         cached_tokens=int(ended["cached_tokens"].sum()),
         output_tokens=int(ended["output_tokens"].sum()),
         attempts=len(attempts),
-        duplicate_attempts=int((attempts["outcome"] == "duplicate").sum()),
+        duplicate_attempts=int((attempts["outcome"] == "duplicate").sum())
+        + int((reviews["outcome"] == "duplicate").sum())
+        + len(diverged),
         blocked_claims=len(of("claim_blocked")),
         concurrent_writes=len(of("conflict")),
         rewrites=len(of("write", outcome="rewrite")),
-        failed_tests=int((attempts["outcome"] == "failed_test").sum()),
+        lost_updates=len(lost),
+        failed_tests=int((attempts["outcome"].isin(["failed_test", "given_up"])).sum()),
+        failed_calls=int(count.get("failed", 0)),
         straggler_gap_s=_straggler_gap(calls, of("round_end")),
-        task_wait_s=_task_wait(trace, done),
+        task_wait_s=_task_wait(trace, settled),
         utilisation=busy / (agents * makespan) if makespan > 0 else 0.0,
-        work_s=float(real.loc[~again, "duration_s"].sum()),
-        rework_s=float(real.loc[again, "duration_s"].sum()),
-        wasted_s=float(
-            wasted["duration_s"].sum() + idle["duration_s"].sum() + cut_off["duration_s"].sum()
-        ),
-        coordination_s=float(coordination["duration_s"].sum()) + agents * overhead,
-        waiting_s=agents * (makespan - overhead) - busy,
+        work_s=float(real.loc[~again, "duration_s"].sum())
+        - float(diverged.loc[~in_vain, "duration_s"].sum()),
+        rework_s=float(real.loc[again, "duration_s"].sum())
+        - float(diverged.loc[in_vain, "duration_s"].sum()),
+        wasted_s=float(attempts.loc[attempts["outcome"].isin(nothing_done), "duration_s"].sum())
+        + float(seconds.get("idle", 0.0))
+        + float(seconds.get("cut_off", 0.0))
+        + float(diverged["duration_s"].sum()),
+        coordination_s=float(seconds.get("coordination", 0.0))
+        + float(seconds.get("review", 0.0))
+        + committed
+        + agents * overhead,
+        waiting_s=agents * (makespan - overhead) - busy - committed,
+        rate_limited_s=float(waits.get("rate_limit", 0.0)),
+        lock_wait_s=float(waits.get("lock", 0.0)),
+        partition_wait_s=float(waits.get("partition", 0.0)),
     )
 
 
-def _is_rework(attempts: pd.DataFrame) -> pd.Series:
-    """Return which attempts are at tasks that had failed their tests before."""
-    failed = (attempts["outcome"] == "failed_test").astype(int)
-    before = failed.groupby(attempts["task"]).cumsum() - failed
-    return before > 0
+def _idle_rounds(ends: pd.DataFrame, settled: pd.DataFrame, redone: pd.DataFrame) -> int:
+    """Return the number of rounds after which no more tasks were done than before."""
+    gained = settled["round"].value_counts().sub(redone["round"].value_counts(), fill_value=0)
+    return int((gained.reindex(ends["round"]).fillna(0) == 0).sum())
+
+
+def _is_rework(
+    attempts: pd.DataFrame, reviews: pd.DataFrame, lost: pd.DataFrame
+) -> pd.Series[bool]:
+    """Return which attempts are at tasks that had failed, been sent back or been undone before."""
+    failed = attempts[attempts["outcome"] == "failed_test"]
+    sent_back = reviews[reviews["outcome"].isin(["rejected", "false_alarm"])]
+    undone = lost[lost["outcome"].str.startswith("redo")]
+    first = pd.concat([failed, sent_back, undone]).groupby("task")["seq"].min()
+    return attempts["seq"] > attempts["task"].map(first)
 
 
 def _straggler_gap(calls: pd.DataFrame, ends: pd.DataFrame) -> float:
-    workers = calls[calls["round"].isin(ends["round"]) & (calls["outcome"] != "coordination")]
+    staff = calls["outcome"].isin(["coordination", "review"])
+    workers = calls[calls["round"].isin(ends["round"]) & ~staff]
     latencies = workers.groupby("round")["duration_s"].agg(["max", "mean", "size"])
     latencies = latencies[latencies["size"] > 1]
     return float((latencies["max"] - latencies["mean"]).mean()) if len(latencies) else 0.0

@@ -20,7 +20,7 @@ DEFAULTS: dict[str, Any] = {
         "size": 1,
         "agent": {"latency": {"kind": "seconds", "base": 1}, "behaviour": {"talk": 0}},
     },
-    "topology": "independent",
+    "topology": {"kind": "independent", "aggregate": False},
     "coordination": {"protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"}},
     "workload": {"kind": "parallel_fraction", "tasks": 20, "parallel_fraction": 1},
 }

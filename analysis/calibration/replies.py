@@ -63,7 +63,7 @@ def _assigned(real: TeamRuns) -> Floats:
     rows = zip(calls["task_type"], calls["p_label"], calls["n_teammates"], seat, strict=True)
     for kind, p, n, agent in rows:
         if (kind, p, n) not in deals:
-            deals[kind, p, n] = Counter(PreAssigned().deal(graphs[kind, p], int(n)))
+            deals[kind, p, n] = Counter(PreAssigned().owners(graphs[kind, p], int(n)))
         counts.append(deals[kind, p, n][int(agent)])
     return np.asarray(counts, dtype=np.float64)
 

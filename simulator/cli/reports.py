@@ -28,7 +28,6 @@ from simulator.errors import TeamsimError
 from simulator.experiment import read_results, run_points, run_sweep
 from simulator.experiment.runner import default_workers
 from simulator.model.metrics import METRIC_NAMES
-from simulator.model.streams import Streams
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
 
@@ -44,11 +43,8 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     pq.write_table(trace.table(), path)
     row = pd.DataFrame([(name, getattr(metrics, name)) for name in METRIC_NAMES])
     _console.print(_frame_table(row, ["metric", "value"]))
-    if metrics.outcome == "deadlock":
-        done = {row.task for row in trace.rows if row.outcome in {"done", "faulty"}}
-        names = simulation.model.workload.graph(Streams(scenario.seed, replication)).names
-        stuck = [name for task, name in enumerate(names) if task not in done]
-        typer.echo(f"deadlock: {len(stuck)} tasks were never finished: {', '.join(stuck[:10])}")
+    if metrics.reason:
+        typer.echo(f"{metrics.outcome}: {metrics.reason}")
     typer.echo(f"{len(trace.rows)} events of replication {replication} in {path}")
 
 
@@ -64,7 +60,8 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     frame = table.to_pandas()[["replication", *METRIC_NAMES]]
     if out is not None:
         frame.to_parquet(out, index=False)
-    numeric = [name for name in METRIC_NAMES if name != "outcome" and (frame[name] != 0).any()]
+    numbers = [name for name in METRIC_NAMES if name not in {"outcome", "reason"}]
+    numeric = [name for name in numbers if (frame[name] != 0).any()]
     rows = summary(frame, numeric).reset_index(names="metric")
     heads = ["metric", "mean", "95 % low", "95 % high", "p5", "p50", "p95"]
     _console.print(_frame_table(rows, heads))
@@ -73,9 +70,9 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
         f"{len(frame)} replications: "
         + ", ".join(f"{name} {count}" for name, count in outcomes.items())
     )
-    if "deadlock" in outcomes:
-        first = frame.loc[frame["outcome"] == "deadlock", "replication"].iloc[0]
-        typer.echo(f"see why with --trace FILE --replication {first}")
+    for outcome, ended in frame[frame["reason"] != ""].groupby("outcome", sort=False):
+        first = ended.iloc[0]
+        typer.echo(f"{outcome}, replication {first['replication']}: {first['reason']}")
 
 
 def sweep(study: Study, out: Path, workers: int) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from typing import Any
 
 import simpy
 
+from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.model.agent import AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE
@@ -24,66 +26,117 @@ class Asynchronous:
     env : simpy.Environment
     team : TeamState
     clock : Clock
+    staleness : int or None
+        Calls that a worker may be ahead of the slowest at work; None for no bound.
     """
 
-    def __init__(self, env: simpy.Environment, team: TeamState, clock: Clock) -> None:
+    def __init__(
+        self, env: simpy.Environment, team: TeamState, clock: Clock, staleness: int | None
+    ) -> None:
         self._env = env
         self._team = team
         self._clock = clock
+        self._calls = Calls(env, team, clock)
+        self._pace = None if staleness is None else _Pace(env, staleness)
         self._asleep: dict[int, simpy.Event] = {}
-        self._reports: simpy.Store | None = None
+        self._waiting: dict[int, simpy.Event] = {}
+        """Asleep too, but of no use to a task: only what is meant for them wakes them."""
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
-        self._clock.start(self._announce)
-        coordinator = self._team.coordinator
-        if coordinator is not None:
-            self._reports = simpy.Store(self._env)
-            self._env.process(self._coordinate(coordinator, self._reports))
-        for agent in self._team.workers:
+        self._clock.start(self._react)
+        for agent in self._team.coordinators + self._team.verifiers + self._team.workers:
             self._env.process(self._work(agent))
 
-    def _announce(self, tasks: list[int]) -> None:
-        """Put tasks that can start on the board and wake whom they concern."""
-        now, asleep = self._env.now, self._asleep
-        for task in tasks:
-            concerned = self._team.task_ready(task, now)
-            if not asleep:
-                continue
-            if concerned == EVERYONE:
-                for agent in list(asleep):
-                    asleep.pop(agent).succeed()
-            elif concerned == SOMEONE:
-                asleep.pop(next(iter(asleep))).succeed()
-            elif concerned in asleep:
-                asleep.pop(concerned).succeed()
+    def _react(self) -> None:
+        self._wake()
+        self._calls.resume()
+
+    def _wake(self) -> None:
+        """Wake whom the last events concern."""
+        asleep, waiting, woken = self._asleep, self._waiting, self._team.woken
+        if asleep or waiting:
+            for concerned in woken:
+                if concerned == EVERYONE:
+                    for agent in list(asleep):
+                        asleep.pop(agent).succeed()
+                elif concerned == SOMEONE:
+                    if asleep:
+                        asleep.pop(next(iter(asleep))).succeed()
+                elif concerned in asleep:
+                    asleep.pop(concerned).succeed()
+                elif concerned in waiting:
+                    waiting.pop(concerned).succeed()
+        woken.clear()
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         env, team, clock = self._env, self._team, self._clock
+        pace = None if agent.role else self._pace
+        stepwise = team.stepwise
+        if pace is not None:
+            pace.join(agent.index)
         while True:
+            if pace is not None:
+                yield from pace.keep(agent.index)
             if not team.begin_call(agent, env.now, False):
                 alarm = env.event()
-                self._asleep[agent.index] = alarm
+                of_use = not (agent.role or agent.awaits_answer or agent.side)
+                (self._asleep if of_use else self._waiting)[agent.index] = alarm
+                if pace is not None:
+                    pace.leave(agent.index)
                 yield alarm
+                if pace is not None:
+                    pace.join(agent.index)
                 continue
-            yield env.timeout(agent.duration_s)
-            self._announce(team.end_call(agent, env.now))
+            if stepwise:
+                yield from self._calls.take_through(agent)
+            else:
+                yield env.timeout(agent.duration_s)
+            team.end_call(agent, env.now)
+            if team.woken:
+                self._wake()
+            if team.resumed:
+                self._calls.resume()
             if clock.check_limits():
                 return
-            if self._reports is not None and agent.message_tokens >= 0:
-                answered = env.event()
-                self._reports.put(answered)
-                yield answered
+            if pace is not None:
+                pace.advance(agent.index)
 
-    def _coordinate(
-        self, coordinator: AgentState, reports: simpy.Store
-    ) -> Generator[simpy.Event, Any, None]:
-        env, team, clock = self._env, self._team, self._clock
-        while True:
-            answered: simpy.Event = yield reports.get()
-            team.begin_coordination(coordinator, env.now, 1)
-            yield env.timeout(coordinator.duration_s)
-            team.end_call(coordinator, env.now)
-            if clock.check_limits():
-                return
-            answered.succeed()
+
+class _Pace:
+    """Holds back who is more than `staleness` calls ahead of the slowest agent at work."""
+
+    def __init__(self, env: simpy.Environment, staleness: int) -> None:
+        self._env = env
+        self._staleness = staleness
+        self._done: Counter[int] = Counter()
+        self._at_work: set[int] = set()
+        self._news = env.event()
+
+    def _slowest(self) -> int:
+        return min((self._done[agent] for agent in self._at_work), default=0)
+
+    def join(self, agent: int) -> None:
+        """Count an agent among those at work; it need not make up for the time it slept."""
+        if self._at_work:
+            self._done[agent] = max(self._done[agent], self._slowest())
+        self._at_work.add(agent)
+
+    def leave(self, agent: int) -> None:
+        """Wait for an agent no longer."""
+        self._at_work.discard(agent)
+        self._tell()
+
+    def advance(self, agent: int) -> None:
+        """Count a call."""
+        self._done[agent] += 1
+        self._tell()
+
+    def _tell(self) -> None:
+        self._news.succeed()
+        self._news = self._env.event()
+
+    def keep(self, agent: int) -> Generator[simpy.Event, Any, None]:
+        """Wait until the agent is not too far ahead."""
+        while self._done[agent] - self._slowest() > self._staleness:
+            yield self._news

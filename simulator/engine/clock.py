@@ -1,15 +1,16 @@
-"""What both timings share: arrivals of tasks, limits, and the end of the run."""
+"""What all timings share: arrivals of tasks, timers, limits, and the end of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import Any
 
 import simpy
 
 from simulator.model.metrics import Metrics
 from simulator.model.team import TeamState
-from simulator.scenario.schema import Limits
+from simulator.scenario import Scenario
 
 
 class Clock:
@@ -19,55 +20,83 @@ class Clock:
     ----------
     env : simpy.Environment
     team : TeamState
-    limits : Limits
+    scenario : Scenario
     """
 
-    def __init__(self, env: simpy.Environment, team: TeamState, limits: Limits) -> None:
+    def __init__(self, env: simpy.Environment, team: TeamState, scenario: Scenario) -> None:
         self._env = env
         self._team = team
-        self.limits = limits
+        self._network = scenario.network
+        self.limits = scenario.limits
         self._stopped = env.event()
-        self.arrivals_left = 0
+        self._outcome = ("", "")
+        self._react: Callable[[], None]
+        self._pending = 0
+        team.schedule = self._schedule
 
-    def start(self, announce: Callable[[list[int]], None]) -> None:
-        """Put the tasks on the board, now or as they arrive, and set the deadline.
+    @property
+    def something_is_pending(self) -> bool:
+        """Whether tasks are to arrive or timers to go off."""
+        return self._pending > 0
+
+    def start(self, react: Callable[[], None]) -> None:
+        """Put the tasks on the board, now or as they arrive, and set the timers.
 
         Parameters
         ----------
-        announce : callable
-            Told of the tasks that can start.
+        react : callable
+            Called after something has happened outside any call: it wakes agents.
         """
         env, team = self._env, self._team
+        self._react = react
         arrivals_s = team.board.graph.arrivals_s
         if arrivals_s:
-            self.arrivals_left = len(arrivals_s)
-            env.process(self._arrivals(announce))
+            self._pending += 1
+            env.process(self._arrivals())
         else:
-            announce([task for task, missing in enumerate(team.board.missing) if not missing])
+            startable = [task for task, missing in enumerate(team.board.missing) if not missing]
+            team.announce(startable, 0.0)
+            team.woken.clear()  # nobody is asleep yet
+        for partition in self._network.partitions:
+            self._schedule(partition.at_s, partial(team.split, partition))
+            self._schedule(partition.at_s + partition.duration_s, team.heal)
         if self.limits.deadline_s is not None:
             deadline = env.timeout(self.limits.deadline_s)
             deadline.callbacks.append(lambda _: self.stop("deadline"))
 
-    def _arrivals(self, announce: Callable[[list[int]], None]) -> Generator[simpy.Event, Any, None]:
-        env, board = self._env, self._team.board
-        arrivals_s = board.graph.arrivals_s
+    def _schedule(self, time_s: float, action: Callable[[], None]) -> None:
+        """Do something at a later time."""
+        self._pending += 1
+
+        def act(_: simpy.Event) -> None:
+            self._pending -= 1
+            self._team.now = self._team.board.now = self._env.now
+            action()
+            self._react()
+
+        self._env.timeout(max(0.0, time_s - self._env.now)).callbacks.append(act)
+
+    def _arrivals(self) -> Generator[simpy.Event, Any, None]:
+        env, team = self._env, self._team
+        arrivals_s = team.board.graph.arrivals_s
         for task in sorted(range(len(arrivals_s)), key=arrivals_s.__getitem__):
             wait = arrivals_s[task] - env.now
             if wait > 0.0:
                 yield env.timeout(wait)
-            self.arrivals_left -= 1
-            if board.release(task, env.now):
-                announce([task])
+            if team.arrive(task, env.now):
+                self._react()
+        self._pending -= 1
 
-    def stop(self, outcome: str) -> None:
+    def stop(self, outcome: str, reason: str = "") -> None:
         """End the run at the present instant."""
         if not self._stopped.triggered:
-            self._stopped.succeed(outcome)
+            self._outcome = (outcome, reason)
+            self._stopped.succeed()
 
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
         team, limits = self._team, self.limits
-        if not team.board.left:
+        if not team.board.left and team.is_complete:
             self.stop("completed")
         elif team.calls_begun >= limits.max_calls:
             self.stop("max_calls")
@@ -83,5 +112,19 @@ class Clock:
             # SimPy's word for an empty schedule; anything else is a bug and shows.
             if self._stopped.triggered or self._env.peek() != float("inf"):
                 raise
-            return self._team.finish(self._env.now, "deadlock")
-        return self._team.finish(self._env.now, str(self._stopped.value))
+            return self._team.finish(self._env.now, "deadlock", self._team.why_stuck())
+        outcome, reason = self._outcome
+        if outcome != "completed":
+            reason = reason or self._over(outcome)
+        return self._team.finish(self._env.now, outcome, reason)
+
+    def _over(self, outcome: str) -> str:
+        """Say which limit was reached, and how much was done by then."""
+        limits, metrics = self.limits, self._team.metrics
+        limit = {
+            "deadline": f"the deadline of {limits.deadline_s} s has passed",
+            "budget": f"the budget of {limits.budget_usd} US dollars is spent",
+            "max_calls": f"{limits.max_calls} calls have begun",
+            "max_rounds": f"{limits.max_rounds} rounds have been made",
+        }[outcome]
+        return f"{limit}: {metrics.tasks_done} of {metrics.tasks} tasks are done"

@@ -1,4 +1,4 @@
-"""Synchronous timing: everybody calls, a barrier, the coordinator calls, and again."""
+"""Synchronous timing: everybody calls, a barrier, the staff calls, and again."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import simpy
 
+from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.model.agent import AgentState
 from simulator.model.streams import Entity, Purpose, Streams
@@ -20,6 +21,9 @@ _duration_s = attrgetter("duration_s")
 
 class Rounds:
     """Rounds with a barrier: each lasts as long as its slowest call.
+
+    After the workers, verifiers and then coordinators call, level by level, each with a
+    barrier of their own.
 
     Parameters
     ----------
@@ -41,79 +45,90 @@ class Rounds:
         self._env = env
         self._team = team
         self._clock = clock
+        self._calls = Calls(env, team, clock)
         self._must_call = coordination.idle_agents == "call"
+        self._calls_each = coordination.calls_per_round
         overhead = coordination.round_overhead_s
         self._overhead = (
             None
             if overhead.constant == 0.0
             else streams.draws(overhead, Entity.RUN, 0, Purpose.ROUND_OVERHEAD)
         )
+        self._gap_sum_s, self._gap_rounds = 0.0, 0
         self._pending = 0
         self._barrier = env.event()
         self._news = env.event()
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
-        self._clock.start(self._announce)
+        self._clock.start(self._react)
         self._env.process(self._run())
 
-    def _announce(self, tasks: list[int]) -> None:
-        for task in tasks:
-            self._team.task_ready(task, self._env.now)
-        if tasks and not self._news.triggered:
+    def _react(self) -> None:
+        self._team.woken.clear()
+        self._calls.resume()
+        if not self._news.triggered:
             self._news.succeed()
 
     def _run(self) -> Generator[simpy.Event, Any, None]:
         env, team, clock = self._env, self._team, self._clock
-        max_rounds = clock.limits.max_rounds
-        gap_sum_s, gap_rounds = 0.0, 0
         while not clock.check_limits():
-            if team.round >= max_rounds:
+            if team.round >= clock.limits.max_rounds:
                 clock.stop("max_rounds")
                 return
             team.round += 1
             started, done_before = env.now, team.metrics.tasks_done
             if team.trace is not None:
                 team.trace.add(Row(started, Event.ROUND_START, round=team.round))
-            callers = self._begin(team.workers)
-            if not callers:
+            self._news = env.event()
+            somebody_called = yield from self._phases()
+            if not somebody_called:
                 team.retract_round()
-                if not clock.arrivals_left:
+                if not clock.something_is_pending:
                     return
-                self._news = env.event()
                 yield self._news
                 continue
-            yield self._barrier_after(callers)
-            coordinator = team.coordinator
-            if coordinator is not None and team.board.left:
-                reports = sum(subscription.unread for subscription in coordinator.inbox)
-                if reports:
-                    team.begin_coordination(coordinator, env.now, reports)
-                    yield self._barrier_after([coordinator])
-            if len(callers) > 1:
-                latencies = [agent.duration_s for agent in callers]
-                gap_sum_s += max(latencies) - sum(latencies) / len(latencies)
-                gap_rounds += 1
-                team.metrics.straggler_gap_s = gap_sum_s / gap_rounds
             if team.metrics.tasks_done == done_before:
                 team.metrics.idle_rounds += 1
             if team.trace is not None:
                 length = env.now - started
-                row = Row(env.now, Event.ROUND_END, round=team.round, duration_s=length)
-                team.trace.add(row._replace(peer=len(callers)))
+                team.trace.add(Row(env.now, Event.ROUND_END, round=team.round, duration_s=length))
             if self._overhead is not None:
                 yield from self._harness()
 
-    def _begin(self, workers: list[AgentState]) -> list[AgentState]:
-        """Return the workers that begin a call."""
-        begin, now, must_call = self._team.begin_call, self._env.now, self._must_call
-        return [agent for agent in workers if begin(agent, now, must_call)]
+    def _phases(self) -> Generator[simpy.Event, Any, bool]:
+        """Let workers and then staff call; return whether anybody has."""
+        team = self._team
+        workers = self._begin(team.workers, self._must_call)
+        somebody_called = bool(workers)
+        if workers:
+            yield self._barrier_after(workers)
+        for staff in team.phases[1:]:
+            callers = [] if team.is_complete else self._begin(staff, False)
+            if callers:
+                somebody_called = True
+                yield self._barrier_after(callers)
+        if len(workers) > 1:
+            latencies = [agent.duration_s for agent in workers]
+            self._gap_sum_s += max(latencies) - sum(latencies) / len(latencies)
+            self._gap_rounds += 1
+            team.metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
+        return somebody_called
+
+    def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
+        """Return those that begin a call."""
+        begin, now = self._team.begin_call, self._env.now
+        return [agent for agent in agents if begin(agent, now, must_call)]
 
     def _barrier_after(self, callers: list[AgentState]) -> simpy.Event:
         """Return the event that all calls of `callers` have ended."""
         env, ends, timeout = self._env, self._call_ends, simpy.Timeout
         self._pending = len(callers)
         self._barrier = env.event()
+        if self._team.stepwise or self._calls_each > 1:
+            for agent in callers:
+                env.process(self._calls_of(agent))
+            return self._barrier
         # In the order in which they will end, so that a large schedule is walked in memory order;
         # a callback rather than a process for each call, for half the events.
         for agent in sorted(callers, key=_duration_s):
@@ -121,10 +136,27 @@ class Rounds:
         return self._barrier
 
     def _call_ends(self, event: simpy.Event) -> None:
+        team = self._team
+        team.end_call(event._value, self._env._now)
+        team.woken.clear()
+        self._pending -= 1
+        if not self._pending:
+            self._barrier.succeed()
+
+    def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
+        """Make an agent's calls of this round, the first of which has begun."""
         env, team = self._env, self._team
-        freed = team.end_call(event._value, env._now)
-        for task in freed:
-            team.task_ready(task, env._now)
+        for made in range(1, 1 + (1 if agent.role else self._calls_each)):
+            if team.stepwise:
+                yield from self._calls.take_through(agent)
+            else:
+                yield env.timeout(agent.duration_s)
+            team.end_call(agent, env.now)
+            team.woken.clear()
+            self._calls.resume()
+            last = made == self._calls_each or agent.role or team.is_complete
+            if last or not team.begin_call(agent, env.now, self._must_call):
+                break
         self._pending -= 1
         if not self._pending:
             self._barrier.succeed()

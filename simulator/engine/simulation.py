@@ -54,12 +54,14 @@ class Simulation:
         with _garbage_collector_paused():
             team, streams = self.model.replicate(replication, trace)
             env = simpy.Environment()
-            clock = Clock(env, team, self.scenario.limits)
+            clock = Clock(env, team, self.scenario)
             coordination = self.scenario.coordination
             if coordination.timing == "rounds":
                 Rounds(env, team, clock, coordination, streams).start()
             else:
-                Asynchronous(env, team, clock).start()
+                bounded = coordination.timing == "bounded_staleness"
+                staleness = coordination.staleness if bounded else None
+                Asynchronous(env, team, clock, staleness).start()
             return clock.run()
 
 

@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from simulator.distributions import Distribution
+from simulator.model.answers import CORRECT, Difficulty
+from simulator.model.board import Board
 from simulator.model.latency import LatencyModel
-from simulator.model.messages import Post, Subscription
+from simulator.model.messages import Mailbox, Notes, Outlet, Subscription
+from simulator.model.protocols import Dispatcher
 from simulator.model.streams import Draw, Entity, Purpose, Streams, always
 from simulator.scenario import Agent
+
+WORKER, COORDINATOR, VERIFIER = 0, 1, 2
+"""Roles: who takes tasks, who answers reports, who reviews."""
+
+NOT_LEADING, DUTY, MERGE = 0, 1, 2
+"""What a worker's call is that attempts no tasks: its protocol's, or after a partition."""
+
+WAITING, SERVING, COMMITTING = 0, 1, 2
+"""Phases of a call that takes more than its service."""
+
+_ENTITY = {
+    WORKER: Entity.AGENT,
+    COORDINATOR: Entity.COORDINATOR,
+    VERIFIER: Entity.VERIFIER,
+}
+
+
+@dataclass
+class Voice:
+    """Where an agent speaks and what it hears."""
+
+    outbox: list[Outlet] = field(default_factory=list)
+    inbox: list[Subscription] = field(default_factory=list)
+    mailbox: Mailbox | None = None
+    notes: Notes | None = None
 
 
 class AgentState:
@@ -20,60 +51,96 @@ class AgentState:
         Its parameters.
     index : int
         Its number in the team.
-    is_coordinator : bool
+    role, number : int
+        Its role, and its number among the agents of that role, which names its draws: they do
+        not depend on the size of the team.
     tasks : int
         Tasks on the board that it reads.
     streams : Streams
         The replication's random streams.
-    outbox, inbox : lists
-        Where it sends and what it hears.
+    difficulty : Difficulty
+        The draws that agents share.
+    voice : Voice
     """
 
     __slots__ = (
+        "answering",
+        "awaits_answer",
         "batch_draw",
         "batch_size",
+        "board",
         "board_tokens",
         "busy_s",
         "cached",
         "caches",
         "call",
+        "calls_in_round",
         "chatter",
+        "common_mode",
+        "common_rolls",
+        "compactions",
+        "context_error",
         "context_tokens",
+        "dispatcher",
         "drift",
         "drift_step",
         "drifts",
         "duration_s",
         "err_logit",
+        "err_now",
         "err_p",
+        "failed",
         "free_since",
         "idle_logit",
         "idle_p",
         "in_call",
         "inbox",
         "index",
-        "is_coordinator",
         "latency",
+        "leads",
+        "mailbox",
+        "manager",
         "message_draw",
         "message_tokens",
+        "notes",
         "outbox",
+        "outdated",
         "output",
         "output_draw",
         "output_per_work_unit",
+        "phase",
         "picks",
+        "rejected",
+        "reports",
         "retention",
+        "reviews",
+        "role",
+        "rolls_common",
         "rolls_detection",
         "rolls_error",
+        "rolls_hand_off",
         "rolls_idle",
         "rolls_propagation",
+        "rolls_review",
         "rolls_talk",
+        "rolls_wrong",
+        "served_s",
+        "shifts",
+        "side",
+        "since_s",
         "spec",
         "started_s",
+        "steady_pace",
+        "subordinates",
+        "summary_tokens",
         "system_tokens",
         "talk",
         "uncached",
         "unread_messages",
         "unread_tokens",
+        "unreported",
         "waited_s",
+        "waits_for",
         "window_tokens",
         "work",
     )
@@ -82,14 +149,14 @@ class AgentState:
         self,
         spec: Agent,
         index: int,
-        is_coordinator: bool,
+        role: int,
+        number: int,
         tasks: int,
         streams: Streams,
-        outbox: list[Post],
-        inbox: list[Subscription],
+        difficulty: Difficulty,
+        voice: Voice,
     ) -> None:
-        entity = Entity.COORDINATOR if is_coordinator else Entity.AGENT
-        number = 0 if is_coordinator else index  # the coordinator's draws do not depend on n
+        entity = _ENTITY[role]
 
         def draw_from(distribution: Distribution, purpose: Purpose) -> Draw:
             return streams.draws(distribution, entity, number, purpose)
@@ -100,9 +167,9 @@ class AgentState:
 
         self.spec = spec
         self.index = index
-        self.is_coordinator = is_coordinator
-        self.outbox = outbox
-        self.inbox = inbox
+        self.role = role
+        self.outbox, self.inbox = voice.outbox, voice.inbox
+        self.mailbox, self.notes = voice.mailbox, voice.notes
 
         assert isinstance(spec.latency, LatencyModel)
         self.latency = spec.latency.sampler(draw_from)
@@ -114,33 +181,74 @@ class AgentState:
 
         self.idle_logit = streams.logit(spec.behaviour.idle, entity, number, Purpose.IDLE)
         self.idle_p = _expit(self.idle_logit)
-        self.talk = spec.behaviour.talk if outbox else 0.0
-        self.chatter = spec.behaviour.chatter if outbox else 0.0
+        speaks = bool(self.outbox) or self.notes is not None
+        self.talk = spec.behaviour.talk if speaks else 0.0
+        self.chatter = spec.behaviour.chatter if speaks else 0.0
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = rolls(Purpose.TALK, sometimes)
-        self.err_logit = streams.logit(spec.errors.probability, entity, number, Purpose.ERROR)
-        self.err_p = _expit(self.err_logit)
-        self.rolls_idle = rolls(Purpose.IDLE, self.idle_p > 0.0)
-        self.rolls_error = rolls(Purpose.ERROR, self.err_p > 0.0)
-        self.rolls_detection = rolls(Purpose.DETECTION, self.err_p > 0.0)
-        self.rolls_propagation = rolls(Purpose.PROPAGATION, self.err_p > 0.0)
         self.drift = 0.0
-        self.drifts = spec.drift.step.constant != 0.0 or spec.drift.per_1k_tokens > 0.0
+        self.drifts = (
+            spec.drift.step.constant != 0.0
+            or spec.drift.per_1k_tokens > 0.0
+            or spec.context.loss > 0.0
+        )
         self.drift_step = draw_from(spec.drift.step, Purpose.DRIFT)
+        self.rolls_idle = rolls(
+            Purpose.IDLE, self.idle_p > 0.0 or (self.drifts and spec.drift.idle_logit > 0.0)
+        )
+
+        errors = spec.errors
+        self.err_logit = streams.logit(errors.probability, entity, number, Purpose.ERROR)
+        self.err_now = self.err_logit
+        self.err_p = _expit(self.err_logit)
+        errs = self.err_p > 0.0
+        self.context_error = spec.context.error if errs else None
+        self.shifts: Sequence[float] | None = difficulty.shifts(spec.family, errors)
+        self.common_mode = errors.common_mode if errs else 0.0
+        self.common_rolls: Sequence[float] = ()
+        if self.common_mode:
+            self.common_rolls = difficulty.common_rolls(spec.family)
+        self.rolls_common = rolls(Purpose.COMMON_MODE, self.common_mode > 0.0)
+        self.rolls_error = rolls(Purpose.ERROR, errs)
+        self.rolls_wrong = rolls(Purpose.WRONG_ANSWER, errs and errors.wrong_answers.options > 1)
+        self.rolls_detection = rolls(Purpose.DETECTION, True)
+        self.rolls_propagation = rolls(Purpose.PROPAGATION, True)
+        self.rolls_hand_off = rolls(Purpose.HAND_OFF, errors.hand_off > 0.0)
+        self.rolls_review = rolls(Purpose.REVIEW, True)
 
         self.board_tokens = int(spec.context.board_tokens_per_task * tasks)
+        self.steady_pace = (
+            spec.speed == 1.0 and spec.context.slowdown is None and not spec.drift.slowdown
+        )
         self._begin_life()
 
     def _begin_life(self) -> None:
         """Set the state of an agent that has not called yet."""
+        self.board: Board
+        self.dispatcher: Dispatcher
+        self.manager: AgentState | None = None
+        self.subordinates = 0
+        self.reports: deque[AgentState] = deque()
+        self.unreported = 0
+        self.answering: list[AgentState] = []
+        self.awaits_answer = False
+        self.reviews: list[tuple[AgentState, int, int]] = []
+        self.leads = NOT_LEADING
+        self.side = 0
         self.system_tokens = int(self.spec.context.system_tokens)
         self.window_tokens = self.spec.context.window_tokens
         self.retention = self.spec.context.retention
         self.caches = self.spec.context.cache
         self.context_tokens = 0
+        self.compactions = 0
+        self.summary_tokens = 0
         self.in_call = False
         self.call = 0
+        self.calls_in_round = 0
         self.picks: list[int] = []
+        self.rejected: set[int] = set()
+        self.outdated: set[int] = set()
+        self.failed = False
         self.work = 0.0
         self.unread_messages = 0
         self.unread_tokens = 0
@@ -150,6 +258,10 @@ class AgentState:
         self.message_tokens = -1
         self.started_s = 0.0
         self.duration_s = 0.0
+        self.phase = WAITING
+        self.since_s = 0.0
+        self.served_s = 0.0
+        self.waits_for = ""
         self.free_since = 0.0
         self.busy_s = 0.0
         self.waited_s = 0.0
@@ -158,7 +270,7 @@ class AgentState:
         """Return how many tasks the call that begins takes on."""
         return self.batch_size or _count(self.batch_draw())
 
-    def read(self) -> None:
+    def read(self, now: float) -> None:
         """Read board and inbox; set the input tokens of the call that begins."""
         unread = messages = 0
         for subscription in self.inbox:
@@ -167,19 +279,41 @@ class AgentState:
             messages += log.messages - subscription.messages_seen
             subscription.tokens_seen = log.tokens
             subscription.messages_seen = log.messages
+        if self.mailbox is not None:
+            news, tokens = self.mailbox.collect(now)
+            messages += news
+            unread += tokens
         self.unread_messages = messages
         self.unread_tokens = unread
         fresh = unread + self.board_tokens
+        if self.notes is not None:
+            noted = self.notes.seen_by(self.index)
+            self.unread_messages += noted > 0
+            fresh += noted
         kept = self.context_tokens + self.system_tokens
         if kept + fresh > self.window_tokens:
-            context = self.spec.context
-            self.context_tokens = int(context.compaction * context.window_tokens)
-            self.drift *= 1.0 - self.spec.drift.sync  # a fresh start
+            self._make_room(fresh)
             kept = self.context_tokens + self.system_tokens
-            self.cached = 0
         else:
             self.cached = kept if self.caches and self.call else 0
         self.uncached = fresh + kept - self.cached
+        if self.context_error is not None:
+            self._set_error()
+
+    def _make_room(self, fresh: int) -> None:
+        context = self.spec.context
+        self.compactions += 1
+        self.drift += context.loss
+        if context.overflow == "truncate":
+            room = int(context.window_tokens) - self.system_tokens - fresh
+            self.context_tokens = max(0, room)
+            # The system prompt is still the beginning of what is sent; the rest has moved.
+            self.cached = self.system_tokens if self.caches and self.call else 0
+            return
+        self.context_tokens = int(context.compaction * context.window_tokens)
+        self.summary_tokens = int(context.compaction_output * self.context_tokens)
+        self.drift *= 1.0 - self.spec.drift.sync  # a fresh start
+        self.cached = 0
 
     def remember(self) -> None:
         """Keep in the context what the call that ends has read and written."""
@@ -194,8 +328,42 @@ class AgentState:
         tokens = self.uncached + self.cached + self.output
         drift = max(0.0, drift + self.drift_step() + spec.per_1k_tokens * tokens / 1000.0)
         self.drift = drift
-        self.err_p = _expit(self.err_logit + spec.error_logit * drift)
+        self._set_error()
         self.idle_p = _expit(self.idle_logit + spec.idle_logit * drift)
+
+    def _set_error(self) -> None:
+        self.err_now = self.err_logit + self.spec.drift.error_logit * self.drift
+        if self.context_error is not None:
+            tokens = self.uncached + self.cached
+            self.err_now += self.context_error.at(tokens, self.window_tokens)
+        self.err_p = _expit(self.err_now)
+
+    def pace(self) -> float:
+        """Return what multiplies the duration of the call that begins."""
+        factor = 1.0 + self.spec.drift.slowdown * self.drift
+        slowdown = self.spec.context.slowdown
+        if slowdown is not None:
+            factor += slowdown.at(self.uncached + self.cached, self.window_tokens)
+        return factor / self.spec.speed
+
+    def answer(self, task: int) -> int:
+        """Return what an attempt at `task` answers: `CORRECT` or the number of a wrong answer."""
+        p = self.err_p
+        if self.shifts is not None:
+            p = _expit(self.err_now + self.shifts[task])
+        if p <= 0.0:
+            return CORRECT
+        if self.common_mode and self.rolls_common() < self.common_mode:
+            roll = self.common_rolls[task]
+        else:
+            roll = self.rolls_error()
+        return CORRECT if roll >= p else self._wrong_answer()
+
+    def _wrong_answer(self) -> int:
+        wrong = self.spec.errors.wrong_answers
+        if wrong.options == 1 or self.rolls_wrong() < wrong.shared:
+            return 1
+        return 1 + int(self.rolls_wrong() * wrong.options)
 
 
 def _count(value: float) -> int:

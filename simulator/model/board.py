@@ -28,18 +28,29 @@ class Board:
         Attempts at each task that failed their tests.
     ready_s : array of float, shape (N,)
         When each task could first start.
+    doer : array of int, shape (N,)
+        Agent that did each task, or `NOBODY`.
+    last_doer : int
+        Agent that did a task last, or `NOBODY`.
+    now : float
+        Simulated seconds of the event that is being dealt with.
     """
 
     __slots__ = (
         "_conflict_s",
+        "_released",
         "_writer",
         "_written_s",
+        "_written_task",
+        "doer",
         "done",
         "failures",
         "faulty",
         "graph",
+        "last_doer",
         "left",
         "missing",
+        "now",
         "owner",
         "ready_s",
     )
@@ -59,14 +70,22 @@ class Board:
         self._writer = array("i", [NOBODY]) * graph.artifact_count
         self._written_s = array("d", [0.0]) * graph.artifact_count
         self._conflict_s = array("d", [-1.0]) * graph.artifact_count
+        self._written_task = array("i", [NOBODY]) * graph.artifact_count
+        self.last_doer = NOBODY
+        self.doer = array("i", [NOBODY]) * n
+        self._released = bytearray(n)
+        self.now = 0.0
 
-    def complete(self, task: int, now: float) -> Sequence[int]:
-        """Mark `task` done and return the tasks that can start because of it."""
+    def complete(self, task: int, agent: int, now: float) -> Sequence[int]:
+        """Mark `task` done by `agent` and return the tasks that can start because of it."""
         self.done[task] = 1
+        self.doer[task] = agent
+        self.last_doer = agent
         self.left -= 1
         dependents = self.graph.dependents[task]
-        if not dependents:
+        if not dependents or self._released[task]:
             return ()
+        self._released[task] = 1
         return [other for other in dependents if self.release(other, now)]
 
     def release(self, task: int, now: float) -> bool:
@@ -77,8 +96,20 @@ class Board:
         self.ready_s[task] = now
         return True
 
-    def write(self, artifact: int, agent: int, read_s: float, now: float) -> int:
-        """Record that `agent`, which read the artifact at `read_s`, overwrites it `now`.
+    def undo(self, task: int) -> None:
+        """Mark a done task as to be done again; what has been released because of it stays so."""
+        self.done[task] = 0
+        self.left += 1
+        self.failures[task] += 1
+
+    def overwritten(self, artifact: int, agent: int, read_s: float) -> int:
+        """Return the task whose work `agent`, which read at `read_s`, now overwrites unseen."""
+        writer = self._writer[artifact]
+        unseen = writer not in (NOBODY, agent) and self._written_s[artifact] > read_s
+        return self._written_task[artifact] if unseen else NOBODY
+
+    def write(self, artifact: int, agent: int, task: int, read_s: float, now: float) -> int:
+        """Record that `agent`, which read the artifact at `read_s`, overwrites it for `task`.
 
         Returns
         -------
@@ -100,7 +131,12 @@ class Board:
                 outcome = CONFLICT
         self._writer[artifact] = agent
         self._written_s[artifact] = now
+        self._written_task[artifact] = task
         return outcome
+
+    def written_s(self, artifact: int) -> float:
+        """Return when the artifact was written last; 0 if never."""
+        return self._written_s[artifact]
 
     def writer(self, artifact: int) -> int:
         """Return who wrote the artifact last, or `NOBODY`."""

@@ -1,14 +1,27 @@
-"""Messages as shared logs that readers follow by cursor.
+"""Messages: who can read what was said.
 
-A broadcast to n - 1 peers is one append: running sums of messages and tokens. A reader's
-unread messages are the sums now minus the sums when it last read.
+On plain networks, messages are shared logs that readers follow by cursor: a broadcast to
+n - 1 peers is one append to running sums, and a reader's unread messages are the sums now
+minus the sums when it last read. Links that delay, lose or choose have a `Mailbox` for each
+reader instead, in which every delivery is an object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
+from typing import Protocol
 
+from simulator.model.metrics import Metrics
+from simulator.model.streams import Draw
 from simulator.model.topologies import Channel
+
+
+class Outlet(Protocol):
+    """Where an agent sends what it says."""
+
+    def send(self, tokens: int, now: float) -> int:
+        """Send one message; return to how many agents."""
 
 
 class Log:
@@ -31,11 +44,6 @@ class Subscription:
         self.messages_seen = 0
         self.tokens_seen = 0
 
-    @property
-    def unread(self) -> int:
-        """Messages that wait to be read."""
-        return self.log.messages - self.messages_seen
-
 
 class Post:
     """One sender's access to a log: it reaches `receivers` agents, never itself."""
@@ -47,7 +55,7 @@ class Post:
         self.receivers = receivers
         self.own = own
 
-    def send(self, tokens: int) -> None:
+    def send(self, tokens: int, now: float) -> int:
         """Append one message."""
         log = self.log
         log.messages += 1
@@ -56,19 +64,153 @@ class Post:
         if own is not None:
             own.messages_seen += 1
             own.tokens_seen += tokens
+        return self.receivers
+
+
+class Mailbox:
+    """What one agent has been sent and has not read.
+
+    Attributes
+    ----------
+    side : int
+        The side of a partition on which its owner is.
+    """
+
+    __slots__ = ("_newest_s", "_waiting", "owner", "reordered", "side")
+
+    def __init__(self, owner: int) -> None:
+        self.owner = owner
+        self.side = 0
+        self.reordered = 0
+        self._waiting: list[tuple[float, float, int, int]] = []
+        self._newest_s: dict[int, float] = {}
+
+    def put(self, arrival_s: float, sent_s: float, sender: int, tokens: int) -> None:
+        """Take in a delivery that can be read from `arrival_s` on."""
+        heappush(self._waiting, (arrival_s, sent_s, sender, tokens))
+
+    def collect(self, now: float) -> tuple[int, int]:
+        """Return the number of news among the messages that have arrived, and all their tokens.
+
+        A message that a later one of the same sender has overtaken is read, but no news.
+        """
+        waiting, newest_s = self._waiting, self._newest_s
+        news = total = 0
+        while waiting and waiting[0][0] <= now:
+            _, sent_s, sender, tokens = heappop(waiting)
+            total += tokens
+            if sent_s < newest_s.get(sender, -1.0):
+                self.reordered += 1
+            else:
+                newest_s[sender] = sent_s
+                news += 1
+        return news, total
+
+
+class Link:
+    """One sender's way to the mailboxes of a channel, with delay, loss and partitions."""
+
+    __slots__ = ("_arrival_s", "_metrics", "delay", "in_order", "loss", "mailboxes", "own", "rolls")
+
+    def __init__(
+        self,
+        own: Mailbox,
+        mailboxes: Sequence[Mailbox],
+        delay: Draw,
+        loss: float,
+        rolls: Draw,
+        in_order: bool,
+        metrics: Metrics,
+    ) -> None:
+        self.own = own
+        self.mailboxes = mailboxes
+        self.delay = delay
+        self.loss = loss
+        self.rolls = rolls
+        self.in_order = in_order
+        self._metrics = metrics
+        self._arrival_s: dict[int, float] = {}
+
+    def send(self, tokens: int, now: float) -> int:
+        """Send one message to everybody on the channel; return how many it will reach."""
+        return sum([self.deliver(mailbox, tokens, now) for mailbox in self.mailboxes])
+
+    def deliver(self, mailbox: Mailbox, tokens: int, now: float) -> bool:
+        """Send one delivery; return whether it arrives. Partitions stop it."""
+        if mailbox.side != self.own.side or (self.loss and self.rolls() < self.loss):
+            self._metrics.lost_messages += 1
+            return False
+        arrival_s = now + self.delay()
+        if self.in_order:
+            arrival_s = max(arrival_s, self._arrival_s.get(mailbox.owner, 0.0))
+            self._arrival_s[mailbox.owner] = arrival_s
+        mailbox.put(arrival_s, now, self.own.owner, tokens)
+        return True
+
+
+class Gossip:
+    """One agent's way to a few peers drawn anew for each message."""
+
+    __slots__ = ("_link", "_peers", "_pull", "_rolls", "_said")
+
+    def __init__(self, link: Link, peers: int, rolls: Draw, said: list[int], pull: bool) -> None:
+        self._link = link
+        self._peers = min(peers, len(link.mailboxes))
+        self._rolls = rolls
+        self._said = said
+        self._pull = pull
+
+    def send(self, tokens: int, now: float) -> int:
+        """Send to the peers drawn and, where gossip pulls, hear what they said last."""
+        link, said = self._link, self._said
+        own = link.own.owner
+        said[own] = tokens
+        arrived = 0
+        for peer in self._draw():
+            mailbox = link.mailboxes[peer]
+            arrived += link.deliver(mailbox, tokens, now)
+            if self._pull and said[mailbox.owner] and mailbox.side == link.own.side:
+                link.own.put(now, now, mailbox.owner, said[mailbox.owner])
+                arrived += 1
+        return arrived
+
+    def _draw(self) -> Iterable[int]:
+        count, drawn = len(self._link.mailboxes), dict[int, None]()
+        while len(drawn) < self._peers:
+            drawn[int(self._rolls() * count)] = None
+        return drawn
+
+
+class Notes:
+    """A blackboard: one note an agent, which its next one replaces, read by everybody."""
+
+    __slots__ = ("_tokens", "total")
+
+    def __init__(self, agents: int) -> None:
+        self._tokens = [0] * agents
+        self.total = 0
+
+    def write(self, agent: int, tokens: int) -> None:
+        """Replace the agent's note."""
+        self.total += tokens - self._tokens[agent]
+        self._tokens[agent] = tokens
+
+    def seen_by(self, agent: int) -> int:
+        """Return the tokens of the others' notes."""
+        return self.total - self._tokens[agent]
 
 
 def connect(
     channels: Iterable[Channel], agents: int
-) -> list[tuple[list[Post], list[Subscription]]]:
-    """Return each agent's posts and subscriptions, shape (agents,).
+) -> list[tuple[list[Outlet], list[Subscription]]]:
+    """Return each agent's posts and subscriptions on a plain network, shape (agents,).
 
     Raises
     ------
     IndexError
         If a channel names an agent that does not exist.
     """
-    ends: list[tuple[list[Post], list[Subscription]]] = [([], []) for _ in range(agents)]
+    ends: list[tuple[list[Outlet], list[Subscription]]] = [([], []) for _ in range(agents)]
     for channel in channels:
         log = Log()
         subscriptions = {agent: Subscription(log) for agent in channel.receivers}

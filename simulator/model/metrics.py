@@ -17,14 +17,20 @@ class Metrics:
     """From the start until the run ended (in rounds, until the last barrier)."""
     outcome: str = ""
     """completed, deadline, budget, max_rounds, max_calls or deadlock."""
+    reason: str = ""
+    """Why the run ended before all tasks were done; empty if they were."""
     success: bool = False
     """Whether every task was marked done."""
     agents: int = 0
-    """Agents in the team, a coordinator included."""
+    """Agents in the team, coordinators and verifiers included."""
     tasks: int = 0
     tasks_done: int = 0
     tasks_correct: int = 0
-    """Tasks done without a fault of their own or from a dependency."""
+    """Tasks done without a fault of their own or from a dependency ..."""
+    faulty_detected: int = 0
+    """... with a fault that somebody knows of, given up after `max_attempts` ..."""
+    faulty_undetected: int = 0
+    """... and with a fault that nobody has seen; the three add up to tasks_done."""
     quality: float = 0.0
     """tasks_correct / tasks."""
     calls: int = 0
@@ -32,14 +38,28 @@ class Metrics:
     idle_calls: int = 0
     """Workers' calls that took no task."""
     coordination_calls: int = 0
-    """Coordinator's calls."""
+    """Calls of coordinators, and of workers that split, merge or reconcile work."""
+    review_calls: int = 0
+    """Calls that reviewed finished tasks, a coordinator's apart."""
+    reviews: int = 0
+    """Tasks reviewed."""
+    rejections: int = 0
+    """Reviewed tasks sent back ..."""
+    false_alarms: int = 0
+    """... of which so many were correct."""
     rounds: int = 0
     idle_rounds: int = 0
     """Rounds, ended ones, in which no task was finished."""
     messages: int = 0
     """A broadcast is one message ..."""
     deliveries: int = 0
-    """... and one delivery for each receiver."""
+    """... and one delivery for each receiver that it reaches."""
+    lost_messages: int = 0
+    """Deliveries lost, to the network or to a partition."""
+    reordered_messages: int = 0
+    """Deliveries read after a later one of the same sender."""
+    replica_messages: int = 0
+    """Messages between the workspace and its replicas (quorum, consensus)."""
     message_tokens: int = 0
     """Tokens of the messages sent, each counted once."""
     input_tokens: int = 0
@@ -61,14 +81,36 @@ class Metrics:
     """Writes to artifacts that had been written before."""
     failed_tests: int = 0
     """Faulty attempts that the agent's own tests found."""
+    lost_updates: int = 0
+    """Finished work that another agent's write undid."""
+    merges: int = 0
+    """Conflicting writes that were merged."""
+    commit_attempts: int = 0
+    """Commits sent to a workspace that may refuse them, refused ones included."""
+    stale_reads: int = 0
+    """Artifacts read in an old version, from replicas that had not got the newest."""
+    duplicate_effects: int = 0
+    """Effects applied again, by retries and duplicates that are not idempotent."""
+    deadlocks: int = 0
+    """Circles of agents that waited for each other's locks."""
+    lease_expiries: int = 0
+    """Claims and locks that ended because their lease did."""
+    steals: int = 0
+    """Tasks taken from another agent's hand."""
+    compactions: int = 0
+    """Contexts compacted or truncated."""
     retries: int = 0
+    """Calls sent again after a refusal, and commits after a lost acknowledgement."""
+    rate_limits: int = 0
+    """Calls that the provider refused."""
+    failed_calls: int = 0
+    """Calls given up after their last retry."""
     timeouts: int = 0
-    rate_limited_s: float = 0.0
     breaker_opens: int = 0
     hedges: int = 0
     failovers: int = 0
     recovery_s: float = 0.0
-    """These seven stay 0: no scenario can yet ask for what they count."""
+    """These five stay 0: no scenario can yet ask for what they count."""
     straggler_gap_s: float = 0.0
     """Mean over ended rounds with two or more workers' calls of longest minus mean call latency."""
     task_wait_s: float = 0.0
@@ -80,11 +122,18 @@ class Metrics:
     rework_s: float = 0.0
     """Attempts at tasks that had failed their tests before."""
     wasted_s: float = 0.0
-    """Idle calls, duplicates, blocked attempts, and calls cut off at the end."""
+    """Idle calls, duplicates, blocked and refused attempts, and calls cut off at the end."""
     coordination_s: float = 0.0
-    """Coordinator's calls, and all agents during the harness's time between rounds."""
+    """Coordination and reviews, reads, commits and merges in the workspace, and all agents during
+    the harness's time between rounds."""
     waiting_s: float = 0.0
-    """At barriers, for work, or for the coordinator."""
+    """At barriers, for work, for the coordinator, and the three that follow."""
+    rate_limited_s: float = 0.0
+    """Of the waiting: after refusals of the provider."""
+    lock_wait_s: float = 0.0
+    """Of the waiting: for locks, and for the one writer of an artifact."""
+    partition_wait_s: float = 0.0
+    """Of the waiting: with a finished call, for the end of a partition."""
     down_s: float = 0.0
     """Out of order; 0, since no scenario can yet ask for failures."""
 

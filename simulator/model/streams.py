@@ -11,6 +11,7 @@ numbers.
 from __future__ import annotations
 
 import math
+import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from enum import IntEnum
@@ -46,6 +47,9 @@ class Entity(IntEnum):
     RUN_EFFECT = 3
     AGENT_EFFECT = 4
     COORDINATOR_EFFECT = 5
+    VERIFIER = 6
+    VERIFIER_EFFECT = 7
+    FAMILY = 8
 
 
 class Purpose(IntEnum):
@@ -70,6 +74,41 @@ class Purpose(IntEnum):
     ARRIVAL = 16
     WORKLOAD = 17
     DEFERENCE = 18
+    DIFFICULTY = 19
+    COMMON_MODE = 20
+    COMMON_ERROR = 21
+    WRONG_ANSWER = 22
+    HAND_OFF = 23
+    PREFERENCE = 24
+    VOTE = 25
+    DEBATE = 26
+    STEAL = 27
+    REVIEW = 28
+    LINK = 29
+    GOSSIP = 30
+    TOPOLOGY = 31
+    WORKSPACE = 32
+    MERGE = 33
+    COMMIT = 34
+    REPLICA = 35
+    BACKOFF = 36
+    SLOW_PHASE = 37
+    RETRY = 38
+    LINK_DELAY = 39
+    SIZE = 40
+
+
+_EFFECT = {
+    Entity.AGENT: Entity.AGENT_EFFECT,
+    Entity.COORDINATOR: Entity.COORDINATOR_EFFECT,
+    Entity.VERIFIER: Entity.VERIFIER_EFFECT,
+    Entity.RUN: Entity.AGENT_EFFECT,
+}
+
+
+def number_of(name: str) -> int:
+    """Return the number under which a named entity (a model family) has its streams."""
+    return zlib.crc32(name.encode())
 
 
 class Streams:
@@ -107,6 +146,11 @@ class Streams:
         self._bits.state = self._state
         return self._generator.random(size)
 
+    def generator(self, purpose: Purpose) -> np.random.Generator:
+        """Return a generator of the run's own, for libraries that want one."""
+        seeds = self.block(Entity.RUN, 0, purpose, 0, 4)
+        return np.random.Generator(np.random.Philox([int(u * 2**53) for u in seeds]))
+
     def uniforms(self, entity: Entity, index: int, purpose: int) -> Draw:
         """Return the stream of uniforms on [0, 1)."""
         return self._numbers(entity, index, purpose, None, 1.0).__next__
@@ -137,10 +181,7 @@ class Streams:
             # another model.
             total += run_sigma * self._normal(Entity.RUN_EFFECT, int(entity), purpose)
         if agent_sigma > 0.0:
-            effect = (
-                Entity.COORDINATOR_EFFECT if entity is Entity.COORDINATOR else Entity.AGENT_EFFECT
-            )
-            total += agent_sigma * self._normal(effect, index, purpose)
+            total += agent_sigma * self._normal(_EFFECT[entity], index, purpose)
         return total
 
     def _normal(self, entity: Entity, index: int, purpose: int) -> float:

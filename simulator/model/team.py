@@ -1,22 +1,40 @@
-"""One replication of a scenario: the cycle of an LLM call, apart from the clock.
+"""The team of one replication: what happens when a call begins and when it ends.
 
 An engine calls `TeamState.begin_call` and, when the agent's ``duration_s`` has passed,
-`TeamState.end_call`. It tells the time; everything else happens here.
+`TeamState.end_call`. Where a call is more than its service (limits of the provider, locks,
+commits, partitions), it goes through `TeamState.steps` in between. The engine tells the time;
+everything else happens here.
 """
 
 from __future__ import annotations
 
-from simulator.model.agent import AgentState
-from simulator.model.board import CONFLICT, FIRST, NOBODY, Board
-from simulator.model.messages import connect
+from collections.abc import Callable, Iterator
+
+from simulator.model.agent import (
+    COORDINATOR,
+    DUTY,
+    MERGE,
+    NOT_LEADING,
+    SERVING,
+    WAITING,
+    WORKER,
+    AgentState,
+)
+from simulator.model.board import Board
+from simulator.model.call_steps import CallSteps
+from simulator.model.commits import Commits
 from simulator.model.metrics import Metrics
-from simulator.model.protocols import Protocol
-from simulator.model.streams import Draw, Entity, Purpose, Streams
+from simulator.model.partition import Side, heal, split
+from simulator.model.protocols import Protocol, Setting
+from simulator.model.provider import ProviderState
+from simulator.model.review import Reviews
+from simulator.model.roster import Roster
+from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
-from simulator.model.topologies import Topology
 from simulator.model.trace import Event, Row, Trace
+from simulator.model.workspaces import Workspace
 from simulator.scenario import Scenario
-from simulator.scenario.agent import Price
+from simulator.scenario.network import Partition
 
 
 class TeamState:
@@ -35,74 +53,154 @@ class TeamState:
     def __init__(
         self, scenario: Scenario, graph: TaskGraph, streams: Streams, trace: Trace | None
     ) -> None:
-        team, topology = scenario.team, scenario.topology
-        protocol = scenario.coordination.protocol
-        assert isinstance(topology, Topology)
+        protocol, workspace = scenario.coordination.protocol, scenario.workspace
         assert isinstance(protocol, Protocol)
-        workers = team.size
-        size = workers + topology.has_coordinator
-        ends = connect(topology.channels(workers), size)
-        self.agents = [
-            AgentState(
-                (team.coordinator or team.agent) if i == workers else team.agent,
-                i,
-                i == workers,
-                len(graph),
-                streams,
-                outbox,
-                inbox,
-            )
-            for i, (outbox, inbox) in enumerate(ends)
-        ]
-        self.workers = self.agents[:workers]
-        self.coordinator = self.agents[workers] if topology.has_coordinator else None
-        self.board = Board(graph)
-
-        def uniforms(agent: int, purpose: Purpose) -> Draw:
-            return streams.uniforms(Entity.AGENT, agent, purpose)
-
-        behaviour = team.agent.behaviour
-        self.dispatcher = protocol.dispatcher(self.board, workers, behaviour, uniforms)
-        self.metrics = Metrics(agents=size, tasks=len(graph))
+        assert isinstance(workspace, Workspace)
+        self.streams = streams
         self.trace = trace
+        self.now = 0.0
         self.round = 0
         self.calls_begun = 0
-        self._faults_exist = False
-        self._wait_sum_s = 0.0
-        specs = [team.agent, *([team.coordinator] if team.coordinator else [])]
-        self._priced = any(spec.price != Price() for spec in specs)
+        self.woken: list[int] = []
+        """Agents (or `SOMEONE`, `EVERYONE`) whom something concerns; the engine empties it."""
+        self.resumed: list[AgentState] = []
+        """Agents whose waiting call goes on; the engine empties it."""
+        self.schedule: Callable[[float, Callable[[], None]], None]
+        """Set by the engine: does something at a later time."""
+        self.stopped: tuple[str, str] | None = None
+        """Outcome and reason, once something in the team has ended the run."""
+
+        self.board = Board(graph)
+        self.metrics = metrics = Metrics(tasks=len(graph))
+        roster = Roster(scenario, len(graph), streams, metrics)
+        self.agents, self.workers = roster.agents, roster.workers
+        self.coordinators, self.verifiers = roster.coordinators, roster.verifiers
+        self.phases = roster.phases
+        metrics.agents = len(self.agents)
+        setting = Setting(
+            board=self.board,
+            specs=[agent.spec for agent in self.workers],
+            managers=roster.managers,
+            streams=streams,
+            metrics=metrics,
+            at=self.at,
+        )
+        self.dispatcher = protocol.dispatcher(setting)
+        for agent in self.agents:
+            agent.board, agent.dispatcher = self.board, self.dispatcher
+        self.provider = ProviderState(scenario.provider, streams)
+        self.workspace = workspace.state(self)
+        self.reviews = Reviews(scenario.coordination.review, self)
+        self._one_report_a_call = scenario.coordination.timing != "rounds"
+        self._to_aggregate = roster.aggregates
+        self._handed_in = roster.handed_in
+        self.minority_goes_on = workspace.on_partition == "available"
+        self.other_side: Side | None = None
+        self.split_s = 0.0
+        """When the last partition began."""
+        self.owed_s: dict[int, float] = {}
+        """Seconds of merging that agents owe after a partition."""
+        self.stepwise = (
+            workspace.takes_time
+            or scenario.provider.refuses
+            or scenario.provider.slow is not None
+            or bool(scenario.network.partitions)
+        )
+        """Whether a call is more than its service."""
+        self.is_idempotent = workspace.idempotent
+        self._may_have_other_calls = (
+            self.dispatcher.has_duties or self.reviews.by_peers or self.minority_goes_on
+        )
+        self.commits = Commits(self, workspace)
+        self._call_steps = CallSteps(self)
+        self._priced = any(not agent.spec.price.is_free for agent in self.agents)
         if trace is not None:
             trace.add(Row(0.0, Event.RUN_START))
 
-    def task_ready(self, task: int, now: float) -> int:
-        """Tell the protocol that `task` can start; return whom it concerns."""
-        if self.trace is not None:
-            self.trace.add(Row(now, Event.TASK_READY, task=task))
-        return self.dispatcher.task_ready(task)
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to do."""
+        return not self.board.left and not (
+            self._to_aggregate or self.owed_s or not self.dispatcher.is_over()
+        )
+
+    def at(self, time_s: float, action: Callable[[], None]) -> None:
+        """Do something at a later time."""
+
+        def act() -> None:
+            action()
+            self._note_woken()
+
+        self.schedule(time_s, act)
+
+    def stop(self, outcome: str, reason: str) -> None:
+        """End the run."""
+        self.stopped = self.stopped or (outcome, reason)
+
+    def resume(self, agent: AgentState) -> None:
+        """Let an agent that waits until it is resumed go on."""
+        self.resumed.append(agent)
+
+    def announce(self, tasks: list[int], now: float) -> None:
+        """Put tasks that can start on the board."""
+        for task in tasks:
+            self.board.now = now
+            if self.trace is not None:
+                self.trace.add(Row(now, Event.TASK_READY, task=task))
+            self.woken.append(self.dispatcher.task_ready(task))
+        self._note_woken()
+
+    def arrive(self, task: int, now: float) -> bool:
+        """Let a task arrive; return whether it can start."""
+        self.now = self.board.now = now
+        startable = self.board.release(task, now)
+        if startable:
+            self.announce([task], now)
+        other = self.other_side
+        if other is not None and other.board.release(task, now):
+            self.woken.append(other.dispatcher.task_ready(task))
+        return startable
+
+    def _note_woken(self) -> None:
+        if self.dispatcher.woken:
+            self.woken += self.dispatcher.woken
+            self.dispatcher.woken.clear()
+        if self.other_side is not None and self.other_side.dispatcher.woken:
+            self.woken += self.other_side.dispatcher.woken
+            self.other_side.dispatcher.woken.clear()
 
     def begin_call(self, agent: AgentState, now: float, must_call: bool) -> bool:
-        """Let a worker read, decide and start to write.
+        """Let an agent read, decide and start to write.
 
         Parameters
         ----------
         agent : AgentState
-            A worker that is not in a call.
+            An agent that is not in a call.
         now : float
             Simulated seconds.
         must_call : bool
-            Whether it makes its call even if it finds no task.
+            Whether a worker makes its call even if it finds no task.
 
         Returns
         -------
         bool
-            Whether a call has begun; it lasts ``agent.duration_s`` seconds.
+            Whether a call has begun; its service lasts ``agent.duration_s`` seconds.
         """
+        agent.board.now = now
+        if agent.role != WORKER:
+            if agent.role == COORDINATOR:
+                return self._begin_coordination(agent, now)
+            return self.reviews.begin(agent, now)
+        if agent.awaits_answer or (agent.side and not self.minority_goes_on):
+            return False
+        if self._may_have_other_calls and self._begin_other_call(agent, now):
+            return True
         picks: list[int] | None = None
         if not agent.idle_p or agent.rolls_idle() >= agent.idle_p:
-            picks = self.dispatcher.choose(agent.index, agent.take_count())
+            picks = agent.dispatcher.choose(agent.index, agent.take_count())
         if picks is None:
             picks = []
-        elif not picks and not must_call:
+        elif not picks and not (must_call and agent.dispatcher.calls_idly):
             return False
         sizes = self.board.graph.sizes
         if len(picks) == 1:
@@ -111,189 +209,221 @@ class TeamState:
             work = sum([sizes[task] for task in picks]) if picks else 0.0
         agent.picks = picks
         p = agent.talk if picks else agent.chatter
-        self._serve(agent, now, work, p > 0.0 and (p >= 1.0 or agent.rolls_talk() < p))
+        self.serve(agent, now, work, p > 0.0 and (p >= 1.0 or agent.rolls_talk() < p))
         return True
 
-    def begin_coordination(self, agent: AgentState, now: float, reports: int) -> None:
-        """Let the coordinator start a call that answers `reports` reports.
+    def _begin_other_call(self, agent: AgentState, now: float) -> bool:
+        """Let a worker begin a call that attempts no tasks, if it owes one."""
+        if agent.index in self.owed_s:
+            agent.leads = MERGE
+            self.serve(agent, now, 1.0, False)
+            agent.duration_s = self.owed_s[agent.index]
+            return True
+        units = agent.dispatcher.duty(agent.index)
+        if units is not None:
+            agent.leads = DUTY
+            self.serve(agent, now, units, agent.talk >= 1.0)
+            return True
+        return self.reviews.by_peers and self.reviews.begin(agent, now)
 
-        For its latency a report counts as a work unit.
-        """
-        self._serve(agent, now, float(reports), True)
+    def _begin_coordination(self, agent: AgentState, now: float) -> bool:
+        """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
+        if self._to_aggregate:
+            if self.board.left or not self.dispatcher.is_over():
+                return False
+            self._hand_in(now)
+            self.serve(agent, now, float(len(self.workers)), False)
+            return True
+        reports = agent.reports
+        if not reports and not self.dispatcher.lead_wanted(agent.index):
+            return False
+        if self._one_report_a_call:
+            agent.answering = [reports.popleft()] if reports else []
+        else:
+            agent.answering = list(reports)
+            reports.clear()
+        work = float(len(agent.answering)) + self.reviews.take_submitted(agent)
+        self.serve(agent, now, work, True)
+        return True
 
-    def _serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
-        agent.work = work
-        agent.read()
-        output = int(agent.output_draw() + agent.output_per_work_unit * work)
-        if speaks:
+    def _hand_in(self, now: float) -> None:
+        """Let every worker send what it has done to the aggregator, one message each."""
+        assert self._handed_in is not None
+        for agent in self.workers:
             tokens = int(agent.message_draw())
+            self._handed_in.messages += 1
+            self._handed_in.tokens += tokens
+            self._count_message(agent, now, 1, tokens)
+
+    def serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
+        """Start the call of an agent that has decided what to do in it."""
+        agent.work = work
+        if agent.dispatcher.sets_context and agent.role == WORKER:
+            agent.context_tokens = agent.dispatcher.context_of(agent.index, agent.context_tokens)
+        agent.read(now)
+        output = int(agent.output_draw() + agent.output_per_work_unit * work)
+        if agent.summary_tokens:
+            output += agent.summary_tokens
+            agent.summary_tokens = 0
+        if speaks:
+            tokens = int(agent.message_draw() + agent.spec.tokens.relay * agent.unread_tokens)
             agent.message_tokens = tokens
             output += tokens
         else:
             agent.message_tokens = -1
         agent.output = output
         agent.duration_s = agent.latency(work, agent.uncached, agent.cached, output)
+        if not agent.steady_pace:
+            agent.duration_s *= agent.pace()
         agent.in_call = True
-        agent.started_s = now
+        agent.started_s = agent.since_s = now
+        agent.phase = WAITING if self.stepwise else SERVING
         agent.waited_s += now - agent.free_since
         self.calls_begun += 1
         agent.call = self.calls_begun
         if self.trace is not None:
             self.trace.add(Row(now, Event.CALL_START, agent.index, self.round, agent.call))
 
-    def end_call(self, agent: AgentState, now: float) -> list[int]:
-        """Commit the call of `agent` against the board as it is now; talk; drift.
+    def steps(self, agent: AgentState) -> Iterator[float | None]:
+        """Yield the seconds until the agent's call goes on, None until it is resumed."""
+        return self._call_steps.of(agent)
 
-        Returns
-        -------
-        list of int
-            Tasks that can start because of it; the engine passes them to `task_ready`.
-        """
-        metrics = self.metrics
+    def enter(self, agent: AgentState, phase: int) -> None:
+        """End the agent's phase, book its time, and begin `phase`."""
+        self._call_steps.enter(agent, phase)
+
+    def wait(self, agent: AgentState, why: str, seconds: float | None) -> Iterator[float | None]:
+        """Wait so many seconds, or until resumed, and book it under `why`."""
+        return self._call_steps.wait(agent, why, seconds)
+
+    def end_call(self, agent: AgentState, now: float) -> None:
+        """Commit the call of `agent` against the board as it is now; talk; drift."""
+        self.now = agent.board.now = now
         agent.in_call = False
         agent.free_since = now
         agent.busy_s += agent.duration_s
-        metrics.calls += 1
+        self.metrics.calls += 1
+        freed: list[int] = []
+        outcome = self._give_up(agent) if agent.failed else self._finish_call(agent, now, freed)
+        if self.stepwise:
+            self.workspace.call_ended(agent)
+        if self.trace is not None:
+            self._trace_call_end(agent, now, outcome)
+        agent.picks = []
+        if freed:
+            self._announce_on_side_of(agent, freed, now)
+        if self._to_aggregate and not self.board.left:
+            self.woken.append(self.coordinators[0].index)
+        if agent.dispatcher.woken:
+            self._note_woken()
+
+    def _finish_call(self, agent: AgentState, now: float, freed: list[int]) -> str:
+        """Count a call, commit what it did, talk, report, drift; return what it was."""
+        metrics = self.metrics
         metrics.input_tokens += agent.uncached + agent.cached
         metrics.cached_tokens += agent.cached
         metrics.output_tokens += agent.output
         if self._priced:
             metrics.cost_usd += _cost_usd(agent)
-        freed: list[int] = []
         if agent.picks:
-            freed = self._commit(agent, now)
+            freed += self.commits.commit(agent, now)
             outcome = "work"
-        elif agent.is_coordinator:
-            metrics.coordination_calls += 1
-            metrics.coordination_s += agent.duration_s
-            outcome = "coordination"
+        elif agent.role or agent.leads or agent.reviews:
+            outcome = self._end_coordination(agent, now, freed)
         else:
             metrics.idle_calls += 1
             metrics.wasted_s += agent.duration_s
             outcome = "idle"
         if agent.message_tokens >= 0:
             self._talk(agent, now)
+        if agent.manager is not None:
+            self._report(agent)
         agent.remember()
         if agent.drifts:
             agent.wander()
-        if self.trace is not None:
-            self._trace_call_end(agent, now, outcome)
-        return freed
+        if agent.outdated:
+            agent.outdated.clear()
+        return outcome
 
-    def _commit(self, agent: AgentState, now: float) -> list[int]:
-        board, picks, sizes = self.board, agent.picks, self.board.graph.sizes
-        self.metrics.attempts += len(picks)
-        share_s = agent.duration_s / agent.work
-        # Claims are made before the call's own results are on the board.
-        blocked = [task for task in picks if board.missing[task] and not board.done[task]]
-        freed: list[int] = []
-        if not blocked:
-            for task in picks:
-                self._try(agent, task, share_s * sizes[task], now, freed)
-            return freed
-        self._note_blocked(agent, blocked, now)
-        works_ahead = self.dispatcher.works_ahead
-        tried = set()
-        for task in picks:
-            seconds = share_s * sizes[task]
-            if board.missing[task] or (task in blocked and not works_ahead):
-                self.dispatcher.pick_abandoned(agent.index, task)
-                self._waste(agent, task, seconds, now, "blocked")
+    def _announce_on_side_of(self, agent: AgentState, tasks: list[int], now: float) -> None:
+        """Put tasks on the board of the agent's side."""
+        if agent.dispatcher is self.dispatcher:
+            self.announce(tasks, now)
+        else:
+            self.woken += [agent.dispatcher.task_ready(task) for task in tasks]
+
+    def _give_up(self, agent: AgentState) -> str:
+        """End a call that the provider never took."""
+        agent.failed = False
+        for task in agent.picks:
+            agent.dispatcher.returned(agent.index, task)
+        self.reviews.returned(agent)
+        agent.reports.extendleft(reversed(agent.answering))
+        agent.answering = []
+        agent.leads = NOT_LEADING
+        return "failed"
+
+    def _end_coordination(self, agent: AgentState, now: float, freed: list[int]) -> str:
+        metrics = self.metrics
+        metrics.coordination_s += agent.duration_s
+        if agent.reviews:
+            freed += self.reviews.end(agent, now)
+        if agent.role == COORDINATOR or agent.leads:
+            metrics.coordination_calls += 1
+            if agent.role == COORDINATOR:
+                self._answer(agent)
+            elif agent.leads == MERGE:
+                del self.owed_s[agent.index]
             else:
-                self._try(agent, task, seconds, now, freed)
-                tried.add(task)
-        # What the call freed and tried itself concerns nobody any more.
-        if self.trace is not None:
-            for task in tried.intersection(freed):
-                self.trace.add(Row(now, Event.TASK_READY, task=task))
-        return [task for task in freed if task not in tried]
+                agent.dispatcher.duty_done(agent.index)
+            agent.leads = NOT_LEADING
+            return "coordination"
+        metrics.review_calls += 1
+        return "review"
 
-    def _try(
-        self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
-    ) -> None:
-        """Attempt a task whose dependencies are done, unless somebody else has it."""
-        if not self.board.done[task] and self.dispatcher.may_attempt(agent.index, task):
-            self._attempt(agent, task, seconds, now, freed)
+    def _answer(self, agent: AgentState) -> None:
+        """Let the workers whose reports the coordinator has read go on."""
+        self._to_aggregate = False
+        reported = [other.index for other in agent.answering if not other.role]
+        for other in agent.answering:
+            if other.awaits_answer:
+                other.awaits_answer = False
+                self.woken.append(other.index)
+        if self.dispatcher.has_lead:
+            self.dispatcher.led(agent.index, reported)
+        agent.unreported += len(agent.answering)
+        agent.answering = []
+
+    def _report(self, agent: AgentState) -> None:
+        """Report to the agent's coordinator, if it has said something or must."""
+        manager = agent.manager
+        assert manager is not None
+        if agent.role == COORDINATOR:
+            # Asynchronously, a summary is due when everybody below has reported once.
+            if self._one_report_a_call and agent.unreported < agent.subordinates:
+                return
+            agent.unreported = 0
+        elif agent.side or not (
+            agent.message_tokens >= 0 or self.dispatcher.has_lead or self.reviews.awaited(agent)
+        ):
+            return
         else:
-            self.metrics.duplicate_attempts += 1
-            self._waste(agent, task, seconds, now, "duplicate")
-
-    def _waste(
-        self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
-    ) -> None:
-        self.metrics.wasted_s += seconds
-        self._write(agent, task, now)
-        if self.trace is not None:
-            self._trace_attempt(agent, task, seconds, now, outcome)
-
-    def _note_blocked(self, agent: AgentState, blocked: list[int], now: float) -> None:
-        self.metrics.blocked_claims += len(blocked)
-        if self.trace is not None:
-            for task in blocked:
-                row = Row(now, Event.CLAIM_BLOCKED, agent.index, self.round, agent.call, task)
-                self.trace.add(row)
-
-    def _attempt(
-        self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
-    ) -> None:
-        board, metrics = self.board, self.metrics
-        if board.failures[task]:
-            metrics.rework_s += seconds
-        else:
-            metrics.work_s += seconds
-        self._write(agent, task, now)
-        faulty = agent.err_p > 0.0 and agent.rolls_error() < agent.err_p
-        if faulty and agent.rolls_detection() < agent.spec.errors.detection:
-            board.failures[task] += 1
-            metrics.failed_tests += 1
-            self.dispatcher.attempt_ended(agent.index, task, False)
-            outcome = "failed_test"
-        else:
-            if not faulty and self._faults_exist:
-                faulty = self._inherits_fault(agent, task)
-            if faulty:
-                board.faulty[task] = 1
-                self._faults_exist = True
-            self.dispatcher.attempt_ended(agent.index, task, True)
-            freed += board.complete(task, now)
-            metrics.tasks_done += 1
-            metrics.tasks_correct += not faulty
-            waited_s = agent.started_s - board.ready_s[task]
-            if waited_s > 0.0:  # below 0 where a call worked ahead
-                self._wait_sum_s += waited_s
-            outcome = "faulty" if faulty else "done"
-        if self.trace is not None:
-            self._trace_attempt(agent, task, seconds, now, outcome)
-
-    def _inherits_fault(self, agent: AgentState, task: int) -> bool:
-        board, p = self.board, agent.spec.errors.propagation
-        return any(
-            board.faulty[needed] and agent.rolls_propagation() < p
-            for needed in board.graph.dependencies[task]
-        )
-
-    def _write(self, agent: AgentState, task: int, now: float) -> None:
-        board = self.board
-        artifacts = board.graph.artifacts
-        for artifact in (task,) if artifacts is None else artifacts[task]:
-            other = board.writer(artifact) if self.trace is not None else NOBODY
-            outcome = board.write(artifact, agent.index, agent.started_s, now)
-            if outcome != FIRST:
-                self.metrics.rewrites += 1
-                self.metrics.concurrent_writes += outcome == CONFLICT
-            if self.trace is not None:
-                where = (agent.index, self.round, agent.call, None, artifact)
-                said = "first" if outcome == FIRST else "rewrite"
-                self.trace.add(Row(now, Event.WRITE, *where, outcome=said))
-                if outcome == CONFLICT:
-                    self.trace.add(Row(now, Event.CONFLICT, *where, peer=other))
+            agent.awaits_answer = self._one_report_a_call
+        manager.reports.append(agent)
+        self.woken.append(manager.index)
 
     def _talk(self, agent: AgentState, now: float) -> None:
-        metrics, tokens = self.metrics, agent.message_tokens
+        tokens = agent.message_tokens
+        if agent.notes is not None:
+            agent.notes.write(agent.index, tokens)
+            return
         receivers = 0
-        for post in agent.outbox:
-            post.send(tokens)
-            receivers += post.receivers
+        for outlet in agent.outbox:
+            receivers += outlet.send(tokens, now)
+        self._count_message(agent, now, receivers, tokens)
+
+    def _count_message(self, agent: AgentState, now: float, receivers: int, tokens: int) -> None:
+        metrics = self.metrics
         metrics.messages += 1
         metrics.deliveries += receivers
         metrics.message_tokens += tokens
@@ -301,40 +431,71 @@ class TeamState:
             where = (agent.index, self.round, agent.call)
             self.trace.add(Row(now, Event.MESSAGE, *where, peer=receivers, output_tokens=tokens))
 
+    def split(self, partition: Partition) -> None:
+        """Cut the team in two."""
+        split(self, partition)
+        self._note_woken()
+
+    def heal(self) -> None:
+        """Join the two sides again."""
+        heal(self)
+        self._note_woken()
+
     def retract_round(self) -> None:
         """Take back the round just announced, in which nobody had anything to do."""
         self.round -= 1
         if self.trace is not None:
             self.trace.rows.pop()
 
-    def finish(self, now: float, outcome: str) -> Metrics:
+    def why_stuck(self) -> str:
+        """Say what is left and who waits for what, when nothing can happen any more."""
+        graph = self.board.graph
+        left = [graph.names[t] for t in range(len(graph)) if not self.board.done[t]]
+        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        waits = [*self.workspace.waits(), *self.dispatcher.waits()]
+        said = f"; {'; '.join(waits[:5])}" if waits else ""
+        return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
+
+    def finish(self, now: float, outcome: str, reason: str) -> Metrics:
         """End the replication at `now` and return its row; calls in flight are cut off."""
         metrics = self.metrics
+        self.now = now
         for agent in self.agents:
             if agent.in_call:
-                agent.duration_s = now - agent.started_s
-                agent.busy_s += agent.duration_s
-                metrics.wasted_s += agent.duration_s
-                if self.trace is not None:
-                    self._trace_call_end(agent, now, "cut_off")
+                self._cut_off(agent)
             else:
                 agent.waited_s += now - agent.free_since
         n = len(self.agents)
         metrics.makespan_s = now
         metrics.outcome = outcome
+        metrics.reason = reason
         metrics.success = outcome == "completed"
         metrics.rounds = self.round
         metrics.quality = metrics.tasks_correct / metrics.tasks
-        metrics.task_wait_s = self._wait_sum_s / max(1, metrics.tasks_done)
+        metrics.task_wait_s = self.commits.wait_sum_s / max(1, metrics.tasks_done)
         metrics.waiting_s = sum(agent.waited_s for agent in self.agents)
+        metrics.compactions = sum(agent.compactions for agent in self.agents)
+        mailboxes = [agent.mailbox for agent in self.agents if agent.mailbox is not None]
+        metrics.reordered_messages = sum(mailbox.reordered for mailbox in mailboxes)
         busy_s = sum(agent.busy_s for agent in self.agents)
         metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
         if self.trace is not None:
             self.trace.add(Row(now, Event.RUN_END, duration_s=now, outcome=outcome))
         return metrics
 
+    def _cut_off(self, agent: AgentState) -> None:
+        if self.stepwise:
+            self._call_steps.cut_off(agent)
+        else:
+            agent.duration_s = self.now - agent.started_s
+        agent.busy_s += agent.duration_s
+        self.metrics.wasted_s += agent.duration_s
+        if self.trace is not None:
+            self._trace_call_end(agent, self.now, "cut_off")
+
     def _trace_call_end(self, agent: AgentState, now: float, outcome: str) -> None:
         assert self.trace is not None
+        read = outcome != "failed"
         self.trace.add(
             Row(
                 now,
@@ -343,19 +504,12 @@ class TeamState:
                 self.round,
                 agent.call,
                 duration_s=agent.duration_s,
-                input_tokens=agent.uncached + agent.cached,
-                cached_tokens=agent.cached,
-                output_tokens=agent.output,
+                input_tokens=(agent.uncached + agent.cached) * read,
+                cached_tokens=agent.cached * read,
+                output_tokens=agent.output * read,
                 outcome=outcome,
             )
         )
-
-    def _trace_attempt(
-        self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
-    ) -> None:
-        assert self.trace is not None
-        where = (agent.index, self.round, agent.call, task)
-        self.trace.add(Row(now, Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome))
 
 
 def _cost_usd(agent: AgentState) -> float:

@@ -9,15 +9,26 @@ Events, and what the columns mean for each (columns not named are null):
 ``call_start``          agent, round, call.
 ``claim_blocked``       agent, round, call, task: a dependency was not done at the call's end.
 ``attempt``             agent, round, call, task; duration_s: its share of the call; outcome:
-                        done, faulty (done with a fault nobody saw), failed_test, duplicate,
-                        blocked.
+                        done, faulty (done with a fault nobody saw), given_up (done with a
+                        fault that is known), failed_test, answer (one of several),
+                        submitted (to a review), duplicate, blocked, refused (by the workspace).
+``review``              agent, round, call, task; peer: who did it; outcome: done, faulty,
+                        rejected, false_alarm (rejected, and correct), given_up or
+                        given_up_correct (rejected for the last time), duplicate.
+``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition.
+``commit``              agent, round, call; duration_s: reading, writing and merging.
+``lost``                agent, round, call, task: whose work was overwritten, artifact; outcome:
+                        redo or faulty, with ``_was_faulty`` if it was before.
+``partition``           peer: agents cut off; outcome: begins or ends.
+``diverged``            agent, round, task: done on both sides of a partition; duration_s: in
+                        vain; outcome: work or rework, with ``_was_faulty`` if it was.
 ``write``               agent, round, call, artifact; outcome: first or rewrite.
 ``conflict``            agent, round, call, artifact; peer: who else wrote it meanwhile.
 ``message``             agent, round, call; peer: number of receivers; output_tokens.
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
                         cached_tokens; output_tokens (message included); outcome: work, idle,
-                        coordination or cut_off.
-``round_end``           round; duration_s: since its start; peer: number of calls in it.
+                        coordination, review, failed (never admitted) or cut_off.
+``round_end``           round; duration_s: since its start.
 ``overhead``            round; duration_s: the harness's time after the round.
 ``run_end``             duration_s: the makespan; outcome.
 ======================  =====================================================================
@@ -40,6 +51,12 @@ class Event(StrEnum):
     CALL_START = "call_start"
     CLAIM_BLOCKED = "claim_blocked"
     ATTEMPT = "attempt"
+    REVIEW = "review"
+    WAIT = "wait"
+    COMMIT = "commit"
+    LOST = "lost"
+    PARTITION = "partition"
+    DIVERGED = "diverged"
     WRITE = "write"
     CONFLICT = "conflict"
     MESSAGE = "message"

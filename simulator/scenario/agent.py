@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
@@ -10,6 +11,7 @@ from pydantic_core import CoreSchema
 from simulator.distributions import Distribution, DistributionSpec, NonNegativeDistribution
 from simulator.distributions.deterministic import Deterministic
 from simulator.registry import OneOf, Plugin, Registry
+from simulator.scenario.prices import list_prices
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 LATENCY_MODELS = Registry("latency model", "simulator.model.latency", "teamsim.latency_models")
@@ -57,6 +59,36 @@ class Tokens(Spec):
     """Output tokens for each work unit of the tasks attempted in the call."""
     message: NonNegativeDistribution = Field(default_factory=lambda: constant(150.0))
     """Tokens of a message to the others; part of the sender's output."""
+    relay: Fraction = 0.0
+    """Share of the messages just read that the agent's own message passes on (a summary)."""
+
+
+class ContextEffect(Spec):
+    """How something grows with the tokens in the context; the fill is tokens / window.
+
+    ``linear``: ``height * fill``. ``doubling``: `height` for each doubling beyond
+    `from_tokens`. ``logistic``: ``height / (1 + exp((knee - fill) / width))``, flat up to a
+    knee ("context rot").
+    """
+
+    shape: Literal["linear", "doubling", "logistic"]
+    height: NonNegative
+    """Effect of a full window, of one doubling, or far beyond the knee."""
+    from_tokens: Positive = 4000.0
+    """Where the doublings are counted from."""
+    knee: NonNegative = 0.5
+    """Fill at which half of the logistic effect is there."""
+    width: Positive = 0.1
+    """Width of the logistic rise, in units of fill."""
+
+    def at(self, tokens: float, window_tokens: float) -> float:
+        """Return the effect of a context of `tokens`."""
+        if self.shape == "doubling":
+            return self.height * max(0.0, math.log2(max(tokens, 1.0) / self.from_tokens))
+        fill = tokens / window_tokens
+        if self.shape == "linear":
+            return self.height * fill
+        return self.height / (1.0 + math.exp(min(700.0, (self.knee - fill) / self.width)))
 
 
 class Context(Spec):
@@ -69,11 +101,21 @@ class Context(Spec):
     retention: Fraction = 1.0
     """Share of what was read and written that stays in the context for the next call."""
     window_tokens: Positive = 200_000.0
-    """Context limit; beyond it the retained context is compacted."""
+    """Context limit; beyond it the retained context is compacted or truncated."""
+    overflow: Literal["compact", "truncate"] = "compact"
+    """``compact``: the agent writes a summary of what it keeps. ``truncate``: the oldest goes."""
     compaction: Fraction = 0.2
     """Share of the window that is kept when the context is compacted."""
+    compaction_output: Fraction = 0.0
+    """Output tokens of a compaction, as a share of what it keeps (1: it is all written anew)."""
+    loss: NonNegative = 0.0
+    """Drift that a compaction or truncation adds: something that mattered is gone."""
     cache: bool = True
     """Whether the system prompt and the retained context are read from the prompt cache."""
+    error: ContextEffect | None = None
+    """What the context adds to the logit of the error probability."""
+    slowdown: ContextEffect | None = None
+    """What the context adds to a call's duration, as a multiple of it."""
 
 
 class Behaviour(Spec):
@@ -91,10 +133,26 @@ class Behaviour(Spec):
     """Probability, a pick, of choosing among all open tasks whether or not they can start."""
     claim_blindness: Fraction = 0.0
     """Probability, a pick, of choosing a task that another agent has claimed, if there is one."""
+    preference_correlation: Fraction = 0.0
+    """Probability that a choice is the one that all agents of the family would make there."""
+
+
+class WrongAnswers(Spec):
+    """What a faulty attempt answers, where answers are compared (votes, debates)."""
+
+    options: Annotated[int, Field(ge=1)] = 1
+    """How many different wrong answers there are."""
+    shared: Fraction = 0.0
+    """Probability that a wrong answer is the popular one rather than any."""
 
 
 class Errors(Spec):
-    """How attempts at tasks go wrong."""
+    """How attempts at tasks go wrong.
+
+    Tasks differ: with `difficulty_correlation` rho, the error probability of a task is a draw
+    from the beta distribution with mean `probability` whose intra-class correlation is rho,
+    the same draw for every attempt and every agent of the family.
+    """
 
     probability: Probability = Probability(probability=0.0)
     """Probability that an attempt is faulty."""
@@ -102,6 +160,16 @@ class Errors(Spec):
     """Probability that the agent's own tests find a fault, so that the task is done again."""
     propagation: Fraction = 1.0
     """Probability that a fault left in a task makes a dependent task faulty too."""
+    hand_off: Fraction = 0.0
+    """Probability, for each dependency done by another agent, that it is misunderstood."""
+    difficulty_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Correlation of two attempts' errors at the same task, because the task is hard (rho)."""
+    common_mode: Fraction = 0.0
+    """Probability that an attempt goes as the family's attempts at that task go."""
+    wrong_answers: WrongAnswers = WrongAnswers()
+    """Which wrong answer a faulty attempt gives."""
+    max_attempts: Annotated[int, Field(ge=1)] | None = None
+    """After so many attempts that failed their tests or review, a task is left faulty, known so."""
 
 
 class Drift(Spec):
@@ -121,17 +189,37 @@ class Drift(Spec):
     """Increase of the logit of the error probability for each unit of drift."""
     idle_logit: NonNegative = 0.0
     """Increase of the logit of the idle probability for each unit of drift."""
+    slowdown: NonNegative = 0.0
+    """What a unit of drift adds to a call's duration, as a multiple of it."""
 
 
 class Price(Spec):
-    """Prices in US dollars for a million tokens."""
+    """Prices in US dollars for a million tokens, as numbers or by the model's name."""
 
+    model: str | None = None
+    """Name of a model whose prices stand where no number does (package ``genai-prices``)."""
+    provider: str | None = None
+    """Who serves the model, where several do."""
     input_per_mtok: NonNegative = 0.0
     """Uncached input."""
     cached_input_per_mtok: NonNegative = 0.0
     """Input read from the prompt cache."""
     output_per_mtok: NonNegative = 0.0
     """Output."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _look_up(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            data = {"model": data}
+        if not isinstance(data, dict) or not isinstance(data.get("model"), str):
+            return data
+        return {**list_prices(data["model"], data.get("provider")), **data}
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing costs anything."""
+        return not (self.input_per_mtok or self.cached_input_per_mtok or self.output_per_mtok)
 
 
 class Agent(Spec):
@@ -143,6 +231,10 @@ class Agent(Spec):
     """Where the parameters come from (profiles say it)."""
     latency: Annotated[Plugin, OneOf(LATENCY_MODELS)]
     """Duration of a call."""
+    speed: Positive = 1.0
+    """Divides the duration of every call."""
+    family: str = "model"
+    """Agents of one family find the same tasks hard, err together and prefer the same tasks."""
     batch: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Tasks attempted in one call; a draw is rounded and at least 1."""
     tokens: Tokens = Tokens()

@@ -2,33 +2,98 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
 from simulator.distributions import DISTRIBUTIONS, NonNegativeDistribution
 from simulator.registry import OneOf, Plugin, Registry, define_families
 from simulator.scenario.agent import LATENCY_MODELS, Agent, constant
+from simulator.scenario.network import Network
+from simulator.scenario.provider import Provider
 from simulator.scenario.sweep import Sweep
-from simulator.spec import Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 TOPOLOGIES = Registry("topology", "simulator.model.topologies", "teamsim.topologies")
 PROTOCOLS = Registry("protocol", "simulator.model.protocols", "teamsim.protocols")
 WORKLOADS = Registry("workload", "simulator.model.workloads", "teamsim.workloads")
+WORKSPACES = Registry("workspace", "simulator.model.workspaces", "teamsim.workspaces")
 
-REGISTRIES = (TOPOLOGIES, PROTOCOLS, WORKLOADS, LATENCY_MODELS, DISTRIBUTIONS)
+REGISTRIES = (TOPOLOGIES, PROTOCOLS, WORKLOADS, WORKSPACES, LATENCY_MODELS, DISTRIBUTIONS)
 """Every family of plugins that a scenario may name."""
 
 
-class Team(Spec):
-    """Who works: `size` agents alike, and a coordinator where the topology has one."""
+class Group(Spec):
+    """Workers alike, in a team of several kinds."""
 
-    size: Annotated[int, Field(ge=1, le=1_000_000)]
-    """Number of agents that take tasks; a coordinator comes on top."""
+    size: Annotated[int, Field(ge=0, le=1_000_000)]
+    """How many."""
     agent: Agent
-    """Every working agent."""
+    """Each of them; what it does not say is as in the team's `agent`."""
+
+
+class Team(Spec):
+    """Who works: `size` agents alike, or `groups`; coordinators and verifiers come on top."""
+
+    size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Number of workers, the agents that take tasks, all as `agent`."""
+    agent: Agent | None = None
+    """Every worker."""
+    groups: dict[str, Group] | None = None
+    """Kinds of workers by name, in place of `size`."""
     coordinator: Agent | None = None
-    """The coordinator, where it differs; what it does not say is as in `agent`."""
+    """Coordinators, where they differ; what it does not say is as in `agent`."""
+    verifier: Agent | None = None
+    """Verifiers, where they differ; what it does not say is as in `agent`."""
+    family_similarity: Fraction = 0.0
+    """How alike two families find the tasks: correlation of the difficulty, on a normal scale."""
+
+    @model_validator(mode="after")
+    def _says_who_works(self) -> Self:
+        if (self.size is None) == (self.groups is None):
+            raise ValueError("a team needs either 'size' and 'agent', or 'groups'")
+        if self.size is not None and self.agent is None:
+            raise ValueError("a team of 'size' agents needs 'agent'")
+        if self.groups is not None and not self.workers:
+            raise ValueError("the groups of a team must have at least one worker together")
+        return self
+
+    @property
+    def workers(self) -> list[Agent]:
+        """Every worker, group by group, shape (workers,)."""
+        if self.groups is None:
+            assert self.agent is not None
+            assert self.size is not None
+            return [self.agent] * self.size
+        return [g.agent for g in self.groups.values() for _ in range(g.size)]
+
+    @property
+    def worker_count(self) -> int:
+        """Number of workers."""
+        if self.groups is None:
+            assert self.size is not None
+            return self.size
+        return sum(group.size for group in self.groups.values())
+
+
+class Review(Spec):
+    """Who looks at finished tasks before they count as done, and how well.
+
+    A review takes a call of the reviewer's; a task that it rejects is done again.
+    """
+
+    by: Literal["coordinator", "verifiers", "peers"]
+    """The worker's own coordinator; agents that do nothing else; or workers, never their own."""
+    verifiers: Annotated[int, Field(ge=1)] = 1
+    """With ``by: verifiers``, how many there are."""
+    batch: Annotated[int, Field(ge=1)] = 1
+    """Tasks that a verifier or a peer reviews in one call (a coordinator: all it is handed)."""
+    miss: Fraction = 0.0
+    """Probability that a faulty task is accepted (false negative)."""
+    false_alarm: Fraction = 0.0
+    """Probability that a correct task is rejected (false positive)."""
+    work: NonNegative = 0.5
+    """Work units of the review for each work unit reviewed."""
 
 
 class Coordination(Spec):
@@ -36,12 +101,20 @@ class Coordination(Spec):
 
     protocol: Annotated[Plugin, OneOf(PROTOCOLS)]
     """How work reaches agents."""
-    timing: Literal["rounds", "asynchronous"] = "rounds"
-    """``rounds``: all call at once, then a barrier. ``asynchronous``: each on its own."""
+    timing: Literal["rounds", "asynchronous", "bounded_staleness"] = "rounds"
+    """``rounds``: all call at once, then a barrier. ``asynchronous``: each on its own.
+    ``bounded_staleness``: on its own, but at most `staleness` calls ahead of the slowest at
+    work (stale synchronous parallel, Ho et al. 2013)."""
+    staleness: Annotated[int, Field(ge=0)] = 1
+    """Calls that an agent may be ahead, with ``timing: bounded_staleness``."""
     idle_agents: Literal["call", "wait"] = "call"
     """In rounds, whether an agent that finds no task makes its call all the same."""
+    calls_per_round: Annotated[int, Field(ge=1)] = 1
+    """In rounds, the calls that a worker makes one after another before the barrier."""
     round_overhead_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Time of the harness between two rounds, in seconds (tests, bookkeeping)."""
+    review: Review | None = None
+    """Who checks finished tasks; nobody when absent."""
 
 
 class Limits(Spec):
@@ -78,6 +151,14 @@ class Scenario(Spec):
     """How work reaches agents, and when they act."""
     workload: Annotated[Plugin, OneOf(WORKLOADS)]
     """The tasks."""
+    workspace: Annotated[Plugin, OneOf(WORKSPACES)] = Field(
+        default_factory=lambda: cast(Plugin, WORKSPACES.get("last_writer_wins")())
+    )
+    """What happens when agents write the same artifact, and when they are cut off."""
+    network: Network = Network()
+    """The links between agents."""
+    provider: Provider = Provider()
+    """Limits and slow phases that all agents share."""
     limits: Limits = Limits()
     """When to stop."""
     sweep: Sweep | None = None
@@ -94,11 +175,27 @@ class Scenario(Spec):
 
     @model_validator(mode="after")
     def _plugins_agree(self) -> Self:
-        for plugin in (self.topology, self.coordination.protocol, self.workload):
+        for plugin in (
+            self.topology,
+            self.coordination.protocol,
+            self.workload,
+            self.workspace,
+        ):
             problem = plugin.problem_in(self)
             if problem is not None:
                 raise ValueError(problem)
+        problem = self._problem_in_partitions()
+        if problem is not None:
+            raise ValueError(problem)
         return self
+
+    def _problem_in_partitions(self) -> str | None:
+        end_s = 0.0
+        for partition in sorted(self.network.partitions, key=lambda each: each.at_s):
+            if partition.at_s < end_s:
+                return f"network.partitions: one begins at {partition.at_s:g} s, during another"
+            end_s = partition.at_s + partition.duration_s
+        return None
 
 
 def scenario_json_schema() -> dict[str, Any]:
@@ -108,7 +205,7 @@ def scenario_json_schema() -> dict[str, Any]:
     schema["title"] = "teamsim scenario"
     definitions = schema["$defs"]
     # A profile supplies what an agent leaves out, a sweep what the file leaves out.
-    for name in ("Agent", "Team", "Scenario"):
+    for name in ("Agent", "Group", "Team", "Scenario"):
         definitions.get(name, {}).pop("required", None)
     schema["required"] = ["name"]
     define_families(schema, REGISTRIES)

@@ -126,15 +126,16 @@ class Source:
 
     def merge_under(self, path: Path_, base: Source) -> None:
         """Fill the mapping at `path` with what `base` says and it does not."""
-        target = self._at(path)
+        target = self.get(path)
         for inner, origin in base._origins.items():
             self._origins.setdefault(path + inner, origin)
         _fill(target, base.data)
 
-    def _at(self, path: Path_) -> Any:
+    def get(self, path: Path_) -> Any:
+        """Return the value at `path`, or None where the document says none."""
         node = self.data
         for key in path:
-            node = node[key]
+            node = node.get(key) if isinstance(node, dict) else None
         return node
 
 

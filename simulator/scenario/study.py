@@ -124,18 +124,27 @@ class Study:
             raise ScenarioError(_problems(error, source)) from None
 
     def _merge_profiles(self, source: Source) -> None:
+        """Let profiles and ``team.agent`` say what the agents of the team leave out."""
         team = source.data.get("team")
-        if not isinstance(team, dict) or not isinstance(team.get("agent"), dict):
+        if not isinstance(team, dict):
             return
+        groups = team.get("groups")
+        kinds: list[Path_] = [("team", "coordinator"), ("team", "verifier")]
+        if isinstance(groups, dict):
+            kinds += [("team", "groups", name, "agent") for name in groups]
         self._merge_profile(source, ("team", "agent"))
-        if isinstance(team.get("coordinator"), dict):
-            self._merge_profile(source, ("team", "coordinator"))
-            source.merge_under(("team", "coordinator"), Source(team["agent"], {}))
+        for path in kinds:
+            if self._merge_profile(source, path) and isinstance(team.get("agent"), dict):
+                source.merge_under(path, Source(team["agent"], {}))
 
-    def _merge_profile(self, source: Source, path: Path_) -> None:
-        name = source.data["team"][path[-1]].get("profile")
+    def _merge_profile(self, source: Source, path: Path_) -> bool:
+        """Merge the profile that the agent at `path` names; return whether there is an agent."""
+        agent = source.get(path)
+        if not isinstance(agent, dict):
+            return False
+        name = agent.get("profile")
         if not isinstance(name, str):
-            return
+            return True
         if name.endswith((".yaml", ".yml")):
             profile = Source.read(self._directory / name)
         elif name in profile_names():
@@ -145,6 +154,7 @@ class Study:
             message = unknown_name("profile", name, profile_names())
             raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
         source.merge_under(path, profile)
+        return True
 
 
 def load_study(path: Path, settings: Sequence[str] = ()) -> Study:

@@ -96,7 +96,7 @@ def test_the_overview_is_written_as_png_and_svg_and_is_reproducible(
 
 
 def test_a_figure_without_messages_or_rounds_says_so() -> None:
-    text = TEXT.replace("decentralised", "independent").replace(
+    text = TEXT.replace("decentralised", "{kind: independent, aggregate: false}").replace(
         "pre_assigned}", "pre_assigned, timing: asynchronous}"
     )
     figure = scaling_figure(run_sweep(parse_study(text)).to_pandas())

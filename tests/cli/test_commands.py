@@ -82,7 +82,7 @@ def test_schema_and_list_name_every_plugin() -> None:
     schema = json.loads(teamsim("schema").stdout)
     assert "topology" in schema["$defs"]
     listed = teamsim("list").stdout
-    assert "topology: centralised, decentralised, independent, single" in listed
+    assert "topology: blackboard, centralised, decentralised, gossip, hierarchical" in listed
     assert "claude-sonnet-4-6" in listed
 
 

@@ -24,13 +24,13 @@ def chain(length: int, beside: int = 0) -> list[dict[str, object]]:
 
 def test_pre_assignment_keeps_chains_together_and_deals_the_rest_in_turn() -> None:
     graph = TaskGraph.of([Task.model_validate(t) for t in chain(3, beside=3)])
-    assert PreAssigned().deal(graph, 2) == [0, 0, 0, 1, 0, 1]
-    assert PreAssigned(keep_chains=False).deal(graph, 2) == [0, 1, 0, 1, 0, 1]
+    assert PreAssigned().owners(graph, 2) == [0, 0, 0, 1, 0, 1]
+    assert PreAssigned(keep_chains=False).owners(graph, 2) == [0, 1, 0, 1, 0, 1]
 
 
 def test_a_task_goes_to_the_agent_of_its_last_dependency() -> None:
     tasks = [Task(id="a"), Task(id="b"), Task(id="c", dependencies=("a", "b"))]
-    assert PreAssigned().deal(TaskGraph.of(tasks), 2) == [0, 1, 1]
+    assert PreAssigned().owners(TaskGraph.of(tasks), 2) == [0, 1, 1]
 
 
 def test_an_owner_may_do_a_chain_in_one_call_and_its_claims_count_as_blocked() -> None:
@@ -154,11 +154,11 @@ def test_random_effects_make_slow_runs_and_slow_agents() -> None:
 
 def test_a_write_conflicts_once_for_each_overlap() -> None:
     board = Board(TaskGraph.of([Task(id="a")]))
-    assert board.write(0, agent=0, read_s=0, now=1) == FIRST
-    assert board.write(0, agent=1, read_s=0, now=2) == CONFLICT
-    assert board.write(0, agent=2, read_s=0, now=3) == REWRITE  # the same overlap
-    assert board.write(0, agent=0, read_s=3, now=4) == REWRITE  # read after the last write
-    assert board.write(0, agent=1, read_s=3, now=5) == CONFLICT
+    assert board.write(0, agent=0, task=0, read_s=0, now=1) == FIRST
+    assert board.write(0, agent=1, task=1, read_s=0, now=2) == CONFLICT
+    assert board.write(0, agent=2, task=2, read_s=0, now=3) == REWRITE  # the same overlap
+    assert board.write(0, agent=0, task=0, read_s=3, now=4) == REWRITE  # read after the last write
+    assert board.write(0, agent=1, task=1, read_s=3, now=5) == CONFLICT
 
 
 def test_a_pool_of_tasks_keeps_order_under_removal() -> None:

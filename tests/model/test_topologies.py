@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from analysis.laws import fit_power_law
@@ -90,6 +91,6 @@ def test_a_topology_names_only_agents_that_exist(name: str) -> None:
     registry = next(r for r in REGISTRIES if r.family == "topology")
     topology = registry.get(name)()
     for n in (1, 2, 7):
-        agents = set(range(n + topology.has_coordinator))
-        for channel in topology.channels(n):
+        agents = set(range(len(topology.managers(n))))
+        for channel in topology.channels(n, np.random.default_rng(1)):
             assert set(channel.senders) | set(channel.receivers) <= agents

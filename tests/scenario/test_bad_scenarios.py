@@ -80,7 +80,7 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         (changed(WORK, CYCLE), ["file.yaml:9: workload:", "the dependencies form a cycle: "]),
         (
             changed("topology: decentralised", "topology: decentralized"),
-            ["file.yaml:6: topology:", "did you mean 'decentralised'?", "allowed: centralised,"],
+            ["file.yaml:6: topology:", "did you mean 'decentralised'?", "allowed: blackboard,"],
         ),
         (
             changed("base: 3}", "base: 3}\n    errors: {probability: 1.2}"),
@@ -98,14 +98,14 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         ("name: !!python/object:os.system x\n", ["not YAML"]),
         (
             changed("  agent:\n    latency: {kind: seconds, base: 3}\n", ""),
-            ["team.agent: this field"],
+            ["file.yaml:3: team: a team of 'size' agents needs 'agent'"],
         ),
         (
             changed("latency: {kind: seconds, base: 3}", "profile: claude-sonnet"),
             ["file.yaml:5: team.agent.profile: unknown profile", "did you mean 'claude-sonnet"],
         ),
         (changed("base: 3", "base: .inf"), ["finite number"]),
-        (changed("decentralised", "single"), ["'single' is one agent alone", "team.size is 2"]),
+        (changed("decentralised", "single"), ["'single' is one agent alone", "the team has 2 workers"]),
         (GOOD + "sweep: {team.size: 3}\n", ["file.yaml:10: sweep.team.size: an axis is a list"]),
         (GOOD + "sweep: {team.size: [1, 0]}\n", ["file.yaml:10: team.size:", "found 0"]),
         (GOOD + "sweep:\n  team.sise: [1]\n", ["file.yaml:11: team.sise: unknown key"]),

@@ -1,5 +1,11 @@
 """Coordination protocols: how work reaches agents. A file a kind, named as in YAML."""
 
-from simulator.model.protocols._protocol import EVERYONE, SOMEONE, Dispatcher, Protocol
+from simulator.model.protocols._protocol import (
+    EVERYONE,
+    SOMEONE,
+    Dispatcher,
+    Protocol,
+    Setting,
+)
 
-__all__ = ["EVERYONE", "SOMEONE", "Dispatcher", "Protocol"]
+__all__ = ["EVERYONE", "SOMEONE", "Dispatcher", "Protocol", "Setting"]

@@ -2,36 +2,133 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Self
 
 from simulator.model.board import Board
-from simulator.model.streams import Draw, Purpose
+from simulator.model.metrics import Metrics
+from simulator.model.streams import Draw, Entity, Purpose, Streams, number_of
 from simulator.registry import Plugin
-from simulator.scenario.agent import Behaviour
+from simulator.scenario.agent import Agent
 
 SOMEONE, EVERYONE = -1, -2
 """Whom a task that can start concerns: any one waiting agent, or all of them."""
 
-UniformsOf = Callable[[int, Purpose], Draw]
-"""Gives the stream of uniforms of an agent, for a purpose."""
+
+@dataclass(frozen=True)
+class Setting:
+    """What a protocol is told about one replication.
+
+    Attributes
+    ----------
+    board : Board
+    specs : sequence of Agent, shape (workers,)
+    managers : sequence of int, shape (workers,)
+        The coordinator that each worker reports to, or a negative number.
+    streams : Streams
+    metrics : Metrics
+        Where steals and expired leases are counted.
+    at : callable
+        ``at(time_s, action)`` does something at a later time.
+    """
+
+    board: Board
+    specs: Sequence[Agent]
+    managers: Sequence[int]
+    streams: Streams
+    metrics: Metrics
+    at: Callable[[float, Callable[[], None]], None]
+    draws: list[Draw] = field(default_factory=list)
+
+    @property
+    def workers(self) -> int:
+        """Number of workers."""
+        return len(self.specs)
+
+    def uniforms(self, agent: int, purpose: Purpose) -> Draw:
+        """Return a worker's stream of uniforms for a purpose."""
+        draw = self.streams.uniforms(Entity.AGENT, agent, purpose)
+        self.draws.append(draw)
+        return draw
+
+    def run_uniforms(self, purpose: Purpose) -> Draw:
+        """Return the run's stream of uniforms for a purpose."""
+        draw = self.streams.uniforms(Entity.RUN, 0, purpose)
+        self.draws.append(draw)
+        return draw
+
+    def choices(self, agent: int) -> Draw:
+        """Return a worker's uniforms for choices, correlated within its family.
+
+        A family's k-th choices share a uniform, which each agent takes with its
+        ``preference_correlation`` and else draws its own.
+        """
+        own = self.uniforms(agent, Purpose.CHOICE)
+        spec = self.specs[agent]
+        correlation = spec.behaviour.preference_correlation
+        if not correlation:
+            return own
+        common = self.streams.uniforms(Entity.FAMILY, number_of(spec.family), Purpose.CHOICE)
+        mixes = self.uniforms(agent, Purpose.PREFERENCE)
+
+        def choice() -> float:
+            mine, ours = own(), common()
+            return ours if mixes() < correlation else mine
+
+        self.draws.append(choice)
+        return choice
 
 
 class Protocol(Plugin):
     """How work reaches agents."""
 
     @abstractmethod
-    def dispatcher(
-        self, board: Board, workers: int, behaviour: Behaviour, uniforms: UniformsOf
-    ) -> Dispatcher:
+    def dispatcher(self, setting: Setting) -> Dispatcher:
         """Return the state of this protocol for one replication."""
 
 
 class Dispatcher(ABC):
-    """The protocol's state in one replication; agents and the engine ask it what to do."""
+    """The protocol's state in one replication; agents and the engine ask it what to do.
+
+    What a protocol needs no answer for, it leaves as it is here.
+    """
 
     works_ahead: bool = False
     """Whether a task may be done in the same call as the tasks it depends on."""
+    gives_answers: ClassVar[bool] = False
+    """Whether the protocol may say what an attempt answers, and decides what a task's is."""
+    has_duties: ClassVar[bool] = False
+    """Whether workers have calls to make that are no attempts at tasks."""
+    has_lead: ClassVar[bool] = False
+    """Whether coordinators hand out the tasks."""
+    calls_idly: ClassVar[bool] = True
+    """Whether an agent that is given nothing may call all the same."""
+    sets_context: ClassVar[bool] = False
+    """Whether the protocol gives agents fresh contexts."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.board = setting.board
+        self.woken: list[int] = []
+        """Agents (or `SOMEONE`, `EVERYONE`) for whom there is something new to do."""
+
+    def fork(self, board: Board) -> Self:
+        """Return an independent copy that works on `board`, a copy of its board."""
+        setting = self.setting
+        shared = [
+            setting.specs,
+            setting.streams,
+            setting.metrics,
+            setting.at,
+            setting.board.graph,
+            *setting.draws,
+        ]
+        memo: dict[int, object] = {id(thing): thing for thing in shared}
+        memo[id(self.board)] = board
+        return copy.deepcopy(self, memo)
 
     @abstractmethod
     def task_ready(self, task: int) -> int:
@@ -57,5 +154,50 @@ class Dispatcher(ABC):
         """Note that an attempt which was allowed has ended, with the task done or to redo."""
 
     @abstractmethod
-    def pick_abandoned(self, agent: int, task: int) -> None:
-        """Note that a chosen task could not be attempted (its dependencies were not done)."""
+    def returned(self, agent: int, task: int) -> None:
+        """Note that a chosen task was not attempted and is still to be done."""
+
+    @abstractmethod
+    def forget(self, task: int) -> None:
+        """Note that a task was done without the protocol, on the other side of a partition."""
+
+    def pick_abandoned(self, agent: int, task: int) -> None:  # noqa: B027 (most need nothing)
+        """Note that a chosen task could not be attempted: its dependencies were not done."""
+
+    def reopen(self, task: int) -> int:
+        """Put a done task on the board again; return whom it concerns."""
+        return self.task_ready(task)
+
+    def answer(self, agent: int, task: int) -> int | None:
+        """Return what the attempt answers; None leaves it to the agent's errors."""
+        return None
+
+    def decide(self, agent: int, task: int, answer: int) -> int | None:
+        """Take in an answer; return the task's once it is decided."""
+        return answer
+
+    def duty(self, agent: int) -> float | None:
+        """Return the work units of a call that `agent` owes besides its tasks, if it does."""
+        return None
+
+    def duty_done(self, agent: int) -> None:  # noqa: B027
+        """Note that the call is made."""
+
+    def is_over(self) -> bool:
+        """Return whether nothing is left to do once all tasks are done."""
+        return True
+
+    def context_of(self, agent: int, tokens: int) -> int:
+        """Return the retained context with which `agent`, who has `tokens` of it, calls."""
+        return tokens
+
+    def lead_wanted(self, manager: int) -> bool:
+        """Return whether a coordinator has something to hand out and somebody to take it."""
+        return False
+
+    def led(self, manager: int, reported: Sequence[int]) -> None:  # noqa: B027
+        """Let a coordinator, whose call ends, hand out work."""
+
+    def waits(self) -> Sequence[str]:
+        """Say what the protocol waits for, for the end of a run that got stuck."""
+        return ()

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 from array import array
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Literal
 
-from simulator.model.board import Board
-from simulator.model.protocols._protocol import Dispatcher, Protocol, UniformsOf
+from simulator.model.protocols._hands import Hands
+from simulator.model.protocols._protocol import Protocol, Setting
 from simulator.model.streams import Purpose
 from simulator.model.tasks import TaskGraph
-from simulator.scenario.agent import Behaviour
 
 
 class PreAssigned(Protocol):
     """Every task has its agent from the start and nobody else touches it.
 
-    Tasks are dealt round robin in topological order. With `keep_chains`, a task with
+    ``deal: round_robin`` deals in topological order. ``deal: longest_first`` gives the task
+    with the longest size to who has least (LPT, Graham 1969). With `keep_chains`, a task with
     dependencies goes to the agent of the last one listed, so that a chain stays together
-    (the rule of the harness of arXiv 2603.12229).
+    (with round robin, the rule of the harness of arXiv 2603.12229).
     """
 
     kind: Literal["pre_assigned"] = "pre_assigned"
+    deal: Literal["round_robin", "longest_first"] = "round_robin"
+    """Who gets the next task."""
     keep_chains: bool = True
     """Give a task to the agent of its last dependency rather than to the next in turn."""
     work_ahead: bool = True
     """Let one call do a task together with the tasks it depends on, in order."""
 
-    def dispatcher(
-        self, board: Board, workers: int, behaviour: Behaviour, uniforms: UniformsOf
-    ) -> Dispatcher:
+    def dispatcher(self, setting: Setting) -> Hands:
         """Return the state of this protocol for one replication."""
-        return _Hands(self, board, workers, behaviour.dependency_blindness, uniforms)
+        return _Dealt(self, setting)
 
-    def deal(self, graph: TaskGraph, workers: int) -> list[int]:
+    def owners(self, graph: TaskGraph, workers: int) -> list[int]:
         """Return the agent of each task, shape (N,)."""
+        if self.deal == "longest_first":
+            return self._longest_first(graph, workers)
         owner, turn = [0] * len(graph), 0
         for task in graph.order:
             needed = graph.dependencies[task]
@@ -45,50 +47,53 @@ class PreAssigned(Protocol):
                 turn += 1
         return owner
 
+    def _longest_first(self, graph: TaskGraph, workers: int) -> list[int]:
+        head = list(range(len(graph)))  # the task whose agent each task goes to
+        weight = list(graph.sizes)
+        if self.keep_chains:
+            for task in graph.order:
+                if graph.dependencies[task]:
+                    head[task] = head[graph.dependencies[task][-1]]
+                    weight[head[task]] += graph.sizes[task]
+        heads = [task for task in range(len(graph)) if head[task] == task]
+        loads = [(0.0, agent) for agent in range(workers)]
+        heapify(loads)
+        owner = [0] * len(graph)
+        for task in sorted(heads, key=lambda each: -weight[each]):
+            load, agent = heappop(loads)
+            owner[task] = agent
+            heappush(loads, (load + weight[task], agent))
+        return [owner[head[task]] for task in range(len(graph))]
 
-class _Hands(Dispatcher):
-    """Each agent's tasks: a heap of those that can start, in topological order."""
 
-    def __init__(
-        self,
-        protocol: PreAssigned,
-        board: Board,
-        workers: int,
-        blindness: float,
-        uniforms: UniformsOf,
-    ) -> None:
+class _Dealt(Hands):
+    """Hands dealt at the start, from which a call may also do what it frees itself."""
+
+    def __init__(self, protocol: PreAssigned, setting: Setting) -> None:
+        super().__init__(setting)
+        board, workers = self.board, setting.workers
         self.works_ahead = protocol.work_ahead
-        self._board = board
-        self._order = board.graph.order
-        self._rank = [0] * len(self._order)
-        for rank, task in enumerate(self._order):
-            self._rank[task] = rank
-        board.owner[:] = array("i", protocol.deal(board.graph, workers))
-        self._ready: list[list[int]] = [[] for _ in range(workers)]
-        self._blindness = blindness
+        board.owner[:] = array("i", protocol.owners(board.graph, workers))
+        self._blindness = [spec.behaviour.dependency_blindness for spec in setting.specs]
         self._waiting: list[list[int]] = [[] for _ in range(workers)]
-        if blindness > 0.0:
-            for task in reversed(self._order):
+        if any(self._blindness):
+            for task in reversed(self.order):
                 if board.missing[task]:
                     self._waiting[board.owner[task]].append(task)
-            self._blind = [uniforms(i, Purpose.DEPENDENCY_BLINDNESS) for i in range(workers)]
-
-    def task_ready(self, task: int) -> int:
-        """Note that `task` can start; it concerns its owner."""
-        owner = self._board.owner[task]
-        heappush(self._ready[owner], self._rank[task])
-        return owner
+            purpose = Purpose.DEPENDENCY_BLINDNESS
+            self._blind = [setting.uniforms(i, purpose) for i in range(workers)]
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's first tasks that can start, and those that the call itself frees."""
-        ready, order = self._ready[agent], self._order
-        if count == 1 and not self._blindness:
+        ready, order = self.ready[agent], self.order
+        blindness = self._blindness[agent]
+        if count == 1 and not blindness:
             return [order[heappop(ready)]] if ready else []
         picks: list[int] = []
         freed: dict[int, int] = {}
         ahead: list[int] = []
         while len(picks) < count:
-            if self._blindness and self._overlooks(agent, picks):
+            if blindness and self._overlooks(agent, picks):
                 continue
             if ahead and (not ready or ahead[0] < ready[0]):
                 task = order[heappop(ahead)]
@@ -106,32 +111,20 @@ class _Hands(Dispatcher):
     def _free_dependents(
         self, agent: int, task: int, freed: dict[int, int], ahead: list[int]
     ) -> None:
-        board = self._board
+        board = self.board
         for other in board.graph.dependents[task]:
             if board.owner[other] == agent:
                 freed[other] = freed.get(other, 0) + 1
                 if freed[other] == board.missing[other]:
-                    heappush(ahead, self._rank[other])
+                    heappush(ahead, self.rank[other])
 
     def _overlooks(self, agent: int, picks: list[int]) -> bool:
-        if self._blind[agent]() >= self._blindness:
+        if self._blind[agent]() >= self._blindness[agent]:
             return False
-        waiting, missing = self._waiting[agent], self._board.missing
+        waiting, missing = self._waiting[agent], self.board.missing
         while waiting and not missing[waiting[-1]]:
             waiting.pop()
         if not waiting or waiting[-1] in picks:
             return False
         picks.append(waiting[-1])
         return True
-
-    def may_attempt(self, agent: int, task: int) -> bool:
-        """Return True: the agent owns the task."""
-        return True
-
-    def attempt_ended(self, agent: int, task: int, done: bool) -> None:
-        """Put a task that failed its tests back in the agent's hand."""
-        if not done:
-            heappush(self._ready[agent], self._rank[task])
-
-    def pick_abandoned(self, agent: int, task: int) -> None:
-        """Do nothing: the task comes back when its dependencies are done."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
-from simulator.model.board import NOBODY, Board, TaskPool
+from simulator.model.board import NOBODY, TaskPool
 from simulator.model.protocols._protocol import (
     EVERYONE,
     SOMEONE,
     Dispatcher,
     Protocol,
-    UniformsOf,
+    Setting,
 )
 from simulator.model.streams import Purpose
-from simulator.scenario.agent import Behaviour
-from simulator.spec import Fraction
+from simulator.spec import Fraction, Positive
 
 
 class SelfClaim(Protocol):
@@ -33,51 +33,47 @@ class SelfClaim(Protocol):
     """Which open task is picked: the first listed, any, or a mixture of the two."""
     noise: Fraction = 0.5
     """With ``choice: noisy``, the probability that a pick is any rather than the first."""
+    lease_s: Positive | None = None
+    """A claim ends after so many seconds, and the task is open again; never when absent."""
 
-    def dispatcher(
-        self, board: Board, workers: int, behaviour: Behaviour, uniforms: UniformsOf
-    ) -> Dispatcher:
+    def dispatcher(self, setting: Setting) -> Dispatcher:
         """Return the state of this protocol for one replication."""
-        return _Claims(self, board, workers, behaviour, uniforms)
+        return _Claims(self, setting)
 
 
 class _Claims(Dispatcher):
     """Open tasks by what hinders them: nothing, a dependency, another agent's claim."""
 
-    def __init__(
-        self,
-        protocol: SelfClaim,
-        board: Board,
-        workers: int,
-        behaviour: Behaviour,
-        uniforms: UniformsOf,
-    ) -> None:
+    def __init__(self, protocol: SelfClaim, setting: Setting) -> None:
+        super().__init__(setting)
+        board, workers = setting.board, setting.workers
         tasks = len(board.graph)
-        self._board = board
         self._immediate = protocol.claims == "immediate"
+        self._lease_s = protocol.lease_s
+        self._claimed_s: dict[int, float] = {}
         self._concerns = SOMEONE if self._immediate else EVERYONE
         self._noise = {"first": 0.0, "random": 1.0, "noisy": protocol.noise}[protocol.choice]
         self._open = TaskPool(tasks)
         self._redo: list[list[int]] = [[] for _ in range(workers)]
-        self._uniform = [uniforms(i, Purpose.CHOICE) for i in range(workers)]
-        self._dependency_blindness = behaviour.dependency_blindness
-        self._claim_blindness = behaviour.claim_blindness
+        self._uniform = [setting.choices(i) for i in range(workers)]
+        habits = [spec.behaviour for spec in setting.specs]
+        self._dependency_blindness = [habit.dependency_blindness for habit in habits]
+        self._claim_blindness = [habit.claim_blindness for habit in habits]
+        self._deference = [habit.deference for habit in habits]
         # The pools of hindered tasks are kept only for agents who overlook the hindrance.
-        self._waiting = TaskPool(tasks) if self._dependency_blindness else None
-        self._claimed = TaskPool(tasks) if self._claim_blindness else None
+        self._waiting = TaskPool(tasks) if any(self._dependency_blindness) else None
+        self._claimed = TaskPool(tasks) if any(self._claim_blindness) else None
         if self._waiting is not None:
             for task in range(tasks):
                 if board.missing[task]:
                     self._waiting.add(task)
             purpose = Purpose.DEPENDENCY_BLINDNESS
-            self._overlooks_dependency = [uniforms(i, purpose) for i in range(workers)]
+            self._overlooks_dependency = [setting.uniforms(i, purpose) for i in range(workers)]
         if self._claimed is not None:
             purpose = Purpose.CLAIM_BLINDNESS
-            self._overlooks_claim = [uniforms(i, purpose) for i in range(workers)]
-        self._deference = behaviour.deference
-        self._workers = workers
-        if self._deference:
-            self._defers = [uniforms(i, Purpose.DEFERENCE) for i in range(workers)]
+            self._overlooks_claim = [setting.uniforms(i, purpose) for i in range(workers)]
+        if any(self._deference):
+            self._defers = [setting.uniforms(i, Purpose.DEFERENCE) for i in range(workers)]
         self._sees_all = self._waiting is None and self._claimed is None
 
     def task_ready(self, task: int) -> int:
@@ -90,8 +86,9 @@ class _Claims(Dispatcher):
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's own unfinished tasks, then open ones as the policy picks them."""
         redo = self._redo[agent]
-        scarce = self._deference > 0.0 and not redo and len(self._open) < self._workers
-        if scarce and self._defers[agent]() < self._deference:
+        deference = self._deference[agent]
+        scarce = deference > 0.0 and not redo and len(self._open) < len(self._redo)
+        if scarce and self._defers[agent]() < deference:
             return None
         picks = redo[:count]
         missing = count - len(picks)
@@ -102,7 +99,7 @@ class _Claims(Dispatcher):
                 picks += self._pick_blindly(agent, missing, picks)
         if self._immediate:
             for task in picks:
-                if self._board.owner[task] == NOBODY and not self._board.missing[task]:
+                if self.board.owner[task] == NOBODY and not self.board.missing[task]:
                     self._claim(agent, task)
         return picks
 
@@ -149,10 +146,10 @@ class _Claims(Dispatcher):
         """Return the pool that the next pick is from, by what the agent overlooks."""
         claimed, waiting = self._claimed, self._waiting
         others_hold = claimed is not None and len(claimed) > len(self._redo[agent])
-        if others_hold and self._overlooks_claim[agent]() < self._claim_blindness:
+        if others_hold and self._overlooks_claim[agent]() < self._claim_blindness[agent]:
             assert claimed is not None
             return claimed
-        if waiting and self._overlooks_dependency[agent]() < self._dependency_blindness:
+        if waiting and self._overlooks_dependency[agent]() < self._dependency_blindness[agent]:
             # Blind to dependencies, all open tasks look alike.
             everything = len(waiting) + len(self._open)
             if self._uniform[agent]() * everything < len(waiting):
@@ -160,14 +157,35 @@ class _Claims(Dispatcher):
         return self._open
 
     def _claim(self, agent: int, task: int) -> None:
-        self._board.owner[task] = agent
+        self.board.owner[task] = agent
         self._open.discard(task)
         if self._claimed is not None:
             self._claimed.add(task)
+        if self._lease_s is not None:
+            self._claimed_s[task] = now = self.board.now
+            self.setting.at(now + self._lease_s, partial(self._expire, task, now))
+
+    def _expire(self, task: int, claimed_s: float) -> None:
+        """Open the task again if that claim still holds it."""
+        if self.board.done[task] or self._claimed_s.get(task) != claimed_s:
+            return
+        owner = self.board.owner[task]
+        if task in self._redo[owner]:
+            self._redo[owner].remove(task)
+        self._release(task)
+        self._open.add(task)
+        self.setting.metrics.lease_expiries += 1
+        self.woken.append(self._concerns)
+
+    def _release(self, task: int) -> None:
+        self.board.owner[task] = NOBODY
+        self._claimed_s.pop(task, None)
+        if self._claimed is not None:
+            self._claimed.discard(task)
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Claim `task` if nobody holds it; return whether `agent` holds it then."""
-        owner = self._board.owner[task]
+        owner = self.board.owner[task]
         if owner == NOBODY:
             self._claim(agent, task)
             return True
@@ -185,5 +203,21 @@ class _Claims(Dispatcher):
         if self._claimed is not None:
             self._claimed.discard(task)
 
-    def pick_abandoned(self, agent: int, task: int) -> None:
-        """Do nothing: a blocked claim claims nothing."""
+    def returned(self, agent: int, task: int) -> None:
+        """Leave a claimed task to its owner; one that was not claimed is open as before."""
+        redo = self._redo[agent]
+        if self.board.owner[task] == agent and not self.board.done[task] and task not in redo:
+            redo.append(task)
+
+    def forget(self, task: int) -> None:
+        """Take the task off the board."""
+        owner = self.board.owner[task]
+        self._open.discard(task)
+        if owner != NOBODY and task in self._redo[owner]:
+            self._redo[owner].remove(task)
+        self._release(task)
+
+    def reopen(self, task: int) -> int:
+        """Put a done task on the list of open ones again."""
+        self._release(task)
+        return self.task_ready(task)

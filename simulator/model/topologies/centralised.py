@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from collections.abc import Sequence
+from typing import Literal
 
-from simulator.model.topologies._topology import Channel, Topology
+import numpy as np
+
+from simulator.model.topologies._topology import NO_MANAGER, Channel, Topology
 
 
 class Centralised(Topology):
@@ -15,11 +18,13 @@ class Centralised(Topology):
     worker waits for the answer: a closed queue with one server.
     """
 
-    has_coordinator: ClassVar[bool] = True
-
     kind: Literal["centralised"] = "centralised"
 
-    def channels(self, workers: int) -> list[Channel]:
+    def managers(self, workers: int) -> Sequence[int]:
+        """Return the orchestrator for every worker."""
+        return [workers] * workers + [NO_MANAGER]
+
+    def channels(self, workers: int, rng: np.random.Generator) -> list[Channel]:
         """Return the workers' way up and the orchestrator's way down."""
         everybody, orchestrator = range(workers), (workers,)
         return [

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+
 from simulator.model.topologies._topology import Channel, Topology
 
 
@@ -12,7 +14,7 @@ class Decentralised(Topology):
 
     kind: Literal["decentralised"] = "decentralised"
 
-    def channels(self, workers: int) -> list[Channel]:
+    def channels(self, workers: int, rng: np.random.Generator) -> list[Channel]:
         """Return one channel on which all send and all listen."""
         everybody = range(workers)
         return [Channel(senders=everybody, receivers=everybody)]

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from simulator.model.topologies._topology import Channel, Topology
+import numpy as np
+
+from simulator.model.topologies._topology import NO_MANAGER, Channel, Topology
 
 
 class Independent(Topology):
-    """Agents that share the task board and send no messages."""
+    """Agents that work in parallel without messages; what they did is aggregated once.
+
+    The aggregator is a coordinator with one call, after the last task is done, in which it
+    reads one message of each worker. One worker alone needs none.
+    """
 
     kind: Literal["independent"] = "independent"
+    aggregate: bool = True
+    """Whether there is an aggregator."""
 
-    def channels(self, workers: int) -> list[Channel]:
+    @property
+    def aggregates(self) -> bool:
+        """Whether the coordinator makes one call, when all tasks are done, and no other."""
+        return self.aggregate
+
+    def managers(self, workers: int) -> Sequence[int]:
+        """Return no manager for the workers; the aggregator comes after them."""
+        return [NO_MANAGER] * (workers + (self.aggregate and workers > 1))
+
+    def channels(self, workers: int, rng: np.random.Generator) -> list[Channel]:
         """Return no channels."""
         return []

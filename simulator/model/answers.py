@@ -1,0 +1,78 @@
+"""Whether an attempt goes wrong: tasks are hard, contexts full, and agents of a family alike.
+
+The error probability of a task is beta distributed over tasks. An agent's state (drift, its
+context, the effects of the run and of the agent) shifts it on the logit scale.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.special import logit, ndtr, ndtri
+from scipy.stats import beta
+
+from simulator.distributions import Floats
+from simulator.model.streams import Entity, Purpose, Streams, number_of
+from simulator.scenario.agent import Errors
+
+_TINY = 2.0**-53
+CORRECT = 0
+
+
+class Difficulty:
+    """The draws that all agents share: how hard each task is, and common-mode errors.
+
+    Parameters
+    ----------
+    tasks : int
+        N.
+    family_similarity : float
+        Correlation, on a normal scale, of a task's difficulty between two families.
+    streams : Streams
+    """
+
+    def __init__(self, tasks: int, family_similarity: float, streams: Streams) -> None:
+        self._tasks = tasks
+        self._similarity = family_similarity
+        self._streams = streams
+        self._shifts: dict[tuple[str, float, float], Sequence[float]] = {}
+        self._common: dict[str, Sequence[float]] = {}
+
+    def shifts(self, family: str, errors: Errors) -> Sequence[float] | None:
+        """Return what each task adds to the logit of its error probability, shape (N,).
+
+        None where all tasks are alike.
+        """
+        p, rho = errors.probability.probability, errors.difficulty_correlation
+        if rho == 0.0 or p in (0.0, 1.0):
+            return None
+        key = (family, p, rho)
+        if key not in self._shifts:
+            # Mean p and intra-class correlation rho: a + b = 1 / rho - 1 (Griffiths 1973).
+            both = 1.0 / rho - 1.0
+            drawn = beta.ppf(self._hardness(family), p * both, (1.0 - p) * both)
+            logits = logit(np.clip(drawn, 1e-15, 1.0 - 1e-15)) - logit(p)
+            self._shifts[key] = array("d", logits.tobytes())
+        return self._shifts[key]
+
+    def _hardness(self, family: str) -> Floats:
+        """Return each task's difficulty for a family, uniform on (0, 1), shape (N,)."""
+        own = self._uniforms(Entity.FAMILY, number_of(family), Purpose.DIFFICULTY)
+        if self._similarity == 0.0:
+            return own
+        shared = self._uniforms(Entity.RUN, 0, Purpose.DIFFICULTY)
+        weight = self._similarity
+        mixed = np.sqrt(weight) * ndtri(shared) + np.sqrt(1.0 - weight) * ndtri(own)
+        return np.asarray(ndtr(mixed), dtype=np.float64)
+
+    def common_rolls(self, family: str) -> Sequence[float]:
+        """Return the uniform by which a family's attempts at each task go wrong together."""
+        if family not in self._common:
+            rolls = self._uniforms(Entity.FAMILY, number_of(family), Purpose.COMMON_ERROR)
+            self._common[family] = array("d", rolls.tobytes())
+        return self._common[family]
+
+    def _uniforms(self, entity: Entity, index: int, purpose: Purpose) -> Floats:
+        return np.maximum(self._streams.block(entity, index, purpose, 0, self._tasks), _TINY)

@@ -1,0 +1,117 @@
+"""Calls that are more than their service: refused, locked out, committed, cut off.
+
+A call goes through phases, and every second of it is booked as one of them: waiting, in
+service, or reading from and writing to the workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+from simulator.model.agent import SERVING, WAITING, AgentState
+from simulator.model.trace import Event, Row
+
+if TYPE_CHECKING:
+    from simulator.model.team import TeamState
+
+Step = float | None
+"""Seconds until a call goes on; None until the agent is resumed."""
+
+
+class CallSteps:
+    """Takes calls through their phases.
+
+    Parameters
+    ----------
+    team : TeamState
+    """
+
+    def __init__(self, team: TeamState) -> None:
+        self._team = team
+
+    def of(self, agent: AgentState) -> Iterator[Step]:
+        """Yield the seconds until the call goes on, None until it is resumed, up to its end.
+
+        The engine sets the team's ``now`` before each step.
+        """
+        team = self._team
+        service_s, agent.duration_s, agent.served_s = agent.duration_s, 0.0, 0.0
+        if (yield from self._is_admitted(agent)):
+            agent.duration_s = service_s * team.provider.pace(team.now)
+            if agent.picks:
+                yield from team.workspace.call(agent)
+            else:
+                yield from team.workspace.serve(agent, agent.duration_s)
+            self.enter(agent, WAITING)
+            agent.duration_s = agent.served_s
+            team.provider.finished()
+        else:
+            agent.failed = True
+        while agent.side and not team.minority_goes_on:
+            yield from self.wait(agent, "partition", None)
+        self.enter(agent, WAITING)
+
+    def _is_admitted(self, agent: AgentState) -> Generator[Step, None, bool]:
+        """Ask the provider until it takes the call in; return False if the client gives up."""
+        team = self._team
+        provider, metrics = team.provider, team.metrics
+        if not provider.spec.refuses:
+            return True
+        retries = 0
+        while True:
+            after_s = provider.refusal(agent.uncached, agent.cached, agent.output, team.now)
+            if after_s is None:
+                return True
+            metrics.rate_limits += 1
+            yield from self.wait(agent, "rate_limit", provider.pause_s(retries, after_s))
+            if retries == provider.spec.retry.max_retries:
+                metrics.failed_calls += 1
+                return False
+            retries += 1
+            metrics.retries += 1
+
+    def enter(self, agent: AgentState, phase: int) -> None:
+        """End the agent's phase, book its time, and begin `phase`."""
+        team = self._team
+        elapsed_s = team.now - agent.since_s
+        if agent.phase == SERVING:
+            agent.served_s += elapsed_s
+        elif agent.phase == WAITING:
+            agent.waited_s += elapsed_s
+        else:
+            team.metrics.coordination_s += elapsed_s
+            if team.trace is not None and elapsed_s > 0.0:
+                where = (agent.index, team.round, agent.call)
+                team.trace.add(Row(team.now, Event.COMMIT, *where, duration_s=elapsed_s))
+        agent.phase = phase
+        agent.since_s = team.now
+
+    def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
+        """Wait so many seconds, or until resumed, and book it under `why`."""
+        self.enter(agent, WAITING)
+        agent.waits_for = why
+        yield seconds
+        self._book_wait(agent)
+
+    def _book_wait(self, agent: AgentState) -> None:
+        team, why = self._team, agent.waits_for
+        elapsed_s = team.now - agent.since_s
+        agent.waits_for = ""
+        if why == "rate_limit":
+            team.metrics.rate_limited_s += elapsed_s
+        elif why == "lock":
+            team.metrics.lock_wait_s += elapsed_s
+        else:
+            team.metrics.partition_wait_s += elapsed_s
+        if team.trace is not None:
+            where = (agent.index, team.round, agent.call)
+            team.trace.add(Row(team.now, Event.WAIT, *where, duration_s=elapsed_s, outcome=why))
+        self.enter(agent, WAITING)
+
+    def cut_off(self, agent: AgentState) -> None:
+        """End a call in flight as it stands."""
+        if agent.waits_for:
+            self._book_wait(agent)
+        self.enter(agent, WAITING)
+        agent.duration_s = agent.served_s

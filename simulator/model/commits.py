@@ -1,0 +1,260 @@
+"""What a call that attempts tasks does to the board when it ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.model.agent import AgentState
+from simulator.model.answers import CORRECT
+from simulator.model.board import CONFLICT, FIRST, NOBODY
+from simulator.model.streams import Entity, Purpose
+from simulator.model.trace import Event, Row
+from simulator.model.workspaces.last_writer_wins import LastWriterWins
+
+if TYPE_CHECKING:
+    from simulator.model.team import TeamState
+    from simulator.model.workspaces import Workspace
+
+
+class Commits:
+    """Claims, attempts, faults and writes, against the board as it is when a call ends.
+
+    Parameters
+    ----------
+    team : TeamState
+    workspace : Workspace
+    """
+
+    def __init__(self, team: TeamState, workspace: Workspace) -> None:
+        self._team = team
+        self._metrics = team.metrics
+        self._graph = team.board.graph
+        self._is_plain = not team.dispatcher.gives_answers
+        self._hands_off = any(agent.spec.errors.hand_off for agent in team.workers)
+        self._faults_exist = False
+        self._loss = 0.0
+        if isinstance(workspace, LastWriterWins) and self._graph.artifacts is not None:
+            self._loss = workspace.loss
+        self._rolls_loss = team.streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
+        self.wait_sum_s = 0.0
+        """Seconds that finished tasks have waited since they could start."""
+
+    def commit(self, agent: AgentState, now: float) -> list[int]:
+        """Commit the tasks that the agent has picked; return those that can start because of it."""
+        board, picks, sizes = agent.board, agent.picks, self._graph.sizes
+        self._metrics.attempts += len(picks)
+        share_s = agent.duration_s / agent.work
+        freed: list[int] = []
+        if agent.rejected:
+            picks = self._take_back(agent, share_s, now)
+        # Claims are made before the call's own results are on the board.
+        blocked = [task for task in picks if board.missing[task] and not board.done[task]]
+        if not blocked:
+            for task in picks:
+                self._try(agent, task, share_s * sizes[task], now, freed)
+            return freed
+        self._note_blocked(agent, blocked, now)
+        works_ahead = agent.dispatcher.works_ahead
+        tried = set()
+        for task in picks:
+            seconds = share_s * sizes[task]
+            if board.missing[task] or (task in blocked and not works_ahead):
+                agent.dispatcher.pick_abandoned(agent.index, task)
+                self._waste(agent, task, seconds, now, "blocked")
+            else:
+                self._try(agent, task, seconds, now, freed)
+                tried.add(task)
+        # What the call freed and tried itself concerns nobody any more.
+        if self._team.trace is not None:
+            for task in tried.intersection(freed):
+                self._team.trace.add(Row(now, Event.TASK_READY, task=task))
+        return [task for task in freed if task not in tried]
+
+    def _take_back(self, agent: AgentState, share_s: float, now: float) -> list[int]:
+        """Waste what the workspace has refused; return the other picks."""
+        rejected, agent.rejected = agent.rejected, set()
+        for task in rejected:
+            seconds = share_s * self._graph.sizes[task]
+            self._metrics.wasted_s += seconds
+            agent.dispatcher.returned(agent.index, task)
+            if self._team.trace is not None:
+                self._trace_attempt(agent, task, seconds, now, "refused")
+        return [task for task in agent.picks if task not in rejected]
+
+    def _try(
+        self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
+    ) -> None:
+        """Attempt a task whose dependencies are done, unless somebody else has it."""
+        if not agent.board.done[task] and agent.dispatcher.may_attempt(agent.index, task):
+            self._attempt(agent, task, seconds, now, freed)
+        else:
+            self._metrics.duplicate_attempts += 1
+            self._metrics.duplicate_effects += not self._team.is_idempotent
+            self._waste(agent, task, seconds, now, "duplicate")
+
+    def _waste(
+        self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
+    ) -> None:
+        self._metrics.wasted_s += seconds
+        self._write(agent, task, now)
+        if self._team.trace is not None:
+            self._trace_attempt(agent, task, seconds, now, outcome)
+
+    def _note_blocked(self, agent: AgentState, blocked: list[int], now: float) -> None:
+        self._metrics.blocked_claims += len(blocked)
+        if self._team.trace is not None:
+            for task in blocked:
+                row = Row(now, Event.CLAIM_BLOCKED, agent.index, self._team.round, agent.call, task)
+                self._team.trace.add(row)
+
+    def _attempt(
+        self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
+    ) -> None:
+        board, metrics = agent.board, self._metrics
+        is_rework = board.failures[task] > 0
+        if is_rework:
+            metrics.rework_s += seconds
+        else:
+            metrics.work_s += seconds
+        if self._team.other_side is not None and board is self._team.other_side.board:
+            self._team.other_side.note(task, seconds, is_rework)
+        self._write(agent, task, now)
+        answer, is_tested = self._answer(agent, task)
+        if answer and is_tested and agent.rolls_detection() < agent.spec.errors.detection:
+            metrics.failed_tests += 1
+            redo = self.reject(agent, task, True, now, freed)
+            outcome = "failed_test" if redo else "given_up"
+        else:
+            if not answer and (self._faults_exist or self._hands_off or agent.outdated):
+                answer = int(self._inherits_fault(agent, task))
+            outcome = self._hand_in(agent, task, answer, now, freed)
+        if self._team.trace is not None:
+            self._trace_attempt(agent, task, seconds, now, outcome)
+
+    def _answer(self, agent: AgentState, task: int) -> tuple[int, bool]:
+        """Return what the attempt answers, and whether tests look at it."""
+        if not self._is_plain:
+            answer = agent.dispatcher.answer(agent.index, task)
+            if answer is not None:
+                return answer, False  # nobody tests an opinion
+        return agent.answer(task), True
+
+    def _hand_in(
+        self, agent: AgentState, task: int, answer: int, now: float, freed: list[int]
+    ) -> str:
+        """Take an answer to the vote, the review or the board, as there is one."""
+        decided = agent.dispatcher.decide(agent.index, task, answer)
+        if decided is None:
+            return "answer"
+        if self._team.reviews.wanted:
+            self._team.reviews.submit(agent, task, decided)
+            return "submitted"
+        return self.settle(agent, task, decided, now, freed)
+
+    def reject(
+        self, agent: AgentState, task: int, is_faulty: bool, now: float, freed: list[int]
+    ) -> bool:
+        """Send a task back to be done again; return False if it is given up as it is."""
+        agent.board.failures[task] += 1
+        most = agent.spec.errors.max_attempts
+        if most is not None and agent.board.failures[task] >= most:
+            self.settle(agent, task, int(is_faulty), now, freed, is_faulty)
+            return False
+        agent.dispatcher.attempt_ended(agent.index, task, False)
+        return True
+
+    def settle(
+        self,
+        agent: AgentState,
+        task: int,
+        answer: int,
+        now: float,
+        freed: list[int],
+        is_known: bool = False,
+    ) -> str:
+        """Mark a task done; return what the trace calls it. `is_known`: a fault that is known."""
+        board, metrics = agent.board, self._metrics
+        if answer != CORRECT:
+            board.faulty[task] = 1
+            self._faults_exist = True
+            metrics.faulty_detected += is_known
+            metrics.faulty_undetected += not is_known
+        else:
+            board.faulty[task] = 0
+            metrics.tasks_correct += 1
+        agent.dispatcher.attempt_ended(agent.index, task, True)
+        freed += board.complete(task, agent.index, now)
+        metrics.tasks_done += 1
+        waited_s = agent.started_s - board.ready_s[task]
+        if waited_s > 0.0:  # below 0 where a call worked ahead
+            self.wait_sum_s += waited_s
+        return "faulty" if answer != CORRECT else "done"
+
+    def _inherits_fault(self, agent: AgentState, task: int) -> bool:
+        """Return whether what the task builds on is faulty, outdated or misunderstood."""
+        board, errors = agent.board, agent.spec.errors
+        if task in agent.outdated and agent.rolls_propagation() < errors.propagation:
+            return True
+        for needed in board.graph.dependencies[task]:
+            if board.faulty[needed] and agent.rolls_propagation() < errors.propagation:
+                return True
+            other = board.doer[needed] != agent.index
+            if errors.hand_off and other and agent.rolls_hand_off() < errors.hand_off:
+                return True
+        return False
+
+    def _write(self, agent: AgentState, task: int, now: float) -> None:
+        board = agent.board
+        artifacts = board.graph.artifacts
+        for artifact in (task,) if artifacts is None else artifacts[task]:
+            other = board.writer(artifact) if self._team.trace is not None else NOBODY
+            if self._loss:
+                self._overwrite(agent, task, artifact, now)
+            outcome = board.write(artifact, agent.index, task, agent.started_s, now)
+            if outcome != FIRST:
+                self._metrics.rewrites += 1
+                self._metrics.concurrent_writes += outcome == CONFLICT
+            if self._team.trace is not None:
+                where = (agent.index, self._team.round, agent.call, None, artifact)
+                said = "first" if outcome == FIRST else "rewrite"
+                self._team.trace.add(Row(now, Event.WRITE, *where, outcome=said))
+                if outcome == CONFLICT:
+                    self._team.trace.add(Row(now, Event.CONFLICT, *where, peer=other))
+
+    def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
+        """Undo what the write overwrites unseen: it is done again if its tests find the loss."""
+        board, metrics = agent.board, self._metrics
+        lost = board.overwritten(artifact, agent.index, agent.started_s)
+        if lost in (NOBODY, task) or not board.done[lost]:
+            return
+        if self._rolls_loss() >= self._loss:
+            return
+        metrics.lost_updates += 1
+        loser = self._team.agents[board.doer[lost]]
+        was_faulty = bool(board.faulty[lost])
+        outcome = "faulty"
+        if loser.rolls_detection() < loser.spec.errors.detection:
+            outcome = "redo"
+            metrics.tasks_done -= 1
+            if was_faulty:
+                metrics.faulty_undetected -= 1
+            else:
+                metrics.tasks_correct -= 1
+            board.undo(lost)
+            self._team.woken.append(agent.dispatcher.reopen(lost))
+        elif not was_faulty:
+            board.faulty[lost] = 1
+            self._faults_exist = True
+            metrics.tasks_correct -= 1
+            metrics.faulty_undetected += 1
+        if self._team.trace is not None:
+            where = (agent.index, self._team.round, agent.call, lost, artifact)
+            said = f"{outcome}_was_faulty" if was_faulty else outcome
+            self._team.trace.add(Row(now, Event.LOST, *where, outcome=said))
+
+    def _trace_attempt(
+        self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
+    ) -> None:
+        assert self._team.trace is not None
+        where = (agent.index, self._team.round, agent.call, task)
+        self._team.trace.add(Row(now, Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome))

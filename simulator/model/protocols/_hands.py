@@ -1,0 +1,55 @@
+"""Hands: the tasks of each agent that can start, the base of protocols that deal tasks out."""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+
+from simulator.model.protocols._protocol import Dispatcher, Setting
+
+
+class Hands(Dispatcher):
+    """Each agent's tasks: a heap of those that can start, in topological order.
+
+    ``board.owner`` says whose a task is; a subclass sets it.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self.order = self.board.graph.order
+        self.rank = [0] * len(self.order)
+        for rank, task in enumerate(self.order):
+            self.rank[task] = rank
+        self.ready: list[list[int]] = [[] for _ in range(setting.workers)]
+
+    def task_ready(self, task: int) -> int:
+        """Note that `task` can start; it concerns its owner."""
+        owner = self.board.owner[task]
+        heappush(self.ready[owner], self.rank[task])
+        return owner
+
+    def choose(self, agent: int, count: int) -> list[int] | None:
+        """Return the agent's first tasks that can start."""
+        ready, order = self.ready[agent], self.order
+        return [order[heappop(ready)] for _ in range(min(count, len(ready)))]
+
+    def may_attempt(self, agent: int, task: int) -> bool:
+        """Return True: the agent owns the task."""
+        return True
+
+    def attempt_ended(self, agent: int, task: int, done: bool) -> None:
+        """Put a task that failed its tests back in the agent's hand."""
+        if not done:
+            heappush(self.ready[self.board.owner[task]], self.rank[task])
+
+    def returned(self, agent: int, task: int) -> None:
+        """Put the task back in the agent's hand."""
+        ready, rank = self.ready[self.board.owner[task]], self.rank[task]
+        if not self.board.missing[task] and not self.board.done[task] and rank not in ready:
+            heappush(ready, rank)
+
+    def forget(self, task: int) -> None:
+        """Take the task out of its owner's hand."""
+        owner, rank = self.board.owner[task], self.rank[task]
+        if owner >= 0 and rank in self.ready[owner]:
+            self.ready[owner].remove(rank)
+            heapify(self.ready[owner])

@@ -1,0 +1,114 @@
+"""A lead hands out the tasks, one call of its own at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from simulator.model.board import NOBODY
+from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
+
+
+class LeadAssign(Protocol):
+    """Workers do what their coordinator has given them, report, and wait for more.
+
+    Assignments are made in the coordinator's calls: it is an agent that takes time, and
+    without a coordinator there is no work. Who is given nothing is not called.
+    """
+
+    kind: Literal["lead_assign"] = "lead_assign"
+    tasks_each: Annotated[int, Field(ge=1)] = 1
+    """Tasks that a worker is given at a time."""
+    order: Literal["listed", "longest_first"] = "listed"
+    """Which of the tasks that can start are given first."""
+
+    def problem_in(self, scenario: Any) -> str | None:
+        """Return a message if nobody leads."""
+        topology, workers = scenario.topology, scenario.team.worker_count
+        if len(topology.managers(workers)) > workers and not topology.aggregates:
+            return None
+        return (
+            f"protocol 'lead_assign' needs a coordinator, and topology {topology.kind!r} has none "
+            "(use centralised, hierarchical or hybrid)"
+        )
+
+    def dispatcher(self, setting: Setting) -> Dispatcher:
+        """Return the state of this protocol for one replication."""
+        return _Lead(self, setting)
+
+
+class _Lead(Dispatcher):
+    has_lead: ClassVar[bool] = True
+    calls_idly: ClassVar[bool] = False
+
+    def __init__(self, protocol: LeadAssign, setting: Setting) -> None:
+        super().__init__(setting)
+        graph, workers = self.board.graph, setting.workers
+        self._each = protocol.tasks_each
+        self._first = [0.0] * len(graph)
+        for place, task in enumerate(graph.order):
+            longest = protocol.order == "longest_first"
+            self._first[task] = -graph.sizes[task] if longest else float(place)
+        self._open: list[tuple[float, int]] = []
+        self._hands: list[list[int]] = [[] for _ in range(workers)]
+        self._free: dict[int, dict[int, None]] = {}
+        for worker in range(workers):
+            self._free.setdefault(setting.managers[worker], {})[worker] = None
+
+    def task_ready(self, task: int) -> int:
+        """Put `task` on the list; it concerns a coordinator who has somebody free."""
+        heappush(self._open, (self._first[task], task))
+        return next((lead for lead, free in self._free.items() if free), self.setting.managers[0])
+
+    def lead_wanted(self, manager: int) -> bool:
+        """Return whether there is something to hand out and somebody to take it."""
+        return bool(self._open) and bool(self._free.get(manager))
+
+    def led(self, manager: int, reported: Sequence[int]) -> None:
+        """Give tasks to the coordinator's workers whose hands are empty."""
+        free = self._free.setdefault(manager, {})
+        free.update({worker: None for worker in reported if not self._hands[worker]})
+        while free and self._open:
+            worker = next(iter(free))
+            del free[worker]
+            for _ in range(min(self._each, len(self._open))):
+                task = heappop(self._open)[1]
+                self.board.owner[task] = worker
+                self._hands[worker].append(task)
+            self.woken.append(worker)
+
+    def choose(self, agent: int, count: int) -> list[int]:
+        """Return the first tasks that the agent has been given."""
+        hand = self._hands[agent]
+        picks, hand[:] = hand[:count], hand[count:]
+        return picks
+
+    def may_attempt(self, agent: int, task: int) -> bool:
+        """Return True: the task was given to the agent."""
+        return True
+
+    def attempt_ended(self, agent: int, task: int, done: bool) -> None:
+        """Leave a task that failed its tests in the agent's hand."""
+        if not done:
+            self._hands[agent].append(task)
+            self._free.get(self.setting.managers[agent], {}).pop(agent, None)
+
+    def returned(self, agent: int, task: int) -> None:
+        """Leave the task in the agent's hand."""
+        if not self.board.done[task] and task not in self._hands[agent]:
+            self._hands[agent].append(task)
+
+    def forget(self, task: int) -> None:
+        """Take the task off the list, or out of the hand that it is in."""
+        owner = self.board.owner[task]
+        if owner != NOBODY and task in self._hands[owner]:
+            self._hands[owner].remove(task)
+        self._open = [entry for entry in self._open if entry[1] != task]
+        heapify(self._open)
+
+    def waits(self) -> Sequence[str]:
+        """Say how much the coordinators have not handed out."""
+        return [f"{len(self._open)} tasks are not handed out"] if self._open else []

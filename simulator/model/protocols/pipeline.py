@@ -1,0 +1,27 @@
+"""A pipeline: every agent does one stage and hands on."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Literal
+
+from simulator.model.protocols._hands import Hands
+from simulator.model.protocols._protocol import Protocol, Setting
+
+
+class Pipeline(Protocol):
+    """Agent s does the tasks of stage s (of stage s mod n if there are more stages).
+
+    The stage of a task is the number of tasks before it on its longest chain of dependencies.
+    """
+
+    kind: Literal["pipeline"] = "pipeline"
+
+    def dispatcher(self, setting: Setting) -> Hands:
+        """Return the state of this protocol for one replication."""
+        hands, graph = Hands(setting), setting.board.graph
+        stage = [0] * len(graph)
+        for task in graph.order:
+            stage[task] = max((stage[d] + 1 for d in graph.dependencies[task]), default=0)
+        setting.board.owner[:] = array("i", [s % setting.workers for s in stage])
+        return hands

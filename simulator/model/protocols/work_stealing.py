@@ -1,0 +1,92 @@
+"""Work stealing: who has nothing left takes from another (Blumofe & Leiserson 1999)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+from simulator.model.board import NOBODY
+from simulator.model.protocols._protocol import SOMEONE, Dispatcher, Protocol, Setting
+from simulator.model.streams import Purpose
+
+
+class WorkStealing(Protocol):
+    """Every agent has a deque of tasks that can start.
+
+    It works at one end, on what it has freed last; an agent without work tries the others in
+    random order and takes what has lain longest from the first that has something.
+    """
+
+    kind: Literal["work_stealing"] = "work_stealing"
+    start: Literal["dealt", "one"] = "dealt"
+    """Where the tasks that can start at once are: dealt round robin, or all with agent 0."""
+    amount: Literal["one", "half"] = "one"
+    """How much a thief takes."""
+
+    def dispatcher(self, setting: Setting) -> Dispatcher:
+        """Return the state of this protocol for one replication."""
+        return _Deques(self, setting)
+
+
+class _Deques(Dispatcher):
+    def __init__(self, protocol: WorkStealing, setting: Setting) -> None:
+        super().__init__(setting)
+        self._deal = protocol.start == "dealt"
+        self._half = protocol.amount == "half"
+        self._deques: list[deque[int]] = [deque() for _ in range(setting.workers)]
+        self._rolls = [setting.uniforms(i, Purpose.STEAL) for i in range(setting.workers)]
+        self._turn = 0
+
+    def task_ready(self, task: int) -> int:
+        """Put `task` on the deque of who freed it; anybody may steal it."""
+        agent = self.board.last_doer
+        if agent == NOBODY:
+            agent = self._turn % self.setting.workers if self._deal else 0
+            self._turn += 1
+        self._give(agent, task)
+        return SOMEONE
+
+    def _give(self, agent: int, task: int) -> None:
+        self.board.owner[task] = agent
+        self._deques[agent].append(task)
+
+    def choose(self, agent: int, count: int) -> list[int]:
+        """Return the agent's newest tasks, or what it steals."""
+        own = self._deques[agent]
+        if not own:
+            self._steal(agent)
+        return [own.pop() for _ in range(min(count, len(own)))]
+
+    def _steal(self, thief: int) -> None:
+        others = [i for i in range(self.setting.workers) if i != thief]
+        roll = self._rolls[thief]
+        while others:
+            i = int(roll() * len(others))
+            others[i], others[-1] = others[-1], others[i]
+            victim = self._deques[others.pop()]
+            if victim:
+                amount = (len(victim) + 1) // 2 if self._half else 1
+                self.setting.metrics.steals += amount
+                for _ in range(amount):
+                    self._give(thief, victim.popleft())
+                return
+
+    def may_attempt(self, agent: int, task: int) -> bool:
+        """Return True: only the agent has the task."""
+        return True
+
+    def attempt_ended(self, agent: int, task: int, done: bool) -> None:
+        """Put a task that failed its tests back on the agent's deque."""
+        if not done:
+            self._give(agent, task)
+
+    def returned(self, agent: int, task: int) -> None:
+        """Put the task back on the agent's deque."""
+        if not self.board.done[task] and task not in self._deques[agent]:
+            self._give(agent, task)
+
+    def forget(self, task: int) -> None:
+        """Take the task off the deque that it is on."""
+        owner = self.board.owner[task]
+        if owner != NOBODY and task in self._deques[owner]:
+            self._deques[owner].remove(task)

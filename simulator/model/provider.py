@@ -1,0 +1,130 @@
+"""The provider that serves the model to all agents: shared limits and slow phases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulator.distributions.exponential import Exponential
+from simulator.model.streams import Draw, Entity, Purpose, Streams
+from simulator.scenario.provider import Provider, Retry, SlowPhases
+
+
+class TokenBucket:
+    """A rate limit: `capacity` at most, filled at a steady rate.
+
+    Parameters
+    ----------
+    per_minute : float
+        What flows in.
+    burst_s : float
+        Seconds of the rate that it holds.
+    """
+
+    __slots__ = ("_level", "_rate", "_updated_s", "capacity")
+
+    def __init__(self, per_minute: float, burst_s: float) -> None:
+        self._rate = per_minute / 60.0
+        self.capacity = self._rate * burst_s
+        self._level = self.capacity
+        self._updated_s = 0.0
+
+    def wait_s(self, amount: float, now: float) -> float:
+        """Return the seconds until it holds `amount` (0 if it does).
+
+        What is larger than the bucket passes when it is full, and leaves it in debt.
+        """
+        self._level = min(self.capacity, self._level + self._rate * (now - self._updated_s))
+        self._updated_s = now
+        missing = min(amount, self.capacity) - self._level
+        # A rounding error must not make a caller come back a hair too early for ever.
+        return missing / self._rate if missing > 1e-9 * self.capacity else 0.0
+
+    def take(self, amount: float) -> None:
+        """Take `amount` out."""
+        self._level -= amount
+
+
+class ProviderState:
+    """The provider in one replication.
+
+    Parameters
+    ----------
+    spec : Provider
+    streams : Streams
+    """
+
+    def __init__(self, spec: Provider, streams: Streams) -> None:
+        def bucket(per_minute: float | None) -> TokenBucket | None:
+            return None if per_minute is None else TokenBucket(per_minute, spec.burst_s)
+
+        self.spec = spec
+        self._requests = bucket(spec.requests_per_minute)
+        self._input = bucket(spec.input_tokens_per_minute)
+        self._output = bucket(spec.output_tokens_per_minute)
+        self._in_service = 0
+        self._rolls_retry = streams.uniforms(Entity.RUN, 0, Purpose.RETRY)
+        self._slow = _SlowPhases(spec.slow, streams) if spec.slow else None
+
+    def refusal(self, uncached: int, cached: int, output: int, now: float) -> float | None:
+        """Take a call in, or refuse it.
+
+        Returns
+        -------
+        float or None
+            None if the call is admitted; else the retry-after in seconds, or 0 where the
+            provider does not say.
+        """
+        if self.spec.concurrency is not None and self._in_service >= self.spec.concurrency:
+            return 0.0
+        read = uncached + cached if self.spec.cached_input_counts else uncached
+        asked = [(self._requests, 1), (self._input, read), (self._output, output)]
+        limits = [(bucket, amount) for bucket, amount in asked if bucket is not None]
+        longest = max((bucket.wait_s(amount, now) for bucket, amount in limits), default=0.0)
+        if longest > 0.0:
+            return longest
+        for bucket, amount in limits:
+            bucket.take(amount)
+        self._in_service += 1
+        return None
+
+    def finished(self) -> None:
+        """Note that an admitted call is over."""
+        self._in_service -= 1
+
+    def pause_s(self, retry: int, retry_after_s: float) -> float:
+        """Return how long a client waits before retry 0, 1, ... (see `Retry`)."""
+        spec: Retry = self.spec.retry
+        if retry_after_s > 0.0:
+            return retry_after_s
+        wait = min(spec.base_s * 2.0**retry, spec.cap_s)
+        return wait * (1.0 - spec.jitter * self._rolls_retry())
+
+    def pace(self, now: float) -> float:
+        """Return what multiplies the duration of a call that starts now."""
+        return self._slow.factor_at(now) if self._slow else 1.0
+
+
+class _SlowPhases:
+    """Alternating normal and slow phases, drawn as time reaches them."""
+
+    def __init__(self, spec: SlowPhases, streams: Streams) -> None:
+        self._factor = spec.factor
+        lengths = [
+            streams.draws(Exponential(mean=mean), Entity.RUN, index, Purpose.SLOW_PHASE)
+            for index, mean in enumerate((spec.mean_normal_s, spec.mean_slow_s))
+        ]
+        self._ends = self._phases(lengths)
+        self._is_slow, self._end_s = next(self._ends)
+
+    @staticmethod
+    def _phases(lengths: list[Draw]) -> Iterator[tuple[int, float]]:
+        end_s = 0.0
+        while True:
+            for is_slow, length in enumerate(lengths):
+                end_s += length()
+                yield is_slow, end_s
+
+    def factor_at(self, now: float) -> float:
+        while self._end_s <= now:
+            self._is_slow, self._end_s = next(self._ends)
+        return self._factor if self._is_slow else 1.0

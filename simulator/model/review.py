@@ -1,0 +1,115 @@
+"""Reviews: finished tasks are looked at before they count as done."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from simulator.model.agent import AgentState
+from simulator.model.answers import CORRECT
+from simulator.model.trace import Event, Row
+from simulator.scenario.schema import Review
+
+if TYPE_CHECKING:
+    from simulator.model.team import TeamState
+
+Submission = tuple[AgentState, int, int]
+"""Who did the task, the task, and its answer."""
+
+
+class Reviews:
+    """What waits for review, and what reviewers find.
+
+    Parameters
+    ----------
+    spec : Review or None
+        None where nobody reviews.
+    team : TeamState
+    """
+
+    def __init__(self, spec: Review | None, team: TeamState) -> None:
+        self._spec = spec
+        self._team = team
+        self.wanted = spec is not None
+        self.by_peers = spec is not None and spec.by == "peers"
+        self._queue: deque[Submission] = deque()
+        self._submitted: dict[int, list[Submission]] = {}
+
+    def submit(self, agent: AgentState, task: int, answer: int) -> None:
+        """Hand in what the agent has done, to its coordinator or to whoever reviews."""
+        assert self._spec is not None
+        if self._spec.by == "coordinator":
+            self._submitted.setdefault(agent.index, []).append((agent, task, answer))
+            return
+        self._queue.append((agent, task, answer))
+        if self.by_peers:
+            self._team.woken += [other.index for other in self._team.workers if other is not agent]
+        else:
+            self._team.woken += [verifier.index for verifier in self._team.verifiers]
+
+    def awaited(self, agent: AgentState) -> bool:
+        """Return whether the agent's coordinator has something of its to review."""
+        return bool(self._submitted.get(agent.index))
+
+    def take_submitted(self, coordinator: AgentState) -> float:
+        """Give a coordinator what those have handed in whom it answers; return its work."""
+        for agent in coordinator.answering:
+            coordinator.reviews += self._submitted.pop(agent.index, [])
+        return self._work(coordinator)
+
+    def _work(self, reviewer: AgentState) -> float:
+        if self._spec is None:
+            return 0.0
+        sizes = self._team.board.graph.sizes
+        return self._spec.work * sum([sizes[task] for _, task, _ in reviewer.reviews])
+
+    def begin(self, reviewer: AgentState, now: float) -> bool:
+        """Let a verifier or a peer begin a review call, if there is something for it."""
+        assert self._spec is not None
+        mine = [item for item in self._queue if item[0] is not reviewer][: self._spec.batch]
+        if not mine:
+            return False
+        for item in mine:
+            self._queue.remove(item)
+        reviewer.reviews = mine
+        reviewer.picks = []
+        self._team.serve(reviewer, now, self._work(reviewer), False)
+        return True
+
+    def returned(self, reviewer: AgentState) -> None:
+        """Take back what a call that failed was to review."""
+        assert self._spec is not None or not reviewer.reviews
+        for item in reviewer.reviews:
+            if self._spec is not None and self._spec.by == "coordinator":
+                self._submitted.setdefault(item[0].index, []).append(item)
+            else:
+                self._queue.appendleft(item)
+        reviewer.reviews = []
+
+    def end(self, reviewer: AgentState, now: float) -> list[int]:
+        """Accept or reject what the reviewer has read; return the tasks freed."""
+        assert self._spec is not None
+        team, metrics = self._team, self._team.metrics
+        freed: list[int] = []
+        for agent, task, answer in reviewer.reviews:
+            metrics.reviews += 1
+            is_faulty = answer != CORRECT
+            chance = 1.0 - self._spec.miss if is_faulty else self._spec.false_alarm
+            rejected = reviewer.rolls_review() < chance
+            if agent.board.done[task]:
+                outcome = "duplicate"
+                metrics.duplicate_attempts += 1
+            elif rejected:
+                metrics.rejections += 1
+                metrics.false_alarms += not is_faulty
+                outcome = "false_alarm" if not is_faulty else "rejected"
+                if not team.commits.reject(agent, task, is_faulty, now, freed):
+                    outcome = "given_up" if is_faulty else "given_up_correct"
+            else:
+                outcome = team.commits.settle(agent, task, answer, now, freed)
+            team.woken.append(agent.index)
+            if team.trace is not None:
+                where = (reviewer.index, team.round, reviewer.call, task)
+                team.trace.add(Row(now, Event.REVIEW, *where, peer=agent.index, outcome=outcome))
+        reviewer.reviews = []
+        return freed

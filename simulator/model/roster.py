@@ -1,0 +1,145 @@
+"""Who is in the team, and who hears whom: agents made of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simulator.model.agent import COORDINATOR, VERIFIER, WORKER, AgentState, Voice
+from simulator.model.answers import Difficulty
+from simulator.model.messages import (
+    Gossip,
+    Link,
+    Log,
+    Mailbox,
+    Notes,
+    Outlet,
+    Subscription,
+    connect,
+)
+from simulator.model.metrics import Metrics
+from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.topologies import NO_MANAGER, Channel, Topology
+from simulator.scenario import Scenario
+from simulator.scenario.agent import Agent
+
+
+class Roster:
+    """The agents of one replication: workers, then coordinators, then verifiers.
+
+    Attributes
+    ----------
+    managers : sequence of int, shape (workers + coordinators,)
+        The coordinator that each reports to, or `NO_MANAGER`.
+    phases : list of lists of AgentState
+        Who calls together in a round, one phase after another: workers, verifiers, then the
+        coordinators, those next to the workers first.
+    handed_in : Log or None
+        What the aggregator of independent workers reads.
+    """
+
+    def __init__(self, scenario: Scenario, tasks: int, streams: Streams, metrics: Metrics) -> None:
+        team, topology, review = scenario.team, scenario.topology, scenario.coordination.review
+        assert isinstance(topology, Topology)
+        specs = team.workers
+        count = len(specs)
+        self.managers = topology.managers(count)
+        coordinators = len(self.managers) - count
+        verifiers = review.verifiers if review and review.by == "verifiers" else 0
+        default = team.agent or specs[0]
+        voices = self._voices(scenario, topology, coordinators, verifiers, streams, metrics)
+        difficulty = Difficulty(tasks, team.family_similarity, streams)
+
+        def make(spec: Agent, role: int, number: int) -> AgentState:
+            index = number + (count if role else 0) + (coordinators if role == VERIFIER else 0)
+            voice = voices[index]
+            return AgentState(spec, index, role, number, tasks, streams, difficulty, voice)
+
+        self.workers = [make(spec, WORKER, i) for i, spec in enumerate(specs)]
+        lead, checker = team.coordinator or default, team.verifier or default
+        self.coordinators = [make(lead, COORDINATOR, i) for i in range(coordinators)]
+        self.verifiers = [make(checker, VERIFIER, i) for i in range(verifiers)]
+        self.agents = self.workers + self.coordinators + self.verifiers
+        for agent, manager in zip(self.agents, self.managers, strict=False):
+            if manager != NO_MANAGER:
+                agent.manager = self.agents[manager]
+                agent.manager.subordinates += 1
+        self.aggregates = topology.aggregates and coordinators > 0
+        self.handed_in: Log | None = None
+        if self.aggregates:
+            self.handed_in = Log()
+            self.coordinators[0].inbox.append(Subscription(self.handed_in))
+
+    @property
+    def phases(self) -> list[list[AgentState]]:
+        """Who calls together in a round."""
+        height: dict[int, int] = {}
+        for agent in self.workers + self.coordinators:  # managers come after whom they manage
+            level = height.setdefault(agent.index, 0)
+            if agent.manager is not None:
+                above = agent.manager.index
+                height[above] = max(height.get(above, 0), level + 1)
+        levels: dict[int, list[AgentState]] = {}
+        for agent in self.coordinators:
+            levels.setdefault(height[agent.index], []).append(agent)
+        staff = [levels[level] for level in sorted(levels)]
+        return [phase for phase in (self.workers, self.verifiers, *staff) if phase]
+
+    def _voices(
+        self,
+        scenario: Scenario,
+        topology: Topology,
+        coordinators: int,
+        verifiers: int,
+        streams: Streams,
+        metrics: Metrics,
+    ) -> list[Voice]:
+        """Return where each agent speaks and what it hears, shape (agents,)."""
+        workers = scenario.team.worker_count
+        agents = workers + coordinators
+        rng = streams.generator(Purpose.TOPOLOGY)
+        channels = topology.channels(workers, rng)
+        if scenario.network.is_plain and topology.peers_per_message is None:
+            voices = [Voice(*ends) for ends in connect(channels, agents)]
+        else:
+            voices = _mail(scenario, topology, channels, agents, streams, metrics)
+        if topology.has_notes:
+            notes = Notes(agents)
+            for voice in voices:
+                voice.notes = notes
+        return voices + [Voice() for _ in range(verifiers)]
+
+
+def _mail(
+    scenario: Scenario,
+    topology: Topology,
+    channels: Sequence[Channel],
+    agents: int,
+    streams: Streams,
+    metrics: Metrics,
+) -> list[Voice]:
+    """Return voices with a mailbox each, for links that delay, lose, or are drawn anew."""
+    network = scenario.network
+    boxes = [Mailbox(i) for i in range(agents)]
+    outboxes: list[list[Outlet]] = [[] for _ in range(agents)]
+    said = [0] * agents
+    for channel in channels:
+        for sender in channel.senders:
+            receivers = [boxes[i] for i in channel.receivers if i != sender]
+            if not receivers:
+                continue
+            link = Link(
+                own=boxes[sender],
+                mailboxes=receivers,
+                delay=streams.draws(network.delay_s, Entity.AGENT, sender, Purpose.LINK_DELAY),
+                loss=network.loss,
+                rolls=streams.uniforms(Entity.AGENT, sender, Purpose.LINK),
+                in_order=network.in_order,
+                metrics=metrics,
+            )
+            peers = topology.peers_per_message
+            if peers is None:
+                outboxes[sender].append(link)
+            else:
+                rolls = streams.uniforms(Entity.AGENT, sender, Purpose.GOSSIP)
+                outboxes[sender].append(Gossip(link, peers, rolls, said, topology.pulls))
+    return [Voice(outbox=outbox, mailbox=box) for outbox, box in zip(outboxes, boxes, strict=True)]

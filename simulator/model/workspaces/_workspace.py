@@ -1,0 +1,135 @@
+"""What every workspace does: serve a call, and let its writes in or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+from pydantic import Field
+
+from simulator.distributions import Distribution, NonNegativeDistribution
+from simulator.model.agent import COMMITTING, SERVING, AgentState
+from simulator.model.board import Board
+from simulator.model.streams import Draw, Entity, Purpose, Streams
+from simulator.registry import Plugin
+from simulator.scenario.agent import constant
+from simulator.spec import NonNegative
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from simulator.model.metrics import Metrics
+
+Step = float | None
+"""Seconds until a call goes on; None until the agent is resumed."""
+
+
+class Desk(Protocol):
+    """What a workspace may ask of the team around it."""
+
+    board: Board
+    metrics: Metrics
+    now: float
+    agents: list[AgentState]
+    streams: Streams
+
+    def enter(self, agent: AgentState, phase: int) -> None:
+        """End the agent's phase and begin `phase`."""
+
+    def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
+        """Wait so many seconds, or until resumed, and book it under `why`."""
+
+    def resume(self, agent: AgentState) -> None:
+        """Let an agent that waits until it is resumed go on."""
+
+    def at(self, time_s: float, action: Callable[[], None]) -> None:
+        """Do something at a later time."""
+
+    def stop(self, outcome: str, reason: str) -> None:
+        """End the run."""
+
+
+class Workspace(Plugin):
+    """The artifacts that agents write, and what keeps their writes consistent."""
+
+    on_partition: Literal["consistent", "available"] = "consistent"
+    """What a partition's minority does: ``consistent``: it waits. ``available``: it goes on with
+    what it knows; afterwards what both sides did is merged."""
+    merge_s: NonNegativeDistribution = Field(default_factory=lambda: constant(5.0))
+    """Seconds to merge two versions of an artifact."""
+    idempotent: bool = True
+    """Whether an effect that is applied again changes nothing."""
+    ack_loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability that a commit's acknowledgement is lost, so that the agent commits again."""
+    ack_timeout_s: NonNegative = 1.0
+    """Seconds after which an agent commits again."""
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether a call in this workspace is more than its service."""
+        return self.ack_loss > 0.0
+
+    def state(self, desk: Desk) -> WorkspaceState:
+        """Return the state of the workspace for one replication."""
+        return WorkspaceState(self, desk)
+
+
+class WorkspaceState:
+    """The workspace of one replication.
+
+    Parameters
+    ----------
+    spec : Workspace
+    desk : Desk
+    """
+
+    def __init__(self, spec: Workspace, desk: Desk) -> None:
+        self.desk = desk
+        self.spec = spec
+        self._rolls_ack = desk.streams.uniforms(Entity.RUN, 0, Purpose.COMMIT)
+        self.merge_s = self.draws(spec.merge_s, Purpose.MERGE)
+
+    def draws(self, distribution: Distribution, purpose: Purpose) -> Draw:
+        """Return the workspace's stream of draws for a purpose."""
+        return self.desk.streams.draws(distribution, Entity.RUN, 0, purpose)
+
+    def call(self, agent: AgentState) -> Iterator[Step]:
+        """Take a call that attempts tasks through its phases, until its effects are applied."""
+        yield from self.access(agent)
+        yield from self._acknowledge(agent)
+
+    def access(self, agent: AgentState) -> Iterator[Step]:
+        """Read, serve, write: what differs between workspaces."""
+        yield from self.serve(agent, agent.duration_s)
+
+    def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Be in service for so many seconds."""
+        self.desk.enter(agent, SERVING)
+        yield seconds
+
+    def commit(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Read from or write to the workspace for so many seconds."""
+        if seconds > 0.0:
+            self.desk.enter(agent, COMMITTING)
+            yield seconds
+
+    def _acknowledge(self, agent: AgentState) -> Iterator[Step]:
+        while self.spec.ack_loss and self._rolls_ack() < self.spec.ack_loss:
+            self.desk.metrics.retries += 1
+            yield from self.commit(agent, self.spec.ack_timeout_s)
+            if not self.spec.idempotent:
+                self.desk.metrics.duplicate_effects += len(agent.picks)
+
+    def call_ended(self, agent: AgentState) -> None:
+        """Note that the call is over, its effects applied."""
+
+    def waits(self) -> Sequence[str]:
+        """Say who waits for whom, for the end of a run that got stuck."""
+        return ()
+
+    def artifacts(self, agent: AgentState) -> list[int]:
+        """Return the artifacts that the call's tasks write, in the order of the tasks."""
+        graph = self.desk.board.graph
+        if graph.artifacts is None:
+            return list(agent.picks)
+        return list(dict.fromkeys(a for task in agent.picks for a in graph.artifacts[task]))

@@ -1,0 +1,171 @@
+"""Pessimistic concurrency: an artifact is locked by who works on it (two-phase locking)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
+from functools import partial
+from typing import Literal
+
+from simulator.model.agent import AgentState
+from simulator.model.streams import Draw, Entity, Purpose, number_of
+from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
+from simulator.spec import Positive
+
+
+class Locks(Workspace):
+    """A call holds the locks of all artifacts that it writes until it ends.
+
+    With ``acquire: one_by_one`` it takes the first, works its share of the call, takes the
+    next, and so on: agents that take the same locks in different orders can wait for each
+    other in a circle. ``order: sorted`` makes that impossible (Havender 1968).
+    """
+
+    kind: Literal["locks"] = "locks"
+    acquire: Literal["at_start", "one_by_one"] = "at_start"
+    """When the locks are asked for."""
+    order: Literal["sorted", "listed", "chosen"] = "sorted"
+    """In which order: of the artifacts' numbers; as the task lists them; or listed forwards or
+    backwards as the agent prefers (agents of a family may have the same preference)."""
+    on_deadlock: Literal["abort", "stop"] = "abort"
+    """``abort``: who closes the circle gives up its locks and its call. ``stop``: the run ends."""
+    lease_s: Positive | None = None
+    """A lock ends after so many seconds, and what its holder then writes is refused."""
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether a call in this workspace is more than its service."""
+        return True
+
+    def state(self, desk: Desk) -> WorkspaceState:
+        """Return the state of the workspace for one replication."""
+        return _LockTable(self, desk)
+
+
+class _LockTable(WorkspaceState):
+    def __init__(self, spec: Locks, desk: Desk) -> None:
+        super().__init__(spec, desk)
+        self._locks = spec
+        self._holder: dict[int, AgentState] = {}
+        self._queue: dict[int, deque[AgentState]] = {}
+        self._held: dict[int, list[int]] = {}
+        self._wanted: dict[int, int] = {}
+        self._grants = 0
+        self._grant: dict[int, int] = {}
+        self._preference: dict[int, tuple[Draw, Draw, Draw]] = {}
+
+    def access(self, agent: AgentState) -> Iterator[Step]:
+        """Take the locks, serving between them or after them."""
+        artifacts = self._ordered(agent)
+        parts = len(artifacts) if self._locks.acquire == "one_by_one" else 0
+        for artifact in artifacts:
+            if not (yield from self._take(agent, artifact)):
+                agent.rejected.update(agent.picks)
+                return
+            if parts:
+                yield from self.serve(agent, agent.duration_s / parts)
+        if not parts:
+            yield from self.serve(agent, agent.duration_s)
+        held = set(self._held.get(agent.index, ()))
+        graph = self.desk.board.graph
+        for task in agent.picks:
+            mine = (task,) if graph.artifacts is None else graph.artifacts[task]
+            if not held.issuperset(mine):  # a lease has run out
+                agent.rejected.add(task)
+
+    def _ordered(self, agent: AgentState) -> list[int]:
+        artifacts = self.artifacts(agent)
+        if self._locks.order == "sorted":
+            return sorted(artifacts)
+        if self._locks.order == "chosen" and self._prefers_backwards(agent):
+            artifacts.reverse()
+        return artifacts
+
+    def _prefers_backwards(self, agent: AgentState) -> bool:
+        if agent.index not in self._preference:
+            streams, purpose = self.desk.streams, Purpose.WORKSPACE
+            family = number_of(agent.spec.family)
+            self._preference[agent.index] = (
+                streams.uniforms(Entity.AGENT, agent.index, Purpose.PREFERENCE),
+                # Everybody reads the family's stream for itself: the same at its k-th choice.
+                streams.uniforms(Entity.FAMILY, family, purpose),
+                streams.uniforms(Entity.AGENT, agent.index, purpose),
+            )
+        mixes, common, own = (draw() for draw in self._preference[agent.index])
+        together = mixes < agent.spec.behaviour.preference_correlation
+        return (common if together else own) < 0.5
+
+    def _take(self, agent: AgentState, artifact: int) -> Generator[Step, None, bool]:
+        """Get a lock, waiting for it; return False if that closed a circle of waiting."""
+        desk = self.desk
+        holder = self._holder.get(artifact)
+        if holder is None:
+            self._give(artifact, agent)
+            return True
+        if holder is agent:
+            return True
+        self._wanted[agent.index] = artifact
+        circle = self._circle(agent)
+        if circle:
+            desk.metrics.deadlocks += 1
+            if self._locks.on_deadlock == "stop":
+                desk.stop("deadlock", "; ".join(self._says(other) for other in circle))
+                yield None
+            del self._wanted[agent.index]
+            self._release(agent)
+            return False
+        self._queue.setdefault(artifact, deque()).append(agent)
+        yield from desk.wait(agent, "lock", None)
+        return True
+
+    def _circle(self, agent: AgentState) -> list[AgentState]:
+        """Return the agents that wait for each other, or none; each waits for one lock."""
+        found = [agent]
+        while found[-1].index in self._wanted:
+            holder = self._holder[self._wanted[found[-1].index]]
+            if holder is agent:
+                return found
+            found.append(holder)
+        return []
+
+    def _says(self, agent: AgentState) -> str:
+        artifact = self._wanted[agent.index]
+        holder = self._holder[artifact].index
+        return f"agent {agent.index} waits for artifact {artifact}, locked by agent {holder}"
+
+    def waits(self) -> Sequence[str]:
+        """Say who waits for whom."""
+        return [self._says(self.desk.agents[index]) for index in self._wanted]
+
+    def _give(self, artifact: int, agent: AgentState) -> None:
+        self._holder[artifact] = agent
+        self._held.setdefault(agent.index, []).append(artifact)
+        self._wanted.pop(agent.index, None)
+        self._grants += 1
+        self._grant[artifact] = self._grants
+        if self._locks.lease_s is not None:
+            expire = partial(self._expire, artifact, self._grants)
+            self.desk.at(self.desk.now + self._locks.lease_s, expire)
+
+    def _expire(self, artifact: int, grant: int) -> None:
+        holder = self._holder.get(artifact)
+        if holder is not None and self._grant[artifact] == grant:
+            self.desk.metrics.lease_expiries += 1
+            self._held[holder.index].remove(artifact)
+            self._pass_on(artifact)
+
+    def _pass_on(self, artifact: int) -> None:
+        del self._holder[artifact]
+        queue = self._queue.get(artifact)
+        if queue:
+            following = queue.popleft()
+            self._give(artifact, following)
+            self.desk.resume(following)
+
+    def _release(self, agent: AgentState) -> None:
+        for artifact in self._held.pop(agent.index, ()):
+            self._pass_on(artifact)
+
+    def call_ended(self, agent: AgentState) -> None:
+        """Give the call's locks back."""
+        self._release(agent)

@@ -1,0 +1,61 @@
+"""Ownership: each artifact has one agent that writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from simulator.distributions import NonNegativeDistribution
+from simulator.model.agent import SERVING, AgentState
+from simulator.model.streams import Purpose
+from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
+from simulator.scenario.agent import constant
+
+
+class SingleWriter(Workspace):
+    """Artifact i is written by worker i mod n only; the others hand it their changes.
+
+    The owner applies a change between its own calls: who hands it in waits for the end of the
+    call that the owner is in. Writes never overlap.
+    """
+
+    kind: Literal["single_writer"] = "single_writer"
+    apply_s: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
+    """Seconds to apply another agent's change."""
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether a call in this workspace is more than its service."""
+        return True
+
+    def state(self, desk: Desk) -> WorkspaceState:
+        """Return the state of the workspace for one replication."""
+        return _Owners(self, desk)
+
+
+class _Owners(WorkspaceState):
+    def __init__(self, spec: SingleWriter, desk: Desk) -> None:
+        super().__init__(spec, desk)
+        self._apply_s = self.draws(spec.apply_s, Purpose.COMMIT)
+        self._waiting: dict[int, list[AgentState]] = {}
+
+    def access(self, agent: AgentState) -> Iterator[Step]:
+        """Serve, then hand the changes to the owners of the artifacts, one after another."""
+        yield from self.serve(agent, agent.duration_s)
+        desk = self.desk
+        workers = sum(not other.role for other in desk.agents)
+        for artifact in self.artifacts(agent):
+            owner = desk.agents[artifact % workers]
+            if owner is agent:
+                continue
+            while owner.in_call and owner.phase == SERVING:
+                self._waiting.setdefault(owner.index, []).append(agent)
+                yield from desk.wait(agent, "lock", None)
+            yield from self.commit(agent, self._apply_s())
+
+    def call_ended(self, agent: AgentState) -> None:
+        """Let those go on that wait for this owner."""
+        for other in self._waiting.pop(agent.index, ()):
+            self.desk.resume(other)

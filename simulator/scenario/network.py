@@ -1,0 +1,44 @@
+"""What YAML may say about the links between agents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from simulator.distributions import NonNegativeDistribution
+from simulator.scenario.agent import constant
+from simulator.spec import Fraction, NonNegative, Positive, Spec
+
+
+class Partition(Spec):
+    """A while in which the team is cut in two."""
+
+    at_s: NonNegative
+    """Simulated second at which it begins."""
+    duration_s: Positive
+    """How long it lasts."""
+    minority: Annotated[float, Field(gt=0, lt=1)] = 0.4
+    """Share of the workers, the last ones, on the side without coordinators and leader."""
+
+
+class Network(Spec):
+    """Delay, loss and order of messages; partitions.
+
+    What a coordinator is told and answers (reports, assignments, verdicts) is carried by an
+    acknowledged protocol: loss and delay are those of the messages' contents.
+    """
+
+    delay_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    """Seconds until a message can be read, drawn for each link and message."""
+    loss: Fraction = 0.0
+    """Probability that a delivery never arrives."""
+    in_order: bool = False
+    """Whether a link delivers in the order of sending, as TCP does."""
+    partitions: tuple[Partition, ...] = ()
+    """When the team is cut in two; they must not overlap."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every message can be read by all receivers as soon as it is sent."""
+        return self.delay_s.constant == 0.0 and self.loss == 0.0 and not self.partitions

@@ -1,0 +1,56 @@
+"""List prices of models, from the dated table that the package genai-prices carries."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+
+@lru_cache(maxsize=256)
+def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
+    """Return a model's list prices in US dollars for a million tokens.
+
+    Parameters
+    ----------
+    model : str
+        For example ``claude-sonnet-4-6`` or ``gpt-5.2``.
+    provider : str, optional
+        For example ``anthropic``, where several providers serve the model.
+
+    Returns
+    -------
+    dict
+        ``input_per_mtok``, ``cached_input_per_mtok``, ``output_per_mtok``. Where prices depend on
+        the length of the request, those of short requests; where they have changed, today's.
+        Without a price for cached input, that of input.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such model, or no price for its tokens.
+    """
+    from datetime import UTC, datetime
+
+    from genai_prices import __version__ as version
+    from genai_prices.data_snapshot import get_snapshot
+
+    try:
+        _, found = get_snapshot().find_provider_model(model, None, provider, None)
+    except LookupError:
+        by = f" of {provider!r}" if provider else ""
+        raise ValueError(
+            f"no model {model!r}{by} in the price table of genai-prices {version}; "
+            "give input_per_mtok, cached_input_per_mtok and output_per_mtok instead"
+        ) from None
+    prices = found.get_prices(datetime.now(UTC))
+    if prices.input_mtok is None or prices.output_mtok is None:
+        raise ValueError(f"genai-prices {version} has no token prices for {model!r}")
+    cached = prices.input_mtok if prices.cache_read_mtok is None else prices.cache_read_mtok
+    return {
+        "input_per_mtok": _base(prices.input_mtok),
+        "cached_input_per_mtok": _base(cached),
+        "output_per_mtok": _base(prices.output_mtok),
+    }
+
+
+def _base(price: object) -> float:
+    return float(getattr(price, "base", price))  # type: ignore[arg-type]

@@ -1,0 +1,76 @@
+"""What YAML may say about the provider that serves the model to all agents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from simulator.spec import Fraction, Positive, Spec
+
+
+class Retry(Spec):
+    """What a client does when it is refused; the default is that of the vendors' SDKs.
+
+    The wait is what the provider says (retry-after) or, where it says nothing,
+    ``min(base_s * 2**retry, cap_s)``, less a random share of up to `jitter`
+    (anthropic 2.11.0 and openai 3.52.0: 2 retries, 0.5 s, 8 s, a quarter).
+    """
+
+    max_retries: Annotated[int, Field(ge=0)] = 2
+    """Retries of one call; when they are used up the call has failed."""
+    base_s: Positive = 0.5
+    """Wait before the first retry."""
+    cap_s: Positive = 8.0
+    """Longest wait."""
+    jitter: Fraction = 0.25
+    """Largest share of the wait that is left out at random."""
+
+
+class SlowPhases(Spec):
+    """Phases in which every call of every agent is slower, at random times."""
+
+    factor: Annotated[float, Field(ge=1)]
+    """Multiplies the duration of calls that start in a slow phase."""
+    mean_normal_s: Positive
+    """Mean length of the time between two slow phases (exponential)."""
+    mean_slow_s: Positive
+    """Mean length of a slow phase (exponential)."""
+
+
+class Provider(Spec):
+    """Limits shared by the whole team, and common-mode slowness.
+
+    Each rate limit is a token bucket: it fills at the rate, holds `burst_s` seconds of it, and
+    a call for which it does not hold enough is refused (HTTP 429) and told after how many
+    seconds it will (retry-after).
+    """
+
+    requests_per_minute: Positive | None = None
+    """Calls."""
+    input_tokens_per_minute: Positive | None = None
+    """Input tokens, cached ones only with `cached_input_counts`."""
+    output_tokens_per_minute: Positive | None = None
+    """Output tokens."""
+    cached_input_counts: bool = False
+    """Whether tokens read from the prompt cache count against the limit on input."""
+    burst_s: Positive = 60.0
+    """Seconds of the rate that a bucket holds: 60 for a whole minute, 1 for one request a second
+    at 60 a minute."""
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Calls in service at the same time; a refusal because of it names no retry-after."""
+    retry: Retry = Retry()
+    """What refused callers do."""
+    slow: SlowPhases | None = None
+    """Slow phases."""
+
+    @property
+    def refuses(self) -> bool:
+        """Whether there is any limit."""
+        limits = (
+            self.requests_per_minute,
+            self.input_tokens_per_minute,
+            self.output_tokens_per_minute,
+            self.concurrency,
+        )
+        return any(limit is not None for limit in limits)
