@@ -27,7 +27,7 @@ NOT_TRACED = (
 """Metrics that a trace does not tell."""
 
 
-def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
+def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: int) -> Metrics:
     """Return the row of results that a trace tells, to hold against the accumulated one.
 
     Parameters
@@ -38,6 +38,8 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
         Agents in the team, a coordinator included.
     tasks : int
         Tasks in the workload.
+    workers : int
+        Of the agents, those that take tasks; they come first.
 
     Returns
     -------
@@ -67,7 +69,9 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
     # What was settled and then undone, by another's write or by the other side of a partition.
     undone = pd.concat([redone, diverged])
     was_faulty = int(undone["outcome"].str.endswith("_was_faulty").sum())
-    correct = int(settled["outcome"].isin(["done", "given_up_correct"]).sum()) - (len(undone) - was_faulty)
+    correct = int(settled["outcome"].isin(["done", "given_up_correct"]).sum()) - (
+        len(undone) - was_faulty
+    )
     spoilt = int((lost["outcome"] == "faulty").sum())
     in_vain = diverged["outcome"].str.startswith("rework")
     makespan = float(end["duration_s"])
@@ -98,7 +102,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
         + int(reviews["outcome"].isin(["given_up", "given_up_correct"]).sum()),
         false_alarms=int(reviews["outcome"].isin(["false_alarm", "given_up_correct"]).sum()),
         rounds=len(of("round_start")),
-        idle_rounds=_idle_rounds(of("round_end"), settled, redone),
+        idle_rounds=_idle_rounds(of("round_end"), settled, undone),
         messages=len(messages),
         deliveries=int(messages["peer"].sum()),
         message_tokens=int(messages["output_tokens"].sum()),
@@ -115,8 +119,8 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
         lost_updates=len(lost),
         failed_tests=int((attempts["outcome"].isin(["failed_test", "given_up"])).sum()),
         failed_calls=int(count.get("failed", 0)),
-        straggler_gap_s=_straggler_gap(calls, of("round_end")),
-        task_wait_s=_task_wait(trace, settled),
+        straggler_gap_s=_straggler_gap(calls, of("round_end"), workers),
+        task_wait_s=_task_wait(trace, settled) / max(1, len(settled) - len(undone)),
         utilisation=busy / (agents * makespan) if makespan > 0 else 0.0,
         work_s=float(real.loc[~again, "duration_s"].sum())
         - float(diverged.loc[~in_vain, "duration_s"].sum()),
@@ -137,9 +141,9 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int) -> Metrics:
     )
 
 
-def _idle_rounds(ends: pd.DataFrame, settled: pd.DataFrame, redone: pd.DataFrame) -> int:
+def _idle_rounds(ends: pd.DataFrame, settled: pd.DataFrame, undone: pd.DataFrame) -> int:
     """Return the number of rounds after which no more tasks were done than before."""
-    gained = settled["round"].value_counts().sub(redone["round"].value_counts(), fill_value=0)
+    gained = settled["round"].value_counts().sub(undone["round"].value_counts(), fill_value=0)
     return int((gained.reindex(ends["round"]).fillna(0) == 0).sum())
 
 
@@ -154,19 +158,23 @@ def _is_rework(
     return attempts["seq"] > attempts["task"].map(first)
 
 
-def _straggler_gap(calls: pd.DataFrame, ends: pd.DataFrame) -> float:
-    staff = calls["outcome"].isin(["coordination", "review"])
-    workers = calls[calls["round"].isin(ends["round"]) & ~staff]
-    latencies = workers.groupby("round")["duration_s"].agg(["max", "mean", "size"])
+def _straggler_gap(calls: pd.DataFrame, ends: pd.DataFrame, workers: int) -> float:
+    of_workers = calls[calls["round"].isin(ends["round"]) & (calls["agent"] < workers)]
+    each = of_workers.groupby(["round", "agent"])["duration_s"].sum()
+    latencies = each.groupby("round").agg(["max", "mean", "size"])
     latencies = latencies[latencies["size"] > 1]
     return float((latencies["max"] - latencies["mean"]).mean()) if len(latencies) else 0.0
 
 
-def _task_wait(trace: pd.DataFrame, done: pd.DataFrame) -> float:
-    """Return the mean wait; a task done together with its dependencies was never announced."""
-    if done.empty:
+def _task_wait(trace: pd.DataFrame, settled: pd.DataFrame) -> float:
+    """Return the sum of waits; a task done together with its dependencies was never announced."""
+    if settled.empty:
         return 0.0
-    ready = trace[trace["event"] == "task_ready"].set_index("task")["time_s"]
+    ready = trace[trace["event"] == "task_ready"].drop_duplicates("task").set_index("task")
     start = trace[trace["event"] == "call_start"].set_index("call")["time_s"]
-    waits = start.reindex(done["call"]).to_numpy() - ready.reindex(done["task"]).to_numpy()
-    return float(pd.Series(waits).clip(lower=0.0).sum() / len(done))
+    # A review says how long ago the call began that did the task.
+    began = (settled["time_s"] - settled["duration_s"]).where(
+        settled["event"] == "review", settled["call"].map(start)
+    )
+    waits = began - settled["task"].map(ready["time_s"])
+    return float(waits.clip(lower=0.0).sum())

@@ -55,6 +55,7 @@ class Rounds:
             else streams.draws(overhead, Entity.RUN, 0, Purpose.ROUND_OVERHEAD)
         )
         self._gap_sum_s, self._gap_rounds = 0.0, 0
+        self._served_s: dict[int, float] = {}
         self._pending = 0
         self._barrier = env.event()
         self._news = env.event()
@@ -109,11 +110,17 @@ class Rounds:
                 somebody_called = True
                 yield self._barrier_after(callers)
         if len(workers) > 1:
-            latencies = [agent.duration_s for agent in workers]
+            latencies = self._latencies(workers)
             self._gap_sum_s += max(latencies) - sum(latencies) / len(latencies)
             self._gap_rounds += 1
             team.metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
         return somebody_called
+
+    def _latencies(self, workers: list[AgentState]) -> list[float]:
+        """Return the seconds that each worker has been in service in this round."""
+        if self._calls_each == 1:
+            return [agent.duration_s for agent in workers]
+        return [self._served_s[agent.index] for agent in workers]
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return those that begin a call."""
@@ -146,12 +153,14 @@ class Rounds:
     def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         """Make an agent's calls of this round, the first of which has begun."""
         env, team = self._env, self._team
+        self._served_s[agent.index] = 0.0
         for made in range(1, 1 + (1 if agent.role else self._calls_each)):
             if team.stepwise:
                 yield from self._calls.take_through(agent)
             else:
                 yield env.timeout(agent.duration_s)
             team.end_call(agent, env.now)
+            self._served_s[agent.index] += agent.duration_s
             team.woken.clear()
             self._calls.resume()
             last = made == self._calls_each or agent.role or team.is_complete

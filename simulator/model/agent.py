@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from simulator.distributions import Distribution
 from simulator.model.answers import CORRECT, Difficulty
@@ -15,6 +16,9 @@ from simulator.model.messages import Mailbox, Notes, Outlet, Subscription
 from simulator.model.protocols import Dispatcher
 from simulator.model.streams import Draw, Entity, Purpose, Streams, always
 from simulator.scenario import Agent
+
+if TYPE_CHECKING:
+    from simulator.model.review import Submission
 
 WORKER, COORDINATOR, VERIFIER = 0, 1, 2
 """Roles: who takes tasks, who answers reports, who reviews."""
@@ -94,6 +98,7 @@ class AgentState:
         "idle_logit",
         "idle_p",
         "in_call",
+        "is_astray",
         "inbox",
         "index",
         "latency",
@@ -232,7 +237,7 @@ class AgentState:
         self.unreported = 0
         self.answering: list[AgentState] = []
         self.awaits_answer = False
-        self.reviews: list[tuple[AgentState, int, int]] = []
+        self.reviews: list[Submission] = []
         self.leads = NOT_LEADING
         self.side = 0
         self.system_tokens = int(self.spec.context.system_tokens)
@@ -243,6 +248,7 @@ class AgentState:
         self.compactions = 0
         self.summary_tokens = 0
         self.in_call = False
+        self.is_astray = False
         self.call = 0
         self.calls_in_round = 0
         self.picks: list[int] = []

@@ -45,6 +45,8 @@ class Commits:
         self._metrics.attempts += len(picks)
         share_s = agent.duration_s / agent.work
         freed: list[int] = []
+        if agent.is_astray:
+            return self._come_in_vain(agent, share_s, now)
         if agent.rejected:
             picks = self._take_back(agent, share_s, now)
         # Claims are made before the call's own results are on the board.
@@ -69,6 +71,12 @@ class Commits:
             for task in tried.intersection(freed):
                 self._team.trace.add(Row(now, Event.TASK_READY, task=task))
         return [task for task in freed if task not in tried]
+
+    def _come_in_vain(self, agent: AgentState, share_s: float, now: float) -> list[int]:
+        """Waste a call that began on a side of a partition which is no more."""
+        for task in agent.picks:
+            self._waste(agent, task, share_s * self._graph.sizes[task], now, "refused")
+        return []
 
     def _take_back(self, agent: AgentState, share_s: float, now: float) -> list[int]:
         """Waste what the workspace has refused; return the other picks."""
@@ -122,7 +130,7 @@ class Commits:
         answer, is_tested = self._answer(agent, task)
         if answer and is_tested and agent.rolls_detection() < agent.spec.errors.detection:
             metrics.failed_tests += 1
-            redo = self.reject(agent, task, True, now, freed)
+            redo = self.reject(agent, task, True, now, freed, agent.started_s)
             outcome = "failed_test" if redo else "given_up"
         else:
             if not answer and (self._faults_exist or self._hands_off or agent.outdated):
@@ -147,18 +155,25 @@ class Commits:
         if decided is None:
             return "answer"
         if self._team.reviews.wanted:
+            agent.dispatcher.handed_in(agent.index, task)
             self._team.reviews.submit(agent, task, decided)
             return "submitted"
-        return self.settle(agent, task, decided, now, freed)
+        return self.settle(agent, task, decided, now, freed, agent.started_s)
 
     def reject(
-        self, agent: AgentState, task: int, is_faulty: bool, now: float, freed: list[int]
+        self,
+        agent: AgentState,
+        task: int,
+        is_faulty: bool,
+        now: float,
+        freed: list[int],
+        started_s: float,
     ) -> bool:
         """Send a task back to be done again; return False if it is given up as it is."""
         agent.board.failures[task] += 1
         most = agent.spec.errors.max_attempts
         if most is not None and agent.board.failures[task] >= most:
-            self.settle(agent, task, int(is_faulty), now, freed, is_faulty)
+            self.settle(agent, task, int(is_faulty), now, freed, started_s, is_faulty)
             return False
         agent.dispatcher.attempt_ended(agent.index, task, False)
         return True
@@ -170,9 +185,13 @@ class Commits:
         answer: int,
         now: float,
         freed: list[int],
+        started_s: float,
         is_known: bool = False,
     ) -> str:
-        """Mark a task done; return what the trace calls it. `is_known`: a fault that is known."""
+        """Mark a task done; return what the trace calls it. a fault may be known.
+
+        `started_s` is when the call began that did it.
+        """
         board, metrics = agent.board, self._metrics
         if answer != CORRECT:
             board.faulty[task] = 1
@@ -185,7 +204,7 @@ class Commits:
         agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
         metrics.tasks_done += 1
-        waited_s = agent.started_s - board.ready_s[task]
+        waited_s = started_s - board.ready_s[task]
         if waited_s > 0.0:  # below 0 where a call worked ahead
             self.wait_sum_s += waited_s
         return "faulty" if answer != CORRECT else "done"

@@ -112,7 +112,8 @@ class Metrics:
     recovery_s: float = 0.0
     """These five stay 0: no scenario can yet ask for what they count."""
     straggler_gap_s: float = 0.0
-    """Mean over ended rounds with two or more workers' calls of longest minus mean call latency."""
+    """Mean over ended rounds with two or more workers' calls of longest minus mean call latency
+    (time in service, where a worker makes several calls a round)."""
     task_wait_s: float = 0.0
     """Mean time from when a task could start to the start of the call that finished it."""
     utilisation: float = 0.0

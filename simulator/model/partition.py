@@ -23,18 +23,40 @@ class Side:
     board : Board
     dispatcher : Dispatcher
         As they stand when the partition begins; the side works on copies.
+    cut_off : list of AgentState
+        Who is on the side.
     """
 
-    def __init__(self, board: Board, dispatcher: Dispatcher) -> None:
+    def __init__(self, board: Board, dispatcher: Dispatcher, cut_off: list[AgentState]) -> None:
         self.board = copy.deepcopy(board, {id(board.graph): board.graph})
         self.dispatcher = dispatcher.fork(self.board)
+        self.cut_off = cut_off
         self._done_before = bytes(board.done)
+        self.under_way = [(agent, agent.call) for agent in cut_off if agent.in_call]
+        """Calls that began before the partition."""
+        self._picks = {agent.index: list(agent.picks) for agent in cut_off}
         self._spent: dict[int, tuple[float, bool]] = {}
 
     def note(self, task: int, seconds: float, is_rework: bool) -> None:
         """Remember what an attempt on this side has taken."""
         before = self._spent[task][0] if task in self._spent else 0.0
         self._spent[task] = (before + seconds, is_rework)
+
+    def rejoin(self, dispatcher: Dispatcher) -> None:
+        """Tell the main side what became of calls that were under way when the team was cut.
+
+        What the minority took with it and has not done is there to be done again. Calls that
+        began on this side, and are under way now, come in vain: they build on its board.
+        """
+        before = {agent.index: call for agent, call in self.under_way}
+        for agent, call in self.under_way:
+            if not (agent.in_call and agent.call == call):
+                for task in self._picks[agent.index]:
+                    if not dispatcher.board.done[task]:
+                        dispatcher.returned(agent.index, task)
+        for agent in self.cut_off:
+            if agent.in_call and before.get(agent.index) != agent.call:
+                agent.is_astray = True
 
     def done(self) -> list[tuple[int, float, bool]]:
         """Return the tasks done on this side, each with its seconds and whether it was rework."""
@@ -55,7 +77,7 @@ def split(team: TeamState, partition: Partition) -> None:
         if agent.mailbox is not None:
             agent.mailbox.side = 1
     if team.minority_goes_on and cut_off:
-        team.other_side = side = Side(team.board, team.dispatcher)
+        team.other_side = side = Side(team.board, team.dispatcher, cut_off)
         for agent in cut_off:
             agent.board, agent.dispatcher = side.board, side.dispatcher
             agent.awaits_answer = False
@@ -79,6 +101,7 @@ def heal(team: TeamState) -> None:
         team.trace.add(Row(team.now, Event.PARTITION, peer=len(cut_off), outcome="ends"))
     if side is not None:
         _merge(team, side)
+        side.rejoin(team.dispatcher)
     team.woken += [EVERYONE, *(agent.index for agent in cut_off)]
 
 

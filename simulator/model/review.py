@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.model.agent import AgentState
 from simulator.model.answers import CORRECT
+from simulator.model.board import Board
 from simulator.model.trace import Event, Row
 from simulator.scenario.schema import Review
 
 if TYPE_CHECKING:
     from simulator.model.team import TeamState
 
-Submission = tuple[AgentState, int, int]
-"""Who did the task, the task, and its answer."""
+
+class Submission(NamedTuple):
+    """A finished task that waits for review."""
+
+    agent: AgentState
+    task: int
+    answer: int
+    started_s: float
+    """When the call that finished it began."""
+    board: Board
+    """The board, of one side of a partition, on which it was done."""
 
 
 class Reviews:
@@ -38,10 +48,11 @@ class Reviews:
     def submit(self, agent: AgentState, task: int, answer: int) -> None:
         """Hand in what the agent has done, to its coordinator or to whoever reviews."""
         assert self._spec is not None
+        item = Submission(agent, task, answer, agent.started_s, agent.board)
         if self._spec.by == "coordinator":
-            self._submitted.setdefault(agent.index, []).append((agent, task, answer))
+            self._submitted.setdefault(agent.index, []).append(item)
             return
-        self._queue.append((agent, task, answer))
+        self._queue.append(item)
         if self.by_peers:
             self._team.woken += [other.index for other in self._team.workers if other is not agent]
         else:
@@ -61,12 +72,16 @@ class Reviews:
         if self._spec is None:
             return 0.0
         sizes = self._team.board.graph.sizes
-        return self._spec.work * sum([sizes[task] for _, task, _ in reviewer.reviews])
+        return self._spec.work * sum([sizes[item.task] for item in reviewer.reviews])
 
     def begin(self, reviewer: AgentState, now: float) -> bool:
         """Let a verifier or a peer begin a review call, if there is something for it."""
         assert self._spec is not None
-        mine = [item for item in self._queue if item[0] is not reviewer][: self._spec.batch]
+        mine = [
+            item
+            for item in self._queue
+            if item.agent is not reviewer and item.board is reviewer.board
+        ][: self._spec.batch]
         if not mine:
             return False
         for item in mine:
@@ -81,7 +96,7 @@ class Reviews:
         assert self._spec is not None or not reviewer.reviews
         for item in reviewer.reviews:
             if self._spec is not None and self._spec.by == "coordinator":
-                self._submitted.setdefault(item[0].index, []).append(item)
+                self._submitted.setdefault(item.agent.index, []).append(item)
             else:
                 self._queue.appendleft(item)
         reviewer.reviews = []
@@ -91,25 +106,26 @@ class Reviews:
         assert self._spec is not None
         team, metrics = self._team, self._team.metrics
         freed: list[int] = []
-        for agent, task, answer in reviewer.reviews:
+        for agent, task, answer, started_s, board in reviewer.reviews:
             metrics.reviews += 1
             is_faulty = answer != CORRECT
             chance = 1.0 - self._spec.miss if is_faulty else self._spec.false_alarm
             rejected = reviewer.rolls_review() < chance
-            if agent.board.done[task]:
+            if board.done[task] or board is not agent.board:
                 outcome = "duplicate"
                 metrics.duplicate_attempts += 1
             elif rejected:
                 metrics.rejections += 1
                 metrics.false_alarms += not is_faulty
                 outcome = "false_alarm" if not is_faulty else "rejected"
-                if not team.commits.reject(agent, task, is_faulty, now, freed):
+                if not team.commits.reject(agent, task, is_faulty, now, freed, started_s):
                     outcome = "given_up" if is_faulty else "given_up_correct"
             else:
-                outcome = team.commits.settle(agent, task, answer, now, freed)
+                outcome = team.commits.settle(agent, task, answer, now, freed, started_s)
             team.woken.append(agent.index)
             if team.trace is not None:
                 where = (reviewer.index, team.round, reviewer.call, task)
-                team.trace.add(Row(now, Event.REVIEW, *where, peer=agent.index, outcome=outcome))
+                row = Row(now, Event.REVIEW, *where, peer=agent.index, outcome=outcome)
+                team.trace.add(row._replace(duration_s=now - started_s))
         reviewer.reviews = []
         return freed

@@ -310,6 +310,7 @@ class TeamState:
         if self.trace is not None:
             self._trace_call_end(agent, now, outcome)
         agent.picks = []
+        agent.is_astray = False
         if freed:
             self._announce_on_side_of(agent, freed, now)
         if self._to_aggregate and not self.board.left:

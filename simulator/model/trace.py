@@ -12,7 +12,8 @@ Events, and what the columns mean for each (columns not named are null):
                         done, faulty (done with a fault nobody saw), given_up (done with a
                         fault that is known), failed_test, answer (one of several),
                         submitted (to a review), duplicate, blocked, refused (by the workspace).
-``review``              agent, round, call, task; peer: who did it; outcome: done, faulty,
+``review``              agent, round, call, task; peer: who did it; duration_s: since the
+                        call began that did it; outcome: done, faulty,
                         rejected, false_alarm (rejected, and correct), given_up or
                         given_up_correct (rejected for the last time), duplicate.
 ``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition.

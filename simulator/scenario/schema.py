@@ -184,10 +184,26 @@ class Scenario(Spec):
             problem = plugin.problem_in(self)
             if problem is not None:
                 raise ValueError(problem)
-        problem = self._problem_in_partitions()
-        if problem is not None:
-            raise ValueError(problem)
+        for problem in (self._problem_in_partitions(), self._problem_in_review()):
+            if problem is not None:
+                raise ValueError(problem)
         return self
+
+    def _problem_in_review(self) -> str | None:
+        review, workers = self.coordination.review, self.team.worker_count
+        if review is None:
+            return None
+        if review.by == "peers" and workers == 1:
+            return "coordination.review: one worker has no peers to review what it does"
+        topology: Any = self.topology  # the model knows what a topology is, this layer does not
+        if review.by == "coordinator" and (
+            topology.aggregates or len(topology.managers(workers)) == workers
+        ):
+            return (
+                "coordination.review: there is no coordinator to review in topology "
+                f"{topology.kind!r} (use centralised, hierarchical or hybrid)"
+            )
+        return None
 
     def _problem_in_partitions(self) -> str | None:
         end_s = 0.0

@@ -105,7 +105,8 @@ def scenarios(draw: st.DrawFn) -> Scenario:
             topology=draw(st.sampled_from(NAMES["topology"])),
             coordination={
                 "protocol": {
-                    "kind": protocol, **draw(st.sampled_from(PROTOCOLS[protocol]))
+                    "kind": protocol,
+                    **draw(st.sampled_from(PROTOCOLS[protocol])),
                 },  # fmt: skip
                 "timing": draw(st.sampled_from(["rounds", "asynchronous", "bounded_staleness"])),
                 "idle_agents": draw(st.sampled_from(["call", "wait"])),
@@ -139,9 +140,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
                 **draw(st.sampled_from([{}, {}, network])),
                 "partitions": draw(st.sampled_from([[], [], [partition]])),
             },
-            provider=draw(
-                st.sampled_from([{}, {}, {"requests_per_minute": 60, "burst_s": 3}])
-            ),
+            provider=draw(st.sampled_from([{}, {}, {"requests_per_minute": 60, "burst_s": 3}])),
             limits={"max_rounds": 2000, "max_calls": 20_000},
             seed=draw(st.integers(0, 1000)),
         )
@@ -174,11 +173,14 @@ def test_every_run_ends_with_its_tasks_and_times_accounted_for(scenario: Scenari
     plain = Simulation(scenario).run(0)
     assert plain == traced  # a seed reproduces, and tracing changes nothing
     check(plain)
-    told = metrics_from_trace(trace.table().to_pandas(), plain.agents, plain.tasks)
-    # What is rework is known on each side of a partition for itself, and not in the trace.
+    told = metrics_from_trace(
+        trace.table().to_pandas(), plain.agents, plain.tasks, scenario.team.worker_count
+    )
+    # What each side of a partition knows for itself is not in the trace.
     two_sides = scenario.network.partitions and scenario.workspace.on_partition == "available"
+    sides_own = {"work_s", "rework_s", "task_wait_s"} if two_sides else set()
     for field in dataclasses.fields(told):
-        if field.name in NOT_TRACED or (two_sides and field.name in {"work_s", "rework_s"}):
+        if field.name in NOT_TRACED or field.name in sides_own:
             continue
         found, expected = getattr(told, field.name), getattr(plain, field.name)
         if isinstance(expected, float):

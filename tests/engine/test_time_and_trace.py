@@ -96,7 +96,9 @@ def test_times_add_up_and_the_trace_tells_the_same(scenario: Scenario) -> None:
     )  # fmt: skip
     assert parts == pytest.approx(plain.agents * plain.makespan_s, rel=1e-9, abs=1e-9)
 
-    told = metrics_from_trace(trace.table().to_pandas(), plain.agents, plain.tasks)
+    told = metrics_from_trace(
+        trace.table().to_pandas(), plain.agents, plain.tasks, scenario.team.worker_count
+    )
     for field in dataclasses.fields(told):
         if field.name in NOT_TRACED:
             continue

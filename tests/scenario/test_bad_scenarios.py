@@ -105,7 +105,10 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             ["file.yaml:5: team.agent.profile: unknown profile", "did you mean 'claude-sonnet"],
         ),
         (changed("base: 3", "base: .inf"), ["finite number"]),
-        (changed("decentralised", "single"), ["'single' is one agent alone", "the team has 2 workers"]),
+        (
+            changed("decentralised", "single"),
+            ["'single' is one agent alone", "the team has 2 workers"],
+        ),
         (GOOD + "sweep: {team.size: 3}\n", ["file.yaml:10: sweep.team.size: an axis is a list"]),
         (GOOD + "sweep: {team.size: [1, 0]}\n", ["file.yaml:10: team.size:", "found 0"]),
         (GOOD + "sweep:\n  team.sise: [1]\n", ["file.yaml:11: team.sise: unknown key"]),

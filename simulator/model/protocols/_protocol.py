@@ -164,6 +164,9 @@ class Dispatcher(ABC):
     def pick_abandoned(self, agent: int, task: int) -> None:  # noqa: B027 (most need nothing)
         """Note that a chosen task could not be attempted: its dependencies were not done."""
 
+    def handed_in(self, agent: int, task: int) -> None:  # noqa: B027
+        """Note that a finished task waits for review: it is not to be attempted meanwhile."""
+
     def reopen(self, task: int) -> int:
         """Put a done task on the board again; return whom it concerns."""
         return self.task_ready(task)

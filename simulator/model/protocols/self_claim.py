@@ -203,6 +203,11 @@ class _Claims(Dispatcher):
         if self._claimed is not None:
             self._claimed.discard(task)
 
+    def handed_in(self, agent: int, task: int) -> None:
+        """Take the task off its owner's list until it is rejected."""
+        if task in self._redo[agent]:
+            self._redo[agent].remove(task)
+
     def returned(self, agent: int, task: int) -> None:
         """Leave a claimed task to its owner; one that was not claimed is open as before."""
         redo = self._redo[agent]
