@@ -6,7 +6,6 @@ import pandas as pd
 
 from simulator.model.metrics import Metrics
 
-
 NOT_TRACED = (
     "cost_usd",
     "reason",

@@ -93,14 +93,15 @@ class AgentState:
         "err_logit",
         "err_now",
         "err_p",
+        "errs",
         "failed",
         "free_since",
         "idle_logit",
         "idle_p",
         "in_call",
-        "is_astray",
         "inbox",
         "index",
+        "is_astray",
         "latency",
         "leads",
         "mailbox",
@@ -115,7 +116,9 @@ class AgentState:
         "output_per_work_unit",
         "phase",
         "picks",
+        "reads_more",
         "rejected",
+        "relay",
         "reports",
         "retention",
         "reviews",
@@ -175,6 +178,7 @@ class AgentState:
         self.role = role
         self.outbox, self.inbox = voice.outbox, voice.inbox
         self.mailbox, self.notes = voice.mailbox, voice.notes
+        self.reads_more = self.mailbox is not None or self.notes is not None
 
         assert isinstance(spec.latency, LatencyModel)
         self.latency = spec.latency.sampler(draw_from)
@@ -182,6 +186,7 @@ class AgentState:
         self.batch_draw = draw_from(spec.batch, Purpose.BATCH)
         self.output_draw = draw_from(spec.tokens.output, Purpose.OUTPUT_TOKENS)
         self.output_per_work_unit = spec.tokens.per_work_unit
+        self.relay = spec.tokens.relay
         self.message_draw = draw_from(spec.tokens.message, Purpose.MESSAGE_TOKENS)
 
         self.idle_logit = streams.logit(spec.behaviour.idle, entity, number, Purpose.IDLE)
@@ -206,7 +211,7 @@ class AgentState:
         self.err_logit = streams.logit(errors.probability, entity, number, Purpose.ERROR)
         self.err_now = self.err_logit
         self.err_p = _expit(self.err_logit)
-        errs = self.err_p > 0.0
+        self.errs = errs = self.err_p > 0.0
         self.context_error = spec.context.error if errs else None
         self.shifts: Sequence[float] | None = difficulty.shifts(spec.family, errors)
         self.common_mode = errors.common_mode if errs else 0.0
@@ -285,17 +290,14 @@ class AgentState:
             messages += log.messages - subscription.messages_seen
             subscription.tokens_seen = log.tokens
             subscription.messages_seen = log.messages
-        if self.mailbox is not None:
-            news, tokens = self.mailbox.collect(now)
-            messages += news
-            unread += tokens
+        noted = 0
+        if self.reads_more:
+            mail, mail_tokens, noted = self._read_more(now)
+            messages += mail
+            unread += mail_tokens
         self.unread_messages = messages
         self.unread_tokens = unread
-        fresh = unread + self.board_tokens
-        if self.notes is not None:
-            noted = self.notes.seen_by(self.index)
-            self.unread_messages += noted > 0
-            fresh += noted
+        fresh = unread + noted + self.board_tokens
         kept = self.context_tokens + self.system_tokens
         if kept + fresh > self.window_tokens:
             self._make_room(fresh)
@@ -305,6 +307,16 @@ class AgentState:
         self.uncached = fresh + kept - self.cached
         if self.context_error is not None:
             self._set_error()
+
+    def _read_more(self, now: float) -> tuple[int, int, int]:
+        """Return the news in mailbox and notes, the tokens in the mailbox, and in the notes."""
+        news = tokens = noted = 0
+        if self.mailbox is not None:
+            news, tokens = self.mailbox.collect(now)
+        if self.notes is not None:
+            noted = self.notes.seen_by(self.index)  # read anew each time, not kept
+            news += noted > 0
+        return news, tokens, noted
 
     def _make_room(self, fresh: int) -> None:
         context = self.spec.context
@@ -357,8 +369,6 @@ class AgentState:
         p = self.err_p
         if self.shifts is not None:
             p = _expit(self.err_now + self.shifts[task])
-        if p <= 0.0:
-            return CORRECT
         if self.common_mode and self.rolls_common() < self.common_mode:
             roll = self.common_rolls[task]
         else:

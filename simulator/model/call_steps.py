@@ -36,6 +36,7 @@ class CallSteps:
         The engine sets the team's ``now`` before each step.
         """
         team = self._team
+        agent.phase, agent.since_s = WAITING, agent.started_s
         service_s, agent.duration_s, agent.served_s = agent.duration_s, 0.0, 0.0
         if (yield from self._is_admitted(agent)):
             agent.duration_s = service_s * team.provider.pace(team.now)

@@ -27,9 +27,11 @@ class Commits:
 
     def __init__(self, team: TeamState, workspace: Workspace) -> None:
         self._team = team
+        self._trace = team.trace
         self._metrics = team.metrics
         self._graph = team.board.graph
         self._is_plain = not team.dispatcher.gives_answers
+        self._is_simple = self._is_plain and not team.reviews.wanted
         self._hands_off = any(agent.spec.errors.hand_off for agent in team.workers)
         self._faults_exist = False
         self._loss = 0.0
@@ -45,10 +47,8 @@ class Commits:
         self._metrics.attempts += len(picks)
         share_s = agent.duration_s / agent.work
         freed: list[int] = []
-        if agent.is_astray:
-            return self._come_in_vain(agent, share_s, now)
-        if agent.rejected:
-            picks = self._take_back(agent, share_s, now)
+        if agent.is_astray or agent.rejected:
+            picks = self._sort_out(agent, share_s, now)
         # Claims are made before the call's own results are on the board.
         blocked = [task for task in picks if board.missing[task] and not board.done[task]]
         if not blocked:
@@ -67,13 +67,17 @@ class Commits:
                 self._try(agent, task, seconds, now, freed)
                 tried.add(task)
         # What the call freed and tried itself concerns nobody any more.
-        if self._team.trace is not None:
+        if self._trace is not None:
             for task in tried.intersection(freed):
-                self._team.trace.add(Row(now, Event.TASK_READY, task=task))
+                self._trace.add(Row(now, Event.TASK_READY, task=task))
         return [task for task in freed if task not in tried]
 
-    def _come_in_vain(self, agent: AgentState, share_s: float, now: float) -> list[int]:
-        """Waste a call that began on a side of a partition which is no more."""
+    def _sort_out(self, agent: AgentState, share_s: float, now: float) -> list[int]:
+        """Waste what cannot take effect; return the other picks."""
+        if not agent.is_astray:
+            return self._take_back(agent, share_s, now)
+        agent.is_astray = False
+        agent.rejected.clear()
         for task in agent.picks:
             self._waste(agent, task, share_s * self._graph.sizes[task], now, "refused")
         return []
@@ -85,7 +89,7 @@ class Commits:
             seconds = share_s * self._graph.sizes[task]
             self._metrics.wasted_s += seconds
             agent.dispatcher.returned(agent.index, task)
-            if self._team.trace is not None:
+            if self._trace is not None:
                 self._trace_attempt(agent, task, seconds, now, "refused")
         return [task for task in agent.picks if task not in rejected]
 
@@ -105,15 +109,15 @@ class Commits:
     ) -> None:
         self._metrics.wasted_s += seconds
         self._write(agent, task, now)
-        if self._team.trace is not None:
+        if self._trace is not None:
             self._trace_attempt(agent, task, seconds, now, outcome)
 
     def _note_blocked(self, agent: AgentState, blocked: list[int], now: float) -> None:
         self._metrics.blocked_claims += len(blocked)
-        if self._team.trace is not None:
+        if self._trace is not None:
             for task in blocked:
                 row = Row(now, Event.CLAIM_BLOCKED, agent.index, self._team.round, agent.call, task)
-                self._team.trace.add(row)
+                self._trace.add(row)
 
     def _attempt(
         self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
@@ -124,10 +128,14 @@ class Commits:
             metrics.rework_s += seconds
         else:
             metrics.work_s += seconds
-        if self._team.other_side is not None and board is self._team.other_side.board:
-            self._team.other_side.note(task, seconds, is_rework)
+        other_side = self._team.other_side
+        if other_side is not None and board is other_side.board:
+            other_side.note(task, seconds, is_rework)
         self._write(agent, task, now)
-        answer, is_tested = self._answer(agent, task)
+        if self._is_plain:
+            answer, is_tested = agent.errs and agent.answer(task), True
+        else:
+            answer, is_tested = self._answer(agent, task)
         if answer and is_tested and agent.rolls_detection() < agent.spec.errors.detection:
             metrics.failed_tests += 1
             redo = self.reject(agent, task, True, now, freed, agent.started_s)
@@ -135,17 +143,19 @@ class Commits:
         else:
             if not answer and (self._faults_exist or self._hands_off or agent.outdated):
                 answer = int(self._inherits_fault(agent, task))
-            outcome = self._hand_in(agent, task, answer, now, freed)
-        if self._team.trace is not None:
+            if self._is_simple:
+                outcome = self.settle(agent, task, answer, now, freed, agent.started_s)
+            else:
+                outcome = self._hand_in(agent, task, answer, now, freed)
+        if self._trace is not None:
             self._trace_attempt(agent, task, seconds, now, outcome)
 
     def _answer(self, agent: AgentState, task: int) -> tuple[int, bool]:
         """Return what the attempt answers, and whether tests look at it."""
-        if not self._is_plain:
-            answer = agent.dispatcher.answer(agent.index, task)
-            if answer is not None:
-                return answer, False  # nobody tests an opinion
-        return agent.answer(task), True
+        answer = agent.dispatcher.answer(agent.index, task)
+        if answer is not None:
+            return answer, False  # nobody tests an opinion
+        return agent.errs and agent.answer(task), True
 
     def _hand_in(
         self, agent: AgentState, task: int, answer: int, now: float, freed: list[int]
@@ -226,19 +236,19 @@ class Commits:
         board = agent.board
         artifacts = board.graph.artifacts
         for artifact in (task,) if artifacts is None else artifacts[task]:
-            other = board.writer(artifact) if self._team.trace is not None else NOBODY
+            other = board.writer(artifact) if self._trace is not None else NOBODY
             if self._loss:
                 self._overwrite(agent, task, artifact, now)
             outcome = board.write(artifact, agent.index, task, agent.started_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
                 self._metrics.concurrent_writes += outcome == CONFLICT
-            if self._team.trace is not None:
+            if self._trace is not None:
                 where = (agent.index, self._team.round, agent.call, None, artifact)
                 said = "first" if outcome == FIRST else "rewrite"
-                self._team.trace.add(Row(now, Event.WRITE, *where, outcome=said))
+                self._trace.add(Row(now, Event.WRITE, *where, outcome=said))
                 if outcome == CONFLICT:
-                    self._team.trace.add(Row(now, Event.CONFLICT, *where, peer=other))
+                    self._trace.add(Row(now, Event.CONFLICT, *where, peer=other))
 
     def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
         """Undo what the write overwrites unseen: it is done again if its tests find the loss."""
@@ -266,14 +276,14 @@ class Commits:
             self._faults_exist = True
             metrics.tasks_correct -= 1
             metrics.faulty_undetected += 1
-        if self._team.trace is not None:
+        if self._trace is not None:
             where = (agent.index, self._team.round, agent.call, lost, artifact)
             said = f"{outcome}_was_faulty" if was_faulty else outcome
-            self._team.trace.add(Row(now, Event.LOST, *where, outcome=said))
+            self._trace.add(Row(now, Event.LOST, *where, outcome=said))
 
     def _trace_attempt(
         self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
     ) -> None:
-        assert self._team.trace is not None
+        assert self._trace is not None
         where = (agent.index, self._team.round, agent.call, task)
-        self._team.trace.add(Row(now, Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome))
+        self._trace.add(Row(now, Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome))

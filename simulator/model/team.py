@@ -8,21 +8,20 @@ everything else happens here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from simulator.model.agent import (
     COORDINATOR,
     DUTY,
     MERGE,
     NOT_LEADING,
-    SERVING,
-    WAITING,
     WORKER,
     AgentState,
 )
 from simulator.model.board import Board
 from simulator.model.call_steps import CallSteps
 from simulator.model.commits import Commits
+from simulator.model.messages import Outlet, Post
 from simulator.model.metrics import Metrics
 from simulator.model.partition import Side, heal, split
 from simulator.model.protocols import Protocol, Setting
@@ -249,16 +248,14 @@ class TeamState:
     def _hand_in(self, now: float) -> None:
         """Let every worker send what it has done to the aggregator, one message each."""
         assert self._handed_in is not None
+        outbox = [Post(self._handed_in, 1, None)]
         for agent in self.workers:
-            tokens = int(agent.message_draw())
-            self._handed_in.messages += 1
-            self._handed_in.tokens += tokens
-            self._count_message(agent, now, 1, tokens)
+            self._send(agent, outbox, int(agent.message_draw()), now)
 
     def serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
         """Start the call of an agent that has decided what to do in it."""
         agent.work = work
-        if agent.dispatcher.sets_context and agent.role == WORKER:
+        if self.dispatcher.sets_context and agent.role == WORKER:
             agent.context_tokens = agent.dispatcher.context_of(agent.index, agent.context_tokens)
         agent.read(now)
         output = int(agent.output_draw() + agent.output_per_work_unit * work)
@@ -266,8 +263,9 @@ class TeamState:
             output += agent.summary_tokens
             agent.summary_tokens = 0
         if speaks:
-            tokens = int(agent.message_draw() + agent.spec.tokens.relay * agent.unread_tokens)
-            agent.message_tokens = tokens
+            tokens = agent.message_tokens = int(
+                agent.message_draw() + agent.relay * agent.unread_tokens
+            )
             output += tokens
         else:
             agent.message_tokens = -1
@@ -276,8 +274,7 @@ class TeamState:
         if not agent.steady_pace:
             agent.duration_s *= agent.pace()
         agent.in_call = True
-        agent.started_s = agent.since_s = now
-        agent.phase = WAITING if self.stepwise else SERVING
+        agent.started_s = now
         agent.waited_s += now - agent.free_since
         self.calls_begun += 1
         agent.call = self.calls_begun
@@ -302,15 +299,25 @@ class TeamState:
         agent.in_call = False
         agent.free_since = now
         agent.busy_s += agent.duration_s
-        self.metrics.calls += 1
+        metrics = self.metrics
+        metrics.calls += 1
         freed: list[int] = []
-        outcome = self._give_up(agent) if agent.failed else self._finish_call(agent, now, freed)
+        if agent.failed:
+            outcome = self._give_up(agent)
+        else:
+            metrics.input_tokens += agent.uncached + agent.cached
+            metrics.cached_tokens += agent.cached
+            metrics.output_tokens += agent.output
+            if self._priced:
+                metrics.cost_usd += _cost_usd(agent)
+            outcome = self._take_effect(agent, now, freed)
+            agent.remember()
+            if agent.drifts:
+                agent.wander()
         if self.stepwise:
             self.workspace.call_ended(agent)
         if self.trace is not None:
             self._trace_call_end(agent, now, outcome)
-        agent.picks = []
-        agent.is_astray = False
         if freed:
             self._announce_on_side_of(agent, freed, now)
         if self._to_aggregate and not self.board.left:
@@ -318,32 +325,25 @@ class TeamState:
         if agent.dispatcher.woken:
             self._note_woken()
 
-    def _finish_call(self, agent: AgentState, now: float, freed: list[int]) -> str:
-        """Count a call, commit what it did, talk, report, drift; return what it was."""
-        metrics = self.metrics
-        metrics.input_tokens += agent.uncached + agent.cached
-        metrics.cached_tokens += agent.cached
-        metrics.output_tokens += agent.output
-        if self._priced:
-            metrics.cost_usd += _cost_usd(agent)
+    def _take_effect(self, agent: AgentState, now: float, freed: list[int]) -> str:
+        """Commit what a call did, talk and report; return what the call was."""
         if agent.picks:
             freed += self.commits.commit(agent, now)
+            agent.picks = []
             outcome = "work"
         elif agent.role or agent.leads or agent.reviews:
             outcome = self._end_coordination(agent, now, freed)
         else:
-            metrics.idle_calls += 1
-            metrics.wasted_s += agent.duration_s
+            self.metrics.idle_calls += 1
+            self.metrics.wasted_s += agent.duration_s
             outcome = "idle"
         if agent.message_tokens >= 0:
-            self._talk(agent, now)
+            if agent.notes is None:
+                self._send(agent, agent.outbox, agent.message_tokens, now)
+            else:
+                agent.notes.write(agent.index, agent.message_tokens)
         if agent.manager is not None:
             self._report(agent)
-        agent.remember()
-        if agent.drifts:
-            agent.wander()
-        if agent.outdated:
-            agent.outdated.clear()
         return outcome
 
     def _announce_on_side_of(self, agent: AgentState, tasks: list[int], now: float) -> None:
@@ -358,6 +358,7 @@ class TeamState:
         agent.failed = False
         for task in agent.picks:
             agent.dispatcher.returned(agent.index, task)
+        agent.picks = []
         self.reviews.returned(agent)
         agent.reports.extendleft(reversed(agent.answering))
         agent.answering = []
@@ -413,18 +414,12 @@ class TeamState:
         manager.reports.append(agent)
         self.woken.append(manager.index)
 
-    def _talk(self, agent: AgentState, now: float) -> None:
-        tokens = agent.message_tokens
-        if agent.notes is not None:
-            agent.notes.write(agent.index, tokens)
-            return
-        receivers = 0
-        for outlet in agent.outbox:
-            receivers += outlet.send(tokens, now)
-        self._count_message(agent, now, receivers, tokens)
-
-    def _count_message(self, agent: AgentState, now: float, receivers: int, tokens: int) -> None:
+    def _send(self, agent: AgentState, outbox: Sequence[Outlet], tokens: int, now: float) -> None:
+        """Send one message and count it and its deliveries."""
         metrics = self.metrics
+        receivers = 0
+        for outlet in outbox:
+            receivers += outlet.send(tokens, now)
         metrics.messages += 1
         metrics.deliveries += receivers
         metrics.message_tokens += tokens

@@ -107,7 +107,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
                 "protocol": {
                     "kind": protocol,
                     **draw(st.sampled_from(PROTOCOLS[protocol])),
-                },  # fmt: skip
+                },
                 "timing": draw(st.sampled_from(["rounds", "asynchronous", "bounded_staleness"])),
                 "idle_agents": draw(st.sampled_from(["call", "wait"])),
                 "calls_per_round": draw(st.sampled_from([1, 1, 2])),
