@@ -73,6 +73,7 @@ class Clock:
             self._team.now = self._team.board.now = self._env.now
             action()
             self._react()
+            self.check_limits()
 
         self._env.timeout(max(0.0, time_s - self._env.now)).callbacks.append(act)
 

@@ -37,6 +37,7 @@ class CallSteps:
         """
         team = self._team
         agent.phase, agent.since_s = WAITING, agent.started_s
+        agent.is_astray = False
         service_s, agent.duration_s, agent.served_s = agent.duration_s, 0.0, 0.0
         if (yield from self._is_admitted(agent)):
             agent.duration_s = service_s * team.provider.pace(team.now)

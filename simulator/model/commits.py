@@ -76,7 +76,6 @@ class Commits:
         """Waste what cannot take effect; return the other picks."""
         if not agent.is_astray:
             return self._take_back(agent, share_s, now)
-        agent.is_astray = False
         agent.rejected.clear()
         for task in agent.picks:
             self._waste(agent, task, share_s * self._graph.sizes[task], now, "refused")

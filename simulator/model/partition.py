@@ -105,6 +105,12 @@ def heal(team: TeamState) -> None:
     team.woken += [EVERYONE, *(agent.index for agent in cut_off)]
 
 
+def abandon(team: TeamState, side: Side) -> None:
+    """Count as done in vain what the minority did, in a run that ends before the partition."""
+    for task, seconds, is_rework in side.done():
+        _take_back(team, side, task, seconds, is_rework)
+
+
 def _merge(team: TeamState, side: Side) -> None:
     """Take over what the other side did; what both did was done in vain once.
 

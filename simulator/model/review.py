@@ -80,7 +80,9 @@ class Reviews:
         mine = [
             item
             for item in self._queue
-            if item.agent is not reviewer and item.board is reviewer.board
+            if item.agent is not reviewer
+            and item.board is reviewer.board
+            and item.board is item.agent.board
         ][: self._spec.batch]
         if not mine:
             return False
@@ -95,18 +97,25 @@ class Reviews:
         """Take back what a call that failed was to review."""
         assert self._spec is not None or not reviewer.reviews
         for item in reviewer.reviews:
-            if self._spec is not None and self._spec.by == "coordinator":
-                self._submitted.setdefault(item.agent.index, []).append(item)
-            else:
-                self._queue.appendleft(item)
+            self._put_back(item)
         reviewer.reviews = []
+
+    def _put_back(self, item: Submission) -> None:
+        if self._spec is not None and self._spec.by == "coordinator":
+            self._submitted.setdefault(item.agent.index, []).append(item)
+        else:
+            self._queue.appendleft(item)
 
     def end(self, reviewer: AgentState, now: float) -> list[int]:
         """Accept or reject what the reviewer has read; return the tasks freed."""
         assert self._spec is not None
         team, metrics = self._team, self._team.metrics
         freed: list[int] = []
-        for agent, task, answer, started_s, board in reviewer.reviews:
+        for item in reviewer.reviews:
+            agent, task, answer, started_s, board = item
+            if board is team.board is not agent.board:
+                self._put_back(item)  # cut off since; what becomes of it shows after the partition
+                continue
             metrics.reviews += 1
             is_faulty = answer != CORRECT
             chance = 1.0 - self._spec.miss if is_faulty else self._spec.false_alarm

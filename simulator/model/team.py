@@ -23,7 +23,7 @@ from simulator.model.call_steps import CallSteps
 from simulator.model.commits import Commits
 from simulator.model.messages import Outlet, Post
 from simulator.model.metrics import Metrics
-from simulator.model.partition import Side, heal, split
+from simulator.model.partition import Side, abandon, heal, split
 from simulator.model.protocols import Protocol, Setting
 from simulator.model.provider import ProviderState
 from simulator.model.review import Reviews
@@ -434,7 +434,13 @@ class TeamState:
 
     def heal(self) -> None:
         """Join the two sides again."""
+        cut_off = [agent for agent in self.workers if agent.side]
         heal(self)
+        for agent in cut_off:
+            if agent.manager is not None and self.reviews.awaited(agent):
+                agent.manager.reports.append(agent)
+                self.woken.append(agent.manager.index)
+        self.woken += [other.index for other in self.verifiers]
         self._note_woken()
 
     def retract_round(self) -> None:
@@ -461,6 +467,8 @@ class TeamState:
                 self._cut_off(agent)
             else:
                 agent.waited_s += now - agent.free_since
+        if self.other_side is not None:
+            abandon(self, self.other_side)
         n = len(self.agents)
         metrics.makespan_s = now
         metrics.outcome = outcome

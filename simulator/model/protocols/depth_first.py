@@ -131,6 +131,8 @@ class _Stack(Dispatcher):
 
     def context_of(self, agent: int, tokens: int) -> int:
         """Return the briefing for a sub-agent's first call; reports add to a parent's context."""
+        if not self._frames or self._agent(self._frames[-1]) != agent:
+            return tokens
         frame = self._frames[-1]
         if not frame.called and frame.depth:
             tokens = int(self._protocol.briefing_tokens)
