@@ -13,6 +13,8 @@ from simulator.errors import TeamsimError
 SIZE = "team.size"
 """The axis that a scaling curve is drawn against."""
 
+_PAIRED = ["replication", "makespan_s", "quality"]
+
 _BEFORE_AXES, _AFTER_AXES = "parallel_fraction", "replication"
 
 
@@ -22,27 +24,30 @@ def axes_of(results: pd.DataFrame) -> list[str]:
     return columns[columns.index(_BEFORE_AXES) + 1 : columns.index(_AFTER_AXES)]
 
 
-def with_series(results: pd.DataFrame) -> pd.DataFrame:
-    """Return `results` with columns ``n`` (team size) and ``series``.
+def with_series(results: pd.DataFrame, x: str = SIZE) -> pd.DataFrame:
+    """Return `results` with columns ``x`` (the swept field `x`) and ``series``.
 
     A series is named by the sweep, or by the values of all its other axes.
 
     Raises
     ------
     TeamsimError
-        If the sweep does not vary ``team.size``.
+        If the sweep does not vary `x`.
     """
     axes = axes_of(results)
-    if SIZE not in axes:
-        raise TeamsimError(f"the sweep does not vary {SIZE}: there is no scaling curve to draw")
-    n = results[SIZE].astype(int)
+    if x not in axes:
+        raise TeamsimError(
+            f"the sweep does not vary {x}: there is no curve to draw against it "
+            f"(it varies {', '.join(axes) or 'nothing'})"
+        )
+    values = results[x].astype(int) if x == SIZE else results[x]
     if results["series"].ne("").any():
-        return results.assign(n=n)
-    others = [axis for axis in axes if axis != SIZE]
+        return results.assign(x=values)
+    others = [axis for axis in axes if axis != x]
     parts = [results[axis].map(partial(_name_value, axis)).tolist() for axis in others]
     rows = zip(*parts, strict=True) if parts else [()] * len(results)
     series = [", ".join(filter(None, row)) for row in rows]
-    return results.assign(n=n, series=series)
+    return results.assign(x=values, series=series)
 
 
 def _name_value(axis: str, value: object) -> str:
@@ -51,38 +56,42 @@ def _name_value(axis: str, value: object) -> str:
         return ""
     text = f"{value:g}" if isinstance(value, float) else str(value)
     short = axis.rpartition(".")[2].replace("_", " ")
-    return f"{short} {text}" if text[:1].isdigit() else text
+    is_a_word = not text[:1].isdigit() and text not in {"True", "False"}
+    return text if is_a_word else f"{short} {text}"
 
 
-def scaling_curves(
-    results: pd.DataFrame, metrics: Sequence[str], confidence: float = 0.95
+def curves_against(
+    results: pd.DataFrame, metrics: Sequence[str], x: str = SIZE, confidence: float = 0.95
 ) -> pd.DataFrame:
-    """Return each metric and the speed-up against team size.
+    """Return each metric, the speed-up and the error amplification against a swept field.
 
     Parameters
     ----------
     results : DataFrame
-        A sweep over ``team.size`` and any other axes, a row a replication.
+        A sweep over `x` and any other axes, a row a replication.
     metrics : sequence of str
         Columns whose means are wanted.
+    x : str
+        Dotted path of the field.
     confidence : float
         Coverage of the intervals.
 
     Returns
     -------
     DataFrame
-        A row a series and n: ``series, n, point, is_baseline, parallel_fraction``; for each metric
-        ``<metric>, <metric>_low, <metric>_high`` (mean and t interval); ``speedup`` and its
-        paired bootstrap interval: mean makespan of the baseline over mean makespan. The
-        baseline is the point that the scenario names, else the same series at n = 1; without
-        either the speed-up is null.
+        A row a series and x: ``series, x, point, is_baseline, parallel_fraction``; for each metric
+        ``<metric>, <metric>_low, <metric>_high`` (mean and t interval); ``speedup`` (mean makespan
+        of the baseline over mean makespan) and ``error_amplification`` (mean share of tasks not
+        correct over the baseline's), with paired bootstrap intervals. The baseline is the point
+        that the scenario names, else the same series at one agent where x is ``team.size``;
+        without either, and for an error-free baseline, the ratios are null.
     """
-    table = with_series(results)
+    table = with_series(results, x)
     rows = []
-    for (series, n, point), group in table.groupby(["series", "n", "point"], sort=False):
+    for (series, value, point), group in table.groupby(["series", "x", "point"], sort=False):
         row: dict[str, object] = {
             "series": series,
-            "n": n,
+            "x": value,
             "point": point,
             "is_baseline": group["baseline_point"].iloc[0] == point,
             "parallel_fraction": group["parallel_fraction"].iloc[0],
@@ -91,27 +100,40 @@ def scaling_curves(
             interval = mean_interval(group[metric].to_numpy(), confidence)
             row[metric] = interval.estimate
             row[f"{metric}_low"], row[f"{metric}_high"] = interval.low, interval.high
-        row.update(_speedup(table, group, confidence))
+        pairs = _baseline_of(table, group, x)[_PAIRED].merge(
+            group[_PAIRED], on="replication", suffixes=("_alone", "")
+        )
+        times = pairs["makespan_s_alone"], pairs["makespan_s"]
+        errors = 1.0 - pairs["quality"], 1.0 - pairs["quality_alone"]
+        row.update(_ratio("speedup", *times, confidence))
+        row.update(_ratio("error_amplification", *errors, confidence))
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _speedup(table: pd.DataFrame, group: pd.DataFrame, confidence: float) -> dict[str, object]:
+def scaling_curves(
+    results: pd.DataFrame, metrics: Sequence[str], confidence: float = 0.95
+) -> pd.DataFrame:
+    """Return `curves_against` ``team.size``, with a column ``n`` for it."""
+    return curves_against(results, metrics, SIZE, confidence).rename(columns={"x": "n"})
+
+
+def _baseline_of(table: pd.DataFrame, group: pd.DataFrame, x: str) -> pd.DataFrame:
+    """Return the rows of the point that `group` is held against, none if there is none."""
     baseline = group["baseline_point"].iloc[0]
+    alone: pd.DataFrame = group.iloc[:0]
     if pd.notna(baseline):
-        alone = table[table["point"] == baseline]
-    else:
-        alone = table[(table["series"] == group["series"].iloc[0]) & (table["n"] == 1)]
-    if alone.empty:
-        return {"speedup": None, "speedup_low": None, "speedup_high": None}
-    pairs = alone[["replication", "makespan_s"]].merge(
-        group[["replication", "makespan_s"]], on="replication", suffixes=("_alone", "_team")
-    )
-    interval = ratio_of_means_interval(
-        pairs["makespan_s_alone"].to_numpy(), pairs["makespan_s_team"].to_numpy(), confidence
-    )
-    return {
-        "speedup": interval.estimate,
-        "speedup_low": interval.low,
-        "speedup_high": interval.high,
-    }
+        alone = table.loc[table["point"] == baseline]
+    elif x == SIZE:
+        alone = table.loc[(table["series"] == group["series"].iloc[0]) & (table["x"] == 1)]
+    return alone
+
+
+def _ratio(
+    name: str, above: pd.Series[float], below: pd.Series[float], confidence: float
+) -> dict[str, object]:
+    """Return a ratio of means with its interval under `name`, null where there is none."""
+    if not below.any():
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    interval = ratio_of_means_interval(above.to_numpy(), below.to_numpy(), confidence)
+    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}

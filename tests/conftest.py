@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from simulator.engine import Simulation
@@ -41,6 +43,34 @@ def scenario(**fields: Any) -> Scenario:
 def run(replication: int = 0, **fields: Any) -> Metrics:
     """Run one replication of `scenario(**fields)`."""
     return Simulation(scenario(**fields)).run(replication)
+
+
+def runs(count: int, **fields: Any) -> list[Metrics]:
+    """Run replications 0 to `count` - 1 of `scenario(**fields)`."""
+    simulation = Simulation(scenario(**fields))
+    return [simulation.run(replication) for replication in range(count)]
+
+
+def agent(**fields: Any) -> dict[str, Any]:
+    """Return an agent whose calls take 1 s, say nothing and are not tested, with other fields."""
+    return {
+        "latency": {"kind": "seconds", "base": 1},
+        "behaviour": {"talk": 0},
+        "errors": {"detection": 0},
+        **fields,
+    }
+
+
+def exponential(mean: float = 1.0) -> dict[str, Any]:
+    """Return a latency that is exponential."""
+    return {"kind": "seconds", "base": {"kind": "exponential", "mean": mean}}
+
+
+def z_score(values: Iterable[float], expected: float) -> float:
+    """Return how many standard errors the mean of `values` is away from `expected`."""
+    sample = np.asarray(list(values), dtype=float)
+    error = sample.std(ddof=1) / np.sqrt(len(sample))
+    return float((sample.mean() - expected) / error)
 
 
 @pytest.fixture

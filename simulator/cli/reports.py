@@ -30,6 +30,7 @@ from simulator.experiment.runner import default_workers
 from simulator.model.metrics import METRIC_NAMES
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
+from simulator.scenario.figure import Figure
 
 _console = Console(width=None if sys.stdout.isatty() else 120)
 
@@ -87,14 +88,18 @@ def sweep(study: Study, out: Path, workers: int) -> None:
 
 
 def plot(directory: Path, out: Path) -> None:
-    """Draw the overview of a sweep."""
-    from analysis.plots import save, scaling_figure
+    """Draw the picture of a sweep: the one that its scenario asks for, or scaling curves."""
+    from analysis.plots import save, scaling_figure, sweep_figure
 
     results = read_results(directory).to_pandas()
-    question = json.loads((directory / "manifest.json").read_text("utf-8")).get("question", "")
-    figure = scaling_figure(results, question)
+    manifest = json.loads((directory / "manifest.json").read_text("utf-8"))
+    question, wanted = manifest.get("question", ""), manifest.get("figure")
+    if wanted:
+        name, figure = "figure", sweep_figure(results, Figure.model_validate(wanted), question)
+    else:
+        name, figure = "scaling", scaling_figure(results, question)
     out.mkdir(parents=True, exist_ok=True)
-    for path in save(figure, out / "scaling"):
+    for path in save(figure, out / name):
         typer.echo(str(path))
 
 

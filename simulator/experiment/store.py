@@ -126,6 +126,7 @@ def _manifest(study: Study, fingerprint: str) -> dict[str, Any]:
         "fingerprint": fingerprint,
         "scenario_name": first.name,
         "question": first.question,
+        "figure": first.figure.model_dump(mode="json") if first.figure else None,
         "seed": first.seed,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "teamsim": __version__,
@@ -146,8 +147,15 @@ def _manifest(study: Study, fingerprint: str) -> dict[str, Any]:
 
 
 def _fingerprint(study: Study) -> str:
+    # What a scenario says about itself does not change its results.
+    words = {"question", "answer", "figure"}
     content = [
-        [point.name, point.overrides, point.baseline, point.scenario.model_dump(mode="json")]
+        [
+            point.name,
+            point.overrides,
+            point.baseline,
+            point.scenario.model_dump(mode="json", exclude=words),
+        ]
         for point in study.points
     ]
     text = json.dumps([__version__, content], sort_keys=True)

@@ -116,6 +116,7 @@ class AgentState:
         "output_per_work_unit",
         "phase",
         "picks",
+        "read_s",
         "reads_more",
         "rejected",
         "relay",
@@ -268,6 +269,7 @@ class AgentState:
         self.output = 0
         self.message_tokens = -1
         self.started_s = 0.0
+        self.read_s = 0.0  # when it read the artifacts that it writes
         self.duration_s = 0.0
         self.phase = WAITING
         self.since_s = 0.0

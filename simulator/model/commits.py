@@ -238,7 +238,7 @@ class Commits:
             other = board.writer(artifact) if self._trace is not None else NOBODY
             if self._loss:
                 self._overwrite(agent, task, artifact, now)
-            outcome = board.write(artifact, agent.index, task, agent.started_s, now)
+            outcome = board.write(artifact, agent.index, task, agent.read_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
                 self._metrics.concurrent_writes += outcome == CONFLICT
@@ -252,7 +252,7 @@ class Commits:
     def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
         """Undo what the write overwrites unseen: it is done again if its tests find the loss."""
         board, metrics = agent.board, self._metrics
-        lost = board.overwritten(artifact, agent.index, agent.started_s)
+        lost = board.overwritten(artifact, agent.index, agent.read_s)
         if lost in (NOBODY, task) or not board.done[lost]:
             return
         if self._rolls_loss() >= self._loss:

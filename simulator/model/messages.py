@@ -108,9 +108,22 @@ class Mailbox:
 
 
 class Link:
-    """One sender's way to the mailboxes of a channel, with delay, loss and partitions."""
+    """One sender's way to the mailboxes of a channel, with delay, loss and partitions.
 
-    __slots__ = ("_arrival_s", "_metrics", "delay", "in_order", "loss", "mailboxes", "own", "rolls")
+    `delivered` takes in (sender, receiver) of each delivery; whoever traces empties it.
+    """
+
+    __slots__ = (
+        "_arrival_s",
+        "_delivered",
+        "_metrics",
+        "delay",
+        "in_order",
+        "loss",
+        "mailboxes",
+        "own",
+        "rolls",
+    )
 
     def __init__(
         self,
@@ -121,6 +134,7 @@ class Link:
         rolls: Draw,
         in_order: bool,
         metrics: Metrics,
+        delivered: list[tuple[int, int]],
     ) -> None:
         self.own = own
         self.mailboxes = mailboxes
@@ -129,6 +143,7 @@ class Link:
         self.rolls = rolls
         self.in_order = in_order
         self._metrics = metrics
+        self._delivered = delivered
         self._arrival_s: dict[int, float] = {}
 
     def send(self, tokens: int, now: float) -> int:
@@ -145,6 +160,15 @@ class Link:
             arrival_s = max(arrival_s, self._arrival_s.get(mailbox.owner, 0.0))
             self._arrival_s[mailbox.owner] = arrival_s
         mailbox.put(arrival_s, now, self.own.owner, tokens)
+        self._delivered.append((self.own.owner, mailbox.owner))
+        return True
+
+    def hear(self, mailbox: Mailbox, tokens: int, now: float) -> bool:
+        """Get from a peer what it said last, if it is on the same side."""
+        if not tokens or mailbox.side != self.own.side:
+            return False
+        self.own.put(now, now, mailbox.owner, tokens)
+        self._delivered.append((mailbox.owner, self.own.owner))
         return True
 
 
@@ -169,9 +193,8 @@ class Gossip:
         for peer in self._draw():
             mailbox = link.mailboxes[peer]
             arrived += link.deliver(mailbox, tokens, now)
-            if self._pull and said[mailbox.owner] and mailbox.side == link.own.side:
-                link.own.put(now, now, mailbox.owner, said[mailbox.owner])
-                arrived += 1
+            if self._pull:
+                arrived += link.hear(mailbox, said[mailbox.owner], now)
         return arrived
 
     def _draw(self) -> Iterable[int]:

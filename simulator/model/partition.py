@@ -77,6 +77,7 @@ def split(team: TeamState, partition: Partition) -> None:
         if agent.mailbox is not None:
             agent.mailbox.side = 1
     if team.minority_goes_on and cut_off:
+        team.workspace.split()
         team.other_side = side = Side(team.board, team.dispatcher, cut_off)
         for agent in cut_off:
             agent.board, agent.dispatcher = side.board, side.dispatcher
@@ -100,6 +101,7 @@ def heal(team: TeamState) -> None:
     if team.trace is not None:
         team.trace.add(Row(team.now, Event.PARTITION, peer=len(cut_off), outcome="ends"))
     if side is not None:
+        team.workspace.heal()
         _merge(team, side)
         side.rejoin(team.dispatcher)
     team.woken += [EVERYONE, *(agent.index for agent in cut_off)]

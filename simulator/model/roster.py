@@ -33,6 +33,8 @@ class Roster:
     phases : list of lists of AgentState
         Who calls together in a round, one phase after another: workers, verifiers, then the
         coordinators, those next to the workers first.
+    delivered : list of (int, int)
+        Sender and receiver of deliveries to mailboxes, since somebody last looked.
     handed_in : Log or None
         What the aggregator of independent workers reads.
     """
@@ -42,6 +44,7 @@ class Roster:
         assert isinstance(topology, Topology)
         specs = team.workers
         count = len(specs)
+        self.delivered: list[tuple[int, int]] = []
         self.managers = topology.managers(count)
         coordinators = len(self.managers) - count
         verifiers = review.verifiers if review and review.by == "verifiers" else 0
@@ -101,7 +104,7 @@ class Roster:
         if scenario.network.is_plain and topology.peers_per_message is None:
             voices = [Voice(*ends) for ends in connect(channels, agents)]
         else:
-            voices = _mail(scenario, topology, channels, agents, streams, metrics)
+            voices = _mail(scenario, topology, channels, agents, streams, metrics, self.delivered)
         if topology.has_notes:
             notes = Notes(agents)
             for voice in voices:
@@ -116,6 +119,7 @@ def _mail(
     agents: int,
     streams: Streams,
     metrics: Metrics,
+    delivered: list[tuple[int, int]],
 ) -> list[Voice]:
     """Return voices with a mailbox each, for links that delay, lose, or are drawn anew."""
     network = scenario.network
@@ -135,6 +139,7 @@ def _mail(
                 rolls=streams.uniforms(Entity.AGENT, sender, Purpose.LINK),
                 in_order=network.in_order,
                 metrics=metrics,
+                delivered=delivered,
             )
             peers = topology.peers_per_message
             if peers is None:

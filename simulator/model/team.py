@@ -92,6 +92,7 @@ class TeamState:
         self.reviews = Reviews(scenario.coordination.review, self)
         self._one_report_a_call = scenario.coordination.timing != "rounds"
         self._to_aggregate = roster.aggregates
+        self._delivered = roster.delivered
         self._handed_in = roster.handed_in
         self.minority_goes_on = workspace.on_partition == "available"
         self.other_side: Side | None = None
@@ -274,7 +275,7 @@ class TeamState:
         if not agent.steady_pace:
             agent.duration_s *= agent.pace()
         agent.in_call = True
-        agent.started_s = now
+        agent.started_s = agent.read_s = now
         agent.waited_s += now - agent.free_since
         self.calls_begun += 1
         agent.call = self.calls_begun
@@ -423,9 +424,18 @@ class TeamState:
         metrics.messages += 1
         metrics.deliveries += receivers
         metrics.message_tokens += tokens
+        if self._delivered:
+            self._trace_deliveries(now)
         if self.trace is not None:
             where = (agent.index, self.round, agent.call)
             self.trace.add(Row(now, Event.MESSAGE, *where, peer=receivers, output_tokens=tokens))
+
+    def _trace_deliveries(self, now: float) -> None:
+        if self.trace is not None:
+            for sender, receiver in self._delivered:
+                row = Row(now, Event.DELIVERY, receiver, self.round, peer=sender)
+                self.trace.add(row)
+        self._delivered.clear()
 
     def split(self, partition: Partition) -> None:
         """Cut the team in two."""

@@ -26,6 +26,8 @@ Events, and what the columns mean for each (columns not named are null):
 ``write``               agent, round, call, artifact; outcome: first or rewrite.
 ``conflict``            agent, round, call, artifact; peer: who else wrote it meanwhile.
 ``message``             agent, round, call; peer: number of receivers; output_tokens.
+``delivery``            agent: receiver, round; peer: sender. Only on networks with mailboxes
+                        (delay, loss, partitions, gossip).
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
                         cached_tokens; output_tokens (message included); outcome: work, idle,
                         coordination, review, failed (never admitted) or cut_off.
@@ -61,6 +63,7 @@ class Event(StrEnum):
     WRITE = "write"
     CONFLICT = "conflict"
     MESSAGE = "message"
+    DELIVERY = "delivery"
     CALL_END = "call_end"
     ROUND_END = "round_end"
     OVERHEAD = "overhead"

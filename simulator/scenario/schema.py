@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from simulator.distributions import DISTRIBUTIONS, NonNegativeDistribution
 from simulator.registry import OneOf, Plugin, Registry, define_families
 from simulator.scenario.agent import LATENCY_MODELS, Agent, constant
+from simulator.scenario.figure import Figure
 from simulator.scenario.network import Network
 from simulator.scenario.provider import Provider
 from simulator.scenario.sweep import Sweep
@@ -161,6 +162,8 @@ class Scenario(Spec):
     """Limits and slow phases that all agents share."""
     limits: Limits = Limits()
     """When to stop."""
+    figure: Figure | None = None
+    """The picture of the sweep; scaling curves against ``team.size`` when absent."""
     sweep: Sweep | None = None
     """Dotted paths and their values (all combinations), or a list of named points."""
     baseline: dict[str, Any] | None = None

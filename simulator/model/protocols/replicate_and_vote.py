@@ -71,7 +71,7 @@ class _Polls(Dispatcher):
         self._ballots: dict[int, _Ballot] = {}
         self._open: dict[int, None] = {}
         self._to_judge: deque[int] = deque()
-        self._judging: dict[int, int] = {}
+        self._judge: dict[int, int] = {}
         self._rolls = setting.run_uniforms(Purpose.VOTE)
         self._weights = [_log_odds(spec.errors.probability.probability) for spec in setting.specs]
 
@@ -82,11 +82,11 @@ class _Polls(Dispatcher):
         return EVERYONE
 
     def choose(self, agent: int, count: int) -> list[int]:
-        """Return a task to judge, or tasks of which the agent has no answer yet."""
+        """Return tasks to judge, or tasks of which the agent has no answer yet."""
         if self._to_judge:
-            task = self._to_judge.popleft()
-            self._judging[agent] = task
-            return [task]
+            judged = [self._to_judge.popleft() for _ in range(min(count, len(self._to_judge)))]
+            self._judge.update(dict.fromkeys(judged, agent))
+            return judged
         picks: list[int] = []
         for task in self._open:
             if len(picks) == count:
@@ -103,11 +103,11 @@ class _Polls(Dispatcher):
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return whether the poll is still open, or the agent judges it."""
-        return not self._ballots[task].decided or self._judging.get(agent) == task
+        return not self._ballots[task].decided or self._judge.get(task) == agent
 
     def answer(self, agent: int, task: int) -> int | None:
         """Return what the agent finds if it judges; else its answer is its own."""
-        if self._judging.get(agent) != task:
+        if self._judge.get(task) != agent:
             return None
         answers = [answer for _, answer in self._ballots[task].answers]
         judge = self._accepted if self._protocol.vote == "best_of" else self._recognised
@@ -128,8 +128,8 @@ class _Polls(Dispatcher):
     def decide(self, agent: int, task: int, answer: int) -> int | None:
         """Take in an answer; return the poll's result when there is one."""
         ballot = self._ballots[task]
-        if self._judging.get(agent) == task:
-            del self._judging[agent]
+        if self._judge.get(task) == agent:
+            del self._judge[task]
             return answer
         ballot.answers.append((agent, answer))
         if len(ballot.answers) < self._needed and not self._is_settled(ballot):
@@ -170,8 +170,8 @@ class _Polls(Dispatcher):
 
     def returned(self, agent: int, task: int) -> None:
         """Ask somebody for the answer, or judgement, that did not come."""
-        if self._judging.get(agent) == task:
-            del self._judging[agent]
+        if self._judge.get(task) == agent:
+            del self._judge[task]
             self._to_judge.append(task)
         elif not self.board.done[task] and not self._ballots[task].decided:
             self._free(agent, task)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.model.agent import COMMITTING, SERVING, AgentState
@@ -52,6 +52,9 @@ class Desk(Protocol):
 class Workspace(Plugin):
     """The artifacts that agents write, and what keeps their writes consistent."""
 
+    can_be_available: ClassVar[bool] = True
+    """Whether a minority can write without the others."""
+
     on_partition: Literal["consistent", "available"] = "consistent"
     """What a partition's minority does: ``consistent``: it waits. ``available``: it goes on with
     what it knows; afterwards what both sides did is merged."""
@@ -63,6 +66,15 @@ class Workspace(Plugin):
     """Probability that a commit's acknowledgement is lost, so that the agent commits again."""
     ack_timeout_s: NonNegative = 1.0
     """Seconds after which an agent commits again."""
+
+    @model_validator(mode="after")
+    def _a_minority_can_go_on(self) -> Self:
+        if self.on_partition == "available" and not self.can_be_available:
+            raise ValueError(
+                f"workspace {self.kind!r} cannot be 'available' in a partition: a minority has "
+                "nobody to ask whether it may write; use 'consistent'"
+            )
+        return self
 
     @property
     def takes_time(self) -> bool:
@@ -122,6 +134,12 @@ class WorkspaceState:
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that the call is over, its effects applied."""
+
+    def split(self) -> None:
+        """Note that an available team is cut in two."""
+
+    def heal(self) -> None:
+        """Note that it is one again."""
 
     def waits(self) -> Sequence[str]:
         """Say who waits for whom, for the end of a run that got stuck."""

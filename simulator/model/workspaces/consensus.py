@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,8 @@ class Consensus(Optimistic):
     follower: with the leader itself, that is a majority. Commits are checked against the
     versions read, as in an optimistic workspace.
     """
+
+    can_be_available: ClassVar[bool] = False
 
     kind: Literal["consensus"] = "consensus"  # type: ignore[assignment]
     replicas: Annotated[int, Field(ge=1, le=1000)] = 3

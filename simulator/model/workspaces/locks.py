@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 from simulator.model.agent import AgentState
 from simulator.model.streams import Draw, Entity, Purpose, number_of
@@ -20,6 +20,8 @@ class Locks(Workspace):
     next, and so on: agents that take the same locks in different orders can wait for each
     other in a circle. ``order: sorted`` makes that impossible (Havender 1968).
     """
+
+    can_be_available: ClassVar[bool] = False
 
     kind: Literal["locks"] = "locks"
     acquire: Literal["at_start", "one_by_one"] = "at_start"
@@ -62,6 +64,7 @@ class _LockTable(WorkspaceState):
             if not (yield from self._take(agent, artifact)):
                 agent.rejected.update(agent.picks)
                 return
+            agent.read_s = self.desk.now
             if parts:
                 yield from self.serve(agent, agent.duration_s / parts)
         if not parts:

@@ -47,7 +47,7 @@ class OptimisticState(WorkspaceState):
     def __init__(self, spec: Optimistic, desk: Desk) -> None:
         super().__init__(spec, desk)
         self._optimistic = spec
-        self._versions: dict[int, int] = {}
+        self._versions: list[dict[int, int]] = [{}, {}]
         self._jitters: dict[int, Draw] = {}
         self._one_way_s = self.draws(spec.one_way_s, Purpose.COMMIT)
 
@@ -57,19 +57,20 @@ class OptimisticState(WorkspaceState):
         artifacts = self.artifacts(agent)
         pauses = waits(spec.backoff, self._jitter(agent))
         yield from self.commit(agent, self._one_way_s())
-        read = self._read(artifacts)
+        read, agent.read_s = self._read(artifacts, agent), self.desk.now
         yield from self.commit(agent, self._one_way_s())
         yield from self.serve(agent, agent.duration_s)
         while True:
             yield from self.commit(agent, self._one_way_s())
             yield from self.agree(agent)
             metrics.commit_attempts += 1
-            newer = {a for a, version in read.items() if self._versions.get(a, 0) != version}
+            now = self._read(artifacts, agent)
+            newer = {artifact for artifact in read if read[artifact] != now[artifact]}
             if not newer or spec.on_conflict == "redo":
                 break
             yield from self.commit(agent, self._one_way_s() + next(pauses))
             yield from self.commit(agent, self._one_way_s())
-            read = self._read(artifacts)
+            read, agent.read_s = self._read(artifacts, agent), self.desk.now
             metrics.merges += len(newer)
             yield from self.commit(agent, self._one_way_s() + sum(self.merge_s() for _ in newer))
         self._write(agent, newer)
@@ -85,16 +86,27 @@ class OptimisticState(WorkspaceState):
         """Take what the workspace takes itself before a commit stands."""
         yield from ()
 
-    def _read(self, artifacts: list[int]) -> dict[int, int]:
-        return {artifact: self._versions.get(artifact, 0) for artifact in artifacts}
+    def _read(self, artifacts: list[int], agent: AgentState) -> dict[int, int]:
+        versions = self._versions[agent.side]
+        return {artifact: versions.get(artifact, 0) for artifact in artifacts}
+
+    def split(self) -> None:
+        """Give the other side of a partition its own versions."""
+        self._versions[1] = dict(self._versions[0])
+
+    def heal(self) -> None:
+        """Let what either side wrote be newer than what anybody has read."""
+        for artifact, version in self._versions[1].items():
+            both = self._versions[0].get(artifact, 0) + version
+            self._versions[0][artifact] = both
 
     def _write(self, agent: AgentState, newer: set[int]) -> None:
         """Write what the tasks without conflict write; reject the others."""
-        graph = self.desk.board.graph
+        graph, versions = self.desk.board.graph, self._versions[agent.side]
         for task in agent.picks:
             artifacts = (task,) if graph.artifacts is None else graph.artifacts[task]
             if newer.intersection(artifacts):
                 agent.rejected.add(task)
                 continue
             for artifact in artifacts:
-                self._versions[artifact] = self._versions.get(artifact, 0) + 1
+                versions[artifact] = versions.get(artifact, 0) + 1

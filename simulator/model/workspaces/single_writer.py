@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ class SingleWriter(Workspace):
     The owner applies a change between its own calls: who hands it in waits for the end of the
     call that the owner is in. Writes never overlap.
     """
+
+    can_be_available: ClassVar[bool] = False
 
     kind: Literal["single_writer"] = "single_writer"
     apply_s: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
@@ -53,6 +55,7 @@ class _Owners(WorkspaceState):
             while owner.in_call and owner.phase == SERVING:
                 self._waiting.setdefault(owner.index, []).append(agent)
                 yield from desk.wait(agent, "lock", None)
+            agent.read_s = desk.now
             yield from self.commit(agent, self._apply_s())
 
     def call_ended(self, agent: AgentState) -> None:

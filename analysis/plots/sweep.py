@@ -1,0 +1,168 @@
+"""Metrics of a sweep against one of its fields."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from analysis.curves import curves_against
+from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
+from simulator.errors import TeamsimError, unknown_name
+from simulator.scenario.figure import Figure as FigureSpec
+
+_LABELS = {
+    "makespan_s": "makespan (simulated s)",
+    "quality": "tasks done without a fault",
+    "success": "runs that finish all tasks",
+    "error_rate": "tasks not done right",
+    "tokens": "tokens read and written",
+    "speedup": "speed-up over one agent",
+    "error_amplification": "errors over those of one agent",
+    "cost_usd": "cost (US dollars)",
+    "utilisation": "time in calls (share)",
+    "straggler_gap_s": "longest - mean call (s)",
+}
+
+_RATIOS = ("speedup", "error_amplification")
+
+
+def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> Figure:
+    """Return the picture of a sweep: a panel a metric, against one swept field.
+
+    Parameters
+    ----------
+    results : DataFrame
+        A row a replication.
+    wanted : simulator.scenario.figure.Figure
+        What to draw.
+    title : str
+        The question that the sweep asks.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    TeamsimError
+        If the sweep does not vary the field, or there is no such metric.
+    """
+    results = results.assign(
+        tokens=results["input_tokens"] + results["output_tokens"],
+        error_rate=1.0 - results["quality"],
+    )
+    _refuse_unknown(results, wanted)
+    metrics = [name for name in wanted.y if name not in _RATIOS]
+    curves = curves_against(results, metrics, wanted.x)
+    columns = min(4, len(wanted.y))
+    rows = -(-len(wanted.y) // columns)
+    with paper_style():
+        figure = Figure(figsize=(3.4 * columns + 0.4, 2.9 * rows + 0.9), layout="constrained")
+        axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
+        for ax, metric in zip(axes, wanted.y, strict=False):
+            plot_against(curves, metric, _LABELS.get(metric, metric.replace("_", " ")), ax)
+            ax.set_xlabel(wanted.x.rpartition(".")[2].replace("_", " "))
+            if wanted.log_x:
+                _log_axis(ax, sorted(curves["x"].unique()))
+            if metric in wanted.log_y:
+                ax.set_yscale("log")
+        for ax in axes[len(wanted.y) :]:
+            ax.set_axis_off()
+        _legend(figure, curves, columns)
+        if title:
+            lines = textwrap.fill(title, 38 * columns)
+            figure.suptitle(lines, x=0.01, ha="left", fontsize=10.5, linespacing=1.3)
+    return figure
+
+
+def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
+    """Draw a metric against the swept field, a line a series, with its interval as a band.
+
+    A field of names is drawn as points with error bars, in the order of the sweep.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        From `analysis.curves.curves_against`.
+    metric : str
+        Column of it that has ``_low`` and ``_high`` beside it.
+    label : str
+        Label of the vertical axis, with its unit.
+    ax : Axes, optional
+        Where to draw; a new figure when absent.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax)
+    named = not pd.api.types.is_numeric_dtype(curves["x"])
+    places = {value: i for i, value in enumerate(curves["x"].drop_duplicates())}
+    lines = _lines(curves)
+    for i, line in enumerate(lines):
+        shown = line[line[metric].notna()]
+        y = shown[metric].to_numpy(dtype=float)
+        low = shown[f"{metric}_low"].to_numpy(dtype=float)
+        high = shown[f"{metric}_high"].to_numpy(dtype=float)
+        if named:
+            x = shown["x"].map(places).to_numpy(dtype=float) + 0.12 * (i - (len(lines) - 1) / 2)
+            bars = np.maximum(0.0, [y - low, high - y])
+            ax.errorbar(x, y, bars, fmt=marker(i), color=colour(i), capsize=2.5, linewidth=1.2)
+        else:
+            x = shown["x"].to_numpy(dtype=float)
+            ax.fill_between(x, low, high, color=colour(i), alpha=0.2, linewidth=0)
+            ax.plot(x, y, color=colour(i), marker=marker(i))
+    ax.set_ylabel(label)
+    if named:
+        ax.set_xticks(range(len(places)), [str(value).replace("_", "\n") for value in places])
+    if metric in _RATIOS:
+        ax.axhline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
+    return ax
+
+
+def _refuse_unknown(results: pd.DataFrame, wanted: FigureSpec) -> None:
+    numeric = {name for name in results.columns if pd.api.types.is_numeric_dtype(results[name])} | {
+        "success",
+        *_RATIOS,
+    }
+    for name in (*wanted.y, *wanted.log_y):
+        if name not in numeric:
+            raise TeamsimError(f"figure: {unknown_name('metric', name, numeric)}")
+
+
+def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the series, those that are a baseline only left out."""
+    found = [line for _, line in curves.groupby("series", sort=False)]
+    several = [line for line in found if len(line) > 1 or not line["is_baseline"].all()]
+    numeric = pd.api.types.is_numeric_dtype(curves["x"])
+    return [line.sort_values("x") if numeric else line for line in several or found]
+
+
+def _log_axis(ax: Axes, values: list[float]) -> None:
+    powers_of_two = all(float(np.log2(value)).is_integer() for value in values if value > 0)
+    ax.set_xscale("log", base=2 if powers_of_two else 10)
+    if powers_of_two:
+        ax.set_xticks(values)
+    ax.xaxis.set_major_formatter(FuncFormatter(_plain))
+    ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _plain(value: float, _: object) -> str:
+    return f"{value:g}"
+
+
+def _legend(figure: Figure, curves: pd.DataFrame, columns: int) -> None:
+    names = [str(line["series"].iloc[0]) for line in _lines(curves)]
+    if names == [""]:
+        return
+    handles = [
+        Line2D([], [], color=colour(i), marker=marker(i), label=name)
+        for i, name in enumerate(names)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), columns))

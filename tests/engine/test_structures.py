@@ -1,0 +1,380 @@
+"""Counting identities and bounds of the structures (VALIDATION K1, S5, S8, C5, C16)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.engine import Simulation
+from simulator.model.tasks import TaskGraph
+from simulator.model.trace import Event, Trace
+from tests.conftest import agent, exponential, run, runs, scenario, z_score
+
+TALKS = {**agent(), "behaviour": {"talk": 1}}
+
+
+def calls(topology: Any, rounds: int, n: int = 3, each: int = 3, **fields: Any) -> int:
+    """Calls of n agents that make `each` calls in each of so many rounds."""
+    m = run(
+        team__size=n,
+        team__agent=TALKS,
+        topology=topology,
+        coordination={
+            "protocol": {"kind": "pre_assigned", "keep_chains": False, "work_ahead": False},
+            "calls_per_round": each,
+            **fields,
+        },
+        workload__tasks=rounds * n * each,
+    )
+    assert (m.outcome, m.rounds) == ("completed", rounds)
+    return m.calls
+
+
+def test_calls_of_the_architectures_equal_their_formulas() -> None:
+    # K1, table 2 of arXiv 2512.08296: k iterations, n agents, r and d rounds, p peer rounds.
+    assert run(team__agent=agent(), workload__tasks=7).calls == 7  # single agent: k
+    assert calls("independent", 1, each=4) == 3 * 4 + 1  # n k + 1 aggregation
+    assert calls("decentralised", 3) == 3 * 3 * 3  # d n k = 27
+    # r (n k + 1); when the last task is done nobody waits for the orchestrator any more.
+    for r in (1, 2, 3):
+        assert calls("centralised", r) == r * 3 * 3 + (r - 1)
+        assert calls({"kind": "hybrid", "peers": 2}, r) == r * 3 * 3 + (r - 1)
+
+
+def test_a_reviewing_orchestrator_calls_once_a_round() -> None:
+    # r (n k + 1) in full: what the workers did counts when the orchestrator has seen it.
+    review = {"by": "coordinator", "work": 0}
+    assert calls("centralised", 3, review=review) == 3 * (3 * 3 + 1)
+
+
+@pytest.mark.parametrize("n", [2, 5, 9])
+def test_a_lead_makes_one_call_for_each_round_of_assignments(n: int) -> None:
+    m = run(
+        team__size=n,
+        team__agent=TALKS,
+        topology="centralised",
+        workload__tasks=4 * n,
+        coordination__protocol="lead_assign",
+    )
+    assert m.coordination_calls == 4
+    assert m.calls == 4 * (n + 1)
+    assert m.idle_calls == 0
+
+
+def repairman(n: int, service: float, think: float) -> float:
+    """Throughput of a closed queue with n customers and one exponential server (Gunther)."""
+    terms, term = [1.0], 1.0
+    for k in range(1, n + 1):
+        term *= (n - k + 1) * service / think
+        terms.append(term)
+    return (1 - 1 / sum(terms)) / service
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
+def test_an_orchestrator_who_answers_one_by_one_is_a_machine_repairman(n: int) -> None:
+    # S5: S = 1, Z = 9: capacity 1.98 2.94 4.75 8.32 9.99. 40 batches of 100 tasks an agent, the
+    # first tenth left out by comparing two lengths of the same run; 4 standard errors.
+    def ends(tasks: int) -> np.ndarray[Any, Any]:
+        found = runs(
+            20,
+            team={"size": n, "agent": {**TALKS, "latency": exponential(9)},
+                  "coordinator": {**TALKS, "latency": exponential(1)}},
+            topology="centralised",
+            workload__tasks=tasks,
+            coordination={
+                "protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"},
+                "timing": "asynchronous",
+            },
+        )  # fmt: skip
+        return np.array([m.makespan_s for m in found])
+
+    first, last = 20 * n, 220 * n
+    seconds_a_task = (ends(last) - ends(first)) / (last - first)
+    assert abs(z_score(seconds_a_task, 1 / repairman(n, 1, 9))) < 4
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
+def test_an_orchestrator_who_answers_all_at_once_is_amdahls_serial_part(n: int) -> None:
+    # S5, synchronous: n agents of Z = 9, then n answers of S = 1 each, one after another:
+    # speed-up n (S + Z) / (n S + Z), sigma = S / (S + Z).
+    m = run(
+        team={
+            "size": n,
+            "agent": {**TALKS, "latency": {"kind": "seconds", "base": 9}},
+            "coordinator": {**TALKS, "latency": {"kind": "seconds", "per_work_unit_s": 1}},
+        },
+        topology="centralised",
+        workload__tasks=10 * n,
+        coordination={"protocol": "pre_assigned", "review": {"by": "coordinator", "work": 0}},
+    )
+    speed_up = 10 * n * (1 + 9) / m.makespan_s
+    sigma = 0.1
+    assert speed_up == pytest.approx(n / (1 + sigma * (n - 1)))
+
+
+@pytest.mark.parametrize(("items", "stages"), [(1, 4), (10, 3), (25, 8)])
+def test_a_pipeline_of_equal_stages_takes_items_plus_stages_minus_1(
+    items: int, stages: int
+) -> None:
+    m = run(
+        team={"size": stages, "agent": TALKS},
+        topology="pipeline",
+        workload={"kind": "pipeline", "items": items, "stages": stages},
+        coordination={"protocol": "pipeline", "timing": "asynchronous"},
+    )
+    assert m.makespan_s == items + stages - 1
+    assert m.deliveries == items * (stages - 1)  # the last agent has nobody to tell
+
+
+@pytest.mark.theory
+def test_a_pipelines_throughput_is_its_slowest_stages() -> None:
+    sizes = [1.0, 3.0, 2.0]
+    m = run(
+        team={
+            "size": 3,
+            "agent": {**agent(), "latency": {"kind": "seconds", "per_work_unit_s": 1}},
+        },
+        topology="pipeline",
+        workload={"kind": "pipeline", "items": 50, "stages": 3, "sizes": sizes},
+        coordination={"protocol": "pipeline", "timing": "asynchronous"},
+    )  # fmt: skip
+    assert m.makespan_s == sum(sizes) + 49 * max(sizes)
+
+
+@pytest.mark.theory
+def test_an_open_tandem_is_jacksons_product_form() -> None:
+    # Two exponential stages in series, Poisson arrivals: 1/(mu1 - lambda) + 1/(mu2 - lambda).
+    # As two queues of which the second is fed by the first (Burke); the first is M/M/1.
+    items, arrival, work = 4000, 2.0, 1.0
+    found = []
+    for replication in range(12):
+        rng = np.random.default_rng(replication)
+        times = np.cumsum(rng.exponential(arrival, items))
+        tasks = []
+        for i, t in enumerate(times):
+            tasks.append({"id": f"{i}a", "arrival_s": float(t)})
+            tasks.append({"id": f"{i}b", "dependencies": [f"{i}a"], "arrival_s": float(t)})
+        simulation = Simulation(
+            scenario(
+                team={"size": 2, "agent": {**agent(), "latency": exponential(work)}},
+                workload={"kind": "dag", "tasks": tasks},
+                coordination={"protocol": "pipeline", "timing": "asynchronous"},
+                seed=replication,
+            )
+        )
+        trace = Trace()
+        simulation.run(0, trace)
+        done = {r.task: r.time_s for r in trace.rows if r.event == Event.ATTEMPT}
+        sojourn = [done[2 * i + 1] - times[i] for i in range(400, items)]
+        found.append(np.mean(sojourn))
+    expected = 2 / (1 / work - 1 / arrival)
+    assert abs(z_score(found, expected)) < 4
+
+
+def rounds_to_tell_everybody(n: int, exchange: str, replication: int) -> int:
+    """Rounds of gossip until what agent 0 knows has reached all, by the trace of deliveries."""
+    simulation = Simulation(
+        scenario(
+            team={"size": n, "agent": {**agent(), "behaviour": {"talk": 1, "chatter": 1}}},
+            topology={"kind": "gossip", "exchange": exchange},
+            coordination={"protocol": "pre_assigned", "idle_agents": "call"},
+            workload={"kind": "parallel_fraction", "tasks": 60, "parallel_fraction": 0},
+            seed=7,
+        )
+    )
+    trace = Trace()
+    simulation.run(replication, trace)
+    knows, reached = {0}, 0
+    by_round: dict[int, list[tuple[int, int]]] = {}
+    for row in trace.rows:
+        if row.event == Event.DELIVERY:
+            assert row.round is not None
+            assert row.agent is not None
+            assert row.peer is not None
+            by_round.setdefault(row.round, []).append((row.peer, row.agent))
+    for number in sorted(by_round):
+        reached = number
+        knew = set(knows)
+        knows |= {receiver for sender, receiver in by_round[number] if sender in knew}
+        if len(knows) == n:
+            return reached
+    raise AssertionError("not everybody was told")
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("n", "exchange", "expected"),
+    [(16, "push", 7.38), (64, "push", 11.19), (16, "push_pull", 4.16), (64, "push_pull", 5.98)],
+)
+def test_gossip_tells_everybody_in_as_many_rounds_as_the_epidemic_takes(
+    n: int, exchange: str, expected: float
+) -> None:
+    # C5: log2 n + ln n + 1.1 for push; values simulated there with up to 1 % of noise.
+    found = [rounds_to_tell_everybody(n, exchange, r) for r in range(300)]
+    error = np.std(found, ddof=1) / np.sqrt(len(found))
+    assert abs(np.mean(found) - expected) < 3 * error + 0.01 * expected
+
+
+@pytest.mark.parametrize("start", ["dealt", "one"])
+@pytest.mark.parametrize("seed", range(8))
+def test_work_stealing_keeps_its_bound(start: str, seed: int) -> None:
+    # C16: T_P <= T_1 / P + T_inf for greedy schedules (Graham, Brent); steals O(P T_inf).
+    for workers in (2, 4, 8):
+        sim = Simulation(
+            scenario(
+                seed=seed,
+                team={"size": workers, "agent": agent()},
+                workload={"kind": "layered", "layers": 12, "width": 6, "coupling": 0.3},
+                coordination={
+                    "protocol": {"kind": "work_stealing", "start": start},
+                    "timing": "asynchronous",
+                },
+            )
+        )
+        m = sim.run(0)
+        graph: TaskGraph = sim.model.replicate(0, None)[0].board.graph
+        work, span = graph.total_work, graph.critical_path
+        assert max(work / workers, span) <= m.makespan_s <= work / workers + span
+        assert m.steals <= 2 * workers * span
+
+
+def test_depth_first_recursion_works_in_one_place_at_a_time_and_in_fresh_contexts() -> None:
+    fields: dict[str, Any] = {
+        "team": {
+            "size": 3,
+            "agent": {
+                **agent(),
+                "context": {"system_tokens": 100, "board_tokens_per_task": 0},
+                "tokens": {"output": 50},
+            },
+        },
+        "workload": {"kind": "parallel_fraction", "tasks": 8, "parallel_fraction": 1},
+        "coordination": {
+            "protocol": {"kind": "depth_first", "fan_out": 2, "leaf_tasks": 2,
+                         "briefing_tokens": 10, "report_tokens": 5},
+            "timing": "asynchronous",
+        },
+    }  # fmt: skip
+    m = run(**fields)
+    # Splits and merges of 1 + 2 frames, and 8 tasks, one call each, one after another.
+    assert m.coordination_calls == 2 * 3
+    assert m.calls == m.makespan_s == 14
+    assert (m.work_s, m.coordination_s, m.waiting_s) == (8, 6, 2 * 14)
+    # Leaves: 100 + 10, and 50 more at their second task. Middle: 110, then 110 + 50 + 2 * 5.
+    # Root: 100, then 100 + 50 + 2 * 5.
+    assert m.input_tokens == 4 * (110 + 160) + 2 * (110 + 170) + (100 + 160)
+
+
+@pytest.mark.parametrize("staleness", [0, 1, 5])
+def test_bounded_staleness_lets_nobody_run_ahead(staleness: int) -> None:
+    simulation = Simulation(
+        scenario(
+            team={"size": 4, "agent": {**agent(), "latency": exponential()}},
+            workload={"kind": "parallel_fraction", "tasks": 200, "parallel_fraction": 1},
+            coordination={
+                "protocol": "pre_assigned",
+                "timing": "bounded_staleness",
+                "staleness": staleness,
+            },
+        )
+    )
+    trace = Trace()
+    simulation.run(0, trace)
+    done = [0] * 4
+    ahead = 0
+    for row in trace.rows:
+        if row.event == Event.CALL_START:
+            assert row.agent is not None
+            ahead = max(ahead, done[row.agent] - min(done))
+        elif row.event == Event.CALL_END and row.agent is not None:
+            done[row.agent] += 1
+    assert ahead == staleness
+
+
+def test_staleness_lies_between_a_barrier_and_none() -> None:
+    def mean_makespan(**coordination: Any) -> float:
+        found = runs(
+            60,
+            team={"size": 5, "agent": {**agent(), "latency": exponential()}},
+            workload={"kind": "parallel_fraction", "tasks": 100, "parallel_fraction": 1},
+            coordination={"protocol": "pre_assigned", "idle_agents": "wait", **coordination},
+        )
+        return float(np.mean([m.makespan_s for m in found]))
+
+    barrier = mean_makespan(timing="rounds")
+    bounds = [mean_makespan(timing="bounded_staleness", staleness=s) for s in (0, 1, 3)]
+    free = mean_makespan(timing="asynchronous")
+    assert bounds[0] == pytest.approx(barrier)
+    assert barrier > bounds[1] > bounds[2] >= free
+
+
+def test_more_agents_never_hurt_without_overhead_where_tasks_are_alike() -> None:
+    spans = [
+        run(
+            team={"size": n, "agent": agent()},
+            workload={"kind": "parallel_fraction", "tasks": 30, "parallel_fraction": 0.7},
+        ).makespan_s
+        for n in range(1, 12)
+    ]
+    assert spans == sorted(spans, reverse=True)
+
+
+def test_grahams_anomaly_one_more_machine_makes_the_job_longer() -> None:
+    # Graham 1969: 9 jobs of 3 2 2 2 4 4 4 4 9, job 9 after 1, jobs 5 to 8 after 4. List
+    # scheduling takes 12 on three machines and 15 on four.
+    sizes = [3, 2, 2, 2, 4, 4, 4, 4, 9]
+    needs = {4: ["4"], 5: ["4"], 6: ["4"], 7: ["4"], 8: ["1"]}
+    tasks = [
+        {"id": str(i + 1), "size": size, "dependencies": needs.get(i, [])}
+        for i, size in enumerate(sizes)
+    ]
+
+    def makespan(n: int) -> float:
+        return run(
+            team={
+                "size": n,
+                "agent": {**agent(), "latency": {"kind": "seconds", "per_work_unit_s": 1}},
+            },
+            workload={"kind": "dag", "tasks": tasks},
+            coordination={
+                "protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"},
+                "timing": "asynchronous",
+            },
+        ).makespan_s
+
+    assert makespan(3) == 12
+    assert makespan(4) == 15
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+def test_claims_from_a_stale_list_collide_as_birthdays_do(correlation: float) -> None:
+    # C8: n agents pick from m: distinct m (1 - (1 - 1/m)^n); n = 5, m = 20: 4.524. With the
+    # same preferences 1; between, each agent takes the common pick with the correlation rho:
+    # E = 1 - (1 - rho)^n ... + distinct of the rest, here by conditioning on how many do.
+    n, m, replications = 5, 20, 2000
+    found = runs(
+        replications,
+        team={
+            "size": n,
+            "agent": {**agent(), "behaviour": {"preference_correlation": correlation}},
+        },
+        coordination={"protocol": {"kind": "self_claim", "choice": "random"}},
+        workload={"kind": "parallel_fraction", "tasks": m, "parallel_fraction": 1},
+        limits={"max_rounds": 1},
+    )
+    from scipy.stats import binom
+
+    expected = sum(
+        binom.pmf(k, n, correlation) * m * (1 - (1 - 1 / m) ** (n - k + (k > 0)))
+        for k in range(n + 1)
+    )
+    distinct = [each.tasks_done for each in found]
+    if correlation == 1.0:
+        assert set(distinct) == {1}
+    else:
+        assert abs(z_score(distinct, expected)) < 3

@@ -1,0 +1,251 @@
+"""Workspaces: who may write when, and what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.model.metrics import Metrics
+from tests.conftest import agent, run, runs, z_score
+
+SAME_FILE = {
+    "kind": "dag",
+    "tasks": [{"id": str(i), "files": ["shared"]} for i in range(6)],
+}
+
+
+def six_writers(**workspace: Any) -> Metrics:
+    """Six agents, each with one task of 1 s, all of which write the same file."""
+    return run(
+        team__size=6,
+        team__agent={**agent(), "errors": {"detection": 1}},
+        workload=SAME_FILE,
+        workspace=workspace,
+        coordination={"protocol": "pre_assigned", "idle_agents": "wait"},
+    )
+
+
+def test_the_last_writer_undoes_the_others_who_do_their_work_again() -> None:
+    m = six_writers(kind="last_writer_wins")
+    # Six, five, ... write at once: all but the last of a round are lost.
+    assert m.rounds == 6
+    assert m.lost_updates == 5 + 4 + 3 + 2 + 1
+    assert m.work_s == 6.0
+    assert m.rework_s == 15.0
+    assert m.tasks_correct == 6
+
+
+def test_a_loss_that_no_test_finds_leaves_a_fault() -> None:
+    m = run(
+        team__size=6,
+        team__agent=agent(),
+        workload=SAME_FILE,
+        coordination__protocol="pre_assigned",
+    )
+    assert (m.rounds, m.lost_updates, m.faulty_undetected) == (1, 5, 5)
+
+
+def test_optimistic_writers_merge_one_after_another() -> None:
+    m = six_writers(kind="optimistic", merge_s=2.0)
+    # All commit at 1 s; one wins, five merge for 2 s, one of them wins, and so on.
+    assert m.makespan_s == 1 + 2 * 5
+    assert m.commit_attempts == 6 + 5 + 4 + 3 + 2 + 1
+    assert m.merges == 5 + 4 + 3 + 2 + 1
+    assert m.coordination_s == 2 * (5 + 4 + 3 + 2 + 1)
+    assert m.lost_updates == m.rework_s == 0
+
+
+def test_optimistic_writers_who_redo_waste_their_work() -> None:
+    m = six_writers(kind="optimistic", on_conflict="redo")
+    assert m.rounds == 6
+    assert (m.work_s, m.wasted_s, m.commit_attempts) == (6.0, 15.0, 21)
+
+
+def test_locks_serialise_the_writers() -> None:
+    m = six_writers(kind="locks")
+    assert m.makespan_s == 6
+    assert m.lock_wait_s == 1 + 2 + 3 + 4 + 5
+    assert (m.work_s, m.wasted_s, m.concurrent_writes) == (6.0, 0.0, 0)
+
+
+def test_a_single_writer_applies_what_the_others_hand_it() -> None:
+    m = six_writers(kind="single_writer", apply_s=0.5)
+    assert m.lost_updates == 0
+    assert m.coordination_s == pytest.approx(5 * 0.5)
+    assert m.makespan_s == pytest.approx(1.5)
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("none", 686), ("exponential", 609), ("equal_jitter", 347), ("full_jitter", 334),
+     ("decorrelated_jitter", 375)],
+)  # fmt: skip
+def test_backoff_under_contention_makes_as_many_calls_as_amazons_simulator(
+    kind: str, expected: int
+) -> None:
+    # C9 with N = 50: network 10 +- 2 ms each way, base 5, cap 2000 ms; calls within 10 %.
+    found = runs(
+        20,
+        team__size=50,
+        team__agent={"latency": {"kind": "seconds", "base": 0}, "behaviour": {"talk": 0}},
+        workload={
+            "kind": "dag", "tasks": [{"id": str(i), "files": ["row"]} for i in range(50)],
+        },
+        workspace={
+            "kind": "optimistic",
+            "merge_s": 0,
+            "one_way_s": {"kind": "normal", "mean": 0.010, "sd": 0.002, "at_least": 0},
+            "backoff": {"kind": kind, "base_s": 0.005, "cap_s": 2.0},
+        },
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+    )  # fmt: skip
+    calls = np.mean([m.commit_attempts for m in found])
+    assert calls == pytest.approx(expected, rel=0.10)
+
+
+def philosophers(n: int, correlation: float, replications: int) -> float:
+    """Return the share of runs in which n agents, each between two files, all wait in a circle."""
+    found = runs(
+        replications,
+        team__size=n,
+        team__agent={
+            "latency": {"kind": "seconds", "base": 2},
+            "behaviour": {"talk": 0, "preference_correlation": correlation},
+        },
+        workload={
+            "kind": "dag",
+            "tasks": [
+                {"id": str(i), "files": [f"fork-{i}", f"fork-{(i + 1) % n}"]} for i in range(n)
+            ],
+        },
+        workspace={
+            "kind": "locks",
+            "acquire": "one_by_one",
+            "order": "chosen",
+            "on_deadlock": "stop",
+        },
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+    )
+    stuck = [m for m in found if m.outcome == "deadlock"]
+    assert all("waits for artifact" in m.reason for m in stuck)
+    assert all(m.outcome in {"deadlock", "completed"} for m in found)
+    return len(stuck) / replications
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("n", "correlation"), [(3, 0.0), (5, 0.0), (5, 0.5), (5, 1.0)])
+def test_philosophers_deadlock_when_all_reach_to_the_same_side(n: int, correlation: float) -> None:
+    # All agree with probability a^n + b^n where a = rho + (1 - rho) / 2 and b = (1 - rho) / 2:
+    # independent coins give 2 * 2^-n. Agents of one model agree more often (arXiv 2602.13255).
+    replications = 1500
+    agree, other = correlation + (1 - correlation) / 2, (1 - correlation) / 2
+    expected = agree**n + other**n
+    found = philosophers(n, correlation, replications)
+    error = np.sqrt(expected * (1 - expected) / replications)
+    assert abs(found - expected) <= 3 * error + 1e-12
+
+
+def test_a_circle_of_locks_is_broken_by_who_closes_it_by_order_or_by_leases() -> None:
+    def dine(**workspace: Any) -> Metrics:
+        return run(
+            team__size=2,
+            team__agent={"latency": {"kind": "seconds", "base": 2}, "behaviour": {"talk": 0}},
+            workload={
+                "kind": "dag",
+                "tasks": [
+                    {"id": "a", "files": ["x", "y"]},
+                    {"id": "b", "files": ["y", "x"]},
+                ],
+            },
+            workspace={"kind": "locks", "acquire": "one_by_one", **workspace},
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        )
+
+    aborted = dine(order="listed")
+    assert (aborted.deadlocks, aborted.outcome) == (1, "completed")
+    assert aborted.wasted_s == 1.0  # the half of a call that the victim had served
+    ordered = dine(order="sorted")
+    assert (ordered.deadlocks, ordered.makespan_s) == (0, 4.0)
+    leased = dine(order="listed", lease_s=1.5, on_deadlock="stop")
+    assert leased.outcome == "deadlock"  # found before any lease runs out
+    assert "agent 1 waits for artifact 0, locked by agent 0" in leased.reason
+
+
+def test_a_lock_that_outlives_its_lease_is_given_on_and_its_holder_refused() -> None:
+    m = run(
+        team__size=2,
+        team__agent={"latency": {"kind": "seconds", "base": 3}, "behaviour": {"talk": 0}},
+        workload={"kind": "dag", "tasks": [{"id": i, "files": ["x"]} for i in "ab"]},
+        workspace={"kind": "locks", "lease_s": 2},
+        limits={"max_calls": 7},
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+    )
+    # No call of 3 s can keep a lock of 2 s: nothing is ever done, and the run says so.
+    assert m.tasks_done == 0
+    assert m.lease_expiries >= 3
+    assert (m.outcome, m.reason) == ("max_calls", "7 calls have begun: 0 of 2 tasks are done")
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("idempotent", [True, False])
+def test_effects_are_applied_once_with_a_key_and_once_a_retry_without(idempotent: bool) -> None:
+    # C13: with loss f of the acknowledgement, E[retries] = f / (1 - f) for each task.
+    found = runs(
+        300,
+        team__agent=agent(),
+        workload__tasks=20,
+        workspace={"kind": "optimistic", "ack_loss": 0.25, "idempotent": idempotent},
+    )
+    retries = [m.retries / 20 for m in found]
+    assert abs(z_score(retries, 1 / 3)) < 3
+    assert [m.duplicate_effects for m in found] == [0 if idempotent else m.retries for m in found]
+    assert all(m.tasks_done == 20 for m in found)
+
+
+def cut_in_two(on_partition: str, **fields: Any) -> list[Metrics]:
+    return runs(
+        100,
+        team__size=5,
+        team__agent={
+            "latency": {
+                "kind": "seconds",
+                "base": {"kind": "lognormal", "median": 5, "sigma": 0.4},
+            },
+            "behaviour": {"talk": 0},
+        },
+        workload={"kind": "parallel_fraction", "tasks": 100, "parallel_fraction": 1},
+        workspace={
+            "kind": "optimistic", "on_partition": on_partition, "merge_s": 4, "idempotent": False,
+        },
+        network={"partitions": [{"at_s": 20, "duration_s": 40, "minority": 0.4}]},
+        coordination={
+            "protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"},
+            "timing": "asynchronous",
+        },
+        **fields,
+    )  # fmt: skip
+
+
+def test_a_partition_costs_a_consistent_team_time_and_an_available_one_double_work() -> None:
+    consistent, available = cut_in_two("consistent"), cut_in_two("available")
+    assert all(m.outcome == "completed" and m.tasks_done == 100 for m in consistent + available)
+    for m in consistent:
+        # Two agents are cut off for 40 s; what they wait with a finished call is part of it.
+        assert m.duplicate_attempts == m.merges == m.duplicate_effects == 0
+        assert 0 < m.partition_wait_s < 80
+        assert m.waiting_s > 60
+    for m in available:
+        # First-listed choice: both sides do the same tasks; each is merged and applied twice.
+        # (A call under way at the end of the partition may meet a merged task, and merge too.)
+        assert m.merges >= m.duplicate_effects > 0
+        assert m.coordination_s == pytest.approx(4.0 * m.merges, rel=0.01)
+        assert m.partition_wait_s == 0
+
+
+def test_pre_assigned_sides_have_nothing_to_merge() -> None:
+    found = cut_in_two("available", coordination__protocol="pre_assigned")
+    assert all(m.merges == m.duplicate_attempts == 0 for m in found)
+    assert all(m.tasks_done == 100 for m in found)
