@@ -72,8 +72,9 @@ class SweepPoint(NamedTuple):
 def parse_sweep(raw: object) -> list[SweepPoint]:
     """Return the points of a sweep, the last axis fastest.
 
-    A mapping is a full grid. In a list, an entry whose values include ranges stands for all
-    their combinations: a series.
+    A mapping is a full grid. In a list, an entry is a series: a value ``{from, to}`` or
+    ``{values: [...]}`` stands for several, in all combinations; values ``{in_step: [...]}``, as
+    many in each, change together.
 
     Raises
     ------
@@ -117,23 +118,43 @@ def _axis_values(path: str, raw: object) -> list[Any]:
 def _named_points(index: int, raw: object) -> list[SweepPoint]:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
         raise SweepError((index,), "a point is a mapping with a 'name' and dotted paths")
-    name, axes, varied = raw["name"], {}, []
+    name, varied = raw["name"], []
+    axes: dict[str, Sequence[Any]] = {}
+    in_step: dict[str, list[Any]] = {}
     for path, value in raw.items():
         if path == "name":
             continue
-        if isinstance(value, Mapping) and "from" in value:
+        if isinstance(value, Mapping) and set(value) == {"in_step"}:
+            in_step[path] = _listed((index, path, "in_step"), value["in_step"])
+        elif isinstance(value, Mapping) and set(value) == {"values"}:
+            axes[path] = _listed((index, path, "values"), value["values"])
+            varied.append(path)
+        elif isinstance(value, Mapping) and "from" in value:
             varied.append(path)
             axes[path] = _range_values((index, path), value)
         else:
             axes[path] = [value]
+    if len({len(values) for values in in_step.values()}) > 1:
+        counts = ", ".join(f"{path} has {len(values)}" for path, values in in_step.items())
+        raise SweepError((index,), f"what changes in step needs as many values each: {counts}")
+    varied += in_step
+    steps = [dict(zip(in_step, row, strict=True)) for row in zip(*in_step.values(), strict=True)]
     return [
         SweepPoint(
             ", ".join([name, *(f"{path}={label(overrides[path])}" for path in varied)]),
             overrides,
             name,
         )
-        for overrides in _grid(axes)
+        for fixed in _grid(axes)
+        for step in steps or [{}]
+        for overrides in [{**fixed, **step}]
     ]
+
+
+def _listed(where: tuple[str | int, ...], raw: object) -> list[Any]:
+    if isinstance(raw, list) and raw:
+        return raw
+    raise SweepError(where, f"a list of values; found {raw!r}")
 
 
 def _grid(axes: Mapping[str, Sequence[Any]]) -> Iterator[Overrides]:

@@ -195,6 +195,6 @@ def test_a_weak_orchestrator_holds_strong_workers_up() -> None:
             coordination={"protocol": "lead_assign", "timing": "asynchronous"},
         ).makespan_s
 
-    # One orchestrator call a report: 60 calls of its own pace are the floor.
-    assert makespan(10, 1) > 60
+    # The first call gives all six a task; the other 54 take a call each, at the centre's pace.
+    assert makespan(10, 1) > 54
     assert makespan(1, 10) < 20

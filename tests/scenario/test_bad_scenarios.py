@@ -116,6 +116,15 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         (GOOD + "sweep: {team.size: {from: 1, too: 3}}\n", ["did you mean 'to'?"]),
         (GOOD + "sweep: [{team.size: 1}]\n", ["sweep.0: a point is a mapping with a 'name'"]),
         (GOOD + "sweep: [{name: a}, {name: a}]\n", ["two points are called 'a'"]),
+        (
+            GOOD + "sweep: [{name: a, team.size: {values: 3}}]\n",
+            ["sweep.0.team.size.values: a list of values; found 3"],
+        ),
+        (
+            GOOD
+            + "sweep: [{name: a, team.size: {in_step: [1, 2]}, workload.tasks: {in_step: [9]}}]\n",
+            ["what changes in step needs as many values each: team.size has 2"],
+        ),
         (GOOD + "sweep: {team.size.x.y: [1]}\n", ["file.yaml:10: team.size.x: 2 has no fields"]),
         (GOOD + "baseline: 3\n", ["baseline: a baseline maps paths to values"]),
     ],

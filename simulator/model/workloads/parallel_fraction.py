@@ -29,6 +29,8 @@ class ParallelFraction(Workload):
     """Whether the independent tasks start beside the chain or after it."""
     size: Positive = 1.0
     """Work units of a task."""
+    files: Literal["own", "shared"] = "own"
+    """Whether each task writes a file of its own, or all the same one."""
 
     @cached_property
     def _graph(self) -> TaskGraph:
@@ -43,8 +45,8 @@ class ParallelFraction(Workload):
             + [f"independent-{i + 1}" for i in range(independent)],
             sizes=[self.size] * self.tasks,
             dependencies=[*dependencies, *([first_needs] * independent)],
-            artifacts=None,
-            artifact_count=self.tasks,
+            artifacts=None if self.files == "own" else [(0,)] * self.tasks,
+            artifact_count=self.tasks if self.files == "own" else 1,
         )
 
     def graph(self, streams: Streams | None) -> TaskGraph:
