@@ -13,6 +13,9 @@ from simulator.errors import TeamsimError
 SIZE = "team.size"
 """The axis that a scaling curve is drawn against."""
 
+SERIES = "series"
+"""In place of a swept field: a point a named series."""
+
 _PAIRED = ["replication", "makespan_s", "quality"]
 
 _BEFORE_AXES, _AFTER_AXES = "parallel_fraction", "replication"
@@ -35,6 +38,8 @@ def with_series(results: pd.DataFrame, x: str = SIZE) -> pd.DataFrame:
         If the sweep does not vary `x`.
     """
     axes = axes_of(results)
+    if x == SERIES and results[SERIES].ne("").all():
+        return results.assign(x=results[SERIES])
     if x not in axes:
         raise TeamsimError(
             f"the sweep does not vary {x}: there is no curve to draw against it "

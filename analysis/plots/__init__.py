@@ -7,12 +7,13 @@ from analysis.plots.scaling import (
     scaling_figure,
 )
 from analysis.plots.style import paper_style, save
-from analysis.plots.sweep import plot_against, sweep_figure
+from analysis.plots.sweep import plot_against, plot_rows, sweep_figure
 
 __all__ = [
     "paper_style",
     "plot_against",
     "plot_power_law",
+    "plot_rows",
     "plot_scaling",
     "plot_speedup",
     "save",

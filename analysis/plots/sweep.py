@@ -7,11 +7,12 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analysis.curves import curves_against
+from analysis.curves import SERIES, curves_against
 from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
 from simulator.errors import TeamsimError, unknown_name
 from simulator.scenario.figure import Figure as FigureSpec
@@ -21,6 +22,7 @@ _LABELS = {
     "quality": "tasks done without a fault",
     "success": "runs that finish all tasks",
     "error_rate": "tasks not done right",
+    "overhead_s": "agents' time beside first attempts (s)",
     "tokens": "tokens read and written",
     "speedup": "speed-up over one agent",
     "error_amplification": "errors over those of one agent",
@@ -56,6 +58,7 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
     results = results.assign(
         tokens=results["input_tokens"] + results["output_tokens"],
         error_rate=1.0 - results["quality"],
+        overhead_s=results["agents"] * results["makespan_s"] - results["work_s"],
     )
     _refuse_unknown(results, wanted)
     metrics = [name for name in wanted.y if name not in _RATIOS]
@@ -65,11 +68,18 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
     with paper_style():
         figure = Figure(figsize=(3.4 * columns + 0.4, 2.9 * rows + 0.9), layout="constrained")
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-        for ax, metric in zip(axes, wanted.y, strict=False):
-            plot_against(curves, metric, _LABELS.get(metric, metric.replace("_", " ")), ax)
-            ax.set_xlabel(wanted.x.rpartition(".")[2].replace("_", " "))
+        for i, (ax, metric) in enumerate(zip(axes, wanted.y, strict=False)):
+            label = _LABELS.get(metric, metric.replace("_", " "))
+            if wanted.x == SERIES:
+                plot_rows(curves, metric, label, ax)
+                _shorten(ax.xaxis)
+                ax.tick_params(labelleft=i % columns == 0)
+                continue
+            plot_against(curves, metric, label, ax)
+            ax.set_xlabel(wanted.x_label or wanted.x.rpartition(".")[2].replace("_", " "))
             if wanted.log_x:
                 _log_axis(ax, sorted(curves["x"].unique()))
+            _shorten(ax.yaxis)
             if metric in wanted.log_y:
                 ax.set_yscale("log")
         for ax in axes[len(wanted.y) :]:
@@ -126,6 +136,26 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     return ax
 
 
+def plot_rows(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
+    """Draw a metric as a point with its interval in a row for each series, the first on top.
+
+    Parameters and return value are those of `plot_against`.
+    """
+    ax = new_axes(ax)
+    rows = pd.concat(_lines(curves))
+    for i, row in enumerate(rows.itertuples(index=False)):
+        y, low, high = (getattr(row, f"{metric}{end}") for end in ("", "_low", "_high"))
+        if pd.notna(y):
+            ax.plot([low, high], [i, i], color=colour(0), linewidth=2.5, alpha=0.4)
+            ax.plot(y, i, color=colour(0), marker=marker(0))
+    ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
+    ax.set_yticks(range(len(rows)), [textwrap.fill(str(name), 22) for name in rows["series"]])
+    ax.grid(visible=True, axis="x")
+    if metric in _RATIOS:
+        ax.axvline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
+    return ax
+
+
 def _refuse_unknown(results: pd.DataFrame, wanted: FigureSpec) -> None:
     numeric = {name for name in results.columns if pd.api.types.is_numeric_dtype(results[name])} | {
         "success",
@@ -139,7 +169,8 @@ def _refuse_unknown(results: pd.DataFrame, wanted: FigureSpec) -> None:
 def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the series, those that are a baseline only left out."""
     found = [line for _, line in curves.groupby("series", sort=False)]
-    several = [line for line in found if len(line) > 1 or not line["is_baseline"].all()]
+    in_rows = (curves["x"] == curves["series"]).all()
+    several = [line for line in found if len(line) > 1 or in_rows or not line["is_baseline"].all()]
     numeric = pd.api.types.is_numeric_dtype(curves["x"])
     return [line.sort_values("x") if numeric else line for line in several or found]
 
@@ -147,10 +178,22 @@ def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:
 def _log_axis(ax: Axes, values: list[float]) -> None:
     powers_of_two = all(float(np.log2(value)).is_integer() for value in values if value > 0)
     ax.set_xscale("log", base=2 if powers_of_two else 10)
-    if powers_of_two:
+    if powers_of_two or len(values) <= 8:
         ax.set_xticks(values)
     ax.xaxis.set_major_formatter(FuncFormatter(_plain))
     ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _shorten(axis: Axis) -> None:
+    """Write 20k and 3M in place of 20000 and 3000000."""
+    axis.set_major_formatter(FuncFormatter(_short))
+
+
+def _short(value: float, _: object) -> str:
+    if abs(value) < 10_000:
+        return f"{value:g}"
+    size, unit = (1e6, "M") if abs(value) >= 1e6 else (1e3, "k")
+    return f"{value / size:g}{unit}"
 
 
 def _plain(value: float, _: object) -> str:
@@ -159,7 +202,7 @@ def _plain(value: float, _: object) -> str:
 
 def _legend(figure: Figure, curves: pd.DataFrame, columns: int) -> None:
     names = [str(line["series"].iloc[0]) for line in _lines(curves)]
-    if names == [""]:
+    if names == [""] or (curves["x"] == curves["series"]).all():
         return
     handles = [
         Line2D([], [], color=colour(i), marker=marker(i), label=name)

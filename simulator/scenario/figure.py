@@ -13,10 +13,13 @@ class Figure(Spec):
     """The picture that answers the scenario's question: metrics against one swept field."""
 
     x: str
-    """Dotted path that is swept, the horizontal axis."""
+    """Dotted path that is swept, the horizontal axis; or ``series``, a row a named series."""
     y: Annotated[tuple[str, ...], Field(min_length=1, max_length=8)]
-    """Columns of the results, a panel each; also ``tokens``, ``error_rate``, ``speedup`` and
-    ``error_amplification`` (the last two against the baseline)."""
+    """Columns of the results, a panel each; also ``tokens``, ``error_rate``, ``overhead_s``
+    (agents' time that is not first attempts), and ``speedup`` and ``error_amplification`` against
+    the baseline."""
+    x_label: str = ""
+    """Label of the horizontal axis; the field's name when absent."""
     log_x: bool = False
     """Whether the horizontal axis is logarithmic."""
     log_y: tuple[str, ...] = ()

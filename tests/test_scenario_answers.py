@@ -1,0 +1,198 @@
+"""The shipped scenarios: complete, and what their answers claim still comes out.
+
+Each claim is checked on a sweep with the scenario's own seed and fewer replications than it
+ships with; margins are several standard errors of that smaller sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.curves import curves_against
+from simulator.experiment import run_sweep
+from simulator.scenario import load_study
+
+SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
+FILES = sorted(SCENARIOS.glob("*.yaml"))
+
+DERIVED = ("speedup", "error_amplification")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_scenario_asks_answers_and_shows(path: Path) -> None:
+    study = load_study(path)
+    assert study.base.name == path.stem
+    assert study.base.question.endswith("?")
+    assert len(study.base.answer) > 100
+    assert len(study.points) >= 5
+    if study.base.figure is not None:
+        assert (SCENARIOS / "pictures" / f"{path.stem}.png").exists()
+        assert study.base.figure.x in {*study.axes, "series"}
+
+
+class Curves:
+    """Means of a scenario's sweep, by series and x."""
+
+    def __init__(self, name: str, replications: int) -> None:
+        study = load_study(SCENARIOS / f"{name}.yaml", [f"replications={replications}"])
+        self.results = run_sweep(study).to_pandas()
+        assert study.base.figure is not None
+        self.figure = study.base.figure
+        self.results["tokens"] = self.results["input_tokens"] + self.results["output_tokens"]
+        self.results["overhead_s"] = (
+            self.results["agents"] * self.results["makespan_s"] - self.results["work_s"]
+        )
+
+    def __call__(self, metric: str) -> dict[str, pd.Series[float]]:
+        metrics = [] if metric in DERIVED else [metric]
+        curves = curves_against(self.results, metrics, self.figure.x)
+        return {
+            str(name): line.set_index("x")[metric].astype(float)
+            for name, line in curves.groupby("series", sort=False)
+        }
+
+
+def architectures(of: Curves) -> None:
+    order = ["single agent", "independent", "decentralised", "centralised", "hybrid"]
+    calls = [float(of("calls")[name].iloc[0]) for name in order]
+    quality = [float(of("quality")[name].iloc[0]) for name in order]
+    amplification = {name: float(of("error_amplification")[name].iloc[0]) for name in order}
+    assert calls == sorted(calls)
+    overhead = [each / calls[0] - 1 for each in calls]
+    assert overhead == sorted(overhead)
+    assert overhead[-1] > 4
+    # E_c = S / (T / T_SAS) (arXiv 2512.08296, section 2.2)
+    efficiency = [q / (c / calls[0]) for q, c in zip(quality, calls, strict=True)]
+    assert efficiency == sorted(efficiency, reverse=True)
+    assert (
+        amplification["independent"]
+        > amplification["decentralised"]
+        > amplification["hybrid"]
+        > amplification["centralised"]
+    )
+
+
+def single_agent_threshold(of: Curves) -> None:
+    alone, team = of("quality")["one agent"], of("quality")["a team of two with a verifier"]
+    gain = (team - alone).sort_index(ascending=False)
+    success = alone.sort_index(ascending=False)
+    # K3: the gain falls through 0 where one agent gets between .40 and .55 right.
+    crossing = float(np.interp(0.0, gain.to_numpy()[::-1], success.to_numpy()[::-1]))
+    assert gain.iloc[0] > 0.02 > -0.02 > gain.iloc[-1]
+    assert 0.40 < crossing < 0.55
+
+
+def batching(of: Curves) -> None:
+    spans = of("makespan_s")
+    large, small = spans["dealt out, 12 tasks a call"], spans["claimed, 2 tasks a call"]
+    assert small[1] > 1.5 * large[1]  # before any coordination
+    share_at_one = np.log(small[1] / large[1]) / np.log(small[5] / large[5])
+    assert share_at_one > 0.5
+    assert of("speedup")["claimed, 2 tasks a call"].max() < 1
+
+
+def stale_claims(of: Curves) -> None:
+    speedup, duplicates = of("speedup"), of("duplicate_attempts")
+    stale, dealt = "claimed from a stale list", "dealt out"
+    assert (speedup[stale].loc[2:] < 1).all()
+    assert (speedup[dealt].loc[2:] > 1.1).all()
+    assert duplicates[stale].is_monotonic_increasing
+    assert duplicates[dealt].max() < 1
+    writes = of("concurrent_writes")[stale]
+    assert writes[1] == 0
+    assert writes[2] > 0.7 * writes[5]  # jumps, then saturates
+    gap = of("straggler_gap_s")
+    assert (gap[stale].loc[2:] < gap[dealt].loc[2:]).all()
+
+
+def message_errors(of: Curves) -> None:
+    quality = of("quality")
+    chain = quality["a chain of agents"]
+    ratios = chain.to_numpy()[1:] / chain.to_numpy()[:-1]
+    assert (ratios < 0.8).all()
+    assert quality["a hierarchy that judges"].min() > 0.85
+
+
+def partition(of: Curves) -> None:
+    overhead, waiting = of("overhead_s"), of("waiting_s")
+    assert waiting["consistent"].is_monotonic_increasing
+    assert waiting["available"].max() < 60
+    assert of("wasted_s")["available"].is_monotonic_increasing
+    assert of("wasted_s")["consistent"].max() == 0
+    assert overhead["available"][80] < 0.85 * overhead["consistent"][80]
+
+
+def context_against_team(of: Curves) -> None:
+    quality = of("quality")
+    coupled = quality["four agents, coupled work"] - quality["one agent, coupled work"]
+    decoupled = quality["four agents, decoupled work"] - quality["one agent, decoupled work"]
+    assert (decoupled > 0).all()
+    assert coupled[1] > 0 > coupled[8]
+    layers = np.interp(0.0, -coupled.loc[1:8].to_numpy(), [1, 2, 4, 8])
+    assert 2 < layers < 6
+
+
+def orchestrator_bottleneck(of: Curves) -> None:
+    speedup = of("speedup")
+    assert speedup["one orchestrator answers one by one"].max() < 9.5
+    assert speedup["a tree with four below each manager"][32] > 20
+
+
+def drift(of: Curves) -> None:
+    deliveries = of("deliveries")
+
+    def exponent(name: str) -> float:
+        line = deliveries[name]
+        n = np.log(line.index.to_numpy(dtype=float))
+        return float(np.polyfit(n, np.log(line.to_numpy()), 1)[0])
+
+    assert exponent("no drift") == pytest.approx(2.17, abs=0.05)
+    assert exponent("drift with what is read") > 2.3
+
+
+def mixed_team(of: Curves) -> None:
+    cost, quality = of("cost_usd"), of("quality")
+    small, large = "five small led by a small one", "one large"
+    assert cost[small].iloc[0] < 0.5 * cost[large].iloc[0]
+    assert quality[small].iloc[0] > quality[large].iloc[0] - 0.01
+
+
+def rate_limit(of: Curves) -> None:
+    speedup = of("speedup")
+    assert speedup["50 requests a minute"][32] == pytest.approx(9.0, abs=0.5)
+    assert speedup["no limit"][32] > 25
+
+
+def debate(of: Curves) -> None:
+    quality, tokens = of("quality"), of("input_tokens")
+    assert quality["following a random peer"][6] < quality["following a random peer"][0]
+    helped = quality["a tenth of the wrong see the light each round"]
+    assert helped[6] > helped[0] + 0.05
+    assert tokens["following the majority"][6] > 30 * tokens["following the majority"][0]
+
+
+CLAIMS: dict[Callable[[Curves], None], int] = {
+    architectures: 400,
+    single_agent_threshold: 300,
+    batching: 100,
+    stale_claims: 60,
+    message_errors: 150,
+    partition: 60,
+    context_against_team: 150,
+    orchestrator_bottleneck: 6,
+    drift: 60,
+    mixed_team: 60,
+    rate_limit: 10,
+    debate: 60,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
+def test_what_the_answer_claims_comes_out(claim: Callable[[Curves], None]) -> None:
+    claim(Curves(claim.__name__, CLAIMS[claim]))
