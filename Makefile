@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/quickstart
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint pictures bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -22,6 +22,14 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Runs every scenario that has a picture of its own, and draws it.
+pictures: $(VENV)/.installed
+	@for scenario in $$(grep -l '^figure:' scenarios/*.yaml); do \
+	  name=$$(basename $$scenario .yaml); \
+	  $(BIN)/teamsim sweep $$scenario --out out/$$name && $(BIN)/teamsim plot out/$$name \
+	    && cp out/$$name/figure.png scenarios/pictures/$$name.png || exit 1; \
+	done
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_engine.py

@@ -8,7 +8,9 @@ from functools import partial
 import pandas as pd
 
 from analysis.statistics import mean_interval, ratio_of_means_interval
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, unknown_name
+from simulator.model.metrics import METRIC_NAMES
+from simulator.scenario import Study
 
 SIZE = "team.size"
 """The axis that a scaling curve is drawn against."""
@@ -16,9 +18,40 @@ SIZE = "team.size"
 SERIES = "series"
 """In place of a swept field: a point a named series."""
 
+RATIOS = ("speedup", "error_amplification")
+"""What `curves_against` gives against the baseline."""
+
 _PAIRED = ["replication", "makespan_s", "quality"]
 
 _BEFORE_AXES, _AFTER_AXES = "parallel_fraction", "replication"
+
+
+def with_derived(results: pd.DataFrame) -> pd.DataFrame:
+    """Return `results` with the columns ``tokens``, ``error_rate`` and ``overhead_s``."""
+    return results.assign(
+        tokens=results["input_tokens"] + results["output_tokens"],
+        error_rate=1.0 - results["quality"],
+        overhead_s=results["agents"] * results["makespan_s"] - results["work_s"],
+    )
+
+
+def check_figure(study: Study) -> None:
+    """Refuse a picture that its sweep cannot give, before the sweep is run.
+
+    Raises
+    ------
+    TeamsimError
+        If the sweep does not vary the field, or there is no such metric.
+    """
+    figure = study.points[0].scenario.figure
+    if figure is None:
+        return
+    metrics = {*METRIC_NAMES, "tokens", "error_rate", "overhead_s", *RATIOS} - {"outcome", "reason"}
+    for name in (*figure.y, *figure.log_y):
+        if name not in metrics:
+            raise TeamsimError(f"figure: {unknown_name('metric', name, metrics)}")
+    if len(study.points) > 1 and figure.x not in {*study.axes, SERIES}:
+        raise TeamsimError(f"figure: {unknown_name('swept field', figure.x, study.axes)}")
 
 
 def axes_of(results: pd.DataFrame) -> list[str]:
@@ -85,7 +118,8 @@ def curves_against(
     -------
     DataFrame
         A row a series and x: ``series, x, point, is_baseline, parallel_fraction``; for each metric
-        ``<metric>, <metric>_low, <metric>_high`` (mean and t interval); ``speedup`` (mean makespan
+        ``<metric>, <metric>_low, <metric>_high, <metric>_sd`` (mean, its t interval, standard
+        deviation over replications); ``speedup`` (mean makespan
         of the baseline over mean makespan) and ``error_amplification`` (mean share of tasks not
         correct over the baseline's), with paired bootstrap intervals. The baseline is the point
         that the scenario names, else the same series at one agent where x is ``team.size``;
@@ -105,6 +139,7 @@ def curves_against(
             interval = mean_interval(group[metric].to_numpy(), confidence)
             row[metric] = interval.estimate
             row[f"{metric}_low"], row[f"{metric}_high"] = interval.low, interval.high
+            row[f"{metric}_sd"] = float(group[metric].astype(float).std())
         pairs = _baseline_of(table, group, x)[_PAIRED].merge(
             group[_PAIRED], on="replication", suffixes=("_alone", "")
         )

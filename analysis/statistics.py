@@ -96,13 +96,14 @@ def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95)
     Returns
     -------
     DataFrame
-        Index: metric; columns: mean, low, high, p5, p50, p95.
+        Index: metric; columns: mean, low, high, sd (over replications), p5, p50, p95.
     """
     rows = {}
     for metric in metrics:
         values = results[metric].to_numpy(dtype=np.float64)
         interval = mean_interval(values, confidence)
+        sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
         p5, p50, p95 = np.percentile(values, [5, 50, 95])
-        rows[metric] = (interval.estimate, interval.low, interval.high, p5, p50, p95)
-    columns = ["mean", "low", "high", "p5", "p50", "p95"]
+        rows[metric] = (interval.estimate, interval.low, interval.high, sd, p5, p50, p95)
+    columns = ["mean", "low", "high", "sd", "p5", "p50", "p95"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

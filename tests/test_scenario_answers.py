@@ -13,14 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves import curves_against
+from analysis.curves import RATIOS, check_figure, curves_against, with_derived
 from simulator.experiment import run_sweep
 from simulator.scenario import load_study
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 FILES = sorted(SCENARIOS.glob("*.yaml"))
-
-DERIVED = ("speedup", "error_amplification")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -30,6 +28,7 @@ def test_a_scenario_asks_answers_and_shows(path: Path) -> None:
     assert study.base.question.endswith("?")
     assert len(study.base.answer) > 100
     assert len(study.points) >= 5
+    check_figure(study)
     if study.base.figure is not None:
         assert (SCENARIOS / "pictures" / f"{path.stem}.png").exists()
         assert study.base.figure.x in {*study.axes, "series"}
@@ -40,16 +39,12 @@ class Curves:
 
     def __init__(self, name: str, replications: int) -> None:
         study = load_study(SCENARIOS / f"{name}.yaml", [f"replications={replications}"])
-        self.results = run_sweep(study).to_pandas()
+        self.results = with_derived(run_sweep(study).to_pandas())
         assert study.base.figure is not None
         self.figure = study.base.figure
-        self.results["tokens"] = self.results["input_tokens"] + self.results["output_tokens"]
-        self.results["overhead_s"] = (
-            self.results["agents"] * self.results["makespan_s"] - self.results["work_s"]
-        )
 
     def __call__(self, metric: str) -> dict[str, pd.Series[float]]:
-        metrics = [] if metric in DERIVED else [metric]
+        metrics = [] if metric in RATIOS else [metric]
         curves = curves_against(self.results, metrics, self.figure.x)
         return {
             str(name): line.set_index("x")[metric].astype(float)

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.curves import scaling_curves
+from analysis.curves import scaling_curves, with_derived
 from analysis.laws import amdahl_speedup, fit_power_law
 from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
 
@@ -147,7 +147,7 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     TeamsimError
         If the sweep does not vary ``team.size``.
     """
-    results = results.assign(tokens=results["input_tokens"] + results["output_tokens"])
+    results = with_derived(results)
     curves = scaling_curves(results, _METRICS)
     in_rounds = results.groupby("point")["rounds"].max() > 0
     curves["straggler_gap_s"] = curves["straggler_gap_s"].where(

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analysis.curves import SERIES, curves_against
+from analysis.curves import RATIOS, SERIES, curves_against, with_derived
 from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
-from simulator.errors import TeamsimError, unknown_name
 from simulator.scenario.figure import Figure as FigureSpec
 
 _LABELS = {
@@ -30,8 +29,6 @@ _LABELS = {
     "utilisation": "time in calls (share)",
     "straggler_gap_s": "longest - mean call (s)",
 }
-
-_RATIOS = ("speedup", "error_amplification")
 
 
 def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> Figure:
@@ -53,15 +50,10 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
     Raises
     ------
     TeamsimError
-        If the sweep does not vary the field, or there is no such metric.
+        If the sweep does not vary the field.
     """
-    results = results.assign(
-        tokens=results["input_tokens"] + results["output_tokens"],
-        error_rate=1.0 - results["quality"],
-        overhead_s=results["agents"] * results["makespan_s"] - results["work_s"],
-    )
-    _refuse_unknown(results, wanted)
-    metrics = [name for name in wanted.y if name not in _RATIOS]
+    results = with_derived(results)
+    metrics = [name for name in wanted.y if name not in RATIOS]
     curves = curves_against(results, metrics, wanted.x)
     columns = min(4, len(wanted.y))
     rows = -(-len(wanted.y) // columns)
@@ -131,7 +123,7 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     ax.set_ylabel(label)
     if named:
         ax.set_xticks(range(len(places)), [str(value).replace("_", "\n") for value in places])
-    if metric in _RATIOS:
+    if metric in RATIOS:
         ax.axhline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
     return ax
 
@@ -151,19 +143,9 @@ def plot_rows(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = N
     ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
     ax.set_yticks(range(len(rows)), [textwrap.fill(str(name), 22) for name in rows["series"]])
     ax.grid(visible=True, axis="x")
-    if metric in _RATIOS:
+    if metric in RATIOS:
         ax.axvline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
     return ax
-
-
-def _refuse_unknown(results: pd.DataFrame, wanted: FigureSpec) -> None:
-    numeric = {name for name in results.columns if pd.api.types.is_numeric_dtype(results[name])} | {
-        "success",
-        *_RATIOS,
-    }
-    for name in (*wanted.y, *wanted.log_y):
-        if name not in numeric:
-            raise TeamsimError(f"figure: {unknown_name('metric', name, numeric)}")
 
 
 def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:

@@ -34,9 +34,12 @@ Workers = Annotated[
 @app.command()
 def check(scenario: ScenarioFile, settings: Settings = None) -> None:
     """Say whether a scenario is right, and how much it would run."""
+    from analysis.curves import check_figure
     from simulator.scenario import load_study
 
-    points = load_study(scenario, settings or []).points
+    study = load_study(scenario, settings or [])
+    points = study.points
+    check_figure(study)
     replications = sum(point.scenario.replications for point in points)
     typer.echo(f"{scenario}: ok, {len(points)} points, {replications} replications")
 

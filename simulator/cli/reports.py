@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from analysis.curves import check_figure
 from analysis.statistics import summary
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
@@ -64,7 +65,7 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     numbers = [name for name in METRIC_NAMES if name not in {"outcome", "reason"}]
     numeric = [name for name in numbers if (frame[name] != 0).any()]
     rows = summary(frame, numeric).reset_index(names="metric")
-    heads = ["metric", "mean", "95 % low", "95 % high", "p5", "p50", "p95"]
+    heads = ["metric", "mean", "95 % low", "95 % high", "sd", "p5", "p50", "p95"]
     _console.print(_frame_table(rows, heads))
     outcomes = frame["outcome"].value_counts()
     typer.echo(
@@ -78,6 +79,7 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
 
 def sweep(study: Study, out: Path, workers: int) -> None:
     """Run a sweep with a progress bar."""
+    check_figure(study)
     try:
         with progress_bar("replications") as progress:
             table = run_sweep(study, out, workers or default_workers(), progress)

@@ -21,7 +21,7 @@ from simulator.errors import TeamsimError
 from simulator.experiment.plan import Chunk
 from simulator.scenario import Study
 
-_PACKAGES = ("simpy", "numpy", "scipy", "pandas", "pyarrow", "pydantic")
+_PACKAGES = ("genai-prices", "simpy", "numpy", "scipy", "pandas", "pyarrow", "pydantic")
 
 
 class Store:

@@ -15,6 +15,7 @@ from scipy.stats import beta
 
 from simulator.distributions import Floats
 from simulator.model.streams import Entity, Purpose, Streams, number_of
+from simulator.model.tasks import TaskGraph
 from simulator.scenario.agent import Errors
 
 _TINY = 2.0**-53
@@ -26,15 +27,15 @@ class Difficulty:
 
     Parameters
     ----------
-    tasks : int
-        N.
+    graph : TaskGraph
+        The tasks.
     family_similarity : float
         Correlation, on a normal scale, of a task's difficulty between two families.
     streams : Streams
     """
 
-    def __init__(self, tasks: int, family_similarity: float, streams: Streams) -> None:
-        self._tasks = tasks
+    def __init__(self, graph: TaskGraph, family_similarity: float, streams: Streams) -> None:
+        self._graph = graph
         self._similarity = family_similarity
         self._streams = streams
         self._shifts: dict[tuple[str, float, float], Sequence[float]] = {}
@@ -47,13 +48,15 @@ class Difficulty:
         """
         p, rho = errors.probability.probability, errors.difficulty_correlation
         if rho == 0.0 or p in (0.0, 1.0):
-            return None
+            return self._graph.difficulties or None
         key = (family, p, rho)
         if key not in self._shifts:
             # Mean p and intra-class correlation rho: a + b = 1 / rho - 1 (Griffiths 1973).
             both = 1.0 / rho - 1.0
             drawn = beta.ppf(self._hardness(family), p * both, (1.0 - p) * both)
             logits = logit(np.clip(drawn, 1e-15, 1.0 - 1e-15)) - logit(p)
+            if self._graph.difficulties:
+                logits = logits + np.asarray(self._graph.difficulties)
             self._shifts[key] = array("d", logits.tobytes())
         return self._shifts[key]
 
@@ -75,4 +78,4 @@ class Difficulty:
         return self._common[family]
 
     def _uniforms(self, entity: Entity, index: int, purpose: Purpose) -> Floats:
-        return np.maximum(self._streams.block(entity, index, purpose, 0, self._tasks), _TINY)
+        return np.maximum(self._streams.block(entity, index, purpose, 0, len(self._graph)), _TINY)

@@ -18,6 +18,7 @@ from simulator.model.messages import (
 )
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.tasks import TaskGraph
 from simulator.model.topologies import NO_MANAGER, Channel, Topology
 from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
@@ -39,7 +40,9 @@ class Roster:
         What the aggregator of independent workers reads.
     """
 
-    def __init__(self, scenario: Scenario, tasks: int, streams: Streams, metrics: Metrics) -> None:
+    def __init__(
+        self, scenario: Scenario, graph: TaskGraph, streams: Streams, metrics: Metrics
+    ) -> None:
         team, topology, review = scenario.team, scenario.topology, scenario.coordination.review
         assert isinstance(topology, Topology)
         specs = team.workers
@@ -50,12 +53,12 @@ class Roster:
         verifiers = review.verifiers if review and review.by == "verifiers" else 0
         default = team.agent or specs[0]
         voices = self._voices(scenario, topology, coordinators, verifiers, streams, metrics)
-        difficulty = Difficulty(tasks, team.family_similarity, streams)
+        difficulty = Difficulty(graph, team.family_similarity, streams)
 
         def make(spec: Agent, role: int, number: int) -> AgentState:
             index = number + (count if role else 0) + (coordinators if role == VERIFIER else 0)
             voice = voices[index]
-            return AgentState(spec, index, role, number, tasks, streams, difficulty, voice)
+            return AgentState(spec, index, role, number, len(graph), streams, difficulty, voice)
 
         self.workers = [make(spec, WORKER, i) for i, spec in enumerate(specs)]
         lead, checker = team.coordinator or default, team.verifier or default

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappop, heappush
@@ -21,6 +21,8 @@ class Task(Spec):
     """Artifacts that the task writes; one of its own when empty."""
     size: Positive = 1.0
     """Work units; latency and tokens per work unit multiply it."""
+    difficulty: float = 0.0
+    """Added to the logit of the error probability of every attempt; 0 is as hard as usual."""
     arrival_s: NonNegative = 0.0
     """Simulated second at which the task appears on the board."""
 
@@ -41,6 +43,8 @@ class TaskGraph:
         M.
     arrivals_s : sequence of float, shape (N,), or empty
         When each task appears; empty when all are there from the start.
+    difficulties : sequence of float, shape (N,), or empty
+        What each task adds to the logit of the error probability; empty when nothing.
     """
 
     names: Sequence[str]
@@ -49,6 +53,7 @@ class TaskGraph:
     artifacts: Sequence[Sequence[int]] | None
     artifact_count: int
     arrivals_s: Sequence[float] = field(default=())
+    difficulties: Sequence[float] = field(default=())
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> TaskGraph:
@@ -82,7 +87,8 @@ class TaskGraph:
             dependencies=tuple(dependencies),
             artifacts=tuple(artifacts),
             artifact_count=len(artifact_index),
-            arrivals_s=tuple(t.arrival_s for t in tasks) if any(t.arrival_s for t in tasks) else (),
+            arrivals_s=_unless_all_zero(task.arrival_s for task in tasks),
+            difficulties=_unless_all_zero(task.difficulty for task in tasks),
         )
         _refuse_cycles(graph)
         return graph
@@ -129,6 +135,11 @@ class TaskGraph:
             start = max((finish[needed] for needed in self.dependencies[task]), default=0.0)
             finish[task] = start + self.sizes[task]
         return max(finish, default=0.0)
+
+
+def _unless_all_zero(values: Iterable[float]) -> Sequence[float]:
+    found = tuple(values)
+    return found if any(found) else ()
 
 
 def _first_repeated(tasks: Sequence[Task]) -> str:

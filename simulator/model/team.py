@@ -71,7 +71,7 @@ class TeamState:
 
         self.board = Board(graph)
         self.metrics = metrics = Metrics(tasks=len(graph))
-        roster = Roster(scenario, len(graph), streams, metrics)
+        roster = Roster(scenario, graph, streams, metrics)
         self.agents, self.workers = roster.agents, roster.workers
         self.coordinators, self.verifiers = roster.coordinators, roster.verifiers
         self.phases = roster.phases

@@ -8,12 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves import scaling_curves, with_series
+from analysis.curves import check_figure, scaling_curves, with_series
 from analysis.laws import amdahl_speedup
-from analysis.plots import plot_power_law, plot_scaling, plot_speedup, save, scaling_figure
+from analysis.plots import (
+    plot_power_law,
+    plot_scaling,
+    plot_speedup,
+    save,
+    scaling_figure,
+    sweep_figure,
+)
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep
 from simulator.scenario import parse_study
+from simulator.scenario.figure import Figure
 
 TEXT = """\
 name: curves
@@ -104,3 +112,33 @@ def test_a_figure_without_messages_or_rounds_says_so() -> None:
         ax.get_title(loc="left") for ax in figure.axes for t in ax.texts if t.get_text() == "none"
     ]
     assert nothing == ["Straggler gap a round", "Messages", "Deliveries"]
+
+
+def test_a_figure_that_the_sweep_cannot_give_is_refused_before_it_runs() -> None:
+    def refusal(figure: str) -> str:
+        with pytest.raises(TeamsimError) as refused:
+            check_figure(parse_study(f"{TEXT}figure: {figure}\n"))
+        return str(refused.value)
+
+    assert "did you mean 'makespan_s'?" in refusal("{x: team.size, y: [makespam_s]}")
+    assert "did you mean 'team.size'?" in refusal("{x: team.sizes, y: [makespan_s]}")
+    check_figure(parse_study(TEXT + "figure: {x: team.size, y: [tokens, speedup]}\n"))
+
+
+def test_a_sweep_can_be_drawn_against_any_field_or_by_series() -> None:
+    text = (
+        TEXT[: TEXT.index("sweep:")]
+        + """sweep:
+  - {name: hard, team.agent.errors.probability: {values: [0.3, 0.5]}}
+  - {name: easy, team.agent.errors.probability: {values: [0.0, 0.1]}}
+"""
+    )
+    results = run_sweep(parse_study(text)).to_pandas()
+    against = Figure(x="team.agent.errors.probability", y=("quality", "failed_tests"))
+    figure = sweep_figure(results, against, "How bad?")
+    assert [ax.get_xlabel() for ax in figure.axes] == ["probability"] * 2
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2]
+    rows = sweep_figure(results[results["replication"] == 0], Figure(x="series", y=("quality",)))
+    assert [label.get_text() for label in rows.axes[0].get_yticklabels()] == ["hard"] * 2 + [
+        "easy"
+    ] * 2

@@ -179,6 +179,39 @@ def test_an_early_stop_changes_calls_and_not_the_majority() -> None:
     assert abs(quality - tail) < 3 * standard_error(tail, 500)
 
 
+@pytest.mark.parametrize(
+    ("alpha", "easy", "hard", "best"),
+    [(0.6, 0.85, 0.4, 5), (0.4, 0.85, 0.4, 3), (0.5, 0.9, 0.2, 1)],
+)
+def test_among_easy_and_hard_tasks_votes_help_and_then_hurt(
+    alpha: float, easy: float, hard: float, best: int
+) -> None:
+    # F(K) = alpha I(p1) + (1 - alpha) I(p2) (arXiv 2403.02419): for (.6, .85, .4), K = 1, 3, 5,
+    # 7, 9: .670 .704 .711 .709 .703, and down to .608 at 101: the optimum is 5.
+    tasks = 6000
+
+    def quality(k: int) -> float:
+        difficulty = [-np.log(p / (1 - p)) for p in (easy, hard)]  # of an agent who errs at 0.5
+        listed = [
+            {"id": str(i), "difficulty": float(difficulty[i >= alpha * tasks])}
+            for i in range(tasks)
+        ]
+        return run(
+            team__size=k,
+            team__agent=agent(errors={"detection": 0, "probability": 0.5}, batch=300),
+            workload={"kind": "dag", "tasks": listed},
+            coordination__protocol={"kind": "replicate_and_vote", "replicas": k},
+        ).quality
+
+    def law(k: int) -> float:
+        right = [float(binom.sf(k // 2, k, p)) for p in (easy, hard)]
+        return alpha * right[0] + (1 - alpha) * right[1]
+
+    for k in (1, best, 21):
+        assert abs(quality(k) - law(k)) < 3 * standard_error(law(k), tasks)
+    assert max((1, 3, 5, 7, 9, 11, 21), key=law) == best
+
+
 def opinions(rounds: int, **protocol: Any) -> float:
     """Return the share of right opinions after a debate, as a random debater's opinion."""
     m = run(
