@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 import pandas as pd
 
 from analysis.statistics import mean_interval, ratio_of_means_interval
@@ -50,6 +51,10 @@ def check_figure(study: Study) -> None:
     for name in (*figure.y, *figure.log_y):
         if name not in metrics:
             raise TeamsimError(f"figure: {unknown_name('metric', name, metrics)}")
+    names = {point.series for point in study.points}
+    for name in (name for pair in figure.crossings for name in pair):
+        if name not in names:
+            raise TeamsimError(f"figure: {unknown_name('series', name, names)}")
     if len(study.points) > 1 and figure.x not in {*study.axes, SERIES}:
         raise TeamsimError(f"figure: {unknown_name('swept field', figure.x, study.axes)}")
 
@@ -167,6 +172,31 @@ def _baseline_of(table: pd.DataFrame, group: pd.DataFrame, x: str) -> pd.DataFra
     elif x == SIZE:
         alone = table.loc[(table["series"] == group["series"].iloc[0]) & (table["x"] == 1)]
     return alone
+
+
+def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool) -> float | None:
+    """Return the first x at which two curves cross, by linear interpolation; None if none.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        Rows of two series from `curves_against`.
+    metric : str
+        Their column.
+    log_x : bool
+        Whether to interpolate on a logarithmic axis.
+    """
+    both = first.merge(second, on="x", suffixes=("_first", "_second")).sort_values("x")
+    x = both["x"].to_numpy(dtype=float)
+    gap = (both[f"{metric}_first"] - both[f"{metric}_second"]).to_numpy(dtype=float)
+    turns = np.flatnonzero(gap[:-1] * gap[1:] < 0.0)
+    if not len(turns):
+        return None
+    i = int(turns[0])
+    share = gap[i] / (gap[i] - gap[i + 1])
+    if log_x:
+        return float(x[i] * (x[i + 1] / x[i]) ** share)
+    return float(x[i] + share * (x[i + 1] - x[i]))
 
 
 def _ratio(

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves import RATIOS, check_figure, curves_against, with_derived
+from analysis.curves import RATIOS, check_figure, crossing, curves_against, with_derived
 from simulator.experiment import run_sweep
 from simulator.scenario import load_study
 
@@ -50,6 +50,15 @@ class Curves:
             str(name): line.set_index("x")[metric].astype(float)
             for name, line in curves.groupby("series", sort=False)
         }
+
+    def crossing(self, first: str, second: str) -> float:
+        """Return where the first panel's curves of two series cross."""
+        metric = self.figure.y[0]
+        curves = curves_against(self.results, [metric], self.figure.x)
+        lines = (curves[curves["series"] == name] for name in (first, second))
+        found = crossing(*lines, metric, self.figure.log_x)
+        assert found is not None
+        return found
 
 
 def architectures(of: Curves) -> None:
@@ -128,8 +137,7 @@ def context_against_team(of: Curves) -> None:
     decoupled = quality["four agents, decoupled work"] - quality["one agent, decoupled work"]
     assert (decoupled > 0).all()
     assert coupled[1] > 0 > coupled[8]
-    layers = np.interp(0.0, -coupled.loc[1:8].to_numpy(), [1, 2, 4, 8])
-    assert 2 < layers < 6
+    assert 2 < of.crossing("one agent, coupled work", "four agents, coupled work") < 6
 
 
 def orchestrator_bottleneck(of: Curves) -> None:

@@ -7,15 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.curves import scaling_curves, with_derived
 from analysis.laws import amdahl_speedup, fit_power_law
-from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
-
-_HALO = [withStroke(linewidth=2.5, foreground="white")]
-"""Keeps small text legible where it crosses a line."""
+from analysis.plots.style import HALO, REFERENCE, colour, marker, new_axes, paper_style
 
 _METRICS = [
     "makespan_s",
@@ -86,7 +82,7 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
             va="center" if ends_inside else "bottom",
             fontsize=7,
             color=REFERENCE,
-            path_effects=_HALO,
+            path_effects=HALO,
             annotation_clip=False,
         )
     return ax
@@ -121,7 +117,7 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
             ha="right" if falls else "left",
             va="top",
             color=colour(i),
-            path_effects=_HALO,
+            path_effects=HALO,
         )
     return ax
 
@@ -230,7 +226,7 @@ def _mark_baseline(ax: Axes, curves: pd.DataFrame) -> None:
             ha="right",
             fontsize=7.5,
             color=REFERENCE,
-            path_effects=_HALO,
+            path_effects=HALO,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito (2008): told apart with any colour vision."""
@@ -17,6 +18,9 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 REFERENCE = "#666666"
 """For laws and baselines, behind the data."""
+
+HALO = [withStroke(linewidth=2.5, foreground="white")]
+"""Keeps small text legible where it crosses a line."""
 
 _STYLE: Any = {
     "figure.dpi": 120,

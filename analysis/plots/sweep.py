@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analysis.curves import RATIOS, SERIES, curves_against, with_derived
-from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
+from analysis.curves import RATIOS, SERIES, crossing, curves_against, with_derived
+from analysis.plots.style import HALO, REFERENCE, colour, marker, new_axes, paper_style
 from simulator.scenario.figure import Figure as FigureSpec
 
 _LABELS = {
@@ -74,6 +74,8 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
             _shorten(ax.yaxis)
             if metric in wanted.log_y:
                 ax.set_yscale("log")
+        for pair in wanted.crossings:
+            _mark_crossing(axes[0], curves, pair, wanted)
         for ax in axes[len(wanted.y) :]:
             ax.set_axis_off()
         _legend(figure, curves, columns)
@@ -146,6 +148,27 @@ def plot_rows(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = N
     if metric in RATIOS:
         ax.axvline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
     return ax
+
+
+def _mark_crossing(
+    ax: Axes, curves: pd.DataFrame, pair: tuple[str, str], wanted: FigureSpec
+) -> None:
+    first, second = (curves[curves["series"] == name] for name in pair)
+    x = crossing(first, second, wanted.y[0], wanted.log_x)
+    if x is None:
+        return
+    ax.axvline(x, color=REFERENCE, linestyle=(0, (2, 2)), linewidth=1.0, zorder=1)
+    ax.annotate(
+        f"cross at {x:.2g}",
+        (x, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(3, -2),
+        textcoords="offset points",
+        va="top",
+        fontsize=7.5,
+        color=REFERENCE,
+        path_effects=HALO,
+    )
 
 
 def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import simpy
 
+from simulator.model.ending import finish, why_stuck
 from simulator.model.metrics import Metrics
 from simulator.model.team import TeamState
 from simulator.scenario import Scenario
@@ -113,11 +114,11 @@ class Clock:
             # SimPy's word for an empty schedule; anything else is a bug and shows.
             if self._stopped.triggered or self._env.peek() != float("inf"):
                 raise
-            return self._team.finish(self._env.now, "deadlock", self._team.why_stuck())
+            return finish(self._team, self._env.now, "deadlock", why_stuck(self._team))
         outcome, reason = self._outcome
         if outcome != "completed":
             reason = reason or self._over(outcome)
-        return self._team.finish(self._env.now, outcome, reason)
+        return finish(self._team, self._env.now, outcome, reason)
 
     def _over(self, outcome: str) -> str:
         """Say which limit was reached, and how much was done by then."""

@@ -21,9 +21,10 @@ from simulator.model.agent import (
 from simulator.model.board import Board
 from simulator.model.call_steps import CallSteps
 from simulator.model.commits import Commits
-from simulator.model.messages import Outlet, Post
+from simulator.model.coordination import Coordination
+from simulator.model.messages import Outlet
 from simulator.model.metrics import Metrics
-from simulator.model.partition import Side, abandon, heal, split
+from simulator.model.partition import Side, heal, split
 from simulator.model.protocols import Protocol, Setting
 from simulator.model.provider import ProviderState
 from simulator.model.review import Reviews
@@ -90,10 +91,9 @@ class TeamState:
         self.provider = ProviderState(scenario.provider, streams)
         self.workspace = workspace.state(self)
         self.reviews = Reviews(scenario.coordination.review, self)
-        self._one_report_a_call = scenario.coordination.timing != "rounds"
-        self._to_aggregate = roster.aggregates
+        one_by_one = scenario.coordination.timing != "rounds"
+        self.coordination = Coordination(self, one_by_one, roster.handed_in)
         self._delivered = roster.delivered
-        self._handed_in = roster.handed_in
         self.minority_goes_on = workspace.on_partition == "available"
         self.other_side: Side | None = None
         self.split_s = 0.0
@@ -112,7 +112,7 @@ class TeamState:
             self.dispatcher.has_duties or self.reviews.by_peers or self.minority_goes_on
         )
         self.commits = Commits(self, workspace)
-        self._call_steps = CallSteps(self)
+        self.call_steps = CallSteps(self)
         self._priced = any(not agent.spec.price.is_free for agent in self.agents)
         if trace is not None:
             trace.add(Row(0.0, Event.RUN_START))
@@ -121,7 +121,7 @@ class TeamState:
     def is_complete(self) -> bool:
         """Whether there is nothing left to do."""
         return not self.board.left and not (
-            self._to_aggregate or self.owed_s or not self.dispatcher.is_over()
+            self.coordination.is_to_aggregate or self.owed_s or not self.dispatcher.is_over()
         )
 
     def at(self, time_s: float, action: Callable[[], None]) -> None:
@@ -189,7 +189,7 @@ class TeamState:
         agent.board.now = now
         if agent.role != WORKER:
             if agent.role == COORDINATOR:
-                return self._begin_coordination(agent, now)
+                return self.coordination.begin(agent, now)
             return self.reviews.begin(agent, now)
         if agent.awaits_answer or (agent.side and not self.minority_goes_on):
             return False
@@ -226,33 +226,6 @@ class TeamState:
             return True
         return self.reviews.by_peers and self.reviews.begin(agent, now)
 
-    def _begin_coordination(self, agent: AgentState, now: float) -> bool:
-        """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
-        if self._to_aggregate:
-            if self.board.left or not self.dispatcher.is_over():
-                return False
-            self._hand_in(now)
-            self.serve(agent, now, float(len(self.workers)), False)
-            return True
-        reports = agent.reports
-        if not reports and not self.dispatcher.lead_wanted(agent.index):
-            return False
-        if self._one_report_a_call:
-            agent.answering = [reports.popleft()] if reports else []
-        else:
-            agent.answering = list(reports)
-            reports.clear()
-        work = float(len(agent.answering)) + self.reviews.take_submitted(agent)
-        self.serve(agent, now, work, True)
-        return True
-
-    def _hand_in(self, now: float) -> None:
-        """Let every worker send what it has done to the aggregator, one message each."""
-        assert self._handed_in is not None
-        outbox = [Post(self._handed_in, 1, None)]
-        for agent in self.workers:
-            self._send(agent, outbox, int(agent.message_draw()), now)
-
     def serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
         """Start the call of an agent that has decided what to do in it."""
         agent.work = work
@@ -284,15 +257,15 @@ class TeamState:
 
     def steps(self, agent: AgentState) -> Iterator[float | None]:
         """Yield the seconds until the agent's call goes on, None until it is resumed."""
-        return self._call_steps.of(agent)
+        return self.call_steps.of(agent)
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""
-        self._call_steps.enter(agent, phase)
+        self.call_steps.enter(agent, phase)
 
     def wait(self, agent: AgentState, why: str, seconds: float | None) -> Iterator[float | None]:
         """Wait so many seconds, or until resumed, and book it under `why`."""
-        return self._call_steps.wait(agent, why, seconds)
+        return self.call_steps.wait(agent, why, seconds)
 
     def end_call(self, agent: AgentState, now: float) -> None:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
@@ -318,10 +291,10 @@ class TeamState:
         if self.stepwise:
             self.workspace.call_ended(agent)
         if self.trace is not None:
-            self._trace_call_end(agent, now, outcome)
+            self.trace_call_end(agent, now, outcome)
         if freed:
             self._announce_on_side_of(agent, freed, now)
-        if self._to_aggregate and not self.board.left:
+        if self.coordination.is_to_aggregate and not self.board.left:
             self.woken.append(self.coordinators[0].index)
         if agent.dispatcher.woken:
             self._note_woken()
@@ -340,11 +313,11 @@ class TeamState:
             outcome = "idle"
         if agent.message_tokens >= 0:
             if agent.notes is None:
-                self._send(agent, agent.outbox, agent.message_tokens, now)
+                self.send(agent, agent.outbox, agent.message_tokens, now)
             else:
                 agent.notes.write(agent.index, agent.message_tokens)
         if agent.manager is not None:
-            self._report(agent)
+            self.coordination.report(agent)
         return outcome
 
     def _announce_on_side_of(self, agent: AgentState, tasks: list[int], now: float) -> None:
@@ -374,7 +347,7 @@ class TeamState:
         if agent.role == COORDINATOR or agent.leads:
             metrics.coordination_calls += 1
             if agent.role == COORDINATOR:
-                self._answer(agent)
+                self.coordination.answer(agent)
             elif agent.leads == MERGE:
                 del self.owed_s[agent.index]
             else:
@@ -384,38 +357,7 @@ class TeamState:
         metrics.review_calls += 1
         return "review"
 
-    def _answer(self, agent: AgentState) -> None:
-        """Let the workers whose reports the coordinator has read go on."""
-        self._to_aggregate = False
-        reported = [other.index for other in agent.answering if not other.role]
-        for other in agent.answering:
-            if other.awaits_answer:
-                other.awaits_answer = False
-                self.woken.append(other.index)
-        if self.dispatcher.has_lead:
-            self.dispatcher.led(agent.index, reported)
-        agent.unreported += len(agent.answering)
-        agent.answering = []
-
-    def _report(self, agent: AgentState) -> None:
-        """Report to the agent's coordinator, if it has said something or must."""
-        manager = agent.manager
-        assert manager is not None
-        if agent.role == COORDINATOR:
-            # Asynchronously, a summary is due when everybody below has reported once.
-            if self._one_report_a_call and agent.unreported < agent.subordinates:
-                return
-            agent.unreported = 0
-        elif agent.side or not (
-            agent.message_tokens >= 0 or self.dispatcher.has_lead or self.reviews.awaited(agent)
-        ):
-            return
-        else:
-            agent.awaits_answer = self._one_report_a_call
-        manager.reports.append(agent)
-        self.woken.append(manager.index)
-
-    def _send(self, agent: AgentState, outbox: Sequence[Outlet], tokens: int, now: float) -> None:
+    def send(self, agent: AgentState, outbox: Sequence[Outlet], tokens: int, now: float) -> None:
         """Send one message and count it and its deliveries."""
         metrics = self.metrics
         receivers = 0
@@ -459,55 +401,8 @@ class TeamState:
         if self.trace is not None:
             self.trace.rows.pop()
 
-    def why_stuck(self) -> str:
-        """Say what is left and who waits for what, when nothing can happen any more."""
-        graph = self.board.graph
-        left = [graph.names[t] for t in range(len(graph)) if not self.board.done[t]]
-        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        waits = [*self.workspace.waits(), *self.dispatcher.waits()]
-        said = f"; {'; '.join(waits[:5])}" if waits else ""
-        return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
-
-    def finish(self, now: float, outcome: str, reason: str) -> Metrics:
-        """End the replication at `now` and return its row; calls in flight are cut off."""
-        metrics = self.metrics
-        self.now = now
-        for agent in self.agents:
-            if agent.in_call:
-                self._cut_off(agent)
-            else:
-                agent.waited_s += now - agent.free_since
-        if self.other_side is not None:
-            abandon(self, self.other_side)
-        n = len(self.agents)
-        metrics.makespan_s = now
-        metrics.outcome = outcome
-        metrics.reason = reason
-        metrics.success = outcome == "completed"
-        metrics.rounds = self.round
-        metrics.quality = metrics.tasks_correct / metrics.tasks
-        metrics.task_wait_s = self.commits.wait_sum_s / max(1, metrics.tasks_done)
-        metrics.waiting_s = sum(agent.waited_s for agent in self.agents)
-        metrics.compactions = sum(agent.compactions for agent in self.agents)
-        mailboxes = [agent.mailbox for agent in self.agents if agent.mailbox is not None]
-        metrics.reordered_messages = sum(mailbox.reordered for mailbox in mailboxes)
-        busy_s = sum(agent.busy_s for agent in self.agents)
-        metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
-        if self.trace is not None:
-            self.trace.add(Row(now, Event.RUN_END, duration_s=now, outcome=outcome))
-        return metrics
-
-    def _cut_off(self, agent: AgentState) -> None:
-        if self.stepwise:
-            self._call_steps.cut_off(agent)
-        else:
-            agent.duration_s = self.now - agent.started_s
-        agent.busy_s += agent.duration_s
-        self.metrics.wasted_s += agent.duration_s
-        if self.trace is not None:
-            self._trace_call_end(agent, self.now, "cut_off")
-
-    def _trace_call_end(self, agent: AgentState, now: float, outcome: str) -> None:
+    def trace_call_end(self, agent: AgentState, now: float, outcome: str) -> None:
+        """Write that a call has ended, where there is a trace."""
         assert self.trace is not None
         read = outcome != "failed"
         self.trace.add(

@@ -20,6 +20,8 @@ class Figure(Spec):
     the baseline."""
     x_label: str = ""
     """Label of the horizontal axis; the field's name when absent."""
+    crossings: tuple[tuple[str, str], ...] = ()
+    """Pairs of series; where the first panel's lines of a pair cross is marked."""
     log_x: bool = False
     """Whether the horizontal axis is logarithmic."""
     log_y: tuple[str, ...] = ()

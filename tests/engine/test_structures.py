@@ -378,3 +378,48 @@ def test_claims_from_a_stale_list_collide_as_birthdays_do(correlation: float) ->
         assert set(distinct) == {1}
     else:
         assert abs(z_score(distinct, expected)) < 3
+
+
+@pytest.mark.parametrize("lease", [1.5, 3.0, 4.5, 9.0])
+def test_a_claim_of_an_agent_that_never_answers_comes_back_after_its_lease(lease: float) -> None:
+    # R6: one of five agents holds a task for ever; 20 unit tasks take max(5, lease + 1). Without a
+    # lease the run never completes.
+    def stalled(**protocol: Any) -> Any:
+        return run(
+            team={
+                "groups": {
+                    "well": {"size": 4, "agent": agent()},
+                    "stalled": {"size": 1, "agent": agent(speed=1e-6)},
+                }
+            },
+            workload={"kind": "parallel_fraction", "tasks": 20, "parallel_fraction": 1},
+            coordination={
+                "protocol": {"kind": "self_claim", "claims": "immediate", **protocol},
+                "timing": "asynchronous",
+            },
+            limits={"deadline_s": 1000},
+        )
+
+    m = stalled(lease_s=lease)
+    assert (m.outcome, m.lease_expiries) == ("completed", 1)
+    assert m.makespan_s == max(5.0, lease + 1)
+    never = stalled()
+    assert never.reason == "the deadline of 1000.0 s has passed: 19 of 20 tasks are done"
+
+
+def test_a_coordinator_passes_on_as_much_as_its_summaries_hold() -> None:
+    def read(relay: float) -> int:
+        talks = {**TALKS, "context": {"retention": 0, "board_tokens_per_task": 0}}
+        return run(
+            team={
+                "size": 4,
+                "agent": talks,
+                "coordinator": {**talks, "tokens": {"message": 100, "relay": relay}},
+            },
+            topology="centralised",
+            workload={"kind": "parallel_fraction", "tasks": 8, "parallel_fraction": 1},
+            coordination__protocol="pre_assigned",
+        ).input_tokens
+
+    # One answer to the first round's four reports of 150 tokens, read by four workers.
+    assert read(0.5) - read(0) == 4 * int(0.5 * 4 * 150)

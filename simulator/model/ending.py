@@ -1,0 +1,64 @@
+"""The end of a replication: what is left, and the row of results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.model.metrics import Metrics
+from simulator.model.partition import abandon
+from simulator.model.trace import Event, Row
+
+if TYPE_CHECKING:
+    from simulator.model.agent import AgentState
+    from simulator.model.team import TeamState
+
+
+def why_stuck(team: TeamState) -> str:
+    """Say what is left and who waits for what, when nothing can happen any more."""
+    graph = team.board.graph
+    left = [graph.names[t] for t in range(len(graph)) if not team.board.done[t]]
+    shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+    waits = [*team.workspace.waits(), *team.dispatcher.waits()]
+    said = f"; {'; '.join(waits[:5])}" if waits else ""
+    return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
+
+
+def finish(team: TeamState, now: float, outcome: str, reason: str) -> Metrics:
+    """End the replication at `now` and return its row; calls in flight are cut off."""
+    metrics = team.metrics
+    team.now = now
+    for agent in team.agents:
+        if agent.in_call:
+            _cut_off(team, agent)
+        else:
+            agent.waited_s += now - agent.free_since
+    if team.other_side is not None:
+        abandon(team, team.other_side)
+    n = len(team.agents)
+    metrics.makespan_s = now
+    metrics.outcome = outcome
+    metrics.reason = reason
+    metrics.success = outcome == "completed"
+    metrics.rounds = team.round
+    metrics.quality = metrics.tasks_correct / metrics.tasks
+    metrics.task_wait_s = team.commits.wait_sum_s / max(1, metrics.tasks_done)
+    metrics.waiting_s = sum(agent.waited_s for agent in team.agents)
+    metrics.compactions = sum(agent.compactions for agent in team.agents)
+    mailboxes = [agent.mailbox for agent in team.agents if agent.mailbox is not None]
+    metrics.reordered_messages = sum(mailbox.reordered for mailbox in mailboxes)
+    busy_s = sum(agent.busy_s for agent in team.agents)
+    metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
+    if team.trace is not None:
+        team.trace.add(Row(now, Event.RUN_END, duration_s=now, outcome=outcome))
+    return metrics
+
+
+def _cut_off(team: TeamState, agent: AgentState) -> None:
+    if team.stepwise:
+        team.call_steps.cut_off(agent)
+    else:
+        agent.duration_s = team.now - agent.started_s
+    agent.busy_s += agent.duration_s
+    team.metrics.wasted_s += agent.duration_s
+    if team.trace is not None:
+        team.trace_call_end(agent, team.now, "cut_off")
