@@ -99,6 +99,7 @@ class Board:
     def undo(self, task: int) -> None:
         """Mark a done task as to be done again; what has been released because of it stays so."""
         self.done[task] = 0
+        self.faulty[task] = 0
         self.left += 1
         self.failures[task] += 1
 

@@ -10,6 +10,7 @@ from simulator.model.board import CONFLICT, FIRST, NOBODY
 from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Event, Row
 from simulator.model.workspaces.last_writer_wins import LastWriterWins
+from simulator.model.workspaces.quorum import Quorum
 
 if TYPE_CHECKING:
     from simulator.model.team import TeamState
@@ -32,8 +33,9 @@ class Commits:
         self._graph = team.board.graph
         self._is_plain = not team.dispatcher.gives_answers
         self._is_simple = self._is_plain and not team.reviews.wanted
-        self._hands_off = any(agent.spec.errors.hand_off for agent in team.workers)
-        self._faults_exist = False
+        # Until something is faulty there is nothing to inherit, unless inputs spoil on the way.
+        hands_off = any(agent.spec.errors.hand_off for agent in team.workers)
+        self._inputs_may_fail = hands_off or isinstance(workspace, Quorum)
         self._loss = 0.0
         if isinstance(workspace, LastWriterWins) and self._graph.artifacts is not None:
             self._loss = workspace.loss
@@ -47,8 +49,11 @@ class Commits:
         self._metrics.attempts += len(picks)
         share_s = agent.duration_s / agent.work
         freed: list[int] = []
-        if agent.is_astray or agent.rejected:
+        if agent.rejected or agent.is_astray:
             picks = self._sort_out(agent, share_s, now)
+        elif len(picks) == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
+            self._try(agent, picks[0], agent.duration_s, now, freed)
+            return freed
         # Claims are made before the call's own results are on the board.
         blocked = [task for task in picks if board.missing[task] and not board.done[task]]
         if not blocked:
@@ -127,9 +132,8 @@ class Commits:
             metrics.rework_s += seconds
         else:
             metrics.work_s += seconds
-        other_side = self._team.other_side
-        if other_side is not None and board is other_side.board:
-            other_side.note(task, seconds, is_rework)
+        if agent.side:
+            self._note_on_other_side(agent, task, seconds, is_rework)
         self._write(agent, task, now)
         if self._is_plain:
             answer, is_tested = agent.errs and agent.answer(task), True
@@ -140,7 +144,7 @@ class Commits:
             redo = self.reject(agent, task, True, now, freed, agent.started_s)
             outcome = "failed_test" if redo else "given_up"
         else:
-            if not answer and (self._faults_exist or self._hands_off or agent.outdated):
+            if not answer and self._inputs_may_fail:
                 answer = int(self._inherits_fault(agent, task))
             if self._is_simple:
                 outcome = self.settle(agent, task, answer, now, freed, agent.started_s)
@@ -148,6 +152,13 @@ class Commits:
                 outcome = self._hand_in(agent, task, answer, now, freed)
         if self._trace is not None:
             self._trace_attempt(agent, task, seconds, now, outcome)
+
+    def _note_on_other_side(
+        self, agent: AgentState, task: int, seconds: float, is_rework: bool
+    ) -> None:
+        other_side = self._team.other_side
+        if other_side is not None and agent.board is other_side.board:
+            other_side.note(task, seconds, is_rework)
 
     def _answer(self, agent: AgentState, task: int) -> tuple[int, bool]:
         """Return what the attempt answers, and whether tests look at it."""
@@ -197,18 +208,17 @@ class Commits:
         started_s: float,
         is_known: bool = False,
     ) -> str:
-        """Mark a task done; return what the trace calls it. a fault may be known.
+        """Mark a task done; return what the trace calls it.
 
-        `started_s` is when the call began that did it.
+        `started_s` is when the call began that did it; `is_known` says that its fault is known.
         """
         board, metrics = agent.board, self._metrics
         if answer != CORRECT:
             board.faulty[task] = 1
-            self._faults_exist = True
+            self._inputs_may_fail = True
             metrics.faulty_detected += is_known
             metrics.faulty_undetected += not is_known
         else:
-            board.faulty[task] = 0
             metrics.tasks_correct += 1
         agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
@@ -272,7 +282,7 @@ class Commits:
             self._team.woken.append(agent.dispatcher.reopen(lost))
         elif not was_faulty:
             board.faulty[lost] = 1
-            self._faults_exist = True
+            self._inputs_may_fail = True
             metrics.tasks_correct -= 1
             metrics.faulty_undetected += 1
         if self._trace is not None:

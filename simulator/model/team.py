@@ -33,6 +33,7 @@ from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.trace import Event, Row, Trace
 from simulator.model.workspaces import Workspace
+from simulator.model.workspaces.quorum import Quorum
 from simulator.scenario import Scenario
 from simulator.scenario.network import Partition
 
@@ -114,6 +115,12 @@ class TeamState:
         self.commits = Commits(self, workspace)
         self.call_steps = CallSteps(self)
         self._priced = any(not agent.spec.price.is_free for agent in self.agents)
+        self._has_more = (
+            self._priced
+            or bool(roster.coordinators)
+            or isinstance(workspace, Quorum)
+            or any(agent.drifts or agent.notes is not None for agent in self.agents)
+        )
         if trace is not None:
             trace.add(Row(0.0, Event.RUN_START))
 
@@ -143,11 +150,12 @@ class TeamState:
 
     def announce(self, tasks: list[int], now: float) -> None:
         """Put tasks that can start on the board."""
+        self.board.now = now
+        task_ready, trace = self.dispatcher.task_ready, self.trace
         for task in tasks:
-            self.board.now = now
-            if self.trace is not None:
-                self.trace.add(Row(now, Event.TASK_READY, task=task))
-            self.woken.append(self.dispatcher.task_ready(task))
+            if trace is not None:
+                trace.add(Row(now, Event.TASK_READY, task=task))
+            self.woken.append(task_ready(task))
         self._note_woken()
 
     def arrive(self, task: int, now: float) -> bool:
@@ -282,12 +290,17 @@ class TeamState:
             metrics.input_tokens += agent.uncached + agent.cached
             metrics.cached_tokens += agent.cached
             metrics.output_tokens += agent.output
-            if self._priced:
-                metrics.cost_usd += _cost_usd(agent)
-            outcome = self._take_effect(agent, now, freed)
+            if agent.picks:
+                freed = self.commits.commit(agent, now)
+                agent.picks = []
+                outcome = "work"
+            else:
+                outcome = self._end_without_attempts(agent, now, freed)
+            if agent.message_tokens >= 0 and agent.notes is None:
+                self.send(agent, agent.outbox, agent.message_tokens, now)
+            if self._has_more:
+                self._do_more(agent)
             agent.remember()
-            if agent.drifts:
-                agent.wander()
         if self.stepwise:
             self.workspace.call_ended(agent)
         if self.trace is not None:
@@ -299,26 +312,25 @@ class TeamState:
         if agent.dispatcher.woken:
             self._note_woken()
 
-    def _take_effect(self, agent: AgentState, now: float, freed: list[int]) -> str:
-        """Commit what a call did, talk and report; return what the call was."""
-        if agent.picks:
-            freed += self.commits.commit(agent, now)
-            agent.picks = []
-            outcome = "work"
-        elif agent.role or agent.leads or agent.reviews:
-            outcome = self._end_coordination(agent, now, freed)
-        else:
-            self.metrics.idle_calls += 1
-            self.metrics.wasted_s += agent.duration_s
-            outcome = "idle"
-        if agent.message_tokens >= 0:
-            if agent.notes is None:
-                self.send(agent, agent.outbox, agent.message_tokens, now)
-            else:
-                agent.notes.write(agent.index, agent.message_tokens)
+    def _end_without_attempts(self, agent: AgentState, now: float, freed: list[int]) -> str:
+        if agent.role or agent.leads or agent.reviews:
+            return self._end_coordination(agent, now, freed)
+        self.metrics.idle_calls += 1
+        self.metrics.wasted_s += agent.duration_s
+        return "idle"
+
+    def _do_more(self, agent: AgentState) -> None:
+        """Do at the end of a call what only some scenarios ask for."""
+        if agent.message_tokens >= 0 and agent.notes is not None:
+            agent.notes.write(agent.index, agent.message_tokens)
         if agent.manager is not None:
             self.coordination.report(agent)
-        return outcome
+        if self._priced:
+            self.metrics.cost_usd += _cost_usd(agent)
+        if agent.drifts:
+            agent.wander()
+        if agent.outdated:
+            agent.outdated.clear()
 
     def _announce_on_side_of(self, agent: AgentState, tasks: list[int], now: float) -> None:
         """Put tasks on the board of the agent's side."""
