@@ -33,6 +33,7 @@ pictures: $(VENV)/.installed
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_engine.py
+	$(BIN)/python benchmarks/bench_features.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -68,8 +68,9 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     # What was settled and then undone, by another's write or by the other side of a partition.
     undone = pd.concat([redone, diverged])
     was_faulty = int(undone["outcome"].str.endswith("_was_faulty").sum())
+    was_known = int(undone["outcome"].str.endswith("_was_known").sum())
     correct = int(settled["outcome"].isin(["done", "given_up_correct"]).sum()) - (
-        len(undone) - was_faulty
+        len(undone) - was_faulty - was_known
     )
     spoilt = int((lost["outcome"] == "faulty").sum())
     in_vain = diverged["outcome"].str.startswith("rework")
@@ -89,7 +90,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         tasks=tasks,
         tasks_done=len(settled) - len(undone),
         tasks_correct=correct - spoilt,
-        faulty_detected=int((settled["outcome"] == "given_up").sum()),
+        faulty_detected=int((settled["outcome"] == "given_up").sum()) - was_known,
         faulty_undetected=int((settled["outcome"] == "faulty").sum()) - was_faulty + spoilt,
         quality=(correct - spoilt) / tasks,
         calls=len(ended),

@@ -109,34 +109,47 @@ class _Pace:
     def __init__(self, env: simpy.Environment, staleness: int) -> None:
         self._env = env
         self._staleness = staleness
-        self._done: Counter[int] = Counter()
-        self._at_work: set[int] = set()
+        self._calls: Counter[int] = Counter()
+        self._at_work: Counter[int] = Counter()
+        """Agents at work by their number of calls."""
+        self._slowest = 0
         self._news = env.event()
-
-    def _slowest(self) -> int:
-        return min((self._done[agent] for agent in self._at_work), default=0)
 
     def join(self, agent: int) -> None:
         """Count an agent among those at work; it need not make up for the time it slept."""
         if self._at_work:
-            self._done[agent] = max(self._done[agent], self._slowest())
-        self._at_work.add(agent)
+            self._calls[agent] = max(self._calls[agent], self._slowest)
+        else:
+            self._slowest = self._calls[agent]
+        self._at_work[self._calls[agent]] += 1
 
     def leave(self, agent: int) -> None:
         """Wait for an agent no longer."""
-        self._at_work.discard(agent)
-        self._tell()
+        self._take_off(self._calls[agent])
+        self._catch_up()
 
     def advance(self, agent: int) -> None:
         """Count a call."""
-        self._done[agent] += 1
-        self._tell()
+        self._take_off(self._calls[agent])
+        self._calls[agent] += 1
+        self._at_work[self._calls[agent]] += 1
+        self._catch_up()
 
-    def _tell(self) -> None:
-        self._news.succeed()
-        self._news = self._env.event()
+    def _take_off(self, calls: int) -> None:
+        self._at_work[calls] -= 1
+        if not self._at_work[calls]:
+            del self._at_work[calls]
+
+    def _catch_up(self) -> None:
+        """Move on to the slowest there is now, and tell those who wait for it."""
+        before = self._slowest
+        while self._at_work and self._slowest not in self._at_work:
+            self._slowest += 1
+        if self._slowest > before or not self._at_work:
+            self._news.succeed()
+            self._news = self._env.event()
 
     def keep(self, agent: int) -> Generator[simpy.Event, Any, None]:
         """Wait until the agent is not too far ahead."""
-        while self._done[agent] - self._slowest() > self._staleness:
+        while self._calls[agent] - self._slowest > self._staleness:
             yield self._news

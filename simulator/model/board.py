@@ -10,6 +10,9 @@ from simulator.model.tasks import TaskGraph
 
 NOBODY = -1
 
+ESCAPED, KNOWN = 1, 2
+"""Faults of done tasks: nobody has seen it, or it was given up."""
+
 FIRST, REWRITE, CONFLICT = 0, 1, 2
 """What a write was: see `Board.write`."""
 
@@ -21,7 +24,9 @@ class Board:
     ----------
     missing : array of int, shape (N,)
         Dependencies of each task that are not done; one more until the task has arrived.
-    done, faulty : bytearray, shape (N,)
+    done : bytearray, shape (N,)
+    faulty : bytearray, shape (N,)
+        0, `ESCAPED` or `KNOWN`.
     owner : array of int, shape (N,)
         Agent that holds each task, or `NOBODY`.
     failures : array of int, shape (N,)

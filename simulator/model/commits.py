@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from simulator.model.agent import AgentState
 from simulator.model.answers import CORRECT
-from simulator.model.board import CONFLICT, FIRST, NOBODY
+from simulator.model.board import CONFLICT, ESCAPED, FIRST, KNOWN, NOBODY
 from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Event, Row
 from simulator.model.workspaces.last_writer_wins import LastWriterWins
@@ -15,6 +15,10 @@ from simulator.model.workspaces.quorum import Quorum
 if TYPE_CHECKING:
     from simulator.model.team import TeamState
     from simulator.model.workspaces import Workspace
+
+
+WAS = ("", "_was_faulty", "_was_known")
+"""What the trace says of the fault, none, `ESCAPED` or `KNOWN`, of a task that is undone."""
 
 
 class Commits:
@@ -214,7 +218,7 @@ class Commits:
         """
         board, metrics = agent.board, self._metrics
         if answer != CORRECT:
-            board.faulty[task] = 1
+            board.faulty[task] = KNOWN if is_known else ESCAPED
             self._inputs_may_fail = True
             metrics.faulty_detected += is_known
             metrics.faulty_undetected += not is_known
@@ -269,26 +273,32 @@ class Commits:
             return
         metrics.lost_updates += 1
         loser = self._team.agents[board.doer[lost]]
-        was_faulty = bool(board.faulty[lost])
+        fault = board.faulty[lost]
         outcome = "faulty"
         if loser.rolls_detection() < loser.spec.errors.detection:
             outcome = "redo"
-            metrics.tasks_done -= 1
-            if was_faulty:
-                metrics.faulty_undetected -= 1
-            else:
-                metrics.tasks_correct -= 1
+            self.uncount(fault)
             board.undo(lost)
             self._team.woken.append(agent.dispatcher.reopen(lost))
-        elif not was_faulty:
-            board.faulty[lost] = 1
+        elif not fault:
+            board.faulty[lost] = ESCAPED
             self._inputs_may_fail = True
             metrics.tasks_correct -= 1
             metrics.faulty_undetected += 1
         if self._trace is not None:
             where = (agent.index, self._team.round, agent.call, lost, artifact)
-            said = f"{outcome}_was_faulty" if was_faulty else outcome
-            self._trace.add(Row(now, Event.LOST, *where, outcome=said))
+            self._trace.add(Row(now, Event.LOST, *where, outcome=outcome + WAS[fault]))
+
+    def uncount(self, fault: int) -> None:
+        """Take back a task that was counted as done, and its fault."""
+        metrics = self._metrics
+        metrics.tasks_done -= 1
+        if fault == KNOWN:
+            metrics.faulty_detected -= 1
+        elif fault == ESCAPED:
+            metrics.faulty_undetected -= 1
+        else:
+            metrics.tasks_correct -= 1
 
     def _trace_attempt(
         self, agent: AgentState, task: int, seconds: float, now: float, outcome: str

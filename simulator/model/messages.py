@@ -110,7 +110,8 @@ class Mailbox:
 class Link:
     """One sender's way to the mailboxes of a channel, with delay, loss and partitions.
 
-    `delivered` takes in (sender, receiver) of each delivery; whoever traces empties it.
+    Senders on a channel share its list of mailboxes; nobody hears itself. `delivered` takes in
+    (sender, receiver) of each delivery; whoever traces empties it.
     """
 
     __slots__ = (
@@ -148,7 +149,8 @@ class Link:
 
     def send(self, tokens: int, now: float) -> int:
         """Send one message to everybody on the channel; return how many it will reach."""
-        return sum([self.deliver(mailbox, tokens, now) for mailbox in self.mailboxes])
+        own = self.own
+        return sum([self.deliver(box, tokens, now) for box in self.mailboxes if box is not own])
 
     def deliver(self, mailbox: Mailbox, tokens: int, now: float) -> bool:
         """Send one delivery; return whether it arrives. Partitions stop it."""
@@ -175,11 +177,12 @@ class Link:
 class Gossip:
     """One agent's way to a few peers drawn anew for each message."""
 
-    __slots__ = ("_link", "_peers", "_pull", "_rolls", "_said")
+    __slots__ = ("_link", "_own_place", "_peers", "_pull", "_rolls", "_said")
 
     def __init__(self, link: Link, peers: int, rolls: Draw, said: list[int], pull: bool) -> None:
         self._link = link
-        self._peers = min(peers, len(link.mailboxes))
+        self._own_place = link.mailboxes.index(link.own)
+        self._peers = min(peers, len(link.mailboxes) - 1)
         self._rolls = rolls
         self._said = said
         self._pull = pull
@@ -198,9 +201,10 @@ class Gossip:
         return arrived
 
     def _draw(self) -> Iterable[int]:
-        count, drawn = len(self._link.mailboxes), dict[int, None]()
+        others, drawn = len(self._link.mailboxes) - 1, dict[int, None]()
         while len(drawn) < self._peers:
-            drawn[int(self._rolls() * count)] = None
+            place = int(self._rolls() * others)
+            drawn[place + (place >= self._own_place)] = None
         return drawn
 
 

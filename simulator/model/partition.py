@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from simulator.model.agent import AgentState
 from simulator.model.board import Board
+from simulator.model.commits import WAS
 from simulator.model.protocols import EVERYONE, Dispatcher
 from simulator.model.trace import Event, Row
 from simulator.scenario.network import Partition
@@ -139,12 +140,8 @@ def _merge(team: TeamState, side: Side) -> None:
 
 
 def _take_back(team: TeamState, side: Side, task: int, seconds: float, is_rework: bool) -> None:
-    metrics = team.metrics
-    metrics.tasks_done -= 1
-    if side.board.faulty[task]:
-        metrics.faulty_undetected -= 1
-    else:
-        metrics.tasks_correct -= 1
+    metrics, fault = team.metrics, side.board.faulty[task]
+    team.commits.uncount(fault)
     metrics.duplicate_attempts += 1
     metrics.duplicate_effects += not team.is_idempotent
     metrics.wasted_s += seconds
@@ -154,9 +151,7 @@ def _take_back(team: TeamState, side: Side, task: int, seconds: float, is_rework
         metrics.work_s -= seconds
     if team.trace is not None:
         agent = side.board.doer[task]
-        said = "rework" if is_rework else "work"
-        if side.board.faulty[task]:
-            said += "_was_faulty"
+        said = ("rework" if is_rework else "work") + WAS[fault]
         row = Row(team.now, Event.DIVERGED, agent, team.round, None, task)
         team.trace.add(row._replace(duration_s=seconds, outcome=said))
 

@@ -95,7 +95,7 @@ class ProviderState:
         """Return how long a client waits before retry 0, 1, ... (see `Retry`)."""
         spec: Retry = self.spec.retry
         if retry_after_s > 0.0:
-            return retry_after_s
+            return retry_after_s * (1.0 + spec.lag * self._rolls_retry())
         wait = min(spec.base_s * 2.0**retry, spec.cap_s)
         return wait * (1.0 - spec.jitter * self._rolls_retry())
 

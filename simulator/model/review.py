@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from simulator.model.agent import AgentState
 from simulator.model.answers import CORRECT
 from simulator.model.board import Board
+from simulator.model.protocols import SOMEONE
 from simulator.model.trace import Event, Row
 from simulator.scenario.schema import Review
 
@@ -54,7 +55,7 @@ class Reviews:
             return
         self._queue.append(item)
         if self.by_peers:
-            self._team.woken += [other.index for other in self._team.workers if other is not agent]
+            self._team.woken.append(SOMEONE)  # who hands in is not asleep: it is somebody else
         else:
             self._team.woken += [verifier.index for verifier in self._team.verifiers]
 
@@ -77,13 +78,13 @@ class Reviews:
     def begin(self, reviewer: AgentState, now: float) -> bool:
         """Let a verifier or a peer begin a review call, if there is something for it."""
         assert self._spec is not None
-        mine = [
-            item
-            for item in self._queue
-            if item.agent is not reviewer
-            and item.board is reviewer.board
-            and item.board is item.agent.board
-        ][: self._spec.batch]
+        mine: list[Submission] = []
+        for item in self._queue:
+            same_side = item.board is reviewer.board is item.agent.board
+            if item.agent is not reviewer and same_side:
+                mine.append(item)
+                if len(mine) == self._spec.batch:
+                    break
         if not mine:
             return False
         for item in mine:

@@ -130,9 +130,9 @@ def _mail(
     outboxes: list[list[Outlet]] = [[] for _ in range(agents)]
     said = [0] * agents
     for channel in channels:
+        receivers = [boxes[i] for i in channel.receivers]
         for sender in channel.senders:
-            receivers = [boxes[i] for i in channel.receivers if i != sender]
-            if not receivers:
+            if receivers in ([], [boxes[sender]]):
                 continue
             link = Link(
                 own=boxes[sender],

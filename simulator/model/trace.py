@@ -19,10 +19,10 @@ Events, and what the columns mean for each (columns not named are null):
 ``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition.
 ``commit``              agent, round, call; duration_s: reading, writing and merging.
 ``lost``                agent, round, call, task: whose work was overwritten, artifact; outcome:
-                        redo or faulty, with ``_was_faulty`` if it was before.
+                        redo or faulty, with ``_was_faulty`` or ``_was_known`` if it was.
 ``partition``           peer: agents cut off; outcome: begins or ends.
 ``diverged``            agent, round, task: done on both sides of a partition; duration_s: in
-                        vain; outcome: work or rework, with ``_was_faulty`` if it was.
+                        vain; outcome: work or rework, ``_was_faulty`` or ``_was_known``.
 ``write``               agent, round, call, artifact; outcome: first or rewrite.
 ``conflict``            agent, round, call, artifact; peer: who else wrote it meanwhile.
 ``message``             agent, round, call; peer: number of receivers; output_tokens.

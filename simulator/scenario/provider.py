@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from simulator.spec import Fraction, Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
 class Retry(Spec):
@@ -25,6 +25,8 @@ class Retry(Spec):
     """Longest wait."""
     jitter: Fraction = 0.25
     """Largest share of the wait that is left out at random."""
+    lag: NonNegative = 0.05
+    """Largest share by which a client is late after a retry-after: no two are in step for ever."""
 
 
 class SlowPhases(Spec):

@@ -31,7 +31,7 @@ def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
     m = limited(
         1,
         30,
-        {"requests_per_minute": 60, "burst_s": 10, "retry": {"max_retries": 9}},
+        {"requests_per_minute": 60, "burst_s": 10, "retry": {"max_retries": 9, "lag": 0}},
         latency={"kind": "seconds", "base": 0.01},
     )
     assert m.makespan_s == pytest.approx(20 + 0.01, abs=0.02)

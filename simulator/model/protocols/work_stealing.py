@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal
 
-from simulator.model.board import NOBODY
+from simulator.model.board import NOBODY, TaskPool
 from simulator.model.protocols._protocol import SOMEONE, Dispatcher, Protocol, Setting
 from simulator.model.streams import Purpose
 
@@ -35,6 +35,7 @@ class _Deques(Dispatcher):
         self._half = protocol.amount == "half"
         self._deques: list[deque[int]] = [deque() for _ in range(setting.workers)]
         self._rolls = [setting.uniforms(i, Purpose.STEAL) for i in range(setting.workers)]
+        self._loaded = TaskPool(setting.workers)  # of agents: those whose deque holds something
         self._turn = 0
 
     def task_ready(self, task: int) -> int:
@@ -49,27 +50,33 @@ class _Deques(Dispatcher):
     def _give(self, agent: int, task: int) -> None:
         self.board.owner[task] = agent
         self._deques[agent].append(task)
+        self._loaded.add(agent)
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's newest tasks, or what it steals."""
         own = self._deques[agent]
         if not own:
             self._steal(agent)
-        return [own.pop() for _ in range(min(count, len(own)))]
+        picks = [own.pop() for _ in range(min(count, len(own)))]
+        self._note(agent)
+        return picks
+
+    def _note(self, agent: int) -> None:
+        if not self._deques[agent]:
+            self._loaded.discard(agent)
 
     def _steal(self, thief: int) -> None:
-        others = [i for i in range(self.setting.workers) if i != thief]
-        roll = self._rolls[thief]
-        while others:
-            i = int(roll() * len(others))
-            others[i], others[-1] = others[-1], others[i]
-            victim = self._deques[others.pop()]
-            if victim:
-                amount = (len(victim) + 1) // 2 if self._half else 1
-                self.setting.metrics.steals += amount
-                for _ in range(amount):
-                    self._give(thief, victim.popleft())
-                return
+        # Any agent that has something, as trying all in random order would find it.
+        loaded = self._loaded.items
+        if not loaded:
+            return
+        agent = loaded[int(self._rolls[thief]() * len(loaded))]
+        victim = self._deques[agent]
+        amount = (len(victim) + 1) // 2 if self._half else 1
+        self.setting.metrics.steals += amount
+        for _ in range(amount):
+            self._give(thief, victim.popleft())
+        self._note(agent)
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: only the agent has the task."""
@@ -90,3 +97,4 @@ class _Deques(Dispatcher):
         owner = self.board.owner[task]
         if owner != NOBODY and task in self._deques[owner]:
             self._deques[owner].remove(task)
+            self._note(owner)
