@@ -158,6 +158,13 @@ def drift(of: Curves) -> None:
     assert exponent("drift with what is read") > 2.3
 
 
+def idempotency(of: Curves) -> None:
+    effects = of("duplicate_effects")
+    assert effects["every effect has a key"].max() == 0
+    for loss, found in effects["no keys"].items():
+        assert found == pytest.approx(60 * loss / (1 - loss), rel=0.2)
+
+
 def mixed_team(of: Curves) -> None:
     cost, quality = of("cost_usd"), of("quality")
     small, large = "five small led by a small one", "one large"
@@ -189,6 +196,7 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
     context_against_team: 150,
     orchestrator_bottleneck: 6,
     drift: 60,
+    idempotency: 30,
     mixed_team: 60,
     rate_limit: 10,
     debate: 60,
