@@ -151,7 +151,9 @@ class Errors(Spec):
 
     Tasks differ: with `difficulty_correlation` rho, the error probability of a task is a draw
     from the beta distribution with mean `probability` whose intra-class correlation is rho,
-    the same draw for every attempt and every agent of the family.
+    the same draw for every attempt and every agent of the family. (Success rates of tasks that
+    are beta with a = 0.64 and b = 0.86, as in public agent runs, are probability 0.57, rho 0.4:
+    the mean is b / (a + b), and rho is 1 / (a + b + 1).)
     """
 
     probability: Probability = Probability(probability=0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -125,3 +126,26 @@ def test_no_schedule_beats_the_critical_path_and_greedy_ones_meet_graham(
     assert m.makespan_s >= max(total / n, longest) - 1e-9
     if protocol == "self_claim":
         assert m.makespan_s <= total / n + (1 - 1 / n) * longest + 1e-9
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(sizes=st.lists(st.integers(1, 20), min_size=1, max_size=8), n=st.integers(2, 3))
+def test_dealing_the_longest_first_keeps_grahams_bound(sizes: list[int], n: int) -> None:
+    # LPT <= (4/3 - 1/(3n)) OPT (Graham 1969), with the optimum by trying every deal.
+    optimum = min(
+        max(sum(s for s, agent in zip(sizes, deal, strict=True) if agent == i) for i in range(n))
+        for deal in itertools.product(range(n), repeat=len(sizes))
+    )
+    m = run(
+        team__size=n,
+        team__agent={
+            "latency": {"kind": "seconds", "per_work_unit_s": 1},
+            "behaviour": {"talk": 0},
+        },
+        workload={"kind": "dag", "tasks": [{"id": str(i), "size": s} for i, s in enumerate(sizes)]},
+        coordination={
+            "protocol": {"kind": "pre_assigned", "deal": "longest_first"},
+            "timing": "asynchronous",
+        },
+    )
+    assert optimum <= m.makespan_s <= (4 / 3 - 1 / (3 * n)) * optimum + 1e-9
