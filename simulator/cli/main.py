@@ -54,7 +54,7 @@ def schema() -> None:
 
 @app.command(name="list")
 def list_plugins() -> None:
-    """List topologies, protocols, workloads, workspaces, latency models, distributions, profiles."""
+    """List every plugin, family by family, and the agent profiles."""
     from simulator.scenario import REGISTRIES, profile_names
 
     for registry in REGISTRIES:
