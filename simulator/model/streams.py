@@ -96,6 +96,10 @@ class Purpose(IntEnum):
     RETRY = 38
     LINK_DELAY = 39
     SIZE = 40
+    ACKNOWLEDGEMENT = 41
+    LEADER = 42
+    APPLY = 44
+    LOCK_ORDER = 45
 
 
 _EFFECT = {

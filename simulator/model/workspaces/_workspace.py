@@ -98,7 +98,7 @@ class WorkspaceState:
     def __init__(self, spec: Workspace, desk: Desk) -> None:
         self.desk = desk
         self.spec = spec
-        self._rolls_ack = desk.streams.uniforms(Entity.RUN, 0, Purpose.COMMIT)
+        self._rolls_ack = desk.streams.uniforms(Entity.RUN, 0, Purpose.ACKNOWLEDGEMENT)
         self.merge_s = self.draws(spec.merge_s, Purpose.MERGE)
 
     def draws(self, distribution: Distribution, purpose: Purpose) -> Draw:

@@ -62,7 +62,7 @@ class ConsensusState(OptimisticState):
     def __init__(self, spec: Consensus, desk: Desk) -> None:
         super().__init__(spec, desk)
         self._consensus = spec
-        self._leader_s = self.draws(spec.leader_s, Purpose.COMMIT)
+        self._leader_s = self.draws(spec.leader_s, Purpose.LEADER)
         self._round_trip_s = self.draws(spec.round_trip_s, Purpose.REPLICA)
 
     def agree(self, agent: AgentState) -> Iterator[Step]:

@@ -89,7 +89,7 @@ class _LockTable(WorkspaceState):
             streams, purpose = self.desk.streams, Purpose.WORKSPACE
             family = number_of(agent.spec.family)
             self._preference[agent.index] = (
-                streams.uniforms(Entity.AGENT, agent.index, Purpose.PREFERENCE),
+                streams.uniforms(Entity.AGENT, agent.index, Purpose.LOCK_ORDER),
                 # Everybody reads the family's stream for itself: the same at its k-th choice.
                 streams.uniforms(Entity.FAMILY, family, purpose),
                 streams.uniforms(Entity.AGENT, agent.index, purpose),

@@ -40,7 +40,7 @@ class SingleWriter(Workspace):
 class _Owners(WorkspaceState):
     def __init__(self, spec: SingleWriter, desk: Desk) -> None:
         super().__init__(spec, desk)
-        self._apply_s = self.draws(spec.apply_s, Purpose.COMMIT)
+        self._apply_s = self.draws(spec.apply_s, Purpose.APPLY)
         self._waiting: dict[int, list[AgentState]] = {}
 
     def access(self, agent: AgentState) -> Iterator[Step]:
