@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.trace_metrics import NOT_TRACED, metrics_from_trace
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
+from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "llm-teams"
@@ -49,6 +52,25 @@ def runs(count: int, **fields: Any) -> list[Metrics]:
     """Run replications 0 to `count` - 1 of `scenario(**fields)`."""
     simulation = Simulation(scenario(**fields))
     return [simulation.run(replication) for replication in range(count)]
+
+
+def run_as_traced(scenario: Scenario, not_told: Collection[str] = ()) -> Metrics:
+    """Run replication 0 with and without a trace; both, and what the trace tells, must agree."""
+    trace = Trace()
+    traced = Simulation(scenario).run(0, trace)
+    plain = Simulation(scenario).run(0)
+    assert plain == traced  # a seed reproduces, and tracing changes nothing, to the last bit
+    told = metrics_from_trace(
+        trace.table().to_pandas(), plain.agents, plain.tasks, scenario.team.worker_count
+    )
+    for field in dataclasses.fields(told):
+        if field.name in NOT_TRACED or field.name in not_told:
+            continue
+        found, expected = getattr(told, field.name), getattr(plain, field.name)
+        if isinstance(expected, float):
+            expected = pytest.approx(expected, rel=1e-9, abs=1e-7)
+        assert found == expected, field.name
+    return plain
 
 
 def agent(**fields: Any) -> dict[str, Any]:

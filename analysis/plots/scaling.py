@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.curves import scaling_curves, with_derived
 from analysis.laws import amdahl_speedup, fit_power_law
-from analysis.plots.style import HALO, REFERENCE, colour, marker, new_axes, paper_style
+from analysis.plots.style import HALO, REFERENCE, colour, draw_band, marker, new_axes, paper_style
 
 _METRICS = [
     "makespan_s",
@@ -46,11 +46,7 @@ def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     if not curves[metric].notna().any():
         return _nothing_to_draw(ax, curves, label)
     for i, line in enumerate(_lines(curves, metric)):
-        n, y = line["n"].to_numpy(), line[metric].to_numpy(dtype=float)
-        low = line[f"{metric}_low"].to_numpy(dtype=float)
-        high = line[f"{metric}_high"].to_numpy(dtype=float)
-        ax.fill_between(n, low, high, color=colour(i), alpha=0.2, linewidth=0)
-        ax.plot(n, y, color=colour(i), marker=marker(i))
+        draw_band(ax, line, "n", metric, i)
     ax.set_ylabel(label)
     _size_axis(ax, curves)
     return ax

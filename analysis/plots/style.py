@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -67,6 +68,16 @@ def new_axes(ax: Axes | None) -> Axes:
     if ax is not None:
         return ax
     return Figure(figsize=(3.6, 2.8), layout="constrained").add_subplot()
+
+
+def draw_band(ax: Axes, line: pd.DataFrame, x: str, metric: str, series: int) -> None:
+    """Draw a series: the column `metric` against `x`, its ``_low`` to ``_high`` as a band."""
+    at, y, low, high = (
+        line[column].to_numpy(dtype=float)
+        for column in (x, metric, f"{metric}_low", f"{metric}_high")
+    )
+    ax.fill_between(at, low, high, color=colour(series), alpha=0.2, linewidth=0)
+    ax.plot(at, y, color=colour(series), marker=marker(series))
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

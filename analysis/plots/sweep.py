@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from analysis.curves import RATIOS, SERIES, crossing, curves_against, with_derived
-from analysis.plots.style import HALO, REFERENCE, colour, marker, new_axes, paper_style
+from analysis.plots.style import HALO, REFERENCE, colour, draw_band, marker, new_axes, paper_style
 from simulator.scenario.figure import Figure as FigureSpec
 
 _LABELS = {
@@ -111,17 +111,15 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     lines = _lines(curves)
     for i, line in enumerate(lines):
         shown = line[line[metric].notna()]
-        y = shown[metric].to_numpy(dtype=float)
-        low = shown[f"{metric}_low"].to_numpy(dtype=float)
-        high = shown[f"{metric}_high"].to_numpy(dtype=float)
-        if named:
-            x = shown["x"].map(places).to_numpy(dtype=float) + 0.12 * (i - (len(lines) - 1) / 2)
-            bars = np.maximum(0.0, [y - low, high - y])
-            ax.errorbar(x, y, bars, fmt=marker(i), color=colour(i), capsize=2.5, linewidth=1.2)
-        else:
-            x = shown["x"].to_numpy(dtype=float)
-            ax.fill_between(x, low, high, color=colour(i), alpha=0.2, linewidth=0)
-            ax.plot(x, y, color=colour(i), marker=marker(i))
+        if not named:
+            draw_band(ax, shown, "x", metric, i)
+            continue
+        y, low, high = (
+            shown[f"{metric}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")
+        )
+        x = shown["x"].map(places).to_numpy(dtype=float) + 0.12 * (i - (len(lines) - 1) / 2)
+        bars = np.maximum(0.0, [y - low, high - y])
+        ax.errorbar(x, y, bars, fmt=marker(i), color=colour(i), capsize=2.5, linewidth=1.2)
     ax.set_ylabel(label)
     if named:
         ax.set_xticks(range(len(places)), [str(value).replace("_", "\n") for value in places])

@@ -170,7 +170,7 @@ class AgentState:
         def draw_from(distribution: Distribution, purpose: Purpose) -> Draw:
             return streams.draws(distribution, entity, number, purpose)
 
-        def rolls(purpose: Purpose, needed: bool) -> Draw:
+        def rolls(purpose: Purpose, needed: bool = True) -> Draw:
             # A thousand agents with streams that they never use would not fit the cache.
             return streams.uniforms(entity, number, purpose) if needed else always(1.0)
 
@@ -222,10 +222,10 @@ class AgentState:
         self.rolls_common = rolls(Purpose.COMMON_MODE, self.common_mode > 0.0)
         self.rolls_error = rolls(Purpose.ERROR, errs)
         self.rolls_wrong = rolls(Purpose.WRONG_ANSWER, errs and errors.wrong_answers.options > 1)
-        self.rolls_detection = rolls(Purpose.DETECTION, True)
-        self.rolls_propagation = rolls(Purpose.PROPAGATION, True)
+        self.rolls_detection = rolls(Purpose.DETECTION)
+        self.rolls_propagation = rolls(Purpose.PROPAGATION)
         self.rolls_hand_off = rolls(Purpose.HAND_OFF, errors.hand_off > 0.0)
-        self.rolls_review = rolls(Purpose.REVIEW, True)
+        self.rolls_review = rolls(Purpose.REVIEW)
 
         self.board_tokens = int(spec.context.board_tokens_per_task * tasks)
         self.steady_pace = (

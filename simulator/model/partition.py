@@ -105,7 +105,12 @@ def heal(team: TeamState) -> None:
         team.workspace.heal()
         _merge(team, side)
         side.rejoin(team.dispatcher)
-    team.woken += [EVERYONE, *(agent.index for agent in cut_off)]
+    for agent in cut_off:
+        if agent.manager is not None and team.reviews.awaited(agent):
+            agent.manager.reports.append(agent)
+            team.woken.append(agent.manager.index)
+    concerned = cut_off + team.verifiers
+    team.woken += [EVERYONE, *(agent.index for agent in concerned)]
 
 
 def abandon(team: TeamState, side: Side) -> None:

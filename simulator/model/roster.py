@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from simulator.model.agent import COORDINATOR, VERIFIER, WORKER, AgentState, Voice
 from simulator.model.answers import Difficulty
 from simulator.model.messages import (
@@ -22,6 +24,9 @@ from simulator.model.tasks import TaskGraph
 from simulator.model.topologies import NO_MANAGER, Channel, Topology
 from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
+
+_UNUSED = np.random.default_rng(0)
+"""For topologies that draw nothing: a generator of their own is a tenth of a set-up."""
 
 
 class Roster:
@@ -102,7 +107,7 @@ class Roster:
         """Return where each agent speaks and what it hears, shape (agents,)."""
         workers = scenario.team.worker_count
         agents = workers + coordinators
-        rng = streams.generator(Purpose.TOPOLOGY)
+        rng = streams.generator(Purpose.TOPOLOGY) if topology.is_random else _UNUSED
         channels = topology.channels(workers, rng)
         if scenario.network.is_plain and topology.peers_per_message is None:
             voices = [Voice(*ends) for ends in connect(channels, agents)]

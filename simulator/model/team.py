@@ -398,13 +398,7 @@ class TeamState:
 
     def heal(self) -> None:
         """Join the two sides again."""
-        cut_off = [agent for agent in self.workers if agent.side]
         heal(self)
-        for agent in cut_off:
-            if agent.manager is not None and self.reviews.awaited(agent):
-                agent.manager.reports.append(agent)
-                self.woken.append(agent.manager.index)
-        self.woken += [other.index for other in self.verifiers]
         self._note_woken()
 
     def retract_round(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -10,12 +9,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from analysis.trace_metrics import NOT_TRACED, metrics_from_trace
-from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
-from simulator.model.trace import Trace
 from simulator.scenario import REGISTRIES, Scenario
-from tests.conftest import scenario
+from tests.conftest import run_as_traced, scenario
 
 NAMES = {registry.family: registry.names() for registry in REGISTRIES}
 
@@ -168,21 +164,6 @@ def check(metrics: Metrics) -> None:
 )
 @given(scenario=scenarios())
 def test_every_run_ends_with_its_tasks_and_times_accounted_for(scenario: Scenario) -> None:
-    trace = Trace()
-    traced = Simulation(scenario).run(0, trace)
-    plain = Simulation(scenario).run(0)
-    assert plain == traced  # a seed reproduces, and tracing changes nothing
-    check(plain)
-    told = metrics_from_trace(
-        trace.table().to_pandas(), plain.agents, plain.tasks, scenario.team.worker_count
-    )
     # What each side of a partition knows for itself is not in the trace.
     two_sides = scenario.network.partitions and scenario.workspace.on_partition == "available"
-    sides_own = {"work_s", "rework_s", "task_wait_s"} if two_sides else set()
-    for field in dataclasses.fields(told):
-        if field.name in NOT_TRACED or field.name in sides_own:
-            continue
-        found, expected = getattr(told, field.name), getattr(plain, field.name)
-        if isinstance(expected, float):
-            expected = pytest.approx(expected, rel=1e-9, abs=1e-7)
-        assert found == expected, field.name
+    check(run_as_traced(scenario, {"work_s", "rework_s", "task_wait_s"} if two_sides else set()))

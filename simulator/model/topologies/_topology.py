@@ -37,7 +37,7 @@ class Topology(Plugin):
     """
 
     is_random: ClassVar[bool] = False
-    """Whether the channels differ between replications."""
+    """Whether the channels are drawn, anew for each replication."""
     has_notes: ClassVar[bool] = False
     """Whether agents write notes that everybody reads instead of messages."""
 
@@ -70,7 +70,7 @@ class Topology(Plugin):
     def channels(self, workers: int, rng: np.random.Generator) -> list[Channel]:
         """Return the channels of a team of `workers` agents and its coordinators.
 
-        `rng` is the replication's, for topologies that are random.
+        `rng` is the replication's where `is_random`; others must draw nothing from it.
         """
 
     def graph(self, workers: int, rng: np.random.Generator | None = None) -> networkx.DiGraph[Any]:

@@ -54,6 +54,8 @@ class Workspace(Plugin):
 
     can_be_available: ClassVar[bool] = True
     """Whether a minority can write without the others."""
+    has_phases: ClassVar[bool] = False
+    """Whether reading, writing or waiting takes a call time beside its service."""
 
     on_partition: Literal["consistent", "available"] = "consistent"
     """What a partition's minority does: ``consistent``: it waits. ``available``: it goes on with
@@ -79,7 +81,7 @@ class Workspace(Plugin):
     @property
     def takes_time(self) -> bool:
         """Whether a call in this workspace is more than its service."""
-        return self.ack_loss > 0.0
+        return self.has_phases or self.ack_loss > 0.0
 
     def state(self, desk: Desk) -> WorkspaceState:
         """Return the state of the workspace for one replication."""

@@ -22,6 +22,7 @@ class Locks(Workspace):
     """
 
     can_be_available: ClassVar[bool] = False
+    has_phases: ClassVar[bool] = True
 
     kind: Literal["locks"] = "locks"
     acquire: Literal["at_start", "one_by_one"] = "at_start"
@@ -33,11 +34,6 @@ class Locks(Workspace):
     """``abort``: who closes the circle gives up its locks and its call. ``stop``: the run ends."""
     lease_s: Positive | None = None
     """A lock ends after so many seconds, and what its holder then writes is refused."""
-
-    @property
-    def takes_time(self) -> bool:
-        """Whether a call in this workspace is more than its service."""
-        return True
 
     def state(self, desk: Desk) -> WorkspaceState:
         """Return the state of the workspace for one replication."""

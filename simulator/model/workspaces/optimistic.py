@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ class Optimistic(Workspace):
     or throws its work away and does the task again.
     """
 
+    has_phases: ClassVar[bool] = True
+
     kind: Literal["optimistic"] = "optimistic"
     on_conflict: Literal["merge", "redo"] = "merge"
     """What an agent does whose commit is refused."""
@@ -30,11 +32,6 @@ class Optimistic(Workspace):
     """How long it waits before it reads again to merge."""
     one_way_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds from an agent to the workspace, and as many back, at each read and write."""
-
-    @property
-    def takes_time(self) -> bool:
-        """Whether a call in this workspace is more than its service."""
-        return True
 
     def state(self, desk: Desk) -> OptimisticState:
         """Return the state of the workspace for one replication."""

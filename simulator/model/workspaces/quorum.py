@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,8 @@ class Quorum(Workspace):
     on outdated input, and errs as with a faulty dependency.
     """
 
+    has_phases: ClassVar[bool] = True
+
     kind: Literal["quorum"] = "quorum"
     replicas: Annotated[int, Field(ge=1, le=1000)] = 3
     """N."""
@@ -39,11 +41,6 @@ class Quorum(Workspace):
                 f"a quorum of {max(self.read, self.write)} among {self.replicas} replicas"
             )
         return self
-
-    @property
-    def takes_time(self) -> bool:
-        """Whether a call in this workspace is more than its service."""
-        return True
 
     def state(self, desk: Desk) -> WorkspaceState:
         """Return the state of the workspace for one replication."""

@@ -22,15 +22,11 @@ class SingleWriter(Workspace):
     """
 
     can_be_available: ClassVar[bool] = False
+    has_phases: ClassVar[bool] = True
 
     kind: Literal["single_writer"] = "single_writer"
     apply_s: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Seconds to apply another agent's change."""
-
-    @property
-    def takes_time(self) -> bool:
-        """Whether a call in this workspace is more than its service."""
-        return True
 
     def state(self, desk: Desk) -> WorkspaceState:
         """Return the state of the workspace for one replication."""
