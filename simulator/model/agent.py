@@ -69,8 +69,10 @@ class AgentState:
 
     __slots__ = (
         "answering",
+        "artifact_tokens",
         "awaits_answer",
         "batch_draw",
+        "batch_persistence",
         "batch_size",
         "board",
         "board_tokens",
@@ -78,6 +80,8 @@ class AgentState:
         "cached",
         "caches",
         "call",
+        "call_correlation",
+        "call_roll",
         "calls_in_round",
         "chatter",
         "common_mode",
@@ -98,10 +102,12 @@ class AgentState:
         "free_since",
         "idle_logit",
         "idle_p",
+        "idle_persistence",
         "in_call",
         "inbox",
         "index",
         "is_astray",
+        "last_batch",
         "latency",
         "leads",
         "mailbox",
@@ -118,17 +124,20 @@ class AgentState:
         "picks",
         "read_s",
         "reads_more",
+        "redo_work",
         "rejected",
         "relay",
         "reports",
         "retention",
         "reviews",
         "role",
+        "rolls_call",
         "rolls_common",
         "rolls_detection",
         "rolls_error",
         "rolls_hand_off",
         "rolls_idle",
+        "rolls_persistence",
         "rolls_propagation",
         "rolls_review",
         "rolls_talk",
@@ -144,12 +153,15 @@ class AgentState:
         "summary_tokens",
         "system_tokens",
         "talk",
+        "tried",
+        "turn_tokens",
         "uncached",
         "unread_messages",
         "unread_tokens",
         "unreported",
         "waited_s",
         "waits_for",
+        "was_idle",
         "window_tokens",
         "work",
     )
@@ -185,6 +197,9 @@ class AgentState:
         self.latency = spec.latency.sampler(draw_from)
         self.batch_size = 0 if spec.batch.constant is None else _count(spec.batch.constant)
         self.batch_draw = draw_from(spec.batch, Purpose.BATCH)
+        self.batch_persistence = spec.batch_persistence
+        self.rolls_persistence = rolls(Purpose.BATCH_PERSISTENCE, spec.batch_persistence > 0.0)
+        self.redo_work = spec.redo_work
         self.output_draw = draw_from(spec.tokens.output, Purpose.OUTPUT_TOKENS)
         self.output_per_work_unit = spec.tokens.per_work_unit
         self.relay = spec.tokens.relay
@@ -192,6 +207,7 @@ class AgentState:
 
         self.idle_logit = streams.logit(spec.behaviour.idle, entity, number, Purpose.IDLE)
         self.idle_p = _expit(self.idle_logit)
+        self.idle_persistence = spec.behaviour.idle_persistence
         speaks = bool(self.outbox) or self.notes is not None
         self.talk = spec.behaviour.talk if speaks else 0.0
         self.chatter = spec.behaviour.chatter if speaks else 0.0
@@ -220,6 +236,8 @@ class AgentState:
         if self.common_mode:
             self.common_rolls = difficulty.common_rolls(spec.family)
         self.rolls_common = rolls(Purpose.COMMON_MODE, self.common_mode > 0.0)
+        self.call_correlation = errors.call_correlation if errs else 0.0
+        self.rolls_call = rolls(Purpose.CALL_ERROR, self.call_correlation > 0.0)
         self.rolls_error = rolls(Purpose.ERROR, errs)
         self.rolls_wrong = rolls(Purpose.WRONG_ANSWER, errs and errors.wrong_answers.options > 1)
         self.rolls_detection = rolls(Purpose.DETECTION)
@@ -228,6 +246,8 @@ class AgentState:
         self.rolls_review = rolls(Purpose.REVIEW)
 
         self.board_tokens = int(spec.context.board_tokens_per_task * tasks)
+        self.artifact_tokens = spec.context.artifact_tokens
+        self.turn_tokens = int(spec.context.turn_tokens)
         self.steady_pace = (
             spec.speed == 1.0 and spec.context.slowdown is None and not spec.drift.slowdown
         )
@@ -257,6 +277,10 @@ class AgentState:
         self.is_astray = False
         self.call = 0
         self.calls_in_round = 0
+        self.last_batch = 0
+        self.was_idle = False
+        self.call_roll = 0.0
+        self.tried: set[int] = set()
         self.picks: list[int] = []
         self.rejected: set[int] = set()
         self.outdated: set[int] = set()
@@ -281,7 +305,25 @@ class AgentState:
 
     def take_count(self) -> int:
         """Return how many tasks the call that begins takes on."""
-        return self.batch_size or _count(self.batch_draw())
+        if self.batch_size:
+            return self.batch_size
+        if not self.batch_persistence:
+            return _count(self.batch_draw())
+        if not self.last_batch or self.rolls_persistence() >= self.batch_persistence:
+            self.last_batch = _count(self.batch_draw())
+        return self.last_batch
+
+    def idles(self) -> bool:
+        """Return whether the call that begins takes no task, whatever there is."""
+        p = self.idle_p
+        if self.was_idle:
+            p += (1.0 - p) * self.idle_persistence
+        self.was_idle = self.rolls_idle() < p
+        return self.was_idle
+
+    def effort(self, task: int) -> float:
+        """Return the share of the task's work that an attempt takes."""
+        return self.redo_work if task in self.tried else 1.0
 
     def read(self, now: float) -> None:
         """Read board and inbox; set the input tokens of the call that begins."""
@@ -300,6 +342,8 @@ class AgentState:
         self.unread_messages = messages
         self.unread_tokens = unread
         fresh = unread + noted + self.board_tokens
+        if self.artifact_tokens:
+            fresh += int(self.artifact_tokens * self.board.written)
         kept = self.context_tokens + self.system_tokens
         if kept + fresh > self.window_tokens:
             self._make_room(fresh)
@@ -337,7 +381,7 @@ class AgentState:
 
     def remember(self) -> None:
         """Keep in the context what the call that ends has read and written."""
-        total = self.context_tokens + self.unread_tokens + self.output
+        total = self.context_tokens + self.unread_tokens + self.output + self.turn_tokens
         retention = self.retention
         self.context_tokens = total if retention == 1.0 else int(retention * total)
 
@@ -373,6 +417,8 @@ class AgentState:
             p = _expit(self.err_now + self.shifts[task])
         if self.common_mode and self.rolls_common() < self.common_mode:
             roll = self.common_rolls[task]
+        elif self.call_correlation and self.rolls_call() < self.call_correlation:
+            roll = self.call_roll
         else:
             roll = self.rolls_error()
         return CORRECT if roll >= p else self._wrong_answer()

@@ -37,6 +37,8 @@ class Board:
         Agent that did each task, or `NOBODY`.
     last_doer : int
         Agent that did a task last, or `NOBODY`.
+    written : int
+        Artifacts that somebody has written.
     now : float
         Simulated seconds of the event that is being dealt with.
     """
@@ -58,6 +60,7 @@ class Board:
         "now",
         "owner",
         "ready_s",
+        "written",
     )
 
     def __init__(self, graph: TaskGraph) -> None:
@@ -77,6 +80,7 @@ class Board:
         self._conflict_s = array("d", [-1.0]) * graph.artifact_count
         self._written_task = array("i", [NOBODY]) * graph.artifact_count
         self.last_doer = NOBODY
+        self.written = 0
         self.doer = array("i", [NOBODY]) * n
         self._released = bytearray(n)
         self.now = 0.0
@@ -135,6 +139,8 @@ class Board:
             ):
                 self._conflict_s[artifact] = now
                 outcome = CONFLICT
+        else:
+            self.written += 1
         self._writer[artifact] = agent
         self._written_s[artifact] = now
         self._written_task[artifact] = task

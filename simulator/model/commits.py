@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from simulator.model.agent import AgentState
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from simulator.model.team import TeamState
     from simulator.model.workspaces import Workspace
 
+
+Sizes = Mapping[int, float] | Sequence[float]
+"""Work units of each task that a call attempts."""
 
 WAS = ("", "_was_faulty", "_was_known")
 """What the trace says of the fault, none, `ESCAPED` or `KNOWN`, of a task that is undone."""
@@ -49,12 +53,18 @@ class Commits:
 
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
-        board, picks, sizes = agent.board, agent.picks, self._graph.sizes
+        board, picks = agent.board, agent.picks
+        sizes: Sizes = self._graph.sizes
         self._metrics.attempts += len(picks)
         share_s = agent.duration_s / agent.work
         freed: list[int] = []
+        if agent.call_correlation:
+            agent.call_roll = agent.rolls_error()
+        if agent.redo_work != 1.0:
+            sizes = {task: sizes[task] * agent.effort(task) for task in picks}
+            agent.tried.update(picks)
         if agent.rejected or agent.is_astray:
-            picks = self._sort_out(agent, share_s, now)
+            picks = self._sort_out(agent, share_s, sizes, now)
         elif len(picks) == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
             self._try(agent, picks[0], agent.duration_s, now, freed)
             return freed
@@ -81,20 +91,20 @@ class Commits:
                 self._trace.add(Row(now, Event.TASK_READY, task=task))
         return [task for task in freed if task not in tried]
 
-    def _sort_out(self, agent: AgentState, share_s: float, now: float) -> list[int]:
+    def _sort_out(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Waste what cannot take effect; return the other picks."""
         if not agent.is_astray:
-            return self._take_back(agent, share_s, now)
+            return self._take_back(agent, share_s, sizes, now)
         agent.rejected.clear()
         for task in agent.picks:
-            self._waste(agent, task, share_s * self._graph.sizes[task], now, "refused")
+            self._waste(agent, task, share_s * sizes[task], now, "refused")
         return []
 
-    def _take_back(self, agent: AgentState, share_s: float, now: float) -> list[int]:
+    def _take_back(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Waste what the workspace has refused; return the other picks."""
         rejected, agent.rejected = agent.rejected, set()
         for task in rejected:
-            seconds = share_s * self._graph.sizes[task]
+            seconds = share_s * sizes[task]
             self._metrics.wasted_s += seconds
             agent.dispatcher.returned(agent.index, task)
             if self._trace is not None:

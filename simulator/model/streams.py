@@ -100,6 +100,9 @@ class Purpose(IntEnum):
     LEADER = 42
     APPLY = 44
     LOCK_ORDER = 45
+    BATCH_PERSISTENCE = 46
+    CALL_ERROR = 47
+    BLIND_CALL = 48
 
 
 _EFFECT = {

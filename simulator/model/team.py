@@ -204,14 +204,16 @@ class TeamState:
         if self._may_have_other_calls and self._begin_other_call(agent, now):
             return True
         picks: list[int] | None = None
-        if not agent.idle_p or agent.rolls_idle() >= agent.idle_p:
+        if not agent.idle_p or not agent.idles():
             picks = agent.dispatcher.choose(agent.index, agent.take_count())
         if picks is None:
             picks = []
         elif not picks and not (must_call and agent.dispatcher.calls_idly):
             return False
         sizes = self.board.graph.sizes
-        if len(picks) == 1:
+        if agent.tried:
+            work = sum([sizes[task] * agent.effort(task) for task in picks])
+        elif len(picks) == 1:
             work = sizes[picks[0]]
         else:
             work = sum([sizes[task] for task in picks]) if picks else 0.0

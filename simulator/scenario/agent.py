@@ -98,6 +98,10 @@ class Context(Spec):
     """System prompt and tools."""
     board_tokens_per_task: NonNegative = 25.0
     """The task board, for each task on it."""
+    artifact_tokens: NonNegative = 0.0
+    """The workspace: tokens of each artifact that has been written, read anew at every call."""
+    turn_tokens: NonNegative = 0.0
+    """What a call adds to the context besides its output: tool results, the harness's words."""
     retention: Fraction = 1.0
     """Share of what was read and written that stays in the context for the next call."""
     window_tokens: Positive = 200_000.0
@@ -123,6 +127,8 @@ class Behaviour(Spec):
 
     idle: Probability = Probability(probability=0.0)
     """Probability that a call takes no task although there is one."""
+    idle_persistence: Fraction = 0.0
+    """Probability that an agent who has idled goes on idling (else the next call is as any)."""
     deference: Fraction = 0.0
     """Probability of leaving open tasks to others when there are fewer of them than agents."""
     talk: Fraction = 1.0
@@ -131,6 +137,8 @@ class Behaviour(Spec):
     """Probability that an idle call ends with a message."""
     dependency_blindness: Fraction = 0.0
     """Probability, a pick, of choosing among all open tasks whether or not they can start."""
+    blind_calls: Fraction = 0.0
+    """Probability that a call overlooks all dependencies: an agent that hands in a plan whole."""
     claim_blindness: Fraction = 0.0
     """Probability, a pick, of choosing a task that another agent has claimed, if there is one."""
     preference_correlation: Fraction = 0.0
@@ -168,6 +176,8 @@ class Errors(Spec):
     """Correlation of two attempts' errors at the same task, because the task is hard (rho)."""
     common_mode: Fraction = 0.0
     """Probability that an attempt goes as the family's attempts at that task go."""
+    call_correlation: Fraction = 0.0
+    """Probability that an attempt goes as the others of its call: a reply fails as a whole."""
     wrong_answers: WrongAnswers = WrongAnswers()
     """Which wrong answer a faulty attempt gives."""
     max_attempts: Annotated[int, Field(ge=1)] | None = None
@@ -239,6 +249,10 @@ class Agent(Spec):
     """Agents of one family find the same tasks hard, err together and prefer the same tasks."""
     batch: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Tasks attempted in one call; a draw is rounded and at least 1."""
+    batch_persistence: Fraction = 0.0
+    """Probability that a call takes on as many tasks as the agent's last one did: a habit."""
+    redo_work: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Work of an agent's further attempts at a task, as a share of the first: drafts are kept."""
     tokens: Tokens = Tokens()
     """Tokens that one call writes."""
     context: Context = Context()

@@ -74,26 +74,31 @@ class _Dealt(Hands):
         board, workers = self.board, setting.workers
         self.works_ahead = protocol.work_ahead
         board.owner[:] = array("i", protocol.owners(board.graph, workers))
-        self._blindness = [spec.behaviour.dependency_blindness for spec in setting.specs]
+        habits = [spec.behaviour for spec in setting.specs]
+        self._blindness = [habit.dependency_blindness for habit in habits]
+        self._blind_calls = [habit.blind_calls for habit in habits]
         self._waiting: list[list[int]] = [[] for _ in range(workers)]
-        if any(self._blindness):
+        if any(self._blindness) or any(self._blind_calls):
             for task in reversed(self.order):
                 if board.missing[task]:
                     self._waiting[board.owner[task]].append(task)
             purpose = Purpose.DEPENDENCY_BLINDNESS
             self._blind = [setting.uniforms(i, purpose) for i in range(workers)]
+            self._is_blind = [setting.uniforms(i, Purpose.BLIND_CALL) for i in range(workers)]
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's first tasks that can start, and those that the call itself frees."""
         ready, order = self.ready[agent], self.order
         blindness = self._blindness[agent]
+        if self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
+            blindness = 1.0
         if count == 1 and not blindness:
             return [order[heappop(ready)]] if ready else []
         picks: list[int] = []
         freed: dict[int, int] = {}
         ahead: list[int] = []
         while len(picks) < count:
-            if blindness and self._overlooks(agent, picks):
+            if blindness and self._overlooks(agent, blindness, picks):
                 continue
             if ahead and (not ready or ahead[0] < ready[0]):
                 task = order[heappop(ahead)]
@@ -118,8 +123,8 @@ class _Dealt(Hands):
                 if freed[other] == board.missing[other]:
                     heappush(ahead, self.rank[other])
 
-    def _overlooks(self, agent: int, picks: list[int]) -> bool:
-        if self._blind[agent]() >= self._blindness[agent]:
+    def _overlooks(self, agent: int, blindness: float, picks: list[int]) -> bool:
+        if self._blind[agent]() >= blindness:
             return False
         waiting, missing = self._waiting[agent], self.board.missing
         while waiting and not missing[waiting[-1]]:

@@ -59,9 +59,11 @@ class _Claims(Dispatcher):
         habits = [spec.behaviour for spec in setting.specs]
         self._dependency_blindness = [habit.dependency_blindness for habit in habits]
         self._claim_blindness = [habit.claim_blindness for habit in habits]
+        self._blind_calls = [habit.blind_calls for habit in habits]
         self._deference = [habit.deference for habit in habits]
         # The pools of hindered tasks are kept only for agents who overlook the hindrance.
-        self._waiting = TaskPool(tasks) if any(self._dependency_blindness) else None
+        overlook = any(self._dependency_blindness) or any(self._blind_calls)
+        self._waiting = TaskPool(tasks) if overlook else None
         self._claimed = TaskPool(tasks) if any(self._claim_blindness) else None
         if self._waiting is not None:
             for task in range(tasks):
@@ -69,6 +71,7 @@ class _Claims(Dispatcher):
                     self._waiting.add(task)
             purpose = Purpose.DEPENDENCY_BLINDNESS
             self._overlooks_dependency = [setting.uniforms(i, purpose) for i in range(workers)]
+            self._is_blind = [setting.uniforms(i, Purpose.BLIND_CALL) for i in range(workers)]
         if self._claimed is not None:
             purpose = Purpose.CLAIM_BLINDNESS
             self._overlooks_claim = [setting.uniforms(i, purpose) for i in range(workers)]
@@ -95,6 +98,8 @@ class _Claims(Dispatcher):
         if missing:
             if self._sees_all:
                 picks += self._pick(agent, missing)
+            elif self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
+                picks += self._pick_from_all(agent, missing)
             else:
                 picks += self._pick_blindly(agent, missing, picks)
         if self._immediate:
@@ -128,6 +133,18 @@ class _Claims(Dispatcher):
             else:
                 picks[next(task for task in in_order if task not in picks)] = None
         return list(picks)
+
+    def _pick_from_all(self, agent: int, count: int) -> list[int]:
+        """Return open tasks as listed or at random, those that must wait among them."""
+        waiting = self._waiting.items if self._waiting is not None else []
+        tasks = sorted([*self._open.items, *waiting])
+        if count >= len(tasks):
+            return tasks
+        noise, uniform, picks = self._noise, self._uniform[agent], []
+        while len(picks) < count:
+            is_any = noise == 1.0 or (noise > 0.0 and uniform() < noise)
+            picks.append(tasks.pop(int(uniform() * len(tasks)) if is_any else 0))
+        return picks
 
     def _pick_blindly(self, agent: int, count: int, taken: list[int]) -> list[int]:
         picks: list[int] = []
