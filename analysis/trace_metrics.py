@@ -25,6 +25,9 @@ NOT_TRACED = (
 )
 """Metrics that a trace does not tell."""
 
+_IN_VAIN = ["duplicate", "blocked", "refused", "lost"]
+"""Outcomes of attempts that came to nothing."""
+
 
 def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: int) -> Metrics:
     """Return the row of results that a trace tells, to hold against the accumulated one.
@@ -58,7 +61,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     end = events["run_end"].iloc[0]
     calls, attempts, reviews = of("call_end"), of("attempt"), of("review")
     ended = calls[calls["outcome"] != "cut_off"]
-    real = attempts[~attempts["outcome"].isin(["duplicate", "blocked", "refused"])]
+    real = attempts[~attempts["outcome"].isin(_IN_VAIN)]
     again = _is_rework(real, reviews, of("lost"))
     settled = pd.concat([attempts, reviews]).query(
         "outcome in ['done', 'faulty', 'given_up', 'given_up_correct']"
@@ -81,7 +84,6 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     seconds = calls.groupby("outcome")["duration_s"].sum()
     count = ended["outcome"].value_counts()
     waits = of("wait").groupby("outcome")["duration_s"].sum()
-    nothing_done = ["duplicate", "blocked", "refused"]
     return Metrics(
         makespan_s=makespan,
         outcome=str(end["outcome"]),
@@ -95,6 +97,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         quality=(correct - spoilt) / tasks,
         calls=len(ended),
         idle_calls=int(count.get("idle", 0)),
+        lost_replies=int(attempts.loc[attempts["outcome"] == "lost", "call"].nunique()),
         coordination_calls=int(count.get("coordination", 0)),
         review_calls=int(count.get("review", 0)),
         reviews=len(reviews),
@@ -126,7 +129,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         - float(diverged.loc[~in_vain, "duration_s"].sum()),
         rework_s=float(real.loc[again, "duration_s"].sum())
         - float(diverged.loc[in_vain, "duration_s"].sum()),
-        wasted_s=float(attempts.loc[attempts["outcome"].isin(nothing_done), "duration_s"].sum())
+        wasted_s=float(attempts.loc[attempts["outcome"].isin(_IN_VAIN), "duration_s"].sum())
         + float(seconds.get("idle", 0.0))
         + float(seconds.get("cut_off", 0.0))
         + float(diverged["duration_s"].sum()),

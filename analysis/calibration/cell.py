@@ -6,13 +6,22 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from analysis.calibration.latency import LatencyFit, Residual
-from analysis.calibration.rounding import four_digits
-from analysis.calibration.tokens import TokenFit
-from analysis.traces.llm_teams import CELL, SELF_CLAIM
+import numpy as np
 
-MAX_ROUNDS = 60
-"""The harness gives up after as many rounds."""
+from analysis.calibration.estimates import (
+    BetaEstimate,
+    Estimate,
+    VectorFit,
+    median_of_logit_normal,
+)
+from analysis.calibration.habits import Habits, Ints
+from analysis.calibration.latency import Residual
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.tokens import NAMES, TokenFit
+from analysis.traces.llm_teams import CELL, SELF_CLAIM
+from simulator.distributions import Floats
+
+Probability = Estimate | BetaEstimate
 
 
 def safe_name(text: str) -> str:
@@ -22,26 +31,42 @@ def safe_name(text: str) -> str:
 
 @dataclass(frozen=True)
 class CellFit:
-    """What was estimated for one cell, all team sizes together."""
+    """What was estimated for one cell, all team sizes together; each with its uncertainty."""
 
     cell: dict[str, str]
     runs: int
-    latency: LatencyFit
-    idle_median_s: float
+    calls: int
+    max_rounds: int
+    """Rounds after which the harness gave up."""
+    latency: VectorFit
+    """Logarithms of base, per task, and hand_in (see `analysis.calibration.latency`)."""
+    redo: Probability
+    """Work of a further attempt at a task, as a share of the first."""
+    residual: Residual
+    idle_median: VectorFit
     idle_residual: Residual
-    batch: dict[int, float]
-    """Tasks a reply takes on, and their probabilities."""
-    error: float
+    habits: Habits
+    idle_first: Probability
+    """Probability that an agent's first call takes no task."""
+    idle: Probability
+    """Probability that a call takes no task although its agent has one, after one that did."""
+    idle_again: Probability
+    """The same, after a call that took none."""
+    error: Probability
     """Probability that an attempt that could succeed does not."""
-    error_run_sigma: float
-    dependency_blindness: float
-    idle: float
-    """Probability that a reply takes no task although its agent has one."""
-    idle_run_sigma: float
-    deference: float
-    noise: float
+    error_run_sigma: Estimate
+    call_correlation: Estimate
+    """Probability that an attempt goes as the others of its call."""
+    limit_s: float | None
+    """Length of replies that have reached the output limit, where there were any."""
+    capacity: float | None
+    """Tasks that fit into one reply, where that limits them."""
+    truncation_loss: Probability
+    """Probability that a reply that was cut off is of no use."""
     overhead_s: float
     tokens: TokenFit
+    deference: Probability = Estimate(0.0, 0.0)
+    noise: Probability = Estimate(0.5, 0.0)
 
     @property
     def name(self) -> str:
@@ -53,37 +78,77 @@ class CellFit:
         """Whether agents claim tasks themselves."""
         return self.cell["mode"] == SELF_CLAIM
 
+    @property
+    def idle_persistence(self) -> float:
+        """Probability of going on idling beyond that of idling anyway."""
+        p, again = self.idle.value, self.idle_again.value
+        return max(0.0, (again - p) / (1.0 - p)) if p < 1.0 else 0.0
+
+    def draw(self, rng: np.random.Generator) -> CellFit:
+        """Return a fit whose parameters are drawn from their uncertainty."""
+        drawn = {
+            name: getattr(self, name).draw(rng)
+            for name in (
+                "latency",
+                "idle_median",
+                "residual",
+                "idle_residual",
+                "redo",
+                "habits",
+                "idle_first",
+                "idle",
+                "idle_again",
+                "error",
+                "error_run_sigma",
+                "call_correlation",
+                "truncation_loss",
+                "tokens",
+                "deference",
+                "noise",
+            )
+        }
+        return replace(self, **drawn)
+
     def agent(self) -> dict[str, Any]:
         """Return the simulated agent, as a scenario says it."""
-        fit = self.latency
+        base, per_task, _ = np.exp(self.latency.at)
+        behaviour: dict[str, Any] = {
+            "idle": four_digits(self.idle.value),
+            "idle_first": four_digits(self.idle_first.value),
+            "idle_persistence": four_digits(self.idle_persistence),
+            "chatter": 1,
+        }
+        if self.claims_itself:
+            behaviour["deference"] = four_digits(min(1.0, max(0.0, self.deference.value)))
+            behaviour["blind_calls"] = four_digits(_mean(self.habits.blind))
+        limit: dict[str, Any] = {}
+        if self.capacity is not None:
+            limit["capacity"] = four_digits(self.capacity)
+            limit["truncation_loss"] = four_digits(self.truncation_loss.value)
         return {
             "latency": {
                 "kind": "seconds",
-                "base": four_digits(fit.base_s),
-                "per_work_unit_s": four_digits(fit.per_task_s),
-                "residual": fit.residual.spec(),
-                "idle": self.idle_residual.spec(self.idle_median_s),
+                "base": four_digits(base),
+                "per_work_unit_s": four_digits(per_task),
+                "residual": self.residual.spec(),
+                **({} if self.limit_s is None else {"most_s": four_digits(self.limit_s)}),
+                "idle": self.idle_residual.spec(float(np.exp(self.idle_median.at[0]))),
             },
-            "batch": {
-                "kind": "empirical",
-                "values": list(self.batch),
-                "weights": [four_digits(weight) for weight in self.batch.values()],
-            },
+            "first_batch": _empirical(self.habits.sizes, self.habits.first),
+            "batch": _empirical(self.habits.sizes, self.habits.later),
+            "batch_persistence": four_digits(_mean(self.habits.persistence)),
+            **limit,
+            "redo_work": four_digits(min(1.0, max(0.001, self.redo.value))),
             **self.tokens.spec(),
-            "behaviour": {
-                "idle": {
-                    "probability": four_digits(self.idle),
-                    "run_sigma": four_digits(self.idle_run_sigma),
-                },
-                "deference": four_digits(self.deference),
-                "chatter": 1,
-                "dependency_blindness": four_digits(self.dependency_blindness),
-            },
+            "behaviour": behaviour,
             "errors": {
                 "probability": {
-                    "probability": four_digits(self.error),
-                    "run_sigma": four_digits(self.error_run_sigma),
+                    "probability": four_digits(
+                        median_of_logit_normal(self.error.value, self.error_run_sigma.value)
+                    ),
+                    "run_sigma": four_digits(self.error_run_sigma.value),
                 },
+                "call_correlation": four_digits(self.call_correlation.value),
                 "detection": 1,
             },
         }
@@ -92,7 +157,8 @@ class CellFit:
         """Return the cell as a scenario of `size` agents on `tasks`."""
         protocol: dict[str, Any] = {"kind": "pre_assigned"}
         if self.claims_itself:
-            protocol = {"kind": "self_claim", "choice": "noisy", "noise": four_digits(self.noise)}
+            noise = four_digits(min(1.0, max(0.0, self.noise.value)))
+            protocol = {"kind": "self_claim", "choice": "noisy", "noise": noise}
         return {
             "name": self.name,
             "question": f"What do teams of {self.cell['model_dir']} make of this task list?",
@@ -108,42 +174,68 @@ class CellFit:
             "workload": {"kind": "dag", "tasks": tasks},
             # The harness edits files in place, so that a second edit seldom undoes the first.
             "workspace": {"kind": "last_writer_wins", "loss": 0.0},
-            "limits": {"max_rounds": MAX_ROUNDS},
+            "limits": {"max_rounds": self.max_rounds},
         }
+
+    def parameters(self) -> dict[str, Any]:
+        """Return every scalar parameter by name: what can be reported with a standard error."""
+        named = {
+            "base_s": self.latency.estimate(0, "log"),
+            "per_task_s": self.latency.estimate(1, "log"),
+            "hand_in": self.latency.estimate(2, "log"),
+            "redo_work": self.redo,
+            "residual_scale": self.residual.scale,
+            "run_sigma": self.residual.run_sigma,
+            "idle_s": self.idle_median.estimate(0, "log"),
+            "idle_first": self.idle_first,
+            "idle": self.idle,
+            "idle_again": self.idle_again,
+            "error": self.error,
+            "error_run_sigma": self.error_run_sigma,
+            "call_correlation": self.call_correlation,
+            "truncation_loss": self.truncation_loss,
+            "batch_persistence": BetaEstimate(*self.habits.persistence),
+            "blind_calls": BetaEstimate(*self.habits.blind),
+            "deference": self.deference,
+            "noise": self.noise,
+            **{f"{name}_tokens": self.tokens.estimate(name) for name in NAMES},
+            "output_run_sigma": self.tokens.run_sigma,
+        }
+        named["retention"] = named.pop("retention_tokens")
+        return named
 
     def with_habits(self, deference: float, noise: float) -> CellFit:
         """Return this fit with other values of the two habits that replies do not show."""
-        return replace(self, deference=deference, noise=noise)
+        return replace(self, deference=Estimate.of(deference), noise=Estimate.of(noise))
 
     def report(self) -> dict[str, Any]:
         """Return the fit as a row of the report."""
-        residual = self.latency.residual
-        mean_batch = sum(size * weight for size, weight in self.batch.items())
-        return {
-            **self.cell,
-            "runs": self.runs,
-            "calls": self.latency.calls,
-            "base_s": self.latency.base_s,
-            "per_task_s": self.latency.per_task_s,
-            "residual": residual.kind,
-            "residual_scale": residual.scale,
-            "residual_ks": residual.ks,
-            "residual_aic_gain": residual.aic_gain,
-            "run_sigma": residual.run_sigma,
-            "idle_s": self.idle_median_s,
-            "batch_mean": mean_batch,
-            "error": self.error,
-            "error_run_sigma": self.error_run_sigma,
-            "blindness": self.dependency_blindness,
-            "idle": self.idle,
-            "idle_run_sigma": self.idle_run_sigma,
-            "deference": self.deference,
-            "noise": self.noise,
-            "overhead_s": self.overhead_s,
-            "system_tokens": self.tokens.system,
-            "retention": self.tokens.retention,
-            "message_tokens": self.tokens.message,
-            "output_tokens": self.tokens.output,
-            "output_tokens_per_task": self.tokens.per_task,
-            "input_error": self.tokens.input_error,
-        }
+        row: dict[str, Any] = {**self.cell, "runs": self.runs, "calls": self.calls}
+        for name, estimate in self.parameters().items():
+            row[name] = estimate.value
+            row[f"{name}_se"] = estimate.error
+        for name, counts in (("first_batch", self.habits.first), ("batch", self.habits.later)):
+            row[f"{name}_mean"] = float((self.habits.sizes * counts).sum() / counts.sum())
+        row["residual"] = self.residual.kind
+        row["residual_ks"] = self.residual.ks
+        row["residual_ad"] = self.residual.ad
+        row["residual_aic_gain"] = self.residual.aic_gain
+        row["limit_s"] = self.limit_s
+        row["capacity"] = self.capacity
+        row["overhead_s"] = self.overhead_s
+        row["input_error"] = self.tokens.input_error
+        return row
+
+
+def _empirical(sizes: Ints, counts: Floats) -> dict[str, Any]:
+    weights = counts / counts.sum()
+    kept = weights > 5e-4
+    return {
+        "kind": "empirical",
+        "values": [int(size) for size in sizes[kept]],
+        "weights": [four_digits(weight) for weight in weights[kept]],
+    }
+
+
+def _mean(beta: tuple[float, float]) -> float:
+    return beta[0] / (beta[0] + beta[1])

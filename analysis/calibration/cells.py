@@ -1,111 +1,63 @@
-"""Fits every cell of a directory of real runs.
+"""Fits the cells of real runs: a cell is an agent at work on a task list under a protocol.
 
-Everything is estimated directly from replies and runs (see `replies`, `latency` and `tokens`), but
-for two habits of self-claiming agents that leave no direct trace, `deference` and the `noise` of
-their choice: those are set so that simulated idle replies and concurrent writes match the real
-ones (see `matching`).
+Everything is estimated directly from replies and runs (see `observations`, `latency`, `habits`
+and `tokens`) and pooled over the cells of the same agent and mode, but for two habits of
+self-claiming agents that leave no direct trace, `deference` and the `noise` of their choice:
+those are set so that simulated idle replies and concurrent writes match the real ones (see
+`matching`).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from analysis.calibration.cell import CellFit, safe_name
-from analysis.calibration.latency import FEWEST, Residual, fit_latency, fit_residual
-from analysis.calibration.matching import match_habits
-from analysis.calibration.replies import (
-    batch_sizes,
-    blindness,
-    error_rate,
-    idleness,
-    round_overhead_s,
-    with_attempts,
+from analysis.calibration.cell import CellFit
+from analysis.calibration.estimates import (
+    Estimate,
+    Share,
+    VectorFit,
+    concentration,
+    pool,
+    pool_shares,
 )
-from analysis.calibration.rounding import four_digits
+from analysis.calibration.habits import Habits, fit_habits, vague
+from analysis.calibration.latency import (
+    FASTEST_S,
+    Residual,
+    fit_latencies,
+    fit_residual,
+    mean_log_seconds,
+)
+from analysis.calibration.matching import match_habits
+from analysis.calibration.observations import (
+    longest_reply_s,
+    mark_lost,
+    observe,
+    round_overhead_s,
+)
 from analysis.calibration.tokens import fit_tokens
-from analysis.traces.llm_teams import CELL, TeamRuns, read_team_runs
-from simulator.errors import TeamsimError
-from simulator.scenario import scenario_json_schema
+from analysis.traces.llm_teams import CELL, TeamRuns
+from simulator.distributions import Floats
 
+AGENT = ["model_dir", "mode"]
+"""Cells that share these are of one agent, and lend each other strength."""
 
-def calibrate_directory(
-    directory: Path, out: Path, progress: Callable[[int, int], None] | None = None
-) -> pd.DataFrame:
-    """Fit every cell of a directory of real runs; write one scenario a cell and a report.
-
-    Returns
-    -------
-    DataFrame
-        The report, a row a cell; also in ``OUT/fit_report.csv``.
-
-    Raises
-    ------
-    TeamsimError
-        If the directory cannot be read or `out` cannot be written.
-    """
-    real = read_team_runs(directory)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TeamsimError(f"{out} cannot be made: {error.strerror}") from None
-    fits = fit_cells(real, progress=progress)
-    schema = json.dumps(scenario_json_schema(), indent=2)
-    (out / "scenario.schema.json").write_text(schema, encoding="utf-8")
-    header = (
-        "# yaml-language-server: $schema=./scenario.schema.json\n"
-        f"# Fitted by `teamsim calibrate` to runs in {directory.resolve().name}.\n"
-    )
-    for fit in fits:
-        document = fit.scenario(real.tasks[fit.cell["task_type"], fit.cell["p_label"]])
-        text = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
-        (out / f"{fit.name}.yaml").write_text(header + text, encoding="utf-8")
-    write_profiles(real, fits, out / "profiles")
-    report = pd.DataFrame([fit.report() for fit in fits])
-    report.to_csv(out / "fit_report.csv", index=False)
-    cells = pd.DataFrame([{"scenario": f"{fit.name}.yaml", **fit.cell} for fit in fits])
-    cells.to_csv(out / "cells.csv", index=False)
-    return report
-
-
-def write_profiles(real: TeamRuns, fits: Sequence[CellFit], directory: Path) -> None:
-    """Write one agent profile for each model and mode, its cells pooled.
-
-    The two matched habits are the medians over the cells.
-    """
-    directory.mkdir(exist_ok=True)
-    calls = with_attempts(real)
-    for (model, mode), runs in real.runs.groupby(["model_dir", "mode"]):
-        mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        cell = {"model_dir": str(model), "mode": str(mode), "task_type": "all", "p_label": "all"}
-        same = [fit for fit in fits if (fit.cell["model_dir"], fit.cell["mode"]) == (model, mode)]
-        deference, noise = (
-            float(np.median([getattr(fit, habit) for fit in same]))
-            for habit in ("deference", "noise")
-        )
-        pooled = fit_cell(cell, runs, mine, mine).with_habits(deference, noise)
-        source = (
-            f"fitted by teamsim calibrate to {len(runs)} runs and {len(mine)} calls of {model}, "
-            f"{mode}, teams of {runs['n_teammates'].min()} to {runs['n_teammates'].max()}"
-        )
-        if pooled.claims_itself:
-            source += f"; choice noise {four_digits(noise)}"
-        text = yaml.safe_dump(
-            {"source": source, **pooled.agent()},
-            sort_keys=False,
-            default_flow_style=None,
-            width=100,
-        )
-        (directory / f"{safe_name(f'{model}-{mode}')}.yaml").write_text(text, encoding="utf-8")
+_MAX_ROUNDS = 60
+"""Rounds that the harness allows, where no run has reached its limit."""
+_UNSEEN_IDLE_S, _UNSEEN_SIGMA = 2.0, 0.6
+"""Length of an idle call where there never was one, and its spread."""
 
 
 def fit_cells(
-    real: TeamRuns, match: bool = True, progress: Callable[[int, int], None] | None = None
+    real: TeamRuns,
+    match: bool = True,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[CellFit]:
     """Return the fit of every cell.
 
@@ -114,72 +66,239 @@ def fit_cells(
     real : TeamRuns
     match : bool
         Whether to set, by simulation, what replies alone do not show.
+    workers : int
+        Processes for that.
     progress : callable, optional
         Told ``(cells done, cells in all)``.
     """
-    calls = with_attempts(real)
-    fits = []
-    cells = real.runs.groupby(CELL, sort=True)
-    for key, runs in cells:
-        cell = dict(zip(CELL, (str(part) for part in key), strict=True))
+    calls = observe(real)
+    fits: list[CellFit] = []
+    limits = {model: longest_reply_s(group) for model, group in calls.groupby("model_dir")}
+    for (model, _), runs in real.runs.groupby(AGENT, sort=True):
         mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        pool = calls[(calls["model_dir"] == cell["model_dir"]) & (calls["mode"] == cell["mode"])]
-        fit = fit_cell(cell, runs, mine, pool)
-        if match and fit.claims_itself:
-            tasks = real.tasks[cell["task_type"], cell["p_label"]]
-            fit = match_habits(fit, tasks, runs, mine)
-        fits.append(fit)
-        if progress is not None:
-            progress(len(fits), cells.ngroups)
-    return fits
+        fits += _fit_agent(real, runs, mine, limits[model])
+    if not match:
+        return fits
+    work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
+    with ProcessPoolExecutor(workers) as executor:
+        matched = []
+        for fit in executor.map(_match, work):
+            matched.append(fit)
+            if progress is not None:
+                progress(len(matched), len(fits))
+    return matched
 
 
-def fit_cell(
-    cell: dict[str, str], runs: pd.DataFrame, calls: pd.DataFrame, pool: pd.DataFrame
+def _matched_data(
+    real: TeamRuns, calls: pd.DataFrame, fit: CellFit
+) -> tuple[list[dict[str, Any]], pd.DataFrame, pd.DataFrame]:
+    keys = pd.Series(fit.cell)
+    runs = real.runs[(real.runs[CELL] == keys[CELL]).all(axis=1)]
+    tasks = real.tasks[fit.cell["task_type"], fit.cell["p_label"]]
+    return tasks, runs, calls[calls["run_dir"].isin(runs["run_dir"])]
+
+
+def _match(
+    work: tuple[CellFit, list[dict[str, Any]], pd.DataFrame, pd.DataFrame],
 ) -> CellFit:
-    """Fit one cell from its runs and replies; `pool` lends where the cell has too few.
+    fit, tasks, runs, calls = work
+    return match_habits(fit, tasks, runs, calls) if fit.claims_itself else fit
 
-    Parameters
-    ----------
-    cell : dict
-        The cell's keys.
-    runs : DataFrame
-        A row a run of the cell.
-    calls : DataFrame
-        A row a reply of the cell, with ``attempts``.
-    pool : DataFrame
-        Replies of the same model and mode.
-    """
-    working, idle = calls[calls["attempts"] > 0], calls[calls["attempts"] == 0]
-    if len(working) < FEWEST:
-        working = pool[pool["attempts"] > 0]
-    if len(idle) < FEWEST:
-        idle = pool[pool["attempts"] == 0]
-    idle_median, idle_residual = _idle_latency(idle)
-    error, error_run_sigma = error_rate(working, cell["mode"])
-    idle_p, idle_run_sigma = idleness(calls, cell["mode"])
-    return CellFit(
-        cell=cell,
-        runs=len(runs),
-        latency=fit_latency(working),
-        idle_median_s=idle_median,
-        idle_residual=idle_residual,
-        batch=batch_sizes(working),
-        error=error,
-        error_run_sigma=error_run_sigma,
-        dependency_blindness=blindness(working, cell["mode"]),
-        idle=idle_p,
-        idle_run_sigma=idle_run_sigma,
-        deference=0.0,
-        noise=0.5,
-        overhead_s=round_overhead_s(runs, calls),
-        tokens=fit_tokens(runs, calls.groupby("run_dir")["attempts"].sum()),
+
+def _fit_agent(
+    real: TeamRuns, runs: pd.DataFrame, calls: pd.DataFrame, limit_s: float | None
+) -> list[CellFit]:
+    """Fit all cells of one agent and mode, whose longest reply takes `limit_s`."""
+    by_cell = list(runs.groupby(CELL, sort=True))
+    parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
+    working = [part[~part["is_idle"]] for part in parts]
+    together = pd.concat(working)
+    latencies = fit_latencies([each if len(each) else together for each in working])
+    most = max(len(tasks) for tasks in real.tasks.values())
+    capacities = [_capacity(fit, limit_s, most) for fit in latencies]
+    for i, capacity in enumerate(capacities):
+        if capacity is not None and limit_s is not None:
+            parts[i] = mark_lost(parts[i], limit_s, capacity)
+    used = [part[~part["is_idle"]] for part in parts]
+    loss = pool_shares(
+        [_loss_share(calls, capacity) for calls, capacity in zip(used, capacities, strict=True)]
     )
+    redo = pool_shares(
+        [_redo_share(calls, fit) for calls, fit in zip(working, latencies, strict=True)]
+    )
+    residuals = _residuals(latencies, working)
+    idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
+    habits = _habits(used, most)
+    own = [part[part["could_work"]] for part in parts]
+    idle_first = pool_shares([_idle_share(part[part["is_first"]]) for part in own])
+    later = [part[~part["is_first"]] for part in own]
+    idle = pool_shares([_idle_share(part[~part["was_idle"]]) for part in later])
+    again = pool_shares([_idle_share(part[part["was_idle"]]) for part in later])
+    errors = pool_shares([_error_share(part) for part in working])
+    error_sigma = _run_sigma([_error_share(part) for part in working])
+    correlation = _call_correlation(working)
+    tokens = fit_tokens([(cell, part) for (_, cell), part in zip(by_cell, parts, strict=True)])
+    return [
+        CellFit(
+            cell=dict(zip(CELL, (str(each) for each in key), strict=True)),
+            runs=len(cell),
+            calls=len(parts[i]),
+            max_rounds=_max_rounds(cell, real.runs),
+            latency=latencies[i],
+            redo=redo[i],
+            residual=residuals[i],
+            idle_median=idle_medians[i],
+            idle_residual=idle_residuals[i],
+            habits=habits[i],
+            idle_first=idle_first[i],
+            idle=idle[i],
+            idle_again=again[i],
+            error=errors[i],
+            error_run_sigma=error_sigma,
+            call_correlation=correlation,
+            limit_s=limit_s,
+            capacity=capacities[i],
+            truncation_loss=loss[i],
+            overhead_s=round_overhead_s(cell, parts[i]),
+            tokens=tokens[i],
+        )
+        for i, (key, cell) in enumerate(by_cell)
+    ]
 
 
-def _idle_latency(idle: pd.DataFrame) -> tuple[float, Residual]:
-    if len(idle) < FEWEST:
-        return 2.0, Residual("lognormal", 0.6, 0.0, float("nan"), 0.0)
-    logs = np.log(np.maximum(idle["latency_s"].to_numpy(dtype=float), 0.05))
-    median = float(np.median(logs))
-    return float(np.exp(median)), fit_residual(logs - median, idle["run_dir"])
+def _max_rounds(runs: pd.DataFrame, everything: pd.DataFrame) -> int:
+    """Return the rounds at which runs of the cell, or of any, were given up."""
+    for some in (runs, everything):
+        failed = some.loc[~some["success"].astype(bool), "total_rounds"]
+        if not failed.empty:
+            return int(failed.max())
+    return max(_MAX_ROUNDS, int(everything["total_rounds"].max()))
+
+
+def _residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> list[Residual]:
+    """Return each cell's residual; its family and the run effect are the agent's."""
+    logs = [
+        np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
+        - mean_log_seconds(fit.at, calls)
+        for fit, calls in zip(fits, working, strict=True)
+    ]
+    centred = np.concatenate([each - np.median(each) if len(each) else each for each in logs])
+    common = fit_residual(centred, pd.concat(working)["run_dir"])
+    return [common] * len(fits)
+
+
+def _idle_latencies(idle: Sequence[pd.DataFrame]) -> tuple[list[VectorFit], list[Residual]]:
+    """Return the log of the median length of idle calls, pooled, and their common residual."""
+    logs = [np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S)) for calls in idle]
+    known = [each for each in logs if len(each)]
+    if sum(len(each) for each in known) < 3:
+        unseen = VectorFit(np.log([_UNSEEN_IDLE_S]), np.asarray([[0.25]]))
+        spread = Residual(
+            "lognormal", Estimate.of(_UNSEEN_SIGMA, 0.3, "log"), Estimate.of(0.0), np.nan, np.nan, 0.0
+        )
+        return [unseen] * len(idle), [spread] * len(idle)
+    everything = np.concatenate(known)
+    spread_all = max(0.1, float(everything.std()))
+    centre = float(np.median(everything))
+    medians = pool(
+        [
+            VectorFit(
+                np.asarray([float(np.median(each)) if len(each) else centre]),
+                np.asarray([[1.57 * spread_all**2 / max(len(each), 0.1)]]),
+            )
+            for each in logs
+        ]
+    )
+    centred = np.concatenate([each - np.median(each) for each in known])
+    runs = pd.concat([calls["run_dir"] for calls in idle])
+    return medians, [fit_residual(centred, runs)] * len(idle)
+
+
+def _habits(working: Sequence[pd.DataFrame], most: int) -> list[Habits]:
+    """Return each cell's habits, those of all of the agent's cells their prior."""
+    common = fit_habits(pd.concat(working, ignore_index=True), vague(most))
+    strength = concentration(np.stack([_first_calls(calls) for calls in working]))
+    return [fit_habits(calls, common.weakened(strength)) for calls in working]
+
+
+def _first_calls(calls: pd.DataFrame) -> Floats:
+    """Count the agents whose first call took one of several tasks, few, most and all."""
+    first = calls[~calls.duplicated(["run_dir", "agent"]) & (calls["ready"] > 1)]
+    share = (first["attempts"] / first["ready"]).to_numpy()
+    one = (first["attempts"] == 1).to_numpy()
+    few, everything = ~one & (share < 0.5), ~one & (share >= 1.0)
+    most = ~(one | few | everything)
+    return np.asarray([group.sum() for group in (one, few, most, everything)], dtype=np.float64)
+
+
+def _idle_share(calls: pd.DataFrame) -> Share:
+    return Share.of(calls["is_idle"], calls["run_dir"])
+
+
+def _capacity(latency: VectorFit, limit_s: float | None, most: int) -> float | None:
+    """Return how many tasks fit into a reply of `limit_s`, if that is less than there are."""
+    if limit_s is None:
+        return None
+    base, per_task, _ = np.exp(latency.at)
+    capacity = max(1.0, (limit_s - base) / per_task)
+    return capacity if capacity < most else None
+
+
+def _loss_share(calls: pd.DataFrame, capacity: float | None) -> Share:
+    """Return the replies that came to nothing, of those that reached their limit."""
+    if capacity is None:
+        return Share(np.zeros(0), np.zeros(0))
+    full = calls[calls["is_lost"] | (calls["edited"] >= 0.75 * capacity)]
+    return Share.of(full["is_lost"], full["run_dir"])
+
+
+def _redo_share(calls: pd.DataFrame, latency: VectorFit) -> Share:
+    """Return the work of attempts that were not the agent's first, in first attempts."""
+    hand_in = min(1.0, float(np.exp(latency.at[2])))
+    again = calls["attempts"] - calls["fresh"]
+    rewritten = calls["edited"] - calls["fresh"]
+    work = rewritten + hand_in * (again - rewritten)
+    table = pd.DataFrame({"work": work, "again": again}).groupby(calls["run_dir"].to_numpy()).sum()
+    table = table[table["again"] > 0]
+    return Share(table["work"].to_numpy(dtype=float), table["again"].to_numpy(dtype=float))
+
+
+def _error_share(calls: pd.DataFrame) -> Share:
+    """Return the attempts that failed of those that could have succeeded."""
+    table = calls[["tried", "completed"]].groupby(calls["run_dir"].to_numpy()).sum()
+    tried = np.maximum(table["tried"], table["completed"]).to_numpy(dtype=float)
+    return Share(tried - table["completed"].to_numpy(dtype=float), tried)
+
+
+def _run_sigma(shares: Sequence[Share]) -> Estimate:
+    """Return the spread between runs of the logit of a probability (moments, at most 3)."""
+    hits = np.concatenate([share.hits for share in shares])
+    trials = np.concatenate([share.trials for share in shares])
+    means = np.concatenate([np.full(len(share.hits), share.mean) for share in shares])
+    used = (trials > 0) & (means > 0) & (means < 1)
+    if used.sum() < 5:
+        return Estimate.of(0.0)
+    h, n, p = hits[used], trials[used], means[used]
+    variance = p * (1.0 - p)
+    excess = float(((h - n * p) ** 2 - n * variance).sum() / (n * (n - 1) * variance**2).sum())
+    # Var(expit(x)) is about (p q sigma)^2.
+    sigma = float(np.sqrt(max(0.0, excess)))
+    return Estimate.of(min(3.0, sigma), 0.3 if sigma else 0.0, "log" if sigma else "identity")
+
+
+def _call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
+    """Return the probability that an attempt goes as the others of its call.
+
+    Two attempts both do with its square, which is their intra-class correlation (moments).
+    """
+    calls = pd.concat(working)
+    tried = np.maximum(calls["tried"], calls["completed"]).to_numpy(dtype=float)
+    failed = tried - calls["completed"].to_numpy(dtype=float)
+    several = tried > 1
+    t, f = tried[several], failed[several]
+    if not several.any() or not 0 < f.sum() < t.sum():
+        return Estimate.of(0.0)
+    p = f.sum() / t.sum()
+    pairs = float((t * (t - 1.0)).sum())
+    icc = float(((f - t * p) ** 2 - t * p * (1.0 - p)).sum()) / (pairs * p * (1.0 - p))
+    return Estimate.of(float(np.sqrt(np.clip(icc, 0.0, 1.0))), 0.0)

@@ -51,7 +51,7 @@ def match_habits(
     def collisions(deference: float, noise: float) -> float:
         return _simulated(fit.with_habits(deference, noise), tasks, sizes)[1]
 
-    deference, noise = fit.deference, fit.noise
+    deference, noise = fit.deference.value, fit.noise.value
     for _ in range(_PASSES):
         deference = _bisect(partial(idle_share, noise), idle, rising=True)
         noise = _bisect(partial(collisions, deference), writes, rising=False)

@@ -1,134 +1,174 @@
-"""Fits what replies read and write to the token totals of runs."""
+"""Fits what calls read and write to the token totals of runs.
+
+A call reads ``system + kept + artifact * written`` tokens and writes ``output + per_task *
+work``; of what it kept, wrote and was told by the harness (`turn`) the share `retention` is read
+again by the agent's next call. The log says who called when and what was written by then, so
+that a run's totals follow from the parameters.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import optimize
 
+from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
+NAMES = ("system", "turn", "retention", "artifact", "output", "per_task")
+_START = np.asarray([np.log(1500.0), np.log(300.0), 2.0, np.log(50.0), np.log(100.0), np.log(100.0)])
+_VAGUE = np.asarray([2.0, 2.0, 1.5, 2.0, 2.0, 2.0])
+_WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
+_SCALE = 0.25
+"""Typical misfit of a run's log total, where the soft-L1 loss turns linear."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class TokenFit:
-    """Tokens of a call: what it reads before anything was said, keeps, and writes."""
+    """Tokens of a call; `at` holds `NAMES`, see the module for what each is."""
 
-    system: float
-    """Input tokens of an agent's first call."""
-    retention: float
-    """Share of what was read and written that the next call reads again."""
-    message: float
-    """Tokens of a message to the others."""
-    output: float
-    """Median output tokens of a reply, tasks and message apart."""
-    per_task: float
-    """Output tokens for each task attempted."""
-    run_sigma: float
+    fit: VectorFit
+    run_sigma: Estimate
     """Standard deviation between runs of the log of `output`."""
     input_error: float
     """Standard deviation of the log of a run's input tokens around the fit."""
 
+    def estimate(self, name: str) -> Estimate:
+        """Return one of `NAMES`."""
+        return self.fit.estimate(NAMES.index(name), "logit" if name == "retention" else "log")
+
+    def draw(self, rng: np.random.Generator) -> TokenFit:
+        """Return a fit drawn from the uncertainty."""
+        return TokenFit(self.fit.draw(rng), self.run_sigma.draw(rng), self.input_error)
+
     def spec(self) -> dict[str, Any]:
         """Return ``tokens`` and ``context`` as a scenario says them."""
-        output: dict[str, Any] = {"kind": "deterministic", "value": four_digits(self.output)}
-        if self.run_sigma > 0.005:
-            output["run_sigma"] = four_digits(self.run_sigma)
+        output: dict[str, Any] = {
+            "kind": "deterministic",
+            "value": four_digits(self.estimate("output").value),
+        }
+        if self.run_sigma.value > 0.005:
+            output["run_sigma"] = four_digits(self.run_sigma.value)
         return {
             "tokens": {
                 "output": output,
-                "per_work_unit": four_digits(self.per_task),
-                "message": four_digits(self.message),
+                "per_work_unit": four_digits(self.estimate("per_task").value),
+                "message": 0,
             },
             "context": {
-                "system_tokens": four_digits(self.system),
+                "system_tokens": four_digits(self.estimate("system").value),
                 "board_tokens_per_task": 0,
-                "retention": four_digits(self.retention),
+                "artifact_tokens": four_digits(self.estimate("artifact").value),
+                "turn_tokens": four_digits(self.estimate("turn").value),
+                "retention": four_digits(self.estimate("retention").value),
             },
         }
 
 
-def fit_tokens(runs: pd.DataFrame, attempts: pd.Series) -> TokenFit:
-    """Fit the token model of `simulator.model.agent` to run totals.
+@dataclass(frozen=True)
+class Log:
+    """The calls of several runs, a row an agent's run, a column its calls in order.
 
-    A call reads ``system + kept + (n - 1) message`` tokens, and keeps the share `retention` of
-    what it had kept, heard and written. Least squares on the logarithm of the totals with a
-    soft-L1 loss.
-
-    Parameters
+    Attributes
     ----------
-    runs : DataFrame
-        Columns ``run_dir, n_teammates, calls, total_input_tokens, total_output_tokens``.
-    attempts : Series
-        Tasks attempted in each run, by ``run_dir``.
+    run : ndarray of int, shape (agents,)
+        Which run each row is of.
+    made : ndarray of bool, shape (agents, T)
+    written : ndarray, shape (agents, T)
+        Artifacts there are when the call begins.
+    work : ndarray, shape (agents, T)
+        Tasks that the call works on.
+    inputs, outputs : ndarray, shape (runs,)
+        Logarithms of the totals.
     """
-    n = runs["n_teammates"].to_numpy(dtype=np.int64)
-    calls = runs["calls"].to_numpy(dtype=float)
-    inputs = np.maximum(runs["total_input_tokens"].to_numpy(dtype=float), 1.0)
-    outputs = np.maximum(runs["total_output_tokens"].to_numpy(dtype=float), 1.0)
-    tried = attempts.reindex(runs["run_dir"]).to_numpy(dtype=float)
 
-    def misread(parameters: Floats) -> Floats:
-        system, retention, message = parameters
-        totals = _input_totals(system, retention, message, n, calls, outputs / calls)
-        return np.asarray(np.log(totals) - np.log(inputs))
+    run: np.ndarray[Any, np.dtype[np.int64]]
+    made: np.ndarray[Any, np.dtype[np.bool_]]
+    written: Floats
+    work: Floats
+    inputs: Floats
+    outputs: Floats
 
-    start = np.asarray([1000.0, 0.8, 50.0])
-    bounds = ([10.0, 0.0, 0.0], [1e5, 0.999, float((outputs / calls).min())])
-    start[2] = min(start[2], 0.5 * bounds[1][2])
-    read = optimize.least_squares(
-        misread, start, bounds=bounds, x_scale=[1e3, 1, 1e2], loss="soft_l1", f_scale=0.3
+
+def log_of(runs: pd.DataFrame, calls: pd.DataFrame) -> Log:
+    """Arrange calls (``run_dir, agent, written, work``, in order) and their runs' totals."""
+    groups = calls.groupby(["run_dir", "agent"], sort=False)
+    row, column = groups.ngroup().to_numpy(), groups.cumcount().to_numpy()
+    shape = (row.max() + 1, column.max() + 1)
+    place = {name: i for i, name in enumerate(runs["run_dir"])}
+    run = np.zeros(shape[0], dtype=np.int64)
+    run[row] = calls["run_dir"].map(place).to_numpy()
+    made = np.zeros(shape, dtype=bool)
+    written, work = np.zeros(shape), np.zeros(shape)
+    made[row, column] = True
+    written[row, column] = calls["written"].to_numpy()
+    work[row, column] = calls["work"].to_numpy()
+    totals = runs[["total_input_tokens", "total_output_tokens"]].to_numpy(dtype=float)
+    logs = np.log(np.maximum(totals, 1.0))
+    return Log(run, made, written, work, logs[:, 0], logs[:, 1])
+
+
+def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[TokenFit]:
+    """Fit similar cells, each ``(runs, calls)``, by themselves and then pooled."""
+    logs = [log_of(runs, calls) for runs, calls in cells]
+    together = log_of(
+        pd.concat([runs for runs, _ in cells], ignore_index=True),
+        pd.concat([calls for _, calls in cells], ignore_index=True),
     )
-    system, retention, message = (float(x) for x in read.x)
-    spoken = np.where(n > 1, message, 0.0) * calls
+    centre = _fit(together, _START, _VAGUE)
+    pooled = pool([_fit(log, centre.at, _WEAK) for log in logs])
+    return [_token_fit(fit, log) for fit, log in zip(pooled, logs, strict=True)]
 
-    def miswritten(parameters: Floats) -> Floats:
-        totals = parameters[0] * calls + parameters[1] * tried + spoken
-        return np.asarray(np.log(totals) - np.log(outputs))
 
-    typical = float(np.median(outputs / calls))
-    write = optimize.least_squares(
-        miswritten,
-        np.asarray([0.5 * typical, 0.1 * typical]),
-        bounds=([1.0, 0.0], [np.inf, np.inf]),
-        loss="soft_l1",
-        f_scale=0.3,
+def totals(at: Floats, log: Log) -> tuple[Floats, Floats]:
+    """Return input and output tokens of each run under the parameters (links as `NAMES`)."""
+    system, turn, artifact, output, per_task = np.exp(at[[0, 1, 3, 4, 5]])
+    retention = 1.0 / (1.0 + np.exp(-at[2]))
+    wrote = (output + per_task * log.work) * log.made
+    kept = np.zeros(log.made.shape[0])
+    read = np.zeros_like(kept)
+    for t in range(log.made.shape[1]):
+        read += log.made[:, t] * (system + kept + artifact * log.written[:, t])
+        kept = retention * (kept + wrote[:, t] + turn)
+    n = len(log.inputs)
+    return (
+        np.bincount(log.run, read, minlength=n),
+        np.bincount(log.run, wrote.sum(axis=1), minlength=n),
     )
+
+
+def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
+    def misfit(at: Floats) -> Floats:
+        read, wrote = totals(at, log)
+        return np.concatenate([np.log(read) - log.inputs, np.log(wrote) - log.outputs])
+
+    def objective(at: Floats) -> Floats:
+        return np.concatenate([misfit(at) / _SCALE, (at - centre) / spread])
+
+    fit = optimize.least_squares(objective, centre, loss="soft_l1", max_nfev=100)
+    n = 2 * len(log.inputs)
+    weight = 1.0 / np.sqrt(1.0 + fit.fun[:n] ** 2)
+    slope = fit.jac[:n]
+    information = (slope * weight[:, None]).T @ slope
+    noise = max(float(np.mean(fit.fun[:n] ** 2 * weight)), 0.02)
+    return VectorFit(fit.x, np.linalg.inv(information / noise + np.diag(spread**-2.0)))
+
+
+def _token_fit(fit: VectorFit, log: Log) -> TokenFit:
+    read, wrote = totals(fit.at, log)
     return TokenFit(
-        system=system,
-        retention=retention,
-        message=message,
-        output=float(write.x[0]),
-        per_task=float(write.x[1]),
-        run_sigma=_spread(miswritten(write.x)),
-        input_error=_spread(misread(read.x)),
+        fit,
+        run_sigma=_spread(np.log(wrote) - log.outputs),
+        input_error=_spread(np.log(read) - log.inputs).value,
     )
 
 
-def _input_totals(
-    system: float,
-    retention: float,
-    message: float,
-    n: npt.NDArray[np.int64],
-    calls: Floats,
-    output: Floats,
-) -> Floats:
-    """Return the input tokens of whole runs in which every agent makes its share of the calls."""
-    rounds = np.maximum(1, np.round(calls / n)).astype(int)
-    heard = (n - 1) * message
-    kept, total = np.zeros_like(calls), np.zeros_like(calls)
-    for i in range(int(rounds.max())):
-        unread = heard if i else 0.0 * heard
-        going_on = rounds > i
-        total += np.where(going_on, system + kept + unread, 0.0)
-        kept = retention * (kept + unread + output)
-    return n * total
-
-
-def _spread(residuals: Floats) -> float:
+def _spread(residuals: Floats) -> Estimate:
     """Return a robust standard deviation (Rousseeuw & Croux 1993: 1.4826 MAD)."""
-    return float(1.4826 * np.median(np.abs(residuals - np.median(residuals))))
+    sigma = float(1.4826 * np.median(np.abs(residuals - np.median(residuals))))
+    return Estimate.of(sigma, 1.0 / np.sqrt(2.0 * max(1, len(residuals) - 1)), "log")

@@ -34,7 +34,7 @@ _RUN_COLUMNS = [
     "total_input_tokens",
     "total_output_tokens",
 ]
-_EVENT_COLUMNS = ["type", "ts", "run_dir", "round", "agent"]
+_EVENT_COLUMNS = ["type", "ts", "run_dir", "round", "agent", "path"]
 _ACTIONS = {
     "edit_file": "edits",
     "claim_task": "claims",
@@ -52,9 +52,13 @@ class TeamRuns:
     ----------
     runs : DataFrame
         A row a run, the columns of ``runs.parquet``, and ``calls`` (replies in the log).
+        ``concurrent_writes`` is counted anew from the log: files that several agents edited in
+        a round (in the published table it is 0 for some cells whose log is full of them).
     calls : DataFrame
         A row a reply: ``run_dir, round, agent, latency_s``, the counts of what it did
-        (``edits, claims, blocked, completed, tests``), the cell and ``n_teammates``.
+        (``edits, claims, blocked, completed, tests``), ``files`` that it edited, of which
+        ``fresh_files`` its agent had not edited before, ``files_there`` that anybody had
+        edited before the round, the cell and ``n_teammates``.
     tasks : dict
         ``(task_type, p_label)`` to the list of tasks (id, dependencies, files).
     """
@@ -88,11 +92,47 @@ def read_team_runs(directory: Path) -> TeamRuns:
     calls = _calls(events)
     counts = calls.groupby("run_dir").size().rename("calls")
     runs = runs.merge(counts, left_on="run_dir", right_index=True, how="left")
+    edits = _edits(events)
+    runs["concurrent_writes"] = runs["run_dir"].map(_concurrent_writes(edits)).fillna(0).astype(int)
+    calls = _with_files(calls, edits)
     _refuse_gaps(directory / "events.parquet", runs, calls)
     calls = calls.merge(runs[["run_dir", *CELL, "n_teammates"]], on="run_dir")
     kinds = runs[["task_type", "p_label"]].drop_duplicates().itertuples(index=False)
     tasks = {(kind, p): _tasks(directory / "tasks" / kind / f"{p}.json") for kind, p in kinds}
     return TeamRuns(runs, calls, tasks)
+
+
+def _edits(events: pd.DataFrame) -> pd.DataFrame:
+    """Return a row an edit: ``run_dir, round, agent, path``, whose agent is who replied last."""
+    kind = events["type"].astype(str)
+    replier = events["agent"].where(kind == "agent_reply").ffill()
+    edits = events.loc[kind == "edit_file", ["run_dir", "round", "path"]].astype({"run_dir": str})
+    return edits.assign(agent=replier[edits.index].astype(str))
+
+
+def _concurrent_writes(edits: pd.DataFrame) -> pd.Series:
+    """Return for each run how often several agents edited the same file in the same round."""
+    writers = edits.groupby(["run_dir", "round", "path"], observed=True)["agent"].nunique()
+    return (writers > 1).groupby(level="run_dir").sum()
+
+
+def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
+    """Add what a reply edited in terms of files."""
+    reply = ["run_dir", "round", "agent"]
+    files = edits.drop_duplicates([*reply, "path"])
+    counts = files.groupby(reply).size().rename("files")
+    first = files.drop_duplicates(["run_dir", "agent", "path"])
+    fresh = first.groupby(reply).size().rename("fresh_files")
+    calls = calls.merge(counts, how="left", left_on=reply, right_index=True)
+    calls = calls.merge(fresh, how="left", left_on=reply, right_index=True)
+    new = files.drop_duplicates(["run_dir", "path"]).groupby(["run_dir", "round"]).size()
+    index = pd.MultiIndex.from_frame(calls[["run_dir", "round"]].drop_duplicates()).sort_values()
+    by_round = new.reindex(index, fill_value=0)
+    before = by_round.groupby(level="run_dir").cumsum() - by_round
+    calls = calls.merge(before.rename("files_there"), left_on=["run_dir", "round"], right_index=True)
+    columns = ["files", "fresh_files", "files_there"]
+    calls[columns] = calls[columns].fillna(0).astype(int)
+    return calls
 
 
 def _calls(events: pd.DataFrame) -> pd.DataFrame:

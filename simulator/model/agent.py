@@ -79,6 +79,7 @@ class AgentState:
         "busy_s",
         "cached",
         "caches",
+        "capacity",
         "call",
         "call_correlation",
         "call_roll",
@@ -99,7 +100,9 @@ class AgentState:
         "err_p",
         "errs",
         "failed",
+        "first_batch_draw",
         "free_since",
+        "idle_first",
         "idle_logit",
         "idle_p",
         "idle_persistence",
@@ -107,6 +110,7 @@ class AgentState:
         "inbox",
         "index",
         "is_astray",
+        "is_cut",
         "last_batch",
         "latency",
         "leads",
@@ -141,6 +145,7 @@ class AgentState:
         "rolls_propagation",
         "rolls_review",
         "rolls_talk",
+        "rolls_truncation",
         "rolls_wrong",
         "served_s",
         "shifts",
@@ -195,11 +200,17 @@ class AgentState:
 
         assert isinstance(spec.latency, LatencyModel)
         self.latency = spec.latency.sampler(draw_from)
-        self.batch_size = 0 if spec.batch.constant is None else _count(spec.batch.constant)
+        fixed = spec.first_batch is None and spec.batch.constant is not None
+        self.batch_size = _count(spec.batch.constant or 0.0) if fixed else 0
         self.batch_draw = draw_from(spec.batch, Purpose.BATCH)
+        self.first_batch_draw = (
+            None if spec.first_batch is None else draw_from(spec.first_batch, Purpose.FIRST_BATCH)
+        )
         self.batch_persistence = spec.batch_persistence
         self.rolls_persistence = rolls(Purpose.BATCH_PERSISTENCE, spec.batch_persistence > 0.0)
         self.redo_work = spec.redo_work
+        self.capacity = spec.capacity or 0.0
+        self.rolls_truncation = rolls(Purpose.TRUNCATION, spec.truncation_loss > 0.0)
         self.output_draw = draw_from(spec.tokens.output, Purpose.OUTPUT_TOKENS)
         self.output_per_work_unit = spec.tokens.per_work_unit
         self.relay = spec.tokens.relay
@@ -207,6 +218,7 @@ class AgentState:
 
         self.idle_logit = streams.logit(spec.behaviour.idle, entity, number, Purpose.IDLE)
         self.idle_p = _expit(self.idle_logit)
+        self.idle_first = spec.behaviour.idle_first
         self.idle_persistence = spec.behaviour.idle_persistence
         speaks = bool(self.outbox) or self.notes is not None
         self.talk = spec.behaviour.talk if speaks else 0.0
@@ -275,6 +287,7 @@ class AgentState:
         self.summary_tokens = 0
         self.in_call = False
         self.is_astray = False
+        self.is_cut = False
         self.call = 0
         self.calls_in_round = 0
         self.last_batch = 0
@@ -307,16 +320,20 @@ class AgentState:
         """Return how many tasks the call that begins takes on."""
         if self.batch_size:
             return self.batch_size
-        if not self.batch_persistence:
-            return _count(self.batch_draw())
-        if not self.last_batch or self.rolls_persistence() >= self.batch_persistence:
+        if not self.last_batch and self.first_batch_draw is not None:
+            self.last_batch = _count(self.first_batch_draw())
+        elif not (self.last_batch and self.batch_persistence) or (
+            self.rolls_persistence() >= self.batch_persistence
+        ):
             self.last_batch = _count(self.batch_draw())
         return self.last_batch
 
     def idles(self) -> bool:
         """Return whether the call that begins takes no task, whatever there is."""
         p = self.idle_p
-        if self.was_idle:
+        if not self.call and self.idle_first is not None:
+            p = self.idle_first
+        elif self.was_idle:
             p += (1.0 - p) * self.idle_persistence
         self.was_idle = self.rolls_idle() < p
         return self.was_idle

@@ -60,9 +60,12 @@ class Commits:
         freed: list[int] = []
         if agent.call_correlation:
             agent.call_roll = agent.rolls_error()
+        if agent.is_cut:
+            self._cut_off(agent)
         if agent.redo_work != 1.0:
             sizes = {task: sizes[task] * agent.effort(task) for task in picks}
-            agent.tried.update(picks)
+            if not agent.is_cut:
+                agent.tried.update(picks)
         if agent.rejected or agent.is_astray:
             picks = self._sort_out(agent, share_s, sizes, now)
         elif len(picks) == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
@@ -91,6 +94,14 @@ class Commits:
                 self._trace.add(Row(now, Event.TASK_READY, task=task))
         return [task for task in freed if task not in tried]
 
+    def _cut_off(self, agent: AgentState) -> None:
+        """Reject all picks if the reply, which exceeded its limit, is of no use."""
+        if not agent.is_astray and agent.rolls_truncation() < agent.spec.truncation_loss:
+            self._metrics.lost_replies += 1
+            agent.rejected.update(agent.picks)
+        else:
+            agent.is_cut = False
+
     def _sort_out(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Waste what cannot take effect; return the other picks."""
         if not agent.is_astray:
@@ -103,12 +114,13 @@ class Commits:
     def _take_back(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Waste what the workspace has refused; return the other picks."""
         rejected, agent.rejected = agent.rejected, set()
+        outcome, agent.is_cut = "lost" if agent.is_cut else "refused", False
         for task in rejected:
             seconds = share_s * sizes[task]
             self._metrics.wasted_s += seconds
             agent.dispatcher.returned(agent.index, task)
             if self._trace is not None:
-                self._trace_attempt(agent, task, seconds, now, "refused")
+                self._trace_attempt(agent, task, seconds, now, outcome)
         return [task for task in agent.picks if task not in rejected]
 
     def _try(

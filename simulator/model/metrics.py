@@ -37,6 +37,8 @@ class Metrics:
     """LLM calls that ended."""
     idle_calls: int = 0
     """Workers' calls that took no task."""
+    lost_replies: int = 0
+    """Calls whose reply exceeded the output limit and could not be used."""
     coordination_calls: int = 0
     """Calls of coordinators, and of workers that split, merge or reconcile work."""
     review_calls: int = 0

@@ -103,6 +103,8 @@ class Purpose(IntEnum):
     BATCH_PERSISTENCE = 46
     CALL_ERROR = 47
     BLIND_CALL = 48
+    FIRST_BATCH = 49
+    TRUNCATION = 50
 
 
 _EFFECT = {

@@ -217,10 +217,25 @@ class TeamState:
             work = sizes[picks[0]]
         else:
             work = sum([sizes[task] for task in picks]) if picks else 0.0
+        if agent.capacity and work > agent.capacity:
+            picks, work = self._cut_off(agent, picks)
         agent.picks = picks
         p = agent.talk if picks else agent.chatter
         self.serve(agent, now, work, p > 0.0 and (p >= 1.0 or agent.rolls_talk() < p))
         return True
+
+    def _cut_off(self, agent: AgentState, picks: list[int]) -> tuple[list[int], float]:
+        """Return the first picks that fit into one reply, at least one, and their work."""
+        sizes, work = self.board.graph.sizes, 0.0
+        for i, task in enumerate(picks):
+            more = sizes[task] * agent.effort(task)
+            if i and work + more > agent.capacity:
+                for other in picks[i:]:
+                    agent.dispatcher.returned(agent.index, other)
+                agent.is_cut = True
+                return picks[:i], work
+            work += more
+        return picks, work
 
     def _begin_other_call(self, agent: AgentState, now: float) -> bool:
         """Let a worker begin a call that attempts no tasks, if it owes one."""

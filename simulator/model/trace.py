@@ -11,7 +11,8 @@ Events, and what the columns mean for each (columns not named are null):
 ``attempt``             agent, round, call, task; duration_s: its share of the call; outcome:
                         done, faulty (done with a fault nobody saw), given_up (done with a
                         fault that is known), failed_test, answer (one of several),
-                        submitted (to a review), duplicate, blocked, refused (by the workspace).
+                        submitted (to a review), duplicate, blocked, refused (by the workspace),
+                        lost (the reply exceeded the output limit).
 ``review``              agent, round, call, task; peer: who did it; duration_s: since the
                         call began that did it; outcome: done, faulty,
                         rejected, false_alarm (rejected, and correct), given_up or

@@ -127,6 +127,8 @@ class Behaviour(Spec):
 
     idle: Probability = Probability(probability=0.0)
     """Probability that a call takes no task although there is one."""
+    idle_first: Fraction | None = None
+    """The same in an agent's first call, where it differs."""
     idle_persistence: Fraction = 0.0
     """Probability that an agent who has idled goes on idling (else the next call is as any)."""
     deference: Fraction = 0.0
@@ -249,8 +251,14 @@ class Agent(Spec):
     """Agents of one family find the same tasks hard, err together and prefer the same tasks."""
     batch: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Tasks attempted in one call; a draw is rounded and at least 1."""
+    first_batch: NonNegativeDistribution | None = None
+    """Tasks attempted in an agent's first call, where they differ."""
     batch_persistence: Fraction = 0.0
     """Probability that a call takes on as many tasks as the agent's last one did: a habit."""
+    capacity: Positive | None = None
+    """Work units that fit into one reply (its output limit); the rest of a batch is cut off."""
+    truncation_loss: Fraction = 0.0
+    """Probability that a reply that was cut off is of no use at all."""
     redo_work: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Work of an agent's further attempts at a task, as a share of the first: drafts are kept."""
     tokens: Tokens = Tokens()

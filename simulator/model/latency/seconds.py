@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -10,7 +11,7 @@ from simulator.distributions import NonNegativeDistribution
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.streams import Purpose
 from simulator.scenario.agent import constant
-from simulator.spec import NonNegative
+from simulator.spec import NonNegative, Positive
 
 
 class Seconds(LatencyModel):
@@ -25,6 +26,8 @@ class Seconds(LatencyModel):
     """Seconds for each 1,000 tokens read."""
     residual: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Multiplies the call; its run and agent effects make slow runs and slow agents."""
+    most_s: Positive | None = None
+    """Seconds after which a call's reply has reached its output limit and ends."""
     idle: NonNegativeDistribution | None = None
     """Seconds of a call that takes no task, where it differs."""
 
@@ -33,11 +36,13 @@ class Seconds(LatencyModel):
         base = draw_from(self.base, Purpose.LATENCY)
         residual = draw_from(self.residual, Purpose.LATENCY_RESIDUAL)
         idle = draw_from(self.idle, Purpose.LATENCY_IDLE) if self.idle is not None else None
+        most_s = self.most_s or math.inf
         per_work, per_token = self.per_work_unit_s, self.per_1k_input_s / 1000.0
 
         def seconds(work: float, uncached: int, cached: int, output: int) -> float:
             if idle is not None and work == 0.0:
                 return idle()
-            return (base() + per_work * work + per_token * (uncached + cached)) * residual()
+            duration = (base() + per_work * work + per_token * (uncached + cached)) * residual()
+            return min(duration, most_s)
 
         return seconds

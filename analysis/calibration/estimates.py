@@ -1,0 +1,243 @@
+"""Parameters with their uncertainty, and partial pooling of those of similar cells.
+
+An estimate is normal on the scale of its link: the logarithm of what is positive, the logit of
+a probability. Cells lend each other strength by empirical Bayes: the spread of the true values
+between cells is what their estimates vary beyond their own errors (DerSimonian & Laird 1986;
+Efron & Morris 1975), so that a cell of few or odd runs moves towards the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special, stats
+
+from simulator.distributions import Floats
+
+Link = Literal["identity", "log", "logit"]
+
+_EDGE = 1e-6
+"""Nearest that a probability comes to 0 or 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A parameter: normal with mean `at` and standard deviation `error` on its link's scale."""
+
+    at: float
+    error: float
+    link: Link = "identity"
+
+    @classmethod
+    def of(cls, value: float, error: float = 0.0, link: Link = "identity") -> Estimate:
+        """Return the estimate with median `value` and standard error `error` (link scale)."""
+        return cls(float(_forward(value, link)), float(error), link)
+
+    @property
+    def value(self) -> float:
+        """The median."""
+        return _backward(self.at, self.link)
+
+    def draw(self, rng: np.random.Generator) -> Estimate:
+        """Return a value drawn from the uncertainty, as a certain estimate."""
+        return Estimate(self.at + self.error * float(rng.standard_normal()), 0.0, self.link)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the central interval that holds the parameter with probability `level`."""
+        half = float(stats.norm.ppf(0.5 + level / 2)) * self.error
+        return _backward(self.at - half, self.link), _backward(self.at + half, self.link)
+
+
+def _forward(value: float, link: Link) -> float:
+    if link == "log":
+        return float(np.log(max(value, 1e-12)))
+    if link == "logit":
+        return float(special.logit(np.clip(value, _EDGE, 1.0 - _EDGE)))
+    return value
+
+
+def _backward(at: float, link: Link) -> float:
+    if link == "log":
+        return float(np.exp(at))
+    if link == "logit":
+        return float(special.expit(at))
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class BetaEstimate:
+    """A probability with a beta distribution: `hits` for, `misses` against."""
+
+    hits: float
+    misses: float
+
+    @property
+    def value(self) -> float:
+        """The mean."""
+        return self.hits / (self.hits + self.misses)
+
+    @property
+    def error(self) -> float:
+        """The standard deviation."""
+        return float(np.sqrt(self.value * (1 - self.value) / (self.hits + self.misses + 1)))
+
+    def draw(self, rng: np.random.Generator) -> Estimate:
+        """Return a value drawn from the uncertainty, as a certain estimate."""
+        return Estimate(float(rng.beta(max(self.hits, 1e-9), max(self.misses, 1e-9))), 0.0)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Return the central interval that holds the probability with probability `level`."""
+        tail = (1.0 - level) / 2
+        low, high = special.betaincinv(self.hits, self.misses, [tail, 1.0 - tail])
+        return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorFit:
+    """Several parameters fitted together: normal with covariance, on the scale of their links."""
+
+    at: Floats
+    covariance: Floats
+
+    def draw(self, rng: np.random.Generator) -> VectorFit:
+        """Return values drawn from the uncertainty, as a certain fit."""
+        at = rng.multivariate_normal(self.at, self.covariance, method="eigh")
+        return VectorFit(at, np.zeros_like(self.covariance))
+
+    def estimate(self, i: int, link: Link) -> Estimate:
+        """Return one coordinate."""
+        return Estimate(float(self.at[i]), float(np.sqrt(self.covariance[i, i])), link)
+
+
+def pool(fits: Sequence[VectorFit]) -> list[VectorFit]:
+    """Return each fit moved towards the others as far as their spread allows.
+
+    The true values are taken as normal around a common mean with independent coordinates; the
+    variance of each is DerSimonian and Laird's. A single fit is returned as it is.
+    """
+    if len(fits) < 2:
+        return list(fits)
+    centre, between = _common([fit.at for fit in fits], [fit.covariance for fit in fits])
+    pooled = []
+    for fit in fits:
+        # Kalman's form: no inverse of a variance that may be 0.
+        gain = between @ np.linalg.pinv(between + fit.covariance)
+        rest = np.eye(len(centre)) - gain
+        about = rest @ _variance_of_centre(fits, between) @ rest.T
+        pooled.append(
+            VectorFit(centre + gain @ (fit.at - centre), gain @ fit.covariance + about)
+        )
+    return pooled
+
+
+def _common(ats: Sequence[Floats], covariances: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Return the mean of the true values, and their variance between cells (diagonal)."""
+    x = np.stack(ats)
+    v = np.stack([np.maximum(np.diag(c), 1e-10) for c in covariances])
+    w = 1.0 / v
+    mean = (w * x).sum(axis=0) / w.sum(axis=0)
+    q = (w * (x - mean) ** 2).sum(axis=0)
+    scale = w.sum(axis=0) - (w**2).sum(axis=0) / w.sum(axis=0)
+    between = np.maximum(0.0, (q - (len(x) - 1)) / scale)
+    w = 1.0 / (v + between)
+    return (w * x).sum(axis=0) / w.sum(axis=0), np.diag(between)
+
+
+def _variance_of_centre(fits: Sequence[VectorFit], between: Floats) -> Floats:
+    v = np.stack([np.maximum(np.diag(fit.covariance), 1e-10) for fit in fits])
+    return np.diag(1.0 / (1.0 / (v + np.diag(between))).sum(axis=0))
+
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+
+def median_of_logit_normal(mean: float, sigma: float) -> float:
+    """Return the median of the probability whose logit is normal and whose mean is `mean`."""
+    if sigma == 0.0 or not 0.0 < mean < 1.0:
+        return mean
+
+    def excess(centre: float) -> float:
+        return float(_WEIGHTS @ special.expit(centre + sigma * _NODES)) - mean
+
+    centre = optimize.brentq(excess, special.logit(mean) - 10.0 * sigma, special.logit(mean) + 10.0 * sigma)
+    return float(special.expit(centre))
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A probability as it was seen: the hits of each run's trials."""
+
+    hits: Floats
+    trials: Floats
+
+    @classmethod
+    def of(cls, happened: pd.Series, runs: pd.Series) -> Share:
+        """Count, run by run, how often something happened."""
+        table = happened.groupby(runs.to_numpy()).agg(["sum", "size"])
+        return cls(table["sum"].to_numpy(dtype=float), table["size"].to_numpy(dtype=float))
+
+    @property
+    def mean(self) -> float:
+        """Share of all trials that were hits; NaN without trials."""
+        return float(self.hits.sum() / self.trials.sum()) if self.trials.sum() else float("nan")
+
+
+def design_effect(shares: Sequence[Share]) -> float:
+    """Return by how much runs' shares vary more than independent trials would, at least 1.
+
+    Pearson's statistic over its degrees of freedom, each cell with its own mean.
+    """
+    statistic, freedom = 0.0, 0
+    for share in shares:
+        p = share.mean
+        if not 0.0 < p < 1.0 or len(share.trials) < 2:
+            continue
+        residual = share.hits - share.trials * p
+        statistic += float((residual**2 / (share.trials * p * (1.0 - p))).sum())
+        freedom += len(share.trials) - 1
+    return max(1.0, statistic / freedom) if freedom else 1.0
+
+
+def concentration(counts: Floats) -> float:
+    """Return the concentration of the Dirichlet distribution that cells' shares come from.
+
+    Kleinman's (1973) moments, summed over the categories; kept between 2 and 1,000.
+
+    Parameters
+    ----------
+    counts : ndarray, shape (cells, categories)
+    """
+    trials = counts.sum(axis=1)
+    counts, trials = counts[trials > 0], trials[trials > 0]
+    if len(trials) < 2:
+        return 2.0
+    mean = counts.sum(axis=0) / trials.sum()
+    noise = float((mean * (1.0 - mean)).sum())
+    if noise == 0.0:
+        return 1000.0
+    spread = float((trials[:, None] * (counts / trials[:, None] - mean) ** 2).sum())
+    freedom = len(trials) - 1
+    typical = trials.sum() - float((trials**2).sum()) / trials.sum()
+    excess = (spread - freedom * noise) / (noise * max(typical - freedom, 1.0))
+    return float(np.clip(1.0 / max(excess, 1e-9) - 1.0, 2.0, 1000.0))
+
+
+def pool_shares(shares: Sequence[Share]) -> list[BetaEstimate]:
+    """Return the probability of each cell, pooled as beta-binomial.
+
+    Trials of one run that go alike count as fewer (`design_effect`).
+    """
+    effect = design_effect(shares)
+    hits = np.asarray([share.hits.sum() for share in shares]) / effect
+    trials = np.asarray([share.trials.sum() for share in shares]) / effect
+    strength = concentration(np.stack([hits, trials - hits], axis=1))
+    mean = (float(hits.sum()) + 0.5) / (float(trials.sum()) + 1.0)
+    return [
+        BetaEstimate(strength * mean + h, strength * (1.0 - mean) + n - h)
+        for h, n in zip(hits, trials, strict=True)
+    ]

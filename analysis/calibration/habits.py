@@ -1,0 +1,208 @@
+"""Estimates how many tasks agents take on in a call, and how long they keep the habit.
+
+An agent's habit is a hidden Markov chain: the number of tasks it would take on in a call, which
+stays from one working call to the next with probability `persistence` and is else drawn anew;
+an agent's first call, with nothing read yet, has a distribution of its own.
+What is seen is the smaller of the habit and of what there is to take, so that a call that takes
+everything says only that the habit is not smaller (a censored observation). In a blind call
+there is everything that is left to take, else what can start. Maximum a posteriori by
+expectation-maximisation (Baum, Petrie, Soules & Weiss 1970; Dempster, Laird & Rubin 1977).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from simulator.distributions import Floats
+
+Ints = npt.NDArray[np.int64]
+
+_STEPS = 40
+_SLIP = 0.01
+"""Probability of a call that fits no habit: logs are not perfect."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How many tasks agents take on.
+
+    Attributes
+    ----------
+    sizes : ndarray of int, shape (K,)
+        Numbers of tasks a call takes on; the largest stands for all there are.
+    first : ndarray, shape (K,)
+        Dirichlet parameters of their probabilities in an agent's first call: expected draws,
+        prior included.
+    later : ndarray, shape (K,)
+        The same for a habit taken on later.
+    persistence : (float, float)
+        Beta parameters of the probability that the next working call keeps the habit.
+    blind : (float, float)
+        Beta parameters of the probability that a call overlooks dependencies.
+    """
+
+    sizes: Ints
+    first: Floats
+    later: Floats
+    persistence: tuple[float, float]
+    blind: tuple[float, float]
+
+    def draw(self, rng: np.random.Generator) -> Habits:
+        """Return habits drawn from the uncertainty."""
+
+        def drawn(pair: tuple[float, float]) -> tuple[float, float]:
+            p = float(rng.beta(*pair))
+            return p, 1.0 - p
+
+        return Habits(
+            self.sizes,
+            rng.dirichlet(self.first),
+            rng.dirichlet(self.later),
+            drawn(self.persistence),
+            drawn(self.blind),
+        )
+
+    def weakened(self, strength: float) -> Habits:
+        """Return these habits as a prior that counts as `strength` observations of each kind."""
+
+        def scaled(pair: tuple[float, float]) -> tuple[float, float]:
+            share = strength / sum(pair)
+            return pair[0] * share, pair[1] * share
+
+        return Habits(
+            self.sizes,
+            strength * _normal(self.first),
+            strength * _normal(self.later),
+            scaled(self.persistence),
+            scaled(self.blind),
+        )
+
+
+def _normal(counts: Floats) -> Floats:
+    return np.asarray(counts / counts.sum())
+
+
+def size_grid(most: int) -> Ints:
+    """Return sizes from 1 to `most`, every one at first and then in steps of about a third."""
+    sizes = [1]
+    while sizes[-1] < most:
+        sizes.append(min(most, max(sizes[-1] + 1, round(sizes[-1] * 4 / 3))))
+    return np.asarray(sizes, dtype=np.int64)
+
+
+def vague(most: int) -> Habits:
+    """Return a prior that says next to nothing."""
+    sizes = size_grid(most)
+    little = np.full(len(sizes), 0.5 / len(sizes))
+    return Habits(sizes, little, little, (0.5, 0.5), (0.5, 0.5))
+
+
+def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
+    """Fit the habits to working calls.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Working calls in order within each agent: ``run_dir, agent, attempts, blocked, left``
+        (what a blind call could take) and ``ready`` (what another could).
+    prior : Habits
+    """
+    if calls.empty:
+        return prior
+    emission = _emissions(calls, prior.sizes)
+    agent = calls.groupby(["run_dir", "agent"], sort=False).ngroup().to_numpy()
+    turn = calls.groupby(["run_dir", "agent"], sort=False).cumcount().to_numpy()
+    padded = np.ones((agent.max() + 1, turn.max() + 1, len(prior.sizes)))
+    real = np.zeros(padded.shape[:2], dtype=bool)
+    real[agent, turn] = True
+    stays, blind = _mean(prior.persistence), _mean(prior.blind)
+    first, later = prior.first, prior.later
+    kept, blindly = prior.persistence, prior.blind
+    for _ in range(_STEPS):
+        chance = blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
+        padded[agent, turn] = chance
+        begun, drawn, stayed, posterior = _forward_backward(
+            padded, real, _normal(first), _normal(later), stays
+        )
+        states = posterior[agent, turn]
+        told = states * blind * emission.blind / chance
+        saw = states * (1.0 - blind) * emission.seeing / chance
+        first, later = prior.first + begun, prior.later + drawn
+        kept = (prior.persistence[0] + stayed, prior.persistence[1] + float(drawn.sum()))
+        tells = emission.tells
+        blindly = (
+            prior.blind[0] + float(told[tells].sum()),
+            prior.blind[1] + float(saw[tells].sum()),
+        )
+        stays, blind = _mean(kept), _mean(blindly)
+    return Habits(prior.sizes, first, later, kept, blindly)
+
+
+@dataclass(frozen=True)
+class _Emissions:
+    """Chance of each call under each habit, blind and seeing, shape (calls, K)."""
+
+    blind: Floats
+    seeing: Floats
+    tells: npt.NDArray[np.bool_]
+    """Calls in which a blind agent would do something else than a seeing one."""
+
+
+def _emissions(calls: pd.DataFrame, sizes: Ints) -> _Emissions:
+    taken = calls["attempts"].to_numpy(dtype=np.int64)
+    blocked = calls["blocked"].to_numpy() > 0
+    left = np.maximum(calls["left"].to_numpy(dtype=np.int64), 1)
+    ready = np.clip(calls["ready"].to_numpy(dtype=np.int64), 1, left)
+    differ = left > ready
+    seeing = _takes(taken, ready, sizes) * (1.0 - blocked)[:, None]
+    # A habit of 1 takes what is listed first, which can start as likely as not.
+    shows = np.where((sizes == 1)[None, :], 0.5, np.where(blocked[:, None], 1.0, 0.05))
+    blind = _takes(taken, left, sizes) * np.where(differ[:, None], shows, 1.0 - blocked[:, None])
+    return _Emissions(blind, seeing, differ)
+
+
+def _takes(taken: Ints, there: Ints, sizes: Ints) -> Floats:
+    """Return 1 where a habit explains what was taken of what was there, shape (calls, K)."""
+    upper = np.append(np.sqrt(sizes[:-1] * sizes[1:]), np.inf)
+    lower = np.insert(upper[:-1], 0, 0.0)
+    taken_all = (taken >= there)[:, None]
+    in_bin = (taken[:, None] > lower) & (taken[:, None] <= upper)
+    return np.asarray(np.where(taken_all, upper >= there[:, None], in_bin), dtype=np.float64)
+
+
+def _forward_backward(
+    chance: Floats, real: npt.NDArray[np.bool_], first: Floats, later: Floats, stays: float
+) -> tuple[Floats, Floats, float, Floats]:
+    """Return expected first and later draws of each habit, habits kept, and habits of the calls.
+
+    `chance` has shape (agents, T, K); `real` (agents, T) says which calls are not padding.
+    """
+    forward, scale = np.empty_like(chance), np.empty(chance.shape[:2])
+    prediction = np.broadcast_to(first, chance[:, 0].shape)
+    for t in range(chance.shape[1]):
+        joint = prediction * chance[:, t]
+        scale[:, t] = joint.sum(axis=1)
+        forward[:, t] = joint / scale[:, t, None]
+        prediction = stays * forward[:, t] + (1.0 - stays) * later
+    backward = np.ones_like(chance)
+    drawn = np.zeros(len(later))
+    kept = 0.0
+    for t in range(chance.shape[1] - 1, 0, -1):
+        here = real[:, t, None]
+        ahead = chance[:, t] * backward[:, t] / scale[:, t, None]
+        fresh = (1.0 - stays) * later * ahead
+        same = stays * forward[:, t - 1] * ahead
+        drawn += (fresh * here).sum(axis=0)
+        kept += float((same * here).sum())
+        backward[:, t - 1] = np.where(here, stays * ahead + fresh.sum(axis=1)[:, None], 1.0)
+    begun = (forward[:, 0] * backward[:, 0]).sum(axis=0)
+    return begun, drawn, kept, forward * backward
+
+
+def _mean(beta: Sequence[float]) -> float:
+    return beta[0] / (beta[0] + beta[1])
