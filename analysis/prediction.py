@@ -1,17 +1,32 @@
-"""Simulates calibrated teams of sizes that may never have been run."""
+"""Predicts runs of calibrated teams that may never have been run.
+
+Parameters are drawn from their uncertainty and simulated, so that a prediction is a
+distribution. The pilot's own runs say more than the parameters fitted to them: each is carried
+over to the predicted team by quantile delta mapping (Cannon, Sobie & Murdock 2015), the change
+that the simulator gives to a run of its rank. How far such changes can be trusted is measured
+within the pilot, where it has several team sizes: by the regression of observed on simulated
+changes between them. Predictions are a mixture of the two: what the mechanism says alone, and
+what it makes of the runs there are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import yaml
 
+from analysis.calibration.store import Calibrated, read_calibration
+from analysis.parallel import in_processes
 from analysis.traces.llm_teams import CELL
+from simulator.distributions import Floats
 from simulator.errors import TeamsimError
-from simulator.experiment import run_points
-from simulator.scenario import Point, load_study
+from simulator.experiment import replicate
+from simulator.scenario import Scenario, parse_study
 
 METRICS = [
     "wall_clock_seconds",
@@ -27,27 +42,59 @@ METRICS = [
 COLUMNS = [*CELL, "n_teammates", "replication", *METRICS]
 """Columns of a table of predictions, a row a simulated replication."""
 
+MAPPED = ["wall_clock_seconds", "total_tokens", "total_rounds"]
+"""Metrics that are carried over from pilot runs, on a log scale."""
+
+_PER_DRAW = 4
+"""Replications for each draw of the parameters."""
+_MECHANISM_ALONE = 0.35
+"""Share of replications that owe nothing to single pilot runs."""
+_NEARNESS = 0.8
+"""Pilot teams count by ``exp(-|log(n / target)| / nearness)``: near sizes tell more."""
+_DOUBT = 0.5
+"""Standard deviation of the prior of how much of a simulated change is seen."""
+_JITTER = 0.1
+"""Spread (log) around a pilot run carried over: the kernel of the smoothed bootstrap."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be predicted.
+
+    Attributes
+    ----------
+    team_sizes : sequence of int
+    changes : mapping
+        Fields of the calibrated scenario that differ, dotted paths and values.
+    """
+
+    team_sizes: Sequence[int]
+    changes: Mapping[str, Any]
+
 
 def predict_directory(
     directory: Path,
-    team_sizes: Sequence[int],
+    target: Target,
     replications: int,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    carry_over: bool = True,
 ) -> pd.DataFrame:
     """Simulate every calibrated cell at every team size.
 
     Parameters
     ----------
     directory : Path
-        What `analysis.calibration.calibrate_directory` wrote.
-    team_sizes : sequence of int
+        What `teamsim calibrate` wrote.
+    target : Target
     replications : int
         Of each cell and size.
     workers : int
         Processes.
     progress : callable, optional
-        Told ``(replications done, replications in all)``.
+        Told ``(jobs done, jobs in all)``: a job is a cell at a team size.
+    carry_over : bool
+        Whether pilot runs are carried over; without, the mechanism speaks alone.
 
     Returns
     -------
@@ -57,44 +104,233 @@ def predict_directory(
     Raises
     ------
     TeamsimError
-        If the directory holds no calibrated scenarios.
+        If the directory holds no calibration, or a change makes a scenario wrong.
     """
-    cells = _cells(directory)
-    settings = [f"sweep={{team.size: {list(team_sizes)}}}", f"replications={replications}"]
-    points: list[Point] = []
-    for cell in cells["scenario"]:
-        study = load_study(directory / cell, settings)
-        points += [
-            replace(point, index=len(points) + i, name=cell) for i, point in enumerate(study.points)
-        ]
-    results = run_points(points, ["team.size"], workers, progress).to_pandas()
-    cells = cells.rename(columns={"scenario": "point_name"})
-    return _rows(results.merge(cells, on="point_name", how="left"))
+    return predict_cells(
+        read_calibration(directory), target, replications, workers, progress, carry_over
+    )
 
 
-def _rows(results: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            **{key: results[key] for key in CELL},
-            "n_teammates": results["team.size"],
-            "replication": results["replication"],
-            "wall_clock_seconds": results["makespan_s"],
-            "total_tokens": results["input_tokens"] + results["output_tokens"],
-            "total_rounds": results["rounds"],
-            "success": results["success"],
-            "concurrent_writes": results["concurrent_writes"],
-            "claims_blocked": results["blocked_claims"],
-            "calls": results["calls"],
-        }
-    )[COLUMNS]
+def predict_cells(
+    cells: Sequence[Calibrated],
+    target: Target,
+    replications: int,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    carry_over: bool = True,
+) -> pd.DataFrame:
+    """Simulate calibrated cells at every team size; see `predict_directory`."""
+    jobs = []
+    for number, cell in enumerate(cells):
+        for n in target.team_sizes:
+            jobs.append(_Job(number, cell, int(n), target.changes, "target", replications))
+        if carry_over:
+            for n in sorted(cell.pilot["n_teammates"].unique()):
+                if target.changes or n not in target.team_sizes:
+                    jobs.append(_Job(number, cell, int(n), {}, "pilot", replications))
+    simulated = pd.concat(in_processes(_simulate, jobs, workers, progress), ignore_index=True)
+    trust = _trust(cells, simulated) if carry_over else {}
+    rng = np.random.default_rng(20261121)
+    parts = []
+    for number, cell in enumerate(cells):
+        mine = simulated[simulated["cell"] == number]
+        for n in target.team_sizes:
+            here = mine[(mine["kind"] == "target") & (mine["n"] == n)]
+            if carry_over:
+                differs = bool(target.changes)
+                here = _carried_over(cell.pilot, mine, here, int(n), differs, trust, rng)
+            known = {**cell.fit.cell, "n_teammates": int(n), "replication": np.arange(len(here))}
+            parts.append(here.assign(**known)[COLUMNS])
+    return pd.concat(parts, ignore_index=True)
 
 
-def _cells(directory: Path) -> pd.DataFrame:
-    path = directory / "cells.csv"
-    if not path.exists():
-        raise TeamsimError(f"{directory} holds no calibrated scenarios (no cells.csv)")
-    cells = pd.read_csv(path, dtype=str)
-    missing = [name for name in ("scenario", *CELL) if name not in cells]
-    if missing:
-        raise TeamsimError(f"{path} lacks the column {missing[0]!r}")
-    return cells
+@dataclass(frozen=True)
+class _Job:
+    """One cell at one team size, under the target's changes or as the pilot was."""
+
+    number: int
+    cell: Calibrated
+    n: int
+    changes: Mapping[str, Any]
+    kind: str
+    replications: int
+
+
+def _simulate(job: _Job) -> pd.DataFrame:
+    rows = [
+        (
+            row.makespan_s,
+            row.input_tokens + row.output_tokens,
+            row.rounds,
+            row.success,
+            row.concurrent_writes,
+            row.blocked_claims,
+            row.calls,
+        )
+        for scenario in _draws(job.cell, job.n, job.changes, job.replications)
+        for row in replicate(scenario)
+    ]
+    frame = pd.DataFrame(rows, columns=METRICS).head(job.replications)
+    return frame.assign(cell=job.number, kind=job.kind, n=job.n)
+
+
+def parse_changes(
+    topology: str | None, protocol: str | None, workload: str | None
+) -> dict[str, Any]:
+    """Return the changes that options of the command line ask for.
+
+    Each is the name of a kind, a mapping in YAML, or a YAML file with one.
+
+    Raises
+    ------
+    TeamsimError
+        If a file cannot be read or is no YAML.
+    """
+    paths = {
+        "topology": topology,
+        "coordination.protocol": protocol,
+        "workload": workload,
+    }
+    return {path: _mapping(text) for path, text in paths.items() if text is not None}
+
+
+def _mapping(text: str) -> Any:
+    try:
+        if text.endswith((".yaml", ".yml")):
+            text = Path(text).read_text("utf-8")
+        return yaml.safe_load(text)
+    except OSError as error:
+        raise TeamsimError(f"{text}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise TeamsimError(f"{text!r} is no YAML: {error}") from None
+
+
+def _draws(
+    cell: Calibrated, n: int, changes: Mapping[str, Any], replications: int
+) -> list[Scenario]:
+    """Return scenarios of a cell, each with parameters drawn from their uncertainty."""
+    rng = np.random.default_rng([n, sum(cell.fit.name.encode())])
+    scenarios = []
+    for draw in range(-(-replications // _PER_DRAW)):
+        document = cell.fit.draw(rng).scenario(cell.tasks, n)
+        document |= {"seed": draw, "replications": _PER_DRAW}
+        for path, value in changes.items():
+            *parents, last = path.split(".")
+            node = document
+            for key in parents:
+                node = node[key]
+            node[last] = value
+        if changes and not draw:  # an error in what the user asked for names its place
+            parse_study(yaml.safe_dump(document), f"the prediction of {cell.fit.name}").base  # noqa: B018
+        scenarios.append(Scenario.model_validate(document))
+    return scenarios
+
+
+def _carried_over(
+    pilot: pd.DataFrame,
+    simulated: pd.DataFrame,
+    here: pd.DataFrame,
+    n: int,
+    differs: bool,
+    trust: Mapping[str, float],
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Return the replications `here`, most of them replaced by pilot runs carried over."""
+    sizes = pilot["n_teammates"].to_numpy(dtype=float)
+    counts = pilot.groupby("n_teammates")["n_teammates"].transform("size").to_numpy()
+    weights = np.exp(-np.abs(np.log(sizes / n)) / _NEARNESS) / counts
+    chosen = rng.choice(len(pilot), len(here), p=weights / weights.sum())
+    alone = rng.random(len(here)) < _MECHANISM_ALONE
+    jitter = _JITTER * rng.standard_normal(len(here))
+    columns: dict[str, Floats] = {}
+    for metric in MAPPED:
+        real = np.log(np.maximum(_of_pilot(pilot, metric), 1e-9))
+        target = _logs(here, metric)
+        carried = np.empty(len(pilot))
+        for size in np.unique(sizes):
+            there = _logs(_of_size(simulated, int(size), differs), metric)
+            same = sizes == size
+            carried[same] = real[same] + trust[metric] * _change(real[same], there, target)
+        values = np.where(alone, target, carried[chosen] + jitter)
+        if metric == "total_rounds":
+            values = np.log(np.maximum(1.0, np.round(np.exp(values))))
+        columns[metric] = np.exp(values)
+    columns["success"] = _success(pilot, simulated, here, alone, chosen, differs, rng)
+    return here.assign(**columns)
+
+
+def _trust(cells: Sequence[Calibrated], simulated: pd.DataFrame) -> dict[str, float]:
+    """Return for each metric how much of a simulated change is seen, 0 to 1.
+
+    The regression through the origin of observed changes (log means) between neighbouring team
+    sizes of the pilot on simulated ones, with a prior of 1 +- `_DOUBT`.
+    """
+    trust = {}
+    for metric in MAPPED:
+        precision, product = _DOUBT**-2, _DOUBT**-2
+        for number, cell in enumerate(cells):
+            mine = simulated[simulated["cell"] == number]
+            logs = pd.Series(np.log(np.maximum(_of_pilot(cell.pilot, metric), 1e-9)))
+            seen = logs.groupby(cell.pilot["n_teammates"].to_numpy()).agg(["mean", "var", "size"])
+            means = [_logs(_of_size(mine, int(n), True), metric).mean() for n in seen.index]
+            variance = np.maximum(seen["var"].fillna(0.25), 0.01) / seen["size"]
+            noise = variance.to_numpy()[1:] + variance.to_numpy()[:-1]
+            expected, found = np.diff(means), np.diff(seen["mean"])
+            precision += float((expected**2 / noise).sum())
+            product += float((expected * found / noise).sum())
+        trust[metric] = float(np.clip(product / precision, 0.0, 1.0))
+    return trust
+
+
+def _of_size(simulated: pd.DataFrame, size: int, differs: bool) -> pd.DataFrame:
+    kind = "pilot" if differs else "target"
+    there = simulated[(simulated["n"] == size) & (simulated["kind"] == kind)]
+    return there if len(there) else simulated[simulated["n"] == size]
+
+
+def _change(values: Floats, before: Floats, after: Floats) -> Floats:
+    """Return by how much the quantiles at the ranks of `values` in `before` are other in `after`."""
+    ordered = np.sort(before)
+    middle = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+    rank = np.clip(middle / (2.0 * len(ordered)), 0.02, 0.98)
+    return np.asarray(np.quantile(after, rank) - np.quantile(ordered, rank))
+
+
+def _success(
+    pilot: pd.DataFrame,
+    simulated: pd.DataFrame,
+    here: pd.DataFrame,
+    alone: np.ndarray[Any, np.dtype[np.bool_]],
+    chosen: np.ndarray[Any, np.dtype[np.int64]],
+    differs: bool,
+    rng: np.random.Generator,
+) -> Floats:
+    """Return successes: simulated ones, or drawn with the pilot's odds as the simulator has them.
+
+    The pilot's share at each size counts as if half a success and half a failure had been seen
+    besides (Jeffreys), and its logit is changed by what the simulator changes it.
+    """
+    target = _logit(here["success"])
+    odds = {}
+    for size, runs in pilot.groupby("n_teammates"):
+        there = _of_size(simulated, int(size), differs)
+        odds[size] = _logit(runs["success"]) + target - _logit(there["success"])
+    probability = 1.0 / (1.0 + np.exp(-pilot["n_teammates"].map(odds).to_numpy()))
+    carried = rng.random(len(here)) < probability[chosen]
+    return np.where(alone, here["success"].to_numpy(dtype=bool), carried)
+
+
+def _logit(happened: pd.Series) -> float:
+    hits, misses = float(happened.sum()) + 0.5, float((~happened.astype(bool)).sum()) + 0.5
+    return float(np.log(hits / misses))
+
+
+def _logs(runs: pd.DataFrame, metric: str) -> Floats:
+    return np.log(np.maximum(runs[metric].to_numpy(dtype=float), 1e-9))
+
+
+def _of_pilot(pilot: pd.DataFrame, metric: str) -> Floats:
+    if metric == "total_tokens":
+        total = pilot["total_input_tokens"] + pilot["total_output_tokens"]
+        return total.to_numpy(dtype=float)
+    return pilot[metric].to_numpy(dtype=float)

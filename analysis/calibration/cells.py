@@ -10,7 +10,6 @@ those are set so that simulated idle replies and concurrent writes match the rea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -41,6 +40,7 @@ from analysis.calibration.observations import (
     round_overhead_s,
 )
 from analysis.calibration.tokens import fit_tokens
+from analysis.parallel import in_processes
 from analysis.traces.llm_teams import CELL, TeamRuns
 from simulator.distributions import Floats
 
@@ -80,13 +80,7 @@ def fit_cells(
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
-    with ProcessPoolExecutor(workers) as executor:
-        matched = []
-        for fit in executor.map(_match, work):
-            matched.append(fit)
-            if progress is not None:
-                progress(len(matched), len(fits))
-    return matched
+    return in_processes(_match, work, workers, progress)
 
 
 def _matched_data(

@@ -1,0 +1,176 @@
+"""Writes what was calibrated into a directory, and reads it again.
+
+``fits.json`` holds every cell's estimates with their uncertainty, its task list and its pilot
+runs; the scenarios, profiles and reports beside it are for people.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from analysis.calibration.cell import CellFit
+from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
+from analysis.calibration.habits import Habits
+from analysis.calibration.latency import Residual
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.tokens import TokenFit
+from analysis.traces.llm_teams import CELL, TeamRuns
+from simulator.errors import TeamsimError
+from simulator.scenario import scenario_json_schema
+
+FILE = "fits.json"
+_VERSION = 1
+_TYPES: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (CellFit, Estimate, BetaEstimate, VectorFit, Habits, Residual, TokenFit)
+}
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A calibrated cell: its fit, the task list it was fitted on, and its pilot runs."""
+
+    fit: CellFit
+    tasks: list[dict[str, Any]]
+    pilot: pd.DataFrame
+
+
+def write_calibration(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> None:
+    """Write ``fits.json``, a scenario a cell, and ``fit_report.csv``.
+
+    Raises
+    ------
+    TeamsimError
+        If `out` cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _write(real, fits, out, source)
+    except OSError as error:
+        raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
+
+
+def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> None:
+    cells = []
+    for fit in fits:
+        runs = runs_of(real.runs, fit.cell)
+        cells.append(
+            {
+                "fit": _encode(fit),
+                "tasks": real.tasks[fit.cell["task_type"], fit.cell["p_label"]],
+                "pilot": json.loads(runs[_kept(runs)].to_json(orient="records", double_precision=15)),
+            }
+        )
+    document = {"version": _VERSION, "source": source, "made": _today(), "cells": cells}
+    (out / FILE).write_text(json.dumps(document), encoding="utf-8")
+    schema = json.dumps(scenario_json_schema(), indent=2)
+    (out / "scenario.schema.json").write_text(schema, encoding="utf-8")
+    header = (
+        "# yaml-language-server: $schema=./scenario.schema.json\n"
+        f"# Fitted by `teamsim calibrate` to {source}.\n"
+    )
+    for fit, cell in zip(fits, cells, strict=True):
+        text = _yaml(fit.scenario(cell["tasks"]))
+        (out / f"{fit.name}.yaml").write_text(header + text, encoding="utf-8")
+    report = pd.DataFrame([fit.report() for fit in fits])
+    report.to_csv(out / "fit_report.csv", index=False)
+
+
+def write_profile(fit: CellFit, path: Path, source: str) -> None:
+    """Write an agent as a profile: where it comes from, its parameters, their standard errors."""
+    described = f"{source}, {fit.runs} runs and {fit.calls} calls, fitted {_today()}"
+    if fit.claims_itself:
+        described += f"; choice noise {four_digits(fit.noise.value)}"
+    errors = {
+        name: f"{four_digits(estimate.value)} ± {four_digits(estimate.error)}"
+        for name, estimate in fit.parameters().items()
+    }
+    lines = [
+        "# Estimates with standard errors (of what is positive and of probabilities with a",
+        "# standard error on the scale of the logarithm: see `teamsim calibrate`):",
+        *(f"#   {name}: {said}" for name, said in errors.items()),
+    ]
+    text = _yaml({"source": described, **fit.agent()})
+    path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read_calibration(directory: Path) -> list[Calibrated]:
+    """Read what `write_calibration` wrote.
+
+    Raises
+    ------
+    TeamsimError
+        If the directory holds no calibration of this version.
+    """
+    path = directory / FILE
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        if document["version"] != _VERSION:
+            raise TeamsimError(
+                f"{path} is of version {document['version']}, this reads {_VERSION}: calibrate again"
+            )
+        return [
+            Calibrated(_decode(cell["fit"]), cell["tasks"], pd.DataFrame(cell["pilot"]))
+            for cell in document["cells"]
+        ]
+    except OSError:
+        raise TeamsimError(
+            f"{directory} holds no calibrated cells (no {FILE}): run `teamsim calibrate` first"
+        ) from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise TeamsimError(f"{path} is damaged: {error!r}") from None
+
+
+def runs_of(runs: pd.DataFrame, cell: dict[str, str]) -> pd.DataFrame:
+    """Return the runs of a cell."""
+    return runs[(runs[CELL] == pd.Series(cell)[CELL]).all(axis=1)]
+
+
+def _kept(runs: pd.DataFrame) -> list[str]:
+    """Return the columns of runs that are worth keeping: numbers and names."""
+    return [name for name in runs.columns if name != "exp_dir"]
+
+
+def _encode(value: Any) -> Any:
+    if type(value).__name__ in _TYPES and dataclasses.is_dataclass(value):
+        fields = {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, np.ndarray):
+        return {"array": value.tolist()}
+    if isinstance(value, tuple):
+        return {"pair": list(value)}
+    if isinstance(value, (np.integer, np.floating)):
+        return value.item()
+    return value
+
+
+def _decode(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    if "array" in value:
+        return np.asarray(value["array"])
+    if "pair" in value:
+        return tuple(value["pair"])
+    if "type" not in value:
+        return value
+    kind = _TYPES[value["type"]]
+    return kind(**{name: _decode(item) for name, item in value.items() if name != "type"})
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
+    return text
+
+
+def _today() -> str:
+    return datetime.datetime.now(tz=datetime.UTC).date().isoformat()

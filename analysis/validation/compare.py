@@ -1,0 +1,192 @@
+"""Scores predictions against true runs, beside baselines and the noise floor."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.prediction import COLUMNS, MAPPED
+from analysis.tables import read_parquet
+from analysis.traces.llm_teams import CELL, read_runs
+from analysis.validation.baselines import BASELINES, Pilot
+from analysis.validation.scores import (
+    brier,
+    brier_floor,
+    covers,
+    fair_crps,
+    mean_crps,
+    noise_floor,
+    pit,
+)
+from simulator.distributions import Floats
+from simulator.errors import TeamsimError
+
+LEVELS = (0.5, 0.8, 0.95)
+"""Central intervals whose coverage is reported."""
+
+_PILOT = b"teamsim.pilot"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """How good predictions are.
+
+    Attributes
+    ----------
+    summary : DataFrame
+        A row a metric: mean scores (CRPS of the logarithm; Brier score for success) of the
+        ``floor``, the prediction (``predicted``) and each baseline, the name and score of the
+        ``best`` baseline, ``skill``, the share of the gap between it and the floor that is
+        closed, coverage, and mean absolute errors of the log median.
+    cells : DataFrame
+        The same for each cell and team size.
+    pits : dict
+        Metric to the probability integral transforms of its true runs.
+    in_sample : bool
+        Whether the scored teams were in the pilot themselves.
+    """
+
+    summary: pd.DataFrame
+    cells: pd.DataFrame
+    pits: dict[str, Floats]
+    in_sample: bool
+
+
+def write_predictions(table: pd.DataFrame, pilot: pd.DataFrame, path: Path) -> None:
+    """Write predictions with the pilot's runs, which baselines need, in the file's metadata."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    metadata = {**(arrow.schema.metadata or {}), _PILOT: pilot.to_json(orient="records").encode()}
+    pq.write_table(arrow.replace_schema_metadata(metadata), path)
+
+
+def read_predictions(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read predictions and the pilot's runs.
+
+    Raises
+    ------
+    TeamsimError
+        If the file is missing, is no Parquet file, lacks a column or the pilot.
+    """
+    table = read_parquet(path, COLUMNS)
+    stored = (pq.read_schema(path).metadata or {}).get(_PILOT)
+    if stored is None:
+        raise TeamsimError(f"{path} does not say which pilot it is from: write it with predict")
+    return table, pd.DataFrame(json.loads(stored))
+
+
+def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) -> Validation:
+    """Score predictions against the runs in a directory.
+
+    Cells and sizes that the pilot has itself are scored only if there are no others.
+
+    Raises
+    ------
+    TeamsimError
+        If no cell and size is in both.
+    """
+    real = read_runs(directory)
+    keys = [*CELL, "n_teammates"]
+    shared = real[keys].drop_duplicates().merge(predictions[keys].drop_duplicates(), on=keys)
+    if shared.empty:
+        raise TeamsimError("no cell and team size is in both the predictions and the real runs")
+    known = pd.MultiIndex.from_frame(pilot[keys])
+    new = shared[~pd.MultiIndex.from_frame(shared).isin(known)]
+    scored = shared if new.empty else new
+    rng = np.random.default_rng(1)
+    rows: list[dict[str, Any]] = []
+    pits: dict[str, list[Floats]] = {metric: [] for metric in MAPPED}
+    for key in scored.itertuples(index=False):
+        cell = dict(zip(keys, key, strict=True))
+        truth, forecast = _select(real, cell), _select(predictions, cell)
+        own = _select(pilot, {name: cell[name] for name in CELL})
+        for metric in MAPPED:
+            x, y = np.log(_values(forecast, metric)), np.log(_values(truth, metric))
+            base = Pilot(
+                own["n_teammates"].to_numpy(dtype=float),
+                np.log(_values(own, metric)),
+                float(own["p_true"].iloc[0]) if "p_true" in own and len(own) else float("nan"),
+                metric == "wall_clock_seconds",
+            )
+            pits[metric].append(pit(x, y, rng))
+            rows.append({**cell, "metric": metric, **_scores(x, y, base, float(cell["n_teammates"]))})
+        rows.append({**cell, "metric": "success", **_success(forecast, truth, own)})
+    cells = pd.DataFrame(rows)
+    joined = {metric: np.concatenate(values) for metric, values in pits.items()}
+    return Validation(_summary(cells), cells, joined, new.empty)
+
+
+def _select(runs: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+    chosen = np.ones(len(runs), dtype=bool)
+    for name, value in where.items():
+        chosen &= (runs[name] == value).to_numpy()
+    return runs[chosen]
+
+
+def _values(runs: pd.DataFrame, metric: str) -> Floats:
+    if metric == "total_tokens" and metric not in runs:
+        total = runs["total_input_tokens"] + runs["total_output_tokens"]
+        return np.maximum(total.to_numpy(dtype=float), 1.0)
+    return np.maximum(runs[metric].to_numpy(dtype=float), 1e-9)
+
+
+def _scores(x: Floats, y: Floats, pilot: Pilot, n: float) -> dict[str, float]:
+    row = {"runs": float(len(y)), "floor": noise_floor(y), "predicted": mean_crps(x, y)}
+    middle = float(np.median(y))
+    row["median_error"] = abs(float(np.median(x)) - middle)
+    for name, baseline in BASELINES.items():
+        ensemble = baseline(pilot, n) if len(pilot.logs) else None
+        row[name] = float("nan") if ensemble is None else mean_crps(ensemble, y)
+        row[f"median_error {name}"] = (
+            float("nan") if ensemble is None else abs(float(np.median(ensemble)) - middle)
+        )
+    for level in LEVELS:
+        row[f"cover_{level:.0%}"] = covers(x, y, level)
+    return row
+
+
+def _success(forecast: pd.DataFrame, truth: pd.DataFrame, own: pd.DataFrame) -> dict[str, float]:
+    happened = truth["success"].to_numpy(dtype=float)
+    row = {
+        "runs": float(len(happened)),
+        "floor": brier_floor(happened),
+        "predicted": brier(float(forecast["success"].mean()), happened),
+    }
+    if len(own):
+        sizes = own["n_teammates"]
+        for name, runs in (
+            ("largest pilot", own[sizes == sizes.max()]),
+            ("all pilot runs", own),
+            ("single agent", own[sizes == 1]),
+        ):
+            share = float(runs["success"].mean()) if len(runs) else float("nan")
+            row[name] = brier(share, happened)
+    return row
+
+
+def _summary(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the means over cells, the best baseline and the skill of each metric."""
+    means = cells.groupby("metric", sort=False).mean(numeric_only=True)
+    means = means.drop(columns=["n_teammates", "runs"])
+    means.insert(0, "cells", cells.groupby("metric").size())
+    names = [name for name in BASELINES if name in means]
+    # A baseline that does not apply to every cell is no rival: its mean is of other cells.
+    complete = cells.groupby("metric")[names].agg(lambda column: column.notna().all())
+    rivals = means[names].where(complete.reindex(means.index))
+    means["best"] = rivals.idxmin(axis=1)
+    best = rivals.min(axis=1)
+    means["skill"] = (best - means["predicted"]) / (best - means["floor"])
+    means["best_median_error"] = [
+        means.loc[metric].get(f"median_error {name}", float("nan"))
+        for metric, name in means["best"].items()
+    ]
+    return means.reset_index()
+
+
+__all__ = ["Validation", "fair_crps", "read_predictions", "validate", "write_predictions"]

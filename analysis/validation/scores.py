@@ -1,0 +1,81 @@
+"""Scores of a predictive distribution against what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from simulator.distributions import Floats
+
+
+def fair_crps(ensemble: Floats, truth: float) -> float:
+    """Return the continuous ranked probability score of a sample of the forecast.
+
+    ``E|X - y| - E|X - X'| / 2`` with the second mean over distinct pairs, so that the size of
+    the sample does not matter (Ferro 2014); with one member, the absolute error.
+
+    Parameters
+    ----------
+    ensemble : ndarray, shape (m,)
+    truth : float
+    """
+    m = len(ensemble)
+    distance = float(np.abs(ensemble - truth).mean())
+    if m < 2:
+        return distance
+    # Sum over pairs of |x_i - x_j|, from the order statistics.
+    ranks = 2.0 * np.arange(1, m + 1) - m - 1.0
+    pairs = float((ranks * np.sort(ensemble)).sum())
+    return distance - pairs / (m * (m - 1))
+
+
+def mean_crps(ensemble: Floats, truths: Floats) -> float:
+    """Return the mean of `fair_crps` over what happened."""
+    return float(np.mean([fair_crps(ensemble, float(y)) for y in truths]))
+
+
+def noise_floor(truths: Floats) -> float:
+    """Return the mean score of each true replicate under the others: nothing can do better.
+
+    In expectation it is the score of the true distribution itself; NaN for a single one.
+    """
+    if len(truths) < 2:
+        return float("nan")
+    scores = [fair_crps(np.delete(truths, i), float(y)) for i, y in enumerate(truths)]
+    return float(np.mean(scores))
+
+
+def covers(ensemble: Floats, truths: Floats, level: float) -> float:
+    """Return the share of `truths` in the ensemble's central interval of probability `level`."""
+    low, high = np.quantile(ensemble, [(1.0 - level) / 2, (1.0 + level) / 2])
+    return float(np.mean((truths >= low - 1e-9) & (truths <= high + 1e-9)))
+
+
+def pit(ensemble: Floats, truths: Floats, rng: np.random.Generator) -> Floats:
+    """Return the probability integral transform of each truth, ties broken at random.
+
+    Uniform on [0, 1] if the forecast is calibrated (Dawid 1984; randomised for discrete
+    forecasts, Czado, Gneiting & Held 2009).
+    """
+    ordered = np.sort(ensemble)
+    below = np.searchsorted(ordered, truths, "left")
+    ties = np.searchsorted(ordered, truths, "right") - below
+    return np.asarray((below + rng.random(len(truths)) * (ties + 1)) / (len(ordered) + 1))
+
+
+def brier(probability: float, happened: Sequence[bool] | Floats) -> float:
+    """Return the mean squared distance between a probability and what happened (0 or 1)."""
+    return float(np.mean((np.asarray(happened, dtype=float) - probability) ** 2))
+
+
+def brier_floor(happened: Floats) -> float:
+    """Return the Brier score of each outcome under the share of the others."""
+    outcomes = np.asarray(happened, dtype=float)
+    if len(outcomes) < 2:
+        return float("nan")
+    others = (outcomes.sum() - outcomes) / (len(outcomes) - 1)
+    # The share of k others misses by its own noise: p (1 - p) / k of it is not the forecast's.
+    k = len(outcomes) - 1
+    noise = others * (1.0 - others) / max(1, k - 1)
+    return float(np.mean((outcomes - others) ** 2 - noise))
