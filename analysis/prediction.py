@@ -22,7 +22,7 @@ import yaml
 
 from analysis.calibration.store import Calibrated, read_calibration
 from analysis.parallel import in_processes
-from analysis.traces.llm_teams import CELL
+from analysis.traces.readers.llm_teams import CELL
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate

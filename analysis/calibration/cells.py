@@ -10,6 +10,7 @@ those are set so that simulated idle replies and concurrent writes match the rea
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ from analysis.calibration.observations import (
 )
 from analysis.calibration.tokens import fit_tokens
 from analysis.parallel import in_processes
-from analysis.traces.llm_teams import CELL, TeamRuns
+from analysis.traces.readers.llm_teams import CELL, TeamRuns
 from simulator.distributions import Floats
 
 AGENT = ["model_dir", "mode"]
@@ -81,6 +82,21 @@ def fit_cells(
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
     return in_processes(_match, work, workers, progress)
+
+
+def fit_pooled(real: TeamRuns) -> list[CellFit]:
+    """Return one fit for each agent and mode, its cells taken as one."""
+    names = ["task_type", "p_label"]
+    calls = observe(real)
+    limits = {model: longest_reply_s(group) for model, group in calls.groupby("model_dir")}
+    everything = dict.fromkeys(names, "all")
+    calls = calls.assign(**everything)
+    runs = real.runs.assign(**everything)
+    fits: list[CellFit] = []
+    for (model, _), mine in runs.groupby(AGENT, sort=True):
+        theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
+        fits += _fit_agent(replace(real, runs=runs), mine, theirs, limits[model])
+    return fits
 
 
 def _matched_data(

@@ -22,9 +22,8 @@ from analysis.calibration.cell import CellFit
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
-from analysis.calibration.rounding import four_digits
 from analysis.calibration.tokens import TokenFit
-from analysis.traces.llm_teams import CELL, TeamRuns
+from analysis.traces.readers.llm_teams import CELL, TeamRuns
 from simulator.errors import TeamsimError
 from simulator.scenario import scenario_json_schema
 
@@ -84,24 +83,6 @@ def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> N
         (out / f"{fit.name}.yaml").write_text(header + text, encoding="utf-8")
     report = pd.DataFrame([fit.report() for fit in fits])
     report.to_csv(out / "fit_report.csv", index=False)
-
-
-def write_profile(fit: CellFit, path: Path, source: str) -> None:
-    """Write an agent as a profile: where it comes from, its parameters, their standard errors."""
-    described = f"{source}, {fit.runs} runs and {fit.calls} calls, fitted {_today()}"
-    if fit.claims_itself:
-        described += f"; choice noise {four_digits(fit.noise.value)}"
-    errors = {
-        name: f"{four_digits(estimate.value)} ± {four_digits(estimate.error)}"
-        for name, estimate in fit.parameters().items()
-    }
-    lines = [
-        "# Estimates with standard errors (of what is positive and of probabilities with a",
-        "# standard error on the scale of the logarithm: see `teamsim calibrate`):",
-        *(f"#   {name}: {said}" for name, said in errors.items()),
-    ]
-    text = _yaml({"source": described, **fit.agent()})
-    path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 def read_calibration(directory: Path) -> list[Calibrated]:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from analysis.prediction import COLUMNS, MAPPED
 from analysis.tables import read_parquet
-from analysis.traces.llm_teams import CELL, read_runs
+from analysis.traces.readers.llm_teams import CELL, read_runs
 from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.scores import (
     brier,

@@ -55,9 +55,10 @@ def schema() -> None:
 @app.command(name="list")
 def list_plugins() -> None:
     """List every plugin, family by family, and the agent profiles."""
+    from analysis.traces.reading import READERS
     from simulator.scenario import REGISTRIES, profile_names
 
-    for registry in REGISTRIES:
+    for registry in (*REGISTRIES, READERS):
         typer.echo(f"{registry.family}: {', '.join(registry.names())}")
     typer.echo(f"profile: {', '.join(profile_names())}")
 
@@ -113,48 +114,110 @@ def plot(
     reports.plot(directory, out or directory)
 
 
+TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
+Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
+
+
 @app.command()
 def calibrate(
-    directory: Annotated[Path, typer.Argument(help="Directory of real runs.")],
-    out: Annotated[Path, typer.Option(help="Directory for the fitted scenarios.")],
+    traces: Annotated[list[Path], typer.Argument(help="Files or directories of real runs.")],
+    out: Annotated[Path, typer.Option(help="Directory for what is fitted.")],
+    form: Annotated[
+        str, typer.Option("--format", help="Trace format; auto looks (see `teamsim list`).")
+    ] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
+    ] = None,
+    team_sizes: Annotated[
+        str, typer.Option("--team-sizes", help="Use only runs of these sizes: a pilot, as 1,2.")
+    ] = "",
+    holdout: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.9, help="Share of the sessions to check single calls on."),
+    ] = 1 / 3,
+    workers: Workers = 0,
 ) -> None:
-    """Fit simulated agents to real runs: one scenario a cell, and a report of the fits."""
-    from simulator.cli import reports
+    """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
+    from simulator.cli import fitting
 
-    reports.calibrate(directory, out)
+    fitting.calibrate(traces, out, form, _columns(column or []), _sizes(team_sizes), holdout, workers)
 
 
 @app.command()
 def predict(
     directory: Annotated[Path, typer.Argument(help="What `teamsim calibrate` wrote.")],
     out: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
-    team_sizes: Annotated[
-        list[int], typer.Option("--team-sizes", min=1, help="Team sizes to simulate.")
-    ] = [1, 2, 3],  # noqa: B006 (Typer reads the default, nobody changes it)
+    team_sizes: TeamSizes = [1, 2, 3],  # noqa: B006 (Typer reads the default, nobody changes it)
     replications: Annotated[
         int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
-    ] = 200,
-    workers: Workers = 0,
-    more_sizes: Annotated[
-        list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")
+    ] = 400,
+    topology: Annotated[
+        str | None, typer.Option(help="Other than the pilot's: a name, YAML, or a YAML file.")
     ] = None,
+    protocol: Annotated[str | None, typer.Option(help="The same for coordination.")] = None,
+    workload: Annotated[str | None, typer.Option(help="The same for the tasks.")] = None,
+    workers: Workers = 0,
+    more_sizes: Sizes = None,
 ) -> None:
-    """Simulate calibrated teams of the given sizes: a row a simulated replication."""
-    from simulator.cli import reports
+    """Predict calibrated teams, also ones never run: a row a simulated run."""
+    from simulator.cli import fitting
 
     sizes = sorted({*team_sizes, *(more_sizes or [])})
-    reports.predict(directory, out, sizes, replications, workers)
+    fitting.predict(directory, out, sizes, replications, workers, topology, protocol, workload)
 
 
 @app.command()
 def validate(
     predictions: Annotated[Path, typer.Argument(help="Table that `teamsim predict` wrote.")],
     directory: Annotated[Path, typer.Argument(help="Directory of real runs.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to put validation.png and .csv; beside the table.")
+    ] = None,
 ) -> None:
-    """Print real runs beside simulated ones, for each mode and team size."""
-    from simulator.cli import reports
+    """Score predictions against real runs, beside baselines and the noise floor."""
+    from simulator.cli import fitting
 
-    reports.validate(predictions, directory)
+    fitting.validate_predictions(predictions, directory, out)
+
+
+@app.command()
+def backtest(
+    directory: Annotated[Path, typer.Argument(help="Directory of real team runs.")],
+    out: Annotated[Path, typer.Option(help="Directory for everything.")],
+    pilot: Annotated[str, typer.Option(help="Team sizes to calibrate on, as 1,2.")] = "1,2",
+    target: Annotated[str, typer.Option(help="Team sizes to predict, as 3.")] = "3",
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
+    ] = 400,
+    workers: Workers = 0,
+) -> None:
+    """Calibrate on the small teams of a data set, predict the larger, and score that."""
+    from simulator.cli import fitting
+
+    fitting.backtest(directory, out, _sizes(pilot), _sizes(target), replications, workers)
+
+
+def _sizes(text: str) -> list[int]:
+    """Return the team sizes in a comma-separated list."""
+    try:
+        sizes = [int(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        sizes = [0]
+    if any(size < 1 for size in sizes):
+        raise TeamsimError(f"{text!r}: team sizes are whole numbers from 1, as 1,2")
+    return sorted(set(sizes))
+
+
+def _columns(settings: list[str]) -> dict[str, str]:
+    """Return the column map of a plain table."""
+    columns = {}
+    for setting in settings:
+        ours, equals, theirs = setting.partition("=")
+        if not (ours and equals and theirs):
+            raise TeamsimError(f"--column {setting}: a column is OURS=THEIRS, as duration_s=latency")
+        columns[ours] = theirs
+    return columns
 
 
 def main() -> None:

@@ -33,7 +33,7 @@ from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
 from simulator.scenario.figure import Figure
 
-_console = Console(width=None if sys.stdout.isatty() else 120)
+console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
@@ -44,7 +44,7 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     metrics = simulation.run(replication, trace)
     pq.write_table(trace.table(), path)
     row = pd.DataFrame([(name, getattr(metrics, name)) for name in METRIC_NAMES])
-    _console.print(_frame_table(row, ["metric", "value"]))
+    console.print(frame_table(row, ["metric", "value"]))
     if metrics.reason:
         typer.echo(f"{metrics.outcome}: {metrics.reason}")
     typer.echo(f"{len(trace.rows)} events of replication {replication} in {path}")
@@ -66,7 +66,7 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     numeric = [name for name in numbers if (frame[name] != 0).any()]
     rows = summary(frame, numeric).reset_index(names="metric")
     heads = ["metric", "mean", "95 % low", "95 % high", "sd", "p5", "p50", "p95"]
-    _console.print(_frame_table(rows, heads))
+    console.print(frame_table(rows, heads))
     outcomes = frame["outcome"].value_counts()
     typer.echo(
         f"{len(frame)} replications: "
@@ -105,41 +105,6 @@ def plot(directory: Path, out: Path) -> None:
         typer.echo(str(path))
 
 
-def calibrate(directory: Path, out: Path) -> None:
-    """Fit every cell of a directory of real runs."""
-    from analysis.calibration import calibrate_directory
-
-    with progress_bar("cells") as progress:
-        report = calibrate_directory(directory, out, progress)
-    name = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
-    shown = ["runs", "calls", "base_s", "per_task_s", "batch_mean", "error", "idle", "deference"]
-    _console.print(_frame_table(pd.concat([name, report[shown]], axis=1), ["cell", *shown]))
-    typer.echo(f"{len(report)} scenarios and fit_report.csv in {out}")
-
-
-def predict(
-    directory: Path, out: Path, team_sizes: list[int], replications: int, workers: int
-) -> None:
-    """Simulate calibrated teams."""
-    from analysis.prediction import predict_directory
-
-    check_writable(out)
-    with progress_bar("replications") as progress:
-        table = predict_directory(
-            directory, team_sizes, replications, workers or default_workers(), progress
-        )
-    table.to_parquet(out, index=False)
-    typer.echo(f"{len(table)} simulated runs in {out}")
-
-
-def validate(predictions: Path, directory: Path) -> None:
-    """Print observed beside simulated."""
-    from analysis.validation import compare, read_predictions
-
-    table = compare(read_predictions(predictions), directory)
-    _console.print(_frame_table(table, list(table.columns)))
-
-
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
     """Show a bar with the time left on standard error while the body runs."""
@@ -174,7 +139,8 @@ def check_writable(path: Path) -> None:
         raise TeamsimError(f"{path}: there is no directory {path.parent}")
 
 
-def _frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:
+def frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:
+    """Return a data frame as a table of the terminal."""
     table = Table(box=None, pad_edge=False)
     for i, head in enumerate(heads):
         table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from simulator.registry import OneOf, Plugin, Registry
-from simulator.spec import NonNegative
+from simulator.spec import NonNegative, Positive
 
 Floats = npt.NDArray[np.float64]
 
@@ -26,7 +26,9 @@ class Distribution(Plugin):
     A family implements `quantile` and `cdf`; shift and truncation are done here. The
     random effects are multiplicative: a draw is multiplied by
     ``exp(run_sigma * Z_run + agent_sigma * Z_agent)`` with standard normal ``Z`` drawn once a
-    replication and once an agent (median 1), so that slow runs and slow agents exist.
+    replication and once an agent (median 1), so that slow runs and slow agents exist; and by
+    ``exp(phase_sigma * Z_t)``, a stationary autoregressive ``Z_t`` of each agent whose
+    correlation over k draws is ``exp(-k / phase_length)``, so that there are slow phases.
     """
 
     shift: float = 0.0
@@ -39,6 +41,10 @@ class Distribution(Plugin):
     """Standard deviation, on the log scale, of the effect shared by a whole replication."""
     agent_sigma: NonNegative = 0.0
     """Standard deviation, on the log scale, of the effect of one agent in a replication."""
+    phase_sigma: NonNegative = 0.0
+    """Standard deviation, on the log scale, of the effect that comes and goes."""
+    phase_length: Positive = 10.0
+    """Draws over which the correlation of that effect falls to 1/e."""
 
     @abstractmethod
     def quantile(self, u: Floats) -> Floats:

@@ -107,6 +107,9 @@ class Purpose(IntEnum):
     TRUNCATION = 50
 
 
+_PHASE = 1000
+"""Added to a purpose for the stream of its phases."""
+
 _EFFECT = {
     Entity.AGENT: Entity.AGENT_EFFECT,
     Entity.COORDINATOR: Entity.COORDINATOR_EFFECT,
@@ -197,6 +200,27 @@ class Streams:
         u = self.block(entity, index, purpose, 0, 1)[0]
         return float(ndtri(max(u, 2.0**-53)))
 
+    def _phases(
+        self,
+        entity: Entity,
+        index: int,
+        purpose: int,
+        start: int,
+        before: float,
+        distribution: Distribution,
+    ) -> Floats:
+        """Return the next block of an AR(1) process of variance 1, whose last value was `before`."""
+        noise = ndtri(
+            np.maximum(self.block(entity, index, purpose + _PHASE, start, _BLOCK), 2.0**-53)
+        )
+        rho = math.exp(-1.0 / distribution.phase_length)
+        scale = math.sqrt(1.0 - rho * rho)
+        values = np.empty(_BLOCK)
+        for i, shock in enumerate(noise):
+            before = float(shock) if not start and not i else rho * before + scale * shock
+            values[i] = before
+        return values
+
     def _numbers(
         self,
         entity: Entity,
@@ -205,10 +229,14 @@ class Streams:
         distribution: Distribution | None,
         factor: float,
     ) -> Iterator[float]:
-        start = 0
+        start, phase = 0, 0.0
         while True:
             values = self.block(entity, index, purpose, start, _BLOCK)
             if distribution is not None:
                 values = distribution.transform(values) * factor
+                if distribution.phase_sigma:
+                    phases = self._phases(entity, index, purpose, start, phase, distribution)
+                    values = values * np.exp(distribution.phase_sigma * phases)
+                    phase = float(phases[-1])
             yield from array("d", values.tobytes())  # a quarter of a list's memory
             start += _BLOCK

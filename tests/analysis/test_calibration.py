@@ -15,7 +15,7 @@ from analysis.calibration import calibrate_directory, fit_cells
 from analysis.calibration.latency import fit_latency
 from analysis.calibration.tokens import fit_tokens
 from analysis.prediction import COLUMNS, predict_directory
-from analysis.traces.llm_teams import CELL, read_team_runs
+from analysis.traces.readers.llm_teams import CELL, read_team_runs
 from analysis.validation import compare, read_predictions
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError

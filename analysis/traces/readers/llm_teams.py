@@ -7,13 +7,16 @@ within a run) and ``tasks/<task_type>/<p_label>.json`` (the task lists).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from analysis.tables import read_parquet
+from analysis.traces.canonical import Collector, Traces
+from analysis.traces.reading import Reader
 from simulator.errors import TeamsimError
 
 CELL = ["model_dir", "mode", "task_type", "p_label"]
@@ -34,7 +37,7 @@ _RUN_COLUMNS = [
     "total_input_tokens",
     "total_output_tokens",
 ]
-_EVENT_COLUMNS = ["type", "ts", "run_dir", "round", "agent", "path"]
+_EVENT_COLUMNS = ["type", "ts", "run_dir", "round", "agent", "path", "returncode"]
 _ACTIONS = {
     "edit_file": "edits",
     "claim_task": "claims",
@@ -56,16 +59,78 @@ class TeamRuns:
         a round (in the published table it is 0 for some cells whose log is full of them).
     calls : DataFrame
         A row a reply: ``run_dir, round, agent, latency_s``, the counts of what it did
-        (``edits, claims, blocked, completed, tests``), ``files`` that it edited, of which
+        (``edits, claims, blocked, completed, tests, failed_tests``), ``files`` that it edited, of which
         ``fresh_files`` its agent had not edited before, ``files_there`` that anybody had
         edited before the round, the cell and ``n_teammates``.
     tasks : dict
         ``(task_type, p_label)`` to the list of tasks (id, dependencies, files).
+    skipped : list of str
+        Runs and replies that could not be used, and why.
     """
 
     runs: pd.DataFrame
     calls: pd.DataFrame
     tasks: dict[tuple[str, str], list[dict[str, Any]]]
+    skipped: list[str] = field(default_factory=list)
+
+    def of_sizes(self, sizes: Sequence[int]) -> TeamRuns:
+        """Return the runs of teams of these sizes, a pilot.
+
+        Raises
+        ------
+        TeamsimError
+            If there are none of some size.
+        """
+        there = sorted(int(n) for n in self.runs["n_teammates"].unique())
+        missing = sorted(set(sizes) - set(there))
+        if missing:
+            raise TeamsimError(f"there are no runs of teams of {missing[0]} (there are of {there})")
+        runs = self.runs[self.runs["n_teammates"].isin(list(sizes))].reset_index(drop=True)
+        calls = self.calls[self.calls["run_dir"].isin(runs["run_dir"])].reset_index(drop=True)
+        return TeamRuns(runs, calls, self.tasks, self.skipped)
+
+
+class LlmTeams(Reader):
+    """A directory with ``runs.parquet``, ``events.parquet`` and ``tasks/``."""
+
+    kind: ClassVar[str] = "llm_teams"
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether it is a directory with both tables."""
+        return (path / "runs.parquet").is_file() and (path / "events.parquet").is_file()
+
+    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
+        """Read the directory (one; several would mix their runs' names)."""
+        if len(paths) > 1:
+            raise TeamsimError(f"{paths[1]}: one directory of team runs at a time")
+        team = read_team_runs(paths[0])
+        out = Collector(self.kind)
+        for row in team.calls.itertuples(index=False):
+            end = int((row.start_ts + row.latency_s) * 1e9)
+            out.call(
+                paths[0],
+                run_id=row.run_dir,
+                agent_id=row.agent,
+                operation_name="chat",
+                response_model=row.model_dir,
+                start_ns=int(row.start_ts * 1e9),
+                end_ns=end,
+                status="ok",
+                quality_time="exact",
+            )
+        for row in team.runs.itertuples(index=False):
+            out.run(
+                run_id=row.run_dir,
+                task_id=f"{row.task_type}/{row.p_label}",
+                task_family=row.task_type,
+                team_topology=row.mode,
+                n_agents=row.n_teammates,
+                outcome="completed" if row.success else "max_rounds",
+            )
+        traces = out.traces()
+        return Traces(
+            traces.calls, traces.messages, traces.runs, traces.agents, team.skipped, traces.notes, team
+        )
 
 
 def read_runs(directory: Path) -> pd.DataFrame:
@@ -95,11 +160,11 @@ def read_team_runs(directory: Path) -> TeamRuns:
     edits = _edits(events)
     runs["concurrent_writes"] = runs["run_dir"].map(_concurrent_writes(edits)).fillna(0).astype(int)
     calls = _with_files(calls, edits)
-    _refuse_gaps(directory / "events.parquet", runs, calls)
+    runs, calls, skipped = _without_gaps(directory / "events.parquet", runs, calls)
     calls = calls.merge(runs[["run_dir", *CELL, "n_teammates"]], on="run_dir")
     kinds = runs[["task_type", "p_label"]].drop_duplicates().itertuples(index=False)
     tasks = {(kind, p): _tasks(directory / "tasks" / kind / f"{p}.json") for kind, p in kinds}
-    return TeamRuns(runs, calls, tasks)
+    return TeamRuns(runs, calls, tasks, skipped)
 
 
 def _edits(events: pd.DataFrame) -> pd.DataFrame:
@@ -143,6 +208,7 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
     block = starts_block.cumsum().rename("block")
     acts = kind[kind.isin(_ACTIONS)]
     counted = pd.crosstab(block[acts.index], acts).reindex(columns=list(_ACTIONS), fill_value=0)
+    failed = block[(kind == "run_tests") & (events["returncode"].fillna(0) != 0)].value_counts()
     round_start = (
         events[kind == "round_start"]
         .groupby(["run_dir", "round"], observed=True)["ts"]
@@ -156,24 +222,37 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
     replies = replies.merge(round_start, on=["run_dir", "round"], how="left")
     replies["latency_s"] = replies["ts"] - replies["round_ts"]
     replies = replies.join(counted.rename(columns=_ACTIONS), on="block")
-    columns = list(_ACTIONS.values())
+    replies["failed_tests"] = replies["block"].map(failed)
+    columns = [*_ACTIONS.values(), "failed_tests"]
     replies[columns] = replies[columns].fillna(0).astype(int)
-    return replies.drop(columns=["ts", "round_ts", "block"])
+    replies = replies.rename(columns={"round_ts": "start_ts"})
+    return replies.drop(columns=["ts", "block"])
 
 
-def _refuse_gaps(path: Path, runs: pd.DataFrame, calls: pd.DataFrame) -> None:
-    silent = runs.loc[runs["calls"].isna(), "run_dir"]
-    if not silent.empty:
-        raise TeamsimError(
-            f"{path}: no agent_reply of {len(silent)} runs, among them {silent.iloc[0]!r}"
-        )
+def _without_gaps(
+    path: Path, runs: pd.DataFrame, calls: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Leave out replies without a time and runs without replies or totals; say which."""
     wrong = calls[~(calls["latency_s"] >= 0)]
-    if not wrong.empty:
-        reply = wrong.iloc[0]
-        raise TeamsimError(
-            f"{path}: {len(wrong)} replies without a time after the start of their round, the "
-            f"first by {reply['agent']!r} in round {reply['round']} of {reply['run_dir']!r}"
-        )
+    skipped = [
+        f"{path}: the reply of {reply.agent!r} in round {reply.round} of {reply.run_dir!r} has no "
+        "time after the start of its round"
+        for reply in wrong.itertuples(index=False)
+    ]
+    calls = calls[calls["latency_s"] >= 0]
+    silent = ~runs["run_dir"].isin(calls["run_dir"])
+    numbers = runs[["wall_clock_seconds", "total_rounds", "total_input_tokens", "total_output_tokens"]]
+    incomplete = numbers.isna().any(axis=1) | (numbers <= 0).any(axis=1)
+    for run, is_silent in zip(runs["run_dir"], silent, strict=True):
+        if is_silent:
+            skipped.append(f"{path}: no agent_reply of the run {run!r}")
+    for row in runs[incomplete & ~silent].itertuples():
+        why = "a total (time, rounds or tokens) is missing or not above 0"
+        skipped.append(f"{path.parent / 'runs.parquet'}, row {row.Index}: {why} in {row.run_dir!r}")
+    runs = runs[~silent & ~incomplete].reset_index(drop=True)
+    if runs.empty:
+        raise TeamsimError(f"{path}: no usable runs; {skipped[0] if skipped else 'it is empty'}")
+    return runs, calls[calls["run_dir"].isin(runs["run_dir"])].reset_index(drop=True), skipped
 
 
 def _tasks(path: Path) -> list[dict[str, Any]]:

@@ -1,0 +1,347 @@
+"""Fits agents to single calls whose tokens and durations are known.
+
+``T = (a + b_u uncached + b_c cached + c output) * residual``, tokens in thousands: the duration
+given the tokens, never the marginal where the tokens are there. What a session has of its own
+is put where it is: on the output tokens first, on the residual second, each as a session effect
+and a phase effect that comes and goes (an AR(1) process), so that sums of consecutive calls vary
+as they do in reality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.families import Family, best_family
+from analysis.calibration.rounding import four_digits
+from simulator.distributions import Floats
+
+COEFFICIENTS = ("base_s", "uncached_s_per_1k", "cached_s_per_1k", "output_s_per_1k")
+HORIZON = 20
+"""Length of the runs of consecutive calls that a fit is made for."""
+FEWEST = 200
+"""Calls below which an agent is not fitted: the tail of a residual needs more."""
+
+_LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
+_START = np.log([1.0, 0.02, 0.01, 15.0, 0.15])
+_VAGUE = np.asarray([3.0, 1.5, 1.5, 3.0, 3.0])
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How alike the calls of a session are: standard deviations of effects on the logarithm."""
+
+    session: Estimate
+    phase: Estimate
+    length: float
+    """Calls over which the correlation of the phase effect falls to 1/e."""
+
+    def spec(self) -> dict[str, float]:
+        """Return the effects as a distribution in a scenario says them."""
+        spec = {}
+        if self.session.value > 0.005:
+            spec["run_sigma"] = four_digits(self.session.value)
+        if self.phase.value > 0.005:
+            spec["phase_sigma"] = four_digits(self.phase.value)
+            spec["phase_length"] = four_digits(self.length)
+        return spec
+
+
+@dataclass(frozen=True)
+class CallFit:
+    """An agent fitted to its calls.
+
+    Attributes
+    ----------
+    model : str
+    sessions, calls : int
+    latency : VectorFit
+        Logarithms of `COEFFICIENTS` and of the residual's scale (1 / shape, log-logistic).
+    residual, output_effects : Dependence
+    output : Family
+        Output tokens of a call, effects apart.
+    context_tokens, turn_tokens : float
+        Median input of a call, and its median growth from call to call.
+    """
+
+    model: str
+    sessions: int
+    calls: int
+    latency: VectorFit
+    residual_effects: Dependence
+    residual_scale: float
+    output: Family
+    output_effects: Dependence
+    context_tokens: float
+    turn_tokens: float
+
+    def agent(self) -> dict[str, Any]:
+        """Return the simulated agent, as a scenario says it."""
+        base, uncached, cached, output = np.exp(self.latency.at[:4])
+        return {
+            "latency": {
+                "kind": "tokens",
+                "base_s": four_digits(base),
+                "uncached_s_per_1k": four_digits(uncached),
+                "cached_s_per_1k": four_digits(cached),
+                "output_s_per_1k": four_digits(output),
+                "residual": {
+                    "kind": "log_logistic",
+                    "median": 1,
+                    "shape": four_digits(1.0 / self.residual_scale),
+                    **self.residual_effects.spec(),
+                },
+            },
+            "tokens": {
+                "output": {**self.output.spec(), **self.output_effects.spec()},
+                "message": 0,
+            },
+            "context": {
+                "system_tokens": four_digits(self.context_tokens),
+                "turn_tokens": four_digits(self.turn_tokens),
+                "board_tokens_per_task": 0,
+                "window_tokens": 1_000_000,
+            },
+        }
+
+    def parameters(self) -> dict[str, Estimate]:
+        """Return every parameter that has a standard error."""
+        named = {name: self.latency.estimate(i, "log") for i, name in enumerate(COEFFICIENTS)}
+        return {
+            **named,
+            "residual_scale": self.latency.estimate(4, "log"),
+            "residual_session": self.residual_effects.session,
+            "residual_phase": self.residual_effects.phase,
+            "output_session": self.output_effects.session,
+            "output_phase": self.output_effects.phase,
+        }
+
+    def log_likelihood(self, calls: pd.DataFrame) -> Floats:
+        """Return the log density (per second) of each call's duration, given its tokens."""
+        return _log_density(self.latency.at, calls)
+
+
+def relative_durations(fit: CallFit, calls: pd.DataFrame) -> Floats:
+    """Return durations over those that their tokens let expect (median 1)."""
+    logs = np.log(calls["duration_s"].to_numpy(dtype=float))
+    return np.asarray(np.exp(logs - _log_mean(fit.latency.at, calls)))
+
+
+def usable(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return the calls that say what a fit needs, in order, with ``duration_s`` and tokens.
+
+    Chats of a known model, with a duration and counted tokens; placeholders are left out.
+    ``censored`` marks those that were cut short (time-out or cancelled).
+    """
+    duration = (calls["end_ns"] - calls["start_ns"]) / 1e9
+    status = calls["status"].fillna("ok")
+    frame = pd.DataFrame(
+        {
+            "session": calls["run_id"].astype(str) + "\x1f" + calls["agent_id"].fillna("").astype(str),
+            "model": calls["response_model"].fillna(calls["request_model"]),
+            "duration_s": duration,
+            "input": calls["input_tokens"],
+            "cached": calls["cache_read_input_tokens"].fillna(0),
+            "output": calls["output_tokens"],
+            "censored": status.isin(["timeout", "cancelled"]),
+            "ok": status.isin(["ok", "timeout", "cancelled"]),
+        }
+    )
+    is_chat = calls["operation_name"].fillna("chat").isin(["chat", "text_completion", "generate_content"])
+    counted = calls["quality_tokens"].fillna("exact") != "placeholder"
+    known = frame[["model", "duration_s", "input", "output"]].notna().all(axis=1)
+    frame = frame[is_chat & counted & known & frame["ok"] & (frame["duration_s"] > 0)]
+    numbers = ["duration_s", "input", "cached", "output"]
+    frame = frame.astype(dict.fromkeys(numbers, float)).drop(columns="ok")
+    frame["uncached"] = (frame["input"] - frame["cached"]).clip(lower=0)
+    return frame.reset_index(drop=True)
+
+
+def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
+    """Fit every model with enough calls (`FEWEST`) of a `usable` table, the largest first."""
+    counts = calls["model"].value_counts()
+    models = counts[counts >= FEWEST].index
+    return [fit_model(calls[calls["model"] == model], str(model)) for model in models]
+
+
+def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
+    """Fit one model's calls."""
+    weights = run_weights(calls)
+    latency = _fit_latency(calls)
+    logs = np.log(calls["duration_s"].to_numpy()) - _log_mean(latency.at, calls)
+    residual = dependence(np.exp(logs - np.median(logs)), calls["session"], weights)
+    output = np.maximum(calls["output"].to_numpy(), 1.0)
+    effects = dependence(output, calls["session"], weights)
+    own = _without_effects(output, effects, weights)
+    scale = float(np.exp(latency.at[4]))
+    # The scale within sessions: the effects' variance is taken out of the logistic's.
+    variance = scale**2 * np.pi**2 / 3.0 - residual.session.value**2 - residual.phase.value**2
+    growth = calls["input"].groupby(calls["session"]).diff()
+    return CallFit(
+        model=model,
+        sessions=int(calls["session"].nunique()),
+        calls=len(calls),
+        latency=latency,
+        residual_effects=residual,
+        residual_scale=float(np.sqrt(max(variance, 0.1 * scale**2) * 3.0) / np.pi),
+        output=best_family(own, weights),
+        output_effects=effects,
+        context_tokens=float(calls["input"].median()),
+        turn_tokens=float(max(0.0, growth[growth > 0].median())) if (growth > 0).any() else 0.0,
+    )
+
+
+def run_weights(calls: pd.DataFrame) -> Floats:
+    """Return in how many runs of `HORIZON` consecutive calls of its session each call is.
+
+    The first and last calls of a session are unlike the others (a plan, a final answer) and are
+    in fewer; sessions shorter than the horizon count with the weight of their last chance.
+    """
+    groups = calls.groupby("session", sort=False)["session"]
+    place = calls.groupby("session", sort=False).cumcount().to_numpy()
+    size = groups.transform("size").to_numpy()
+    to_edge = np.minimum(place + 1, size - place)
+    possible = np.maximum(size - HORIZON + 1, 1)
+    return np.minimum(np.minimum(to_edge, HORIZON), possible).astype(float)
+
+
+def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependence:
+    """Return the session and phase effects of positive values in the order of their sessions.
+
+    Multiplicative log-normal effects with variances s^2 and a^2 give values k calls apart the
+    covariance ``mean^2 (exp(s^2 + a^2 rho^k) - 1)``; the lagged products within sessions are
+    matched by least squares, which makes sums of consecutive values vary as observed. Standard
+    errors are from a jackknife over twenty groups of sessions (Quenouille 1956, Tukey 1958).
+    """
+    mean = float(np.average(values, weights=weights))
+    centred = pd.Series(values - mean)
+    group = pd.factorize(sessions)[0]
+    folds = group % 20
+    products = np.zeros((len(_LAGS), 20))
+    pairs = np.zeros((len(_LAGS), 20))
+    for i, lag in enumerate(_LAGS):
+        product = (centred * centred.groupby(group).shift(lag)).to_numpy()
+        seen = np.isfinite(product)
+        products[i] = np.bincount(folds[seen], product[seen], minlength=20)
+        pairs[i] = np.bincount(folds[seen], minlength=20)
+
+    def solve(keep: Floats) -> Floats:
+        n = pairs @ keep
+        covariance = (products @ keep) / np.maximum(n, 1.0) / mean**2
+        seen = np.log(np.maximum(1.0 + covariance, 0.05))
+
+        def misfit(x: Floats) -> Floats:
+            return np.asarray((x[0] + x[1] * np.exp(-_LAGS / x[2]) - seen) * np.sqrt(n / n.max()))
+
+        bounds = ([0.0, 0.0, 1.0], [4.0, 4.0, 60.0])
+        return np.asarray(optimize.least_squares(misfit, [0.05, 0.1, 6.0], bounds=bounds).x)
+
+    if pairs.sum() < FEWEST:
+        return Dependence(Estimate.of(0.0), Estimate.of(0.0), 10.0)
+    everything = np.ones(20)
+    found = solve(everything)
+    left_out = np.stack([solve(everything - np.eye(20)[i]) for i in range(20)])
+    roots = np.sqrt(left_out[:, :2])
+    errors = np.sqrt(19.0 / 20.0 * ((roots - roots.mean(axis=0)) ** 2).sum(axis=0))
+    session, phase = np.sqrt(found[:2])
+    return Dependence(_positive(session, errors[0]), _positive(phase, errors[1]), float(found[2]))
+
+
+def _positive(value: float, error: float) -> Estimate:
+    if value < 1e-3:
+        return Estimate.of(0.0, float(error))
+    return Estimate.of(float(value), min(1.0, float(error / value)), "log")
+
+
+def _without_effects(values: Floats, effects: Dependence, weights: Floats) -> Floats:
+    """Return values with the variance (log) and the mean that are left once effects are apart."""
+    logs = np.log(values)
+    centre = float(np.average(logs, weights=weights))
+    variance = float(np.average((logs - centre) ** 2, weights=weights))
+    shared = effects.session.value**2 + effects.phase.value**2
+    own = np.exp(centre + (logs - centre) * np.sqrt(max(0.1, 1.0 - shared / variance)))
+    mean = float(np.average(values, weights=weights))
+    return np.asarray(own * mean / (float(np.average(own, weights=weights)) * np.exp(shared / 2)))
+
+
+def _design(calls: pd.DataFrame) -> Floats:
+    thousands = calls[["uncached", "cached", "output"]].to_numpy(dtype=float) / 1000.0
+    return np.column_stack([np.ones(len(calls)), thousands])
+
+
+def _log_mean(at: Floats, calls: pd.DataFrame) -> Floats:
+    return np.asarray(np.log(_design(calls) @ np.exp(at[:4])))
+
+
+def _log_density(at: Floats, calls: pd.DataFrame) -> Floats:
+    """Return log density of each duration (log survival where it is censored), per second."""
+    logs, scale = np.log(calls["duration_s"].to_numpy(dtype=float)), float(np.exp(at[4]))
+    z = logs - _log_mean(at, calls)
+    density = stats.logistic.logpdf(z, scale=scale) - logs
+    if "censored" in calls and calls["censored"].any():
+        censored = calls["censored"].to_numpy(dtype=bool)
+        density = np.where(censored, stats.logistic.logsf(z, scale=scale), density)
+    return np.asarray(density)
+
+
+def _fit_latency(calls: pd.DataFrame) -> VectorFit:
+    """Fit coefficients and scale by maximum likelihood, with errors robust to sessions."""
+
+    def loss(at: Floats) -> float:
+        penalty = float((((at - _START) / _VAGUE) ** 2).sum()) / 2
+        return penalty - float(_log_density(at, calls).sum())
+
+    fit = optimize.minimize(loss, _START, method="L-BFGS-B")
+    fit = optimize.minimize(loss, fit.x, method="Nelder-Mead", options={"maxiter": 400, "xatol": 1e-4})
+    return VectorFit(fit.x, _covariance(fit.x, calls))
+
+
+def _covariance(at: Floats, calls: pd.DataFrame) -> Floats:
+    """Return the sandwich covariance of the fit, calls clustered by session."""
+    step = 1e-4
+    scores = np.column_stack(
+        [
+            (_log_density(at + step * unit, calls) - _log_density(at - step * unit, calls)) / (2 * step)
+            for unit in np.eye(len(at))
+        ]
+    )
+    # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).
+    information = scores.T @ scores + np.diag(_VAGUE**-2.0)
+    by_session = pd.DataFrame(scores).groupby(calls["session"].to_numpy()).sum().to_numpy()
+    bread = np.linalg.inv(information)
+    k = len(by_session)
+    return np.asarray(bread @ (by_session.T @ by_session * k / max(1, k - 1)) @ bread)
+
+
+def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, float]:
+    """Return the family that predicts held-out durations best without tokens, and its score.
+
+    The score is the mean log density of a call, the families fitted to `calls` by maximum
+    likelihood for each model apart.
+    """
+    from analysis.calibration.families import FAMILIES
+
+    scores: dict[str, list[Floats]] = {name: [] for name in FAMILIES}
+    for model, some in calls.groupby("model"):
+        wanted = held_out.loc[held_out["model"] == model, "duration_s"].to_numpy()
+        for name, family in FAMILIES.items():
+            parameters = family.fit(some["duration_s"].to_numpy())
+            scores[name].append(family.law(parameters).logpdf(wanted))
+    means = {name: float(np.concatenate(each).mean()) for name, each in scores.items()}
+    best = max(means, key=lambda name: means[name])
+    return best, means[best]
+
+
+def consecutive_sums(values: Floats, sessions: Sequence[Any], horizon: int = HORIZON) -> Floats:
+    """Return the sums of every `horizon` consecutive values of a session."""
+    sums = []
+    for _, each in pd.Series(values).groupby(np.asarray(sessions), sort=False):
+        total = np.concatenate(([0.0], np.cumsum(each.to_numpy())))
+        sums.append(total[horizon:] - total[:-horizon])
+    return np.concatenate(sums) if sums else np.zeros(0)

@@ -1,0 +1,114 @@
+"""Families of positive distributions: fitted by maximum likelihood, chosen by AIC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from analysis.calibration.latency import anderson_darling
+from analysis.calibration.rounding import four_digits
+from simulator.distributions import Floats
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A family under scipy's name and ours."""
+
+    scipy: Any
+    spec: Callable[[Floats], dict[str, Any]]
+
+    def fit(self, values: Floats) -> Floats:
+        """Return scipy's parameters, the location left out, by maximum likelihood."""
+        parameters = self.scipy.fit(values, floc=0.0)
+        return np.asarray([*parameters[:-2], parameters[-1]], dtype=float)
+
+    def law(self, parameters: Floats) -> Any:
+        """Return the frozen distribution."""
+        return self.scipy(*parameters[:-1], loc=0.0, scale=parameters[-1])
+
+
+FAMILIES: dict[str, _Kind] = {
+    "lognormal": _Kind(stats.lognorm, lambda p: {"sigma": p[0], "median": p[1]}),
+    "log_logistic": _Kind(stats.fisk, lambda p: {"shape": p[0], "median": p[1]}),
+    "gamma": _Kind(stats.gamma, lambda p: {"shape": p[0], "scale": p[1]}),
+    "weibull": _Kind(stats.weibull_min, lambda p: {"shape": p[0], "scale": p[1]}),
+    "inverse_gamma": _Kind(stats.invgamma, lambda p: {"shape": p[0], "scale": p[1]}),
+    "burr12": _Kind(stats.burr12, lambda p: {"c": p[0], "d": p[1], "scale": p[2]}),
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """A fitted family, truncated at the largest value seen.
+
+    Attributes
+    ----------
+    kind : str
+        Its name in scenarios.
+    parameters : ndarray
+        As scipy has them, scale last.
+    most : float
+        Largest value seen.
+    ks, ad : float
+        Kolmogorov-Smirnov distance and Anderson-Darling statistic.
+    aic_gain : float
+        AIC of the second best family minus AIC of this one.
+    """
+
+    kind: str
+    parameters: Floats
+    most: float
+    ks: float
+    ad: float
+    aic_gain: float
+
+    def spec(self) -> dict[str, Any]:
+        """Return the distribution as a scenario says it."""
+        said = FAMILIES[self.kind].spec(self.parameters)
+        numbers = {name: four_digits(float(value)) for name, value in said.items()}
+        return {"kind": self.kind, **numbers, "at_most": four_digits(self.most)}
+
+    def quantile(self, u: Floats) -> Floats:
+        """Return the quantiles at `u`, for QQ plots."""
+        return np.asarray(FAMILIES[self.kind].law(self.parameters).ppf(u))
+
+
+def best_family(values: Floats, weights: Floats | None = None) -> Family:
+    """Return the family with the lowest AIC.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Positive.
+    weights : ndarray, shape (n,), optional
+        How much each counts; values are resampled by them (systematically, so that the result
+        does not depend on chance).
+    """
+    if weights is not None:
+        values = np.sort(values)[_systematic(weights[np.argsort(values)], len(values))]
+    aic, fits = {}, {}
+    for name, kind in FAMILIES.items():
+        fits[name] = kind.fit(values)
+        log_likelihood = float(kind.law(fits[name]).logpdf(values).sum())
+        aic[name] = 2.0 * len(fits[name]) - 2.0 * log_likelihood
+    best, second = sorted(aic, key=lambda name: aic[name])[:2]
+    probabilities = np.sort(FAMILIES[best].law(fits[best]).cdf(values))
+    return Family(
+        best,
+        fits[best],
+        float(values.max()),
+        float(stats.kstest(probabilities, "uniform").statistic),
+        anderson_darling(probabilities),
+        aic[second] - aic[best],
+    )
+
+
+def _systematic(weights: Floats, count: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return `count` indices in proportion to their weights, evenly spaced."""
+    edges = np.cumsum(weights) / weights.sum()
+    index = np.searchsorted(edges, (np.arange(count) + 0.5) / count)
+    return np.minimum(index, len(weights) - 1).astype(np.int64)

@@ -1,0 +1,167 @@
+"""Checks call fits on sessions that were not used to make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.calls import (
+    HORIZON,
+    CallFit,
+    best_marginal,
+    consecutive_sums,
+    fit_calls,
+)
+from simulator.distributions import Floats
+from simulator.errors import TeamsimError
+from simulator.experiment import replicate
+from simulator.scenario import Scenario
+
+_SIMULATED = 4000
+_QUANTILES = (0.5, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """How well calls of unseen sessions are predicted.
+
+    Attributes
+    ----------
+    sessions, calls : int
+        Held out, of models that were fitted.
+    conditional, marginal : float
+        Mean log density of a call's duration: given its tokens; under the best family without.
+    family : str
+        That family, fitted to the calls of all models together.
+    sums : DataFrame
+        For the sessions fitted on and held out: sums of `HORIZON` consecutive calls, real and
+        simulated: variance and quantiles, with the interval of the real ones that resampled
+        sessions give (95 %).
+    """
+
+    sessions: int
+    calls: int
+    conditional: float
+    marginal: float
+    family: str
+    sums: pd.DataFrame
+
+
+def split(calls: pd.DataFrame, share: float, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split calls by session: those of a random `share` of the sessions are held out.
+
+    Sub-agents go with their session.
+    """
+    family = calls["session"].str.partition("\x1f")[0]
+    names = np.sort(family.unique())
+    held = set(np.random.default_rng(seed).permutation(names)[: round(share * len(names))])
+    out = family.isin(held)
+    return calls[~out].reset_index(drop=True), calls[out].reset_index(drop=True)
+
+
+def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
+    """Fit on some sessions and score on the others.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        As `analysis.calibration.calls.usable` returns them.
+    share : float
+        Of the sessions, how many are held out.
+    seed : int
+        Which.
+
+    Raises
+    ------
+    TeamsimError
+        If too few calls are left to fit or to score.
+    """
+    fitted_on, held = split(calls, share, seed)
+    fits = fit_calls(fitted_on)
+    models = [fit.model for fit in fits]
+    held = held[held["model"].isin(models)]
+    fitted_on = fitted_on[fitted_on["model"].isin(models)]
+    if held.empty:
+        raise TeamsimError("too few calls: no model has enough in the fitted and in the other sessions")
+    conditional = np.concatenate(
+        [fit.log_likelihood(held[held["model"] == fit.model]) for fit in fits]
+    )
+    family, marginal = best_marginal(
+        fitted_on.assign(model="all"), held.assign(model="all")
+    )
+    simulated = {fit.model: simulated_sums(fit) for fit in fits}
+    rows = [
+        _sums(name, some, simulated) for name, some in (("fitted", fitted_on), ("held out", held))
+    ]
+    return HeldOut(
+        sessions=held["session"].nunique(),
+        calls=len(held),
+        conditional=float(conditional.mean()),
+        marginal=marginal,
+        family=family,
+        sums=pd.concat(rows, ignore_index=True),
+    )
+
+
+def simulated_sums(fit: CallFit) -> Floats:
+    """Return the durations of simulated runs of `HORIZON` calls of one agent, in seconds."""
+    scenario = {
+        "name": "calls",
+        "replications": _SIMULATED,
+        "team": {"size": 1, "agent": {**fit.agent(), "behaviour": {"talk": 0}}},
+        "topology": "single",
+        "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
+        "workload": {"kind": "parallel_fraction", "tasks": HORIZON, "parallel_fraction": 1},
+    }
+    return np.asarray([row.makespan_s for row in replicate(Scenario.model_validate(scenario))])
+
+
+def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, Floats]) -> pd.DataFrame:
+    """Compare sums, the simulated ones in the models' shares of the real ones."""
+    rng = np.random.default_rng(1)
+    real, mixed, sessions = [], [], []
+    for model, some in calls.groupby("model", sort=True):
+        sums = consecutive_sums(some["duration_s"].to_numpy(), some["session"].tolist())
+        size = some.groupby("session", sort=False)["session"].transform("size").to_numpy()
+        place = some.groupby("session", sort=False).cumcount().to_numpy()
+        starts = some["session"].to_numpy()[(place <= size - HORIZON) & (size >= HORIZON)]
+        real.append(sums)
+        sessions.append(starts)
+        mixed.append(rng.choice(simulated[str(model)], len(sums)))
+    seen, drawn = np.concatenate(real), np.concatenate(mixed)
+    frame = pd.DataFrame({"session": np.concatenate(sessions), "sum": seen})
+    rows = []
+    resampled = _resampled(frame, rng)
+    for i, (label, found, expected) in enumerate(
+        [("variance", float(drawn.var()), float(seen.var()))]
+        + [
+            (f"p{q * 100:.0f}", float(np.quantile(drawn, q)), float(np.quantile(seen, q)))
+            for q in _QUANTILES
+        ]
+    ):
+        low, high = np.quantile(resampled[:, i], [0.025, 0.975])
+        rows.append(
+            {
+                "sessions": name,
+                "sum of 20": label,
+                "real": expected,
+                "low": float(low),
+                "high": float(high),
+                "simulated": found,
+                "ratio": found / expected,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _resampled(frame: pd.DataFrame, rng: np.random.Generator, times: int = 200) -> Floats:
+    """Return variance and quantiles of the sums of resampled sessions, shape (times, 4)."""
+    groups = [each.to_numpy() for _, each in frame.groupby("session")["sum"]]
+    found = []
+    for _ in range(times):
+        chosen = rng.integers(0, len(groups), len(groups))
+        values = np.concatenate([groups[i] for i in chosen])
+        found.append([values.var(), *np.quantile(values, _QUANTILES)])
+    return np.asarray(found)

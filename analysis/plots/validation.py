@@ -1,0 +1,91 @@
+"""How good predictions are: scores beside baselines, coverage, and the PIT histogram."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
+from analysis.validation.baselines import BASELINES
+from analysis.validation.compare import LEVELS, Validation
+
+NAMES = {
+    "wall_clock_seconds": "wall clock",
+    "total_tokens": "tokens",
+    "total_rounds": "rounds",
+}
+
+
+def validation_figure(validation: Validation) -> Figure:
+    """Return the picture of a validation."""
+    with paper_style():
+        figure = Figure(figsize=(7.4, 3.0), layout="constrained")
+        scores, coverage, histogram = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
+        plot_scores(validation, ax=scores)
+        plot_coverage(validation, ax=coverage)
+        plot_pit(validation, ax=histogram)
+        figure.legend(*coverage.get_legend_handles_labels(), loc="outside lower right", ncols=3)
+    return figure
+
+
+def plot_scores(validation: Validation, ax: Axes | None = None) -> Axes:
+    """Draw the mean CRPS of floor, prediction and baselines, metric by metric."""
+    ax = new_axes(ax)
+    summary = validation.summary.set_index("metric")
+    metrics = [name for name in NAMES if name in summary.index]
+    for row, metric in enumerate(metrics):
+        others = [summary.at[metric, name] for name in BASELINES if name in summary]
+        ax.plot(others, [row] * len(others), "|", color=REFERENCE, markersize=11, label="baselines" if not row else None)
+        best = summary.at[metric, "best"]
+        if isinstance(best, str):
+            ax.annotate(best, (summary.at[metric, best], row), (0, 8), textcoords="offset points", ha="left", fontsize=7, color=REFERENCE)
+        ax.plot(summary.at[metric, "floor"], row, marker="D", color="black", linestyle="none", label="noise floor" if not row else None)
+        ax.plot(summary.at[metric, "predicted"], row, marker="o", color=colour(0), linestyle="none", markersize=7, label="teamsim" if not row else None)
+    ax.set_yticks(range(len(metrics)), [NAMES[m] for m in metrics])
+    ax.set(xlabel="CRPS of the logarithm (0 is perfect)", title="Score", ylim=(len(metrics) - 0.4, -0.7))
+    ax.grid(axis="x")
+    ax.legend(loc="lower right", fontsize=7)
+    return ax
+
+
+def plot_coverage(validation: Validation, ax: Axes | None = None) -> Axes:
+    """Draw the share of true runs in the central intervals against their probability."""
+    ax = new_axes(ax)
+    summary = validation.summary.set_index("metric")
+    ax.plot([0, 1], [0, 1], color=REFERENCE, linewidth=1, linestyle=":")
+    for i, metric in enumerate(name for name in NAMES if name in summary.index):
+        seen = [summary.at[metric, f"cover_{level:.0%}"] for level in LEVELS]
+        ax.plot(LEVELS, seen, color=colour(i), marker=marker(i), label=NAMES[metric])
+    ax.set(xlabel="probability of the interval", ylabel="share of runs inside", title="Coverage", xlim=(0.4, 1), ylim=(0.3, 1.02))
+    return ax
+
+
+def plot_pit(validation: Validation, ax: Axes | None = None) -> Axes:
+    """Draw the histogram of the probability integral transforms; flat is calibrated."""
+    ax = new_axes(ax)
+    bins = np.linspace(0, 1, 11)
+    for i, metric in enumerate(name for name in NAMES if name in validation.pits):
+        density, _ = np.histogram(validation.pits[metric], bins, density=True)
+        ax.stairs(density, bins, color=colour(i), linewidth=1.4)
+    ax.axhline(1, color=REFERENCE, linewidth=1, linestyle=":")
+    ax.set(xlabel="rank of a run among predictions", ylabel="density", title="PIT", ylim=(0, None))
+    return ax
+
+
+def summary_table(validation: Validation) -> pd.DataFrame:
+    """Return the rows that are printed: scores, the best baseline, skill, coverage, errors."""
+    summary = validation.summary
+    columns = {
+        "metric": summary["metric"].map(lambda name: NAMES.get(name, name)),
+        "cells": summary["cells"],
+        "floor": summary["floor"],
+        "teamsim": summary["predicted"],
+        **{name: summary[name] for name in BASELINES if name in summary},
+        "skill": summary["skill"],
+        **{f"in {level:.0%}": summary[f"cover_{level:.0%}"] for level in LEVELS},
+        "|log median|": summary["median_error"],
+        "best's": summary["best_median_error"],
+    }
+    return pd.DataFrame(columns)

@@ -1,0 +1,233 @@
+"""What ``calibrate``, ``predict``, ``validate`` and ``backtest`` do and print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import typer
+
+from analysis.calibration import fit_cells
+from analysis.calibration.calls import CallFit, fit_calls, usable
+from analysis.calibration.cell import CellFit, safe_name
+from analysis.calibration.held_out import HeldOut, check_held_out
+from analysis.calibration.profiles import call_profile, pooled_fits, write_profile
+from analysis.calibration.store import read_calibration, write_calibration
+from analysis.plots import save
+from analysis.plots.posterior_predictive import posterior_predictive_figure
+from analysis.plots.qq import latency_figure
+from analysis.plots.validation import summary_table, validation_figure
+from analysis.prediction import Target, parse_changes, predict_directory
+from analysis.team_runs import real, simulated
+from analysis.traces.canonical import Traces
+from analysis.traces.readers.llm_teams import TeamRuns
+from analysis.traces.reading import read_traces
+from analysis.validation import Validation, read_predictions, validate
+from analysis.validation.compare import write_predictions
+from simulator.cli.reports import check_writable, console, frame_table, progress_bar
+from simulator.errors import TeamsimError
+from simulator.experiment.runner import default_workers
+
+_SHOWN_PROBLEMS = 5
+_CHECKED = 10
+"""Simulated runs of each cell and size in the posterior predictive check."""
+
+
+def calibrate(
+    paths: Sequence[Path],
+    out: Path,
+    form: str,
+    columns: dict[str, str],
+    team_sizes: Sequence[int],
+    holdout: float,
+    workers: int,
+) -> None:
+    """Fit traces: teams on task lists cell by cell, other calls model by model."""
+    traces = read_traces(paths, form, columns)
+    _report_reading(traces)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TeamsimError(f"{out} cannot be made: {error.strerror}") from None
+    source = ", ".join(path.resolve().name for path in paths)
+    if traces.team is not None:
+        team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
+        calibrate_team(team, out, source, workers or default_workers())
+    else:
+        if team_sizes:
+            raise TeamsimError("--team-sizes: these traces are not runs of teams on task lists")
+        _calibrate_calls(traces, out, source, holdout)
+
+
+def _report_reading(traces: Traces) -> None:
+    for note in traces.notes:
+        typer.echo(f"note: {note}", err=True)
+    if traces.skipped:
+        typer.echo(f"{len(traces.skipped)} rows or spans could not be used:", err=True)
+        for problem in traces.skipped[:_SHOWN_PROBLEMS]:
+            typer.echo(f"  {problem}", err=True)
+        if len(traces.skipped) > _SHOWN_PROBLEMS:
+            typer.echo(f"  ... and {len(traces.skipped) - _SHOWN_PROBLEMS} more", err=True)
+
+
+def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list[CellFit]:
+    """Fit the cells of team runs and write everything into `out`."""
+    with progress_bar("cells") as progress:
+        fits = fit_cells(team, workers=workers, progress=progress)
+    write_calibration(team, fits, out, source)
+    profiles = out / "profiles"
+    profiles.mkdir(exist_ok=True)
+    for fit in pooled_fits(team, fits):
+        name = safe_name(f"{fit.cell['model_dir']}-{fit.cell['mode']}")
+        write_profile(fit, profiles / f"{name}.yaml", source)
+    sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
+    with progress_bar("checks") as progress:
+        checked = simulated(read_calibration(out), sizes, _CHECKED, 3, workers, progress)
+    save(posterior_predictive_figure(real(team), checked), out / "posterior_predictive")
+    report = pd.DataFrame([fit.report() for fit in fits])
+    name = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
+    rows = pd.DataFrame({"cell": name, "runs": report["runs"], "calls": report["calls"]})
+    for column in ("base_s", "per_task_s", "error", "idle", "batch_persistence", "run_sigma"):
+        rows[column] = [
+            f"{value:.3g} ± {error:.1g}"
+            for value, error in zip(report[column], report[f"{column}_se"], strict=True)
+        ]
+    console.print(frame_table(rows, list(rows.columns)))
+    typer.echo(
+        f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
+        f"posterior_predictive.png in {out}"
+    )
+    return fits
+
+
+def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> None:
+    calls = usable(traces.calls)
+    if len(calls) < len(traces.calls):
+        typer.echo(
+            f"note: {len(calls)} of {len(traces.calls)} rows are calls with known tokens and "
+            "durations",
+            err=True,
+        )
+    fits = fit_calls(calls)
+    if not fits:
+        raise TeamsimError(
+            f"{source}: no model has 200 calls with known tokens; the most is "
+            f"{calls['model'].value_counts().max() if len(calls) else 0}"
+        )
+    rows = []
+    for fit in fits:
+        path = out / f"{safe_name(fit.model)}.yaml"
+        call_profile(fit, path, source)
+        rows.append(_call_row(fit))
+    report = pd.DataFrame(rows)
+    report.to_csv(out / "fit_report.csv", index=False)
+    save(latency_figure(calls, fits), out / "latency")
+    shown = ["model", "sessions", "calls", "base_s", "output_s_per_1k", "residual_scale"]
+    shown += ["output_family", "output_ks", "output_session", "output_phase"]
+    console.print(frame_table(report[shown], shown))
+    typer.echo(f"{len(fits)} profiles, fit_report.csv and latency.png in {out}")
+    if holdout > 0.0:
+        _print_held_out(check_held_out(calls, holdout))
+
+
+def _call_row(fit: CallFit) -> dict[str, object]:
+    row: dict[str, object] = {"model": fit.model, "sessions": fit.sessions, "calls": fit.calls}
+    for name, estimate in fit.parameters().items():
+        row[name] = estimate.value
+        row[f"{name}_se"] = estimate.error
+    row |= {
+        "output_family": fit.output.kind,
+        "output_ks": fit.output.ks,
+        "output_ad": fit.output.ad,
+        "output_aic_gain": fit.output.aic_gain,
+    }
+    return row
+
+
+def _print_held_out(check: HeldOut) -> None:
+    typer.echo(
+        f"held out: {check.sessions} sessions, {check.calls} calls; log density a call "
+        f"{check.conditional:.3f} given the tokens, {check.marginal:.3f} without "
+        f"({check.family}): {check.conditional - check.marginal:+.3f} nats"
+    )
+    console.print(frame_table(check.sums, list(check.sums.columns)))
+
+
+def predict(
+    directory: Path,
+    out: Path,
+    team_sizes: list[int],
+    replications: int,
+    workers: int,
+    topology: str | None,
+    protocol: str | None,
+    workload: str | None,
+) -> None:
+    """Simulate calibrated teams."""
+    check_writable(out)
+    changes = parse_changes(topology, protocol, workload)
+    with progress_bar("cells and sizes") as progress:
+        table = predict_directory(
+            directory, Target(team_sizes, changes), replications, workers or default_workers(), progress
+        )
+    pilot = pd.concat([cell.pilot for cell in read_calibration(directory)], ignore_index=True)
+    write_predictions(table, pilot, out)
+    console.print(_predicted(table))
+    typer.echo(f"{len(table)} simulated runs in {out}")
+
+
+def _predicted(table: pd.DataFrame) -> object:
+    """Return medians and 80 % intervals by mode and size."""
+    rows = []
+    for (mode, n), runs in table.groupby(["mode", "n_teammates"]):
+        row: dict[str, object] = {"mode": mode, "n": n}
+        for metric in ("wall_clock_seconds", "total_tokens", "total_rounds"):
+            low, middle, high = np.quantile(runs[metric], [0.1, 0.5, 0.9])
+            row[metric] = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"
+        row["success"] = float(runs["success"].mean())
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame_table(frame, list(frame.columns))
+
+
+def validate_predictions(predictions: Path, directory: Path, out: Path | None) -> None:
+    """Score predictions against real runs, print the table and draw the picture."""
+    table, pilot = read_predictions(predictions)
+    _show(validate(table, pilot, directory), out or predictions.parent)
+
+
+def _show(validation: Validation, out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        validation.cells.to_csv(out / "validation.csv", index=False)
+        save(validation_figure(validation), out / "validation")
+    except OSError as error:
+        raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
+    table = summary_table(validation)
+    table = table.set_index("metric").T.reset_index(names="mean over cells")
+    console.print(frame_table(table, list(table.columns)))
+    if validation.in_sample:
+        typer.echo("These team sizes were in the pilot: this is a check of fit, not of prediction.")
+    typer.echo(f"validation.csv and validation.png in {out}")
+
+
+def backtest(
+    directory: Path,
+    out: Path,
+    pilot_sizes: Sequence[int],
+    target_sizes: Sequence[int],
+    replications: int,
+    workers: int,
+) -> None:
+    """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
+    team = read_traces([directory], "llm_teams").team
+    assert team is not None
+    pilot = team.of_sizes(pilot_sizes)
+    team.of_sizes(target_sizes)
+    processes = workers or default_workers()
+    calibrate_team(pilot, out, directory.resolve().name, processes)
+    predictions = out / "predictions.parquet"
+    predict(out, predictions, list(target_sizes), replications, processes, None, None, None)
+    validate_predictions(predictions, directory, out)
