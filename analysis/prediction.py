@@ -45,6 +45,9 @@ COLUMNS = [*CELL, "n_teammates", "replication", *METRICS]
 MAPPED = ["wall_clock_seconds", "total_tokens", "total_rounds"]
 """Metrics that are carried over from pilot runs, on a log scale."""
 
+Adjust = Callable[[dict[str, Any]], dict[str, Any]]
+"""Changes a scenario document."""
+
 _PER_DRAW = 4
 """Replications for each draw of the parameters."""
 _MECHANISM_ALONE = 0.35
@@ -118,16 +121,21 @@ def predict_cells(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
     carry_over: bool = True,
+    adjust: Adjust | None = None,
 ) -> pd.DataFrame:
-    """Simulate calibrated cells at every team size; see `predict_directory`."""
+    """Simulate calibrated cells at every team size; see `predict_directory`.
+
+    `adjust` changes every scenario before it is simulated (for ablations); a function of a
+    module.
+    """
     jobs = []
     for number, cell in enumerate(cells):
         for n in target.team_sizes:
-            jobs.append(_Job(number, cell, int(n), target.changes, "target", replications))
+            jobs.append(_Job(number, cell, int(n), target.changes, "target", replications, adjust))
         if carry_over:
             for n in sorted(cell.pilot["n_teammates"].unique()):
                 if target.changes or n not in target.team_sizes:
-                    jobs.append(_Job(number, cell, int(n), {}, "pilot", replications))
+                    jobs.append(_Job(number, cell, int(n), {}, "pilot", replications, adjust))
     simulated = pd.concat(in_processes(_simulate, jobs, workers, progress), ignore_index=True)
     trust = _trust(cells, simulated) if carry_over else {}
     rng = np.random.default_rng(20261121)
@@ -154,6 +162,7 @@ class _Job:
     changes: Mapping[str, Any]
     kind: str
     replications: int
+    adjust: Adjust | None
 
 
 def _simulate(job: _Job) -> pd.DataFrame:
@@ -167,7 +176,7 @@ def _simulate(job: _Job) -> pd.DataFrame:
             row.blocked_claims,
             row.calls,
         )
-        for scenario in _draws(job.cell, job.n, job.changes, job.replications)
+        for scenario in _draws(job)
         for row in replicate(scenario)
     ]
     frame = pd.DataFrame(rows, columns=METRICS).head(job.replications)
@@ -205,14 +214,15 @@ def _mapping(text: str) -> Any:
         raise TeamsimError(f"{text!r} is no YAML: {error}") from None
 
 
-def _draws(
-    cell: Calibrated, n: int, changes: Mapping[str, Any], replications: int
-) -> list[Scenario]:
+def _draws(job: _Job) -> list[Scenario]:
     """Return scenarios of a cell, each with parameters drawn from their uncertainty."""
-    rng = np.random.default_rng([n, sum(cell.fit.name.encode())])
+    cell, changes = job.cell, job.changes
+    rng = np.random.default_rng([job.n, sum(cell.fit.name.encode())])
     scenarios = []
-    for draw in range(-(-replications // _PER_DRAW)):
-        document = cell.fit.draw(rng).scenario(cell.tasks, n)
+    for draw in range(-(-job.replications // _PER_DRAW)):
+        document = cell.fit.draw(rng).scenario(cell.tasks, job.n)
+        if job.adjust is not None:
+            document = job.adjust(document)
         document |= {"seed": draw, "replications": _PER_DRAW}
         for path, value in changes.items():
             *parents, last = path.split(".")

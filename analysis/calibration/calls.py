@@ -10,14 +10,14 @@ as they do in reality.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
-from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.families import Family, best_family
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
@@ -25,8 +25,10 @@ from simulator.distributions import Floats
 COEFFICIENTS = ("base_s", "uncached_s_per_1k", "cached_s_per_1k", "output_s_per_1k")
 HORIZON = 20
 """Length of the runs of consecutive calls that a fit is made for."""
-FEWEST = 200
-"""Calls below which an agent is not fitted: the tail of a residual needs more."""
+FEWEST = 30
+"""Calls below which a model is not fitted."""
+_FEWEST_PAIRS = 200
+"""Pairs of calls below which session effects cannot be told from chance."""
 
 _LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
 _START = np.log([1.0, 0.02, 0.01, 15.0, 0.15])
@@ -164,10 +166,15 @@ def usable(calls: pd.DataFrame) -> pd.DataFrame:
 
 
 def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
-    """Fit every model with enough calls (`FEWEST`) of a `usable` table, the largest first."""
+    """Fit every model with enough calls (`FEWEST`) of a `usable` table, the largest first.
+
+    What the tokens cost in time is pooled over the models: one with few calls borrows.
+    """
     counts = calls["model"].value_counts()
     models = counts[counts >= FEWEST].index
-    return [fit_model(calls[calls["model"] == model], str(model)) for model in models]
+    fits = [fit_model(calls[calls["model"] == model], str(model)) for model in models]
+    latencies = pool([fit.latency for fit in fits])
+    return [replace(fit, latency=each) for fit, each in zip(fits, latencies, strict=True)]
 
 
 def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
@@ -242,7 +249,7 @@ def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependen
         bounds = ([0.0, 0.0, 1.0], [4.0, 4.0, 60.0])
         return np.asarray(optimize.least_squares(misfit, [0.05, 0.1, 6.0], bounds=bounds).x)
 
-    if pairs.sum() < FEWEST:
+    if pairs.sum() < _FEWEST_PAIRS:
         return Dependence(Estimate.of(0.0), Estimate.of(0.0), 10.0)
     everything = np.ones(20)
     found = solve(everything)

@@ -59,6 +59,7 @@ def fit_cells(
     match: bool = True,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    pooled: bool = True,
 ) -> list[CellFit]:
     """Return the fit of every cell.
 
@@ -71,13 +72,15 @@ def fit_cells(
         Processes for that.
     progress : callable, optional
         Told ``(cells done, cells in all)``.
+    pooled : bool
+        Whether the cells of an agent and mode lend each other strength.
     """
     calls = observe(real)
     fits: list[CellFit] = []
     limits = {model: longest_reply_s(group) for model, group in calls.groupby("model_dir")}
-    for (model, _), runs in real.runs.groupby(AGENT, sort=True):
+    for key, runs in real.runs.groupby(AGENT if pooled else CELL, sort=True):
         mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        fits += _fit_agent(real, runs, mine, limits[model])
+        fits += _fit_agent(real, runs, mine, limits[key[0]])
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]

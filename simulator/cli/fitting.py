@@ -10,7 +10,7 @@ import pandas as pd
 import typer
 
 from analysis.calibration import fit_cells
-from analysis.calibration.calls import CallFit, fit_calls, usable
+from analysis.calibration.calls import FEWEST, CallFit, fit_calls, usable
 from analysis.calibration.cell import CellFit, safe_name
 from analysis.calibration.held_out import HeldOut, check_held_out
 from analysis.calibration.profiles import call_profile, pooled_fits, write_profile
@@ -89,7 +89,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list
     report = pd.DataFrame([fit.report() for fit in fits])
     name = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
     rows = pd.DataFrame({"cell": name, "runs": report["runs"], "calls": report["calls"]})
-    for column in ("base_s", "per_task_s", "error", "idle", "batch_persistence", "run_sigma"):
+    for column in ("base_s", "per_task_s", "error"):
         rows[column] = [
             f"{value:.3g} ± {error:.1g}"
             for value, error in zip(report[column], report[f"{column}_se"], strict=True)
@@ -113,7 +113,7 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
     fits = fit_calls(calls)
     if not fits:
         raise TeamsimError(
-            f"{source}: no model has 200 calls with known tokens; the most is "
+            f"{source}: no model has {FEWEST} calls with known tokens; the most is "
             f"{calls['model'].value_counts().max() if len(calls) else 0}"
         )
     rows = []
@@ -124,9 +124,8 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
     report = pd.DataFrame(rows)
     report.to_csv(out / "fit_report.csv", index=False)
     save(latency_figure(calls, fits), out / "latency")
-    shown = ["model", "sessions", "calls", "base_s", "output_s_per_1k", "residual_scale"]
-    shown += ["output_family", "output_ks", "output_session", "output_phase"]
-    console.print(frame_table(report[shown], shown))
+    shown = report[["model", "calls", "base_s", "output_s_per_1k", "residual_scale", "output_ks"]]
+    console.print(frame_table(shown, ["model", "calls", "base_s", "s/1k out", "scale", "KS"]))
     typer.echo(f"{len(fits)} profiles, fit_report.csv and latency.png in {out}")
     if holdout > 0.0:
         _print_held_out(check_held_out(calls, holdout))

@@ -1,0 +1,146 @@
+"""What each part of the calibrated model buys: predictions without it, scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.calibration import fit_cells
+from analysis.calibration.store import Calibrated, runs_of
+from analysis.prediction import Adjust, Target, predict_cells
+from analysis.traces.readers.llm_teams import TeamRuns
+from analysis.validation import validate
+
+
+def no_run_variation(document: dict[str, Any]) -> dict[str, Any]:
+    """Let all runs be alike: no effects of a run on durations, tokens or errors."""
+    cleaned: dict[str, Any] = _without(document, "run_sigma")
+    return cleaned
+
+
+def no_duplicates(document: dict[str, Any]) -> dict[str, Any]:
+    """Let claims be seen at once, so that nobody does the same work twice."""
+    if document["coordination"]["protocol"]["kind"] == "self_claim":
+        document["coordination"]["protocol"]["claims"] = "immediate"
+    return document
+
+
+def no_habits(document: dict[str, Any]) -> dict[str, Any]:
+    """Let agents decide anew at each call how much they take on and whether they idle."""
+    document["team"]["agent"]["batch_persistence"] = 0.0
+    document["team"]["agent"]["behaviour"]["idle_persistence"] = 0.0
+    return document
+
+
+def no_drafts(document: dict[str, Any]) -> dict[str, Any]:
+    """Let further attempts at a task take as much work as the first."""
+    document["team"]["agent"]["redo_work"] = 1.0
+    return document
+
+
+def no_output_limit(document: dict[str, Any]) -> dict[str, Any]:
+    """Let replies be of any length."""
+    document["team"]["agent"].pop("capacity", None)
+    document["team"]["agent"]["latency"].pop("most_s", None)
+    return document
+
+
+def no_joint_failures(document: dict[str, Any]) -> dict[str, Any]:
+    """Let the attempts of a call fail independently."""
+    document["team"]["agent"]["errors"]["call_correlation"] = 0.0
+    return document
+
+
+def no_blindness(document: dict[str, Any]) -> dict[str, Any]:
+    """Let agents pick only tasks that can start."""
+    document["team"]["agent"]["behaviour"].pop("blind_calls", None)
+    return document
+
+
+WITHOUT: dict[str, Adjust] = {
+    "run-level variation": no_run_variation,
+    "duplicates": no_duplicates,
+    "habits": no_habits,
+    "kept drafts": no_drafts,
+    "output limit": no_output_limit,
+    "joint failures": no_joint_failures,
+    "blindness to dependencies": no_blindness,
+}
+"""Parts of the mechanism, and how a scenario is changed to be without them."""
+
+
+def ablation_table(
+    pilot: TeamRuns,
+    truth: Path,
+    team_sizes: Sequence[int],
+    replications: int = 100,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Return the mean CRPS (log) of predictions with everything, and without each part.
+
+    Returns
+    -------
+    DataFrame
+        Index: what is left out; columns: the metrics, and ``success`` (Brier score).
+    """
+    fits = fit_cells(pilot, workers=workers)
+    cells = _calibrated(pilot, fits)
+    alone = _calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
+    certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.pilot) for cell in cells]  # type: ignore[arg-type]
+    variants: list[tuple[str, list[Calibrated], dict[str, Any]]] = [
+        ("nothing", cells, {}),
+        *((name, cells, {"adjust": adjust}) for name, adjust in WITHOUT.items()),
+        ("pooling over cells", alone, {}),
+        ("parameter uncertainty", certain, {}),
+        ("runs carried over", cells, {"carry_over": False}),
+    ]
+    rows = {}
+    target = Target(team_sizes, {})
+    for i, (name, used, options) in enumerate(variants):
+        table = predict_cells(used, target, replications, workers, **options)
+        known = pd.concat([cell.pilot for cell in used], ignore_index=True)
+        rows[name] = validate(table, known, truth).summary.set_index("metric")["predicted"]
+        if progress is not None:
+            progress(i + 1, len(variants))
+    result = pd.DataFrame(rows).T
+    result.index.name = "without"
+    return result
+
+
+class _Certain:
+    """A fit whose draws are all the estimate itself."""
+
+    def __init__(self, fit: Any) -> None:
+        self._fit = fit
+
+    def draw(self, rng: Any) -> Any:
+        """Return the estimate."""
+        return self._fit
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._fit, name)
+
+
+def _calibrated(pilot: TeamRuns, fits: Sequence[Any]) -> list[Calibrated]:
+    return [
+        Calibrated(
+            fit,
+            pilot.tasks[fit.cell["task_type"], fit.cell["p_label"]],
+            runs_of(pilot.runs, fit.cell),
+        )
+        for fit in fits
+    ]
+
+
+def _without(node: Any, name: str) -> Any:
+    if isinstance(node, dict):
+        return {key: _without(value, name) for key, value in node.items() if key != name}
+    if isinstance(node, list):
+        return [_without(value, name) for value in node]
+    return node
