@@ -82,7 +82,9 @@ def statistics(runs: pd.DataFrame) -> dict[str, float]:
         )
     for metric, label in (("wall_clock_seconds", "time"), ("total_tokens", "tokens")):
         for n in (1, largest):
-            found[f"{label}, self-claimed over pre-assigned, n = {n}"] = _mode_ratio(runs, metric, n)
+            found[f"{label}, self-claimed over pre-assigned, n = {n}"] = _mode_ratio(
+                runs, metric, n
+            )
     teams = runs[runs["n_teammates"] > 1]
     for is_claim, name in ((False, _NAMES[False]), (True, _NAMES[True])):
         mine = runs[claims == is_claim]
@@ -101,7 +103,9 @@ def statistics(runs: pd.DataFrame) -> dict[str, float]:
         )
     for n in range(2, largest + 1):
         some = runs[claims & (runs["n_teammates"] == n)]
-        found[f"concurrent writes at n = {n}, self-claimed"] = float(some["concurrent_writes"].mean())
+        found[f"concurrent writes at n = {n}, self-claimed"] = float(
+            some["concurrent_writes"].mean()
+        )
     found["replies, exponent in n, self-claimed"] = _exponent(runs[claims], "calls")
     found["tokens, exponent in n, self-claimed"] = _exponent(runs[claims], "total_tokens")
     return found
@@ -109,7 +113,9 @@ def statistics(runs: pd.DataFrame) -> dict[str, float]:
 
 def _over_one_agent(runs: pd.DataFrame) -> pd.DataFrame:
     """Return for each run of a team its speed-up and token multiplier over one agent's mean."""
-    alone = runs[runs["n_teammates"] == 1].groupby(CELL)[["wall_clock_seconds", "total_tokens"]].mean()
+    alone = (
+        runs[runs["n_teammates"] == 1].groupby(CELL)[["wall_clock_seconds", "total_tokens"]].mean()
+    )
     teams = runs[runs["n_teammates"] > 1].merge(
         alone.rename(columns={"wall_clock_seconds": "wall_1", "total_tokens": "tokens_1"}),
         left_on=CELL,
@@ -140,11 +146,13 @@ def _geometric_mean(values: pd.Series) -> float:
 
 def _exponent(runs: pd.DataFrame, metric: str) -> float:
     """Return the slope of log metric in log n within cells."""
-    logs = np.log(np.maximum(runs[metric].astype(float), 1e-9))
-    sizes = np.log(runs["n_teammates"].astype(float))
-    cells = [runs[name] for name in CELL]
-    x = sizes - sizes.groupby(cells).transform("mean")
-    y = logs - logs.groupby(cells).transform("mean")
+    logs = pd.DataFrame(
+        {
+            "x": np.log(runs["n_teammates"].to_numpy(dtype=float)),
+            "y": np.log(np.maximum(runs[metric].to_numpy(dtype=float), 1e-9)),
+        }
+    )
+    cell = runs.groupby(CELL).ngroup().to_numpy()
+    within = logs - logs.groupby(cell).transform("mean")
+    x, y = within["x"].to_numpy(), within["y"].to_numpy()
     return float((x * y).sum() / (x**2).sum()) if (x**2).sum() > 0 else float("nan")
-
-

@@ -147,8 +147,8 @@ def predict_cells(
             if carry_over:
                 differs = bool(target.changes)
                 here = _carried_over(cell.pilot, mine, here, int(n), differs, trust, rng)
-            known = {**cell.fit.cell, "n_teammates": int(n), "replication": np.arange(len(here))}
-            parts.append(here.assign(**known)[COLUMNS])
+            here = here.assign(**cell.fit.cell).assign(n_teammates=int(n))
+            parts.append(here.assign(replication=np.arange(len(here)))[COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
 
@@ -299,7 +299,7 @@ def _of_size(simulated: pd.DataFrame, size: int, differs: bool) -> pd.DataFrame:
 
 
 def _change(values: Floats, before: Floats, after: Floats) -> Floats:
-    """Return by how much the quantiles at the ranks of `values` in `before` are other in `after`."""
+    """Return the change from `before` to `after` at the ranks that `values` have in `before`."""
     ordered = np.sort(before)
     middle = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
     rank = np.clip(middle / (2.0 * len(ordered)), 0.02, 0.98)
@@ -322,12 +322,13 @@ def _success(
     """
     target = _logit(here["success"])
     odds = {}
-    for size, runs in pilot.groupby("n_teammates"):
+    for size in pilot["n_teammates"].unique().tolist():
+        runs = pilot[pilot["n_teammates"] == size]
         there = _of_size(simulated, int(size), differs)
         odds[size] = _logit(runs["success"]) + target - _logit(there["success"])
     probability = 1.0 / (1.0 + np.exp(-pilot["n_teammates"].map(odds).to_numpy()))
     carried = rng.random(len(here)) < probability[chosen]
-    return np.where(alone, here["success"].to_numpy(dtype=bool), carried)
+    return np.asarray(np.where(alone, here["success"].to_numpy(dtype=bool), carried))
 
 
 def _logit(happened: pd.Series) -> float:
@@ -336,11 +337,11 @@ def _logit(happened: pd.Series) -> float:
 
 
 def _logs(runs: pd.DataFrame, metric: str) -> Floats:
-    return np.log(np.maximum(runs[metric].to_numpy(dtype=float), 1e-9))
+    return np.asarray(np.log(np.maximum(runs[metric].to_numpy(dtype=float), 1e-9)))
 
 
 def _of_pilot(pilot: pd.DataFrame, metric: str) -> Floats:
     if metric == "total_tokens":
         total = pilot["total_input_tokens"] + pilot["total_output_tokens"]
-        return total.to_numpy(dtype=float)
-    return pilot[metric].to_numpy(dtype=float)
+        return np.asarray(total, dtype=np.float64)
+    return np.asarray(pilot[metric], dtype=np.float64)

@@ -39,7 +39,9 @@ def real(team: TeamRuns) -> Compared:
     """Return real runs in the common columns."""
     calls = observe(team)
     by_round = calls.groupby(["run_dir", "round"]).agg(
-        done=("completed", "sum"), longest=("latency_s", "max"), mean=("latency_s", "mean"),
+        done=("completed", "sum"),
+        longest=("latency_s", "max"),
+        mean=("latency_s", "mean"),
         agents=("agent", "size"),
     )
     together = by_round[by_round["agents"] > 1]
@@ -52,7 +54,9 @@ def real(team: TeamRuns) -> Compared:
         total_tokens=team.runs["total_input_tokens"] + team.runs["total_output_tokens"]
     ).set_index("run_dir")
     runs = runs.join(by_run).assign(straggler_gap_s=gap, idle_rounds=idle_rounds)
-    shown = calls.rename(columns={"attempts": "tasks"})[[*CELL, "n_teammates", "latency_s", "tasks"]]
+    shown = calls.rename(columns={"attempts": "tasks"})[
+        [*CELL, "n_teammates", "latency_s", "tasks"]
+    ]
     return Compared(runs.reset_index()[_RUN_COLUMNS], shown)
 
 
@@ -132,11 +136,9 @@ def _simulate(job: _Job) -> tuple[pd.DataFrame, pd.DataFrame]:
         )
         if trace is not None:
             calls += _calls(trace)
-    known = {**job.cell.fit.cell, "n_teammates": job.n}
-    return (
-        pd.DataFrame(rows, columns=_MEASURED).assign(**known)[_RUN_COLUMNS],
-        pd.DataFrame(calls, columns=["latency_s", "tasks"]).assign(**known),
-    )
+    runs = pd.DataFrame(rows, columns=_MEASURED).assign(**job.cell.fit.cell)
+    shown = pd.DataFrame(calls, columns=["latency_s", "tasks"]).assign(**job.cell.fit.cell)
+    return runs.assign(n_teammates=job.n)[_RUN_COLUMNS], shown.assign(n_teammates=job.n)
 
 
 def _calls(trace: Trace) -> list[tuple[float, int]]:

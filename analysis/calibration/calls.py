@@ -145,7 +145,9 @@ def usable(calls: pd.DataFrame) -> pd.DataFrame:
     status = calls["status"].fillna("ok")
     frame = pd.DataFrame(
         {
-            "session": calls["run_id"].astype(str) + "\x1f" + calls["agent_id"].fillna("").astype(str),
+            "session": calls["run_id"].astype(str)
+            + "\x1f"
+            + calls["agent_id"].fillna("").astype(str),
             "model": calls["response_model"].fillna(calls["request_model"]),
             "duration_s": duration,
             "input": calls["input_tokens"],
@@ -155,7 +157,9 @@ def usable(calls: pd.DataFrame) -> pd.DataFrame:
             "ok": status.isin(["ok", "timeout", "cancelled"]),
         }
     )
-    is_chat = calls["operation_name"].fillna("chat").isin(["chat", "text_completion", "generate_content"])
+    is_chat = (
+        calls["operation_name"].fillna("chat").isin(["chat", "text_completion", "generate_content"])
+    )
     counted = calls["quality_tokens"].fillna("exact") != "placeholder"
     known = frame[["model", "duration_s", "input", "output"]].notna().all(axis=1)
     frame = frame[is_chat & counted & known & frame["ok"] & (frame["duration_s"] > 0)]
@@ -215,7 +219,8 @@ def run_weights(calls: pd.DataFrame) -> Floats:
     size = groups.transform("size").to_numpy()
     to_edge = np.minimum(place + 1, size - place)
     possible = np.maximum(size - HORIZON + 1, 1)
-    return np.minimum(np.minimum(to_edge, HORIZON), possible).astype(float)
+    held = np.minimum(np.minimum(to_edge, HORIZON), possible)
+    return np.asarray(held, dtype=np.float64)
 
 
 def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependence:
@@ -305,7 +310,9 @@ def _fit_latency(calls: pd.DataFrame) -> VectorFit:
         return penalty - float(_log_density(at, calls).sum())
 
     fit = optimize.minimize(loss, _START, method="L-BFGS-B")
-    fit = optimize.minimize(loss, fit.x, method="Nelder-Mead", options={"maxiter": 400, "xatol": 1e-4})
+    fit = optimize.minimize(
+        loss, fit.x, method="Nelder-Mead", options={"maxiter": 400, "xatol": 1e-4}
+    )
     return VectorFit(fit.x, _covariance(fit.x, calls))
 
 
@@ -314,7 +321,8 @@ def _covariance(at: Floats, calls: pd.DataFrame) -> Floats:
     step = 1e-4
     scores = np.column_stack(
         [
-            (_log_density(at + step * unit, calls) - _log_density(at - step * unit, calls)) / (2 * step)
+            (_log_density(at + step * unit, calls) - _log_density(at - step * unit, calls))
+            / (2 * step)
             for unit in np.eye(len(at))
         ]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,8 +65,8 @@ class CellFit:
     """Probability that a reply that was cut off is of no use."""
     overhead_s: float
     tokens: TokenFit
-    deference: Probability = Estimate(0.0, 0.0)
-    noise: Probability = Estimate(0.5, 0.0)
+    deference: Probability = field(default_factory=lambda: Estimate(0.0, 0.0))
+    noise: Probability = field(default_factory=lambda: Estimate(0.5, 0.0))
 
     @property
     def name(self) -> str:
@@ -184,7 +184,7 @@ class CellFit:
             "per_task_s": self.latency.estimate(1, "log"),
             "hand_in": self.latency.estimate(2, "log"),
             "redo_work": self.redo,
-            "residual_scale": self.residual.scale,
+            "residual_sd": self.residual.sd,
             "run_sigma": self.residual.run_sigma,
             "idle_s": self.idle_median.estimate(0, "log"),
             "idle_first": self.idle_first,

@@ -77,10 +77,10 @@ def fit_cells(
     """
     calls = observe(real)
     fits: list[CellFit] = []
-    limits = {model: longest_reply_s(group) for model, group in calls.groupby("model_dir")}
+    limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     for key, runs in real.runs.groupby(AGENT if pooled else CELL, sort=True):
         mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        fits += _fit_agent(real, runs, mine, limits[key[0]])
+        fits += _fit_agent(real, runs, mine, limits[str(key[0])])
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
@@ -91,14 +91,14 @@ def fit_pooled(real: TeamRuns) -> list[CellFit]:
     """Return one fit for each agent and mode, its cells taken as one."""
     names = ["task_type", "p_label"]
     calls = observe(real)
-    limits = {model: longest_reply_s(group) for model, group in calls.groupby("model_dir")}
+    limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     everything = dict.fromkeys(names, "all")
     calls = calls.assign(**everything)
     runs = real.runs.assign(**everything)
     fits: list[CellFit] = []
     for (model, _), mine in runs.groupby(AGENT, sort=True):
         theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
-        fits += _fit_agent(replace(real, runs=runs), mine, theirs, limits[model])
+        fits += _fit_agent(replace(real, runs=runs), mine, theirs, limits[str(model)])
     return fits
 
 
@@ -202,12 +202,19 @@ def _residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> li
 
 def _idle_latencies(idle: Sequence[pd.DataFrame]) -> tuple[list[VectorFit], list[Residual]]:
     """Return the log of the median length of idle calls, pooled, and their common residual."""
-    logs = [np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S)) for calls in idle]
+    logs = [
+        np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S)) for calls in idle
+    ]
     known = [each for each in logs if len(each)]
     if sum(len(each) for each in known) < 3:
         unseen = VectorFit(np.log([_UNSEEN_IDLE_S]), np.asarray([[0.25]]))
         spread = Residual(
-            "lognormal", Estimate.of(_UNSEEN_SIGMA, 0.3, "log"), Estimate.of(0.0), np.nan, np.nan, 0.0
+            "lognormal",
+            Estimate.of(_UNSEEN_SIGMA, 0.3, "log"),
+            Estimate.of(0.0),
+            np.nan,
+            np.nan,
+            0.0,
         )
         return [unseen] * len(idle), [spread] * len(idle)
     everything = np.concatenate(known)
@@ -279,8 +286,9 @@ def _redo_share(calls: pd.DataFrame, latency: VectorFit) -> Share:
 def _error_share(calls: pd.DataFrame) -> Share:
     """Return the attempts that failed of those that could have succeeded."""
     table = calls[["tried", "completed"]].groupby(calls["run_dir"].to_numpy()).sum()
-    tried = np.maximum(table["tried"], table["completed"]).to_numpy(dtype=float)
-    return Share(tried - table["completed"].to_numpy(dtype=float), tried)
+    completed = table["completed"].to_numpy(dtype=float)
+    tried = np.maximum(table["tried"].to_numpy(dtype=float), completed)
+    return Share(tried - completed, tried)
 
 
 def _run_sigma(shares: Sequence[Share]) -> Estimate:
@@ -305,8 +313,9 @@ def _call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
     Two attempts both do with its square, which is their intra-class correlation (moments).
     """
     calls = pd.concat(working)
-    tried = np.maximum(calls["tried"], calls["completed"]).to_numpy(dtype=float)
-    failed = tried - calls["completed"].to_numpy(dtype=float)
+    completed = calls["completed"].to_numpy(dtype=float)
+    tried = np.maximum(calls["tried"].to_numpy(dtype=float), completed)
+    failed = tried - completed
     several = tried > 1
     t, f = tried[several], failed[several]
     if not several.any() or not 0 < f.sum() < t.sum():

@@ -1,9 +1,10 @@
 """Parameters with their uncertainty, and partial pooling of those of similar cells.
 
 An estimate is normal on the scale of its link: the logarithm of what is positive, the logit of
-a probability. Cells lend each other strength by empirical Bayes: the spread of the true values
-between cells is what their estimates vary beyond their own errors (DerSimonian & Laird 1986;
-Efron & Morris 1975), so that a cell of few or odd runs moves towards the others.
+a probability, the square of a standard deviation that may be 0. Cells lend each other strength
+by empirical Bayes: the spread of the true values between cells is what their estimates vary
+beyond their own errors (DerSimonian & Laird 1986; Efron & Morris 1975), so that a cell of few
+or odd runs moves towards the others.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from scipy import optimize, special, stats
 
 from simulator.distributions import Floats
 
-Link = Literal["identity", "log", "logit"]
+Link = Literal["identity", "log", "logit", "square"]
 
 _EDGE = 1e-6
 """Nearest that a probability comes to 0 or 1."""
@@ -57,7 +58,7 @@ def _forward(value: float, link: Link) -> float:
         return float(np.log(max(value, 1e-12)))
     if link == "logit":
         return float(special.logit(np.clip(value, _EDGE, 1.0 - _EDGE)))
-    return value
+    return value**2 if link == "square" else value
 
 
 def _backward(at: float, link: Link) -> float:
@@ -65,7 +66,7 @@ def _backward(at: float, link: Link) -> float:
         return float(np.exp(at))
     if link == "logit":
         return float(special.expit(at))
-    return at
+    return float(np.sqrt(max(0.0, at))) if link == "square" else at
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +129,7 @@ def pool(fits: Sequence[VectorFit]) -> list[VectorFit]:
         gain = between @ np.linalg.pinv(between + fit.covariance)
         rest = np.eye(len(centre)) - gain
         about = rest @ _variance_of_centre(fits, between) @ rest.T
-        pooled.append(
-            VectorFit(centre + gain @ (fit.at - centre), gain @ fit.covariance + about)
-        )
+        pooled.append(VectorFit(centre + gain @ (fit.at - centre), gain @ fit.covariance + about))
     return pooled
 
 
@@ -164,7 +163,9 @@ def median_of_logit_normal(mean: float, sigma: float) -> float:
     def excess(centre: float) -> float:
         return float(_WEIGHTS @ special.expit(centre + sigma * _NODES)) - mean
 
-    centre = optimize.brentq(excess, special.logit(mean) - 10.0 * sigma, special.logit(mean) + 10.0 * sigma)
+    centre = optimize.brentq(
+        excess, special.logit(mean) - 10.0 * sigma, special.logit(mean) + 10.0 * sigma
+    )
     return float(special.expit(centre))
 
 
@@ -233,6 +234,9 @@ def pool_shares(shares: Sequence[Share]) -> list[BetaEstimate]:
     Trials of one run that go alike count as fewer (`design_effect`).
     """
     effect = design_effect(shares)
+    if len(shares) == 1:  # nobody to borrow from: Jeffreys' prior
+        h, n = float(shares[0].hits.sum()) / effect, float(shares[0].trials.sum()) / effect
+        return [BetaEstimate(h + 0.5, n - h + 0.5)]
     hits = np.asarray([share.hits.sum() for share in shares]) / effect
     trials = np.asarray([share.trials.sum() for share in shares]) / effect
     strength = concentration(np.stack([hits, trials - hits], axis=1))

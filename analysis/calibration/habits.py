@@ -17,12 +17,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import special
 
 from simulator.distributions import Floats
 
 Ints = npt.NDArray[np.int64]
 
 _STEPS = 40
+_FIRST_BLOCKED = 0.3
+"""Probability that a blind call is blocked that takes no more tasks than could start."""
 _SLIP = 0.01
 """Probability of a call that fits no habit: logs are not perfect."""
 
@@ -140,7 +143,42 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
             prior.blind[1] + float(saw[tells].sum()),
         )
         stays, blind = _mean(kept), _mean(blindly)
+    chance = blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
+    padded[agent, turn] = chance
+    kept = _as_sure_as_told(kept, padded, _normal(first), _normal(later))
     return Habits(prior.sizes, first, later, kept, blindly)
+
+
+def _as_sure_as_told(
+    kept: tuple[float, float], chance: Floats, first: Floats, later: Floats
+) -> tuple[float, float]:
+    """Return the beta parameters of the persistence with the error its likelihood gives it.
+
+    The expected counts of the hidden states count as if they had been seen; the curvature of
+    the likelihood (over the logit) does not.
+    """
+    p = _mean(kept)
+    step = 0.1
+    centre = np.log(p / (1.0 - p))
+    around = [
+        _log_likelihood(chance, first, later, float(special.expit(centre + move)))
+        for move in (-step, 0.0, step)
+    ]
+    curvature = -(around[0] - 2.0 * around[1] + around[2]) / step**2
+    told = curvature / (p * (1.0 - p)) - 1.0  # of a beta with that variance on the logit
+    total = float(np.clip(told, 1.0, sum(kept)))
+    return p * total, (1.0 - p) * total
+
+
+def _log_likelihood(chance: Floats, first: Floats, later: Floats, stays: float) -> float:
+    prediction: Floats = np.broadcast_to(first, chance[:, 0].shape)
+    total = 0.0
+    for t in range(chance.shape[1]):
+        joint = prediction * chance[:, t]
+        scale = joint.sum(axis=1)
+        total += float(np.log(scale).sum())
+        prediction = stays * joint / scale[:, None] + (1.0 - stays) * later
+    return total
 
 
 @dataclass(frozen=True)
@@ -160,8 +198,9 @@ def _emissions(calls: pd.DataFrame, sizes: Ints) -> _Emissions:
     ready = np.clip(calls["ready"].to_numpy(dtype=np.int64), 1, left)
     differ = left > ready
     seeing = _takes(taken, ready, sizes) * (1.0 - blocked)[:, None]
-    # A habit of 1 takes what is listed first, which can start as likely as not.
-    shows = np.where((sizes == 1)[None, :], 0.5, np.where(blocked[:, None], 1.0, 0.05))
+    # Who takes no more than could start may have taken just that; who takes more has not.
+    within = np.where(blocked[:, None], _FIRST_BLOCKED, 1.0 - _FIRST_BLOCKED)
+    shows = np.where(sizes <= ready[:, None], within, np.where(blocked[:, None], 1.0, 0.05))
     blind = _takes(taken, left, sizes) * np.where(differ[:, None], shows, 1.0 - blocked[:, None])
     return _Emissions(blind, seeing, differ)
 

@@ -84,13 +84,13 @@ def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
     held = held[held["model"].isin(models)]
     fitted_on = fitted_on[fitted_on["model"].isin(models)]
     if held.empty:
-        raise TeamsimError("too few calls: no model has enough in the fitted and in the other sessions")
+        raise TeamsimError(
+            "too few calls: no model has enough in the fitted and in the other sessions"
+        )
     conditional = np.concatenate(
         [fit.log_likelihood(held[held["model"] == fit.model]) for fit in fits]
     )
-    family, marginal = best_marginal(
-        fitted_on.assign(model="all"), held.assign(model="all")
-    )
+    family, marginal = best_marginal(fitted_on.assign(model="all"), held.assign(model="all"))
     simulated = {fit.model: simulated_sums(fit) for fit in fits}
     rows = [
         _sums(name, some, simulated) for name, some in (("fitted", fitted_on), ("held out", held))

@@ -6,7 +6,7 @@ tasks are written, `other` ones are only claimed or handed in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,12 @@ class Residual:
     ad: float
     aic_gain: float
 
+    @property
+    def sd(self) -> Estimate:
+        """Standard deviation of the logarithm within runs."""
+        factor = 1.0 if self.kind == "lognormal" else float(np.pi / np.sqrt(3.0))
+        return Estimate(self.scale.at + float(np.log(factor)), self.scale.error, self.scale.link)
+
     def draw(self, rng: np.random.Generator) -> Residual:
         """Return a residual drawn from the uncertainty."""
         return replace(self, scale=self.scale.draw(rng), run_sigma=self.run_sigma.draw(rng))
@@ -69,8 +75,8 @@ class Residual:
 def fit_latencies(cells: Sequence[pd.DataFrame]) -> list[VectorFit]:
     """Fit the working calls of similar cells, each by itself and then pooled.
 
-    Soft-L1 least squares on the logarithm, since a few calls hang for minutes; covariances are
-    robust to calls of one run going alike (the sandwich estimator by run).
+    Least squares on the logarithm with a random effect of the run and a loss that is soft far
+    out, since a few calls hang for minutes.
 
     Parameters
     ----------
@@ -85,9 +91,7 @@ def fit_latencies(cells: Sequence[pd.DataFrame]) -> list[VectorFit]:
     everything = pd.concat(cells, ignore_index=True)
     seconds = np.maximum(everything["latency_s"].to_numpy(dtype=float), FASTEST_S)
     tasks = everything["edited"] + everything["other"]
-    start = np.log(
-        [max(0.1, 0.3 * np.median(seconds)), 0.5 * np.median(seconds / tasks), 0.2]
-    )
+    start = np.log([max(0.1, 0.3 * np.median(seconds)), 0.5 * np.median(seconds / tasks), 0.2])
     vague = _fit(everything, start, np.full(3, 3.0))
     return pool([_fit(cell, vague.at, _WEAK) for cell in cells])
 
@@ -100,32 +104,63 @@ def mean_log_seconds(at: Floats, calls: pd.DataFrame) -> Floats:
 
 
 def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
+    """Fit by penalised least squares with a random effect of the run.
+
+    The effect is taken out by quasi-demeaning (generalised least squares; Fuller & Battese
+    1973), since calls of a run go alike and some runs have ten times the calls of others.
+    """
     logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
-
-    def misfit(at: Floats) -> Floats:
-        return np.asarray(logs - mean_log_seconds(at, calls))
-
-    def objective(at: Floats) -> Floats:
-        return np.concatenate([misfit(at) / 0.5, (at - centre) / spread])
-
+    runs = calls["run_dir"].astype(str)
     upper = np.asarray([np.inf, np.inf, 1e-9])
-    start = np.minimum(centre, upper - 1e-6)
-    fit = optimize.least_squares(
-        objective, start, bounds=(-np.inf, upper), loss="soft_l1", max_nfev=200
-    )
-    return VectorFit(fit.x, _sandwich(fit, calls["run_dir"], spread))
+    at = np.minimum(centre, upper - 1e-6)
+    demean = _quasi_demeaning(runs, 0.0)
+    scale = 0.5
+    for _ in range(3):
+
+        def misfit(x: Floats, demean: Transform = demean) -> Floats:
+            return demean(np.asarray(logs - mean_log_seconds(x, calls)))
+
+        def objective(x: Floats, misfit: Transform = misfit, scale: float = scale) -> Floats:
+            return np.concatenate([misfit(x) / scale, (x - centre) / spread])
+
+        # Only what is far out is taken for a hung call: the loss is quadratic up to three sigma.
+        fit = optimize.least_squares(
+            objective, at, bounds=(-np.inf, upper), loss="soft_l1", f_scale=3.0, max_nfev=200
+        )
+        at = fit.x
+        raw = logs - mean_log_seconds(at, calls)
+        effect = between_runs(raw - np.median(raw), runs).value
+        within = max(0.05, within_runs(raw, runs))
+        demean = _quasi_demeaning(runs, (effect / within) ** 2)
+        scale = within
+    # The Jacobian that scipy returns makes J'J the Hessian of the loss.
+    slope = np.asarray(fit.jac)
+    return VectorFit(at, np.linalg.inv(slope.T @ slope))
 
 
-def _sandwich(fit: Any, runs: pd.Series, spread: Floats) -> Floats:
-    """Return the covariance of a penalised fit, calls clustered by run."""
-    n = len(runs)
-    residual, slope = fit.fun[:n], fit.jac[:n]
-    weight = 1.0 / np.sqrt(1.0 + residual**2)  # of soft L1
-    bread = np.linalg.inv((slope * weight[:, None]).T @ slope + np.diag(spread**-2.0))
-    scores = pd.DataFrame(slope * (weight * residual)[:, None]).groupby(runs.to_numpy()).sum()
-    k = len(scores)
-    meat = scores.to_numpy().T @ scores.to_numpy() * (k / max(1, k - 1))
-    return np.asarray(bread @ (meat + np.diag(spread**-2.0)) @ bread)
+Transform = Callable[[Floats], Floats]
+
+
+def _quasi_demeaning(runs: pd.Series, ratio: float) -> Transform:
+    """Return what takes a random run effect, of `ratio` times the variance within, out."""
+    group = pd.factorize(runs)[0]
+    sizes = np.bincount(group)
+    share = (1.0 - 1.0 / np.sqrt(1.0 + sizes * ratio))[group]
+
+    def demean(values: Floats) -> Floats:
+        means = np.bincount(group, values) / sizes
+        return np.asarray(values - share * means[group])
+
+    return demean
+
+
+def within_runs(logs: Floats, runs: pd.Series) -> float:
+    """Return the standard deviation within runs; that of all where no run has two."""
+    group = pd.factorize(runs)[0]
+    sizes = np.bincount(group)
+    rest = logs - (np.bincount(group, logs) / sizes)[group]
+    freedom = len(logs) - len(sizes)
+    return float(np.sqrt((rest**2).sum() / freedom)) if freedom > 0 else float(logs.std())
 
 
 def fit_residual(logs: Floats, runs: pd.Series) -> Residual:
@@ -138,18 +173,19 @@ def fit_residual(logs: Floats, runs: pd.Series) -> Residual:
         The run of each.
     """
     run_sigma = between_runs(logs, runs)
-    within = logs
-    if run_sigma.value > 0.005:
-        groups = pd.Series(logs).groupby(runs.to_numpy())
-        means, sizes = groups.transform("mean").to_numpy(), groups.transform("size").to_numpy()
-        kept = run_sigma.value**2 / (run_sigma.value**2 + logs.var() / sizes)
-        within = logs - means * kept  # shrunk (BLUP)
+    sizes = runs.groupby(runs.to_numpy()).transform("size").to_numpy()
+    several = sizes > 1
+    within, freedom = logs, float(len(logs))
+    if several.sum() > 30:
+        kept = pd.Series(logs[several])
+        means = kept.groupby(runs.to_numpy()[several]).transform("mean").to_numpy()
+        freedom = float(several.sum()) - float((1.0 / sizes[several]).sum())
+        within = (kept.to_numpy() - means) * np.sqrt(several.sum() / freedom)
         within = within - np.median(within)
     scales = {
-        "lognormal": max(0.01, 1.4826 * float(np.median(np.abs(within)))),
+        "lognormal": max(0.01, float(np.sqrt(np.mean(within**2)))),
         "log_logistic": max(0.01, float(stats.logistic.fit(within, floc=0.0)[1])),
     }
-    scales["lognormal"] = max(scales["lognormal"], float(np.sqrt(np.mean(within**2))))
     laws = {
         "lognormal": stats.norm(scale=scales["lognormal"]),
         "log_logistic": stats.logistic(scale=scales["log_logistic"]),
@@ -157,7 +193,7 @@ def fit_residual(logs: Floats, runs: pd.Series) -> Residual:
     aic = {name: -2.0 * float(law.logpdf(within).sum()) for name, law in laws.items()}
     best = min(aic, key=lambda name: aic[name])
     # Both scales have Fisher information of about 2 n / scale^2 (1.43 n for the logistic).
-    error = 1.0 / np.sqrt((2.0 if best == "lognormal" else 1.43) * max(len(within), 1))
+    error = 1.0 / np.sqrt((2.0 if best == "lognormal" else 1.43) * max(freedom, 1.0))
     return Residual(
         best,
         Estimate.of(scales[best], error, "log"),
@@ -177,18 +213,26 @@ def anderson_darling(probabilities: Floats) -> float:
 
 
 def between_runs(logs: Floats, runs: pd.Series) -> Estimate:
-    """Return the standard deviation between runs (ANOVA estimator, unbalanced, not below 0)."""
-    groups = pd.Series(logs).groupby(runs.to_numpy())
-    sizes, means = groups.size().to_numpy(dtype=float), groups.mean().to_numpy()
+    """Return the standard deviation between runs (Paule & Mandel 1982, not below 0)."""
+    group = pd.factorize(runs)[0]
+    sizes = np.bincount(group).astype(float)
+    means = np.bincount(group, logs) / sizes
     k, n = len(sizes), float(sizes.sum())
     if k < 3 or n - k < 3:
         return Estimate.of(0.0)
-    within = float(((logs - groups.transform("mean").to_numpy()) ** 2).sum()) / (n - k)
-    between = float((sizes * (means - logs.mean()) ** 2).sum()) / (k - 1)
-    typical = (n - float((sizes**2).sum()) / n) / (k - 1)
-    sigma = float(np.sqrt(max(0.0, (between - within) / typical)))
-    if sigma == 0.0:
-        return Estimate.of(0.0)
-    # Delta method from the chi-squared spread of the mean square between runs.
-    error = between / typical * np.sqrt(2.0 / (k - 1)) / (2.0 * sigma**2)
-    return Estimate.of(sigma, min(1.0, error), "log")
+    noise = within_runs(logs, runs) ** 2 / sizes
+
+    def excess(variance: float) -> float:
+        weights = 1.0 / (variance + noise)
+        centre = (weights * means).sum() / weights.sum()
+        return float((weights * (means - centre) ** 2).sum()) - (k - 1)
+
+    spread = np.sqrt(2.0 / ((1.0 / noise) ** 2).sum())
+    if excess(0.0) <= 0.0:
+        return Estimate(0.0, float(spread), "square")
+    top = float(means.var()) * 10.0 + 1e-6
+    variance = float(optimize.brentq(excess, 0.0, top)) if excess(top) < 0 else top
+    spread = np.sqrt(2.0 / ((1.0 / (variance + noise)) ** 2).sum())
+    if variance > 1.5 * spread:  # far from 0 a variance is skew, its logarithm is not
+        return Estimate.of(float(np.sqrt(variance)), float(spread / (2.0 * variance)), "log")
+    return Estimate(variance, float(spread), "square")

@@ -2,8 +2,8 @@
 
 Agents that claim tasks themselves attempt ``max(new files, claims + blocked claims,
 completions)`` in a reply, or what they edit if that is nothing: duplicates and blocked claims
-are attempts too. Pre-assigned agents own their tasks: a reply attempts what it completes or, if
-it completes nothing, what it edits; what it edits after its tasks are done is no attempt at them.
+are attempts too. Pre-assigned agents own their tasks: a reply attempts what it edits or
+completes; what it edits beyond the tasks that are left is no attempt at them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     * ``written``: files that somebody had edited before the round, ``work``: files edited;
     * ``is_idle``; ``could_work``: whether there was certainly something for it to do (who
       claims in a team may rightly leave what is open to others); ``was_idle``: whether its
-      call before was idle, and ``is_first``, whether there was none; ``is_lost``: nobody's yet, see `mark_lost`.
+      call before was idle, and ``is_first``, whether there was none; ``is_lost``: nobody's
+      yet, see `mark_lost`.
     """
     calls = real.calls.sort_values(["run_dir", "agent", "round"], kind="stable")
     calls = calls.reset_index(drop=True)
@@ -49,7 +50,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     claimed = calls["claims"] + calls["blocked"]
     touched = np.maximum.reduce([calls["fresh_files"], claimed, calls["completed"]])
     touched = np.where(touched > 0, touched, calls["files"])
-    dealt = np.where(calls["completed"] > 0, calls["completed"], np.minimum(calls["files"], left))
+    dealt = np.maximum(calls["completed"], np.minimum(calls["files"], left))
     attempts = np.minimum(np.where(claims_itself, touched, dealt), total)
     is_idle = attempts == 0
     edited = np.minimum(calls["files"].to_numpy(), attempts)
@@ -125,7 +126,7 @@ def _tried(calls: pd.DataFrame, owed: Ints, left: Ints, alone: npt.NDArray[np.bo
 
     Those claimed or completed in the call; or, without either, edits of tasks owed from before.
     """
-    done_or_claimed = np.maximum(calls["completed"], calls["claims"]).to_numpy()
+    done_or_claimed = np.maximum(calls["completed"].to_numpy(), calls["claims"].to_numpy())
     mine = np.where(alone, left, owed)
     retried = np.minimum(calls["files"].to_numpy(), mine)
     nothing_else = (done_or_claimed == 0) & (calls["blocked"] == 0).to_numpy()
@@ -180,9 +181,7 @@ class _Deals:
             counts = []
             for task in [*graph.order, -1]:
                 open_tasks = [t for t in graph.order if t not in finished]
-                counts.append(
-                    sum(finished.issuperset(graph.dependencies[t]) for t in open_tasks)
-                )
+                counts.append(sum(finished.issuperset(graph.dependencies[t]) for t in open_tasks))
                 finished.add(task)
             self._startable[key] = np.asarray(counts, dtype=np.int64)
         return self._startable[key]

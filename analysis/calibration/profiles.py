@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import yaml
 from analysis.calibration.calls import CallFit
 from analysis.calibration.cell import CellFit, Probability
 from analysis.calibration.cells import AGENT, fit_pooled
-from analysis.calibration.estimates import Estimate
 from analysis.calibration.rounding import four_digits
 from analysis.traces.readers.llm_teams import TeamRuns
 
@@ -27,11 +25,11 @@ def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
     pooled = []
     for fit in fit_pooled(team):
         same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
-        habits = {
-            name: Estimate.of(float(np.median([getattr(each, name).value for each in same])))
+        deference, noise = (
+            float(np.median([getattr(each, name).value for each in same]))
             for name in ("deference", "noise")
-        }
-        pooled.append(replace(fit, **habits))
+        )
+        pooled.append(fit.with_habits(deference, noise))
     return pooled
 
 

@@ -67,7 +67,9 @@ def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> N
             {
                 "fit": _encode(fit),
                 "tasks": real.tasks[fit.cell["task_type"], fit.cell["p_label"]],
-                "pilot": json.loads(runs[_kept(runs)].to_json(orient="records", double_precision=15)),
+                "pilot": json.loads(
+                    runs[_kept(runs)].to_json(orient="records", double_precision=15)
+                ),
             }
         )
     document = {"version": _VERSION, "source": source, "made": _today(), "cells": cells}
@@ -98,7 +100,8 @@ def read_calibration(directory: Path) -> list[Calibrated]:
         document = json.loads(path.read_text("utf-8"))
         if document["version"] != _VERSION:
             raise TeamsimError(
-                f"{path} is of version {document['version']}, this reads {_VERSION}: calibrate again"
+                f"{path} is of version {document['version']}, this reads {_VERSION}: "
+                "calibrate again"
             )
         return [
             Calibrated(_decode(cell["fit"]), cell["tasks"], pd.DataFrame(cell["pilot"]))

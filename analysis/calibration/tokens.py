@@ -21,7 +21,9 @@ from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
 NAMES = ("system", "turn", "retention", "artifact", "output", "per_task")
-_START = np.asarray([np.log(1500.0), np.log(300.0), 2.0, np.log(50.0), np.log(100.0), np.log(100.0)])
+_START = np.asarray(
+    [np.log(1500.0), np.log(300.0), 2.0, np.log(50.0), np.log(100.0), np.log(100.0)]
+)
 _VAGUE = np.asarray([2.0, 2.0, 1.5, 2.0, 2.0, 2.0])
 _WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
 _SCALE = 0.25
@@ -137,26 +139,50 @@ def totals(at: Floats, log: Log) -> tuple[Floats, Floats]:
         kept = retention * (kept + wrote[:, t] + turn)
     n = len(log.inputs)
     return (
-        np.bincount(log.run, read, minlength=n),
-        np.bincount(log.run, wrote.sum(axis=1), minlength=n),
+        np.asarray(np.bincount(log.run, read, minlength=n), dtype=np.float64),
+        np.asarray(np.bincount(log.run, wrote.sum(axis=1), minlength=n), dtype=np.float64),
     )
 
 
 def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
-    def misfit(at: Floats) -> Floats:
-        read, wrote = totals(at, log)
+    """Fit by penalised least squares; inputs and outputs each have their own spread."""
+    n = len(log.inputs)
+    scales = np.repeat([_SCALE, _SCALE], n)
+    at = centre
+
+    def misfit(x: Floats) -> Floats:
+        read, wrote = totals(x, log)
         return np.concatenate([np.log(read) - log.inputs, np.log(wrote) - log.outputs])
 
-    def objective(at: Floats) -> Floats:
-        return np.concatenate([misfit(at) / _SCALE, (at - centre) / spread])
+    for _ in range(2):
 
-    fit = optimize.least_squares(objective, centre, loss="soft_l1", max_nfev=100)
-    n = 2 * len(log.inputs)
-    weight = 1.0 / np.sqrt(1.0 + fit.fun[:n] ** 2)
-    slope = fit.jac[:n]
-    information = (slope * weight[:, None]).T @ slope
-    noise = max(float(np.mean(fit.fun[:n] ** 2 * weight)), 0.02)
-    return VectorFit(fit.x, np.linalg.inv(information / noise + np.diag(spread**-2.0)))
+        def objective(x: Floats, scales: Floats = scales) -> Floats:
+            return np.concatenate([misfit(x) / scales, (x - centre) / spread])
+
+        fit = optimize.least_squares(objective, at, loss="soft_l1", f_scale=2.0, max_nfev=100)
+        at = fit.x
+        rest = misfit(at).reshape(2, n)
+        freedom = max(1.0, n - len(at) / 2)
+        robust = [1.4826 * np.median(np.abs(each)) for each in rest]
+        own = np.sqrt((rest**2).sum(axis=1) / freedom)
+        # The mean square, unless a few runs are far out.
+        kept = [max(0.003, min(o, 2.0 * r + 0.003)) for o, r in zip(own, robust, strict=True)]
+        scales = np.repeat(kept, n)
+    return VectorFit(at, _robust_covariance(np.asarray(fit.jac), objective(at), n))
+
+
+def _robust_covariance(slope: Floats, misfit: Floats, runs: int) -> Floats:
+    """Return the covariance of a penalised fit, the spread of each run its own (a sandwich).
+
+    The first `runs` rows are inputs, the next outputs, the rest the prior; scores of runs are
+    scaled up as residuals of a fit are too small (MacKinnon & White 1985, HC1).
+    """
+    bread = np.linalg.inv(slope.T @ slope)
+    scores = slope[: 2 * runs] * misfit[: 2 * runs, None]
+    by_run = scores[:runs] + scores[runs:]
+    prior = slope[2 * runs :]
+    meat = by_run.T @ by_run * (runs / max(1.0, runs - slope.shape[1])) + prior.T @ prior
+    return np.asarray(bread @ meat @ bread)
 
 
 def _token_fit(fit: VectorFit, log: Log) -> TokenFit:
@@ -171,4 +197,4 @@ def _token_fit(fit: VectorFit, log: Log) -> TokenFit:
 def _spread(residuals: Floats) -> Estimate:
     """Return a robust standard deviation (Rousseeuw & Croux 1993: 1.4826 MAD)."""
     sigma = float(1.4826 * np.median(np.abs(residuals - np.median(residuals))))
-    return Estimate.of(sigma, 1.0 / np.sqrt(2.0 * max(1, len(residuals) - 1)), "log")
+    return Estimate(sigma**2, float(sigma**2 * np.sqrt(2.0 / max(1, len(residuals) - 1))), "square")

@@ -35,13 +35,17 @@ def posterior_predictive_figure(real: Compared, simulated: Compared) -> Figure:
         for ax in axes[:, 0]:
             ax.set_ylabel("share of calls or runs up to")
         modes = sorted(real.runs["mode"].unique())
-        handles = [Line2D([], [], color=colour(i), label=_NAMES.get(m, m)) for i, m in enumerate(modes)]
+        handles = [
+            Line2D([], [], color=colour(i), label=_NAMES.get(m, m)) for i, m in enumerate(modes)
+        ]
         handles += [
             Line2D([], [], color="black", label="real"),
             Line2D([], [], color="black", linestyle="--", label="simulated"),
         ]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-        figure.suptitle("Posterior predictive check: real runs and the calibrated simulator", fontsize=10)
+        figure.suptitle(
+            "Posterior predictive check: real runs and the calibrated simulator", fontsize=10
+        )
     return figure
 
 
@@ -57,7 +61,9 @@ def plot_distribution(
     ax = new_axes(ax)
     for i, mode in enumerate(sorted(real["mode"].unique())):
         for frame, line in ((real, "-"), (simulated, "--")):
-            values = np.sort(frame.loc[frame["mode"] == mode, column].dropna().to_numpy(dtype=float))
+            values = np.sort(
+                frame.loc[frame["mode"] == mode, column].dropna().to_numpy(dtype=float)
+            )
             if is_log:
                 values = np.maximum(values, 0.05)
             if len(values):

@@ -32,9 +32,19 @@ def latency_figure(calls: pd.DataFrame, fits: Sequence[CallFit]) -> Figure:
             law = np.exp(stats.logistic.ppf(_PROBABILITIES, scale=scale))
             plot_qq(ratio, law, fit.model, i, ax=left)
             seen = mine["output"].to_numpy()
-            plot_qq(np.maximum(seen, 1.0), fit.output.quantile(_PROBABILITIES), fit.model, i, ax=right)
-        left.set(xlabel="fitted log-logistic", ylabel="duration over the one expected from its tokens", title="Durations given tokens")
-        right.set(xlabel="fitted family, session effects apart", ylabel="output tokens of a call", title="Output tokens")
+            plot_qq(
+                np.maximum(seen, 1.0), fit.output.quantile(_PROBABILITIES), fit.model, i, ax=right
+            )
+        left.set(
+            xlabel="fitted log-logistic",
+            ylabel="duration over the one expected from its tokens",
+            title="Durations given tokens",
+        )
+        right.set(
+            xlabel="fitted family, session effects apart",
+            ylabel="output tokens of a call",
+            title="Output tokens",
+        )
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
@@ -43,7 +53,15 @@ def plot_qq(seen: Floats, law: Floats, label: str, series: int, ax: Axes | None 
     """Draw quantiles that were seen against those of a law, at the same probabilities."""
     ax = new_axes(ax)
     quantiles = np.quantile(seen, _PROBABILITIES)
-    ax.plot(law, quantiles, linestyle="none", marker=marker(series), markersize=3, color=colour(series), label=label)
+    ax.plot(
+        law,
+        quantiles,
+        linestyle="none",
+        marker=marker(series),
+        markersize=3,
+        color=colour(series),
+        label=label,
+    )
     ends = [min(law.min(), quantiles.min()), max(law.max(), quantiles.max())]
     ax.plot(ends, ends, color=REFERENCE, linewidth=1, linestyle=":")
     ax.set_xscale("log")

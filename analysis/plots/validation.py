@@ -33,18 +33,52 @@ def validation_figure(validation: Validation) -> Figure:
 def plot_scores(validation: Validation, ax: Axes | None = None) -> Axes:
     """Draw the mean CRPS of floor, prediction and baselines, metric by metric."""
     ax = new_axes(ax)
-    summary = validation.summary.set_index("metric")
-    metrics = [name for name in NAMES if name in summary.index]
+    rows = {row["metric"]: row for row in validation.summary.to_dict("records")}
+    metrics = [name for name in NAMES if name in rows]
     for row, metric in enumerate(metrics):
-        others = [summary.at[metric, name] for name in BASELINES if name in summary]
-        ax.plot(others, [row] * len(others), "|", color=REFERENCE, markersize=11, label="baselines" if not row else None)
-        best = summary.at[metric, "best"]
+        others = [rows[metric][name] for name in BASELINES if name in rows[metric]]
+        ax.plot(
+            others,
+            [row] * len(others),
+            "|",
+            color=REFERENCE,
+            markersize=11,
+            label="baselines" if not row else None,
+        )
+        best = rows[metric]["best"]
         if isinstance(best, str):
-            ax.annotate(best, (summary.at[metric, best], row), (0, 8), textcoords="offset points", ha="left", fontsize=7, color=REFERENCE)
-        ax.plot(summary.at[metric, "floor"], row, marker="D", color="black", linestyle="none", label="noise floor" if not row else None)
-        ax.plot(summary.at[metric, "predicted"], row, marker="o", color=colour(0), linestyle="none", markersize=7, label="teamsim" if not row else None)
+            ax.annotate(
+                best,
+                (rows[metric][best], row),
+                (0, 8),
+                textcoords="offset points",
+                ha="left",
+                fontsize=7,
+                color=REFERENCE,
+            )
+        ax.plot(
+            rows[metric]["floor"],
+            row,
+            marker="D",
+            color="black",
+            linestyle="none",
+            label="noise floor" if not row else None,
+        )
+        ax.plot(
+            rows[metric]["predicted"],
+            row,
+            marker="o",
+            color=colour(0),
+            linestyle="none",
+            markersize=7,
+            label="teamsim" if not row else None,
+        )
     ax.set_yticks(range(len(metrics)), [NAMES[m] for m in metrics])
-    ax.set(xlabel="CRPS of the logarithm (0 is perfect)", title="Score", ylim=(len(metrics) - 0.4, -0.7))
+    ax.set(
+        xlabel="CRPS of the logarithm (0 is perfect)",
+        title="Score",
+        ylim=(len(metrics) - 0.4, -0.7),
+    )
     ax.grid(axis="x")
     ax.legend(loc="lower right", fontsize=7)
     return ax
@@ -53,12 +87,18 @@ def plot_scores(validation: Validation, ax: Axes | None = None) -> Axes:
 def plot_coverage(validation: Validation, ax: Axes | None = None) -> Axes:
     """Draw the share of true runs in the central intervals against their probability."""
     ax = new_axes(ax)
-    summary = validation.summary.set_index("metric")
+    rows = {row["metric"]: row for row in validation.summary.to_dict("records")}
     ax.plot([0, 1], [0, 1], color=REFERENCE, linewidth=1, linestyle=":")
-    for i, metric in enumerate(name for name in NAMES if name in summary.index):
-        seen = [summary.at[metric, f"cover_{level:.0%}"] for level in LEVELS]
+    for i, metric in enumerate(name for name in NAMES if name in rows):
+        seen = [rows[metric][f"cover_{level:.0%}"] for level in LEVELS]
         ax.plot(LEVELS, seen, color=colour(i), marker=marker(i), label=NAMES[metric])
-    ax.set(xlabel="probability of the interval", ylabel="share of runs inside", title="Coverage", xlim=(0.4, 1), ylim=(0.3, 1.02))
+    ax.set(
+        xlabel="probability of the interval",
+        ylabel="share of runs inside",
+        title="Coverage",
+        xlim=(0.4, 1),
+        ylim=(0.3, 1.02),
+    )
     return ax
 
 
@@ -70,7 +110,7 @@ def plot_pit(validation: Validation, ax: Axes | None = None) -> Axes:
         density, _ = np.histogram(validation.pits[metric], bins, density=True)
         ax.stairs(density, bins, color=colour(i), linewidth=1.4)
     ax.axhline(1, color=REFERENCE, linewidth=1, linestyle=":")
-    ax.set(xlabel="rank of a run among predictions", ylabel="density", title="PIT", ylim=(0, None))
+    ax.set(xlabel="rank among predictions", ylabel="density", title="PIT", ylim=(0, None))
     return ax
 
 

@@ -169,7 +169,7 @@ class Collector:
         self.skipped.append(f"{where}: {why}")
 
     def traces(self) -> Traces:
-        """Return the tables: duplicates dropped, runs completed from their calls, clocks checked."""
+        """Return the tables, duplicates dropped, runs completed from calls, clocks checked."""
         calls = _table(self._calls, CALLS)
         calls, dropped = _without_duplicates(calls)
         if dropped:
@@ -186,7 +186,9 @@ class Collector:
         if len(starts) >= 50:
             whole = float((starts % 1_000_000_000 == 0).mean())
             if whole > 0.9:
-                self.notes.append(f"starts are whole seconds in {whole:.0%} of calls: gaps are coarse")
+                self.notes.append(
+                    f"starts are whole seconds in {whole:.0%} of calls: gaps are coarse"
+                )
 
 
 def _table(rows: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
@@ -201,7 +203,9 @@ def _without_duplicates(calls: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     exact = calls[["input_tokens", "output_tokens", "start_ns", "end_ns"]].notna().all(axis=1)
     repeated = key.duplicated() & exact & (calls["operation_name"] == "chat").fillna(False)
     # Two agents may start at once by the same clock: only another run's copy is a repetition.
-    first_run = calls.groupby([key[name] for name in key], dropna=False)["run_id"].transform("first")
+    first_run = calls.groupby([key[name] for name in key], dropna=False)["run_id"].transform(
+        "first"
+    )
     repeated &= calls["run_id"] != first_run
     repeated = repeated.fillna(False).astype(bool)
     return calls[~repeated], int(repeated.sum())

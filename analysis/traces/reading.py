@@ -95,7 +95,11 @@ def _files(reader: Reader, paths: Sequence[Path], recognised_only: bool = False)
 
 def _with_calls(traces: Traces, paths: Sequence[Path]) -> Traces:
     if traces.calls.empty and traces.team is None:
-        reason = f"; the first of {len(traces.skipped)} problems: {traces.skipped[0]}" if traces.skipped else ""
+        reason = (
+            f"; the first of {len(traces.skipped)} problems: {traces.skipped[0]}"
+            if traces.skipped
+            else ""
+        )
         raise TeamsimError(f"{paths[0]}: no calls in it{reason}")
     return traces
 
@@ -121,13 +125,16 @@ def json_lines(path: Path, out: Collector) -> Iterator[tuple[int, dict[str, Any]
                 if isinstance(value, dict):
                     yield number, value
                 else:
-                    out.skip(f"{path}:{number}", f"a JSON object is expected, found {type(value).__name__}")
+                    out.skip(
+                        f"{path}:{number}",
+                        f"a JSON object is expected, found {type(value).__name__}",
+                    )
     except OSError as error:
         raise TeamsimError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def first_object(path: Path) -> dict[str, Any]:
-    """Return the first JSON object of a file of JSON lines or of one document; {} if there is none."""
+    """Return the first JSON object of a file of lines or of one document; {} without any."""
     try:
         with path.open(encoding="utf-8") as lines:
             head = next((line for line in lines if line.strip()), "")

@@ -17,8 +17,16 @@ from analysis.traces.canonical import Collector
 CHAT = {"chat", "text_completion", "generate_content"}
 """Operations that are a call of a model."""
 
-_INPUT_WITH_CACHE = ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt")
-_OUTPUT = ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion")
+_INPUT_WITH_CACHE = (
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.prompt_tokens",
+    "llm.token_count.prompt",
+)
+_OUTPUT = (
+    "gen_ai.usage.output_tokens",
+    "gen_ai.usage.completion_tokens",
+    "llm.token_count.completion",
+)
 _CACHE_READ = (
     "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.cache_read_input_tokens",
@@ -122,9 +130,17 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
         owner = _owner(span, by_id)
         agent, name = owner.agent if owner is not None else (None, None)
         if agent is not None:
-            model = span.get("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model")
+            model = span.get(
+                "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model"
+            )
             parent = _parent_agent(owner, by_id)
-            out.agent(run, agent, name=name, parent_agent_id=parent, model=model if operation == "chat" else None)
+            out.agent(
+                run,
+                agent,
+                name=name,
+                parent_agent_id=parent,
+                model=model if operation == "chat" else None,
+            )
         _add_call(span, operation, run, agent, name, out)
         if operation == "invoke_agent" and owner is span:
             _add_messages(span, run, agent, _parent_agent(span, by_id), out)
@@ -201,7 +217,9 @@ def _add_call(
         agent_name=name,
         provider_name=span.get("gen_ai.provider.name", "gen_ai.system", "llm.provider"),
         request_model=span.get("gen_ai.request.model", "llm.model_name", "model"),
-        response_model=span.get("gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model"),
+        response_model=span.get(
+            "gen_ai.response.model", "gen_ai.request.model", "llm.model_name", "model"
+        ),
         start_ns=span.start_ns,
         end_ns=span.end_ns,
         first_chunk_s=float(first_s) if first_s is not None else _seconds(first_ms),
@@ -228,9 +246,26 @@ def _add_messages(
     mode = span.get("gen_ai.transfer.mode")
     kind = "handoff" if mode == "pass_control" else "delegate"
     start, end = span.start_ns, span.end_ns
-    out.message(msg_id=f"{span.span_id}-out", src_agent_id=caller, dst_agent_id=agent, sent_ns=start, recv_ns=start, kind=kind, **known)
+    out.message(
+        msg_id=f"{span.span_id}-out",
+        src_agent_id=caller,
+        dst_agent_id=agent,
+        sent_ns=start,
+        recv_ns=start,
+        kind=kind,
+        **known,
+    )
     if kind == "delegate":
-        out.message(msg_id=f"{span.span_id}-back", src_agent_id=agent, dst_agent_id=caller, sent_ns=end, recv_ns=end, kind="return", parent_msg_id=f"{span.span_id}-out", **known)
+        out.message(
+            msg_id=f"{span.span_id}-back",
+            src_agent_id=agent,
+            dst_agent_id=caller,
+            sent_ns=end,
+            recv_ns=end,
+            kind="return",
+            parent_msg_id=f"{span.span_id}-out",
+            **known,
+        )
 
 
 def _status(span: Span, error: Any) -> str:

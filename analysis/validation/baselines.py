@@ -43,7 +43,7 @@ Baseline = Callable[[Pilot, float], Floats | None]
 
 def largest_pilot(pilot: Pilot, n: float) -> Floats | None:
     """Return the runs of the largest team of the pilot, as they are."""
-    return pilot.logs[pilot.sizes == pilot.sizes.max()]
+    return np.asarray(pilot.logs[pilot.sizes == pilot.sizes.max()])
 
 
 def all_pilot(pilot: Pilot, n: float) -> Floats | None:
@@ -80,8 +80,12 @@ def universal_scalability(pilot: Pilot, n: float) -> Floats | None:
         return np.asarray(base + np.log((1.0 + sigma * (m - 1.0) + kappa * m * (m - 1.0)) / m))
 
     start = np.asarray([pilot.logs.mean(), 0.5, 0.01])
+
+    def misfit(parameters: Floats) -> Floats:
+        return log_time(parameters, pilot.sizes) - pilot.logs
+
     fit = optimize.least_squares(
-        lambda x: log_time(x, pilot.sizes) - pilot.logs,
+        misfit,
         start,
         bounds=([-np.inf, 0.0, 0.0], np.inf),
     )
@@ -93,7 +97,9 @@ def power_law(pilot: Pilot, n: float) -> Floats | None:
     if len(np.unique(pilot.sizes)) < 2:
         return None
     slope, intercept = np.polyfit(np.log(pilot.sizes), pilot.logs, 1)
-    return np.asarray(intercept + slope * np.log(n) + pilot.logs - slope * np.log(pilot.sizes) - intercept)
+    return np.asarray(
+        intercept + slope * np.log(n) + pilot.logs - slope * np.log(pilot.sizes) - intercept
+    )
 
 
 BASELINES: dict[str, Baseline] = {

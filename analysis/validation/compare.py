@@ -20,7 +20,6 @@ from analysis.validation.scores import (
     brier,
     brier_floor,
     covers,
-    fair_crps,
     mean_crps,
     noise_floor,
     pit,
@@ -115,7 +114,9 @@ def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) ->
                 metric == "wall_clock_seconds",
             )
             pits[metric].append(pit(x, y, rng))
-            rows.append({**cell, "metric": metric, **_scores(x, y, base, float(cell["n_teammates"]))})
+            rows.append(
+                {**cell, "metric": metric, **_scores(x, y, base, float(cell["n_teammates"]))}
+            )
         rows.append({**cell, "metric": "success", **_success(forecast, truth, own)})
     cells = pd.DataFrame(rows)
     joined = {metric: np.concatenate(values) for metric, values in pits.items()}
@@ -132,8 +133,8 @@ def _select(runs: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
 def _values(runs: pd.DataFrame, metric: str) -> Floats:
     if metric == "total_tokens" and metric not in runs:
         total = runs["total_input_tokens"] + runs["total_output_tokens"]
-        return np.maximum(total.to_numpy(dtype=float), 1.0)
-    return np.maximum(runs[metric].to_numpy(dtype=float), 1e-9)
+        return np.asarray(np.maximum(total.to_numpy(dtype=float), 1.0))
+    return np.asarray(np.maximum(runs[metric].to_numpy(dtype=float), 1e-9))
 
 
 def _scores(x: Floats, y: Floats, pilot: Pilot, n: float) -> dict[str, float]:
@@ -177,16 +178,13 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
     means.insert(0, "cells", cells.groupby("metric").size())
     names = [name for name in BASELINES if name in means]
     # A baseline that does not apply to every cell is no rival: its mean is of other cells.
-    complete = cells.groupby("metric")[names].agg(lambda column: column.notna().all())
+    complete = cells[names].notna().groupby(cells["metric"]).all()
     rivals = means[names].where(complete.reindex(means.index))
     means["best"] = rivals.idxmin(axis=1)
     best = rivals.min(axis=1)
     means["skill"] = (best - means["predicted"]) / (best - means["floor"])
+    means = means.reset_index()
     means["best_median_error"] = [
-        means.loc[metric].get(f"median_error {name}", float("nan"))
-        for metric, name in means["best"].items()
+        row.get(f"median_error {row['best']}", float("nan")) for row in means.to_dict("records")
     ]
-    return means.reset_index()
-
-
-__all__ = ["Validation", "fair_crps", "read_predictions", "validate", "write_predictions"]
+    return means

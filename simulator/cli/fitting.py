@@ -87,8 +87,8 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list
         checked = simulated(read_calibration(out), sizes, _CHECKED, 3, workers, progress)
     save(posterior_predictive_figure(real(team), checked), out / "posterior_predictive")
     report = pd.DataFrame([fit.report() for fit in fits])
-    name = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
-    rows = pd.DataFrame({"cell": name, "runs": report["runs"], "calls": report["calls"]})
+    names = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
+    rows = pd.DataFrame({"cell": names, "runs": report["runs"], "calls": report["calls"]})
     for column in ("base_s", "per_task_s", "error"):
         rows[column] = [
             f"{value:.3g} ± {error:.1g}"
@@ -169,7 +169,11 @@ def predict(
     changes = parse_changes(topology, protocol, workload)
     with progress_bar("cells and sizes") as progress:
         table = predict_directory(
-            directory, Target(team_sizes, changes), replications, workers or default_workers(), progress
+            directory,
+            Target(team_sizes, changes),
+            replications,
+            workers or default_workers(),
+            progress,
         )
     pilot = pd.concat([cell.pilot for cell in read_calibration(directory)], ignore_index=True)
     write_predictions(table, pilot, out)

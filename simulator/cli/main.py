@@ -141,7 +141,9 @@ def calibrate(
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
     from simulator.cli import fitting
 
-    fitting.calibrate(traces, out, form, _columns(column or []), _sizes(team_sizes), holdout, workers)
+    fitting.calibrate(
+        traces, out, form, _columns(column or []), _sizes(team_sizes), holdout, workers
+    )
 
 
 @app.command()
@@ -215,7 +217,9 @@ def _columns(settings: list[str]) -> dict[str, str]:
     for setting in settings:
         ours, equals, theirs = setting.partition("=")
         if not (ours and equals and theirs):
-            raise TeamsimError(f"--column {setting}: a column is OURS=THEIRS, as duration_s=latency")
+            raise TeamsimError(
+                f"--column {setting}: a column is OURS=THEIRS, as duration_s=latency"
+            )
         columns[ours] = theirs
     return columns
 

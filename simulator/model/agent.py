@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.distributions import Distribution
 from simulator.model.answers import CORRECT, Difficulty
 from simulator.model.board import Board
-from simulator.model.latency import LatencyModel
+from simulator.model.latency import DrawFrom, LatencyModel
 from simulator.model.messages import Mailbox, Notes, Outlet, Subscription
 from simulator.model.protocols import Dispatcher
 from simulator.model.streams import Draw, Entity, Purpose, Streams, always
@@ -28,6 +28,9 @@ NOT_LEADING, DUTY, MERGE = 0, 1, 2
 
 WAITING, SERVING, COMMITTING = 0, 1, 2
 """Phases of a call that takes more than its service."""
+
+Rolls = Callable[[Purpose, bool], Draw]
+"""Gives one agent's stream of uniforms for a purpose, if it is needed."""
 
 _ENTITY = {
     WORKER: Entity.AGENT,
@@ -79,11 +82,11 @@ class AgentState:
         "busy_s",
         "cached",
         "caches",
-        "capacity",
         "call",
         "call_correlation",
         "call_roll",
         "calls_in_round",
+        "capacity",
         "chatter",
         "common_mode",
         "common_rolls",
@@ -111,6 +114,7 @@ class AgentState:
         "index",
         "is_astray",
         "is_cut",
+        "is_particular",
         "last_batch",
         "latency",
         "leads",
@@ -200,17 +204,7 @@ class AgentState:
 
         assert isinstance(spec.latency, LatencyModel)
         self.latency = spec.latency.sampler(draw_from)
-        fixed = spec.first_batch is None and spec.batch.constant is not None
-        self.batch_size = _count(spec.batch.constant or 0.0) if fixed else 0
-        self.batch_draw = draw_from(spec.batch, Purpose.BATCH)
-        self.first_batch_draw = (
-            None if spec.first_batch is None else draw_from(spec.first_batch, Purpose.FIRST_BATCH)
-        )
-        self.batch_persistence = spec.batch_persistence
-        self.rolls_persistence = rolls(Purpose.BATCH_PERSISTENCE, spec.batch_persistence > 0.0)
-        self.redo_work = spec.redo_work
-        self.capacity = spec.capacity or 0.0
-        self.rolls_truncation = rolls(Purpose.TRUNCATION, spec.truncation_loss > 0.0)
+        self._set_batches(draw_from, rolls)
         self.output_draw = draw_from(spec.tokens.output, Purpose.OUTPUT_TOKENS)
         self.output_per_work_unit = spec.tokens.per_work_unit
         self.relay = spec.tokens.relay
@@ -236,8 +230,40 @@ class AgentState:
             Purpose.IDLE, self.idle_p > 0.0 or (self.drifts and spec.drift.idle_logit > 0.0)
         )
 
-        errors = spec.errors
-        self.err_logit = streams.logit(errors.probability, entity, number, Purpose.ERROR)
+        self.err_logit = streams.logit(spec.errors.probability, entity, number, Purpose.ERROR)
+        self._set_errors(rolls, difficulty)
+        self.rolls_detection = rolls(Purpose.DETECTION)
+        self.rolls_propagation = rolls(Purpose.PROPAGATION)
+        self.rolls_hand_off = rolls(Purpose.HAND_OFF, spec.errors.hand_off > 0.0)
+        self.rolls_review = rolls(Purpose.REVIEW)
+
+        self.board_tokens = int(spec.context.board_tokens_per_task * tasks)
+        self.artifact_tokens = spec.context.artifact_tokens
+        self.turn_tokens = int(spec.context.turn_tokens)
+        self.steady_pace = (
+            spec.speed == 1.0 and spec.context.slowdown is None and not spec.drift.slowdown
+        )
+        self.is_particular = bool(self.call_correlation or self.capacity or self.redo_work != 1.0)
+        self._begin_life()
+
+    def _set_batches(self, draw_from: DrawFrom, rolls: Rolls) -> None:
+        """Set how much the agent takes on in a call, and what a reply can hold."""
+        spec = self.spec
+        fixed = spec.first_batch is None and spec.batch.constant is not None
+        self.batch_size = _count(spec.batch.constant or 0.0) if fixed else 0
+        self.batch_draw = draw_from(spec.batch, Purpose.BATCH)
+        self.first_batch_draw = (
+            None if spec.first_batch is None else draw_from(spec.first_batch, Purpose.FIRST_BATCH)
+        )
+        self.batch_persistence = spec.batch_persistence
+        self.rolls_persistence = rolls(Purpose.BATCH_PERSISTENCE, spec.batch_persistence > 0.0)
+        self.redo_work = spec.redo_work
+        self.capacity = spec.capacity or 0.0
+        self.rolls_truncation = rolls(Purpose.TRUNCATION, spec.truncation_loss > 0.0)
+
+    def _set_errors(self, rolls: Rolls, difficulty: Difficulty) -> None:
+        """Set how the agent's attempts go wrong."""
+        spec, errors = self.spec, self.spec.errors
         self.err_now = self.err_logit
         self.err_p = _expit(self.err_logit)
         self.errs = errs = self.err_p > 0.0
@@ -252,18 +278,6 @@ class AgentState:
         self.rolls_call = rolls(Purpose.CALL_ERROR, self.call_correlation > 0.0)
         self.rolls_error = rolls(Purpose.ERROR, errs)
         self.rolls_wrong = rolls(Purpose.WRONG_ANSWER, errs and errors.wrong_answers.options > 1)
-        self.rolls_detection = rolls(Purpose.DETECTION)
-        self.rolls_propagation = rolls(Purpose.PROPAGATION)
-        self.rolls_hand_off = rolls(Purpose.HAND_OFF, errors.hand_off > 0.0)
-        self.rolls_review = rolls(Purpose.REVIEW)
-
-        self.board_tokens = int(spec.context.board_tokens_per_task * tasks)
-        self.artifact_tokens = spec.context.artifact_tokens
-        self.turn_tokens = int(spec.context.turn_tokens)
-        self.steady_pace = (
-            spec.speed == 1.0 and spec.context.slowdown is None and not spec.drift.slowdown
-        )
-        self._begin_life()
 
     def _begin_life(self) -> None:
         """Set the state of an agent that has not called yet."""

@@ -58,14 +58,8 @@ class Commits:
         self._metrics.attempts += len(picks)
         share_s = agent.duration_s / agent.work
         freed: list[int] = []
-        if agent.call_correlation:
-            agent.call_roll = agent.rolls_error()
-        if agent.is_cut:
-            self._cut_off(agent)
-        if agent.redo_work != 1.0:
-            sizes = {task: sizes[task] * agent.effort(task) for task in picks}
-            if not agent.is_cut:
-                agent.tried.update(picks)
+        if agent.is_particular:
+            sizes = self._prepare(agent)
         if agent.rejected or agent.is_astray:
             picks = self._sort_out(agent, share_s, sizes, now)
         elif len(picks) == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
@@ -93,6 +87,20 @@ class Commits:
             for task in tried.intersection(freed):
                 self._trace.add(Row(now, Event.TASK_READY, task=task))
         return [task for task in freed if task not in tried]
+
+    def _prepare(self, agent: AgentState) -> Sizes:
+        """Settle what concerns the call as a whole; return the work units of its tasks."""
+        picks, sizes = agent.picks, self._graph.sizes
+        if agent.call_correlation:
+            agent.call_roll = agent.rolls_error()
+        if agent.is_cut:
+            self._cut_off(agent)
+        if agent.redo_work == 1.0:
+            return sizes
+        efforts = {task: sizes[task] * agent.effort(task) for task in picks}
+        if not agent.is_cut:
+            agent.tried.update(picks)
+        return efforts
 
     def _cut_off(self, agent: AgentState) -> None:
         """Reject all picks if the reply, which exceeded its limit, is of no use."""

@@ -209,7 +209,7 @@ class Streams:
         before: float,
         distribution: Distribution,
     ) -> Floats:
-        """Return the next block of an AR(1) process of variance 1, whose last value was `before`."""
+        """Return the next block of an AR(1) process of variance 1 that was at `before`."""
         noise = ndtri(
             np.maximum(self.block(entity, index, purpose + _PHASE, start, _BLOCK), 2.0**-53)
         )

@@ -57,7 +57,10 @@ def _read_session(path: Path, seen: set[str], out: Collector) -> int:
             continue
         identity = message.get("id")
         if not identity or moment is None:
-            out.skip(f"{path}:{number}", f"an assistant line without {'timestamp' if identity else 'message.id'}")
+            out.skip(
+                f"{path}:{number}",
+                f"an assistant line without {'timestamp' if identity else 'message.id'}",
+            )
             continue
         if identity in seen and identity not in mine:
             copies += identity not in lines
@@ -97,7 +100,9 @@ def _add_call(
     run = str(last.get("sessionId") or path.stem)
     agent = str(last.get("agentId") or ("sidechain" if last.get("isSidechain") else "main"))
     error = last.get("error") if last.get("isApiErrorMessage") else None
-    out.agent(run, agent, model=message.get("model"), parent_agent_id=None if agent == "main" else "main")
+    out.agent(
+        run, agent, model=message.get("model"), parent_agent_id=None if agent == "main" else "main"
+    )
     out.call(
         path,
         run_id=run,

@@ -72,7 +72,9 @@ def _read_rollout(path: Path, out: Collector) -> None:
 def _note_session(
     payload: dict[str, Any], path: Path, moment: int, out: Collector
 ) -> dict[str, Any]:
-    spawned = (((payload.get("source") or {}) if isinstance(payload.get("source"), dict) else {}).get("subagent") or {})
+    spawned = (
+        (payload.get("source") or {}) if isinstance(payload.get("source"), dict) else {}
+    ).get("subagent") or {}
     spawn = spawned.get("thread_spawn") if isinstance(spawned, dict) else None
     spawn = spawn if isinstance(spawn, dict) else {}
     parent = payload.get("parent_thread_id") or spawn.get("parent_thread_id")
@@ -82,7 +84,16 @@ def _note_session(
     role = payload.get("agent_role") or spawn.get("agent_role")
     out.agent(run, own, name=name, role=role, parent_agent_id=parent)
     if parent:
-        out.message(run_id=run, msg_id=f"{own}-spawn", src_agent_id=str(parent), dst_agent_id=own, sent_ns=moment, recv_ns=moment, kind="delegate", inferred=False)
+        out.message(
+            run_id=run,
+            msg_id=f"{own}-spawn",
+            src_agent_id=str(parent),
+            dst_agent_id=own,
+            sent_ns=moment,
+            recv_ns=moment,
+            kind="delegate",
+            inferred=False,
+        )
     return {"run": run, "agent": own, "name": name, "provider": payload.get("model_provider")}
 
 

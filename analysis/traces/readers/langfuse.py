@@ -31,7 +31,11 @@ class Langfuse(Reader):
         head = first_object(path)
         if isinstance(head.get("observations"), list):
             return True
-        return "traceId" in head and str(head.get("type", "")).upper() in {*_OPERATIONS, "SPAN", "EVENT"}
+        return "traceId" in head and str(head.get("type", "")).upper() in {
+            *_OPERATIONS,
+            "SPAN",
+            "EVENT",
+        }
 
     def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
         """Read the files."""
@@ -69,10 +73,17 @@ def _span(raw: Any, session: Any, where: str, path: Path, out: Collector) -> Spa
         out.skip(where, "an observation is no object")
         return None
     place = f"{where}, observation {raw.get('id')!r}"
-    start, end = (_nanoseconds(_pick(raw, *names)) for names in (("startTime", "start_time"), ("endTime", "end_time")))
+    start, end = (
+        _nanoseconds(_pick(raw, *names))
+        for names in (("startTime", "start_time"), ("endTime", "end_time"))
+    )
     kind = str(raw.get("type", "")).upper()
     if start is None or (end is None and kind in _OPERATIONS):
-        out.skip(place, f"startTime is {_pick(raw, 'startTime', 'start_time')!r}, endTime {_pick(raw, 'endTime', 'end_time')!r}")
+        out.skip(
+            place,
+            f"startTime is {_pick(raw, 'startTime', 'start_time')!r}, "
+            f"endTime {_pick(raw, 'endTime', 'end_time')!r}",
+        )
         return None
     trace_id = _pick(raw, "traceId", "trace_id")
     return Span(
@@ -99,7 +110,9 @@ def _attributes(raw: dict[str, Any], kind: str, session: Any) -> dict[str, Any]:
         attributes["gen_ai.agent.name"] = raw.get("name")
     if kind == "TOOL":
         attributes["gen_ai.tool.name"] = raw.get("name")
-    attributes["gen_ai.response.model"] = raw.get("model") or _pick(raw, "providedModelName", "provided_model_name")
+    attributes["gen_ai.response.model"] = raw.get("model") or _pick(
+        raw, "providedModelName", "provided_model_name"
+    )
     first = _pick(raw, "timeToFirstToken", "time_to_first_token")
     began = _nanoseconds(_pick(raw, "completionStartTime", "completion_start_time"))
     start = _nanoseconds(_pick(raw, "startTime", "start_time"))
@@ -118,8 +131,12 @@ def _attributes(raw: dict[str, Any], kind: str, session: Any) -> dict[str, Any]:
         attributes["gen_ai.usage.output_tokens"] = output
     else:
         old = raw.get("usage") or {}
-        attributes["gen_ai.usage.input_tokens"] = raw.get("promptTokens") or old.get("input") or old.get("promptTokens")
-        attributes["gen_ai.usage.output_tokens"] = raw.get("completionTokens") or old.get("output") or old.get("completionTokens")
+        attributes["gen_ai.usage.input_tokens"] = (
+            raw.get("promptTokens") or old.get("input") or old.get("promptTokens")
+        )
+        attributes["gen_ai.usage.output_tokens"] = (
+            raw.get("completionTokens") or old.get("output") or old.get("completionTokens")
+        )
     return {name: value for name, value in attributes.items() if value is not None}
 
 

@@ -59,9 +59,9 @@ class TeamRuns:
         a round (in the published table it is 0 for some cells whose log is full of them).
     calls : DataFrame
         A row a reply: ``run_dir, round, agent, latency_s``, the counts of what it did
-        (``edits, claims, blocked, completed, tests, failed_tests``), ``files`` that it edited, of which
-        ``fresh_files`` its agent had not edited before, ``files_there`` that anybody had
-        edited before the round, the cell and ``n_teammates``.
+        (``edits, claims, blocked, completed, tests, failed_tests``), ``files`` that it edited,
+        of which ``fresh_files`` its agent had not edited before, ``files_there`` that anybody
+        had edited before the round, the cell and ``n_teammates``.
     tasks : dict
         ``(task_type, p_label)`` to the list of tasks (id, dependencies, files).
     skipped : list of str
@@ -105,16 +105,15 @@ class LlmTeams(Reader):
             raise TeamsimError(f"{paths[1]}: one directory of team runs at a time")
         team = read_team_runs(paths[0])
         out = Collector(self.kind)
-        for row in team.calls.itertuples(index=False):
-            end = int((row.start_ts + row.latency_s) * 1e9)
+        for call in team.calls.to_dict("records"):
             out.call(
                 paths[0],
-                run_id=row.run_dir,
-                agent_id=row.agent,
+                run_id=call["run_dir"],
+                agent_id=call["agent"],
                 operation_name="chat",
-                response_model=row.model_dir,
-                start_ns=int(row.start_ts * 1e9),
-                end_ns=end,
+                response_model=call["model_dir"],
+                start_ns=int(call["start_ts"] * 1e9),
+                end_ns=int((call["start_ts"] + call["latency_s"]) * 1e9),
                 status="ok",
                 quality_time="exact",
             )
@@ -129,7 +128,13 @@ class LlmTeams(Reader):
             )
         traces = out.traces()
         return Traces(
-            traces.calls, traces.messages, traces.runs, traces.agents, team.skipped, traces.notes, team
+            traces.calls,
+            traces.messages,
+            traces.runs,
+            traces.agents,
+            team.skipped,
+            traces.notes,
+            team,
         )
 
 
@@ -194,7 +199,9 @@ def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
     index = pd.MultiIndex.from_frame(calls[["run_dir", "round"]].drop_duplicates()).sort_values()
     by_round = new.reindex(index, fill_value=0)
     before = by_round.groupby(level="run_dir").cumsum() - by_round
-    calls = calls.merge(before.rename("files_there"), left_on=["run_dir", "round"], right_index=True)
+    calls = calls.merge(
+        before.rename("files_there"), left_on=["run_dir", "round"], right_index=True
+    )
     columns = ["files", "fresh_files", "files_there"]
     calls[columns] = calls[columns].fillna(0).astype(int)
     return calls
@@ -241,7 +248,9 @@ def _without_gaps(
     ]
     calls = calls[calls["latency_s"] >= 0]
     silent = ~runs["run_dir"].isin(calls["run_dir"])
-    numbers = runs[["wall_clock_seconds", "total_rounds", "total_input_tokens", "total_output_tokens"]]
+    numbers = runs[
+        ["wall_clock_seconds", "total_rounds", "total_input_tokens", "total_output_tokens"]
+    ]
     incomplete = numbers.isna().any(axis=1) | (numbers <= 0).any(axis=1)
     for run, is_silent in zip(runs["run_dir"], silent, strict=True):
         if is_silent:

@@ -80,7 +80,9 @@ def _span(raw: dict[str, Any], where: str, path: Path, out: Collector) -> Span |
         name=str(raw.get("name", "")),
         start_ns=times[0],
         end_ns=times[1],
-        attributes={a["key"]: _value(a.get("value")) for a in _list(raw, "attributes") if "key" in a},
+        attributes={
+            a["key"]: _value(a.get("value")) for a in _list(raw, "attributes") if "key" in a
+        },
         is_error=status.get("code") in _ERRORS,
         message=status.get("message"),
     )

@@ -44,7 +44,9 @@ class Table(Reader):
             names = set(_load(path).columns)
         except TeamsimError:
             return False
-        return bool(names & {"duration_s", *ALIASES["duration_s"]}) or {"start_ns", "end_ns"} <= names
+        return (
+            bool(names & {"duration_s", *ALIASES["duration_s"]}) or {"start_ns", "end_ns"} <= names
+        )
 
     def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
         """Read the files."""
@@ -79,7 +81,7 @@ def _read_table(path: Path, columns: dict[str, str], out: Collector) -> None:
             f"{', '.join(map(str, table.columns))})"
         )
     frame = pd.DataFrame({ours: table[theirs] for ours, theirs in chosen.items()})
-    for name in frame:
+    for name in list(chosen):
         if CALLS.get(name, "Float64") != "string":
             _check_numbers(frame, name, chosen[name], path, out)
     _add_times(frame, path, out)
@@ -87,7 +89,7 @@ def _read_table(path: Path, columns: dict[str, str], out: Collector) -> None:
     for row in bad:
         out.skip(f"{path}, row {row}", "no duration, or one below 0")
     frame = frame.drop(index=bad)
-    texts = [name for name in frame if CALLS.get(name) == "string"]
+    texts = [name for name in chosen if CALLS.get(name) == "string"]
     frame[texts] = frame[texts].astype("string")
     defaults: dict[str, Any] = {
         "run_id": path.stem,

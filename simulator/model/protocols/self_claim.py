@@ -140,7 +140,8 @@ class _Claims(Dispatcher):
         tasks = sorted([*self._open.items, *waiting])
         if count >= len(tasks):
             return tasks
-        noise, uniform, picks = self._noise, self._uniform[agent], []
+        noise, uniform = self._noise, self._uniform[agent]
+        picks: list[int] = []
         while len(picks) < count:
             is_any = noise == 1.0 or (noise > 0.0 and uniform() < noise)
             picks.append(tasks.pop(int(uniform() * len(tasks)) if is_any else 0))

@@ -1,0 +1,115 @@
+"""Writes simulated runs down as the harness of the real team runs would have logged them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.traces.readers.llm_teams import TeamRuns, read_team_runs
+from simulator.engine import Simulation
+from simulator.model.trace import Event, Trace
+from simulator.scenario import Scenario
+
+TASKS: list[dict[str, Any]] = [
+    {"id": f"t{i}", "dependencies": [], "files": [f"f{i}.py"]} for i in range(20)
+]
+CLAIMING, DEALT = "decentralized", "preassign_nolead"
+
+_ACTS = {
+    "done": ["edit_file", "claim_task", "complete_task"],
+    "duplicate": ["edit_file"],
+    "blocked": ["edit_file", "claim_blocked"],
+    "failed_test": ["edit_file", "claim_task", "run_tests"],
+    "lost": [],
+}
+
+
+def scenario(agent: dict[str, Any], mode: str, size: int, tasks: list[Any], seed: int) -> Scenario:
+    """Return a team that works in rounds, as the harness lets it."""
+    protocol: Any = "pre_assigned" if mode == DEALT else {"kind": "self_claim"}
+    return Scenario.model_validate(
+        {
+            "name": "truth",
+            "team": {"size": size, "agent": agent},
+            "topology": "decentralised",
+            "coordination": {"protocol": protocol},
+            "workload": {"kind": "dag", "tasks": tasks},
+            "workspace": {"kind": "last_writer_wins", "loss": 0.0},
+            "limits": {"max_rounds": 60},
+            "seed": seed,
+        }
+    )
+
+
+def logged_run(
+    truth: Scenario, mode: str, replication: int, cell: str = "p10"
+) -> tuple[dict[str, Any], list[Any]]:
+    """Return the row of a run and its events."""
+    trace = Trace()
+    row = Simulation(truth).run(replication, trace)
+    size = truth.team.worker_count
+    run_dir = f"{cell}-{mode}-{size}-{replication}"
+    acts: dict[int, list[tuple[str, str | None, float | None]]] = {}
+    events: list[Any] = []
+    for event in trace.rows:
+        if event.event is Event.ROUND_START:
+            events.append(("round_start", event.time_s, run_dir, event.round, None, None, None))
+        elif event.event is Event.ATTEMPT:
+            assert event.call is not None
+            for act in _ACTS[event.outcome or ""]:
+                path = f"f{event.task}.py" if act == "edit_file" else None
+                code = 1.0 if act == "run_tests" else None
+                acts.setdefault(event.call, []).append((act, path, code))
+        elif event.event is Event.CALL_END:
+            assert event.agent is not None
+            assert event.call is not None
+            when = (event.time_s, run_dir, event.round)
+            events.append(("agent_reply", *when, f"Dev{event.agent + 1}", None, None))
+            events += [
+                (act, *when, None, path, code) for act, path, code in acts.get(event.call, [])
+            ]
+    run = {
+        "run_dir": run_dir,
+        "model_dir": "truth",
+        "mode": mode,
+        "task_type": "toy",
+        "p_label": cell,
+        "p_true": 1.0,
+        "n_teammates": size,
+        "success": row.success,
+        "wall_clock_seconds": row.makespan_s,
+        "total_rounds": row.rounds,
+        "concurrent_writes": row.concurrent_writes,
+        "claims_blocked": row.blocked_claims,
+        "total_input_tokens": row.input_tokens,
+        "total_output_tokens": row.output_tokens,
+    }
+    return run, events
+
+
+def write_runs(
+    directory: Path, logged: Iterable[tuple[dict[str, Any], list[Any]]], tasks: list[Any] = TASKS
+) -> Path:
+    """Write runs and events as the published data are laid out; return the directory."""
+    runs, events = [], []
+    for run, log in logged:
+        runs.append(run)
+        events += log
+    pd.DataFrame(runs).to_parquet(directory / "runs.parquet")
+    columns = ["type", "ts", "run_dir", "round", "agent", "path", "returncode"]
+    pd.DataFrame(events, columns=columns).to_parquet(directory / "events.parquet")
+    (directory / "tasks" / "toy").mkdir(parents=True, exist_ok=True)
+    for cell in {run["p_label"] for run in runs}:
+        (directory / "tasks" / "toy" / f"{cell}.json").write_text(json.dumps(tasks))
+    return directory
+
+
+def team_runs(
+    directory: Path, logged: Iterable[tuple[dict[str, Any], list[Any]]], tasks: list[Any] = TASKS
+) -> TeamRuns:
+    """Write runs and read them back."""
+    return read_team_runs(write_runs(directory, logged, tasks))

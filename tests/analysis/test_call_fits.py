@@ -1,0 +1,229 @@
+"""Single calls: durations given tokens, session effects, and sums of consecutive calls."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.calibration.calls import (
+    consecutive_sums,
+    dependence,
+    fit_calls,
+    fit_model,
+    run_weights,
+    usable,
+)
+from analysis.calibration.families import FAMILIES, best_family
+from analysis.calibration.held_out import check_held_out, simulated_sums, split
+from analysis.calibration.profiles import call_profile
+from analysis.plots.qq import latency_figure
+from analysis.traces.reading import read_traces
+from simulator.distributions import DISTRIBUTIONS
+from simulator.errors import TeamsimError
+from simulator.scenario.study import parse_study
+
+REAL_CALLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "agent-calls"
+
+
+def phases(rng: np.random.Generator, n: int, length: float) -> np.ndarray[Any, Any]:
+    """Return an AR(1) process of variance 1."""
+    rho, values = np.exp(-1 / length), np.empty(n)
+    values[0] = rng.standard_normal()
+    for i in range(1, n):
+        values[i] = rho * values[i - 1] + np.sqrt(1 - rho**2) * rng.standard_normal()
+    return values
+
+
+def made_calls(sessions: int, seed: int, model: str = "m", length: int = 40) -> pd.DataFrame:
+    """Return calls whose parameters are known."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for session in range(sessions):
+        output = np.exp(
+            5.5
+            + 0.3 * rng.standard_normal()
+            + 0.5 * phases(rng, length, 4)
+            + 0.6 * rng.standard_normal(length)
+        )
+        cached, uncached = 1000.0 * np.arange(length), rng.gamma(2, 500, length)
+        mean = 1.5 + 0.03 * uncached / 1000 + 0.01 * cached / 1000 + 16 * output / 1000
+        noise = 0.12 * rng.logistic(size=length) + 0.1 * rng.standard_normal()
+        parts.append(
+            pd.DataFrame(
+                {
+                    "session": f"{model}{session}\x1fmain",
+                    "model": model,
+                    "duration_s": mean * np.exp(noise),
+                    "input": cached + uncached,
+                    "cached": cached,
+                    "uncached": uncached,
+                    "output": np.round(output),
+                    "censored": False,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_the_cost_of_tokens_in_seconds_is_found() -> None:
+    fit = fit_model(made_calls(150, 1), "m")
+    truth = {"base_s": 1.5, "cached_s_per_1k": 0.01, "output_s_per_1k": 16.0}
+    for name, value in truth.items():
+        estimate = fit.parameters()[name]
+        assert abs(estimate.at - np.log(value)) < 4 * estimate.error, name
+        assert estimate.error < 0.2, name
+    effects = fit.parameters()
+    for name, value in {
+        "output_session": 0.3,
+        "output_phase": 0.5,
+        "residual_session": 0.1,
+    }.items():
+        assert effects[name].value == pytest.approx(value, rel=0.35), name
+    assert fit.residual_scale == pytest.approx(0.12, rel=0.1)
+
+
+def test_sums_of_simulated_calls_vary_as_the_real_ones() -> None:
+    calls = made_calls(300, 2)
+    fit = fit_model(calls, "m")
+    real = consecutive_sums(calls["duration_s"].to_numpy(), calls["session"].tolist())
+    made = simulated_sums(fit)
+    # 300 sessions: the variance of real sums itself is known to about 10 %.
+    assert made.var() == pytest.approx(real.var(), rel=0.25)
+    for q in (0.5, 0.95):
+        assert np.quantile(made, q) == pytest.approx(np.quantile(real, q), rel=0.1)
+    independent = 20 * calls["duration_s"].var()
+    assert real.var() > 1.8 * independent
+
+
+def test_calls_cut_short_count_as_longer_than_they_were() -> None:
+    calls = made_calls(120, 3)
+    cut = calls["duration_s"] > 8.0
+    cut_off = calls.assign(duration_s=calls["duration_s"].clip(upper=8.0))
+    right = fit_model(cut_off.assign(censored=cut), "m")
+    wrong = fit_model(cut_off, "m")
+    truth = np.log(16.0)
+    assert abs(right.latency.at[3] - truth) < 0.1
+    assert wrong.latency.at[3] < truth - 0.15
+
+
+def test_effects_of_sessions_and_phases_are_told_apart() -> None:
+    rng = np.random.default_rng(4)
+    sessions, length = 400, 60
+    values = np.concatenate(
+        [
+            np.exp(0.4 * rng.standard_normal() + 0.5 * phases(rng, length, 5))
+            for _ in range(sessions)
+        ]
+    )
+    names = pd.Series(np.repeat(np.arange(sessions), length).astype(str))
+    found = dependence(values, names, np.ones(len(values)))
+    for estimate, truth in ((found.session, 0.4), (found.phase, 0.5)):
+        assert abs(estimate.value - truth) < 4 * estimate.error * estimate.value
+        assert estimate.error < 0.25
+    assert found.length == pytest.approx(5, rel=0.4)
+    alone = dependence(rng.gamma(2.0, size=len(values)), names, np.ones(len(values)))
+    assert alone.session.value < 0.1
+    assert alone.phase.value < 0.15
+
+
+def test_weights_are_the_runs_a_call_is_in() -> None:
+    calls = pd.DataFrame({"session": ["a"] * 30 + ["b"] * 5})
+    weights = run_weights(calls)
+    runs = np.zeros(30)
+    for start in range(11):
+        runs[start : start + 20] += 1
+    assert weights[:30].tolist() == runs.tolist()
+    assert (weights[30:] == 1).all()
+    assert consecutive_sums(np.arange(22.0), ["a"] * 22).tolist() == [190, 210, 230]
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_every_family_is_found_again_and_written_as_a_scenario_has_it(name: str) -> None:
+    parameters = {
+        "lognormal": [0.7, 3.0],
+        "log_logistic": [2.5, 3.0],
+        "gamma": [0.6, 3.0],
+        "weibull": [2.2, 3.0],
+        "inverse_gamma": [2.5, 3.0],
+        "burr12": [6.0, 0.25, 3.0],
+    }[name]
+    law = FAMILIES[name].law(np.asarray(parameters))
+    values = law.rvs(4000, random_state=8)
+    found = best_family(values)
+    assert found.kind == name
+    assert found.ks < 1.95 / np.sqrt(4000)  # 0.1 %
+    assert found.ad < 6.0  # 0.1 %
+    distribution = DISTRIBUTIONS.get(name).model_validate(found.spec())
+    u = np.asarray([0.1, 0.5, 0.9])
+    assert distribution.transform(u) == pytest.approx(law.ppf(u), rel=0.12)
+    assert stats.kstest(values, distribution.cdf).pvalue > 0.001
+
+
+def test_a_model_with_few_calls_borrows_what_tokens_cost() -> None:
+    few = made_calls(2, 9, "few", length=20)
+    calls = pd.concat([made_calls(60, 5, "a"), made_calls(60, 6, "b"), few], ignore_index=True)
+    fits = {fit.model: fit for fit in fit_calls(calls)}
+    assert list(fits) == ["a", "b", "few"]
+    alone = fit_model(few, "few").latency
+    assert fits["few"].latency.covariance[3, 3] < alone.covariance[3, 3]
+
+
+def test_sessions_are_split_whole() -> None:
+    calls = pd.concat([made_calls(12, 7), made_calls(12, 8).assign(session="m3\x1fsub")])
+    kept, held = split(calls.reset_index(drop=True), 1 / 3)
+    names = [set(part["session"].str.partition("\x1f")[0]) for part in (kept, held)]
+    assert not names[0] & names[1]
+    assert len(names[1]) == 4
+
+
+def test_a_profile_says_where_it_is_from_and_runs(tmp_path: Path) -> None:
+    calls = made_calls(80, 10)
+    fit = fit_model(calls, "m")
+    path = tmp_path / "m.yaml"
+    call_profile(fit, path, "a test")
+    text = path.read_text()
+    assert "a test: 3200 calls of 80 sessions of m; fitted by teamsim calibrate on 20" in text
+    assert "#   output_s_per_1k: 1" in text
+    assert " ± " in text
+    document = {
+        "name": "x",
+        "team": {"size": 2, "agent": {"profile": str(path)}},
+        "topology": "independent",
+        "coordination": {"protocol": "self_claim"},
+        "workload": {"kind": "parallel_fraction", "tasks": 6, "parallel_fraction": 1},
+    }
+    assert parse_study(json.dumps(document)).base.team.agent is not None
+    assert len(latency_figure(calls, [fit]).axes) == 2
+
+
+def test_held_out_calls_are_scored_and_too_few_refused() -> None:
+    check = check_held_out(made_calls(90, 11), 1 / 3)
+    assert check.conditional - check.marginal > 0.5
+    assert set(check.sums["sessions"]) == {"fitted", "held out"}
+    assert (check.sums["low"] <= check.sums["real"]).all()
+    with pytest.raises(TeamsimError, match="too few calls"):
+        check_held_out(made_calls(2, 12, length=10), 0.5)
+
+
+@pytest.mark.slow
+def test_real_calls_are_predicted_from_their_tokens() -> None:
+    if not REAL_CALLS.is_dir():
+        pytest.skip(f"needs the real calls in {REAL_CALLS}")
+    calls = usable(read_traces([REAL_CALLS]).calls)
+    assert len(calls) > 27_000
+    check = check_held_out(calls, 1 / 3)
+    assert check.conditional - check.marginal > 0.9
+    sums = check.sums.set_index(["sessions", "sum of 20"])
+    # What was fitted on: the variance within 15 %, quantiles within 10 %.
+    assert sums.loc[("fitted", "variance"), "ratio"] == pytest.approx(1, abs=0.15)
+    for name in ("p50", "p95", "p99"):
+        assert sums.loc[("fitted", name), "ratio"] == pytest.approx(1, abs=0.10)
+    # The other sessions' own sums are not better known than this.
+    held = sums.loc["held out"]
+    assert held["simulated"].between(0.9 * held["low"], 1.1 * held["high"]).all()

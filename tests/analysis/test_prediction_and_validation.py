@@ -1,0 +1,225 @@
+"""Predictions are distributions that cover what happens; scores are what they are said to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.ablation import WITHOUT
+from analysis.calibration import fit_cells
+from analysis.calibration.store import Calibrated, runs_of
+from analysis.findings import findings
+from analysis.plots.posterior_predictive import posterior_predictive_figure
+from analysis.plots.validation import summary_table, validation_figure
+from analysis.prediction import COLUMNS, MAPPED, Target, parse_changes, predict_cells
+from analysis.team_runs import real, simulated
+from analysis.traces.readers.llm_teams import TeamRuns, read_team_runs
+from analysis.validation import read_predictions, validate
+from analysis.validation.baselines import BASELINES, Pilot
+from analysis.validation.compare import write_predictions
+from analysis.validation.scores import brier, covers, fair_crps, mean_crps, noise_floor, pit
+from simulator.errors import ScenarioError, TeamsimError
+from tests.analysis.harness import CLAIMING, DEALT, team_runs
+from tests.analysis.test_calibration import TRUTH, logged
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("truth")
+    team_runs(
+        directory,
+        [*logged(TRUTH, DEALT, (1, 2, 3, 5), 30), *logged(TRUTH, CLAIMING, (1, 2, 3, 5), 30)],
+    )
+    return directory
+
+
+@pytest.fixture(scope="module")
+def pilot(data: Path) -> TeamRuns:
+    return read_team_runs(data).of_sizes([1, 2])
+
+
+@pytest.fixture(scope="module")
+def cells(pilot: TeamRuns) -> list[Calibrated]:
+    return [
+        Calibrated(fit, pilot.tasks["toy", "p10"], runs_of(pilot.runs, fit.cell))
+        for fit in fit_cells(pilot)
+    ]
+
+
+def test_fair_crps_is_that_of_the_distribution_whatever_the_sample() -> None:
+    # Exact for a normal: sigma (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)).
+    z, rng = 0.7, np.random.default_rng(0)
+    exact = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi)
+    for size, times in ((2, 20_000), (5, 8_000), (400, 200)):
+        scores = [fair_crps(rng.standard_normal(size), z) for _ in range(times)]
+        assert np.mean(scores) == pytest.approx(exact, abs=4 * np.std(scores) / np.sqrt(times))
+    # Of a sample itself: the integral of (ECDF - step)^2, but for the pairs of a value with itself.
+    x = np.sort(rng.gamma(2.0, size=60))
+    edges = np.sort(np.append(x, 1.3))
+    share = np.searchsorted(x, edges[:-1], side="right") / 60
+    integral = float((np.diff(edges) * (share - (edges[:-1] >= 1.3)) ** 2).sum())
+    pairs = np.abs(x[:, None] - x).sum() / 2
+    assert fair_crps(x, 1.3) + pairs * (1 / (60 * 59) - 1 / 3600) == pytest.approx(integral)
+    assert fair_crps(np.asarray([2.0]), 5.0) == 3.0
+
+
+def test_the_floor_is_the_score_of_the_truth_itself() -> None:
+    rng = np.random.default_rng(1)
+    floors = [noise_floor(rng.standard_normal(5)) for _ in range(4000)]
+    assert np.mean(floors) == pytest.approx(1 / np.sqrt(np.pi), abs=4 * np.std(floors) / 63)
+    assert np.isnan(noise_floor(np.asarray([1.0])))
+
+
+def test_pit_and_coverage_of_a_right_and_a_too_sure_forecast() -> None:
+    rng = np.random.default_rng(2)
+    truths, forecast = rng.standard_normal(2000), rng.standard_normal(200_000)
+    assert stats.kstest(pit(forecast, truths, rng), "uniform").pvalue > 0.001
+    assert covers(forecast, truths, 0.8) == pytest.approx(0.8, abs=0.04)
+    assert covers(0.5 * forecast, truths, 0.8) < 0.55
+    counts = rng.poisson(1.0, 2000).astype(float)
+    assert stats.kstest(pit(rng.poisson(1.0, 200_000), counts, rng), "uniform").pvalue > 0.001
+    assert brier(0.25, [True, False, False, False]) == pytest.approx(0.1875)
+
+
+def test_baselines_say_what_their_laws_say() -> None:
+    sizes = np.repeat([1.0, 2.0, 4.0], 3)
+    exact = {"is_time": True, "parallel": 0.8, "sizes": sizes}
+    law = np.log(100 * (0.2 + 0.8 / sizes))
+    assert BASELINES["Amdahl"](Pilot(logs=law, **exact), 8.0) == pytest.approx(
+        np.full(9, np.log(100 * (0.2 + 0.1)))
+    )
+    usl = np.log(100 * (1 + 0.1 * (sizes - 1) + 0.02 * sizes * (sizes - 1)) / sizes)
+    found = BASELINES["USL"](Pilot(logs=usl, **exact), 8.0)
+    assert found == pytest.approx(np.full(9, np.log(100 * (1 + 0.7 + 0.02 * 56) / 8)), rel=1e-3)
+    power = Pilot(sizes, np.log(5 * sizes**0.7), float("nan"), False)
+    assert BASELINES["power law"](power, 8.0) == pytest.approx(np.full(9, np.log(5 * 8**0.7)))
+    assert BASELINES["Amdahl"](power, 8.0) is None
+    assert BASELINES["USL"](power, 8.0) is None
+    assert BASELINES["largest pilot"](power, 8.0) == pytest.approx(np.log(5 * 4**0.7))
+    noisy = Pilot(sizes, law + np.tile([-0.1, 0.0, 0.1], 3), 0.8, True)
+    spread = BASELINES["Amdahl"](noisy, 8.0)
+    assert spread is not None
+    assert np.ptp(spread) == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("carry_over", [True, False])
+def test_a_pilot_predicts_teams_it_has_not_run(
+    data: Path, pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path, carry_over: bool
+) -> None:
+    table = predict_cells(cells, Target([3, 5], {}), 200, carry_over=carry_over)
+    assert list(table.columns) == COLUMNS
+    assert len(table) == 2 * 2 * 200
+    write_predictions(table, pilot.runs, tmp_path / "predictions.parquet")
+    read, known = read_predictions(tmp_path / "predictions.parquet")
+    found = validate(read, known, data)
+    assert not found.in_sample
+    summary = found.summary.set_index("metric")
+    for metric in MAPPED:
+        row = summary.loc[metric]
+        assert row["predicted"] < row["single agent"], metric
+        # 240 runs of four cells and sizes, the parameters' errors shared by 30 runs each.
+        assert 0.65 < row["cover_80%"] <= 0.97, metric
+        # A model of the right form gets near what is possible.
+        assert row["predicted"] - row["floor"] < 0.5 * (row["single agent"] - row["floor"]), metric
+    assert summary.loc["success", "predicted"] < 0.05
+    figure = validation_figure(found)
+    assert len(figure.axes) == 3
+    assert list(summary_table(found)["metric"]) == ["wall clock", "tokens", "rounds", "success"]
+
+
+def test_predictions_do_not_depend_on_processes(cells: list[Calibrated]) -> None:
+    one = predict_cells(cells, Target([3], {}), 24, workers=1)
+    two = predict_cells(cells, Target([3], {}), 24, workers=2)
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_another_protocol_topology_and_workload_can_be_asked_for(
+    cells: list[Calibrated], tmp_path: Path
+) -> None:
+    (tmp_path / "work.yaml").write_text("{kind: parallel_fraction, tasks: 8, parallel_fraction: 1}")
+    changes = parse_changes("ring", "{kind: work_stealing}", str(tmp_path / "work.yaml"))
+    table = predict_cells(cells, Target([4], changes), 24)
+    # Eight tasks instead of twenty.
+    before = predict_cells(cells, Target([4], {}), 24)
+    assert table["total_tokens"].median() < before["total_tokens"].median()
+    with pytest.raises(ScenarioError, match="rnig"):
+        predict_cells(cells, Target([2], parse_changes("rnig", None, None)), 4)
+    with pytest.raises(TeamsimError, match="is no YAML"):
+        parse_changes("{kind: [", None, None)
+    with pytest.raises(TeamsimError, match="No such file"):
+        parse_changes(None, None, "nothing.yaml")
+
+
+def test_validation_refuses_what_it_cannot_score(
+    data: Path, pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path
+) -> None:
+    table = predict_cells(cells, Target([2], {}), 12)
+    assert validate(table, pilot.runs, data).in_sample
+    with pytest.raises(TeamsimError, match="no cell and team size is in both"):
+        validate(table.assign(n_teammates=99), pilot.runs, data)
+    table.to_parquet(tmp_path / "plain.parquet")
+    with pytest.raises(TeamsimError, match="does not say which pilot"):
+        read_predictions(tmp_path / "plain.parquet")
+    with pytest.raises(TeamsimError, match="no such file"):
+        read_predictions(tmp_path / "none.parquet")
+
+
+def test_every_ablation_changes_a_scenario_it_applies_to(cells: list[Calibrated]) -> None:
+    claiming = next(cell for cell in cells if cell.fit.claims_itself)
+    for name, adjust in WITHOUT.items():
+        document: dict[str, Any] = claiming.fit.scenario(claiming.tasks, 2)
+        document["team"]["agent"] |= {"capacity": 5}
+        before = str(document)
+        assert str(adjust(document)) != before, name
+
+
+def test_findings_and_checks_of_a_model_against_itself(data: Path, cells: list[Calibrated]) -> None:
+    team = read_team_runs(data)
+    made = simulated(cells, [1, 2, 3, 5], 30, traced=4)
+    seen = real(team)
+    table = findings(seen.runs, made.runs)
+    assert {"all", "successful"} == set(table["runs"])
+    table = table[table["runs"] == "all"].set_index("finding")
+    for name in (
+        "median speed-up, pre-assigned",
+        "straggler gap (median s), pre-assigned",
+        "time, self-claimed over pre-assigned, n = 1",
+        "concurrent writes at n = 2, self-claimed",
+    ):
+        row = table.loc[name]
+        assert row["real_low"] <= row["real"] <= row["real_high"], name
+        assert row["simulated"] == pytest.approx(row["real"], rel=0.3), name
+    figure = posterior_predictive_figure(seen, made)
+    assert figure.axes[0].get_xlabel() == "call duration (s)"
+    assert mean_crps(np.log(made.calls["latency_s"].to_numpy()[:500]), np.log([5.0])) > 0
+
+
+@pytest.mark.slow
+def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path) -> None:
+    team = read_team_runs(real_data)
+    known = team.of_sizes([1, 2])
+    cells = [
+        Calibrated(
+            fit,
+            known.tasks[fit.cell["task_type"], fit.cell["p_label"]],
+            runs_of(known.runs, fit.cell),
+        )
+        for fit in fit_cells(known, workers=2)
+    ]
+    assert len(cells) == 36
+    table = predict_cells(cells, Target([3], {}), 120, workers=2)
+    summary = validate(table, known.runs, real_data).summary.set_index("metric")
+    # What README says: better than every baseline on tokens; on the others better than all
+    # that extrapolate, and not better than the largest pilot's runs as they are.
+    assert summary.loc["total_tokens", "skill"] > 0.15
+    for metric in ("wall_clock_seconds", "total_rounds"):
+        row = summary.loc[metric]
+        assert row["predicted"] < min(row["single agent"], row["power law"])
+        assert row["predicted"] < 1.15 * row["largest pilot"]
+    for metric in MAPPED:
+        assert 0.7 <= summary.loc[metric, "cover_80%"] <= 0.9
