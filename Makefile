@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/quickstart
 
-.PHONY: demo test test-all lint pictures bench clean
+.PHONY: demo test test-all lint pictures profiles bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -30,6 +30,14 @@ pictures: $(VENV)/.installed
 	  $(BIN)/teamsim sweep $$scenario --out out/$$name && $(BIN)/teamsim plot out/$$name \
 	    && cp out/$$name/figure.png scenarios/pictures/$$name.png || exit 1; \
 	done
+
+# Fits the profiles that ship anew, from the public data (README, "Calibrate on real runs").
+profiles: $(VENV)/.installed
+	$(BIN)/teamsim calibrate $(RUNS) --out out/runs \
+	  --source "Python coding tasks, runs published with arXiv 2603.12229 (MIT)"
+	$(BIN)/teamsim calibrate $(CALLS) --out out/calls \
+	  --source "Claude Code sessions of callanjfox/kv-cache-tester (Apache-2.0)"
+	cp out/runs/profiles/*.yaml out/calls/*.yaml simulator/profiles/
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/bench_engine.py

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from analysis.calibration.store import Calibrated, read_calibration
+from analysis.calibration.store import Calibrated
 from analysis.parallel import in_processes
 from analysis.traces.readers.llm_teams import CELL
 from simulator.distributions import Floats
@@ -75,45 +75,6 @@ class Target:
     changes: Mapping[str, Any]
 
 
-def predict_directory(
-    directory: Path,
-    target: Target,
-    replications: int,
-    workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-    carry_over: bool = True,
-) -> pd.DataFrame:
-    """Simulate every calibrated cell at every team size.
-
-    Parameters
-    ----------
-    directory : Path
-        What `teamsim calibrate` wrote.
-    target : Target
-    replications : int
-        Of each cell and size.
-    workers : int
-        Processes.
-    progress : callable, optional
-        Told ``(jobs done, jobs in all)``: a job is a cell at a team size.
-    carry_over : bool
-        Whether pilot runs are carried over; without, the mechanism speaks alone.
-
-    Returns
-    -------
-    DataFrame
-        `COLUMNS`, a row a replication; times in seconds.
-
-    Raises
-    ------
-    TeamsimError
-        If the directory holds no calibration, or a change makes a scenario wrong.
-    """
-    return predict_cells(
-        read_calibration(directory), target, replications, workers, progress, carry_over
-    )
-
-
 def predict_cells(
     cells: Sequence[Calibrated],
     target: Target,
@@ -123,10 +84,27 @@ def predict_cells(
     carry_over: bool = True,
     adjust: Adjust | None = None,
 ) -> pd.DataFrame:
-    """Simulate calibrated cells at every team size; see `predict_directory`.
+    """Simulate calibrated cells at every team size.
 
-    `adjust` changes every scenario before it is simulated (for ablations); a function of a
-    module.
+    Parameters
+    ----------
+    cells : sequence of Calibrated
+    target : Target
+    replications : int
+        Of each cell and size.
+    workers : int
+        Processes.
+    progress : callable, optional
+        Told ``(jobs done, jobs in all)``: a job is a cell at a team size.
+    carry_over : bool
+        Whether pilot runs are carried over; without, the mechanism speaks alone.
+    adjust : callable, optional
+        Changes every scenario before it is simulated (for ablations); a function of a module.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, a row a replication; times in seconds.
     """
     jobs = []
     for number, cell in enumerate(cells):
@@ -224,16 +202,34 @@ def _draws(job: _Job) -> list[Scenario]:
         if job.adjust is not None:
             document = job.adjust(document)
         document |= {"seed": draw, "replications": _PER_DRAW}
-        for path, value in changes.items():
-            *parents, last = path.split(".")
-            node = document
-            for key in parents:
-                node = node[key]
-            node[last] = value
-        if changes and not draw:  # an error in what the user asked for names its place
-            parse_study(yaml.safe_dump(document), f"the prediction of {cell.fit.name}").base  # noqa: B018
-        scenarios.append(Scenario.model_validate(document))
+        scenarios.append(Scenario.model_validate(_changed(document, changes)))
     return scenarios
+
+
+def _changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with the fields at dotted paths set."""
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        node = document
+        for key in parents:
+            node = node[key]
+        node[last] = value
+    return document
+
+
+def check_target(cells: Sequence[Calibrated], target: Target) -> None:
+    """Refuse a target that makes a scenario wrong, before the work is done.
+
+    Raises
+    ------
+    ScenarioError
+        Naming what is wrong, where, and what is allowed.
+    """
+    for cell in cells:
+        for n in target.team_sizes:
+            document = _changed(cell.fit.scenario(cell.tasks, int(n)), target.changes)
+            study = parse_study(yaml.safe_dump(document), f"prediction of {cell.fit.name}")
+            assert study.base.replications
 
 
 def _carried_over(

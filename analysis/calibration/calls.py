@@ -45,10 +45,10 @@ class Dependence:
     """Calls over which the correlation of the phase effect falls to 1/e."""
 
     def spec(self) -> dict[str, float]:
-        """Return the effects as a distribution in a scenario says them."""
+        """Return the effects as a distribution in a scenario says them: a session is an agent's."""
         spec = {}
         if self.session.value > 0.005:
-            spec["run_sigma"] = four_digits(self.session.value)
+            spec["agent_sigma"] = four_digits(self.session.value)
         if self.phase.value > 0.005:
             spec["phase_sigma"] = four_digits(self.phase.value)
             spec["phase_length"] = four_digits(self.length)
@@ -68,8 +68,11 @@ class CallFit:
     residual, output_effects : Dependence
     output : Family
         Output tokens of a call, effects apart.
-    context_tokens, turn_tokens : float
-        Median input of a call, and its median growth from call to call.
+    first_tokens, context_tokens, turn_tokens : float
+        Median input of a session's first call and of any call, and its median growth from call
+        to call.
+    window_tokens : float
+        Context limit: the usual 200,000, or a million if there were larger inputs.
     """
 
     model: str
@@ -80,8 +83,10 @@ class CallFit:
     residual_scale: float
     output: Family
     output_effects: Dependence
+    first_tokens: float
     context_tokens: float
     turn_tokens: float
+    window_tokens: float
 
     def agent(self) -> dict[str, Any]:
         """Return the simulated agent, as a scenario says it."""
@@ -100,15 +105,11 @@ class CallFit:
                     **self.residual_effects.spec(),
                 },
             },
-            "tokens": {
-                "output": {**self.output.spec(), **self.output_effects.spec()},
-                "message": 0,
-            },
+            "tokens": {"output": {**self.output.spec(), **self.output_effects.spec()}},
             "context": {
-                "system_tokens": four_digits(self.context_tokens),
+                "system_tokens": four_digits(self.first_tokens),
                 "turn_tokens": four_digits(self.turn_tokens),
-                "board_tokens_per_task": 0,
-                "window_tokens": 1_000_000,
+                "window_tokens": self.window_tokens,
             },
         }
 
@@ -203,8 +204,10 @@ def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
         residual_scale=float(np.sqrt(max(variance, 0.1 * scale**2) * 3.0) / np.pi),
         output=best_family(own, weights),
         output_effects=effects,
+        first_tokens=float(calls.groupby("session")["input"].first().median()),
         context_tokens=float(calls["input"].median()),
         turn_tokens=float(max(0.0, growth[growth > 0].median())) if (growth > 0).any() else 0.0,
+        window_tokens=200_000.0 if calls["input"].max() <= 200_000 else 1_000_000.0,
     )
 
 

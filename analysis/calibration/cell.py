@@ -67,6 +67,8 @@ class CellFit:
     tokens: TokenFit
     deference: Probability = field(default_factory=lambda: Estimate(0.0, 0.0))
     noise: Probability = field(default_factory=lambda: Estimate(0.5, 0.0))
+    matching: dict[str, float] = field(default_factory=dict)
+    """How near the two habits that are matched by simulation have come (see `matching`)."""
 
     @property
     def name(self) -> str:
@@ -148,7 +150,7 @@ class CellFit:
                     ),
                     "run_sigma": four_digits(self.error_run_sigma.value),
                 },
-                "call_correlation": four_digits(self.call_correlation.value),
+                "call_correlation": four_digits(min(1.0, max(0.0, self.call_correlation.value))),
                 "detection": 1,
             },
         }
@@ -220,6 +222,7 @@ class CellFit:
         row["residual_ks"] = self.residual.ks
         row["residual_ad"] = self.residual.ad
         row["residual_aic_gain"] = self.residual.aic_gain
+        row |= self.matching
         row["limit_s"] = self.limit_s
         row["capacity"] = self.capacity
         row["overhead_s"] = self.overhead_s

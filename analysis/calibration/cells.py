@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.cell import CellFit
@@ -318,9 +319,23 @@ def _call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
     failed = tried - completed
     several = tried > 1
     t, f = tried[several], failed[several]
+    run = pd.factorize(calls["run_dir"].to_numpy()[several])[0]
     if not several.any() or not 0 < f.sum() < t.sum():
         return Estimate.of(0.0)
-    p = f.sum() / t.sum()
-    pairs = float((t * (t - 1.0)).sum())
-    icc = float(((f - t * p) ** 2 - t * p * (1.0 - p)).sum()) / (pairs * p * (1.0 - p))
-    return Estimate.of(float(np.sqrt(np.clip(icc, 0.0, 1.0))), 0.0)
+
+    def correlation(keep: npt.NDArray[np.bool_]) -> float:
+        tries, misses = t[keep], f[keep]
+        p = misses.sum() / tries.sum()
+        if not 0.0 < p < 1.0:
+            return 0.0
+        own = tries * p * (1.0 - p)
+        pairs = float((tries * (tries - 1.0)).sum())
+        icc = float(((misses - tries * p) ** 2 - own).sum()) / (pairs * p * (1.0 - p))
+        return float(np.sqrt(np.clip(icc, 0.0, 1.0)))
+
+    # A jackknife over ten groups of runs.
+    groups = run % 10
+    left_out = np.asarray([correlation(groups != i) for i in np.unique(groups)])
+    k = len(left_out)
+    error = np.sqrt((k - 1) / k * ((left_out - left_out.mean()) ** 2).sum())
+    return Estimate(correlation(np.ones(len(t), dtype=bool)), float(error))

@@ -107,10 +107,13 @@ def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
 
 def simulated_sums(fit: CallFit) -> Floats:
     """Return the durations of simulated runs of `HORIZON` calls of one agent, in seconds."""
+    agent = fit.agent()
+    agent["context"]["system_tokens"] = fit.context_tokens  # in the midst of a session
+    agent["tokens"]["message"] = 0
     scenario = {
         "name": "calls",
         "replications": _SIMULATED,
-        "team": {"size": 1, "agent": {**fit.agent(), "behaviour": {"talk": 0}}},
+        "team": {"size": 1, "agent": {**agent, "behaviour": {"talk": 0}}},
         "topology": "single",
         "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
         "workload": {"kind": "parallel_fraction", "tasks": HORIZON, "parallel_fraction": 1},

@@ -7,6 +7,7 @@ parameter, so that bisection finds the value at which it equals the observed one
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,12 +15,17 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.cell import CellFit
+from analysis.calibration.estimates import Estimate
 from simulator.experiment import replicate
 from simulator.scenario import Scenario
 
 _REPLICATIONS = 40
 _STEPS = 6
 _PASSES = 2
+_STEP = 0.1
+"""Distance over which the slope of a moment is taken."""
+_VAGUE = 0.29
+"""Standard deviation of a parameter in [0, 1] of which nothing is known."""
 
 
 def match_habits(
@@ -55,7 +61,33 @@ def match_habits(
     for _ in range(_PASSES):
         deference = _bisect(partial(idle_share, noise), idle, rising=True)
         noise = _bisect(partial(collisions, deference), writes, rising=False)
-    return fit.with_habits(deference, noise)
+    by_run = is_idle.groupby(in_teams["run_dir"]).mean()
+    per_run = teams["concurrent_writes"]
+    errors = [
+        _error(partial(idle_share, noise), deference, by_run),
+        _error(partial(collisions, deference), noise, per_run),
+    ]
+    found = _simulated(fit.with_habits(deference, noise), tasks, sizes)
+    return replace(
+        fit,
+        deference=Estimate(deference, errors[0]),
+        noise=Estimate(noise, errors[1]),
+        matching={
+            "idle_seen": idle,
+            "idle_matched": found[0],
+            "writes_seen": writes,
+            "writes_matched": found[1],
+            "simulated_runs": float(_REPLICATIONS * len(sizes) * (2 * _PASSES * _STEPS + 5)),
+        },
+    )
+
+
+def _error(moment: Callable[[float], float], at: float, seen: pd.Series) -> float:
+    """Return the standard error of a matched parameter: the moment's over its slope."""
+    low, high = max(0.0, at - _STEP), min(1.0, at + _STEP)
+    slope = abs(moment(high) - moment(low)) / (high - low)
+    spread = float(seen.std(ddof=1)) / np.sqrt(len(seen)) if len(seen) > 1 else 0.0
+    return float(min(_VAGUE, spread / max(slope, 1e-9)))
 
 
 def _simulated(fit: CellFit, tasks: list[dict[str, Any]], sizes: list[int]) -> tuple[float, float]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +13,40 @@ import numpy as np
 import yaml
 
 from analysis.calibration.calls import CallFit
-from analysis.calibration.cell import CellFit, Probability
+from analysis.calibration.cell import CellFit, Probability, safe_name
 from analysis.calibration.cells import AGENT, fit_pooled
+from analysis.calibration.estimates import Estimate
 from analysis.calibration.rounding import four_digits
 from analysis.traces.readers.llm_teams import TeamRuns
+from simulator.scenario.prices import list_prices
+
+
+def profile_name(model: str, claims_itself: bool = False) -> str:
+    """Return a short name: without the vendor's name before it and a date after it."""
+    short = re.sub(r"^(anthropic|google|openai)_", "", model)
+    return safe_name(re.sub(r"-\d{8}$", "", short) + ("-claiming" if claims_itself else ""))
 
 
 def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
     """Return one fit for each agent and mode, its cells taken as one.
 
-    The two habits that are matched by simulation are the medians over the cells.
+    The two habits that are matched by simulation are the medians over the cells, their errors
+    the cells' spread.
     """
     pooled = []
     for fit in fit_pooled(team):
         same = [each for each in fits if all(each.cell[key] == fit.cell[key] for key in AGENT)]
         deference, noise = (
-            float(np.median([getattr(each, name).value for each in same]))
+            _over_cells([getattr(each, name).value for each in same])
             for name in ("deference", "noise")
         )
-        pooled.append(fit.with_habits(deference, noise))
+        pooled.append(replace(fit, deference=deference, noise=noise))
     return pooled
+
+
+def _over_cells(values: Sequence[float]) -> Estimate:
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return Estimate(float(np.median(values)), spread)
 
 
 def write_profile(fit: CellFit, path: Path, source: str) -> None:
@@ -44,7 +60,18 @@ def write_profile(fit: CellFit, path: Path, source: str) -> None:
 def call_profile(fit: CallFit, path: Path, source: str) -> None:
     """Write an agent fitted to single calls as a profile."""
     said = f"{source}: {fit.calls} calls of {fit.sessions} sessions of {fit.model}"
-    _write(path, said, fit.agent(), fit.parameters())
+    agent = fit.agent()
+    if _has_price(profile_name(fit.model)):
+        agent["price"] = profile_name(fit.model)
+    _write(path, said, agent, fit.parameters())
+
+
+def _has_price(model: str) -> bool:
+    try:
+        list_prices(model, None)
+    except ValueError:
+        return False
+    return True
 
 
 def _write(

@@ -11,15 +11,20 @@ import typer
 
 from analysis.calibration import fit_cells
 from analysis.calibration.calls import FEWEST, CallFit, fit_calls, usable
-from analysis.calibration.cell import CellFit, safe_name
+from analysis.calibration.cell import CellFit
 from analysis.calibration.held_out import HeldOut, check_held_out
-from analysis.calibration.profiles import call_profile, pooled_fits, write_profile
+from analysis.calibration.profiles import (
+    call_profile,
+    pooled_fits,
+    profile_name,
+    write_profile,
+)
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.plots import save
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.qq import latency_figure
 from analysis.plots.validation import summary_table, validation_figure
-from analysis.prediction import Target, parse_changes, predict_directory
+from analysis.prediction import Target, check_target, parse_changes, predict_cells
 from analysis.team_runs import real, simulated
 from analysis.traces.canonical import Traces
 from analysis.traces.readers.llm_teams import TeamRuns
@@ -42,6 +47,7 @@ def calibrate(
     columns: dict[str, str],
     team_sizes: Sequence[int],
     holdout: float,
+    source: str,
     workers: int,
 ) -> None:
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
@@ -51,7 +57,7 @@ def calibrate(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TeamsimError(f"{out} cannot be made: {error.strerror}") from None
-    source = ", ".join(path.resolve().name for path in paths)
+    source = source or ", ".join(path.resolve().name for path in paths)
     if traces.team is not None:
         team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
         calibrate_team(team, out, source, workers or default_workers())
@@ -80,7 +86,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list
     profiles = out / "profiles"
     profiles.mkdir(exist_ok=True)
     for fit in pooled_fits(team, fits):
-        name = safe_name(f"{fit.cell['model_dir']}-{fit.cell['mode']}")
+        name = profile_name(fit.cell["model_dir"], fit.claims_itself)
         write_profile(fit, profiles / f"{name}.yaml", source)
     sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
     with progress_bar("checks") as progress:
@@ -118,7 +124,7 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
         )
     rows = []
     for fit in fits:
-        path = out / f"{safe_name(fit.model)}.yaml"
+        path = out / f"{profile_name(fit.model)}.yaml"
         call_profile(fit, path, source)
         rows.append(_call_row(fit))
     report = pd.DataFrame(rows)
@@ -166,16 +172,12 @@ def predict(
 ) -> None:
     """Simulate calibrated teams."""
     check_writable(out)
-    changes = parse_changes(topology, protocol, workload)
+    target = Target(team_sizes, parse_changes(topology, protocol, workload))
+    cells = read_calibration(directory)
+    check_target(cells, target)
     with progress_bar("cells and sizes") as progress:
-        table = predict_directory(
-            directory,
-            Target(team_sizes, changes),
-            replications,
-            workers or default_workers(),
-            progress,
-        )
-    pilot = pd.concat([cell.pilot for cell in read_calibration(directory)], ignore_index=True)
+        table = predict_cells(cells, target, replications, workers or default_workers(), progress)
+    pilot = pd.concat([cell.pilot for cell in cells], ignore_index=True)
     write_predictions(table, pilot, out)
     console.print(_predicted(table))
     typer.echo(f"{len(table)} simulated runs in {out}")

@@ -136,13 +136,16 @@ def calibrate(
         float,
         typer.Option(min=0.0, max=0.9, help="Share of the sessions to check single calls on."),
     ] = 1 / 3,
+    source: Annotated[
+        str, typer.Option(help="What profiles say they come from; the paths' names if absent.")
+    ] = "",
     workers: Workers = 0,
 ) -> None:
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
     from simulator.cli import fitting
 
     fitting.calibrate(
-        traces, out, form, _columns(column or []), _sizes(team_sizes), holdout, workers
+        traces, out, form, _columns(column or []), _sizes(team_sizes), holdout, source, workers
     )
 
 

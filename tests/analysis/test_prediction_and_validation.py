@@ -16,7 +16,14 @@ from analysis.calibration.store import Calibrated, runs_of
 from analysis.findings import findings
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.validation import summary_table, validation_figure
-from analysis.prediction import COLUMNS, MAPPED, Target, parse_changes, predict_cells
+from analysis.prediction import (
+    COLUMNS,
+    MAPPED,
+    Target,
+    check_target,
+    parse_changes,
+    predict_cells,
+)
 from analysis.team_runs import real, simulated
 from analysis.traces.readers.llm_teams import TeamRuns, read_team_runs
 from analysis.validation import read_predictions, validate
@@ -148,7 +155,7 @@ def test_another_protocol_topology_and_workload_can_be_asked_for(
     before = predict_cells(cells, Target([4], {}), 24)
     assert table["total_tokens"].median() < before["total_tokens"].median()
     with pytest.raises(ScenarioError, match="rnig"):
-        predict_cells(cells, Target([2], parse_changes("rnig", None, None)), 4)
+        check_target(cells, Target([2], parse_changes("rnig", None, None)))
     with pytest.raises(TeamsimError, match="is no YAML"):
         parse_changes("{kind: [", None, None)
     with pytest.raises(TeamsimError, match="No such file"):

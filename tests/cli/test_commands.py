@@ -13,6 +13,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.analysis.harness import DEALT, write_runs
+from tests.analysis.test_calibration import TRUTH, logged
+from tests.analysis.test_call_fits import made_calls
 from tests.scenario.test_bad_scenarios import CYCLE, GOOD, WORK
 
 pytestmark = pytest.mark.end_to_end
@@ -152,7 +155,17 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
         (["sweep", "mine.yaml", "--out", "."], "is not empty"),
         (["plot", "nothing"], "holds no sweep"),
         (["calibrate", "nothing", "--out", "fits"], "no such file"),
-        (["predict", "nothing", "--out", "p.parquet"], "holds no calibrated scenarios"),
+        (["calibrate", ".", "--out", "fits"], "no known trace format"),
+        (["calibrate", ".", "--out", "fits", "--format", "otpl"], "did you mean 'otlp'"),
+        (["calibrate", "mine.yaml", "--out", "fits", "--format", "otlp"], "no calls in it"),
+        (["calibrate", ".", "--out", "f", "--column", "duration_s"], "a column is OURS=THEIRS"),
+        (["calibrate", ".", "--out", "f", "--team-sizes", "one"], "team sizes are whole numbers"),
+        (["calibrate", ".", "--out", "f", "--holdout", "1.5"], "less than or equal to 0.9"),
+        (["predict", "nothing", "--out", "p.parquet"], "holds no calibrated cells"),
+        (["predict", ".", "--out", "p.parquet", "--workload", "w.yaml"], "w.yaml: No such file"),
+        (["predict", ".", "--out", "p.parquet", "--protocol", "{"], "is no YAML"),
+        (["backtest", "nothing", "--out", "b"], "no such file"),
+        (["backtest", ".", "--out", "b", "--pilot", "0"], "team sizes are whole numbers"),
         (
             ["predict", ".", "--out", "p.parquet", "--team-sizes", "0"],
             "should be greater than or equal to 1",
@@ -171,6 +184,45 @@ def test_bad_arguments_get_one_clear_message(
     assert message in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr
     assert scenario_file.read_text() == before
+
+
+def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path) -> None:
+    write_runs(tmp_path, logged(TRUTH, DEALT, (1, 2, 3), 8))
+    done = teamsim("backtest", tmp_path, "--out", tmp_path / "out", "-r", "40", "--pilot", "1,2")
+    assert done.returncode == 0, done.stderr
+    for said in ("1 cells of 16 runs", "40 simulated runs", "largest pilot", "skill", "in 80%"):
+        assert said in done.stdout, said
+    for name in ("posterior_predictive.png", "validation.png", "validation.csv", "fits.json"):
+        assert (tmp_path / "out" / name).exists()
+    again = teamsim(
+        "predict", tmp_path / "out", "--out", tmp_path / "p.parquet", "--team-sizes", "4", "5",
+        "-r", "12", "--topology", "ring", "--protocol", "{kind: work_stealing}",
+    )  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert sorted(pd.read_parquet(tmp_path / "p.parquet")["n_teammates"].unique()) == [4, 5]
+    scored = teamsim("validate", tmp_path / "p.parquet", tmp_path)
+    assert scored.returncode == 2
+    assert "no cell and team size is in both" in scored.stderr
+    wrong = teamsim(
+        "predict", tmp_path / "out", "--out", tmp_path / "q.parquet", "--topology", "rnig"
+    )
+    assert wrong.returncode == 2
+    assert "rnig" in wrong.stderr
+    assert not (tmp_path / "q.parquet").exists()
+
+
+def test_calls_of_a_table_become_profiles(tmp_path: Path) -> None:
+    calls = made_calls(40, 1).rename(columns={"cached": "cached_input_tokens"})
+    calls = calls.rename(columns={"input": "input_tokens", "output": "output_tokens"})
+    calls["session"] = calls["session"].str.partition("\x1f")[0]
+    calls[["session", "model", "duration_s", "input_tokens", "cached_input_tokens",
+           "output_tokens"]].to_csv(tmp_path / "calls.csv", index=False)  # fmt: skip
+    done = teamsim("calibrate", tmp_path / "calls.csv", "--out", tmp_path / "fits")
+    assert done.returncode == 0, done.stderr
+    assert "1 profiles" in done.stdout
+    assert "nats" in done.stdout
+    assert "has no start times" in done.stderr
+    assert (tmp_path / "fits" / "m.yaml").exists()
 
 
 def test_output_may_be_piped_into_a_closed_pipe() -> None:

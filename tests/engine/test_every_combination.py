@@ -36,6 +36,25 @@ AGENT: dict[str, Any] = {
     "drift": {"step": {"kind": "normal", "mean": 0.02, "sd": 0.05}, "slowdown": 0.1},
 }
 
+HABITS: list[dict[str, Any]] = [
+    {},
+    {
+        "batch_persistence": 0.6,
+        "first_batch": 9,
+        "capacity": 4,
+        "truncation_loss": 0.3,
+        "redo_work": 0.4,
+        "errors": {**AGENT["errors"], "call_correlation": 0.7},
+        "behaviour": {
+            **AGENT["behaviour"],
+            "idle_first": 0.0,
+            "idle_persistence": 0.6,
+            "blind_calls": 0.3,
+        },
+        "context": {**AGENT["context"], "artifact_tokens": 30, "turn_tokens": 80},
+    },
+]
+
 PROTOCOLS: dict[str, list[dict[str, Any]]] = {
     "self_claim": [{}, {"claims": "immediate", "lease_s": 9.0}, {"choice": "random"}],
     "pre_assigned": [{}, {"deal": "longest_first", "work_ahead": False}],
@@ -91,8 +110,9 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         "loss": 0.1,
         "in_order": draw(st.booleans()),
     }
+    strong = {**AGENT, **draw(st.sampled_from(HABITS)), "speed": 2.0}
     groups = {
-        "strong": {"size": draw(st.integers(1, 3)), "agent": {**AGENT, "speed": 2.0}},
+        "strong": {"size": draw(st.integers(1, 3)), "agent": strong},
         "weak": {"size": draw(st.integers(0, 3)), "agent": {**AGENT, "family": "other"}},
     }
     try:

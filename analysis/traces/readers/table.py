@@ -124,7 +124,8 @@ def _check_numbers(frame: pd.DataFrame, name: str, theirs: str, path: Path, out:
         out.skip(f"{path}, row {row}, column {theirs!r}", f"{frame.at[row, name]!r} is below 0")
     if name not in {"start_s", "start_ns", "end_ns"}:
         numbers = numbers.where(~negative)
-    frame[name] = numbers.astype("Float64" if CALLS.get(name) != "Int64" else "Int64")
+    is_count = CALLS.get(name) == "Int64"
+    frame[name] = numbers.round().astype("Int64") if is_count else numbers.astype("Float64")
 
 
 def _add_times(frame: pd.DataFrame, path: Path, out: Collector) -> None:
