@@ -59,6 +59,10 @@ class CellFit:
     """Probability that an attempt goes as the others of its call."""
     limit_s: float | None
     """Length of replies that have reached the output limit, where there were any."""
+    round_sigma: Estimate
+    """Standard deviation between rounds of the log of durations; reported, not simulated."""
+    hung: Probability
+    """Probability that a call hangs for many times its length; reported, not simulated."""
     capacity: float | None
     """Tasks that fit into one reply, where that limits them."""
     truncation_loss: Probability
@@ -188,6 +192,8 @@ class CellFit:
             "redo_work": self.redo,
             "residual_sd": self.residual.sd,
             "run_sigma": self.residual.run_sigma,
+            "round_sigma": self.round_sigma,
+            "hung": self.hung,
             "idle_s": self.idle_median.estimate(0, "log"),
             "idle_first": self.idle_first,
             "idle": self.idle,

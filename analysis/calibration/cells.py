@@ -29,9 +29,12 @@ from analysis.calibration.estimates import (
 from analysis.calibration.habits import Habits, fit_habits, vague
 from analysis.calibration.latency import (
     FASTEST_S,
+    HUNG,
     Residual,
+    between_rounds,
     fit_latencies,
     fit_residual,
+    hung,
     mean_log_seconds,
 )
 from analysis.calibration.matching import match_habits
@@ -140,7 +143,11 @@ def _fit_agent(
     redo = pool_shares(
         [_redo_share(calls, fit) for calls, fit in zip(working, latencies, strict=True)]
     )
-    residuals = _residuals(latencies, working)
+    logs, every = _centred_residuals(latencies, working), pd.concat(working)
+    astray = logs > np.log(HUNG)
+    residual = fit_residual(logs[~astray], every["run_dir"][~astray])
+    round_sigma = between_rounds(logs[~astray], every[~astray])
+    hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
     habits = _habits(used, most)
     own = [part[part["could_work"]] for part in parts]
@@ -160,7 +167,7 @@ def _fit_agent(
             max_rounds=_max_rounds(cell, real.runs),
             latency=latencies[i],
             redo=redo[i],
-            residual=residuals[i],
+            residual=residual,
             idle_median=idle_medians[i],
             idle_residual=idle_residuals[i],
             habits=habits[i],
@@ -170,6 +177,8 @@ def _fit_agent(
             error=errors[i],
             error_run_sigma=error_sigma,
             call_correlation=correlation,
+            round_sigma=round_sigma,
+            hung=hang,
             limit_s=limit_s,
             capacity=capacities[i],
             truncation_loss=loss[i],
@@ -189,16 +198,14 @@ def _max_rounds(runs: pd.DataFrame, everything: pd.DataFrame) -> int:
     return max(_MAX_ROUNDS, int(everything["total_rounds"].max()))
 
 
-def _residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> list[Residual]:
-    """Return each cell's residual; its family and the run effect are the agent's."""
+def _centred_residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> Floats:
+    """Return the logarithms of durations over those expected, each cell's with median 0."""
     logs = [
         np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
         - mean_log_seconds(fit.at, calls)
         for fit, calls in zip(fits, working, strict=True)
     ]
-    centred = np.concatenate([each - np.median(each) if len(each) else each for each in logs])
-    common = fit_residual(centred, pd.concat(working)["run_dir"])
-    return [common] * len(fits)
+    return np.concatenate([each - np.median(each) if len(each) else each for each in logs])
 
 
 def _idle_latencies(idle: Sequence[pd.DataFrame]) -> tuple[list[VectorFit], list[Residual]]:

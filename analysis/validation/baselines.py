@@ -71,7 +71,8 @@ def amdahl(pilot: Pilot, n: float) -> Floats | None:
 
 def universal_scalability(pilot: Pilot, n: float) -> Floats | None:
     """Return Gunther's law fitted to the pilot's times, with its residuals."""
-    if not pilot.is_time or len(np.unique(pilot.sizes)) < 2:
+    sizes = len(np.unique(pilot.sizes))
+    if not pilot.is_time or sizes < 2:
         return None
 
     def log_time(parameters: Floats, size: Floats | float) -> Floats:
@@ -79,7 +80,7 @@ def universal_scalability(pilot: Pilot, n: float) -> Floats | None:
         m = np.asarray(size, dtype=float)
         return np.asarray(base + np.log((1.0 + sigma * (m - 1.0) + kappa * m * (m - 1.0)) / m))
 
-    start = np.asarray([pilot.logs.mean(), 0.5, 0.01])
+    start = np.asarray([pilot.logs.mean(), 0.5, 5e-10 if sizes == 2 else 0.01])
 
     def misfit(parameters: Floats) -> Floats:
         return log_time(parameters, pilot.sizes) - pilot.logs
@@ -87,7 +88,8 @@ def universal_scalability(pilot: Pilot, n: float) -> Floats | None:
     fit = optimize.least_squares(
         misfit,
         start,
-        bounds=([-np.inf, 0.0, 0.0], np.inf),
+        # Two sizes tell one coefficient: coherency is the one that needs a third.
+        bounds=([-np.inf, 0.0, 0.0], [np.inf, np.inf, np.inf if sizes > 2 else 1e-9]),
     )
     return log_time(fit.x, n) + pilot.logs - log_time(fit.x, pilot.sizes)
 
