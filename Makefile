@@ -31,7 +31,7 @@ pictures: $(VENV)/.installed
 	    && cp out/$$name/figure.png scenarios/pictures/$$name.png || exit 1; \
 	done
 
-# Fits the profiles that ship anew, from the public data (README, "Calibrate on real runs").
+# Fits the profiles that ship anew, from the public data (README, "Calibrate on a pilot").
 profiles: $(VENV)/.installed
 	$(BIN)/teamsim calibrate $(RUNS) --out out/runs \
 	  --source "Python coding tasks, runs published with arXiv 2603.12229 (MIT)"

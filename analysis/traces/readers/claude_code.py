@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.traces.canonical import Collector, Traces
-from analysis.traces.reading import Reader, first_object, json_lines
+from analysis.traces.reading import Reader, first_object, json_lines, nanoseconds
 
 
 class ClaudeCode(Reader):
@@ -48,7 +47,7 @@ def _read_session(path: Path, seen: set[str], out: Collector) -> int:
     mine: set[str] = set()
     copies = 0
     for number, event in json_lines(path, out):
-        moment = _nanoseconds(event.get("timestamp"))
+        moment = nanoseconds(event.get("timestamp"))
         if event.get("uuid") and moment is not None:
             moments[event["uuid"]] = moment
         _note_hand_over(event, moment, out)
@@ -88,9 +87,9 @@ def _add_call(
     if message.get("model") == "<synthetic>":
         out.skip(f"{path}:{events[0][0]}", "a message made up by the client (<synthetic>)")
         return
-    end = _nanoseconds(last["timestamp"])
+    end = nanoseconds(last["timestamp"])
     start = moments.get(first.get("parentUuid") or "")
-    began = _nanoseconds(first["timestamp"])
+    began = nanoseconds(first["timestamp"])
     if start is None or end is None or began is None or start > began:
         out.skip(f"{path}:{events[0][0]}", "the event that this message answers is not in the file")
         return
@@ -143,11 +142,3 @@ def _note_hand_over(event: dict[str, Any], moment: int | None, out: Collector) -
             tokens=result.get("totalTokens"),
             inferred=False,
         )
-
-
-def _nanoseconds(text: Any) -> int | None:
-    try:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return int(moment.timestamp() * 1e6) * 1000

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.traces.canonical import Collector, Traces
-from analysis.traces.reading import Reader, first_object, json_lines
+from analysis.traces.reading import Reader, first_object, json_lines, nanoseconds
 
 
 class Codex(Reader):
@@ -43,7 +42,7 @@ def _read_rollout(path: Path, out: Collector) -> None:
     number_of_call = 0
     for number, event in json_lines(path, out):
         payload = event.get("payload")
-        moment = _nanoseconds(event.get("timestamp"))
+        moment = nanoseconds(event.get("timestamp"))
         if not isinstance(payload, dict) or moment is None:
             out.skip(f"{path}:{number}", "no payload or timestamp")
             continue
@@ -141,11 +140,3 @@ def _add_call(
         quality_time="parent_event",
         quality_tokens="exact",
     )
-
-
-def _nanoseconds(text: Any) -> int | None:
-    try:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return int(moment.timestamp() * 1e6) * 1000

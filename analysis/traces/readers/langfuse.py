@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.traces.canonical import Collector, Traces
-from analysis.traces.reading import Reader, first_object
+from analysis.traces.reading import Reader, first_object, nanoseconds
 from analysis.traces.spans import Span, collect
 from simulator.errors import TeamsimError
 
@@ -74,7 +73,7 @@ def _span(raw: Any, session: Any, where: str, path: Path, out: Collector) -> Spa
         return None
     place = f"{where}, observation {raw.get('id')!r}"
     start, end = (
-        _nanoseconds(_pick(raw, *names))
+        nanoseconds(_pick(raw, *names))
         for names in (("startTime", "start_time"), ("endTime", "end_time"))
     )
     kind = str(raw.get("type", "")).upper()
@@ -114,8 +113,8 @@ def _attributes(raw: dict[str, Any], kind: str, session: Any) -> dict[str, Any]:
         raw, "providedModelName", "provided_model_name"
     )
     first = _pick(raw, "timeToFirstToken", "time_to_first_token")
-    began = _nanoseconds(_pick(raw, "completionStartTime", "completion_start_time"))
-    start = _nanoseconds(_pick(raw, "startTime", "start_time"))
+    began = nanoseconds(_pick(raw, "completionStartTime", "completion_start_time"))
+    start = nanoseconds(_pick(raw, "startTime", "start_time"))
     if first is None and began is not None and start is not None:
         first = (began - start) / 1e9
     attributes["gen_ai.response.time_to_first_chunk"] = first
@@ -146,11 +145,3 @@ def _sum(usage: dict[str, Any], part: str) -> int:
 
 def _pick(node: dict[str, Any], *names: str) -> Any:
     return next((node[name] for name in names if node.get(name) is not None), None)
-
-
-def _nanoseconds(text: Any) -> int | None:
-    try:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return int(moment.timestamp() * 1e6) * 1000
