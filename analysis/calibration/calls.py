@@ -137,10 +137,20 @@ def relative_durations(fit: CallFit, calls: pd.DataFrame) -> Floats:
 
 
 def usable(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return the calls that say what a fit needs, in order, with ``duration_s`` and tokens.
+    """Return the `timed` calls whose tokens were counted; placeholders are left out."""
+    frame = timed(calls)
+    known = frame[["input", "output"]].notna().all(axis=1) & frame["counted"]
+    frame = frame[known].drop(columns="counted")
+    frame = frame.astype(dict.fromkeys(["input", "cached", "output"], float))
+    frame["uncached"] = (frame["input"] - frame["cached"]).clip(lower=0)
+    return frame.reset_index(drop=True)
 
-    Chats of a known model, with a duration and counted tokens; placeholders are left out.
-    ``censored`` marks those that were cut short (time-out or cancelled).
+
+def timed(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return the chats with a duration, in order, with ``session, model, duration_s`` and tokens.
+
+    ``censored`` marks those that were cut short (time-out or cancelled); a model that has no
+    name is called ``agent``.
     """
     duration = (calls["end_ns"] - calls["start_ns"]) / 1e9
     status = calls["status"].fillna("ok")
@@ -149,7 +159,7 @@ def usable(calls: pd.DataFrame) -> pd.DataFrame:
             "session": calls["run_id"].astype(str)
             + "\x1f"
             + calls["agent_id"].fillna("").astype(str),
-            "model": calls["response_model"].fillna(calls["request_model"]),
+            "model": calls["response_model"].fillna(calls["request_model"]).fillna("agent"),
             "duration_s": duration,
             "input": calls["input_tokens"],
             "cached": calls["cache_read_input_tokens"].fillna(0),
@@ -161,13 +171,9 @@ def usable(calls: pd.DataFrame) -> pd.DataFrame:
     is_chat = (
         calls["operation_name"].fillna("chat").isin(["chat", "text_completion", "generate_content"])
     )
-    counted = calls["quality_tokens"].fillna("exact") != "placeholder"
-    known = frame[["model", "duration_s", "input", "output"]].notna().all(axis=1)
-    frame = frame[is_chat & counted & known & frame["ok"] & (frame["duration_s"] > 0)]
-    numbers = ["duration_s", "input", "cached", "output"]
-    frame = frame.astype(dict.fromkeys(numbers, float)).drop(columns="ok")
-    frame["uncached"] = (frame["input"] - frame["cached"]).clip(lower=0)
-    return frame.reset_index(drop=True)
+    frame["counted"] = calls["quality_tokens"].fillna("exact") != "placeholder"
+    frame = frame[is_chat & frame["ok"] & (frame["duration_s"] > 0).fillna(False)]
+    return frame.astype({"duration_s": float}).drop(columns="ok").reset_index(drop=True)
 
 
 def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
@@ -190,7 +196,7 @@ def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
     residual = dependence(np.exp(logs - np.median(logs)), calls["session"], weights)
     output = np.maximum(calls["output"].to_numpy(), 1.0)
     effects = dependence(output, calls["session"], weights)
-    own = _without_effects(output, effects, weights)
+    own = without_effects(output, effects, weights)
     scale = float(np.exp(latency.at[4]))
     # The scale within sessions: the effects' variance is taken out of the logistic's.
     variance = scale**2 * np.pi**2 / 3.0 - residual.session.value**2 - residual.phase.value**2
@@ -274,7 +280,7 @@ def _positive(value: float, error: float) -> Estimate:
     return Estimate.of(float(value), min(1.0, float(error / value)), "log")
 
 
-def _without_effects(values: Floats, effects: Dependence, weights: Floats) -> Floats:
+def without_effects(values: Floats, effects: Dependence, weights: Floats) -> Floats:
     """Return values with the variance (log) and the mean that are left once effects are apart."""
     logs = np.log(values)
     centre = float(np.average(logs, weights=weights))

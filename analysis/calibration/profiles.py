@@ -16,6 +16,7 @@ from analysis.calibration.calls import CallFit
 from analysis.calibration.cell import CellFit, Probability, safe_name
 from analysis.calibration.cells import AGENT, fit_pooled
 from analysis.calibration.estimates import Estimate
+from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.rounding import four_digits
 from analysis.traces.readers.llm_teams import TeamRuns
 from simulator.scenario.prices import list_prices
@@ -57,7 +58,7 @@ def write_profile(fit: CellFit, path: Path, source: str) -> None:
     _write(path, said, fit.agent(), fit.parameters())
 
 
-def call_profile(fit: CallFit, path: Path, source: str) -> None:
+def call_profile(fit: CallFit | MarginalFit, path: Path, source: str) -> None:
     """Write an agent fitted to single calls as a profile."""
     said = f"{source}: {fit.calls} calls of {fit.sessions} sessions of {fit.model}"
     agent = fit.agent()

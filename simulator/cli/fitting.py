@@ -10,9 +10,10 @@ import pandas as pd
 import typer
 
 from analysis.calibration import fit_cells
-from analysis.calibration.calls import FEWEST, CallFit, fit_calls, usable
+from analysis.calibration.calls import FEWEST, CallFit, fit_calls, timed, usable
 from analysis.calibration.cell import CellFit
 from analysis.calibration.held_out import HeldOut, check_held_out
+from analysis.calibration.marginal import fit_durations
 from analysis.calibration.profiles import (
     call_profile,
     pooled_fits,
@@ -118,14 +119,11 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
         )
     fits = fit_calls(calls)
     if not fits:
-        raise TeamsimError(
-            f"{source}: no model has {FEWEST} calls with known tokens; the most is "
-            f"{calls['model'].value_counts().max() if len(calls) else 0}"
-        )
+        _calibrate_durations(traces, out, source)
+        return
     rows = []
     for fit in fits:
-        path = out / f"{profile_name(fit.model)}.yaml"
-        call_profile(fit, path, source)
+        call_profile(fit, out / f"{profile_name(fit.model)}.yaml", source)
         rows.append(_call_row(fit))
     report = pd.DataFrame(rows)
     report.to_csv(out / "fit_report.csv", index=False)
@@ -135,6 +133,25 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
     typer.echo(f"{len(fits)} profiles, fit_report.csv and latency.png in {out}")
     if holdout > 0.0:
         _print_held_out(check_held_out(calls, holdout))
+
+
+def _calibrate_durations(traces: Traces, out: Path, source: str) -> None:
+    """Fit durations alone, where no model has enough calls with tokens."""
+    calls = timed(traces.calls)
+    fits = fit_durations(calls)
+    if not fits:
+        most = calls["model"].value_counts().max() if len(calls) else 0
+        raise TeamsimError(f"{source}: no model has {FEWEST} calls with a duration; most: {most}")
+    typer.echo("note: without tokens, durations are fitted as they are", err=True)
+    rows = []
+    for fit in fits:
+        call_profile(fit, out / f"{profile_name(fit.model)}.yaml", source)
+        row = {"model": fit.model, "calls": fit.calls, "family": fit.duration.kind}
+        rows.append({**row, "KS": fit.duration.ks, "session": fit.effects.session.value})
+    report = pd.DataFrame(rows)
+    report.to_csv(out / "fit_report.csv", index=False)
+    console.print(frame_table(report, list(report.columns)))
+    typer.echo(f"{len(fits)} profiles and fit_report.csv in {out}")
 
 
 def _call_row(fit: CallFit) -> dict[str, object]:

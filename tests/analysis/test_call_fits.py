@@ -21,11 +21,13 @@ from analysis.calibration.calls import (
 )
 from analysis.calibration.families import FAMILIES, best_family
 from analysis.calibration.held_out import check_held_out, simulated_sums, split
+from analysis.calibration.marginal import fit_durations
 from analysis.calibration.profiles import call_profile
 from analysis.plots.qq import latency_figure
 from analysis.traces.reading import read_traces
 from simulator.distributions import DISTRIBUTIONS
 from simulator.errors import TeamsimError
+from simulator.experiment import replicate
 from simulator.scenario.study import parse_study
 
 REAL_CALLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "agent-calls"
@@ -200,6 +202,26 @@ def test_a_profile_says_where_it_is_from_and_runs(tmp_path: Path) -> None:
     }
     assert parse_study(json.dumps(document)).base.team.agent is not None
     assert len(latency_figure(calls, [fit]).axes) == 2
+
+
+def test_without_tokens_durations_are_fitted_as_they_are(tmp_path: Path) -> None:
+    calls = made_calls(200, 13).drop(columns=["input", "output", "cached", "uncached"])
+    fit = fit_durations(calls)[0]
+    path = tmp_path / "m.yaml"
+    call_profile(fit, path, "a test")
+    document = {
+        "name": "x",
+        "replications": 600,
+        "team": {"size": 1, "agent": {"profile": str(path)}},
+        "topology": "single",
+        "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
+        "workload": {"kind": "parallel_fraction", "tasks": 20, "parallel_fraction": 1},
+    }
+    made = [row.makespan_s for row in replicate(parse_study(json.dumps(document)).base)]
+    real = consecutive_sums(calls["duration_s"].to_numpy(), calls["session"].tolist())
+    assert np.median(made) == pytest.approx(np.median(real), rel=0.1)
+    assert np.var(made) == pytest.approx(real.var(), rel=0.35)
+    assert fit_durations(calls.head(10)) == []
 
 
 def test_held_out_calls_are_scored_and_too_few_refused() -> None:
