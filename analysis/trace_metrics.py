@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from simulator.model.metrics import Metrics
@@ -105,7 +106,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         + int(reviews["outcome"].isin(["given_up", "given_up_correct"]).sum()),
         false_alarms=int(reviews["outcome"].isin(["false_alarm", "given_up_correct"]).sum()),
         rounds=len(of("round_start")),
-        idle_rounds=_idle_rounds(of("round_end"), settled, undone),
+        idle_rounds=_idle_rounds(of("round_start"), of("round_end"), settled, undone),
         messages=len(messages),
         deliveries=int(messages["peer"].sum()),
         message_tokens=int(messages["output_tokens"].sum()),
@@ -144,10 +145,20 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     )
 
 
-def _idle_rounds(ends: pd.DataFrame, settled: pd.DataFrame, undone: pd.DataFrame) -> int:
-    """Return the number of rounds after which no more tasks were done than before."""
-    gained = settled["round"].value_counts().sub(undone["round"].value_counts(), fill_value=0)
-    return int((gained.reindex(ends["round"]).fillna(0) == 0).sum())
+def _idle_rounds(
+    starts: pd.DataFrame, ends: pd.DataFrame, settled: pd.DataFrame, undone: pd.DataFrame
+) -> int:
+    """Return the number of rounds after which no more tasks were done than before.
+
+    By the order of events: what a partition undoes between two rounds is of neither.
+    """
+    begun = starts["seq"].to_numpy()[: len(ends)]
+    gained = np.zeros(len(ends))
+    for rows, sign in ((settled, 1), (undone, -1)):
+        seq = np.sort(rows["seq"].to_numpy())
+        inside = np.searchsorted(seq, ends["seq"].to_numpy()) - np.searchsorted(seq, begun)
+        gained += sign * inside
+    return int((gained == 0).sum())
 
 
 def _is_rework(

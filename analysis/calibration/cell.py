@@ -63,6 +63,8 @@ class CellFit:
     """Standard deviation between rounds of the log of durations; reported, not simulated."""
     hung: Probability
     """Probability that a call hangs for many times its length; reported, not simulated."""
+    trends: dict[str, Estimate]
+    """Drift: trends of durations, errors and idling a call; reported, not simulated."""
     capacity: float | None
     """Tasks that fit into one reply, where that limits them."""
     truncation_loss: Probability
@@ -193,6 +195,7 @@ class CellFit:
             "residual_sd": self.residual.sd,
             "run_sigma": self.residual.run_sigma,
             "round_sigma": self.round_sigma,
+            **self.trends,
             "hung": self.hung,
             "idle_s": self.idle_median.estimate(0, "log"),
             "idle_first": self.idle_first,

@@ -45,6 +45,7 @@ from analysis.calibration.observations import (
     round_overhead_s,
 )
 from analysis.calibration.tokens import fit_tokens
+from analysis.calibration.trends import trends
 from analysis.parallel import in_processes
 from analysis.traces.readers.llm_teams import CELL, TeamRuns
 from simulator.distributions import Floats
@@ -131,6 +132,7 @@ def _fit_agent(
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
     latencies = fit_latencies([each if len(each) else together for each in working])
+    everything = pd.concat(parts)
     most = max(len(tasks) for tasks in real.tasks.values())
     capacities = [_capacity(fit, limit_s, most) for fit in latencies]
     for i, capacity in enumerate(capacities):
@@ -147,6 +149,9 @@ def _fit_agent(
     astray = logs > np.log(HUNG)
     residual = fit_residual(logs[~astray], every["run_dir"][~astray])
     round_sigma = between_rounds(logs[~astray], every[~astray])
+    all_logs = np.full(len(everything), np.nan)
+    all_logs[~everything["is_idle"].to_numpy()] = np.where(astray, np.nan, logs)
+    drift = trends(everything, all_logs)
     hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
     habits = _habits(used, most)
@@ -179,6 +184,7 @@ def _fit_agent(
             call_correlation=correlation,
             round_sigma=round_sigma,
             hung=hang,
+            trends=drift,
             limit_s=limit_s,
             capacity=capacities[i],
             truncation_loss=loss[i],

@@ -131,6 +131,8 @@ def _encode(value: Any) -> Any:
         return {"type": type(value).__name__, **fields}
     if isinstance(value, np.ndarray):
         return {"array": value.tolist()}
+    if isinstance(value, dict):
+        return {"dict": {key: _encode(item) for key, item in value.items()}}
     if isinstance(value, tuple):
         return {"pair": list(value)}
     if isinstance(value, (np.integer, np.floating)):
@@ -143,6 +145,8 @@ def _decode(value: Any) -> Any:
         return value
     if "array" in value:
         return np.asarray(value["array"])
+    if "dict" in value:
+        return {key: _decode(item) for key, item in value["dict"].items()}
     if "pair" in value:
         return tuple(value["pair"])
     if "type" not in value:

@@ -30,6 +30,7 @@ from analysis.calibration.latency import between_runs, fit_latencies, fit_residu
 from analysis.calibration.observations import longest_reply_s, observe
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.calibration.tokens import fit_tokens
+from analysis.calibration.trends import slope
 from analysis.team_runs import real as real_runs
 from analysis.traces.readers.llm_teams import CELL, read_team_runs
 from simulator.engine import Simulation
@@ -204,6 +205,21 @@ def test_variance_between_runs_of_very_unequal_length(sigma: float) -> None:
     error = np.std(found) / 10
     # At 0 the estimate cannot fall below, which is a bias of about half its error.
     assert np.mean(found) == pytest.approx(sigma**2, abs=4 * error + (0.02 if sigma == 0 else 0))
+
+
+def test_drift_shows_as_a_trend_within_agents() -> None:
+    rng = np.random.default_rng(6)
+    agents, length = 200, 30
+    who = np.repeat(np.arange(agents), length)
+    made = np.tile(np.arange(length, dtype=float), agents)
+    effects = rng.standard_normal(agents)
+    # Agents who make more calls are slower ones: only the trend within agents counts.
+    values = effects[who] + 0.02 * made + 0.5 * rng.standard_normal(len(who))
+    values[rng.random(len(who)) < 0.1] = np.nan
+    found = slope(values, made, who, who // 2)
+    assert abs(found.at - 0.02) < 4 * found.error
+    assert 0 < found.error < 0.002
+    assert slope(values[:1], made[:1], who[:1], who[:1]).at == 0.0
 
 
 def test_tokens_follow_the_calls_of_the_log() -> None:
