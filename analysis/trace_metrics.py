@@ -23,8 +23,26 @@ NOT_TRACED = (
     "compactions",
     "retries",
     "rate_limits",
+    "requests",
+    "slow_calls",
+    "stalls",
+    "provider_errors",
+    "timeouts",
+    "hedges",
+    "fallbacks",
+    "backups",
+    "reassigned",
+    "restarts",
+    "elections",
+    "duplicated_messages",
+    "detection_s",
+    "wasted_usd",
+    "recovery_s",
 )
 """Metrics that a trace does not tell."""
+
+_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue"]
+"""Reasons to wait that have a metric of their own."""
 
 _IN_VAIN = ["duplicate", "blocked", "refused", "lost"]
 """Outcomes of attempts that came to nothing."""
@@ -65,7 +83,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     real = attempts[~attempts["outcome"].isin(_IN_VAIN)]
     again = _is_rework(real, reviews, of("lost"))
     settled = pd.concat([attempts, reviews]).query(
-        "outcome in ['done', 'faulty', 'given_up', 'given_up_correct']"
+        "outcome in ['done', 'faulty', 'given_up', 'given_up_correct', 'partial']"
     )
     lost, diverged = of("lost"), of("diverged")
     redone = lost[lost["outcome"].str.startswith("redo")]
@@ -79,7 +97,11 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     spoilt = int((lost["outcome"] == "faulty").sum())
     in_vain = diverged["outcome"].str.startswith("rework")
     makespan = float(end["duration_s"])
-    overhead = float(of("overhead")["duration_s"].sum())
+    overhead = float((of("overhead")["duration_s"] * of("overhead")["peer"]).sum())
+    requests, down = of("request"), float(of("down")["duration_s"].sum())
+    given_up = ended[ended["outcome"] == "failed"]
+    in_vain_tokens = pd.concat([requests, given_up])[["input_tokens", "output_tokens"]]
+    paid = pd.concat([requests, ended])
     committed = float(of("commit")["duration_s"].sum())
     messages, busy = of("message"), float(calls["duration_s"].sum())
     seconds = calls.groupby("outcome")["duration_s"].sum()
@@ -93,7 +115,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         tasks=tasks,
         tasks_done=len(settled) - len(undone),
         tasks_correct=correct - spoilt,
-        faulty_detected=int((settled["outcome"] == "given_up").sum()) - was_known,
+        faulty_detected=int(settled["outcome"].isin(["given_up", "partial"]).sum()) - was_known,
         faulty_undetected=int((settled["outcome"] == "faulty").sum()) - was_faulty + spoilt,
         quality=(correct - spoilt) / tasks,
         calls=len(ended),
@@ -110,9 +132,9 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         messages=len(messages),
         deliveries=int(messages["peer"].sum()),
         message_tokens=int(messages["output_tokens"].sum()),
-        input_tokens=int(ended["input_tokens"].sum()),
-        cached_tokens=int(ended["cached_tokens"].sum()),
-        output_tokens=int(ended["output_tokens"].sum()),
+        input_tokens=int(paid["input_tokens"].sum()),
+        cached_tokens=int(paid["cached_tokens"].sum()),
+        output_tokens=int(paid["output_tokens"].sum()),
         attempts=len(attempts),
         duplicate_attempts=int((attempts["outcome"] == "duplicate").sum())
         + int((reviews["outcome"] == "duplicate").sum())
@@ -122,7 +144,18 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         rewrites=len(of("write", outcome="rewrite")),
         lost_updates=len(lost),
         failed_tests=int((attempts["outcome"].isin(["failed_test", "given_up"])).sum()),
-        failed_calls=int(count.get("failed", 0)),
+        failed_calls=len(given_up),
+        fault_events=len(of("fault")),
+        crashes=len(of("fault", outcome="crash")),
+        malformed=int((requests["outcome"] == "malformed").sum()),
+        breaker_opens=len(of("breaker", outcome="open")),
+        partial_tasks=int((attempts["outcome"] == "partial").sum()),
+        detections=len(of("detected")),
+        failovers=len(of("leads")),
+        lost_s=float(requests["duration_s"].sum()),
+        wasted_tokens=int(in_vain_tokens.to_numpy().sum()),
+        availability=1.0 - down / (agents * makespan) if makespan > 0 else 1.0,
+        goodput=(correct - spoilt) / makespan if makespan > 0 else 0.0,
         straggler_gap_s=_straggler_gap(calls, of("round_end"), workers),
         task_wait_s=_task_wait(trace, settled) / max(1, len(settled) - len(undone)),
         utilisation=busy / (agents * makespan) if makespan > 0 else 0.0,
@@ -133,15 +166,25 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         wasted_s=float(attempts.loc[attempts["outcome"].isin(_IN_VAIN), "duration_s"].sum())
         + float(seconds.get("idle", 0.0))
         + float(seconds.get("cut_off", 0.0))
+        + float(seconds.get("failed", 0.0))
+        + float(requests["duration_s"].sum())
         + float(diverged["duration_s"].sum()),
         coordination_s=float(seconds.get("coordination", 0.0))
         + float(seconds.get("review", 0.0))
         + committed
-        + agents * overhead,
-        waiting_s=agents * (makespan - overhead) - busy - committed,
+        + overhead,
+        waiting_s=agents * makespan
+        - overhead
+        - busy
+        - committed
+        - down
+        - float(requests["duration_s"].sum()),
+        down_s=down,
         rate_limited_s=float(waits.get("rate_limit", 0.0)),
         lock_wait_s=float(waits.get("lock", 0.0)),
         partition_wait_s=float(waits.get("partition", 0.0)),
+        queue_wait_s=float(waits.get("queue", 0.0)),
+        held_back_s=float(waits[~waits.index.isin(_NAMED_WAITS)].sum()),
     )
 
 

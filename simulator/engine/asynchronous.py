@@ -61,13 +61,29 @@ class Asynchronous:
                     for agent in list(asleep):
                         asleep.pop(agent).succeed()
                 elif concerned == SOMEONE:
-                    if asleep:
-                        asleep.pop(next(iter(asleep))).succeed()
+                    self._wake_one()
                 elif concerned in asleep:
                     asleep.pop(concerned).succeed()
                 elif concerned in waiting:
                     waiting.pop(concerned).succeed()
         woken.clear()
+
+    def _wake_one(self) -> None:
+        agents = self._team.agents
+        first = next((index for index in self._asleep if not agents[index].is_down), None)
+        if first is not None:
+            self._asleep.pop(first).succeed()
+
+    def _sleep(self, agent: AgentState, pace: _Pace | None) -> Generator[simpy.Event, Any, None]:
+        """Wait for something that concerns the agent; nobody waits for it meanwhile."""
+        alarm = self._env.event()
+        place = self._asleep if self._team.is_of_use(agent) else self._waiting
+        place[agent.index] = alarm
+        if pace is not None:
+            pace.leave(agent.index)
+        yield alarm
+        if pace is not None:
+            pace.join(agent.index)
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         env, team, clock = self._env, self._team, self._clock
@@ -79,23 +95,18 @@ class Asynchronous:
             if pace is not None:
                 yield from pace.keep(agent.index)
             if not team.begin_call(agent, env.now, False):
-                alarm = env.event()
-                of_use = not (agent.role or agent.awaits_answer or agent.side)
-                (self._asleep if of_use else self._waiting)[agent.index] = alarm
-                if pace is not None:
-                    pace.leave(agent.index)
-                yield alarm
-                if pace is not None:
-                    pace.join(agent.index)
+                yield from self._sleep(agent, pace)
                 continue
             if stepwise:
+                if team.woken:
+                    self._wake()
                 yield from self._calls.take_through(agent)
             else:
                 yield env.timeout(agent.duration_s)
             team.end_call(agent, env.now)
             if team.woken:
                 self._wake()
-            if team.resumed:
+            if team.resumed or team.interrupted:
                 self._calls.resume()
             if clock.check_limits():
                 return

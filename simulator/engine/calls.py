@@ -9,6 +9,7 @@ import simpy
 
 from simulator.engine.clock import Clock
 from simulator.model.agent import AgentState
+from simulator.model.requests import CallLostError, StallError
 from simulator.model.team import TeamState
 
 
@@ -27,31 +28,51 @@ class Calls:
         self._team = team
         self._clock = clock
         self._halted: dict[int, simpy.Event] = {}
+        self._under_way: dict[int, simpy.Process] = {}
+        """The process that takes each agent's call through."""
+        clock.halted = self._halted
 
     def take_through(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         """Be a process for the length of one call of `agent`, which has begun."""
         env, team = self._env, self._team
         steps = team.steps(agent)
+        if env.active_process is not None:
+            self._under_way[agent.index] = env.active_process
+        mishap: Exception | None = None
         while True:
             team.now = env.now
             try:
-                seconds = next(steps)
+                seconds = next(steps) if mishap is None else steps.throw(mishap)
             except StopIteration:
                 break
             finally:
                 self.resume()
+            mishap = None
             if team.stopped is not None:
                 self._clock.stop(*team.stopped)
-            if seconds is None:
-                self._halted[agent.index] = env.event()
-                yield self._halted[agent.index]
-            else:
-                yield env.timeout(seconds)
+            try:
+                if seconds is None:
+                    self._halted[agent.index] = env.event()
+                    yield self._halted[agent.index]
+                else:
+                    yield env.timeout(seconds)
+            except simpy.Interrupt as interrupt:
+                self._halted.pop(agent.index, None)
+                why = str(interrupt.cause)
+                mishap = StallError() if why == "stall" else CallLostError(why)
+        self._under_way.pop(agent.index, None)
 
     def resume(self) -> None:
-        """Let those go on whom the model has resumed."""
-        resumed = self._team.resumed
+        """Let those go on whom the model has resumed, and interrupt whom it has interrupted."""
+        resumed, interrupted = self._team.resumed, self._team.interrupted
         if resumed:
             for agent in resumed:
-                self._halted.pop(agent.index).succeed()
+                halted = self._halted.pop(agent.index, None)
+                if halted is not None:
+                    halted.succeed()
             resumed.clear()
+        if interrupted:
+            for index, why in interrupted.items():
+                if index in self._under_way:
+                    self._under_way[index].interrupt(why)
+            interrupted.clear()

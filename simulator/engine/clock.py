@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Container, Generator
 from functools import partial
 from typing import Any
 
@@ -33,12 +33,22 @@ class Clock:
         self._outcome = ("", "")
         self._react: Callable[[], None]
         self._pending = 0
+        self.halted: Container[int] = ()
+        """Agents whose call waits to be resumed."""
+        self.is_busy = False
+        """Whether time passes outside of calls and timers."""
         team.schedule = self._schedule
+        team.nothing_moves = self._nothing_moves
 
     @property
     def something_is_pending(self) -> bool:
         """Whether tasks are to arrive or timers to go off."""
         return self._pending > 0
+
+    def _nothing_moves(self) -> bool:
+        """Return whether nothing can happen any more but in the background."""
+        calls_wait = all(a.index in self.halted for a in self._team.agents if a.in_call)
+        return calls_wait and not (self._pending or self.is_busy)
 
     def start(self, react: Callable[[], None]) -> None:
         """Put the tasks on the board, now or as they arrive, and set the timers.
@@ -61,16 +71,20 @@ class Clock:
         for partition in self._network.partitions:
             self._schedule(partition.at_s, partial(team.split, partition))
             self._schedule(partition.at_s + partition.duration_s, team.heal)
+        if team.failures is not None:
+            team.failures.start()
         if self.limits.deadline_s is not None:
             deadline = env.timeout(self.limits.deadline_s)
             deadline.callbacks.append(lambda _: self.stop("deadline"))
 
-    def _schedule(self, time_s: float, action: Callable[[], None]) -> None:
-        """Do something at a later time."""
-        self._pending += 1
+    def _schedule(
+        self, time_s: float, action: Callable[[], None], background: bool = False
+    ) -> None:
+        """Do something at a later time; it is pending unless it is in the background."""
+        self._pending += not background
 
         def act(_: simpy.Event) -> None:
-            self._pending -= 1
+            self._pending -= not background
             self._team.now = self._team.board.now = self._env.now
             action()
             self._react()
@@ -98,7 +112,7 @@ class Clock:
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
         team, limits = self._team, self.limits
-        if not team.board.left and team.is_complete:
+        if team.board.left <= team.spare and team.is_complete:
             self.stop("completed")
         elif team.calls_begun >= limits.max_calls:
             self.stop("max_calls")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from operator import attrgetter
 from typing import Any
@@ -32,6 +33,8 @@ class Rounds:
     clock : Clock
     coordination : Coordination
     streams : Streams
+    wait_for : float
+        Share of the workers' calls that a barrier waits for.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Rounds:
         clock: Clock,
         coordination: Coordination,
         streams: Streams,
+        wait_for: float,
     ) -> None:
         self._env = env
         self._team = team
@@ -57,6 +61,12 @@ class Rounds:
         self._gap_sum_s, self._gap_rounds = 0.0, 0
         self._served_s: dict[int, float] = {}
         self._pending = 0
+        self._share = wait_for
+        self._at_work = 0
+        """Callers of this phase that attempt tasks and have not ended."""
+        self._may_be_late = 0
+        """So many of them are not waited for."""
+        self._callers: list[AgentState] = []
         self._barrier = env.event()
         self._news = env.event()
 
@@ -103,7 +113,7 @@ class Rounds:
         workers = self._begin(team.workers, self._must_call)
         somebody_called = bool(workers)
         if workers:
-            yield self._barrier_after(workers)
+            yield self._barrier_after(workers, self._share)
         for staff in team.phases[1:]:
             callers = [] if team.is_complete else self._begin(staff, False)
             if callers:
@@ -127,10 +137,18 @@ class Rounds:
         begin, now = self._team.begin_call, self._env.now
         return [agent for agent in agents if begin(agent, now, must_call)]
 
-    def _barrier_after(self, callers: list[AgentState]) -> simpy.Event:
-        """Return the event that all calls of `callers` have ended."""
+    def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
+        """Return the event that all calls of `callers` have ended.
+
+        When `share` of them have ended by themselves, the others are cancelled.
+        """
         env, ends, timeout = self._env, self._call_ends, simpy.Timeout
         self._pending = len(callers)
+        # Who calls idly is not waited for, and does not count for the others either.
+        at_work = sum(1 for agent in callers if agent.picks) if share < 1.0 else 0
+        self._at_work = at_work
+        self._may_be_late = at_work - math.ceil(share * at_work - 1e-9)
+        self._callers = callers
         self._barrier = env.event()
         if self._team.stepwise or self._calls_each > 1:
             for agent in callers:
@@ -154,6 +172,7 @@ class Rounds:
         """Make an agent's calls of this round, the first of which has begun."""
         env, team = self._env, self._team
         self._served_s[agent.index] = 0.0
+        is_at_work = bool(agent.picks)
         for made in range(1, 1 + (1 if agent.role else self._calls_each)):
             if team.stepwise:
                 yield from self._calls.take_through(agent)
@@ -164,21 +183,33 @@ class Rounds:
             team.woken.clear()
             self._calls.resume()
             last = made == self._calls_each or agent.role or team.is_complete
-            if last or not team.begin_call(agent, env.now, self._must_call):
+            late = 0 < self._at_work <= self._may_be_late
+            if late or last or not team.begin_call(agent, env.now, self._must_call):
                 break
         self._pending -= 1
+        self._at_work -= is_at_work
         if not self._pending:
             self._barrier.succeed()
+        elif is_at_work and self._at_work == self._may_be_late:
+            for other in self._callers:
+                if other.in_call:
+                    team.interrupt(other, "late")
+            self._calls.resume()
 
     def _harness(self) -> Generator[simpy.Event, Any, None]:
         env, team = self._env, self._team
         assert self._overhead is not None
         started, seconds = env.now, self._overhead()
+        self._clock.is_busy = True
         yield env.timeout(seconds)
-        for agent in team.agents:
+        self._clock.is_busy = False
+        # Who was down in between is not held up by the harness.
+        there = [a for a in team.agents if not a.is_down and a.free_since <= started]
+        for agent in there:
             agent.waited_s += started - agent.free_since
             agent.free_since = env.now
-        team.metrics.coordination_s += len(team.agents) * (env.now - started)
+        length = env.now - started
+        team.metrics.coordination_s += len(there) * length
         if team.trace is not None:
-            row = Row(env.now, Event.OVERHEAD, round=team.round, duration_s=env.now - started)
-            team.trace.add(row)
+            row = Row(env.now, Event.OVERHEAD, round=team.round, peer=len(there))
+            team.trace.add(row._replace(duration_s=length))

@@ -57,7 +57,8 @@ class Simulation:
             clock = Clock(env, team, self.scenario)
             coordination = self.scenario.coordination
             if coordination.timing == "rounds":
-                Rounds(env, team, clock, coordination, streams).start()
+                share = self.scenario.resilience.wait_for
+                Rounds(env, team, clock, coordination, streams, share).start()
             else:
                 bounded = coordination.timing == "bounded_staleness"
                 staleness = coordination.staleness if bounded else None

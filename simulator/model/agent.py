@@ -26,8 +26,8 @@ WORKER, COORDINATOR, VERIFIER = 0, 1, 2
 NOT_LEADING, DUTY, MERGE = 0, 1, 2
 """What a worker's call is that attempts no tasks: its protocol's, or after a partition."""
 
-WAITING, SERVING, COMMITTING = 0, 1, 2
-"""Phases of a call that takes more than its service."""
+WAITING, SERVING, COMMITTING, WASTING = 0, 1, 2, 3
+"""Phases of a call that takes more than its service; what was wasted is known only after."""
 
 Rolls = Callable[[Purpose, bool], Draw]
 """Gives one agent's stream of uniforms for a purpose, if it is needed."""
@@ -80,6 +80,7 @@ class AgentState:
         "board",
         "board_tokens",
         "busy_s",
+        "byzantine",
         "cached",
         "caches",
         "call",
@@ -94,10 +95,12 @@ class AgentState:
         "context_error",
         "context_tokens",
         "dispatcher",
+        "down_since_s",
         "drift",
         "drift_step",
         "drifts",
         "duration_s",
+        "entity",
         "err_logit",
         "err_now",
         "err_p",
@@ -113,21 +116,27 @@ class AgentState:
         "inbox",
         "index",
         "is_astray",
+        "is_backup",
         "is_cut",
+        "is_down",
         "is_particular",
         "last_batch",
         "latency",
         "leads",
+        "lost_to",
         "mailbox",
         "manager",
         "message_draw",
         "message_tokens",
         "notes",
+        "number",
         "outbox",
         "outdated",
         "output",
         "output_draw",
         "output_per_work_unit",
+        "own_logit",
+        "paid_share",
         "phase",
         "picks",
         "read_s",
@@ -152,6 +161,7 @@ class AgentState:
         "rolls_truncation",
         "rolls_wrong",
         "served_s",
+        "server",
         "shifts",
         "side",
         "since_s",
@@ -186,7 +196,8 @@ class AgentState:
         difficulty: Difficulty,
         voice: Voice,
     ) -> None:
-        entity = _ENTITY[role]
+        self.entity = entity = _ENTITY[role]
+        self.number = number
 
         def draw_from(distribution: Distribution, purpose: Purpose) -> Draw:
             return streams.draws(distribution, entity, number, purpose)
@@ -195,7 +206,7 @@ class AgentState:
             # A thousand agents with streams that they never use would not fit the cache.
             return streams.uniforms(entity, number, purpose) if needed else always(1.0)
 
-        self.spec = spec
+        self.spec = self.server = spec
         self.index = index
         self.role = role
         self.outbox, self.inbox = voice.outbox, voice.inbox
@@ -264,7 +275,7 @@ class AgentState:
     def _set_errors(self, rolls: Rolls, difficulty: Difficulty) -> None:
         """Set how the agent's attempts go wrong."""
         spec, errors = self.spec, self.spec.errors
-        self.err_now = self.err_logit
+        self.own_logit = self.err_now = self.err_logit
         self.err_p = _expit(self.err_logit)
         self.errs = errs = self.err_p > 0.0
         self.context_error = spec.context.error if errs else None
@@ -300,8 +311,7 @@ class AgentState:
         self.compactions = 0
         self.summary_tokens = 0
         self.in_call = False
-        self.is_astray = False
-        self.is_cut = False
+        self._begin_well()
         self.call = 0
         self.calls_in_round = 0
         self.last_batch = 0
@@ -311,7 +321,6 @@ class AgentState:
         self.picks: list[int] = []
         self.rejected: set[int] = set()
         self.outdated: set[int] = set()
-        self.failed = False
         self.work = 0.0
         self.unread_messages = 0
         self.unread_tokens = 0
@@ -329,6 +338,18 @@ class AgentState:
         self.free_since = 0.0
         self.busy_s = 0.0
         self.waited_s = 0.0
+
+    def _begin_well(self) -> None:
+        """Set the state of an agent with which nothing has gone wrong."""
+        self.is_astray = False
+        self.is_backup = False
+        self.is_cut = False
+        self.is_down = False
+        self.byzantine = ""
+        self.down_since_s = 0.0
+        self.failed = False
+        self.lost_to = ""
+        self.paid_share = 0.0
 
     def take_count(self) -> int:
         """Return how many tasks the call that begins takes on."""
@@ -433,6 +454,27 @@ class AgentState:
             self.err_now += self.context_error.at(tokens, self.window_tokens)
         self.err_p = _expit(self.err_now)
 
+    def answer_with(self, model: Agent | None) -> None:
+        """Let another model answer, with its errors and prices; None goes back to the agent's."""
+        self.server = model or self.spec
+        self.err_logit = self.own_logit
+        if model is not None:
+            own = self.spec.errors.probability.probability
+            # The run's and the agent's effects stay.
+            effects = self.own_logit - _logit(own) if 0.0 < own < 1.0 else 0.0
+            self.err_logit = _logit(model.errors.probability.probability) + effects
+        self._set_error()
+        self.errs = self.err_p > 0.0
+
+    def forget(self) -> None:
+        """Lose what a crash destroys: the context, the drift, the drafts."""
+        self.context_tokens = 0
+        self.summary_tokens = 0
+        self.drift = 0.0
+        self.tried.clear()
+        self._set_error()
+        self.idle_p = _expit(self.idle_logit)
+
     def pace(self) -> float:
         """Return what multiplies the duration of the call that begins."""
         factor = 1.0 + self.spec.drift.slowdown * self.drift
@@ -463,6 +505,12 @@ class AgentState:
 
 def _count(value: float) -> int:
     return max(1, round(value))
+
+
+def _logit(p: float) -> float:
+    if p in (0.0, 1.0):
+        return -math.inf if p == 0.0 else math.inf
+    return math.log(p / (1.0 - p))
 
 
 def _expit(logit: float) -> float:

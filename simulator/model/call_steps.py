@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import SERVING, WAITING, AgentState
+from simulator.model.agent import SERVING, WAITING, WASTING, AgentState
+from simulator.model.requests import CallLostError
 from simulator.model.trace import Event, Row
 
 if TYPE_CHECKING:
+    from simulator.model.failures import Failures
     from simulator.model.team import TeamState
 
 Step = float | None
@@ -29,30 +31,77 @@ class CallSteps:
 
     def __init__(self, team: TeamState) -> None:
         self._team = team
+        self._failures = team.failures
 
-    def of(self, agent: AgentState) -> Iterator[Step]:
+    def of(self, agent: AgentState) -> Generator[Step, None, None]:
         """Yield the seconds until the call goes on, None until it is resumed, up to its end.
 
-        The engine sets the team's ``now`` before each step.
+        The engine sets the team's ``now`` before each step, and may throw `CallLostError` or
+        `StallError` into the call.
         """
         team = self._team
         agent.phase, agent.since_s = WAITING, agent.started_s
         agent.is_astray = False
+        agent.paid_share = 0.0
         service_s, agent.duration_s, agent.served_s = agent.duration_s, 0.0, 0.0
-        if (yield from self._is_admitted(agent)):
+        if self._failures is not None:
+            yield from self._try(agent, self._failures, service_s)
+        elif (yield from self._is_admitted(agent)):
             agent.duration_s = service_s * team.provider.pace(team.now)
-            if agent.picks:
-                yield from team.workspace.call(agent)
-            else:
-                yield from team.workspace.serve(agent, agent.duration_s)
-            self.enter(agent, WAITING)
-            agent.duration_s = agent.served_s
+            yield from self._work(agent)
             team.provider.finished()
+            yield from self._hand_in(agent)
         else:
             agent.failed = True
-        while agent.side and not team.minority_goes_on:
-            yield from self.wait(agent, "partition", None)
+            yield from self._hand_in(agent)
         self.enter(agent, WAITING)
+        agent.duration_s = agent.served_s
+
+    def _work(self, agent: AgentState) -> Iterator[Step]:
+        """Do the call in the workspace."""
+        if agent.picks:
+            yield from self._team.workspace.call(agent)
+        else:
+            yield from self._team.workspace.serve(agent, agent.duration_s)
+        self.enter(agent, WAITING)
+
+    def _hand_in(self, agent: AgentState) -> Iterator[Step]:
+        """Wait for the end of a partition that is in the way."""
+        while agent.side and not self._team.minority_goes_on:
+            yield from self.wait(agent, "partition", None)
+
+    def _try(self, agent: AgentState, failures: Failures, service_s: float) -> Iterator[Step]:
+        """Do the call with requests that can fail, or lose it."""
+        requests, bulkhead = failures.requests, failures.bulkhead
+        try:
+            if bulkhead is not None:
+                yield from bulkhead.enter(agent)
+            agent.duration_s = service_s
+            yield from requests.begin(agent)
+            yield from self._work(agent)
+            requests.end(agent)
+            yield from self._hand_in(agent)
+        except CallLostError as lost:
+            agent.failed = True
+            agent.lost_to = lost.why
+            self._team.metrics.failed_calls += 1
+            if agent.waits_for:
+                self._book_wait(agent)
+            self.enter(agent, WAITING)
+            if agent.served_s > 0.0:
+                agent.paid_share = min(1.0, agent.served_s / service_s)
+            self._team.workspace.abandoned(agent)
+            requests.end(agent)
+        if bulkhead is not None:
+            bulkhead.leave(agent)
+
+    def in_service(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Be in service for so many seconds, or as long as it takes where requests can fail."""
+        if self._failures is None:
+            self.enter(agent, SERVING)
+            yield seconds
+        else:
+            yield from self._failures.requests.serve(agent, seconds)
 
     def _is_admitted(self, agent: AgentState) -> Generator[Step, None, bool]:
         """Ask the provider until it takes the call in; return False if the client gives up."""
@@ -64,6 +113,7 @@ class CallSteps:
         while True:
             after_s = provider.refusal(agent.uncached, agent.cached, agent.output, team.now)
             if after_s is None:
+                provider.enter()
                 return True
             metrics.rate_limits += 1
             yield from self.wait(agent, "rate_limit", provider.pause_s(retries, after_s))
@@ -81,6 +131,8 @@ class CallSteps:
             agent.served_s += elapsed_s
         elif agent.phase == WAITING:
             agent.waited_s += elapsed_s
+        elif agent.phase == WASTING:
+            team.metrics.wasted_s += elapsed_s
         else:
             team.metrics.coordination_s += elapsed_s
             if team.trace is not None and elapsed_s > 0.0:
@@ -104,8 +156,12 @@ class CallSteps:
             team.metrics.rate_limited_s += elapsed_s
         elif why == "lock":
             team.metrics.lock_wait_s += elapsed_s
-        else:
+        elif why == "partition":
             team.metrics.partition_wait_s += elapsed_s
+        elif why == "queue":
+            team.metrics.queue_wait_s += elapsed_s
+        else:
+            team.metrics.held_back_s += elapsed_s
         if team.trace is not None:
             where = (agent.index, team.round, agent.call)
             team.trace.add(Row(team.now, Event.WAIT, *where, duration_s=elapsed_s, outcome=why))

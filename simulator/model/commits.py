@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from simulator.model.agent import AgentState
@@ -14,6 +14,7 @@ from simulator.model.workspaces.last_writer_wins import LastWriterWins
 from simulator.model.workspaces.quorum import Quorum
 
 if TYPE_CHECKING:
+    from simulator.model.failures import Failures
     from simulator.model.team import TeamState
     from simulator.model.workspaces import Workspace
 
@@ -39,8 +40,7 @@ class Commits:
         self._trace = team.trace
         self._metrics = team.metrics
         self._graph = team.board.graph
-        self._is_plain = not team.dispatcher.gives_answers
-        self._is_simple = self._is_plain and not team.reviews.wanted
+        self.adapt()
         # Until something is faulty there is nothing to inherit, unless inputs spoil on the way.
         hands_off = any(agent.spec.errors.hand_off for agent in team.workers)
         self._inputs_may_fail = hands_off or isinstance(workspace, Quorum)
@@ -48,8 +48,14 @@ class Commits:
         if isinstance(workspace, LastWriterWins) and self._graph.artifacts is not None:
             self._loss = workspace.loss
         self._rolls_loss = team.streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
+        self.failures: Failures | None = None
         self.wait_sum_s = 0.0
         """Seconds that finished tasks have waited since they could start."""
+
+    def adapt(self) -> None:
+        """Take in what the protocol and the reviews ask for."""
+        self._is_plain = not self._team.dispatcher.gives_answers
+        self._is_simple = self._is_plain and not self._team.reviews.wanted
 
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
@@ -169,7 +175,9 @@ class Commits:
         if agent.side:
             self._note_on_other_side(agent, task, seconds, is_rework)
         self._write(agent, task, now)
-        if self._is_plain:
+        if agent.byzantine:
+            answer, is_tested = 1, False  # so sure of it that it does not look
+        elif self._is_plain:
             answer, is_tested = agent.errs and agent.answer(task), True
         else:
             answer, is_tested = self._answer(agent, task)
@@ -208,11 +216,29 @@ class Commits:
         decided = agent.dispatcher.decide(agent.index, task, answer)
         if decided is None:
             return "answer"
-        if self._team.reviews.wanted:
+        skips = self.failures is not None and self.failures.skips("reviews")
+        if self._team.reviews.wanted and not skips:
             agent.dispatcher.handed_in(agent.index, task)
             self._team.reviews.submit(agent, task, decided)
             return "submitted"
         return self.settle(agent, task, decided, now, freed, agent.started_s)
+
+    def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
+        """Settle tasks at which calls have failed as they are, where that can be: known faulty.
+
+        Returns the tasks that can start because of it.
+        """
+        board, freed = agent.board, list[int]()
+        for task in tasks:
+            can_be = not (board.missing[task] or board.done[task])
+            if not (can_be and agent.dispatcher.may_attempt(agent.index, task)):
+                continue
+            self._metrics.attempts += 1
+            self._metrics.partial_tasks += 1
+            self.settle(agent, task, 1, now, freed, agent.started_s, True)
+            if self._trace is not None:
+                self._trace_attempt(agent, task, 0.0, now, "partial")
+        return freed
 
     def reject(
         self,
@@ -257,6 +283,8 @@ class Commits:
         agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
         metrics.tasks_done += 1
+        if self.failures is not None:
+            self.failures.task_done(now, is_of_use=not is_known)
         waited_s = started_s - board.ready_s[task]
         if waited_s > 0.0:  # below 0 where a call worked ahead
             self.wait_sum_s += waited_s

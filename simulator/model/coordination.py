@@ -33,7 +33,7 @@ class Coordination:
     def begin(self, agent: AgentState, now: float) -> bool:
         """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
         if self.is_to_aggregate:
-            if self._team.board.left or not self._team.dispatcher.is_over():
+            if not self._team.tasks_are_done:
                 return False
             self._hand_in(now)
             self._team.serve(agent, now, float(len(self._team.workers)), False)

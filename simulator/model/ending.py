@@ -30,6 +30,8 @@ def finish(team: TeamState, now: float, outcome: str, reason: str) -> Metrics:
     for agent in team.agents:
         if agent.in_call:
             _cut_off(team, agent)
+        elif agent.is_down and team.failures is not None:
+            team.failures.faults.book_down(agent, "at_end")
         else:
             agent.waited_s += now - agent.free_since
     if team.other_side is not None:
@@ -42,6 +44,10 @@ def finish(team: TeamState, now: float, outcome: str, reason: str) -> Metrics:
     metrics.rounds = team.round
     metrics.quality = metrics.tasks_correct / metrics.tasks
     metrics.task_wait_s = team.commits.wait_sum_s / max(1, metrics.tasks_done)
+    metrics.goodput = metrics.tasks_correct / now if now > 0.0 else 0.0
+    if team.failures is not None:
+        metrics.recovery_s = team.failures.faults.recovery.seconds(now, outcome == "completed")
+        metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
     metrics.waiting_s = sum(agent.waited_s for agent in team.agents)
     metrics.compactions = sum(agent.compactions for agent in team.agents)
     mailboxes = [agent.mailbox for agent in team.agents if agent.mailbox is not None]

@@ -119,6 +119,8 @@ class Link:
         "_delivered",
         "_metrics",
         "delay",
+        "duplicates",
+        "duplication",
         "in_order",
         "loss",
         "mailboxes",
@@ -132,7 +134,9 @@ class Link:
         mailboxes: Sequence[Mailbox],
         delay: Draw,
         loss: float,
+        duplication: float,
         rolls: Draw,
+        duplicates: Draw,
         in_order: bool,
         metrics: Metrics,
         delivered: list[tuple[int, int]],
@@ -141,7 +145,9 @@ class Link:
         self.mailboxes = mailboxes
         self.delay = delay
         self.loss = loss
+        self.duplication = duplication
         self.rolls = rolls
+        self.duplicates = duplicates
         self.in_order = in_order
         self._metrics = metrics
         self._delivered = delivered
@@ -157,13 +163,19 @@ class Link:
         if mailbox.side != self.own.side or (self.loss and self.rolls() < self.loss):
             self._metrics.lost_messages += 1
             return False
+        self._put(mailbox, tokens, now)
+        if self.duplication and self.duplicates() < self.duplication:
+            self._metrics.duplicated_messages += 1
+            self._put(mailbox, tokens, now)
+        return True
+
+    def _put(self, mailbox: Mailbox, tokens: int, now: float) -> None:
         arrival_s = now + self.delay()
         if self.in_order:
             arrival_s = max(arrival_s, self._arrival_s.get(mailbox.owner, 0.0))
             self._arrival_s[mailbox.owner] = arrival_s
         mailbox.put(arrival_s, now, self.own.owner, tokens)
         self._delivered.append((self.own.owner, mailbox.owner))
-        return True
 
     def hear(self, mailbox: Mailbox, tokens: int, now: float) -> bool:
         """Get from a peer what it said last, if it is on the same side."""

@@ -20,7 +20,7 @@ class Metrics:
     reason: str = ""
     """Why the run ended before all tasks were done; empty if they were."""
     success: bool = False
-    """Whether every task was marked done."""
+    """Whether every task was marked done, or as many as `enough` asks for."""
     agents: int = 0
     """Agents in the team, coordinators and verifiers included."""
     tasks: int = 0
@@ -102,17 +102,64 @@ class Metrics:
     compactions: int = 0
     """Contexts compacted or truncated."""
     retries: int = 0
-    """Calls sent again after a refusal, and commits after a lost acknowledgement."""
+    """Requests sent again, after a refusal or a failure, and commits after a lost
+    acknowledgement."""
     rate_limits: int = 0
     """Calls that the provider refused."""
     failed_calls: int = 0
-    """Calls given up after their last retry."""
+    """Calls that came to nothing: given up after the last retry, lost in a crash, cancelled."""
+    requests: int = 0
+    """Requests that the provider took in, where they can fail (hedges and retries included)."""
+    fault_events: int = 0
+    """Crashes, and what the script of faults did."""
+    crashes: int = 0
+    """Agents that went down."""
+    slow_calls: int = 0
+    """Requests that were stragglers."""
+    stalls: int = 0
+    """Requests that would never have come back."""
+    malformed: int = 0
+    """Replies that could not be used."""
+    provider_errors: int = 0
+    """Requests that the provider failed, in outages or without."""
     timeouts: int = 0
+    """Requests given up because they took too long."""
     breaker_opens: int = 0
+    """Times that a circuit breaker opened."""
     hedges: int = 0
+    """Second requests sent because the first had not come back."""
+    fallbacks: int = 0
+    """Calls that went to the other model."""
+    partial_tasks: int = 0
+    """Tasks left as they were, because the call that attempted them had failed for good."""
+    backups: int = 0
+    """Calls that did again what was in progress."""
+    detections: int = 0
+    """Agents found dead or stuck."""
+    detection_s: float = 0.0
+    """Mean time from a crash until it was noticed, over those that were."""
+    reassigned: int = 0
+    """Tasks taken from agents found dead or stuck, to be done by others."""
+    restarts: int = 0
+    """Agents restarted by the supervisor."""
+    elections: int = 0
+    """Elections begun, those that came to nothing included."""
     failovers: int = 0
+    """Coordinators replaced by an elected worker."""
+    duplicated_messages: int = 0
+    """Deliveries that arrived twice."""
+    lost_s: float = 0.0
+    """Service of requests that came to nothing (of the wasted time)."""
+    wasted_tokens: int = 0
+    """Tokens, read or written, of requests and calls that came to nothing."""
+    wasted_usd: float = 0.0
+    """What these have cost."""
     recovery_s: float = 0.0
-    """These five stay 0: no scenario can yet ask for what they count."""
+    """Mean time after a fault until throughput was back to 90 % (see `Recovery`)."""
+    availability: float = 1.0
+    """Share of the agents' time for which they were not down."""
+    goodput: float = 0.0
+    """Correct tasks per second."""
     straggler_gap_s: float = 0.0
     """Mean over ended rounds with two or more workers' calls of longest minus mean call latency
     (time in service, where a worker makes several calls a round)."""
@@ -125,7 +172,8 @@ class Metrics:
     rework_s: float = 0.0
     """Attempts at tasks that had failed their tests before."""
     wasted_s: float = 0.0
-    """Idle calls, duplicates, blocked and refused attempts, and calls cut off at the end."""
+    """Idle calls, duplicates, blocked and refused attempts, requests and calls that came to
+    nothing, and calls cut off at the end."""
     coordination_s: float = 0.0
     """Coordination and reviews, reads, commits and merges in the workspace, and all agents during
     the harness's time between rounds."""
@@ -137,8 +185,12 @@ class Metrics:
     """Of the waiting: for locks, and for the one writer of an artifact."""
     partition_wait_s: float = 0.0
     """Of the waiting: with a finished call, for the end of a partition."""
+    queue_wait_s: float = 0.0
+    """Of the waiting: in the provider's queue."""
+    held_back_s: float = 0.0
+    """Of the waiting: before a retry, at an open breaker or at a bulkhead."""
     down_s: float = 0.0
-    """Out of order; 0, since no scenario can yet ask for failures."""
+    """Agents that were down."""
 
 
 METRIC_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Metrics))

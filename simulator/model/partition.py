@@ -105,6 +105,9 @@ def heal(team: TeamState) -> None:
         team.workspace.heal()
         _merge(team, side)
         side.rejoin(team.dispatcher)
+        for agent in cut_off:
+            if agent.is_down:
+                team.give_away(agent)
     for agent in cut_off:
         if agent.manager is not None and team.reviews.awaited(agent):
             agent.manager.reports.append(agent)

@@ -1,12 +1,20 @@
-"""The provider that serves the model to all agents: shared limits and slow phases."""
+"""The provider that serves the model to all agents: shared limits, a queue, bad times."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from simulator.distributions.exponential import Exponential
+from simulator.model.outages import OutageCalendar
 from simulator.model.streams import Draw, Entity, Purpose, Streams
+from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Provider, Retry, SlowPhases
+
+if TYPE_CHECKING:
+    from simulator.model.agent import AgentState
 
 
 class TokenBucket:
@@ -44,16 +52,54 @@ class TokenBucket:
         self._level -= amount
 
 
+class Clients(Protocol):
+    """What the provider may ask of the team."""
+
+    now: float
+
+    def resume(self, agent: AgentState) -> None:
+        """Let an agent that waits until it is resumed go on."""
+
+    def at(self, time_s: float, action: Callable[[], None]) -> None:
+        """Do something at a later time."""
+
+
+class Client(Protocol):
+    """Who waits in the queue."""
+
+    is_admitted: bool
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """A request in the provider's queue."""
+
+    agent: AgentState
+    client: Client
+    seconds: float
+    is_abandoned: bool = False
+    """Whether its client has given up, which the provider does not know."""
+    is_served: bool = False
+
+
 class ProviderState:
     """The provider in one replication.
 
     Parameters
     ----------
     spec : Provider
+    script : iterable of ScriptedFault
     streams : Streams
+    clients : Clients
     """
 
-    def __init__(self, spec: Provider, streams: Streams) -> None:
+    def __init__(
+        self,
+        spec: Provider,
+        script: Iterable[ScriptedFault],
+        streams: Streams,
+        clients: Clients,
+    ) -> None:
         def bucket(per_minute: float | None) -> TokenBucket | None:
             return None if per_minute is None else TokenBucket(per_minute, spec.burst_s)
 
@@ -61,7 +107,10 @@ class ProviderState:
         self._requests = bucket(spec.requests_per_minute)
         self._input = bucket(spec.input_tokens_per_minute)
         self._output = bucket(spec.output_tokens_per_minute)
+        self._clients = clients
+        self.outages = OutageCalendar(spec, script, streams)
         self._in_service = 0
+        self._queue: deque[Place] = deque()
         self._rolls_retry = streams.uniforms(Entity.RUN, 0, Purpose.RETRY)
         self._slow = _SlowPhases(spec.slow, streams) if spec.slow else None
 
@@ -74,8 +123,10 @@ class ProviderState:
             None if the call is admitted; else the retry-after in seconds, or 0 where the
             provider does not say.
         """
-        if self.spec.concurrency is not None and self._in_service >= self.spec.concurrency:
-            return 0.0
+        if not self.has_room:
+            queue = self.spec.queue
+            if queue is None or (queue.limit is not None and len(self._queue) >= queue.limit):
+                return 0.0
         read = uncached + cached if self.spec.cached_input_counts else uncached
         asked = [(self._requests, 1), (self._input, read), (self._output, output)]
         limits = [(bucket, amount) for bucket, amount in asked if bucket is not None]
@@ -84,12 +135,44 @@ class ProviderState:
             return longest
         for bucket, amount in limits:
             bucket.take(amount)
-        self._in_service += 1
         return None
 
-    def finished(self) -> None:
-        """Note that an admitted call is over."""
+    @property
+    def has_room(self) -> bool:
+        """Whether one more call can be served now."""
+        return self.spec.concurrency is None or self._in_service < self.spec.concurrency
+
+    def enter(self) -> None:
+        """Note that a call is in service."""
+        self._in_service += 1
+
+    def enqueue(self, agent: AgentState, client: Client, seconds: float) -> Place:
+        """Let a request wait that will be in service for `seconds`."""
+        place = Place(agent, client, seconds)
+        self._queue.append(place)
+        return place
+
+    def finished(self, left_s: float = 0.0) -> None:
+        """Note that a call is over for its client; it goes on for `left_s` for the provider.
+
+        The first in the queue takes its place. Whose client has given up is served in vain,
+        unless the provider drops it.
+        """
+        if left_s > 0.0 and not self.spec.cancels:
+            self._clients.at(self._clients.now + left_s, self.finished)
+            return
         self._in_service -= 1
+        while self._queue and self.has_room:
+            place = self._queue.popleft()
+            if not place.is_abandoned:
+                self._in_service += 1
+                place.is_served = place.client.is_admitted = True
+                self._clients.resume(place.agent)
+            elif self.spec.queue is not None and not self.spec.queue.drops_expired:
+                self._in_service += 1
+                now = self._clients.now
+                lasts_s, _ = self.outages.fate(now, place.seconds)
+                self._clients.at(now + lasts_s, self.finished)
 
     def pause_s(self, retry: int, retry_after_s: float) -> float:
         """Return how long a client waits before retry 0, 1, ... (see `Retry`)."""
@@ -101,7 +184,8 @@ class ProviderState:
 
     def pace(self, now: float) -> float:
         """Return what multiplies the duration of a call that starts now."""
-        return self._slow.factor_at(now) if self._slow else 1.0
+        factor = self._slow.factor_at(now) if self._slow else 1.0
+        return factor * self.outages.factor_at(now)
 
 
 class _SlowPhases:

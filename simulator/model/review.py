@@ -94,6 +94,19 @@ class Reviews:
         self._team.serve(reviewer, now, self._work(reviewer), False)
         return True
 
+    def leave_out(self, by: str, now: float) -> list[int]:
+        """Review no more, if `by` does; accept what waits unseen, and return the tasks freed."""
+        freed: list[int] = []
+        if self._spec is None or self._spec.by != by:
+            return freed
+        self.wanted = self.by_peers = False
+        waiting = [item for items in self._submitted.values() for item in items]
+        self._submitted.clear()
+        for agent, task, answer, started_s, board in waiting:
+            if not board.done[task]:
+                self._team.commits.settle(agent, task, answer, now, freed, started_s)
+        return freed
+
     def returned(self, reviewer: AgentState) -> None:
         """Take back what a call that failed was to review."""
         assert self._spec is not None or not reviewer.reviews
@@ -121,6 +134,8 @@ class Reviews:
             is_faulty = answer != CORRECT
             chance = 1.0 - self._spec.miss if is_faulty else self._spec.false_alarm
             rejected = reviewer.rolls_review() < chance
+            if reviewer.byzantine:
+                rejected = not is_faulty
             if board.done[task] or board is not agent.board:
                 outcome = "duplicate"
                 metrics.duplicate_attempts += 1

@@ -74,11 +74,18 @@ class Roster:
             if manager != NO_MANAGER:
                 agent.manager = self.agents[manager]
                 agent.manager.subordinates += 1
+        metrics.agents = len(self.agents)
         self.aggregates = topology.aggregates and coordinators > 0
         self.handed_in: Log | None = None
         if self.aggregates:
             self.handed_in = Log()
             self.coordinators[0].inbox.append(Subscription(self.handed_in))
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there are coordinators, notes or drift: calls that end in more than a commit."""
+        extra = any(agent.drifts or agent.notes is not None for agent in self.agents)
+        return extra or bool(self.coordinators)
 
     @property
     def phases(self) -> list[list[AgentState]]:
@@ -144,7 +151,9 @@ def _mail(
                 mailboxes=receivers,
                 delay=streams.draws(network.delay_s, Entity.AGENT, sender, Purpose.LINK_DELAY),
                 loss=network.loss,
+                duplication=network.duplication,
                 rolls=streams.uniforms(Entity.AGENT, sender, Purpose.LINK),
+                duplicates=streams.uniforms(Entity.AGENT, sender, Purpose.DUPLICATION),
                 in_order=network.in_order,
                 metrics=metrics,
                 delivered=delivered,

@@ -105,10 +105,33 @@ class Purpose(IntEnum):
     BLIND_CALL = 48
     FIRST_BATCH = 49
     TRUNCATION = 50
+    OUTAGE_UP = 51
+    OUTAGE_DOWN = 52
+    SLOW = 53
+    SLOW_FACTOR = 54
+    STALL = 55
+    MALFORMED = 56
+    CRASH_UP = 57
+    CRASH_REPAIR = 58
+    BYZANTINE = 59
+    PROVIDER_ERROR = 60
+    PROVIDER_ERROR_AFTER = 61
+    CALL_RETRY = 62
+    HEDGE = 63
+    BACKUP = 64
+    PROBE = 65
+    ELECTION = 66
+    ELECTION_DELAY = 67
+    RESTART = 68
+    DUPLICATION = 69
 
 
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
+
+AGAIN, ELSEWHERE = 10_000, 20_000
+"""Added to a purpose for requests that are sent again, or to another model: what comes after
+them is as it would be without."""
 
 _EFFECT = {
     Entity.AGENT: Entity.AGENT_EFFECT,
@@ -167,14 +190,24 @@ class Streams:
         """Return the stream of uniforms on [0, 1)."""
         return self._numbers(entity, index, purpose, None, 1.0).__next__
 
-    def draws(self, distribution: Distribution, entity: Entity, index: int, purpose: int) -> Draw:
-        """Return the stream of draws from `distribution`, its random effects applied."""
+    def draws(
+        self,
+        distribution: Distribution,
+        entity: Entity,
+        index: int,
+        purpose: int,
+        beside: int = 0,
+    ) -> Draw:
+        """Return the stream of draws from `distribution`, its random effects applied.
+
+        `beside` (`AGAIN` or `ELSEWHERE`) makes it another stream with the same effects.
+        """
         if distribution.constant is not None:
             return always(distribution.constant)
         factor = math.exp(
             self._effect(entity, index, purpose, distribution.run_sigma, distribution.agent_sigma)
         )
-        return self._numbers(entity, index, purpose, distribution, factor).__next__
+        return self._numbers(entity, index, purpose + beside, distribution, factor).__next__
 
     def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:
         """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""

@@ -8,7 +8,7 @@ everything else happens here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from simulator.model.agent import (
     COORDINATOR,
@@ -22,10 +22,11 @@ from simulator.model.board import Board
 from simulator.model.call_steps import CallSteps
 from simulator.model.commits import Commits
 from simulator.model.coordination import Coordination
+from simulator.model.failures import Failures
 from simulator.model.messages import Outlet
 from simulator.model.metrics import Metrics
 from simulator.model.partition import Side, heal, split
-from simulator.model.protocols import Protocol, Setting
+from simulator.model.protocols import EVERYONE, Dispatcher, Protocol, Setting
 from simulator.model.provider import ProviderState
 from simulator.model.review import Reviews
 from simulator.model.roster import Roster
@@ -66,8 +67,13 @@ class TeamState:
         """Agents (or `SOMEONE`, `EVERYONE`) whom something concerns; the engine empties it."""
         self.resumed: list[AgentState] = []
         """Agents whose waiting call goes on; the engine empties it."""
-        self.schedule: Callable[[float, Callable[[], None]], None]
-        """Set by the engine: does something at a later time."""
+        self.interrupted: dict[int, str] = {}
+        """Agents whose call in flight is lost or stalls, and why; the engine empties it."""
+        self.schedule: Callable[[float, Callable[[], None], bool], None]
+        """Set by the engine: does something at a later time; what is in the background does not
+        keep a run going."""
+        self.nothing_moves: Callable[[], bool]
+        """Set by the engine: whether nothing can happen any more but in the background."""
         self.stopped: tuple[str, str] | None = None
         """Outcome and reason, once something in the team has ended the run."""
 
@@ -77,8 +83,7 @@ class TeamState:
         self.agents, self.workers = roster.agents, roster.workers
         self.coordinators, self.verifiers = roster.coordinators, roster.verifiers
         self.phases = roster.phases
-        metrics.agents = len(self.agents)
-        setting = Setting(
+        self.setting = Setting(
             board=self.board,
             specs=[agent.spec for agent in self.workers],
             managers=roster.managers,
@@ -86,59 +91,65 @@ class TeamState:
             metrics=metrics,
             at=self.at,
         )
-        self.dispatcher = protocol.dispatcher(setting)
+        self.dispatcher = protocol.dispatcher(self.setting)
         for agent in self.agents:
             agent.board, agent.dispatcher = self.board, self.dispatcher
-        self.provider = ProviderState(scenario.provider, streams)
+        self.provider = ProviderState(scenario.provider, scenario.faults, streams, self)
         self.workspace = workspace.state(self)
         self.reviews = Reviews(scenario.coordination.review, self)
         one_by_one = scenario.coordination.timing != "rounds"
         self.coordination = Coordination(self, one_by_one, roster.handed_in)
         self._delivered = roster.delivered
-        self.minority_goes_on = workspace.on_partition == "available"
-        self.other_side: Side | None = None
-        self.split_s = 0.0
-        """When the last partition began."""
-        self.owed_s: dict[int, float] = {}
-        """Seconds of merging that agents owe after a partition."""
-        self.stepwise = (
-            workspace.takes_time
-            or scenario.provider.refuses
-            or scenario.provider.slow is not None
-            or bool(scenario.network.partitions)
-        )
+        self._begin_whole(workspace)
+        self.spare = int((1.0 - scenario.resilience.enough) * len(graph) + 1e-9)
+        """Tasks that need not be done."""
+        self.stepwise = scenario.has_steps or workspace.takes_time
         """Whether a call is more than its service."""
         self.is_idempotent = workspace.idempotent
         self._may_have_other_calls = (
             self.dispatcher.has_duties or self.reviews.by_peers or self.minority_goes_on
         )
         self.commits = Commits(self, workspace)
+        self.failures = Failures(self, scenario) if scenario.is_resilient else None
+        self.commits.failures = self.failures
         self.call_steps = CallSteps(self)
-        self._priced = any(not agent.spec.price.is_free for agent in self.agents)
-        self._has_more = (
-            self._priced
-            or bool(roster.coordinators)
-            or isinstance(workspace, Quorum)
-            or any(agent.drifts or agent.notes is not None for agent in self.agents)
-        )
+        self._priced = scenario.is_priced
+        self._has_more = self._priced or isinstance(workspace, Quorum) or roster.has_more
         if trace is not None:
             trace.add(Row(0.0, Event.RUN_START))
+
+    def _begin_whole(self, workspace: Workspace) -> None:
+        """Set the state of a team that has not been cut in two."""
+        self.minority_goes_on = workspace.on_partition == "available"
+        self.other_side: Side | None = None
+        self.split_s = 0.0
+        """When the last partition began."""
+        self.owed_s: dict[int, float] = {}
+        """Seconds of merging that agents owe after a partition."""
 
     @property
     def is_complete(self) -> bool:
         """Whether there is nothing left to do."""
-        return not self.board.left and not (
-            self.coordination.is_to_aggregate or self.owed_s or not self.dispatcher.is_over()
-        )
+        return self.tasks_are_done and not (self.coordination.is_to_aggregate or self.owed_s)
 
-    def at(self, time_s: float, action: Callable[[], None]) -> None:
-        """Do something at a later time."""
+    @property
+    def tasks_are_done(self) -> bool:
+        """Whether so many tasks are done that no more is asked of the workers."""
+        left = self.board.left
+        return left <= self.spare and (left > 0 or self.dispatcher.is_over())
+
+    def at(self, time_s: float, action: Callable[[], None], background: bool = False) -> None:
+        """Do something at a later time; in the background if it keeps no run going."""
 
         def act() -> None:
             action()
             self._note_woken()
 
-        self.schedule(time_s, act)
+        self.schedule(time_s, act, background)
+
+    def interrupt(self, agent: AgentState, why: str) -> None:
+        """Let the call that the agent is in be lost, or with ``stall`` never come back."""
+        self.interrupted.setdefault(agent.index, why)
 
     def stop(self, outcome: str, reason: str) -> None:
         """End the run."""
@@ -147,6 +158,42 @@ class TeamState:
     def resume(self, agent: AgentState) -> None:
         """Let an agent that waits until it is resumed go on."""
         self.resumed.append(agent)
+
+    def give_away(self, agent: AgentState) -> int:
+        """Give a lost worker's tasks to the others; return how many."""
+        other = self.other_side
+        count = self.dispatcher.lost(agent.index)
+        if other is not None:
+            count += other.dispatcher.lost(agent.index)
+        self.woken.append(EVERYONE)
+        self._note_woken()
+        return count
+
+    def take_back(self, agent: AgentState) -> None:
+        """Let a worker that is there again be given tasks."""
+        if self.failures is None or self.failures.may_begin(agent):
+            self.dispatcher.back(agent.index)
+            if self.other_side is not None:
+                self.other_side.dispatcher.back(agent.index)
+
+    def adopt(self, dispatcher: Dispatcher) -> None:
+        """Go on with another protocol, without coordinators."""
+        self.dispatcher = dispatcher
+        for agent in self.agents:
+            agent.dispatcher = dispatcher
+        self.coordination.is_to_aggregate = False
+        freed = self.reviews.leave_out("coordinator", self.now)
+        self.commits.adapt()
+        self._may_have_other_calls = (
+            dispatcher.has_duties or self.reviews.by_peers or self.minority_goes_on
+        )
+        self.woken += [dispatcher.task_ready(task) for task in freed]
+
+    def is_of_use(self, agent: AgentState) -> bool:
+        """Return whether the agent, which sleeps, could do a task that there is to do."""
+        return not (agent.role or agent.awaits_answer or agent.side) and (
+            self.failures is None or self.failures.may_begin(agent)
+        )
 
     def announce(self, tasks: list[int], now: float) -> None:
         """Put tasks that can start on the board."""
@@ -195,10 +242,11 @@ class TeamState:
             Whether a call has begun; its service lasts ``agent.duration_s`` seconds.
         """
         agent.board.now = now
+        if self.failures is not None and not self.failures.may_begin(agent):
+            return False
         if agent.role != WORKER:
-            if agent.role == COORDINATOR:
-                return self.coordination.begin(agent, now)
-            return self.reviews.begin(agent, now)
+            staff = self.coordination if agent.role == COORDINATOR else self.reviews
+            return staff.begin(agent, now)
         if agent.awaits_answer or (agent.side and not self.minority_goes_on):
             return False
         if self._may_have_other_calls and self._begin_other_call(agent, now):
@@ -208,21 +256,38 @@ class TeamState:
             picks = agent.dispatcher.choose(agent.index, agent.take_count())
         if picks is None:
             picks = []
-        elif not picks and not (must_call and agent.dispatcher.calls_idly):
-            return False
-        sizes = self.board.graph.sizes
-        if agent.tried:
-            work = sum([sizes[task] * agent.effort(task) for task in picks])
-        elif len(picks) == 1:
-            work = sizes[picks[0]]
+        elif not picks:
+            picks = self._without_work(agent, must_call and agent.dispatcher.calls_idly)
+            if picks is None:
+                return False
+        if len(picks) == 1 and not agent.tried:
+            work = self.board.graph.sizes[picks[0]]
         else:
-            work = sum([sizes[task] for task in picks]) if picks else 0.0
+            work = self._work(agent, picks)
         if agent.capacity and work > agent.capacity:
             picks, work = self._cut_off(agent, picks)
         agent.picks = picks
         p = agent.talk if picks else agent.chatter
         self.serve(agent, now, work, p > 0.0 and (p >= 1.0 or agent.rolls_talk() < p))
+        if self.failures is not None:
+            self.failures.call_begins(agent)
         return True
+
+    def _work(self, agent: AgentState, picks: list[int]) -> float:
+        """Return the work units of several tasks, or of tasks tried before."""
+        sizes = self.board.graph.sizes
+        if agent.tried:
+            return sum([sizes[task] * agent.effort(task) for task in picks])
+        return sum([sizes[task] for task in picks]) if picks else 0.0
+
+    def _without_work(self, agent: AgentState, must_call: bool) -> list[int] | None:
+        """Return what an agent does that finds no task: a backup, an idle call, or (None) none."""
+        if self.failures is not None:
+            picks = self.failures.backups_for(agent)
+            if picks:
+                return picks
+            must_call = must_call and not self.failures.skips("idle_calls")
+        return [] if must_call else None
 
     def _cut_off(self, agent: AgentState, picks: list[int]) -> tuple[list[int], float]:
         """Return the first picks that fit into one reply, at least one, and their work."""
@@ -254,6 +319,8 @@ class TeamState:
     def serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
         """Start the call of an agent that has decided what to do in it."""
         agent.work = work
+        if speaks and self.failures is not None:
+            speaks = not self.failures.skips("messages")
         if self.dispatcher.sets_context and agent.role == WORKER:
             agent.context_tokens = agent.dispatcher.context_of(agent.index, agent.context_tokens)
         agent.read(now)
@@ -280,13 +347,17 @@ class TeamState:
         if self.trace is not None:
             self.trace.add(Row(now, Event.CALL_START, agent.index, self.round, agent.call))
 
-    def steps(self, agent: AgentState) -> Iterator[float | None]:
+    def steps(self, agent: AgentState) -> Generator[float | None, None, None]:
         """Yield the seconds until the agent's call goes on, None until it is resumed."""
         return self.call_steps.of(agent)
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""
         self.call_steps.enter(agent, phase)
+
+    def in_service(self, agent: AgentState, seconds: float) -> Iterator[float | None]:
+        """Be in service for so many seconds, longer where requests fail."""
+        return self.call_steps.in_service(agent, seconds)
 
     def wait(self, agent: AgentState, why: str, seconds: float | None) -> Iterator[float | None]:
         """Wait so many seconds, or until resumed, and book it under `why`."""
@@ -301,8 +372,10 @@ class TeamState:
         metrics = self.metrics
         metrics.calls += 1
         freed: list[int] = []
+        if self.failures is not None:
+            self._see_what_comes(agent, self.failures)
         if agent.failed:
-            outcome = self._give_up(agent)
+            outcome = self._give_up(agent, now, freed)
         else:
             metrics.input_tokens += agent.uncached + agent.cached
             metrics.cached_tokens += agent.cached
@@ -319,15 +392,28 @@ class TeamState:
                 self._do_more(agent)
             agent.remember()
         if self.stepwise:
-            self.workspace.call_ended(agent)
+            self._end_steps(agent)
         if self.trace is not None:
             self.trace_call_end(agent, now, outcome)
         if freed:
             self._announce_on_side_of(agent, freed, now)
-        if self.coordination.is_to_aggregate and not self.board.left:
+        if self.coordination.is_to_aggregate and self.tasks_are_done:
             self.woken.append(self.coordinators[0].index)
         if agent.dispatcher.woken:
             self._note_woken()
+
+    def _see_what_comes(self, agent: AgentState, failures: Failures) -> None:
+        """Let a silent agent hand in nothing, and another's answer make copies superfluous."""
+        if agent.byzantine == "silent":
+            self._fall_silent(agent)
+        elif not agent.failed:
+            failures.call_succeeds(agent)
+
+    def _end_steps(self, agent: AgentState) -> None:
+        """Tell workspace and patterns that a call is over."""
+        self.workspace.call_ended(agent)
+        if self.failures is not None:
+            self.failures.call_ended(agent)
 
     def _end_without_attempts(self, agent: AgentState, now: float, freed: list[int]) -> str:
         if agent.role or agent.leads or agent.reviews:
@@ -343,7 +429,8 @@ class TeamState:
         if agent.manager is not None:
             self.coordination.report(agent)
         if self._priced:
-            self.metrics.cost_usd += _cost_usd(agent)
+            price = agent.server.price
+            self.metrics.cost_usd += price.usd(agent.uncached, agent.cached, agent.output)
         if agent.drifts:
             agent.wander()
         if agent.outdated:
@@ -356,17 +443,50 @@ class TeamState:
         else:
             self.woken += [agent.dispatcher.task_ready(task) for task in tasks]
 
-    def _give_up(self, agent: AgentState) -> str:
-        """End a call that the provider never took."""
+    def _fall_silent(self, agent: AgentState) -> None:
+        """Let a Byzantine agent keep what it has done to itself."""
+        agent.message_tokens = -1
+        if agent.role or agent.leads or agent.reviews:
+            if not agent.failed:
+                agent.failed, agent.lost_to, agent.paid_share = True, "silent", 1.0
+                self.metrics.failed_calls += 1
+        else:
+            agent.rejected.update(agent.picks)
+
+    def _give_up(self, agent: AgentState, now: float, freed: list[int]) -> str:
+        """End a call that came to nothing."""
         agent.failed = False
-        for task in agent.picks:
-            agent.dispatcher.returned(agent.index, task)
+        self.metrics.wasted_s += agent.duration_s
+        if agent.paid_share:
+            self._pay_in_vain(agent)
+        hopeless = [] if self.failures is None else self.failures.hopeless(agent)
+        if hopeless:
+            freed += self.commits.leave_as_it_is(agent, hopeless, now)
+        if not (agent.is_astray or agent.is_backup or agent.lost_to == "backup"):
+            for task in agent.picks:
+                if not agent.board.done[task]:
+                    agent.dispatcher.returned(agent.index, task)
         agent.picks = []
+        agent.rejected.clear()
+        agent.is_cut = False
         self.reviews.returned(agent)
         agent.reports.extendleft(reversed(agent.answering))
         agent.answering = []
         agent.leads = NOT_LEADING
         return "failed"
+
+    def _pay_in_vain(self, agent: AgentState) -> None:
+        """Pay for what a call has read and written before it came to nothing."""
+        metrics, share = self.metrics, agent.paid_share
+        read, cached = int((agent.uncached + agent.cached) * share), int(agent.cached * share)
+        output = int(agent.output * share)
+        metrics.input_tokens += read
+        metrics.cached_tokens += cached
+        metrics.output_tokens += output
+        metrics.wasted_tokens += read + output
+        usd = agent.server.price.usd(read - cached, cached, output)
+        metrics.cost_usd += usd
+        metrics.wasted_usd += usd
 
     def _end_coordination(self, agent: AgentState, now: float, freed: list[int]) -> str:
         metrics = self.metrics
@@ -427,7 +547,8 @@ class TeamState:
     def trace_call_end(self, agent: AgentState, now: float, outcome: str) -> None:
         """Write that a call has ended, where there is a trace."""
         assert self.trace is not None
-        read = outcome != "failed"
+        # What requests that failed have read and written is in rows of their own.
+        share = 1.0 if outcome != "failed" else agent.paid_share
         self.trace.add(
             Row(
                 now,
@@ -436,18 +557,9 @@ class TeamState:
                 self.round,
                 agent.call,
                 duration_s=agent.duration_s,
-                input_tokens=(agent.uncached + agent.cached) * read,
-                cached_tokens=agent.cached * read,
-                output_tokens=agent.output * read,
+                input_tokens=int((agent.uncached + agent.cached) * share),
+                cached_tokens=int(agent.cached * share),
+                output_tokens=int(agent.output * share),
                 outcome=outcome,
             )
         )
-
-
-def _cost_usd(agent: AgentState) -> float:
-    price = agent.spec.price
-    return (
-        agent.uncached * price.input_per_mtok
-        + agent.cached * price.cached_input_per_mtok
-        + agent.output * price.output_per_mtok
-    ) / 1e6

@@ -11,13 +11,25 @@ Events, and what the columns mean for each (columns not named are null):
 ``attempt``             agent, round, call, task; duration_s: its share of the call; outcome:
                         done, faulty (done with a fault nobody saw), given_up (done with a
                         fault that is known), failed_test, answer (one of several),
-                        submitted (to a review), duplicate, blocked, refused (by the workspace),
-                        lost (the reply exceeded the output limit).
+                        submitted (to a review), duplicate, blocked, refused (by the workspace,
+                        or never handed in), lost (the reply exceeded the output limit),
+                        partial (left as it was: its call had failed for good).
 ``review``              agent, round, call, task; peer: who did it; duration_s: since the
                         call began that did it; outcome: done, faulty,
                         rejected, false_alarm (rejected, and correct), given_up or
                         given_up_correct (rejected for the last time), duplicate.
-``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition.
+``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition,
+                        queue, retry, breaker, bulkhead.
+``request``             agent, round, call: a request that came to nothing, or a hedge that was
+                        not needed; duration_s: service in vain (0 for the second of two at
+                        the same time); tokens paid for; outcome: timeout, malformed,
+                        error, outage, hedged, or why its call was lost.
+``breaker``             agent, round, call: whose request changed it; outcome: its new state.
+``fault``               agent (none: the provider), round; outcome: crash, stall, slow, wrong,
+                        silent, outage or brownout.
+``down``                agent, round: back, or down at the end; duration_s: for how long.
+``detected``            agent, round: found dead or stuck; outcome: which.
+``leads``               agent, round: a coordinator's seat is filled again; peer: by whom.
 ``commit``              agent, round, call; duration_s: reading, writing and merging.
 ``lost``                agent, round, call, task: whose work was overwritten, artifact; outcome:
                         redo or faulty, with ``_was_faulty`` or ``_was_known`` if it was.
@@ -31,9 +43,11 @@ Events, and what the columns mean for each (columns not named are null):
                         (delay, loss, partitions, gossip).
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
                         cached_tokens; output_tokens (message included); outcome: work, idle,
-                        coordination, review, failed (never admitted) or cut_off.
+                        coordination, review, failed (it came to nothing; tokens: of what was
+                        done before) or cut_off.
 ``round_end``           round; duration_s: since its start.
-``overhead``            round; duration_s: the harness's time after the round.
+``overhead``            round; duration_s: the harness's time after the round; peer: agents that
+                        were there for all of it.
 ``run_end``             duration_s: the makespan; outcome.
 ======================  =====================================================================
 """
@@ -57,6 +71,12 @@ class Event(StrEnum):
     ATTEMPT = "attempt"
     REVIEW = "review"
     WAIT = "wait"
+    REQUEST = "request"
+    BREAKER = "breaker"
+    FAULT = "fault"
+    DOWN = "down"
+    DETECTED = "detected"
+    LEADS = "leads"
     COMMIT = "commit"
     LOST = "lost"
     PARTITION = "partition"

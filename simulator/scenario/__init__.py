@@ -1,7 +1,8 @@
 """What YAML may say: schema, defaults, and errors with file, line and path."""
 
 from simulator.scenario.agent import Agent
-from simulator.scenario.schema import REGISTRIES, Scenario, scenario_json_schema
+from simulator.scenario.families import REGISTRIES
+from simulator.scenario.schema import Scenario, scenario_json_schema
 from simulator.scenario.study import Point, Study, load_study, parse_study, profile_names
 
 __all__ = [

@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 from simulator.distributions import Distribution, DistributionSpec, NonNegativeDistribution
 from simulator.distributions.deterministic import Deterministic
 from simulator.registry import OneOf, Plugin, Registry
+from simulator.scenario.faults import AgentFaults
 from simulator.scenario.prices import list_prices
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
@@ -230,6 +231,14 @@ class Price(Spec):
             return data
         return {**list_prices(data["model"], data.get("provider")), **data}
 
+    def usd(self, uncached: int, cached: int, output: int) -> float:
+        """Return what so many tokens cost."""
+        return (
+            uncached * self.input_per_mtok
+            + cached * self.cached_input_per_mtok
+            + output * self.output_per_mtok
+        ) / 1e6
+
     @property
     def is_free(self) -> bool:
         """Whether nothing costs anything."""
@@ -273,3 +282,5 @@ class Agent(Spec):
     """Growing unreliability."""
     price: Price = Price()
     """What tokens cost."""
+    faults: AgentFaults = AgentFaults()
+    """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""

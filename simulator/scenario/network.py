@@ -33,6 +33,8 @@ class Network(Spec):
     """Seconds until a message can be read, drawn for each link and message."""
     loss: Fraction = 0.0
     """Probability that a delivery never arrives."""
+    duplication: Fraction = 0.0
+    """Probability that a delivery arrives twice, so that its tokens are read twice."""
     in_order: bool = False
     """Whether a link delivers in the order of sending, as TCP does."""
     partitions: tuple[Partition, ...] = ()
@@ -41,4 +43,6 @@ class Network(Spec):
     @property
     def is_plain(self) -> bool:
         """Whether every message can be read by all receivers as soon as it is sent."""
-        return self.delay_s.constant == 0.0 and self.loss == 0.0 and not self.partitions
+        return not (
+            self.delay_s.constant != 0.0 or self.loss or self.duplication or self.partitions
+        )

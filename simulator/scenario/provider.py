@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from simulator.distributions import NonNegativeDistribution
+from simulator.distributions.deterministic import Deterministic
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
@@ -40,6 +42,35 @@ class SlowPhases(Spec):
     """Mean length of a slow phase (exponential)."""
 
 
+class ProviderErrors(Spec):
+    """Requests that fail at the provider (HTTP 5xx), each for itself."""
+
+    probability: Fraction
+    """Probability that a request fails."""
+    after_s: NonNegativeDistribution = Field(default_factory=lambda: Deterministic(value=1.0))
+    """Seconds until the error comes, if the request would have taken that long."""
+
+
+class Outages(Spec):
+    """Times in which the provider serves nobody, an alternating renewal process."""
+
+    up_s: NonNegativeDistribution
+    """Seconds between two outages (its mean is the MTBF)."""
+    down_s: NonNegativeDistribution
+    """Seconds that one lasts (its mean is the MTTR)."""
+    hangs: bool = False
+    """Whether calls wait for the end of the outage rather than fail."""
+
+
+class Queue(Spec):
+    """What becomes of calls beyond `concurrency`: they wait at the provider, first come first."""
+
+    limit: Annotated[int, Field(ge=0)] | None = None
+    """Calls that may wait; further ones are refused. No limit when absent."""
+    drops_expired: bool = False
+    """Whether a call whose client has given up meanwhile is dropped rather than served."""
+
+
 class Provider(Spec):
     """Limits shared by the whole team, and common-mode slowness.
 
@@ -61,10 +92,31 @@ class Provider(Spec):
     at 60 a minute."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
     """Calls in service at the same time; a refusal because of it names no retry-after."""
+    queue: Queue | None = None
+    """What calls beyond `concurrency` do; they are refused when absent."""
+    cancels: bool = True
+    """Whether a call in service ends, and frees its place, when its client gives up."""
+    errors: ProviderErrors | None = None
+    """Requests that fail."""
+    outages: Outages | None = None
+    """Times in which everything does."""
+    error_s: Positive = 1.0
+    """Seconds until a call sent in an outage has failed."""
     retry: Retry = Retry()
-    """What refused callers do."""
+    """What the client library does after a refusal, an error or a failure in an outage."""
     slow: SlowPhases | None = None
     """Slow phases."""
+
+    @model_validator(mode="after")
+    def _queue_has_a_server(self) -> Self:
+        if self.queue is not None and self.concurrency is None:
+            raise ValueError("a 'queue' needs 'concurrency': how many calls are served at a time")
+        return self
+
+    @property
+    def fails(self) -> bool:
+        """Whether there are errors, outages, or a queue to wait in."""
+        return bool(self.errors or self.outages or self.queue)
 
     @property
     def refuses(self) -> bool:

@@ -6,22 +6,18 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import DISTRIBUTIONS, NonNegativeDistribution
-from simulator.registry import OneOf, Plugin, Registry, define_families
-from simulator.scenario.agent import LATENCY_MODELS, Agent, constant
+from simulator.distributions import NonNegativeDistribution
+from simulator.errors import unknown_name
+from simulator.registry import OneOf, Plugin, define_families
+from simulator.scenario.agent import Agent, constant
+from simulator.scenario.families import PROTOCOLS, REGISTRIES, TOPOLOGIES, WORKLOADS, WORKSPACES
+from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.figure import Figure
 from simulator.scenario.network import Network
 from simulator.scenario.provider import Provider
+from simulator.scenario.resilience import Resilience
 from simulator.scenario.sweep import Sweep
 from simulator.spec import Fraction, NonNegative, Positive, Spec
-
-TOPOLOGIES = Registry("topology", "simulator.model.topologies", "teamsim.topologies")
-PROTOCOLS = Registry("protocol", "simulator.model.protocols", "teamsim.protocols")
-WORKLOADS = Registry("workload", "simulator.model.workloads", "teamsim.workloads")
-WORKSPACES = Registry("workspace", "simulator.model.workspaces", "teamsim.workspaces")
-
-REGISTRIES = (TOPOLOGIES, PROTOCOLS, WORKLOADS, WORKSPACES, LATENCY_MODELS, DISTRIBUTIONS)
-"""Every family of plugins that a scenario may name."""
 
 
 class Group(Spec):
@@ -67,6 +63,14 @@ class Team(Spec):
             assert self.size is not None
             return [self.agent] * self.size
         return [g.agent for g in self.groups.values() for _ in range(g.size)]
+
+    @property
+    def kinds(self) -> list[Agent]:
+        """The different workers, one each."""
+        if self.groups is None:
+            assert self.agent is not None
+            return [self.agent]
+        return [group.agent for group in self.groups.values()]
 
     @property
     def worker_count(self) -> int:
@@ -160,6 +164,11 @@ class Scenario(Spec):
     """The links between agents."""
     provider: Provider = Provider()
     """Limits and slow phases that all agents share."""
+    faults: tuple[ScriptedFault, ...] = ()
+    """What goes wrong at given times; what goes wrong at random is said of agents, provider and
+    network."""
+    resilience: Resilience = Resilience()
+    """The patterns by which the team answers failures."""
     limits: Limits = Limits()
     """When to stop."""
     figure: Figure | None = None
@@ -187,7 +196,13 @@ class Scenario(Spec):
             problem = plugin.problem_in(self)
             if problem is not None:
                 raise ValueError(problem)
-        for problem in (self._problem_in_partitions(), self._problem_in_review()):
+        problems = (
+            self._problem_in_partitions(),
+            self._problem_in_review(),
+            self._problem_in_faults(),
+            self._problem_in_resilience(),
+        )
+        for problem in problems:
             if problem is not None:
                 raise ValueError(problem)
         return self
@@ -206,6 +221,93 @@ class Scenario(Spec):
                 "coordination.review: there is no coordinator to review in topology "
                 f"{topology.kind!r} (use centralised, hierarchical or hybrid)"
             )
+        return None
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether any call costs money."""
+        team, fallback = self.team, self.resilience.fallback
+        specs = [*team.kinds, team.coordinator, team.verifier, fallback and fallback.model]
+        return any(not spec.price.is_free for spec in specs if spec)
+
+    @property
+    def copies_tasks(self) -> bool:
+        """Whether the protocol sends tasks to several agents and cancels the slower ones."""
+        protocol: Any = self.coordination.protocol
+        return bool(protocol.copies_tasks)
+
+    @property
+    def is_resilient(self) -> bool:
+        """Whether calls can fail or be cancelled, or patterns are there for it."""
+        team = self.team
+        specs = [*team.kinds, team.coordinator, team.verifier]
+        return (
+            bool(self.faults)
+            or self.copies_tasks
+            or self.provider.fails
+            or self.resilience.any
+            or any(spec.faults.any for spec in specs if spec is not None)
+        )
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether provider, network or failures make a call more than its service."""
+        provider = self.provider
+        return (
+            self.is_resilient
+            or provider.refuses
+            or provider.slow is not None
+            or bool(self.network.partitions)
+        )
+
+    @property
+    def staff(self) -> dict[str, int]:
+        """How many coordinators and verifiers there are."""
+        topology: Any = self.topology
+        review, workers = self.coordination.review, self.team.worker_count
+        return {
+            "coordinator": len(topology.managers(workers)) - workers,
+            "verifier": review.verifiers if review and review.by == "verifiers" else 0,
+        }
+
+    def _problem_in_faults(self) -> str | None:
+        workers = self.team.worker_count
+        staff = self.staff if self.faults else {}
+        for fault in self.faults:
+            for who in fault.agents:
+                if isinstance(who, int) and who >= workers:
+                    return f"faults: there is no worker {who}, only 0 to {workers - 1}"
+                if isinstance(who, str) and not staff[who]:
+                    return f"faults: there is no {who} in this team"
+        return None
+
+    def _problem_in_resilience(self) -> str | None:
+        patterns = self.resilience
+        if patterns.bulkhead is not None:
+            known = list(self.team.groups) if self.team.groups else ["team"]
+            for name in patterns.bulkhead:
+                if name not in known:
+                    return f"resilience.bulkhead: {unknown_name('group', name, known)}"
+        protocol: Any = self.coordination.protocol
+        if patterns.backup is not None and not protocol.can_back_up:
+            return (
+                f"resilience.backup: with protocol {protocol.kind!r} a task is not one agent's to "
+                "be done again by another (use self_claim, pre_assigned, work_stealing, ...)"
+            )
+        workspace: Any = self.workspace
+        may_diverge = bool(self.network.partitions) and workspace.on_partition == "available"
+        if patterns.simpler_protocol is not None:
+            if may_diverge:
+                return (
+                    "resilience.simpler_protocol: the two sides of a partition must not end up "
+                    "with different protocols; use 'on_partition: consistent'"
+                )
+            simpler: Any = patterns.simpler_protocol.protocol
+            if simpler.kind in ("lead_assign", "depth_first"):
+                return (
+                    f"resilience.simpler_protocol: {simpler.kind!r} is no simpler protocol (use "
+                    "self_claim, pre_assigned or work_stealing)"
+                )
         return None
 
     def _problem_in_partitions(self) -> str | None:

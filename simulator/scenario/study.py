@@ -132,6 +132,7 @@ class Study:
         kinds: list[Path_] = [("team", "coordinator"), ("team", "verifier")]
         if isinstance(groups, dict):
             kinds += [("team", "groups", name, "agent") for name in groups]
+        kinds.append(("resilience", "fallback", "model"))
         self._merge_profile(source, ("team", "agent"))
         for path in kinds:
             if self._merge_profile(source, path) and isinstance(team.get("agent"), dict):
@@ -230,8 +231,20 @@ def _problems(error: ValidationError, source: Source) -> list[Problem]:
         path = tuple(detail["loc"])
         if detail["type"] not in {"missing", "unknown_key"}:
             path = source.said(path)  # short forms have fewer steps than what they stand for
-        problems.append(Problem(source.origin(path), dotted(path), _message(dict(detail))))
+        message = _message(dict(detail))
+        if not path:
+            path, message = _split_off_path(message, source)
+        problems.append(Problem(source.origin(path), dotted(path), message))
     return problems
+
+
+def _split_off_path(message: str, source: Source) -> tuple[tuple[str | int, ...], str]:
+    """Return the path with which a message about several fields begins, and the rest."""
+    named, colon, rest = message.partition(": ")
+    path = tuple(named.split("."))
+    if colon and all(part.isidentifier() for part in path) and path[0] in Scenario.model_fields:
+        return source.said(path), rest
+    return (), message
 
 
 def _message(detail: dict[str, Any]) -> str:
@@ -242,6 +255,8 @@ def _message(detail: dict[str, Any]) -> str:
         return "this field is required and missing"
     if kind == "model_type":
         message = "should be a mapping of fields"
+    if kind == "tuple_type":
+        message = "should be a list"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
     if isinstance(detail["input"], (dict, list)):
         return str(message)

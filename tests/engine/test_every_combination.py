@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from simulator.model.metrics import Metrics
 from simulator.scenario import REGISTRIES, Scenario
+from simulator.scenario.resilience import Resilience
 from tests.conftest import run_as_traced, scenario
 
 NAMES = {registry.family: registry.names() for registry in REGISTRIES}
@@ -69,6 +70,7 @@ PROTOCOLS: dict[str, list[dict[str, Any]]] = {
     ],
     "debate": [{}, {"order": "sequential", "influence": "peer"}, {"debaters": 2, "rounds": 1}],
     "pipeline": [{}],
+    "redundancy": [{}, {"copies": 3, "correlation": 0.5}],
     "depth_first": [{}, {"fan_out": 3, "leaf_tasks": 2}],
 }
 
@@ -90,8 +92,85 @@ def test_the_combinations_name_every_plugin() -> None:
     assert sorted(WORKSPACES) == NAMES["workspace"]
 
 
+FAULTS: list[dict[str, Any]] = [
+    {},
+    {"slow": {"probability": 0.3}, "malformed": 0.2},
+    {"stall": 0.05, "malformed": 0.05},
+    {"crash": {"up_s": {"kind": "exponential", "mean": 15}, "repair_s": 4}},
+    {"crash": {"up_s": {"kind": "exponential", "mean": 40}}},
+    {"byzantine": {"probability": 0.5}},
+    {"byzantine": {"probability": 0.3, "manner": "silent"}},
+]
+
+SCRIPT: list[dict[str, Any]] = [
+    {"kind": "kill", "agent": 0},
+    {"kind": "crash", "agent": 0, "for_s": 6},
+    {"kind": "crash", "agent": 0, "for_s": 9, "keeps_context": True},
+    {"kind": "stall", "agent": 0, "for_s": 5},
+    {"kind": "stall", "agent": 0},
+    {"kind": "slow", "agent": 0, "factor": 4},
+    {"kind": "wrong", "agent": 0, "for_s": 8},
+    {"kind": "silent", "agent": 0, "for_s": 8},
+    {"kind": "outage", "for_s": 7},
+    {"kind": "outage", "for_s": 7, "hangs": True},
+    {"kind": "brownout", "factor": 3},
+    {"kind": "crash", "agent": "coordinator", "for_s": 20},
+    {"kind": "kill", "agent": "coordinator"},
+    {"kind": "kill", "agent": "verifier"},
+]
+
+PROVIDERS: list[dict[str, Any]] = [
+    {},
+    {"errors": {"probability": 0.2}, "concurrency": 2, "queue": {"limit": 2}},
+    {"outages": {"up_s": {"kind": "exponential", "mean": 20}, "down_s": 3}, "cancels": False},
+    {"concurrency": 2, "queue": {}, "cancels": False, "requests_per_minute": 90, "burst_s": 9},
+]
+
+PATTERNS: dict[str, list[dict[str, Any]]] = {
+    "timeout": [{"seconds": 8}, {"seconds": 9, "percentile": 0.9, "minimum": 5, "factor": 2}],
+    "retry": [{"max_retries": 3}, {"max_retries": 9, "budget": 0.2, "backoff": {"kind": "none"}}],
+    "breaker": [{"minimum": 3, "open_s": 4}, {"failure_rate": 0.3, "trial_calls": 2, "open_s": 9}],
+    "hedge": [{"after_s": 3}, {"percentile": 0.8, "minimum": 5, "correlation": 0.5}],
+    "fallback": [{"partial": True}, {"model": {**AGENT, "faults": {"slow": {"probability": 0.1}}}}],
+    "backup": [{"when_left": 0.5}, {"when_left": 1.0, "copies": 3, "correlation": 0.5}],
+    "bulkhead": [{"strong": 1}],
+    "checkpoint": [{"every_s": 1, "cost_s": 0.1}],
+    "detector": [{}, {"kind": "swim", "period_s": 2}, {"progress_s": 7}, {"reassign": False}],
+    "supervisor": [{"restart_s": 3}, {"max_restarts": 2}],
+    "election": [{"timeout_s": {"kind": "uniform", "low": 2, "high": 4}, "heartbeat_s": 1}],
+    "simpler_protocol": [
+        {"protocol": "self_claim"},
+        {"protocol": "pre_assigned", "when_lost": "workers", "share": 0.3, "agents": 1},
+        {"protocol": "work_stealing", "after_s": 5},
+    ],
+    "degraded": [{}, {"skip": ["reviews", "idle_calls"]}],
+    "wait_for": [0.6],
+    "enough": [0.7],
+}
+
+
 @st.composite
-def scenarios(draw: st.DrawFn) -> Scenario:
+def failing(draw: st.DrawFn) -> dict[str, Any]:
+    """Return what goes wrong, and the patterns that answer it."""
+    chosen = draw(st.sets(st.sampled_from(sorted(PATTERNS)), max_size=5))
+    patterns = {name: draw(st.sampled_from(PATTERNS[name])) for name in sorted(chosen)}
+    script = draw(st.lists(st.sampled_from(SCRIPT), max_size=3))
+    times = [draw(st.sampled_from([0.0, 2.0, 6.5, 20.0])) for _ in script]
+    return {
+        "agent": draw(st.sampled_from(FAULTS)),
+        "provider": draw(st.sampled_from(PROVIDERS)),
+        "faults": [{**fault, "at_s": at_s} for fault, at_s in zip(script, times, strict=True)],
+        "resilience": patterns,
+    }
+
+
+def test_the_patterns_are_all_there() -> None:
+    assert sorted(PATTERNS) == sorted(Resilience.model_fields)
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, fails: bool = False) -> Scenario:
+    wrong = draw(failing()) if fails else {}
     protocol = draw(st.sampled_from(sorted(PROTOCOLS)))
     workspace = draw(st.sampled_from(sorted(WORKSPACES)))
     tasks = draw(st.integers(1, 14))
@@ -111,9 +190,15 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         "in_order": draw(st.booleans()),
     }
     strong = {**AGENT, **draw(st.sampled_from(HABITS)), "speed": 2.0}
+    weak = {**AGENT, "family": "other"}
+    if wrong:
+        strong["faults"] = wrong.pop("agent")
+    network["duplication"] = draw(st.sampled_from([0.0, 0.2]))
+    provider = draw(st.sampled_from([{}, {}, {"requests_per_minute": 60, "burst_s": 3}]))
+    provider = wrong.pop("provider", provider)
     groups = {
         "strong": {"size": draw(st.integers(1, 3)), "agent": strong},
-        "weak": {"size": draw(st.integers(0, 3)), "agent": {**AGENT, "family": "other"}},
+        "weak": {"size": draw(st.integers(0, 3)), "agent": weak},
     }
     try:
         return scenario(
@@ -156,8 +241,9 @@ def scenarios(draw: st.DrawFn) -> Scenario:
                 **draw(st.sampled_from([{}, {}, network])),
                 "partitions": draw(st.sampled_from([[], [], [partition]])),
             },
-            provider=draw(st.sampled_from([{}, {}, {"requests_per_minute": 60, "burst_s": 3}])),
-            limits={"max_rounds": 2000, "max_calls": 20_000},
+            provider=provider,
+            limits={"max_rounds": 2000, "max_calls": 20_000 if not fails else 2000},
+            **wrong,
             seed=draw(st.integers(0, 1000)),
         )
     except ValidationError:
@@ -165,7 +251,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         raise
 
 
-def check(metrics: Metrics) -> None:
+def check(metrics: Metrics, enough: float = 1.0) -> None:
     m = metrics
     assert m.outcome in {"completed", "deadlock", "max_rounds", "max_calls"}
     assert (m.reason == "") == (m.outcome == "completed")
@@ -173,10 +259,14 @@ def check(metrics: Metrics) -> None:
     assert m.tasks_done == m.tasks_correct + m.faulty_detected + m.faulty_undetected
     assert min(m.tasks_correct, m.faulty_detected, m.faulty_undetected) >= 0
     assert m.tasks_done <= m.tasks
-    assert (m.tasks_done == m.tasks) or m.outcome != "completed"
+    left = int((1.0 - enough) * m.tasks + 1e-9)
+    assert m.tasks_done >= m.tasks - left or m.outcome != "completed"
     spent = m.work_s + m.rework_s + m.wasted_s + m.coordination_s + m.waiting_s + m.down_s
     assert spent == pytest.approx(m.agents * m.makespan_s, rel=1e-9, abs=1e-7)
-    assert m.rate_limited_s + m.lock_wait_s + m.partition_wait_s <= m.waiting_s + 1e-7
+    named = m.rate_limited_s + m.lock_wait_s + m.partition_wait_s + m.queue_wait_s + m.held_back_s
+    assert named <= m.waiting_s + 1e-7
+    assert 0.0 <= m.availability <= 1.0
+    assert 0 <= m.wasted_tokens <= m.input_tokens + m.output_tokens
 
 
 @settings(
@@ -187,3 +277,16 @@ def test_every_run_ends_with_its_tasks_and_times_accounted_for(scenario: Scenari
     # What each side of a partition knows for itself is not in the trace.
     two_sides = scenario.network.partitions and scenario.workspace.on_partition == "available"
     check(run_as_traced(scenario, {"work_s", "rework_s", "task_wait_s"} if two_sides else set()))
+
+
+@settings(
+    max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(scenario=scenarios(fails=True))
+def test_whatever_goes_wrong_a_run_ends_with_a_named_outcome(scenario: Scenario) -> None:
+    two_sides = scenario.network.partitions and scenario.workspace.on_partition == "available"
+    not_told = {"work_s", "rework_s", "task_wait_s"} if two_sides else set()
+    metrics = run_as_traced(scenario, not_told)
+    check(metrics, scenario.resilience.enough)
+    if scenario.workspace.idempotent:
+        assert metrics.duplicate_effects == 0

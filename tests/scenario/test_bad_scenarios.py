@@ -37,6 +37,14 @@ def test_the_good_scenario_is_good() -> None:
     assert parse_study(GOOD).base.team.size == 2
 
 
+def fault(said: str) -> str:
+    return GOOD + f"faults: [{{at_s: 1, {said}}}]\n"
+
+
+def pattern(said: str) -> str:
+    return GOOD + f"resilience: {{{said}}}\n"
+
+
 CYCLE = "{kind: dag, tasks: [{id: a, dependencies: [b]}, {id: b, dependencies: [a]}]}"
 WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
 
@@ -127,6 +135,31 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         ),
         (GOOD + "sweep: {team.size.x.y: [1]}\n", ["file.yaml:10: team.size.x: 2 has no fields"]),
         (GOOD + "baseline: 3\n", ["baseline: a baseline maps paths to values"]),
+        (GOOD + "faults: {at_s: 1}\n", ["file.yaml:10: faults: should be a list"]),
+        (fault("kind: kil, agent: 0"), ["file.yaml:10: faults.0.kind:", "'kill', 'crash'"]),
+        (fault("kind: kill, agent: 7"), ["file.yaml:10: faults: there is no worker 7, only 0"]),
+        (fault("kind: kill, agent: coordinator"), [":10: faults: there is no coordinator"]),
+        (fault("kind: kill"), ["faults.0: 'kill' needs 'agent': whom it hits"]),
+        (fault("kind: crash, agent: 0"), ["'crash' needs 'for_s': how long it lasts"]),
+        (fault("kind: slow, agent: 0"), ["'slow' needs 'factor'"]),
+        (fault("kind: outage, agent: 0, for_s: 3"), ["'outage' hits everybody: leave 'agent' out"]),
+        (pattern("retri: {}"), ["resilience.retri: unknown key 'retri'; did you mean 'retry'?"]),
+        (pattern("supervisor: {}"), ["a 'supervisor' restarts who is found dead: it needs a"]),
+        (pattern("hedge: {}"), ["a hedge needs either 'after_s' or 'percentile'"]),
+        (pattern("timeout: {seconds: 0}"), ["resilience.timeout.seconds: should be greater than"]),
+        (
+            pattern("bulkhead: {teem: 3}"),
+            ["file.yaml:10: resilience.bulkhead: unknown group 'teem'; did you mean 'team'?"],
+        ),
+        (
+            pattern("simpler_protocol: {protocol: lead_assign}"),
+            ["resilience.simpler_protocol: 'lead_assign' is no simpler protocol"],
+        ),
+        (
+            pattern("backup: {}").replace("self_claim", "debate"),
+            ["resilience.backup: with protocol 'debate' a task is not one agent's"],
+        ),
+        (GOOD + "provider: {queue: {}}\n", ["a 'queue' needs 'concurrency': how many calls"]),
     ],
 )
 def test_the_error_says_where_and_what(text: str, messages: list[str]) -> None:

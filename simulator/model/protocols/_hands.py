@@ -20,6 +20,8 @@ class Hands(Dispatcher):
         for rank, task in enumerate(self.order):
             self.rank[task] = rank
         self.ready: list[list[int]] = [[] for _ in range(setting.workers)]
+        self._gone: set[int] = set()
+        self._turn = 0
 
     def task_ready(self, task: int) -> int:
         """Note that `task` can start; it concerns its owner."""
@@ -46,6 +48,43 @@ class Hands(Dispatcher):
         ready, rank = self.ready[self.board.owner[task]], self.rank[task]
         if not self.board.missing[task] and not self.board.done[task] and rank not in ready:
             heappush(ready, rank)
+
+    def lost(self, agent: int) -> int:
+        """Deal the agent's tasks to the others in turn, each chain to one of them."""
+        self._gone.add(agent)
+        here = [other for other in range(self.setting.workers) if other not in self._gone]
+        if not here:
+            return 0
+        board, dealt = self.board, dict[int, int]()
+        for task in self.order:
+            if board.owner[task] != agent or board.done[task]:
+                continue
+            needed = board.graph.dependencies[task]
+            heir = dealt.get(needed[-1]) if needed else None
+            if heir is None:
+                heir = here[self._turn % len(here)]
+                self._turn += 1
+            dealt[task] = heir
+        for task, heir in dealt.items():
+            self.hand_over(task, heir)
+        self.woken += dict.fromkeys(dealt.values())
+        return len(dealt)
+
+    def hand_over(self, task: int, heir: int) -> None:
+        """Move a task from one hand to another."""
+        was_ready = self.rank[task] in self.ready[self.board.owner[task]]
+        self.forget(task)
+        self.board.owner[task] = heir
+        if was_ready:
+            heappush(self.ready[heir], self.rank[task])
+
+    def back(self, agent: int) -> None:
+        """Deal to the agent again; give it what nobody was there for."""
+        everybody_was_gone = len(self._gone) == self.setting.workers
+        self._gone.discard(agent)
+        if everybody_was_gone:
+            for other in list(self._gone):
+                self.lost(other)
 
     def forget(self, task: int) -> None:
         """Take the task out of its owner's hand."""

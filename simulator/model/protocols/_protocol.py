@@ -85,6 +85,11 @@ class Setting:
 class Protocol(Plugin):
     """How work reaches agents."""
 
+    can_back_up: ClassVar[bool] = True
+    """Whether a task is one agent's, which another can do again as a backup."""
+    copies_tasks: ClassVar[bool] = False
+    """Whether several agents are at the same task, and the first to finish cancels the others."""
+
     @abstractmethod
     def dispatcher(self, setting: Setting) -> Dispatcher:
         """Return the state of this protocol for one replication."""
@@ -108,6 +113,8 @@ class Dispatcher(ABC):
     """Whether an agent that is given nothing may call all the same."""
     sets_context: ClassVar[bool] = False
     """Whether the protocol gives agents fresh contexts."""
+    copies_alike: float = 0.0
+    """Probability that a copy of a task takes as long as the first."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
@@ -160,6 +167,18 @@ class Dispatcher(ABC):
     @abstractmethod
     def forget(self, task: int) -> None:
         """Note that a task was done without the protocol, on the other side of a partition."""
+
+    def lost(self, agent: int) -> int:
+        """Give what `agent`, taken for dead, has to do to the others; return how many tasks."""
+        return 0
+
+    def back(self, agent: int) -> None:  # noqa: B027
+        """Note that `agent` is there again, and can be given tasks."""
+
+    def take_over(self, agent: int, task: int) -> None:
+        """Let `agent` have a task that another is at work on."""
+        self.forget(task)
+        self.board.owner[task] = agent
 
     def pick_abandoned(self, agent: int, task: int) -> None:  # noqa: B027 (most need nothing)
         """Note that a chosen task could not be attempted: its dependencies were not done."""

@@ -22,6 +22,8 @@ class Debate(Protocol):
     2508.17536). With probability `correction`, who is wrong after that sees the right answer.
     """
 
+    can_back_up: ClassVar[bool] = False
+
     kind: Literal["debate"] = "debate"
     rounds: Annotated[int, Field(ge=0, le=1000)] = 2
     """Rounds after the first answers (d)."""
@@ -53,7 +55,15 @@ class _Panel:
         self.opinions: dict[int, int] = {}
         self.heard: dict[int, int] = {}  # the opinions that a simultaneous round answers to
         self.round = 0
-        self.spoken = 0
+        self.spoken: set[int] = set()  # in this round
+
+    @property
+    def is_round_over(self) -> bool:
+        return len(self.spoken) == len(self.agents)
+
+    @property
+    def next_speaker(self) -> int:
+        return next(agent for agent in self.agents if agent not in self.spoken)
 
 
 class _Debates(Dispatcher):
@@ -69,11 +79,13 @@ class _Debates(Dispatcher):
         self._rolls = [setting.uniforms(i, Purpose.DEBATE) for i in range(workers)]
         self._vote = setting.run_uniforms(Purpose.VOTE)
         self._next = 0
+        self._gone: set[int] = set()
 
     def task_ready(self, task: int) -> int:
         """Open the debate; the first speaker is concerned, and whoever else is called."""
         workers = self.setting.workers
-        agents = [(self._next + i) % workers for i in range(self._size)]
+        there = [i for i in range(workers) if i not in self._gone] or list(range(workers))
+        agents = [there[(self._next + i) % len(there)] for i in range(min(self._size, len(there)))]
         self._next += self._size
         self._panels[task] = _Panel(agents)
         self._call_speakers(task)
@@ -83,7 +95,7 @@ class _Debates(Dispatcher):
         """Give their turn to those who may speak now."""
         panel = self._panels[task]
         if self._protocol.order == "sequential":
-            speakers = [panel.agents[panel.spoken]]
+            speakers = [panel.next_speaker]
         else:
             speakers = panel.agents
             panel.heard = dict(panel.opinions)
@@ -118,8 +130,8 @@ class _Debates(Dispatcher):
         """Note the opinion; return what the debate has decided when it is over."""
         panel, spec = self._panels[task], self._protocol
         panel.opinions[agent] = answer
-        panel.spoken += 1
-        if panel.spoken == len(panel.agents):
+        panel.spoken.add(agent)
+        if panel.is_round_over:
             if panel.round == spec.rounds:
                 last = list(panel.opinions.values())
                 return (
@@ -128,7 +140,7 @@ class _Debates(Dispatcher):
                     else _most(last, self._vote)
                 )
             panel.round += 1
-            panel.spoken = 0
+            panel.spoken.clear()
             self._call_speakers(task)
         elif spec.order == "sequential":
             self._call_speakers(task)
@@ -139,17 +151,60 @@ class _Debates(Dispatcher):
         if done:
             return
         panel = self._panels[task]
-        if panel.spoken == len(panel.agents):
-            self._panels[task] = _Panel(panel.agents)
+        if panel.is_round_over:
+            self._panels[task] = _Panel([i for i in panel.agents if i not in self._gone] or [agent])
             self._call_speakers(task)
         else:
             self.returned(agent, task)
 
     def returned(self, agent: int, task: int) -> None:
-        """Leave the agent its turn."""
-        if not self.board.done[task]:
+        """Leave the agent its turn, if it still has a say."""
+        if not self.board.done[task] and agent in self._panels[task].agents:
             self._turns[agent].append(task)
             self.woken.append(agent)
+
+    def lost(self, agent: int) -> int:
+        """Go on with the debates without the agent; one that it held alone, somebody else holds."""
+        self._gone.add(agent)
+        there = [i for i in range(self.setting.workers) if i not in self._gone]
+        left = 0
+        for task, panel in list(self._panels.items()):
+            if self.board.done[task] or agent not in panel.agents:
+                continue
+            if len(panel.agents) > 1:
+                left += 1
+                self._leave(task, panel, agent)
+            elif there:
+                left += 1
+                self._take_turn_from(agent, task)
+                self._panels[task] = _Panel([there[task % len(there)]])
+                self._call_speakers(task)
+        return left
+
+    def _take_turn_from(self, agent: int, task: int) -> None:
+        while task in self._turns[agent]:
+            self._turns[agent].remove(task)
+
+    def _leave(self, task: int, panel: _Panel, agent: int) -> None:
+        """Take one of several off a panel; let somebody close the round if it was the last."""
+        spoke_next = not panel.is_round_over and panel.next_speaker == agent
+        self._take_turn_from(agent, task)
+        panel.agents.remove(agent)
+        panel.spoken.discard(agent)
+        panel.opinions.pop(agent, None)
+        panel.heard.pop(agent, None)
+        if panel.is_round_over:
+            # The others have spoken: the last of them says it again, and the round is over.
+            last = panel.agents[-1]
+            panel.spoken.discard(last)
+            self._turns[last].append(task)
+            self.woken.append(last)
+        elif spoke_next and self._protocol.order == "sequential":
+            self._call_speakers(task)
+
+    def back(self, agent: int) -> None:
+        """Let the agent debate again."""
+        self._gone.discard(agent)
 
     def forget(self, task: int) -> None:
         """Close the debate."""

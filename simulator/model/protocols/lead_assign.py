@@ -57,6 +57,7 @@ class _Lead(Dispatcher):
         self._free: dict[int, dict[int, None]] = {}
         for worker in range(workers):
             self._free.setdefault(setting.managers[worker], {})[worker] = None
+        self._gone: set[int] = set()
 
     def task_ready(self, task: int) -> int:
         """Put `task` on the list; it concerns a coordinator who has somebody free."""
@@ -70,7 +71,8 @@ class _Lead(Dispatcher):
     def led(self, manager: int, reported: Sequence[int]) -> None:
         """Give tasks to the coordinator's workers whose hands are empty."""
         free = self._free.setdefault(manager, {})
-        free.update({worker: None for worker in reported if not self._hands[worker]})
+        there = [worker for worker in reported if worker not in self._gone]
+        free.update({worker: None for worker in there if not self._hands[worker]})
         while free and self._open:
             worker = next(iter(free))
             del free[worker]
@@ -93,13 +95,34 @@ class _Lead(Dispatcher):
     def attempt_ended(self, agent: int, task: int, done: bool) -> None:
         """Leave a task that failed its tests in the agent's hand."""
         if not done:
-            self._hands[agent].append(task)
-            self._free.get(self.setting.managers[agent], {}).pop(agent, None)
+            self.returned(agent, task)
 
     def returned(self, agent: int, task: int) -> None:
         """Leave the task in the agent's hand."""
-        if not self.board.done[task] and task not in self._hands[agent]:
-            self._hands[agent].append(task)
+        if self.board.done[task] or task in self._hands[agent]:
+            return
+        self._hands[agent].append(task)
+        self._free.get(self.setting.managers[agent], {}).pop(agent, None)
+        if agent in self._gone:
+            self.lost(agent)
+
+    def lost(self, agent: int) -> int:
+        """Put what the agent has been given on the list again, and give it nothing."""
+        self._gone.add(agent)
+        self._free.get(self.setting.managers[agent], {}).pop(agent, None)
+        given, self._hands[agent] = self._hands[agent], []
+        for task in given:
+            self.board.owner[task] = NOBODY
+            self.woken.append(self.task_ready(task))
+        return len(given)
+
+    def back(self, agent: int) -> None:
+        """Let the coordinator know that the agent is free."""
+        self._gone.discard(agent)
+        if not self._hands[agent]:
+            manager = self.setting.managers[agent]
+            self._free.setdefault(manager, {})[agent] = None
+            self.woken.append(manager)
 
     def forget(self, task: int) -> None:
         """Take the task off the list, or out of the hand that it is in."""

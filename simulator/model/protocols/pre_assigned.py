@@ -113,6 +113,16 @@ class _Dealt(Hands):
                 self._free_dependents(agent, task, freed, ahead)
         return picks
 
+    def hand_over(self, task: int, heir: int) -> None:
+        """Move a task from one hand to another, also where it waits for others."""
+        waiting = self._waiting[self.board.owner[task]]
+        super().hand_over(task, heir)
+        if task in waiting:
+            waiting.remove(task)
+            mine = self._waiting[heir]
+            mine.append(task)
+            mine.sort(key=self.rank.__getitem__, reverse=True)
+
     def _free_dependents(
         self, agent: int, task: int, freed: dict[int, int], ahead: list[int]
     ) -> None:

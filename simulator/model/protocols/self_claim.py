@@ -55,6 +55,7 @@ class _Claims(Dispatcher):
         self._noise = {"first": 0.0, "random": 1.0, "noisy": protocol.noise}[protocol.choice]
         self._open = TaskPool(tasks)
         self._redo: list[list[int]] = [[] for _ in range(workers)]
+        self._gone: set[int] = set()
         self._uniform = [setting.choices(i) for i in range(workers)]
         habits = [spec.behaviour for spec in setting.specs]
         self._dependency_blindness = [habit.dependency_blindness for habit in habits]
@@ -190,10 +191,8 @@ class _Claims(Dispatcher):
         owner = self.board.owner[task]
         if task in self._redo[owner]:
             self._redo[owner].remove(task)
-        self._release(task)
-        self._open.add(task)
+        self._open_again(task)
         self.setting.metrics.lease_expiries += 1
-        self.woken.append(self._concerns)
 
     def _release(self, task: int) -> None:
         self.board.owner[task] = NOBODY
@@ -213,13 +212,33 @@ class _Claims(Dispatcher):
         """Take a finished task off the board; leave one that failed to its owner."""
         redo = self._redo[agent]
         if not done:
-            if task not in redo:
+            if agent in self._gone:
+                self._open_again(task)
+            elif task not in redo:
                 redo.append(task)
             return
         if task in redo:
             redo.remove(task)
         if self._claimed is not None:
             self._claimed.discard(task)
+
+    def _open_again(self, task: int) -> None:
+        self._release(task)
+        self._open.add(task)
+        self.woken.append(self._concerns)
+
+    def lost(self, agent: int) -> int:
+        """Open what the agent has claimed."""
+        self._gone.add(agent)
+        claimed = [task for task in self._redo[agent] if not self.board.done[task]]
+        self._redo[agent].clear()
+        for task in claimed:
+            self._open_again(task)
+        return len(claimed)
+
+    def back(self, agent: int) -> None:
+        """Let the agent keep its claims again."""
+        self._gone.discard(agent)
 
     def handed_in(self, agent: int, task: int) -> None:
         """Take the task off its owner's list until it is rejected."""
@@ -228,9 +247,8 @@ class _Claims(Dispatcher):
 
     def returned(self, agent: int, task: int) -> None:
         """Leave a claimed task to its owner; one that was not claimed is open as before."""
-        redo = self._redo[agent]
-        if self.board.owner[task] == agent and not self.board.done[task] and task not in redo:
-            redo.append(task)
+        if self.board.owner[task] == agent and not self.board.done[task]:
+            self.attempt_ended(agent, task, False)
 
     def forget(self, task: int) -> None:
         """Take the task off the board."""

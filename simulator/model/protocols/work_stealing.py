@@ -78,6 +78,10 @@ class _Deques(Dispatcher):
             self._give(thief, victim.popleft())
         self._note(agent)
 
+    def lost(self, agent: int) -> int:
+        """Leave the agent's deque to the thieves; return what is on it."""
+        return len(self._deques[agent])
+
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: only the agent has the task."""
         return True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 from pydantic import Field, model_validator
 
 from simulator.distributions import Distribution, NonNegativeDistribution
-from simulator.model.agent import COMMITTING, SERVING, AgentState
+from simulator.model.agent import COMMITTING, AgentState
 from simulator.model.board import Board
 from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.registry import Plugin
@@ -35,6 +35,9 @@ class Desk(Protocol):
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase and begin `phase`."""
+
+    def in_service(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Be in service for so many seconds, longer where requests fail."""
 
     def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
         """Wait so many seconds, or until resumed, and book it under `why`."""
@@ -118,8 +121,7 @@ class WorkspaceState:
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Be in service for so many seconds."""
-        self.desk.enter(agent, SERVING)
-        yield seconds
+        return self.desk.in_service(agent, seconds)
 
     def commit(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Read from or write to the workspace for so many seconds."""
@@ -136,6 +138,9 @@ class WorkspaceState:
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that the call is over, its effects applied."""
+
+    def abandoned(self, agent: AgentState) -> None:
+        """Take an agent whose call is lost off the lists on which it waits."""
 
     def split(self) -> None:
         """Note that an available team is cut in two."""

@@ -168,3 +168,9 @@ class _LockTable(WorkspaceState):
     def call_ended(self, agent: AgentState) -> None:
         """Give the call's locks back."""
         self._release(agent)
+
+    def abandoned(self, agent: AgentState) -> None:
+        """Take the agent out of the queue for a lock."""
+        artifact = self._wanted.pop(agent.index, None)
+        if artifact is not None and agent in self._queue.get(artifact, ()):
+            self._queue[artifact].remove(agent)

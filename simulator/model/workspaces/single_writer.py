@@ -58,3 +58,9 @@ class _Owners(WorkspaceState):
         """Let those go on that wait for this owner."""
         for other in self._waiting.pop(agent.index, ()):
             self.desk.resume(other)
+
+    def abandoned(self, agent: AgentState) -> None:
+        """Wait for no owner any more."""
+        for waiting in self._waiting.values():
+            if agent in waiting:
+                waiting.remove(agent)

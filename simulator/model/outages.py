@@ -1,0 +1,111 @@
+"""Times in which the provider is down or slow for everybody."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from simulator.model.streams import Entity, Purpose, Streams
+from simulator.scenario.faults import ScriptedFault
+from simulator.scenario.provider import Provider
+
+
+class Outage(NamedTuple):
+    """A time in which nobody is served."""
+
+    start_s: float
+    end_s: float
+    hangs: bool
+
+
+class OutageCalendar:
+    """The scripted outages and brownouts of one replication, and those that are drawn.
+
+    Parameters
+    ----------
+    spec : Provider
+    script : iterable of ScriptedFault
+    streams : Streams
+    """
+
+    def __init__(self, spec: Provider, script: Iterable[ScriptedFault], streams: Streams) -> None:
+        script = sorted(script, key=lambda fault: fault.at_s)
+        self._error_s = spec.error_s
+        scripted = [
+            Outage(fault.at_s, fault.at_s + (fault.for_s or math.inf), fault.hangs)
+            for fault in script
+            if fault.kind == "outage"
+        ]
+        self._brownouts = [fault for fault in script if fault.kind == "brownout"]
+        self._sources = [_Source(iter(scripted)), _Source(_drawn(spec, streams))]
+        self.is_empty = not (scripted or spec.outages)
+
+    def fate(self, now: float, seconds: float) -> tuple[float, bool]:
+        """Return how long a request takes that would take `seconds`, and whether it then fails."""
+        if self.is_empty or math.isinf(seconds):
+            return seconds, False
+        end_s, at_s = now + seconds, now
+        for outage in self._from(now):
+            if outage.start_s >= end_s:
+                break
+            if not outage.hangs:
+                return (outage.start_s - now if outage.start_s > now else self._error_s), True
+            at_s = max(at_s, outage.start_s)
+            end_s += max(0.0, outage.end_s - at_s)
+            at_s = max(at_s, outage.end_s)
+        return end_s - now, False
+
+    def _from(self, now: float) -> Iterator[Outage]:
+        """Yield the outages that are not over, in the order of their starts."""
+        waiting = [iter(source.all_after(now)) for source in self._sources]
+        heads = [next(each, None) for each in waiting]
+        while any(head is not None for head in heads):
+            _, first = min((head, i) for i, head in enumerate(heads) if head is not None)
+            head = heads[first]
+            assert head is not None
+            yield head
+            heads[first] = next(waiting[first], None)
+
+    def factor_at(self, now: float) -> float:
+        """Return what multiplies the time of a request that starts now."""
+        factor = 1.0
+        for fault in self._brownouts:
+            if fault.at_s <= now < fault.at_s + (fault.for_s or math.inf):
+                factor *= fault.factor or 1.0
+        return factor
+
+
+class _Source:
+    """Outages one after another, those that are over forgotten."""
+
+    def __init__(self, outages: Iterator[Outage]) -> None:
+        self._outages = outages
+        self._known: list[Outage] = []
+
+    def all_after(self, now: float) -> Iterator[Outage]:
+        while self._known and self._known[0].end_s <= now:
+            self._known.pop(0)
+        place = 0
+        while True:
+            if place == len(self._known):
+                outage = next(self._outages, None)
+                if outage is None:
+                    return
+                if outage.end_s <= now:
+                    continue
+                self._known.append(outage)
+            yield self._known[place]
+            place += 1
+
+
+def _drawn(spec: Provider, streams: Streams) -> Iterator[Outage]:
+    if spec.outages is None:
+        return
+    up = streams.draws(spec.outages.up_s, Entity.RUN, 0, Purpose.OUTAGE_UP)
+    down = streams.draws(spec.outages.down_s, Entity.RUN, 0, Purpose.OUTAGE_DOWN)
+    now = 0.0
+    while True:
+        start_s = now + max(up(), 1e-9)
+        now = start_s + down()
+        yield Outage(start_s, now, spec.outages.hangs)

@@ -1,0 +1,555 @@
+"""The requests of a call, where they can fail: timed out, retried, hedged, sent elsewhere.
+
+A call goes through one request after another until one is answered or nothing is left to be
+tried. The time of requests that came to nothing is wasted; what they have read and written is
+paid for, but for those that the provider failed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from simulator.distributions import Distribution
+from simulator.model.agent import SERVING, WAITING, WASTING, AgentState
+from simulator.model.backoff import waits
+from simulator.model.latency import LatencyModel
+from simulator.model.resilience.breaker import OPEN, Breaker
+from simulator.model.resilience.budget import RetryBudget
+from simulator.model.resilience.checkpoints import Checkpoints
+from simulator.model.resilience.percentiles import RecentTimes
+from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, always
+from simulator.model.trace import Event, Row
+from simulator.scenario import Agent, Scenario
+
+if TYPE_CHECKING:
+    from simulator.model.provider import Place
+    from simulator.model.team import TeamState
+
+Step = float | None
+"""Seconds until a call goes on; None until the agent is resumed."""
+
+_UNPAID = frozenset({"error", "outage"})
+"""How requests end for which the provider sends no bill."""
+
+_FAULTS_OF_THE_SERVICE = frozenset({"timeout", "error", "outage"})
+"""How requests end that speak against the service, for its breaker."""
+
+_SHORTEST_S = 1e-3
+"""A failure takes some time: a call that fails at once for ever would stop the clock."""
+
+
+class CallLostError(Exception):
+    """A call comes to nothing; what is thrown says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class StallError(Exception):
+    """What is in flight will never come back."""
+
+
+class Caller:
+    """One agent as a client of the provider.
+
+    Attributes
+    ----------
+    slowed : float
+        What a scripted fault multiplies its requests' times by.
+    is_stuck : bool
+        Whether, by a scripted fault, what it sends never comes back.
+    """
+
+    def __init__(self, agent: AgentState, scenario: Scenario, team: TeamState) -> None:
+        streams, entity, number = team.streams, agent.entity, agent.number
+
+        def rolls(purpose: Purpose, needed: bool = True) -> Draw:
+            return streams.uniforms(entity, number, purpose) if needed else always(1.0)
+
+        def again(distribution: Distribution, purpose: Purpose) -> Draw:
+            return streams.draws(distribution, entity, number, purpose, AGAIN)
+
+        def elsewhere(distribution: Distribution, purpose: Purpose) -> Draw:
+            return streams.draws(distribution, entity, number, purpose, ELSEWHERE)
+
+        self.slowed = 1.0
+        self.is_stuck = False
+        self.tries = 0
+        self.sdk_tries = 0
+        self.pauses: Iterator[float] = iter(())
+        self.term: int | None = None
+        self.is_admitted = False
+        self.place: Place | None = None
+        self.queued_s = 0.0
+        self.left_s = 0.0
+        self.lasts_s: float | None = None
+        self.as_long_as: float | None = None
+        other = scenario.resilience.fallback and scenario.resilience.fallback.model
+        self.other: Agent | None = other or None
+        self.uses_other = False
+        specs = [agent.spec.faults, *([other.faults] if other else [])]
+        self.rolls_slow = rolls(Purpose.SLOW, any(s.slow for s in specs))
+        self.rolls_stall = rolls(Purpose.STALL, any(s.stall for s in specs))
+        self.rolls_malformed = rolls(Purpose.MALFORMED, any(s.malformed for s in specs))
+        self.rolls_hedge = rolls(Purpose.HEDGE)
+        self.rolls_error = rolls(Purpose.PROVIDER_ERROR)
+        self.jitter = rolls(Purpose.CALL_RETRY)
+        errors = scenario.provider.errors
+        self.error_p = errors.probability if errors else 0.0
+        self.error_after = always(1.0)
+        if errors:
+            self.error_after = again(errors.after_s, Purpose.PROVIDER_ERROR_AFTER)
+
+        assert isinstance(agent.spec.latency, LatencyModel)
+        # Draws of their own: what is sent again leaves the calls that follow as they would be.
+        self.latency_again = agent.spec.latency.sampler(again)
+        self.slow_factors: dict[bool, Draw] = {}
+        if agent.spec.faults.slow:
+            factor = agent.spec.faults.slow.factor
+            self.slow_factors[False] = again(factor, Purpose.SLOW_FACTOR)
+        if other:
+            assert isinstance(other.latency, LatencyModel)
+            self.latency_elsewhere = other.latency.sampler(elsewhere)
+            agent.rolls_error = rolls(Purpose.ERROR)
+            if other.faults.slow:
+                self.slow_factors[True] = elsewhere(other.faults.slow.factor, Purpose.SLOW_FACTOR)
+
+
+class Requests:
+    """Sends the requests of all agents' calls.
+
+    Parameters
+    ----------
+    team : TeamState
+    scenario : Scenario
+    """
+
+    def __init__(self, team: TeamState, scenario: Scenario) -> None:
+        self._team = team
+        patterns = scenario.resilience
+        self._patterns = patterns
+        self._sdk = scenario.provider.retry
+        self.callers = [Caller(agent, scenario, team) for agent in team.agents]
+        self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
+        self._breakers: dict[str, Breaker] = {}
+        self._at_breaker: dict[str, list[AgentState]] = {}
+        timeout, hedge = patterns.timeout, patterns.hedge
+        self._times = RecentTimes(timeout.window, timeout.minimum) if timeout else None
+        self._hedged_times = RecentTimes(hedge.window, hedge.minimum) if hedge else None
+        self.checkpoints = Checkpoints(patterns.checkpoint) if patterns.checkpoint else None
+
+    @property
+    def a_breaker_is_open(self) -> bool:
+        """Whether calls are held back."""
+        return any(breaker.state == OPEN for breaker in self._breakers.values())
+
+    def begin(self, agent: AgentState) -> Iterator[Step]:
+        """Get the first request of a call in; raise `CallLostError` if nothing helps."""
+        caller = self.callers[agent.index]
+        caller.tries = caller.sdk_tries = 0
+        caller.queued_s = caller.left_s = 0.0
+        caller.lasts_s = None
+        if caller.uses_other:
+            self._use_other(agent, caller, False)
+        retry = self._patterns.retry
+        if retry is not None:
+            caller.pauses = waits(retry.backoff, caller.jitter)
+        self._budget.first_request()
+        yield from self._get_in(agent, caller)
+
+    def take_as_long(self, agent: AgentState, other: AgentState) -> None:
+        """Let the agent's next request take as long as the one that `other` waits for."""
+        self.callers[agent.index].as_long_as = self.callers[other.index].lasts_s
+
+    def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Be in service until a request is answered that takes `seconds` if all goes well."""
+        caller = self.callers[agent.index]
+        share = seconds / agent.duration_s if agent.duration_s > 0.0 else 1.0
+        if caller.uses_other:
+            seconds = share * self._seconds_elsewhere(agent, caller)
+        while True:
+            why = yield from self._request(agent, caller, seconds)
+            if not why:
+                return
+            yield from self._try_again(agent, caller, why)
+            yield from self._get_in(agent, caller)
+            if caller.uses_other:
+                seconds = share * self._seconds_elsewhere(agent, caller)
+            else:
+                seconds = share * self._seconds_again(agent, caller)
+
+    def end(self, agent: AgentState) -> None:
+        """Free the place at the provider that a call has at its end."""
+        caller = self.callers[agent.index]
+        if caller.place is not None:
+            caller.place.is_abandoned = True
+            caller.place = None
+        if caller.is_admitted:
+            caller.is_admitted = False
+            self._team.provider.finished(caller.left_s)
+        self._withdraw(agent, caller)
+        for waiting in self._at_breaker.values():
+            if agent in waiting:
+                waiting.remove(agent)
+
+    def _withdraw(self, agent: AgentState, caller: Caller) -> None:
+        """Take back from the breaker a request of which it will hear no more."""
+        if caller.term is not None:
+            self._breaker(agent).withdraw(caller.term)
+            caller.term = None
+            self._let_go_on(agent)
+
+    def _get_in(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
+        while True:
+            why = yield from self._admit(agent, caller)
+            if not why:
+                return
+            yield from self._try_again(agent, caller, why)
+
+    def _try_again(self, agent: AgentState, caller: Caller, why: str) -> Iterator[Step]:
+        """Wait before the next request; raise `CallLostError` if there is to be none."""
+        retry, metrics = self._patterns.retry, self._team.metrics
+        if why in _FAULTS_OF_THE_SERVICE and caller.sdk_tries < self._sdk.max_retries:
+            metrics.retries += 1
+            pause_s = self._team.provider.pause_s(caller.sdk_tries, 0.0)
+            caller.sdk_tries += 1
+            yield from self._team.wait(agent, "retry", pause_s)
+            return
+        caller.sdk_tries = 0
+        if retry is not None and caller.tries < retry.max_retries and self._budget.take():
+            caller.tries += 1
+            metrics.retries += 1
+            wait_s = next(caller.pauses)
+            if wait_s > 0.0:
+                yield from self._team.wait(agent, "retry", wait_s)
+            return
+        if caller.other is not None and not caller.uses_other:
+            self._use_other(agent, caller, True)
+            return
+        raise CallLostError(why)
+
+    def _use_other(self, agent: AgentState, caller: Caller, does: bool) -> None:
+        caller.uses_other = does
+        agent.answer_with(caller.other if does else None)
+        self._team.metrics.fallbacks += does
+
+    def _breaker(self, agent: AgentState) -> Breaker:
+        assert self._patterns.breaker is not None
+        family = agent.spec.family
+        if family not in self._breakers:
+            self._breakers[family] = Breaker(self._patterns.breaker)
+            self._at_breaker[family] = []
+        return self._breakers[family]
+
+    def _admit(self, agent: AgentState, caller: Caller) -> Generator[Step, None, str]:
+        """Get a request past the breaker and into the provider; return why not, if not."""
+        metrics = self._team.metrics
+        if self._patterns.breaker is not None and not caller.uses_other:
+            yield from self._pass_breaker(agent, caller)
+        if caller.uses_other:
+            metrics.requests += 1
+            return ""
+        provider = self._team.provider
+        refusals = 0
+        while True:
+            after_s = provider.refusal(agent.uncached, agent.cached, agent.output, self._team.now)
+            if after_s is None:
+                break
+            metrics.rate_limits += 1
+            yield from self._team.wait(agent, "rate_limit", provider.pause_s(refusals, after_s))
+            if refusals == self._sdk.max_retries:
+                self._withdraw(agent, caller)
+                return "refused"
+            refusals += 1
+            metrics.retries += 1
+        metrics.requests += 1
+        if provider.has_room:
+            provider.enter()
+            caller.is_admitted = True
+            return ""
+        return (yield from self._queue(agent, caller))
+
+    def _pass_breaker(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
+        breaker, team = self._breaker(agent), self._team
+        while True:
+            caller.term = breaker.admit(team.now)
+            if caller.term is not None:
+                return
+            if caller.other is not None:
+                self._use_other(agent, caller, True)
+                return
+            if agent.picks and self._patterns.fallback and self._patterns.fallback.partial:
+                raise CallLostError("breaker")
+            if breaker.state == OPEN:
+                yield from team.wait(agent, "breaker", max(0.0, breaker.half_open_s - team.now))
+            else:
+                self._at_breaker[agent.spec.family].append(agent)
+                yield from team.wait(agent, "breaker", None)
+
+    def _let_go_on(self, agent: AgentState) -> None:
+        """Resume those that wait for the breaker of the agent's family."""
+        waiting = self._at_breaker[agent.spec.family]
+        for other in waiting:
+            if other.waits_for == "breaker":
+                self._team.resume(other)
+        waiting.clear()
+
+    def _queue(self, agent: AgentState, caller: Caller) -> Generator[Step, None, str]:
+        """Wait in the provider's queue, as long as the client has patience."""
+        team, began_s = self._team, self._team.now
+        seconds = agent.duration_s * self._factor(agent, caller)
+        caller.place = place = team.provider.enqueue(agent, caller, seconds)
+        limit_s = self._limit_s()
+        if not math.isinf(limit_s):
+            team.at(began_s + limit_s, partial(self._lose_patience, agent, place))
+        yield from team.wait(agent, "queue", None)
+        caller.place = None
+        if caller.is_admitted:
+            caller.queued_s = team.now - began_s
+            return ""
+        self._count("timeout")
+        self._note(agent, caller, "timeout")
+        return "timeout"
+
+    def _lose_patience(self, agent: AgentState, place: Place) -> None:
+        if not (place.is_served or place.is_abandoned):
+            place.is_abandoned = True
+            self._team.resume(agent)
+
+    def _limit_s(self) -> float:
+        """Return after how many seconds a request times out."""
+        timeout = self._patterns.timeout
+        if timeout is None:
+            return math.inf
+        if timeout.percentile is None:
+            return timeout.seconds
+        assert self._times is not None
+        found = self._times.percentile(timeout.percentile)
+        return timeout.seconds if math.isinf(found) else timeout.factor * found
+
+    def _hedge_s(self) -> float:
+        """Return after how many seconds a second request is sent."""
+        hedge = self._patterns.hedge
+        if hedge is None:
+            return math.inf
+        if hedge.after_s is not None:
+            return hedge.after_s
+        assert self._hedged_times is not None
+        assert hedge.percentile is not None
+        return self._hedged_times.percentile(hedge.percentile)
+
+    def _factor(self, agent: AgentState, caller: Caller) -> float:
+        """Return what slow phases, brownouts and scripted slowness multiply a request's time by."""
+        if caller.uses_other:
+            return caller.slowed
+        return caller.slowed * self._team.provider.pace(self._team.now)
+
+    def _fate(self, agent: AgentState, caller: Caller, seconds: float) -> tuple[float, str]:
+        """Return after how many seconds a request ends that starts now, and what went wrong."""
+        faults = (caller.other or agent.spec if caller.uses_other else agent.spec).faults
+        seconds *= self._factor(agent, caller)
+        if faults.slow and caller.rolls_slow() < faults.slow.probability:
+            self._team.metrics.slow_calls += 1
+            seconds *= caller.slow_factors[caller.uses_other]()
+        why = ""
+        if faults.malformed and caller.rolls_malformed() < faults.malformed:
+            why = "malformed"
+        if caller.is_stuck or (faults.stall and caller.rolls_stall() < faults.stall):
+            self._team.metrics.stalls += 1
+            seconds = math.inf
+        if caller.uses_other:
+            return seconds, why
+        if caller.error_p and caller.rolls_error() < caller.error_p:
+            seconds, why = min(seconds, max(_SHORTEST_S, caller.error_after())), "error"
+        seconds, fails = self._team.provider.outages.fate(self._team.now, seconds)
+        return (seconds, "outage") if fails else (seconds, why)
+
+    def _seconds_again(self, agent: AgentState, caller: Caller) -> float:
+        """Return a new draw of the time that a request of the call takes."""
+        seconds = caller.latency_again(agent.work, agent.uncached, agent.cached, agent.output)
+        return seconds if agent.steady_pace else seconds * agent.pace()
+
+    def _seconds_elsewhere(self, agent: AgentState, caller: Caller) -> float:
+        seconds = caller.latency_elsewhere(agent.work, agent.uncached, agent.cached, agent.output)
+        assert caller.other is not None
+        return seconds / caller.other.speed
+
+    def _request(
+        self, agent: AgentState, caller: Caller, seconds: float
+    ) -> Generator[Step, None, str]:
+        """Be in service for one request and, hedged, a second; return what went wrong."""
+        team, began_s = self._team, self._team.now
+        limit_s = self._limit_s() - caller.queued_s
+        caller.queued_s = 0.0
+        if self.checkpoints is not None:
+            seconds = self.checkpoints.seconds_left(agent, seconds)
+        flight = _Flight(self._fate(agent, caller, seconds))
+        if caller.as_long_as is not None:
+            flight.first = (caller.as_long_as, flight.first[1])
+            caller.as_long_as = None
+        caller.lasts_s = flight.first[0]
+        hedge_s = math.inf if caller.uses_other else self._hedge_s()
+        team.enter(agent, SERVING)
+        while True:
+            end_s, why = flight.end
+            due_s = min(end_s, limit_s, hedge_s)
+            try:
+                yield None if math.isinf(due_s) else max(0.0, due_s - (team.now - began_s))
+            except StallError:
+                flight.stall()
+                continue
+            except CallLostError as lost:
+                self._lose(agent, caller, flight, team.now - began_s, lost.why)
+                raise
+            if due_s == min(end_s, limit_s):
+                break
+            flight.sent_s, hedge_s = due_s, math.inf
+            flight.second = self._second(agent, caller, flight)
+        if limit_s < end_s:
+            why = "timeout"
+        self._land(agent, caller, flight, team.now - began_s, why)
+        return why
+
+    def _land(
+        self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float, why: str
+    ) -> None:
+        """Settle a request, or a pair of them, that is answered or given up."""
+        if flight.second is not None:
+            first, second = flight.first, flight.second
+            second_won = not second[1] and (second[0] < first[0] or bool(first[1]))
+            if second_won and not why:
+                self._pay(agent, elapsed_s, first[0], _as_it_was(first, elapsed_s))
+            else:
+                said = why if why == "timeout" else _as_it_was(second, elapsed_s)
+                self._pay_second(agent, flight, elapsed_s, said)
+        caller.left_s = _left(flight.first[0], elapsed_s) if why == "timeout" else 0.0
+        if why:
+            self._throw_away(agent, elapsed_s, flight.first[0], why)
+        elif self.checkpoints is not None:
+            self.checkpoints.forget(agent)
+        self._remember(elapsed_s, why)
+        self._note(agent, caller, why)
+
+    def _lose(
+        self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float, why: str
+    ) -> None:
+        """Settle a request, or a pair of them, whose call is lost."""
+        caller.left_s = _left(flight.first[0], elapsed_s)
+        if self.checkpoints is not None and why == "crash":
+            self.checkpoints.save(agent, elapsed_s)
+        self._throw_away(agent, elapsed_s, flight.first[0], why)
+        if flight.second is not None:
+            self._pay_second(agent, flight, elapsed_s, why)
+
+    def _pay_second(self, agent: AgentState, flight: _Flight, elapsed_s: float, why: str) -> None:
+        assert flight.second is not None
+        self._pay(agent, elapsed_s - flight.sent_s, flight.second[0] - flight.sent_s, why)
+
+    def _second(self, agent: AgentState, caller: Caller, flight: _Flight) -> tuple[float, str]:
+        """Send the second request; return when, after the first was sent, and how it ends."""
+        hedge = self._patterns.hedge
+        assert hedge is not None
+        self._team.metrics.hedges += 1
+        self._team.metrics.requests += 1
+        if caller.rolls_hedge() < hedge.correlation:
+            return flight.sent_s + flight.first[0], flight.first[1]
+        lasts_s, why = self._fate(agent, caller, self._seconds_again(agent, caller))
+        return flight.sent_s + lasts_s, why
+
+    def _throw_away(self, agent: AgentState, elapsed_s: float, seconds: float, why: str) -> None:
+        """Book a request that came to nothing, and pay for it."""
+        agent.phase = WASTING
+        self._team.enter(agent, WAITING)
+        self._team.metrics.lost_s += elapsed_s
+        self._pay(agent, elapsed_s, seconds, why, elapsed_s)
+
+    def _pay(
+        self, agent: AgentState, elapsed_s: float, seconds: float, why: str, wasted_s: float = 0.0
+    ) -> None:
+        """Pay for what a request has read, and written by the time it was given up."""
+        team, metrics = self._team, self._team.metrics
+        self._count(why)
+        paid = why not in _UNPAID
+        share = min(1.0, elapsed_s / seconds) if seconds > 0.0 else 1.0
+        output = int(agent.output * share) * paid
+        uncached, cached = agent.uncached * paid, agent.cached * paid
+        metrics.input_tokens += uncached + cached
+        metrics.cached_tokens += cached
+        metrics.output_tokens += output
+        metrics.wasted_tokens += uncached + cached + output
+        usd = agent.server.price.usd(uncached, cached, output)
+        metrics.cost_usd += usd
+        metrics.wasted_usd += usd
+        if team.trace is not None:
+            where = (agent.index, team.round, agent.call)
+            row = Row(team.now, Event.REQUEST, *where, duration_s=wasted_s, outcome=why)
+            row = row._replace(input_tokens=uncached + cached, cached_tokens=cached)
+            team.trace.add(row._replace(output_tokens=output))
+
+    def _count(self, why: str) -> None:
+        metrics = self._team.metrics
+        metrics.timeouts += why == "timeout"
+        metrics.provider_errors += why in _UNPAID
+        metrics.malformed += why == "malformed"
+
+    def _remember(self, elapsed_s: float, why: str) -> None:
+        seen_s = math.inf if why == "timeout" else elapsed_s
+        for times in (self._times, self._hedged_times):
+            if times is not None:
+                times.add(seen_s)
+
+    def _note(self, agent: AgentState, caller: Caller, why: str) -> None:
+        """Tell its breaker how a request has ended, and leave the provider if it has failed."""
+        team, metrics = self._team, self._team.metrics
+        if why and caller.is_admitted:
+            caller.is_admitted = False
+            team.provider.finished(caller.left_s)
+        if caller.term is None:
+            return
+        breaker = self._breaker(agent)
+        opens = breaker.opens
+        if breaker.record(caller.term, why in _FAULTS_OF_THE_SERVICE, team.now):
+            metrics.breaker_opens += breaker.opens - opens
+            if team.trace is not None:
+                row = Row(team.now, Event.BREAKER, agent.index, team.round, agent.call)
+                team.trace.add(row._replace(outcome=breaker.state))
+            self._let_go_on(agent)
+        caller.term = None
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A request and, hedged, a second: after how many seconds each ends, and what goes wrong."""
+
+    first: tuple[float, str]
+    second: tuple[float, str] | None = None
+    sent_s: float = 0.0
+    """When, after the first, the second was sent."""
+
+    @property
+    def end(self) -> tuple[float, str]:
+        """When and how it ends: with the first good answer, if there is to be any."""
+        if self.second is None:
+            return self.first
+        good = [each for each in (self.first, self.second) if not each[1]]
+        return min(good) if good else max(self.first, self.second)
+
+    def stall(self) -> None:
+        """Let what is in flight never come back."""
+        self.first = (math.inf, "")
+        self.second = None if self.second is None else self.first
+
+
+def _as_it_was(request: tuple[float, str], elapsed_s: float) -> str:
+    """Return how one of two requests has ended whose answer is not used."""
+    return request[1] if request[1] and request[0] <= elapsed_s else "hedged"
+
+
+def _left(seconds: float, elapsed_s: float) -> float:
+    """Return how long a request that is given up would still have been in service."""
+    return 0.0 if math.isinf(seconds) else max(0.0, seconds - elapsed_s)

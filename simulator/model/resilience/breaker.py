@@ -1,0 +1,95 @@
+"""A circuit breaker: closed, open, half open (Nygard 2007; Fowler 2014)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from simulator.scenario.resilience import Breaker as BreakerSpec
+
+CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
+
+
+class Breaker:
+    """One breaker; `simulator.scenario.resilience.Breaker` says what it does.
+
+    Attributes
+    ----------
+    state : str
+        ``closed``, ``open`` or ``half_open``.
+    opens : int
+        How often it has opened.
+    """
+
+    def __init__(self, spec: BreakerSpec) -> None:
+        self._spec = spec
+        self._failed: deque[bool] = deque(maxlen=spec.window)
+        self._failures = 0
+        self.state = CLOSED
+        self.opens = 0
+        self._opened_s = 0.0
+        self._trials = 0
+        self._succeeded = 0
+        self._term = 0
+
+    @property
+    def half_open_s(self) -> float:
+        """When an open breaker becomes half open."""
+        return self._opened_s + self._spec.open_s
+
+    def admit(self, now: float) -> int | None:
+        """Let a request through, and return what its result is to be recorded with; or None."""
+        if self.state == OPEN and now >= self.half_open_s:
+            self.state = HALF_OPEN
+            self._trials = self._succeeded = 0
+            self._term += 1
+        if self.state == OPEN:
+            return None
+        if self.state == HALF_OPEN:
+            if self._trials == self._spec.trial_calls:
+                return None
+            self._trials += 1
+        return self._term
+
+    def withdraw(self, term: int) -> None:
+        """Take back a request that was let through and not sent, or cancelled."""
+        if self.state == HALF_OPEN and term == self._term:
+            self._trials -= 1
+
+    def record(self, term: int, failed: bool, now: float) -> bool:
+        """Note how a request went; return whether that has changed the state.
+
+        What was let through before the state last changed says nothing about it any more.
+        """
+        if term != self._term or self.state == OPEN:
+            return False
+        if self.state == HALF_OPEN:
+            if failed:
+                self._open(now)
+                return True
+            self._succeeded += 1
+            if self._succeeded < self._spec.trial_calls:
+                return False
+            self.state = CLOSED
+            self._forget()
+            self._term += 1
+            return True
+        if len(self._failed) == self._spec.window:
+            self._failures -= self._failed[0]
+        self._failed.append(failed)
+        self._failures += failed
+        seen = len(self._failed)
+        if seen < self._spec.minimum or self._failures < self._spec.failure_rate * seen:
+            return False
+        self._open(now)
+        return True
+
+    def _open(self, now: float) -> None:
+        self.state = OPEN
+        self.opens += 1
+        self._opened_s = now
+        self._term += 1
+        self._forget()
+
+    def _forget(self) -> None:
+        self._failed.clear()
+        self._failures = 0

@@ -1,0 +1,113 @@
+"""Failure detection: by heartbeats or by probes, and by calls that take too long."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import TYPE_CHECKING
+
+from simulator.model.agent import WORKER, AgentState
+from simulator.model.streams import Draw, Purpose
+from simulator.model.trace import Event, Row
+from simulator.scenario.resilience import Detector as DetectorSpec
+
+if TYPE_CHECKING:
+    from simulator.model.faults import Faults
+    from simulator.model.resilience.supervisor import Supervisor
+    from simulator.model.team import TeamState
+
+
+class Detector:
+    """Finds who is dead or stuck, gives its tasks to others and tells the supervisor.
+
+    Parameters
+    ----------
+    spec : Detector
+    team : TeamState
+    faults : Faults
+    supervisor : Supervisor or None
+    """
+
+    def __init__(
+        self, spec: DetectorSpec, team: TeamState, faults: Faults, supervisor: Supervisor | None
+    ) -> None:
+        self._spec = spec
+        self._team = team
+        self._faults = faults
+        self._supervisor = supervisor
+        self._found_dead = 0
+        self._targets: list[Draw] = []
+        if spec.kind == "swim":
+            streams = team.streams
+            self._targets = [
+                streams.uniforms(agent.entity, agent.number, Purpose.PROBE) for agent in team.agents
+            ]
+        faults.on_loss.append(self._lost)
+
+    def _lost(self, agent: AgentState) -> None:
+        """Set the time at which it is noticed that the agent is silent, or may be."""
+        team, spec, life = self._team, self._spec, self._faults.lives[agent.index]
+        periods = math.floor(team.now / spec.period_s)
+        if spec.kind == "heartbeat":
+            at_s = max(team.now, periods * spec.period_s + spec.timeout_s)
+            team.at(at_s, partial(self._find, agent, life))
+        else:
+            team.at((periods + 1) * spec.period_s, partial(self._probe, agent, life))
+
+    def _probe(self, agent: AgentState, life: int) -> None:
+        """Let everybody who is up probe somebody at random."""
+        if self._faults.lives[agent.index] != life:
+            return
+        team = self._team
+        others = len(team.agents) - 1
+        probers = [other for other in team.agents if not other.is_down]
+        for prober in probers:
+            target = int(self._targets[prober.index]() * others)
+            if target + (target >= prober.index) == agent.index:
+                self._find(agent, life)
+                return
+        probe = partial(self._probe, agent, life)
+        team.at(team.now + self._spec.period_s, probe, background=not probers)
+
+    def _find(self, agent: AgentState, life: int) -> None:
+        if self._faults.lives[agent.index] != life:
+            return
+        metrics = self._team.metrics
+        seconds = self._team.now - agent.down_since_s
+        metrics.detection_s += (seconds - metrics.detection_s) / (self._found_dead + 1)
+        self._found_dead += 1
+        self._note(agent, "dead")
+        self._reassign(agent)
+        if self._supervisor is not None:
+            self._supervisor.restart(agent)
+
+    def watch(self, agent: AgentState) -> None:
+        """Look again when the call that begins has taken suspiciously long."""
+        if self._spec.progress_s is not None:
+            at_s = self._team.now + self._spec.progress_s
+            self._team.at(at_s, partial(self._suspect, agent, agent.call))
+
+    def _suspect(self, agent: AgentState, call: int) -> None:
+        if agent.in_call and agent.call == call:
+            self._note(agent, "stuck")
+            self._team.interrupt(agent, "stuck")
+
+    def was_stuck(self, agent: AgentState) -> None:
+        """Give away the tasks of an agent whose call has been cancelled, and restart it."""
+        self._reassign(agent)
+        if self._supervisor is not None:
+            self._supervisor.replace(agent)
+        if agent.role == WORKER and not agent.is_down:
+            self._team.take_back(agent)
+
+    def _reassign(self, agent: AgentState) -> None:
+        if not self._spec.reassign or agent.role != WORKER:
+            return
+        self._team.metrics.reassigned += self._team.give_away(agent)
+
+    def _note(self, agent: AgentState, what: str) -> None:
+        team = self._team
+        team.metrics.detections += 1
+        if team.trace is not None:
+            row = Row(team.now, Event.DETECTED, agent.index, team.round)
+            team.trace.add(row._replace(outcome=what))

@@ -1,0 +1,146 @@
+"""Succession: when a coordinator is lost, the workers elect one of them to take its seat."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from simulator.model.agent import COORDINATOR, AgentState
+from simulator.model.resilience.election import Election
+from simulator.model.streams import Purpose
+from simulator.scenario.resilience import Election as ElectionSpec
+
+if TYPE_CHECKING:
+    from simulator.model.faults import Faults
+    from simulator.model.team import TeamState
+
+
+class Succession:
+    """The elections of one replication: one for each coordinator that is lost.
+
+    Parameters
+    ----------
+    spec : Election
+    team : TeamState
+    faults : Faults
+    """
+
+    def __init__(self, spec: ElectionSpec, team: TeamState, faults: Faults) -> None:
+        self._spec = spec
+        self._team = team
+        self._faults = faults
+        self._under_way: dict[int, _Contest] = {}
+        streams = team.streams
+        self.timeouts = [
+            streams.draws(spec.timeout_s, worker.entity, worker.number, Purpose.ELECTION)
+            for worker in team.workers
+        ]
+        self.delays = [
+            streams.draws(spec.delay_s, worker.entity, worker.number, Purpose.ELECTION_DELAY)
+            for worker in team.workers
+        ]
+        self._terms: dict[int, int] = {}
+        self.answers_s: dict[int, list[float]] = {}
+        """When each coordinator has answered."""
+        faults.on_loss.append(self._lost)
+        faults.on_return.append(self._back)
+
+    def _lost(self, agent: AgentState) -> None:
+        if agent.role == COORDINATOR:
+            contest = _Contest(self, agent, self._team, self._spec, self._terms)
+            self._under_way[agent.index] = contest
+            contest.begin()
+
+    def _back(self, agent: AgentState) -> None:
+        if agent.role == COORDINATOR:
+            contest = self._under_way.pop(agent.index, None)
+            if contest is not None:
+                contest.election.is_over = True
+            return
+        for contest in self._under_way.values():
+            contest.rejoin(agent.index)
+
+    def answered(self, coordinator: AgentState) -> None:
+        """Note that a coordinator has written to its workers."""
+        self.answers_s.setdefault(coordinator.index, []).append(self._team.now)
+
+    def won(self, seat: AgentState, worker: int) -> None:
+        """Let a worker take a coordinator's seat."""
+        self._under_way.pop(seat.index, None)
+        self._faults.take_seat(seat, self._team.workers[worker])
+
+
+class _Contest:
+    """The election for one seat: the workers are the servers, the lost coordinator the last."""
+
+    def __init__(
+        self,
+        succession: Succession,
+        seat: AgentState,
+        team: TeamState,
+        spec: ElectionSpec,
+        terms: dict[int, int],
+    ) -> None:
+        self._succession = succession
+        self._seat = seat
+        self._team = team
+        self._spec = spec
+        self._terms = terms
+        self._answers_s = succession.answers_s.get(seat.index, [])
+        self.election = Election(len(team.workers) + 1, self, spec.write_s)
+        for server in self.election.servers:
+            server.term = terms.get(seat.index, 1)
+
+    @property
+    def now(self) -> float:
+        """Seconds."""
+        return self._team.now
+
+    def begin(self) -> None:
+        """Let the workers' time-outs run since the last heartbeat."""
+        last_s = math.floor(self.now / self._spec.heartbeat_s) * self._spec.heartbeat_s
+        for worker in self._team.workers:
+            if not worker.is_down:
+                self.election.hears(worker.index, last_s)
+
+    def rejoin(self, worker: int) -> None:
+        """Let a worker that is back take part; who waited for a majority tries again."""
+        self.election.restart(worker)
+        for other in self._team.workers:
+            if not other.is_down and other.index != worker:
+                self.election.hears(other.index, self.now)
+
+    def at(self, time_s: float, action: Callable[[], None]) -> None:
+        """Do something at a later time."""
+        self._team.at(time_s, action)
+
+    def is_up(self, server: int) -> bool:
+        """Return whether a server can take part; nobody does while there is no majority."""
+        workers = self._team.workers
+        if server == len(workers) or workers[server].is_down:
+            return False
+        up = sum(not worker.is_down for worker in workers)
+        return up >= self.election.majority
+
+    def knows(self, server: int) -> int:
+        """Return how many of the coordinator's answers a worker has read."""
+        return bisect_right(self._answers_s, self._team.workers[server].read_s)
+
+    def timeout_s(self, server: int) -> float:
+        """Draw an election time-out."""
+        return self._succession.timeouts[server]()
+
+    def delay_s(self, server: int) -> float:
+        """Draw the time of a message."""
+        return self._succession.delays[server]()
+
+    def stands(self, server: int, term: int) -> None:
+        """Note that a worker stands for election."""
+        self._team.metrics.elections += 1
+
+    def leads(self, server: int, term: int) -> None:
+        """Give the seat to who has won."""
+        self._terms[self._seat.index] = term
+        self._succession.won(self._seat, server)

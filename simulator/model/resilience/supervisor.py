@@ -1,0 +1,56 @@
+"""A supervisor: restarts who is found dead or stuck, up to an intensity (Armstrong 2003)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from simulator.model.agent import AgentState
+from simulator.model.streams import Entity, Purpose
+from simulator.scenario.resilience import Supervisor as SupervisorSpec
+
+if TYPE_CHECKING:
+    from simulator.model.faults import Faults
+    from simulator.model.team import TeamState
+
+
+class Supervisor:
+    """Restarts agents; gives up for good when that happens too often.
+
+    Parameters
+    ----------
+    spec : Supervisor
+    team : TeamState
+    faults : Faults
+    """
+
+    def __init__(self, spec: SupervisorSpec, team: TeamState, faults: Faults) -> None:
+        self._spec = spec
+        self._team = team
+        self._faults = faults
+        self._restart_s = team.streams.draws(spec.restart_s, Entity.RUN, 0, Purpose.RESTART)
+        self._restarts_s: deque[float] = deque()
+        self._has_given_up = False
+
+    def restart(self, agent: AgentState) -> None:
+        """Let an agent that is down come back."""
+        if self._may_restart():
+            self._faults.return_after(agent, self._restart_s())
+
+    def replace(self, agent: AgentState) -> None:
+        """Take an agent that is up down, and let it come back."""
+        if self._may_restart():
+            self._faults.go_down(agent, "restart")
+            self._faults.return_after(agent, self._restart_s())
+
+    def _may_restart(self) -> bool:
+        most, now = self._spec.max_restarts, self._team.now
+        while self._restarts_s and self._restarts_s[0] <= now - self._spec.within_s:
+            self._restarts_s.popleft()
+        if most is not None and len(self._restarts_s) >= most:
+            self._has_given_up = True
+        if self._has_given_up:
+            return False
+        self._restarts_s.append(now)
+        self._team.metrics.restarts += 1
+        return True
