@@ -8,7 +8,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from analysis.statistics import mean_interval, ratio_of_means_interval
+from analysis.statistics import (
+    Interval,
+    mean_interval,
+    quantile_interval,
+    ratio_of_means_interval,
+)
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.metrics import METRIC_NAMES
 from simulator.scenario import Study
@@ -22,9 +27,21 @@ SERIES = "series"
 RATIOS = ("speedup", "error_amplification")
 """What `curves_against` gives against the baseline."""
 
+QUANTILES = {"_p50": 0.5, "_p95": 0.95, "_p99": 0.99}
+"""What a metric's name may end in: that quantile over replications in place of the mean."""
+
 _PAIRED = ["replication", "makespan_s", "quality"]
 
 _BEFORE_AXES, _AFTER_AXES = "parallel_fraction", "replication"
+
+
+def interval_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
+    """Return the mean of a metric over replications, or the quantile that its name ends in."""
+    for ending, share in QUANTILES.items():
+        if metric.endswith(ending):
+            values = results[metric.removesuffix(ending)].to_numpy()
+            return quantile_interval(values, share, confidence)
+    return mean_interval(results[metric].to_numpy(), confidence)
 
 
 def with_derived(results: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +64,8 @@ def check_figure(study: Study) -> None:
     figure = study.points[0].scenario.figure
     if figure is None:
         return
-    metrics = {*METRIC_NAMES, "tokens", "error_rate", "overhead_s", *RATIOS} - {"outcome", "reason"}
+    columns = {*METRIC_NAMES, "tokens", "error_rate", "overhead_s"} - {"outcome", "reason"}
+    metrics = {*columns, *RATIOS, *(name + end for name in columns for end in QUANTILES)}
     for name in (*figure.y, *figure.log_y):
         if name not in metrics:
             raise TeamsimError(f"figure: {unknown_name('metric', name, metrics)}")
@@ -113,7 +131,8 @@ def curves_against(
     results : DataFrame
         A sweep over `x` and any other axes, a row a replication.
     metrics : sequence of str
-        Columns whose means are wanted.
+        Columns whose means are wanted; with ``_p50``, ``_p95`` or ``_p99`` at the end, that
+        quantile.
     x : str
         Dotted path of the field.
     confidence : float
@@ -141,10 +160,11 @@ def curves_against(
             "parallel_fraction": group["parallel_fraction"].iloc[0],
         }
         for metric in metrics:
-            interval = mean_interval(group[metric].to_numpy(), confidence)
+            interval = interval_of(group, metric, confidence)
             row[metric] = interval.estimate
             row[f"{metric}_low"], row[f"{metric}_high"] = interval.low, interval.high
-            row[f"{metric}_sd"] = float(group[metric].astype(float).std())
+            if metric in group:
+                row[f"{metric}_sd"] = float(group[metric].astype(float).std())
         pairs = _baseline_of(table, group, x)[_PAIRED].merge(
             group[_PAIRED], on="replication", suffixes=("_alone", "")
         )

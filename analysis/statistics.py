@@ -41,6 +41,34 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, float(mean - half), float(mean + half))
 
 
+def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0.95) -> Interval:
+    """Return a quantile of independent values and an interval between two of them.
+
+    The ends are order statistics whose ranks the binomial distribution gives, so that the
+    coverage is at least `confidence` whatever the distribution (David & Nagaraja 2003, section
+    7.1), as far as there are values enough: the ends are at most the least and the largest.
+
+    Parameters
+    ----------
+    values : array_like, shape (replications,)
+    share : float
+        Of the distribution below the quantile, between 0 and 1.
+    confidence : float
+        Coverage, 0 to 1.
+
+    Returns
+    -------
+    Interval
+        In the unit of `values`.
+    """
+    x = np.sort(np.asarray(values, dtype=np.float64))
+    tail = (1.0 - confidence) / 2
+    low, high = np.asarray(stats.binom.ppf([tail, 1.0 - tail], len(x), share)).astype(int)
+    estimate = float(np.quantile(x, share))
+    first, last = x[max(0, low - 1)], x[min(len(x) - 1, high)]
+    return Interval(estimate, min(float(first), estimate), max(float(last), estimate))
+
+
 def ratio_of_means_interval(
     numerator: npt.ArrayLike,
     denominator: npt.ArrayLike,
@@ -96,14 +124,14 @@ def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95)
     Returns
     -------
     DataFrame
-        Index: metric; columns: mean, low, high, sd (over replications), p5, p50, p95.
+        Index: metric; columns: mean, low, high, sd (over replications), p5, p50, p95, p99.
     """
     rows = {}
     for metric in metrics:
         values = results[metric].to_numpy(dtype=np.float64)
         interval = mean_interval(values, confidence)
         sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-        p5, p50, p95 = np.percentile(values, [5, 50, 95])
-        rows[metric] = (interval.estimate, interval.low, interval.high, sd, p5, p50, p95)
-    columns = ["mean", "low", "high", "sd", "p5", "p50", "p95"]
+        quantiles = np.percentile(values, [5, 50, 95, 99])
+        rows[metric] = (interval.estimate, interval.low, interval.high, sd, *quantiles)
+    columns = ["mean", "low", "high", "sd", "p5", "p50", "p95", "p99"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

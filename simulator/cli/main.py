@@ -114,6 +114,23 @@ def plot(
     reports.plot(directory, out or directory)
 
 
+@app.command()
+def chaos(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=1, help="Runs of each fault and pattern.")
+    ] = 30,
+    out: Annotated[Path | None, typer.Option(help="Write the table (CSV or Parquet).")] = None,
+    workers: Workers = 0,
+) -> None:
+    """Run a scenario under a battery of faults, with and without each of its patterns."""
+    from simulator.cli import reports
+    from simulator.scenario import load_study
+
+    reports.chaos(load_study(scenario, settings or []).base, replications, out, workers)
+
+
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from analysis.chaos import chaos as run_chaos
 from analysis.curves import check_figure
 from analysis.statistics import summary
 from simulator.engine import Simulation
@@ -65,7 +66,7 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     numbers = [name for name in METRIC_NAMES if name not in {"outcome", "reason"}]
     numeric = [name for name in numbers if (frame[name] != 0).any()]
     rows = summary(frame, numeric).reset_index(names="metric")
-    heads = ["metric", "mean", "95 % low", "95 % high", "sd", "p5", "p50", "p95"]
+    heads = ["metric", "mean", "95 % low", "95 % high", "sd", "p5", "p50", "p95", "p99"]
     console.print(frame_table(rows, heads))
     outcomes = frame["outcome"].value_counts()
     typer.echo(
@@ -75,6 +76,50 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     for outcome, ended in frame[frame["reason"] != ""].groupby("outcome", sort=False):
         first = ended.iloc[0]
         typer.echo(f"{outcome}, replication {first['replication']}: {first['reason']}")
+
+
+def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int) -> None:
+    """Run the battery of faults, and print what was lost, for how long, and what it cost."""
+    if out is not None:
+        check_writable(out)
+        if out.suffix not in {".csv", ".parquet"}:
+            raise TeamsimError(f"{out}: a table is written as .csv or .parquet")
+    with progress_bar("replications") as progress:
+        table = run_chaos(scenario, replications, workers or default_workers(), progress)
+    if out is not None and out.suffix == ".csv":
+        table.to_csv(out, index=False)
+    elif out is not None:
+        table.to_parquet(out, index=False)
+    priced = all(not kind.price.is_free for kind in scenario.team.kinds)
+    console.print(_chaos_table(table, priced))
+    if table["patterns"].nunique() == 1:
+        typer.echo("the scenario has no patterns under 'resilience' to be tried without")
+    typer.echo(f"means of {replications} replications; +/- is half of a 95 % interval")
+    if out is not None:
+        typer.echo(f"{len(table)} rows in {out}")
+
+
+def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
+    shown = Table(box=None, pad_edge=False)
+    heads = ["fault", "patterns", "completed", "tasks lost", "makespan s", "+/-", "recovery s"]
+    for i, head in enumerate([*heads, "extra USD" if priced else "extra tokens"]):
+        shown.add_column(head, justify="left" if i < 2 else "right", no_wrap=True)
+    before = ""
+    for row in table.to_dict("records"):
+        if row["fault"] != before and before:
+            shown.add_section()
+        shown.add_row(
+            row["fault"] if row["fault"] != before else "",
+            row["patterns"],
+            f"{row['completed']:.0%}",
+            f"{row['lost_tasks']:,.1f}",
+            f"{row['makespan_s']:,.0f}",
+            f"{row['makespan_half']:,.0f}",
+            f"{row['recovery_s']:,.0f}",
+            f"{row['extra_usd']:+,.3f}" if priced else f"{row['extra_tokens']:+,.0f}",
+        )
+        before = row["fault"]
+    return shown
 
 
 def sweep(study: Study, out: Path, workers: int) -> None:

@@ -117,6 +117,23 @@ def test_sweep_then_plot(scenario_file: Path, tmp_path: Path) -> None:
     assert (out / "scaling.svg").exists()
 
 
+def test_chaos_prints_and_writes_one_table(scenario_file: Path, tmp_path: Path) -> None:
+    patterns = "--set", "resilience={retry: {}, timeout: {seconds: 20}}"
+    table = tmp_path / "chaos.csv"
+    done = teamsim("chaos", scenario_file, *patterns, "-r", "4", "--out", table)
+    assert done.returncode == 0, done.stderr
+    assert "one worker is lost" in done.stdout
+    assert "without retry" in done.stdout
+    written = pd.read_csv(table)
+    assert set(written["patterns"]) == {
+        "all patterns",
+        "without retry",
+        "without timeout",
+        "no pattern",
+    }
+    assert f"{len(written)} rows in {table}" in done.stdout.replace("\n", "")
+
+
 def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> None:
     path = tmp_path / "long.yaml"
     path.write_text(
@@ -172,6 +189,16 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
         ),
         (["validate", "nothing.parquet", "."], "no such file"),
         (["validate", "mine.yaml", "."], "cannot be read as Parquet"),
+        (["chaos", "nothing.yaml"], "nothing.yaml: no such file"),
+        (["chaos", "mine.yaml", "-r", "0"], "should be greater than or equal to 1"),
+        (["chaos", "mine.yaml", "-r", "many"], "should be a valid integer"),
+        (["chaos", "mine.yaml", "--out", "table.txt"], "written as .csv or .parquet"),
+        (["chaos", "mine.yaml", "--out", "no/where.csv"], "there is no directory no"),
+        (["chaos", "mine.yaml", "--out", "."], "is a directory"),
+        (["chaos", "mine.yaml", "--set", "resilience.retri={}"], "did you mean 'retry'"),
+        (["chaos", "mine.yaml", "--set", "team.size=0"], "greater than or equal to 1"),
+        (["chaos", "mine.yaml", "--workers", "-1"], "should be greater than or equal to 0"),
+        (["chaos"], "Missing argument 'SCENARIO'"),
         (["swep"], "No such command 'swep'"),
     ],
 )

@@ -1,0 +1,200 @@
+"""A scenario under a battery of faults, with and without each of its patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from analysis.statistics import mean_interval
+from simulator.experiment import run_points
+from simulator.scenario import Point, Scenario
+from simulator.scenario.resilience import Resilience
+
+NO_FAULT, ALL, NONE = "nothing", "all patterns", "no pattern"
+
+_MOST = 20.0
+"""Times the healthy makespan, and the healthy calls, after which a run is stopped."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fault of the battery: what it changes in a scenario."""
+
+    name: str
+    changes: Mapping[str, Any]
+    """Dotted paths and values."""
+
+
+def battery(scenario: Scenario, healthy_s: float) -> list[Trial]:
+    """Return the standard faults; they strike a quarter of the healthy makespan into the run.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    healthy_s : float
+        Its makespan without faults, in simulated seconds.
+
+    Returns
+    -------
+    list of Trial
+        Faults of one agent; of half the team at once; of the coordinator, where there is one;
+        of the provider; of replies; of the network, where agents talk.
+    """
+    at_s = lasts_s = healthy_s / 4
+    half = list(range(max(1, scenario.team.worker_count // 2)))
+
+    def scripted(name: str, kind: str, agent: Any = None, **more: Any) -> Trial:
+        return Trial(name, {"faults": [{"at_s": at_s, "kind": kind, "agent": agent, **more}]})
+
+    def of_agents(name: str, **faults: Any) -> Trial:
+        return Trial(name, {f"agents.faults.{key}": value for key, value in faults.items()})
+
+    trials = [
+        scripted("one worker 4 x slower", "slow", 0, factor=4.0),
+        scripted("one worker stalls for a while", "stall", 0, for_s=lasts_s),
+        scripted("one worker crashes and is repaired", "crash", 0, for_s=lasts_s),
+        scripted("one worker is lost", "kill", 0),
+        scripted("half the workers crash together", "crash", half, for_s=lasts_s),
+        scripted("one worker confidently wrong", "wrong", 0),
+        scripted("one worker silent for a while", "silent", 0, for_s=lasts_s),
+        scripted("provider down", "outage", for_s=lasts_s),
+        scripted("provider 4 x slower", "brownout", for_s=lasts_s, factor=4.0),
+        Trial("5 % of requests fail", {"provider.errors": {"probability": 0.05}}),
+        of_agents("5 % of replies malformed", malformed=0.05),
+        of_agents("2 % of requests 20 x slower", slow={"probability": 0.02, "factor": 20}),
+        of_agents("2 % of requests never return", stall=0.02),
+    ]
+    if scenario.staff["coordinator"]:
+        trials[4:4] = [
+            scripted("coordinator crashes, is repaired", "crash", "coordinator", for_s=lasts_s),
+            scripted("coordinator is lost", "kill", "coordinator"),
+        ]
+    partition = {"at_s": at_s, "duration_s": lasts_s}
+    if scenario.team.worker_count > 1:
+        trials.append(Trial("team cut in two for a while", {"network.partitions": [partition]}))
+    trials.append(
+        Trial("a fifth of messages lost", {"network.loss": 0.2, "network.duplication": 0.05})
+    )
+    return trials
+
+
+def configurations(scenario: Scenario) -> dict[str, dict[str, Any]]:
+    """Return what is tried of the scenario's patterns: all, all but one each, and none."""
+    patterns = scenario.resilience
+    said = patterns.model_dump(exclude_unset=True, exclude_none=True)
+    default = Resilience().model_dump()
+    configured = [name for name in said if said[name] != default[name]]
+    if not configured:
+        return {NONE: {}}
+    found = {ALL: said}
+    if len(configured) > 1:
+        for name in configured:
+            gone = {name, "supervisor"} if name == "detector" else {name}
+            found[f"without {name.replace('_', ' ')}"] = {
+                key: value for key, value in said.items() if key not in gone
+            }
+    return {**found, NONE: {}}
+
+
+def changed(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
+    """Return the scenario with dotted fields set; ``agents`` stands for every kind of agent.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If the scenario cannot be changed so.
+    """
+    data = scenario.model_dump()
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        nodes = [data]
+        if parents[:1] == ["agents"]:
+            team = data["team"]
+            groups = [group["agent"] for group in (team["groups"] or {}).values()]
+            nodes = [each for each in (team["agent"], *groups) if each is not None]
+            parents = parents[1:]
+        for node in nodes:
+            inner = node
+            for parent in parents:
+                inner = inner[parent]
+            inner[last] = value
+    return Scenario.model_validate(data)
+
+
+def chaos(
+    scenario: Scenario, replications: int, workers: int = 1, progress: Progress | None = None
+) -> pd.DataFrame:
+    """Run a scenario under every fault of the battery and with every configuration of patterns.
+
+    Its own script of faults is left out, what it says of agents, provider and network is kept.
+    A run that takes twenty times as long as without faults is stopped.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    replications : int
+        Of each fault and configuration, the same random numbers for all.
+    workers : int
+        Processes.
+    progress : callable, optional
+        Told ``(replications done, replications in all)``.
+
+    Returns
+    -------
+    DataFrame
+        A row a fault and configuration: ``fault, patterns, completed`` (share of runs),
+        ``lost_tasks`` (of the workload: not done, or not right), ``makespan_s`` and
+        ``makespan_half`` (half of its 95 % interval), ``recovery_s``, ``wasted_tokens``,
+        ``extra_tokens`` and ``extra_usd`` (over the same patterns without the fault), ``retries``.
+    """
+    quiet = changed(scenario, {"faults": [], "replications": replications})
+    healthy = run_points([Point(0, NO_FAULT, {}, None, "", quiet)], [], workers).to_pandas()
+    healthy_s, calls = float(healthy["makespan_s"].mean()), float(healthy["calls"].mean())
+    stop = {
+        "limits.deadline_s": min(quiet.limits.deadline_s or float("inf"), _MOST * healthy_s),
+        "limits.max_calls": min(quiet.limits.max_calls, int(_MOST * calls) + 1000),
+    }
+    points: list[Point] = []
+    for trial in [Trial(NO_FAULT, {}), *battery(quiet, healthy_s)]:
+        for name, patterns in configurations(scenario).items():
+            try:
+                tried = changed(quiet, {**stop, **trial.changes, "resilience": patterns})
+            except ValidationError:
+                continue  # a partition and a protocol that cannot be cut, for one
+            points.append(Point(len(points), trial.name, {}, None, name, tried))
+    results = run_points(points, [], workers, progress).to_pandas()
+    return _table(results, [(point.name, point.series) for point in points])
+
+
+def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFrame:
+    tokens = results["input_tokens"] + results["output_tokens"]
+    results = results.assign(tokens=tokens, lost_tasks=results["tasks"] - results["tasks_correct"])
+    columns = ["success", "lost_tasks", "recovery_s", "wasted_tokens", "tokens", "cost_usd"]
+    means = results.groupby("point")[[*columns, "retries"]].mean().to_dict("index")
+    rows = []
+    quiet = {patterns: i for i, (fault, patterns) in enumerate(names) if fault == NO_FAULT}
+    for i, (fault, patterns) in enumerate(names):
+        makespan = mean_interval(results.loc[results["point"] == i, "makespan_s"])
+        mean, before = means[i], means[quiet[patterns]]
+        rows.append(
+            {
+                "fault": fault,
+                "patterns": patterns,
+                "completed": mean["success"],
+                "lost_tasks": mean["lost_tasks"],
+                "makespan_s": makespan.estimate,
+                "makespan_half": makespan.high - makespan.estimate,
+                "recovery_s": mean["recovery_s"],
+                "wasted_tokens": mean["wasted_tokens"],
+                "extra_tokens": mean["tokens"] - before["tokens"],
+                "extra_usd": mean["cost_usd"] - before["cost_usd"],
+                "retries": mean["retries"],
+            }
+        )
+    return pd.DataFrame(rows)
