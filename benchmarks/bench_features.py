@@ -24,6 +24,7 @@ topology: {topology}
 coordination: {{protocol: {protocol}, timing: {timing}{more}}}
 workload: {{kind: parallel_fraction, tasks: {tasks}, parallel_fraction: 1}}
 workspace: {workspace}
+resilience: {resilience}
 """
 
 SIZES = (10, 100, 1000)
@@ -52,6 +53,17 @@ CASES: dict[str, dict[str, str]] = {
     "locks": {"workspace": "locks"},
     "quorum": {"workspace": "quorum"},
     "consensus": {"workspace": "consensus"},
+    "time-outs, retries, hedges, a breaker": {
+        "resilience": "{timeout: {seconds: 60}, retry: {}, hedge: {percentile: 0.95}, breaker: {}}"
+    },
+    "heartbeats, progress and backups, asynchronous": {
+        "timing": "asynchronous",
+        "resilience": "{detector: {progress_s: 100}, backup: {when_left: 0.02}}",
+    },
+    "two copies of each task, asynchronous": {
+        "protocol": "redundancy",
+        "timing": "asynchronous",
+    },
 }
 
 
@@ -63,6 +75,7 @@ def microseconds_per_call(n: int, **fields: str) -> float:
         "timing": "rounds",
         "workspace": "last_writer_wins",
         "more": "",
+        "resilience": "{}",
         **fields,
     }
     simulation = Simulation(parse_study(SCENARIO.format(n=n, tasks=20 * n, **said)).base)

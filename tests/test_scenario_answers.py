@@ -186,6 +186,59 @@ def debate(of: Curves) -> None:
     assert tokens["following the majority"][6] > 30 * tokens["following the majority"][0]
 
 
+def stalled_worker(of: Curves) -> None:
+    dealt, mesh = "dealt out by a coordinator", "claimed in a mesh"
+    spans, deliveries = of("makespan_s"), of("deliveries")
+    assert spans[dealt][0.0] < 0.75 * spans[mesh][0.0]
+    assert spans[mesh][0.08] < 0.6 * spans[dealt][0.08]
+    assert 0.006 < of.crossing(dealt, mesh) < 0.02
+    assert (deliveries[mesh] > 1.1 * deliveries[dealt]).all()
+
+
+def lost_orchestrator(of: Curves) -> None:
+    done = {name: float(line.iloc[0]) for name, line in of("tasks_done").items()}
+    assert {name for name, count in done.items() if count < 90} == {"no plan"}
+    assert done["no plan"] < 40
+    spans = {name: float(line.iloc[0]) for name, line in of("makespan_s").items()}
+    assert spans["nothing is lost"] < spans["supervisor"] < spans["election"] < 450
+    recovery = {name: float(line.iloc[0]) for name, line in of("recovery_s").items()}
+    assert recovery["claim instead"] < recovery["election"] < recovery["supervisor"] < 60
+
+
+def retry_storm(of: Curves) -> None:
+    recovery, goodput = of("recovery_s"), of("goodput")
+    assert recovery["three retries"][2.5] > 790
+    assert recovery["three retries"][10.0] < 200
+    for name in ("and a breaker", "and a budget of a tenth", "no retries"):
+        assert recovery[name].max() < 300
+        assert goodput[name][2.5] > 3 * goodput["three retries"][2.5]
+
+
+def hedging(of: Curves) -> None:
+    spans, cost = of("makespan_s"), of("cost_usd")
+    free, alike = "independent answers", "half of them equally slow"
+    assert spans[free][0.95] < 0.55 * spans[alike][0.95]
+    assert spans[free][0.5] < spans[free][0.95] < 0.8 * spans[free][0.999]
+    assert cost[free][0.95] < 1.06 * cost[free][0.999] < cost[free][0.5] / 1.3
+
+
+def byzantine_minority(of: Curves) -> None:
+    quality = of("quality")
+    once, seven = quality["each task done once"], quality["seven votes on each task"]
+    debate = quality["two rounds of debate and a vote"]
+    assert seven[0.2] > 0.9
+    assert once[0.2] < 0.8
+    assert abs(seven[0.5] - once[0.5]) < 0.1
+    assert (debate.loc[0.2:] < seven.loc[0.2:]).all()
+
+
+def provider_outage(of: Curves) -> None:
+    spans, quality = of("makespan_s"), of("quality")
+    assert spans["wait for it"][480] > 1.6 * spans["another model"][480]
+    assert quality["wait for it"][480] > quality["another model"][480] > 0.85
+    assert quality["hand in what there is"][480] < 0.4
+
+
 CLAIMS: dict[Callable[[Curves], None], int] = {
     architectures: 400,
     single_agent_threshold: 300,
@@ -200,6 +253,12 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
     mixed_team: 60,
     rate_limit: 10,
     debate: 60,
+    stalled_worker: 40,
+    lost_orchestrator: 40,
+    retry_storm: 4,
+    hedging: 60,
+    byzantine_minority: 60,
+    provider_outage: 20,
 }
 
 

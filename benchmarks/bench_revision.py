@@ -1,0 +1,75 @@
+"""Instructions of this checkout beside another's, for scenarios without faults or patterns.
+
+    python benchmarks/bench_revision.py OTHER_CHECKOUT
+
+Counted by valgrind's cachegrind, so that neighbours do not matter; the start of the program is
+taken off by running three more replications. Takes a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parents[1]
+
+PROGRAM = """
+import sys
+from simulator.engine import Simulation
+from simulator.scenario import parse_study
+simulation = Simulation(parse_study(sys.argv[1]).base)
+for _ in range(int(sys.argv[2])):
+    simulation.run(0)
+"""
+
+SCENARIO = """
+name: bench
+team:
+  size: 10
+  agent: {{latency: {{kind: seconds, base: {{kind: exponential, mean: 8}}}}}}
+topology: decentralised
+coordination: {coordination}
+workload: {{kind: parallel_fraction, tasks: 5000, parallel_fraction: 1}}
+"""
+
+CASES = {
+    "rounds, pre-assigned": "{protocol: pre_assigned}",
+    "asynchronous, self-claim": "{protocol: self_claim, timing: asynchronous}",
+}
+
+
+def instructions(checkout: Path, coordination: str, replications: int) -> int:
+    """Return what a run of so many replications executes, the start of Python included."""
+    scenario = SCENARIO.format(coordination=coordination)
+    tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    done = subprocess.run(
+        [*tool, sys.executable, "-c", PROGRAM, scenario, str(replications)],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout), "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    assert found is not None, done.stderr
+    return int(found[1].replace(",", ""))
+
+
+def main() -> None:
+    """Print a row a case."""
+    other = Path(sys.argv[1]).resolve()
+    print("| case | other, million | here, million | ratio |\n|---|---|---|---|")
+    for name, coordination in CASES.items():
+        counts = [
+            instructions(checkout, coordination, 4) - instructions(checkout, coordination, 1)
+            for checkout in (other, HERE)
+        ]
+        before, now = (count / 1e6 for count in counts)
+        print(f"| {name} | {before:,.0f} | {now:,.0f} | {now / before:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
