@@ -84,7 +84,6 @@ class CallSteps:
         except CallLostError as lost:
             agent.failed = True
             agent.lost_to = lost.why
-            self._team.metrics.failed_calls += 1
             if agent.waits_for:
                 self._book_wait(agent)
             self.enter(agent, WAITING)
@@ -118,7 +117,6 @@ class CallSteps:
             metrics.rate_limits += 1
             yield from self.wait(agent, "rate_limit", provider.pause_s(retries, after_s))
             if retries == provider.spec.retry.max_retries:
-                metrics.failed_calls += 1
                 return False
             retries += 1
             metrics.retries += 1

@@ -449,13 +449,13 @@ class TeamState:
         if agent.role or agent.leads or agent.reviews:
             if not agent.failed:
                 agent.failed, agent.lost_to, agent.paid_share = True, "silent", 1.0
-                self.metrics.failed_calls += 1
         else:
             agent.rejected.update(agent.picks)
 
     def _give_up(self, agent: AgentState, now: float, freed: list[int]) -> str:
         """End a call that came to nothing."""
         agent.failed = False
+        self.metrics.failed_calls += 1
         self.metrics.wasted_s += agent.duration_s
         if agent.paid_share:
             self._pay_in_vain(agent)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from simulator.cli.main import main
 from tests.analysis.harness import DEALT, write_runs
 from tests.analysis.test_calibration import TRUTH, logged
 from tests.analysis.test_call_fits import made_calls
@@ -26,6 +27,33 @@ SWEEP = GOOD + "seed: 2\nreplications: 10\nsweep: {team.size: [1, 2, 4]}\n"
 def teamsim(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "simulator.cli.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+class Here:
+    """The command line in this process, for commands that end before they have begun."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
+        self._capsys = capsys
+        self._patch = patch
+
+    def __call__(
+        self, *arguments: object, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        said = ["teamsim", *map(str, arguments)]
+        self._patch.setattr(sys, "argv", said)
+        if cwd is not None:
+            self._patch.chdir(cwd)
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = self._capsys.readouterr()
+        code = ended.value.code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(said, code, captured.out, captured.err)
+
+
+@pytest.fixture
+def teamsim_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
+    return Here(capsys, monkeypatch)
 
 
 @pytest.fixture
@@ -71,10 +99,12 @@ TEN_BAD_SCENARIOS = {
 
 
 @pytest.mark.parametrize("wrong", TEN_BAD_SCENARIOS)
-def test_a_bad_scenario_is_one_message_and_exit_code_2(wrong: str, tmp_path: Path) -> None:
+def test_a_bad_scenario_is_one_message_and_exit_code_2(
+    wrong: str, tmp_path: Path, teamsim_here: Here
+) -> None:
     (tmp_path / "bad.yaml").write_text(TEN_BAD_SCENARIOS[wrong])
     for command in ("check", "run"):
-        done = teamsim(command, "bad.yaml", cwd=tmp_path)
+        done = teamsim_here(command, "bad.yaml", cwd=tmp_path)
         assert done.returncode == 2
         assert done.stderr.startswith("error: bad.yaml")
         assert done.stderr.count("\n") == 1
@@ -143,7 +173,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
     process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
     parts = tmp_path / "out" / "parts"
     waited = time.monotonic()
-    while len(list(parts.glob("*.parquet"))) < 2 and time.monotonic() - waited < 60:
+    while not list(parts.glob("*.parquet")) and time.monotonic() - waited < 60:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
@@ -203,10 +233,10 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
     ],
 )
 def test_bad_arguments_get_one_clear_message(
-    scenario_file: Path, arguments: list[str], message: str
+    scenario_file: Path, arguments: list[str], message: str, teamsim_here: Here
 ) -> None:
     before = scenario_file.read_text()
-    done = teamsim(*arguments, cwd=scenario_file.parent)
+    done = teamsim_here(*arguments, cwd=scenario_file.parent)
     assert done.returncode == 2
     assert message in " ".join(done.stderr.replace("│", " ").split())
     assert "Traceback" not in done.stderr

@@ -270,7 +270,7 @@ def check(metrics: Metrics, enough: float = 1.0) -> None:
 
 
 @settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(scenario=scenarios())
 def test_every_run_ends_with_its_tasks_and_times_accounted_for(scenario: Scenario) -> None:
@@ -280,7 +280,7 @@ def test_every_run_ends_with_its_tasks_and_times_accounted_for(scenario: Scenari
 
 
 @settings(
-    max_examples=400, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(scenario=scenarios(fails=True))
 def test_whatever_goes_wrong_a_run_ends_with_a_named_outcome(scenario: Scenario) -> None:

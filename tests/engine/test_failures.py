@@ -93,7 +93,7 @@ def _bimodal_tail(t: float) -> float:
 def test_a_fan_out_of_a_hundred_meets_a_straggler_and_hedging_at_p95_does_not() -> None:
     """R7 and R8: exact quantiles of the maximum of 100, without hedges and with."""
     p95 = optimize.brentq(lambda t: _bimodal_tail(t) - 0.05, 1, 100)
-    rounds = 4000
+    rounds = 2000
 
     def hedged(t: float) -> float:
         return _bimodal_tail(t) * (_bimodal_tail(t - p95) if t > p95 else 1.0)
@@ -178,9 +178,9 @@ def test_backups_of_the_last_tenth_shorten_a_job_as_the_single_fork_formula_says
     harmonic = np.cumsum(1 / np.arange(1, 101))
     exact = harmonic[99] - harmonic[9] + harmonic[9] / 2
     assert exact == pytest.approx(3.723, abs=1e-3)
-    backed = runs(600, **common, resilience={"backup": {"when_left": 0.1}})
+    backed = runs(300, **common, resilience={"backup": {"when_left": 0.1}})
     assert abs(z_score([m.makespan_s for m in backed], exact)) < 4
-    plain = runs(600, **common)
+    plain = runs(300, **common)
     assert abs(z_score([m.makespan_s for m in plain], harmonic[99])) < 4
     assert all(m.tasks_done == 100 for m in backed)
     # For exponential service the work is the same, with backups and without.
