@@ -422,6 +422,19 @@ def test_checkpoints_keep_what_a_crash_would_destroy(parts: int, expected: float
     assert abs(z_score(seconds, exact)) < 4
 
 
+def test_the_best_interval_between_checkpoints_is_about_youngs() -> None:
+    """C12: sqrt(2 c M) for checkpoints that cost c and a mean time M between crashes."""
+    cost, mean = 0.2, 10.0
+    best = np.sqrt(2 * cost * mean)
+
+    def lasts(every_s: float) -> float:
+        patterns = {"checkpoint": {"every_s": every_s, "cost_s": cost}}
+        return float(np.mean(_until_done(24, resilience=patterns)))
+
+    assert best == pytest.approx(2.0)
+    assert lasts(best) < min(lasts(best / 4), lasts(best * 4))
+
+
 def test_checkpoints_cost_what_they_take() -> None:
     common: dict[str, Any] = {
         "workload__tasks": 1,
