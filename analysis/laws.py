@@ -1,14 +1,19 @@
-"""Laws of speed-up and overhead, to hold against what was simulated."""
+"""Laws of speed-up, growth and overhead, to hold against what was simulated."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import pandas as pd
+from scipy import optimize, stats
 
 from simulator.distributions import Floats
+
+Array = npt.NDArray[np.float64]
 
 
 def amdahl_speedup(n: npt.ArrayLike, parallel_fraction: float) -> Floats:
@@ -34,6 +39,336 @@ def amdahl_speedup(n: npt.ArrayLike, parallel_fraction: float) -> Floats:
     return 1.0 / ((1.0 - parallel_fraction) + parallel_fraction / agents)
 
 
+def gustafson_speedup(n: npt.ArrayLike, parallel_fraction: float) -> Floats:
+    """Return Gustafson's scaled speed-up ``n - (1 - p) (n - 1)`` (Gustafson 1988).
+
+    The parallel part of the work grows with `n`, its time does not.
+
+    Parameters
+    ----------
+    n : array_like, any shape
+    parallel_fraction : float
+        p, 0 to 1.
+    """
+    agents = np.asarray(n, dtype=np.float64)
+    return agents - (1.0 - parallel_fraction) * (agents - 1.0)
+
+
+def usl_speedup(n: npt.ArrayLike, contention: float, coherency: float) -> Floats:
+    """Return the Universal Scalability Law ``n / (1 + sigma (n - 1) + kappa n (n - 1))``.
+
+    Parameters
+    ----------
+    n : array_like, any shape
+    contention : float
+        sigma: what is done one after another.
+    coherency : float
+        kappa: what each pair has to agree on.
+
+    Notes
+    -----
+    Gunther, "Guerrilla Capacity Planning" (2007), chapter 4.
+    """
+    agents = np.asarray(n, dtype=np.float64)
+    return agents / (1.0 + contention * (agents - 1.0) + coherency * agents * (agents - 1.0))
+
+
+def usl_peak(contention: float, coherency: float) -> float:
+    """Return the n at which the USL is largest, ``sqrt((1 - sigma) / kappa)``; may be infinite."""
+    return math.inf if coherency <= 0.0 else math.sqrt(max(0.0, 1.0 - contention) / coherency)
+
+
+def channels(n: npt.ArrayLike) -> Floats:
+    """Return the pairs that can talk, ``n (n - 1) / 2`` (Brooks 1975)."""
+    agents = np.asarray(n, dtype=np.float64)
+    return agents * (agents - 1.0) / 2.0
+
+
+def logistic(n: npt.ArrayLike, ceiling: float, rate: float, midpoint: float) -> Floats:
+    """Return logistic growth ``K / (1 + exp(-r (n - m)))`` (Verhulst 1845)."""
+    agents = np.asarray(n, dtype=np.float64)
+    return ceiling / (1.0 + np.exp(-rate * (agents - midpoint)))
+
+
+@dataclass(frozen=True)
+class Law:
+    """A curve with parameters to be fitted.
+
+    Attributes
+    ----------
+    name : str
+    formula : str
+        As one writes it.
+    curve : callable
+        ``curve(n, *parameters)``.
+    start : mapping of str to callable
+        First guess of each parameter from the data, in the order of `curve`.
+    bounds : mapping of str to (float, float)
+        Of the parameters that have any.
+    """
+
+    name: str
+    formula: str
+    curve: Callable[..., Floats]
+    start: Mapping[str, Callable[[Array, Array], float]]
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+def _of_one(n: Array, y: Array) -> float:
+    """Guess the value at one agent from the smallest team."""
+    first = int(np.argmin(n))
+    return float(y[first] / n[first])
+
+
+def _slope(n: Array, y: Array) -> float:
+    positive = (n > 0) & (y > 0)
+    if len(np.unique(n[positive])) < 2:
+        return 1.0
+    return float(np.polyfit(np.log(n[positive]), np.log(y[positive]), 1)[0])
+
+
+LAWS: dict[str, Law] = {
+    law.name: law
+    for law in (
+        Law(
+            "amdahl",
+            "scale / ((1 - p) + p / n)",
+            lambda n, scale, p: scale * amdahl_speedup(n, p),
+            {"scale": _of_one, "p": lambda n, y: 0.9},
+            {"p": (0.0, 1.0), "scale": (0.0, np.inf)},
+        ),
+        Law(
+            "gustafson",
+            "scale (n - (1 - p) (n - 1))",
+            lambda n, scale, p: scale * gustafson_speedup(n, p),
+            {"scale": _of_one, "p": lambda n, y: 0.5},
+            {"p": (0.0, 1.0), "scale": (0.0, np.inf)},
+        ),
+        Law(
+            "usl",
+            "scale n / (1 + sigma (n - 1) + kappa n (n - 1))",
+            lambda n, scale, sigma, kappa: scale * usl_speedup(n, sigma, kappa),
+            {"scale": _of_one, "sigma": lambda n, y: 0.05, "kappa": lambda n, y: 1e-3},
+            {"sigma": (0.0, 1.0), "kappa": (0.0, np.inf), "scale": (0.0, np.inf)},
+        ),
+        Law(
+            "power",
+            "scale n^exponent",
+            lambda n, scale, exponent: scale * n**exponent,
+            {"scale": lambda n, y: float(y[int(np.argmin(n))]), "exponent": _slope},
+        ),
+        Law(
+            "channels",
+            "base + each n (n - 1) / 2",
+            lambda n, base, each: base + each * channels(n),
+            {
+                "base": lambda n, y: float(y[int(np.argmin(n))]),
+                "each": lambda n, y: float(np.ptp(y) / max(1.0, np.ptp(channels(n)))),
+            },
+        ),
+        Law(
+            "logistic",
+            "ceiling / (1 + exp(-rate (n - midpoint)))",
+            logistic,
+            {
+                "ceiling": lambda n, y: float(y.max()),
+                "rate": lambda n, y: 4.0 / max(1.0, float(np.ptp(n))),
+                "midpoint": lambda n, y: float(np.median(n)),
+            },
+        ),
+    )
+}
+"""Every law, by name. `scale` is what one agent does: 1 for a speed-up, if it is not fitted."""
+
+
+@dataclass(frozen=True)
+class LawFit:
+    """A law fitted by least squares.
+
+    Attributes
+    ----------
+    law : Law
+    n, y, residuals : ndarray, shape (points,)
+        What it was fitted to, and y less the curve.
+    estimates : dict of str to float
+    low, high : dict of str to float
+        Ends of the confidence intervals; infinite where the points leave no residual.
+    aic : float
+        Akaike's criterion for small samples, ``m log(RSS / m) + 2 k + 2 k (k + 1) / (m - k - 1)``
+        with k parameters, the variance among them (Burnham & Anderson 2002, section 2.4);
+        infinite where there are too few points for it.
+    """
+
+    law: Law
+    n: Array
+    y: Array
+    estimates: dict[str, float]
+    low: dict[str, float]
+    high: dict[str, float]
+    aic: float
+
+    def __call__(self, n: npt.ArrayLike) -> Floats:
+        """Return the curve at `n` (any shape)."""
+        return self.law.curve(np.asarray(n, dtype=np.float64), *self.estimates.values())
+
+    @property
+    def residuals(self) -> Array:
+        """What the curve leaves of y, shape (points,)."""
+        return self.y - self(self.n)
+
+    @property
+    def r_squared(self) -> float:
+        """Share of the variance that the curve explains."""
+        spread = float(((self.y - self.y.mean()) ** 2).sum())
+        return 1.0 - float((self.residuals**2).sum()) / spread if spread else float("nan")
+
+
+def fit_law(
+    name: str,
+    n: npt.ArrayLike,
+    y: npt.ArrayLike,
+    fixed: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+) -> LawFit:
+    """Fit a law by least squares.
+
+    Parameters
+    ----------
+    name : str
+        Key of `LAWS`.
+    n, y : array_like, shape (points,)
+    fixed : mapping of str to float, optional
+        Parameters that are known.
+    confidence : float
+        Coverage of the intervals, by the linearised curve and Student's t (Seber & Wild 1989,
+        section 5.1); they end at the bounds of a parameter.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer points than parameters, or the law is unknown.
+    """
+    if name not in LAWS:
+        raise ValueError(f"there is no law {name!r}, only {', '.join(LAWS)}")
+    law, known = LAWS[name], dict(fixed or {})
+    x, z = np.asarray(n, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    free = [parameter for parameter in law.start if parameter not in known]
+    if len(x) < len(free):
+        raise ValueError(f"{len(free)} parameters of {name} need as many points, not {len(x)}")
+
+    def curve(at: Array, *values: float) -> Floats:
+        given = {**known, **dict(zip(free, values, strict=True))}
+        return law.curve(at, *(given[parameter] for parameter in law.start))
+
+    bounds = [law.bounds.get(parameter, (-np.inf, np.inf)) for parameter in free]
+    start = [
+        float(np.clip(law.start[parameter](x, z), *bound))
+        for parameter, bound in zip(free, bounds, strict=True)
+    ]
+    values, errors = _least_squares(curve, x, z, start, bounds)
+    count, degrees = len(x), len(x) - len(free)
+    half = (
+        errors * float(stats.t.ppf(0.5 + confidence / 2, degrees)) if degrees else errors + np.inf
+    )
+    estimates = {**known, **dict(zip(free, values.tolist(), strict=True))}
+    ends = {
+        parameter: (max(bound[0], value - width), min(bound[1], value + width))
+        for parameter, bound, value, width in zip(free, bounds, values, half, strict=True)
+    }
+    rss = float(((z - curve(x, *values)) ** 2).sum())
+    return LawFit(
+        law,
+        x,
+        z,
+        {parameter: estimates[parameter] for parameter in law.start},
+        {**known, **{parameter: float(low) for parameter, (low, _) in ends.items()}},
+        {**known, **{parameter: float(high) for parameter, (_, high) in ends.items()}},
+        _aic(rss, count, len(free) + 1, float((z**2).sum())),
+    )
+
+
+def _least_squares(
+    curve: Callable[..., Floats],
+    x: Array,
+    z: Array,
+    start: Sequence[float],
+    bounds: Sequence[tuple[float, float]],
+) -> tuple[Array, Array]:
+    """Return the best values and their standard errors, from the Jacobian at the best."""
+    low, high = (np.array(ends) for ends in zip(*bounds, strict=True))
+    scale = float(np.abs(z).max()) or 1.0
+    found = optimize.least_squares(
+        lambda values: (curve(x, *values) - z) / scale,
+        np.clip(start, low, high),
+        bounds=(low, high),
+        x_scale="jac",
+        xtol=1e-14,
+        ftol=1e-14,
+        gtol=1e-14,
+        max_nfev=20_000,
+    )
+    degrees = max(1, len(x) - len(start))
+    jacobian = np.asarray(found.jac)
+    inverse = np.linalg.pinv(jacobian.T @ jacobian)
+    variance = 2.0 * found.cost / degrees
+    return found.x, np.sqrt(np.maximum(0.0, np.diag(inverse)) * variance)
+
+
+def _aic(rss: float, count: int, parameters: int, size: float) -> float:
+    if count - parameters - 1 <= 0:
+        return math.inf
+    # An exact fit is one up to rounding: no law is infinitely better than another.
+    rss = max(rss, 1e-24 * size, 1e-300)
+    extra = 2.0 * parameters * (parameters + 1) / (count - parameters - 1)
+    return count * math.log(rss / count) + 2.0 * parameters + extra
+
+
+def compare_laws(
+    n: npt.ArrayLike,
+    y: npt.ArrayLike,
+    names: Sequence[str] = tuple(LAWS),
+    fixed: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Fit several laws to the same points and weigh them against each other.
+
+    Parameters
+    ----------
+    n, y : array_like, shape (points,)
+    names : sequence of str
+        Keys of `LAWS`.
+    fixed : mapping of str to float, optional
+        Parameters that are known, of the laws that have them.
+    confidence : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        A row a law, the best first: ``law, formula, parameters`` (estimates with intervals, as
+        text), ``r_squared, aic, weight`` (Akaike's, which add up to 1).
+    """
+    rows = []
+    for name in names:
+        known = {key: value for key, value in (fixed or {}).items() if key in LAWS[name].start}
+        try:
+            fit = fit_law(name, n, y, known, confidence)
+        except ValueError:
+            continue  # too few points for this one
+        said = [
+            f"{key} {value:.4g}"
+            if key in known
+            else f"{key} {value:.4g} [{fit.low[key]:.4g}, {fit.high[key]:.4g}]"
+            for key, value in fit.estimates.items()
+        ]
+        rows.append((name, fit.law.formula, ", ".join(said), fit.r_squared, fit.aic))
+    columns = ["law", "formula", "parameters", "r_squared", "aic"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("aic", ignore_index=True)
+    relative = np.exp(-0.5 * (table["aic"] - table["aic"].min()))
+    finite = np.isfinite(table["aic"].to_numpy())
+    return table.assign(weight=np.where(finite, relative / relative[finite].sum(), 0.0))
+
+
 @dataclass(frozen=True, slots=True)
 class PowerLaw:
     """``y = scale * n ** exponent``, with a confidence interval of the exponent."""
@@ -49,7 +384,7 @@ class PowerLaw:
 
 
 def fit_power_law(n: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) -> PowerLaw:
-    """Fit a power law by least squares on log-log axes.
+    """Fit a power law by least squares on log-log axes, where errors are relative.
 
     Parameters
     ----------

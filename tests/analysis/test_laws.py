@@ -1,0 +1,147 @@
+"""Laws are what their authors wrote, and fits find them again."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from analysis.laws import (
+    LAWS,
+    amdahl_speedup,
+    channels,
+    compare_laws,
+    fit_law,
+    fit_power_law,
+    gustafson_speedup,
+    usl_peak,
+    usl_speedup,
+)
+
+N = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32], dtype=float)
+
+TRUTH: dict[str, dict[str, float]] = {
+    "amdahl": {"scale": 1.0, "p": 0.93},
+    "gustafson": {"scale": 1.0, "p": 0.6},
+    "usl": {"scale": 1.0, "sigma": 0.05, "kappa": 0.004},
+    "power": {"scale": 3.0, "exponent": 1.7},
+    "channels": {"base": 20.0, "each": 2.5},
+    "logistic": {"ceiling": 9.0, "rate": 0.4, "midpoint": 10.0},
+}
+
+
+def test_laws_have_their_published_values() -> None:
+    assert amdahl_speedup([1, 2, 3, 4, 5], 0.9) == pytest.approx(
+        [1, 1.82, 2.5, 3.08, 3.57], abs=5e-3
+    )
+    assert amdahl_speedup(10**9, 0.9) == pytest.approx(10)
+    assert amdahl_speedup(7, 0.0) == 1
+    assert gustafson_speedup([1, 10], 0.9) == pytest.approx([1, 9.1])
+    assert channels([1, 2, 5, 10]) == pytest.approx([0, 1, 10, 45])
+    assert usl_speedup(8, 0.0, 0.0) == 8
+    assert usl_speedup([2, 16], 0.1, 0.0) == pytest.approx(amdahl_speedup([2, 16], 0.9))
+    assert usl_peak(0.1, 0.0) == math.inf
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_is_found_again_in_its_own_curve(name: str) -> None:
+    truth = TRUTH[name]
+    y = LAWS[name].curve(N, *truth.values())
+    fit = fit_law(name, N, y)
+    assert fit.estimates == pytest.approx(truth, rel=1e-4)
+    assert np.abs(fit.residuals).max() < 1e-6 * np.abs(y).max()
+    assert compare_laws(N, y).iloc[0]["law"] == name
+
+
+# 300 noisy curves: coverage of a 95 % interval is within .95 +- .04 with probability .999.
+@pytest.mark.parametrize("name", ["amdahl", "usl", "power", "channels", "logistic"])
+def test_intervals_of_a_law_hold_the_truth(name: str) -> None:
+    truth, rng = TRUTH[name], np.random.default_rng(4)
+    y = LAWS[name].curve(N, *truth.values())
+    held = dict.fromkeys(truth, 0)
+    for _ in range(300):
+        noisy = y + 0.01 * y.max() * rng.standard_normal(len(N))
+        fit = fit_law(name, N, noisy)
+        for parameter, value in truth.items():
+            held[parameter] += fit.low[parameter] <= value <= fit.high[parameter]
+    for parameter, count in held.items():
+        assert count / 300 == pytest.approx(0.95, abs=0.05), parameter
+
+
+SPECSDM91 = (
+    (1, 18, 36, 72, 108, 144, 216),
+    (64.9, 995.9, 1652.4, 1853.2, 1828.9, 1775.0, 1702.2),
+)
+RAYTRACER = ((1, 4, 8, 12, 16, 20), (20, 78, 130, 170, 190, 200))
+TOY = ((1, 2, 4, 6, 8, 10), (1, 1.8868, 3.0769, 3.5294, 3.5398, 3.3557))
+
+
+@pytest.mark.parametrize(
+    ("data", "sigma", "kappa", "scale"),
+    [
+        (SPECSDM91, 0.02773, 1.044e-4, 90.0),
+        (RAYTRACER, 0.02444, 0.00163, 20.86),
+        (TOY, 0.02, 0.02, 1.0),
+    ],
+    ids=["specsdm91", "raytracer", "toy"],
+)
+def test_the_usl_has_its_published_parameters_on_the_published_data(
+    data: tuple[tuple[float, ...], ...], sigma: float, kappa: float, scale: float
+) -> None:
+    """Data of Gunther's SPEC SDM91 and ray tracer, as in R's package usl; to three digits."""
+    fit = fit_law("usl", *data)
+    assert fit.estimates["sigma"] == pytest.approx(sigma, rel=2e-3)
+    assert fit.estimates["kappa"] == pytest.approx(kappa, rel=3e-3)
+    assert fit.estimates["scale"] == pytest.approx(scale, rel=1e-3)
+
+
+def test_the_usl_says_where_its_peak_is_and_how_sure_it_is() -> None:
+    fit = fit_law("usl", *SPECSDM91, confidence=0.6827)
+    peak = usl_peak(fit.estimates["sigma"], fit.estimates["kappa"])
+    assert peak == pytest.approx(96.52, abs=0.05)
+    assert float(fit(peak)) == pytest.approx(1884, abs=1)
+    # The published standard errors, .0091 and .20e-4, by Student's t with four degrees.
+    t = 1.1416
+    assert (fit.high["sigma"] - fit.estimates["sigma"]) / t == pytest.approx(0.0091, rel=0.02)
+    assert (fit.high["kappa"] - fit.estimates["kappa"]) / t == pytest.approx(0.2e-4, rel=0.03)
+
+
+def test_laws_are_weighed_by_aic() -> None:
+    y = 3 * N**1.7 * np.random.default_rng(1).lognormal(0, 0.02, len(N))
+    table = compare_laws(N, y)
+    assert table.iloc[0]["law"] == "power"
+    assert table["weight"].sum() == pytest.approx(1)
+    assert table["weight"].is_monotonic_decreasing
+    assert "exponent 1.7" in table.iloc[0]["parameters"]
+
+
+def test_a_known_parameter_is_not_fitted() -> None:
+    fit = fit_law("amdahl", N, amdahl_speedup(N, 0.8), fixed={"scale": 1.0})
+    assert fit.estimates == pytest.approx({"scale": 1.0, "p": 0.8})
+
+
+def test_too_few_points_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 parameters of usl need as many points, not 2"):
+        fit_law("usl", [1, 2], [1, 2])
+    with pytest.raises(ValueError, match="there is no law 'moore'"):
+        fit_law("moore", [1, 2], [1, 2])
+    two = fit_law("power", [1, 2], [1, 4])
+    assert two.estimates["exponent"] == pytest.approx(2)
+    assert two.high["exponent"] == math.inf
+
+
+def test_a_power_law_is_found_again_on_log_axes() -> None:
+    n = np.array([1, 2, 4, 8, 16])
+    fit = fit_power_law(n, 3 * n**1.7)
+    assert (fit.scale, fit.exponent) == (pytest.approx(3), pytest.approx(1.7))
+    assert fit.low <= fit.exponent <= fit.high
+    assert fit(32) == pytest.approx(3 * 32**1.7)
+    noise = np.random.default_rng(1).lognormal(0, 0.1, 5)
+    noisy = fit_power_law(n, 3 * n**1.7 * noise)
+    assert noisy.low < 1.7 < noisy.high
+
+
+def test_a_power_law_needs_two_sizes() -> None:
+    with pytest.raises(ValueError, match="two different n"):
+        fit_power_law([4, 4, 2], [1, 2, 0])
