@@ -297,8 +297,12 @@ def _least_squares(
     """Return the best values and their standard errors, from the Jacobian at the best."""
     low, high = (np.array(ends) for ends in zip(*bounds, strict=True))
     scale = float(np.abs(z).max()) or 1.0
+
+    def misses(values: Array) -> Array:
+        return np.asarray((curve(x, *values) - z) / scale)
+
     found = optimize.least_squares(
-        lambda values: (curve(x, *values) - z) / scale,
+        misses,
         np.clip(start, low, high),
         bounds=(low, high),
         x_scale="jac",

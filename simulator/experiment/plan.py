@@ -33,6 +33,8 @@ def chunks(points: Sequence[Point], tasks: Sequence[int]) -> Iterator[Chunk]:
     index = 0
     for point in points:
         size = max(1, min(_MOST_REPLICATIONS, _TASKS_PER_CHUNK // max(1, tasks[point.index])))
+        if point.scenario.precision is not None:
+            size = point.scenario.precision.minimum
         for first in range(0, point.scenario.replications, size):
             count = min(size, point.scenario.replications - first)
             yield Chunk(index, point.index, first, count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from simulator.engine import Simulation
 from simulator.experiment import table
 from simulator.experiment.plan import Chunk, chunks
+from simulator.experiment.stopping import Stopping
 from simulator.experiment.store import Store
 from simulator.model.metrics import Metrics
 from simulator.scenario import Point, Scenario, Study
@@ -74,10 +75,13 @@ def run_sweep(
         return run_points(study.points, study.axes, workers, progress)
     job = _Job(study.points, study.axes)
     plan = job.plan()
+    stopping = Stopping(study.points, plan)
     store = Store(out, study, plan)
-    for chunk, rows in _compute(job, plan, store.missing(), workers, progress):
+    for chunk, rows in store.kept():
+        stopping.add(chunk, rows)
+    for chunk, rows in _compute(job, plan, store.missing(), stopping, workers, progress):
         store.add(chunk, rows)
-    store.finish()
+    store.finish([chunk for chunk in plan if stopping.needs(chunk)])
     return pq.read_table(store.results_path)
 
 
@@ -105,8 +109,9 @@ def run_points(
     """
     job = _Job(points, axes)
     plan = job.plan()
-    kept = dict(_compute(job, plan, plan, workers, progress))
-    return pa.concat_tables([kept[chunk] for chunk in plan])
+    stopping = Stopping(points, plan)
+    kept = dict(_compute(job, plan, plan, stopping, workers, progress))
+    return pa.concat_tables([kept[chunk] for chunk in plan if stopping.needs(chunk)])
 
 
 class _Job:
@@ -148,30 +153,34 @@ def _compute(
     job: _Job,
     plan: Sequence[Chunk],
     todo: Sequence[Chunk],
+    stopping: Stopping,
     workers: int,
     progress: Progress | None,
 ) -> Iterator[tuple[Chunk, pa.Table]]:
-    """Yield the chunks `todo` of `plan` as they are done, reporting progress."""
+    """Yield the chunks `todo` of `plan` that are needed as they are done, reporting progress."""
     total = sum(chunk.count for chunk in plan)
     done = total - sum(chunk.count for chunk in todo)
+    needed = (chunk for chunk in todo if stopping.needs(chunk))
     if progress is not None:
         progress(done, total)
-    for chunk, rows in _chunks_done(job, todo, workers):
+    for chunk, rows in _chunks_done(job, needed, len(todo), workers):
+        stopping.add(chunk, rows)
         yield chunk, rows
         done += chunk.count
         if progress is not None:
-            progress(done, total)
+            progress(done, total - stopping.saved)
 
 
 def _chunks_done(
-    job: _Job, todo: Sequence[Chunk], workers: int
+    job: _Job, todo: Iterable[Chunk], most: int, workers: int
 ) -> Iterator[tuple[Chunk, pa.Table]]:
-    if workers <= 1 or len(todo) <= 1:
+    """Yield chunks as they are done; what comes next is asked for when there is room for it."""
+    if workers <= 1 or most <= 1:
         for chunk in todo:
             yield chunk, job.run(chunk)
         return
     pool = ProcessPoolExecutor(
-        max_workers=min(workers, len(todo)),
+        max_workers=min(workers, most),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_receive,
         initargs=(job,),
@@ -183,7 +192,7 @@ def _chunks_done(
 
 
 def _in_parallel(
-    pool: ProcessPoolExecutor, todo: Sequence[Chunk], window: int
+    pool: ProcessPoolExecutor, todo: Iterable[Chunk], window: int
 ) -> Iterator[tuple[Chunk, pa.Table]]:
     """Yield chunks as they are done, with no more than `window` under way."""
     waiting = iter(todo)

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -63,14 +63,20 @@ class Store:
             return []
         return [chunk for chunk in self._plan if not self._part(chunk).exists()]
 
+    def kept(self) -> Iterator[tuple[Chunk, pa.Table]]:
+        """Yield the chunks that are there, of a sweep that is not complete."""
+        for chunk in self._plan:
+            if not self.is_complete and self._part(chunk).exists():
+                yield chunk, pq.read_table(self._part(chunk))
+
     def add(self, chunk: Chunk, table: pa.Table) -> None:
         """Keep the rows of a chunk; it is there whole or not at all."""
         _write(table, self._part(chunk))
 
-    def finish(self) -> None:
-        """Put all chunks into one table, in order, and drop them."""
+    def finish(self, chunks: Sequence[Chunk]) -> None:
+        """Put chunks into one table, in their order, and drop all parts."""
         if not self.is_complete:
-            tables = [pq.read_table(self._part(chunk)) for chunk in self._plan]
+            tables = [pq.read_table(self._part(chunk)) for chunk in chunks]
             _write(pa.concat_tables(tables), self.results_path)
         shutil.rmtree(self._parts, ignore_errors=True)
 

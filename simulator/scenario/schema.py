@@ -122,6 +122,23 @@ class Coordination(Spec):
     """Who checks finished tasks; nobody when absent."""
 
 
+class Precision(Spec):
+    """When there are replications enough: the mean of a metric is known to a relative precision.
+
+    Replications are made in batches of `minimum`, until half of the interval is at most
+    `relative` of the mean (Chow & Robbins 1965), or there are `replications` of them.
+    """
+
+    metric: str = "makespan_s"
+    """A column of the results."""
+    relative: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    """Half of the interval over the mean."""
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    """Coverage of the interval, by Student's t."""
+    minimum: Annotated[int, Field(ge=2)] = 20
+    """Replications of a batch, and of the first look."""
+
+
 class Limits(Spec):
     """When a replication is stopped although tasks are left."""
 
@@ -147,7 +164,9 @@ class Scenario(Spec):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Root of all random streams."""
     replications: Annotated[int, Field(ge=1)] = 100
-    """Independent replications of each point."""
+    """Independent replications of each point; the most, where `precision` may do with fewer."""
+    precision: Precision | None = None
+    """Stop replicating a point when its mean is known well enough."""
     team: Team
     """Who works."""
     topology: Annotated[Plugin, OneOf(TOPOLOGIES)]

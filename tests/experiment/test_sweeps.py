@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 
 from simulator.errors import TeamsimError
 from simulator.experiment import plan, read_results, run_sweep
@@ -132,3 +135,48 @@ def test_common_random_numbers_make_pairs_of_replications_alike() -> None:
         index="replication", columns="team.size", values="makespan_s"
     )
     assert wide[1].corr(wide[3]) > 0.3
+
+
+PRECISE = "replications: 400\nprecision: {relative: 0.05, minimum: 10}"
+
+
+def test_replications_stop_when_the_mean_is_known_well_enough(tmp_path: Path) -> None:
+    study = small(**{"replications: 30": PRECISE})
+    table = run_sweep(study).to_pandas()
+    whole = run_sweep(small(**{"replications: 30": "replications: 400"})).to_pandas()
+    for point, rows in table.groupby("point"):
+        x = rows["makespan_s"].to_numpy()
+        assert 20 <= len(x) < 400
+        half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
+        assert half <= 0.05 * x.mean()
+        before = x[:-10]
+        half = stats.t.ppf(0.975, len(before) - 1) * before.std(ddof=1) / np.sqrt(len(before))
+        assert half > 0.05 * before.mean()  # a batch earlier it was not
+        same = whole[whole["point"] == point]["makespan_s"].to_numpy()[: len(x)]
+        assert (x == same).all()
+    parallel = run_sweep(study, tmp_path / "two", workers=2).to_pandas()
+    pd.testing.assert_frame_equal(parallel, table)
+
+
+def test_a_precision_that_is_out_of_reach_takes_all_replications() -> None:
+    text = {"replications: 30": "replications: 30\nprecision: {relative: 0.001, minimum: 10}"}
+    assert run_sweep(small(**text)).num_rows == 5 * 30
+
+
+def test_a_precise_sweep_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    study = small(**{"replications: 30": PRECISE})
+
+    def stop_soon(done: int, total: int) -> None:
+        if done > 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_sweep(study, tmp_path / "out", progress=stop_soon)
+    again = run_sweep(study, tmp_path / "out")
+    assert again.equals(run_sweep(study))
+
+
+def test_a_precision_of_no_metric_is_refused() -> None:
+    text = {"replications: 30": "precision: {metric: makespan}"}
+    with pytest.raises(TeamsimError, match="did you mean 'makespan_s'"):
+        run_sweep(small(**text))
