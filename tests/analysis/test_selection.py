@@ -1,0 +1,161 @@
+"""Selections are right as often as they say; warm-ups are found; precision is what was asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.selection import kim_nelson, paired_difference, rank, replications_for
+from analysis.statistics import mean_interval
+from analysis.steady_state import is_independent, mser5, steady_mean
+from simulator.engine import Simulation
+from simulator.model.trace import Event, Trace
+from tests.conftest import scenario
+
+
+def test_pairs_make_a_difference_certain() -> None:
+    rng = np.random.default_rng(1)
+    luck = rng.normal(0, 10, 50)
+    first, second = luck + rng.normal(1, 0.5, 50), luck + rng.normal(0, 0.5, 50)
+    paired = paired_difference(first, second)
+    assert paired.low > 0.5
+    assert mean_interval(first).low < mean_interval(second).high  # alone they overlap
+    with pytest.raises(ValueError, match="differ in length"):
+        paired_difference([1, 2], [1])
+
+
+def test_the_probability_of_being_best_is_what_the_means_leave_open() -> None:
+    rng = np.random.default_rng(2)
+    luck = rng.normal(0, 5, 200)
+    systems = {
+        "slow": luck + rng.normal(12, 1, 200),
+        "best": luck + rng.normal(10, 1, 200),
+        "as good": luck + rng.normal(10.02, 1, 200),
+    }
+    table = rank(systems).set_index("system")
+    assert table.loc["slow", "p_best"] == 0
+    assert not table.loc["slow", "may_be_best"]
+    assert table.loc[["best", "as good"], "may_be_best"].all()
+    assert 0.05 < table.loc["as good", "p_best"] < 0.95
+    assert table["p_best"].sum() == pytest.approx(1)
+    largest = rank(systems, smaller_is_better=False)
+    assert largest.iloc[0]["system"] == "slow"
+    assert largest.iloc[0]["mean"] == pytest.approx(np.mean(systems["slow"]))
+
+
+def test_equal_systems_share_the_first_place() -> None:
+    same = np.arange(10.0)
+    assert rank({"a": same, "b": same})["p_best"].tolist() == [0.5, 0.5]
+    with pytest.raises(ValueError, match="nothing to rank"):
+        rank({})
+
+
+# 400 draws from two equal systems and a worse one: the intervals of the differences to the best
+# exclude a system that is as good in at most 5 %, +- 3.3 % with probability .998.
+def test_a_system_that_is_as_good_is_seldom_excluded() -> None:
+    rng, excluded = np.random.default_rng(3), 0
+    for seed in range(400):
+        systems = {name: rng.normal(0, 1, 30) for name in "ab"} | {"c": rng.normal(3, 1, 30)}
+        table = rank(systems, resamples=50, seed=seed).set_index("system")
+        excluded += not table.loc[["a", "b"], "may_be_best"].all()
+    assert excluded / 400 < 0.05 + 0.033
+
+
+# Kim & Nelson's guarantee at the least favourable means: at least 95 % right; 300 selections,
+# 3 standard errors below.
+def test_the_procedure_selects_the_best_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    right, spent = 0, []
+    for _ in range(300):
+        shared = rng.normal(0, 2, 4000)
+        own = rng.normal(0, 1, (4, 4000))
+        means = [0.0, 0.0, 0.0, 0.5]
+
+        def simulate(i: int, r: int, shared=shared, own=own, means=means) -> float:  # type: ignore[no-untyped-def]
+            return float(means[i] + shared[r] + own[i, r])
+
+        found = kim_nelson(simulate, 4, indifference=0.5)
+        right += found.best == 3
+        spent.append(sum(found.replications))
+    assert right / 300 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 300)
+    assert np.mean(spent) < 4 * 200
+
+
+def test_a_clear_case_takes_the_first_stage_only() -> None:
+    rng = np.random.default_rng(5)
+    found = kim_nelson(lambda i, r: float(10 * i + rng.normal()), 3, indifference=1.0)
+    assert (found.best, found.replications) == (2, [20, 20, 20])
+    with pytest.raises(ValueError, match="two replications"):
+        kim_nelson(lambda i, r: 0.0, 2, 1.0, first_stage=1)
+
+
+def test_a_pilot_says_how_many_replications_it_will_take() -> None:
+    pilot = np.random.default_rng(6).normal(10, 2, 50)
+    count = replications_for(pilot, 0.02)
+    assert count == pytest.approx((1.96 * pilot.std(ddof=1) / (0.02 * pilot.mean())) ** 2, abs=1)
+    many = np.random.default_rng(7).normal(10, 2, count)
+    interval = mean_interval(many)
+    assert (interval.high - interval.estimate) / interval.estimate == pytest.approx(0.02, rel=0.1)
+
+
+def test_the_warm_up_of_a_biased_start_is_found() -> None:
+    rng = np.random.default_rng(8)
+    noise = rng.normal(0, 1, 3000)
+    biased = noise + 20 * np.exp(-np.arange(3000) / 100)
+    cut = mser5(biased)
+    assert 250 <= cut <= 900
+    assert abs(biased[cut:].mean()) < 0.1 < abs(biased.mean())
+    assert mser5(noise) < 300
+    with pytest.raises(ValueError, match="at least 10 observations"):
+        mser5([1.0] * 9)
+
+
+# An AR(1) process started far off: 200 runs, coverage of 95 % within 5 points.
+def test_batch_means_cover_the_mean_of_a_correlated_process() -> None:
+    rng, held = np.random.default_rng(9), 0
+    for _ in range(200):
+        shocks = rng.normal(0, 1, 4000)
+        x = np.empty(4000)
+        x[0] = 30.0
+        for i in range(1, 4000):
+            x[i] = 0.8 * x[i - 1] + shocks[i]
+        interval = steady_mean(x)
+        held += interval.low <= 0.0 <= interval.high
+    assert held / 200 == pytest.approx(0.95, abs=0.05)
+
+
+def test_independence_is_told_from_its_absence() -> None:
+    rng = np.random.default_rng(10)
+    passed = [is_independent(rng.normal(0, 1, 30)) for _ in range(400)]
+    assert np.mean(passed) == pytest.approx(0.95, abs=0.035)
+    walk = np.cumsum(rng.normal(0, 1, 30))
+    assert not is_independent(walk)
+
+
+def test_a_queue_that_starts_empty_reaches_its_steady_state() -> None:
+    """The wait in M/M/1 at load 0.8 is 4 service times (Q1 of the validation plan)."""
+    simulation = Simulation(
+        scenario(
+            team__agent__latency={"kind": "seconds", "base": {"kind": "exponential", "mean": 1}},
+            coordination__timing="asynchronous",
+            workload={
+                "kind": "arrivals",
+                "tasks": 60_000,
+                "interarrival_s": {"kind": "exponential", "mean": 1.25},
+            },
+            seed=3,
+        )
+    )
+    trace = Trace()
+    simulation.run(0, trace)
+    ready, begun, waits = {}, {}, []
+    for row in trace.rows:
+        if row.event is Event.TASK_READY:
+            ready[row.task] = row.time_s
+        elif row.event is Event.CALL_START:
+            begun[row.call] = row.time_s
+        elif row.event is Event.ATTEMPT:
+            waits.append(begun[row.call] - ready[row.task])
+    interval = steady_mean(waits)
+    assert interval.low < 4.0 < interval.high
+    assert interval.high - interval.low < 1.5
