@@ -1,0 +1,400 @@
+"""Where the speed-up went: the time of all agents by what it went to, one replication at a time.
+
+A team of n workers that takes T spends n T seconds. One agent takes T1 for the same work, so that
+the speed-up is T1 / T, and what is missing to n is ``(n T - T1) / T``: the seconds that the team
+spent on each cause and one agent did not, over T. The parts add up to n (speed-up stacks: Eyerman,
+Du Bois & Eeckhout 2012).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from simulator.engine import Simulation
+from simulator.model.trace import Event, Row, Trace
+from simulator.scenario import Point, Scenario
+
+Array = npt.NDArray[np.float64]
+Span = tuple[float, float]
+
+WORK = "work"
+CAUSES = (
+    "serial work",
+    "imbalance",
+    "stragglers and barriers",
+    "coordination",
+    "duplicates and conflicts",
+    "rework",
+    "failures",
+    "rate limits",
+    "slower calls",
+)
+"""What keeps a speed-up below n. `slower calls`: first attempts that take a team longer than one
+agent, with more to read for one; below 0 where they are quicker."""
+
+_IN_VAIN = frozenset({"duplicate", "blocked", "refused", "lost"})
+_WAITS = {
+    "rate_limit": "rate limits",
+    "queue": "rate limits",
+    "lock": "duplicates and conflicts",
+    "partition": "failures",
+}
+
+
+@dataclass(frozen=True)
+class _Board:
+    """How many tasks are open, and how many hindered, as step functions of time."""
+
+    times: Array
+    open: Array
+    hindered: Array
+
+    def shares(self, spans: Iterable[Span]) -> tuple[float, float, float]:
+        """Return the seconds of the spans with open tasks, with only hindered ones, with none."""
+        found = np.zeros(3)
+        for start, end in spans:
+            first = int(np.searchsorted(self.times, start, side="right")) - 1
+            last = int(np.searchsorted(self.times, end, side="left"))
+            edges = np.clip(self.times[max(first, 0) : last + 1], start, end)
+            edges = np.concatenate([edges, [end]])
+            lengths = np.diff(edges)
+            state = slice(max(first, 0), max(first, 0) + len(lengths))
+            is_open = self.open[state] > 0
+            is_hindered = ~is_open & (self.hindered[state] > 0)
+            found += [
+                lengths[is_open].sum(),
+                lengths[is_hindered].sum(),
+                lengths[~is_open & ~is_hindered].sum(),
+            ]
+        return float(found[0]), float(found[1]), float(found[2])
+
+
+def time_by_cause(rows: Sequence[Row], scenario: Scenario, tasks: int) -> dict[str, float]:
+    """Return the workers' seconds by what they went to, ``work`` and `CAUSES`.
+
+    Waiting is told apart by the board at the time. A worker that waits while tasks are open has
+    them withheld from it: by a coordinator, where there is one, else by having been dealt to
+    somebody else (imbalance). While all that is left is hindered by dependencies, it waits for
+    serial work; while the rest is in progress, for the end (imbalance). After its call of a
+    round, it waits for the slowest (barrier) and then for the staff (coordination).
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The trace of one replication.
+    scenario : Scenario
+    tasks : int
+        Tasks in the workload.
+
+    Returns
+    -------
+    dict of str to float
+        Simulated seconds; they add up to workers times makespan.
+    """
+    workers = scenario.team.worker_count
+    makespan = rows[-1].time_s
+    spent = dict.fromkeys((WORK, *CAUSES), 0.0)
+    busy: list[list[Span]] = [[] for _ in range(workers)]
+    again: set[int] = set()
+    for row in rows:
+        if row.event is Event.OVERHEAD:
+            _book_overhead(row, busy, spent)
+        if row.agent is None or row.agent >= workers:
+            _note_rework(row, again)
+            continue
+        cause = _cause_of(row, again)
+        _note_rework(row, again)
+        if cause:
+            spent[cause] += row.duration_s or 0.0
+        if row.event is Event.DOWN:
+            busy[row.agent].append((row.time_s - (row.duration_s or 0.0), row.time_s))
+    for agent, calls in enumerate(_calls(rows, workers, makespan)):
+        busy[agent] += [(start, end) for start, end, _ in calls.values()]
+    _book_idle_calls(rows, workers, scenario, tasks, spent)
+    _book_gaps(rows, busy, makespan, scenario, tasks, spent)
+    return spent
+
+
+def _note_rework(row: Row, again: set[int]) -> None:
+    """Remember tasks that are to be done again."""
+    redone = (
+        (row.event is Event.ATTEMPT and row.outcome == "failed_test")
+        or (row.event is Event.REVIEW and row.outcome in ("rejected", "false_alarm"))
+        or (row.event is Event.LOST and str(row.outcome).startswith("redo"))
+    )
+    if redone and row.task is not None:
+        again.add(row.task)
+
+
+def _cause_of(row: Row, again: set[int]) -> str:
+    """Return what a row's duration went to, if it is a worker's and tells."""
+    cause = ""
+    if row.event is Event.ATTEMPT:
+        if row.outcome in _IN_VAIN:
+            cause = "duplicates and conflicts"
+        else:
+            cause = "rework" if row.task in again else WORK
+    elif row.event is Event.WAIT:
+        cause = _WAITS.get(str(row.outcome), "failures")
+    elif row.event is Event.COMMIT:
+        cause = "coordination"
+    elif row.event in (Event.REQUEST, Event.DOWN):
+        cause = "failures"
+    elif row.event is Event.CALL_END:
+        by_outcome = {
+            "coordination": "coordination",
+            "review": "coordination",
+            "failed": "failures",
+            "cut_off": "imbalance",
+        }
+        cause = by_outcome.get(str(row.outcome), "")
+    return cause
+
+
+def _book_overhead(row: Row, busy: list[list[Span]], spent: dict[str, float]) -> None:
+    """Book the harness's time between rounds, for those whom nothing else explains it for."""
+    seconds = row.duration_s or 0.0
+    for spans in busy:
+        spans.append((row.time_s - seconds, row.time_s))
+    spent["coordination"] += seconds * len(busy)
+
+
+def _calls(
+    rows: Sequence[Row], workers: int, makespan: float
+) -> list[dict[int, tuple[float, float, str]]]:
+    """Return each worker's calls by number: start, end and outcome, shape (workers,)."""
+    begun: dict[int, tuple[int, float]] = {}
+    found: list[dict[int, tuple[float, float, str]]] = [{} for _ in range(workers)]
+    for row in rows:
+        if row.agent is None or row.agent >= workers or row.call is None:
+            continue
+        if row.event is Event.CALL_START:
+            begun[row.call] = (row.agent, row.time_s)
+        elif row.event is Event.CALL_END:
+            agent, start = begun.pop(row.call)
+            found[agent][row.call] = (start, row.time_s, str(row.outcome))
+    for call, (agent, start) in begun.items():
+        found[agent][call] = (start, makespan, "cut_off")
+    return found
+
+
+def _board(rows: Sequence[Row], tasks: int) -> _Board:
+    """Return how many tasks can be begun and how many cannot yet, over time."""
+    started = {row.call: row.time_s for row in rows if row.event is Event.CALL_START}
+    changes: list[tuple[float, int, int]] = [(0.0, 0, tasks)]
+    ready: dict[int, float] = {}
+    taken: set[int] = set()
+    for row in rows:
+        if row.event is Event.TASK_READY and row.task is not None and row.task not in ready:
+            ready[row.task] = row.time_s
+            changes.append((row.time_s, 1, -1))
+        elif row.event is Event.ATTEMPT and row.task is not None and row.task not in taken:
+            if row.outcome in _IN_VAIN:
+                continue
+            taken.add(row.task)
+            begun_s = started[row.call]
+            if row.task in ready:
+                changes.append((max(begun_s, ready[row.task]), -1, 0))
+            else:  # done ahead of its turn, together with what it depends on
+                ready[row.task] = begun_s
+                changes.append((begun_s, 0, -1))
+    changes.sort()
+    times = np.array([change[0] for change in changes])
+    opened = np.cumsum([change[1] for change in changes])
+    hindered = np.cumsum([change[2] for change in changes])
+    return _Board(times, opened.astype(np.float64), hindered.astype(np.float64))
+
+
+def _book_idle_calls(
+    rows: Sequence[Row],
+    workers: int,
+    scenario: Scenario,
+    tasks: int,
+    spent: dict[str, float],
+) -> None:
+    """Book calls that took no task as the waiting that they are."""
+    board = _board(rows, tasks)
+    served = {
+        row.call: row.duration_s or 0.0
+        for row in rows
+        if row.event is Event.CALL_END and row.outcome == "idle"
+    }
+    for calls in _calls(rows, workers, rows[-1].time_s):
+        for call, (start, end, outcome) in calls.items():
+            if outcome != "idle" or end <= start:
+                continue
+            # Of a call that also waited to be served, the rest is booked as that.
+            share = served[call] / (end - start)
+            open_s, hindered_s, none_s = board.shares([(start, end)])
+            parts = (share * open_s, share * hindered_s, share * none_s)
+            _book_waiting(parts, scenario, spent)
+
+
+def _book_waiting(
+    shares: tuple[float, float, float], scenario: Scenario, spent: dict[str, float]
+) -> None:
+    withheld, hindered, ending = shares
+    led = scenario.staff["coordinator"] > 0
+    spent["coordination" if led else "imbalance"] += withheld
+    spent["serial work"] += hindered
+    spent["imbalance"] += ending
+
+
+def _book_gaps(
+    rows: Sequence[Row],
+    busy: list[list[Span]],
+    makespan: float,
+    scenario: Scenario,
+    tasks: int,
+    spent: dict[str, float],
+) -> None:
+    """Book the time between calls."""
+    board = _board(rows, tasks)
+    rounds = _rounds(rows, len(busy), makespan)
+    between = _gaps([(start, end) for start, _, end in rounds], makespan)
+    for spans in busy:
+        gaps, calls = _Spans(_gaps(spans, makespan)), _Spans(sorted(spans))
+        outside = [span for start, end in between for span in gaps.within(start, end)]
+        _book_waiting(board.shares(outside), scenario, spent)
+        for start, last, end in rounds:
+            spent["coordination"] += _length(gaps.within(last, end))
+            waits = gaps.within(start, last)
+            if calls.within(start, last):
+                spent["stragglers and barriers"] += _length(waits)
+            else:
+                _book_waiting(board.shares(waits), scenario, spent)
+
+
+class _Spans:
+    """Spans in order, of which those within another are found without looking at all."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self._spans = spans
+        self._ends = [end for _, end in spans]
+
+    def within(self, start: float, end: float) -> list[Span]:
+        """Return what lies between two times."""
+        found = []
+        for place in range(bisect_right(self._ends, start), len(self._spans)):
+            a, b = self._spans[place]
+            if a >= end:
+                break
+            found.append((max(a, start), min(b, end)))
+        return [(a, b) for a, b in found if a < b]
+
+
+def _rounds(rows: Sequence[Row], workers: int, makespan: float) -> list[tuple[float, float, float]]:
+    """Return of each round its start, the end of its last worker's call, and its end."""
+    starts = {row.round: row.time_s for row in rows if row.event is Event.ROUND_START}
+    ends = {row.round: row.time_s for row in rows if row.event is Event.ROUND_END}
+    lasts = dict(starts)
+    for row in rows:
+        is_call = row.event is Event.CALL_END and row.agent is not None and row.agent < workers
+        if is_call and row.round in lasts:
+            lasts[row.round] = row.time_s
+    return [(start, lasts[i], ends.get(i, makespan)) for i, start in starts.items()]
+
+
+def _length(spans: Iterable[Span]) -> float:
+    return sum(end - start for start, end in spans)
+
+
+def _gaps(spans: list[Span], makespan: float) -> list[Span]:
+    """Return what no span covers between 0 and the makespan."""
+    gaps, reached = list[Span](), 0.0
+    for start, end in sorted(spans):
+        if start > reached:
+            gaps.append((reached, start))
+        reached = max(reached, end)
+    if reached < makespan:
+        gaps.append((reached, makespan))
+    return gaps
+
+
+def losses(
+    team: Mapping[str, float], alone: Mapping[str, float], workers: int, makespan_s: float
+) -> dict[str, float]:
+    """Return the speed-up and what each cause has taken from it; they add up to `workers`.
+
+    Parameters
+    ----------
+    team, alone : mapping of str to float
+        From `time_by_cause`, of a replication of the team and of one agent.
+    workers : int
+    makespan_s : float
+        Of the team.
+    """
+    found = {"speed-up": sum(alone.values()) / makespan_s}
+    for cause in CAUSES:
+        source = WORK if cause == "slower calls" else cause
+        found[cause] = (team[source] - alone[source]) / makespan_s
+    return found
+
+
+def speedup_stacks(
+    points: Sequence[Point],
+    replications: int = 10,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """Return the speed-up stack of every point that has a baseline.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        Of one study.
+    replications : int
+        Traced replications of each, the same random numbers for team and baseline.
+    progress : callable, optional
+        Told ``(points done, points in all)``.
+
+    Returns
+    -------
+    DataFrame
+        A row a point: ``point, series, name, n`` (workers), ``speed-up`` and each of `CAUSES`:
+        means over replications, in speed-up; they add up to n.
+    """
+    wanted = [point for point in points if point.baseline is not None]
+    alone: dict[int, list[dict[str, float]]] = {}
+    rows = []
+    for done, point in enumerate(wanted):
+        if progress is not None:
+            progress(done, len(wanted))
+        assert point.baseline is not None
+        if point.baseline not in alone:
+            alone[point.baseline] = _stacked(points[point.baseline].scenario, replications)
+        workers = point.scenario.team.worker_count
+        parts = [
+            losses(team, single, workers, sum(team.values()) / workers)
+            for team, single in zip(
+                _stacked(point.scenario, replications), alone[point.baseline], strict=True
+            )
+        ]
+        mean = pd.DataFrame(parts).mean()
+        rows.append(
+            {
+                "point": point.index,
+                "series": point.series,
+                "name": point.name,
+                "n": workers,
+                **mean.to_dict(),
+            }
+        )
+    if progress is not None:
+        progress(len(wanted), len(wanted))
+    return pd.DataFrame(rows)
+
+
+def _stacked(scenario: Scenario, replications: int) -> list[dict[str, float]]:
+    simulation = Simulation(scenario)
+    found = []
+    for replication in range(replications):
+        trace = Trace(replication)
+        tasks = simulation.run(replication, trace).tasks
+        found.append(time_by_cause(trace.rows, scenario, tasks))
+    return found

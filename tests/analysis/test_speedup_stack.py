@@ -1,0 +1,140 @@
+"""The stack adds up, and one cause alone is found under its name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from analysis.speedup_stack import CAUSES, losses, speedup_stacks, time_by_cause
+from simulator.engine import Simulation
+from simulator.model.trace import Trace
+from simulator.scenario import Point, Scenario
+from tests.conftest import agent, exponential, scenario
+from tests.engine.test_every_combination import scenarios
+
+
+def stack(baseline: dict[str, Any] | None = None, **fields: Any) -> dict[str, float]:
+    team = scenario(**fields)
+    alone = scenario(
+        **{
+            **fields,
+            "team__size": 1,
+            "topology": {"kind": "independent", "aggregate": False},
+            **(baseline or {}),
+        }
+    )
+    points = [
+        Point(0, "alone", {}, None, "", alone),
+        Point(1, "team", {}, 0, "", team),
+    ]
+    row = speedup_stacks(points, 4).iloc[0].to_dict()
+    parts = {name: float(row[name]) for name in ("speed-up", *CAUSES)}
+    assert sum(parts.values()) == pytest.approx(row["n"])
+    return parts
+
+
+DEALT = {"kind": "pre_assigned"}
+ASYNC = {"coordination__timing": "asynchronous"}
+
+ONE_CAUSE: dict[str, dict[str, Any]] = {
+    "serial work": {
+        **ASYNC,
+        "workload": {"kind": "parallel_fraction", "tasks": 20, "parallel_fraction": 0.0},
+    },
+    "imbalance": {**ASYNC, "workload__tasks": 5},
+    "stragglers and barriers": {
+        "coordination__protocol": DEALT,
+        "team__agent": agent(latency=exponential(5.0)),
+        "workload__tasks": 400,
+    },
+    "coordination": {
+        **ASYNC,
+        "topology": "centralised",
+        "coordination__protocol": "lead_assign",
+        "team__agent": agent(),
+        "team__coordinator": agent(),
+        "workload__tasks": 200,
+        "baseline": {"coordination__protocol": DEALT},
+    },
+    "duplicates and conflicts": {
+        "coordination__protocol": {"kind": "self_claim", "claims": "at_commit", "choice": "first"},
+        "workload__tasks": 200,
+    },
+    "rework": {
+        **ASYNC,
+        "team__agent": agent(errors={"probability": 0.5, "detection": 1.0}),
+        "workload__tasks": 400,
+        "baseline": {"team__agent": agent()},
+    },
+    "failures": {
+        **ASYNC,
+        "team__agent": agent(faults={"malformed": 0.5}),
+        "resilience": {"retry": {"max_retries": 99, "backoff": {"kind": "none"}}},
+        "workload__tasks": 400,
+        "baseline": {"team__agent": agent(), "resilience": {}},
+    },
+    "rate limits": {
+        **ASYNC,
+        "provider": {"requests_per_minute": 60, "burst_s": 1},
+        "workload__tasks": 100,
+        "baseline": {"provider": {}},
+    },
+    "slower calls": {
+        **ASYNC,
+        "topology": "decentralised",
+        "team__agent": agent(
+            latency={
+                "kind": "tokens",
+                "base_s": 1,
+                "uncached_s_per_1k": 5,
+                "output_s_per_1k": 0,
+            },
+            behaviour={"talk": 1},
+            context={"retention": 0, "system_tokens": 0, "board_tokens_per_task": 0},
+        ),
+        "workload__tasks": 400,
+    },
+}
+
+
+def test_every_cause_has_a_case() -> None:
+    assert set(ONE_CAUSE) == set(CAUSES)
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_one_cause_is_found_under_its_name(cause: str) -> None:
+    case = dict(ONE_CAUSE[cause])
+    parts = stack(case.pop("baseline", None), **{"team__size": 4, **case})
+    lost = {name: value for name, value in parts.items() if name != "speed-up"}
+    assert lost[cause] > 0.25
+    others = sum(abs(value) for name, value in lost.items() if name != cause)
+    assert others < 0.25 * lost[cause], lost
+
+
+def test_work_that_divides_loses_nothing() -> None:
+    parts = stack(team__size=4, **ASYNC, workload__tasks=40)
+    assert parts["speed-up"] == pytest.approx(4)
+
+
+def test_the_parts_of_a_replication_are_paired() -> None:
+    alone = dict.fromkeys(("work", *CAUSES), 0.0) | {"work": 100.0}
+    team = {**alone, "work": 110.0, "imbalance": 10.0}
+    parts = losses(team, alone, 4, 30.0)
+    assert parts["speed-up"] == pytest.approx(100 / 30)
+    assert parts["slower calls"] == pytest.approx(10 / 30)
+    assert sum(parts.values()) == pytest.approx(4)
+
+
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(each=scenarios(fails=True))
+def test_the_time_of_the_workers_adds_up_whatever_happens(each: Scenario) -> None:
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    spent = time_by_cause(trace.rows, each, metrics.tasks)
+    total = each.team.worker_count * metrics.makespan_s
+    assert sum(spent.values()) == pytest.approx(total, rel=1e-6, abs=1e-6)
+    assert min(spent.values()) >= -1e-6
