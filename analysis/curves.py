@@ -105,13 +105,13 @@ def with_series(results: pd.DataFrame, x: str = SIZE) -> pd.DataFrame:
     if results["series"].ne("").any():
         return results.assign(x=values)
     others = [axis for axis in axes if axis != x]
-    parts = [results[axis].map(partial(_name_value, axis)).tolist() for axis in others]
+    parts = [results[axis].map(partial(name_value, axis)).tolist() for axis in others]
     rows = zip(*parts, strict=True) if parts else [()] * len(results)
     series = [", ".join(filter(None, row)) for row in rows]
     return results.assign(x=values, series=series)
 
 
-def _name_value(axis: str, value: object) -> str:
+def name_value(axis: str, value: object) -> str:
     """Return ``parallel fraction 0.5`` for a number, the bare word for a name, nothing for null."""
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""

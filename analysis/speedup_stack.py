@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.curves import SIZE, name_value
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Point, Scenario
+from simulator.scenario.sweep import label
 
 Array = npt.NDArray[np.float64]
 Span = tuple[float, float]
@@ -342,7 +344,7 @@ def speedup_stacks(
     replications: int = 10,
     progress: Callable[[int, int], None] | None = None,
 ) -> pd.DataFrame:
-    """Return the speed-up stack of every point that has a baseline.
+    """Return the speed-up stack of every point that has a single agent to be held against.
 
     Parameters
     ----------
@@ -356,30 +358,32 @@ def speedup_stacks(
     Returns
     -------
     DataFrame
-        A row a point: ``point, series, name, n`` (workers), ``speed-up`` and each of `CAUSES`:
-        means over replications, in speed-up; they add up to n.
+        A row a point, none for the single agents: ``point, series, name, n`` (workers),
+        ``speed-up`` and each of `CAUSES`: means over replications, in speed-up; they add up to n.
     """
-    wanted = [point for point in points if point.baseline is not None]
+    baselines = {point.index: _baseline(point, points) for point in points}
+    wanted = [point for point in points if baselines[point.index] not in (None, point.index)]
     alone: dict[int, list[dict[str, float]]] = {}
     rows = []
     for done, point in enumerate(wanted):
         if progress is not None:
             progress(done, len(wanted))
-        assert point.baseline is not None
-        if point.baseline not in alone:
-            alone[point.baseline] = _stacked(points[point.baseline].scenario, replications)
+        baseline = baselines[point.index]
+        assert baseline is not None
+        if baseline not in alone:
+            alone[baseline] = _stacked(points[baseline].scenario, replications)
         workers = point.scenario.team.worker_count
         parts = [
             losses(team, single, workers, sum(team.values()) / workers)
             for team, single in zip(
-                _stacked(point.scenario, replications), alone[point.baseline], strict=True
+                _stacked(point.scenario, replications), alone[baseline], strict=True
             )
         ]
         mean = pd.DataFrame(parts).mean()
         rows.append(
             {
                 "point": point.index,
-                "series": point.series,
+                "series": point.series or _series(point),
                 "name": point.name,
                 "n": workers,
                 **mean.to_dict(),
@@ -388,6 +392,25 @@ def speedup_stacks(
     if progress is not None:
         progress(len(wanted), len(wanted))
     return pd.DataFrame(rows)
+
+
+def _series(point: Point) -> str:
+    """Return the name of a point's series in a grid: the values of its other fields."""
+    said = (name_value(key, label(value)) for key, value in point.overrides.items() if key != SIZE)
+    return ", ".join(filter(None, said))
+
+
+def _baseline(point: Point, points: Sequence[Point]) -> int | None:
+    """Return what a point is held against: what the scenario names, else its own n = 1."""
+    if point.baseline is not None:
+        return point.baseline
+    others = {key: value for key, value in point.overrides.items() if key != SIZE}
+    for candidate in points:
+        rest = {key: value for key, value in candidate.overrides.items() if key != SIZE}
+        is_alone = candidate.scenario.team.worker_count == 1
+        if is_alone and rest == others and candidate.series == point.series:
+            return candidate.index
+    return None
 
 
 def _stacked(scenario: Scenario, replications: int) -> list[dict[str, float]]:

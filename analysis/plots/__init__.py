@@ -6,6 +6,7 @@ from analysis.plots.scaling import (
     plot_speedup,
     scaling_figure,
 )
+from analysis.plots.stack import plot_stack, stack_figure
 from analysis.plots.style import paper_style, save
 from analysis.plots.sweep import plot_against, plot_rows, sweep_figure
 
@@ -16,7 +17,9 @@ __all__ = [
     "plot_rows",
     "plot_scaling",
     "plot_speedup",
+    "plot_stack",
     "save",
     "scaling_figure",
+    "stack_figure",
     "sweep_figure",
 ]

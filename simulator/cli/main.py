@@ -131,6 +131,22 @@ def chaos(
     reports.chaos(load_study(scenario, settings or []).base, replications, out, workers)
 
 
+@app.command()
+def stack(
+    scenario: ScenarioFile,
+    out: Annotated[Path, typer.Option(help="Directory for speedup_stack.png, .svg and .csv.")],
+    settings: Settings = None,
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=1, help="Traced runs of each point.")
+    ] = 20,
+) -> None:
+    """Say where the speed-up went: what each cause has taken from it, at every team size."""
+    from simulator.cli import reports
+    from simulator.scenario import load_study
+
+    reports.stack(load_study(scenario, settings or []), replications, out)
+
+
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 

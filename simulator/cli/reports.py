@@ -24,6 +24,7 @@ from rich.table import Table
 
 from analysis.chaos import chaos as run_chaos
 from analysis.curves import check_figure
+from analysis.speedup_stack import CAUSES, speedup_stacks
 from analysis.statistics import summary
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
@@ -120,6 +121,28 @@ def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
         )
         before = row["fault"]
     return shown
+
+
+def stack(study: Study, replications: int, out: Path) -> None:
+    """Compute the speed-up stacks of a sweep, draw and print them."""
+    from analysis.plots import save, stack_figure
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TeamsimError(f"{out} cannot be made: {error.strerror}") from None
+    with progress_bar("points") as progress:
+        stacks = speedup_stacks(study.points, replications, progress)
+    if stacks.empty:
+        raise TeamsimError(
+            "there is no single agent to hold a team against: sweep team.size from 1 on, or name "
+            "a 'baseline'"
+        )
+    stacks.to_csv(out / "speedup_stack.csv", index=False)
+    columns = ["name", "n", "speed-up", *(name for name in CAUSES if stacks[name].abs().max() > 0)]
+    console.print(frame_table(stacks[columns].round(3), columns))
+    for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
+        typer.echo(str(path))
 
 
 def sweep(study: Study, out: Path, workers: int) -> None:
