@@ -147,6 +147,37 @@ def stack(
     reports.stack(load_study(scenario, settings or []), replications, out)
 
 
+@app.command()
+def advise(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    sizes: Annotated[str, typer.Option(help="Team sizes to try.")] = "2,3,4,6,8,12,16",
+    usd_per_hour: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="What an hour is worth: makes cost plus time least."),
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(min=0.0, help="Most that a run may cost in the mean.")
+    ] = None,
+    min_quality: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of tasks that must be right.")
+    ] = None,
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=10, help="Most runs of each candidate.")
+    ] = 400,
+    out: Annotated[Path | None, typer.Option(help="Write the table (CSV).")] = None,
+    workers: Workers = 0,
+) -> None:
+    """Say whether a team is worth it here, how many agents, in which structure, how surely."""
+    from analysis.advice import Wish
+    from simulator.cli import reports
+    from simulator.scenario import load_study
+
+    wish = Wish(usd_per_hour, budget_usd, min_quality)
+    base = load_study(scenario, settings or []).base
+    reports.advise(base, wish, _sizes(sizes), replications, out, workers)
+
+
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from analysis.advice import Wish, in_words, thresholds
+from analysis.advice import advise as give_advice
 from analysis.chaos import chaos as run_chaos
 from analysis.curves import check_figure
 from analysis.speedup_stack import CAUSES, speedup_stacks
@@ -143,6 +146,38 @@ def stack(study: Study, replications: int, out: Path) -> None:
     console.print(frame_table(stacks[columns].round(3), columns))
     for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
         typer.echo(str(path))
+
+
+def advise(
+    scenario: Scenario,
+    wish: Wish,
+    sizes: Sequence[int],
+    replications: int,
+    out: Path | None,
+    workers: int,
+) -> None:
+    """Compare one agent with teams, and print what to do and how sure that is."""
+    if out is not None:
+        check_writable(out)
+    workers = workers or default_workers()
+    with progress_bar("replications") as progress:
+        advice = give_advice(
+            scenario, wish, sizes, replications, workers=workers, progress=progress
+        )
+        if advice.verdict in ("team", "alone"):
+            nearest = thresholds(scenario, advice, wish, workers=workers, progress=progress)
+            advice = dataclasses.replace(advice, thresholds=nearest)
+    for line in in_words(advice, wish):
+        typer.echo(line)
+    order = ["fulfils", "may_be_best", "objective"]
+    shown = [column for column in order if column in advice.table]
+    table = advice.table.sort_values(shown, ascending=[each == "objective" for each in shown])
+    columns = ["system", "makespan_s", "cost_usd", "quality", "success", "fulfils"]
+    columns += [name for name in ("behind", "p_best") if name in table]
+    console.print(frame_table(table[columns].head(12), columns))
+    if out is not None:
+        table.to_csv(out, index=False)
+        typer.echo(f"{len(table)} rows in {out}")
 
 
 def sweep(study: Study, out: Path, workers: int) -> None:
