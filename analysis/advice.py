@@ -146,15 +146,16 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
         "coordination.protocol": scenario.coordination.protocol.model_dump(),
     }
     found = {ALONE: _changed(scenario, {**_ALONE, "team.size": 1})}
-    seen: list[Scenario] = []
+    seen: set[str] = set()
     for name, changes in {**_STRUCTURES, "as it is": own}.items():
         for n in sizes:
             try:
                 team = _changed(scenario, {**changes, "team.size": n})
             except ValidationError:
                 continue
-            if n > 1 and team not in seen:
-                seen.append(team)
+            said = team.model_dump_json()
+            if n > 1 and said not in seen:
+                seen.add(said)
                 found[f"{n}, {name}"] = team
     return found
 
@@ -461,11 +462,12 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
         shown = "; ".join(advice.as_good[:4])
         more = f" and {len(advice.as_good) - 4} more" if len(advice.as_good) > 4 else ""
         lines.append(
-            f"That it is the best of all has a probability of {advice.p_best:.0%} only"
+            f"That it is the best of those tried has a probability of {advice.p_best:.0%} only"
             + (f": as good, as far as one can tell, are {shown}{more}." if shown else ".")
         )
     elif advice.verdict == "team":
-        lines.append(f"It is the best of those tried with a probability of {advice.p_best:.0%}.")
+        sure = "more than 99%" if advice.p_best > 0.99 else f"{advice.p_best:.0%}"
+        lines.append(f"It is the best of those tried with a probability of {sure}.")
     if advice.break_even is not None and np.isfinite(advice.break_even.estimate):
         price = advice.break_even
         lines.append(
@@ -480,6 +482,7 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
         )
     elif advice.verdict in ("team", "alone"):
         lines.append(
-            "No single parameter that was varied changes the answer within a factor of eight."
+            "None of the parameters that were varied, one at a time and up to eight times, changes "
+            "the answer."
         )
     return lines

@@ -1,5 +1,6 @@
 """Plots: data in, axes out; uncertainty is always drawn."""
 
+from analysis.plots.gantt import gantt_figure, plot_gantt
 from analysis.plots.scaling import (
     plot_power_law,
     plot_scaling,
@@ -11,8 +12,10 @@ from analysis.plots.style import paper_style, save
 from analysis.plots.sweep import plot_against, plot_rows, sweep_figure
 
 __all__ = [
+    "gantt_figure",
     "paper_style",
     "plot_against",
+    "plot_gantt",
     "plot_power_law",
     "plot_rows",
     "plot_scaling",

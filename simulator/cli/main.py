@@ -148,6 +148,21 @@ def stack(
 
 
 @app.command()
+def timeline(
+    scenario: ScenarioFile,
+    out: Annotated[Path, typer.Option(help="Directory for the picture and the two exports.")],
+    settings: Settings = None,
+    replication: Annotated[int, typer.Option(min=0, help="Which replication.")] = 0,
+    messages: Annotated[bool, typer.Option("--messages", help="Mark messages too.")] = False,
+) -> None:
+    """Draw what every agent did when, and write it for Perfetto and as OpenTelemetry spans."""
+    from simulator.cli import reports
+    from simulator.scenario import load_study
+
+    reports.timeline(load_study(scenario, settings or []).base, replication, messages, out)
+
+
+@app.command()
 def advise(
     scenario: ScenarioFile,
     settings: Settings = None,

@@ -130,10 +130,7 @@ def stack(study: Study, replications: int, out: Path) -> None:
     """Compute the speed-up stacks of a sweep, draw and print them."""
     from analysis.plots import save, stack_figure
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TeamsimError(f"{out} cannot be made: {error.strerror}") from None
+    make_directory(out)
     with progress_bar("points") as progress:
         stacks = speedup_stacks(study.points, replications, progress)
     if stacks.empty:
@@ -146,6 +143,23 @@ def stack(study: Study, replications: int, out: Path) -> None:
     console.print(frame_table(stacks[columns].round(3), columns))
     for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
         typer.echo(str(path))
+
+
+def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:
+    """Run one replication; draw and export what every agent did when."""
+    from analysis.plots import gantt_figure, save
+    from analysis.timeline import write_chrome_trace, write_otlp
+
+    make_directory(out)
+    trace = Trace(replication)
+    metrics = Simulation(scenario).run(replication, trace)
+    title = f"{scenario.name}, replication {replication}: {metrics.outcome}"
+    for path in save(gantt_figure(trace.rows, scenario, messages, title), out / "timeline"):
+        typer.echo(str(path))
+    write_chrome_trace(out / "perfetto.json", trace.rows, scenario)
+    typer.echo(f"{out / 'perfetto.json'} (open it at ui.perfetto.dev or chrome://tracing)")
+    write_otlp(out / "otlp.jsonl", trace.rows, scenario, replication)
+    typer.echo(str(out / "otlp.jsonl"))
 
 
 def advise(
@@ -226,6 +240,20 @@ def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
 
         yield advance
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory for results, if it is not there.
+
+    Raises
+    ------
+    TeamsimError
+        If it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TeamsimError(f"{path} cannot be made: {error.strerror}") from None
 
 
 def check_writable(path: Path) -> None:

@@ -1,0 +1,115 @@
+"""A Gantt picture of one replication: agents as rows, time to the right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis.plots.style import REFERENCE, new_axes, paper_style
+from analysis.timeline import KINDS, Instant, Span, agent_names, instants_of, spans_of
+from simulator.model.trace import Event, Row
+from simulator.scenario import Scenario
+
+_COLOURS = {
+    "work": "#0072B2",
+    "rework": "#56B4E9",
+    "in vain": "#D55E00",
+    "idle": "#DDDDDD",
+    "coordination": "#CC79A7",
+    "review": "#009E73",
+    "workspace": "#E69F00",
+    "failed": "#882255",
+    "held up": "#F0E442",
+    "down": "#222222",
+}
+
+_HATCHES = {"rework": "//", "in vain": "xx", "failed": "xx"}
+"""For those who do not tell the colours, and in print."""
+
+
+def plot_gantt(
+    spans: Sequence[Span],
+    names: Sequence[str],
+    instants: Sequence[Instant] = (),
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw what every agent did when.
+
+    Parameters
+    ----------
+    spans : sequence of Span
+        From `analysis.timeline.spans_of`.
+    names : sequence of str
+        Of the agents, the first on top.
+    instants : sequence of Instant
+        Drawn as marks: messages as ticks, faults as triangles, the others as diamonds.
+    ax : Axes, optional
+        Where to draw; a new figure when absent.
+
+    Returns
+    -------
+    Axes
+    """
+    ax = new_axes(ax)
+    for kind in KINDS:
+        mine = [span for span in spans if span.kind == kind]
+        for agent in {span.agent for span in mine}:
+            bars = [(s.start_s, s.end_s - s.start_s) for s in mine if s.agent == agent]
+            ax.broken_barh(
+                bars,
+                (agent - 0.38, 0.76),
+                facecolors=_COLOURS[kind],
+                edgecolor="white",
+                linewidth=0.4,
+                hatch=_HATCHES.get(kind),
+            )
+    marks = {"message": "|", "fault": "v"}
+    for instant in instants:
+        place = instant.agent if instant.agent is not None else -0.9
+        mark = marks.get(instant.kind, "D")
+        ax.plot(instant.time_s, place - 0.45, mark, color="#222222", markersize=4, clip_on=False)
+    ax.set_yticks(range(len(names)), names)
+    ax.set(ylim=(len(names) - 0.4, -1.1), xlabel="simulated s")
+    ax.set_xlim(left=0.0)
+    ax.grid(visible=True, axis="x")
+    ax.grid(visible=False, axis="y")
+    ax.set_axisbelow(True)
+    return ax
+
+
+def gantt_figure(
+    rows: Sequence[Row], scenario: Scenario, messages: bool = False, title: str = ""
+) -> Figure:
+    """Return the Gantt picture of a replication, with the rounds as lines.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Its trace.
+    scenario : Scenario
+    messages : bool
+        Whether to mark messages.
+    title : str
+    """
+    spans, names = spans_of(rows), agent_names(scenario)
+    shown = [each for each in instants_of(rows) if messages or each.kind != "message"]
+    with paper_style():
+        figure = Figure(figsize=(10.0, 1.4 + 0.32 * len(names)), layout="constrained")
+        ax = plot_gantt(spans, names, shown, figure.add_subplot())
+        starts = [row.time_s for row in rows if row.event is Event.ROUND_START]
+        for start_s in starts if len(starts) <= 60 else ():
+            ax.axvline(start_s, color=REFERENCE, linewidth=0.5, zorder=0)
+        ax.set_xlim(0.0, rows[-1].time_s)
+        there = [kind for kind in KINDS if any(span.kind == kind for span in spans)]
+        patches = [
+            Patch(facecolor=_COLOURS[k], edgecolor="white", hatch=_HATCHES.get(k), label=k)
+            for k in there
+        ]
+        waits = Patch(facecolor="white", edgecolor="#999999", label="waiting")
+        figure.legend(handles=[*patches, waits], loc="outside lower center", ncols=6)
+        if title:
+            ax.set_title(title)
+    return figure

@@ -1,0 +1,332 @@
+"""The course of one replication as spans of time, and as files that trace viewers open."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from simulator.model.agent import COORDINATOR, VERIFIER, WORKER
+from simulator.model.trace import Event, Row
+from simulator.scenario import Scenario
+
+KINDS = (
+    "work",
+    "rework",
+    "in vain",
+    "idle",
+    "coordination",
+    "review",
+    "workspace",
+    "failed",
+    "held up",
+    "down",
+)
+"""What an agent's time went to: attempts, attempts at what had failed before, attempts that came
+to nothing, calls that took no task, coordination, reviews, reading and committing, requests and
+calls that failed, waits inside a call, out of order. Between them it waits."""
+
+_EPOCH_S = 1_767_225_600
+"""2026-01-01 00:00 UTC: simulated time has no date, and exports that differ by the clock are no
+good to compare."""
+
+_IN_VAIN = frozenset({"duplicate", "blocked", "refused", "lost"})
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of an agent's time.
+
+    Attributes
+    ----------
+    agent : int
+    start_s, end_s : float
+        Simulated seconds.
+    kind : str
+        One of `KINDS`.
+    call : int or None
+    tasks : tuple of int
+        What was attempted.
+    """
+
+    agent: int
+    start_s: float
+    end_s: float
+    kind: str
+    call: int | None = None
+    tasks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Instant:
+    """Something that happened at one time: a message, a fault, a detection, a failover."""
+
+    time_s: float
+    agent: int | None
+    kind: str
+    what: str
+
+
+def agent_names(scenario: Scenario) -> list[str]:
+    """Return what each agent is called: worker 0, ..., coordinator 0, verifier 0."""
+    staff = scenario.staff
+    counts = {
+        WORKER: scenario.team.worker_count,
+        COORDINATOR: staff["coordinator"],
+        VERIFIER: staff["verifier"],
+    }
+    said = {WORKER: "worker", COORDINATOR: "coordinator", VERIFIER: "verifier"}
+    return [f"{said[role]} {i}" for role, count in counts.items() for i in range(count)]
+
+
+def spans_of(rows: Sequence[Row]) -> list[Span]:
+    """Return what every agent did when, in the order of agents and time.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The trace of one replication.
+
+    Returns
+    -------
+    list of Span
+        Those of an agent do not overlap.
+    """
+    found: list[Span] = []
+    begun: dict[int, Row] = {}
+    inside: dict[int, list[Span]] = {}
+    attempts: dict[int, list[Row]] = {}
+    failed: set[int] = set()
+    again: dict[int, bool] = {}
+    for row in rows:
+        if row.event is Event.DOWN and row.agent is not None:
+            start_s = row.time_s - (row.duration_s or 0.0)
+            found.append(Span(row.agent, start_s, row.time_s, "down"))
+        if row.call is None or row.agent is None:
+            continue
+        if row.event is Event.CALL_START:
+            begun[row.call] = row
+        elif row.event in (Event.WAIT, Event.COMMIT, Event.REQUEST) and row.duration_s:
+            kinds = {Event.WAIT: "held up", Event.COMMIT: "workspace", Event.REQUEST: "failed"}
+            start_s = row.time_s - row.duration_s
+            span = Span(row.agent, start_s, row.time_s, kinds[row.event], row.call)
+            inside.setdefault(row.call, []).append(span)
+        elif row.event is Event.ATTEMPT and row.task is not None:
+            attempts.setdefault(row.call, []).append(row)
+            again[row.call] = again.get(row.call, False) or row.task in failed
+            if row.outcome == "failed_test":
+                failed.add(row.task)
+        elif row.event is Event.CALL_END:
+            start = begun.pop(row.call)
+            tried = attempts.pop(row.call, [])
+            kind = _kind(str(row.outcome), tried, again.get(row.call, False))
+            tasks = tuple(each.task for each in tried if each.task is not None)
+            whole = Span(row.agent, start.time_s, row.time_s, kind, row.call, tasks)
+            found += _cut(whole, inside.pop(row.call, []))
+    return sorted(found, key=lambda span: (span.agent, span.start_s, span.end_s))
+
+
+def _kind(outcome: str, attempts: Sequence[Row], is_rework: bool) -> str:
+    if outcome != "work":
+        return {
+            "idle": "idle",
+            "coordination": "coordination",
+            "review": "review",
+            "failed": "failed",
+        }.get(outcome, "in vain")
+    if all(row.outcome in _IN_VAIN for row in attempts):
+        return "in vain"
+    return "rework" if is_rework else "work"
+
+
+def _cut(whole: Span, parts: Sequence[Span]) -> Iterator[Span]:
+    """Yield a call's parts, and what is between them as the call itself."""
+    reached = whole.start_s
+    for part in sorted(parts, key=lambda each: each.start_s):
+        start_s = max(part.start_s, reached)
+        if start_s > reached:
+            yield replace(whole, start_s=reached, end_s=start_s)
+        if part.end_s > start_s:
+            yield replace(part, start_s=start_s)
+        reached = max(reached, part.end_s)
+    if whole.end_s > reached:
+        yield replace(whole, start_s=reached)
+
+
+def instants_of(rows: Sequence[Row]) -> list[Instant]:
+    """Return what happened at single times: messages, faults, detections, failovers, breakers."""
+    found = []
+    for row in rows:
+        if row.event is Event.MESSAGE:
+            said = f"to {row.peer} agents, {row.output_tokens} tokens"
+            found.append(Instant(row.time_s, row.agent, "message", said))
+        elif row.event in (Event.FAULT, Event.DETECTED, Event.BREAKER, Event.PARTITION):
+            said = f"{row.event}: {row.outcome}"
+            found.append(Instant(row.time_s, row.agent, str(row.event), said))
+        elif row.event is Event.LEADS:
+            found.append(Instant(row.time_s, row.agent, "leads", f"worker {row.peer} leads"))
+    return found
+
+
+def chrome_trace(rows: Sequence[Row], scenario: Scenario) -> dict[str, Any]:
+    """Return a replication in the Trace Event Format, for Perfetto and chrome://tracing.
+
+    Complete events (``X``) for spans, instant events (``i``), and the agents' names as metadata
+    (``M``); times in microseconds, a simulated second being a second.
+    """
+    names = agent_names(scenario)
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "name": "process_name", "pid": 1, "tid": 0, "args": {"name": scenario.name}}
+    ]
+    for i, name in enumerate(names):
+        meta = {"ph": "M", "pid": 1, "tid": i}
+        events.append({**meta, "name": "thread_name", "args": {"name": name}})
+        events.append({**meta, "name": "thread_sort_index", "args": {"sort_index": i}})
+    for span in spans_of(rows):
+        tasks = ", ".join(map(str, span.tasks))
+        events.append(
+            {
+                "ph": "X",
+                "name": f"{span.kind} {tasks}".strip(),
+                "cat": span.kind,
+                "pid": 1,
+                "tid": span.agent,
+                "ts": 1e6 * span.start_s,
+                "dur": 1e6 * (span.end_s - span.start_s),
+                "args": {"call": span.call, "tasks": list(span.tasks)},
+            }
+        )
+    for instant in instants_of(rows):
+        events.append(
+            {
+                "ph": "i",
+                "name": instant.what,
+                "cat": instant.kind,
+                "pid": 1,
+                "tid": instant.agent if instant.agent is not None else 0,
+                "ts": 1e6 * instant.time_s,
+                "s": "t" if instant.agent is not None else "g",
+            }
+        )
+    return {"traceEvents": events, "displayTimeUnit": "ms"}
+
+
+def otlp_trace(
+    rows: Sequence[Row], scenario: Scenario, replication: int, start_unix_s: int = _EPOCH_S
+) -> trace_pb2.TracesData:
+    """Return a replication as OpenTelemetry spans, by the GenAI semantic conventions.
+
+    One ``invoke_agent`` span for each agent, and below it a ``chat`` span for each call that
+    ended, with its tokens.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The trace.
+    scenario : Scenario
+    replication : int
+        Its number, part of the trace's id.
+    start_unix_s : int
+        Unix time of simulated second 0 (not 0 itself, which JSON leaves out).
+    """
+    names = agent_names(scenario)
+    trace_id = _id(16, scenario.name, str(scenario.seed), str(replication))
+    data = trace_pb2.TracesData()
+    resource = data.resource_spans.add()
+    _attributes(resource.resource.attributes, {"service.name": "llm-teamsim"})
+    scope = resource.scope_spans.add()
+    scope.scope.name = "teamsim"
+    end_s = rows[-1].time_s
+    owners = []
+    for i, name in enumerate(names):
+        span = scope.spans.add()
+        span.trace_id, span.span_id = trace_id, _id(8, "agent", str(i))
+        owners.append(span.span_id)
+        span.name, span.kind = f"invoke_agent {name}", trace_pb2.Span.SPAN_KIND_INTERNAL
+        span.start_time_unix_nano = _nanoseconds(start_unix_s, 0.0)
+        span.end_time_unix_nano = _nanoseconds(start_unix_s, end_s)
+        said = {
+            "gen_ai.operation.name": "invoke_agent",
+            "gen_ai.agent.id": str(i),
+            "gen_ai.agent.name": name,
+            "gen_ai.conversation.id": f"{scenario.name}-{replication}",
+        }
+        _attributes(span.attributes, said)
+    begun = {row.call: row.time_s for row in rows if row.event is Event.CALL_START}
+    for row in rows:
+        if row.event is not Event.CALL_END or row.agent is None:
+            continue
+        span = scope.spans.add()
+        span.trace_id, span.span_id = trace_id, _id(8, "call", str(row.call))
+        span.parent_span_id = owners[row.agent]
+        span.name, span.kind = "chat simulated", trace_pb2.Span.SPAN_KIND_CLIENT
+        span.start_time_unix_nano = _nanoseconds(start_unix_s, begun[row.call])
+        span.end_time_unix_nano = _nanoseconds(start_unix_s, row.time_s)
+        _attributes(
+            span.attributes,
+            {
+                "gen_ai.operation.name": "chat",
+                "gen_ai.provider.name": "teamsim",
+                "gen_ai.request.model": "simulated",
+                "gen_ai.response.id": f"call-{row.call}",
+                "gen_ai.usage.input_tokens": row.input_tokens or 0,
+                "gen_ai.usage.cache_read.input_tokens": row.cached_tokens or 0,
+                "gen_ai.usage.output_tokens": row.output_tokens or 0,
+                "teamsim.outcome": str(row.outcome),
+            },
+        )
+        if row.outcome in ("failed", "cut_off"):
+            span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
+            span.status.message = str(row.outcome)
+    return data
+
+
+def _id(size: int, *parts: str) -> bytes:
+    return hashlib.sha256("/".join(parts).encode()).digest()[:size]
+
+
+def _nanoseconds(start_unix_s: int, seconds: float) -> int:
+    return 10**9 * start_unix_s + round(1e9 * seconds)  # their sum would lose a float's digits
+
+
+def _attributes(target: Any, values: Mapping[str, str | int]) -> None:
+    for key, value in values.items():
+        item = target.add()
+        item.key = key
+        if isinstance(value, str):
+            item.value.string_value = value
+        else:
+            item.value.int_value = value
+
+
+def write_chrome_trace(path: Path, rows: Sequence[Row], scenario: Scenario) -> None:
+    """Write a replication for Perfetto (ui.perfetto.dev) and chrome://tracing."""
+    path.write_text(json.dumps(chrome_trace(rows, scenario)), encoding="utf-8")
+
+
+def write_otlp(path: Path, rows: Sequence[Row], scenario: Scenario, replication: int) -> None:
+    """Write a replication as one line of OTLP JSON, as collectors read it.
+
+    Ids are hexadecimal, as the OTLP specification wants them in JSON, not base64.
+    """
+    data = json_format.MessageToDict(otlp_trace(rows, scenario, replication))
+    for span in data["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        _hexadecimal(span)
+    path.write_text(json.dumps(data) + "\n", encoding="utf-8")
+
+
+def _hexadecimal(span: dict[str, Any]) -> None:
+    for key in ("traceId", "spanId", "parentSpanId"):
+        if key in span:
+            span[key] = base64.b64decode(span[key]).hex()
+    # Enumerations are numbers in OTLP JSON.
+    span["kind"] = trace_pb2.Span.SpanKind.Value(span["kind"])
+    if "code" in span.get("status", {}):
+        span["status"]["code"] = trace_pb2.Status.StatusCode.Value(span["status"]["code"])

@@ -1,0 +1,140 @@
+"""Timelines cover the agents' time, and the exports are what viewers and collectors read."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.protobuf import json_format
+from hypothesis import HealthCheck, given, settings
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from analysis.plots import gantt_figure
+from analysis.timeline import (
+    KINDS,
+    agent_names,
+    chrome_trace,
+    instants_of,
+    otlp_trace,
+    spans_of,
+    write_chrome_trace,
+    write_otlp,
+)
+from analysis.traces.reading import read_traces
+from simulator.engine import Simulation
+from simulator.model.metrics import Metrics
+from simulator.model.trace import Event, Row, Trace
+from simulator.scenario import Scenario
+from tests.conftest import agent, exponential, scenario
+from tests.engine.test_every_combination import scenarios
+
+TEAM: dict[str, Any] = {
+    "team": {"size": 3, "agent": agent(latency=exponential(5.0), behaviour={"talk": 1})},
+    "topology": "centralised",
+    "coordination": {"protocol": "lead_assign", "timing": "asynchronous"},
+    "workload__tasks": 12,
+}
+
+
+def ran(each: Scenario) -> tuple[list[Row], Metrics]:
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    return trace.rows, metrics
+
+
+@settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+@given(each=scenarios(fails=True))
+def test_spans_do_not_overlap_and_cover_what_the_metrics_say(each: Scenario) -> None:
+    rows, metrics = ran(each)
+    spans = spans_of(rows)
+    assert {span.kind for span in spans} <= set(KINDS)
+    for first, second in pairwise(spans):
+        if first.agent == second.agent:
+            assert second.start_s >= first.end_s - 1e-9
+    lasted = {kind: sum(s.end_s - s.start_s for s in spans if s.kind == kind) for kind in KINDS}
+    assert lasted["down"] == pytest.approx(metrics.down_s, abs=1e-6)
+    busy = sum(lasted.values()) - lasted["down"] - lasted["held up"] - lasted["failed"]
+    served = metrics.utilisation * metrics.agents * metrics.makespan_s
+    committed = lasted["workspace"]
+    assert busy <= served + committed + 1e-6
+    assert len(agent_names(each)) == metrics.agents
+
+
+def test_the_chrome_trace_is_in_the_event_format(tmp_path: Path) -> None:
+    """The fields that the Trace Event Format wants of each phase."""
+    each = scenario(**TEAM, faults=[{"at_s": 5, "kind": "crash", "agent": 0, "for_s": 10}])
+    rows, _ = ran(each)
+    path = tmp_path / "perfetto.json"
+    write_chrome_trace(path, rows, each)
+    events = json.loads(path.read_text())["traceEvents"]
+    wanted = {
+        "M": {"name", "pid", "tid", "args"},
+        "X": {"name", "cat", "pid", "tid", "ts", "dur", "args"},
+        "i": {"name", "cat", "pid", "tid", "ts", "s"},
+    }
+    assert {event["ph"] for event in events} == set(wanted)
+    for event in events:
+        assert set(event) - {"ph"} == wanted[event["ph"]]
+        assert event.get("dur", 0) >= 0
+        assert event.get("s", "t") in {"t", "p", "g"}
+    named = [e["args"]["name"] for e in events if e["name"] == "thread_name"]
+    assert named == ["worker 0", "worker 1", "worker 2", "coordinator 0"]
+    complete = [event for event in events if event["ph"] == "X"]
+    assert len(complete) == len(spans_of(rows))
+    assert len(events) == len(complete) + 1 + 2 * 4 + len(instants_of(rows))
+    assert chrome_trace(rows, each)["traceEvents"] == events
+
+
+def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: Path) -> None:
+    each = scenario(**TEAM)
+    rows, metrics = ran(each)
+    data = otlp_trace(rows, each, 0)
+    again = trace_pb2.TracesData.FromString(data.SerializeToString())
+    spans = again.resource_spans[0].scope_spans[0].spans
+    ended = [row for row in rows if row.event is Event.CALL_END]
+    assert metrics.calls <= len(ended) <= metrics.calls + 4  # with those cut off at the end
+    assert len(spans) == 4 + len(ended)
+    assert all(len(s.trace_id) == 16 and len(s.span_id) == 8 for s in spans)
+    assert len({s.span_id for s in spans}) == len(spans)
+    path = tmp_path / "otlp.jsonl"
+    write_otlp(path, rows, each, 0)
+    said = json.loads(path.read_text())
+    first = said["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    assert len(first["traceId"]) == 32  # hexadecimal, as OTLP wants it in JSON
+    assert isinstance(first["kind"], int)
+    json_format.ParseDict(json_format.MessageToDict(data), trace_pb2.TracesData())
+    traces = read_traces([path])
+    calls = traces.calls[traces.calls["operation_name"] == "chat"]
+    assert not traces.skipped
+    assert len(calls) == len(ended)
+    assert set(calls["agent_name"]) == set(agent_names(each))
+    assert calls["input_tokens"].sum() == sum(row.input_tokens or 0 for row in ended)
+    assert calls["output_tokens"].sum() == sum(row.output_tokens or 0 for row in ended)
+    lasted = float((calls["end_ns"] - calls["start_ns"]).sum()) / 1e9
+    assert lasted == pytest.approx(sum(row.duration_s or 0.0 for row in ended), rel=1e-9)
+
+
+def test_the_same_replication_has_the_same_ids() -> None:
+    each = scenario(**TEAM)
+    rows, _ = ran(each)
+    assert otlp_trace(rows, each, 0) == otlp_trace(rows, each, 0)
+    ids = {
+        otlp_trace(rows, each, r).resource_spans[0].scope_spans[0].spans[0].trace_id for r in (0, 1)
+    }
+    assert len(ids) == 2
+
+
+def test_the_gantt_picture_has_a_row_an_agent() -> None:
+    each = scenario(**TEAM, faults=[{"at_s": 5, "kind": "crash", "agent": 0, "for_s": 10}])
+    rows, metrics = ran(each)
+    figure = gantt_figure(rows, each, messages=True, title="one")
+    ax = figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == agent_names(each)
+    assert ax.get_xlim() == (0.0, pytest.approx(metrics.makespan_s))
+    named = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert {"work", "coordination", "down", "waiting"} <= named
