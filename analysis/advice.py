@@ -18,6 +18,7 @@ from analysis.statistics import Interval
 from simulator.errors import TeamsimError
 from simulator.experiment import run_points
 from simulator.scenario import Point, Scenario
+from simulator.scenario.changes import with_changes
 
 ALONE = "one agent"
 
@@ -145,12 +146,12 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
         "topology": scenario.topology.model_dump(),
         "coordination.protocol": scenario.coordination.protocol.model_dump(),
     }
-    found = {ALONE: _changed(scenario, {**_ALONE, "team.size": 1})}
+    found = {ALONE: with_changes(scenario, {**_ALONE, "team.size": 1})}
     seen: set[str] = set()
     for name, changes in {**_STRUCTURES, "as it is": own}.items():
         for n in sizes:
             try:
-                team = _changed(scenario, {**changes, "team.size": n})
+                team = with_changes(scenario, {**changes, "team.size": n})
             except ValidationError:
                 continue
             said = team.model_dump_json()
@@ -158,18 +159,6 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
                 seen.add(said)
                 found[f"{n}, {name}"] = team
     return found
-
-
-def _changed(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
-    data = scenario.model_dump()
-    for path, value in changes.items():
-        *parents, last = path.split(".")
-        node = data
-        for parent in parents:
-            node = node[parent]
-        node[last] = value
-    # Staff goes with the structure: a script that hits it, or its reviews, may have to stay behind.
-    return Scenario.model_validate(data)
 
 
 def advise(
@@ -397,7 +386,7 @@ def thresholds(
             value = now * factor
             for name, system in pair.items():
                 try:
-                    changed = _changed(system, {path: _like(now, value)})
+                    changed = with_changes(system, {path: _like(now, value)})
                 except ValidationError:
                     continue
                 variants[f"{path}|{factor}|{name}"] = changed

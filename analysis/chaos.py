@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from analysis.statistics import mean_interval
 from simulator.experiment import run_points
 from simulator.scenario import Point, Scenario
+from simulator.scenario.changes import with_changes
 from simulator.scenario.resilience import Resilience
 
 NO_FAULT, ALL, NONE = "nothing", "all patterns", "no pattern"
@@ -110,21 +111,13 @@ def changed(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     pydantic.ValidationError
         If the scenario cannot be changed so.
     """
-    data = scenario.model_dump()
+    team, spread = scenario.team, dict[str, Any]()
+    everybody = [f"team.groups.{name}.agent" for name in team.groups or {}] or ["team.agent"]
     for path, value in changes.items():
-        *parents, last = path.split(".")
-        nodes = [data]
-        if parents[:1] == ["agents"]:
-            team = data["team"]
-            groups = [group["agent"] for group in (team["groups"] or {}).values()]
-            nodes = [each for each in (team["agent"], *groups) if each is not None]
-            parents = parents[1:]
-        for node in nodes:
-            inner = node
-            for parent in parents:
-                inner = inner[parent]
-            inner[last] = value
-    return Scenario.model_validate(data)
+        first, _, rest = path.partition(".")
+        places = [f"{agent}.{rest}" for agent in everybody] if first == "agents" else [path]
+        spread |= dict.fromkeys(places, value)
+    return with_changes(scenario, spread)
 
 
 def chaos(

@@ -7,6 +7,7 @@ from analysis.plots.scaling import (
     plot_speedup,
     scaling_figure,
 )
+from analysis.plots.sensitivity import plot_sensitivity
 from analysis.plots.stack import plot_stack, stack_figure
 from analysis.plots.style import paper_style, save
 from analysis.plots.sweep import plot_against, plot_rows, sweep_figure
@@ -19,6 +20,7 @@ __all__ = [
     "plot_power_law",
     "plot_rows",
     "plot_scaling",
+    "plot_sensitivity",
     "plot_speedup",
     "plot_stack",
     "save",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field, e.g. team.size=4."),
 ]
+Method = Literal["morris", "sobol"]
 Workers = Annotated[
     int, typer.Option("--workers", "-w", min=0, help="Processes; 0 means one a core.")
 ]
@@ -163,6 +164,33 @@ def timeline(
 
 
 @app.command()
+def sensitivity(
+    scenario: ScenarioFile,
+    vary: Annotated[
+        list[str], typer.Option("--vary", metavar="PATH=LOW:HIGH", help="A number and its range.")
+    ],
+    out: Annotated[Path, typer.Option(help="Directory for sensitivity.png, .svg and .csv.")],
+    settings: Settings = None,
+    metric: Annotated[str, typer.Option(help="What is looked at.")] = "makespan_s",
+    method: Annotated[Method, typer.Option(help="Screening, or shares of variance.")] = "morris",
+    samples: Annotated[
+        int, typer.Option(min=2, help="Trajectories, or base samples (a power of two).")
+    ] = 16,
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=1, help="Runs of each point.")
+    ] = 10,
+    workers: Workers = 0,
+) -> None:
+    """Say which parameters of a scenario matter (Morris, Sobol)."""
+    from simulator.cli import reports
+    from simulator.scenario import load_study
+
+    base = load_study(scenario, settings or []).base
+    bounds = dict(_range(setting) for setting in vary)
+    reports.sensitivity(base, bounds, metric, method, samples, replications, out, workers)
+
+
+@app.command()
 def advise(
     scenario: ScenarioFile,
     settings: Settings = None,
@@ -291,6 +319,20 @@ def _sizes(text: str) -> list[int]:
     if any(size < 1 for size in sizes):
         raise TeamsimError(f"{text!r}: team sizes are whole numbers from 1, as 1,2")
     return sorted(set(sizes))
+
+
+def _range(setting: str) -> tuple[str, tuple[float, float]]:
+    """Return the path and the range in PATH=LOW:HIGH."""
+    path, equals, ends = setting.partition("=")
+    low, colon, high = ends.partition(":")
+    try:
+        if not (path and equals and colon):
+            raise ValueError
+        return path, (float(low), float(high))
+    except ValueError:
+        raise TeamsimError(
+            f"--vary {setting}: a range is PATH=LOW:HIGH, as team.agent.speed=0.5:2"
+        ) from None
 
 
 def _columns(settings: list[str]) -> dict[str, str]:

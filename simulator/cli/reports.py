@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -142,6 +143,43 @@ def stack(study: Study, replications: int, out: Path) -> None:
     columns = ["name", "n", "speed-up", *(name for name in CAUSES if stacks[name].abs().max() > 0)]
     console.print(frame_table(stacks[columns].round(3), columns))
     for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
+        typer.echo(str(path))
+
+
+def sensitivity(
+    scenario: Scenario,
+    bounds: dict[str, tuple[float, float]],
+    metric: str,
+    method: Literal["morris", "sobol"],
+    samples: int,
+    replications: int,
+    out: Path,
+    workers: int,
+) -> None:
+    """Vary parameters, print and draw how much each matters."""
+    from matplotlib.figure import Figure
+
+    from analysis.plots import paper_style, plot_sensitivity, save
+    from analysis.sensitivity import sensitivity as analyse
+
+    make_directory(out)
+    with progress_bar("replications") as progress:
+        table = analyse(
+            scenario,
+            bounds,
+            metric,
+            method,
+            samples,
+            replications,
+            workers=workers or default_workers(),
+            progress=progress,
+        )
+    table.to_csv(out / "sensitivity.csv", index=False)
+    console.print(frame_table(table, list(table.columns)))
+    with paper_style():
+        figure = Figure(figsize=(7.5, 1.2 + 0.4 * len(table)), layout="constrained")
+        plot_sensitivity(table, metric, figure.add_subplot())
+    for path in save(figure, out / "sensitivity"):
         typer.echo(str(path))
 
 

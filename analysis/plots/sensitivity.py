@@ -1,0 +1,44 @@
+"""What matters, as bars."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.plots.style import REFERENCE, colour, new_axes
+
+
+def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axes:
+    """Draw how much each parameter moves a metric, the most important on top.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `analysis.sensitivity.sensitivity`.
+    metric : str
+        What was looked at, for the label.
+    ax : Axes, optional
+        Where to draw; a new figure when absent.
+
+    Returns
+    -------
+    Axes
+        Morris: mean size of the effect with its interval. Sobol: total index, and within it the
+        share of the parameter alone.
+    """
+    ax = new_axes(ax)
+    places = range(len(table))
+    if "ST" in table:
+        ax.barh(places, table["ST"], xerr=table["ST_conf"], color=colour(5), height=0.6)
+        ax.barh(places, table["S1"], color=colour(0), height=0.3)
+        ax.set_xlabel(f"share of the variance of {metric}: alone (dark), with interactions (light)")
+        ax.set_xlim(left=0.0)
+    else:
+        ax.barh(places, table["mu_star"], xerr=table["mu_star_conf"], color=colour(0), height=0.6)
+        ax.set_xlabel(f"mean change of {metric} over the whole range")
+    ax.set_yticks(list(places), list(table["parameter"]))
+    ax.invert_yaxis()
+    ax.grid(visible=True, axis="x")
+    ax.grid(visible=False, axis="y")
+    ax.axvline(0.0, color=REFERENCE, linewidth=0.8)
+    return ax

@@ -1,0 +1,159 @@
+"""Which parameters of a scenario matter: screening by Morris, shares of variance by Sobol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ValidationError
+from SALib.analyze import morris as analyse_morris
+from SALib.analyze import sobol as analyse_sobol
+from SALib.sample import morris as sample_morris
+from SALib.sample import sobol as sample_sobol
+
+from analysis.curves import with_derived
+from simulator.errors import TeamsimError, unknown_name
+from simulator.experiment import run_points
+from simulator.model.metrics import METRIC_NAMES
+from simulator.scenario import Point, Scenario
+from simulator.scenario.changes import with_changes
+
+Array = npt.NDArray[np.float64]
+Progress = Callable[[int, int], None]
+
+
+def sensitivity(
+    scenario: Scenario,
+    bounds: Mapping[str, tuple[float, float]],
+    metric: str = "makespan_s",
+    method: Literal["morris", "sobol"] = "morris",
+    samples: int = 16,
+    replications: int = 10,
+    seed: int = 0,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Return how much each parameter moves the mean of a metric.
+
+    Every point of the design is replicated with the same random numbers, which leaves less noise
+    than independent ones would; what is left of it shows in the interaction terms.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    bounds : mapping of str to (float, float)
+        Dotted paths of numbers, and the range of each; whole numbers stay whole.
+    metric : str
+        A column of the results.
+    method : {'morris', 'sobol'}
+        ``morris``: elementary effects on `samples` trajectories (Morris 1991; Campolongo et al.
+        2007), ``(k + 1) samples`` points for k parameters. ``sobol``: first-order and total
+        indices by Saltelli's design (Saltelli et al. 2010), ``(k + 2) samples`` points.
+    samples : int
+        Trajectories, or base samples (a power of two).
+    replications : int
+        Of each point.
+    seed : int
+        Of the design.
+    workers : int
+        Processes.
+    progress : callable, optional
+        Told ``(replications done, replications in all)``.
+
+    Returns
+    -------
+    DataFrame
+        A row a parameter, the most important first. Morris: ``parameter, mu, mu_star,
+        mu_star_conf, sigma`` (the metric's change over the whole range: mean, mean of its size
+        with half of a 95 % interval, spread). Sobol: ``parameter, S1, S1_conf, ST, ST_conf``
+        (share of the variance alone, and with its interactions, with halves of the intervals).
+
+    Raises
+    ------
+    TeamsimError
+        If there is no such metric or parameter, or a range is empty or not allowed.
+    """
+    if metric not in METRIC_NAMES and metric not in ("tokens", "error_rate", "overhead_s"):
+        raise TeamsimError(unknown_name("metric", metric, METRIC_NAMES))
+    whole = {path: _is_whole(scenario, path) for path in bounds}
+    for path, (low, high) in bounds.items():
+        if not low < high:
+            raise TeamsimError(f"{path}: the range {low:g} to {high:g} is empty")
+    problem = {
+        "num_vars": len(bounds),
+        "names": list(bounds),
+        "bounds": [list(ends) for ends in bounds.values()],
+    }
+    if method == "morris":
+        design = sample_morris.sample(problem, samples, num_levels=4, seed=seed)
+    else:
+        design = sample_sobol.sample(problem, samples, calc_second_order=False, seed=seed)
+    means = _means(scenario, whole, design, metric, replications, workers, progress)
+    if method == "morris":
+        found = analyse_morris.analyze(problem, design, means, num_levels=4, seed=seed)
+        columns = ["mu", "mu_star", "mu_star_conf", "sigma"]
+        by = "mu_star"
+    else:
+        spread = means.std()
+        scaled = (means - means.mean()) / spread if spread > 0 else means * 0.0
+        found = analyse_sobol.analyze(problem, scaled, calc_second_order=False, seed=seed)
+        columns, by = ["S1", "S1_conf", "ST", "ST_conf"], "ST"
+    table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
+    table.insert(0, "parameter", list(bounds))
+    # A metric that does not move has no variance to be shared out.
+    return table.fillna(0.0).sort_values(by, ascending=False, ignore_index=True)
+
+
+def _is_whole(scenario: Scenario, path: str) -> bool:
+    """Return whether a field holds a whole number.
+
+    Raises
+    ------
+    TeamsimError
+        If it is not there, or no number.
+    """
+    node: Any = scenario.model_dump()
+    said: list[str] = []
+    for part in path.split("."):
+        keys = node if isinstance(node, dict) else {}
+        if part not in keys:
+            where = ".".join(said) or "the scenario"
+            raise TeamsimError(f"{path}: {where}: {unknown_name('field', part, list(keys))}")
+        node = node[part]
+        said.append(part)
+    if isinstance(node, bool) or not isinstance(node, (int, float)):
+        raise TeamsimError(f"{path} is {node!r}: only a number can be varied")
+    return isinstance(node, int)
+
+
+def _means(
+    scenario: Scenario,
+    whole: Mapping[str, bool],
+    design: Array,
+    metric: str,
+    replications: int,
+    workers: int,
+    progress: Progress | None,
+) -> Array:
+    points = []
+    for i, row in enumerate(design):
+        values = {
+            path: round(value) if is_whole else float(value)
+            for (path, is_whole), value in zip(whole.items(), row, strict=True)
+        }
+        fixed = {"replications": replications, "precision": None}
+        try:
+            varied = with_changes(scenario, {**values, **fixed})
+            points.append(Point(i, str(i), {}, None, "", varied))
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            said = ", ".join(f"{path} = {value:g}" for path, value in zip(whole, row, strict=True))
+            raise TeamsimError(
+                f"a point of the design is not allowed ({said}): {first['msg']}"
+            ) from None
+    results = with_derived(run_points(points, [], workers, progress).to_pandas())
+    means: Array = results.groupby("point")[metric].mean().to_numpy(dtype=np.float64)
+    return means

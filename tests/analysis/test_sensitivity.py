@@ -1,0 +1,61 @@
+"""Sensitivity analysis singles out what matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from analysis.sensitivity import sensitivity
+from simulator.errors import TeamsimError
+from tests.conftest import agent, scenario
+
+# Work that divides among agents that never err: only the length of a call matters.
+ONE_ACTIVE = scenario(
+    team={"size": 4, "agent": agent(latency={"kind": "seconds", "base": 5})},
+    workload__tasks=40,
+    coordination__timing="asynchronous",
+)
+BOUNDS = {
+    "team.agent.latency.base.value": (2.0, 8.0),
+    "team.agent.context.system_tokens": (0.0, 4000.0),
+    "team.agent.tokens.output.value": (100.0, 900.0),
+}
+
+
+def test_sobol_indices_single_out_the_one_active_parameter() -> None:
+    table = sensitivity(ONE_ACTIVE, BOUNDS, method="sobol", samples=256, replications=1)
+    assert table.iloc[0]["parameter"] == "team.agent.latency.base.value"
+    assert table.iloc[0]["S1"] == pytest.approx(1.0, abs=0.05)
+    assert table.iloc[0]["ST"] == pytest.approx(1.0, abs=0.05)
+    assert table.iloc[1:][["S1", "ST"]].abs().max(axis=None) < 1e-9
+
+
+def test_morris_effects_are_the_change_over_the_range() -> None:
+    table = sensitivity(ONE_ACTIVE, BOUNDS, samples=6, replications=1).set_index("parameter")
+    active = table.loc["team.agent.latency.base.value"]
+    assert active["mu_star"] == pytest.approx(10 * (8 - 2))  # ten tasks each
+    assert active["sigma"] == pytest.approx(0.0, abs=1e-6)  # a straight line
+    assert table.drop("team.agent.latency.base.value")["mu_star"].max() == 0
+
+
+def test_interactions_show_as_total_above_first_order() -> None:
+    """Makespan is the product of size and length: they interact."""
+    bounds = {"team.agent.latency.base.value": (1.0, 9.0), "workload.tasks": (4.0, 80.0)}
+    table = sensitivity(ONE_ACTIVE, bounds, method="sobol", samples=128, replications=1)
+    assert (table["ST"] > table["S1"] + 0.03).all()
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"bounds": {"team.agent.latency.bass": (1.0, 2.0)}}, "did you mean 'base'"),
+    ({"bounds": {"team.agent.latency.kind": (1.0, 2.0)}}, "only a number can be varied"),
+    ({"bounds": {"workload.tasks": (9.0, 9.0)}}, "is empty"),
+    ({"bounds": BOUNDS, "metric": "makespan"}, "did you mean 'makespan_s'"),
+    ({"bounds": {"team.agent.context.system_tokens": (-9.0, 9.0)}}, "not allowed"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_what_cannot_be_varied_is_refused(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TeamsimError, match=message):
+        sensitivity(ONE_ACTIVE, samples=4, replications=1, **arguments)
