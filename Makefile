@@ -9,7 +9,8 @@ OUT ?= out/quickstart
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
 	$(BIN)/teamsim plot $(OUT)
-	@echo "The curves are in $(OUT)/scaling.png; scenarios/ has more questions."
+	$(BIN)/teamsim report $(OUT)
+	@echo "The report is $(OUT)/report.html, the curves alone $(OUT)/scaling.png; scenarios/ has more questions."
 
 # The quick tests; `make test-all` adds the long statistical ones.
 test: $(VENV)/.installed-test

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from analysis.plots.style import REFERENCE, new_axes, paper_style
 from analysis.speedup_stack import CAUSES
 
-_SPEEDUP = "#222222"
+SPEEDUP_COLOUR = "#222222"
 
-_COLOURS = {
+CAUSE_COLOURS = {
     "serial work": "#0072B2",
     "imbalance": "#56B4E9",
     "stragglers and barriers": "#E69F00",
@@ -50,7 +50,7 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for name in ("speed-up", *CAUSES):
         values = table[name].to_numpy(dtype=float)
         gains, lost = np.minimum(values, 0.0), np.maximum(values, 0.0)
-        face = _SPEEDUP if name == "speed-up" else _COLOURS[name]
+        face = SPEEDUP_COLOUR if name == "speed-up" else CAUSE_COLOURS[name]
         ax.bar(places, lost, bottom=top, color=face, width=0.72, edgecolor="white", linewidth=0.5)
         ax.bar(places, gains, bottom=bottom, color=face, width=0.72, edgecolor="white", hatch="//")
         top, bottom = top + lost, bottom + gains
@@ -97,9 +97,9 @@ def stack_figure(stacks: pd.DataFrame, title: str = "") -> Figure:
             ax.set_axis_off()
         shown = [name for name in CAUSES if stacks[name].abs().max() > 0.005]
         handles = [
-            figure.axes[0].bar(0, 0, color=_COLOURS[name], label=name) for name in shown[::-1]
+            figure.axes[0].bar(0, 0, color=CAUSE_COLOURS[name], label=name) for name in shown[::-1]
         ]
-        reached = figure.axes[0].bar(0, 0, color=_SPEEDUP, label="speed-up reached")
+        reached = figure.axes[0].bar(0, 0, color=SPEEDUP_COLOUR, label="speed-up reached")
         figure.legend(handles=[*handles, reached], loc="outside right center")
         if (stacks[list(CAUSES)] < -0.005).any(axis=None):
             figure.supxlabel(

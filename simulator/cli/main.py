@@ -221,6 +221,22 @@ def advise(
     reports.advise(base, wish, _sizes(sizes), replications, out, workers)
 
 
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; report.html in DIRECTORY if absent.")
+    ] = None,
+    stacks: Annotated[
+        int, typer.Option(min=0, help="Traced runs of each point for the speed-up stacks.")
+    ] = 10,
+) -> None:
+    """Write the report of a sweep: one HTML page that needs no network."""
+    from simulator.cli import reports
+
+    reports.report(directory, out or directory / "report.html", stacks)
+
+
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 

@@ -183,6 +183,17 @@ def sensitivity(
         typer.echo(str(path))
 
 
+def report(directory: Path, out: Path, stack_replications: int) -> None:
+    """Write the report of a sweep."""
+    from analysis.report import write_report
+
+    read_results(directory)  # before the page is begun
+    check_writable(out)
+    with progress_bar("speed-up stacks") as progress:
+        write_report(directory, out, stack_replications, progress)
+    typer.echo(str(out))
+
+
 def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:
     """Run one replication; draw and export what every agent did when."""
     from analysis.plots import gantt_figure, save

@@ -143,6 +143,7 @@ def _manifest(study: Study, fingerprint: str) -> dict[str, Any]:
             {
                 "index": point.index,
                 "name": point.name,
+                "series": point.series,
                 "overrides": point.overrides,
                 "baseline_point": point.baseline,
                 "scenario": point.scenario.model_dump(mode="json"),

@@ -164,6 +164,30 @@ def test_chaos_prints_and_writes_one_table(scenario_file: Path, tmp_path: Path) 
     assert f"{len(written)} rows in {table}" in done.stdout.replace("\n", "")
 
 
+def test_a_decision_is_printed_drawn_and_written(scenario_file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    advice = teamsim("advise", scenario_file, "--sizes", "2,4", "-r", "20")
+    assert advice.returncode == 0, advice.stderr
+    assert "one agent" in advice.stdout
+    drawn = teamsim("stack", scenario_file, "--out", out, "-r", "2")
+    assert drawn.returncode == 0, drawn.stderr
+    when = teamsim("timeline", scenario_file, "--out", out)
+    assert when.returncode == 0, when.stderr
+    vary = "--vary", "workload.tasks=5:20"
+    varied = teamsim("sensitivity", scenario_file, *vary, "--out", out, "-r", "2")
+    assert varied.returncode == 0, varied.stderr
+    assert "workload.tasks" in varied.stdout
+    assert {path.name for path in out.iterdir()} >= {
+        "speedup_stack.png",
+        "speedup_stack.csv",
+        "timeline.png",
+        "perfetto.json",
+        "otlp.jsonl",
+        "sensitivity.png",
+        "sensitivity.csv",
+    }
+
+
 def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> None:
     path = tmp_path / "long.yaml"
     path.write_text(
@@ -229,6 +253,27 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
         (["chaos", "mine.yaml", "--set", "team.size=0"], "greater than or equal to 1"),
         (["chaos", "mine.yaml", "--workers", "-1"], "should be greater than or equal to 0"),
         (["chaos"], "Missing argument 'SCENARIO'"),
+        (["advise", "nothing.yaml"], "nothing.yaml: no such file"),
+        (["advise", "mine.yaml", "--sizes", "two"], "team sizes are whole numbers"),
+        (["advise", "mine.yaml", "--sizes", "1"], "there is no team to compare"),
+        (["advise", "mine.yaml", "--min-quality", "2"], "less than or equal to 1"),
+        (["advise", "mine.yaml", "-r", "1"], "should be greater than or equal to 10"),
+        (["advise", "mine.yaml", "--usd-per-hour", "-1"], "greater than or equal to 0"),
+        (["advise", "mine.yaml", "--out", "no/where.csv"], "there is no directory no"),
+        (["stack", "mine.yaml"], "Missing option '--out'"),
+        (["stack", "mine.yaml", "--out", "mine.yaml"], "cannot be made"),
+        (
+            ["stack", "mine.yaml", "--out", "s", "--set", "sweep={team.size: [2]}"],
+            "no single agent",
+        ),
+        (["sensitivity", "mine.yaml", "--out", "s"], "Missing option '--vary'"),
+        (["sensitivity", "mine.yaml", "--out", "s", "--vary", "x"], "a range is PATH=LOW:HIGH"),
+        (["sensitivity", "mine.yaml", "--out", "s", "--vary", "team.sise=1:2"], "mean 'size'"),
+        (["sensitivity", "mine.yaml", "--out", "s", "--vary", "team.size=2:1"], "is empty"),
+        (["timeline", "mine.yaml", "--out", "mine.yaml"], "cannot be made"),
+        (["timeline", "mine.yaml", "--out", "t", "--replication", "-1"], "equal to 0"),
+        (["report", "nothing"], "holds no sweep"),
+        (["report", ".", "--stacks", "-1"], "should be greater than or equal to 0"),
         (["swep"], "No such command 'swep'"),
     ],
 )

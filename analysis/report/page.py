@@ -1,0 +1,300 @@
+"""Puts a report together from the directory of a sweep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import yaml
+from plotly.offline import get_plotlyjs
+
+from analysis.curves import (
+    QUANTILES,
+    RATIOS,
+    SIZE,
+    curves_against,
+    with_derived,
+)
+from analysis.economics import pareto_front, unit_costs
+from analysis.laws import compare_laws, fit_law, usl_peak
+from analysis.plots.style import colour
+from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
+from analysis.selection import rank
+from analysis.speedup_stack import CAUSES, speedup_stacks
+from simulator.experiment import read_results
+from simulator.scenario import Point, Scenario
+from simulator.scenario.figure import Figure
+
+_LABELS = {
+    "makespan_s": "makespan (simulated s)",
+    "quality": "tasks done without a fault",
+    "speedup": "speed-up over one agent",
+    "cost_usd": "cost (US dollars)",
+    "success": "runs that finish",
+    "tokens": "tokens read and written",
+    "deliveries": "message deliveries",
+}
+
+_SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries")
+"""Of a sweep over team size that asks for no picture of its own."""
+
+_FINISHES = 0.95
+"""Share of a point's runs that must finish for it to be held against others."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class _Section:
+    id: str
+    title: str
+    words: list[str] = field(default_factory=list)
+    toggles: list[dict[str, str]] = field(default_factory=list)
+    charts: list[dict[str, str]] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    code: str = ""
+    code_title: str = ""
+
+
+class _Page:
+    """Sections, and the charts that they show."""
+
+    def __init__(self) -> None:
+        self.sections: list[_Section] = []
+        self.figures: dict[str, Any] = {}
+
+    def chart(self, section: _Section, title: str, figure: Any) -> None:
+        number = f"chart-{len(self.figures)}"
+        self.figures[number] = json.loads(figure.to_json())
+        section.charts.append({"id": number, "title": title})
+
+
+def _table(title: str, frame: pd.DataFrame, is_open: bool = False) -> dict[str, Any]:
+    html = frame.to_html(index=False, border=0, float_format=lambda x: f"{x:,.4g}", na_rep="")
+    return {"title": title, "html": html, "open": is_open}
+
+
+def write_report(
+    directory: Path, out: Path, stack_replications: int = 10, progress: Progress | None = None
+) -> None:
+    """Write the report of a finished sweep as one HTML page that needs no network.
+
+    Parameters
+    ----------
+    directory : Path
+        Of the sweep.
+    out : Path
+        The page.
+    stack_replications : int
+        Traced runs of each point for the speed-up stacks; 0 leaves them out.
+    progress : callable, optional
+        Told how far the stacks are.
+
+    Raises
+    ------
+    TeamsimError
+        If there is no finished sweep.
+    """
+    results = with_derived(read_results(directory).to_pandas())
+    manifest = json.loads((directory / "manifest.json").read_text("utf-8"))
+    page = _Page()
+    figure = _figure(results, manifest)
+    metrics = [name for name in figure.y if name not in RATIOS]
+    needed = list(dict.fromkeys([*metrics, "makespan_s", "cost_usd", "quality", "tokens"]))
+    curves = curves_against(results, needed, figure.x)
+    shown = curves[~curves["series"].isin(_baseline_only(curves))]
+    _answer(page, results, figure, manifest)
+    _curves(page, shown, figure)
+    _where_it_went(page, manifest, stack_replications, progress)
+    _money(page, results, shown)
+    _laws(page, shown, figure)
+    _provenance(page, manifest, results)
+    source = files("analysis.report").joinpath("template.html").read_text("utf-8")
+    template = jinja2.Environment(autoescape=True).from_string(source)
+    html = template.render(
+        name=manifest["scenario_name"],
+        question=manifest.get("question", ""),
+        sections=page.sections,
+        charts=json.dumps(page.figures).replace("</", "<\\/"),
+        plotly=get_plotlyjs(),
+    )
+    out.write_text(html, encoding="utf-8")
+
+
+def _figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:
+    """Return what the scenario asks to be drawn, or scaling curves, or a row a point."""
+    if manifest.get("figure"):
+        return Figure.model_validate(manifest["figure"])
+    if SIZE in manifest["axes"]:
+        return Figure(x=SIZE, y=_SCALING, x_label="agents n")
+    numeric = [axis for axis in manifest["axes"] if pd.api.types.is_numeric_dtype(results[axis])]
+    return Figure(x=(numeric or manifest["axes"] or ["series"])[0], y=("makespan_s", "quality"))
+
+
+def _baseline_only(curves: pd.DataFrame) -> list[str]:
+    alone = curves.groupby("series")["is_baseline"].all()
+    names = [str(name) for name in alone[alone].index]
+    return names if len(names) < curves["series"].nunique() else []
+
+
+def _label(metric: str) -> str:
+    for ending in QUANTILES:
+        if metric.endswith(ending):
+            return f"{_label(metric.removesuffix(ending))}, {ending[2:]}th percentile"
+    return _LABELS.get(metric, metric.replace("_", " "))
+
+
+def _answer(
+    page: _Page, results: pd.DataFrame, figure: Figure, manifest: Mapping[str, Any]
+) -> None:
+    """Say which point is quickest, and how sure that is."""
+    section = _Section("answer", "What came out")
+    counts = results.groupby("point").size()
+    common = int(counts.min())
+    samples = {
+        str(name): rows.sort_values("replication")["makespan_s"].to_numpy()[:common]
+        for name, rows in results.groupby("point_name", sort=False)
+        if rows["success"].mean() >= _FINISHES
+    }
+    if len(samples) > 1:
+        ranked = rank(samples)
+        best = ranked.iloc[0]
+        rivals = ranked[ranked["may_be_best"]].iloc[1:]
+        sure = "more than 99" if best["p_best"] > 0.99 else f"{100 * best['p_best']:.0f}"
+        section.words.append(
+            f"Quickest of the {len(ranked)} points whose runs finish: {best['system']}, "
+            f"{best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g}), with a "
+            f"probability of {sure} %."
+        )
+        if len(rivals):
+            section.words.append(
+                "As quick, as far as these replications can tell: "
+                + "; ".join(rivals["system"].head(5))
+                + "."
+            )
+        columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
+        section.tables.append(_table("All points, the quickest first", ranked[columns]))
+    left = [str(name) for name in results["point_name"].unique() if name not in samples]
+    if left:
+        section.words.append(
+            f"{len(left)} points are not among them, because more than one run in twenty does not "
+            "finish."
+        )
+    outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
+    section.tables.append(_table("How the runs ended", outcomes.reset_index()))
+    page.sections.append(section)
+
+
+def _curves(page: _Page, curves: pd.DataFrame, figure: Figure) -> None:
+    section = _Section("curves", "Curves")
+    section.words.append("Means over replications, with bands of 95 % intervals.")
+    names = series_of(curves)
+    if len(names) > 1:
+        section.toggles = [{"name": name, "colour": colour(i)} for i, name in enumerate(names)]
+    x = figure.x_label or figure.x.rpartition(".")[2].replace("_", " ")
+    columns = ["series", "x"]
+    for metric in figure.y:
+        if curves[metric].notna().any():
+            page.chart(section, _label(metric), curve_chart(curves, metric, x, _label(metric)))
+            columns += [metric, f"{metric}_low", f"{metric}_high"]
+    section.tables.append(_table("The numbers", curves[columns]))
+    page.sections.append(section)
+
+
+def _where_it_went(
+    page: _Page, manifest: Mapping[str, Any], replications: int, progress: Progress | None
+) -> None:
+    if not replications:
+        return
+    points = [
+        Point(
+            point["index"],
+            point["name"],
+            point["overrides"],
+            point["baseline_point"],
+            point.get("series", ""),
+            Scenario.model_validate(point["scenario"]),
+        )
+        for point in manifest["points"]
+    ]
+    stacks = speedup_stacks(points, replications, progress)
+    if stacks.empty:
+        return
+    section = _Section("stack", "Where the speed-up went")
+    section.words.append(
+        "Of the ideal n, what was reached, and what each cause has taken: the time that the team "
+        "spent on it and one agent did not. Below 0: what a team spends less on. The parts of a "
+        f"bar add up to n. Means of {replications} traced replications."
+    )
+    for name, table in stacks.groupby("series", sort=False):
+        page.chart(section, str(name) or "all", stack_chart(table))
+    columns = ["series", "n", "speed-up", *CAUSES]
+    section.tables.append(_table("The numbers", stacks[columns]))
+    page.sections.append(section)
+
+
+def _money(page: _Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
+    priced = bool((results["cost_usd"] > 0).any())
+    section = _Section("money", "What it costs")
+    cost = "cost_usd" if priced else "tokens"
+    said = [f"{name} {x}".strip() for name, x in zip(curves["series"], curves["x"], strict=True)]
+    points = curves.assign(cost=curves[cost], name=said)
+    points["is_best"] = pareto_front(points, ["makespan_s", "cost"], ["quality"])
+    unit = "US dollars" if priced else "tokens"
+    section.words.append(
+        f"Each point by its mean cost in {unit} and its makespan. Large marks are on the Pareto "
+        "front: no other point is as cheap, as quick and as good, and better in one of them."
+    )
+    chart = pareto_chart(points, series_of(curves))
+    chart.update_layout(xaxis_title=f"cost ({unit})")
+    page.chart(section, "Makespan against cost", chart)
+    columns = ["series", "x", "makespan_s", "cost", "quality", "is_best"]
+    section.tables.append(_table("The numbers", points[columns]))
+    if priced:
+        section.tables.append(_table("What a task costs", unit_costs(results)))
+    page.sections.append(section)
+
+
+def _laws(page: _Page, curves: pd.DataFrame, figure: Figure) -> None:
+    """Fit the laws of speed-up to each series over team size."""
+    if figure.x != SIZE:
+        return
+    section = _Section("laws", "Laws")
+    for name in series_of(curves):
+        line = curves[curves["series"] == name]
+        known = line[line["speedup"].notna()]
+        if known["x"].nunique() < 5:
+            continue
+        n, y = known["x"].astype(float), known["speedup"].astype(float)
+        fits = compare_laws(n, y, ("amdahl", "gustafson", "usl", "power", "logistic"))
+        usl = fit_law("usl", n, y)
+        peak = usl_peak(usl.estimates["sigma"], usl.estimates["kappa"])
+        where = f"at n = {peak:.0f}" if peak < 10 * float(n.max()) else "beyond what was simulated"
+        section.words.append(
+            f"{name or 'Speed-up'}: best fitted by {fits.iloc[0]['law']} (Akaike weight "
+            f"{fits.iloc[0]['weight']:.0%}); the Universal Scalability Law has its peak {where}."
+        )
+        section.tables.append(_table(f"Fits of the speed-up: {name or 'all'}", fits))
+    if section.tables:
+        page.sections.append(section)
+
+
+def _provenance(page: _Page, manifest: Mapping[str, Any], results: pd.DataFrame) -> None:
+    section = _Section("provenance", "Where this comes from")
+    section.words.append(
+        f"teamsim {manifest['teamsim']}, Python {manifest['python']}, seed {manifest['seed']}, "
+        f"{len(manifest['points'])} points, {len(results):,} replications, made "
+        f"{manifest['created']}. Fingerprint of scenario and version: "
+        f"{manifest['fingerprint'][:16]}."
+    )
+    packages = pd.DataFrame(list(manifest["packages"].items()), columns=["package", "version"])
+    section.tables.append(_table("Packages", packages))
+    section.code_title = "The first point's scenario, whole"
+    section.code = yaml.safe_dump(manifest["points"][0]["scenario"], sort_keys=False, width=100)
+    page.sections.append(section)
