@@ -102,10 +102,11 @@ def ratio_of_means_interval(
     estimate = float(x.mean() / y.mean())
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(x), np.full(len(x), 1.0 / len(x)), size=resamples)
-    with np.errstate(divide="ignore"):  # a resample of nothing but zeros: no upper bound
-        ratios = (counts @ x) / (counts @ y)
     tail = 100.0 * (1.0 - confidence) / 2
-    low, high = np.percentile(ratios, [tail, 100.0 - tail])
+    # A resample of nothing but zeros has no ratio, or no upper bound.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = (counts @ x) / (counts @ y)
+        low, high = np.percentile(ratios, [tail, 100.0 - tail])
     return Interval(estimate, float(low), float(high))
 
 

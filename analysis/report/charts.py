@@ -62,6 +62,7 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
             go.Scatter(
                 x=[*where, *where[::-1]],
                 y=[*high, *low[::-1]],
+                mode="lines",
                 fill="toself",
                 fillcolor=colour(i),
                 opacity=0.18,

@@ -237,6 +237,22 @@ def report(
     reports.report(directory, out or directory / "report.html", stacks)
 
 
+@app.command()
+def explore(
+    scenario: Annotated[
+        Path | None, typer.Argument(help="What to start from (YAML).", metavar="[SCENARIO]")
+    ] = None,
+    settings: Settings = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of 127.0.0.1.")] = 8050,
+) -> None:
+    """Serve a page with sliders on this machine: the curves redraw as they move."""
+    from simulator.cli import reports
+    from simulator.scenario import load_study
+
+    base = None if scenario is None else load_study(scenario, settings or []).base
+    reports.explore(base, port)
+
+
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 

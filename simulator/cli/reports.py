@@ -194,6 +194,28 @@ def report(directory: Path, out: Path, stack_replications: int) -> None:
     typer.echo(str(out))
 
 
+def explore(base: Scenario | None, port: int) -> None:
+    """Serve the explorer until interrupted."""
+    import errno
+    import logging
+
+    from werkzeug.serving import make_server
+
+    from analysis.explorer import explorer
+
+    if base is not None and base.team.size is None:
+        raise TeamsimError("the explorer moves team.size: give that, not 'team.groups'")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    try:
+        server = make_server("127.0.0.1", port, explorer(base).server, threaded=True)
+    except (OSError, SystemExit) as error:
+        taken = getattr(error, "errno", errno.EADDRINUSE) == errno.EADDRINUSE
+        why = "is taken: give another --port" if taken else "cannot be used"
+        raise TeamsimError(f"port {port} {why}") from None
+    typer.echo(f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
+    server.serve_forever()
+
+
 def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:
     """Run one replication; draw and export what every agent did when."""
     from analysis.plots import gantt_figure, save

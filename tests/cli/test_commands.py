@@ -272,6 +272,8 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
         (["sensitivity", "mine.yaml", "--out", "s", "--vary", "team.size=2:1"], "is empty"),
         (["timeline", "mine.yaml", "--out", "mine.yaml"], "cannot be made"),
         (["timeline", "mine.yaml", "--out", "t", "--replication", "-1"], "equal to 0"),
+        (["explore", "nothing.yaml"], "nothing.yaml: no such file"),
+        (["explore", "mine.yaml", "--port", "99999"], "less than or equal to 65535"),
         (["report", "nothing"], "holds no sweep"),
         (["report", ".", "--stacks", "-1"], "should be greater than or equal to 0"),
         (["swep"], "No such command 'swep'"),

@@ -1,0 +1,269 @@
+"""An explorer in the browser: sliders, and the curves that a team of such agents makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from dash import Dash, Input, Output, dcc, html
+from pydantic import ValidationError
+
+from analysis.curves import SIZE, curves_against, with_derived
+from analysis.report.charts import curve_chart
+from simulator.experiment import run_points
+from simulator.scenario import Point, Scenario, parse_study
+from simulator.scenario.changes import with_changes
+
+DEFAULT = """
+name: explored
+team:
+  size: 1
+  agent:
+    latency: {kind: seconds, base: {kind: lognormal, median: 8, sigma: 0.6}, per_1k_input_s: 0.3}
+    errors: {probability: 0.1, detection: 0.8}
+topology: decentralised
+coordination: {protocol: pre_assigned}
+workload: {kind: parallel_fraction, tasks: 24, parallel_fraction: 0.9}
+"""
+
+TOPOLOGIES = ("independent", "decentralised", "centralised", "ring", "gossip", "blackboard")
+PROTOCOLS = ("pre_assigned", "self_claim", "lead_assign", "work_stealing", "replicate_and_vote")
+TIMINGS = ("rounds", "asynchronous")
+
+PANELS = (
+    ("makespan_s", "makespan (simulated s)"),
+    ("speedup", "speed-up over one agent"),
+    ("quality", "tasks done without a fault"),
+    ("tokens", "tokens read and written"),
+)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A number that can be moved."""
+
+    path: str
+    label: str
+    low: float
+    high: float
+    step: float
+
+
+KNOBS = (
+    Knob("workload.parallel_fraction", "parallel fraction p", 0.0, 1.0, 0.05),
+    Knob("workload.tasks", "tasks", 4, 60, 4),
+    Knob("team.agent.errors.probability.probability", "error probability", 0.0, 0.6, 0.02),
+    Knob("team.agent.errors.detection", "errors that tests find", 0.0, 1.0, 0.05),
+    Knob("team.agent.drift.step.value", "drift a call", 0.0, 0.2, 0.01),
+    Knob("team.agent.tokens.message.value", "tokens of a message", 0, 2000, 50),
+    Knob("team.agent.faults.malformed", "malformed replies", 0.0, 0.5, 0.02),
+)
+
+
+def base_scenario() -> Scenario:
+    """Return what is explored when nothing else is given."""
+    return parse_study(DEFAULT).base
+
+
+def settings_of(scenario: Scenario) -> dict[str, float]:
+    """Return where the knobs stand for a scenario; those that it has no number for are left out."""
+    found = {}
+    data = scenario.model_dump()
+    for knob in KNOBS:
+        node: Any = data
+        for part in knob.path.split("."):
+            node = node.get(part) if isinstance(node, dict) else None
+        if isinstance(node, (int, float)) and not isinstance(node, bool):
+            found[knob.path] = float(node)
+    return found
+
+
+def explored(
+    base: Scenario,
+    values: dict[str, float],
+    most: int,
+    topology: str,
+    protocol: str,
+    timing: str,
+    replications: int = 12,
+) -> tuple[list[Any], str]:
+    """Return the charts for a setting of the knobs, and what to write into a file for it.
+
+    Parameters
+    ----------
+    base : Scenario
+    values : dict of str to float
+        Dotted paths and values.
+    most : int
+        Largest team.
+    topology, protocol, timing : str
+        Names.
+    replications : int
+        Of each team size, the same random numbers for all.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If the combination may not be.
+    """
+    whole = {"workload.tasks"}
+    numbers = {path: round(v) if path in whole else float(v) for path, v in values.items()}
+    changes = {
+        **numbers,
+        "topology": {"kind": topology},
+        "coordination.protocol": {"kind": protocol},
+        "coordination.timing": timing,
+        "replications": replications,
+    }
+    points = [
+        Point(i, str(n), {SIZE: n}, None, "", with_changes(base, {**changes, SIZE: n}))
+        for i, n in enumerate(_sizes(most))
+    ]
+    results = with_derived(run_points(points, [SIZE]).to_pandas())
+    metrics = [name for name, _ in PANELS if name != "speedup"]
+    curves = curves_against(results, metrics)
+    charts = [curve_chart(curves, name, "agents n", label) for name, label in PANELS]
+    return charts, _as_yaml(points[-1].scenario)
+
+
+def _sizes(most: int) -> Sequence[int]:
+    return range(1, most + 1) if most <= 8 else sorted({1, 2, 3, 4, 6, 8, *range(8, most + 1, 4)})
+
+
+def _as_yaml(scenario: Scenario) -> str:
+    """Return the scenario as a file, without what is as it would be anyway."""
+    said = scenario.model_dump(mode="json", exclude_defaults=True)
+    said["topology"] = scenario.topology.model_dump(mode="json", exclude_defaults=True) | {
+        "kind": scenario.topology.kind
+    }
+    for owner, name in ((said["coordination"], "protocol"), (said, "workload")):
+        plugin = scenario.workload if name == "workload" else scenario.coordination.protocol
+        owner[name] = plugin.model_dump(mode="json", exclude_defaults=True)
+        owner[name]["kind"] = plugin.kind
+    return yaml.safe_dump(said, sort_keys=False, width=100)
+
+
+def explorer(base: Scenario | None = None) -> Dash:
+    """Return the app; ``app.run(host="127.0.0.1")`` serves it.
+
+    Parameters
+    ----------
+    base : Scenario, optional
+        What the knobs do not say.
+    """
+    start = base or base_scenario()
+    where = settings_of(start)
+    knobs = [knob for knob in KNOBS if knob.path in where]
+    app = Dash("teamsim", title="teamsim explore", update_title="")
+    sliders = [
+        html.Label(
+            [
+                knob.label,
+                dcc.Slider(
+                    id=f"knob-{i}",
+                    min=knob.low,
+                    max=max(knob.high, where[knob.path]),
+                    step=knob.step,
+                    value=where[knob.path],
+                    marks=None,
+                    updatemode="drag",
+                ),
+            ]
+        )
+        for i, knob in enumerate(knobs)
+    ]
+    app.layout = html.Main(
+        [
+            html.H1("What does a team of such agents do?", style={"fontSize": "1.4rem"}),
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            html.Label(["largest team", _number_slider(start)]),
+                            *sliders,
+                            _choice("topology", TOPOLOGIES, _kind(start.topology, TOPOLOGIES)),
+                            _choice(
+                                "protocol",
+                                PROTOCOLS,
+                                _kind(start.coordination.protocol, PROTOCOLS),
+                            ),
+                            _choice("timing", TIMINGS, _timing(start)),
+                            html.P(id="problem", role="alert", style={"color": "#a11"}),
+                        ],
+                        style={"flex": "1 1 18rem", "minWidth": "16rem"},
+                    ),
+                    html.Div(
+                        [
+                            dcc.Graph(id=f"chart-{i}", config={"displayModeBar": False})
+                            for i in range(len(PANELS))
+                        ],
+                        style={
+                            "flex": "3 1 30rem",
+                            "display": "grid",
+                            "gridTemplateColumns": "repeat(auto-fit, minmax(20rem, 1fr))",
+                        },
+                    ),
+                ],
+                style={"display": "flex", "flexWrap": "wrap", "gap": "1.5rem"},
+            ),
+            html.Details(
+                [
+                    html.Summary("This setting as a scenario file"),
+                    html.Pre(id="yaml", style={"whiteSpace": "pre-wrap"}),
+                ]
+            ),
+        ],
+        style={"fontFamily": "system-ui, sans-serif", "maxWidth": "80rem", "margin": "1rem auto"},
+    )
+
+    @app.callback(
+        *[Output(f"chart-{i}", "figure") for i in range(len(PANELS))],
+        Output("yaml", "children"),
+        Output("problem", "children"),
+        Input("most", "value"),
+        Input("topology", "value"),
+        Input("protocol", "value"),
+        Input("timing", "value"),
+        *[Input(f"knob-{i}", "value") for i in range(len(knobs))],
+    )
+    def redraw(most: int, topology: str, protocol: str, timing: str, *moved: float) -> list[Any]:
+        values = {knob.path: value for knob, value in zip(knobs, moved, strict=True)}
+        try:
+            charts, text = explored(start, values, most, topology, protocol, timing)
+        except ValidationError as error:
+            said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            return [*[_nothing()] * len(PANELS), "", said]
+        return [*charts, text, ""]
+
+    return app
+
+
+def _number_slider(start: Scenario) -> Any:
+    return dcc.Slider(
+        id="most",
+        min=2,
+        max=32,
+        step=1,
+        value=max(8, start.team.size or 1),
+        marks=None,
+        updatemode="drag",
+    )
+
+
+def _choice(name: str, values: Sequence[str], value: str) -> Any:
+    return html.Label([name, dcc.Dropdown(list(values), value, id=name, clearable=False)])
+
+
+def _kind(plugin: Any, known: Sequence[str]) -> str:
+    return str(plugin.kind) if plugin.kind in known else known[0]
+
+
+def _timing(start: Scenario) -> str:
+    timing = start.coordination.timing
+    return timing if timing in TIMINGS else TIMINGS[0]
+
+
+def _nothing() -> dict[str, Any]:
+    return {"data": [], "layout": {"height": 340}}
