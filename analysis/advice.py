@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -116,8 +116,8 @@ class Advice:
         ``behind_high``, ``may_be_best``, ``p_best``, ``replications``.
     break_even : Interval or None
         Value of an hour from which the best team pays, where it costs more than one agent.
-    thresholds : list of Threshold
-        The nearest first.
+    thresholds : list of Threshold, or None
+        The nearest first; None where they were not looked for.
     """
 
     verdict: str
@@ -127,7 +127,7 @@ class Advice:
     gain: Interval
     table: pd.DataFrame
     break_even: Interval | None
-    thresholds: list[Threshold] = field(default_factory=list)
+    thresholds: list[Threshold] | None = None
 
 
 def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
@@ -469,7 +469,7 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
             f"What would change the answer first: {nearest.parameter} at about "
             f"{nearest.then:.3g} (now {nearest.now:.3g})."
         )
-    elif advice.verdict in ("team", "alone"):
+    elif advice.thresholds is not None:
         lines.append(
             "None of the parameters that were varied, one at a time and up to eight times, changes "
             "the answer."
