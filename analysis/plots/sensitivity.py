@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from analysis.plots.style import REFERENCE, colour, new_axes
+from analysis.plots.style import REFERENCE, colour, paper_style
 
 
 def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axes:
@@ -26,7 +27,9 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
         Morris: mean size of the effect with its interval. Sobol: total index, and within it the
         share of the parameter alone.
     """
-    ax = new_axes(ax)
+    if ax is None:  # names are long
+        with paper_style():
+            ax = Figure(figsize=(6.5, 1.0 + 0.4 * len(table)), layout="constrained").add_subplot()
     places = range(len(table))
     if "ST" in table:
         ax.barh(places, table["ST"], xerr=table["ST_conf"], color=colour(5), height=0.6)
@@ -36,9 +39,16 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     else:
         ax.barh(places, table["mu_star"], xerr=table["mu_star_conf"], color=colour(0), height=0.6)
         ax.set_xlabel(f"mean change of {metric} over the whole range")
-    ax.set_yticks(list(places), list(table["parameter"]))
+    ax.set_yticks(list(places), [_short(path) for path in table["parameter"]])
     ax.invert_yaxis()
     ax.grid(visible=True, axis="x")
     ax.grid(visible=False, axis="y")
     ax.axvline(0.0, color=REFERENCE, linewidth=0.8)
     return ax
+
+
+def _short(path: str) -> str:
+    """Return a path without what goes without saying."""
+    for ending in (".value", ".probability"):
+        path = path.removesuffix(ending)
+    return path.removeprefix("team.agent.")

@@ -21,11 +21,11 @@ from analysis.curves import (
     curves_against,
     with_derived,
 )
-from analysis.economics import pareto_front, unit_costs
+from analysis.economics import break_even_usd_per_hour, pareto_front, unit_costs
 from analysis.laws import compare_laws, fit_law, usl_peak
 from analysis.plots.style import colour
 from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
-from analysis.selection import rank
+from analysis.selection import paired_difference, rank
 from analysis.speedup_stack import CAUSES, speedup_stacks
 from simulator.experiment import read_results
 from simulator.scenario import Point, Scenario
@@ -172,6 +172,7 @@ def _answer(
             f"{best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g}), with a "
             f"probability of {sure} %."
         )
+        section.words += _over_one_agent(results, str(best["system"]))
         if len(rivals):
             section.words.append(
                 "As quick, as far as these replications can tell: "
@@ -189,6 +190,34 @@ def _answer(
     outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
     section.tables.append(_table("How the runs ended", outcomes.reset_index()))
     page.sections.append(section)
+
+
+def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
+    """Say what a point saves over its single agent, no surer than the interval."""
+    point = results[results["point_name"] == name]
+    baseline = point["baseline_point"].iloc[0]
+    if pd.isna(baseline) or baseline == point["point"].iloc[0]:
+        return []
+    alone = results[results["point"] == baseline]
+    pairs = alone.merge(point, on="replication", suffixes=("_alone", ""))
+    saved = paired_difference(pairs["makespan_s_alone"], pairs["makespan_s"])
+    whole = float(pairs["makespan_s_alone"].mean())
+    shares = f"{saved.estimate / whole:.0%} ({saved.low / whole:.0%} to {saved.high / whole:.0%})"
+    if saved.low <= 0.0:
+        return [
+            f"Whether it is quicker than its single agent is open: it saves {shares} of the time."
+        ]
+    quality = paired_difference(pairs["quality"], pairs["quality_alone"])
+    said = [f"Over its single agent it saves {shares} of the time."]
+    if quality.high < 0.0:
+        said.append(f"It gets less right: {-quality.estimate:.1%} of the tasks.")
+    if pairs["cost_usd"].mean() > pairs["cost_usd_alone"].mean():
+        price = break_even_usd_per_hour(alone, point)
+        said.append(
+            f"It costs more, and pays if an hour is worth {price.estimate:,.2f} US dollars "
+            f"({price.low:,.2f} to {price.high:,.2f}) or more."
+        )
+    return said
 
 
 def _curves(page: _Page, curves: pd.DataFrame, figure: Figure) -> None:

@@ -76,13 +76,18 @@ def run(
     ] = None,
     replication: Annotated[int, typer.Option(min=0, help="Which replication --trace writes.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write a row a replication (Parquet).")] = None,
+    steady: Annotated[
+        bool, typer.Option("--steady", help="Print waits after the warm-up (MSER-5) instead.")
+    ] = False,
 ) -> None:
     """Run a scenario as it stands, without its sweep, and print what happened."""
     from simulator.cli import reports
     from simulator.scenario import load_study
 
     study = load_study(scenario, settings or [])
-    if trace is not None:
+    if steady:
+        reports.run_to_steady_state(study.base, replications)
+    elif trace is not None:
         reports.run_with_trace(study.base, replication, trace)
     else:
         reports.run_and_summarise(study.base, replications, out)

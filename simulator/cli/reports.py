@@ -83,6 +83,19 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
         typer.echo(f"{outcome}, replication {first['replication']}: {first['reason']}")
 
 
+def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
+    """Run replications and print waits and times in system, the warm-up deleted."""
+    from analysis.steady_state import steady_state
+
+    count = replications or scenario.replications
+    if Simulation(scenario).model.task_count < 10:
+        raise TeamsimError("a steady state needs at least ten tasks")
+    with progress_bar("replications") as progress:
+        table = steady_state(scenario, count, progress=progress)
+    console.print(frame_table(table, ["measure", "mean", "95 % low", "95 % high", "tasks deleted"]))
+    typer.echo(f"{count} replications, the warm-up of each deleted by MSER-5")
+
+
 def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int) -> None:
     """Run the battery of faults, and print what was lost, for how long, and what it cost."""
     if out is not None:

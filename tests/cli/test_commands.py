@@ -127,6 +127,14 @@ def test_run_prints_means_and_writes_rows(scenario_file: Path, tmp_path: Path) -
     assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 5
 
 
+def test_run_prints_a_steady_state(scenario_file: Path) -> None:
+    arrivals = "workload={kind: arrivals, tasks: 200, interarrival_s: {kind: exponential, mean: 4}}"
+    done = teamsim("run", scenario_file, "--steady", "-r", 4, "--set", arrivals)
+    assert done.returncode == 0, done.stderr
+    assert "time_in_system_s" in done.stdout
+    assert "deleted by MSER-5" in done.stdout
+
+
 def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path) -> None:
     done = teamsim("run", scenario_file, "--trace", tmp_path / "t.parquet", "--replication", 3)
     assert done.returncode == 0, done.stderr
@@ -220,6 +228,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
         (["check", "mine.yaml", "--set", "team.sise=3"], "did you mean 'size'"),
         (["run", "mine.yaml", "--trace", "no/where.parquet"], "there is no directory no"),
         (["run", "mine.yaml", "--out", "."], "is a directory"),
+        (["run", "mine.yaml", "--steady", "--set", "workload.tasks=5"], "at least ten tasks"),
         (["run", "mine.yaml", "-r", "0"], "should be greater than or equal to 1"),
         (["sweep", "mine.yaml"], "Missing option '--out'"),
         (["sweep", "mine.yaml", "--out", "mine.yaml"], "is not a directory"),
