@@ -44,6 +44,7 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     ax.grid(visible=True, axis="x")
     ax.grid(visible=False, axis="y")
     ax.axvline(0.0, color=REFERENCE, linewidth=0.8)
+    ax.set_axisbelow(True)
     return ax
 
 
