@@ -138,7 +138,8 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
     Raises
     ------
     TeamsimError
-        If the team is made of groups, whose size is no one number.
+        If the team is made of groups, whose size is no one number, or if the scenario says
+        something that one agent cannot have.
     """
     if scenario.team.size is None:
         raise TeamsimError("advise asks how many agents: give 'team.size', not 'team.groups'")
@@ -146,7 +147,13 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
         "topology": scenario.topology.model_dump(),
         "coordination.protocol": scenario.coordination.protocol.model_dump(),
     }
-    found = {ALONE: with_changes(scenario, {**_ALONE, "team.size": 1})}
+    try:
+        found = {ALONE: with_changes(scenario, {**_ALONE, "team.size": 1})}
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise TeamsimError(
+            f"this scenario cannot be done by one agent ({said}): leave that out with --set"
+        ) from None
     seen: set[str] = set()
     for name, changes in {**_STRUCTURES, "as it is": own}.items():
         for n in sizes:

@@ -144,6 +144,15 @@ def test_the_scenarios_own_structure_is_tried() -> None:
     assert "4, as it is" not in candidates(listed, [4])  # it is one of those tried anyway
 
 
+def test_what_one_agent_cannot_have_is_named() -> None:
+    led = work(
+        topology="centralised",
+        faults=[{"at_s": 5, "kind": "kill", "agent": "coordinator"}],
+    )
+    with pytest.raises(TeamsimError, match="no coordinator in this team.*leave that out"):
+        candidates(led, [2])
+
+
 def test_groups_have_no_size_to_advise_on() -> None:
     groups = {"a": {"size": 2, "agent": agent()}}
     with pytest.raises(TeamsimError, match=r"give 'team.size', not 'team.groups'"):
