@@ -149,7 +149,7 @@ def test_what_one_agent_cannot_have_is_named() -> None:
         topology="centralised",
         faults=[{"at_s": 5, "kind": "kill", "agent": "coordinator"}],
     )
-    with pytest.raises(TeamsimError, match="no coordinator in this team.*leave that out"):
+    with pytest.raises(TeamsimError, match=r"no coordinator in this team.*leave that out"):
         candidates(led, [2])
 
 
