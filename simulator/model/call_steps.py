@@ -104,22 +104,12 @@ class CallSteps:
 
     def _is_admitted(self, agent: AgentState) -> Generator[Step, None, bool]:
         """Ask the provider until it takes the call in; return False if the client gives up."""
-        team = self._team
-        provider, metrics = team.provider, team.metrics
-        if not provider.spec.refuses:
-            return True
-        retries = 0
-        while True:
-            after_s = provider.refusal(agent.uncached, agent.cached, agent.output, team.now)
-            if after_s is None:
-                provider.enter()
-                return True
-            metrics.rate_limits += 1
-            yield from self.wait(agent, "rate_limit", provider.pause_s(retries, after_s))
-            if retries == provider.spec.retry.max_retries:
+        provider = self._team.provider
+        if provider.spec.refuses:
+            if not (yield from provider.admits(agent)):
                 return False
-            retries += 1
-            metrics.retries += 1
+            provider.enter()
+        return True
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""

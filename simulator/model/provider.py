@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +15,7 @@ from simulator.scenario.provider import Provider, Retry, SlowPhases
 
 if TYPE_CHECKING:
     from simulator.model.agent import AgentState
+    from simulator.model.metrics import Metrics
 
 
 class TokenBucket:
@@ -52,10 +53,18 @@ class TokenBucket:
         self._level -= amount
 
 
+Step = float | None
+"""Seconds until a call goes on; None until the agent is resumed."""
+
+
 class Clients(Protocol):
     """What the provider may ask of the team."""
 
     now: float
+    metrics: Metrics
+
+    def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
+        """Wait so many seconds, or until resumed, and book it under `why`."""
 
     def resume(self, agent: AgentState) -> None:
         """Let an agent that waits until it is resumed go on."""
@@ -136,6 +145,21 @@ class ProviderState:
         for bucket, amount in limits:
             bucket.take(amount)
         return None
+
+    def admits(self, agent: AgentState) -> Generator[Step, None, bool]:
+        """Be asked by an agent until its call is taken in; return False if it gives up."""
+        clients, metrics = self._clients, self._clients.metrics
+        retries = 0
+        while True:
+            after_s = self.refusal(agent.uncached, agent.cached, agent.output, clients.now)
+            if after_s is None:
+                return True
+            metrics.rate_limits += 1
+            yield from clients.wait(agent, "rate_limit", self.pause_s(retries, after_s))
+            if retries == self.spec.retry.max_retries:
+                return False
+            retries += 1
+            metrics.retries += 1
 
     @property
     def has_room(self) -> bool:

@@ -255,18 +255,9 @@ class Requests:
             metrics.requests += 1
             return ""
         provider = self._team.provider
-        refusals = 0
-        while True:
-            after_s = provider.refusal(agent.uncached, agent.cached, agent.output, self._team.now)
-            if after_s is None:
-                break
-            metrics.rate_limits += 1
-            yield from self._team.wait(agent, "rate_limit", provider.pause_s(refusals, after_s))
-            if refusals == self._sdk.max_retries:
-                self._withdraw(agent, caller)
-                return "refused"
-            refusals += 1
-            metrics.retries += 1
+        if not (yield from provider.admits(agent)):
+            self._withdraw(agent, caller)
+            return "refused"
         metrics.requests += 1
         if provider.has_room:
             provider.enter()
