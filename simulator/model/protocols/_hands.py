@@ -20,7 +20,6 @@ class Hands(Dispatcher):
         for rank, task in enumerate(self.order):
             self.rank[task] = rank
         self.ready: list[list[int]] = [[] for _ in range(setting.workers)]
-        self._gone: set[int] = set()
         self._turn = 0
 
     def task_ready(self, task: int) -> int:
@@ -49,10 +48,9 @@ class Hands(Dispatcher):
         if not self.board.missing[task] and not self.board.done[task] and rank not in ready:
             heappush(ready, rank)
 
-    def lost(self, agent: int) -> int:
+    def give_away(self, agent: int) -> int:
         """Deal the agent's tasks to the others in turn, each chain to one of them."""
-        self._gone.add(agent)
-        here = [other for other in range(self.setting.workers) if other not in self._gone]
+        here = self.here
         if not here:
             return 0
         board, dealt = self.board, dict[int, int]()
@@ -77,14 +75,6 @@ class Hands(Dispatcher):
         self.board.owner[task] = heir
         if was_ready:
             heappush(self.ready[heir], self.rank[task])
-
-    def back(self, agent: int) -> None:
-        """Deal to the agent again; give it what nobody was there for."""
-        everybody_was_gone = len(self._gone) == self.setting.workers
-        self._gone.discard(agent)
-        if everybody_was_gone:
-            for other in list(self._gone):
-                self.lost(other)
 
     def forget(self, task: int) -> None:
         """Take the task out of its owner's hand."""

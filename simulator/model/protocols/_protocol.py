@@ -121,6 +121,8 @@ class Dispatcher(ABC):
         self.board = setting.board
         self.woken: list[int] = []
         """Agents (or `SOMEONE`, `EVERYONE`) for whom there is something new to do."""
+        self.gone: set[int] = set()
+        """Agents that have been taken for dead."""
 
     def fork(self, board: Board) -> Self:
         """Return an independent copy that works on `board`, a copy of its board."""
@@ -168,12 +170,31 @@ class Dispatcher(ABC):
     def forget(self, task: int) -> None:
         """Note that a task was done without the protocol, on the other side of a partition."""
 
+    @property
+    def here(self) -> list[int]:
+        """Agents that have not been taken for dead."""
+        return [agent for agent in range(self.setting.workers) if agent not in self.gone]
+
     def lost(self, agent: int) -> int:
-        """Give what `agent`, taken for dead, has to do to the others; return how many tasks."""
+        """Take `agent` for dead; return how many tasks are given to others because of it."""
+        self.gone.add(agent)
+        return self.give_away(agent)
+
+    def give_away(self, agent: int) -> int:
+        """Give what `agent`, who is gone, has to do to the others; return how many tasks."""
         return 0
 
-    def back(self, agent: int) -> None:  # noqa: B027
-        """Note that `agent` is there again, and can be given tasks."""
+    def back(self, agent: int) -> None:
+        """Note that `agent` is there again; it is given what nobody was there for."""
+        nobody_was_here = not self.here
+        self.gone.discard(agent)
+        if nobody_was_here:
+            for other in sorted(self.gone):
+                self.give_away(other)
+        self.welcome(agent)
+
+    def welcome(self, agent: int) -> None:  # noqa: B027
+        """Let `agent`, who is there again, be given tasks."""
 
     def take_over(self, agent: int, task: int) -> None:
         """Let `agent` have a task that another is at work on."""

@@ -79,12 +79,10 @@ class _Debates(Dispatcher):
         self._rolls = [setting.uniforms(i, Purpose.DEBATE) for i in range(workers)]
         self._vote = setting.run_uniforms(Purpose.VOTE)
         self._next = 0
-        self._gone: set[int] = set()
 
     def task_ready(self, task: int) -> int:
         """Open the debate; the first speaker is concerned, and whoever else is called."""
-        workers = self.setting.workers
-        there = [i for i in range(workers) if i not in self._gone] or list(range(workers))
+        there = self.here or list(range(self.setting.workers))
         agents = [there[(self._next + i) % len(there)] for i in range(min(self._size, len(there)))]
         self._next += self._size
         self._panels[task] = _Panel(agents)
@@ -152,7 +150,7 @@ class _Debates(Dispatcher):
             return
         panel = self._panels[task]
         if panel.is_round_over:
-            self._panels[task] = _Panel([i for i in panel.agents if i not in self._gone] or [agent])
+            self._panels[task] = _Panel([i for i in panel.agents if i not in self.gone] or [agent])
             self._call_speakers(task)
         else:
             self.returned(agent, task)
@@ -163,11 +161,9 @@ class _Debates(Dispatcher):
             self._turns[agent].append(task)
             self.woken.append(agent)
 
-    def lost(self, agent: int) -> int:
+    def give_away(self, agent: int) -> int:
         """Go on with the debates without the agent; one that it held alone, somebody else holds."""
-        self._gone.add(agent)
-        there = [i for i in range(self.setting.workers) if i not in self._gone]
-        left = 0
+        there, left = self.here, 0
         for task, panel in list(self._panels.items()):
             if self.board.done[task] or agent not in panel.agents:
                 continue
@@ -201,10 +197,6 @@ class _Debates(Dispatcher):
             self.woken.append(last)
         elif spoke_next and self._protocol.order == "sequential":
             self._call_speakers(task)
-
-    def back(self, agent: int) -> None:
-        """Let the agent debate again."""
-        self._gone.discard(agent)
 
     def forget(self, task: int) -> None:
         """Close the debate."""

@@ -65,29 +65,27 @@ class _Stack(Dispatcher):
         self._protocol = protocol
         self._frames = [_Frame(list(self.board.graph.order), 0)]
         self._under_way: set[int] = set()
-        self._gone: set[int] = set()
 
     def _agent(self, frame: _Frame) -> int:
         workers = self.setting.workers
         agent = min(frame.depth, workers - 1)
-        for other in range(agent, agent + workers if self._gone else agent):
-            if other % workers not in self._gone:
+        for other in range(agent, agent + workers if self.gone else agent):
+            if other % workers not in self.gone:
                 return other % workers
         return agent
 
     def lost(self, agent: int) -> int:
         """Let the next one take the agent's place, from a briefing."""
         held = [frame for frame in self._frames if self._agent(frame) == agent]
-        self._gone.add(agent)
+        super().lost(agent)
         for frame in held:
             frame.called = False
         if self._frames:
             self.woken.append(self._agent(self._frames[-1]))
         return sum(not self.board.done[task] for frame in held[-1:] for task in frame.tasks)
 
-    def back(self, agent: int) -> None:
+    def welcome(self, agent: int) -> None:
         """Let the agent be at work on its part again."""
-        self._gone.discard(agent)
         if self._frames:
             self.woken.append(self._agent(self._frames[-1]))
 

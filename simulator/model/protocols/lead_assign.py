@@ -57,7 +57,6 @@ class _Lead(Dispatcher):
         self._free: dict[int, dict[int, None]] = {}
         for worker in range(workers):
             self._free.setdefault(setting.managers[worker], {})[worker] = None
-        self._gone: set[int] = set()
 
     def task_ready(self, task: int) -> int:
         """Put `task` on the list; it concerns a coordinator who has somebody free."""
@@ -71,7 +70,7 @@ class _Lead(Dispatcher):
     def led(self, manager: int, reported: Sequence[int]) -> None:
         """Give tasks to the coordinator's workers whose hands are empty."""
         free = self._free.setdefault(manager, {})
-        there = [worker for worker in reported if worker not in self._gone]
+        there = [worker for worker in reported if worker not in self.gone]
         free.update({worker: None for worker in there if not self._hands[worker]})
         while free and self._open:
             worker = next(iter(free))
@@ -103,12 +102,11 @@ class _Lead(Dispatcher):
             return
         self._hands[agent].append(task)
         self._free.get(self.setting.managers[agent], {}).pop(agent, None)
-        if agent in self._gone:
-            self.lost(agent)
+        if agent in self.gone:
+            self.give_away(agent)
 
-    def lost(self, agent: int) -> int:
+    def give_away(self, agent: int) -> int:
         """Put what the agent has been given on the list again, and give it nothing."""
-        self._gone.add(agent)
         self._free.get(self.setting.managers[agent], {}).pop(agent, None)
         given, self._hands[agent] = self._hands[agent], []
         for task in given:
@@ -116,9 +114,8 @@ class _Lead(Dispatcher):
             self.woken.append(self.task_ready(task))
         return len(given)
 
-    def back(self, agent: int) -> None:
+    def welcome(self, agent: int) -> None:
         """Let the coordinator know that the agent is free."""
-        self._gone.discard(agent)
         if not self._hands[agent]:
             manager = self.setting.managers[agent]
             self._free.setdefault(manager, {})[agent] = None

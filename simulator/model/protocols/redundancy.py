@@ -42,12 +42,10 @@ class _Queues(Dispatcher):
         self._copies = min(protocol.copies, setting.workers)
         self._queues: list[deque[int]] = [deque() for _ in range(setting.workers)]
         self._rolls = setting.run_uniforms(Purpose.STEAL)
-        self._gone: set[int] = set()
 
     def task_ready(self, task: int) -> int:
         """Send `task` to agents drawn at random."""
-        there = [i for i in range(self.setting.workers) if i not in self._gone]
-        there = there or list(range(self.setting.workers))
+        there = self.here or list(range(self.setting.workers))
         chosen = [
             there.pop(int(self._rolls() * len(there))) for _ in range(min(self._copies, len(there)))
         ]
@@ -79,28 +77,18 @@ class _Queues(Dispatcher):
         if self.board.done[task] or task in self._queues[agent]:
             return
         self._queues[agent].appendleft(task)
-        if agent in self._gone:
-            self.lost(agent)
+        if agent in self.gone:
+            self.give_away(agent)
 
-    def lost(self, agent: int) -> int:
+    def give_away(self, agent: int) -> int:
         """Send the tasks that only this agent had to others."""
-        self._gone.add(agent)
+        if not self.here:
+            return 0
         held, self._queues[agent] = self._queues[agent], deque()
         elsewhere = {task for queue in self._queues for task in queue}
         orphans = [task for task in held if not (self.board.done[task] or task in elsewhere)]
-        if len(self._gone) == self.setting.workers:
-            self._queues[agent] = held
-            return 0
         self.woken += [self.task_ready(task) for task in orphans]
         return len(orphans)
-
-    def back(self, agent: int) -> None:
-        """Send tasks to the agent again."""
-        everybody_was_gone = len(self._gone) == self.setting.workers
-        self._gone.discard(agent)
-        if everybody_was_gone:
-            for other in list(self._gone):
-                self.lost(other)
 
     def forget(self, task: int) -> None:
         """Take the task off all queues."""
@@ -110,4 +98,4 @@ class _Queues(Dispatcher):
 
     def waits(self) -> Sequence[str]:
         """Say how much is queued with agents that are gone."""
-        return [f"agent {i} is gone with {len(self._queues[i])} tasks" for i in sorted(self._gone)]
+        return [f"agent {i} is gone with {len(self._queues[i])} tasks" for i in sorted(self.gone)]

@@ -69,7 +69,6 @@ class _Polls(Dispatcher):
         self._protocol = protocol
         self._needed = protocol.quorum or protocol.replicas
         self._each = -(-protocol.replicas // setting.workers)
-        self._gone: set[int] = set()
         self._judged = protocol.vote in ("best_of", "judge")
         self._ballots: dict[int, _Ballot] = {}
         self._open: dict[int, None] = {}
@@ -186,20 +185,17 @@ class _Polls(Dispatcher):
         self._open[task] = None
         self.woken.append(EVERYONE)
 
-    def lost(self, agent: int) -> int:
+    def give_away(self, agent: int) -> int:
         """Ask the others for more answers each."""
-        self._gone.add(agent)
         self._share_out()
         return sum(ballot.free > 0 for ballot in map(self._ballots.__getitem__, self._open))
 
-    def back(self, agent: int) -> None:
+    def welcome(self, agent: int) -> None:
         """Ask the agent again too."""
-        self._gone.discard(agent)
         self._share_out()
 
     def _share_out(self) -> None:
-        there = max(1, self.setting.workers - len(self._gone))
-        self._each = -(-self._protocol.replicas // there)
+        self._each = -(-self._protocol.replicas // max(1, len(self.here)))
         self.woken.append(EVERYONE)
 
     def forget(self, task: int) -> None:

@@ -55,7 +55,6 @@ class _Claims(Dispatcher):
         self._noise = {"first": 0.0, "random": 1.0, "noisy": protocol.noise}[protocol.choice]
         self._open = TaskPool(tasks)
         self._redo: list[list[int]] = [[] for _ in range(workers)]
-        self._gone: set[int] = set()
         self._uniform = [setting.choices(i) for i in range(workers)]
         habits = [spec.behaviour for spec in setting.specs]
         self._dependency_blindness = [habit.dependency_blindness for habit in habits]
@@ -212,7 +211,7 @@ class _Claims(Dispatcher):
         """Take a finished task off the board; leave one that failed to its owner."""
         redo = self._redo[agent]
         if not done:
-            if agent in self._gone:
+            if agent in self.gone:
                 self._open_again(task)
             elif task not in redo:
                 redo.append(task)
@@ -227,18 +226,13 @@ class _Claims(Dispatcher):
         self._open.add(task)
         self.woken.append(self._concerns)
 
-    def lost(self, agent: int) -> int:
+    def give_away(self, agent: int) -> int:
         """Open what the agent has claimed."""
-        self._gone.add(agent)
         claimed = [task for task in self._redo[agent] if not self.board.done[task]]
         self._redo[agent].clear()
         for task in claimed:
             self._open_again(task)
         return len(claimed)
-
-    def back(self, agent: int) -> None:
-        """Let the agent keep its claims again."""
-        self._gone.discard(agent)
 
     def handed_in(self, agent: int, task: int) -> None:
         """Take the task off its owner's list until it is rejected."""

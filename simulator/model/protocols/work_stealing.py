@@ -78,7 +78,7 @@ class _Deques(Dispatcher):
             self._give(thief, victim.popleft())
         self._note(agent)
 
-    def lost(self, agent: int) -> int:
+    def give_away(self, agent: int) -> int:
         """Leave the agent's deque to the thieves; return what is on it."""
         return len(self._deques[agent])
 
