@@ -27,7 +27,8 @@ Events, and what the columns mean for each (columns not named are null):
 ``breaker``             agent, round, call: whose request changed it; outcome: its new state.
 ``fault``               agent (none: the provider), round; outcome: crash, stall, slow, wrong,
                         silent, outage or brownout.
-``down``                agent, round: back, or down at the end; duration_s: for how long.
+``down``                agent, round; duration_s: for how long it was; outcome: how that ended
+                        (repaired, elected, at_end).
 ``detected``            agent, round: found dead or stuck; outcome: which.
 ``leads``               agent, round: a coordinator's seat is filled again; peer: by whom.
 ``commit``              agent, round, call; duration_s: reading, writing and merging.

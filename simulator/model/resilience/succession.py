@@ -66,6 +66,11 @@ class Succession:
         """Note that a coordinator has written to its workers."""
         self.answers_s.setdefault(coordinator.index, []).append(self._team.now)
 
+    @property
+    def workers_down(self) -> int:
+        """Workers that cannot take part."""
+        return self._faults.workers_down
+
     def won(self, seat: AgentState, worker: int) -> None:
         """Let a worker take a coordinator's seat."""
         self._under_way.pop(seat.index, None)
@@ -121,8 +126,7 @@ class _Contest:
         workers = self._team.workers
         if server == len(workers) or workers[server].is_down:
             return False
-        up = sum(not worker.is_down for worker in workers)
-        return up >= self.election.majority
+        return len(workers) - self._succession.workers_down >= self.election.majority
 
     def knows(self, server: int) -> int:
         """Return how many of the coordinator's answers a worker has read."""
