@@ -9,6 +9,7 @@ Du Bois & Eeckhout 2012).
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ import pandas as pd
 
 from analysis.curves import SIZE, name_value
 from simulator.engine import Simulation
-from simulator.model.trace import Event, Row, Trace
+from simulator.model.trace import IN_VAIN, Event, Row, Trace, sends_back
 from simulator.scenario import Point, Scenario
 from simulator.scenario.sweep import label
 
@@ -26,6 +27,7 @@ Array = npt.NDArray[np.float64]
 Span = tuple[float, float]
 
 WORK = "work"
+_WITHHELD = "withheld"
 CAUSES = (
     "serial work",
     "imbalance",
@@ -40,7 +42,6 @@ CAUSES = (
 """What keeps a speed-up below n. `slower calls`: first attempts that take a team longer than one
 agent, with more to read for one; below 0 where they are quicker."""
 
-_IN_VAIN = frozenset({"duplicate", "blocked", "refused", "lost"})
 _WAITS = {
     "rate_limit": "rate limits",
     "queue": "rate limits",
@@ -100,45 +101,28 @@ def time_by_cause(rows: Sequence[Row], scenario: Scenario, tasks: int) -> dict[s
         Simulated seconds; they add up to workers times makespan.
     """
     workers = scenario.team.worker_count
-    makespan = rows[-1].time_s
+    course = _Course(rows, workers, tasks)
     spent = dict.fromkeys((WORK, *CAUSES), 0.0)
-    busy: list[list[Span]] = [[] for _ in range(workers)]
     again: set[int] = set()
     for row in rows:
-        if row.event is Event.OVERHEAD:
-            _book_overhead(row, busy, spent)
-        if row.agent is None or row.agent >= workers:
-            _note_rework(row, again)
-            continue
-        cause = _cause_of(row, again)
-        _note_rework(row, again)
-        if cause:
-            spent[cause] += row.duration_s or 0.0
-        if row.event is Event.DOWN:
-            busy[row.agent].append((row.time_s - (row.duration_s or 0.0), row.time_s))
-    for agent, calls in enumerate(_calls(rows, workers, makespan)):
-        busy[agent] += [(start, end) for start, end, _ in calls.values()]
-    _book_idle_calls(rows, workers, scenario, tasks, spent)
-    _book_gaps(rows, busy, makespan, scenario, tasks, spent)
+        if row.agent is not None and row.agent < workers:
+            cause = _cause_of(row, again)
+            if cause:
+                spent[cause] += row.duration_s or 0.0
+        if row.task is not None and sends_back(row):
+            again.add(row.task)
+    # Tasks are withheld from who waits by a coordinator, where there is one.
+    withheld = "coordination" if scenario.staff["coordinator"] > 0 else "imbalance"
+    for cause, seconds in course.waiting().items():
+        spent[withheld if cause == _WITHHELD else cause] += seconds
     return spent
-
-
-def _note_rework(row: Row, again: set[int]) -> None:
-    """Remember tasks that are to be done again."""
-    redone = (
-        (row.event is Event.ATTEMPT and row.outcome == "failed_test")
-        or (row.event is Event.REVIEW and row.outcome in ("rejected", "false_alarm"))
-        or (row.event is Event.LOST and str(row.outcome).startswith("redo"))
-    )
-    if redone and row.task is not None:
-        again.add(row.task)
 
 
 def _cause_of(row: Row, again: set[int]) -> str:
     """Return what a row's duration went to, if it is a worker's and tells."""
     cause = ""
     if row.event is Event.ATTEMPT:
-        if row.outcome in _IN_VAIN:
+        if row.outcome in IN_VAIN:
             cause = "duplicates and conflicts"
         else:
             cause = "rework" if row.task in again else WORK
@@ -157,14 +141,6 @@ def _cause_of(row: Row, again: set[int]) -> str:
         }
         cause = by_outcome.get(str(row.outcome), "")
     return cause
-
-
-def _book_overhead(row: Row, busy: list[list[Span]], spent: dict[str, float]) -> None:
-    """Book the harness's time between rounds, for those whom nothing else explains it for."""
-    seconds = row.duration_s or 0.0
-    for spans in busy:
-        spans.append((row.time_s - seconds, row.time_s))
-    spent["coordination"] += seconds * len(busy)
 
 
 def _calls(
@@ -197,7 +173,7 @@ def _board(rows: Sequence[Row], tasks: int) -> _Board:
             ready[row.task] = row.time_s
             changes.append((row.time_s, 1, -1))
         elif row.event is Event.ATTEMPT and row.task is not None and row.task not in taken:
-            if row.outcome in _IN_VAIN:
+            if row.outcome in IN_VAIN:
                 continue
             taken.add(row.task)
             begun_s = started[row.call]
@@ -213,78 +189,90 @@ def _board(rows: Sequence[Row], tasks: int) -> _Board:
     return _Board(times, opened.astype(np.float64), hindered.astype(np.float64))
 
 
-def _book_idle_calls(
-    rows: Sequence[Row],
-    workers: int,
-    scenario: Scenario,
-    tasks: int,
-    spent: dict[str, float],
-) -> None:
-    """Book calls that took no task as the waiting that they are."""
-    board = _board(rows, tasks)
-    served = {
-        row.call: row.duration_s or 0.0
-        for row in rows
-        if row.event is Event.CALL_END and row.outcome == "idle"
-    }
-    for calls in _calls(rows, workers, rows[-1].time_s):
-        for call, (start, end, outcome) in calls.items():
-            if outcome != "idle" or end <= start:
-                continue
-            # Of a call that also waited to be served, the rest is booked as that.
-            share = served[call] / (end - start)
-            open_s, hindered_s, none_s = board.shares([(start, end)])
-            parts = (share * open_s, share * hindered_s, share * none_s)
-            _book_waiting(parts, scenario, spent)
+class _Course:
+    """What is between the calls of one replication, and the calls that took no task."""
 
+    def __init__(self, rows: Sequence[Row], workers: int, tasks: int) -> None:
+        self._rows = rows
+        self._makespan_s = rows[-1].time_s
+        self._board = _board(rows, tasks)
+        self._calls = _calls(rows, workers, self._makespan_s)
+        self._rounds = _rounds(rows, workers, self._makespan_s)
+        self._overheads = _Spans(
+            [
+                (row.time_s - (row.duration_s or 0.0), row.time_s)
+                for row in rows
+                if row.event is Event.OVERHEAD
+            ]
+        )
+        inside = [(start, end) for start, _, end in self._rounds]
+        self._between = _gaps([*inside, *self._overheads.spans], self._makespan_s)
 
-def _book_waiting(
-    shares: tuple[float, float, float], scenario: Scenario, spent: dict[str, float]
-) -> None:
-    withheld, hindered, ending = shares
-    led = scenario.staff["coordinator"] > 0
-    spent["coordination" if led else "imbalance"] += withheld
-    spent["serial work"] += hindered
-    spent["imbalance"] += ending
+    def waiting(self) -> dict[str, float]:
+        """Return the seconds of all workers that no row of theirs tells of, by their cause."""
+        found: dict[str, float] = defaultdict(float)
+        down: dict[int, list[Span]] = {}
+        served = {}
+        for row in self._rows:
+            if row.event is Event.DOWN and row.agent is not None:
+                span = (row.time_s - (row.duration_s or 0.0), row.time_s)
+                down.setdefault(row.agent, []).append(span)
+            elif row.event is Event.CALL_END and row.outcome == "idle":
+                served[row.call] = row.duration_s or 0.0
+        for agent, calls in enumerate(self._calls):
+            for call, (start, end, outcome) in calls.items():
+                if outcome == "idle" and end > start:
+                    # Of a call that also waited to be served, the rest is booked as that.
+                    share = served[call] / (end - start)
+                    _add(found, self._by_board([(start, end)], share))
+            spans = [(start, end) for start, end, _ in calls.values()]
+            _add(found, self._between_calls(sorted(spans + down.get(agent, []))))
+        return found
 
+    def _by_board(self, spans: Sequence[Span], share: float = 1.0) -> dict[str, float]:
+        """Return what a worker without a task waits for, by the state of the board."""
+        withheld, hindered, ending = self._board.shares(spans)
+        return {
+            _WITHHELD: share * withheld,
+            "serial work": share * hindered,
+            "imbalance": share * ending,
+        }
 
-def _book_gaps(
-    rows: Sequence[Row],
-    busy: list[list[Span]],
-    makespan: float,
-    scenario: Scenario,
-    tasks: int,
-    spent: dict[str, float],
-) -> None:
-    """Book the time between calls."""
-    board = _board(rows, tasks)
-    rounds = _rounds(rows, len(busy), makespan)
-    between = _gaps([(start, end) for start, _, end in rounds], makespan)
-    for spans in busy:
-        gaps, calls = _Spans(_gaps(spans, makespan)), _Spans(sorted(spans))
-        outside = [span for start, end in between for span in gaps.within(start, end)]
-        _book_waiting(board.shares(outside), scenario, spent)
-        for start, last, end in rounds:
-            spent["coordination"] += _length(gaps.within(last, end))
+    def _between_calls(self, spans: Sequence[Span]) -> dict[str, float]:
+        """Return what one worker waits for outside of `spans`, when it is in a call or down."""
+        found: dict[str, float] = defaultdict(float)
+        gaps, busy = _Spans(_gaps(spans, self._makespan_s)), _Spans(spans)
+        for start, end in self._overheads.spans:
+            found["coordination"] += _length(gaps.within(start, end))
+        outside = [span for start, end in self._between for span in gaps.within(start, end)]
+        _add(found, self._by_board(outside))
+        for start, last, end in self._rounds:
+            found["coordination"] += _length(gaps.within(last, end))
             waits = gaps.within(start, last)
-            if calls.within(start, last):
-                spent["stragglers and barriers"] += _length(waits)
+            if busy.within(start, last):
+                found["stragglers and barriers"] += _length(waits)
             else:
-                _book_waiting(board.shares(waits), scenario, spent)
+                _add(found, self._by_board(waits))
+        return found
+
+
+def _add(total: dict[str, float], parts: Mapping[str, float]) -> None:
+    for cause, seconds in parts.items():
+        total[cause] += seconds
 
 
 class _Spans:
     """Spans in order, of which those within another are found without looking at all."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
-        self._spans = spans
+        self.spans = spans
         self._ends = [end for _, end in spans]
 
     def within(self, start: float, end: float) -> list[Span]:
         """Return what lies between two times."""
         found = []
-        for place in range(bisect_right(self._ends, start), len(self._spans)):
-            a, b = self._spans[place]
+        for place in range(bisect_right(self._ends, start), len(self.spans)):
+            a, b = self.spans[place]
             if a >= end:
                 break
             found.append((max(a, start), min(b, end)))
@@ -307,7 +295,7 @@ def _length(spans: Iterable[Span]) -> float:
     return sum(end - start for start, end in spans)
 
 
-def _gaps(spans: list[Span], makespan: float) -> list[Span]:
+def _gaps(spans: Sequence[Span], makespan: float) -> list[Span]:
     """Return what no span covers between 0 and the makespan."""
     gaps, reached = list[Span](), 0.0
     for start, end in sorted(spans):

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from simulator.model.agent import COORDINATOR, VERIFIER, WORKER
-from simulator.model.trace import Event, Row
+from simulator.model.trace import IN_VAIN, Event, Row, sends_back
 from simulator.scenario import Scenario
 
 KINDS = (
@@ -36,8 +36,6 @@ calls that failed, waits inside a call, out of order. Between them it waits."""
 _EPOCH_S = 1_767_225_600
 """2026-01-01 00:00 UTC: simulated time has no date, and exports that differ by the clock are no
 good to compare."""
-
-_IN_VAIN = frozenset({"duplicate", "blocked", "refused", "lost"})
 
 
 @dataclass(frozen=True)
@@ -121,8 +119,6 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
         elif row.event is Event.ATTEMPT and row.task is not None:
             attempts.setdefault(row.call, []).append(row)
             again[row.call] = again.get(row.call, False) or row.task in failed
-            if row.outcome == "failed_test":
-                failed.add(row.task)
         elif row.event is Event.CALL_END:
             start = begun.pop(row.call)
             tried = attempts.pop(row.call, [])
@@ -130,6 +126,8 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
             tasks = tuple(each.task for each in tried if each.task is not None)
             whole = Span(row.agent, start.time_s, row.time_s, kind, row.call, tasks)
             found += _cut(whole, inside.pop(row.call, []))
+        if row.task is not None and sends_back(row):
+            failed.add(row.task)
     return sorted(found, key=lambda span: (span.agent, span.start_s, span.end_s))
 
 
@@ -141,7 +139,7 @@ def _kind(outcome: str, attempts: Sequence[Row], is_rework: bool) -> str:
             "review": "review",
             "failed": "failed",
         }.get(outcome, "in vain")
-    if all(row.outcome in _IN_VAIN for row in attempts):
+    if all(row.outcome in IN_VAIN for row in attempts):
         return "in vain"
     return "rework" if is_rework else "work"
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.model.metrics import Metrics
+from simulator.model.trace import IN_VAIN
 
 NOT_TRACED = (
     "cost_usd",
@@ -44,9 +45,6 @@ NOT_TRACED = (
 _NAMED_WAITS = ["rate_limit", "lock", "partition", "queue"]
 """Reasons to wait that have a metric of their own."""
 
-_IN_VAIN = ["duplicate", "blocked", "refused", "lost"]
-"""Outcomes of attempts that came to nothing."""
-
 
 def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: int) -> Metrics:
     """Return the row of results that a trace tells, to hold against the accumulated one.
@@ -80,7 +78,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     end = events["run_end"].iloc[0]
     calls, attempts, reviews = of("call_end"), of("attempt"), of("review")
     ended = calls[calls["outcome"] != "cut_off"]
-    real = attempts[~attempts["outcome"].isin(_IN_VAIN)]
+    real = attempts[~attempts["outcome"].isin(IN_VAIN)]
     again = _is_rework(real, reviews, of("lost"))
     settled = pd.concat([attempts, reviews]).query(
         "outcome in ['done', 'faulty', 'given_up', 'given_up_correct', 'partial']"
@@ -163,7 +161,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         - float(diverged.loc[~in_vain, "duration_s"].sum()),
         rework_s=float(real.loc[again, "duration_s"].sum())
         - float(diverged.loc[in_vain, "duration_s"].sum()),
-        wasted_s=float(attempts.loc[attempts["outcome"].isin(_IN_VAIN), "duration_s"].sum())
+        wasted_s=float(attempts.loc[attempts["outcome"].isin(IN_VAIN), "duration_s"].sum())
         + float(seconds.get("idle", 0.0))
         + float(seconds.get("cut_off", 0.0))
         + float(seconds.get("failed", 0.0))

@@ -110,6 +110,19 @@ class Row(NamedTuple):
     outcome: str | None = None
 
 
+IN_VAIN = frozenset({"duplicate", "blocked", "refused", "lost"})
+"""Outcomes of attempts that came to nothing."""
+
+
+def sends_back(row: Row) -> bool:
+    """Return whether a row says that its task is to be done again."""
+    return (
+        (row.event is Event.ATTEMPT and row.outcome == "failed_test")
+        or (row.event is Event.REVIEW and row.outcome in ("rejected", "false_alarm"))
+        or (row.event is Event.LOST and str(row.outcome).startswith("redo"))
+    )
+
+
 SCHEMA = pa.schema(
     [
         ("replication", pa.int64()),

@@ -127,6 +127,20 @@ def test_the_parts_of_a_replication_are_paired() -> None:
     assert sum(parts.values()) == pytest.approx(4)
 
 
+def test_the_harness_holds_up_nobody_who_is_down() -> None:
+    each = scenario(
+        team__size=3,
+        workload__tasks=30,
+        coordination__round_overhead_s=2.0,
+        faults=[{"at_s": 1.5, "kind": "crash", "agent": 0, "for_s": 7}],
+    )
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    spent = time_by_cause(trace.rows, each, metrics.tasks)
+    assert sum(spent.values()) == pytest.approx(3 * metrics.makespan_s)
+    assert spent["failures"] == pytest.approx(7.0)
+
+
 @settings(
     max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -212,6 +212,7 @@ def scenarios(draw: st.DrawFn, fails: bool = False) -> Scenario:
                 "timing": draw(st.sampled_from(["rounds", "asynchronous", "bounded_staleness"])),
                 "idle_agents": draw(st.sampled_from(["call", "wait"])),
                 "calls_per_round": draw(st.sampled_from([1, 1, 2])),
+                "round_overhead_s": draw(st.sampled_from([0.0, 0.0, 1.5])),
                 "review": draw(st.sampled_from([None, review])),
             },
             workload={
