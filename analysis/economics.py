@@ -10,11 +10,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, stats
 
+from analysis.least_squares import Array, least_squares
 from analysis.statistics import Interval, mean_interval, ratio_of_means_interval
-
-Array = npt.NDArray[np.float64]
 
 HOUR_S = 3600.0
 
@@ -264,35 +262,21 @@ def fit_production(
     if len(y) <= len(names):
         raise ValueError(f"{len(names)} parameters of {form} need more points, not {len(y)}")
     target = np.log(y)
+    found = least_squares(curve, target, start, list(zip(low, high, strict=True)), confidence)
 
-    def misses(values: Array) -> Array:
-        return curve(values) - target
-
-    found = optimize.least_squares(misses, start, bounds=(low, high), x_scale="jac")
-    jacobian = np.asarray(found.jac)
-    rss, degrees = 2.0 * float(found.cost), len(y) - len(names)
-    errors = np.sqrt(
-        np.maximum(0.0, np.diag(np.linalg.pinv(jacobian.T @ jacobian))) * rss / degrees
-    )
-    half = errors * float(stats.t.ppf(0.5 + confidence / 2, degrees))
-    ends = [
-        (max(a, value - width), min(b, value + width))
-        for a, b, value, width in zip(low, high, found.x, half, strict=True)
-    ]
-
-    def named(values: Sequence[float]) -> dict[str, float]:
-        said = dict(zip(names, (float(value) for value in values), strict=True))
+    def named(values: Array) -> dict[str, float]:
+        said = dict(zip(names, values.tolist(), strict=True))
         return {**said, "scale": math.exp(said["scale"])}
 
     spread = float(((target - target.mean()) ** 2).sum())
     count = len(y)
     return Production(
         form,
-        named(found.x.tolist()),
-        named([end[0] for end in ends]),
-        named([end[1] for end in ends]),
-        1.0 - rss / spread if spread else float("nan"),
-        count * math.log(max(rss, 1e-300) / count) + 2.0 * (len(names) + 1),
+        named(found.values),
+        named(found.low),
+        named(found.high),
+        1.0 - found.rss / spread if spread else float("nan"),
+        count * math.log(max(found.rss, 1e-300) / count) + 2.0 * (len(names) + 1),
     )
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 
+from analysis.least_squares import Array, least_squares
 from simulator.distributions import Floats
-
-Array = npt.NDArray[np.float64]
 
 
 def amdahl_speedup(n: npt.ArrayLike, parallel_fraction: float) -> Floats:
@@ -256,66 +255,28 @@ def fit_law(
     if len(x) < len(free):
         raise ValueError(f"{len(free)} parameters of {name} need as many points, not {len(x)}")
 
-    def curve(at: Array, *values: float) -> Floats:
+    def curve(values: Array) -> Floats:
         given = {**known, **dict(zip(free, values, strict=True))}
-        return law.curve(at, *(given[parameter] for parameter in law.start))
+        return law.curve(x, *(given[parameter] for parameter in law.start))
 
     bounds = [law.bounds.get(parameter, (-np.inf, np.inf)) for parameter in free]
-    start = [
-        float(np.clip(law.start[parameter](x, z), *bound))
-        for parameter, bound in zip(free, bounds, strict=True)
-    ]
-    values, errors = _least_squares(curve, x, z, start, bounds)
-    count, degrees = len(x), len(x) - len(free)
-    half = (
-        errors * float(stats.t.ppf(0.5 + confidence / 2, degrees)) if degrees else errors + np.inf
+    found = least_squares(
+        curve, z, [law.start[parameter](x, z) for parameter in free], bounds, confidence
     )
-    estimates = {**known, **dict(zip(free, values.tolist(), strict=True))}
-    ends = {
-        parameter: (max(bound[0], value - width), min(bound[1], value + width))
-        for parameter, bound, value, width in zip(free, bounds, values, half, strict=True)
-    }
-    rss = float(((z - curve(x, *values)) ** 2).sum())
+
+    def named(values: Array) -> dict[str, float]:
+        said = {**known, **dict(zip(free, values.tolist(), strict=True))}
+        return {parameter: said[parameter] for parameter in law.start}
+
     return LawFit(
-        law,
-        x,
-        z,
-        {parameter: estimates[parameter] for parameter in law.start},
-        {**known, **{parameter: float(low) for parameter, (low, _) in ends.items()}},
-        {**known, **{parameter: float(high) for parameter, (_, high) in ends.items()}},
-        _aic(rss, count, len(free) + 1, float((z**2).sum())),
+        law=law,
+        n=x,
+        y=z,
+        estimates=named(found.values),
+        low=named(found.low),
+        high=named(found.high),
+        aic=_aic(found.rss, len(x), len(free) + 1, float((z**2).sum())),
     )
-
-
-def _least_squares(
-    curve: Callable[..., Floats],
-    x: Array,
-    z: Array,
-    start: Sequence[float],
-    bounds: Sequence[tuple[float, float]],
-) -> tuple[Array, Array]:
-    """Return the best values and their standard errors, from the Jacobian at the best."""
-    low, high = (np.array(ends) for ends in zip(*bounds, strict=True))
-    scale = float(np.abs(z).max()) or 1.0
-
-    def misses(values: Array) -> Array:
-        return np.asarray((curve(x, *values) - z) / scale)
-
-    found = optimize.least_squares(
-        misses,
-        np.clip(start, low, high),
-        bounds=(low, high),
-        x_scale="jac",
-        xtol=1e-14,
-        ftol=1e-14,
-        gtol=1e-14,
-        max_nfev=20_000,
-    )
-    degrees = max(1, len(x) - len(start))
-    jacobian = np.asarray(found.jac)
-    inverse = np.linalg.pinv(jacobian.T @ jacobian)
-    variance = 2.0 * found.cost / degrees
-    return found.x, np.sqrt(np.maximum(0.0, np.diag(inverse)) * variance)
 
 
 def _aic(rss: float, count: int, parameters: int, size: float) -> float:

@@ -1,0 +1,87 @@
+"""Non-linear least squares with standard errors, bounds and confidence intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, stats
+
+from simulator.distributions import Floats
+
+Array = npt.NDArray[np.float64]
+Bounds = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Parameters, in their order: the best, and the ends of their intervals.
+
+    Attributes
+    ----------
+    values, low, high : ndarray, shape (parameters,)
+        Ends are infinite, or at the bounds, where the points leave no residual.
+    rss : float
+        Sum of the squared residuals.
+    """
+
+    values: Array
+    low: Array
+    high: Array
+    rss: float
+
+
+def least_squares(
+    curve: Callable[[Array], Floats],
+    target: Array,
+    start: Sequence[float],
+    bounds: Bounds,
+    confidence: float = 0.95,
+) -> Estimate:
+    """Fit a curve by least squares.
+
+    Parameters
+    ----------
+    curve : callable
+        Returns what parameters give at the points.
+    target : ndarray, shape (points,)
+        At least as many as parameters.
+    start : sequence of float
+        First guess; put within the bounds.
+    bounds : sequence of (float, float)
+        Of each parameter.
+    confidence : float
+        Coverage of the intervals, by the linearised curve and Student's t (Seber & Wild 1989,
+        section 5.1).
+    """
+    low, high = (np.array(ends) for ends in zip(*bounds, strict=True))
+    scale = float(np.abs(target).max()) or 1.0
+
+    def misses(values: Array) -> Array:
+        return np.asarray((curve(values) - target) / scale)
+
+    found = optimize.least_squares(
+        misses,
+        np.clip(start, low, high),
+        bounds=(low, high),
+        x_scale="jac",
+        xtol=1e-14,
+        ftol=1e-14,
+        gtol=1e-14,
+        max_nfev=20_000,
+    )
+    degrees = len(target) - len(start)
+    jacobian = np.asarray(found.jac)
+    variances = np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * 2.0 * found.cost / max(1, degrees)
+    errors = np.sqrt(np.maximum(0.0, variances))
+    half = (
+        errors * float(stats.t.ppf(0.5 + confidence / 2, degrees)) if degrees else errors + np.inf
+    )
+    return Estimate(
+        values=found.x,
+        low=np.maximum(low, found.x - half),
+        high=np.minimum(high, found.x + half),
+        rss=float(((curve(found.x) - target) ** 2).sum()),
+    )
