@@ -24,6 +24,9 @@ SIZE = "team.size"
 SERIES = "series"
 """In place of a swept field: a point a named series."""
 
+NUMBERS = frozenset({*METRIC_NAMES, "tokens", "error_rate", "overhead_s"} - {"outcome", "reason"})
+"""Columns of numbers, those of `with_derived` among them."""
+
 RATIOS = ("speedup", "error_amplification")
 """What `curves_against` gives against the baseline."""
 
@@ -64,8 +67,7 @@ def check_figure(study: Study) -> None:
     figure = study.points[0].scenario.figure
     if figure is None:
         return
-    columns = {*METRIC_NAMES, "tokens", "error_rate", "overhead_s"} - {"outcome", "reason"}
-    metrics = {*columns, *RATIOS, *(name + end for name in columns for end in QUANTILES)}
+    metrics = {*NUMBERS, *RATIOS, *(name + end for name in NUMBERS for end in QUANTILES)}
     for name in (*figure.y, *figure.log_y):
         if name not in metrics:
             raise TeamsimError(f"figure: {unknown_name('metric', name, metrics)}")

@@ -12,35 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from analysis.curves import QUANTILES, RATIOS, SERIES, crossing, curves_against, with_derived
+from analysis.curves import RATIOS, SERIES, crossing, curves_against, with_derived
+from analysis.plots.labels import metric_label
 from analysis.plots.style import HALO, REFERENCE, colour, draw_band, marker, new_axes, paper_style
 from simulator.scenario.figure import Figure as FigureSpec
-
-_LABELS = {
-    "makespan_s": "makespan (simulated s)",
-    "quality": "tasks done without a fault",
-    "success": "runs that finish all tasks",
-    "error_rate": "tasks not done right",
-    "overhead_s": "agents' time beside first attempts (s)",
-    "tokens": "tokens read and written",
-    "speedup": "speed-up over one agent",
-    "error_amplification": "errors over those of one agent",
-    "cost_usd": "cost (US dollars)",
-    "utilisation": "time in calls (share)",
-    "straggler_gap_s": "longest - mean call (s)",
-    "waiting_s": "agents' time waiting (s)",
-    "recovery_s": "time to recover (s)",
-    "availability": "availability (share of agents' time)",
-    "goodput": "correct tasks a second",
-}
-
-
-def _label(metric: str) -> str:
-    """Return what an axis says of a metric, or of a quantile of one."""
-    for ending in QUANTILES:
-        if metric.endswith(ending):
-            return f"{_label(metric.removesuffix(ending))}, {ending[2:]}th percentile"
-    return _LABELS.get(metric, metric.replace("_", " "))
 
 
 def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> Figure:
@@ -73,7 +48,7 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
         figure = Figure(figsize=(3.4 * columns + 0.4, 2.9 * rows + 0.9), layout="constrained")
         axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
         for i, (ax, metric) in enumerate(zip(axes, wanted.y, strict=False)):
-            label = _label(metric)
+            label = metric_label(metric)
             if wanted.x == SERIES:
                 plot_rows(curves, metric, label, ax)
                 _shorten(ax.xaxis)

@@ -15,7 +15,6 @@ import yaml
 from plotly.offline import get_plotlyjs
 
 from analysis.curves import (
-    QUANTILES,
     RATIOS,
     SIZE,
     curves_against,
@@ -23,6 +22,7 @@ from analysis.curves import (
 )
 from analysis.economics import break_even_usd_per_hour, pareto_front, unit_costs
 from analysis.laws import compare_laws, fit_law, usl_peak
+from analysis.plots.labels import metric_label
 from analysis.plots.style import colour
 from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
 from analysis.selection import paired_difference, rank
@@ -30,16 +30,6 @@ from analysis.speedup_stack import CAUSES, speedup_stacks
 from simulator.experiment import read_results
 from simulator.scenario import Point, Scenario
 from simulator.scenario.figure import Figure
-
-_LABELS = {
-    "makespan_s": "makespan (simulated s)",
-    "quality": "tasks done without a fault",
-    "speedup": "speed-up over one agent",
-    "cost_usd": "cost (US dollars)",
-    "success": "runs that finish",
-    "tokens": "tokens read and written",
-    "deliveries": "message deliveries",
-}
 
 _SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries")
 """Of a sweep over team size that asks for no picture of its own."""
@@ -143,13 +133,6 @@ def _baseline_only(curves: pd.DataFrame) -> list[str]:
     return names if len(names) < curves["series"].nunique() else []
 
 
-def _label(metric: str) -> str:
-    for ending in QUANTILES:
-        if metric.endswith(ending):
-            return f"{_label(metric.removesuffix(ending))}, {ending[2:]}th percentile"
-    return _LABELS.get(metric, metric.replace("_", " "))
-
-
 def _answer(
     page: _Page, results: pd.DataFrame, figure: Figure, manifest: Mapping[str, Any]
 ) -> None:
@@ -230,7 +213,9 @@ def _curves(page: _Page, curves: pd.DataFrame, figure: Figure) -> None:
     columns = ["series", "x"]
     for metric in figure.y:
         if curves[metric].notna().any():
-            page.chart(section, _label(metric), curve_chart(curves, metric, x, _label(metric)))
+            page.chart(
+                section, metric_label(metric), curve_chart(curves, metric, x, metric_label(metric))
+            )
             columns += [metric, f"{metric}_low", f"{metric}_high"]
     section.tables.append(_table("The numbers", curves[columns]))
     page.sections.append(section)

@@ -1,0 +1,31 @@
+"""What axes say of metrics."""
+
+from __future__ import annotations
+
+from analysis.curves import QUANTILES
+
+_LABELS = {
+    "makespan_s": "makespan (simulated s)",
+    "quality": "tasks done without a fault",
+    "success": "runs that finish all tasks",
+    "error_rate": "tasks not done right",
+    "overhead_s": "agents' time beside first attempts (s)",
+    "tokens": "tokens read and written",
+    "speedup": "speed-up over one agent",
+    "error_amplification": "errors over those of one agent",
+    "cost_usd": "cost (US dollars)",
+    "utilisation": "time in calls (share)",
+    "straggler_gap_s": "longest - mean call (s)",
+    "waiting_s": "agents' time waiting (s)",
+    "recovery_s": "time to recover (s)",
+    "availability": "availability (share of agents' time)",
+    "goodput": "correct tasks a second",
+}
+
+
+def metric_label(metric: str) -> str:
+    """Return what an axis says of a metric, or of a quantile of one."""
+    for ending in QUANTILES:
+        if metric.endswith(ending):
+            return f"{metric_label(metric.removesuffix(ending))}, {ending[2:]}th percentile"
+    return _LABELS.get(metric, metric.replace("_", " "))
