@@ -16,8 +16,8 @@ from analysis.economics import break_even_usd_per_hour, total_usd
 from analysis.selection import paired_difference, rank
 from analysis.statistics import Interval
 from simulator.errors import TeamsimError
-from simulator.experiment import run_points
-from simulator.scenario import Point, Scenario
+from simulator.experiment import run_each
+from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 
 ALONE = "one agent"
@@ -224,12 +224,8 @@ def advise(
 def _replicate(
     systems: Mapping[str, Scenario], count: int, workers: int, progress: Progress | None
 ) -> dict[str, pd.DataFrame]:
-    points = [
-        Point(i, name, {}, None, "", each.model_copy(update={"replications": count}))
-        for i, (name, each) in enumerate(systems.items())
-    ]
-    results = run_points(points, [], workers, progress).to_pandas()
-    return dict(list(results.groupby("point_name", sort=False)))
+    results = run_each(list(systems.values()), count, workers, progress).to_pandas()
+    return {name: rows for name, (_, rows) in zip(systems, results.groupby("point"), strict=True)}
 
 
 def objective(rows: pd.DataFrame, wish: Wish) -> pd.Series[float]:
@@ -383,37 +379,40 @@ def thresholds(
     size = int(advice.table.set_index("system").loc[chosen[0], "n"])
     systems = candidates(scenario, [size])
     pair = {ALONE: systems[ALONE], chosen[0]: systems[chosen[0]]}
-    variants: dict[str, Scenario] = {}
-    values: dict[str, dict[float, float]] = {}
+    varied: dict[str, float] = {}
+    variants = {_named("", 1.0, name): system for name, system in pair.items()}
     for path in parameters:
         now = _value(scenario, path)
         if now is None or now <= 0.0:
             continue
-        for factor in (1.0, *_FACTORS):
-            value = now * factor
+        varied[path] = now
+        for factor in _FACTORS:
             for name, system in pair.items():
                 try:
-                    changed = with_changes(system, {path: _like(now, value)})
+                    changed = with_changes(system, {path: _like(now, now * factor)})
                 except ValidationError:
                     continue
-                variants[f"{path}|{factor}|{name}"] = changed
-                values.setdefault(path, {})[factor] = value
-    if not variants:
+                variants[_named(path, factor, name)] = changed
+    if not varied:
         return []
     rows = _replicate(variants, replications, workers, progress)
     found = []
-    for path, by_factor in values.items():
+    for path, now in varied.items():
         gains = {}
-        for factor in sorted(by_factor):
-            names = [f"{path}|{factor}|{name}" for name in pair]
+        for factor in (1.0, *_FACTORS):
+            names = [_named(path, factor, name) for name in pair]
             if all(name in rows for name in names):
                 alone, team = (objective(rows[name], wish).mean() for name in names)
                 gains[factor] = float(1.0 - team / alone) - wish.worth
         crossing = _nearest_crossing(gains)
         if crossing is not None:
-            now = by_factor[1.0]
             found.append(Threshold(path, now, now * crossing))
     return sorted(found, key=lambda each: abs(math.log(each.then / each.now)))
+
+
+def _named(path: str, factor: float, system: str) -> str:
+    """Return the name of a variant; unchanged, a system is the same whatever is not changed."""
+    return f"{path}|{factor}|{system}" if factor != 1.0 else system
 
 
 def _value(scenario: Scenario, path: str) -> float | None:

@@ -10,8 +10,8 @@ import pandas as pd
 from pydantic import ValidationError
 
 from analysis.statistics import mean_interval
-from simulator.experiment import run_points
-from simulator.scenario import Point, Scenario
+from simulator.experiment import run_each
+from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 from simulator.scenario.resilience import Resilience
 
@@ -146,23 +146,23 @@ def chaos(
         ``makespan_half`` (half of its 95 % interval), ``recovery_s``, ``wasted_tokens``,
         ``extra_tokens`` and ``extra_usd`` (over the same patterns without the fault), ``retries``.
     """
-    quiet = changed(scenario, {"faults": [], "replications": replications})
-    healthy = run_points([Point(0, NO_FAULT, {}, None, "", quiet)], [], workers).to_pandas()
+    quiet = changed(scenario, {"faults": []})
+    healthy = run_each([quiet], replications, workers).to_pandas()
     healthy_s, calls = float(healthy["makespan_s"].mean()), float(healthy["calls"].mean())
     stop = {
         "limits.deadline_s": min(quiet.limits.deadline_s or float("inf"), _MOST * healthy_s),
         "limits.max_calls": min(quiet.limits.max_calls, int(_MOST * calls) + 1000),
     }
-    points: list[Point] = []
+    tried: dict[tuple[str, str], Scenario] = {}
     for trial in [Trial(NO_FAULT, {}), *battery(quiet, healthy_s)]:
         for name, patterns in configurations(scenario).items():
             try:
-                tried = changed(quiet, {**stop, **trial.changes, "resilience": patterns})
+                changes = {**stop, **trial.changes, "resilience": patterns}
+                tried[trial.name, name] = changed(quiet, changes)
             except ValidationError:
                 continue  # a partition and a protocol that cannot be cut, for one
-            points.append(Point(len(points), trial.name, {}, None, name, tried))
-    results = run_points(points, [], workers, progress).to_pandas()
-    return _table(results, [(point.name, point.series) for point in points])
+    results = run_each(list(tried.values()), replications, workers, progress).to_pandas()
+    return _table(results, list(tried))
 
 
 def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFrame:

@@ -116,6 +116,7 @@ def explored(
         "coordination.protocol": {"kind": protocol},
         "coordination.timing": timing,
         "replications": replications,
+        "precision": None,
     }
     points = [
         Point(i, str(n), {SIZE: n}, None, "", with_changes(base, {**changes, SIZE: n}))

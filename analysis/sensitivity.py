@@ -14,11 +14,10 @@ from SALib.analyze import sobol as analyse_sobol
 from SALib.sample import morris as sample_morris
 from SALib.sample import sobol as sample_sobol
 
-from analysis.curves import with_derived
+from analysis.curves import NUMBERS, with_derived
 from simulator.errors import TeamsimError, unknown_name
-from simulator.experiment import run_points
-from simulator.model.metrics import METRIC_NAMES
-from simulator.scenario import Point, Scenario
+from simulator.experiment import run_each
+from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 
 Array = npt.NDArray[np.float64]
@@ -76,8 +75,8 @@ def sensitivity(
     TeamsimError
         If there is no such metric or parameter, or a range is empty or not allowed.
     """
-    if metric not in METRIC_NAMES and metric not in ("tokens", "error_rate", "overhead_s"):
-        raise TeamsimError(unknown_name("metric", metric, METRIC_NAMES))
+    if metric not in NUMBERS:
+        raise TeamsimError(unknown_name("metric", metric, NUMBERS))
     whole = {path: _is_whole(scenario, path) for path in bounds}
     for path, (low, high) in bounds.items():
         if not low < high:
@@ -138,22 +137,20 @@ def _means(
     workers: int,
     progress: Progress | None,
 ) -> Array:
-    points = []
-    for i, row in enumerate(design):
+    varied = []
+    for row in design:
         values = {
             path: round(value) if is_whole else float(value)
             for (path, is_whole), value in zip(whole.items(), row, strict=True)
         }
-        fixed = {"replications": replications, "precision": None}
         try:
-            varied = with_changes(scenario, {**values, **fixed})
-            points.append(Point(i, str(i), {}, None, "", varied))
+            varied.append(with_changes(scenario, values))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             said = ", ".join(f"{path} = {value:g}" for path, value in zip(whole, row, strict=True))
             raise TeamsimError(
                 f"a point of the design is not allowed ({said}): {first['msg']}"
             ) from None
-    results = with_derived(run_points(points, [], workers, progress).to_pandas())
+    results = with_derived(run_each(varied, replications, workers, progress).to_pandas())
     means: Array = results.groupby("point")[metric].mean().to_numpy(dtype=np.float64)
     return means

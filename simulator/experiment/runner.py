@@ -114,6 +114,35 @@ def run_points(
     return pa.concat_tables([kept[chunk] for chunk in plan if stopping.needs(chunk)])
 
 
+def run_each(
+    scenarios: Sequence[Scenario],
+    replications: int,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> pa.Table:
+    """Run as many replications of each scenario, with the same random numbers.
+
+    Parameters
+    ----------
+    scenarios : sequence of Scenario
+    replications : int
+        Of each, whatever it says of replications and precision itself.
+    workers, progress
+        As for `run_sweep`.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row a replication; ``point`` is the place of its scenario.
+    """
+    fixed = {"replications": replications, "precision": None}
+    points = [
+        Point(i, each.name, {}, None, "", each.model_copy(update=fixed))
+        for i, each in enumerate(scenarios)
+    ]
+    return run_points(points, [], workers, progress)
+
+
 class _Job:
     """What a worker is sent once: the points, and how a chunk of them is computed."""
 

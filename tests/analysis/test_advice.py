@@ -153,6 +153,12 @@ def test_what_one_agent_cannot_have_is_named() -> None:
         candidates(led, [2])
 
 
+def test_a_scenario_that_stops_early_is_replicated_as_often_as_it_takes() -> None:
+    precise = work(precision={"relative": 0.5, "minimum": 2})
+    advice = advise(precise, TIME_ONLY, (2,), replications=30, first=10)
+    assert (advice.table["replications"] >= 10).all()
+
+
 def test_groups_have_no_size_to_advise_on() -> None:
     groups = {"a": {"size": 2, "agent": agent()}}
     with pytest.raises(TeamsimError, match=r"give 'team.size', not 'team.groups'"):
