@@ -32,7 +32,13 @@ from analysis.traces.readers.llm_teams import TeamRuns
 from analysis.traces.reading import read_traces
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
-from simulator.cli.reports import check_writable, console, frame_table, progress_bar
+from simulator.cli.reports import (
+    check_writable,
+    console,
+    frame_table,
+    make_directory,
+    progress_bar,
+)
 from simulator.errors import TeamsimError
 from simulator.experiment.runner import default_workers
 
@@ -54,10 +60,7 @@ def calibrate(
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
     traces = read_traces(paths, form, columns)
     _report_reading(traces)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TeamsimError(f"{out} cannot be made: {error.strerror}") from None
+    make_directory(out)
     source = source or ", ".join(path.resolve().name for path in paths)
     if traces.team is not None:
         team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team

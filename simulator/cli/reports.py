@@ -170,9 +170,7 @@ def sensitivity(
     workers: int,
 ) -> None:
     """Vary parameters, print and draw how much each matters."""
-    from matplotlib.figure import Figure
-
-    from analysis.plots import paper_style, plot_sensitivity, save
+    from analysis.plots import plot_sensitivity, save
     from analysis.sensitivity import sensitivity as analyse
 
     make_directory(out)
@@ -189,9 +187,8 @@ def sensitivity(
         )
     table.to_csv(out / "sensitivity.csv", index=False)
     console.print(frame_table(table, list(table.columns)))
-    with paper_style():
-        figure = Figure(figsize=(7.5, 1.2 + 0.4 * len(table)), layout="constrained")
-        plot_sensitivity(table, metric, figure.add_subplot())
+    figure = plot_sensitivity(table, metric).get_figure(root=True)
+    assert figure is not None
     for path in save(figure, out / "sensitivity"):
         typer.echo(str(path))
 
@@ -301,7 +298,7 @@ def plot(directory: Path, out: Path) -> None:
         name, figure = "figure", sweep_figure(results, Figure.model_validate(wanted), question)
     else:
         name, figure = "scaling", scaling_figure(results, question)
-    out.mkdir(parents=True, exist_ok=True)
+    make_directory(out)
     for path in save(figure, out / name):
         typer.echo(str(path))
 
