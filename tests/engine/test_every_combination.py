@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
 from simulator.scenario import REGISTRIES, Scenario
 from simulator.scenario.resilience import Resilience
@@ -278,6 +280,44 @@ def test_every_run_ends_with_its_tasks_and_times_accounted_for(scenario: Scenari
     # What each side of a partition knows for itself is not in the trace.
     two_sides = scenario.network.partitions and scenario.workspace.on_partition == "available"
     check(run_as_traced(scenario, {"work_s", "rework_s", "task_wait_s"} if two_sides else set()))
+
+
+ONE_WRONG: list[dict[str, Any]] = [
+    *({"team__agent": {**AGENT, "faults": fault}} for fault in FAULTS[1:]),
+    *({"faults": [{**fault, "at_s": 2.0}]} for fault in SCRIPT),
+    *({"provider": provider} for provider in PROVIDERS[1:]),
+    {"network": {"loss": 0.3, "duplication": 0.3}},
+    {"network": {"partitions": [{"at_s": 2.0, "duration_s": 6.0}]}},
+]
+"""Every fault alone."""
+
+
+@pytest.mark.parametrize("protocol", NAMES["protocol"])
+def test_every_fault_in_every_topology_with_every_protocol(protocol: str) -> None:
+    ran = 0
+    for topology, timing, wrong in itertools.product(
+        NAMES["topology"], ("rounds", "asynchronous"), ONE_WRONG
+    ):
+        fields: dict[str, Any] = {
+            "team": {"size": 1 if topology == "single" else 3, "agent": AGENT},
+            "topology": topology,
+            "coordination": {"protocol": protocol, "timing": timing},
+            "workload__tasks": 8,
+            "limits": {"max_rounds": 300, "max_calls": 600},
+        }
+        if "team__agent" in wrong:
+            fields["team"] = {**fields["team"], "agent": wrong["team__agent"]}
+        else:
+            fields |= wrong
+        try:
+            each = scenario(**fields)
+        except ValidationError:
+            continue  # no lead to hand out the work, no coordinator or verifier to be lost
+        metrics = Simulation(each).run(0)
+        check(metrics)
+        assert metrics.duplicate_effects == 0  # workspaces are idempotent unless they say not
+        ran += 1
+    assert ran > (len(NAMES["topology"]) // 4) * len(ONE_WRONG)
 
 
 @settings(

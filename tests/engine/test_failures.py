@@ -160,6 +160,21 @@ def test_a_hedge_by_percentile_learns_when_to_send() -> None:
     assert metrics.hedges / 20_000 == pytest.approx(0.05, rel=0.1)
 
 
+def test_hedging_cuts_a_heavy_tail_by_an_order_of_magnitude_for_five_percent_more_calls() -> None:
+    """Dean & Barroso 2013, on single calls of which one in a hundred takes a hundred times."""
+    tasks, patterns = 40_000, {"hedge": {"percentile": 0.95}}
+    tails = []
+    for resilience in ({}, patterns):
+        trace = Trace()
+        metrics = Simulation(
+            scenario(**LONG, workload__tasks=tasks, team__agent=BIMODAL, resilience=resilience)
+        ).run(0, trace)
+        lasted = [row.duration_s for row in trace.rows if row.event is Event.ATTEMPT]
+        tails.append(float(np.quantile(np.array(lasted, dtype=float), 0.999)))
+    assert tails[0] > 10 * tails[1]
+    assert metrics.hedges / tasks == pytest.approx(0.05, rel=0.1)
+
+
 def test_a_correlated_hedge_gains_nothing() -> None:
     alike = {"hedge": {"after_s": 1.0, "correlation": 1.0}}
     common: dict[str, Any] = {"workload__tasks": 500, "team__agent": agent(latency=exponential())}
