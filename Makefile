@@ -31,6 +31,12 @@ pictures: $(VENV)/.installed
 	  $(BIN)/teamsim sweep $$scenario --out out/$$name && $(BIN)/teamsim plot out/$$name \
 	    && cp out/$$name/figure.png scenarios/pictures/$$name.png || exit 1; \
 	done
+	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out out/quickstart
+	$(BIN)/teamsim plot out/quickstart && cp out/quickstart/scaling.png scenarios/quickstart.png
+	$(BIN)/teamsim timeline scenarios/lost_orchestrator.yaml --out out/timeline --messages \
+	  --set workload.tasks=40 \
+	  --set "resilience.election={timeout_s: {kind: uniform, low: 10, high: 20}, heartbeat_s: 5}"
+	cp out/timeline/timeline.png scenarios/pictures/timeline.png
 
 # Fits the profiles that ship anew, from the public data (README, "Calibrate on a pilot").
 profiles: $(VENV)/.installed

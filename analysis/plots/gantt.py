@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.plots.style import REFERENCE, new_axes, paper_style
+from analysis.plots.style import PAGE_IN, REFERENCE, headline, new_axes, paper_style
 from analysis.timeline import KINDS, Instant, Span, agent_names, instants_of, spans_of
 from simulator.model.trace import Event, Row
 from simulator.scenario import Scenario
@@ -97,7 +97,7 @@ def gantt_figure(
     spans, names = spans_of(rows), agent_names(scenario)
     shown = [each for each in instants_of(rows) if messages or each.kind != "message"]
     with paper_style():
-        figure = Figure(figsize=(10.0, 1.4 + 0.32 * len(names)), layout="constrained")
+        figure = Figure(figsize=(PAGE_IN, 1.2 + 0.26 * len(names)), layout="constrained")
         ax = plot_gantt(spans, names, shown, figure.add_subplot())
         starts = [row.time_s for row in rows if row.event is Event.ROUND_START]
         for start_s in starts if len(starts) <= 60 else ():
@@ -110,6 +110,5 @@ def gantt_figure(
         ]
         waits = Patch(facecolor="white", edgecolor="#999999", label="waiting")
         figure.legend(handles=[*patches, waits], loc="outside lower center", ncols=6)
-        if title:
-            ax.set_title(title)
+        headline(figure, title)
     return figure

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.plots.style import colour, new_axes, paper_style
+from analysis.plots.style import PAGE_IN, colour, new_axes, paper_style
 from analysis.team_runs import Compared
 
 _NAMES = {"decentralized": "self-claimed", "preassign_nolead": "pre-assigned"}
@@ -26,7 +26,7 @@ _PANELS = (
 def posterior_predictive_figure(real: Compared, simulated: Compared) -> Figure:
     """Return distribution functions of what was seen and what is simulated, mode by mode."""
     with paper_style():
-        figure = Figure(figsize=(7.2, 4.9), layout="constrained")
+        figure = Figure(figsize=(PAGE_IN, 4.6), layout="constrained")
         axes = figure.subplots(2, 3, sharey=True)
         for ax, (table, column, label, is_log) in zip(axes.flat, _PANELS, strict=True):
             plot_distribution(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from analysis.calibration.calls import CallFit, relative_durations
-from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
+from analysis.plots.style import PAGE_IN, REFERENCE, colour, marker, new_axes, paper_style
 from simulator.distributions import Floats
 
 _SHOWN = 5
@@ -23,7 +23,7 @@ _PROBABILITIES = np.concatenate(
 def latency_figure(calls: pd.DataFrame, fits: Sequence[CallFit]) -> Figure:
     """Return QQ plots of durations given tokens, and of output tokens, model by model."""
     with paper_style():
-        figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+        figure = Figure(figsize=(PAGE_IN, 3.3), layout="constrained")
         left, right = figure.subplots(1, 2)
         for i, fit in enumerate(fits[:_SHOWN]):
             mine = calls[calls["model"] == fit.model]

@@ -6,12 +6,23 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.curves import scaling_curves, with_derived
 from analysis.laws import amdahl_speedup, fit_power_law
-from analysis.plots.style import HALO, REFERENCE, colour, draw_band, marker, new_axes, paper_style
+from analysis.plots.direct_labels import name_series
+from analysis.plots.style import (
+    HALO,
+    REFERENCE,
+    colour,
+    draw_band,
+    footnote,
+    headline,
+    new_axes,
+    panel_grid,
+    paper_style,
+    row_ends,
+)
 
 _METRICS = [
     "makespan_s",
@@ -21,7 +32,20 @@ _METRICS = [
     "deliveries",
     "tokens",
     "quality",
+    "cost_usd",
 ]
+
+_TITLES = (
+    "Time to finish",
+    "Speed-up",
+    "Success",
+    "Straggler gap a round",
+    "Messages",
+    "Deliveries",
+    "Tokens",
+    "Quality",
+    "Cost",
+)
 
 
 def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
@@ -45,8 +69,8 @@ def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     ax = new_axes(ax)
     if not curves[metric].notna().any():
         return _nothing_to_draw(ax, curves, label)
-    for i, line in enumerate(_lines(curves, metric)):
-        draw_band(ax, line, "n", metric, i)
+    for i, (name, line) in enumerate(_lines(curves, metric)):
+        draw_band(ax, line, "n", metric, i, name)
     ax.set_ylabel(label)
     _size_axis(ax, curves)
     return ax
@@ -63,23 +87,21 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     n = np.arange(1, int(curves["n"].max()) + 1)
     best = float(np.nanmax(curves["speedup_high"].to_numpy(dtype=float), initial=1.0))
     bounds = {p: amdahl_speedup(n, p) for p in sorted(set(_fractions(curves)))}
-    top = min(1.6 * best, 1.08 * max(best, *(bound[-1] for bound in bounds.values())))
+    top = min(1.6 * best, 1.15 * max(best, *(bound[-1] for bound in bounds.values())))
     ax.set_ylim(0, top)
     for p, bound in bounds.items():
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
-        ends_inside = bool(bound[-1] <= top)
-        last = -1 if ends_inside else int(np.flatnonzero(bound <= 0.9 * top)[-1])
+        last = int(np.flatnonzero(bound <= 0.9 * top)[-1])
         ax.annotate(
-            f"Amdahl\np = {p:.2g}" if ends_inside else f"Amdahl, p = {p:.2g}",
+            f"Amdahl, p = {p:.2g}",
             (n[last], bound[last]),
-            xytext=(7, 0) if ends_inside else (-3, 3),
+            xytext=(-1, 2),
             textcoords="offset points",
-            ha="left" if ends_inside else "right",
-            va="center" if ends_inside else "bottom",
+            ha="right",
+            va="bottom",
             fontsize=7,
             color=REFERENCE,
             path_effects=HALO,
-            annotation_clip=False,
         )
     return ax
 
@@ -95,7 +117,7 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
     ax.set_yscale("log")
     _size_axis(ax, curves)
     fits = {}
-    for i, line in enumerate(_lines(curves, metric)):
+    for i, (_, line) in enumerate(_lines(curves, metric)):
         if line["n"].nunique() < 3:
             continue
         fits[i] = fit_power_law(line["n"], line[metric])
@@ -131,8 +153,8 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     Returns
     -------
     Figure
-        Eight panels: makespan, speed-up beside Amdahl, success, straggler gap; messages,
-        deliveries and tokens with their exponents, quality.
+        Nine panels: makespan, speed-up beside Amdahl, success; straggler gap, messages and
+        deliveries; tokens with their exponents, quality, cost.
 
     Raises
     ------
@@ -145,37 +167,30 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     curves["straggler_gap_s"] = curves["straggler_gap_s"].where(
         curves["point"].map(in_rounds).to_numpy()
     )
+    if not curves["cost_usd"].any():  # no prices
+        curves["cost_usd"] = np.nan
     with paper_style():
-        figure = Figure(figsize=(13.0, 6.0), layout="constrained")
-        axes = figure.subplots(2, 4)
-        plot_scaling(curves, "makespan_s", "makespan (simulated s)", axes[0, 0])
-        plot_speedup(curves, axes[0, 1])
-        plot_scaling(curves, "success", "runs that finish all tasks", axes[0, 2])
-        plot_scaling(curves, "straggler_gap_s", "longest - mean call (s)", axes[0, 3])
-        plot_power_law(curves, "messages", "messages sent", axes[1, 0])
-        plot_power_law(curves, "deliveries", "message deliveries", axes[1, 1])
-        plot_power_law(curves, "tokens", "tokens read and written", axes[1, 2])
-        plot_scaling(curves, "quality", "tasks done without a fault", axes[1, 3])
-        for ax in (axes[0, 0], axes[0, 3]):
+        figure, axes = panel_grid(9)
+        time, speedup, success, gap, messages, deliveries, tokens, quality, cost = axes
+        plot_scaling(curves, "makespan_s", "makespan (simulated s)", time)
+        plot_speedup(curves, speedup)
+        plot_scaling(curves, "success", "runs that finish all tasks", success)
+        plot_scaling(curves, "straggler_gap_s", "longest - mean call (s)", gap)
+        plot_power_law(curves, "messages", "messages sent", messages)
+        plot_power_law(curves, "deliveries", "message deliveries", deliveries)
+        plot_power_law(curves, "tokens", "tokens read and written", tokens)
+        plot_scaling(curves, "quality", "tasks done without a fault", quality)
+        plot_scaling(curves, "cost_usd", "US dollars", cost)
+        for ax in (time, gap, cost):
             ax.set_ylim(bottom=0)
-        for ax in (axes[0, 2], axes[1, 3]):
+        for ax in (success, quality):
             ax.set_ylim(-0.03, 1.05)
-        titles = (
-            "Time to finish",
-            "Speed-up",
-            "Success",
-            "Straggler gap a round",
-            "Messages",
-            "Deliveries",
-            "Tokens",
-            "Quality",
-        )
-        for ax, name in zip(axes.flat, titles, strict=True):
+        for ax, name in zip(axes, _TITLES, strict=True):
             ax.set_title(name)
-        _mark_baseline(axes[0, 0], curves)
-        _legend(figure, curves)
-        if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=11)
+        _mark_baseline(time, curves)
+        footnote(figure, "bands: 95 % intervals of the mean")
+        headline(figure, title)
+        name_series(figure, row_ends(axes))
     return figure
 
 
@@ -186,23 +201,23 @@ def _nothing_to_draw(ax: Axes, curves: pd.DataFrame, label: str) -> Axes:
     return ax
 
 
-def _lines(curves: pd.DataFrame, metric: str | None = None) -> list[pd.DataFrame]:
-    """Return the series to draw, sorted by n: those with more than one size.
+def _lines(curves: pd.DataFrame, metric: str | None = None) -> list[tuple[str, pd.DataFrame]]:
+    """Return the series to draw with their names, sorted by n: those with more than one size.
 
     All panels see the same series in the same order, hence in the same colours; sizes at which
     `metric` is null are left out.
     """
     found = []
-    for _, line in curves.groupby("series", sort=False):
+    for name, line in curves.groupby("series", sort=False):
         if line["n"].nunique() > 1 or curves["n"].nunique() == 1:
             shown = line if metric is None else line[line[metric].notna()]
-            found.append(shown.sort_values("n"))
+            found.append((str(name), shown.sort_values("n")))
     return found
 
 
 def _fractions(curves: pd.DataFrame) -> list[float]:
     """Return the parallel fraction of each series."""
-    return [float(line["parallel_fraction"].iloc[0]) for line in _lines(curves)]
+    return [float(line["parallel_fraction"].iloc[0]) for _, line in _lines(curves)]
 
 
 def _mark_baseline(ax: Axes, curves: pd.DataFrame) -> None:
@@ -224,20 +239,6 @@ def _mark_baseline(ax: Axes, curves: pd.DataFrame) -> None:
             color=REFERENCE,
             path_effects=HALO,
         )
-
-
-def _legend(figure: Figure, curves: pd.DataFrame) -> None:
-    names = [str(line["series"].iloc[0]) for line in _lines(curves)]
-    if names == [""]:
-        return
-    handles = [
-        Line2D([], [], color=colour(i), marker=marker(i), label=name)
-        for i, name in enumerate(names)
-    ]
-    band = Line2D([], [], color="#bbbbbb", linewidth=6, alpha=0.6, label="95 % interval")
-    figure.legend(
-        handles=[*handles, band], loc="outside lower center", ncols=min(len(handles) + 1, 5)
-    )
 
 
 def _size_axis(ax: Axes, curves: pd.DataFrame) -> None:

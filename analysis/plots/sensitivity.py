@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import REFERENCE, colour, paper_style
+from analysis.plots.style import PAGE_IN, REFERENCE, colour, paper_style
 
 
 def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axes:
@@ -29,7 +29,9 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     """
     if ax is None:  # names are long
         with paper_style():
-            ax = Figure(figsize=(6.5, 1.0 + 0.4 * len(table)), layout="constrained").add_subplot()
+            ax = Figure(
+                figsize=(PAGE_IN, 0.8 + 0.3 * len(table)), layout="constrained"
+            ).add_subplot()
     places = range(len(table))
     if "ST" in table:
         ax.barh(places, table["ST"], xerr=table["ST_conf"], color=colour(5), height=0.6)

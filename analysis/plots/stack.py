@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import REFERENCE, new_axes, paper_style
+from analysis.plots.direct_labels import name_series
+from analysis.plots.style import (
+    HALO,
+    REFERENCE,
+    footnote,
+    headline,
+    new_axes,
+    panel_grid,
+    paper_style,
+    row_ends,
+)
 from analysis.speedup_stack import CAUSES
 
 SPEEDUP_COLOUR = "#222222"
@@ -26,6 +37,9 @@ CAUSE_COLOURS = {
     "slower calls": "#BBBBBB",
 }
 """Okabe and Ito's colours, a wine red and a grey: neighbours differ for any colour vision."""
+
+_SHOWN = 0.005
+"""What is smaller has no name."""
 
 
 def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -51,20 +65,23 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
         values = table[name].to_numpy(dtype=float)
         gains, lost = np.minimum(values, 0.0), np.maximum(values, 0.0)
         face = SPEEDUP_COLOUR if name == "speed-up" else CAUSE_COLOURS[name]
-        ax.bar(places, lost, bottom=top, color=face, width=0.72, edgecolor="white", linewidth=0.5)
-        ax.bar(places, gains, bottom=bottom, color=face, width=0.72, edgecolor="white", hatch="//")
+        label = name if np.abs(values).max() > _SHOWN else ""
+        look: Any = {"color": face, "width": 0.72, "edgecolor": "white", "linewidth": 0.5}
+        names = (label, "") if values[-1] >= 0.0 else ("", label)
+        ax.bar(places, lost, bottom=top, label=names[0], **look)
+        ax.bar(places, gains, bottom=bottom, label=names[1], hatch="//", **look)
         top, bottom = top + lost, bottom + gains
     for place, n, value in zip(places, table["n"], table["speed-up"], strict=True):
         ax.plot([place - 0.45, place + 0.45], [n, n], color=REFERENCE, linewidth=1.2)
         ax.annotate(
             f"{value:.1f}",
             (float(place), float(value)),
-            xytext=(0, -2),
+            xytext=(0, 1),
             textcoords="offset points",
             ha="center",
-            va="top",
-            color="white",
-            fontsize=7.5,
+            va="bottom",
+            fontsize=7,
+            path_effects=HALO,
         )
     ax.set_xticks(places, [f"{n:g}" for n in table["n"]])
     ax.set(xlabel="agents n", ylabel="speed-up, and what is missing to n")
@@ -85,26 +102,14 @@ def stack_figure(stacks: pd.DataFrame, title: str = "") -> Figure:
         The question that the sweep asks.
     """
     series = list(stacks.groupby("series", sort=False))
-    columns = min(3, len(series))
-    rows = -(-len(series) // columns)
     with paper_style():
-        figure = Figure(figsize=(1.6 + 3.4 * columns, 0.9 + 3.1 * rows), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False).flatten()
-        for ax, (name, table) in zip(axes, series, strict=False):
+        figure, axes = panel_grid(len(series), 2.6)
+        for ax, (name, table) in zip(axes, series, strict=True):
             plot_stack(table, ax)
-            ax.set_title(textwrap.fill(str(name), 44))
-        for ax in axes[len(series) :]:
-            ax.set_axis_off()
-        shown = [name for name in CAUSES if stacks[name].abs().max() > 0.005]
-        handles = [
-            figure.axes[0].bar(0, 0, color=CAUSE_COLOURS[name], label=name) for name in shown[::-1]
-        ]
-        reached = figure.axes[0].bar(0, 0, color=SPEEDUP_COLOUR, label="speed-up reached")
-        figure.legend(handles=[*handles, reached], loc="outside right center")
-        if (stacks[list(CAUSES)] < -0.005).any(axis=None):
-            figure.supxlabel(
-                "hatched, below 0: what a team spends less on than one agent", fontsize=8
-            )
-        if title:
-            figure.suptitle(textwrap.fill(title, 44 * columns), x=0.01, ha="left", fontsize=10.5)
+            ax.set_title(textwrap.fill(str(name), 28))
+        gains = (stacks[list(CAUSES)] < -_SHOWN).any(axis=None)
+        what = "lines: the ideal n" + "; hatched: less spent than by one agent" * bool(gains)
+        footnote(figure, what)
+        headline(figure, title)
+        name_series(figure, row_ends(axes))
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -23,26 +25,29 @@ REFERENCE = "#666666"
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 """Keeps small text legible where it crosses a line."""
 
+COLUMN_IN, PAGE_IN = 3.4, 7.2
+"""Widths of a column and of a page: a picture is drawn at the size at which it is printed."""
+
 _STYLE: Any = {
     "figure.dpi": 120,
-    "savefig.dpi": 200,
-    "font.size": 9,
-    "axes.titlesize": 9.5,
+    "savefig.dpi": 220,
+    "font.size": 8,
+    "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 9,
+    "axes.labelsize": 8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.grid.axis": "y",
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.6,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 4.5,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 4,
     "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
     "svg.fonttype": "none",
     "svg.hashsalt": "teamsim",
 }
@@ -67,17 +72,59 @@ def new_axes(ax: Axes | None) -> Axes:
     """Return `ax`, or the axes of a new figure."""
     if ax is not None:
         return ax
-    return Figure(figsize=(3.6, 2.8), layout="constrained").add_subplot()
+    return Figure(figsize=(COLUMN_IN, 2.6), layout="constrained").add_subplot()
 
 
-def draw_band(ax: Axes, line: pd.DataFrame, x: str, metric: str, series: int) -> None:
+def panel_grid(panels: int, height_in: float = 2.1, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """Return a figure as wide as a page, or as a column for one panel, and its panels row by row.
+
+    Parameters
+    ----------
+    panels : int
+    height_in : float
+        Of a row.
+    columns : int
+        At most so many beside each other; four make a square.
+    """
+    beside = min(columns, 2 if panels == 4 and columns < 4 else panels)
+    rows = -(-panels // beside)
+    width_in = COLUMN_IN + 1.0 if panels == 1 else PAGE_IN
+    figure = Figure(figsize=(width_in, 0.5 + height_in * rows), layout="constrained")
+    axes = list(figure.subplots(rows, beside, squeeze=False).flat)
+    for ax in axes[panels:]:
+        ax.set_axis_off()
+    return figure, axes[:panels]
+
+
+def row_ends(axes: Sequence[Axes]) -> list[Axes]:
+    """Return the panels that end a row of `panel_grid`."""
+    columns = [ax.get_subplotspec() for ax in axes]
+    return [ax for ax, spec in zip(axes, columns, strict=True) if spec and spec.is_last_col()]
+
+
+def headline(figure: Figure, question: str) -> None:
+    """Write the question that a figure answers over it, in as many lines as it takes."""
+    if question:
+        width_in = figure.get_figwidth()
+        lines = textwrap.fill(question, round(13.5 * width_in))
+        figure.suptitle(lines, x=0.01, ha="left", fontsize=9.5, linespacing=1.3)
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """Say at the foot of a figure what its bands, bars or hatches are."""
+    figure.supxlabel(text, x=0.99, ha="right", fontsize=7, color=REFERENCE)
+
+
+def draw_band(
+    ax: Axes, line: pd.DataFrame, x: str, metric: str, series: int, name: str = ""
+) -> None:
     """Draw a series: the column `metric` against `x`, its ``_low`` to ``_high`` as a band."""
     at, y, low, high = (
         line[column].to_numpy(dtype=float)
         for column in (x, metric, f"{metric}_low", f"{metric}_high")
     )
     ax.fill_between(at, low, high, color=colour(series), alpha=0.2, linewidth=0)
-    ax.plot(at, y, color=colour(series), marker=marker(series))
+    ax.plot(at, y, color=colour(series), marker=marker(series), label=name)
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import textwrap
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.curves import RATIOS, SERIES, crossing, curves_against, with_derived
+from analysis.plots.direct_labels import name_series
 from analysis.plots.labels import metric_label
-from analysis.plots.style import HALO, REFERENCE, colour, draw_band, marker, new_axes, paper_style
+from analysis.plots.style import (
+    HALO,
+    REFERENCE,
+    colour,
+    draw_band,
+    footnote,
+    headline,
+    marker,
+    new_axes,
+    panel_grid,
+    paper_style,
+    row_ends,
+)
 from simulator.scenario.figure import Figure as FigureSpec
+
+_ROWS_BESIDE = 4
 
 
 def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> Figure:
@@ -42,33 +57,33 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
     results = with_derived(results)
     metrics = [name for name in wanted.y if name not in RATIOS]
     curves = curves_against(results, metrics, wanted.x)
-    columns = min(4, len(wanted.y))
-    rows = -(-len(wanted.y) // columns)
+    in_rows = wanted.x == SERIES
     with paper_style():
-        figure = Figure(figsize=(3.4 * columns + 0.4, 2.9 * rows + 0.9), layout="constrained")
-        axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-        for i, (ax, metric) in enumerate(zip(axes, wanted.y, strict=False)):
-            label = metric_label(metric)
-            if wanted.x == SERIES:
+        height = 0.35 + 0.3 * curves["series"].nunique() if in_rows else 2.1
+        figure, axes = panel_grid(len(wanted.y), height, _ROWS_BESIDE if in_rows else 3)
+        for i, (ax, metric) in enumerate(zip(axes, wanted.y, strict=True)):
+            label = textwrap.fill(metric_label(metric), 22 if in_rows else 30)
+            if in_rows:
                 plot_rows(curves, metric, label, ax)
+                ax.xaxis.set_major_locator(MaxNLocator(4))
                 _shorten(ax.xaxis)
-                ax.tick_params(labelleft=i % columns == 0)
+                ax.tick_params(labelleft=i % _ROWS_BESIDE == 0)
                 continue
             plot_against(curves, metric, label, ax)
             ax.set_xlabel(wanted.x_label or wanted.x.rpartition(".")[2].replace("_", " "))
+            values = sorted(curves["x"].unique())
             if wanted.log_x:
-                _log_axis(ax, sorted(curves["x"].unique()))
+                _log_axis(ax, values)
+            elif _are_apart(values):
+                ax.set_xticks(values)
             _shorten(ax.yaxis)
             if metric in wanted.log_y:
                 ax.set_yscale("log")
         for pair in wanted.crossings:
             _mark_crossing(axes[0], curves, pair, wanted)
-        for ax in axes[len(wanted.y) :]:
-            ax.set_axis_off()
-        _legend(figure, curves, columns)
-        if title:
-            lines = textwrap.fill(title, 38 * columns)
-            figure.suptitle(lines, x=0.01, ha="left", fontsize=10.5, linespacing=1.3)
+        footnote(figure, f"{'bars' if in_rows else 'bands'}: 95 % intervals")
+        headline(figure, title)
+        name_series(figure, row_ends(axes))
     return figure
 
 
@@ -97,16 +112,16 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     places = {value: i for i, value in enumerate(curves["x"].drop_duplicates())}
     lines = _lines(curves)
     for i, line in enumerate(lines):
-        shown = line[line[metric].notna()]
+        shown, name = line[line[metric].notna()], str(line["series"].iloc[0])
         if not named:
-            draw_band(ax, shown, "x", metric, i)
+            draw_band(ax, shown, "x", metric, i, name)
             continue
         y, low, high = (
             shown[f"{metric}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")
         )
         x = shown["x"].map(places).to_numpy(dtype=float) + 0.12 * (i - (len(lines) - 1) / 2)
         bars = np.maximum(0.0, [y - low, high - y])
-        ax.errorbar(x, y, bars, fmt=marker(i), color=colour(i), capsize=2.5, linewidth=1.2)
+        ax.errorbar(x, y, bars, fmt=marker(i), color=colour(i), capsize=2, label=name)
     ax.set_ylabel(label)
     if named:
         ax.set_xticks(range(len(places)), [str(value).replace("_", "\n") for value in places])
@@ -160,7 +175,11 @@ def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the series, those that are a baseline only left out."""
     found = [line for _, line in curves.groupby("series", sort=False)]
     in_rows = (curves["x"] == curves["series"]).all()
-    several = [line for line in found if len(line) > 1 or in_rows or not line["is_baseline"].all()]
+    several = [
+        line
+        for line in found
+        if in_rows or not line["is_baseline"].all() or (len(line) > 1 and line["x"].is_unique)
+    ]
     numeric = pd.api.types.is_numeric_dtype(curves["x"])
     return [line.sort_values("x") if numeric else line for line in several or found]
 
@@ -172,6 +191,15 @@ def _log_axis(ax: Axes, values: list[float]) -> None:
         ax.set_xticks(values)
     ax.xaxis.set_major_formatter(FuncFormatter(_plain))
     ax.xaxis.set_minor_locator(NullLocator())
+
+
+def _are_apart(values: list[Any]) -> bool:
+    """Return whether values are numbers that can stand below an axis without touching."""
+    return (
+        1 < len(values) <= 6
+        and not isinstance(values[0], str)
+        and min(np.diff(values)) >= (values[-1] - values[0]) / 9
+    )
 
 
 def _shorten(axis: Axis) -> None:
@@ -188,14 +216,3 @@ def _short(value: float, _: object) -> str:
 
 def _plain(value: float, _: object) -> str:
     return f"{value:g}"
-
-
-def _legend(figure: Figure, curves: pd.DataFrame, columns: int) -> None:
-    names = [str(line["series"].iloc[0]) for line in _lines(curves)]
-    if names == [""] or (curves["x"] == curves["series"]).all():
-        return
-    handles = [
-        Line2D([], [], color=colour(i), marker=marker(i), label=name)
-        for i, name in enumerate(names)
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(names), columns))

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import REFERENCE, colour, marker, new_axes, paper_style
+from analysis.plots.style import PAGE_IN, REFERENCE, colour, marker, new_axes, paper_style
 from analysis.validation.baselines import BASELINES
 from analysis.validation.compare import LEVELS, Validation
 
@@ -21,7 +21,7 @@ NAMES = {
 def validation_figure(validation: Validation) -> Figure:
     """Return the picture of a validation."""
     with paper_style():
-        figure = Figure(figsize=(7.4, 3.0), layout="constrained")
+        figure = Figure(figsize=(PAGE_IN, 2.8), layout="constrained")
         scores, coverage, histogram = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
         plot_scores(validation, ax=scores)
         plot_coverage(validation, ax=coverage)

@@ -1,0 +1,153 @@
+"""Names beside the ends of lines, where a reader looks for them, in place of a legend."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer, ErrorbarContainer
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation
+from matplotlib.typing import ColorType
+from scipy.optimize import isotonic_regression
+
+from analysis.plots.style import HALO
+from simulator.distributions import Floats
+
+_WRAP, _SIZE_PT = 20, 7.5
+
+_LOWEST, _HIGHEST = -0.05, 1.1
+"""Where names may stand, in heights of the panel."""
+
+_CONNECTOR = {"arrowstyle": "-", "linewidth": 0.6, "relpos": (0.0, 0.5), "shrinkA": 1}
+
+
+def name_series(figure: Figure, row_ends: Sequence[Axes], legend_columns: int = 3) -> None:
+    """Say which series is which: beside `row_ends`, or in a legend when there is no room.
+
+    Parameters
+    ----------
+    figure : Figure
+        Complete but for its names: its layout says how much room there is.
+    row_ends : sequence of Axes
+        The last panel of each row. Series are those that have a label.
+    legend_columns : int
+        Of the legend below the panels, if it comes to that.
+    """
+    keys = {
+        name: key
+        for ax in figure.axes
+        for key, name in zip(*ax.get_legend_handles_labels(), strict=True)
+    }
+    if not keys:
+        return
+    figure.draw_without_rendering()
+    written = [_label_ends(ax) for ax in row_ends]
+    named = {name for texts in written for name in texts or ()}
+    if None not in written and named == set(keys):
+        return
+    for texts in written:
+        for text in (texts or {}).values():
+            text.remove()
+    figure.legend(
+        keys.values(), keys, loc="outside lower center", ncols=min(len(keys), legend_columns)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a name belongs: a line's last point, or the middle of a bar in the last stack."""
+
+    name: str
+    x: float
+    y: float
+    colour: ColorType
+
+
+def _ends(ax: Axes) -> list[_End]:
+    found = []
+    for key, name in zip(*ax.get_legend_handles_labels(), strict=True):
+        if isinstance(key, BarContainer):
+            bar = key.patches[-1]
+            if bar.get_height():
+                x, y = bar.get_x() + bar.get_width(), bar.get_y() + bar.get_height() / 2
+                found.append(_End(name, x, y, "#222222"))
+            continue
+        line = key[0] if isinstance(key, ErrorbarContainer) else key
+        if not isinstance(line, Line2D):
+            continue
+        xs, ys = (np.asarray(values, dtype=float) for values in line.get_data())
+        if len(xs):
+            last = int(np.argmax(np.where(np.isnan(ys), -np.inf, xs)))
+            found.append(_End(name, xs[last], ys[last], line.get_color()))
+    return found
+
+
+def _label_ends(ax: Axes) -> dict[str, Annotation] | None:
+    """Write the names right of `ax`, as near to their ends as they go; None without room."""
+    ends = _ends(ax)
+    if not ends:
+        return {}
+    texts = [balanced(end.name, _WRAP) for end in ends]
+    # All in heights of the panel from here.
+    points = ax.get_window_extent().height * 72.0 / ax.figure.dpi
+    heights = np.asarray([1.2 * _SIZE_PT * (1 + text.count("\n")) for text in texts]) / points
+    if heights.sum() > _HIGHEST - _LOWEST:
+        return None
+    at = ax.transData.transform([(end.x, end.y) for end in ends])
+    wanted = ax.transAxes.inverted().transform(at)[:, 1]
+    places = spread(wanted, heights, _LOWEST, _HIGHEST)
+    return {
+        end.name: ax.annotate(
+            text,
+            (end.x, end.y),
+            (1.04, place),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=_SIZE_PT,
+            linespacing=1.0,
+            color=end.colour,
+            path_effects=HALO,
+            annotation_clip=False,
+            arrowprops={**_CONNECTOR, "color": end.colour},
+        )
+        for end, text, place in zip(ends, texts, places, strict=True)
+    }
+
+
+def balanced(text: str, width: int) -> str:
+    """Return `text` in the fewest lines of at most `width`, about equally long."""
+    lines = len(textwrap.wrap(text, width))
+    narrow = next(w for w in range(1, width + 1) if len(textwrap.wrap(text, w)) <= lines)
+    return textwrap.fill(text, narrow)
+
+
+def spread(wanted: Floats, heights: Floats, low: float, high: float) -> Floats:
+    """Return the middles of labels that do not overlap, nearest to those wanted.
+
+    Parameters
+    ----------
+    wanted : array, shape (labels,), not empty
+        Where the middles would be best.
+    heights : array, shape (labels,)
+    low, high : float
+        Between which labels should stay, room given.
+
+    Returns
+    -------
+    array, shape (labels,)
+        The order is kept. Least squares under least distances is isotonic regression of what is
+        left when the distances are taken off.
+    """
+    order = np.argsort(wanted, kind="stable")
+    tall = heights[order]
+    offsets = np.concatenate([[0.0], np.cumsum((tall[1:] + tall[:-1]) / 2)])
+    placed = np.asarray(isotonic_regression(wanted[order] - offsets).x)
+    placed = np.clip(placed, low + tall[0] / 2, high - tall[-1] / 2 - offsets[-1])
+    result = np.empty_like(placed)
+    result[order] = placed + offsets
+    return result
