@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.least_squares import Array, least_squares
+from analysis.least_squares import Array, least_squares, small_sample_aic
 from analysis.statistics import Interval, mean_interval, ratio_of_means_interval
 
 HOUR_S = 3600.0
@@ -184,6 +184,7 @@ class Production:
     r_squared : float
         Of the logarithms.
     aic : float
+        Akaike's criterion, corrected for small samples.
     """
 
     form: str
@@ -269,14 +270,13 @@ def fit_production(
         return {**said, "scale": math.exp(said["scale"])}
 
     spread = float(((target - target.mean()) ** 2).sum())
-    count = len(y)
     return Production(
         form,
         named(found.values),
         named(found.low),
         named(found.high),
         1.0 - found.rss / spread if spread else float("nan"),
-        count * math.log(max(found.rss, 1e-300) / count) + 2.0 * (len(names) + 1),
+        small_sample_aic(found.rss, len(y), len(names) + 1, float((target**2).sum())),
     )
 
 

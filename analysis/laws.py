@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from analysis.least_squares import Array, least_squares
+from analysis.least_squares import Array, least_squares, small_sample_aic
 from simulator.distributions import Floats
 
 
@@ -275,17 +275,8 @@ def fit_law(
         estimates=named(found.values),
         low=named(found.low),
         high=named(found.high),
-        aic=_aic(found.rss, len(x), len(free) + 1, float((z**2).sum())),
+        aic=small_sample_aic(found.rss, len(x), len(free) + 1, float((z**2).sum())),
     )
-
-
-def _aic(rss: float, count: int, parameters: int, size: float) -> float:
-    if count - parameters - 1 <= 0:
-        return math.inf
-    # An exact fit is one up to rounding: no law is infinitely better than another.
-    rss = max(rss, 1e-24 * size, 1e-300)
-    extra = 2.0 * parameters * (parameters + 1) / (count - parameters - 1)
-    return count * math.log(rss / count) + 2.0 * parameters + extra
 
 
 def compare_laws(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -85,3 +86,28 @@ def least_squares(
         high=np.minimum(high, found.x + half),
         rss=float(((curve(found.x) - target) ** 2).sum()),
     )
+
+
+def small_sample_aic(rss: float, points: int, parameters: int, size: float) -> float:
+    """Return Akaike's criterion of a least-squares fit, corrected for few points.
+
+    Parameters
+    ----------
+    rss : float
+        Sum of the squared residuals.
+    points : int
+    parameters : int
+        With the variance.
+    size : float
+        Sum of the squares of what was fitted: an exact fit is one up to its rounding.
+
+    Returns
+    -------
+    float
+        AICc (Hurvich & Tsai 1989); infinite where there are too few points for it.
+    """
+    if points - parameters - 1 <= 0:
+        return math.inf
+    rss = max(rss, 1e-24 * size, 1e-300)
+    extra = 2.0 * parameters * (parameters + 1) / (points - parameters - 1)
+    return points * math.log(rss / points) + 2.0 * parameters + extra

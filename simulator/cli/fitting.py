@@ -32,7 +32,7 @@ from analysis.traces.readers.llm_teams import TeamRuns
 from analysis.traces.reading import read_traces
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
-from simulator.cli.reports import (
+from simulator.cli.terminal import (
     check_writable,
     console,
     frame_table,

@@ -81,16 +81,16 @@ def run(
     ] = False,
 ) -> None:
     """Run a scenario as it stands, without its sweep, and print what happened."""
-    from simulator.cli import reports
+    from simulator.cli import running
     from simulator.scenario import load_study
 
     study = load_study(scenario, settings or [])
     if steady:
-        reports.run_to_steady_state(study.base, replications)
+        running.run_to_steady_state(study.base, replications)
     elif trace is not None:
-        reports.run_with_trace(study.base, replication, trace)
+        running.run_with_trace(study.base, replication, trace)
     else:
-        reports.run_and_summarise(study.base, replications, out)
+        running.run_and_summarise(study.base, replications, out)
 
 
 @app.command()
@@ -101,10 +101,10 @@ def sweep(
     workers: Workers = 0,
 ) -> None:
     """Run every point of a sweep; interrupted, the same command goes on where it stopped."""
-    from simulator.cli import reports
+    from simulator.cli import running
     from simulator.scenario import load_study
 
-    reports.sweep(load_study(scenario, settings or []), out, workers)
+    running.sweep(load_study(scenario, settings or []), out, workers)
 
 
 @app.command()
@@ -115,9 +115,9 @@ def plot(
     ] = None,
 ) -> None:
     """Draw the scaling curves of a sweep over team size."""
-    from simulator.cli import reports
+    from simulator.cli import running
 
-    reports.plot(directory, out or directory)
+    running.plot(directory, out or directory)
 
 
 @app.command()
@@ -131,10 +131,10 @@ def chaos(
     workers: Workers = 0,
 ) -> None:
     """Run a scenario under a battery of faults, with and without each of its patterns."""
-    from simulator.cli import reports
+    from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    reports.chaos(load_study(scenario, settings or []).base, replications, out, workers)
+    deciding.chaos(load_study(scenario, settings or []).base, replications, out, workers)
 
 
 @app.command()
@@ -147,10 +147,10 @@ def stack(
     ] = 20,
 ) -> None:
     """Say where the speed-up went: what each cause has taken from it, at every team size."""
-    from simulator.cli import reports
+    from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    reports.stack(load_study(scenario, settings or []), replications, out)
+    deciding.stack(load_study(scenario, settings or []), replications, out)
 
 
 @app.command()
@@ -162,10 +162,10 @@ def timeline(
     messages: Annotated[bool, typer.Option("--messages", help="Mark messages too.")] = False,
 ) -> None:
     """Draw what every agent did when, and write it for Perfetto and as OpenTelemetry spans."""
-    from simulator.cli import reports
+    from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    reports.timeline(load_study(scenario, settings or []).base, replication, messages, out)
+    deciding.timeline(load_study(scenario, settings or []).base, replication, messages, out)
 
 
 @app.command()
@@ -187,12 +187,12 @@ def sensitivity(
     workers: Workers = 0,
 ) -> None:
     """Say which parameters of a scenario matter (Morris, Sobol)."""
-    from simulator.cli import reports
+    from simulator.cli import deciding
     from simulator.scenario import load_study
 
     base = load_study(scenario, settings or []).base
     bounds = dict(_range(setting) for setting in vary)
-    reports.sensitivity(base, bounds, metric, method, samples, replications, out, workers)
+    deciding.sensitivity(base, bounds, metric, method, samples, replications, out, workers)
 
 
 @app.command()
@@ -218,12 +218,12 @@ def advise(
 ) -> None:
     """Say whether a team is worth it here, how many agents, in which structure, how surely."""
     from analysis.advice import Wish
-    from simulator.cli import reports
+    from simulator.cli import deciding
     from simulator.scenario import load_study
 
     wish = Wish(usd_per_hour, budget_usd, min_quality)
     base = load_study(scenario, settings or []).base
-    reports.advise(base, wish, _sizes(sizes), replications, out, workers)
+    deciding.advise(base, wish, _sizes(sizes), replications, out, workers)
 
 
 @app.command()
@@ -237,9 +237,9 @@ def report(
     ] = 10,
 ) -> None:
     """Write the report of a sweep: one HTML page that needs no network."""
-    from simulator.cli import reports
+    from simulator.cli import deciding
 
-    reports.report(directory, out or directory / "report.html", stacks)
+    deciding.report(directory, out, stacks)
 
 
 @app.command()
@@ -251,11 +251,11 @@ def explore(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Of 127.0.0.1.")] = 8050,
 ) -> None:
     """Serve a page with sliders on this machine: the curves redraw as they move."""
-    from simulator.cli import reports
+    from simulator.cli import deciding
     from simulator.scenario import load_study
 
     base = None if scenario is None else load_study(scenario, settings or []).base
-    reports.explore(base, port)
+    deciding.explore(base, port)
 
 
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,7 +57,7 @@ def test_names_stand_beside_their_lines_and_inside_the_picture() -> None:
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in ax.texts]
     assert all(box.x1 <= figure.bbox.x1 for box in boxes)
-    assert all(low.y1 <= high.y0 + 1.0 for low, high in zip(boxes, boxes[1:], strict=False))
+    assert all(low.y1 <= high.y0 + 1.0 for low, high in pairwise(boxes))
     for text, line in zip(ax.texts, ax.lines, strict=True):
         assert text.get_color() == line.get_color()
 

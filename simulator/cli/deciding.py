@@ -1,0 +1,209 @@
+"""What the commands that help to decide do and print: advice, causes, sensitivity, failures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import typer
+from rich.table import Table
+
+from analysis.advice import Wish, in_words, thresholds
+from analysis.advice import advise as give_advice
+from analysis.chaos import chaos as run_chaos
+from analysis.speedup_stack import CAUSES, speedup_stacks
+from simulator.cli.terminal import (
+    check_writable,
+    console,
+    frame_table,
+    make_directory,
+    progress_bar,
+)
+from simulator.engine import Simulation
+from simulator.errors import TeamsimError
+from simulator.experiment.runner import default_workers
+from simulator.model.trace import Trace
+from simulator.scenario import Scenario, Study
+
+
+def advise(
+    scenario: Scenario,
+    wish: Wish,
+    sizes: Sequence[int],
+    replications: int,
+    out: Path | None,
+    workers: int,
+) -> None:
+    """Compare one agent with teams, and print what to do and how sure that is."""
+    if out is not None:
+        check_writable(out)
+    workers = workers or default_workers()
+    with progress_bar("replications") as progress:
+        advice = give_advice(
+            scenario, wish, sizes, replications, workers=workers, progress=progress
+        )
+        if advice.verdict in ("team", "alone"):
+            nearest = thresholds(scenario, advice, wish, workers=workers, progress=progress)
+            advice = dataclasses.replace(advice, thresholds=nearest)
+    for line in in_words(advice, wish):
+        typer.echo(line)
+    order = ["fulfils", "may_be_best", "objective"]
+    shown = [column for column in order if column in advice.table]
+    table = advice.table.sort_values(shown, ascending=[each == "objective" for each in shown])
+    columns = ["system", "makespan_s", "cost_usd", "quality", "success", "fulfils"]
+    columns += [name for name in ("behind", "p_best") if name in table]
+    console.print(frame_table(table[columns].head(12), columns))
+    if out is not None:
+        table.to_csv(out, index=False)
+        typer.echo(f"{len(table)} rows in {out}")
+
+
+def stack(study: Study, replications: int, out: Path) -> None:
+    """Compute the speed-up stacks of a sweep, draw and print them."""
+    from analysis.plots import save, stack_figure
+
+    make_directory(out)
+    with progress_bar("points") as progress:
+        stacks = speedup_stacks(study.points, replications, progress)
+    if stacks.empty:
+        raise TeamsimError(
+            "there is no single agent to hold a team against: sweep team.size from 1 on, or name "
+            "a 'baseline'"
+        )
+    stacks.to_csv(out / "speedup_stack.csv", index=False)
+    columns = ["name", "n", "speed-up", *(name for name in CAUSES if stacks[name].abs().max() > 0)]
+    console.print(frame_table(stacks[columns].round(3), columns))
+    for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
+        typer.echo(str(path))
+
+
+def sensitivity(
+    scenario: Scenario,
+    bounds: dict[str, tuple[float, float]],
+    metric: str,
+    method: Literal["morris", "sobol"],
+    samples: int,
+    replications: int,
+    out: Path,
+    workers: int,
+) -> None:
+    """Vary parameters, print and draw how much each matters."""
+    from analysis.plots import plot_sensitivity, save
+    from analysis.sensitivity import sensitivity as analyse
+
+    make_directory(out)
+    with progress_bar("replications") as progress:
+        table = analyse(
+            scenario,
+            bounds,
+            metric,
+            method,
+            samples,
+            replications,
+            workers=workers or default_workers(),
+            progress=progress,
+        )
+    table.to_csv(out / "sensitivity.csv", index=False)
+    console.print(frame_table(table, list(table.columns)))
+    figure = plot_sensitivity(table, metric).get_figure(root=True)
+    assert figure is not None
+    for path in save(figure, out / "sensitivity"):
+        typer.echo(str(path))
+
+
+def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int) -> None:
+    """Run the battery of faults, and print what was lost, for how long, and what it cost."""
+    if out is not None:
+        check_writable(out)
+        if out.suffix not in {".csv", ".parquet"}:
+            raise TeamsimError(f"{out}: a table is written as .csv or .parquet")
+    with progress_bar("replications") as progress:
+        table = run_chaos(scenario, replications, workers or default_workers(), progress)
+    if out is not None and out.suffix == ".csv":
+        table.to_csv(out, index=False)
+    elif out is not None:
+        table.to_parquet(out, index=False)
+    priced = all(not kind.price.is_free for kind in scenario.team.kinds)
+    console.print(_chaos_table(table, priced))
+    if table["patterns"].nunique() == 1:
+        typer.echo("the scenario has no patterns under 'resilience' to be tried without")
+    typer.echo(f"means of {replications} replications; +/- is half of a 95 % interval")
+    if out is not None:
+        typer.echo(f"{len(table)} rows in {out}")
+
+
+def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
+    shown = Table(box=None, pad_edge=False)
+    heads = ["fault", "patterns", "completed", "tasks lost", "makespan s", "+/-", "recovery s"]
+    for i, head in enumerate([*heads, "extra USD" if priced else "extra tokens"]):
+        shown.add_column(head, justify="left" if i < 2 else "right", no_wrap=True)
+    before = ""
+    for row in table.to_dict("records"):
+        if row["fault"] != before and before:
+            shown.add_section()
+        shown.add_row(
+            row["fault"] if row["fault"] != before else "",
+            row["patterns"],
+            f"{row['completed']:.0%}",
+            f"{row['lost_tasks']:,.1f}",
+            f"{row['makespan_s']:,.0f}",
+            f"{row['makespan_half']:,.0f}",
+            f"{row['recovery_s']:,.0f}",
+            f"{row['extra_usd']:+,.3f}" if priced else f"{row['extra_tokens']:+,.0f}",
+        )
+        before = row["fault"]
+    return shown
+
+
+def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:
+    """Run one replication; draw and export what every agent did when."""
+    from analysis.plots import gantt_figure, save
+    from analysis.timeline import write_chrome_trace, write_otlp
+
+    make_directory(out)
+    trace = Trace(replication)
+    metrics = Simulation(scenario).run(replication, trace)
+    title = f"{scenario.name}, replication {replication}: {metrics.outcome}"
+    for path in save(gantt_figure(trace.rows, scenario, messages, title), out / "timeline"):
+        typer.echo(str(path))
+    write_chrome_trace(out / "perfetto.json", trace.rows, scenario)
+    typer.echo(f"{out / 'perfetto.json'} (open it at ui.perfetto.dev or chrome://tracing)")
+    write_otlp(out / "otlp.jsonl", trace.rows, scenario, replication)
+    typer.echo(str(out / "otlp.jsonl"))
+
+
+def report(directory: Path, out: Path | None, stack_replications: int) -> None:
+    """Write the report of a sweep, beside its results when `out` is absent."""
+    from analysis.report import write_report
+
+    if out is not None:
+        check_writable(out)
+    out = out or directory / "report.html"
+    with progress_bar("speed-up stacks") as progress:
+        write_report(directory, out, stack_replications, progress)
+    typer.echo(str(out))
+
+
+def explore(base: Scenario | None, port: int) -> None:
+    """Serve the explorer until interrupted."""
+    import errno
+    import logging
+
+    from werkzeug.serving import make_server
+
+    from analysis.explorer import explorer
+
+    if base is not None and base.team.size is None:
+        raise TeamsimError("the explorer moves team.size: give that, not 'team.groups'")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    try:
+        server = make_server("127.0.0.1", port, explorer(base).server, threaded=True)
+    except (OSError, SystemExit) as error:
+        taken = getattr(error, "errno", errno.EADDRINUSE) == errno.EADDRINUSE
+        why = "is taken: give another --port" if taken else "cannot be used"
+        raise TeamsimError(f"port {port} {why}") from None
+    typer.echo(f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
+    server.serve_forever()

@@ -1,0 +1,110 @@
+"""What `run`, `sweep` and `plot` do and print."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import typer
+
+from analysis.curves import check_figure
+from analysis.statistics import summary
+from simulator.cli.terminal import (
+    check_writable,
+    console,
+    frame_table,
+    make_directory,
+    progress_bar,
+)
+from simulator.engine import Simulation
+from simulator.errors import TeamsimError
+from simulator.experiment import read_results, run_points, run_sweep
+from simulator.experiment.runner import default_workers
+from simulator.model.metrics import METRIC_NAMES
+from simulator.model.trace import Trace
+from simulator.scenario import Point, Scenario, Study
+from simulator.scenario.figure import Figure
+
+
+def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
+    """Run one replication and write its events."""
+    check_writable(path)
+    trace = Trace(replication)
+    simulation = Simulation(scenario)
+    metrics = simulation.run(replication, trace)
+    pq.write_table(trace.table(), path)
+    row = pd.DataFrame([(name, getattr(metrics, name)) for name in METRIC_NAMES])
+    console.print(frame_table(row, ["metric", "value"]))
+    if metrics.reason:
+        typer.echo(f"{metrics.outcome}: {metrics.reason}")
+    typer.echo(f"{len(trace.rows)} events of replication {replication} in {path}")
+
+
+def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | None) -> None:
+    """Run replications and print the mean, its 95 % interval and quantiles of each metric."""
+    if out is not None:
+        check_writable(out)
+    if replications is not None:
+        scenario = scenario.model_copy(update={"replications": replications})
+    point = Point(0, scenario.name, {}, None, "", scenario)
+    with progress_bar("replications") as progress:
+        table = run_points([point], [], progress=progress)
+    frame = table.to_pandas()[["replication", *METRIC_NAMES]]
+    if out is not None:
+        frame.to_parquet(out, index=False)
+    numbers = [name for name in METRIC_NAMES if name not in {"outcome", "reason"}]
+    numeric = [name for name in numbers if (frame[name] != 0).any()]
+    rows = summary(frame, numeric).reset_index(names="metric")
+    heads = ["metric", "mean", "95 % low", "95 % high", "sd", "p5", "p50", "p95", "p99"]
+    console.print(frame_table(rows, heads))
+    outcomes = frame["outcome"].value_counts()
+    typer.echo(
+        f"{len(frame)} replications: "
+        + ", ".join(f"{name} {count}" for name, count in outcomes.items())
+    )
+    for outcome, ended in frame[frame["reason"] != ""].groupby("outcome", sort=False):
+        first = ended.iloc[0]
+        typer.echo(f"{outcome}, replication {first['replication']}: {first['reason']}")
+
+
+def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
+    """Run replications and print waits and times in system, the warm-up deleted."""
+    from analysis.steady_state import steady_state
+
+    count = replications or scenario.replications
+    if Simulation(scenario).model.task_count < 10:
+        raise TeamsimError("a steady state needs at least ten tasks")
+    with progress_bar("replications") as progress:
+        table = steady_state(scenario, count, progress=progress)
+    console.print(frame_table(table, ["measure", "mean", "95 % low", "95 % high", "tasks deleted"]))
+    typer.echo(f"{count} replications, the warm-up of each deleted by MSER-5")
+
+
+def sweep(study: Study, out: Path, workers: int) -> None:
+    """Run a sweep with a progress bar."""
+    check_figure(study)
+    try:
+        with progress_bar("replications") as progress:
+            table = run_sweep(study, out, workers or default_workers(), progress)
+    except KeyboardInterrupt:
+        typer.echo(f"{out} keeps what is done: the same command goes on from there", err=True)
+        raise
+    typer.echo(f"{table.num_rows} replications in {out / 'results.parquet'}")
+
+
+def plot(directory: Path, out: Path) -> None:
+    """Draw the picture of a sweep: the one that its scenario asks for, or scaling curves."""
+    from analysis.plots import save, scaling_figure, sweep_figure
+
+    results = read_results(directory).to_pandas()
+    manifest = json.loads((directory / "manifest.json").read_text("utf-8"))
+    question, wanted = manifest.get("question", ""), manifest.get("figure")
+    if wanted:
+        name, figure = "figure", sweep_figure(results, Figure.model_validate(wanted), question)
+    else:
+        name, figure = "scaling", scaling_figure(results, question)
+    make_directory(out)
+    for path in save(figure, out / name):
+        typer.echo(str(path))
