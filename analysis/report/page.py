@@ -27,7 +27,7 @@ from analysis.plots.style import colour
 from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
 from analysis.selection import paired_difference, rank
 from analysis.speedup_stack import CAUSES, speedup_stacks
-from simulator.experiment import read_results
+from simulator.experiment import read_manifest, read_results
 from simulator.scenario import Point, Scenario
 from simulator.scenario.figure import Figure
 
@@ -92,7 +92,7 @@ def write_report(
         If there is no finished sweep.
     """
     results = with_derived(read_results(directory).to_pandas())
-    manifest = json.loads((directory / "manifest.json").read_text("utf-8"))
+    manifest = read_manifest(directory)
     page = _Page()
     figure = _figure(results, manifest)
     metrics = [name for name in figure.y if name not in RATIOS]
@@ -304,8 +304,8 @@ def _provenance(page: _Page, manifest: Mapping[str, Any], results: pd.DataFrame)
     section.words.append(
         f"teamsim {manifest['teamsim']}, Python {manifest['python']}, seed {manifest['seed']}, "
         f"{len(manifest['points'])} points, {len(results):,} replications, made "
-        f"{manifest['created']}. Fingerprint of scenario and version: "
-        f"{manifest['fingerprint'][:16]}."
+        f"{manifest['created']}. SHA-256 of scenario and version: "
+        f"{manifest['sha256'][:16]}."
     )
     packages = pd.DataFrame(list(manifest["packages"].items()), columns=["package", "version"])
     section.tables.append(_table("Packages", packages))

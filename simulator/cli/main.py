@@ -99,12 +99,16 @@ def sweep(
     out: Annotated[Path, typer.Option(help="Directory for the results; resumed if it exists.")],
     settings: Settings = None,
     workers: Workers = 0,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on a dask cluster, e.g. tcp://10.0.0.1:8786."),
+    ] = None,
 ) -> None:
     """Run every point of a sweep; interrupted, the same command goes on where it stopped."""
     from simulator.cli import running
     from simulator.scenario import load_study
 
-    running.sweep(load_study(scenario, settings or []), out, workers)
+    running.sweep(load_study(scenario, settings or []), out, workers, dask)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +20,8 @@ from simulator.cli.terminal import (
 )
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
-from simulator.experiment import read_results, run_points, run_sweep
+from simulator.experiment import read_manifest, read_results, run_points, sweep_into
+from simulator.experiment.cluster import dask_cluster
 from simulator.experiment.runner import default_workers
 from simulator.model.metrics import METRIC_NAMES
 from simulator.model.trace import Trace
@@ -82,16 +83,20 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
     typer.echo(f"{count} replications, the warm-up of each deleted by MSER-5")
 
 
-def sweep(study: Study, out: Path, workers: int) -> None:
-    """Run a sweep with a progress bar."""
+def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
+    """Run a sweep with a progress bar, over processes or on a cluster."""
     check_figure(study)
-    try:
-        with progress_bar("replications") as progress:
-            table = run_sweep(study, out, workers or default_workers(), progress)
-    except KeyboardInterrupt:
-        typer.echo(f"{out} keeps what is done: the same command goes on from there", err=True)
-        raise
-    typer.echo(f"{table.num_rows} replications in {out / 'results.parquet'}")
+    with ExitStack() as stack:
+        executor, workers = None, workers or default_workers()
+        if dask is not None:
+            executor, workers = stack.enter_context(dask_cluster(dask))
+        try:
+            with progress_bar("replications") as progress:
+                count = sweep_into(out, study, workers, progress, executor)
+        except KeyboardInterrupt:
+            typer.echo(f"{out} keeps what is done: the same command goes on from there", err=True)
+            raise
+    typer.echo(f"{count} replications in {out / 'results'} (Parquet)")
 
 
 def plot(directory: Path, out: Path) -> None:
@@ -99,7 +104,7 @@ def plot(directory: Path, out: Path) -> None:
     from analysis.plots import save, scaling_figure, sweep_figure
 
     results = read_results(directory).to_pandas()
-    manifest = json.loads((directory / "manifest.json").read_text("utf-8"))
+    manifest = read_manifest(directory)
     question, wanted = manifest.get("question", ""), manifest.get("figure")
     if wanted:
         name, figure = "figure", sweep_figure(results, Figure.model_validate(wanted), question)

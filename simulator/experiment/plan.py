@@ -1,41 +1,94 @@
-"""How a sweep is cut into chunks of work."""
+"""The replications of a sweep in one line, and which of them belong to which point."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-
-from simulator.scenario import Point
-
-_TASKS_PER_CHUNK = 50_000
-_MOST_REPLICATIONS = 500
+from itertools import accumulate
 
 
-@dataclass(frozen=True, order=True)
-class Chunk:
-    """Consecutive replications of one point: the unit of work, of storing and of resuming."""
+@dataclass(frozen=True, order=True, slots=True)
+class Span:
+    """Replications ``start <= i < stop``, numbered through all points of a sweep."""
 
-    index: int
-    point: int
-    first: int
-    count: int
+    start: int
+    stop: int
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return self.stop - self.start
 
 
-def chunks(points: Sequence[Point], tasks: Sequence[int]) -> Iterator[Chunk]:
-    """Yield the chunks of a sweep in order; they depend on nothing but the points.
+class Plan:
+    """Lays the replications of all points end to end.
 
     Parameters
     ----------
-    points : sequence of Point
-    tasks : sequence of int, shape (points,)
-        Number of tasks at each point, by which chunks are sized.
+    replications : sequence of int, shape (points,)
+        The most of each point.
     """
-    index = 0
-    for point in points:
-        size = max(1, min(_MOST_REPLICATIONS, _TASKS_PER_CHUNK // max(1, tasks[point.index])))
-        if point.scenario.precision is not None:
-            size = point.scenario.precision.minimum
-        for first in range(0, point.scenario.replications, size):
-            count = min(size, point.scenario.replications - first)
-            yield Chunk(index, point.index, first, count)
-            index += 1
+
+    def __init__(self, replications: Sequence[int]) -> None:
+        self._starts = [0, *accumulate(replications)]
+
+    @property
+    def points(self) -> int:
+        """How many points there are."""
+        return len(self._starts) - 1
+
+    @property
+    def total(self) -> int:
+        """Replications of all points."""
+        return self._starts[-1]
+
+    def span(self, point: int, first: int, stop: int) -> Span:
+        """Return the span of replications `first` to `stop` (exclusive) of a point."""
+        return Span(self._starts[point] + first, self._starts[point] + stop)
+
+    def pieces(self, span: Span) -> Iterator[tuple[int, range]]:
+        """Yield point and replications for each point that a span reaches into."""
+        start = span.start
+        point = bisect_right(self._starts, start) - 1
+        while start < span.stop:
+            origin, end = self._starts[point], min(span.stop, self._starts[point + 1])
+            if end > start:
+                yield point, range(start - origin, end - origin)
+            start, point = end, point + 1
+
+
+def without(wanted: Iterable[Span], covered: Iterable[Span]) -> list[Span]:
+    """Return what of `wanted` is not in `covered`, in the order wanted.
+
+    Parameters
+    ----------
+    wanted : iterable of Span
+    covered : iterable of Span
+        Sorted, not overlapping.
+    """
+    kept = list(covered)
+    ends = [span.stop for span in kept]
+    left = []
+    for span in wanted:
+        start = span.start
+        for there in kept[bisect_right(ends, start) :]:
+            if there.start >= span.stop:
+                break
+            if there.start > start:
+                left.append(Span(start, there.start))
+            start = there.stop
+        if start < span.stop:
+            left.append(Span(start, span.stop))
+    return left
+
+
+def joined(spans: Iterable[Span]) -> list[Span]:
+    """Return spans in order, those that touch made one."""
+    result: list[Span] = []
+    for span in sorted(spans):
+        if result and span.start <= result[-1].stop:
+            result[-1] = Span(result[-1].start, max(result[-1].stop, span.stop))
+        else:
+            result.append(span)
+    return result

@@ -1,22 +1,22 @@
-"""Runs points times replications, here or over processes."""
+"""Runs points times replications: here, over processes, or on a cluster."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from simulator.engine import Simulation
 from simulator.experiment import table
-from simulator.experiment.plan import Chunk, chunks
-from simulator.experiment.stopping import Stopping
-from simulator.experiment.store import Store
+from simulator.experiment.allocation import Allocation
+from simulator.experiment.crew import Crew, processes
+from simulator.experiment.pacing import Pacer
+from simulator.experiment.plan import Plan, Span, without
+from simulator.experiment.store import Store, read_results
 from simulator.model.metrics import Metrics
 from simulator.scenario import Point, Scenario, Study
 
@@ -47,6 +47,7 @@ def run_sweep(
     out: Path | None = None,
     workers: int = 1,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> pa.Table:
     """Run every point of a sweep; the numbers do not depend on how.
 
@@ -57,9 +58,12 @@ def run_sweep(
         Directory that keeps the results; a sweep that was interrupted goes on from there.
     workers : int
         Processes; 1 runs in this one. A script that asks for more needs the usual
-        ``if __name__ == "__main__":``.
+        ``if __name__ == "__main__":``. With an `executor`: how many workers that has.
     progress : callable, optional
         Told how far the sweep has come.
+    executor : concurrent.futures.Executor, optional
+        What to run on in place of processes of this machine, as dask's
+        ``Client(...).get_executor()``.
 
     Returns
     -------
@@ -69,20 +73,44 @@ def run_sweep(
     Raises
     ------
     TeamsimError
-        If a point is wrong or `out` holds other results.
+        If a point is wrong, `out` holds other results, or workers are lost.
     """
     if out is None:
-        return run_points(study.points, study.axes, workers, progress)
-    job = _Job(study.points, study.axes)
-    plan = job.plan()
-    stopping = Stopping(study.points, plan)
-    store = Store(out, study, plan)
-    for chunk, rows in store.kept():
-        stopping.add(chunk, rows)
-    for chunk, rows in _compute(job, plan, store.missing(), stopping, workers, progress):
-        store.add(chunk, rows)
-    store.finish([chunk for chunk in plan if stopping.needs(chunk)])
-    return pq.read_table(store.results_path)
+        return run_points(study.points, study.axes, workers, progress, executor)
+    sweep_into(out, study, workers, progress, executor)
+    return read_results(out)
+
+
+def sweep_into(
+    out: Path,
+    study: Study,
+    workers: int = 1,
+    progress: Progress | None = None,
+    executor: Executor | None = None,
+) -> int:
+    """Run a sweep into a directory, in memory that does not grow with it.
+
+    Parameters
+    ----------
+    out : Path
+    study, workers, progress, executor
+        As for `run_sweep`, which also says what is raised.
+
+    Returns
+    -------
+    int
+        Replications in the directory.
+    """
+    work = _Work(study.points, study.axes)
+    with Store(out, study, work.plan) as store:
+        work.covered = store.covered()
+        if work.allocation.looks_at:
+            for rows in store.kept(["point", "replication", *work.allocation.looks_at]):
+                work.allocation.add(rows)
+        for span, rows in work.do(workers, progress, executor):
+            store.add(span, rows)
+        store.finish()
+    return work.allocation.made
 
 
 def run_points(
@@ -90,6 +118,7 @@ def run_points(
     axes: Sequence[str],
     workers: int = 1,
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> pa.Table:
     """Run points, of one study or of several, and keep the results in memory.
 
@@ -99,7 +128,7 @@ def run_points(
         Point i has index i.
     axes : sequence of str
         Which of their overrides become columns.
-    workers, progress
+    workers, progress, executor
         As for `run_sweep`.
 
     Returns
@@ -107,11 +136,8 @@ def run_points(
     pyarrow.Table
         A row a replication, ordered by point and replication.
     """
-    job = _Job(points, axes)
-    plan = job.plan()
-    stopping = Stopping(points, plan)
-    kept = dict(_compute(job, plan, plan, stopping, workers, progress))
-    return pa.concat_tables([kept[chunk] for chunk in plan if stopping.needs(chunk)])
+    done = sorted(_Work(points, axes).do(workers, progress, executor), key=lambda each: each[0])
+    return pa.concat_tables([rows for _, rows in done])
 
 
 def run_each(
@@ -149,28 +175,31 @@ class _Job:
     def __init__(self, points: Sequence[Point], axes: Sequence[str]) -> None:
         self._points = points
         self._schema = table.schema(points, axes)
+        self.plan = Plan([point.scenario.replications for point in points])
         self._latest: tuple[int, Simulation] | None = None
 
-    def __getstate__(self) -> tuple[Sequence[Point], pa.Schema]:
-        return self._points, self._schema
+    def __getstate__(self) -> tuple[Sequence[Point], pa.Schema, Plan]:
+        return self._points, self._schema, self.plan
 
-    def __setstate__(self, state: tuple[Sequence[Point], pa.Schema]) -> None:
-        self._points, self._schema = state
+    def __setstate__(self, state: tuple[Sequence[Point], pa.Schema, Plan]) -> None:
+        self._points, self._schema, self.plan = state
         self._latest = None
 
-    def plan(self) -> list[Chunk]:
-        """Return the chunks of all points, in order."""
-        tasks = [self._simulation(point.index).model.task_count for point in self._points]
-        return list(chunks(self._points, tasks))
+    def tasks(self) -> list[int]:
+        """Return the tasks of a replication at each point; a wrong point is found here."""
+        return [self._simulation(point.index).model.task_count for point in self._points]
 
-    def run(self, chunk: Chunk) -> pa.Table:
-        """Return the rows of one chunk."""
-        simulation = self._simulation(chunk.point)
-        replications = range(chunk.first, chunk.first + chunk.count)
-        metrics = [simulation.run(i) for i in replications]
-        fraction = simulation.model.parallel_fraction
-        point = self._points[chunk.point]
-        return table.rows(point, self._schema, fraction, replications, metrics)
+    def run(self, span: Span) -> pa.Table:
+        """Return the rows of a chunk."""
+        parts = []
+        for point, replications in self.plan.pieces(span):
+            simulation = self._simulation(point)
+            metrics = [simulation.run(i) for i in replications]
+            fraction = simulation.model.parallel_fraction
+            parts.append(
+                table.rows(self._points[point], self._schema, fraction, replications, metrics)
+            )
+        return pa.concat_tables(parts)
 
     def _simulation(self, point: int) -> Simulation:
         if self._latest is None or self._latest[0] != point:
@@ -178,76 +207,43 @@ class _Job:
         return self._latest[1]
 
 
-def _compute(
-    job: _Job,
-    plan: Sequence[Chunk],
-    todo: Sequence[Chunk],
-    stopping: Stopping,
-    workers: int,
-    progress: Progress | None,
-) -> Iterator[tuple[Chunk, pa.Table]]:
-    """Yield the chunks `todo` of `plan` that are needed as they are done, reporting progress."""
-    total = sum(chunk.count for chunk in plan)
-    done = total - sum(chunk.count for chunk in todo)
-    needed = (chunk for chunk in todo if stopping.needs(chunk))
-    if progress is not None:
-        progress(done, total)
-    for chunk, rows in _chunks_done(job, needed, len(todo), workers):
-        stopping.add(chunk, rows)
-        yield chunk, rows
-        done += chunk.count
-        if progress is not None:
-            progress(done, total - stopping.saved)
+class _Work:
+    """What is to be made of some points, and what there is already."""
 
+    def __init__(self, points: Sequence[Point], axes: Sequence[str]) -> None:
+        self._job = _Job(points, axes)
+        self._tasks = self._job.tasks()
+        self.plan = self._job.plan
+        self.allocation = Allocation(points, self.plan)
+        self.covered: list[Span] = []
 
-def _chunks_done(
-    job: _Job, todo: Iterable[Chunk], most: int, workers: int
-) -> Iterator[tuple[Chunk, pa.Table]]:
-    """Yield chunks as they are done; what comes next is asked for when there is room for it."""
-    if workers <= 1 or most <= 1:
-        for chunk in todo:
-            yield chunk, job.run(chunk)
-        return
-    pool = ProcessPoolExecutor(
-        max_workers=min(workers, most),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_receive,
-        initargs=(job,),
-    )
-    try:
-        yield from _in_parallel(pool, todo, 2 * workers)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _in_parallel(
-    pool: ProcessPoolExecutor, todo: Iterable[Chunk], window: int
-) -> Iterator[tuple[Chunk, pa.Table]]:
-    """Yield chunks as they are done, with no more than `window` under way."""
-    waiting = iter(todo)
-    running: dict[Future[pa.Table], Chunk] = {}
-    while True:
-        while len(running) < window and (chunk := next(waiting, None)) is not None:
-            running[pool.submit(_run_here, chunk)] = chunk
-        if not running:
-            return
-        finished, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield running.pop(future), future.result()
-
-
-_received: _Job
-
-
-def _receive(job: _Job) -> None:
-    """Take the job when a worker process starts; Ctrl-C is the main process's affair."""
-    global _received  # noqa: PLW0603 (a process pool has no other place for state)
-    _received = job
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _run_here(chunk: Chunk) -> pa.Table:
-    return _received.run(chunk)
+    def do(
+        self, workers: int, progress: Progress | None, executor: Executor | None
+    ) -> Iterator[tuple[Span, pa.Table]]:
+        """Yield chunks as they are done, round by round, reporting progress."""
+        pacer = Pacer(self.plan, self._tasks, workers)
+        done = 0
+        with ExitStack() as stack:
+            crew: Crew | None = None
+            while spans := self.allocation.next_round():
+                missing = without(spans, self.covered)
+                done += sum(span.count for span in spans) - sum(span.count for span in missing)
+                if progress is not None:
+                    progress(done, self.allocation.most)
+                if not missing:
+                    continue
+                pacer.put(missing)
+                if crew is None:
+                    if executor is None and workers > 1:
+                        executor = stack.enter_context(processes(workers))
+                    crew = Crew(self._job, executor, workers)
+                for span, rows, seconds in crew.compute(pacer.next):
+                    pacer.learn(span, seconds)
+                    self.allocation.add(rows)
+                    yield span, rows
+                    done += span.count
+                    if progress is not None:
+                        progress(done, self.allocation.most)
 
 
 def default_workers() -> int:

@@ -1,4 +1,4 @@
-"""Where a sweep's results are kept, so that it can stop and go on."""
+"""Where a sweep's results are kept: a Parquet data set that grows, and can be gone on with."""
 
 from __future__ import annotations
 
@@ -6,26 +6,33 @@ import hashlib
 import json
 import os
 import platform
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, BinaryIO
 
+import filelock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulator import __version__
 from simulator.errors import TeamsimError
-from simulator.experiment.plan import Chunk
-from simulator.scenario import Study
+from simulator.experiment.plan import Plan, Span, joined
+from simulator.scenario import Point, Study
 
 _PACKAGES = ("genai-prices", "simpy", "numpy", "scipy", "pandas", "pyarrow", "pydantic")
 
+_MANIFEST, _DATA, _LOCK = "manifest.json", "results", ".lock"
+
 
 class Store:
-    """A directory that holds one sweep: manifest, finished chunks, and at the end the table.
+    """A directory that holds one sweep: a manifest, and `results`, a Parquet data set.
+
+    Each file of the data set is there whole or not at all, also after a crash of the machine: it
+    is written under another name, synchronised, and renamed. As a context manager the store
+    keeps other processes out of the directory.
 
     Parameters
     ----------
@@ -33,103 +40,135 @@ class Store:
         Made when it does not exist.
     study : Study
         The sweep. A directory that holds another one is refused.
-    plan : sequence of Chunk
+    plan : Plan
 
     Raises
     ------
     TeamsimError
-        If the directory holds other results, or something that is no sweep.
+        If the directory holds other results, or something that is no sweep, or another process is
+        at work in it.
     """
 
-    def __init__(self, directory: Path, study: Study, plan: Sequence[Chunk]) -> None:
-        self.directory = directory
-        self._parts = directory / "parts"
+    def __init__(self, directory: Path, study: Study, plan: Plan) -> None:
+        self._directory = directory
+        self._data = directory / _DATA
+        self._manifest_path = directory / _MANIFEST
         self._plan = plan
-        self._open(study)
+        if directory.exists() and not directory.is_dir():
+            raise TeamsimError(f"{directory} is not a directory; give another --out")
+        points = [_described(point) for point in study.points]
+        if self._manifest_path.exists():
+            self._manifest = _read_manifest(self._manifest_path)
+            _refuse_another(directory, self._manifest, points)
+        elif directory.exists() and _is_somebodys(directory):
+            raise TeamsimError(f"{directory} is not empty and holds no sweep; give another --out")
+        else:
+            self._manifest = _manifest(study, points)
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TeamsimError(f"{directory} cannot be made: {error.strerror}") from None
+        self._lock = filelock.FileLock(directory / _LOCK, timeout=0)
 
-    @property
-    def results_path(self) -> Path:
-        """The finished table."""
-        return self.directory / "results.parquet"
+    def __enter__(self) -> Store:
+        try:
+            self._lock.acquire()
+        except filelock.Timeout:
+            raise TeamsimError(
+                f"another process is at work in {self._directory}: wait for it, or give another "
+                "--out"
+            ) from None
+        for torn in self._data.glob(".*.tmp"):  # of a process that was killed
+            torn.unlink()
+        if not self._manifest_path.exists():
+            self._write_manifest()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lock.release()
 
     @property
     def is_complete(self) -> bool:
-        """Whether the table is there."""
-        return self.results_path.exists()
+        """Whether nothing is missing."""
+        return bool(self._manifest["complete"])
 
-    def missing(self) -> list[Chunk]:
-        """Return the chunks that are still to be computed."""
-        if self.is_complete:
-            return []
-        return [chunk for chunk in self._plan if not self._part(chunk).exists()]
+    def covered(self) -> list[Span]:
+        """Return what is there already, in order."""
+        return joined(span for span, _ in self._parts())
 
-    def kept(self) -> Iterator[tuple[Chunk, pa.Table]]:
-        """Yield the chunks that are there, of a sweep that is not complete."""
-        for chunk in self._plan:
-            if not self.is_complete and self._part(chunk).exists():
-                yield chunk, pq.read_table(self._part(chunk))
+    def kept(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield columns of what is there, file by file."""
+        for _, path in self._parts():
+            yield pq.read_table(path, columns=list(columns))
 
-    def add(self, chunk: Chunk, table: pa.Table) -> None:
-        """Keep the rows of a chunk; it is there whole or not at all."""
-        _write(table, self._part(chunk))
+    def add(self, span: Span, rows: pa.Table) -> None:
+        """Keep the rows of a chunk.
 
-    def finish(self, chunks: Sequence[Chunk]) -> None:
-        """Put chunks into one table, in their order, and drop all parts."""
+        Raises
+        ------
+        TeamsimError
+            If the disk does not take them. What was there before stays.
+        """
+        path = self._data / f"part-{span.start:010d}-{span.stop:010d}.parquet"
+        _write(path, lambda file: pq.write_table(rows, file))
+
+    def finish(self) -> None:
+        """Write down that nothing is missing."""
         if not self.is_complete:
-            tables = [pq.read_table(self._part(chunk)) for chunk in chunks]
-            _write(pa.concat_tables(tables), self.results_path)
-        shutil.rmtree(self._parts, ignore_errors=True)
+            self._manifest["complete"] = True
+            self._manifest["replications"] = sum(span.count for span in self.covered())
+            self._write_manifest()
 
-    def _part(self, chunk: Chunk) -> Path:
-        return self._parts / f"part-{chunk.index:06d}.parquet"
+    def _parts(self) -> Iterator[tuple[Span, Path]]:
+        for path in sorted(self._data.glob("part-*.parquet")):
+            _, start, stop = path.stem.split("-")
+            yield Span(int(start), int(stop)), path
 
-    def _open(self, study: Study) -> None:
-        if self.directory.exists() and not self.directory.is_dir():
-            raise TeamsimError(f"{self.directory} is not a directory; give another --out")
-        manifest_path = self.directory / "manifest.json"
-        fingerprint = _fingerprint(study)
-        if manifest_path.exists():
-            found = _read_manifest(manifest_path)
-            if found.get("fingerprint") != fingerprint:
-                raise TeamsimError(
-                    f"{self.directory} holds results of another sweep "
-                    f"(scenario {found.get('scenario_name')!r}, teamsim {found.get('teamsim')}): "
-                    "the scenario or the version has changed; give another --out, or remove "
-                    "the directory"
-                )
-        elif self.directory.exists() and any(self.directory.iterdir()):
-            raise TeamsimError(
-                f"{self.directory} is not empty and holds no sweep; give another --out"
-            )
-        try:
-            self._parts.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise TeamsimError(f"{self.directory} cannot be made: {error.strerror}") from None
-        if not manifest_path.exists():
-            _replace(manifest_path, json.dumps(_manifest(study, fingerprint), indent=2) + "\n")
+    def _write_manifest(self) -> None:
+        text = json.dumps(self._manifest, indent=2) + "\n"
+        _write(self._manifest_path, lambda file: file.write(text.encode()))
 
 
 def read_results(directory: Path) -> pa.Table:
-    """Return the table of a finished sweep.
+    """Return the table of a finished sweep, ordered by point and replication.
 
     Raises
     ------
     TeamsimError
         If there is none.
     """
-    path = directory / "results.parquet"
-    if path.exists():
-        return pq.read_table(path)
-    if (directory / "manifest.json").exists():
+    manifest = read_manifest(directory)
+    if not manifest.get("complete"):
         raise TeamsimError(f"the sweep in {directory} is not finished: run its command again")
-    raise TeamsimError(f"{directory} holds no sweep (no results.parquet)")
+    paths = sorted((directory / _DATA).glob("part-*.parquet"))
+    return pa.concat_tables([pq.read_table(path) for path in paths])
 
 
-def _manifest(study: Study, fingerprint: str) -> dict[str, Any]:
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """Return what a sweep's directory says about itself.
+
+    Raises
+    ------
+    TeamsimError
+        If it holds no sweep.
+    """
+    path = directory / _MANIFEST
+    if not path.exists():
+        raise TeamsimError(f"{directory} holds no sweep (no {_MANIFEST})")
+    return _read_manifest(path)
+
+
+def _manifest(study: Study, points: list[dict[str, Any]]) -> dict[str, Any]:
     first = study.points[0].scenario
     return {
-        "format": 1,
-        "fingerprint": fingerprint,
+        "format": 2,
+        "complete": False,
+        "sha256": _sha256([point["sha256"] for point in points]),
         "scenario_name": first.name,
         "question": first.question,
         "figure": first.figure.model_dump(mode="json") if first.figure else None,
@@ -139,34 +178,53 @@ def _manifest(study: Study, fingerprint: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "axes": study.axes,
-        "points": [
-            {
-                "index": point.index,
-                "name": point.name,
-                "series": point.series,
-                "overrides": point.overrides,
-                "baseline_point": point.baseline,
-                "scenario": point.scenario.model_dump(mode="json"),
-            }
-            for point in study.points
-        ],
+        "points": points,
     }
 
 
-def _fingerprint(study: Study) -> str:
+def _described(point: Point) -> dict[str, Any]:
+    scenario = point.scenario.model_dump(mode="json")
     # What a scenario says about itself does not change its results.
-    words = {"question", "answer", "figure"}
-    content = [
-        [
-            point.name,
-            point.overrides,
-            point.baseline,
-            point.scenario.model_dump(mode="json", exclude=words),
-        ]
-        for point in study.points
-    ]
-    text = json.dumps([__version__, content], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    matters = {k: v for k, v in scenario.items() if k not in {"question", "answer", "figure"}}
+    content = [__version__, point.name, point.overrides, point.baseline, matters]
+    return {
+        "index": point.index,
+        "name": point.name,
+        "series": point.series,
+        "overrides": point.overrides,
+        "baseline_point": point.baseline,
+        "sha256": _sha256(content),
+        "scenario": scenario,
+    }
+
+
+def _sha256(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _refuse_another(directory: Path, found: dict[str, Any], points: list[dict[str, Any]]) -> None:
+    hashes = [point.get("sha256") for point in found.get("points", ())]
+    wanted = [point["sha256"] for point in points]
+    if hashes == wanted:
+        return
+    if found.get("teamsim") != __version__:
+        what = f"they are of teamsim {found.get('teamsim')}, this is {__version__}"
+    elif len(hashes) != len(wanted):
+        what = f"they are of {len(hashes)} points, these are {len(wanted)}"
+    else:
+        pairs = zip(points, hashes, strict=True)
+        changed = [point["name"] for point, old in pairs if point["sha256"] != old]
+        what = f"{len(changed)} of {len(wanted)} points have changed, the first is {changed[0]!r}"
+    raise TeamsimError(
+        f"{directory} holds results of another sweep (scenario {found.get('scenario_name')!r}): "
+        f"{what}; give another --out, or remove the directory"
+    )
+
+
+def _is_somebodys(directory: Path) -> bool:
+    """Return whether a directory without a manifest holds more than an empty beginning of one."""
+    names = {path.name for path in directory.iterdir() if path.name != _LOCK}
+    return bool(names - {_DATA}) or any((directory / _DATA).glob("*"))
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -179,13 +237,31 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return found
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    pq.write_table(table, temporary)
-    os.replace(temporary, path)
+def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file so that it is there whole or not at all."""
+    # Readers of data sets pass over names that begin with a dot.
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _synchronise(path.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise TeamsimError(
+            f"{path} cannot be written ({error.strerror or error}): what was there is kept; with "
+            "that mended, the same command goes on from there"
+        ) from None
 
 
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def _synchronise(directory: Path) -> None:
+    """Make renames in a directory durable, where the system has a way to."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

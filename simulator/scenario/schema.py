@@ -125,8 +125,9 @@ class Coordination(Spec):
 class Precision(Spec):
     """When there are replications enough: the mean of a metric is known to a relative precision.
 
-    Replications are made in batches of `minimum`, until half of the interval is at most
-    `relative` of the mean (Chow & Robbins 1965), or there are `replications` of them.
+    Replications are made until half of the interval is at most `relative` of the mean (Chow &
+    Robbins 1965), or there are `replications` of them: `minimum` at first, then each time as many
+    as the interval asks for, at most as many again.
     """
 
     metric: str = "makespan_s"
@@ -136,7 +137,9 @@ class Precision(Spec):
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the interval, by Student's t."""
     minimum: Annotated[int, Field(ge=2)] = 20
-    """Replications of a batch, and of the first look."""
+    """Replications before the first look, and the fewest between two looks."""
+    budget: Annotated[int, Field(ge=2)] | None = None
+    """Replications of all points together, at most; they go where the interval is widest."""
 
 
 class Limits(Spec):

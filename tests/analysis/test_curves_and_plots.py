@@ -103,7 +103,7 @@ def test_the_overview_is_written_as_png_and_svg_and_is_reproducible(
     assert again[1].read_text() == svg.read_text()
 
 
-def test_a_figure_without_messages_or_rounds_says_so() -> None:
+def test_a_figure_without_messages_rounds_or_prices_says_so() -> None:
     text = TEXT.replace("decentralised", "{kind: independent, aggregate: false}").replace(
         "pre_assigned}", "pre_assigned, timing: asynchronous}"
     )
@@ -111,7 +111,7 @@ def test_a_figure_without_messages_or_rounds_says_so() -> None:
     nothing = [
         ax.get_title(loc="left") for ax in figure.axes for t in ax.texts if t.get_text() == "none"
     ]
-    assert nothing == ["Straggler gap a round", "Messages", "Deliveries"]
+    assert nothing == ["Straggler gap a round", "Messages", "Deliveries", "Cost"]
 
 
 def test_a_figure_that_the_sweep_cannot_give_is_refused_before_it_runs() -> None:

@@ -203,7 +203,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
     )
     command = [sys.executable, "-m", "simulator.cli.main", "sweep", path, "--out", tmp_path / "out"]
     process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
-    parts = tmp_path / "out" / "parts"
+    parts = tmp_path / "out" / "results"
     waited = time.monotonic()
     while not list(parts.glob("*.parquet")) and time.monotonic() - waited < 60:
         time.sleep(0.05)
@@ -214,10 +214,10 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
     assert "Traceback" not in said
     assert list(parts.glob("*.parquet"))
     assert subprocess.run([*map(str, command)], check=False, capture_output=True).returncode == 0
-    again = pd.read_parquet(tmp_path / "out" / "results.parquet")
+    again = pd.read_parquet(tmp_path / "out" / "results")
     whole = teamsim("sweep", path, "--out", tmp_path / "whole", "-w", 1)
     assert whole.returncode == 0
-    pd.testing.assert_frame_equal(again, pd.read_parquet(tmp_path / "whole" / "results.parquet"))
+    pd.testing.assert_frame_equal(again, pd.read_parquet(tmp_path / "whole" / "results"))
 
 
 @pytest.mark.parametrize(

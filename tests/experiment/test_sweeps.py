@@ -6,14 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
 from simulator.errors import TeamsimError
-from simulator.experiment import plan, read_results, run_sweep
-from simulator.experiment.plan import chunks
-from simulator.experiment.store import Store
+from simulator.experiment import pacing, read_results, run_sweep
 from simulator.scenario import Study, parse_study
 
 TEXT = """\
@@ -37,7 +34,7 @@ baseline: {team.size: 1, topology: single}
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "_TASKS_PER_CHUNK", 60)  # five replications of 12 tasks
+    monkeypatch.setattr(pacing, "TARGET_S", 0.01)
 
 
 def small(**fields: str) -> Study:
@@ -53,8 +50,7 @@ def test_one_and_two_workers_give_the_same_bits(tmp_path: Path) -> None:
     two = run_sweep(study, tmp_path / "two", workers=2)
     assert one.equals(two)
     assert one.num_rows == 5 * 30
-    first = (tmp_path / "one" / "results.parquet").read_bytes()
-    assert first == (tmp_path / "two" / "results.parquet").read_bytes()
+    assert one.equals(run_sweep(study))
 
 
 def test_an_interrupted_sweep_goes_on_and_ends_the_same(tmp_path: Path) -> None:
@@ -75,16 +71,18 @@ def test_an_interrupted_sweep_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     assert again.equals(whole)
     assert seen[0] > 0  # what was done was not done again
     assert read_results(tmp_path / "out").equals(whole)
-    assert not (tmp_path / "out" / "parts").exists()
 
 
 def test_a_finished_sweep_is_not_run_again(tmp_path: Path) -> None:
+    def stamps() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.*")}
+
     run_sweep(small(), tmp_path / "out")
-    before = (tmp_path / "out" / "results.parquet").stat().st_mtime_ns
+    before = stamps()
     seen: list[int] = []
     run_sweep(small(), tmp_path / "out", progress=lambda done, total: seen.append(done))
     assert seen == [150]
-    assert (tmp_path / "out" / "results.parquet").stat().st_mtime_ns == before
+    assert stamps() == before
 
 
 @pytest.mark.parametrize("fields", [{"seed: 3": "seed: 4"}, {"median: 5": "median: 6"}])
@@ -103,20 +101,6 @@ def test_a_directory_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("not json")
     with pytest.raises(TeamsimError, match="not a sweep's manifest"):
         run_sweep(small(), tmp_path)
-
-
-def test_an_unfinished_chunk_leaves_no_file(tmp_path: Path, monkeypatch: object) -> None:
-    study = small()
-    work = list(chunks(study.points, [12] * len(study.points)))
-    store = Store(tmp_path / "out", study, work)
-
-    def fail(*args: object, **more: object) -> None:
-        raise OSError("disk full")
-
-    monkeypatch.setattr(pq, "write_table", fail)  # type: ignore[attr-defined]
-    with pytest.raises(OSError, match="disk full"):
-        store.add(work[0], run_sweep(study))
-    assert store.missing() == work
 
 
 def test_the_table_tells_axes_baselines_and_where_it_comes_from(tmp_path: Path) -> None:
@@ -140,6 +124,10 @@ def test_common_random_numbers_make_pairs_of_replications_alike() -> None:
 PRECISE = "replications: 400\nprecision: {relative: 0.05, minimum: 10}"
 
 
+def half_of_interval(x: np.ndarray) -> float:
+    return float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+
+
 def test_replications_stop_when_the_mean_is_known_well_enough(tmp_path: Path) -> None:
     study = small(**{"replications: 30": PRECISE})
     table = run_sweep(study).to_pandas()
@@ -147,15 +135,37 @@ def test_replications_stop_when_the_mean_is_known_well_enough(tmp_path: Path) ->
     for point, rows in table.groupby("point"):
         x = rows["makespan_s"].to_numpy()
         assert 20 <= len(x) < 400
-        half = stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-        assert half <= 0.05 * x.mean()
-        before = x[:-10]
-        half = stats.t.ppf(0.975, len(before) - 1) * before.std(ddof=1) / np.sqrt(len(before))
-        assert half > 0.05 * before.mean()  # a batch earlier it was not
+        assert half_of_interval(x) <= 0.05 * x.mean()
+        looks, n = [], 10  # each look asks for what its interval wants, at most as many again
+        while n < len(x):
+            wanted = n * (half_of_interval(x[:n]) / (0.05 * x[:n].mean())) ** 2
+            assert wanted > n
+            looks.append(n)
+            n += int(np.ceil(min(max(wanted - n, 10), n)))
+        assert n == len(x)
+        assert len(looks) >= 1
         same = whole[whole["point"] == point]["makespan_s"].to_numpy()[: len(x)]
         assert (x == same).all()
     parallel = run_sweep(study, tmp_path / "two", workers=2).to_pandas()
     pd.testing.assert_frame_equal(parallel, table)
+
+
+def test_a_budget_goes_where_the_interval_is_widest() -> None:
+    text = "replications: 400\nprecision: {relative: 0.001, minimum: 10, budget: 400}"
+    table = run_sweep(small(**{"replications: 30": text})).to_pandas()
+    assert len(table) == 400
+    makespans = [x["makespan_s"].to_numpy() for _, x in table.groupby("point")]
+    widths = [half_of_interval(x) / x.mean() for x in makespans]
+    alike = [half_of_interval(x) / x.mean() * np.sqrt(len(x) / 80) for x in makespans]
+    assert max(widths) / min(widths) < max(alike) / min(alike)
+    assert max(widths) < max(alike)
+    assert np.argmax([len(x) for x in makespans]) == np.argmax(alike)
+
+
+def test_a_budget_that_does_not_reach_the_first_look_is_refused() -> None:
+    text = {"replications: 30": "precision: {minimum: 10, budget: 40}"}
+    with pytest.raises(TeamsimError, match="fewer than the first looks at 5 points take"):
+        run_sweep(small(**text))
 
 
 def test_a_precision_that_is_out_of_reach_takes_all_replications() -> None:

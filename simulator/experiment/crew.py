@@ -1,0 +1,162 @@
+"""Chunks on executors: this process, a pool of processes, a cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Protocol
+
+import pyarrow as pa
+
+from simulator.errors import TeamsimError
+from simulator.experiment.plan import Span
+
+_KEPT_JOBS = 4
+"""Jobs that a worker remembers: sweeps may share an executor."""
+
+
+class Job(Protocol):
+    """What can be computed in chunks anywhere; it is pickled once, and sent once to a worker."""
+
+    def run(self, span: Span) -> pa.Table:
+        """Return the rows of a chunk."""
+        ...
+
+
+Done = tuple[Span, pa.Table, float]
+"""A chunk, its rows, and the seconds it took."""
+
+
+class Crew:
+    """Who computes the chunks of a job.
+
+    A worker that does not know the job says so and is sent it: any executor will do, and the job
+    travels about once to each worker.
+
+    Parameters
+    ----------
+    job : Job
+    executor : concurrent.futures.Executor, optional
+        None computes in this process.
+    workers : int
+        How many the executor has.
+    """
+
+    def __init__(self, job: Job, executor: Executor | None, workers: int) -> None:
+        self._job, self._executor = job, executor
+        self._window = 2 * max(1, workers)
+        if executor is not None:
+            self._content = pickle.dumps(job)
+            self._key = sha256(self._content).hexdigest()
+
+    def compute(self, next_chunk: Callable[[], Span | None]) -> Iterator[Done]:
+        """Yield chunks as they are done, until there is no next one.
+
+        Parameters
+        ----------
+        next_chunk : callable
+            Returns the next chunk, or none. It is asked when there is somebody to compute it.
+
+        Raises
+        ------
+        TeamsimError
+            If workers are lost.
+        """
+        if self._executor is None:
+            while (span := next_chunk()) is not None:
+                yield (span, *_timed(self._job, span))
+            return
+        running: dict[Future[tuple[pa.Table, float] | None], Span] = {}
+        try:
+            while True:
+                while len(running) < self._window and (span := next_chunk()) is not None:
+                    running[self._submit(self._executor, span, None)] = span
+                if not running:
+                    return
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    span = running.pop(future)
+                    done = future.result()
+                    if done is None:
+                        running[self._submit(self._executor, span, self._content)] = span
+                    else:
+                        yield span, *done
+        except (BrokenExecutor, CancelledError) as error:
+            raise TeamsimError(
+                "workers were lost: killed, out of memory, or their scheduler is gone "
+                f"({type(error).__name__}); a sweep keeps what is done, and the same command goes "
+                "on from there"
+            ) from None
+        finally:
+            for future in running:
+                future.cancel()
+
+    def _submit(
+        self, executor: Executor, span: Span, content: bytes | None
+    ) -> Future[tuple[pa.Table, float] | None]:
+        return executor.submit(_run_there, self._key, span, content)
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[Executor]:
+    """Return a pool of processes on this machine, which ends with the context."""
+    pool = ProcessPoolExecutor(
+        max_workers=workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the main process, and end when that is killed rather than wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+_known = threading.local()
+"""Jobs of this worker: a simulation is not shared between threads."""
+
+
+def _run_there(key: str, span: Span, content: bytes | None) -> tuple[pa.Table, float] | None:
+    """Run a chunk of a job that this worker knows or is sent now; none if neither."""
+    jobs: dict[str, Job] = _known.__dict__.setdefault("jobs", {})
+    if key not in jobs:
+        if content is None:
+            return None
+        while len(jobs) >= _KEPT_JOBS:
+            del jobs[next(iter(jobs))]
+        jobs[key] = pickle.loads(content)
+    return _timed(jobs[key], span)
+
+
+def _timed(job: Job, span: Span) -> tuple[pa.Table, float]:
+    started = time.perf_counter()
+    rows = job.run(span)
+    return rows, time.perf_counter() - started

@@ -1,0 +1,78 @@
+"""Cuts the work into chunks of about a second, from what chunks have taken so far."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from simulator.experiment.plan import Plan, Span
+
+TARGET_S = 1.0
+"""A chunk: long beside the milliseconds of handing it out, short beside a sweep."""
+
+_SECONDS_A_TASK = 5e-5
+"""Before anything is measured."""
+
+
+class Pacer:
+    """Hands out chunks, towards the end smaller ones (guided self-scheduling).
+
+    Chunks are sized by what was measured, so they differ from run to run; no result depends on
+    them. That workers finish together: Polychronopoulos and Kuck (1987).
+
+    Parameters
+    ----------
+    plan : Plan
+    tasks : sequence of int, shape (points,)
+        Tasks of a replication, the first guess of what it takes.
+    workers : int
+    """
+
+    def __init__(self, plan: Plan, tasks: Sequence[int], workers: int) -> None:
+        self._plan, self._tasks, self._workers = plan, tasks, workers
+        self._measured: dict[int, float] = {}
+        self._seconds_a_task = _SECONDS_A_TASK
+        self._waiting: deque[Span] = deque()
+        self._left = 0
+
+    def put(self, spans: Sequence[Span]) -> None:
+        """Add work, to be handed out in this order."""
+        for span in spans:
+            touches = self._waiting and self._waiting[-1].stop == span.start
+            start = self._waiting.pop().start if touches else span.start
+            self._waiting.append(Span(start, span.stop))
+        self._left = sum(span.count for span in self._waiting)
+
+    def next(self) -> Span | None:
+        """Return the next chunk; none when all work is handed out."""
+        if not self._waiting:
+            return None
+        span = self._waiting.popleft()
+        stop, seconds = span.start, 0.0
+        for point, replications in self._plan.pieces(span):
+            each_s = self._each_s(point)
+            # A share of what is left, if all of it is like this; a probe before anything is known.
+            share_s = each_s * self._left / (2 * self._workers) if self._measured else 0.0
+            most_s = min(TARGET_S, max(TARGET_S / 10, share_s))
+            count = min(len(replications), max(1, int((most_s - seconds) / each_s)))
+            stop, seconds = stop + count, seconds + count * each_s
+            if count < len(replications) or seconds >= most_s:
+                break
+        if stop < span.stop:
+            self._waiting.appendleft(Span(stop, span.stop))
+        self._left -= stop - span.start
+        return Span(span.start, stop)
+
+    def learn(self, chunk: Span, seconds: float) -> None:
+        """Take in what a chunk took."""
+        pieces = list(self._plan.pieces(chunk))
+        expected = sum(self._each_s(point) * len(each) for point, each in pieces)
+        ratio = max(seconds, 1e-6) / expected
+        if not self._measured:
+            self._seconds_a_task *= ratio
+        for point, _ in pieces:
+            self._measured[point] = self._each_s(point) * ratio
+
+    def _each_s(self, point: int) -> float:
+        guess = self._measured.get(point)
+        return self._seconds_a_task * max(1, self._tasks[point]) if guess is None else guess

@@ -1,0 +1,89 @@
+"""Any executor gives the same bits, and is sent the scenario once."""
+
+from __future__ import annotations
+
+import pickle
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.errors import TeamsimError
+from simulator.experiment import crew, pacing, run_sweep
+from simulator.experiment.plan import Span
+from simulator.scenario import parse_study
+from tests.experiment.conftest import LONG
+
+STUDY = parse_study(LONG.replace("tasks: 1500", "tasks: 30"))
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "TARGET_S", 0.01)
+
+
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_threads_and_processes_give_the_same_bits(kind: type[Executor]) -> None:
+    with kind(max_workers=2) as executor:  # type: ignore[call-arg]
+        assert run_sweep(STUDY, workers=2, executor=executor).equals(run_sweep(STUDY))
+
+
+class _Counting(Executor):
+    """Runs at once, through pickle as a cluster would, and counts what travels."""
+
+    def __init__(self) -> None:
+        self.sent: list[int] = []
+
+    def submit(self, function: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        parcel = pickle.dumps((function, args, more))
+        self.sent.append(len(parcel))
+        function, args, more = pickle.loads(parcel)
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **more))
+        return future
+
+
+def test_the_scenario_is_sent_once() -> None:
+    crew._known.__dict__.clear()
+    counting = _Counting()
+    assert run_sweep(STUDY, workers=2, executor=counting).equals(run_sweep(STUDY))
+    whole = len(pickle.dumps(STUDY.points))
+    heavy = [size for size in counting.sent if size > 1000]
+    # Chunks that were under way before the first answer may bring it along too.
+    assert 1 <= len(heavy) <= 4
+    assert sum(heavy) < 6 * whole
+    assert len(counting.sent) > 10
+
+
+class _Broken(Executor):
+    def submit(self, function: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.cancel()
+        future.set_running_or_notify_cancel()
+        return future
+
+
+def test_lost_workers_are_said_so(tmp_path: Path) -> None:
+    with pytest.raises(TeamsimError, match="the same command goes on from there"):
+        run_sweep(STUDY, tmp_path / "out", executor=_Broken())
+    assert run_sweep(STUDY, tmp_path / "out").equals(run_sweep(STUDY))
+
+
+def test_a_worker_remembers_a_few_jobs_only() -> None:
+    crew._known.__dict__.clear()
+
+    for seed in range(10):
+        content = pickle.dumps(_Job(seed))
+        assert crew._run_there(str(seed), Span(0, 1), None) is None
+        assert crew._run_there(str(seed), Span(0, 1), content) is not None
+        assert crew._run_there(str(seed), Span(0, 1), None) is not None
+    assert list(crew._known.jobs) == ["6", "7", "8", "9"]
+
+
+class _Job:
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def run(self, span: Span) -> Any:
+        return span
