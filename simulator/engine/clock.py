@@ -37,6 +37,8 @@ class Clock:
         """Agents whose call waits to be resumed."""
         self.is_busy = False
         """Whether time passes outside of calls and timers."""
+        self.only_calls_happen = False
+        """Whether nothing comes between the beginnings and ends of calls."""
         team.schedule = self._schedule
         team.nothing_moves = self._nothing_moves
 
@@ -73,8 +75,11 @@ class Clock:
             self._schedule(partition.at_s + partition.duration_s, team.heal)
         if team.failures is not None:
             team.failures.start()
-        if self.limits.deadline_s is not None:
-            deadline = env.timeout(self.limits.deadline_s)
+        deadline_s = self.limits.deadline_s
+        moves = self._pending or team.failures is not None or team.dispatcher.sets_timers
+        self.only_calls_happen = not moves and deadline_s is None
+        if deadline_s is not None:
+            deadline = env.timeout(deadline_s)
             deadline.callbacks.append(lambda _: self.stop("deadline"))
 
     def _schedule(

@@ -113,12 +113,12 @@ class Rounds:
         workers = self._begin(team.workers, self._must_call)
         somebody_called = bool(workers)
         if workers:
-            yield self._barrier_after(workers, self._share)
+            yield from self._call(workers, self._share)
         for staff in team.phases[1:]:
             callers = [] if team.is_complete else self._begin(staff, False)
             if callers:
                 somebody_called = True
-                yield self._barrier_after(callers)
+                yield from self._call(callers)
         if len(workers) > 1:
             latencies = self._latencies(workers)
             self._gap_sum_s += max(latencies) - sum(latencies) / len(latencies)
@@ -136,6 +136,21 @@ class Rounds:
         """Return those that begin a call."""
         begin, now = self._team.begin_call, self._env.now
         return [agent for agent in agents if begin(agent, now, must_call)]
+
+    def _call(
+        self, callers: list[AgentState], share: float = 1.0
+    ) -> Generator[simpy.Event, Any, None]:
+        """Let the calls of `callers`, which have begun, go on to their barrier."""
+        if self._team.stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
+            yield self._barrier_after(callers, share)
+            return
+        # Nobody looks at the team before the last call has ended: one event will do for all.
+        end_call, started = self._team.end_call, self._env.now
+        ending = sorted(callers, key=_duration_s)
+        yield self._env.timeout(ending[-1].duration_s)
+        for agent in ending:
+            end_call(agent, started + agent.duration_s)
+        self._team.woken.clear()
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.

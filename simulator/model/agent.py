@@ -352,9 +352,7 @@ class AgentState:
         self.paid_share = 0.0
 
     def take_count(self) -> int:
-        """Return how many tasks the call that begins takes on."""
-        if self.batch_size:
-            return self.batch_size
+        """Draw how many tasks the call that begins takes on, where `batch_size` does not say."""
         if not self.last_batch and self.first_batch_draw is not None:
             self.last_batch = _count(self.first_batch_draw())
         elif not (self.last_batch and self.batch_persistence) or (

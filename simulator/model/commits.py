@@ -61,21 +61,22 @@ class Commits:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
         board, picks = agent.board, agent.picks
         sizes: Sizes = self._graph.sizes
-        self._metrics.attempts += len(picks)
-        share_s = agent.duration_s / agent.work
+        count = len(picks)
+        self._metrics.attempts += count
         freed: list[int] = []
         if agent.is_particular:
             sizes = self._prepare(agent)
+        share_s = agent.duration_s / agent.work
         if agent.rejected or agent.is_astray:
             picks = self._sort_out(agent, share_s, sizes, now)
-        elif len(picks) == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
-            self._try(agent, picks[0], agent.duration_s, now, freed)
+        elif count == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
+            self._attempt(agent, picks[0], agent.duration_s, now, freed)
             return freed
         # Claims are made before the call's own results are on the board.
         blocked = [task for task in picks if board.missing[task] and not board.done[task]]
         if not blocked:
             for task in picks:
-                self._try(agent, task, share_s * sizes[task], now, freed)
+                self._attempt(agent, task, share_s * sizes[task], now, freed)
             return freed
         self._note_blocked(agent, blocked, now)
         works_ahead = agent.dispatcher.works_ahead
@@ -86,7 +87,7 @@ class Commits:
                 agent.dispatcher.pick_abandoned(agent.index, task)
                 self._waste(agent, task, seconds, now, "blocked")
             else:
-                self._try(agent, task, seconds, now, freed)
+                self._attempt(agent, task, seconds, now, freed)
                 tried.add(task)
         # What the call freed and tried itself concerns nobody any more.
         if self._trace is not None:
@@ -137,17 +138,6 @@ class Commits:
                 self._trace_attempt(agent, task, seconds, now, outcome)
         return [task for task in agent.picks if task not in rejected]
 
-    def _try(
-        self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
-    ) -> None:
-        """Attempt a task whose dependencies are done, unless somebody else has it."""
-        if not agent.board.done[task] and agent.dispatcher.may_attempt(agent.index, task):
-            self._attempt(agent, task, seconds, now, freed)
-        else:
-            self._metrics.duplicate_attempts += 1
-            self._metrics.duplicate_effects += not self._team.is_idempotent
-            self._waste(agent, task, seconds, now, "duplicate")
-
     def _waste(
         self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
     ) -> None:
@@ -166,7 +156,13 @@ class Commits:
     def _attempt(
         self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
     ) -> None:
+        """Attempt a task whose dependencies are done, unless somebody else has it."""
         board, metrics = agent.board, self._metrics
+        if board.done[task] or not agent.dispatcher.may_attempt(agent.index, task):
+            metrics.duplicate_attempts += 1
+            metrics.duplicate_effects += not self._team.is_idempotent
+            self._waste(agent, task, seconds, now, "duplicate")
+            return
         is_rework = board.failures[task] > 0
         if is_rework:
             metrics.rework_s += seconds

@@ -253,7 +253,7 @@ class TeamState:
             return True
         picks: list[int] | None = None
         if not agent.idle_p or not agent.idles():
-            picks = agent.dispatcher.choose(agent.index, agent.take_count())
+            picks = agent.dispatcher.choose(agent.index, agent.batch_size or agent.take_count())
         if picks is None:
             picks = []
         elif not picks:

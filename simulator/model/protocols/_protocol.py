@@ -113,6 +113,8 @@ class Dispatcher(ABC):
     """Whether an agent that is given nothing may call all the same."""
     sets_context: ClassVar[bool] = False
     """Whether the protocol gives agents fresh contexts."""
+    sets_timers: bool = False
+    """Whether something happens to tasks while calls go on."""
     copies_alike: float = 0.0
     """Probability that a copy of a task takes as long as the first."""
 

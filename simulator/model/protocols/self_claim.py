@@ -50,6 +50,7 @@ class _Claims(Dispatcher):
         tasks = len(board.graph)
         self._immediate = protocol.claims == "immediate"
         self._lease_s = protocol.lease_s
+        self.sets_timers = protocol.lease_s is not None
         self._claimed_s: dict[int, float] = {}
         self._concerns = SOMEONE if self._immediate else EVERYONE
         self._noise = {"first": 0.0, "random": 1.0, "noisy": protocol.noise}[protocol.choice]
