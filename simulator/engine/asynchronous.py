@@ -86,7 +86,9 @@ class Asynchronous:
             pace.join(agent.index)
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
-        env, team, clock = self._env, self._team, self._clock
+        env, team, timeout = self._env, self._team, simpy.Timeout
+        begin_call, end_call = team.begin_call, team.end_call
+        check_limits = self._clock.check_limits
         pace = None if agent.role else self._pace
         stepwise = team.stepwise
         if pace is not None:
@@ -94,7 +96,7 @@ class Asynchronous:
         while True:
             if pace is not None:
                 yield from pace.keep(agent.index)
-            if not team.begin_call(agent, env.now, False):
+            if not begin_call(agent, env._now, False):
                 yield from self._sleep(agent, pace)
                 continue
             if stepwise:
@@ -102,13 +104,13 @@ class Asynchronous:
                     self._wake()
                 yield from self._calls.take_through(agent)
             else:
-                yield env.timeout(agent.duration_s)
-            team.end_call(agent, env.now)
+                yield timeout(env, agent.duration_s)
+            end_call(agent, env._now)
             if team.woken:
                 self._wake()
             if team.resumed or team.interrupted:
                 self._calls.resume()
-            if clock.check_limits():
+            if check_limits():
                 return
             if pace is not None:
                 pace.advance(agent.index)

@@ -30,6 +30,7 @@ class Clock:
         self._network = scenario.network
         self.limits = scenario.limits
         self._stopped = env.event()
+        self._has_stopped = False
         self._outcome = ("", "")
         self._react: Callable[[], None]
         self._pending = 0
@@ -110,7 +111,8 @@ class Clock:
 
     def stop(self, outcome: str, reason: str = "") -> None:
         """End the run at the present instant."""
-        if not self._stopped.triggered:
+        if not self._has_stopped:
+            self._has_stopped = True
             self._outcome = (outcome, reason)
             self._stopped.succeed()
 
@@ -123,7 +125,7 @@ class Clock:
             self.stop("max_calls")
         elif limits.budget_usd is not None and team.metrics.cost_usd >= limits.budget_usd:
             self.stop("budget")
-        return self._stopped.triggered
+        return self._has_stopped
 
     def run(self) -> Metrics:
         """Run until stopped, or until nothing can happen any more (a deadlock)."""
@@ -131,7 +133,7 @@ class Clock:
             self._env.run(until=self._stopped)
         except RuntimeError:
             # SimPy's word for an empty schedule; anything else is a bug and shows.
-            if self._stopped.triggered or self._env.peek() != float("inf"):
+            if self._has_stopped or self._env.peek() != float("inf"):
                 raise
             return finish(self._team, self._env.now, "deadlock", why_stuck(self._team))
         outcome, reason = self._outcome

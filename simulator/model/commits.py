@@ -171,9 +171,7 @@ class Commits:
         if agent.side:
             self._note_on_other_side(agent, task, seconds, is_rework)
         self._write(agent, task, now)
-        if agent.byzantine:
-            answer, is_tested = 1, False  # so sure of it that it does not look
-        elif self._is_plain:
+        if self._is_plain and not agent.byzantine:
             answer, is_tested = agent.errs and agent.answer(task), True
         else:
             answer, is_tested = self._answer(agent, task)
@@ -200,6 +198,8 @@ class Commits:
 
     def _answer(self, agent: AgentState, task: int) -> tuple[int, bool]:
         """Return what the attempt answers, and whether tests look at it."""
+        if agent.byzantine:
+            return 1, False  # so sure of it that it does not look
         answer = agent.dispatcher.answer(agent.index, task)
         if answer is not None:
             return answer, False  # nobody tests an opinion
@@ -302,6 +302,12 @@ class Commits:
     def _write(self, agent: AgentState, task: int, now: float) -> None:
         board = agent.board
         artifacts = board.graph.artifacts
+        if self._trace is None and artifacts is None:  # one artifact a task, and nobody looks
+            outcome = board.write(task, agent.index, task, agent.read_s, now)
+            if outcome != FIRST:
+                self._metrics.rewrites += 1
+                self._metrics.concurrent_writes += outcome == CONFLICT
+            return
         for artifact in (task,) if artifacts is None else artifacts[task]:
             other = board.writer(artifact) if self._trace is not None else NOBODY
             if self._loss:

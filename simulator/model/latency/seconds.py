@@ -43,6 +43,6 @@ class Seconds(LatencyModel):
             if idle is not None and work == 0.0:
                 return idle()
             duration = (base() + per_work * work + per_token * (uncached + cached)) * residual()
-            return min(duration, most_s)
+            return duration if duration < most_s else most_s
 
         return seconds
