@@ -46,9 +46,11 @@ profiles: $(VENV)/.installed
 	  --source "Claude Code sessions of callanjfox/kv-cache-tester (Apache-2.0)"
 	cp out/runs/profiles/*.yaml out/calls/*.yaml simulator/profiles/
 
-bench: $(VENV)/.installed-test
-	$(BIN)/python benchmarks/bench_engine.py
-	$(BIN)/python benchmarks/bench_features.py
+bench: $(VENV)/.installed-bench
+	mkdir -p out
+	$(BIN)/python -m pytest benchmarks -p no:xdist --benchmark-json=out/bench.json
+	$(BIN)/python -m benchmarks.tables out/bench.json
+	$(BIN)/python -m benchmarks.peers --picture benchmarks/peers.png
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -59,6 +61,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+$(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
 clean:

@@ -68,10 +68,10 @@ class Pacer:
         pieces = list(self._plan.pieces(chunk))
         expected = sum(self._each_s(point) * len(each) for point, each in pieces)
         ratio = max(seconds, 1e-6) / expected
-        if not self._measured:
-            self._seconds_a_task *= ratio
         for point, _ in pieces:
             self._measured[point] = self._each_s(point) * ratio
+        # The points to come are most like those that came last.
+        self._seconds_a_task = self._measured[point] / max(1, self._tasks[point])
 
     def _each_s(self, point: int) -> float:
         guess = self._measured.get(point)

@@ -121,7 +121,9 @@ class Failures:
             return
         if why == "stuck" and self._detector is not None:
             self._detector.was_stuck(agent)
-        if agent.role == WORKER and why == "backup":
-            agent.dispatcher.back(agent.index)
+        if why == "backup":  # another has done the task
+            if agent.role == WORKER:
+                agent.dispatcher.back(agent.index)
+            return
         # Somebody else may be able to do what it cannot.
         self._team.woken.append(EVERYONE)

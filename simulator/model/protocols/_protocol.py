@@ -124,7 +124,9 @@ class Dispatcher(ABC):
         self.woken: list[int] = []
         """Agents (or `SOMEONE`, `EVERYONE`) for whom there is something new to do."""
         self.gone: set[int] = set()
-        """Agents that have been taken for dead."""
+        """Agents that have been taken for dead; only `lost` and `back` change it."""
+        self.here = list(range(setting.workers))
+        """The other agents, in order."""
 
     def fork(self, board: Board) -> Self:
         """Return an independent copy that works on `board`, a copy of its board."""
@@ -172,14 +174,10 @@ class Dispatcher(ABC):
     def forget(self, task: int) -> None:
         """Note that a task was done without the protocol, on the other side of a partition."""
 
-    @property
-    def here(self) -> list[int]:
-        """Agents that have not been taken for dead."""
-        return [agent for agent in range(self.setting.workers) if agent not in self.gone]
-
     def lost(self, agent: int) -> int:
         """Take `agent` for dead; return how many tasks are given to others because of it."""
         self.gone.add(agent)
+        self._count_those_here()
         return self.give_away(agent)
 
     def give_away(self, agent: int) -> int:
@@ -189,11 +187,16 @@ class Dispatcher(ABC):
     def back(self, agent: int) -> None:
         """Note that `agent` is there again; it is given what nobody was there for."""
         nobody_was_here = not self.here
-        self.gone.discard(agent)
+        if agent in self.gone:
+            self.gone.remove(agent)
+            self._count_those_here()
         if nobody_was_here:
             for other in sorted(self.gone):
                 self.give_away(other)
         self.welcome(agent)
+
+    def _count_those_here(self) -> None:
+        self.here = [other for other in range(self.setting.workers) if other not in self.gone]
 
     def welcome(self, agent: int) -> None:  # noqa: B027
         """Let `agent`, who is there again, be given tasks."""

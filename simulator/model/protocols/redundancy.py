@@ -45,10 +45,14 @@ class _Queues(Dispatcher):
 
     def task_ready(self, task: int) -> int:
         """Send `task` to agents drawn at random."""
-        there = self.here or list(range(self.setting.workers))
-        chosen = [
-            there.pop(int(self._rolls() * len(there))) for _ in range(min(self._copies, len(there)))
-        ]
+        there = self.here or range(self.setting.workers)
+        places: list[int] = []
+        for drawn in range(min(self._copies, len(there))):
+            place = int(self._rolls() * (len(there) - drawn))
+            for before in sorted(places):
+                place += place >= before
+            places.append(place)
+        chosen = [there[place] for place in places]
         for agent in chosen:
             self._queues[agent].append(task)
         self.woken += chosen[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simulator.model.agent import AgentState
-from simulator.model.protocols import EVERYONE
+from simulator.model.protocols import EVERYONE, SOMEONE
 from simulator.model.resilience.copies import Copies
 from simulator.scenario.resilience import Backup
 
@@ -26,6 +26,7 @@ class Backups(Copies):
         super().__init__(team, spec.correlation)
         self._spec = spec
         self._most_left = spec.when_left * len(team.board.graph) + 1e-9
+        self._was_near = False
 
     @property
     def _is_near_the_end(self) -> bool:
@@ -35,7 +36,7 @@ class Backups(Copies):
         """Note that a call has begun; whoever is free may back it up."""
         super().begun(agent)
         if agent.picks and self._is_near_the_end:
-            self._team.woken.append(EVERYONE)
+            self._team.woken += [SOMEONE] * self._spec.copies
 
     def copy_for(self, agent: AgentState) -> list[int]:
         """Return the task in progress that has fewest backups, the longest in progress first."""
@@ -55,5 +56,7 @@ class Backups(Copies):
 
     def task_done(self) -> None:
         """Call those who are free when the end comes near."""
-        if self._is_near_the_end:
+        is_near = self._is_near_the_end
+        if is_near and not self._was_near:
             self._team.woken.append(EVERYONE)
+        self._was_near = is_near

@@ -1,0 +1,65 @@
+"""Microseconds a simulated call over team size, for every structure, protocol and workspace.
+
+    python -m pytest benchmarks/test_engine.py          (a part of `make bench`)
+
+A cost that grows with n shows in the rows of one case.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks import programs
+
+SIZES = (10, 100, 1000)
+
+CASES: dict[str, dict[str, str]] = {
+    "mesh, pre-assigned, rounds": {},
+    "mesh, pre-assigned, asynchronous": {"timing": "asynchronous"},
+    "self-claim, rounds": {"protocol": "self_claim"},
+    "centralised": {"topology": "centralised"},
+    "hierarchical": {"topology": "hierarchical"},
+    "gossip": {"topology": "gossip"},
+    "blackboard": {"topology": "blackboard"},
+    "small world": {"topology": "small_world"},
+    "self-claim from one queue, asynchronous": {
+        "protocol": "{kind: self_claim, claims: immediate}",
+        "timing": "asynchronous",
+    },
+    "work stealing, asynchronous": {"protocol": "work_stealing", "timing": "asynchronous"},
+    "bounded staleness": {"timing": "bounded_staleness"},
+    "lead-assign, centralised": {"topology": "centralised", "protocol": "lead_assign"},
+    "three replicas and a vote": {"protocol": "{kind: replicate_and_vote, replicas: 3}"},
+    "debates of three": {"protocol": "{kind: debate, debaters: 3, rounds: 1}"},
+    "reviewed by peers, asynchronous": {
+        "more": ", review: {by: peers, batch: 2}",
+        "timing": "asynchronous",
+    },
+    "optimistic workspace": {"workspace": "optimistic"},
+    "locks": {"workspace": "locks"},
+    "quorum": {"workspace": "quorum"},
+    "consensus": {"workspace": "consensus"},
+    "time-outs, retries, hedges, a breaker": {
+        "resilience": "{timeout: {seconds: 60}, retry: {}, hedge: {percentile: 0.95}, breaker: {}}"
+    },
+    "heartbeats, progress and backups, asynchronous": {
+        "timing": "asynchronous",
+        "resilience": "{detector: {progress_s: 100}, backup: {when_left: 0.02}}",
+    },
+    "two copies of each task, asynchronous": {
+        "protocol": "redundancy",
+        "timing": "asynchronous",
+    },
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("n", SIZES)
+def test_cost_of_a_call(benchmark: Any, case: str, n: int) -> None:
+    run = programs.team(n, 20, **CASES[case])
+    calls = run()
+    benchmark.group = case
+    benchmark.extra_info.update(kind="engine", case=case, n=n, calls=calls)
+    benchmark.pedantic(run, rounds=3, warmup_rounds=0)
