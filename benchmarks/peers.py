@@ -108,8 +108,9 @@ def picture(measured: Mapping[str, Mapping[str, list[float]]]) -> Figure:
                 )
             ax.set_yticks(range(len(times)), list(times))
             ax.invert_yaxis()
-            ax.set(title=what, xlabel="thousand a second")
-            ax.margins(x=0.15)
+            ax.set(title=what, xlabel="thousand a second (logarithmic)", xscale="log")
+            ax.set_xlim(1.0, 2.2 * max(1e-3 / min(seconds) for seconds in times.values()))
+            ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
             ax.grid(visible=False, axis="y")
         footnote(figure, "lines: the middle half of the repetitions")
     return figure
@@ -127,7 +128,8 @@ def main() -> None:
     table(of_queues, "jobs")
     if arguments.picture:
         titles = {"Calls of a team of ten": of_teams, "Jobs of an M/D/4 queue": of_queues}
-        picture(titles).savefig(arguments.picture)
+        with paper_style():
+            picture(titles).savefig(arguments.picture)
 
 
 if __name__ == "__main__":

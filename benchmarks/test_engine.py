@@ -55,11 +55,24 @@ CASES: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+# n varies fastest: what is held against each other is measured one after the other.
 @pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("case", CASES)
 def test_cost_of_a_call(benchmark: Any, case: str, n: int) -> None:
     run = programs.team(n, 20, **CASES[case])
     calls = run()
     benchmark.group = case
     benchmark.extra_info.update(kind="engine", case=case, n=n, calls=calls)
+    benchmark.pedantic(run, rounds=3, warmup_rounds=0)
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("make", [programs.process_an_agent, programs.tasks_in_a_store])
+def test_cost_of_a_call_by_hand(benchmark: Any, make: Any, n: int) -> None:
+    """How much dearer memory alone makes a call at n = 1000, with nothing of the model."""
+    run = make(n, 20)
+    what = {programs.process_an_agent: "rounds", programs.tasks_in_a_store: "asynchronous"}
+    benchmark.extra_info.update(
+        kind="engine", case=f"SimPy by hand, {what[make]}", n=n, calls=run()
+    )
     benchmark.pedantic(run, rounds=3, warmup_rounds=0)

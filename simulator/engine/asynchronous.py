@@ -50,7 +50,8 @@ class Asynchronous:
 
     def _react(self) -> None:
         self._wake()
-        self._calls.resume()
+        if self._team.resumed or self._team.interrupted:
+            self._calls.resume()
 
     def _wake(self) -> None:
         """Wake whom the last events concern."""

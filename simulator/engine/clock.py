@@ -99,14 +99,14 @@ class Clock:
         self._env.timeout(max(0.0, time_s - self._env.now)).callbacks.append(act)
 
     def _arrivals(self) -> Generator[simpy.Event, Any, None]:
-        env, team = self._env, self._team
-        arrivals_s = team.board.graph.arrivals_s
+        env, arrive, react = self._env, self._team.arrive, self._react
+        arrivals_s = self._team.board.graph.arrivals_s
         for task in sorted(range(len(arrivals_s)), key=arrivals_s.__getitem__):
-            wait = arrivals_s[task] - env.now
+            wait = arrivals_s[task] - env._now
             if wait > 0.0:
-                yield env.timeout(wait)
-            if team.arrive(task, env.now):
-                self._react()
+                yield simpy.Timeout(env, wait)
+            if arrive(task, env._now):
+                react()
         self._pending -= 1
 
     def stop(self, outcome: str, reason: str = "") -> None:

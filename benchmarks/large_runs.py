@@ -1,0 +1,108 @@
+"""Large runs: what they take, and whether memory grows.
+
+    python -m benchmarks.large_runs [--quick]
+
+One replication of 10,000 agents and 1,000,000 tasks; 200,000 replications of the quickstart;
+1,000,000 replications of a small team. Prints time, and the resident memory of the largest process
+at each quarter of a sweep. Takes some ten minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from benchmarks import programs
+from simulator.experiment.runner import default_workers, sweep_into
+from simulator.scenario import Study, load_study, parse_study
+
+QUICKSTART = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"
+
+SMALL = """
+name: small
+replications: {each}
+team: {{size: 2, agent: {{latency: {{kind: seconds, base: {{kind: exponential, mean: 8}}}}}}}}
+topology: decentralised
+coordination: {{protocol: pre_assigned}}
+workload: {{kind: parallel_fraction, tasks: 4, parallel_fraction: 1}}
+sweep: {{team.size: [1, 2, 3, 4]}}
+"""
+
+
+def resident_mb() -> float:
+    """Return the memory of the largest process of this program, in megabytes."""
+    pids = ["self", *(str(child.pid) for child in multiprocessing.active_children())]
+    found = []
+    for pid in pids:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:  # it has just ended
+            continue
+        lines = [line for line in status.splitlines() if line.startswith("VmRSS")]
+        found += [int(line.split()[1]) / 1000 for line in lines]
+    return max(found)
+
+
+def sweep(name: str, study: Study) -> None:
+    """Run a sweep and print how long it took, and its memory by quarters."""
+    peaks, quarter, over = [0.0] * 4, [0], threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.2):
+            peaks[quarter[0]] = max(peaks[quarter[0]], resident_mb())
+
+    def progress(done: int, total: int) -> None:
+        quarter[0] = min(3, 4 * done // total)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with tempfile.TemporaryDirectory() as directory:
+        started = time.perf_counter()
+        count = sweep_into(Path(directory) / "out", study, default_workers(), progress)
+        seconds = time.perf_counter() - started
+    over.set()
+    watcher.join()
+    by_quarter = ", ".join(f"{peak:,.0f}" for peak in peaks)
+    print(f"| {name} | {seconds:,.0f} s, {count / seconds:,.0f}/s | {by_quarter} MB |", flush=True)
+
+
+def team() -> None:
+    """Run one replication of 10,000 agents and 1,000,000 tasks in this process."""
+    run = programs.team(10_000, 100, timing="asynchronous")
+    started = time.perf_counter()
+    calls = run()
+    seconds = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(f"| 10,000 agents, {calls:,} calls | {seconds:,.0f} s, {calls / seconds:,.0f} calls/s "
+          f"| {peak:,.0f} MB |", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    """Run them all and print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="a hundredth of each sweep")
+    parser.add_argument("--team", action="store_true", help="only the large team")
+    arguments = parser.parse_args()
+    if arguments.team:
+        team()
+        return
+    part = 100 if arguments.quick else 1
+    print("| run | time | resident memory, each quarter |\n|---|---|---|", flush=True)
+    # Apart: its memory is not to be counted with the others.
+    subprocess.run([sys.executable, "-m", "benchmarks.large_runs", "--team"], check=True)
+    each = 200_000 // 32 // part
+    quickstart = load_study(QUICKSTART, [f"replications={each}"])
+    sweep(f"quickstart, {32 * each:,} replications", quickstart)
+    small = parse_study(SMALL.format(each=1_000_000 // 4 // part))
+    sweep(f"a small team, {1_000_000 // part:,} replications", small)
+
+
+if __name__ == "__main__":
+    main()
