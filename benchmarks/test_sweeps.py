@@ -45,8 +45,8 @@ MAKE: dict[str, tuple[int, Callable[[], Workers]]] = {
 
 @pytest.mark.parametrize("how", MAKE)
 def test_throughput(benchmark: Any, tmp_path: Path, how: str) -> None:
-    """The quickstart with ten times its replications, workers started and warm."""
-    study = load_study(QUICKSTART, ["replications=1200"])
+    """The quickstart with twice its replications, workers started and warm."""
+    study = load_study(QUICKSTART, ["replications=600"])
     workers, make = MAKE[how]
     directories = iter(range(100))
     with make() as executor:
@@ -56,7 +56,7 @@ def test_throughput(benchmark: Any, tmp_path: Path, how: str) -> None:
         def run() -> None:
             sweep_into(tmp_path / str(next(directories)), study, workers, executor=executor)
 
-        benchmark.extra_info.update(kind="sweep", how=how, replications=32 * 1200)
+        benchmark.extra_info.update(kind="sweep", how=how, replications=32 * 600)
         benchmark.pedantic(run, rounds=3, warmup_rounds=0)
 
 
