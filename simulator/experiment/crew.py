@@ -24,6 +24,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from simulator import __version__
 from simulator.errors import TeamsimError
 from simulator.experiment.plan import Span
 
@@ -97,6 +98,10 @@ class Crew:
                         running[self._submit(self._executor, span, self._content)] = span
                     else:
                         yield span, *done
+        except ModuleNotFoundError as error:
+            raise TeamsimError(
+                f"workers lack {error.name}: install llm-teamsim {__version__} where they run"
+            ) from None
         except (BrokenExecutor, CancelledError) as error:
             raise TeamsimError(
                 "workers were lost: killed, out of memory, or their scheduler is gone "
@@ -110,7 +115,7 @@ class Crew:
     def _submit(
         self, executor: Executor, span: Span, content: bytes | None
     ) -> Future[tuple[pa.Table, float] | None]:
-        return executor.submit(_run_there, self._key, span, content)
+        return executor.submit(_run_there, __version__, self._key, span, content)
 
 
 @contextmanager
@@ -144,8 +149,12 @@ _known = threading.local()
 """Jobs of this worker: a simulation is not shared between threads."""
 
 
-def _run_there(key: str, span: Span, content: bytes | None) -> tuple[pa.Table, float] | None:
+def _run_there(
+    version: str, key: str, span: Span, content: bytes | None
+) -> tuple[pa.Table, float] | None:
     """Run a chunk of a job that this worker knows or is sent now; none if neither."""
+    if version != __version__:
+        raise TeamsimError(f"workers have teamsim {__version__}, and this is {version}")
     jobs: dict[str, Job] = _known.__dict__.setdefault("jobs", {})
     if key not in jobs:
         if content is None:

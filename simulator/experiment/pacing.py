@@ -43,6 +43,12 @@ class Pacer:
             self._waiting.append(Span(start, span.stop))
         self._left = sum(span.count for span in self._waiting)
 
+    @property
+    def has_much_left(self) -> bool:
+        """Whether what is not handed out yet takes more than a chunk's time."""
+        pieces = (piece for span in self._waiting for piece in self._plan.pieces(span))
+        return sum(self._each_s(point) * len(each) for point, each in pieces) > TARGET_S
+
     def next(self) -> Span | None:
         """Return the next chunk; none when all work is handed out."""
         if not self._waiting:

@@ -224,20 +224,19 @@ class _Work:
         pacer = Pacer(self.plan, self._tasks, workers)
         done = 0
         with ExitStack() as stack:
-            crew: Crew | None = None
+            here = Crew(self._job, None, 1)
+            there = None if executor is None else Crew(self._job, executor, workers)
             while spans := self.allocation.next_round():
                 missing = without(spans, self.covered)
                 done += sum(span.count for span in spans) - sum(span.count for span in missing)
                 if progress is not None:
                     progress(done, self.allocation.most)
-                if not missing:
-                    continue
                 pacer.put(missing)
-                if crew is None:
-                    if executor is None and workers > 1:
-                        executor = stack.enter_context(processes(workers))
-                    crew = Crew(self._job, executor, workers)
-                for span, rows, seconds in crew.compute(pacer.next):
+                if there is None and workers > 1 and pacer.has_much_left:
+                    pool = stack.enter_context(processes(workers))
+                    there = Crew(self._job, pool, workers)
+                # A little is done here before other processes would have started.
+                for span, rows, seconds in (there or here).compute(pacer.next):
                     pacer.learn(span, seconds)
                     self.allocation.add(rows)
                     yield span, rows

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from simulator import __version__
 from simulator.errors import TeamsimError
 from simulator.experiment import crew, pacing, run_sweep
 from simulator.experiment.plan import Span
@@ -70,14 +71,32 @@ def test_lost_workers_are_said_so(tmp_path: Path) -> None:
     assert run_sweep(STUDY, tmp_path / "out").equals(run_sweep(STUDY))
 
 
+class _Failing(Executor):
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def submit(self, function: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_exception(self._error)
+        return future
+
+
+def test_workers_without_the_package_or_with_another_version_are_refused() -> None:
+    lacking = _Failing(ModuleNotFoundError("no", name="simulator"))
+    with pytest.raises(TeamsimError, match="workers lack simulator: install llm-teamsim"):
+        run_sweep(STUDY, executor=lacking)
+    with pytest.raises(TeamsimError, match=r"and this is 0\.0\.0"):
+        crew._run_there("0.0.0", "key", Span(0, 1), None)
+
+
 def test_a_worker_remembers_a_few_jobs_only() -> None:
     crew._known.__dict__.clear()
 
     for seed in range(10):
         content = pickle.dumps(_Job(seed))
-        assert crew._run_there(str(seed), Span(0, 1), None) is None
-        assert crew._run_there(str(seed), Span(0, 1), content) is not None
-        assert crew._run_there(str(seed), Span(0, 1), None) is not None
+        assert crew._run_there(__version__, str(seed), Span(0, 1), None) is None
+        assert crew._run_there(__version__, str(seed), Span(0, 1), content) is not None
+        assert crew._run_there(__version__, str(seed), Span(0, 1), None) is not None
     assert list(crew._known.jobs) == ["6", "7", "8", "9"]
 
 
