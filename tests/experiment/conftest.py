@@ -16,7 +16,7 @@ from simulator.scenario import load_study
 LONG = """\
 name: long
 seed: 7
-replications: 60
+replications: 40
 team:
   size: 1
   agent:
@@ -24,7 +24,7 @@ team:
     errors: {probability: 0.1}
 topology: decentralised
 coordination: {protocol: self_claim, timing: asynchronous}
-workload: {kind: parallel_fraction, tasks: 1500, parallel_fraction: 0.9}
+workload: {kind: parallel_fraction, tasks: 1200, parallel_fraction: 0.9}
 sweep:
   team.size: [2, 4, 8, 16]
 """

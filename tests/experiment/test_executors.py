@@ -16,7 +16,7 @@ from simulator.experiment.plan import Span
 from simulator.scenario import parse_study
 from tests.experiment.conftest import LONG
 
-STUDY = parse_study(LONG.replace("tasks: 1500", "tasks: 30"))
+STUDY = parse_study(LONG.replace("tasks: 1200", "tasks: 30"))
 
 
 @pytest.fixture(autouse=True)

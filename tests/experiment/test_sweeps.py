@@ -34,7 +34,7 @@ baseline: {team.size: 1, topology: single}
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "TARGET_S", 0.01)
+    monkeypatch.setattr(pacing, "TARGET_S", 0.03)
 
 
 def small(**fields: str) -> Study:
