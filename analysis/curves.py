@@ -15,7 +15,7 @@ from analysis.statistics import (
     ratio_of_means_interval,
 )
 from simulator.errors import TeamsimError, unknown_name
-from simulator.model.metrics import METRIC_NAMES
+from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Study
 
 SIZE = "team.size"
@@ -24,7 +24,7 @@ SIZE = "team.size"
 SERIES = "series"
 """In place of a swept field: a point a named series."""
 
-NUMBERS = frozenset({*METRIC_NAMES, "tokens", "error_rate", "overhead_s"} - {"outcome", "reason"})
+NUMBERS = frozenset({*NUMERIC_METRICS, "tokens", "error_rate", "overhead_s"})
 """Columns of numbers, those of `with_derived` among them."""
 
 RATIOS = ("speedup", "error_amplification")

@@ -26,7 +26,7 @@ _LOWEST, _HIGHEST = -0.05, 1.1
 _CONNECTOR = {"arrowstyle": "-", "linewidth": 0.6, "relpos": (0.0, 0.5), "shrinkA": 1}
 
 
-def name_series(figure: Figure, row_ends: Sequence[Axes], legend_columns: int = 3) -> None:
+def name_series(figure: Figure, row_ends: Sequence[Axes]) -> None:
     """Say which series is which: beside `row_ends`, or in a legend when there is no room.
 
     Parameters
@@ -35,8 +35,6 @@ def name_series(figure: Figure, row_ends: Sequence[Axes], legend_columns: int = 
         Complete but for its names: its layout says how much room there is.
     row_ends : sequence of Axes
         The last panel of each row. Series are those that have a label.
-    legend_columns : int
-        Of the legend below the panels, if it comes to that.
     """
     keys = {
         name: key
@@ -53,9 +51,7 @@ def name_series(figure: Figure, row_ends: Sequence[Axes], legend_columns: int = 
     for texts in written:
         for text in (texts or {}).values():
             text.remove()
-    figure.legend(
-        keys.values(), keys, loc="outside lower center", ncols=min(len(keys), legend_columns)
-    )
+    figure.legend(keys.values(), keys, loc="outside lower center", ncols=min(len(keys), 3))
 
 
 @dataclass(frozen=True, slots=True)

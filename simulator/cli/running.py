@@ -23,7 +23,7 @@ from simulator.errors import TeamsimError
 from simulator.experiment import read_manifest, read_results, run_points, sweep_into
 from simulator.experiment.cluster import dask_cluster
 from simulator.experiment.runner import default_workers
-from simulator.model.metrics import METRIC_NAMES
+from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
 from simulator.scenario.figure import Figure
@@ -55,8 +55,7 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     frame = table.to_pandas()[["replication", *METRIC_NAMES]]
     if out is not None:
         frame.to_parquet(out, index=False)
-    numbers = [name for name in METRIC_NAMES if name not in {"outcome", "reason"}]
-    numeric = [name for name in numbers if (frame[name] != 0).any()]
+    numeric = [name for name in NUMERIC_METRICS if (frame[name] != 0).any()]
     rows = summary(frame, numeric).reset_index(names="metric")
     heads = ["metric", "mean", "95 % low", "95 % high", "sd", "p5", "p50", "p95", "p99"]
     console.print(frame_table(rows, heads))

@@ -11,7 +11,7 @@ from scipy import stats
 
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment.plan import Plan, Span
-from simulator.model.metrics import METRIC_NAMES
+from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Point
 from simulator.scenario.schema import Precision
 
@@ -146,10 +146,9 @@ def _width(x: np.ndarray[tuple[int], np.dtype[np.float64]], precision: Precision
 
 
 def _budget(precisions: Sequence[Precision]) -> int | None:
-    metrics = [name for name in METRIC_NAMES if name not in {"outcome", "reason"}]
     for precision in precisions:
-        if precision.metric not in metrics:
-            problem = unknown_name("metric", precision.metric, metrics)
+        if precision.metric not in NUMERIC_METRICS:
+            problem = unknown_name("metric", precision.metric, NUMERIC_METRICS)
             raise TeamsimError(f"precision.metric: {problem}")
     budgets = {precision.budget for precision in precisions}
     if len(budgets) > 1:

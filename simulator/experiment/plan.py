@@ -34,11 +34,6 @@ class Plan:
         self._starts = [0, *accumulate(replications)]
 
     @property
-    def points(self) -> int:
-        """How many points there are."""
-        return len(self._starts) - 1
-
-    @property
     def total(self) -> int:
         """Replications of all points."""
         return self._starts[-1]

@@ -102,7 +102,7 @@ def sweep_into(
         Replications in the directory.
     """
     work = _Work(study.points, study.axes)
-    with Store(out, study, work.plan) as store:
+    with Store(out, study) as store:
         work.covered = store.covered()
         if work.allocation.looks_at:
             for rows in store.kept(["point", "replication", *work.allocation.looks_at]):

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from simulator import __version__
 from simulator.errors import TeamsimError
-from simulator.experiment.plan import Plan, Span, joined
+from simulator.experiment.plan import Span, joined
 from simulator.scenario import Point, Study
 
 _PACKAGES = ("genai-prices", "simpy", "numpy", "scipy", "pandas", "pyarrow", "pydantic")
@@ -40,7 +40,6 @@ class Store:
         Made when it does not exist.
     study : Study
         The sweep. A directory that holds another one is refused.
-    plan : Plan
 
     Raises
     ------
@@ -49,11 +48,10 @@ class Store:
         at work in it.
     """
 
-    def __init__(self, directory: Path, study: Study, plan: Plan) -> None:
+    def __init__(self, directory: Path, study: Study) -> None:
         self._directory = directory
         self._data = directory / _DATA
         self._manifest_path = directory / _MANIFEST
-        self._plan = plan
         if directory.exists() and not directory.is_dir():
             raise TeamsimError(f"{directory} is not a directory; give another --out")
         points = [_described(point) for point in study.points]
@@ -125,7 +123,7 @@ class Store:
             self._write_manifest()
 
     def _parts(self) -> Iterator[tuple[Span, Path]]:
-        for path in sorted(self._data.glob("part-*.parquet")):
+        for path in _part_paths(self._directory):
             _, start, stop = path.stem.split("-")
             yield Span(int(start), int(stop)), path
 
@@ -143,10 +141,13 @@ def read_results(directory: Path) -> pa.Table:
         If there is none.
     """
     manifest = read_manifest(directory)
+    unfinished = TeamsimError(f"the sweep in {directory} is not finished: run its command again")
     if not manifest.get("complete"):
-        raise TeamsimError(f"the sweep in {directory} is not finished: run its command again")
-    paths = sorted((directory / _DATA).glob("part-*.parquet"))
-    return pa.concat_tables([pq.read_table(path) for path in paths])
+        raise unfinished
+    tables = [pq.read_table(path) for path in _part_paths(directory)]
+    if sum(table.num_rows for table in tables) != manifest["replications"]:  # a file was lost
+        raise unfinished
+    return pa.concat_tables(tables)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -161,6 +162,10 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     if not path.exists():
         raise TeamsimError(f"{directory} holds no sweep (no {_MANIFEST})")
     return _read_manifest(path)
+
+
+def _part_paths(directory: Path) -> list[Path]:
+    return sorted((directory / _DATA).glob("part-*.parquet"))
 
 
 def _manifest(study: Study, points: list[dict[str, Any]]) -> dict[str, Any]:

@@ -195,3 +195,8 @@ class Metrics:
 
 METRIC_NAMES: tuple[str, ...] = tuple(field.name for field in fields(Metrics))
 """The columns of a result row, in order."""
+
+NUMERIC_METRICS: tuple[str, ...] = tuple(
+    field.name for field in fields(Metrics) if str(field.type) != "str"
+)
+"""Those that are numbers: all but the outcome and its reason."""

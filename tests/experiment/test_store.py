@@ -51,6 +51,8 @@ def test_a_torn_file_of_a_killed_process_is_cleared_away(tmp_path: Path) -> None
 def test_a_part_that_is_lost_is_made_again(tmp_path: Path) -> None:
     whole = run_sweep(STUDY, tmp_path / "out")
     parts(tmp_path / "out")[1].unlink()
+    with pytest.raises(TeamsimError, match="not finished"):
+        read_results(tmp_path / "out")
     assert run_sweep(STUDY, tmp_path / "out").equals(whole)
 
 
