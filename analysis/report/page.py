@@ -71,15 +71,18 @@ def _table(title: str, frame: pd.DataFrame, is_open: bool = False) -> dict[str, 
 
 
 def write_report(
-    directory: Path, out: Path, stack_replications: int = 10, progress: Progress | None = None
+    directory: str | Path,
+    out: str | Path,
+    stack_replications: int = 10,
+    progress: Progress | None = None,
 ) -> None:
     """Write the report of a finished sweep as one HTML page that needs no network.
 
     Parameters
     ----------
-    directory : Path
+    directory : str or Path
         Of the sweep.
-    out : Path
+    out : str or Path
         The page.
     stack_replications : int
         Traced runs of each point for the speed-up stacks; 0 leaves them out.
@@ -114,7 +117,7 @@ def write_report(
         charts=json.dumps(page.figures).replace("</", "<\\/"),
         plotly=get_plotlyjs(),
     )
-    out.write_text(html, encoding="utf-8")
+    Path(out).write_text(html, encoding="utf-8")
 
 
 def _figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:

@@ -41,12 +41,13 @@ class Asynchronous:
         self._asleep: dict[int, simpy.Event] = {}
         self._waiting: dict[int, simpy.Event] = {}
         """Asleep too, but of no use to a task: only what is meant for them wakes them."""
+        self.processes: list[simpy.Process] = []
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
         self._clock.start(self._react)
-        for agent in self._team.coordinators + self._team.verifiers + self._team.workers:
-            self._env.process(self._work(agent))
+        everyone = self._team.coordinators + self._team.verifiers + self._team.workers
+        self.processes = [self._env.process(self._work(agent)) for agent in everyone]
 
     def _react(self) -> None:
         self._wake()

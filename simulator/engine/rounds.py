@@ -69,11 +69,13 @@ class Rounds:
         self._callers: list[AgentState] = []
         self._barrier = env.event()
         self._news = env.event()
+        self.processes: list[simpy.Process] = []
+        """That of the rounds, and those of the calls of the last phase, if they have any."""
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
         self._clock.start(self._react)
-        self._env.process(self._run())
+        self.processes = [self._env.process(self._run())]
 
     def _react(self) -> None:
         self._team.woken.clear()
@@ -166,8 +168,7 @@ class Rounds:
         self._callers = callers
         self._barrier = env.event()
         if self._team.stepwise or self._calls_each > 1:
-            for agent in callers:
-                env.process(self._calls_of(agent))
+            self.processes[1:] = [env.process(self._calls_of(agent)) for agent in callers]
             return self._barrier
         # In the order in which they will end, so that a large schedule is walked in memory order;
         # a callback rather than a process for each call, for half the events.

@@ -44,7 +44,7 @@ def replicate(scenario: Scenario, replications: int | None = None) -> list[Metri
 
 def run_sweep(
     study: Study,
-    out: Path | None = None,
+    out: str | Path | None = None,
     workers: int = 1,
     progress: Progress | None = None,
     executor: Executor | None = None,
@@ -54,7 +54,7 @@ def run_sweep(
     Parameters
     ----------
     study : Study
-    out : Path, optional
+    out : str or Path, optional
         Directory that keeps the results; a sweep that was interrupted goes on from there.
     workers : int
         Processes; 1 runs in this one. A script that asks for more needs the usual
@@ -77,7 +77,7 @@ def run_sweep(
     """
     if out is None:
         return run_points(study.points, study.axes, workers, progress, executor)
-    sweep_into(out, study, workers, progress, executor)
+    sweep_into(Path(out), study, workers, progress, executor)
     return read_results(out)
 
 

@@ -132,7 +132,7 @@ class Store:
         _write(self._manifest_path, lambda file: file.write(text.encode()))
 
 
-def read_results(directory: Path) -> pa.Table:
+def read_results(directory: str | Path) -> pa.Table:
     """Return the table of a finished sweep, ordered by point and replication.
 
     Raises
@@ -140,6 +140,7 @@ def read_results(directory: Path) -> pa.Table:
     TeamsimError
         If there is none.
     """
+    directory = Path(directory)
     manifest = read_manifest(directory)
     unfinished = TeamsimError(f"the sweep in {directory} is not finished: run its command again")
     if not manifest.get("complete"):
@@ -150,7 +151,7 @@ def read_results(directory: Path) -> pa.Table:
     return pa.concat_tables(tables)
 
 
-def read_manifest(directory: Path) -> dict[str, Any]:
+def read_manifest(directory: str | Path) -> dict[str, Any]:
     """Return what a sweep's directory says about itself.
 
     Raises
@@ -158,7 +159,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     TeamsimError
         If it holds no sweep.
     """
-    path = directory / _MANIFEST
+    path = Path(directory) / _MANIFEST
     if not path.exists():
         raise TeamsimError(f"{directory} holds no sweep (no {_MANIFEST})")
     return _read_manifest(path)

@@ -158,12 +158,12 @@ class Study:
         return True
 
 
-def load_study(path: Path, settings: Sequence[str] = ()) -> Study:
+def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
     """Read a scenario file and apply ``path=value`` settings to it.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
         A YAML file.
     settings : sequence of str
         ``dotted.path=value`` with the value in YAML, as given by ``--set``.
@@ -174,6 +174,7 @@ def load_study(path: Path, settings: Sequence[str] = ()) -> Study:
         If the file cannot be read or a setting cannot be applied. Wrong fields are found
         when `Study.base` or `Study.points` is asked for.
     """
+    path = Path(path)
     source = Source.read(path)
     for setting in settings:
         _apply(setting, source)
