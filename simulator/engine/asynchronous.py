@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
 import simpy
@@ -16,10 +17,14 @@ from simulator.model.team import TeamState
 
 
 class Asynchronous:
-    """One SimPy process an agent; an agent without work sleeps until it is concerned.
+    """Each agent calls as soon as it can; one without work sleeps until it is concerned.
 
     A worker with a coordinator waits, after each call that reported, until its report has
     been answered; the coordinator answers one report at a time, first come first served.
+
+    An agent is a SimPy process where its calls have steps or it keeps pace with others. Where a
+    call is its service and no more, the end of one begins the next by a callback: the processes
+    of a thousand agents would not fit the cache.
 
     Parameters
     ----------
@@ -42,12 +47,16 @@ class Asynchronous:
         self._waiting: dict[int, simpy.Event] = {}
         """Asleep too, but of no use to a task: only what is meant for them wakes them."""
         self.processes: list[simpy.Process] = []
+        self._ends = self._call_ends  # one object for all calls
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
         self._clock.start(self._react)
         everyone = self._team.coordinators + self._team.verifiers + self._team.workers
-        self.processes = [self._env.process(self._work(agent)) for agent in everyone]
+        if self._team.stepwise or self._pace is not None:
+            self.processes = [self._env.process(self._work(agent)) for agent in everyone]
+        else:
+            self.processes = [self._env.process(self._begin(everyone))]
 
     def _react(self) -> None:
         self._wake()
@@ -76,11 +85,37 @@ class Asynchronous:
         if first is not None:
             self._asleep.pop(first).succeed()
 
+    def _alarm(self, agent: AgentState) -> simpy.Event:
+        """Put the agent to sleep; return the event that something concerns it."""
+        place = self._asleep if self._team.is_of_use(agent) else self._waiting
+        place[agent.index] = alarm = self._env.event()
+        return alarm
+
+    def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, Any, None]:
+        """Let everyone begin, after what arrives at the start has."""
+        for agent in agents:
+            self._call(agent)
+        yield from ()
+
+    def _call(self, agent: AgentState, _: simpy.Event | None = None) -> None:
+        """Let an agent call if it can, and again after that, or sleep."""
+        env = self._env
+        if self._team.begin_call(agent, env._now, False):
+            simpy.Timeout(env, agent.duration_s, agent).callbacks.append(self._ends)
+        else:
+            self._alarm(agent).callbacks.append(partial(self._call, agent))
+
+    def _call_ends(self, event: simpy.Event) -> None:
+        agent, team = event._value, self._team
+        team.end_call(agent, self._env._now)
+        if team.woken:
+            self._wake()
+        if not self._clock.check_limits():
+            self._call(agent)
+
     def _sleep(self, agent: AgentState, pace: _Pace | None) -> Generator[simpy.Event, Any, None]:
         """Wait for something that concerns the agent; nobody waits for it meanwhile."""
-        alarm = self._env.event()
-        place = self._asleep if self._team.is_of_use(agent) else self._waiting
-        place[agent.index] = alarm
+        alarm = self._alarm(agent)
         if pace is not None:
             pace.leave(agent.index)
         yield alarm

@@ -16,7 +16,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,11 @@ _BLOCK = 64
 def always(value: float) -> Draw:
     """Return the stream that is always `value`: one object for all agents, to spare the cache."""
     return repeat(value).__next__
+
+
+def _one_by_one(blocks: Iterator[array[float]]) -> Draw:
+    """Return the function that gives one number after the other, without a frame to resume."""
+    return chain.from_iterable(blocks).__next__
 
 
 class Entity(IntEnum):
@@ -188,7 +193,7 @@ class Streams:
 
     def uniforms(self, entity: Entity, index: int, purpose: int) -> Draw:
         """Return the stream of uniforms on [0, 1)."""
-        return self._numbers(entity, index, purpose, None, 1.0).__next__
+        return _one_by_one(self._blocks(entity, index, purpose, None, 1.0))
 
     def draws(
         self,
@@ -207,7 +212,7 @@ class Streams:
         factor = math.exp(
             self._effect(entity, index, purpose, distribution.run_sigma, distribution.agent_sigma)
         )
-        return self._numbers(entity, index, purpose + beside, distribution, factor).__next__
+        return _one_by_one(self._blocks(entity, index, purpose + beside, distribution, factor))
 
     def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:
         """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""
@@ -254,14 +259,14 @@ class Streams:
             values[i] = before
         return values
 
-    def _numbers(
+    def _blocks(
         self,
         entity: Entity,
         index: int,
         purpose: int,
         distribution: Distribution | None,
         factor: float,
-    ) -> Iterator[float]:
+    ) -> Iterator[array[float]]:
         start, phase = 0, 0.0
         while True:
             values = self.block(entity, index, purpose, start, _BLOCK)
@@ -271,5 +276,7 @@ class Streams:
                     phases = self._phases(entity, index, purpose, start, phase, distribution)
                     values = values * np.exp(distribution.phase_sigma * phases)
                     phase = float(phases[-1])
-            yield from array("d", values.tobytes())  # a quarter of a list's memory
+            block = array("d", values.tobytes())  # a quarter of a list's memory
+            del values  # which a waiting stream would keep
+            yield block
             start += _BLOCK
