@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Generator
 from functools import partial
 from typing import Any
@@ -43,7 +43,8 @@ class Asynchronous:
         self._clock = clock
         self._calls = Calls(env, team, clock)
         self._pace = None if staleness is None else _Pace(env, staleness)
-        self._asleep: dict[int, simpy.Event] = {}
+        # A plain dict looks through all that has been taken from its front.
+        self._asleep: OrderedDict[int, simpy.Event] = OrderedDict()
         self._waiting: dict[int, simpy.Event] = {}
         """Asleep too, but of no use to a task: only what is meant for them wakes them."""
         self.processes: list[simpy.Process] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 from typing import Annotated, Any, ClassVar, Literal
@@ -54,9 +55,10 @@ class _Lead(Dispatcher):
             self._first[task] = -graph.sizes[task] if longest else float(place)
         self._open: list[tuple[float, int]] = []
         self._hands: list[list[int]] = [[] for _ in range(workers)]
-        self._free: dict[int, dict[int, None]] = {}
+        # A plain dict looks through all that has been taken from its front.
+        self._free: defaultdict[int, OrderedDict[int, None]] = defaultdict(OrderedDict)
         for worker in range(workers):
-            self._free.setdefault(setting.managers[worker], {})[worker] = None
+            self._free[setting.managers[worker]][worker] = None
 
     def task_ready(self, task: int) -> int:
         """Put `task` on the list; it concerns a coordinator who has somebody free."""
@@ -65,16 +67,15 @@ class _Lead(Dispatcher):
 
     def lead_wanted(self, manager: int) -> bool:
         """Return whether there is something to hand out and somebody to take it."""
-        return bool(self._open) and bool(self._free.get(manager))
+        return bool(self._open) and bool(self._free[manager])
 
     def led(self, manager: int, reported: Sequence[int]) -> None:
         """Give tasks to the coordinator's workers whose hands are empty."""
-        free = self._free.setdefault(manager, {})
+        free = self._free[manager]
         there = [worker for worker in reported if worker not in self.gone]
         free.update({worker: None for worker in there if not self._hands[worker]})
         while free and self._open:
-            worker = next(iter(free))
-            del free[worker]
+            worker, _ = free.popitem(last=False)
             for _ in range(min(self._each, len(self._open))):
                 task = heappop(self._open)[1]
                 self.board.owner[task] = worker
@@ -101,13 +102,13 @@ class _Lead(Dispatcher):
         if self.board.done[task] or task in self._hands[agent]:
             return
         self._hands[agent].append(task)
-        self._free.get(self.setting.managers[agent], {}).pop(agent, None)
+        self._free[self.setting.managers[agent]].pop(agent, None)
         if agent in self.gone:
             self.give_away(agent)
 
     def give_away(self, agent: int) -> int:
         """Put what the agent has been given on the list again, and give it nothing."""
-        self._free.get(self.setting.managers[agent], {}).pop(agent, None)
+        self._free[self.setting.managers[agent]].pop(agent, None)
         given, self._hands[agent] = self._hands[agent], []
         for task in given:
             self.board.owner[task] = NOBODY
@@ -118,7 +119,7 @@ class _Lead(Dispatcher):
         """Let the coordinator know that the agent is free."""
         if not self._hands[agent]:
             manager = self.setting.managers[agent]
-            self._free.setdefault(manager, {})[agent] = None
+            self._free[manager][agent] = None
             self.woken.append(manager)
 
     def forget(self, task: int) -> None:

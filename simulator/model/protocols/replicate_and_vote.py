@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, Self
@@ -71,7 +71,8 @@ class _Polls(Dispatcher):
         self._each = -(-protocol.replicas // setting.workers)
         self._judged = protocol.vote in ("best_of", "judge")
         self._ballots: dict[int, _Ballot] = {}
-        self._open: dict[int, None] = {}
+        # A plain dict looks through all that has been taken from its front.
+        self._open: OrderedDict[int, None] = OrderedDict()
         self._to_judge: deque[int] = deque()
         self._judge: dict[int, int] = {}
         self._rolls = setting.run_uniforms(Purpose.VOTE)
