@@ -209,7 +209,7 @@ class AgentState:
         self.spec = self.server = spec
         self.index = index
         self.role = role
-        self.outbox, self.inbox = voice.outbox, voice.inbox
+        self.outbox, self.inbox = tuple(voice.outbox), tuple(voice.inbox)
         self.mailbox, self.notes = voice.mailbox, voice.notes
         self.reads_more = self.mailbox is not None or self.notes is not None
 
@@ -424,10 +424,11 @@ class AgentState:
             # The system prompt is still the beginning of what is sent; the rest has moved.
             self.cached = self.system_tokens if self.caches and self.call else 0
             return
-        self.context_tokens = int(context.compaction * context.window_tokens)
-        self.summary_tokens = int(context.compaction_output * self.context_tokens)
-        self.drift *= 1.0 - self.spec.drift.sync  # a fresh start
+        self.context_tokens = context.compacted_tokens
+        self.summary_tokens = context.summary_tokens
         self.cached = 0
+        if self.drifts:
+            self.drift *= 1.0 - self.spec.drift.sync  # a fresh start
 
     def remember(self) -> None:
         """Keep in the context what the call that ends has read and written."""

@@ -79,7 +79,7 @@ class Roster:
         self.handed_in: Log | None = None
         if self.aggregates:
             self.handed_in = Log()
-            self.coordinators[0].inbox.append(Subscription(self.handed_in))
+            self.coordinators[0].inbox += (Subscription(self.handed_in),)
 
     @property
     def has_more(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
@@ -121,6 +122,16 @@ class Context(Spec):
     """What the context adds to the logit of the error probability."""
     slowdown: ContextEffect | None = None
     """What the context adds to a call's duration, as a multiple of it."""
+
+    @cached_property
+    def compacted_tokens(self) -> int:
+        """Tokens that a compaction keeps."""
+        return int(self.compaction * self.window_tokens)
+
+    @cached_property
+    def summary_tokens(self) -> int:
+        """Output tokens of a compaction."""
+        return int(self.compaction_output * self.compacted_tokens)
 
 
 class Behaviour(Spec):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from heapq import heapify, heappop, heappush
 
 from simulator.model.protocols._protocol import Dispatcher, Setting
@@ -16,7 +17,7 @@ class Hands(Dispatcher):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.order = self.board.graph.order
-        self.rank = [0] * len(self.order)
+        self.rank = array("i", [0]) * len(self.order)
         for rank, task in enumerate(self.order):
             self.rank[task] = rank
         self.ready: list[list[int]] = [[] for _ in range(setting.workers)]
