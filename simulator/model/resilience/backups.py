@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from simulator.model.agent import AgentState
@@ -27,6 +29,10 @@ class Backups(Copies):
         self._spec = spec
         self._most_left = spec.when_left * len(team.board.graph) + 1e-9
         self._was_near = False
+        self._is_listed = False
+        self._listed: list[tuple[int, float, int]] = []
+        """Heap of (callers, start of the first, task) of what is in progress near the end, once
+        for each change of its callers: all but the last are out of date."""
 
     @property
     def _is_near_the_end(self) -> bool:
@@ -35,24 +41,52 @@ class Backups(Copies):
     def begun(self, agent: AgentState) -> None:
         """Note that a call has begun; whoever is free may back it up."""
         super().begun(agent)
-        if agent.picks and self._is_near_the_end:
+        if not self._is_near_the_end:
+            self._is_listed = False
+        elif agent.picks:
+            self._list(agent.picks)
             self._team.woken += [SOMEONE] * self._spec.copies
+
+    def over(self, agent: AgentState) -> None:
+        """Note that a call is over; its tasks have a caller less."""
+        tasks = self._tasks_of.get(agent.index, [])
+        super().over(agent)
+        if self._is_listed:
+            self._list(tasks)
+
+    def _list(self, tasks: Iterable[int]) -> None:
+        """List those of `tasks` that are in progress; at first, all that are."""
+        if not self._is_listed:
+            self._is_listed = True
+            self._listed.clear()
+            tasks = self._at_work
+        for task in tasks:
+            others = self._at_work.get(task)
+            if others:
+                heappush(self._listed, (len(others), others[0].started_s, task))
 
     def copy_for(self, agent: AgentState) -> list[int]:
         """Return the task in progress that has fewest backups, the longest in progress first."""
         if not self._is_near_the_end or agent.board is not self._team.board:
             return []
-        found: tuple[int, float, int] | None = None
-        for task, others in self._at_work.items():
-            if agent.board.done[task] or agent in others or len(others) > self._spec.copies:
+        self._list(())
+        listed, still = self._listed, list[tuple[int, float, int]]()
+        found: list[int] = []
+        while listed and not found and listed[0][0] <= self._spec.copies:
+            callers, started_s, task = entry = heappop(listed)
+            others = self._at_work.get(task, [])
+            is_old = len(others) != callers or others[0].started_s != started_s
+            if is_old or agent.board.done[task]:
                 continue
-            entry = (len(others), others[0].started_s, task)
-            found = entry if found is None else min(found, entry)
-        if found is None:
-            return []
-        agent.is_backup = True
-        self._team.metrics.backups += 1
-        return [found[2]]
+            still.append(entry)
+            if agent not in others:
+                found.append(task)
+        for entry in still:
+            heappush(listed, entry)
+        if found:
+            agent.is_backup = True
+            self._team.metrics.backups += 1
+        return found
 
     def task_done(self) -> None:
         """Call those who are free when the end comes near."""

@@ -37,6 +37,9 @@ class Detector:
         self._supervisor = supervisor
         self._found_dead = 0
         self._targets: list[Draw] = []
+        self._due_s: dict[int, float] = {}
+        """When the call that each agent is in has taken suspiciously long."""
+        self._watched: set[int] = set()
         if spec.kind == "swim":
             streams = team.streams
             self._targets = [
@@ -84,11 +87,23 @@ class Detector:
     def watch(self, agent: AgentState) -> None:
         """Look again when the call that begins has taken suspiciously long."""
         if self._spec.progress_s is not None:
-            at_s = self._team.now + self._spec.progress_s
-            self._team.at(at_s, partial(self._suspect, agent, agent.call))
+            self._due_s[agent.index] = self._team.now + self._spec.progress_s
+            if agent.index not in self._watched:
+                self._watch_until_due(agent)
 
-    def _suspect(self, agent: AgentState, call: int) -> None:
-        if agent.in_call and agent.call == call:
+    def _watch_until_due(self, agent: AgentState) -> None:
+        """Set the agent's only timer; one a call would fill the schedule with calls long over."""
+        self._watched.add(agent.index)
+        self._team.at(self._due_s[agent.index], partial(self._look_at, agent))
+
+    def _look_at(self, agent: AgentState) -> None:
+        """Suspect the agent if the call that it was in is not over; if it is, watch the next."""
+        self._watched.discard(agent.index)
+        if not agent.in_call:
+            return
+        if self._due_s[agent.index] > self._team.now:
+            self._watch_until_due(agent)
+        else:
             self._note(agent, "stuck")
             self._team.interrupt(agent, "stuck")
 
