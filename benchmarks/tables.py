@@ -36,16 +36,13 @@ def engine(measured: list[Row]) -> None:
 
 def sweeps(measured: list[Row]) -> None:
     """Print replications a second by workers, and how they scale."""
-    rate = {
-        row["how"]: row["replications"] / row["seconds"]
-        for row in measured
-        if row["kind"] == "sweep"
-    }
-    if not rate:
+    mine = [row for row in measured if row["kind"] == "sweep"]
+    if not mine:
         return
-    print(
-        "| quickstart, 38,400 replications | replications/s | over one process |\n|---|---:|---:|"
-    )
+    rate = {row["how"]: row["replications"] / row["seconds"] for row in mine}
+    count = mine[0]["replications"]
+    print(f"| quickstart, {count:,} replications | replications/s | over one process |")
+    print("|---|---:|---:|")
     for how, each in rate.items():
         print(f"| {how} | {each:,.0f} | {each / rate['one process']:.2f}x |")
     print()

@@ -56,7 +56,7 @@ def test_throughput(benchmark: Any, tmp_path: Path, how: str) -> None:
         def run() -> None:
             sweep_into(tmp_path / str(next(directories)), study, workers, executor=executor)
 
-        benchmark.extra_info.update(kind="sweep", how=how, replications=32 * 600)
+        benchmark.extra_info.update(kind="sweep", how=how, replications=len(study.points) * 600)
         benchmark.pedantic(run, rounds=3, warmup_rounds=0)
 
 

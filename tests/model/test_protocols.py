@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simulator.engine import Simulation
 from simulator.model.board import CONFLICT, FIRST, REWRITE, Board, TaskPool
@@ -159,6 +161,24 @@ def test_a_write_conflicts_once_for_each_overlap() -> None:
     assert board.write(0, agent=2, task=2, read_s=0, now=3) == REWRITE  # the same overlap
     assert board.write(0, agent=0, task=0, read_s=3, now=4) == REWRITE  # read after the last write
     assert board.write(0, agent=1, task=1, read_s=3, now=5) == CONFLICT
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 30)), max_size=80))
+def test_a_pool_of_tasks_is_a_set_that_knows_its_smallest(steps: list[tuple[bool, int]]) -> None:
+    pool, truth = TaskPool(31), set[int]()
+    for comes, task in steps:
+        if comes:
+            pool.add(task)
+            truth.add(task)
+        else:
+            pool.discard(task)
+            truth.discard(task)
+        in_order = sorted(truth)
+        assert [pool.first(count) for count in (0, 1, 3, 99)] == [
+            in_order[:count] for count in (0, 1, 3, 99)
+        ]
+        assert sorted(pool.items) == in_order
+        assert (task in pool, len(pool)) == (comes, len(truth))
 
 
 def test_a_pool_of_tasks_keeps_order_under_removal() -> None:
