@@ -48,6 +48,7 @@ class Asynchronous:
         self._waiting: dict[int, simpy.Event] = {}
         """Asleep too, but of no use to a task: only what is meant for them wakes them."""
         self.processes: list[simpy.Process] = []
+        """One an agent, or the one that lets them begin."""
         self._ends = self._call_ends  # one object for all calls
 
     def start(self) -> None:
