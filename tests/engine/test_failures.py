@@ -14,6 +14,8 @@ import pytest
 from scipy import optimize, stats
 
 from simulator.engine import Simulation
+from simulator.model.agent import AgentState
+from simulator.model.resilience.backups import Backups
 from simulator.model.trace import Event, Trace
 from tests.conftest import agent, exponential, run, runs, scenario, z_score
 
@@ -75,6 +77,28 @@ def test_detection_lets_others_do_what_was_dealt_to_the_lost(found_s: float) -> 
     assert dead.makespan_s == pytest.approx(expected)
     assert dead.detection_s == pytest.approx(found_s)
     assert dead.reassigned == 4
+
+
+def test_a_stuck_call_is_found_when_it_has_taken_too_long_whichever_it_is() -> None:
+    """One timer watches an agent's calls one after the other; others end in between."""
+    trace = Trace()
+    Simulation(
+        scenario(
+            **LONG,
+            team__size=4,
+            team__agent=agent(latency=exponential(), faults={"stall": 0.05}),
+            workload__tasks=400,
+            resilience={"detector": {"progress_s": 7.3}},
+        )
+    ).run(0, trace)
+    begun, waits = dict[int, float](), list[float]()
+    for row in trace.rows:
+        if row.event is Event.CALL_START and row.agent is not None:
+            begun[row.agent] = row.time_s
+        elif row.event is Event.DETECTED and row.agent is not None:
+            waits.append(row.time_s - begun[row.agent])
+    assert len(waits) > 10
+    assert waits == pytest.approx([7.3] * len(waits))
 
 
 # A service of 10 ms, once in a hundred times a hundred times longer.
@@ -200,6 +224,37 @@ def test_backups_of_the_last_tenth_shorten_a_job_as_the_single_fork_formula_says
     assert all(m.tasks_done == 100 for m in backed)
     # For exponential service the work is the same, with backups and without.
     assert abs(z_score([m.work_s + m.wasted_s for m in backed], 100.0)) < 4
+
+
+def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The heap gives what a walk over everything in progress would."""
+    chosen = list[list[int]]()
+    copy_for = Backups.copy_for
+
+    def checked(self: Backups, agent: AgentState) -> list[int]:
+        found = copy_for(self, agent)
+        board = agent.board
+        walk = [
+            (len(others), others[0].started_s, task)
+            for task, others in self._at_work.items()
+            if not board.done[task] and agent not in others and len(others) <= 2
+        ]
+        near = 0 < board.left <= 0.3 * len(board.graph)
+        assert found == ([min(walk)[2]] if near and walk else [])
+        chosen.append(found)
+        return found
+
+    monkeypatch.setattr(Backups, "copy_for", checked)
+    common: dict[str, Any] = {
+        **LONG,
+        "workload__tasks": 60,
+        "team": {"size": 25, "agent": agent(latency=exponential(), errors={"probability": 0.3})},
+        "resilience": {"backup": {"when_left": 0.3, "copies": 2}},
+    }
+    assert all(m.outcome == "completed" for m in runs(20, **common))
+    assert sum(map(bool, chosen)) > 100
 
 
 @pytest.mark.slow
