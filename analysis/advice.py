@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -44,6 +44,9 @@ _STRUCTURES: Mapping[str, dict[str, Any]] = {
         "coordination.protocol": {"kind": "lead_assign"},
     },
 }
+
+_OWN = "as it is"
+"""The scenario's own structure."""
 
 _ALONE: dict[str, Any] = {
     "topology": {"kind": "single"},
@@ -118,6 +121,9 @@ class Advice:
         Value of an hour from which the best team pays, where it costs more than one agent.
     thresholds : list of Threshold, or None
         The nearest first; None where they were not looked for.
+    same_as_own : str
+        The structure that comes to the same as the scenario's own, which is then not in the
+        table; empty if there is none.
     """
 
     verdict: str
@@ -128,6 +134,7 @@ class Advice:
     table: pd.DataFrame
     break_even: Interval | None
     thresholds: list[Threshold] | None = None
+    same_as_own: str = ""
 
 
 def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
@@ -155,7 +162,7 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
             f"this scenario cannot be done by one agent ({said}): leave that out with --set"
         ) from None
     seen: set[str] = set()
-    for name, changes in {**_STRUCTURES, "as it is": own}.items():
+    for name, changes in {**_STRUCTURES, _OWN: own}.items():
         for n in sizes:
             try:
                 team = with_changes(scenario, {**changes, "team.size": n})
@@ -208,6 +215,7 @@ def advise(
     if len(systems) < 2:
         raise TeamsimError("there is no team to compare: none of the sizes and structures fits")
     rows = _replicate(systems, min(first, replications), workers, progress)
+    same_as_own = _leave_out_own(rows)
     while True:
         table, ranked, feasible = _judge(rows, wish)
         if ranked is None:
@@ -218,7 +226,28 @@ def advise(
             break
         more = {name: systems[name] for name in dict.fromkeys(alive)}
         rows |= _replicate(more, min(replications, 2 * count), workers, progress)
-    return _advice(table, ranked, feasible, rows, wish)
+    found = _advice(table, ranked, feasible, rows, wish)
+    return replace(found, same_as_own=same_as_own)
+
+
+def _leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
+    """Leave out the scenario's own structure if another is the same in every replication.
+
+    A mesh whose agents never talk is one: two names for one team would share the probability of
+    being the best. Returns the other, or nothing.
+    """
+    columns = ["makespan_s", "cost_usd", "quality", "success", "input_tokens", "output_tokens"]
+
+    def is_same(name: str, other: str) -> bool:
+        return name in rows and bool(np.array_equal(rows[name][columns], rows[other][columns]))
+
+    own = [name for name in rows if name.endswith(f", {_OWN}")]
+    for structure in _STRUCTURES:
+        if own and all(is_same(name.replace(_OWN, structure), name) for name in own):
+            for name in own:
+                del rows[name]
+            return structure
+    return ""
 
 
 def _replicate(
@@ -463,6 +492,13 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
     elif advice.verdict == "team":
         sure = "more than 99%" if advice.p_best > 0.99 else f"{advice.p_best:.0%}"
         lines.append(f"It is the best of those tried with a probability of {sure}.")
+    largest = int(advice.table["n"].max())
+    if advice.verdict == "team" and advice.best.startswith(f"{largest},"):
+        lines.append(f"{largest} is the largest size that was tried: more agents may save more.")
+    if advice.same_as_own:
+        lines.append(
+            f'The scenario\'s own structure comes to the same as "{advice.same_as_own}" here.'
+        )
     if advice.break_even is not None and np.isfinite(advice.break_even.estimate):
         price = advice.break_even
         lines.append(

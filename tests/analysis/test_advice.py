@@ -144,6 +144,19 @@ def test_the_scenarios_own_structure_is_tried() -> None:
     assert "4, as it is" not in candidates(listed, [4])  # it is one of those tried anyway
 
 
+def test_the_scenarios_own_structure_is_not_its_own_rival_under_another_name() -> None:
+    silent = agent(latency=LOGNORMAL, behaviour={"talk": 0})
+    mesh = work(team__agent=silent, topology="decentralised", coordination__protocol="pre_assigned")
+    advice = ask(mesh, sizes=(4, 8))
+    assert advice.same_as_own == "dealt out, nobody talks"
+    assert not advice.table["system"].str.contains("as it is").any()
+    assert any("own structure comes to the same" in line for line in in_words(advice))
+    assert any("8 is the largest size that was tried" in line for line in in_words(advice))
+    says = {"behaviour": {"talk": 1}, "tokens": {"output": 300, "message": 900}}
+    talkative = work(team__agent=agent(latency=LOGNORMAL, **says), topology="ring")
+    assert ask(talkative, sizes=(4,)).same_as_own == ""
+
+
 def test_what_one_agent_cannot_have_is_named() -> None:
     led = work(
         topology="centralised",
