@@ -225,7 +225,8 @@ def advise(
         if count >= replications or _is_settled(ranked, wish):
             break
         more = {name: systems[name] for name in dict.fromkeys(alive)}
-        rows |= _replicate(more, min(replications, 2 * count), workers, progress)
+        fresh = _replicate(more, min(replications, 2 * count), workers, progress, count)
+        rows |= {name: pd.concat([rows[name], new]) for name, new in fresh.items()}
     found = _advice(table, ranked, feasible, rows, wish)
     return replace(found, same_as_own=same_as_own)
 
@@ -251,9 +252,14 @@ def _leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
 
 
 def _replicate(
-    systems: Mapping[str, Scenario], count: int, workers: int, progress: Progress | None
+    systems: Mapping[str, Scenario],
+    count: int,
+    workers: int,
+    progress: Progress | None,
+    first: int = 0,
 ) -> dict[str, pd.DataFrame]:
-    results = run_each(list(systems.values()), count, workers, progress).to_pandas()
+    """Return the rows of replications `first` to `count` of each system."""
+    results = run_each(list(systems.values()), count, workers, progress, first).to_pandas()
     return {name: rows for name, (_, rows) in zip(systems, results.groupby("point"), strict=True)}
 
 

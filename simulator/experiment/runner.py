@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
@@ -136,8 +136,11 @@ def run_points(
     pyarrow.Table
         A row a replication, ordered by point and replication.
     """
-    done = sorted(_Work(points, axes).do(workers, progress, executor), key=lambda each: each[0])
-    return pa.concat_tables([rows for _, rows in done])
+    return _in_order(_Work(points, axes).do(workers, progress, executor))
+
+
+def _in_order(done: Iterable[tuple[Span, pa.Table]]) -> pa.Table:
+    return pa.concat_tables([rows for _, rows in sorted(done, key=lambda each: each[0])])
 
 
 def run_each(
@@ -145,6 +148,7 @@ def run_each(
     replications: int,
     workers: int = 1,
     progress: Progress | None = None,
+    first: int = 0,
 ) -> pa.Table:
     """Run as many replications of each scenario, with the same random numbers.
 
@@ -155,6 +159,8 @@ def run_each(
         Of each, whatever it says of replications and precision itself.
     workers, progress
         As for `run_sweep`.
+    first : int
+        The first to be run, below `replications`: those before it are there already.
 
     Returns
     -------
@@ -166,7 +172,10 @@ def run_each(
         Point(i, each.name, {}, None, "", each.model_copy(update=fixed))
         for i, each in enumerate(scenarios)
     ]
-    return run_points(points, [], workers, progress)
+    work = _Work(points, [])
+    if first:
+        work.covered = [work.plan.span(i, 0, first) for i in range(len(points))]
+    return _in_order(work.do(workers, progress, None))
 
 
 class _Job:

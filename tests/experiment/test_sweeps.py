@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy import stats
 
 from simulator.errors import TeamsimError
-from simulator.experiment import pacing, read_results, run_sweep
+from simulator.experiment import pacing, read_results, run_each, run_sweep
 from simulator.scenario import Study, parse_study
+from tests.conftest import agent, exponential, scenario
 
 TEXT = """\
 name: small
@@ -148,6 +150,14 @@ def test_replications_stop_when_the_mean_is_known_well_enough(tmp_path: Path) ->
         assert (x == same).all()
     parallel = run_sweep(study, tmp_path / "two", workers=2).to_pandas()
     pd.testing.assert_frame_equal(parallel, table)
+
+
+def test_replications_can_be_added_to_those_there_are() -> None:
+    pair = [scenario(team__agent=agent(latency=exponential()), seed=seed) for seed in (1, 2)]
+    whole = run_each(pair, 12).to_pandas()
+    parts = [run_each(pair, 5), run_each(pair, 12, workers=2, first=5)]
+    added = pa.concat_tables(parts).to_pandas().sort_values(["point", "replication"])
+    pd.testing.assert_frame_equal(added.reset_index(drop=True), whole)
 
 
 def test_a_budget_goes_where_the_interval_is_widest() -> None:
