@@ -232,7 +232,7 @@ def advise(
 
 
 def _leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
-    """Leave out the scenario's own structure if another is the same in every replication.
+    """Leave out the scenario's own structure if another is the same in all replications so far.
 
     A mesh whose agents never talk is one: two names for one team would share the probability of
     being the best. Returns the other, or nothing.
