@@ -56,7 +56,8 @@ def test_throughput(benchmark: Any, tmp_path: Path, how: str) -> None:
         def run() -> None:
             sweep_into(tmp_path / str(next(directories)), study, workers, executor=executor)
 
-        benchmark.extra_info.update(kind="sweep", how=how, replications=len(study.points) * 600)
+        count = sum(point.scenario.replications for point in study.points)
+        benchmark.extra_info.update(kind="sweep", how=how, replications=count)
         benchmark.pedantic(run, rounds=3, warmup_rounds=0)
 
 

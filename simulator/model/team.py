@@ -151,6 +151,14 @@ class TeamState:
         """Let the call that the agent is in be lost, or with ``stall`` never come back."""
         self.interrupted.setdefault(agent.index, why)
 
+    def take_apart(self) -> None:
+        """Break the cycles of references in a team whose replication has ended."""
+        for agent in self.agents:
+            agent.manager = None
+        if self.failures is not None:
+            self.failures.faults.on_loss.clear()
+        vars(self).clear()
+
     def stop(self, outcome: str, reason: str) -> None:
         """End the run."""
         self.stopped = self.stopped or (outcome, reason)

@@ -30,6 +30,9 @@ sweep:
 """
 """Four points, some seconds on two cores: long enough to be killed in."""
 
+SHORT = LONG.replace("tasks: 1200", "tasks: 30")
+"""The same, over at once."""
+
 
 @pytest.fixture
 def scenario(tmp_path: Path) -> Path:

@@ -14,9 +14,9 @@ from simulator.errors import TeamsimError
 from simulator.experiment import crew, pacing, run_sweep
 from simulator.experiment.plan import Span
 from simulator.scenario import parse_study
-from tests.experiment.conftest import LONG
+from tests.experiment.conftest import SHORT
 
-STUDY = parse_study(LONG.replace("tasks: 1200", "tasks: 30"))
+STUDY = parse_study(SHORT)
 
 
 @pytest.fixture(autouse=True)

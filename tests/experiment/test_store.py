@@ -15,9 +15,9 @@ import pytest
 from simulator.errors import TeamsimError
 from simulator.experiment import pacing, read_manifest, read_results, run_sweep
 from simulator.scenario import parse_study
-from tests.experiment.conftest import LONG, parts, wait_for_parts
+from tests.experiment.conftest import SHORT, parts, wait_for_parts
 
-STUDY = parse_study(LONG.replace("tasks: 1200", "tasks: 30"))
+STUDY = parse_study(SHORT)
 
 
 @pytest.fixture(autouse=True)
@@ -74,10 +74,10 @@ def test_two_processes_are_kept_apart(
 
 def test_a_changed_point_is_named(tmp_path: Path) -> None:
     run_sweep(STUDY, tmp_path / "out")
-    other = parse_study(LONG.replace("tasks: 1200", "tasks: 30").replace("8, 16", "8, 12"))
+    other = parse_study(SHORT.replace("8, 16", "8, 12"))
     with pytest.raises(TeamsimError, match=r"1 of 4 points have changed, the first is '.*12'"):
         run_sweep(other, tmp_path / "out")
-    fewer = parse_study(LONG.replace("tasks: 1200", "tasks: 30").replace(", 16", ""))
+    fewer = parse_study(SHORT.replace(", 16", ""))
     with pytest.raises(TeamsimError, match="they are of 4 points, these are 3"):
         run_sweep(fewer, tmp_path / "out")
     hashes = [point["sha256"] for point in read_manifest(tmp_path / "out")["points"]]

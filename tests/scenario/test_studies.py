@@ -11,6 +11,7 @@ import yaml
 
 from simulator.engine import Simulation
 from simulator.scenario import load_study, parse_study, profile_names, scenario_json_schema
+from simulator.scenario.agent import Context
 from simulator.scenario.study import profile_text
 from tests.scenario.test_bad_scenarios import GOOD
 
@@ -134,3 +135,9 @@ def test_a_shipped_profile_is_a_whole_agent_with_its_source(name: str) -> None:
     assert agent.source
     assert Simulation(parse_study(text).base).run(0).success
     assert yaml.safe_load(profile_text(name))
+
+
+def test_a_copy_with_other_fields_keeps_nothing_computed_from_the_old_ones() -> None:
+    context = Context(window_tokens=1000, compaction=0.2)
+    assert context.compacted_tokens == 200
+    assert context.model_copy(update={"compaction": 0.5}).compacted_tokens == 500
