@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +109,46 @@ def ratio_of_means_interval(
         ratios = (counts @ x) / (counts @ y)
         low, high = np.percentile(ratios, [tail, 100.0 - tail])
     return Interval(estimate, float(low), float(high))
+
+
+def ratio_of_products_interval(
+    above: Sequence[npt.ArrayLike], below: Sequence[npt.ArrayLike], confidence: float = 0.95
+) -> Interval:
+    """Return a product of means over a product of means, with an interval.
+
+    Value i of all comes from the same replication. The interval is Student's on the logarithm, by
+    the delta method (Casella & Berger 2002, section 5.5.4).
+
+    Parameters
+    ----------
+    above, below : sequences of array_like, each of shape (replications,)
+        Positive in the mean.
+    confidence : float
+        Coverage, 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If they have different lengths.
+    """
+    tops = [np.asarray(each, dtype=np.float64) for each in above]
+    bottoms = [np.asarray(each, dtype=np.float64) for each in below]
+    lengths = {each.shape for each in (*tops, *bottoms)}
+    if len(lengths) > 1:
+        raise ValueError(f"paired samples differ in length: {sorted(lengths)}")
+    logs = [np.log(each.mean()) for each in tops], [np.log(each.mean()) for each in bottoms]
+    centre = float(np.sum(logs[0]) - np.sum(logs[1]))
+    estimate = float(np.exp(centre))
+    count = len(tops[0])
+    if count < 2:
+        return Interval(estimate, estimate, estimate)
+    influence = np.zeros(count)
+    for each in tops:
+        influence += each / each.mean()
+    for each in bottoms:
+        influence -= each / each.mean()
+    half = stats.t.ppf(0.5 + confidence / 2, count - 1) * influence.std(ddof=1) / np.sqrt(count)
+    return Interval(estimate, float(np.exp(centre - half)), float(np.exp(centre + half)))
 
 
 def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95) -> pd.DataFrame:
