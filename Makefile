@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/quickstart
 
-.PHONY: demo test test-all lint pictures profiles bench clean
+.PHONY: demo test test-all lint golden golden-accept pictures profiles bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -23,6 +23,14 @@ lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Holds the numbers of the simulator against tests/golden/expected, to the bit.
+golden: $(VENV)/.installed
+	$(BIN)/python -m tests.golden
+
+# Writes them anew and says what changes: that belongs into the message of the commit.
+golden-accept: $(VENV)/.installed
+	$(BIN)/python -m tests.golden accept
 
 # Runs every scenario that has a picture of its own, and draws it.
 pictures: $(VENV)/.installed
