@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from simulator.distributions import DISTRIBUTIONS, Distribution
 from simulator.registry import OneOf, Plugin, Registry
 from simulator.scenario import Scenario
+from simulator.scenario.sweep import Range
 from tests.golden.corpus import points
 
 
@@ -37,7 +38,13 @@ def of_schema() -> set[str]:
 
 def of_file(path: Path) -> set[str]:
     """Return the options that the points of a scenario file set which the corpus runs."""
-    found: set[str] = {"sweep", "baseline"} & set(yaml.safe_load(path.read_text("utf-8")))
+    raw = yaml.safe_load(path.read_text("utf-8"))
+    found = {"sweep", "baseline"} & set(raw)
+    axes = raw.get("sweep", {})
+    for axis in (axes,) if isinstance(axes, dict) else axes:
+        for values in axis.values():
+            if isinstance(values, dict) and "from" in values:
+                found.update(_set_in_model(Range.model_validate(values), "sweep.*"))
     for point in points(path):
         found.update(_set_in_model(point.scenario, ""))
     return found
@@ -58,13 +65,11 @@ def _below(path: str, name: str) -> str:
 
 
 def _of_annotation(annotation: Any, path: str, default: Any) -> Iterator[str]:
-    registry = _registry(annotation)
-    if registry is not None:
-        yield from _of_family(registry, path)
-        return
     for part in _parts(annotation):
-        arguments = get_args(part)
-        if get_origin(part) is Literal:
+        registry, arguments = _registry(part), get_args(part)
+        if registry is not None:
+            yield from _of_family(registry, path)
+        elif get_origin(part) is Literal:
             yield from (f"{path}={value}" for value in arguments)
         elif get_origin(part) in (tuple, dict, list):
             yield path
@@ -140,8 +145,10 @@ def _set_in_value(value: Any, annotation: Any, path: str, default: Any) -> Itera
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """Return an annotation's alternatives."""
-    if get_origin(annotation) is Annotated:
+    """Return an annotation's alternatives, bare but for the family of plugins that is meant."""
+    if _registry(annotation) is not None:
+        yield annotation
+    elif get_origin(annotation) is Annotated:
         yield from _parts(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, types.UnionType):
         for argument in get_args(annotation):
