@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 
 import numpy as np
 import numpy.typing as npt
@@ -292,7 +293,7 @@ def _rounds(rows: Sequence[Row], workers: int, makespan: float) -> list[tuple[fl
 
 
 def _length(spans: Iterable[Span]) -> float:
-    return sum(end - start for start, end in spans)
+    return fsum(end - start for start, end in spans)
 
 
 def _gaps(spans: Sequence[Span], makespan: float) -> list[Span]:
@@ -320,7 +321,7 @@ def losses(
     makespan_s : float
         Of the team.
     """
-    found = {"speed-up": sum(alone.values()) / makespan_s}
+    found = {"speed-up": fsum(alone.values()) / makespan_s}
     for cause in CAUSES:
         source = WORK if cause == "slower calls" else cause
         found[cause] = (team[source] - alone[source]) / makespan_s
@@ -362,7 +363,7 @@ def speedup_stacks(
             alone[baseline] = _stacked(points[baseline].scenario, replications)
         workers = point.scenario.team.worker_count
         parts = [
-            losses(team, single, workers, sum(team.values()) / workers)
+            losses(team, single, workers, fsum(team.values()) / workers)
             for team, single in zip(
                 _stacked(point.scenario, replications), alone[baseline], strict=True
             )

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 
 import numpy as np
 import numpy.typing as npt
@@ -166,7 +167,7 @@ def _as_sure_as_told(
     ]
     curvature = -(around[0] - 2.0 * around[1] + around[2]) / step**2
     told = curvature / (p * (1.0 - p)) - 1.0  # of a beta with that variance on the logit
-    total = float(np.clip(told, 1.0, sum(kept)))
+    total = float(np.clip(told, 1.0, fsum(kept)))
     return p * total, (1.0 - p) * total
 
 

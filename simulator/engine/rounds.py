@@ -123,7 +123,7 @@ class Rounds:
                 yield from self._call(callers)
         if len(workers) > 1:
             latencies = self._latencies(workers)
-            self._gap_sum_s += max(latencies) - sum(latencies) / len(latencies)
+            self._gap_sum_s += max(latencies) - math.fsum(latencies) / len(latencies)
             self._gap_rounds += 1
             team.metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
         return somebody_called

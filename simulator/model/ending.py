@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import fsum
 from typing import TYPE_CHECKING
 
 from simulator.model.metrics import Metrics
@@ -48,11 +49,11 @@ def finish(team: TeamState, now: float, outcome: str, reason: str) -> Metrics:
     if team.failures is not None:
         metrics.recovery_s = team.failures.faults.recovery.seconds(now, outcome == "completed")
         metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
-    metrics.waiting_s = sum(agent.waited_s for agent in team.agents)
+    metrics.waiting_s = fsum(agent.waited_s for agent in team.agents)
     metrics.compactions = sum(agent.compactions for agent in team.agents)
     mailboxes = [agent.mailbox for agent in team.agents if agent.mailbox is not None]
     metrics.reordered_messages = sum(mailbox.reordered for mailbox in mailboxes)
-    busy_s = sum(agent.busy_s for agent in team.agents)
+    busy_s = fsum(agent.busy_s for agent in team.agents)
     metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
     if team.trace is not None:
         team.trace.add(Row(now, Event.RUN_END, duration_s=now, outcome=outcome))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.model.agent import AgentState
@@ -73,7 +74,7 @@ class Reviews:
         if self._spec is None:
             return 0.0
         sizes = self._team.board.graph.sizes
-        return self._spec.work * sum([sizes[item.task] for item in reviewer.reviews])
+        return self._spec.work * fsum([sizes[item.task] for item in reviewer.reviews])
 
     def begin(self, reviewer: AgentState, now: float) -> bool:
         """Let a verifier or a peer begin a review call, if there is something for it."""

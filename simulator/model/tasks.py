@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappop, heappush
+from math import fsum
 
 from simulator.spec import NonNegative, Positive, Spec
 
@@ -125,7 +126,7 @@ class TaskGraph:
     @cached_property
     def total_work(self) -> float:
         """Work units of all tasks."""
-        return float(sum(self.sizes))
+        return fsum(self.sizes)
 
     @cached_property
     def critical_path(self) -> float:

@@ -9,6 +9,7 @@ everything else happens here.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
+from math import fsum
 
 from simulator.model.agent import (
     COORDINATOR,
@@ -285,8 +286,8 @@ class TeamState:
         """Return the work units of several tasks, or of tasks tried before."""
         sizes = self.board.graph.sizes
         if agent.tried:
-            return sum([sizes[task] * agent.effort(task) for task in picks])
-        return sum([sizes[task] for task in picks]) if picks else 0.0
+            return fsum([sizes[task] * agent.effort(task) for task in picks])
+        return fsum([sizes[task] for task in picks])
 
     def _without_work(self, agent: AgentState, must_call: bool) -> list[int] | None:
         """Return what an agent does that finds no task: a backup, an idle call, or (None) none."""

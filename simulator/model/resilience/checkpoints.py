@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import fsum
+
 from simulator.model.agent import AgentState
 from simulator.scenario.resilience import Checkpoint
 
@@ -21,7 +23,7 @@ class Checkpoints:
 
     def seconds_left(self, agent: AgentState, seconds: float) -> float:
         """Return how long the agent's call takes, with checkpoints, from the last one on."""
-        left = max(0.0, seconds - sum(self._saved_s.get(task, 0.0) for task in agent.picks))
+        left = max(0.0, seconds - fsum(self._saved_s.get(task, 0.0) for task in agent.picks))
         # None at the very end, where the work is handed in.
         between = max(0, int(left / self._every_s - 1e-9)) if agent.picks else 0
         return left + between * self._cost_s

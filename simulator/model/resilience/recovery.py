@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from math import fsum
 
 _BACK_TO = 0.9
 """Share of the throughput before the fault."""
@@ -39,7 +40,7 @@ class Recovery:
         if not self._faults_s:
             return 0.0
         times = [self._after(fault_s, end_s, is_complete) for fault_s in self._faults_s]
-        return sum(times) / len(times)
+        return fsum(times) / len(times)
 
     def _after(self, fault_s: float, end_s: float, is_complete: bool) -> float:
         done = self._done_s

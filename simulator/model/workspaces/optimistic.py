@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import fsum
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -69,7 +70,7 @@ class OptimisticState(WorkspaceState):
             yield from self.commit(agent, self._one_way_s())
             read, agent.read_s = self._read(artifacts, agent), self.desk.now
             metrics.merges += len(newer)
-            yield from self.commit(agent, self._one_way_s() + sum(self.merge_s() for _ in newer))
+            yield from self.commit(agent, self._one_way_s() + fsum(self.merge_s() for _ in newer))
         self._write(agent, newer)
         yield from self.commit(agent, self._one_way_s())
 
