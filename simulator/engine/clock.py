@@ -91,7 +91,7 @@ class Clock:
 
         def act(_: simpy.Event) -> None:
             self._pending -= not background
-            self._team.now = self._team.board.now = self._env.now
+            self._team.now = self._env.now
             action()
             self._react()
             self.check_limits()

@@ -38,8 +38,6 @@ class Board:
         Agent that did a task last, or `NOBODY`.
     written : int
         Artifacts that somebody has written.
-    now : float
-        Simulated seconds of the event that is being dealt with.
     """
 
     __slots__ = (
@@ -56,7 +54,6 @@ class Board:
         "last_doer",
         "left",
         "missing",
-        "now",
         "owner",
         "ready_s",
         "written",
@@ -82,7 +79,6 @@ class Board:
         self.written = 0
         self.doer = array("i", [NOBODY]) * n
         self._released = bytearray(n)
-        self.now = 0.0
 
     def complete(self, task: int, agent: int, now: float) -> Sequence[int]:
         """Mark `task` done by `agent` and return the tasks that can start because of it."""

@@ -90,6 +90,7 @@ class TeamState:
             managers=roster.managers,
             streams=streams,
             metrics=metrics,
+            now=lambda: self.now,
             at=self.at,
         )
         self.dispatcher = protocol.dispatcher(self.setting)
@@ -206,7 +207,6 @@ class TeamState:
 
     def announce(self, tasks: list[int], now: float) -> None:
         """Put tasks that can start on the board."""
-        self.board.now = now
         task_ready, trace = self.dispatcher.task_ready, self.trace
         for task in tasks:
             if trace is not None:
@@ -216,7 +216,7 @@ class TeamState:
 
     def arrive(self, task: int, now: float) -> bool:
         """Let a task arrive; return whether it can start."""
-        self.now = self.board.now = now
+        self.now = now
         startable = self.board.release(task, now)
         if startable:
             self.announce([task], now)
@@ -250,7 +250,7 @@ class TeamState:
         bool
             Whether a call has begun; its service lasts ``agent.duration_s`` seconds.
         """
-        agent.board.now = now
+        self.now = now
         if self.failures is not None and not self.failures.may_begin(agent):
             return False
         if agent.role != WORKER:
@@ -374,7 +374,7 @@ class TeamState:
 
     def end_call(self, agent: AgentState, now: float) -> None:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
-        self.now = agent.board.now = now
+        self.now = now
         agent.in_call = False
         agent.free_since = now
         agent.busy_s += agent.duration_s

@@ -31,6 +31,8 @@ class Setting:
     streams : Streams
     metrics : Metrics
         Where steals and expired leases are counted.
+    now : callable
+        Returns the simulated seconds.
     at : callable
         ``at(time_s, action)`` does something at a later time.
     """
@@ -40,6 +42,7 @@ class Setting:
     managers: Sequence[int]
     streams: Streams
     metrics: Metrics
+    now: Callable[[], float]
     at: Callable[[float, Callable[[], None]], None]
     draws: list[Draw] = field(default_factory=list)
 
@@ -135,6 +138,7 @@ class Dispatcher(ABC):
             setting.specs,
             setting.streams,
             setting.metrics,
+            setting.now,
             setting.at,
             setting.board.graph,
             *setting.draws,

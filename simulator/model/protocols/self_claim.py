@@ -181,7 +181,7 @@ class _Claims(Dispatcher):
         if self._claimed is not None:
             self._claimed.add(task)
         if self._lease_s is not None:
-            self._claimed_s[task] = now = self.board.now
+            self._claimed_s[task] = now = self.setting.now()
             self.setting.at(now + self._lease_s, partial(self._expire, task, now))
 
     def _expire(self, task: int, claimed_s: float) -> None:
