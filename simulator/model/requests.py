@@ -392,7 +392,7 @@ class Requests:
             try:
                 yield None if math.isinf(due_s) else max(0.0, due_s - (team.now - began_s))
             except StallError:
-                flight.stall()
+                team.metrics.stalls += flight.stall(team.now - began_s)
                 continue
             except CallLostError as lost:
                 self._lose(agent, caller, flight, team.now - began_s, lost.why)
@@ -513,6 +513,9 @@ class Requests:
         caller.term = None
 
 
+_NEVER = (math.inf, "")
+
+
 @dataclass(slots=True)
 class _Flight:
     """A request and, hedged, a second: after how many seconds each ends, and what goes wrong."""
@@ -530,10 +533,15 @@ class _Flight:
         good = [each for each in (self.first, self.second) if not each[1]]
         return min(good) if good else max(self.first, self.second)
 
-    def stall(self) -> None:
-        """Let what is in flight never come back."""
-        self.first = (math.inf, "")
-        self.second = None if self.second is None else self.first
+    def stall(self, elapsed_s: float) -> int:
+        """Let what is in flight never come back; return how many requests that stops."""
+        stopped = 0
+        if elapsed_s <= self.first[0] < math.inf:
+            self.first, stopped = _NEVER, 1
+        if self.second is not None and elapsed_s <= self.second[0] < math.inf:
+            self.second = _NEVER
+            stopped += 1
+        return stopped
 
 
 def _as_it_was(request: tuple[float, str], elapsed_s: float) -> str:

@@ -278,8 +278,6 @@ class TeamState:
         agent.picks = picks
         p = agent.talk if picks else agent.chatter
         self.serve(agent, now, work, p > 0.0 and (p >= 1.0 or agent.rolls_talk() < p))
-        if self.failures is not None:
-            self.failures.call_begins(agent)
         return True
 
     def _work(self, agent: AgentState, picks: list[int]) -> float:
@@ -355,6 +353,8 @@ class TeamState:
         agent.call = self.calls_begun
         if self.trace is not None:
             self.trace.add(Row(now, Event.CALL_START, agent.index, self.round, agent.call))
+        if self.failures is not None:
+            self.failures.call_begins(agent)
 
     def steps(self, agent: AgentState) -> Generator[float | None, None, None]:
         """Yield the seconds until the agent's call goes on, None until it is resumed."""
