@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Generator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import simpy
+from simpy.events import NORMAL, EventPriority
 
 from simulator.model.ending import finish, why_stuck
 from simulator.model.metrics import Metrics
 from simulator.model.team import TeamState
+from simulator.model.timers import always
 from simulator.scenario import Scenario
+
+_IN_ORDER, _LAST = NORMAL, EventPriority(NORMAL + 1)
+"""Priorities of what happens at one time: in the order in which it was put there, or after it."""
+
+_AN_INSTANT = 1e-12
+"""Times that differ relatively by no more are the same: sums of durations have rounding errors."""
+
+
+@dataclass(slots=True, eq=False)
+class _Timer:
+    """What is to happen at a later time, and whether it can still change anything."""
+
+    action: Callable[[], None]
+    matters: Callable[[], bool]
 
 
 class Clock:
@@ -33,7 +50,8 @@ class Clock:
         self._has_stopped = False
         self._outcome = ("", "")
         self._react: Callable[[], None]
-        self._pending = 0
+        self._timers: set[_Timer] = set()
+        self._arriving = 0
         self.halted: Container[int] = ()
         """Agents whose call waits to be resumed."""
         self.is_busy = False
@@ -41,17 +59,13 @@ class Clock:
         self.only_calls_happen = False
         """Whether nothing comes between the beginnings and ends of calls."""
         team.schedule = self._schedule
-        team.nothing_moves = self._nothing_moves
 
-    @property
-    def something_is_pending(self) -> bool:
-        """Whether tasks are to arrive or timers to go off."""
-        return self._pending > 0
-
-    def _nothing_moves(self) -> bool:
-        """Return whether nothing can happen any more but in the background."""
+    def _is_stuck(self) -> bool:
+        """Return whether nothing that is still to happen can change anything."""
+        if self.is_busy or self._arriving:
+            return False
         calls_wait = all(a.index in self.halted for a in self._team.agents if a.in_call)
-        return calls_wait and not (self._pending or self.is_busy)
+        return calls_wait and not any(timer.matters() for timer in self._timers)
 
     def start(self, react: Callable[[], None]) -> None:
         """Put the tasks on the board, now or as they arrive, and set the timers.
@@ -65,38 +79,65 @@ class Clock:
         self._react = react
         arrivals_s = team.board.graph.arrivals_s
         if arrivals_s:
-            self._pending += 1
+            self._arriving = 1
             env.process(self._arrivals())
         else:
             startable = [task for task, missing in enumerate(team.board.missing) if not missing]
             team.announce(startable, 0.0)
             team.woken.clear()  # nobody is asleep yet
         for partition in self._network.partitions:
-            self._schedule(partition.at_s, partial(team.split, partition))
-            self._schedule(partition.at_s + partition.duration_s, team.heal)
+            self._schedule(partition.at_s, partial(team.split, partition), always)
+            self._schedule(partition.at_s + partition.duration_s, team.heal, always)
         if team.failures is not None:
             team.failures.start()
+        moves = self._arriving or self._timers or team.failures or team.dispatcher.sets_timers
         deadline_s = self.limits.deadline_s
-        moves = self._pending or team.failures is not None or team.dispatcher.sets_timers
         self.only_calls_happen = not moves and deadline_s is None
         if deadline_s is not None:
-            deadline = env.timeout(deadline_s)
-            deadline.callbacks.append(lambda _: self.stop("deadline"))
+            at_s = deadline_s * (1.0 + _AN_INSTANT)
+            self._let(at_s, partial(self._meet_deadline, deadline_s), _LAST)
 
     def _schedule(
-        self, time_s: float, action: Callable[[], None], background: bool = False
+        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool]
     ) -> None:
-        """Do something at a later time; it is pending unless it is in the background."""
-        self._pending += not background
+        timer = _Timer(action, matters)
+        self._timers.add(timer)
+        self._let(time_s, partial(self._goes_off, timer), _IN_ORDER)
 
-        def act(_: simpy.Event) -> None:
-            self._pending -= not background
-            self._team.now = self._env.now
-            action()
-            self._react()
-            self.check_limits()
+    def _let(
+        self, time_s: float, action: Callable[[simpy.Event], None], priority: EventPriority
+    ) -> None:
+        """Do something at a later time, among what happens then in the order of `priority`."""
+        event = self._env.event()
+        event._ok, event._value = True, None
+        event.callbacks.append(action)
+        self._env.schedule(event, priority, max(0.0, time_s - self._env.now))
 
-        self._env.timeout(max(0.0, time_s - self._env.now)).callbacks.append(act)
+    def _goes_off(self, timer: _Timer, event: simpy.Event) -> None:
+        if not timer.matters() and self._is_stuck():
+            # Not before all else that happens at this instant, which may yet move something.
+            self._let(self._env.now, partial(self._goes_off_last, timer), _LAST)
+        else:
+            self._act(timer)
+
+    def _goes_off_last(self, timer: _Timer, event: simpy.Event) -> None:
+        if timer.matters() or not self._is_stuck():
+            self._act(timer)
+        self._timers.discard(timer)
+
+    def _act(self, timer: _Timer) -> None:
+        self._timers.discard(timer)
+        self._team.now = self._env.now
+        timer.action()
+        self._react()
+        self.check_limits()
+
+    def _meet_deadline(self, deadline_s: float, event: simpy.Event) -> None:
+        if self._is_stuck():
+            self.stop("deadlock")
+        else:
+            self._team.now = max(self._team.now, deadline_s)
+            self.stop("deadline")
 
     def _arrivals(self) -> Generator[simpy.Event, Any, None]:
         env, arrive, react = self._env, self._team.arrive, self._react
@@ -107,7 +148,7 @@ class Clock:
                 yield simpy.Timeout(env, wait)
             if arrive(task, env._now):
                 react()
-        self._pending -= 1
+        self._arriving = 0
 
     def stop(self, outcome: str, reason: str = "") -> None:
         """End the run at the present instant."""
@@ -129,17 +170,21 @@ class Clock:
 
     def run(self) -> Metrics:
         """Run until stopped, or until nothing can happen any more (a deadlock)."""
+        team = self._team
         try:
             self._env.run(until=self._stopped)
         except RuntimeError:
             # SimPy's word for an empty schedule; anything else is a bug and shows.
             if self._has_stopped or self._env.peek() != float("inf"):
                 raise
-            return finish(self._team, self._env.now, "deadlock", why_stuck(self._team))
+            self._outcome = ("deadlock", "")
         outcome, reason = self._outcome
+        # The time of what happened last: timers that changed nothing may have gone off since.
+        if outcome == "deadlock":
+            return finish(team, team.now, outcome, reason or why_stuck(team))
         if outcome != "completed":
             reason = reason or self._over(outcome)
-        return finish(self._team, self._env.now, outcome, reason)
+        return finish(team, team.now if outcome == "deadline" else self._env.now, outcome, reason)
 
     def _over(self, outcome: str) -> str:
         """Say which limit was reached, and how much was done by then."""

@@ -97,8 +97,6 @@ class Rounds:
             somebody_called = yield from self._phases()
             if not somebody_called:
                 team.retract_round()
-                if not clock.something_is_pending:
-                    return
                 yield self._news
                 continue
             if team.metrics.tasks_done == done_before:
@@ -106,8 +104,13 @@ class Rounds:
             if team.trace is not None:
                 length = env.now - started
                 team.trace.add(Row(env.now, Event.ROUND_END, round=team.round, duration_s=length))
-            if self._overhead is not None:
+            if self._overhead is not None and not self._is_over():
                 yield from self._harness()
+
+    def _is_over(self) -> bool:
+        """Return whether no round follows."""
+        is_last = self._team.round >= self._clock.limits.max_rounds
+        return self._clock.check_limits() or is_last
 
     def _phases(self) -> Generator[simpy.Event, Any, bool]:
         """Let workers and then staff call; return whether anybody has."""

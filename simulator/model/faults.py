@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from simulator.model.agent import COORDINATOR, SERVING, WORKER, AgentState
 from simulator.model.resilience.recovery import Recovery
 from simulator.model.streams import Draw, Purpose
+from simulator.model.timers import always, never
 from simulator.model.trace import Event, Row
 from simulator.scenario import Scenario
 from simulator.scenario.faults import ScriptedFault
@@ -68,24 +69,25 @@ class Faults:
             self._await_crash(agent)
         for fault in self._script:
             if fault.at_s > 0.0:
-                self._team.at(fault.at_s, partial(self._strike, fault), background=True)
+                # It may free a team in which nothing else can happen by ending a call that hangs.
+                matters = always if fault.kind in ("kill", "crash") else never
+                self._team.at(fault.at_s, partial(self._strike, fault), matters)
             else:
                 self._strike(fault)
 
     def _await_crash(self, agent: AgentState) -> None:
         if agent.index in self._up:
             at_s = self._team.now + max(_INSTANT_S, self._up[agent.index]())
-            crash = partial(self._crash_at_random, agent, self.lives[agent.index], False)
-            self._team.at(at_s, crash, background=True)
+            this = agent, self.lives[agent.index]
+            # Crashes and repairs of who is idle must not keep a stuck team going.
+            ends_call = partial(self._is_in_call, *this)
+            self._team.at(at_s, partial(self._crash_at_random, *this), ends_call)
 
-    def _crash_at_random(self, agent: AgentState, life: int, looked_again: bool) -> None:
+    def _is_in_call(self, agent: AgentState, life: int) -> bool:
+        return agent.in_call and self.lives[agent.index] == life
+
+    def _crash_at_random(self, agent: AgentState, life: int) -> None:
         if self.lives[agent.index] != life:
-            return
-        if not agent.in_call and self._team.nothing_moves():
-            # Crashes and repairs must not keep a run going in which nothing else can happen.
-            if not looked_again:
-                again = partial(self._crash_at_random, agent, life, True)
-                self._team.at(self._team.now + _INSTANT_S, again, background=True)
             return
         repair, crash = self._repair[agent.index], agent.spec.faults.crash
         assert crash is not None
@@ -121,8 +123,12 @@ class Faults:
 
     def return_after(self, agent: AgentState, seconds: float) -> None:
         """Let an agent that is down come back after so many seconds, unless it is by then."""
-        life = self.lives[agent.index]
-        self._team.at(self._team.now + seconds, partial(self._come_back, agent, life))
+        this = agent, self.lives[agent.index]
+        back_s = self._team.now + seconds
+        self._team.at(back_s, partial(self._come_back, *this), partial(self._may_come_back, *this))
+
+    def _may_come_back(self, agent: AgentState, life: int) -> bool:
+        return self.lives[agent.index] == life or (agent.index, life) in self._stood_in
 
     def _come_back(self, agent: AgentState, life: int) -> None:
         if self.lives[agent.index] == life:
@@ -189,7 +195,7 @@ class Faults:
             self._afflict(agent, fault)
             if fault.for_s is not None:
                 end_s = team.now + fault.for_s
-                team.at(end_s, partial(self._relieve, agent, fault), background=True)
+                team.at(end_s, partial(self._relieve, agent, fault), never)
 
     def _afflict(self, agent: AgentState, fault: ScriptedFault) -> None:
         caller = self._requests.callers[agent.index]

@@ -69,8 +69,10 @@ class Clients(Protocol):
     def resume(self, agent: AgentState) -> None:
         """Let an agent that waits until it is resumed go on."""
 
-    def at(self, time_s: float, action: Callable[[], None]) -> None:
-        """Do something at a later time."""
+    def at(
+        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = ...
+    ) -> None:
+        """Do something at a later time; `matters` tells whether it can still change anything."""
 
 
 class Client(Protocol):
@@ -89,6 +91,10 @@ class Place:
     is_abandoned: bool = False
     """Whether its client has given up, which the provider does not know."""
     is_served: bool = False
+
+    def waits(self) -> bool:
+        """Return whether its client still waits for it."""
+        return not (self.is_served or self.is_abandoned)
 
 
 class ProviderState:
@@ -170,6 +176,9 @@ class ProviderState:
         """Note that a call is in service."""
         self._in_service += 1
 
+    def _has_queue(self) -> bool:
+        return bool(self._queue)
+
     def enqueue(self, agent: AgentState, client: Client, seconds: float) -> Place:
         """Let a request wait that will be in service for `seconds`."""
         place = Place(agent, client, seconds)
@@ -183,7 +192,7 @@ class ProviderState:
         unless the provider drops it.
         """
         if left_s > 0.0 and not self.spec.cancels:
-            self._clients.at(self._clients.now + left_s, self.finished)
+            self._clients.at(self._clients.now + left_s, self.finished, self._has_queue)
             return
         self._in_service -= 1
         while self._queue and self.has_room:
@@ -196,7 +205,7 @@ class ProviderState:
                 self._in_service += 1
                 now = self._clients.now
                 lasts_s, _ = self.outages.fate(now, place.seconds)
-                self._clients.at(now + lasts_s, self.finished)
+                self._clients.at(now + lasts_s, self.finished, self._has_queue)
 
     def pause_s(self, retry: int, retry_after_s: float) -> float:
         """Return how long a client waits before retry 0, 1, ... (see `Retry`)."""

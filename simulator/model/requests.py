@@ -297,7 +297,7 @@ class Requests:
         caller.place = place = team.provider.enqueue(agent, caller, seconds)
         limit_s = self._limit_s()
         if not math.isinf(limit_s):
-            team.at(began_s + limit_s, partial(self._lose_patience, agent, place))
+            team.at(began_s + limit_s, partial(self._lose_patience, agent, place), place.waits)
         yield from team.wait(agent, "queue", None)
         caller.place = None
         if caller.is_admitted:
@@ -308,7 +308,7 @@ class Requests:
         return "timeout"
 
     def _lose_patience(self, agent: AgentState, place: Place) -> None:
-        if not (place.is_served or place.is_abandoned):
+        if place.waits():
             place.is_abandoned = True
             self._team.resume(agent)
 

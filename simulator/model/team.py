@@ -33,6 +33,7 @@ from simulator.model.review import Reviews
 from simulator.model.roster import Roster
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
+from simulator.model.timers import always
 from simulator.model.trace import Event, Row, Trace
 from simulator.model.workspaces import Workspace
 from simulator.model.workspaces.quorum import Quorum
@@ -70,11 +71,8 @@ class TeamState:
         """Agents whose waiting call goes on; the engine empties it."""
         self.interrupted: dict[int, str] = {}
         """Agents whose call in flight is lost or stalls, and why; the engine empties it."""
-        self.schedule: Callable[[float, Callable[[], None], bool], None]
-        """Set by the engine: does something at a later time; what is in the background does not
-        keep a run going."""
-        self.nothing_moves: Callable[[], bool]
-        """Set by the engine: whether nothing can happen any more but in the background."""
+        self.schedule: Callable[[float, Callable[[], None], Callable[[], bool]], None]
+        """Set by the engine: does something at a later time (see `at`)."""
         self.stopped: tuple[str, str] | None = None
         """Outcome and reason, once something in the team has ended the run."""
 
@@ -140,14 +138,26 @@ class TeamState:
         left = self.board.left
         return left <= self.spare and (left > 0 or self.dispatcher.is_over())
 
-    def at(self, time_s: float, action: Callable[[], None], background: bool = False) -> None:
-        """Do something at a later time; in the background if it keeps no run going."""
+    def at(
+        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
+    ) -> None:
+        """Do something at a later time.
+
+        Parameters
+        ----------
+        time_s : float
+            Simulated seconds.
+        action : callable
+        matters : callable
+            Whether it can still change anything. A team in which nothing else can happen, and
+            no timer matters, is stuck.
+        """
 
         def act() -> None:
             action()
             self._note_woken()
 
-        self.schedule(time_s, act, background)
+        self.schedule(time_s, act, matters)
 
     def interrupt(self, agent: AgentState, why: str) -> None:
         """Let the call that the agent is in be lost, or with ``stall`` never come back."""

@@ -34,7 +34,8 @@ class Setting:
     now : callable
         Returns the simulated seconds.
     at : callable
-        ``at(time_s, action)`` does something at a later time.
+        ``at(time_s, action, matters)`` does something at a later time; ``matters()`` tells
+        whether it can still change anything.
     """
 
     board: Board
@@ -43,7 +44,7 @@ class Setting:
     streams: Streams
     metrics: Metrics
     now: Callable[[], float]
-    at: Callable[[float, Callable[[], None]], None]
+    at: Callable[[float, Callable[[], None], Callable[[], bool]], None]
     draws: list[Draw] = field(default_factory=list)
 
     @property

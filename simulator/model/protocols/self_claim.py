@@ -182,11 +182,16 @@ class _Claims(Dispatcher):
             self._claimed.add(task)
         if self._lease_s is not None:
             self._claimed_s[task] = now = self.setting.now()
-            self.setting.at(now + self._lease_s, partial(self._expire, task, now))
+            ends_s, this = now + self._lease_s, (task, now)
+            self.setting.at(ends_s, partial(self._expire, *this), partial(self._is_held, *this))
+
+    def _is_held(self, task: int, claimed_s: float) -> bool:
+        """Return whether a claim made then still holds the task."""
+        return not self.board.done[task] and self._claimed_s.get(task) == claimed_s
 
     def _expire(self, task: int, claimed_s: float) -> None:
         """Open the task again if that claim still holds it."""
-        if self.board.done[task] or self._claimed_s.get(task) != claimed_s:
+        if not self._is_held(task, claimed_s):
             return
         owner = self.board.owner[task]
         if task in self._redo[owner]:

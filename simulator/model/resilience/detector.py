@@ -53,27 +53,37 @@ class Detector:
         periods = math.floor(team.now / spec.period_s)
         if spec.kind == "heartbeat":
             at_s = max(team.now, periods * spec.period_s + spec.timeout_s)
-            team.at(at_s, partial(self._find, agent, life))
+            is_lost = partial(self._is_lost, agent, life)
+            team.at(at_s, partial(self._find, agent, life), is_lost)
         else:
-            team.at((periods + 1) * spec.period_s, partial(self._probe, agent, life))
+            self._probe_at((periods + 1) * spec.period_s, agent, life)
+
+    def _is_lost(self, agent: AgentState, life: int) -> bool:
+        return self._faults.lives[agent.index] == life
+
+    def _probe_at(self, time_s: float, agent: AgentState, life: int) -> None:
+        can_be_found = partial(self._can_be_found, agent, life)
+        self._team.at(time_s, partial(self._probe, agent, life), can_be_found)
+
+    def _can_be_found(self, agent: AgentState, life: int) -> bool:
+        """Return whether somebody is there to probe the agent, who is still lost."""
+        return self._is_lost(agent, life) and not all(each.is_down for each in self._team.agents)
 
     def _probe(self, agent: AgentState, life: int) -> None:
         """Let everybody who is up probe somebody at random."""
-        if self._faults.lives[agent.index] != life:
+        if not self._is_lost(agent, life):
             return
         team = self._team
         others = len(team.agents) - 1
-        probers = [other for other in team.agents if not other.is_down]
-        for prober in probers:
+        for prober in (other for other in team.agents if not other.is_down):
             target = int(self._targets[prober.index]() * others)
             if target + (target >= prober.index) == agent.index:
                 self._find(agent, life)
                 return
-        probe = partial(self._probe, agent, life)
-        team.at(team.now + self._spec.period_s, probe, background=not probers)
+        self._probe_at(team.now + self._spec.period_s, agent, life)
 
     def _find(self, agent: AgentState, life: int) -> None:
-        if self._faults.lives[agent.index] != life:
+        if not self._is_lost(agent, life):
             return
         metrics = self._team.metrics
         seconds = self._team.now - agent.down_since_s
@@ -94,7 +104,9 @@ class Detector:
     def _watch_until_due(self, agent: AgentState) -> None:
         """Set the agent's only timer; one a call would fill the schedule with calls long over."""
         self._watched.add(agent.index)
-        self._team.at(self._due_s[agent.index], partial(self._look_at, agent))
+        self._team.at(
+            self._due_s[agent.index], partial(self._look_at, agent), lambda: agent.in_call
+        )
 
     def _look_at(self, agent: AgentState) -> None:
         """Suspect the agent if the call that it was in is not over; if it is, watch the next."""

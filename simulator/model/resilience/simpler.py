@@ -41,7 +41,8 @@ class Simplification:
     def _lost(self, agent: AgentState) -> None:
         if not self._is_done and self._is_bad(agent):
             team, life = self._team, self._faults.lives[agent.index]
-            team.at(team.now + self._spec.after_s, partial(self._look_again, agent, life))
+            at_s = team.now + self._spec.after_s
+            team.at(at_s, partial(self._look_again, agent, life), lambda: not self._is_done)
 
     def _is_bad(self, agent: AgentState) -> bool:
         if self._spec.when_lost == "coordinator":

@@ -119,14 +119,22 @@ class _Contest:
 
     def at(self, time_s: float, action: Callable[[], None]) -> None:
         """Do something at a later time."""
-        self._team.at(time_s, action)
+        self._team.at(time_s, action, self._goes_on)
+
+    def _goes_on(self) -> bool:
+        return self._has_majority and not self.election.is_over
 
     def is_up(self, server: int) -> bool:
         """Return whether a server can take part; nobody does while there is no majority."""
         workers = self._team.workers
         if server == len(workers) or workers[server].is_down:
             return False
-        return len(workers) - self._succession.workers_down >= self.election.majority
+        return self._has_majority
+
+    @property
+    def _has_majority(self) -> bool:
+        up = len(self._team.workers) - self._succession.workers_down
+        return up >= self.election.majority
 
     def knows(self, server: int) -> int:
         """Return how many of the coordinator's answers a worker has read."""

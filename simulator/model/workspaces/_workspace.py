@@ -45,8 +45,10 @@ class Desk(Protocol):
     def resume(self, agent: AgentState) -> None:
         """Let an agent that waits until it is resumed go on."""
 
-    def at(self, time_s: float, action: Callable[[], None]) -> None:
-        """Do something at a later time."""
+    def at(
+        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = ...
+    ) -> None:
+        """Do something at a later time; `matters` tells whether it can still change anything."""
 
     def stop(self, outcome: str, reason: str) -> None:
         """End the run."""

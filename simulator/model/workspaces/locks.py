@@ -143,14 +143,17 @@ class _LockTable(WorkspaceState):
         self._grants += 1
         self._grant[artifact] = self._grants
         if self._locks.lease_s is not None:
-            expire = partial(self._expire, artifact, self._grants)
-            self.desk.at(self.desk.now + self._locks.lease_s, expire)
+            this = artifact, self._grants
+            ends_s = self.desk.now + self._locks.lease_s
+            self.desk.at(ends_s, partial(self._expire, *this), partial(self._is_held, *this))
+
+    def _is_held(self, artifact: int, grant: int) -> bool:
+        return artifact in self._holder and self._grant[artifact] == grant
 
     def _expire(self, artifact: int, grant: int) -> None:
-        holder = self._holder.get(artifact)
-        if holder is not None and self._grant[artifact] == grant:
+        if self._is_held(artifact, grant):
             self.desk.metrics.lease_expiries += 1
-            self._held[holder.index].remove(artifact)
+            self._held[self._holder[artifact].index].remove(artifact)
             self._pass_on(artifact)
 
     def _pass_on(self, artifact: int) -> None:
