@@ -12,7 +12,7 @@ import simpy
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.model.agent import AgentState
-from simulator.model.protocols import EVERYONE, SOMEONE
+from simulator.model.protocols import EVERYONE, SOMEONE, preferred
 from simulator.model.team import TeamState
 
 
@@ -75,6 +75,12 @@ class Asynchronous:
                         asleep.pop(agent).succeed()
                 elif concerned == SOMEONE:
                     self._wake_one()
+                elif concerned < EVERYONE:
+                    agent = preferred(concerned)
+                    if agent in asleep:
+                        asleep.pop(agent).succeed()
+                    else:
+                        self._wake_one()
                 elif concerned in asleep:
                     asleep.pop(concerned).succeed()
                 elif concerned in waiting:

@@ -34,8 +34,8 @@ class Board:
         When each task could first start.
     doer : array of int, shape (N,)
         Agent that did each task, or `NOBODY`.
-    last_doer : int
-        Agent that did a task last, or `NOBODY`.
+    freed_by : int
+        Agent because of whom tasks can start now, or `NOBODY` where they have arrived.
     written : int
         Artifacts that somebody has written.
     """
@@ -50,8 +50,8 @@ class Board:
         "done",
         "failures",
         "faulty",
+        "freed_by",
         "graph",
-        "last_doer",
         "left",
         "missing",
         "owner",
@@ -75,7 +75,7 @@ class Board:
         self._written_s = array("d", [0.0]) * graph.artifact_count
         self._conflict_s = array("d", [-1.0]) * graph.artifact_count
         self._written_task = array("i", [NOBODY]) * graph.artifact_count
-        self.last_doer = NOBODY
+        self.freed_by = NOBODY
         self.written = 0
         self.doer = array("i", [NOBODY]) * n
         self._released = bytearray(n)
@@ -84,13 +84,18 @@ class Board:
         """Mark `task` done by `agent` and return the tasks that can start because of it."""
         self.done[task] = 1
         self.doer[task] = agent
-        self.last_doer = agent
+        self.freed_by = agent
         self.left -= 1
         dependents = self.graph.dependents[task]
         if not dependents or self._released[task]:
             return ()
         self._released[task] = 1
         return [other for other in dependents if self.release(other, now)]
+
+    def arrive(self, task: int, now: float) -> bool:
+        """Let `task` arrive; return whether it can start now."""
+        self.freed_by = NOBODY
+        return self.release(task, now)
 
     def release(self, task: int, now: float) -> bool:
         """Take one hindrance off `task`; return whether it can start now."""

@@ -227,11 +227,11 @@ class TeamState:
     def arrive(self, task: int, now: float) -> bool:
         """Let a task arrive; return whether it can start."""
         self.now = now
-        startable = self.board.release(task, now)
+        startable = self.board.arrive(task, now)
         if startable:
             self.announce([task], now)
         other = self.other_side
-        if other is not None and other.board.release(task, now):
+        if other is not None and other.board.arrive(task, now):
             self.woken.append(other.dispatcher.task_ready(task))
         return startable
 

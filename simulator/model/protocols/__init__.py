@@ -6,6 +6,7 @@ from simulator.model.protocols._protocol import (
     Dispatcher,
     Protocol,
     Setting,
+    preferred,
 )
 
-__all__ = ["EVERYONE", "SOMEONE", "Dispatcher", "Protocol", "Setting"]
+__all__ = ["EVERYONE", "SOMEONE", "Dispatcher", "Protocol", "Setting", "preferred"]

@@ -18,6 +18,16 @@ SOMEONE, EVERYONE = -1, -2
 """Whom a task that can start concerns: any one waiting agent, or all of them."""
 
 
+def preferably(agent: int) -> int:
+    """Return whom a task concerns that `agent` should do if it waits, else any one who does."""
+    return EVERYONE - 1 - agent
+
+
+def preferred(concerned: int) -> int:
+    """Return the agent of what `preferably` returned."""
+    return EVERYONE - 1 - concerned
+
+
 @dataclass(frozen=True)
 class Setting:
     """What a protocol is told about one replication.
@@ -150,7 +160,10 @@ class Dispatcher(ABC):
 
     @abstractmethod
     def task_ready(self, task: int) -> int:
-        """Note that `task` can start; return the agent it concerns, `SOMEONE` or `EVERYONE`."""
+        """Note that `task` can start; return the agent it concerns.
+
+        Or `SOMEONE`, `EVERYONE`, or `preferably` an agent.
+        """
 
     @abstractmethod
     def choose(self, agent: int, count: int) -> list[int] | None:

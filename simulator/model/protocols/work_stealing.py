@@ -6,7 +6,7 @@ from collections import deque
 from typing import Literal
 
 from simulator.model.board import NOBODY, TaskPool
-from simulator.model.protocols._protocol import SOMEONE, Dispatcher, Protocol, Setting
+from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting, preferably
 from simulator.model.streams import Purpose
 
 
@@ -14,12 +14,13 @@ class WorkStealing(Protocol):
     """Every agent has a deque of tasks that can start.
 
     It works at one end, on what it has freed last; an agent without work tries the others in
-    random order and takes what has lain longest from the first that has something.
+    random order and takes what has lain longest from the first that has something. What nobody
+    has freed, as tasks that arrive, is dealt out.
     """
 
     kind: Literal["work_stealing"] = "work_stealing"
     start: Literal["dealt", "one"] = "dealt"
-    """Where the tasks that can start at once are: dealt round robin, or all with agent 0."""
+    """Where the tasks are that nobody frees: dealt round robin, or all with agent 0."""
     amount: Literal["one", "half"] = "one"
     """How much a thief takes."""
 
@@ -39,13 +40,13 @@ class _Deques(Dispatcher):
         self._turn = 0
 
     def task_ready(self, task: int) -> int:
-        """Put `task` on the deque of who freed it; anybody may steal it."""
-        agent = self.board.last_doer
+        """Put `task` on the deque of who freed it; if that agent is busy, another may steal it."""
+        agent = self.board.freed_by
         if agent == NOBODY:
             agent = self._turn % self.setting.workers if self._deal else 0
             self._turn += 1
         self._give(agent, task)
-        return SOMEONE
+        return preferably(agent)
 
     def _give(self, agent: int, task: int) -> None:
         self.board.owner[task] = agent
@@ -77,6 +78,12 @@ class _Deques(Dispatcher):
         for _ in range(amount):
             self._give(thief, victim.popleft())
         self._note(agent)
+
+    def reopen(self, task: int) -> int:
+        """Put a task that is undone on the deque of who did it."""
+        agent = self.board.doer[task]
+        self._give(agent, task)
+        return preferably(agent)
 
     def give_away(self, agent: int) -> int:
         """Leave the agent's deque to the thieves; return what is on it."""
