@@ -84,7 +84,8 @@ class Commits:
         for task in picks:
             seconds = share_s * sizes[task]
             if board.missing[task] or (task in blocked and not works_ahead):
-                agent.dispatcher.pick_abandoned(agent.index, task)
+                if not agent.is_backup:
+                    agent.dispatcher.pick_abandoned(agent.index, task)
                 self._waste(agent, task, seconds, now, "blocked")
             else:
                 self._attempt(agent, task, seconds, now, freed)
@@ -133,7 +134,8 @@ class Commits:
         for task in rejected:
             seconds = share_s * sizes[task]
             self._metrics.wasted_s += seconds
-            agent.dispatcher.returned(agent.index, task)
+            if not agent.is_backup:
+                agent.dispatcher.returned(agent.index, task)
             if self._trace is not None:
                 self._trace_attempt(agent, task, seconds, now, outcome)
         return [task for task in agent.picks if task not in rejected]
@@ -158,7 +160,9 @@ class Commits:
     ) -> None:
         """Attempt a task whose dependencies are done, unless somebody else has it."""
         board, metrics = agent.board, self._metrics
-        if board.done[task] or not agent.dispatcher.may_attempt(agent.index, task):
+        # A backup does what is another's; it becomes its own only when it is done.
+        may = agent.is_backup or agent.dispatcher.may_attempt(agent.index, task)
+        if board.done[task] or not may:
             metrics.duplicate_attempts += 1
             metrics.duplicate_effects += not self._team.is_idempotent
             self._waste(agent, task, seconds, now, "duplicate")
@@ -177,13 +181,15 @@ class Commits:
             answer, is_tested = self._answer(agent, task)
         if answer and is_tested and agent.rolls_detection() < agent.spec.errors.detection:
             metrics.failed_tests += 1
-            redo = self.reject(agent, task, True, now, freed, agent.started_s)
+            how = (agent.started_s, agent.is_backup)
+            redo = self.reject(agent, task, True, now, freed, *how)
             outcome = "failed_test" if redo else "given_up"
         else:
             if not answer and self._inputs_may_fail:
                 answer = int(self._inherits_fault(agent, task))
             if self._is_simple:
-                outcome = self.settle(agent, task, answer, now, freed, agent.started_s)
+                how = (agent.started_s, agent.is_backup)
+                outcome = self.settle(agent, task, answer, now, freed, *how)
             else:
                 outcome = self._hand_in(agent, task, answer, now, freed)
         if self._trace is not None:
@@ -214,10 +220,11 @@ class Commits:
             return "answer"
         skips = self.failures is not None and self.failures.skips("reviews")
         if self._team.reviews.wanted and not skips:
-            agent.dispatcher.handed_in(agent.index, task)
+            if not agent.is_backup:
+                agent.dispatcher.handed_in(agent.index, task)
             self._team.reviews.submit(agent, task, decided)
             return "submitted"
-        return self.settle(agent, task, decided, now, freed, agent.started_s)
+        return self.settle(agent, task, decided, now, freed, agent.started_s, agent.is_backup)
 
     def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
         """Settle tasks at which calls have failed as they are, where that can be: known faulty.
@@ -231,7 +238,7 @@ class Commits:
                 continue
             self._metrics.attempts += 1
             self._metrics.partial_tasks += 1
-            self.settle(agent, task, 1, now, freed, agent.started_s, True)
+            self.settle(agent, task, 1, now, freed, agent.started_s, is_known=True)
             if self._trace is not None:
                 self._trace_attempt(agent, task, 0.0, now, "partial")
         return freed
@@ -244,14 +251,23 @@ class Commits:
         now: float,
         freed: list[int],
         started_s: float,
+        is_backup: bool,
     ) -> bool:
-        """Send a task back to be done again; return False if it is given up as it is."""
+        """Send a task back to be done again; return False if it is given up as it is.
+
+        It is not given up while a copy of it is in progress, which may turn out well; and what
+        a backup has failed at is still in the hands of its owner.
+        """
         agent.board.failures[task] += 1
         most = agent.spec.errors.max_attempts
         if most is not None and agent.board.failures[task] >= most:
-            self.settle(agent, task, int(is_faulty), now, freed, started_s, is_faulty)
-            return False
-        agent.dispatcher.attempt_ended(agent.index, task, False)
+            failures = self.failures
+            if failures is None or not failures.is_elsewhere(agent, task):
+                how = (started_s, is_backup, is_faulty)
+                self.settle(agent, task, int(is_faulty), now, freed, *how)
+                return False
+        if not is_backup:
+            agent.dispatcher.attempt_ended(agent.index, task, False)
         return True
 
     def settle(
@@ -262,11 +278,13 @@ class Commits:
         now: float,
         freed: list[int],
         started_s: float,
+        is_backup: bool = False,
         is_known: bool = False,
     ) -> str:
         """Mark a task done; return what the trace calls it.
 
-        `started_s` is when the call began that did it; `is_known` says that its fault is known.
+        `started_s` is when the call began that did it, `is_backup` whether that was a backup;
+        `is_known` says that its fault is known.
         """
         board, metrics = agent.board, self._metrics
         if answer != CORRECT:
@@ -276,11 +294,13 @@ class Commits:
             metrics.faulty_undetected += not is_known
         else:
             metrics.tasks_correct += 1
+        if is_backup:
+            agent.dispatcher.take_over(agent.index, task)
         agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
         metrics.tasks_done += 1
         if self.failures is not None:
-            self.failures.task_done(now, is_of_use=not is_known)
+            self.failures.task_done(agent, task, now, is_of_use=not is_known)
         waited_s = started_s - board.ready_s[task]
         if waited_s > 0.0:  # below 0 where a call worked ahead
             self.wait_sum_s += waited_s

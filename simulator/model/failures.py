@@ -88,10 +88,9 @@ class Failures:
         if self._detector is not None:
             self._detector.watch(agent)
 
-    def call_succeeds(self, agent: AgentState) -> None:
-        """Cancel whoever is at work on what the call hands in."""
-        if self._copies is not None and agent.picks:
-            self._copies.first(agent)
+    def is_elsewhere(self, agent: AgentState, task: int) -> bool:
+        """Return whether a copy of the task is in progress with another agent."""
+        return self._copies is not None and self._copies.is_elsewhere(agent, task)
 
     def hopeless(self, agent: AgentState) -> list[int]:
         """Return the tasks of a call that has failed which are left as they are."""
@@ -103,12 +102,12 @@ class Failures:
         self._failed_at.update(agent.picks)
         return [task for task in agent.picks if self._failed_at[task] >= fallback.partial_after]
 
-    def task_done(self, now: float, is_of_use: bool) -> None:
-        """Note that a task is done, or only given up."""
+    def task_done(self, agent: AgentState, task: int, now: float, is_of_use: bool) -> None:
+        """Note that `agent` has done a task, or only given it up."""
         if is_of_use:
             self.faults.recovery.done(now)
         if self._copies is not None:
-            self._copies.task_done()
+            self._copies.task_done(agent, task)
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a call is over, its effects applied."""

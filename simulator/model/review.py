@@ -27,6 +27,8 @@ class Submission(NamedTuple):
     """When the call that finished it began."""
     board: Board
     """The board, of one side of a partition, on which it was done."""
+    is_backup: bool
+    """Whether it was a backup of what another agent has in its hands."""
 
 
 class Reviews:
@@ -50,7 +52,7 @@ class Reviews:
     def submit(self, agent: AgentState, task: int, answer: int) -> None:
         """Hand in what the agent has done, to its coordinator or to whoever reviews."""
         assert self._spec is not None
-        item = Submission(agent, task, answer, agent.started_s, agent.board)
+        item = Submission(agent, task, answer, agent.started_s, agent.board, agent.is_backup)
         if self._spec.by == "coordinator":
             self._submitted.setdefault(agent.index, []).append(item)
             return
@@ -103,9 +105,10 @@ class Reviews:
         self.wanted = self.by_peers = False
         waiting = [item for items in self._submitted.values() for item in items]
         self._submitted.clear()
-        for agent, task, answer, started_s, board in waiting:
+        for agent, task, answer, started_s, board, is_backup in waiting:
             if not board.done[task]:
-                self._team.commits.settle(agent, task, answer, now, freed, started_s)
+                how = (started_s, is_backup)
+                self._team.commits.settle(agent, task, answer, now, freed, *how)
         return freed
 
     def returned(self, reviewer: AgentState) -> None:
@@ -127,7 +130,7 @@ class Reviews:
         team, metrics = self._team, self._team.metrics
         freed: list[int] = []
         for item in reviewer.reviews:
-            agent, task, answer, started_s, board = item
+            agent, task, answer, started_s, board, is_backup = item
             if board is team.board is not agent.board:
                 self._put_back(item)  # cut off since; what becomes of it shows after the partition
                 continue
@@ -144,10 +147,12 @@ class Reviews:
                 metrics.rejections += 1
                 metrics.false_alarms += not is_faulty
                 outcome = "false_alarm" if not is_faulty else "rejected"
-                if not team.commits.reject(agent, task, is_faulty, now, freed, started_s):
+                how = (started_s, is_backup)
+                if not team.commits.reject(agent, task, is_faulty, now, freed, *how):
                     outcome = "given_up" if is_faulty else "given_up_correct"
             else:
-                outcome = team.commits.settle(agent, task, answer, now, freed, started_s)
+                how = (started_s, is_backup)
+                outcome = team.commits.settle(agent, task, answer, now, freed, *how)
             team.woken.append(agent.index)
             if team.trace is not None:
                 where = (reviewer.index, team.round, reviewer.call, task)

@@ -391,8 +391,8 @@ class TeamState:
         metrics = self.metrics
         metrics.calls += 1
         freed: list[int] = []
-        if self.failures is not None:
-            self._see_what_comes(agent, self.failures)
+        if agent.byzantine == "silent":
+            self._fall_silent(agent)
         if agent.failed:
             outcome = self._give_up(agent, now, freed)
         else:
@@ -420,13 +420,6 @@ class TeamState:
             self.woken.append(self.coordinators[0].index)
         if agent.dispatcher.woken:
             self._note_woken()
-
-    def _see_what_comes(self, agent: AgentState, failures: Failures) -> None:
-        """Let a silent agent hand in nothing, and another's answer make copies superfluous."""
-        if agent.byzantine == "silent":
-            self._fall_silent(agent)
-        elif not agent.failed:
-            failures.call_succeeds(agent)
 
     def _end_steps(self, agent: AgentState) -> None:
         """Tell workspace and patterns that a call is over."""

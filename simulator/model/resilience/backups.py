@@ -88,8 +88,9 @@ class Backups(Copies):
             self._team.metrics.backups += 1
         return found
 
-    def task_done(self) -> None:
-        """Call those who are free when the end comes near."""
+    def task_done(self, agent: AgentState, task: int) -> None:
+        """Cancel the others at the task; call those who are free when the end comes near."""
+        super().task_done(agent, task)
         is_near = self._is_near_the_end
         if is_near and not self._was_near:
             self._team.woken.append(EVERYONE)

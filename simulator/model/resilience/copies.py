@@ -1,4 +1,4 @@
-"""Copies of a task in progress: the first that is finished counts, the others are cancelled."""
+"""Copies of a task in progress: the first that does it counts, the others are cancelled."""
 
 from __future__ import annotations
 
@@ -44,15 +44,9 @@ class Copies:
                 self._team.failures.requests.take_as_long(agent, others[0])
             others.append(agent)
 
-    def first(self, agent: AgentState) -> None:
-        """Give what the call hands in to its agent, and cancel the others that are at it."""
-        for task in agent.picks:
-            others = [other for other in self._at_work.get(task, ()) if other is not agent]
-            if agent.is_backup and not agent.board.done[task]:
-                agent.dispatcher.take_over(agent.index, task)
-            for other in others:
-                if len(other.picks) == 1 and other.in_call:
-                    self._team.interrupt(other, "backup")
+    def is_elsewhere(self, agent: AgentState, task: int) -> bool:
+        """Return whether another agent is at work on the task."""
+        return any(other is not agent for other in self._at_work.get(task, ()))
 
     def over(self, agent: AgentState) -> None:
         """Note that a call is over."""
@@ -67,5 +61,12 @@ class Copies:
         """Return what an agent without work does again: here, nothing."""
         return []
 
-    def task_done(self) -> None:
-        """Note that a task is done."""
+    def task_done(self, agent: AgentState, task: int) -> None:
+        """Cancel the others that are at a task which `agent` has done.
+
+        Not before: an attempt that fails its tests, comes too late or is refused stops nobody.
+        """
+        for other in self._at_work.get(task, ()):
+            is_rival = other is not agent and other.board is agent.board
+            if is_rival and len(other.picks) == 1 and other.in_call:
+                self._team.interrupt(other, "backup")
