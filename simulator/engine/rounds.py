@@ -18,6 +18,7 @@ from simulator.model.trace import Event, Row
 from simulator.scenario.schema import Coordination
 
 _duration_s = attrgetter("duration_s")
+_admitted_s = attrgetter("admitted_s")
 
 
 class Rounds:
@@ -171,7 +172,9 @@ class Rounds:
         self._callers = callers
         self._barrier = env.event()
         if self._team.stepwise or self._calls_each > 1:
-            self.processes[1:] = [env.process(self._calls_of(agent)) for agent in callers]
+            # At the same instant, whom the provider has served longest ago asks it first.
+            in_turn = sorted(callers, key=_admitted_s)
+            self.processes[1:] = [env.process(self._calls_of(agent)) for agent in in_turn]
             return self._barrier
         # In the order in which they will end, so that a large schedule is walked in memory order;
         # a callback rather than a process for each call, for half the events.

@@ -71,6 +71,7 @@ class AgentState:
     """
 
     __slots__ = (
+        "admitted_s",
         "answering",
         "artifact_tokens",
         "awaits_answer",
@@ -335,6 +336,7 @@ class AgentState:
         self.since_s = 0.0
         self.served_s = 0.0
         self.waits_for = ""
+        self.admitted_s = -1.0  # when the provider last took in a request of it
         self.free_since = 0.0
         self.busy_s = 0.0
         self.waited_s = 0.0

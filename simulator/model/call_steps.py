@@ -14,7 +14,6 @@ from simulator.model.requests import CallLostError
 from simulator.model.trace import Event, Row
 
 if TYPE_CHECKING:
-    from simulator.model.failures import Failures
     from simulator.model.team import TeamState
 
 Step = float | None
@@ -39,23 +38,32 @@ class CallSteps:
         The engine sets the team's ``now`` before each step, and may throw `CallLostError` or
         `StallError` into the call.
         """
-        team = self._team
         agent.phase, agent.since_s = WAITING, agent.started_s
         agent.is_astray = False
         agent.paid_share = 0.0
-        service_s, agent.duration_s, agent.served_s = agent.duration_s, 0.0, 0.0
-        if self._failures is not None:
-            yield from self._try(agent, self._failures, service_s)
-        elif (yield from self._is_admitted(agent)):
-            agent.duration_s = service_s * team.provider.pace(team.now)
+        agent.served_s = 0.0
+        try:
+            if self._failures is not None:
+                self._failures.requests.begin(agent)
             yield from self._work(agent)
-            team.provider.finished()
             yield from self._hand_in(agent)
-        else:
-            agent.failed = True
-            yield from self._hand_in(agent)
+        except CallLostError as lost:
+            self._lose(agent, lost.why)
         self.enter(agent, WAITING)
         agent.duration_s = agent.served_s
+
+    def _lose(self, agent: AgentState, why: str) -> None:
+        """End a call that has come to nothing."""
+        agent.failed = True
+        if agent.waits_for:
+            self._book_wait(agent)
+        self.enter(agent, WAITING)
+        if agent.served_s > 0.0:
+            agent.paid_share = min(1.0, agent.served_s / agent.duration_s)
+        self._team.workspace.abandoned(agent)
+        if self._failures is not None:
+            agent.lost_to = why
+            self._failures.requests.end(agent)
 
     def _work(self, agent: AgentState) -> Iterator[Step]:
         """Do the call in the workspace."""
@@ -70,46 +78,26 @@ class CallSteps:
         while agent.side and not self._team.minority_goes_on:
             yield from self.wait(agent, "partition", None)
 
-    def _try(self, agent: AgentState, failures: Failures, service_s: float) -> Iterator[Step]:
-        """Do the call with requests that can fail, or lose it."""
-        requests, bulkhead = failures.requests, failures.bulkhead
-        try:
-            if bulkhead is not None:
-                yield from bulkhead.enter(agent)
-            agent.duration_s = service_s
-            yield from requests.begin(agent)
-            yield from self._work(agent)
-            requests.end(agent)
-            yield from self._hand_in(agent)
-        except CallLostError as lost:
-            agent.failed = True
-            agent.lost_to = lost.why
-            if agent.waits_for:
-                self._book_wait(agent)
-            self.enter(agent, WAITING)
-            if agent.served_s > 0.0:
-                agent.paid_share = min(1.0, agent.served_s / service_s)
-            self._team.workspace.abandoned(agent)
-            requests.end(agent)
-        if bulkhead is not None:
-            bulkhead.leave(agent)
-
     def in_service(self, agent: AgentState, seconds: float) -> Iterator[Step]:
-        """Be in service for so many seconds, or as long as it takes where requests can fail."""
-        if self._failures is None:
-            self.enter(agent, SERVING)
-            yield seconds
-        else:
-            yield from self._failures.requests.serve(agent, seconds)
+        """Be taken in by the provider and served for so many seconds, longer in bad times.
 
-    def _is_admitted(self, agent: AgentState) -> Generator[Step, None, bool]:
-        """Ask the provider until it takes the call in; return False if the client gives up."""
+        Of a call that is served in parts, the first is a request, and the others go on with it.
+        """
+        goes_on = agent.served_s > 0.0
+        if self._failures is not None:
+            yield from self._failures.requests.serve(agent, seconds, goes_on)
+            self.enter(agent, WAITING)
+            return
         provider = self._team.provider
         if provider.spec.refuses:
-            if not (yield from provider.admits(agent)):
-                return False
+            if not (yield from provider.admits(agent, goes_on)):
+                raise CallLostError("refused")
             provider.enter()
-        return True
+        self.enter(agent, SERVING)
+        yield seconds * provider.pace(self._team.now)
+        self.enter(agent, WAITING)
+        if provider.spec.refuses:
+            provider.finished()
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""

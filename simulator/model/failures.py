@@ -39,10 +39,10 @@ class Failures:
         self._patterns = patterns = scenario.resilience
         self._failed_at: Counter[int] = Counter()
         """Calls that have failed for good at each task."""
-        self.requests = Requests(team, scenario)
-        self.faults = faults = Faults(team, scenario, self.requests)
         limits = patterns.bulkhead
-        self.bulkhead = None if limits is None else Bulkhead(limits, scenario.team, team)
+        bulkhead = None if limits is None else Bulkhead(limits, scenario.team, team)
+        self.requests = Requests(team, scenario, bulkhead)
+        self.faults = faults = Faults(team, scenario, self.requests)
         self._copies: Copies | None = None
         if patterns.backup is not None:
             self._copies = Backups(patterns.backup, team)

@@ -75,10 +75,21 @@ class Clients(Protocol):
         """Do something at a later time; `matters` tells whether it can still change anything."""
 
 
-class Client(Protocol):
-    """Who waits in the queue."""
+class Gate(Protocol):
+    """What a client holds for each request that is under way."""
 
-    is_admitted: bool
+    def enter(self, agent: AgentState) -> Iterator[Step]:
+        """Wait until one more request may be under way."""
+
+    def leave(self, agent: AgentState) -> None:
+        """Let another request take the place of one that is not."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A request as its client knows it: whether it is in service at the provider."""
+
+    is_admitted: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +97,7 @@ class Place:
     """A request in the provider's queue."""
 
     agent: AgentState
-    client: Client
+    ticket: Ticket
     seconds: float
     is_abandoned: bool = False
     """Whether its client has given up, which the provider does not know."""
@@ -129,37 +140,56 @@ class ProviderState:
         self._rolls_retry = streams.uniforms(Entity.RUN, 0, Purpose.RETRY)
         self._slow = _SlowPhases(spec.slow, streams) if spec.slow else None
 
-    def refusal(self, uncached: int, cached: int, output: int, now: float) -> float | None:
-        """Take a call in, or refuse it.
+    def refusal(self, agent: AgentState, goes_on: bool = False) -> float | None:
+        """Take in a request of the agent's call, or refuse it.
 
         Returns
         -------
         float or None
-            None if the call is admitted; else the retry-after in seconds, or 0 where the
+            None if the request is admitted; else the retry-after in seconds, or 0 where the
             provider does not say.
         """
         if not self.has_room:
             queue = self.spec.queue
             if queue is None or (queue.limit is not None and len(self._queue) >= queue.limit):
                 return 0.0
-        read = uncached + cached if self.spec.cached_input_counts else uncached
-        asked = [(self._requests, 1), (self._input, read), (self._output, output)]
-        limits = [(bucket, amount) for bucket, amount in asked if bucket is not None]
-        longest = max((bucket.wait_s(amount, now) for bucket, amount in limits), default=0.0)
-        if longest > 0.0:
-            return longest
-        for bucket, amount in limits:
-            bucket.take(amount)
+        now = self._clients.now
+        if not goes_on:
+            read = agent.uncached + (agent.cached if self.spec.cached_input_counts else 0)
+            asked = [(self._requests, 1), (self._input, read), (self._output, agent.output)]
+            limits = [(bucket, amount) for bucket, amount in asked if bucket is not None]
+            longest = max((bucket.wait_s(amount, now) for bucket, amount in limits), default=0.0)
+            if longest > 0.0:
+                return longest
+            for bucket, amount in limits:
+                bucket.take(amount)
+        if self.spec.refuses:
+            agent.admitted_s = now
         return None
 
-    def admits(self, agent: AgentState) -> Generator[Step, None, bool]:
-        """Be asked by an agent until its call is taken in; return False if it gives up."""
+    def admits(
+        self, agent: AgentState, goes_on: bool, gate: Gate | None = None
+    ) -> Generator[Step, None, bool]:
+        """Be asked by an agent until its request is taken in; return False if it gives up.
+
+        Parameters
+        ----------
+        agent : AgentState
+        goes_on : bool
+            Whether the request has been in service before: it asks for a place only.
+        gate : Gate, optional
+            Entered before each time the provider is asked, and left if it refuses.
+        """
         clients, metrics = self._clients, self._clients.metrics
         retries = 0
         while True:
-            after_s = self.refusal(agent.uncached, agent.cached, agent.output, clients.now)
+            if gate is not None:
+                yield from gate.enter(agent)
+            after_s = self.refusal(agent, goes_on)
             if after_s is None:
                 return True
+            if gate is not None:
+                gate.leave(agent)
             metrics.rate_limits += 1
             yield from clients.wait(agent, "rate_limit", self.pause_s(retries, after_s))
             if retries == self.spec.retry.max_retries:
@@ -179,9 +209,9 @@ class ProviderState:
     def _has_queue(self) -> bool:
         return bool(self._queue)
 
-    def enqueue(self, agent: AgentState, client: Client, seconds: float) -> Place:
+    def enqueue(self, agent: AgentState, ticket: Ticket, seconds: float) -> Place:
         """Let a request wait that will be in service for `seconds`."""
-        place = Place(agent, client, seconds)
+        place = Place(agent, ticket, seconds)
         self._queue.append(place)
         return place
 
@@ -199,7 +229,7 @@ class ProviderState:
             place = self._queue.popleft()
             if not place.is_abandoned:
                 self._in_service += 1
-                place.is_served = place.client.is_admitted = True
+                place.is_served = place.ticket.is_admitted = True
                 self._clients.resume(place.agent)
             elif self.spec.queue is not None and not self.spec.queue.drops_expired:
                 self._in_service += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,10 @@ from simulator.distributions import Distribution
 from simulator.model.agent import SERVING, WAITING, WASTING, AgentState
 from simulator.model.backoff import waits
 from simulator.model.latency import LatencyModel
+from simulator.model.provider import Place, Ticket
 from simulator.model.resilience.breaker import OPEN, Breaker
 from simulator.model.resilience.budget import RetryBudget
+from simulator.model.resilience.bulkhead import Bulkhead
 from simulator.model.resilience.checkpoints import Checkpoints
 from simulator.model.resilience.percentiles import RecentTimes
 from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, always
@@ -26,7 +28,6 @@ from simulator.model.trace import Event, Row
 from simulator.scenario import Agent, Scenario
 
 if TYPE_CHECKING:
-    from simulator.model.provider import Place
     from simulator.model.team import TeamState
 
 Step = float | None
@@ -83,10 +84,9 @@ class Caller:
         self.sdk_tries = 0
         self.pauses: Iterator[float] = iter(())
         self.term: int | None = None
-        self.is_admitted = False
+        self.ticket = Ticket()
         self.place: Place | None = None
         self.queued_s = 0.0
-        self.left_s = 0.0
         self.lasts_s: float | None = None
         self.as_long_as: float | None = None
         other = scenario.resilience.fallback and scenario.resilience.fallback.model
@@ -127,10 +127,13 @@ class Requests:
     ----------
     team : TeamState
     scenario : Scenario
+    bulkhead : Bulkhead or None
+        Through which each request goes.
     """
 
-    def __init__(self, team: TeamState, scenario: Scenario) -> None:
+    def __init__(self, team: TeamState, scenario: Scenario, bulkhead: Bulkhead | None) -> None:
         self._team = team
+        self._bulkhead = bulkhead
         patterns = scenario.resilience
         self._patterns = patterns
         self._sdk = scenario.provider.retry
@@ -148,11 +151,11 @@ class Requests:
         """Whether calls are held back."""
         return any(breaker.state == OPEN for breaker in self._breakers.values())
 
-    def begin(self, agent: AgentState) -> Iterator[Step]:
-        """Get the first request of a call in; raise `CallLostError` if nothing helps."""
+    def begin(self, agent: AgentState) -> None:
+        """Note that a call begins."""
         caller = self.callers[agent.index]
         caller.tries = caller.sdk_tries = 0
-        caller.queued_s = caller.left_s = 0.0
+        caller.queued_s = 0.0
         caller.lasts_s = None
         if caller.uses_other:
             self._use_other(agent, caller, False)
@@ -160,16 +163,20 @@ class Requests:
         if retry is not None:
             caller.pauses = waits(retry.backoff, caller.jitter)
         self._budget.first_request()
-        yield from self._get_in(agent, caller)
 
     def take_as_long(self, agent: AgentState, other: AgentState) -> None:
         """Let the agent's next request take as long as the one that `other` waits for."""
         self.callers[agent.index].as_long_as = self.callers[other.index].lasts_s
 
-    def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
-        """Be in service until a request is answered that takes `seconds` if all goes well."""
+    def serve(self, agent: AgentState, seconds: float, goes_on: bool) -> Iterator[Step]:
+        """Send requests until one is answered, which takes `seconds` if all goes well.
+
+        `goes_on` says that the call has been in service before. Raises `CallLostError` if nothing
+        helps.
+        """
         caller = self.callers[agent.index]
         share = seconds / agent.duration_s if agent.duration_s > 0.0 else 1.0
+        yield from self._get_in(agent, caller, goes_on)
         if caller.uses_other:
             seconds = share * self._seconds_elsewhere(agent, caller)
         while True:
@@ -177,21 +184,21 @@ class Requests:
             if not why:
                 return
             yield from self._try_again(agent, caller, why)
-            yield from self._get_in(agent, caller)
+            yield from self._get_in(agent, caller, False)
             if caller.uses_other:
                 seconds = share * self._seconds_elsewhere(agent, caller)
             else:
                 seconds = share * self._seconds_again(agent, caller)
 
     def end(self, agent: AgentState) -> None:
-        """Free the place at the provider that a call has at its end."""
+        """Free all that a call which is lost holds or waits for."""
         caller = self.callers[agent.index]
         if caller.place is not None:
             caller.place.is_abandoned = True
             caller.place = None
-        if caller.is_admitted:
-            caller.is_admitted = False
-            self._team.provider.finished(caller.left_s)
+        self._leave(caller.ticket, 0.0)
+        if self._bulkhead is not None:
+            self._bulkhead.forget(agent)
         self._withdraw(agent, caller)
         for waiting in self._at_breaker.values():
             if agent in waiting:
@@ -204,9 +211,15 @@ class Requests:
             caller.term = None
             self._let_go_on(agent)
 
-    def _get_in(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
+    def _leave(self, ticket: Ticket, left_s: float) -> None:
+        """Free a request's place at the provider, where it would go on for `left_s`."""
+        if ticket.is_admitted:
+            ticket.is_admitted = False
+            self._team.provider.finished(left_s)
+
+    def _get_in(self, agent: AgentState, caller: Caller, goes_on: bool) -> Iterator[Step]:
         while True:
-            why = yield from self._admit(agent, caller)
+            why = yield from self._admit(agent, caller, goes_on)
             if not why:
                 return
             yield from self._try_again(agent, caller, why)
@@ -246,24 +259,33 @@ class Requests:
             self._at_breaker[family] = []
         return self._breakers[family]
 
-    def _admit(self, agent: AgentState, caller: Caller) -> Generator[Step, None, str]:
+    def _admit(
+        self, agent: AgentState, caller: Caller, goes_on: bool
+    ) -> Generator[Step, None, str]:
         """Get a request past the breaker and into the provider; return why not, if not."""
         metrics = self._team.metrics
         if self._patterns.breaker is not None and not caller.uses_other:
             yield from self._pass_breaker(agent, caller)
-        if caller.uses_other:
+        if not self._is_limited(caller):
+            if self._bulkhead is not None:
+                yield from self._bulkhead.enter(agent)
             metrics.requests += 1
             return ""
         provider = self._team.provider
-        if not (yield from provider.admits(agent)):
+        if not (yield from provider.admits(agent, goes_on, self._bulkhead)):
             self._withdraw(agent, caller)
             return "refused"
         metrics.requests += 1
         if provider.has_room:
             provider.enter()
-            caller.is_admitted = True
+            caller.ticket.is_admitted = True
             return ""
         return (yield from self._queue(agent, caller))
+
+    def _is_limited(self, caller: Caller) -> bool:
+        """Return whether the provider's limits concern the requests that are sent now."""
+        fallback = self._patterns.fallback
+        return not caller.uses_other or (fallback is not None and fallback.shares_limits)
 
     def _pass_breaker(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
         breaker, team = self._breaker(agent), self._team
@@ -294,15 +316,17 @@ class Requests:
         """Wait in the provider's queue, as long as the client has patience."""
         team, began_s = self._team, self._team.now
         seconds = agent.duration_s * self._factor(agent, caller)
-        caller.place = place = team.provider.enqueue(agent, caller, seconds)
+        caller.place = place = team.provider.enqueue(agent, caller.ticket, seconds)
         limit_s = self._limit_s()
         if not math.isinf(limit_s):
             team.at(began_s + limit_s, partial(self._lose_patience, agent, place), place.waits)
         yield from team.wait(agent, "queue", None)
         caller.place = None
-        if caller.is_admitted:
+        if caller.ticket.is_admitted:
             caller.queued_s = team.now - began_s
             return ""
+        if self._bulkhead is not None:
+            self._bulkhead.leave(agent)
         self._count("timeout")
         self._note(agent, caller, "timeout")
         return "timeout"
@@ -399,8 +423,10 @@ class Requests:
                 raise
             if due_s == min(end_s, limit_s):
                 break
-            flight.sent_s, hedge_s = due_s, math.inf
-            flight.second = self._second(agent, caller, flight)
+            hedge_s = math.inf
+            if self._takes_a_second(agent, flight):
+                flight.sent_s = due_s
+                flight.second = self._second(agent, caller, flight)
         if limit_s < end_s:
             why = "timeout"
         self._land(agent, caller, flight, team.now - began_s, why)
@@ -418,7 +444,7 @@ class Requests:
             else:
                 said = why if why == "timeout" else _as_it_was(second, elapsed_s)
                 self._pay_second(agent, flight, elapsed_s, said)
-        caller.left_s = _left(flight.first[0], elapsed_s) if why == "timeout" else 0.0
+        self._free(agent, caller, flight, elapsed_s)
         if why:
             self._throw_away(agent, elapsed_s, flight.first[0], why)
         elif self.checkpoints is not None:
@@ -430,12 +456,37 @@ class Requests:
         self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float, why: str
     ) -> None:
         """Settle a request, or a pair of them, whose call is lost."""
-        caller.left_s = _left(flight.first[0], elapsed_s)
+        self._free(agent, caller, flight, elapsed_s)
         if self.checkpoints is not None and why == "crash":
             self.checkpoints.save(agent, elapsed_s)
         self._throw_away(agent, elapsed_s, flight.first[0], why)
         if flight.second is not None:
             self._pay_second(agent, flight, elapsed_s, why)
+
+    def _free(self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float) -> None:
+        """Free what a request, or a pair of them, holds for its service."""
+        self._leave(caller.ticket, _left(flight.first[0], elapsed_s))
+        if flight.second is not None:
+            self._leave(flight.ticket, _left(flight.second[0], elapsed_s))
+        if self._bulkhead is not None:
+            self._bulkhead.forget(agent)
+
+    def _takes_a_second(self, agent: AgentState, flight: _Flight) -> bool:
+        """Return whether bulkhead and provider take in a second request now; hold its places."""
+        team, provider = self._team, self._team.provider
+        if self._bulkhead is not None and not self._bulkhead.has_room(agent):
+            return False
+        if not provider.has_room:
+            return False
+        if provider.refusal(agent) is not None:
+            team.metrics.rate_limits += 1
+            return False
+        provider.enter()
+        flight.ticket.is_admitted = True
+        if self._bulkhead is not None:
+            for _ in self._bulkhead.enter(agent):
+                raise AssertionError("there was room")
+        return True
 
     def _pay_second(self, agent: AgentState, flight: _Flight, elapsed_s: float, why: str) -> None:
         assert flight.second is not None
@@ -495,11 +546,8 @@ class Requests:
                 times.add(seen_s)
 
     def _note(self, agent: AgentState, caller: Caller, why: str) -> None:
-        """Tell its breaker how a request has ended, and leave the provider if it has failed."""
+        """Tell its breaker how a request has ended."""
         team, metrics = self._team, self._team.metrics
-        if why and caller.is_admitted:
-            caller.is_admitted = False
-            team.provider.finished(caller.left_s)
         if caller.term is None:
             return
         breaker = self._breaker(agent)
@@ -524,6 +572,8 @@ class _Flight:
     second: tuple[float, str] | None = None
     sent_s: float = 0.0
     """When, after the first, the second was sent."""
+    ticket: Ticket = field(default_factory=Ticket)
+    """That of the second."""
 
     @property
     def end(self) -> tuple[float, str]:

@@ -76,7 +76,8 @@ class Hedge(Spec):
     """A second request when the first has not come back after a while (Dean & Barroso 2013).
 
     The first answer wins; the other request is cancelled, and its input and the output it has
-    written by then are paid for.
+    written by then are paid for. The second counts against all limits, as any request; if the
+    provider or a bulkhead has no room for it when it is due, it is not sent.
     """
 
     after_s: Positive | None = None
@@ -181,7 +182,10 @@ class Fallback(Spec):
 
     model: Agent | None = None
     """The other model: latency, error probability and price; what it does not say is as in the
-    team's `agent`. It is somebody else's: no limit, outage or breaker of the provider applies."""
+    team's `agent`. No outage, error, slow phase or breaker of the first model concerns it."""
+    shares_limits: bool = True
+    """Whether its requests count against the provider's limits and wait in its queue, as all
+    others do; not if somebody else serves it."""
     partial: bool = False
     """Whether the tasks of a call that has failed for good are left as they are, known faulty."""
     partial_after: Annotated[int, Field(ge=1)] = 1
@@ -230,7 +234,7 @@ class Resilience(Spec):
     backup: Backup | None = None
     """Doing the last tasks twice."""
     bulkhead: dict[str, Annotated[int, Field(ge=1)]] | None = None
-    """Most calls at a time for each group of workers (``team`` for all workers alike), so that
+    """Most requests under way for each group of workers (``team`` for all workers alike), so that
     one cannot use up what all need."""
     checkpoint: Checkpoint | None = None
     """Losing less in a crash."""

@@ -1,8 +1,8 @@
-"""Bulkheads: how many calls each group of workers may have in flight."""
+"""Bulkheads: how many requests each group of workers may have under way."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,13 @@ Step = float | None
 class Bulkhead:
     """A semaphore for each group, first come first served.
 
+    It is held while a request is under way: queued at the provider or in service, but not while
+    its agent waits to send it again, for a lock or for a commit.
+
     Parameters
     ----------
     limits : mapping of str to int
-        Most calls of each group; ``team`` where all workers are alike.
+        Most requests of each group; ``team`` where all workers are alike.
     team_spec : Team
     team : TeamState
     """
@@ -30,36 +33,51 @@ class Bulkhead:
         self._team = team
         self._free = dict(limits)
         self._queues: dict[str, deque[AgentState]] = {name: deque() for name in limits}
-        self._inside: set[int] = set()
+        self._held: Counter[int] = Counter()
+        """Places that each agent holds."""
         sizes = {name: group.size for name, group in (team_spec.groups or {}).items()}
         sizes = sizes or {"team": team_spec.worker_count}
-        self._group = [name for name, size in sizes.items() for _ in range(size)]
+        self._groups = [name for name, size in sizes.items() for _ in range(size)]
+
+    def _group(self, agent: AgentState) -> str | None:
+        """Return the agent's group if it has a limit."""
+        name = self._groups[agent.index] if agent.role == WORKER else None
+        return name if name in self._free else None
+
+    def has_room(self, agent: AgentState) -> bool:
+        """Return whether the agent's group may have one more request under way now."""
+        group = self._group(agent)
+        return group is None or self._free[group] > 0
 
     def enter(self, agent: AgentState) -> Iterator[Step]:
-        """Wait until the agent's group may have one more call."""
-        group = self._group[agent.index] if agent.role == WORKER else ""
-        if group not in self._free:
+        """Wait until the agent's group may have one more request under way, and hold a place."""
+        group = self._group(agent)
+        if group is None:
             return
         if not self._free[group]:
             self._queues[group].append(agent)
             yield from self._team.wait(agent, "bulkhead", None)
         else:
             self._free[group] -= 1
-            self._inside.add(agent.index)
+            self._held[agent.index] += 1
 
     def leave(self, agent: AgentState) -> None:
-        """Let the next one of the group in, or stop waiting."""
-        group = self._group[agent.index] if agent.role == WORKER else ""
-        if group not in self._free:
+        """Give back a place that the agent holds, to the next in its group."""
+        group = self._group(agent)
+        if group is None or not self._held[agent.index]:
             return
-        queue = self._queues[group]
-        if agent.index not in self._inside:
-            queue.remove(agent)  # lost while it waited
-            return
-        self._inside.discard(agent.index)
-        if queue:
-            following = queue.popleft()
-            self._inside.add(following.index)
+        self._held[agent.index] -= 1
+        if self._queues[group]:
+            following = self._queues[group].popleft()
+            self._held[following.index] += 1
             self._team.resume(following)
         else:
             self._free[group] += 1
+
+    def forget(self, agent: AgentState) -> None:
+        """Give back all that the agent holds, and wait for no more."""
+        group = self._group(agent)
+        if group is not None and agent in self._queues[group]:
+            self._queues[group].remove(agent)
+        while self._held[agent.index]:
+            self.leave(agent)
