@@ -85,7 +85,7 @@ def single_agent_threshold(of: Curves) -> None:
     alone, team = of("quality")["one agent"], of("quality")["a team of two with a verifier"]
     gain = (team - alone).sort_index(ascending=False)
     success = alone.sort_index(ascending=False)
-    # K3: the gain falls through 0 where one agent gets between .40 and .55 right.
+    # The gain falls through 0 where one agent gets between .40 and .55 right.
     crossing = float(np.interp(0.0, gain.to_numpy()[::-1], success.to_numpy()[::-1]))
     assert gain.iloc[0] > 0.02 > -0.02 > gain.iloc[-1]
     assert 0.40 < crossing < 0.55

@@ -139,7 +139,7 @@ def test_independence_is_told_from_its_absence() -> None:
 
 
 def test_a_queue_that_starts_empty_reaches_its_steady_state() -> None:
-    """The wait in M/M/1 at load 0.8 is 4 service times (Q1 of the validation plan)."""
+    """The wait in M/M/1 at load 0.8 is 4 service times."""
     simulation = Simulation(
         scenario(
             team__agent__latency={"kind": "seconds", "base": {"kind": "exponential", "mean": 1}},

@@ -1,8 +1,7 @@
 """Faults and the patterns that answer them, against closed forms and published numbers.
 
 Where a test compares a mean, |z| < 4 over the stated replications, with fixed seeds: a false
-alarm once in 16,000 comparisons. R5 to R11, C6 and C10 to C14 are the rows of the validation
-plan that say the same.
+alarm once in 16,000 comparisons.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ NO_WAIT = {"kind": "none"}
 def test_a_slow_worker_holds_up_what_was_dealt_to_it(
     factor: float, pre: float, claimed: float
 ) -> None:
-    """R5, 20 unit tasks, one of five workers `factor` times slower."""
+    """20 unit tasks, one of five workers `factor` times slower."""
     slow = [{"at_s": 0, "kind": "slow", "agent": 0, "factor": factor}]
     dealt = run(**FIVE, faults=slow, coordination__protocol=PRE_ASSIGNED)
     assert dealt.makespan_s == pytest.approx(pre)
@@ -39,7 +38,7 @@ def test_a_slow_worker_holds_up_what_was_dealt_to_it(
 
 
 def test_a_dead_worker_that_holds_nothing_costs_its_share() -> None:
-    """R6: 20 tasks on four workers rather than five."""
+    """20 tasks on four workers rather than five."""
     metrics = run(**FIVE, faults=[{"at_s": 0, "kind": "kill", "agent": 0}])
     assert (metrics.makespan_s, metrics.outcome) == (5.0, "completed")
     assert metrics.availability == pytest.approx(0.8)
@@ -49,7 +48,7 @@ STALL = [{"at_s": 0, "kind": "stall", "agent": 0}]
 
 
 def test_a_stalled_worker_keeps_its_task_for_ever_without_a_lease() -> None:
-    """R6: the run ends with a named outcome and says what is left."""
+    """The run ends with a named outcome and says what is left."""
     metrics = run(**FIVE, faults=STALL)
     assert (metrics.outcome, metrics.tasks_done) == ("deadlock", 19)
     assert "1 tasks are left: independent-1" in metrics.reason
@@ -57,7 +56,7 @@ def test_a_stalled_worker_keeps_its_task_for_ever_without_a_lease() -> None:
 
 @pytest.mark.parametrize("lease", [2.0, 3.5, 7.0])
 def test_a_lease_frees_the_task_of_a_stalled_worker(lease: float) -> None:
-    """R6: max(5, L + 1)."""
+    """It takes max(5, L + 1) s with a lease of L."""
     protocol = {"kind": "self_claim", "claims": "immediate", "choice": "first", "lease_s": lease}
     metrics = run(**FIVE, faults=STALL, coordination__protocol=protocol)
     assert metrics.outcome == "completed"
@@ -66,7 +65,7 @@ def test_a_lease_frees_the_task_of_a_stalled_worker(lease: float) -> None:
 
 @pytest.mark.parametrize("found_s", [2.0, 3.0, 6.0])
 def test_detection_lets_others_do_what_was_dealt_to_the_lost(found_s: float) -> None:
-    """R6: max(4, D) + 1, for a stuck call and for a dead agent."""
+    """It takes max(4, D) + 1 s, for a stuck call and for a dead agent."""
     expected = max(4.0, found_s) + 1.0
     dealt = {**FIVE, "coordination__protocol": PRE_ASSIGNED}
     stuck = run(**dealt, faults=STALL, resilience={"detector": {"progress_s": found_s}})
@@ -115,7 +114,7 @@ def _bimodal_tail(t: float) -> float:
 
 @pytest.mark.slow
 def test_a_fan_out_of_a_hundred_meets_a_straggler_and_hedging_at_p95_does_not() -> None:
-    """R7 and R8: exact quantiles of the maximum of 100, without hedges and with."""
+    """Exact quantiles of the maximum of 100, without hedges and with."""
     p95 = optimize.brentq(lambda t: _bimodal_tail(t) - 0.05, 1, 100)
     rounds = 2000
 
@@ -150,7 +149,7 @@ def test_a_fan_out_of_a_hundred_meets_a_straggler_and_hedging_at_p95_does_not() 
 
 
 def test_a_hedge_after_the_95th_percentile_cuts_the_tail() -> None:
-    """R8: P(T > t) = F(t) F(t - d), p99 4.605 -> 3.800, p99.9 6.908 -> 4.952, 5 % more requests."""
+    """P(T > t) = F(t) F(t - d), p99 4.605 -> 3.800, p99.9 6.908 -> 4.952, 5 % more requests."""
     tasks, delay = 40_000, float(np.log(20))
     simulation = Simulation(
         scenario(
@@ -208,7 +207,7 @@ def test_a_correlated_hedge_gains_nothing() -> None:
 
 
 def test_backups_of_the_last_tenth_shorten_a_job_as_the_single_fork_formula_says() -> None:
-    """R9: H_n - H_pn + H_pn / (r + 1) = 3.723 for n = 100, p = 0.1, r = 1; 5.187 without."""
+    """H_n - H_pn + H_pn / (r + 1) = 3.723 for n = 100, p = 0.1, r = 1; 5.187 without."""
     common: dict[str, Any] = {
         "workload__tasks": 100,
         "team": {"size": 100, "agent": agent(latency=exponential())},
@@ -259,7 +258,7 @@ def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress
 
 @pytest.mark.slow
 def test_without_backups_a_map_reduce_job_with_stragglers_takes_almost_half_as_long_again() -> None:
-    """R10: 44 % longer without backup tasks (Dean & Ghemawat 2004).
+    """44 % longer without backup tasks (Dean & Ghemawat 2004).
 
     The stragglers, three in a thousand and 5 to 13 times slower, are such that they cost about
     that much; what is tested is that backups take it back, for 5 % more requests.
@@ -324,13 +323,13 @@ def _sojourns(copies: int, correlation: float, agents: int, replication: int) ->
     ],
 )
 def test_redundancy_d_has_gardners_response_time(agents: int, copies: int, expected: float) -> None:
-    """R11: E[T] = sum over i of 1 / (k mu C(k-1, d-1) / C(i-1, d-1) - k lambda), lambda 0.7."""
+    """E[T] = sum over i of 1 / (k mu C(k-1, d-1) / C(i-1, d-1) - k lambda), lambda 0.7."""
     means = [_sojourns(copies, 0.0, agents, replication) for replication in range(8)]
     assert abs(z_score(means, expected)) < 4
 
 
 def test_copies_that_are_alike_lose_what_redundancy_gains() -> None:
-    """R11: each copy takes as long as the first, and the queues only become longer."""
+    """Each copy takes as long as the first, and the queues only become longer."""
     alone = _sojourns(1, 0.0, 5, 0)
     independent, alike = _sojourns(2, 0.0, 5, 0), _sojourns(2, 1.0, 5, 0)
     assert independent < alone < alike
@@ -369,7 +368,7 @@ def test_a_retry_budget_leaves_what_its_formula_says() -> None:
 
 @pytest.mark.parametrize("f", [0.5, 1.0])
 def test_retry_load_is_a_geometric_sum(f: float) -> None:
-    """C10: the sum of f^i for i = 0 to R."""
+    """Requests of a call: the sum of f^i for i = 0 to R."""
     tasks, most = 4000, 3
     metrics = run(
         workload__tasks=tasks,
@@ -384,7 +383,7 @@ def test_retry_load_is_a_geometric_sum(f: float) -> None:
 
 
 def test_three_layers_of_retries_multiply() -> None:
-    """C10: client library, call and task, four attempts each: 4^3 = 64 requests a task."""
+    """Client library, call and task, four attempts each: 4^3 = 64 requests a task."""
     metrics = run(
         workload__tasks=5,
         provider={
@@ -442,7 +441,7 @@ def _mean_goodput(rate: float, **patterns: Any) -> float:
 
 
 def test_the_overload_stays_after_its_cause_is_gone() -> None:
-    """C11: after the pause it recovers if rate x (1 + R) < 1, and else stays at nothing."""
+    """After the pause it recovers if rate x (1 + R) < 1, and else stays at nothing."""
     assert _mean_goodput(0.2) == pytest.approx(0.2, rel=0.1)
     before = np.mean([_goodput(0.4, seed)[0] for seed in range(6)])
     assert before == pytest.approx(0.4, rel=0.15)  # the load itself was no trouble
@@ -479,7 +478,7 @@ def _until_done(work_s: float, **fields: Any) -> list[float]:
 def test_work_that_starts_again_after_each_crash_takes_exponentially_long(
     work_s: float, expected: float
 ) -> None:
-    """C12: (e^(lambda w) - 1) / lambda."""
+    """The mean time is (e^(lambda w) - 1) / lambda."""
     exact = 10 * (np.exp(work_s / 10) - 1)
     assert exact == pytest.approx(expected, abs=0.01)
     assert abs(z_score(_until_done(work_s), exact)) < 4
@@ -487,7 +486,7 @@ def test_work_that_starts_again_after_each_crash_takes_exponentially_long(
 
 @pytest.mark.parametrize(("parts", "expected"), [(2, 34.37), (4, 25.95), (10, 22.14)])
 def test_checkpoints_keep_what_a_crash_would_destroy(parts: int, expected: float) -> None:
-    """C12: m (e^(lambda w / m) - 1) / lambda."""
+    """With m checkpoints it is m (e^(lambda w / m) - 1) / lambda."""
     exact = parts * 10 * (np.exp(2 / parts) - 1)
     assert exact == pytest.approx(expected, abs=0.01)
     seconds = _until_done(20, resilience={"checkpoint": {"every_s": 20 / parts}})
@@ -495,7 +494,7 @@ def test_checkpoints_keep_what_a_crash_would_destroy(parts: int, expected: float
 
 
 def test_the_best_interval_between_checkpoints_is_about_youngs() -> None:
-    """C12: sqrt(2 c M) for checkpoints that cost c and a mean time M between crashes."""
+    """It is sqrt(2 c M) for checkpoints that cost c and a mean time M between crashes."""
     cost, mean = 0.2, 10.0
     best = np.sqrt(2 * cost * mean)
 
@@ -518,7 +517,7 @@ def test_checkpoints_cost_what_they_take() -> None:
 
 @pytest.mark.parametrize(("agents", "expected"), [(5, 1.463), (10, 1.530)])
 def test_random_probes_find_the_dead_as_swim_says(agents: int, expected: float) -> None:
-    """C6: 1 / (1 - (1 - 1/(n-1))^(n-1)) periods."""
+    """On average after 1 / (1 - (1 - 1/(n-1))^(n-1)) periods."""
     exact = 1 / (1 - (1 - 1 / (agents - 1)) ** (agents - 1))
     assert exact == pytest.approx(expected, abs=1e-3)
     found = runs(
@@ -536,7 +535,7 @@ def test_random_probes_find_the_dead_as_swim_says(agents: int, expected: float) 
 
 @pytest.mark.parametrize("idempotent", [True, False])
 def test_at_least_once_with_an_idempotency_key_is_exactly_once(idempotent: bool) -> None:
-    """C13: without the key, effects are 1 + duplicates."""
+    """Without the key, effects are 1 + duplicates."""
     workspace = {"kind": "last_writer_wins", "ack_loss": 0.3, "idempotent": idempotent}
     metrics = run(workload__tasks=4000, workspace=workspace)
     assert metrics.tasks_done == 4000
@@ -545,7 +544,7 @@ def test_at_least_once_with_an_idempotency_key_is_exactly_once(idempotent: bool)
 
 
 def test_a_breaker_sends_no_more_than_its_threshold_and_a_probe_a_period() -> None:
-    """C14: while it is open nothing is sent, and then one trial call at a time."""
+    """While it is open nothing is sent, and then one trial call at a time."""
     down_s, open_s, minimum = 200.0, 30.0, 5
     metrics = run(
         team__size=4,

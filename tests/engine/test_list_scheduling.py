@@ -62,7 +62,7 @@ def test_the_released_task_lists_give_table_1_4(real_data: Any, suite: str, p: s
 
 @pytest.mark.parametrize("p", [0.5, 0.75, 0.9, 0.95])
 def test_finely_divisible_work_after_a_serial_part_follows_amdahl(p: float) -> None:
-    # S1: the parallel part divides evenly by every n here, so the law is met exactly.
+    # The parallel part divides evenly by every n here, so the law is met exactly.
     tasks = 2400
     for n in (1, 2, 3, 4, 5, 6):
         m = run(
@@ -106,7 +106,7 @@ def dags(draw: st.DrawFn) -> list[dict[str, Any]]:
 def test_no_schedule_beats_the_critical_path_and_greedy_ones_meet_graham(
     tasks: list[dict[str, Any]], n: int, protocol: str
 ) -> None:
-    # S3 (Graham 1969): max(T_1 / n, T_inf) <= T_n, and T_n <= T_1/n + (1 - 1/n) T_inf if greedy.
+    # Graham (1969): max(T_1 / n, T_inf) <= T_n, and T_n <= T_1/n + (1 - 1/n) T_inf if greedy.
     finish: dict[str, float] = {}
     for task in tasks:
         start = max((finish[d] for d in task["dependencies"]), default=0.0)

@@ -90,7 +90,7 @@ def test_waiting_time_in_the_metrics_is_the_traces() -> None:
 
 
 def test_a_coordinator_with_one_server_is_a_machine_repairman() -> None:
-    # S5: N workers think for Z and then queue for the coordinator's S, all exponential:
+    # N workers think for Z and then queue for the coordinator's S, all exponential:
     # throughput (1 - p0) / S with 1 / p0 = sum_k N! / (N - k)! (S / Z)^k (closed M/M/1//N).
     service, think, n, tasks = 1.0, 9.0, 5, 4_000
     inverse_p0 = sum(

@@ -1,4 +1,4 @@
-"""Redundant calls, quorums and consensus against order statistics (VALIDATION R3, C7, C15)."""
+"""Redundant calls, quorums and consensus against order statistics."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_consensus_is_slowed_by_its_leader_and_not_by_one_follower() -> None:
 
 
 def test_message_counts_of_consensus_and_quorum() -> None:
-    # C15: 2 (N - 1) for each entry; a quorum asks all N and hears all, to read and to write.
+    # Messages: 2 (N - 1) for each entry; a quorum asks all N and hears all, to read and to write.
     def messages(**workspace: object) -> int:
         return run(workload__tasks=6, workspace=workspace).replica_messages
 
@@ -89,7 +89,7 @@ def test_message_counts_of_consensus_and_quorum() -> None:
 def test_stale_reads_are_quorums_that_miss_each_other(
     n: int, r: int, w: int, expected: float
 ) -> None:
-    # C7: C(N - W, R) / C(N, R); a task reads what the one before has written, once.
+    # P(stale) = C(N - W, R) / C(N, R); a task reads what the one before has written, once.
     assert expected == pytest.approx(comb(n - w, r) / comb(n, r))
     reads = 4000
     m = run(

@@ -1,4 +1,4 @@
-"""Barriers and work conservation against order statistics (VALIDATION R1, R2, R4)."""
+"""Barriers and work conservation against order statistics."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_round_lasts_as_long_as_the_longest_of_n_calls(
     expected = longest_over_mean(law, n)
     length = [row.makespan_s / row.rounds / law.mean() for row in rows]
     assert_mean(length, expected)
-    # R2: the share of the agents' time spent at the barrier is 1 - E[X] / E[max].
+    # The share of the agents' time spent at the barrier is 1 - E[X] / E[max].
     assert_mean([row.waiting_s / (n * row.makespan_s) for row in rows], 1 - 1 / expected)
     # The straggler gap is E[max] - E[X].
     assert_mean([row.straggler_gap_s / law.mean() for row in rows], expected - 1)
@@ -90,7 +90,7 @@ def test_the_closed_form_is_the_published_one() -> None:
 def test_self_claim_conserves_work_and_pre_assignment_waits_for_the_longest_share(
     tasks: int, n: int
 ) -> None:
-    # R4: exponential tasks, mean 1. Claimed: (N - n) / n + H_n. Dealt: E[max of n Erlang(N / n)].
+    # Exponential tasks, mean 1. Claimed: (N - n) / n + H_n. Dealt: E[max of n Erlang(N / n)].
     fields = {
         "team__size": n,
         "team__agent__latency": {"kind": "seconds", "base": {"kind": "exponential", "mean": 1}},
@@ -110,7 +110,7 @@ def test_self_claim_conserves_work_and_pre_assignment_waits_for_the_longest_shar
 
 
 def test_claims_on_a_stale_board_collide_as_birthdays_do() -> None:
-    # C8: n agents pick uniformly from m open tasks; m (1 - (1 - 1/m)^n) of them are distinct.
+    # If n agents pick uniformly from m open tasks; m (1 - (1 - 1/m)^n) of them are distinct.
     n, m = 5, 20
     simulation = Simulation(
         scenario(

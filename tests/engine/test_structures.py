@@ -1,4 +1,4 @@
-"""Counting identities and bounds of the structures (VALIDATION K1, S5, S8, C5, C16)."""
+"""Counting identities and bounds of the structures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def calls(topology: Any, rounds: int, n: int = 3, each: int = 3, **fields: Any) 
 
 
 def test_calls_of_the_architectures_equal_their_formulas() -> None:
-    # K1, table 2 of arXiv 2512.08296: k iterations, n agents, r and d rounds, p peer rounds.
+    # Table 2 of arXiv 2512.08296: k iterations, n agents, r and d rounds, p peer rounds.
     assert run(team__agent=agent(), workload__tasks=7).calls == 7  # single agent: k
     assert calls("independent", 1, each=4) == 3 * 4 + 1  # n k + 1 aggregation
     assert calls("decentralised", 3) == 3 * 3 * 3  # d n k = 27
@@ -75,7 +75,7 @@ def repairman(n: int, service: float, think: float) -> float:
 @pytest.mark.theory
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
 def test_an_orchestrator_who_answers_one_by_one_is_a_machine_repairman(n: int) -> None:
-    # S5: S = 1, Z = 9: capacity 1.98 2.94 4.75 8.32 9.99. 40 batches of 100 tasks an agent, the
+    # S = 1, Z = 9: capacity 1.98 2.94 4.75 8.32 9.99. 40 batches of 100 tasks an agent, the
     # first tenth left out by comparing two lengths of the same run; 4 standard errors.
     def ends(tasks: int) -> np.ndarray[Any, Any]:
         found = runs(
@@ -99,7 +99,7 @@ def test_an_orchestrator_who_answers_one_by_one_is_a_machine_repairman(n: int) -
 @pytest.mark.theory
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
 def test_an_orchestrator_who_answers_all_at_once_is_amdahls_serial_part(n: int) -> None:
-    # S5, synchronous: n agents of Z = 9, then n answers of S = 1 each, one after another:
+    # Synchronous: n agents of Z = 9, then n answers of S = 1 each, one after another:
     # speed-up n (S + Z) / (n S + Z), sigma = S / (S + Z).
     m = run(
         team={
@@ -213,7 +213,7 @@ def rounds_to_tell_everybody(n: int, exchange: str, replication: int) -> int:
 def test_gossip_tells_everybody_in_as_many_rounds_as_the_epidemic_takes(
     n: int, exchange: str, expected: float
 ) -> None:
-    # C5: log2 n + ln n + 1.1 for push; values simulated there with up to 1 % of noise.
+    # It takes log2 n + ln n + 1.1 for push; values simulated there with up to 1 % of noise.
     found = [rounds_to_tell_everybody(n, exchange, r) for r in range(300)]
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert abs(np.mean(found) - expected) < 3 * error + 0.01 * expected
@@ -222,7 +222,7 @@ def test_gossip_tells_everybody_in_as_many_rounds_as_the_epidemic_takes(
 @pytest.mark.parametrize("start", ["dealt", "one"])
 @pytest.mark.parametrize("seed", range(8))
 def test_work_stealing_keeps_its_bound(start: str, seed: int) -> None:
-    # C16: T_P <= T_1 / P + T_inf for greedy schedules (Graham, Brent); steals O(P T_inf).
+    # T_P <= T_1 / P + T_inf for greedy schedules (Graham, Brent); steals O(P T_inf).
     for workers in (2, 4, 8):
         sim = Simulation(
             scenario(
@@ -353,7 +353,7 @@ def test_grahams_anomaly_one_more_machine_makes_the_job_longer() -> None:
 @pytest.mark.theory
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
 def test_claims_from_a_stale_list_collide_as_birthdays_do(correlation: float) -> None:
-    # C8: n agents pick from m: distinct m (1 - (1 - 1/m)^n); n = 5, m = 20: 4.524. With the
+    # If n agents pick from m, distinct: m (1 - (1 - 1/m)^n); n = 5, m = 20: 4.524. With the
     # same preferences 1; between, each agent takes the common pick with the correlation rho:
     # E = 1 - (1 - rho)^n ... + distinct of the rest, here by conditioning on how many do.
     n, m, replications = 5, 20, 2000
@@ -382,7 +382,7 @@ def test_claims_from_a_stale_list_collide_as_birthdays_do(correlation: float) ->
 
 @pytest.mark.parametrize("lease", [1.5, 3.0, 4.5, 9.0])
 def test_a_claim_of_an_agent_that_never_answers_comes_back_after_its_lease(lease: float) -> None:
-    # R6: one of five agents holds a task for ever; 20 unit tasks take max(5, lease + 1). Without a
+    # One of five agents holds a task for ever; 20 unit tasks take max(5, lease + 1). Without a
     # lease the run never completes.
     def stalled(**protocol: Any) -> Any:
         return run(

@@ -1,4 +1,4 @@
-"""Votes and debates against binomial, beta-binomial and mixture laws (VALIDATION 3.1).
+"""Votes and debates against binomial, beta-binomial and mixture laws.
 
 Tasks of one replication are independent trials. Tests allow 3 standard errors (99.7 % each,
 fixed seeds); with 20,000 tasks a standard error is 0.0035 at most, so that a probability that
@@ -101,7 +101,7 @@ def test_families_share_difficulty_as_far_as_they_are_alike(
 
 @pytest.mark.parametrize("k", [3, 5, 9])
 def test_plurality_among_several_wrong_answers(k: int) -> None:
-    # p = .4, 3 wrong options: .45 .51 .60 (VALIDATION 3.1); here against exact enumeration.
+    # p = .4, 3 wrong options: .45 .51 .60; here against exact enumeration.
     wrong = {"options": 3, "shared": 0.0}
     found = share_correct(k, {"probability": 0.6, "wrong_answers": wrong})
     expected = {3: 0.45, 5: 0.51, 9: 0.60}[k]
@@ -245,7 +245,7 @@ def test_following_the_majority_or_correcting_helps() -> None:
 @pytest.mark.parametrize(("n", "rounds"), [(3, 2), (4, 3), (6, 1)])
 @pytest.mark.parametrize("retention", [0, 1])
 def test_mesh_debate_tokens_follow_their_identity(n: int, rounds: int, retention: int) -> None:
-    # S9: r turns each; with full history n r c0 + n2 L r (r - 1) / 2, with none kept
+    # Tokens of r turns each: with full history n r c0 + n2 L r (r - 1) / 2, with none kept
     # n r c0 + n (n - 1) L (r - 1).
     c0, length, r = 700, 40, rounds + 1
     m = run(

@@ -86,7 +86,7 @@ def test_a_single_writer_applies_what_the_others_hand_it() -> None:
 def test_backoff_under_contention_makes_as_many_calls_as_amazons_simulator(
     kind: str, expected: int
 ) -> None:
-    # C9 with N = 50: network 10 +- 2 ms each way, base 5, cap 2000 ms; calls within 10 %.
+    # N = 50, network 10 +- 2 ms each way, base 5, cap 2000 ms; calls within 10 %.
     found = runs(
         20,
         team__size=50,
@@ -192,7 +192,7 @@ def test_a_lock_that_outlives_its_lease_is_given_on_and_its_holder_refused() -> 
 @pytest.mark.theory
 @pytest.mark.parametrize("idempotent", [True, False])
 def test_effects_are_applied_once_with_a_key_and_once_a_retry_without(idempotent: bool) -> None:
-    # C13: with loss f of the acknowledgement, E[retries] = f / (1 - f) for each task.
+    # With loss f of the acknowledgement, E[retries] = f / (1 - f) for each task.
     found = runs(
         300,
         team__agent=agent(),

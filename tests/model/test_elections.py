@@ -1,7 +1,7 @@
 """Leader election by Raft's rules: its safety, and the times of Ongaro's thesis (chapter 9).
 
 The elections are the simulator's own, on a bare queue of timers: servers, messages and timers
-are all there is. C1 to C4 are the rows of the validation plan.
+are all there is.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def split_vote(servers: int, down: int, latency: float) -> float:
 def test_first_time_out_split_votes_and_time_of_an_election(
     servers: int, down: int, latency: float, expected: float, elections: int
 ) -> None:
-    """C1 and C2: time-outs on [1, 2], a heartbeat every half, one latency for all messages."""
+    """Time-outs on [1, 2], a heartbeat every half, one latency for all messages."""
     rng = np.random.default_rng(9)
     timeout = uniform(rng, 1, 2)
     held = [elect(servers, down, timeout, lambda: latency) for _ in range(elections)]
@@ -135,7 +135,7 @@ def test_first_time_out_split_votes_and_time_of_an_election(
 
 @pytest.mark.parametrize(("down", "mean", "tail"), [(0, 430, 1006), (1, 468, 1516), (2, 620, 2667)])
 def test_elections_over_a_wide_area(down: int, mean: float, tail: float) -> None:
-    """C3: latency 30 to 40 ms, time-outs 300 to 600 ms; AvailSim has about 475 and 650 ms."""
+    """Latency 30 to 40 ms, time-outs 300 to 600 ms; AvailSim has about 475 and 650 ms."""
     rng = np.random.default_rng(1)
     timeout, delay = uniform(rng, 300, 600), uniform(rng, 30, 40)
     seconds = np.array([elect(5, down, timeout, delay).won[0][0] for _ in range(20_000)])
@@ -144,7 +144,7 @@ def test_elections_over_a_wide_area(down: int, mean: float, tail: float) -> None
 
 
 def test_randomness_is_what_ends_split_votes() -> None:
-    """C4 in shape: without it nobody wins in 10 s; a little of it is slower than enough of it."""
+    """Without it nobody wins in 10 s; a little of it is slower than enough of it."""
     rng = np.random.default_rng(2)
     delay = uniform(rng, 10, 15)
     stuck = [elect(5, 1, lambda: 150.0, delay, 10_000.0) for _ in range(12)]

@@ -1,4 +1,4 @@
-"""Messages and deliveries of a round are counted, against their formulas (VALIDATION S6)."""
+"""Messages and deliveries of a round are counted, against their formulas."""
 
 from __future__ import annotations
 
