@@ -18,7 +18,7 @@ from simulator.model.trace import Event, Row
 from simulator.scenario.schema import Coordination
 
 _duration_s = attrgetter("duration_s")
-_admitted_s = attrgetter("admitted_s")
+_last_admitted = attrgetter("last_admitted")
 
 
 class Rounds:
@@ -173,7 +173,7 @@ class Rounds:
         self._barrier = env.event()
         if self._team.stepwise or self._calls_each > 1:
             # At the same instant, whom the provider has served longest ago asks it first.
-            in_turn = sorted(callers, key=_admitted_s)
+            in_turn = sorted(callers, key=_last_admitted)
             self.processes[1:] = [env.process(self._calls_of(agent)) for agent in in_turn]
             return self._barrier
         # In the order in which they will end, so that a large schedule is walked in memory order;

@@ -71,7 +71,6 @@ class AgentState:
     """
 
     __slots__ = (
-        "admitted_s",
         "answering",
         "artifact_tokens",
         "awaits_answer",
@@ -121,6 +120,7 @@ class AgentState:
         "is_cut",
         "is_down",
         "is_particular",
+        "last_admitted",
         "last_batch",
         "latency",
         "leads",
@@ -336,7 +336,7 @@ class AgentState:
         self.since_s = 0.0
         self.served_s = 0.0
         self.waits_for = ""
-        self.admitted_s = -1.0  # when the provider last took in a request of it
+        self.last_admitted = 0  # the request of it that the provider took in last, by number
         self.free_since = 0.0
         self.busy_s = 0.0
         self.waited_s = 0.0

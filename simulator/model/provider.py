@@ -136,6 +136,7 @@ class ProviderState:
         self._clients = clients
         self.outages = OutageCalendar(spec, script, streams)
         self._in_service = 0
+        self._admitted = 0
         self._queue: deque[Place] = deque()
         self._rolls_retry = streams.uniforms(Entity.RUN, 0, Purpose.RETRY)
         self._slow = _SlowPhases(spec.slow, streams) if spec.slow else None
@@ -164,7 +165,8 @@ class ProviderState:
             for bucket, amount in limits:
                 bucket.take(amount)
         if self.spec.refuses:
-            agent.admitted_s = now
+            self._admitted += 1
+            agent.last_admitted = self._admitted
         return None
 
     def admits(
@@ -242,7 +244,7 @@ class ProviderState:
         spec: Retry = self.spec.retry
         if retry_after_s > 0.0:
             return retry_after_s * (1.0 + spec.lag * self._rolls_retry())
-        wait = min(spec.base_s * 2.0**retry, spec.cap_s)
+        wait = min(spec.base_s * 2.0 ** min(retry, 60), spec.cap_s)
         return wait * (1.0 - spec.jitter * self._rolls_retry())
 
     def pace(self, now: float) -> float:

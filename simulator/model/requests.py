@@ -269,13 +269,13 @@ class Requests:
         if not self._is_limited(caller):
             if self._bulkhead is not None:
                 yield from self._bulkhead.enter(agent)
-            metrics.requests += 1
+            metrics.requests += not goes_on
             return ""
         provider = self._team.provider
         if not (yield from provider.admits(agent, goes_on, self._bulkhead)):
             self._withdraw(agent, caller)
             return "refused"
-        metrics.requests += 1
+        metrics.requests += not goes_on
         if provider.has_room:
             provider.enter()
             caller.ticket.is_admitted = True

@@ -1,0 +1,160 @@
+"""When a run ends: complete, stuck, at its deadline; and which clock tells."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator.engine import Simulation
+from simulator.model.trace import Event, Trace
+from tests.conftest import agent, run, run_as_traced, scenario
+
+ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
+DEALT: dict[str, Any] = {"coordination__protocol": "pre_assigned"}
+TIMINGS = ["rounds", "asynchronous"]
+
+
+def crashing(after_s: float, **more: Any) -> dict[str, Any]:
+    """Return an agent of 10 s calls that goes down after so long."""
+    latency = {"kind": "seconds", "base": 10}
+    return agent(latency=latency, faults={"crash": {"up_s": after_s, **more}})
+
+
+@pytest.mark.parametrize("timing", TIMINGS)
+@pytest.mark.parametrize("deadline_s", [None, 5000.0])
+def test_a_stuck_team_ends_when_it_is_stuck(timing: str, deadline_s: float | None) -> None:
+    groups = {
+        "lost": {"size": 1, "agent": crashing(5)},
+        "idle": {"size": 1, "agent": crashing(100_000)},
+    }
+    metrics = run_as_traced(
+        scenario(
+            team={"groups": groups},
+            **DEALT,
+            coordination__timing=timing,
+            coordination__idle_agents="wait",
+            workload__tasks=4,
+            limits={"deadline_s": deadline_s},
+        )
+    )
+    assert metrics.outcome == "deadlock"
+    assert "2 tasks are left" in metrics.reason
+    assert metrics.makespan_s == pytest.approx(20)
+    assert metrics.down_s == pytest.approx(15)
+    assert metrics.crashes == 1
+
+
+LATE_TIMERS: list[dict[str, Any]] = [
+    {"workspace": {"kind": "locks", "lease_s": 9000}},
+    {"resilience": {"detector": {"progress_s": 9000, "reassign": False}}},
+    {"resilience": {"timeout": {"seconds": 9000}}, "provider": {"concurrency": 1, "queue": {}}},
+    {"faults": [{"at_s": 9000, "kind": "slow", "agent": 1, "factor": 2}]},
+    {"faults": [{"at_s": 9000, "kind": "brownout", "factor": 2}]},
+    {"faults": [{"at_s": 1, "kind": "stall", "agent": 1, "for_s": 9000}]},
+    {"resilience": {"detector": {"kind": "swim", "reassign": False}}},
+]
+"""Timers that are still set when the work is over; none can change anything then."""
+
+
+@pytest.mark.parametrize("late", LATE_TIMERS)
+def test_timers_that_come_too_late_keep_no_run_going(late: dict[str, Any]) -> None:
+    # The first agent crashes with the last task in its hands; the second has done its own.
+    groups = {
+        "lost": {"size": 1, "agent": crashing(35)},
+        "idle": {"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+    }
+    fields: dict[str, Any] = {"team": {"groups": groups}, **DEALT, **ASYNC, "workload__tasks": 8}
+    metrics = run(**(fields | late))
+    assert metrics.outcome == "deadlock"
+    assert metrics.makespan_s < 100
+
+
+def test_a_crash_that_ends_a_call_which_hangs_gets_a_stuck_team_going() -> None:
+    metrics = run(
+        team={"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        **ASYNC,
+        workload__tasks=2,
+        faults=[
+            {"at_s": 5, "kind": "stall", "agent": 0, "for_s": 20},
+            {"at_s": 500, "kind": "crash", "agent": 0, "for_s": 30},
+        ],
+    )
+    assert metrics.outcome == "completed"
+    assert metrics.makespan_s == pytest.approx(530 + 20)
+    assert metrics.stalls == 1
+
+
+@pytest.mark.parametrize("kind", ["heartbeat", "swim"])
+def test_a_team_that_is_all_dead_is_stuck(kind: str) -> None:
+    metrics = run(
+        team={"size": 2, "agent": crashing(15)},
+        **ASYNC,
+        workload__tasks=8,
+        resilience={"detector": {"kind": kind, "period_s": 5, "timeout_s": 15}},
+    )
+    assert metrics.outcome == "deadlock"
+    assert metrics.makespan_s <= 30  # the last death, and its detection
+
+
+@pytest.mark.parametrize("timing", TIMINGS)
+@pytest.mark.parametrize("seconds", [10.0, 10.1, 0.1, 1 / 3])
+def test_what_ends_at_the_instant_of_the_deadline_has_ended(timing: str, seconds: float) -> None:
+    def until(deadline_s: float) -> Any:
+        return run(
+            team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": seconds})},
+            **DEALT,
+            coordination__timing=timing,
+            workload__tasks=14,
+            limits={"deadline_s": deadline_s},
+        )
+
+    met = until(7 * seconds)
+    assert (met.outcome, met.tasks_done) == ("completed", 14)
+    missed = until(6.99 * seconds)
+    assert (missed.outcome, missed.tasks_done) == ("deadline", 12)
+    assert missed.makespan_s == pytest.approx(6.99 * seconds)
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_rounds": 2}, {"max_calls": 2}])
+def test_the_harness_takes_its_time_between_rounds_only(limits: dict[str, int]) -> None:
+    metrics = run_as_traced(
+        scenario(
+            team__agent=agent(latency={"kind": "seconds", "base": 10}),
+            coordination__round_overhead_s=5,
+            workload__tasks=3,
+            limits=limits,
+        )
+    )
+    rounds = 2 if limits else 3
+    assert metrics.rounds == rounds
+    assert metrics.makespan_s == pytest.approx(10 * rounds + 5 * (rounds - 1))
+    assert metrics.coordination_s == pytest.approx(5 * (rounds - 1))
+
+
+@pytest.mark.parametrize("overhead_s", [0, 1, 5, 60])
+def test_a_call_is_timed_from_its_own_beginning(overhead_s: float) -> None:
+    trace = Trace()
+    metrics = Simulation(
+        scenario(
+            team__agent=agent(latency={"kind": "seconds", "base": 10}),
+            **DEALT,
+            coordination__round_overhead_s=overhead_s,
+            workload__tasks=4,
+            resilience={"detector": {"progress_s": 12}, "supervisor": {}},
+        )
+    ).run(0, trace)
+    assert (metrics.outcome, metrics.detections, metrics.failed_calls) == ("completed", 0, 0)
+    assert metrics.makespan_s == pytest.approx(40 + 3 * overhead_s)
+    assert not any(row.event is Event.DETECTED for row in trace.rows)
+
+
+@pytest.mark.parametrize("overhead_s", [0, 7])
+def test_a_claim_lasts_as_long_as_its_lease_from_when_it_is_made(overhead_s: float) -> None:
+    metrics = run(
+        team__agent=agent(latency={"kind": "seconds", "base": 10}),
+        coordination__round_overhead_s=overhead_s,
+        coordination__protocol={"kind": "self_claim", "claims": "immediate", "lease_s": 12},
+        workload__tasks=4,
+    )
+    assert (metrics.lease_expiries, metrics.duplicate_attempts) == (0, 0)
