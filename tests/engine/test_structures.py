@@ -423,3 +423,52 @@ def test_a_coordinator_passes_on_as_much_as_its_summaries_hold() -> None:
 
     # One answer to the first round's four reports of 150 tokens, read by four workers.
     assert read(0.5) - read(0) == 4 * int(0.5 * 4 * 150)
+
+
+STEALING: dict[str, Any] = {"protocol": "work_stealing", "timing": "asynchronous"}
+
+
+def test_tasks_that_arrive_are_dealt_in_turn() -> None:
+    # Each of four agents gets every fourth task, and is idle when it comes.
+    metrics = run(
+        team={"size": 4, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        coordination=STEALING,
+        workload={"kind": "arrivals", "tasks": 200, "interarrival_s": 3.0},
+    )
+    assert metrics.steals == 0
+    assert metrics.task_wait_s == pytest.approx(0)
+
+
+@pytest.mark.theory
+def test_an_idle_agent_steals_what_arrives_for_a_busy_one() -> None:
+    # Nobody is idle while a task waits, so the mean wait is that of one queue, M/M/4 at load 1/2:
+    # Erlang's C = 0.1739, over 4 mu - lambda. Without stealing it is that of E4/M/1, 4.3 s.
+    found = runs(
+        30,
+        team={"size": 4, "agent": agent(latency=exponential(10.0))},
+        coordination=STEALING,
+        workload={
+            "kind": "arrivals",
+            "tasks": 2000,
+            "interarrival_s": {"kind": "exponential", "mean": 5},
+        },
+    )
+    assert abs(z_score((m.task_wait_s for m in found), 0.17391 / (0.4 - 0.2))) < 4
+    assert all(300 < m.steals < 1000 for m in found)
+
+
+def test_a_task_goes_to_who_freed_it_if_it_waits_and_else_to_a_thief() -> None:
+    # A fork of three: who did the root takes one of the branches, two others steal the rest.
+    metrics = run(
+        team={"size": 3, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        coordination={"protocol": "work_stealing", "timing": "asynchronous"},
+        workload={
+            "kind": "dag",
+            "tasks": [
+                {"id": "root"},
+                *({"id": f"branch {i}", "dependencies": ["root"]} for i in range(3)),
+            ],
+        },
+    )
+    assert metrics.makespan_s == pytest.approx(20)
+    assert metrics.steals == 2

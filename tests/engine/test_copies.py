@@ -1,0 +1,138 @@
+"""Copies and backups of a task: the first that does it counts, one that fails stops nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator.model.metrics import Metrics
+from tests.conftest import agent, exponential, run, run_as_traced, runs, scenario, z_score
+
+REDUNDANT: dict[str, Any] = {"kind": "redundancy", "copies": 2}
+CLAIMED: dict[str, Any] = {"kind": "self_claim", "claims": "immediate"}
+BACKED_UP: dict[str, Any] = {"backup": {"when_left": 1.0}}
+
+
+def seconds(base: float, **errors: Any) -> dict[str, Any]:
+    return agent(latency={"kind": "seconds", "base": base}, errors=errors or {"detection": 0})
+
+
+def two(first: dict[str, Any], second: dict[str, Any], **fields: Any) -> Metrics:
+    """Run one task in a team of two kinds, asynchronously."""
+    groups = {"first": {"size": 1, "agent": first}, "second": {"size": 1, "agent": second}}
+    defaults: dict[str, Any] = {
+        "coordination__timing": "asynchronous",
+        "workload__tasks": 1,
+        "limits": {"deadline_s": 1000},
+    }
+    return run_as_traced(scenario(team={"groups": groups}, **(defaults | fields)))
+
+
+WRONG = {"probability": 1.0, "detection": 1.0}
+
+
+def test_a_copy_that_fails_leaves_the_other_at_work() -> None:
+    metrics = two(seconds(1, **WRONG), seconds(10), coordination__protocol=REDUNDANT)
+    assert (metrics.outcome, metrics.makespan_s) == ("completed", 10)
+    # The wrong one tries ten times; its call that ends with the right one's comes too late.
+    assert metrics.failed_tests in (9, 10)
+    assert metrics.tasks_correct == 1
+
+
+@pytest.mark.parametrize("protocol", ["pre_assigned", CLAIMED, "work_stealing"])
+def test_a_backup_that_fails_leaves_the_owner_at_work(protocol: Any) -> None:
+    metrics = two(
+        seconds(10),
+        seconds(3, **WRONG),
+        coordination__protocol=protocol,
+        resilience=BACKED_UP,
+    )
+    assert (metrics.outcome, metrics.makespan_s) == ("completed", 10)
+    assert metrics.backups == 4
+    assert metrics.duplicate_attempts == 0
+
+
+@pytest.mark.parametrize("protocol", ["pre_assigned", CLAIMED, "work_stealing"])
+def test_an_owner_that_fails_leaves_the_backup_at_work(protocol: Any) -> None:
+    # The owner fails at 4, 8, 12 s; the backup began at 0 and is done at 10.
+    metrics = two(
+        seconds(4, **WRONG), seconds(10), coordination__protocol=protocol, resilience=BACKED_UP
+    )
+    assert (metrics.outcome, metrics.makespan_s, metrics.tasks_correct) == ("completed", 10, 1)
+    assert metrics.failed_tests == 2
+
+
+def test_a_backup_that_is_done_first_cancels_the_owner() -> None:
+    metrics = two(
+        seconds(30), seconds(10), coordination__protocol="pre_assigned", resilience=BACKED_UP
+    )
+    assert (metrics.makespan_s, metrics.calls, metrics.failed_calls) == (10, 2, 1)
+    assert metrics.tasks_done == 1
+
+
+@pytest.mark.parametrize("protocol", ["pre_assigned", CLAIMED])
+def test_a_task_is_not_given_up_while_a_copy_of_it_is_in_progress(protocol: Any) -> None:
+    metrics = two(
+        seconds(3, **WRONG, max_attempts=1),
+        seconds(10),
+        coordination__protocol=protocol,
+        resilience=BACKED_UP,
+    )
+    assert (metrics.makespan_s, metrics.tasks_correct) == (10, 1)
+    alone = run(
+        team__agent=seconds(3, **WRONG, max_attempts=1),
+        workload__tasks=1,
+        coordination__timing="asynchronous",
+    )
+    assert (alone.makespan_s, alone.faulty_detected) == (3, 1)
+
+
+def test_a_copy_that_a_reviewer_rejects_stops_nobody() -> None:
+    # The quick one is wrong and its own tests see nothing; the verifier, who takes 1 s, does.
+    metrics = run_as_traced(
+        scenario(
+            team={
+                "groups": {
+                    "first": {
+                        "size": 1,
+                        "agent": seconds(1, probability=1.0, detection=0.0, max_attempts=99),
+                    },
+                    "second": {"size": 1, "agent": seconds(10)},
+                },
+                "verifier": seconds(1),
+            },
+            coordination={
+                "protocol": REDUNDANT,
+                "timing": "asynchronous",
+                "review": {"by": "verifiers", "work": 0},
+            },
+            workload__tasks=1,
+            limits={"deadline_s": 1000},
+        )
+    )
+    assert metrics.outcome == "completed"
+    assert metrics.tasks_correct == 1
+    assert metrics.makespan_s <= 12  # ten seconds of work, and a review or two
+    assert metrics.rejections >= 4
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("p", "copies"), [(0.3, 2), (0.6, 2), (0.3, 4)])
+def test_the_time_until_the_first_good_copy_is_that_of_a_thinned_process(
+    p: float, copies: int
+) -> None:
+    # Each copy is tried again at once: attempts end at rate k mu, and 1 - p of them are good.
+    found = runs(
+        3000,
+        team={
+            "size": copies,
+            "agent": agent(latency=exponential(10.0), errors={"probability": p, "detection": 1.0}),
+        },
+        coordination={
+            "protocol": {"kind": "redundancy", "copies": copies},
+            "timing": "asynchronous",
+        },
+        workload__tasks=1,
+    )
+    assert abs(z_score((m.makespan_s for m in found), 10 / (copies * (1 - p)))) < 4
