@@ -14,7 +14,7 @@ import pytest
 from analysis.trace_metrics import NOT_TRACED, metrics_from_trace
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
-from simulator.model.trace import Trace
+from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "llm-teams"
@@ -60,6 +60,7 @@ def run_as_traced(scenario: Scenario, not_told: Collection[str] = ()) -> Metrics
     traced = Simulation(scenario).run(0, trace)
     plain = Simulation(scenario).run(0)
     assert plain == traced  # a seed reproduces, and tracing changes nothing, to the last bit
+    check_course(trace)
     told = metrics_from_trace(
         trace.table().to_pandas(), plain.agents, plain.tasks, scenario.team.worker_count
     )
@@ -71,6 +72,22 @@ def run_as_traced(scenario: Scenario, not_told: Collection[str] = ()) -> Metrics
             expected = pytest.approx(expected, rel=1e-9, abs=1e-7)
         assert found == expected, field.name
     return plain
+
+
+def check_course(trace: Trace) -> None:
+    """Time never runs back, and every call that begins ends once, after it began."""
+    times = [row.time_s for row in trace.rows]
+    assert times == sorted(times)
+    begun: dict[int | None, float] = {}
+    for row in trace.rows:
+        if row.event is Event.CALL_START:
+            assert row.call not in begun
+            begun[row.call] = row.time_s
+        elif row.event is Event.CALL_END:
+            seconds = row.time_s - begun.pop(row.call)
+            assert row.duration_s is not None
+            assert -1e-9 <= row.duration_s <= seconds + 1e-6
+    assert not begun
 
 
 def agent(**fields: Any) -> dict[str, Any]:
