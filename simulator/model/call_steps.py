@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 from simulator.model.agent import SERVING, WAITING, WASTING, AgentState
-from simulator.model.requests import CallLostError
+from simulator.model.requests import CallLostError, share_done
 from simulator.model.trace import Event, Row
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class CallSteps:
             self._book_wait(agent)
         self.enter(agent, WAITING)
         if agent.served_s > 0.0:
-            agent.paid_share = min(1.0, agent.served_s / agent.duration_s)
+            agent.paid_share = share_done(agent.served_s, agent.duration_s)
         self._team.workspace.abandoned(agent)
         if self._failures is not None:
             agent.lost_to = why

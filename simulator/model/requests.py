@@ -517,8 +517,7 @@ class Requests:
         team, metrics = self._team, self._team.metrics
         self._count(why)
         paid = why not in _UNPAID
-        share = min(1.0, elapsed_s / seconds) if seconds > 0.0 else 1.0
-        output = int(agent.output * share) * paid
+        output = int(agent.output * share_done(elapsed_s, seconds)) * paid
         uncached, cached = agent.uncached * paid, agent.cached * paid
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached
@@ -592,6 +591,15 @@ class _Flight:
             self.second = _NEVER
             stopped += 1
         return stopped
+
+
+def share_done(elapsed_s: float, whole_s: float) -> float:
+    """Return which share of a request is done after `elapsed_s`, 0 to 1.
+
+    All of it where rounding alone is missing: times are differences of two clock times, and a
+    reply that came whole is paid whole.
+    """
+    return elapsed_s / whole_s if elapsed_s < whole_s * (1.0 - 1e-9) else 1.0
 
 
 def _as_it_was(request: tuple[float, str], elapsed_s: float) -> str:

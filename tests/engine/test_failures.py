@@ -570,3 +570,20 @@ def test_a_breaker_sends_no_more_than_its_threshold_and_a_probe_a_period() -> No
         resilience={"retry": {"max_retries": 1000, "backoff": NO_WAIT}},
     )
     assert without.provider_errors == 4 * down_s / 0.5
+
+
+def test_a_reply_that_came_whole_is_paid_whole() -> None:
+    trace = Trace()
+    latency = {"kind": "seconds", "base": {"kind": "lognormal", "median": 5, "sigma": 0.5}}
+    agents = agent(latency=latency, tokens={"output": 450}, faults={"malformed": 0.5})
+    timing = {"protocol": "self_claim", "timing": "asynchronous"}
+    team = scenario(
+        team={"size": 4, "agent": agents},
+        coordination=timing,
+        workload__tasks=100,
+        resilience={"retry": {"max_retries": 50}},
+    )
+    Simulation(team).run(0, trace)
+    malformed = [row.output_tokens for row in trace.rows if row.outcome == "malformed"]
+    assert len(malformed) > 50
+    assert set(malformed) == {450}
