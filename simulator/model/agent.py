@@ -120,6 +120,7 @@ class AgentState:
         "is_cut",
         "is_down",
         "is_particular",
+        "is_read",
         "last_admitted",
         "last_batch",
         "latency",
@@ -140,6 +141,8 @@ class AgentState:
         "paid_share",
         "phase",
         "picks",
+        "prefix_elsewhere",
+        "prefix_tokens",
         "read_s",
         "reads_more",
         "redo_work",
@@ -161,6 +164,7 @@ class AgentState:
         "rolls_talk",
         "rolls_truncation",
         "rolls_wrong",
+        "sent_context",
         "served_s",
         "server",
         "shifts",
@@ -304,13 +308,7 @@ class AgentState:
         self.reviews: list[Submission] = []
         self.leads = NOT_LEADING
         self.side = 0
-        self.system_tokens = int(self.spec.context.system_tokens)
-        self.window_tokens = self.spec.context.window_tokens
-        self.retention = self.spec.context.retention
-        self.caches = self.spec.context.cache
-        self.context_tokens = 0
-        self.compactions = 0
-        self.summary_tokens = 0
+        self._begin_context()
         self.in_call = False
         self._begin_well()
         self.call = 0
@@ -340,6 +338,21 @@ class AgentState:
         self.free_since = 0.0
         self.busy_s = 0.0
         self.waited_s = 0.0
+
+    def _begin_context(self) -> None:
+        """Set what an agent remembers that has read nothing yet."""
+        context = self.spec.context
+        self.system_tokens = int(context.system_tokens)
+        self.window_tokens = context.window_tokens
+        self.retention = context.retention
+        self.caches = context.cache
+        self.context_tokens = 0
+        self.sent_context = 0  # with the call that it is in
+        self.prefix_tokens = 0  # of its prompt, from the beginning on, in its model's cache
+        self.prefix_elsewhere = 0  # the same at the model that stands in for its own
+        self.is_read = False  # whether a model has read the prompt of the call
+        self.compactions = 0
+        self.summary_tokens = 0
 
     def _begin_well(self) -> None:
         """Set the state of an agent with which nothing has gone wrong."""
@@ -400,8 +413,9 @@ class AgentState:
         if kept + fresh > self.window_tokens:
             self._make_room(fresh)
             kept = self.context_tokens + self.system_tokens
-        else:
-            self.cached = kept if self.caches and self.call else 0
+        self.is_read = False
+        self.sent_context = self.context_tokens
+        self.cached = self.prefix_tokens
         self.uncached = fresh + kept - self.cached
         if self.context_error is not None:
             self._set_error()
@@ -423,20 +437,48 @@ class AgentState:
         if context.overflow == "truncate":
             room = int(context.window_tokens) - self.system_tokens - fresh
             self.context_tokens = max(0, room)
-            # The system prompt is still the beginning of what is sent; the rest has moved.
-            self.cached = self.system_tokens if self.caches and self.call else 0
+            self.keep_prefix(0)
             return
         self.context_tokens = context.compacted_tokens
         self.summary_tokens = context.summary_tokens
-        self.cached = 0
+        self.keep_prefix(0)
         if self.drifts:
             self.drift *= 1.0 - self.spec.drift.sync  # a fresh start
 
     def remember(self) -> None:
-        """Keep in the context what the call that ends has read and written."""
-        total = self.context_tokens + self.unread_tokens + self.output + self.turn_tokens
-        retention = self.retention
-        self.context_tokens = total if retention == 1.0 else int(retention * total)
+        """Keep in the context what the call that ends has read and written.
+
+        What it has read there is the beginning of the next prompt, and in the model's cache;
+        what it has written, and what its tools say, is read for the first time then. Of a
+        context of which a share is dropped, the rest has moved.
+        """
+        read = self.context_tokens + self.unread_tokens
+        total = read + self.output + self.turn_tokens
+        if self.retention == 1.0:
+            self.context_tokens = total
+        else:
+            self.context_tokens, read = int(self.retention * total), 0
+            self.keep_prefix(0)
+        if self.caches:
+            self.prefix_tokens = self.system_tokens + read
+
+    def keep_prefix(self, context_tokens: int) -> None:
+        """Let no more than the system prompt and so much of the context begin as it did."""
+        most = self.system_tokens + context_tokens
+        self.prefix_tokens = min(self.prefix_tokens, most)
+        self.prefix_elsewhere = min(self.prefix_elsewhere, most)
+
+    def read_in_vain(self) -> None:
+        """Note that a request was read that came to nothing: another finds its prompt cached."""
+        self.is_read = True
+        if self.caches:
+            self.uncached, self.cached = 0, self.uncached + self.cached
+
+    def come_to_nothing(self) -> None:
+        """Note that the call has failed; what the model has read of it is in its cache."""
+        # After a crash, another context follows the system prompt.
+        if self.is_read and self.caches and self.context_tokens == self.sent_context:
+            self.prefix_tokens = self.system_tokens + self.context_tokens + self.unread_tokens
 
     def wander(self) -> None:
         """Move the drift state by one call, and the probabilities that depend on it."""
@@ -456,8 +498,14 @@ class AgentState:
         self.err_p = _expit(self.err_now)
 
     def answer_with(self, model: Agent | None) -> None:
-        """Let another model answer, with its errors and prices; None goes back to the agent's."""
+        """Let another model answer, with its errors, prices and cache; None: the agent's own."""
         self.server = model or self.spec
+        self.caches = self.server.context.cache
+        self.prefix_tokens, self.prefix_elsewhere = self.prefix_elsewhere, self.prefix_tokens
+        if model is not None:
+            tokens = self.uncached + self.cached
+            self.cached = self.prefix_tokens
+            self.uncached = tokens - self.cached
         self.err_logit = self.own_logit
         if model is not None:
             own = self.spec.errors.probability.probability
@@ -468,13 +516,22 @@ class AgentState:
         self.errs = self.err_p > 0.0
 
     def forget(self) -> None:
-        """Lose what a crash destroys: the context, the drift, the drafts."""
+        """Lose what a crash destroys: the context, the drift, the drafts.
+
+        The provider has not crashed: the system prompt is still in its cache.
+        """
         self.context_tokens = 0
+        self.keep_prefix(0)
         self.summary_tokens = 0
         self.drift = 0.0
         self.tried.clear()
         self._set_error()
         self.idle_p = _expit(self.idle_logit)
+
+    def go_on_as(self, other: AgentState) -> None:
+        """Take over another agent's context, behind one's own system prompt."""
+        self.context_tokens = other.context_tokens
+        self.keep_prefix(0)
 
     def pace(self) -> float:
         """Return what multiplies the duration of the call that begins."""

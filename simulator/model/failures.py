@@ -111,6 +111,7 @@ class Failures:
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a call is over, its effects applied."""
+        self.requests.over(agent)
         if self._copies is not None and agent.role == WORKER:
             self._copies.over(agent)
         why, agent.lost_to = agent.lost_to, ""

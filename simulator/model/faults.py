@@ -160,7 +160,7 @@ class Faults:
         self._stood_in[seat.index, self.lives[seat.index]] = worker
         self.go_down(worker, "promoted", keeps_context=True)
         team.give_away(worker)
-        seat.context_tokens = worker.context_tokens
+        seat.go_on_as(worker)
         worker.forget()
         team.metrics.failovers += 1
         if team.trace is not None:

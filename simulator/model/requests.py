@@ -157,8 +157,6 @@ class Requests:
         caller.tries = caller.sdk_tries = 0
         caller.queued_s = 0.0
         caller.lasts_s = None
-        if caller.uses_other:
-            self._use_other(agent, caller, False)
         retry = self._patterns.retry
         if retry is not None:
             caller.pauses = waits(retry.backoff, caller.jitter)
@@ -183,6 +181,8 @@ class Requests:
             why = yield from self._request(agent, caller, seconds)
             if not why:
                 return
+            if why not in _UNPAID:
+                agent.read_in_vain()
             yield from self._try_again(agent, caller, why)
             yield from self._get_in(agent, caller, False)
             if caller.uses_other:
@@ -203,6 +203,12 @@ class Requests:
         for waiting in self._at_breaker.values():
             if agent in waiting:
                 waiting.remove(agent)
+
+    def over(self, agent: AgentState) -> None:
+        """Let the agent's own model answer its next call."""
+        caller = self.callers[agent.index]
+        if caller.uses_other:
+            self._use_other(agent, caller, False)
 
     def _withdraw(self, agent: AgentState, caller: Caller) -> None:
         """Take back from the breaker a request of which it will hear no more."""
@@ -457,6 +463,7 @@ class Requests:
     ) -> None:
         """Settle a request, or a pair of them, whose call is lost."""
         self._free(agent, caller, flight, elapsed_s)
+        agent.is_read = True
         if self.checkpoints is not None and why == "crash":
             self.checkpoints.save(agent, elapsed_s)
         self._throw_away(agent, elapsed_s, flight.first[0], why)

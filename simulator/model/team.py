@@ -339,7 +339,9 @@ class TeamState:
         if speaks and self.failures is not None:
             speaks = not self.failures.skips("messages")
         if self.dispatcher.sets_context and agent.role == WORKER:
-            agent.context_tokens = agent.dispatcher.context_of(agent.index, agent.context_tokens)
+            kept, added = agent.dispatcher.context_of(agent.index, agent.context_tokens)
+            agent.keep_prefix(kept)
+            agent.context_tokens = kept + added
         agent.read(now)
         output = int(agent.output_draw() + agent.output_per_work_unit * work)
         if agent.summary_tokens:
@@ -470,7 +472,9 @@ class TeamState:
         self.metrics.failed_calls += 1
         self.metrics.wasted_s += agent.duration_s
         if agent.paid_share:
+            agent.is_read = True
             self._pay_in_vain(agent)
+        agent.come_to_nothing()
         hopeless = [] if self.failures is None else self.failures.hopeless(agent)
         if hopeless:
             freed += self.commits.leave_as_it_is(agent, hopeless, now)

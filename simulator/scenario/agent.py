@@ -94,7 +94,14 @@ class ContextEffect(Spec):
 
 
 class Context(Spec):
-    """What an agent reads before each call, in tokens."""
+    """What an agent reads before each call, in tokens.
+
+    A prompt is the system prompt, the retained context, the messages not read yet and, read anew
+    at every call, the artifacts, the board and the notes of others. The provider caches what a
+    model has read: of the next prompt, the part from the beginning on that is as it was costs
+    and counts as cached input. What a call has written and what its tools have said is read
+    for the first time by the next one. Agents share no cache, nor do models.
+    """
 
     system_tokens: NonNegative = 1500.0
     """System prompt and tools."""
@@ -105,7 +112,8 @@ class Context(Spec):
     turn_tokens: NonNegative = 0.0
     """What a call adds to the context besides its output: tool results, the harness's words."""
     retention: Fraction = 1.0
-    """Share of what was read and written that stays in the context for the next call."""
+    """Share of what was read and written that stays in the context for the next call. Below 1
+    the same share of everything is dropped, so that only the system prompt is as it was."""
     window_tokens: Positive = 200_000.0
     """Context limit; beyond it the retained context is compacted or truncated."""
     overflow: Literal["compact", "truncate"] = "compact"
@@ -117,7 +125,9 @@ class Context(Spec):
     loss: NonNegative = 0.0
     """Drift that a compaction or truncation adds: something that mattered is gone."""
     cache: bool = True
-    """Whether the system prompt and the retained context are read from the prompt cache."""
+    """Whether the provider caches prompts. What was read by a request that was billed is found
+    in the cache when it is sent again, in the same call or the next; a hedge is sent too early
+    for that. After a crash the system prompt is still there."""
     error: ContextEffect | None = None
     """What the context adds to the logit of the error probability."""
     slowdown: ContextEffect | None = None

@@ -253,9 +253,9 @@ class Dispatcher(ABC):
         """Return whether nothing is left to do once all tasks are done."""
         return True
 
-    def context_of(self, agent: int, tokens: int) -> int:
-        """Return the retained context with which `agent`, who has `tokens` of it, calls."""
-        return tokens
+    def context_of(self, agent: int, tokens: int) -> tuple[int, int]:
+        """Return how much `agent`, who has `tokens` of context, keeps of it, and what is added."""
+        return tokens, 0
 
     def lead_wanted(self, manager: int) -> bool:
         """Return whether a coordinator has something to hand out and somebody to take it."""

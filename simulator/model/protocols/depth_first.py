@@ -151,17 +151,17 @@ class _Stack(Dispatcher):
         """Return whether the last merge is made."""
         return not self._frames
 
-    def context_of(self, agent: int, tokens: int) -> int:
-        """Return the briefing for a sub-agent's first call; reports add to a parent's context."""
+    def context_of(self, agent: int, tokens: int) -> tuple[int, int]:
+        """Give a sub-agent a briefing in place of its context; reports add to a parent's."""
         if not self._frames or self._agent(self._frames[-1]) != agent:
-            return tokens
+            return tokens, 0
         frame = self._frames[-1]
+        added = int(frame.reports * self._protocol.report_tokens)
         if not frame.called and frame.depth:
-            tokens = int(self._protocol.briefing_tokens)
+            tokens, added = 0, added + int(self._protocol.briefing_tokens)
         frame.called = True
-        tokens += int(frame.reports * self._protocol.report_tokens)
         frame.reports = 0
-        return tokens
+        return tokens, added
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: nobody else is at work."""
