@@ -20,7 +20,7 @@ import pandas as pd
 
 from analysis.curves import SIZE, name_value
 from simulator.engine import Simulation
-from simulator.model.trace import IN_VAIN, Event, Row, Trace, sends_back
+from simulator.model.trace import FAILED, IN_VAIN, Event, Row, Trace, sends_back
 from simulator.scenario import Point, Scenario
 from simulator.scenario.sweep import label
 
@@ -137,7 +137,7 @@ def _cause_of(row: Row, again: set[int]) -> str:
         by_outcome = {
             "coordination": "coordination",
             "review": "coordination",
-            "failed": "failures",
+            **dict.fromkeys(FAILED, "failures"),
             "cut_off": "imbalance",
         }
         cause = by_outcome.get(str(row.outcome), "")

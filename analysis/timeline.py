@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from simulator.model.agent import COORDINATOR, VERIFIER, WORKER
-from simulator.model.trace import IN_VAIN, Event, Row, sends_back
+from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
 from simulator.scenario import Scenario
 
 KINDS = (
@@ -132,13 +132,11 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
 
 
 def _kind(outcome: str, attempts: Sequence[Row], is_rework: bool) -> str:
+    if outcome in FAILED:
+        return "failed"
     if outcome != "work":
-        return {
-            "idle": "idle",
-            "coordination": "coordination",
-            "review": "review",
-            "failed": "failed",
-        }.get(outcome, "in vain")
+        kinds = ("idle", "coordination", "review")
+        return outcome if outcome in kinds else "in vain"
     if all(row.outcome in IN_VAIN for row in attempts):
         return "in vain"
     return "rework" if is_rework else "work"
@@ -280,7 +278,7 @@ def otlp_trace(
                 "teamsim.outcome": str(row.outcome),
             },
         )
-        if row.outcome in ("failed", "cut_off"):
+        if row.outcome in FAILED | {"cut_off"}:
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
             span.status.message = str(row.outcome)
     return data

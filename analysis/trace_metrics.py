@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from simulator.model.metrics import Metrics
-from simulator.model.trace import IN_VAIN
+from simulator.model.trace import FAILED, IN_VAIN, PROMPT_TOO_LONG
 
 NOT_TRACED = (
     "cost_usd",
@@ -97,7 +97,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     makespan = float(end["duration_s"])
     overhead = float((of("overhead")["duration_s"] * of("overhead")["peer"]).sum())
     requests, down = of("request"), float(of("down")["duration_s"].sum())
-    given_up = ended[ended["outcome"] == "failed"]
+    given_up = ended[ended["outcome"].isin(FAILED)]
     in_vain_tokens = pd.concat([requests, given_up])[["input_tokens", "output_tokens"]]
     paid = pd.concat([requests, ended])
     committed = float(of("commit")["duration_s"].sum())
@@ -143,6 +143,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         lost_updates=len(lost),
         failed_tests=int((attempts["outcome"].isin(["failed_test", "given_up"])).sum()),
         failed_calls=len(given_up),
+        too_long_prompts=int(count.get(PROMPT_TOO_LONG, 0)),
         fault_events=len(of("fault")),
         crashes=len(of("fault", outcome="crash")),
         malformed=int((requests["outcome"] == "malformed").sum()),

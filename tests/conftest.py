@@ -23,7 +23,11 @@ DEFAULTS: dict[str, Any] = {
     "name": "test",
     "team": {
         "size": 1,
-        "agent": {"latency": {"kind": "seconds", "base": 1}, "behaviour": {"talk": 0}},
+        "agent": {
+            "latency": {"kind": "seconds", "base": 1},
+            "behaviour": {"talk": 0},
+            "context": {"board_tokens_per_task": 0},  # any board fits the window
+        },
     },
     "topology": {"kind": "independent", "aggregate": False},
     "coordination": {"protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"}},
@@ -91,11 +95,15 @@ def check_course(trace: Trace) -> None:
 
 
 def agent(**fields: Any) -> dict[str, Any]:
-    """Return an agent whose calls take 1 s, say nothing and are not tested, with other fields."""
+    """Return an agent whose calls take 1 s, say nothing and are not tested, with other fields.
+
+    It reads no board, so that a board of any size fits its window.
+    """
     return {
         "latency": {"kind": "seconds", "base": 1},
         "behaviour": {"talk": 0},
         "errors": {"detection": 0},
+        "context": {"board_tokens_per_task": 0},
         **fields,
     }
 

@@ -121,6 +121,7 @@ class AgentState:
         "is_down",
         "is_particular",
         "is_read",
+        "is_shut_out",
         "last_admitted",
         "last_batch",
         "latency",
@@ -137,6 +138,7 @@ class AgentState:
         "output",
         "output_draw",
         "output_per_work_unit",
+        "overflows",
         "own_logit",
         "paid_share",
         "phase",
@@ -351,8 +353,10 @@ class AgentState:
         self.prefix_tokens = 0  # of its prompt, from the beginning on, in its model's cache
         self.prefix_elsewhere = 0  # the same at the model that stands in for its own
         self.is_read = False  # whether a model has read the prompt of the call
+        self.overflows = False  # the prompt of the call, with all that is retained
+        self.is_shut_out = False  # as its prompt is too long, until something may shorten it
         self.compactions = 0
-        self.summary_tokens = 0
+        self.summary_tokens = 0  # of the call's output, what stands for the retained context
 
     def _begin_well(self) -> None:
         """Set the state of an agent with which nothing has gone wrong."""
@@ -409,14 +413,13 @@ class AgentState:
         fresh = unread + noted + self.board_tokens
         if self.artifact_tokens:
             fresh += int(self.artifact_tokens * self.board.written)
-        kept = self.context_tokens + self.system_tokens
-        if kept + fresh > self.window_tokens:
-            self._make_room(fresh)
-            kept = self.context_tokens + self.system_tokens
         self.is_read = False
-        self.sent_context = self.context_tokens
         self.cached = self.prefix_tokens
-        self.uncached = fresh + kept - self.cached
+        context = self.context_tokens
+        if self.system_tokens + context + fresh > self.window_tokens:
+            context = self._make_room(fresh)
+        self.sent_context = context
+        self.uncached = self.system_tokens + context + fresh - self.cached
         if self.context_error is not None:
             self._set_error()
 
@@ -430,20 +433,34 @@ class AgentState:
             news += noted > 0
         return news, tokens, noted
 
-    def _make_room(self, fresh: int) -> None:
-        context = self.spec.context
-        self.compactions += 1
-        self.drift += context.loss
-        if context.overflow == "truncate":
-            room = int(context.window_tokens) - self.system_tokens - fresh
-            self.context_tokens = max(0, room)
-            self.keep_prefix(0)
-            return
-        self.context_tokens = context.compacted_tokens
-        self.summary_tokens = context.summary_tokens
-        self.keep_prefix(0)
-        if self.drifts:
-            self.drift *= 1.0 - self.spec.drift.sync  # a fresh start
+    def _make_room(self, fresh: int) -> int:
+        """Return the context to send in place of one that does not fit; it stays if all is well."""
+        spec = self.spec.context
+        self.overflows = True
+        if spec.overflow == "truncate":
+            context = max(0, int(spec.window_tokens) - self.system_tokens - fresh)
+        else:
+            context = min(spec.compacted_tokens, self.context_tokens)
+            if context < self.context_tokens:
+                self.summary_tokens = int(spec.compaction_output * context)
+        if context < self.context_tokens:
+            self.cached = min(self.cached, self.system_tokens)
+        return context
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Input of the call that it is in."""
+        return self.uncached + self.cached
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the prompt of the call does not fit its own model's window."""
+        return self.overflows and self.prompt_tokens > self.window_tokens
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether the call is sent less context than there was."""
+        return self.overflows and self.sent_context < self.context_tokens
 
     def remember(self) -> None:
         """Keep in the context what the call that ends has read and written.
@@ -452,8 +469,14 @@ class AgentState:
         what it has written, and what its tools say, is read for the first time then. Of a
         context of which a share is dropped, the rest has moved.
         """
-        read = self.context_tokens + self.unread_tokens
+        read = self.sent_context + self.unread_tokens
         total = read + self.output + self.turn_tokens
+        if self.overflows:
+            total -= self.summary_tokens  # it is what was sent as the context
+            if self.makes_room:
+                self.compactions += 1
+                self.keep_prefix(0)
+            self._leave_overflow()
         if self.retention == 1.0:
             self.context_tokens = total
         else:
@@ -461,6 +484,10 @@ class AgentState:
             self.keep_prefix(0)
         if self.caches:
             self.prefix_tokens = self.system_tokens + read
+
+    def _leave_overflow(self) -> None:
+        self.overflows = False
+        self.summary_tokens = 0
 
     def keep_prefix(self, context_tokens: int) -> None:
         """Let no more than the system prompt and so much of the context begin as it did."""
@@ -476,7 +503,8 @@ class AgentState:
 
     def come_to_nothing(self) -> None:
         """Note that the call has failed; what the model has read of it is in its cache."""
-        # After a crash, another context follows the system prompt.
+        self._leave_overflow()
+        # After a compaction that came to nothing, or a crash, another context comes next.
         if self.is_read and self.caches and self.context_tokens == self.sent_context:
             self.prefix_tokens = self.system_tokens + self.context_tokens + self.unread_tokens
 
@@ -484,11 +512,20 @@ class AgentState:
         """Move the drift state by one call, and the probabilities that depend on it."""
         spec = self.spec.drift
         drift = self.drift * (1.0 - spec.sync) if self.unread_messages else self.drift
+        if self.makes_room:
+            drift = self._start_afresh(drift)
         tokens = self.uncached + self.cached + self.output
         drift = max(0.0, drift + self.drift_step() + spec.per_1k_tokens * tokens / 1000.0)
         self.drift = drift
         self._set_error()
         self.idle_p = _expit(self.idle_logit + spec.idle_logit * drift)
+
+    def _start_afresh(self, drift: float) -> float:
+        """Return the drift after a compaction or truncation: what is lost comes last."""
+        context = self.spec.context
+        if context.overflow == "compact":
+            drift *= 1.0 - self.spec.drift.sync
+        return drift + context.loss
 
     def _set_error(self) -> None:
         self.err_now = self.err_logit + self.spec.drift.error_logit * self.drift
@@ -522,7 +559,7 @@ class AgentState:
         """
         self.context_tokens = 0
         self.keep_prefix(0)
-        self.summary_tokens = 0
+        self.is_shut_out = False
         self.drift = 0.0
         self.tried.clear()
         self._set_error()
@@ -531,6 +568,7 @@ class AgentState:
     def go_on_as(self, other: AgentState) -> None:
         """Take over another agent's context, behind one's own system prompt."""
         self.context_tokens = other.context_tokens
+        self.is_shut_out = False
         self.keep_prefix(0)
 
     def pace(self) -> float:

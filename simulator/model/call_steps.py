@@ -42,6 +42,13 @@ class CallSteps:
         agent.is_astray = False
         agent.paid_share = 0.0
         agent.served_s = 0.0
+        if not agent.failed:  # else it is refused before it is sent
+            yield from self._send(agent)
+        self.enter(agent, WAITING)
+        agent.duration_s = agent.served_s
+
+    def _send(self, agent: AgentState) -> Iterator[Step]:
+        """Do the call, or lose it."""
         try:
             if self._failures is not None:
                 self._failures.requests.begin(agent)
@@ -49,8 +56,6 @@ class CallSteps:
             yield from self._hand_in(agent)
         except CallLostError as lost:
             self._lose(agent, lost.why)
-        self.enter(agent, WAITING)
-        agent.duration_s = agent.served_s
 
     def _lose(self, agent: AgentState, why: str) -> None:
         """End a call that has come to nothing."""

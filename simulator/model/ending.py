@@ -19,9 +19,19 @@ def why_stuck(team: TeamState) -> str:
     graph = team.board.graph
     left = [graph.names[t] for t in range(len(graph)) if not team.board.done[t]]
     shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-    waits = [*team.workspace.waits(), *team.dispatcher.waits()]
+    waits = [*team.workspace.waits(), *team.dispatcher.waits(), *_too_long(team)]
     said = f"; {'; '.join(waits[:5])}" if waits else ""
     return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
+
+
+def _too_long(team: TeamState) -> list[str]:
+    """Say whose prompts no longer fit."""
+    return [
+        f"the prompt of agent {agent.index} has {agent.prompt_tokens} tokens, its window "
+        f"{agent.window_tokens:g}"
+        for agent in team.agents
+        if agent.is_shut_out
+    ]
 
 
 def finish(team: TeamState, now: float, outcome: str, reason: str) -> Metrics:

@@ -16,12 +16,15 @@ from simulator.model.resilience.detector import Detector
 from simulator.model.resilience.simpler import Simplification
 from simulator.model.resilience.succession import Succession
 from simulator.model.resilience.supervisor import Supervisor
+from simulator.model.trace import PROMPT_TOO_LONG
 from simulator.scenario import Scenario
 
 if TYPE_CHECKING:
     from simulator.model.team import TeamState
 
-_FAILED_FOR_GOOD = frozenset({"timeout", "error", "outage", "malformed", "refused", "breaker"})
+_FAILED_FOR_GOOD = frozenset(
+    {"timeout", "error", "outage", "malformed", "refused", "breaker", PROMPT_TOO_LONG}
+)
 """Why a call is lost after which its tasks may be left as they are."""
 
 

@@ -108,6 +108,8 @@ class Metrics:
     """Calls that the provider refused."""
     failed_calls: int = 0
     """Calls that came to nothing: given up after the last retry, lost in a crash, cancelled."""
+    too_long_prompts: int = 0
+    """Of these, calls whose prompt was larger than the window."""
     requests: int = 0
     """Requests that the provider took in, where they can fail (hedges and retries included)."""
     fault_events: int = 0

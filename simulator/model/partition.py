@@ -84,6 +84,7 @@ def split(team: TeamState, partition: Partition) -> None:
             agent.board, agent.dispatcher = side.board, side.dispatcher
             agent.awaits_answer = False
             team.woken.append(agent.index)
+    team.let_in(cut_off)
     if team.trace is not None:
         team.trace.add(Row(team.now, Event.PARTITION, peer=len(cut_off), outcome="begins"))
 
@@ -112,6 +113,7 @@ def heal(team: TeamState) -> None:
         if agent.manager is not None and team.reviews.awaited(agent):
             agent.manager.reports.append(agent)
             team.woken.append(agent.manager.index)
+    team.let_in(cut_off)
     concerned = cut_off + team.verifiers
     team.woken += [EVERYONE, *(agent.index for agent in concerned)]
 

@@ -161,6 +161,8 @@ class Requests:
         if retry is not None:
             caller.pauses = waits(retry.backoff, caller.jitter)
         self._budget.first_request()
+        if agent.is_too_long:
+            self._use_other(agent, caller, True)
 
     def take_as_long(self, agent: AgentState, other: AgentState) -> None:
         """Let the agent's next request take as long as the one that `other` waits for."""
@@ -247,10 +249,15 @@ class Requests:
             if wait_s > 0.0:
                 yield from self._team.wait(agent, "retry", wait_s)
             return
-        if caller.other is not None and not caller.uses_other:
+        if self.other_can_read(agent) and not caller.uses_other:
             self._use_other(agent, caller, True)
             return
         raise CallLostError(why)
+
+    def other_can_read(self, agent: AgentState) -> bool:
+        """Return whether there is another model, with a window for the call's prompt."""
+        other = self.callers[agent.index].other
+        return other is not None and agent.prompt_tokens <= other.context.window_tokens
 
     def _use_other(self, agent: AgentState, caller: Caller, does: bool) -> None:
         caller.uses_other = does
@@ -299,7 +306,7 @@ class Requests:
             caller.term = breaker.admit(team.now)
             if caller.term is not None:
                 return
-            if caller.other is not None:
+            if self.other_can_read(agent):
                 self._use_other(agent, caller, True)
                 return
             if agent.picks and self._patterns.fallback and self._patterns.fallback.partial:

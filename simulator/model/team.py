@@ -8,7 +8,7 @@ everything else happens here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from math import fsum
 
 from simulator.model.agent import (
@@ -34,7 +34,7 @@ from simulator.model.roster import Roster
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.timers import always
-from simulator.model.trace import Event, Row, Trace
+from simulator.model.trace import FAILED, PROMPT_TOO_LONG, Event, Row, Trace
 from simulator.model.workspaces import Workspace
 from simulator.model.workspaces.quorum import Quorum
 from simulator.scenario import Scenario
@@ -211,7 +211,8 @@ class TeamState:
 
     def is_of_use(self, agent: AgentState) -> bool:
         """Return whether the agent, which sleeps, could do a task that there is to do."""
-        return not (agent.role or agent.awaits_answer or agent.side) and (
+        is_held_up = agent.awaits_answer or agent.side or agent.is_shut_out
+        return not (agent.role or is_held_up) and (
             self.failures is None or self.failures.may_begin(agent)
         )
 
@@ -261,7 +262,7 @@ class TeamState:
             Whether a call has begun; its service lasts ``agent.duration_s`` seconds.
         """
         self.now = now
-        if self.failures is not None and not self.failures.may_begin(agent):
+        if agent.is_shut_out or (self.failures is not None and not self.failures.may_begin(agent)):
             return False
         if agent.role != WORKER:
             staff = self.coordination if agent.role == COORDINATOR else self.reviews
@@ -344,9 +345,7 @@ class TeamState:
             agent.context_tokens = kept + added
         agent.read(now)
         output = int(agent.output_draw() + agent.output_per_work_unit * work)
-        if agent.summary_tokens:
-            output += agent.summary_tokens
-            agent.summary_tokens = 0
+        output += agent.summary_tokens
         if speaks:
             tokens = agent.message_tokens = int(
                 agent.message_draw() + agent.relay * agent.unread_tokens
@@ -358,6 +357,8 @@ class TeamState:
         agent.duration_s = agent.latency(work, agent.uncached, agent.cached, output)
         if not agent.steady_pace:
             agent.duration_s *= agent.pace()
+        if agent.overflows and agent.is_too_long:
+            self._ask_for_a_larger_window(agent)
         agent.in_call = True
         agent.started_s = agent.read_s = now
         agent.waited_s += now - agent.free_since
@@ -367,6 +368,11 @@ class TeamState:
             self.trace.add(Row(now, Event.CALL_START, agent.index, self.round, agent.call))
         if self.failures is not None:
             self.failures.call_begins(agent)
+
+    def _ask_for_a_larger_window(self, agent: AgentState) -> None:
+        """Refuse a call whose prompt is too long, unless another model can take it."""
+        if self.failures is None or not self.failures.requests.other_can_read(agent):
+            agent.failed, agent.lost_to, agent.duration_s = True, PROMPT_TOO_LONG, 0.0
 
     def steps(self, agent: AgentState) -> Generator[float | None, None, None]:
         """Yield the seconds until the agent's call goes on, None until it is resumed."""
@@ -440,6 +446,8 @@ class TeamState:
         """Do at the end of a call what only some scenarios ask for."""
         if agent.message_tokens >= 0 and agent.notes is not None:
             agent.notes.write(agent.index, agent.message_tokens)
+            if self.metrics.too_long_prompts:
+                self.let_in(self.agents)
         if agent.manager is not None:
             self.coordination.report(agent)
         if self._priced:
@@ -468,6 +476,9 @@ class TeamState:
 
     def _give_up(self, agent: AgentState, now: float, freed: list[int]) -> str:
         """End a call that came to nothing."""
+        outcome = "failed"
+        if agent.lost_to == PROMPT_TOO_LONG:
+            outcome = PROMPT_TOO_LONG
         agent.failed = False
         self.metrics.failed_calls += 1
         self.metrics.wasted_s += agent.duration_s
@@ -489,7 +500,27 @@ class TeamState:
         agent.reports.extendleft(reversed(agent.answering))
         agent.answering = []
         agent.leads = NOT_LEADING
-        return "failed"
+        if outcome == PROMPT_TOO_LONG:
+            self._shut_out(agent)
+        return outcome
+
+    def _shut_out(self, agent: AgentState) -> None:
+        """Let an agent wait whose prompt is too long, and others do what it had to do."""
+        self.metrics.too_long_prompts += 1
+        agent.is_shut_out = True
+        if agent.role == WORKER:
+            self.give_away(agent)
+        if self.failures is None:
+            agent.lost_to = ""
+
+    def let_in(self, agents: Iterable[AgentState]) -> None:
+        """Let those try again whose prompt was too long and may have become shorter."""
+        for agent in agents:
+            if agent.is_shut_out:
+                agent.is_shut_out = False
+                if agent.role == WORKER:
+                    self.take_back(agent)
+                self.woken.append(agent.index)
 
     def _pay_in_vain(self, agent: AgentState) -> None:
         """Pay for what a call has read and written before it came to nothing."""
@@ -564,7 +595,7 @@ class TeamState:
         """Write that a call has ended, where there is a trace."""
         assert self.trace is not None
         # What requests that failed have read and written is in rows of their own.
-        share = 1.0 if outcome != "failed" else agent.paid_share
+        share = 1.0 if outcome not in FAILED else agent.paid_share
         self.trace.add(
             Row(
                 now,

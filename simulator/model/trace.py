@@ -45,7 +45,7 @@ Events, and what the columns mean for each (columns not named are null):
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
                         cached_tokens; output_tokens (message included); outcome: work, idle,
                         coordination, review, failed (it came to nothing; tokens: of what was
-                        done before) or cut_off.
+                        done before), prompt_too_long (refused) or cut_off.
 ``round_end``           round; duration_s: since its start.
 ``overhead``            round; duration_s: the harness's time after the round; peer: agents that
                         were there for all of it.
@@ -109,6 +109,12 @@ class Row(NamedTuple):
     output_tokens: int | None = None
     outcome: str | None = None
 
+
+PROMPT_TOO_LONG = "prompt_too_long"
+"""Outcome of a call whose prompt no model that it could ask has a window for."""
+
+FAILED = frozenset({"failed", PROMPT_TOO_LONG})
+"""Outcomes of calls that came to nothing."""
 
 IN_VAIN = frozenset({"duplicate", "blocked", "refused", "lost"})
 """Outcomes of attempts that came to nothing."""

@@ -115,15 +115,18 @@ class Context(Spec):
     """Share of what was read and written that stays in the context for the next call. Below 1
     the same share of everything is dropped, so that only the system prompt is as it was."""
     window_tokens: Positive = 200_000.0
-    """Context limit; beyond it the retained context is compacted or truncated."""
+    """Context limit; beyond it the retained context is compacted or truncated. A call whose
+    prompt is too long all the same is refused, at no cost, unless a `fallback` model has a
+    larger window; the agent then waits until something shortens its prompt."""
     overflow: Literal["compact", "truncate"] = "compact"
-    """``compact``: the agent writes a summary of what it keeps. ``truncate``: the oldest goes."""
+    """``compact``: a summary takes the context's place. ``truncate``: the oldest goes."""
     compaction: Fraction = 0.2
-    """Share of the window that is kept when the context is compacted."""
+    """Size of the summary as a share of the window; it is never larger than what it sums up."""
     compaction_output: Fraction = 0.0
-    """Output tokens of a compaction, as a share of what it keeps (1: it is all written anew)."""
+    """Output tokens of a compaction, as a share of the summary (1: it is all written anew)."""
     loss: NonNegative = 0.0
-    """Drift that a compaction or truncation adds: something that mattered is gone."""
+    """Drift that a compaction or truncation adds: something that mattered is gone. It comes with
+    the call that makes room, after what `sync` takes away."""
     cache: bool = True
     """Whether the provider caches prompts. What was read by a request that was billed is found
     in the cache when it is sent again, in the same call or the next; a hedge is sent too early
@@ -135,13 +138,8 @@ class Context(Spec):
 
     @cached_property
     def compacted_tokens(self) -> int:
-        """Tokens that a compaction keeps."""
+        """Tokens that a compaction keeps, at most."""
         return int(self.compaction * self.window_tokens)
-
-    @cached_property
-    def summary_tokens(self) -> int:
-        """Output tokens of a compaction."""
-        return int(self.compaction_output * self.compacted_tokens)
 
 
 class Behaviour(Spec):

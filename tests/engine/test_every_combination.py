@@ -56,6 +56,16 @@ HABITS: list[dict[str, Any]] = [
         },
         "context": {**AGENT["context"], "artifact_tokens": 30, "turn_tokens": 80},
     },
+    {  # a window that is soon too small
+        "context": {
+            "window_tokens": 2600,
+            "artifact_tokens": 40,
+            "turn_tokens": 150,
+            "compaction": 0.2,
+            "compaction_output": 0.5,
+            "loss": 0.1,
+        },
+    },
 ]
 
 PROTOCOLS: dict[str, list[dict[str, Any]]] = {
