@@ -236,8 +236,8 @@ class Price(Spec):
     """Who serves the model, where several do."""
     input_per_mtok: NonNegative = 0.0
     """Uncached input."""
-    cached_input_per_mtok: NonNegative = 0.0
-    """Input read from the prompt cache."""
+    cached_input_per_mtok: NonNegative | None = None
+    """Input read from the prompt cache; the price of uncached input when absent."""
     output_per_mtok: NonNegative = 0.0
     """Output."""
 
@@ -252,10 +252,11 @@ class Price(Spec):
 
     def usd(self, uncached: int, cached: int, output: int) -> float:
         """Return what so many tokens cost."""
+        per_cached = self.cached_input_per_mtok
+        if per_cached is None:
+            per_cached = self.input_per_mtok
         return (
-            uncached * self.input_per_mtok
-            + cached * self.cached_input_per_mtok
-            + output * self.output_per_mtok
+            uncached * self.input_per_mtok + cached * per_cached + output * self.output_per_mtok
         ) / 1e6
 
     @property

@@ -21,7 +21,7 @@ def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
     dict
         ``input_per_mtok``, ``cached_input_per_mtok``, ``output_per_mtok``. Where prices depend on
         the length of the request, those of short requests; where they have changed, today's.
-        Without a price for cached input, that of input.
+        There is no ``cached_input_per_mtok`` where the table has none.
 
     Raises
     ------
@@ -44,12 +44,12 @@ def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
     prices = found.get_prices(datetime.now(UTC))
     if prices.input_mtok is None or prices.output_mtok is None:
         raise ValueError(f"genai-prices {version} has no token prices for {model!r}")
-    cached = prices.input_mtok if prices.cache_read_mtok is None else prices.cache_read_mtok
-    return {
-        "input_per_mtok": _base(prices.input_mtok),
-        "cached_input_per_mtok": _base(cached),
-        "output_per_mtok": _base(prices.output_mtok),
+    named = {
+        "input_per_mtok": prices.input_mtok,
+        "cached_input_per_mtok": prices.cache_read_mtok,
+        "output_per_mtok": prices.output_mtok,
     }
+    return {name: _base(price) for name, price in named.items() if price is not None}
 
 
 def _base(price: object) -> float:

@@ -130,6 +130,32 @@ def test_prices_come_by_name_and_are_the_lists() -> None:
 
 
 @pytest.mark.parametrize(
+    ("price", "cached"),
+    [
+        ({"input_per_mtok": 3}, 3.0),
+        ({"input_per_mtok": 3, "cached_input_per_mtok": 0}, 0.0),
+        ({"model": "gpt-4"}, 30.0),  # of before caches: no price for what they hold
+        ({"model": "gpt-4", "input_per_mtok": 7}, 7.0),
+        ({"model": "gpt-4", "cached_input_per_mtok": 1}, 1.0),
+    ],
+)
+def test_without_a_price_of_its_own_cached_input_costs_what_input_does(
+    price: dict[str, Any], cached: float
+) -> None:
+    assert "cached_input_per_mtok" not in list_prices("gpt-4")
+    m = run(
+        team__agent=agent(
+            price={"output_per_mtok": 0, **price},
+            context={"system_tokens": 1000, "board_tokens_per_task": 0, "retention": 0},
+        ),
+        workload__tasks=3,
+    )
+    uncached = price.get("input_per_mtok", 30.0)
+    assert m.cached_tokens == 2000
+    assert m.cost_usd == pytest.approx((1000 * uncached + 2000 * cached) / 1e6)
+
+
+@pytest.mark.parametrize(
     ("limits", "outcome", "reason"),
     [
         ({"deadline_s": 5.5}, "deadline", "the deadline of 5.5 s has passed: 5 of 20 tasks"),
