@@ -98,8 +98,9 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     overhead = float((of("overhead")["duration_s"] * of("overhead")["peer"]).sum())
     requests, down = of("request"), float(of("down")["duration_s"].sum())
     given_up = ended[ended["outcome"].isin(FAILED)]
-    in_vain_tokens = pd.concat([requests, given_up])[["input_tokens", "output_tokens"]]
-    paid = pd.concat([requests, ended])
+    cut_off = calls[calls["outcome"] == "cut_off"]
+    in_vain_tokens = pd.concat([requests, given_up, cut_off])[["input_tokens", "output_tokens"]]
+    paid = pd.concat([requests, calls])
     committed = float(of("commit")["duration_s"].sum())
     messages, busy = of("message"), float(calls["duration_s"].sum())
     seconds = calls.groupby("outcome")["duration_s"].sum()

@@ -167,6 +167,7 @@ class AgentState:
         "rolls_truncation",
         "rolls_wrong",
         "sent_context",
+        "served_at_pace",
         "served_s",
         "server",
         "shifts",
@@ -335,6 +336,7 @@ class AgentState:
         self.phase = WAITING
         self.since_s = 0.0
         self.served_s = 0.0
+        self.served_at_pace = 1.0  # what slow phases multiply its service by
         self.waits_for = ""
         self.last_admitted = 0  # the request of it that the provider took in last, by number
         self.free_since = 0.0
@@ -368,7 +370,7 @@ class AgentState:
         self.down_since_s = 0.0
         self.failed = False
         self.lost_to = ""
-        self.paid_share = 0.0
+        self.paid_share: float | None = None  # of the output, where the input was read
 
     def take_count(self) -> int:
         """Draw how many tasks the call that begins takes on, where `batch_size` does not say."""

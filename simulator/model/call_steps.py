@@ -40,7 +40,7 @@ class CallSteps:
         """
         agent.phase, agent.since_s = WAITING, agent.started_s
         agent.is_astray = False
-        agent.paid_share = 0.0
+        agent.paid_share = None
         agent.served_s = 0.0
         if not agent.failed:  # else it is refused before it is sent
             yield from self._send(agent)
@@ -63,12 +63,18 @@ class CallSteps:
         if agent.waits_for:
             self._book_wait(agent)
         self.enter(agent, WAITING)
-        if agent.served_s > 0.0:
-            agent.paid_share = share_done(agent.served_s, agent.duration_s)
+        agent.paid_share = self._share_served(agent)
         self._team.workspace.abandoned(agent)
         if self._failures is not None:
+            agent.paid_share = self._failures.requests.share_answered(agent)
             agent.lost_to = why
             self._failures.requests.end(agent)
+
+    def _share_served(self, agent: AgentState) -> float | None:
+        """Return which share of its service a call has had; None where it has had none."""
+        if agent.served_s <= 0.0:
+            return None
+        return share_done(agent.served_s, agent.duration_s * agent.served_at_pace)
 
     def _work(self, agent: AgentState) -> Iterator[Step]:
         """Do the call in the workspace."""
@@ -99,7 +105,8 @@ class CallSteps:
                 raise CallLostError("refused")
             provider.enter()
         self.enter(agent, SERVING)
-        yield seconds * provider.pace(self._team.now)
+        agent.served_at_pace = provider.pace(self._team.now)
+        yield seconds * agent.served_at_pace
         self.enter(agent, WAITING)
         if provider.spec.refuses:
             provider.finished()
@@ -152,5 +159,9 @@ class CallSteps:
         """End a call in flight as it stands."""
         if agent.waits_for:
             self._book_wait(agent)
+        if self._failures is not None:
+            agent.paid_share = self._failures.requests.cut_off(agent)
         self.enter(agent, WAITING)
+        if self._failures is None:
+            agent.paid_share = self._share_served(agent)
         agent.duration_s = agent.served_s

@@ -71,10 +71,15 @@ def finish(team: TeamState, now: float, outcome: str, reason: str) -> Metrics:
 
 
 def _cut_off(team: TeamState, agent: AgentState) -> None:
+    """End a call in flight; what it has read, and written so far, is paid for."""
     if team.stepwise:
         team.call_steps.cut_off(agent)
     else:
-        agent.duration_s = team.now - agent.started_s
+        elapsed_s = team.now - agent.started_s
+        agent.paid_share = elapsed_s / agent.duration_s if elapsed_s > 0.0 else None
+        agent.duration_s = elapsed_s
+    if agent.paid_share is not None:
+        team.pay_in_vain(agent, agent.paid_share)
     agent.busy_s += agent.duration_s
     team.metrics.wasted_s += agent.duration_s
     if team.trace is not None:

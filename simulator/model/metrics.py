@@ -153,7 +153,7 @@ class Metrics:
     lost_s: float = 0.0
     """Service of requests that came to nothing (of the wasted time)."""
     wasted_tokens: int = 0
-    """Tokens, read or written, of requests and calls that came to nothing."""
+    """Tokens, read or written, of requests and calls that came to nothing or were cut off."""
     wasted_usd: float = 0.0
     """What these have cost."""
     recovery_s: float = 0.0

@@ -88,6 +88,11 @@ class Caller:
         self.place: Place | None = None
         self.queued_s = 0.0
         self.lasts_s: float | None = None
+        self.flight: _Flight | None = None
+        self.share = 1.0
+        """Share of the call that is asked for in the request in flight."""
+        self.served = 0.0
+        """Share of the call that has been answered."""
         self.as_long_as: float | None = None
         other = scenario.resilience.fallback and scenario.resilience.fallback.model
         self.other: Agent | None = other or None
@@ -137,6 +142,7 @@ class Requests:
         patterns = scenario.resilience
         self._patterns = patterns
         self._sdk = scenario.provider.retry
+        self._budget_usd = scenario.limits.budget_usd or math.inf
         self.callers = [Caller(agent, scenario, team) for agent in team.agents]
         self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
         self._breakers: dict[str, Breaker] = {}
@@ -157,6 +163,7 @@ class Requests:
         caller.tries = caller.sdk_tries = 0
         caller.queued_s = 0.0
         caller.lasts_s = None
+        caller.served = 0.0
         retry = self._patterns.retry
         if retry is not None:
             caller.pauses = waits(retry.backoff, caller.jitter)
@@ -175,13 +182,14 @@ class Requests:
         helps.
         """
         caller = self.callers[agent.index]
-        share = seconds / agent.duration_s if agent.duration_s > 0.0 else 1.0
+        caller.share = share = seconds / agent.duration_s if agent.duration_s > 0.0 else 1.0
         yield from self._get_in(agent, caller, goes_on)
         if caller.uses_other:
             seconds = share * self._seconds_elsewhere(agent, caller)
         while True:
             why = yield from self._request(agent, caller, seconds)
             if not why:
+                caller.served += share
                 return
             if why not in _UNPAID:
                 agent.read_in_vain()
@@ -205,6 +213,28 @@ class Requests:
         for waiting in self._at_breaker.values():
             if agent in waiting:
                 waiting.remove(agent)
+
+    def share_answered(self, agent: AgentState) -> float | None:
+        """Return which share of the call has been answered; None if no request has."""
+        served = self.callers[agent.index].served
+        return min(1.0, served) if served > 0.0 else None
+
+    def cut_off(self, agent: AgentState) -> float | None:
+        """End the requests in flight with the run, and pay for a hedge.
+
+        Returns
+        -------
+        float or None
+            The share of the call that has been written; None if nothing of it was in service.
+        """
+        caller = self.callers[agent.index]
+        flight, elapsed_s = caller.flight, self._team.now - agent.since_s
+        if flight is None or elapsed_s <= 0.0:
+            return self.share_answered(agent)
+        if flight.second is not None:
+            self._pay_second(agent, flight, elapsed_s, "cut_off")
+        written = caller.served + caller.share * share_done(elapsed_s, flight.first[0])
+        return min(1.0, written)
 
     def over(self, agent: AgentState) -> None:
         """Let the agent's own model answer its next call."""
@@ -421,6 +451,7 @@ class Requests:
             flight.first = (caller.as_long_as, flight.first[1])
             caller.as_long_as = None
         caller.lasts_s = flight.first[0]
+        caller.flight = flight
         hedge_s = math.inf if caller.uses_other else self._hedge_s()
         team.enter(agent, SERVING)
         while True:
@@ -449,6 +480,7 @@ class Requests:
         self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float, why: str
     ) -> None:
         """Settle a request, or a pair of them, that is answered or given up."""
+        caller.flight = None
         if flight.second is not None:
             first, second = flight.first, flight.second
             second_won = not second[1] and (second[0] < first[0] or bool(first[1]))
@@ -469,6 +501,7 @@ class Requests:
         self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float, why: str
     ) -> None:
         """Settle a request, or a pair of them, whose call is lost."""
+        caller.flight = None
         self._free(agent, caller, flight, elapsed_s)
         agent.is_read = True
         if self.checkpoints is not None and why == "crash":
@@ -530,8 +563,10 @@ class Requests:
         """Pay for what a request has read, and written by the time it was given up."""
         team, metrics = self._team, self._team.metrics
         self._count(why)
-        paid = why not in _UNPAID
-        output = int(agent.output * share_done(elapsed_s, seconds)) * paid
+        # A request given up at the very moment at which it was sent has not been read.
+        paid = why not in _UNPAID and (elapsed_s > 0.0 or seconds <= 0.0)
+        share = self.callers[agent.index].share * share_done(elapsed_s, seconds)
+        output = int(agent.output * share) * paid
         uncached, cached = agent.uncached * paid, agent.cached * paid
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached
@@ -540,6 +575,8 @@ class Requests:
         usd = agent.server.price.usd(uncached, cached, output)
         metrics.cost_usd += usd
         metrics.wasted_usd += usd
+        if metrics.cost_usd >= self._budget_usd:
+            team.stop("budget", "")
         if team.trace is not None:
             where = (agent.index, team.round, agent.call)
             row = Row(team.now, Event.REQUEST, *where, duration_s=wasted_s, outcome=why)

@@ -482,9 +482,9 @@ class TeamState:
         agent.failed = False
         self.metrics.failed_calls += 1
         self.metrics.wasted_s += agent.duration_s
-        if agent.paid_share:
+        if agent.paid_share is not None:
             agent.is_read = True
-            self._pay_in_vain(agent)
+            self.pay_in_vain(agent, agent.paid_share)
         agent.come_to_nothing()
         hopeless = [] if self.failures is None else self.failures.hopeless(agent)
         if hopeless:
@@ -522,16 +522,14 @@ class TeamState:
                     self.take_back(agent)
                 self.woken.append(agent.index)
 
-    def _pay_in_vain(self, agent: AgentState) -> None:
-        """Pay for what a call has read and written before it came to nothing."""
-        metrics, share = self.metrics, agent.paid_share
-        read, cached = int((agent.uncached + agent.cached) * share), int(agent.cached * share)
-        output = int(agent.output * share)
-        metrics.input_tokens += read
-        metrics.cached_tokens += cached
+    def pay_in_vain(self, agent: AgentState, written: float) -> None:
+        """Pay for what a call has read, and the share that it has written, in vain."""
+        metrics, output = self.metrics, int(agent.output * written)
+        metrics.input_tokens += agent.prompt_tokens
+        metrics.cached_tokens += agent.cached
         metrics.output_tokens += output
-        metrics.wasted_tokens += read + output
-        usd = agent.server.price.usd(read - cached, cached, output)
+        metrics.wasted_tokens += agent.prompt_tokens + output
+        usd = agent.server.price.usd(agent.uncached, agent.cached, output)
         metrics.cost_usd += usd
         metrics.wasted_usd += usd
 
@@ -595,7 +593,10 @@ class TeamState:
         """Write that a call has ended, where there is a trace."""
         assert self.trace is not None
         # What requests that failed have read and written is in rows of their own.
-        share = 1.0 if outcome not in FAILED else agent.paid_share
+        share: float | None = 1.0
+        if outcome == "cut_off" or outcome in FAILED:
+            share = agent.paid_share
+        is_read = share is not None
         self.trace.add(
             Row(
                 now,
@@ -604,9 +605,9 @@ class TeamState:
                 self.round,
                 agent.call,
                 duration_s=agent.duration_s,
-                input_tokens=int((agent.uncached + agent.cached) * share),
-                cached_tokens=int(agent.cached * share),
-                output_tokens=int(agent.output * share),
+                input_tokens=agent.prompt_tokens * is_read,
+                cached_tokens=agent.cached * is_read,
+                output_tokens=int(agent.output * (share or 0.0)),
                 outcome=outcome,
             )
         )

@@ -45,7 +45,8 @@ Events, and what the columns mean for each (columns not named are null):
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
                         cached_tokens; output_tokens (message included); outcome: work, idle,
                         coordination, review, failed (it came to nothing; tokens: of what was
-                        done before), prompt_too_long (refused) or cut_off.
+                        done before), prompt_too_long (refused) or cut_off (by the
+                        end of the run; tokens: read, and written so far).
 ``round_end``           round; duration_s: since its start.
 ``overhead``            round; duration_s: the harness's time after the round; peer: agents that
                         were there for all of it.

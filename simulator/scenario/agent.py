@@ -228,7 +228,12 @@ class Drift(Spec):
 
 
 class Price(Spec):
-    """Prices in US dollars for a million tokens, as numbers or by the model's name."""
+    """Prices in US dollars for a million tokens, as numbers or by the model's name.
+
+    The provider bills a request's input in full once it is in service, and of its output what is
+    written when it is answered, given up (timed out, cancelled, lost in a crash) or cut off by
+    the end of the run; nothing while it waits, where it is refused, or where it fails.
+    """
 
     model: str | None = None
     """Name of a model whose prices stand where no number does (package ``genai-prices``)."""

@@ -152,7 +152,8 @@ class Limits(Spec):
     deadline_s: Positive | None = None
     """Simulated seconds."""
     budget_usd: Positive | None = None
-    """Cost of all finished calls."""
+    """Cost in US dollars, looked at when a call or a round ends and when a request that came to
+    nothing is paid for. What is in flight then is paid on top, for what it has come to."""
 
 
 class Scenario(Spec):

@@ -1,0 +1,199 @@
+"""What is paid for: every answer, and of what came to nothing what was read and written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator.engine import Simulation
+from simulator.model.metrics import Metrics
+from simulator.model.trace import Event, Row, Trace
+from simulator.scenario import Scenario
+from tests.conftest import agent, exponential, run_as_traced, scenario
+
+PRICE = {"input_per_mtok": 3, "cached_input_per_mtok": 0.3, "output_per_mtok": 15}
+CONTEXT = {"system_tokens": 1000, "board_tokens_per_task": 0, "retention": 0}
+
+
+def worker(**fields: Any) -> dict[str, Any]:
+    """Return an agent that reads 1,000 tokens a call, later from the cache, and writes 200."""
+    fields = {"tokens": {"output": 200, "message": 0}, "context": CONTEXT, **fields}
+    return agent(price=PRICE, **fields)
+
+
+def usd(rows: list[Row]) -> float:
+    """Return the cost of all that the trace says was read and written."""
+    total = 0.0
+    for row in rows:
+        if row.event in (Event.REQUEST, Event.CALL_END):
+            read, cached, written = (
+                row.input_tokens or 0,
+                row.cached_tokens or 0,
+                row.output_tokens or 0,
+            )
+            total += (read - cached) * 3 + cached * 0.3 + written * 15
+    return total / 1e6
+
+
+def checked(each: Scenario) -> tuple[Metrics, list[Row]]:
+    """Run a scenario; its metrics must be those that its trace tells, the cost included."""
+    metrics = run_as_traced(each)
+    trace = Trace()
+    Simulation(each).run(0, trace)
+    assert metrics.cost_usd == pytest.approx(usd(trace.rows))
+    return metrics, trace.rows
+
+
+STEPS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "limited": {"provider": {"requests_per_minute": 6000}},
+    "resilient": {"resilience": {"timeout": {"seconds": 100}}},
+}
+"""The three ways in which a call is taken through."""
+
+
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+@pytest.mark.parametrize("way", STEPS)
+def test_a_call_cut_off_is_paid_for_as_far_as_it_got(timing: str, way: str) -> None:
+    # Two calls of 1 s are done, and of the third 0.75 s: its input, and 150 of its 200 tokens.
+    m, rows = checked(
+        scenario(
+            team__agent=worker(),
+            coordination__timing=timing,
+            limits__deadline_s=2.75,
+            **STEPS[way],
+        )
+    )
+    cut = next(row for row in rows if row.outcome == "cut_off")
+    assert (cut.input_tokens, cut.cached_tokens, cut.output_tokens) == (1000, 1000, 150)
+    assert (m.calls, m.input_tokens, m.output_tokens, m.wasted_tokens) == (2, 3000, 550, 1150)
+    assert m.wasted_usd == pytest.approx((1000 * 0.3 + 150 * 15) / 1e6)
+
+
+@pytest.mark.parametrize("way", STEPS)
+def test_a_call_that_has_just_begun_costs_nothing_yet(way: str) -> None:
+    m, _ = checked(
+        scenario(
+            team__agent=worker(),
+            coordination__timing="asynchronous",
+            limits__deadline_s=2.0,
+            **STEPS[way],
+        )
+    )
+    assert (m.input_tokens, m.output_tokens) == (2000, 400)
+
+
+def test_what_waits_at_the_provider_costs_nothing() -> None:
+    for provider in ({"requests_per_minute": 6, "burst_s": 10}, {"concurrency": 1, "queue": {}}):
+        m, _ = checked(
+            scenario(
+                team={"size": 4, "agent": worker(latency={"kind": "seconds", "base": 10})},
+                coordination__timing="asynchronous",
+                provider={"retry": {"max_retries": 99}, **provider},
+                limits__deadline_s=5,
+            )
+        )
+        # One call is in service, half of it.
+        assert (m.input_tokens, m.output_tokens) == (1000, 100)
+
+
+def test_a_request_that_never_comes_back_was_read() -> None:
+    m, _ = checked(
+        scenario(
+            team__agent=worker(),
+            faults=[{"kind": "stall", "agent": 0, "at_s": 0}],
+            limits__deadline_s=50,
+        )
+    )
+    assert (m.input_tokens, m.output_tokens, m.wasted_tokens) == (1000, 0, 1000)
+
+
+def test_a_call_that_waits_to_commit_when_the_run_ends_is_paid_in_full() -> None:
+    m, _ = checked(
+        scenario(
+            team__agent=worker(),
+            workspace={"kind": "optimistic", "one_way_s": 1},
+            coordination__timing="asynchronous",
+            limits__deadline_s=3.5,  # 2 s to read, 1 s of service, and half of the way back
+        )
+    )
+    assert (m.calls, m.input_tokens, m.output_tokens) == (0, 1000, 200)
+
+
+def test_both_requests_of_a_hedged_call_are_paid_when_the_run_ends() -> None:
+    m, rows = checked(
+        scenario(
+            team__agent=worker(latency={"kind": "seconds", "base": 10}),
+            resilience={"hedge": {"after_s": 2}},
+            limits__deadline_s=5,
+        )
+    )
+    assert m.input_tokens == 2000
+    assert m.output_tokens == 100 + 60  # after 5 and after 3 of 10 s
+    assert [row.outcome for row in rows if row.event is Event.REQUEST] == ["cut_off"]
+
+
+SLOW = {"agent": worker(latency=exponential(5))}
+
+CANCELLED: dict[str, dict[str, Any]] = {
+    "copies": {"coordination__protocol": {"kind": "redundancy", "copies": 3}},
+    "backups": {"resilience": {"backup": {"when_left": 1.0}}},
+    "hedges": {"resilience": {"hedge": {"after_s": 3}}},
+    "late": {"coordination__timing": "rounds", "resilience": {"wait_for": 0.5}},
+    "timeouts": {"resilience": {"timeout": {"seconds": 6}, "retry": {"max_retries": 2}}},
+    "stuck": {
+        "resilience": {"detector": {"progress_s": 8}, "supervisor": {"restart_s": 1}},
+    },
+    "crashes": {"faults": [{"kind": "crash", "agent": 0, "at_s": 7, "for_s": 5}]},
+    "simpler": {
+        "faults": [{"kind": "crash", "agent": 0, "at_s": 7, "for_s": 50}],
+        "resilience": {
+            "simpler_protocol": {"protocol": "pre_assigned", "when_lost": "workers", "share": 0.2}
+        },
+    },
+    "partition": {
+        "network": {"partitions": [{"at_s": 3, "duration_s": 9, "minority": 0.5}]},
+        "workspace": {"kind": "last_writer_wins"},
+    },
+    "locks in parts": {
+        "workspace": {"kind": "locks", "acquire": "one_by_one"},
+        "resilience": {"timeout": {"seconds": 4}, "retry": {"max_retries": 2}},
+    },
+    "another model": {
+        "provider": {"errors": {"probability": 0.5}, "retry": {"max_retries": 0}},
+        "resilience": {"timeout": {"seconds": 6}, "fallback": {"model": SLOW["agent"]}},
+    },
+}
+
+
+@pytest.mark.parametrize("why", CANCELLED)
+@pytest.mark.parametrize("deadline_s", [15.0, 1e6])
+def test_the_trace_shows_every_token_that_is_paid_for(why: str, deadline_s: float) -> None:
+    fields: dict[str, Any] = {
+        "team": {"size": 4, **SLOW},
+        "coordination__timing": "asynchronous",
+        "limits__deadline_s": deadline_s,
+        **CANCELLED[why],
+    }
+    m, rows = checked(scenario(**fields))
+    in_vain = [r for r in rows if r.event is Event.REQUEST or r.outcome in ("cut_off", "failed")]
+    assert m.wasted_tokens == sum((r.input_tokens or 0) + (r.output_tokens or 0) for r in in_vain)
+    assert m.wasted_usd == pytest.approx(usd(in_vain))
+    if deadline_s < 100:
+        assert m.outcome == "deadline"
+        assert m.wasted_usd > 0.0
+
+
+def test_a_budget_sees_what_is_paid_for_requests_that_come_to_nothing() -> None:
+    # No request is ever answered: without the budget the one call would be tried for ever.
+    m, _ = checked(
+        scenario(
+            team__agent=worker(faults={"malformed": 1}),
+            resilience={"retry": {"max_retries": 10**6, "backoff": {"kind": "none"}}},
+            limits__budget_usd=0.1,
+        )
+    )
+    each = (1000 * 0.3 + 200 * 15) / 1e6
+    assert m.outcome == "budget"
+    assert 0.1 <= m.cost_usd < 0.1 + each
