@@ -401,8 +401,10 @@ class AgentState:
         unread = messages = 0
         for subscription in self.inbox:
             log = subscription.log
-            unread += log.tokens - subscription.tokens_seen
-            messages += log.messages - subscription.messages_seen
+            subscription.tokens_before = seen = subscription.tokens_seen
+            unread += log.tokens - seen
+            subscription.messages_before = seen = subscription.messages_seen
+            messages += log.messages - seen
             subscription.tokens_seen = log.tokens
             subscription.messages_seen = log.messages
         noted = 0
@@ -504,8 +506,15 @@ class AgentState:
             self.uncached, self.cached = 0, self.uncached + self.cached
 
     def come_to_nothing(self) -> None:
-        """Note that the call has failed; what the model has read of it is in its cache."""
+        """Note that the call has failed: its messages are to be read again.
+
+        What the model has read of its prompt is in the cache.
+        """
         self._leave_overflow()
+        for subscription in self.inbox:
+            subscription.go_back()
+        if self.mailbox is not None:
+            self.mailbox.go_back()
         # After a compaction that came to nothing, or a crash, another context comes next.
         if self.is_read and self.caches and self.context_tokens == self.sent_context:
             self.prefix_tokens = self.system_tokens + self.context_tokens + self.unread_tokens

@@ -29,13 +29,16 @@ class Coordination:
         self._handed_in = handed_in
         self.is_to_aggregate = handed_in is not None
         """Whether the one call of an aggregator is still to be made."""
+        self._is_handed_in = False
 
     def begin(self, agent: AgentState, now: float) -> bool:
         """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
         if self.is_to_aggregate:
             if not self._team.tasks_are_done:
                 return False
-            self._hand_in(now)
+            if not self._is_handed_in:
+                self._is_handed_in = True
+                self._hand_in(now)
             self._team.serve(agent, now, float(len(self._team.workers)), False)
             return True
         reports = agent.reports

@@ -35,14 +35,18 @@ class Log:
 
 
 class Subscription:
-    """One reader's cursor on a log."""
+    """One reader's cursor on a log, and where it was before the last reading."""
 
-    __slots__ = ("log", "messages_seen", "tokens_seen")
+    __slots__ = ("log", "messages_before", "messages_seen", "tokens_before", "tokens_seen")
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self.messages_seen = 0
-        self.tokens_seen = 0
+        self.messages_seen = self.messages_before = 0
+        self.tokens_seen = self.tokens_before = 0
+
+    def go_back(self) -> None:
+        """Let the last reading be none."""
+        self.messages_seen, self.tokens_seen = self.messages_before, self.tokens_before
 
 
 class Post:
@@ -76,7 +80,7 @@ class Mailbox:
         The side of a partition on which its owner is.
     """
 
-    __slots__ = ("_newest_s", "_waiting", "owner", "reordered", "side")
+    __slots__ = ("_newest_s", "_read", "_waiting", "owner", "reordered", "side")
 
     def __init__(self, owner: int) -> None:
         self.owner = owner
@@ -84,6 +88,8 @@ class Mailbox:
         self.reordered = 0
         self._waiting: list[tuple[float, float, int, int]] = []
         self._newest_s: dict[int, float] = {}
+        self._read: list[tuple[tuple[float, float, int, int], float]] = []
+        """What was read last, and the newest that its sender had sent before that."""
 
     def put(self, arrival_s: float, sent_s: float, sender: int, tokens: int) -> None:
         """Take in a delivery that can be read from `arrival_s` on."""
@@ -95,16 +101,29 @@ class Mailbox:
         A message that a later one of the same sender has overtaken is read, but no news.
         """
         waiting, newest_s = self._waiting, self._newest_s
+        self._read.clear()
         news = total = 0
         while waiting and waiting[0][0] <= now:
-            _, sent_s, sender, tokens = heappop(waiting)
+            delivery = heappop(waiting)
+            _, sent_s, sender, tokens = delivery
+            before_s = newest_s.get(sender, -1.0)
+            self._read.append((delivery, before_s))
             total += tokens
-            if sent_s < newest_s.get(sender, -1.0):
+            if sent_s < before_s:
                 self.reordered += 1
             else:
                 newest_s[sender] = sent_s
                 news += 1
         return news, total
+
+    def go_back(self) -> None:
+        """Let the last reading be none: put back what was collected."""
+        for delivery, before_s in reversed(self._read):
+            _, sent_s, sender, _ = delivery
+            self.reordered -= sent_s < before_s
+            self._newest_s[sender] = before_s
+            heappush(self._waiting, delivery)
+        self._read.clear()
 
 
 class Link:
