@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Annotated, Self
 
@@ -85,9 +86,27 @@ class Distribution(Plugin):
             above = float(self.cdf(np.asarray(self.at_most - self.shift)))
         return below, above - below
 
+    def probability_up_to(self, x: Floats) -> Floats:
+        """Return the probability of a draw up to `x` (any shape), shift and truncation applied."""
+        below, inside = self.window_mass()
+        return np.clip((self.cdf(x - self.shift) - below) / inside, 0.0, 1.0)
+
     def lowest(self) -> float:
         """Return the smallest value that can be drawn."""
         return float(self.transform(np.zeros(1))[0])
+
+    @property
+    def tail_index(self) -> float:
+        """The exponent of the plain family's right tail, where that is a power law.
+
+        Infinite for lighter tails. The mean is infinite up to 1, the variance up to 2.
+        """
+        return math.inf
+
+    @property
+    def has_variance(self) -> bool:
+        """Whether the variance of a draw is finite."""
+        return self.at_most is not None or self.tail_index > 2.0
 
     @property
     def constant(self) -> float | None:

@@ -29,3 +29,8 @@ class Burr12(Distribution):
         """Return the probability of a value up to `x`."""
         power = (np.maximum(x, 0.0) / self.scale) ** self.c
         return -np.expm1(-self.d * np.log1p(power))
+
+    @property
+    def tail_index(self) -> float:
+        """The exponent of the right tail."""
+        return self.c * self.d

@@ -31,3 +31,8 @@ class InverseGamma(Distribution):
         with np.errstate(over="ignore"):  # far below the scale the ratio is infinite, rightly
             ratio = self.scale / np.maximum(x, _TINY)
         return np.asarray(gammaincc(self.shape, ratio), dtype=np.float64)
+
+    @property
+    def tail_index(self) -> float:
+        """The exponent of the right tail."""
+        return self.shape

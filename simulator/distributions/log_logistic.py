@@ -27,3 +27,8 @@ class LogLogistic(Distribution):
         """Return the probability of a value up to `x`."""
         power = (np.maximum(x, 0.0) / self.median) ** self.shape
         return power / (1.0 + power)
+
+    @property
+    def tail_index(self) -> float:
+        """The exponent of the right tail."""
+        return self.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Annotated, Literal
 
@@ -69,10 +70,14 @@ class Mixture(Distribution):
         """Return the probability of a value up to `x`."""
         total = np.zeros(np.shape(x))
         for weight, component in zip(self._weights, self.components, strict=True):
-            part = component.distribution
-            below, inside = part.window_mass()
-            total += weight * np.clip((part.cdf(x - part.shift) - below) / inside, 0.0, 1.0)
+            total += weight * component.distribution.probability_up_to(x)
         return total
+
+    @property
+    def tail_index(self) -> float:
+        """The least of the components'."""
+        parts = [component.distribution for component in self.components]
+        return min(math.inf if part.at_most is not None else part.tail_index for part in parts)
 
 
 _BELOW_ONE = np.nextafter(1.0, 0.0)

@@ -26,3 +26,8 @@ class Pareto(Distribution):
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
         return 1.0 - (self.minimum / np.maximum(x, self.minimum)) ** self.shape
+
+    @property
+    def tail_index(self) -> float:
+        """The exponent of the right tail."""
+        return self.shape

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from functools import cached_property
 from typing import Any, Literal
 
@@ -58,3 +59,9 @@ class Scipy(Distribution):
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
         return np.asarray(self._frozen.cdf(x), dtype=np.float64)
+
+    @property
+    def tail_index(self) -> float:
+        """1 or 2 where the mean or the variance is infinite, else taken as infinite."""
+        mean, variance = self._frozen.stats(moments="mv")
+        return math.inf if np.isfinite(variance) else 2.0 if np.isfinite(mean) else 1.0
