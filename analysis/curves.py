@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.statistics import (
     Interval,
-    mean_interval,
+    interval_of_metric,
     quantile_interval,
     ratio_of_means_interval,
 )
@@ -44,7 +44,7 @@ def interval_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) ->
         if metric.endswith(ending):
             values = results[metric.removesuffix(ending)].to_numpy()
             return quantile_interval(values, share, confidence)
-    return mean_interval(results[metric].to_numpy(), confidence)
+    return interval_of_metric(results[metric].to_numpy(), metric, confidence)
 
 
 def with_derived(results: pd.DataFrame) -> pd.DataFrame:

@@ -31,8 +31,8 @@ def unit_costs(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     -------
     DataFrame
         A row a point: ``point, point_name, cost_usd, usd_per_task, usd_per_correct_task``, each
-        of the last two with ``_low`` and ``_high``: mean cost over mean tasks, with paired
-        bootstrap intervals; infinite where no task was done.
+        of the last two with ``_low`` and ``_high``: mean cost over mean tasks, with its interval;
+        infinite where no task was done.
     """
     rows = []
     for (point, name), group in results.groupby(["point", "point_name"], sort=False):

@@ -1,7 +1,8 @@
-"""Intervals for simulated means and for ratios of paired means."""
+"""Intervals for means, quantiles and ratios of means of simulated runs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,36 +11,29 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from simulator.experiment.intervals import (
+    SHARE_METRICS,
+    Interval,
+    interval_of_metric,
+    mean_interval,
+    proportion_interval,
+)
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with its confidence interval."""
+__all__ = [
+    "QUANTILES",
+    "SHARE_METRICS",
+    "Interval",
+    "interval_of_metric",
+    "mean_interval",
+    "proportion_interval",
+    "quantile_interval",
+    "ratio_of_means_interval",
+    "ratio_of_products_interval",
+    "replications_for_quantile",
+    "summary",
+]
 
-    estimate: float
-    low: float
-    high: float
-
-
-def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return the mean of independent values and its Student t interval.
-
-    Parameters
-    ----------
-    values : array_like, shape (replications,)
-    confidence : float
-        Coverage, 0 to 1.
-
-    Returns
-    -------
-    Interval
-        In the unit of `values`; of width 0 for a single value or values all alike.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    mean = float(x.mean())
-    if len(x) < 2:
-        return Interval(mean, mean, mean)
-    half = stats.t.ppf(0.5 + confidence / 2, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x))
-    return Interval(mean, float(mean - half), float(mean + half))
+Array = npt.NDArray[np.float64]
 
 
 def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0.95) -> Interval:
@@ -47,7 +41,7 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
 
     The ends are order statistics whose ranks the binomial distribution gives, so that the
     coverage is at least `confidence` whatever the distribution (David & Nagaraja 2003, section
-    7.1), as far as there are values enough: the ends are at most the least and the largest.
+    7.1). Where there are too few values for an end, it is not known.
 
     Parameters
     ----------
@@ -60,55 +54,52 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
     Returns
     -------
     Interval
-        In the unit of `values`.
+        In the unit of `values`; an end that so few values leave open (see
+        `replications_for_quantile`) is infinite.
     """
     x = np.sort(np.asarray(values, dtype=np.float64))
-    tail = (1.0 - confidence) / 2
-    low, high = np.asarray(stats.binom.ppf([tail, 1.0 - tail], len(x), share)).astype(int)
+    count, tail = len(x), (1.0 - confidence) / 2
+    below, above = np.asarray(stats.binom.ppf([tail, 1.0 - tail], count, share)).astype(int)
     estimate = float(np.quantile(x, share))
-    first, last = x[max(0, low - 1)], x[min(len(x) - 1, high)]
-    return Interval(estimate, min(float(first), estimate), max(float(last), estimate))
+    low = min(float(x[below - 1]), estimate) if below > 0 else -math.inf
+    high = max(float(x[above]), estimate) if above < count else math.inf
+    return Interval(estimate, low, high)
+
+
+def replications_for_quantile(share: float, confidence: float = 0.95) -> int:
+    """Return the fewest replications that bound a quantile on both sides.
+
+    All of them lie on one side of it with probability ``share**n`` and ``(1 - share)**n``, and
+    neither may be more than half of what is left to chance: 368 for the 99th percentile.
+
+    Parameters
+    ----------
+    share : float
+        Of the distribution below the quantile, between 0 and 1.
+    confidence : float
+        Coverage of the interval, 0 to 1.
+    """
+    return math.ceil(math.log((1.0 - confidence) / 2) / math.log(max(share, 1.0 - share)))
 
 
 def ratio_of_means_interval(
-    numerator: npt.ArrayLike,
-    denominator: npt.ArrayLike,
-    confidence: float = 0.95,
-    resamples: int = 1000,
-    seed: int = 0,
+    numerator: npt.ArrayLike, denominator: npt.ArrayLike, confidence: float = 0.95
 ) -> Interval:
-    """Return mean(numerator) / mean(denominator) with a paired percentile-bootstrap interval.
-
-    Value i of both comes from the same replication (common random numbers), so pairs are
-    resampled together (Efron & Tibshirani 1993, section 13.3).
+    """Return mean(numerator) / mean(denominator) with an interval.
 
     Parameters
     ----------
     numerator, denominator : array_like, shape (replications,)
+        Value i of both comes from the same replication.
     confidence : float
         Coverage, 0 to 1.
-    resamples : int
-        Bootstrap resamples.
-    seed : int
-        Of the resampling.
 
-    Raises
-    ------
-    ValueError
-        If the two have different lengths.
+    Returns
+    -------
+    Interval
+        As `ratio_of_products_interval`, which says how, and what is raised.
     """
-    x, y = np.asarray(numerator, dtype=np.float64), np.asarray(denominator, dtype=np.float64)
-    if x.shape != y.shape:
-        raise ValueError(f"paired samples differ in length: {x.shape} and {y.shape}")
-    estimate = float(x.mean() / y.mean())
-    rng = np.random.default_rng(seed)
-    counts = rng.multinomial(len(x), np.full(len(x), 1.0 / len(x)), size=resamples)
-    tail = 100.0 * (1.0 - confidence) / 2
-    # A resample of nothing but zeros has no ratio, or no upper bound.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = (counts @ x) / (counts @ y)
-        low, high = np.percentile(ratios, [tail, 100.0 - tail])
-    return Interval(estimate, float(low), float(high))
+    return ratio_of_products_interval([numerator], [denominator], confidence)
 
 
 def ratio_of_products_interval(
@@ -116,39 +107,129 @@ def ratio_of_products_interval(
 ) -> Interval:
     """Return a product of means over a product of means, with an interval.
 
-    Value i of all comes from the same replication. The interval is Student's on the logarithm, by
-    the delta method (Casella & Berger 2002, section 5.5.4).
+    Value i of all comes from the same replication, so that what moves together narrows it. Of
+    two means it is Fieller's (1954): all ratios r for which the paired t test of
+    ``numerator - r * denominator`` does not reject a mean of 0; of products the same, with each
+    product linearised in its means. Outcomes, which are all 0 or 1 with a 1 among them, have an
+    interval of their own (`proportion_interval`): after ten successes of ten the share of
+    successes may still be 0.7. The parts are put together on the logarithmic scale by the method
+    of variance estimates recovery, with the correlations in the sample (Zou & Donner 2008).
 
     Parameters
     ----------
     above, below : sequences of array_like, each of shape (replications,)
-        Positive in the mean.
+        Not negative.
     confidence : float
         Coverage, 0 to 1.
+
+    Returns
+    -------
+    Interval
+        Between 0 and infinity, which it reaches where the product below cannot be told from 0.
+        The estimate is infinite where that is 0.
 
     Raises
     ------
     ValueError
-        If they have different lengths.
+        If they have different lengths, or a value is negative.
     """
     tops = [np.asarray(each, dtype=np.float64) for each in above]
     bottoms = [np.asarray(each, dtype=np.float64) for each in below]
     lengths = {each.shape for each in (*tops, *bottoms)}
     if len(lengths) > 1:
         raise ValueError(f"paired samples differ in length: {sorted(lengths)}")
-    logs = [np.log(each.mean()) for each in tops], [np.log(each.mean()) for each in bottoms]
-    centre = float(np.sum(logs[0]) - np.sum(logs[1]))
-    estimate = float(np.exp(centre))
-    count = len(tops[0])
-    if count < 2:
-        return Interval(estimate, estimate, estimate)
-    influence = np.zeros(count)
-    for each in tops:
-        influence += each / each.mean()
-    for each in bottoms:
-        influence -= each / each.mean()
-    half = stats.t.ppf(0.5 + confidence / 2, count - 1) * influence.std(ddof=1) / np.sqrt(count)
-    return Interval(estimate, float(np.exp(centre - half)), float(np.exp(centre + half)))
+    least = min(float(each.min()) for each in (*tops, *bottoms))
+    if least < 0.0:
+        raise ValueError(f"a ratio of means is of values from 0 up, found {least:g}")
+    product = math.prod(float(each.mean()) for each in tops)
+    divisor = math.prod(float(each.mean()) for each in bottoms)
+    estimate = product / divisor if divisor > 0.0 else math.inf
+    if len(tops[0]) < 2 or divisor == 0.0:
+        return Interval(estimate, 0.0, math.inf)
+    parts = [_outcome_part(x, 1, confidence) for x in tops if _is_outcome(x)]
+    parts += [_outcome_part(x, -1, confidence) for x in bottoms if _is_outcome(x)]
+    over, under = ([x for x in side if not _is_outcome(x)] for side in (tops, bottoms))
+    if over or under:
+        parts.append(_fieller(over, under, len(tops[0]), confidence))
+    if product == 0.0:
+        return Interval(0.0, 0.0, math.prod(part.high for part in parts))
+    down = _distance([_log_ratio(part.estimate, part.low) for part in parts], parts)
+    up = _distance([_log_ratio(part.high, part.estimate) for part in parts], parts)
+    return Interval(estimate, estimate * math.exp(-down), estimate * math.exp(up))
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A factor of a ratio of products: its interval, and what each replication adds to it."""
+
+    estimate: float
+    low: float
+    high: float
+    influence: Array
+    """Relative to the estimate, shape (replications,)."""
+
+
+def _is_outcome(x: Array) -> bool:
+    return bool(x.any() and np.isin(x, (0.0, 1.0)).all())
+
+
+def _outcome_part(x: Array, power: int, confidence: float) -> _Part:
+    found = proportion_interval(x, confidence)
+    if power > 0:
+        return _Part(found.estimate, found.low, found.high, x / found.estimate)
+    return _Part(1.0 / found.estimate, 1.0 / found.high, 1.0 / found.low, -x / found.estimate)
+
+
+def _fieller(
+    tops: Sequence[Array], bottoms: Sequence[Array], count: int, confidence: float
+) -> _Part:
+    """Return the ratio of two products of means, as far as it is not negative, by Fieller."""
+    above, below = (math.prod(float(x.mean()) for x in side) for side in (tops, bottoms))
+    pulls = [_influence(side, count) for side in (tops, bottoms)]
+    squared = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) ** 2 / count
+    (v_above, both), (_, v_below) = squared * np.cov(pulls[0], pulls[1])
+    # The ratios r with (above - r below)^2 <= t^2 var(u - r w) / count: a quadratic inequality.
+    a, b, c = below**2 - v_below, above * below - both, above**2 - v_above
+    root = math.sqrt(max(0.0, b * b - a * c))
+    low = float(c / (b + root)) if c > 0.0 else 0.0
+    high = float((b + root) / a) if a > 0.0 else math.inf
+    relative = pulls[0] / above - pulls[1] / below if above > 0.0 else np.zeros(count)
+    return _Part(above / below, low, high, relative)
+
+
+def _influence(factors: Sequence[Array], count: int) -> Array:
+    """Return what each replication adds to a product of means."""
+    total = np.zeros(count)
+    for i, x in enumerate(factors):
+        total += x * math.prod(float(y.mean()) for j, y in enumerate(factors) if j != i)
+    return total
+
+
+def _log_ratio(larger: float, smaller: float) -> float:
+    return math.log(larger / smaller) if smaller > 0.0 else math.inf
+
+
+def _distance(distances: Sequence[float], parts: Sequence[_Part]) -> float:
+    """Return how far the end of a product is from its estimate, from those of its factors."""
+    if math.inf in distances:
+        return math.inf
+    square = 0.0
+    for i, (one, part) in enumerate(zip(distances, parts, strict=True)):
+        square += one * one
+        for other, another in zip(distances[:i], parts[:i], strict=True):
+            square += 2.0 * one * other * _correlation(part.influence, another.influence)
+    return math.sqrt(max(0.0, square))
+
+
+def _correlation(x: Array, y: Array) -> float:
+    """Return the correlation, 0 where one of the two never varies."""
+    if np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
+        return 0.0
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+QUANTILES = {"p5": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99}
+"""The quantiles over replications of a `summary`, by their columns."""
 
 
 def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95) -> pd.DataFrame:
@@ -161,19 +242,24 @@ def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95)
     metrics : list of str
         Numeric columns of it.
     confidence : float
-        Coverage of the interval of the mean.
+        Coverage of the intervals of means and quantiles.
 
     Returns
     -------
     DataFrame
-        Index: metric; columns: mean, low, high, sd (over replications), p5, p50, p95, p99.
+        Index: metric; columns: ``mean, low, high`` (`interval_of_metric`), ``sd`` (over
+        replications), and for each of `QUANTILES` its estimate and, with ``_low`` and ``_high``,
+        its interval: an end that so few replications leave open is infinite.
     """
     rows = {}
     for metric in metrics:
         values = results[metric].to_numpy(dtype=np.float64)
-        interval = mean_interval(values, confidence)
-        sd = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
-        quantiles = np.percentile(values, [5, 50, 95, 99])
-        rows[metric] = (interval.estimate, interval.low, interval.high, sd, *quantiles)
-    columns = ["mean", "low", "high", "sd", "p5", "p50", "p95", "p99"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+        interval = interval_of_metric(values, metric, confidence)
+        row = {"mean": interval.estimate, "low": interval.low, "high": interval.high}
+        row["sd"] = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+        for name, share in QUANTILES.items():
+            quantile = quantile_interval(values, share, confidence)
+            row[name] = quantile.estimate
+            row |= {f"{name}_low": quantile.low, f"{name}_high": quantile.high}
+        rows[metric] = row
+    return pd.DataFrame.from_dict(rows, orient="index")

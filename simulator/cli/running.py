@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,12 +11,13 @@ import pyarrow.parquet as pq
 import typer
 
 from analysis.curves import check_figure
-from analysis.statistics import summary
+from analysis.statistics import QUANTILES, replications_for_quantile, summary
 from simulator.cli.terminal import (
     check_writable,
     console,
     frame_table,
     make_directory,
+    number,
     progress_bar,
 )
 from simulator.engine import Simulation
@@ -56,9 +58,11 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     if out is not None:
         frame.to_parquet(out, index=False)
     numeric = [name for name in NUMERIC_METRICS if (frame[name] != 0).any()]
-    rows = summary(frame, numeric).reset_index(names="metric")
-    heads = ["metric", "mean", "95 % low", "95 % high", "sd", "p5", "p50", "p95", "p99"]
-    console.print(frame_table(rows, heads))
+    console.print(frame_table(*_with_bounds(summary(frame, numeric))))
+    needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
+    for name, count in needed.items():
+        if count > len(frame):
+            typer.echo(f"{name} is not known from {len(frame)} replications: {count} needed")
     outcomes = frame["outcome"].value_counts()
     typer.echo(
         f"{len(frame)} replications: "
@@ -67,6 +71,23 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     for outcome, ended in frame[frame["reason"] != ""].groupby("outcome", sort=False):
         first = ended.iloc[0]
         typer.echo(f"{outcome}, replication {first['replication']}: {first['reason']}")
+
+
+def _with_bounds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return a summary and its heads as printed: a quantile that is not known is a bound."""
+    rows = table[["mean", "low", "high", "sd"]].reset_index(names="metric")
+    for name in QUANTILES:
+        columns = table[[name, f"{name}_low", f"{name}_high"]]
+        rows[name] = [_quantile(*row) for row in columns.itertuples(index=False)]
+    return rows, ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
+
+
+def _quantile(estimate: float, low: float, high: float) -> str:
+    if math.isinf(low) and math.isinf(high):
+        return "not known"
+    if math.isinf(high):
+        return f"≥ {number(low)}"
+    return f"≤ {number(high)}" if math.isinf(low) else number(estimate)
 
 
 def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,11 +83,18 @@ def frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:
     return table
 
 
+def number(value: float) -> str:
+    """Return a number of a table, with four digits that count; nothing for one that is missing."""
+    if math.isinf(value):
+        return "not known"
+    if abs(value) >= 1e7:
+        return f"{value / 1e6:,.1f} M"
+    return "" if math.isnan(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
 def _cell(value: object) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, float):
-        if abs(value) >= 1e7:
-            return f"{value / 1e6:,.1f} M"
-        return "" if pd.isna(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return number(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
