@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ from analysis.statistics import Interval, mean_interval
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Scenario
+
+Array = npt.NDArray[np.float64]
 
 
 def mser5(values: npt.ArrayLike, batch: int = 5) -> int:
@@ -50,15 +53,20 @@ def mser5(values: npt.ArrayLike, batch: int = 5) -> int:
 def steady_mean(values: npt.ArrayLike, confidence: float = 0.95, batches: int = 20) -> Interval:
     """Return the mean after the warm-up, with an interval by batch means.
 
+    The warm-up is what MSER-5 deletes, and a tenth at least. Batches are ten times as long as
+    what is left is correlated (`correlation_length`), as far as that leaves five of them (Law
+    2015, section 9.5.3); what correlation their means still have widens the interval (Tafazzoli
+    et al. 2011: Skart).
+
     Parameters
     ----------
     values : array_like, shape (observations,)
         Of one long run, in the order of time.
     confidence : float
-        Coverage, if batches are long enough to be independent (Schmeiser 1982: 10 to 30 of
-        them).
+        Coverage. It is reached by runs of some 100 correlation lengths, and missed by shorter
+        ones.
     batches : int
-        Batches into which what is left is cut.
+        Most batches into which what is left is cut, five or more.
 
     Raises
     ------
@@ -66,12 +74,82 @@ def steady_mean(values: npt.ArrayLike, confidence: float = 0.95, batches: int = 
         If there are too few observations for the batches.
     """
     x = np.asarray(values, dtype=np.float64)
-    left = x[mser5(x) :]
-    size = len(left) // batches
-    if size < 1:
-        raise ValueError(f"{len(left)} observations are too few for {batches} batches")
-    means = left[len(left) - size * batches :].reshape(batches, size).mean(axis=1)
-    return mean_interval(means, confidence)
+    left = x[max(mser5(x), len(x) // 10) :]
+    if len(left) < _FEWEST_BATCHES:
+        raise ValueError(f"{len(left)} observations are too few for {_FEWEST_BATCHES} batches")
+    return _batch_means([left], correlation_length([left]), confidence, batches)
+
+
+_FEWEST_BATCHES = 5
+_BATCH_LENGTHS = 10.0
+"""Correlation lengths of a batch."""
+
+_RUN_LENGTHS, _TOTAL_LENGTHS = 10.0, 100.0
+"""Correlation lengths that one run, and all together, need for an interval to be trusted."""
+
+
+def correlation_length(runs: Sequence[npt.ArrayLike]) -> float:
+    """Return how many observations tell as much of the mean as one independent one.
+
+    The integrated autocorrelation time, ``1 + 2 sum of autocorrelations``, pooled over the runs,
+    about the mean of all; the sum ends at the first lag of six times itself (Sokal 1997).
+
+    Parameters
+    ----------
+    runs : sequence of array_like, each of shape (observations,)
+        Independent runs of one process, in the order of time.
+
+    Returns
+    -------
+    float
+        In observations, 1 or more. Of runs that are hardly longer, it comes out too short.
+    """
+    series = [np.asarray(run, dtype=np.float64) for run in runs]
+    longest = max(len(x) for x in series)
+    centre = float(np.concatenate(series).mean())
+    products, pairs = np.zeros(longest), np.zeros(longest)
+    for x in series:
+        spectrum = np.fft.rfft(x - centre, 2 * len(x))
+        products[: len(x)] += np.fft.irfft(spectrum * np.conj(spectrum))[: len(x)]
+        pairs[: len(x)] += np.arange(len(x), 0, -1)
+    if products[0] <= 0.0:
+        return 1.0
+    covariances = products / pairs
+    sums = 2.0 * np.cumsum(covariances / covariances[0]) - 1.0
+    ends = np.flatnonzero(np.arange(longest) >= 6.0 * sums)
+    return max(1.0, float(sums[ends[0]] if len(ends) else sums.max()))
+
+
+def _batch_means(runs: Sequence[Array], length: float, confidence: float, most: int) -> Interval:
+    """Return the mean of runs with an interval over batches of them, each run one at least."""
+    independent = sum(len(run) for run in runs) / (_BATCH_LENGTHS * length)
+    wanted = min(max(int(independent), _FEWEST_BATCHES), most)
+    each = max(1, wanted // len(runs))
+    means = np.array([_cut(run, each) for run in runs])
+    found = mean_interval(means.ravel(), confidence)
+    if each == 1 or np.ptp(means) == 0.0:
+        return found
+    away = means - means.mean()
+    share = (away[:, 1:] ** 2 + away[:, :-1] ** 2).sum() / 2.0
+    lagged = float((away[:, 1:] * away[:, :-1]).sum() / share) + 1.0 / means.size
+    lagged = min(max(lagged, 0.0), _MOST_CORRELATION)
+    wider = np.sqrt((1.0 + lagged) / (1.0 - lagged))
+    return Interval(
+        found.estimate,
+        found.estimate - wider * (found.estimate - found.low),
+        found.estimate + wider * (found.high - found.estimate),
+    )
+
+
+def _cut(run: Array, batches: int) -> Array:
+    """Return the means of batches alike, the first observations left over."""
+    size = len(run) // batches
+    means: Array = run[len(run) - size * batches :].reshape(batches, size).mean(axis=1)
+    return means
+
+
+_MOST_CORRELATION = 0.9
+"""Of neighbouring batch means, as far as it is allowed for."""
 
 
 def is_independent(values: npt.ArrayLike, level: float = 0.05) -> bool:
@@ -141,8 +219,10 @@ def steady_state(
 ) -> pd.DataFrame:
     """Return waits and times in system of a team that is fed for long, the warm-up deleted.
 
-    By replication and deletion (Law 2015, section 9.5.2): from each replication MSER-5 deletes a
-    warm-up, and the interval is over the means of what is left.
+    By replication and deletion (Law 2015, section 9.5.2). The warm-up is one for all
+    replications: what MSER-5 deletes from their average, and a tenth at least. (Where it looks at
+    each by itself it takes busy times for warm-ups, and the means come out too small.) The
+    interval is over the replications' means, or over batches of few replications.
 
     Parameters
     ----------
@@ -157,8 +237,11 @@ def steady_state(
     Returns
     -------
     DataFrame
-        Rows ``wait_s`` and ``time_in_system_s``; columns ``measure, mean, low, high`` and
-        ``deleted`` (tasks, mean over replications).
+        Rows ``wait_s`` and ``time_in_system_s``; columns ``measure, mean, low, high``;
+        ``deleted`` (tasks of each replication); ``tasks_needed``: of a replication, so that each
+        lasts for ten correlation lengths and all together for 100; and ``is_long_enough``:
+        whether they do. Intervals of shorter runs hold the truth less often than `confidence`
+        says.
     """
     simulation, parts = Simulation(scenario), []
     for replication in range(replications):
@@ -169,8 +252,23 @@ def steady_state(
             progress(replication + 1, replications)
     rows = []
     for measure in ("wait_s", "time_in_system_s"):
-        cuts = [mser5(part[measure]) for part in parts]
-        means = [part[measure].iloc[cut:].mean() for part, cut in zip(parts, cuts, strict=True)]
-        interval = mean_interval(means, confidence)
-        rows.append((measure, interval.estimate, interval.low, interval.high, np.mean(cuts)))
-    return pd.DataFrame(rows, columns=["measure", "mean", "low", "high", "deleted"])
+        runs = [part[measure].to_numpy(dtype=np.float64) for part in parts]
+        shortest = min(len(run) for run in runs)
+        average = np.mean([run[:shortest] for run in runs], axis=0)
+        cut = max(mser5(average), shortest // 10)
+        left = [run[cut:] for run in runs]
+        length = correlation_length(left)
+        interval = _batch_means(left, length, confidence, most=20)
+        needed = math.ceil(length * max(_RUN_LENGTHS, _TOTAL_LENGTHS / replications) / 0.9)
+        rows.append(
+            {
+                "measure": measure,
+                "mean": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "deleted": cut,
+                "tasks_needed": needed,
+                "is_long_enough": 0.9 * needed <= shortest - cut,
+            }
+        )
+    return pd.DataFrame(rows)

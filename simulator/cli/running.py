@@ -99,8 +99,15 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
         raise TeamsimError("a steady state needs at least ten tasks")
     with progress_bar("replications") as progress:
         table = steady_state(scenario, count, progress=progress)
-    console.print(frame_table(table, ["measure", "mean", "95 % low", "95 % high", "tasks deleted"]))
-    typer.echo(f"{count} replications, the warm-up of each deleted by MSER-5")
+    columns = ["measure", "mean", "low", "high", "deleted"]
+    heads = ["measure", "mean", "95 % low", "95 % high", "tasks deleted"]
+    console.print(frame_table(table[columns], heads))
+    typer.echo(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
+    for row in table[~table["is_long_enough"]].itertuples():
+        typer.echo(
+            f"run too short: the interval of {row.measure} holds less often than it says; it "
+            f"takes at least {row.tasks_needed:,} tasks a replication"
+        )
 
 
 def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
