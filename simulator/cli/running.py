@@ -22,7 +22,14 @@ from simulator.cli.terminal import (
 )
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
-from simulator.experiment import read_manifest, read_results, run_points, sweep_into
+from simulator.experiment import (
+    read_manifest,
+    read_results,
+    read_shortfalls,
+    run_points,
+    shortfalls,
+    sweep_into,
+)
 from simulator.experiment.cluster import dask_cluster
 from simulator.experiment.runner import default_workers
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
@@ -63,6 +70,8 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     for name, count in needed.items():
         if count > len(frame):
             typer.echo(f"{name} is not known from {len(frame)} replications: {count} needed")
+    for shortfall in shortfalls(table):
+        typer.echo(shortfall)
     outcomes = frame["outcome"].value_counts()
     typer.echo(
         f"{len(frame)} replications: "
@@ -124,6 +133,8 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
             typer.echo(f"{out} keeps what is done: the same command goes on from there", err=True)
             raise
     typer.echo(f"{count} replications in {out / 'results'} (Parquet)")
+    for shortfall in read_shortfalls(out):
+        typer.echo(shortfall)
 
 
 def plot(directory: Path, out: Path) -> None:

@@ -7,14 +7,18 @@ from simulator.experiment.runner import (
     run_sweep,
     sweep_into,
 )
-from simulator.experiment.store import read_manifest, read_results
+from simulator.experiment.shortfalls import Shortfall, shortfalls
+from simulator.experiment.store import read_manifest, read_results, read_shortfalls
 
 __all__ = [
+    "Shortfall",
     "read_manifest",
     "read_results",
+    "read_shortfalls",
     "replicate",
     "run_each",
     "run_points",
     "run_sweep",
+    "shortfalls",
     "sweep_into",
 ]

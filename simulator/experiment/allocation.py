@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from scipy import stats
 
 from simulator.errors import TeamsimError, unknown_name
+from simulator.experiment.intervals import interval_of_metric
 from simulator.experiment.plan import Plan, Span
+from simulator.experiment.shortfalls import Shortfall
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Point
+from simulator.scenario.rare_events import REPLICATIONS, endless_tails, rare_events
 from simulator.scenario.schema import Precision
 
 _NEAR_WIDEST = 0.7
 """With a budget, a round is for points whose interval is at least so wide beside the widest."""
+
+_NEGLIGIBLE = 0.1
+"""Share of the precision by which the mean may be off for tails that are not waited for."""
 
 
 class Allocation:
     """Deals out replications in rounds, each from the results of all before it.
 
     Points without a `precision` get all their replications in the first round. The others get
-    `minimum` at first, and then, round by round, what the relative width of their interval asks
-    for, but no more than they have already. What is made depends on the results alone: neither on
-    workers nor on interruptions.
+    `minimum` at first, and then, round by round, what the width of their interval and the rare
+    events of their scenario ask for, but no more than they have already. What is made depends on
+    the results alone: neither on workers nor on interruptions.
 
     Parameters
     ----------
@@ -42,13 +49,12 @@ class Allocation:
         self._plan = plan
         self._most = [point.scenario.replications for point in points]
         self._precise = {
-            i: point.scenario.precision
+            i: precision
             for i, point in enumerate(points)
-            if point.scenario.precision is not None
+            if (precision := point.scenario.precision) is not None
         }
         self._budget = _budget(list(self._precise.values()))
-        # The room of each point grows with its replications.
-        self._values = {i: np.full(0, np.nan) for i in self._precise}
+        self._evidence = {i: _Evidence(points[i], each) for i, each in self._precise.items()}
         self._made = [0] * len(points)
         self._is_open = set(range(len(points)))
 
@@ -68,7 +74,7 @@ class Allocation:
     @property
     def looks_at(self) -> set[str]:
         """The metrics whose values `add` needs."""
-        return {precision.metric for precision in self._precise.values()}
+        return {name for each in self._evidence.values() for name in each.columns}
 
     def add(self, rows: pa.Table) -> None:
         """Take in results."""
@@ -78,10 +84,7 @@ class Allocation:
         for point in np.unique(points).tolist():
             if point in self._precise:
                 mine = points == point
-                values = rows.column(self._precise[point].metric).to_numpy()[mine]
-                at = replications[mine]
-                self._reserve(point, int(at.max()) + 1)
-                self._values[point][at] = values
+                self._evidence[point].add(rows, mine, replications[mine])
 
     def next_round(self) -> list[Span]:
         """Return what to make next, the widest intervals first; nothing when that is all."""
@@ -102,6 +105,11 @@ class Allocation:
             self._is_open.clear()
         return spans
 
+    def shortfalls(self) -> list[Shortfall]:
+        """Return the points whose precision is not reached with what was dealt out."""
+        found = (self._evidence[i].shortfall(self._made[i]) for i in self._precise)
+        return [each for each in found if each is not None]
+
     def _wanted(self, point: int) -> tuple[int, float]:
         """Return how many more a point wants, and how wide its interval is over what is allowed."""
         made, most = self._made[point], self._most[point]
@@ -109,7 +117,7 @@ class Allocation:
         if precision is None or made == 0:
             first = most if precision is None else min(most, precision.minimum)
             return first - made, math.inf
-        width = _width(self._values[point][:made], precision)
+        width = self._evidence[point].width(made)
         if width <= 1.0:
             return 0, width
         needed = made * width**2 - made if math.isfinite(width) else math.inf
@@ -130,19 +138,81 @@ class Allocation:
                 left -= dealt[-1][1]
         return dealt
 
-    def _reserve(self, point: int, size: int) -> None:
-        values = self._values[point]
-        if size > len(values):
-            more = np.full(max(size, 2 * len(values)) - len(values), np.nan)
-            self._values[point] = np.concatenate([values, more])
+
+class _Evidence:
+    """What the replications of one point say, and what they should have held."""
+
+    def __init__(self, point: Point, precision: Precision) -> None:
+        self._point, self._precision = point, precision
+        scenario = point.scenario
+        self._events = rare_events(scenario, _NEGLIGIBLE * precision.relative)
+        self._endless = endless_tails(scenario)
+        counted = {event.column for event in self._events if precision.events}
+        self.columns = {precision.metric, *counted} - {REPLICATIONS}
+        # The room grows with the replications.
+        self._values = {name: np.full(0, np.nan) for name in self.columns}
+
+    def add(self, rows: pa.Table, mine: npt.NDArray[np.bool_], at: npt.NDArray[Any]) -> None:
+        """Take in the rows that are `mine`, of the replications `at`."""
+        size = int(at.max()) + 1
+        for name in self.columns:
+            room = len(self._values[name])
+            if size > room:
+                more = np.full(max(size, 2 * room) - room, np.nan)
+                self._values[name] = np.concatenate([self._values[name], more])
+            self._values[name][at] = rows.column(name).to_numpy()[mine]
+
+    def width(self, made: int) -> float:
+        """Return how far the first replications are from enough: `width` ** 2 times as many are.
+
+        That is how wide the interval is over what is allowed, or what is missing of rare events,
+        whichever is more.
+        """
+        width = self._relative(made) / self._precision.relative
+        for expected in self._expected(made).values():
+            missing = self._precision.events / expected if expected > 0.0 else math.inf
+            width = max(width, math.sqrt(missing))
+        # An interval of draws without variance may look narrow, and is not to be believed.
+        return max(width, _NEVER_ENOUGH) if self._endless else width
+
+    def shortfall(self, made: int) -> Shortfall | None:
+        """Return what is missing after the first replications, None if nothing is."""
+        if self.width(made) <= 1.0:
+            return None
+        wanted = self._precision.events
+        reasons = [
+            f"{expected:.1f} of {wanted} events expected of {path}"
+            for path, expected in self._expected(made).items()
+            if expected < wanted
+        ]
+        reasons += [f"{path} has infinite variance" for path in self._endless]
+        relative = self._relative(made)
+        return Shortfall(
+            point=self._point.index,
+            name=self._point.name,
+            metric=self._precision.metric,
+            replications=made,
+            relative=relative if math.isfinite(relative) else None,
+            wanted=self._precision.relative,
+            reasons=tuple(reasons),
+        )
+
+    def _relative(self, made: int) -> float:
+        """Return how far the farther end of the interval is from the mean, over the mean."""
+        values = self._values[self._precision.metric][:made]
+        found = interval_of_metric(values, self._precision.metric, self._precision.confidence)
+        far = max(found.high - found.estimate, found.estimate - found.low)
+        mean = abs(found.estimate)
+        return far / mean if mean > 0.0 else (0.0 if far == 0.0 else math.inf)
+
+    def _expected(self, made: int) -> dict[str, float]:
+        if not self._precision.events:
+            return {}
+        seen = {name: values[:made] for name, values in self._values.items()}
+        return {event.path: event.expected(seen, made) for event in self._events}
 
 
-def _width(x: np.ndarray[tuple[int], np.dtype[np.float64]], precision: Precision) -> float:
-    """Return half of the interval of a mean over what is allowed."""
-    t = stats.t.ppf(0.5 + precision.confidence / 2, len(x) - 1)
-    half = float(t * x.std(ddof=1) / np.sqrt(len(x)))
-    allowed = precision.relative * abs(float(x.mean()))
-    return half / allowed if allowed > 0.0 else (0.0 if half == 0.0 else math.inf)
+_NEVER_ENOUGH = 1.0 + 1e-9
 
 
 def _budget(precisions: Sequence[Precision]) -> int | None:

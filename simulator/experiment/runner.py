@@ -16,6 +16,7 @@ from simulator.experiment.allocation import Allocation
 from simulator.experiment.crew import Crew, processes
 from simulator.experiment.pacing import Pacer
 from simulator.experiment.plan import Plan, Span, without
+from simulator.experiment.shortfalls import with_shortfalls
 from simulator.experiment.store import Store, read_results
 from simulator.model.metrics import Metrics
 from simulator.scenario import Point, Scenario, Study
@@ -68,7 +69,8 @@ def run_sweep(
     Returns
     -------
     pyarrow.Table
-        A row a replication, ordered by point and replication.
+        A row a replication, ordered by point and replication. `shortfalls` returns the points of
+        it whose precision was not reached.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def sweep_into(
                 work.allocation.add(rows)
         for span, rows in work.do(workers, progress, executor):
             store.add(span, rows)
-        store.finish()
+        store.finish(work.allocation.shortfalls())
     return work.allocation.made
 
 
@@ -134,9 +136,11 @@ def run_points(
     Returns
     -------
     pyarrow.Table
-        A row a replication, ordered by point and replication.
+        A row a replication, ordered by point and replication; `shortfalls` as for `run_sweep`.
     """
-    return _in_order(_Work(points, axes).do(workers, progress, executor))
+    work = _Work(points, axes)
+    rows = _in_order(work.do(workers, progress, executor))
+    return with_shortfalls(rows, work.allocation.shortfalls())
 
 
 def _in_order(done: Iterable[tuple[Span, pa.Table]]) -> pa.Table:

@@ -20,11 +20,15 @@ import pyarrow.parquet as pq
 from simulator import __version__
 from simulator.errors import TeamsimError
 from simulator.experiment.plan import Span, joined
+from simulator.experiment.shortfalls import Shortfall, from_json, to_json, with_shortfalls
 from simulator.scenario import Point, Study
 
 _PACKAGES = ("genai-prices", "simpy", "numpy", "scipy", "pandas", "pyarrow", "pydantic")
 
 _MANIFEST, _DATA, _LOCK = "manifest.json", "results", ".lock"
+
+_SHORTFALLS = "precision_not_reached"
+"""In the manifest of a finished sweep."""
 
 
 class Store:
@@ -115,10 +119,11 @@ class Store:
         path = self._data / f"part-{span.start:010d}-{span.stop:010d}.parquet"
         _write(path, lambda file: pq.write_table(rows, file))
 
-    def finish(self) -> None:
-        """Write down that nothing is missing."""
+    def finish(self, found: Sequence[Shortfall]) -> None:
+        """Write down that nothing is missing, and which points have not reached their precision."""
         if not self.is_complete:
             self._manifest["complete"] = True
+            self._manifest[_SHORTFALLS] = to_json(found)
             self._manifest["replications"] = sum(span.count for span in self.covered())
             self._write_manifest()
 
@@ -148,7 +153,18 @@ def read_results(directory: str | Path) -> pa.Table:
     tables = [pq.read_table(path) for path in _part_paths(directory)]
     if sum(table.num_rows for table in tables) != manifest["replications"]:  # a file was lost
         raise unfinished
-    return pa.concat_tables(tables)
+    return with_shortfalls(pa.concat_tables(tables), from_json(manifest.get(_SHORTFALLS, [])))
+
+
+def read_shortfalls(directory: str | Path) -> list[Shortfall]:
+    """Return the points of a finished sweep that have not reached their precision.
+
+    Raises
+    ------
+    TeamsimError
+        If the directory holds no sweep.
+    """
+    return from_json(read_manifest(directory).get(_SHORTFALLS, []))
 
 
 def read_manifest(directory: str | Path) -> dict[str, Any]:

@@ -125,19 +125,24 @@ class Coordination(Spec):
 class Precision(Spec):
     """When there are replications enough: the mean of a metric is known to a relative precision.
 
-    Replications are made until half of the interval is at most `relative` of the mean (Chow &
-    Robbins 1965), or there are `replications` of them: `minimum` at first, then each time as many
-    as the interval asks for, at most as many again.
+    Replications are made until no end of the interval is farther from the mean than `relative` of
+    it (Chow & Robbins 1965) and they should have held `events` of each rare event that the
+    scenario lets happen, or until there are `replications` of them: `minimum` at first, then each
+    time as many as these two ask for, at most as many again. With a distribution of infinite
+    variance, such as a Pareto with shape 2, no number of them is enough.
     """
 
     metric: str = "makespan_s"
     """A column of the results."""
     relative: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    """Half of the interval over the mean."""
+    """Distance from the mean to the end of its interval, over the mean."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-    """Coverage of the interval, by Student's t."""
+    """Coverage of the interval."""
     minimum: Annotated[int, Field(ge=2)] = 20
     """Replications before the first look, and the fewest between two looks."""
+    events: Annotated[int, Field(ge=0)] = 30
+    """How many of each rare event there should have been: stragglers, stalls, crashes, errors,
+    outages, draws from the tails of distributions. 0 lets them be missed."""
     budget: Annotated[int, Field(ge=2)] | None = None
     """Replications of all points together, at most; they go where the interval is widest."""
 

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from scipy import stats
 
 from simulator.errors import TeamsimError
 from simulator.experiment import pacing, read_results, run_each, run_sweep
+from simulator.experiment.intervals import mean_interval
 from simulator.scenario import Study, parse_study
 from tests.conftest import agent, exponential, scenario
 
@@ -127,7 +127,8 @@ PRECISE = "replications: 400\nprecision: {relative: 0.05, minimum: 10}"
 
 
 def half_of_interval(x: np.ndarray) -> float:
-    return float(stats.t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)))
+    found = mean_interval(x)
+    return max(found.high - found.estimate, found.estimate - found.low)
 
 
 def test_replications_stop_when_the_mean_is_known_well_enough(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""Points whose replications were used up before their precision was reached: who says so where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+_KEY = b"teamsim.precision_not_reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortfall:
+    """A point whose replications were used up before its precision was reached."""
+
+    point: int
+    name: str
+    metric: str
+    replications: int
+    relative: float | None
+    """Distance from the mean to the farther end of its interval, over the mean (none at a mean of
+    0) ..."""
+    wanted: float
+    """... and what it was to be at most."""
+    reasons: tuple[str, ...]
+    """What else is missing: rare events that too few replications have held, endless tails."""
+
+    def __str__(self) -> str:
+        known = "is not known" if self.relative is None else f"is known to {self.relative:.2%}"
+        missing = "".join(f"; {reason}" for reason in self.reasons)
+        return (
+            f"{self.name}: precision not reached in {self.replications} replications: "
+            f"{self.metric} {known}, {self.wanted:.2%} wanted{missing}"
+        )
+
+
+def shortfalls(results: pa.Table) -> list[Shortfall]:
+    """Return the points of a sweep's results that have not reached their precision.
+
+    Parameters
+    ----------
+    results : pyarrow.Table
+        As `run_sweep` and `read_results` return it: its metadata hold them.
+    """
+    return from_json(json.loads((results.schema.metadata or {}).get(_KEY, b"[]")))
+
+
+def with_shortfalls(results: pa.Table, found: Sequence[Shortfall]) -> pa.Table:
+    """Return results whose metadata say which points have not reached their precision."""
+    if not found:
+        return results
+    metadata = {**(results.schema.metadata or {}), _KEY: json.dumps(to_json(found)).encode()}
+    return results.replace_schema_metadata(metadata)
+
+
+def to_json(found: Sequence[Shortfall]) -> list[dict[str, Any]]:
+    """Return what `from_json` takes."""
+    return [asdict(each) for each in found]
+
+
+def from_json(said: Sequence[dict[str, Any]]) -> list[Shortfall]:
+    """Return what `to_json` was given."""
+    return [Shortfall(**{**each, "reasons": tuple(each["reasons"])}) for each in said]

@@ -1,0 +1,273 @@
+"""What a scenario lets happen seldom: it must be seen before a mean over replications is believed.
+
+Twenty replications without a straggler have a narrow interval, and a wrong one. What they have not
+seen is no secret: the scenario says with what probability it happens, and the results count the
+chances that it had. So it can be said how many of each rare event the replications should have
+held, whether or not they did.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.distributions import Distribution, Floats
+from simulator.distributions.exponential import Exponential
+from simulator.distributions.lognormal import Lognormal
+from simulator.scenario.agent import Agent
+from simulator.scenario.schema import Scenario
+from simulator.spec import Spec
+
+REPLICATIONS = "replications"
+"""In place of a column that counts chances: one in each replication."""
+
+
+@dataclass(frozen=True, slots=True)
+class RareEvent:
+    """Something that happens or not at each of many chances."""
+
+    path: str
+    """Where the scenario says so."""
+    probability: float
+    """Of it, at each chance."""
+    column: str
+    """The column of the results that counts the chances, or `REPLICATIONS`."""
+    share: float = 1.0
+    """Its own chances for each one counted."""
+
+    def expected(self, columns: Mapping[str, Floats], replications: int) -> float:
+        """Return how many of it so many replications should have held.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray, each of shape (replications,)
+            Results, `column` among them.
+        replications : int
+        """
+        chances = replications if self.column == REPLICATIONS else float(columns[self.column].sum())
+        return self.probability * self.share * chances
+
+
+@dataclass(frozen=True, slots=True)
+class RareOnset:
+    """Something that begins after a random time, if the run lasts that long."""
+
+    path: str
+    after_s: Distribution
+    clocks: int = 1
+    """Of how many it may befall each."""
+    column: str = "makespan_s"
+
+    def expected(self, columns: Mapping[str, Floats], replications: int) -> float:
+        """Return in how many cases it should have begun, as `RareEvent.expected`."""
+        return self.clocks * float(self.after_s.probability_up_to(columns[self.column]).sum())
+
+
+Event = RareEvent | RareOnset
+
+
+def rare_events(scenario: Scenario, negligible: float) -> list[Event]:
+    """Return what may happen in a scenario, with its chances.
+
+    Faults of agents and provider, errors and lost messages, each with the probability that the
+    scenario gives it (or that of its not happening, if that is smaller), and the rare tails of all
+    distributions (`rare_tail`) and of their effects on runs and agents.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    negligible : float
+        A tail that carries less of the mean of its distribution, times the number of workers that
+        may wait for one of them, is left out.
+    """
+    found: list[Event] = []
+    for path, agent, share, heads in _agents(scenario):
+        found += _faults_of(path, agent, share, heads)
+    found += _faults_of_the_rest(scenario)
+    found = [each for each in found if isinstance(each, RareOnset) or each.probability > 0.0]
+    return [*found, *_tails(scenario, negligible)]
+
+
+def endless_tails(scenario: Scenario) -> list[str]:
+    """Return where a scenario has distributions of infinite variance.
+
+    No number of replications makes an interval of a mean of such draws that can be trusted.
+    """
+    return [path for path, each in _drawn(scenario) if not each.has_variance]
+
+
+def rare_tail(distribution: Distribution) -> tuple[float, float]:
+    """Return the probability of a distribution's rare tail, and the share of the mean in it.
+
+    Where the tail falls more slowly than a power law of exponent 2, rarer draws carry more of the
+    variance than more frequent ones. The rare tail begins where that is so for the last time:
+    from twice to half of its probability the quantile at least doubles. It is the rare component
+    of a mixture, the outlier among measured values, the last 0.02 % of a lognormal with sigma 2.
+    One of more than 5 % is none.
+
+    Parameters
+    ----------
+    distribution : Distribution
+
+    Returns
+    -------
+    float
+        Probability of a draw in the tail, 0 where there is none.
+    float
+        Share of the mean that the tail carries.
+    """
+    edges = 10.0 ** np.linspace(0.0, -_DECADES, _DECADES * _STEPS + 1)
+    # In the middle of each stratum of probability, from the largest to the smallest.
+    middles = np.sqrt(edges[1:] * edges[:-1])
+    quantiles = distribution.transform(1.0 - middles)
+    apart = round(2.0 * math.log10(2.0) * _STEPS)
+    doubles = (quantiles[apart:] >= 2.0 * quantiles[:-apart]) & (quantiles[apart:] > 0.0)
+    if not doubles.any():
+        return 0.0, 0.0
+    last = int(np.flatnonzero(doubles)[-1])
+    probability = 2.0 * float(middles[last + apart // 2])
+    if probability > _MOST_OF_A_TAIL:
+        return 0.0, 0.0
+    weighted = quantiles * -np.diff(edges)
+    carried, total = float(weighted[middles <= probability].sum()), float(weighted.sum())
+    return probability, carried / total if total > 0.0 else 1.0
+
+
+_DECADES, _STEPS = 10, 40
+"""How far a tail is looked at, in powers of ten, and how finely."""
+
+_MOST_OF_A_TAIL = 0.05
+
+
+def _agents(scenario: Scenario) -> Iterator[tuple[str, Agent, float, int]]:
+    """Yield path, specification, share of the team's calls, and number of each kind of agents."""
+    team, staff = scenario.team, scenario.staff
+    everybody = team.worker_count + sum(staff.values())
+    kinds = [("team.agent", team.agent, team.size or 0)] + [
+        (f"team.groups.{name}.agent", group.agent, group.size)
+        for name, group in (team.groups or {}).items()
+    ]
+    kinds += [(f"team.{role}", getattr(team, role), heads) for role, heads in staff.items()]
+    for path, agent, heads in kinds:
+        if agent is not None and heads:
+            yield path, agent, heads / everybody, heads
+
+
+def _faults_of(path: str, agent: Agent, share: float, heads: int) -> Iterator[Event]:
+    faults, errors = agent.faults, agent.errors
+    for name, probability in (
+        ("faults.slow", faults.slow.probability if faults.slow else 0.0),
+        ("faults.stall", faults.stall),
+        ("faults.malformed", faults.malformed),
+    ):
+        yield RareEvent(f"{path}.{name}", _rarer(probability), "calls", share)
+    if faults.crash is not None:
+        yield RareOnset(f"{path}.faults.crash", faults.crash.up_s, heads)
+    if faults.byzantine is not None:
+        probability = _rarer(faults.byzantine.probability)
+        yield RareEvent(f"{path}.faults.byzantine", probability, REPLICATIONS, heads)
+    faulty = errors.probability.probability
+    for name, probability in (
+        ("errors.probability", _rarer(faulty)),
+        ("errors.detection", faulty * _rarer(errors.detection)),
+        ("errors.hand_off", _rarer(errors.hand_off)),
+    ):
+        yield RareEvent(f"{path}.{name}", probability, "attempts", share)
+
+
+def _faults_of_the_rest(scenario: Scenario) -> Iterator[Event]:
+    provider, network = scenario.provider, scenario.network
+    review = scenario.coordination.review
+    if provider.errors is not None:
+        probability = _rarer(provider.errors.probability)
+        yield RareEvent("provider.errors", probability, "requests")
+    if provider.outages is not None:
+        yield RareOnset("provider.outages", provider.outages.up_s)
+    if provider.slow is not None:
+        yield RareOnset("provider.slow", Exponential(mean=provider.slow.mean_normal_s))
+    yield RareEvent("network.loss", _rarer(network.loss), "deliveries")
+    yield RareEvent("network.duplication", _rarer(network.duplication), "deliveries")
+    if review is not None:
+        faulty = max(kind.errors.probability.probability for kind in scenario.team.kinds)
+        missed, alarmed = faulty * _rarer(review.miss), _rarer(review.false_alarm)
+        yield RareEvent("coordination.review.miss", missed, "reviews")
+        yield RareEvent("coordination.review.false_alarm", alarmed, "reviews")
+
+
+def _rarer(probability: float) -> float:
+    return min(probability, 1.0 - probability)
+
+
+def _tails(scenario: Scenario, negligible: float) -> Iterator[Event]:
+    shares = {path: (share, heads) for path, _, share, heads in _agents(scenario)}
+    workers = scenario.team.worker_count
+    for path, each in _drawn(scenario):
+        share, heads = next((s for kind, s in shares.items() if path.startswith(kind)), (1.0, 1))
+        column = _column_of(path)
+        own = share if column == "calls" else 1.0
+        tails = [
+            (path, each, column, own),
+            (f"{path}.run_sigma", _effect(each.run_sigma), REPLICATIONS, 1.0),
+            (f"{path}.agent_sigma", _effect(each.agent_sigma), REPLICATIONS, heads),
+            (f"{path}.phase_sigma", _effect(each.phase_sigma), column, own / each.phase_length),
+        ]
+        for where, distribution, counted, times in tails:
+            probability, carried = rare_tail(distribution)
+            if carried * workers > negligible:
+                yield RareEvent(where, probability, counted, times)
+
+
+def _effect(sigma: float) -> Distribution:
+    return Lognormal(median=1.0, sigma=sigma)
+
+
+_COLUMNS = {
+    "faults.slow.factor": "slow_calls",
+    "faults.crash.repair_s": "crashes",
+    "coordination.round_overhead_s": "rounds",
+    "workload": "tasks",
+    "network": "deliveries",
+    "provider.errors": "provider_errors",
+    "provider.outages": REPLICATIONS,
+    "resilience.fallback": "fallbacks",
+    "resilience.supervisor": "restarts",
+    "resilience.election": "elections",
+}
+"""The column that counts the draws of paths that begin or end so; calls for all others."""
+
+
+def _column_of(path: str) -> str:
+    for part, column in _COLUMNS.items():
+        if path.startswith(part) or path.endswith(part):
+            return column
+    return "calls"
+
+
+def _drawn(scenario: Scenario) -> Iterator[tuple[str, Distribution]]:
+    """Yield the distributions of a scenario with their paths, those of absent agents apart."""
+    absent = tuple(f"team.{role}." for role, heads in scenario.staff.items() if not heads)
+    for path, each in _distributions(scenario, ""):
+        if not path.startswith(absent):
+            yield path, each
+
+
+def _distributions(said: object, path: str) -> Iterator[tuple[str, Distribution]]:
+    """Yield the distributions of what a scenario does, with their paths.
+
+    Times until a fault begins are not among them: a long one is no event (`RareOnset`).
+    """
+    if isinstance(said, Distribution):
+        yield path, said
+    elif isinstance(said, Spec):
+        for name in type(said).model_fields:
+            if name != "up_s":
+                yield from _distributions(getattr(said, name), f"{path}.{name}" if path else name)
+    elif isinstance(said, Mapping):
+        for name, each in said.items():
+            yield from _distributions(each, f"{path}.{name}")
+    elif isinstance(said, Sequence) and not isinstance(said, str):
+        for i, each in enumerate(said):
+            yield from _distributions(each, f"{path}[{i}]")
