@@ -118,7 +118,7 @@ def ratio_of_products_interval(
     Parameters
     ----------
     above, below : sequences of array_like, each of shape (replications,)
-        Not negative.
+        With means from 0 up.
     confidence : float
         Coverage, 0 to 1.
 
@@ -131,16 +131,16 @@ def ratio_of_products_interval(
     Raises
     ------
     ValueError
-        If they have different lengths, or a value is negative.
+        If they have different lengths, or a mean is negative.
     """
     tops = [np.asarray(each, dtype=np.float64) for each in above]
     bottoms = [np.asarray(each, dtype=np.float64) for each in below]
     lengths = {each.shape for each in (*tops, *bottoms)}
     if len(lengths) > 1:
         raise ValueError(f"paired samples differ in length: {sorted(lengths)}")
-    least = min(float(each.min()) for each in (*tops, *bottoms))
+    least = min(float(each.mean()) for each in (*tops, *bottoms))
     if least < 0.0:
-        raise ValueError(f"a ratio of means is of values from 0 up, found {least:g}")
+        raise ValueError(f"a ratio is of means from 0 up, found {least:g}")
     product = math.prod(float(each.mean()) for each in tops)
     divisor = math.prod(float(each.mean()) for each in bottoms)
     estimate = product / divisor if divisor > 0.0 else math.inf
@@ -170,7 +170,7 @@ class _Part:
 
 
 def _is_outcome(x: Array) -> bool:
-    return bool(x.any() and np.isin(x, (0.0, 1.0)).all())
+    return bool(x.any() and ((x == 0.0) | (x == 1.0)).all())
 
 
 def _outcome_part(x: Array, power: int, confidence: float) -> _Part:

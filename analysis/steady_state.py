@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,48 @@ def steady_mean(values: npt.ArrayLike, confidence: float = 0.95, batches: int = 
     if len(left) < _FEWEST_BATCHES:
         raise ValueError(f"{len(left)} observations are too few for {_FEWEST_BATCHES} batches")
     return _batch_means([left], correlation_length([left]), confidence, batches)
+
+
+@dataclass(frozen=True, slots=True)
+class SteadyMean:
+    """The mean of a process after its warm-up, from several runs."""
+
+    interval: Interval
+    deleted: int
+    """Observations at the start of each run."""
+    needed: int
+    """Observations that each run needs for the interval to be trusted; of runs much too short,
+    too small a number."""
+    is_long_enough: bool
+    """Whether all runs have as many."""
+
+
+def replication_deletion(runs: Sequence[npt.ArrayLike], confidence: float = 0.95) -> SteadyMean:
+    """Return the mean of a process after its warm-up, by replication and deletion.
+
+    (Law 2015, section 9.5.2.) The warm-up is one for all runs: what MSER-5 deletes from their
+    average, and a tenth at least. (From each run by itself it deletes busy times as warm-ups, and
+    the means come out too small.) The interval is over the runs' means, or over batches of few
+    runs, as in `steady_mean`.
+
+    Parameters
+    ----------
+    runs : sequence of array_like, each of shape (observations,)
+        Independent, in the order of time; at least ten observations of each.
+    confidence : float
+        Coverage of the interval. Runs are long enough for it when each lasts for ten
+        `correlation_length`, and all together for 100.
+    """
+    series = [np.asarray(run, dtype=np.float64) for run in runs]
+    shortest = min(len(x) for x in series)
+    average = np.mean([x[:shortest] for x in series], axis=0)
+    cut = max(mser5(average), shortest // 10)
+    left = [x[cut:] for x in series]
+    length = correlation_length(left)
+    wanted = length * max(_RUN_LENGTHS, _TOTAL_LENGTHS / len(series))
+    interval = _batch_means(left, length, confidence, most=20)
+    needed = math.ceil(wanted * shortest / (shortest - cut))
+    return SteadyMean(interval, cut, needed, shortest - cut >= wanted)
 
 
 _FEWEST_BATCHES = 5
@@ -219,10 +262,7 @@ def steady_state(
 ) -> pd.DataFrame:
     """Return waits and times in system of a team that is fed for long, the warm-up deleted.
 
-    By replication and deletion (Law 2015, section 9.5.2). The warm-up is one for all
-    replications: what MSER-5 deletes from their average, and a tenth at least. (Where it looks at
-    each by itself it takes busy times for warm-ups, and the means come out too small.) The
-    interval is over the replications' means, or over batches of few replications.
+    By `replication_deletion`.
 
     Parameters
     ----------
@@ -238,10 +278,8 @@ def steady_state(
     -------
     DataFrame
         Rows ``wait_s`` and ``time_in_system_s``; columns ``measure, mean, low, high``;
-        ``deleted`` (tasks of each replication); ``tasks_needed``: of a replication, so that each
-        lasts for ten correlation lengths and all together for 100; and ``is_long_enough``:
-        whether they do. Intervals of shorter runs hold the truth less often than `confidence`
-        says.
+        ``deleted`` (tasks of each replication); ``tasks_needed`` of a replication for the interval
+        to be trusted; and ``is_long_enough``: whether there are as many.
     """
     simulation, parts = Simulation(scenario), []
     for replication in range(replications):
@@ -252,23 +290,16 @@ def steady_state(
             progress(replication + 1, replications)
     rows = []
     for measure in ("wait_s", "time_in_system_s"):
-        runs = [part[measure].to_numpy(dtype=np.float64) for part in parts]
-        shortest = min(len(run) for run in runs)
-        average = np.mean([run[:shortest] for run in runs], axis=0)
-        cut = max(mser5(average), shortest // 10)
-        left = [run[cut:] for run in runs]
-        length = correlation_length(left)
-        interval = _batch_means(left, length, confidence, most=20)
-        needed = math.ceil(length * max(_RUN_LENGTHS, _TOTAL_LENGTHS / replications) / 0.9)
+        found = replication_deletion([part[measure].to_numpy() for part in parts], confidence)
         rows.append(
             {
                 "measure": measure,
-                "mean": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
-                "deleted": cut,
-                "tasks_needed": needed,
-                "is_long_enough": 0.9 * needed <= shortest - cut,
+                "mean": found.interval.estimate,
+                "low": found.interval.low,
+                "high": found.interval.high,
+                "deleted": found.deleted,
+                "tasks_needed": found.needed,
+                "is_long_enough": found.is_long_enough,
             }
         )
     return pd.DataFrame(rows)

@@ -120,7 +120,7 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
         raise ValueError(f"shares are from 0 to 1, found {x.min():g} to {x.max():g}")
     x = np.clip(x, 0.0, 1.0)
     count, mean = len(x), float(x.mean())
-    if np.isin(x, (0.0, 1.0)).all():
+    if ((x == 0.0) | (x == 1.0)).all():
         return Interval(mean, *_clopper_pearson(mean, count, confidence))
     if np.ptp(x) <= _ROUNDING:
         unseen = _clopper_pearson(0.0, count, confidence)[1]
