@@ -5,7 +5,8 @@ that it takes longer: it is censored. So a time is never a mean over the runs as
 the **time to success**: a run that fails is started again, until one finishes. The number of runs
 is geometric, and by Wald's identity the expected time is the mean length of all runs over the share
 that finished (Auger & Hansen 2005, "expected running time"). Where all runs finish, this is the
-mean makespan; where none does, it is not known, and at least as long as all runs together.
+mean makespan; where none does, it is not known, and at least as long as all runs together. The
+same holds for whatever else the runs spend: tokens, messages, money.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics import Interval, ratio_of_means_interval, ratio_of_products_interval
+from analysis.statistics import (
+    Interval,
+    mean_interval,
+    quantile_interval,
+    ratio_of_means_interval,
+    ratio_of_products_interval,
+)
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 """Where no run finished."""
@@ -37,10 +44,84 @@ def time_to_success(rows: pd.DataFrame, confidence: float = 0.95) -> Interval:
     Interval
         In simulated seconds; `UNKNOWN` where no run finished.
     """
-    lengths, finished = _lengths(rows), _finished(rows)
-    if not finished.any():
+    return to_success(rows["makespan_s"], rows["success"], confidence)
+
+
+def to_success(spent: npt.ArrayLike, finished: npt.ArrayLike, confidence: float = 0.95) -> Interval:
+    """Return what is spent in the mean until a run has finished, failed ones started again.
+
+    Parameters
+    ----------
+    spent : array_like, shape (replications,)
+        What each run spent, finished or not: seconds, tokens, US dollars.
+    finished : array_like of bool, shape (replications,)
+    confidence : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    Interval
+        In the unit of `spent`, ``mean(spent) / mean(finished)``; the mean and its t interval where
+        all finished, `UNKNOWN` where none did.
+    """
+    x, done = _numbers(spent), _numbers(finished)
+    if not done.any():
         return UNKNOWN
-    return ratio_of_means_interval(lengths, finished, confidence)
+    if done.all():
+        return mean_interval(x, confidence)
+    return ratio_of_means_interval(x, done, confidence)
+
+
+def linearised(spent: npt.ArrayLike, finished: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Return a number a replication whose mean is `to_success`, and which varies as it does.
+
+    With ``R = mean(spent) / mean(finished)`` it is ``R + (spent - R finished) / mean(finished)``:
+    the linear part of the estimate (delta method; Casella & Berger 2002, section 5.5.4). So means
+    and paired differences of these numbers have the intervals of times to success and of their
+    differences. Where all finished, it is `spent` itself.
+
+    Parameters
+    ----------
+    spent, finished : array_like, shape (replications,)
+
+    Raises
+    ------
+    ValueError
+        If none finished.
+    """
+    x, done = _numbers(spent), _numbers(finished)
+    if not done.any():
+        raise ValueError("no run finished: what it takes is not known")
+    share = done.mean()
+    ratio = x.mean() / share
+    return np.asarray(ratio + (x - ratio * done) / share)
+
+
+def quantile_to_finish(
+    spent: npt.ArrayLike, finished: npt.ArrayLike, share: float, confidence: float = 0.95
+) -> Interval:
+    """Return a quantile of what a single run takes to finish: those that do not take longer.
+
+    Parameters
+    ----------
+    spent, finished : array_like, shape (replications,)
+    share : float
+        Of the distribution below the quantile, between 0 and 1.
+    confidence : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    Interval
+        In the unit of `spent`; infinite where it falls among the runs that did not finish, which
+        count as longer than all others.
+    """
+    x, done = _numbers(spent), _numbers(finished).astype(bool)
+    if done.all():
+        return quantile_interval(x, share, confidence)
+    ordered = np.sort(np.where(done, x, math.inf))
+    ranks = quantile_interval(np.arange(len(x)), share, confidence)
+    return Interval(*(_at(ordered, rank) for rank in (ranks.estimate, ranks.low, ranks.high)))
 
 
 def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -> Interval:
@@ -63,16 +144,33 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
     ValueError
         If the two have different lengths.
     """
-    if not (_finished(alone).any() and _finished(team).any()):
-        return UNKNOWN
-    return ratio_of_products_interval(
-        (_lengths(alone), _finished(team)), (_finished(alone), _lengths(team)), confidence
+    (before, alone_done), (after, team_done) = (
+        (_numbers(rows["makespan_s"]), _numbers(rows["success"])) for rows in (alone, team)
     )
+    if not (alone_done.any() and team_done.any()):
+        return UNKNOWN
+    if alone_done.all() and team_done.all():
+        return ratio_of_means_interval(before, after, confidence)
+    return ratio_of_products_interval((before, team_done), (alone_done, after), confidence)
 
 
-def _lengths(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-    return rows["makespan_s"].to_numpy(dtype=np.float64)
+def in_words(finished: int, runs: int) -> str:
+    """Return ``37 of 100 runs finished``, or that all or none did."""
+    if finished == runs:
+        return f"all {runs:,} runs finished"
+    return f"{f'{finished:,}' if finished else 'none'} of {runs:,} runs finished"
 
 
-def _finished(rows: pd.DataFrame) -> npt.NDArray[np.float64]:
-    return rows["success"].to_numpy(dtype=np.float64)
+def _numbers(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return np.asarray(values, dtype=np.float64)
+
+
+def _at(ordered: npt.NDArray[np.float64], rank: float) -> float:
+    """Return the value at a rank, between two where it is none's; beyond the ends, infinite."""
+    if not math.isfinite(rank):
+        return rank
+    below = math.floor(rank)
+    if below == rank:
+        return float(ordered[below])
+    first, second = float(ordered[below]), float(ordered[below + 1])
+    return first + (rank - below) * (second - first) if math.isfinite(second) else math.inf

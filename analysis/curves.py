@@ -1,13 +1,19 @@
-"""Team-size scaling curves: metrics and speed-up against n, with intervals."""
+"""Team-size scaling curves: metrics and speed-up against n, with intervals.
+
+Metrics are means of runs as they ended, whether or not they finished the work; but how long the
+work takes is a time to success (see `analysis.completion`).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from analysis.completion import UNKNOWN, quantile_to_finish, speedup, to_success
 from analysis.statistics import (
     Interval,
     interval_of_metric,
@@ -27,13 +33,22 @@ SERIES = "series"
 NUMBERS = frozenset({*NUMERIC_METRICS, "tokens", "error_rate", "overhead_s"})
 """Columns of numbers, those of `with_derived` among them."""
 
+SHARES = frozenset({"success", "quality", "error_rate", "utilisation", "availability"})
+"""Columns between 0 and 1."""
+
 RATIOS = ("speedup", "error_amplification")
 """What `curves_against` gives against the baseline."""
 
 QUANTILES = {"_p50": 0.5, "_p95": 0.95, "_p99": 0.99}
 """What a metric's name may end in: that quantile over replications in place of the mean."""
 
-_PAIRED = ["replication", "makespan_s", "quality"]
+TIMES = frozenset({"makespan_s", "overhead_s"})
+"""How long the work takes: until success, failed runs started again."""
+
+TO_SUCCESS = "_to_success"
+"""What the name of anything that runs spend may end in: until success in place of in a run."""
+
+_PAIRED = ["replication", "makespan_s", "success", "quality"]
 
 _BEFORE_AXES, _AFTER_AXES = "parallel_fraction", "replication"
 
@@ -47,12 +62,42 @@ def interval_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) ->
     return interval_of_metric(results[metric].to_numpy(), metric, confidence)
 
 
+def estimate_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
+    """Return what a curve shows of a metric at a point.
+
+    Parameters
+    ----------
+    results : DataFrame
+        The point's rows, a replication each.
+    metric : str
+        One of `TIMES`, or anything with `TO_SUCCESS` at the end: what is spent until a run has
+        finished, failed ones started again; NaN where none finished. A quantile of a time counts
+        runs that did not finish as longer than all others. The rest is that of `interval_of`.
+    confidence : float
+        Coverage of the interval.
+    """
+    finished = results["success"]
+    spent = metric.removesuffix(TO_SUCCESS)
+    if metric in TIMES or spent != metric:
+        return to_success(results[spent], finished, confidence)
+    for ending, share in QUANTILES.items():
+        time = metric.removesuffix(ending)
+        if time != metric and time in TIMES:
+            return quantile_to_finish(results[time], finished, share, confidence)
+    return interval_of(results, metric, confidence)
+
+
 def with_derived(results: pd.DataFrame) -> pd.DataFrame:
-    """Return `results` with the columns ``tokens``, ``error_rate`` and ``overhead_s``."""
+    """Return `results` with the columns ``tokens``, ``error_rate`` and ``overhead_s``.
+
+    ``overhead_s`` is the agents' time beside first attempts; of a run that did not finish it is
+    all of their time, since its first attempts are made again.
+    """
+    kept_s = results["work_s"].where(results["success"].astype(bool), 0.0)
     return results.assign(
         tokens=results["input_tokens"] + results["output_tokens"],
         error_rate=1.0 - results["quality"],
-        overhead_s=results["agents"] * results["makespan_s"] - results["work_s"],
+        overhead_s=results["agents"] * results["makespan_s"] - kept_s,
     )
 
 
@@ -67,7 +112,8 @@ def check_figure(study: Study) -> None:
     figure = study.points[0].scenario.figure
     if figure is None:
         return
-    metrics = {*NUMBERS, *RATIOS, *(name + end for name in NUMBERS for end in QUANTILES)}
+    endings = ("", TO_SUCCESS, *QUANTILES)
+    metrics = {*RATIOS, *(name + ending for name in NUMBERS for ending in endings)}
     for name in (*figure.y, *figure.log_y):
         if name not in metrics:
             raise TeamsimError(f"figure: {unknown_name('metric', name, metrics)}")
@@ -133,8 +179,7 @@ def curves_against(
     results : DataFrame
         A sweep over `x` and any other axes, a row a replication.
     metrics : sequence of str
-        Columns whose means are wanted; with ``_p50``, ``_p95`` or ``_p99`` at the end, that
-        quantile.
+        Columns that are wanted, as `estimate_of` takes them.
     x : str
         Dotted path of the field.
     confidence : float
@@ -143,13 +188,16 @@ def curves_against(
     Returns
     -------
     DataFrame
-        A row a series and x: ``series, x, point, is_baseline, parallel_fraction``; for each metric
-        ``<metric>, <metric>_low, <metric>_high, <metric>_sd`` (mean, its t interval, standard
-        deviation over replications); ``speedup`` (mean makespan
-        of the baseline over mean makespan) and ``error_amplification`` (mean share of tasks not
-        correct over the baseline's), with paired bootstrap intervals. The baseline is the point
-        that the scenario names, else the same series at one agent where x is ``team.size``;
-        without either, and for an error-free baseline, the ratios are null.
+        A row a series and x: ``series, x, point, is_baseline, parallel_fraction``; ``runs``, and
+        ``finished``: how many of them did all tasks; for each metric ``<metric>, <metric>_low,
+        <metric>_high, <metric>_sd`` (mean, its interval, standard deviation over replications, of
+        a time null where not all runs finished); ``baseline_finished``, how many runs of the
+        baseline did; ``speedup`` (time to success of the baseline over that of the point; null
+        where either never finished) and ``error_amplification`` (mean share of tasks not correct
+        over the baseline's, of runs as they ended: a task not done is not correct), with paired
+        intervals. The baseline is the point that the scenario names, else the same series at one
+        agent where x is ``team.size``; without either, and for an error-free baseline, the ratios
+        are null.
     """
     table = with_series(results, x)
     rows = []
@@ -160,22 +208,39 @@ def curves_against(
             "point": point,
             "is_baseline": group["baseline_point"].iloc[0] == point,
             "parallel_fraction": group["parallel_fraction"].iloc[0],
+            "runs": len(group),
+            "finished": int(group["success"].sum()),
         }
         for metric in metrics:
-            interval = interval_of(group, metric, confidence)
-            row[metric] = interval.estimate
-            row[f"{metric}_low"], row[f"{metric}_high"] = interval.low, interval.high
+            row.update(_named(metric, estimate_of(group, metric, confidence)))
             if metric in group:
-                row[f"{metric}_sd"] = float(group[metric].astype(float).std())
-        pairs = _baseline_of(table, group, x)[_PAIRED].merge(
-            group[_PAIRED], on="replication", suffixes=("_alone", "")
-        )
-        times = pairs["makespan_s_alone"], pairs["makespan_s"]
-        errors = 1.0 - pairs["quality"], 1.0 - pairs["quality_alone"]
-        row.update(_ratio("speedup", *times, confidence))
-        row.update(_ratio("error_amplification", *errors, confidence))
+                is_known = metric not in TIMES or row["finished"] == row["runs"]
+                row[f"{metric}_sd"] = group[metric].astype(float).std() if is_known else math.nan
+        alone, team = _paired(_baseline_of(table, group, x), group)
+        row["baseline_finished"] = int(alone["success"].sum()) if len(alone) else None
+        row.update(_named("speedup", speedup(alone, team, confidence)))
+        row.update(_named("error_amplification", _error_ratio(alone, team, confidence)))
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def not_known(curves: pd.DataFrame, metric: str) -> pd.Series[bool]:
+    """Return at which rows of `curves_against` a time is not known, since runs did not finish.
+
+    Parameters
+    ----------
+    curves : DataFrame
+    metric : str
+        Column of it: a time, something spent until success, a quantile of a time, the speed-up;
+        all others are known of runs that did not finish, too.
+    """
+    if metric == "speedup":
+        return curves["finished"].eq(0) | curves["baseline_finished"].eq(0)
+    if metric in TIMES or metric.endswith(TO_SUCCESS):
+        return curves["finished"].eq(0)
+    if any(metric.removesuffix(ending) in TIMES for ending in QUANTILES):
+        return pd.Series(~np.isfinite(curves[metric].to_numpy()), curves.index, dtype=bool)
+    return pd.Series(False, index=curves.index)
 
 
 def scaling_curves(
@@ -210,7 +275,9 @@ def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool
     """
     both = first.merge(second, on="x", suffixes=("_first", "_second")).sort_values("x")
     x = both["x"].to_numpy(dtype=float)
-    gap = (both[f"{metric}_first"] - both[f"{metric}_second"]).to_numpy(dtype=float)
+    lines = (both[f"{metric}{end}"].to_numpy(dtype=float) for end in ("_first", "_second"))
+    y, other = (np.where(np.isfinite(line), line, np.nan) for line in lines)  # NaN never crosses
+    gap = y - other
     turns = np.flatnonzero(gap[:-1] * gap[1:] < 0.0)
     if not len(turns):
         return None
@@ -221,11 +288,21 @@ def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool
     return float(x[i] + share * (x[i + 1] - x[i]))
 
 
-def _ratio(
-    name: str, above: pd.Series[float], below: pd.Series[float], confidence: float
-) -> dict[str, object]:
-    """Return a ratio of means with its interval under `name`, null where there is none."""
+def _paired(alone: pd.DataFrame, team: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what both have of the replications that both have, in the same order."""
+    first, second = (rows[_PAIRED].set_index("replication") for rows in (alone, team))
+    common = first.index.intersection(second.index)
+    return first.loc[common], second.loc[common]
+
+
+def _error_ratio(alone: pd.DataFrame, team: pd.DataFrame, confidence: float) -> Interval:
+    above, below = 1.0 - team["quality"], 1.0 - alone["quality"]
     if not below.any():
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    interval = ratio_of_means_interval(above.to_numpy(), below.to_numpy(), confidence)
-    return {name: interval.estimate, f"{name}_low": interval.low, f"{name}_high": interval.high}
+        return UNKNOWN
+    return ratio_of_means_interval(above.to_numpy(), below.to_numpy(), confidence)
+
+
+def _named(name: str, interval: Interval) -> dict[str, object]:
+    """Return an interval as the three columns of a metric."""
+    ends = {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    return {name: interval.estimate, **ends}

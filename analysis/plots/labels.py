@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.curves import QUANTILES
+from analysis.curves import QUANTILES, TO_SUCCESS
 
 _LABELS = {
     "makespan_s": "makespan (simulated s)",
@@ -23,8 +23,26 @@ _LABELS = {
 }
 
 
-def metric_label(metric: str) -> str:
-    """Return what an axis says of a metric, or of a quantile of one."""
+_UNTIL_SUCCESS = {
+    "makespan_s": "time to success (simulated s)",
+    "overhead_s": "agents' time beside first attempts, until success (s)",
+}
+
+
+def metric_label(metric: str, all_finish: bool = True) -> str:
+    """Return what an axis says of a metric, or of a quantile of one.
+
+    Parameters
+    ----------
+    metric : str
+    all_finish : bool
+        Whether all runs finished, so that a time to success is that of a run.
+    """
+    if not all_finish and metric in _UNTIL_SUCCESS:
+        return _UNTIL_SUCCESS[metric]
+    if metric.endswith(TO_SUCCESS):
+        label = metric_label(metric.removesuffix(TO_SUCCESS))
+        return label if all_finish else f"{label}, until success"
     for ending in QUANTILES:
         if metric.endswith(ending):
             return f"{metric_label(metric.removesuffix(ending))}, {ending[2:]}th percentile"

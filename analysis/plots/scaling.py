@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.curves import scaling_curves, with_derived
+from analysis.curves import not_known, scaling_curves, with_derived
 from analysis.laws import amdahl_speedup, fit_power_law
+from analysis.plots.bands import (
+    all_finished,
+    draw_band,
+    finish_note,
+    mark_not_known,
+    say_not_known,
+    why_not_known,
+)
 from analysis.plots.direct_labels import name_series
+from analysis.plots.labels import metric_label
 from analysis.plots.style import (
     HALO,
     REFERENCE,
     colour,
-    draw_band,
     footnote,
     headline,
     new_axes,
@@ -28,28 +38,32 @@ _METRICS = [
     "makespan_s",
     "success",
     "straggler_gap_s",
-    "messages",
-    "deliveries",
-    "tokens",
+    "messages_to_success",
+    "deliveries_to_success",
+    "tokens_to_success",
     "quality",
-    "cost_usd",
+    "cost_usd_to_success",
 ]
 
-_TITLES = (
-    "Time to finish",
-    "Speed-up",
-    "Success",
-    "Straggler gap a round",
-    "Messages",
-    "Deliveries",
-    "Tokens",
-    "Quality",
-    "Cost",
-)
+_TITLES = {
+    "Time to finish": "Time to success",
+    "Speed-up": "Speed-up",
+    "Success": "Success",
+    "Straggler gap a round": "Straggler gap a round",
+    "Messages": "Messages until success",
+    "Deliveries": "Deliveries until success",
+    "Tokens": "Tokens until success",
+    "Quality": "Quality",
+    "Cost": "Cost until success",
+}
+"""Of the panels; and where not all runs finished."""
 
 
 def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric against team size, a line a series, with its interval as a band.
+
+    Marks are open where not all runs finished; an x below the panel is a size at which the metric
+    is not known, since no run finished.
 
     Parameters
     ----------
@@ -67,11 +81,11 @@ def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     Axes
     """
     ax = new_axes(ax)
-    if not curves[metric].notna().any():
-        return _nothing_to_draw(ax, curves, label)
-    for i, (name, line) in enumerate(_lines(curves, metric)):
+    if not _is_known(curves, metric).any():
+        return _nothing_to_draw(ax, curves, metric, label)
+    for i, (name, line) in enumerate(_lines(curves)):
         draw_band(ax, line, "n", metric, i, name)
-    ax.set_ylabel(label)
+    ax.set_ylabel(say_not_known(label, curves, metric))
     _size_axis(ax, curves)
     return ax
 
@@ -83,22 +97,27 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     chain overlaps with the rest may lie above the curve.
     """
     ax = plot_scaling(curves, "speedup", "speed-up over one agent", ax)
+    if not _is_known(curves, "speedup").any():
+        return ax
     ax.axhline(1.0, color=REFERENCE, linewidth=0.8)
     n = np.arange(1, int(curves["n"].max()) + 1)
-    best = float(np.nanmax(curves["speedup_high"].to_numpy(dtype=float), initial=1.0))
+    seen = curves[["speedup", "speedup_high"]].to_numpy(dtype=float)
+    best = float(np.max(seen[np.isfinite(seen)], initial=1.0))
     bounds = {p: amdahl_speedup(n, p) for p in sorted(set(_fractions(curves)))}
     top = min(1.6 * best, 1.15 * max(best, *(bound[-1] for bound in bounds.values())))
     ax.set_ylim(0, top)
     for p, bound in bounds.items():
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
         last = int(np.flatnonzero(bound <= 0.9 * top)[-1])
+        # A curve that leaves the panel at once has no room on its left.
+        where = (n[last], bound[last]) if last else (float(np.interp(top, bound, n)), top)
         ax.annotate(
             f"Amdahl, p = {p:.2g}",
-            (n[last], bound[last]),
-            xytext=(-1, 2),
+            where,
+            xytext=(-1, 2) if last else (4, -1),
             textcoords="offset points",
-            ha="right",
-            va="bottom",
+            ha="right" if last else "left",
+            va="bottom" if last else "top",
             fontsize=7,
             color=REFERENCE,
             path_effects=HALO,
@@ -107,17 +126,22 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
-    """Draw a metric against team size on log-log axes with the fitted exponent of each series."""
+    """Draw a metric against team size on log-log axes with the fitted exponent of each series.
+
+    What is spent is to be the column ``<metric>_to_success``: runs that ended before the work was
+    done have not spent what it takes, and have no place in a law.
+    """
     # What is not positive has no place on a log axis, but its series keeps its colour.
     curves = curves.assign(**{metric: curves[metric].where(curves[metric] > 0)})
-    if not curves[metric].notna().any():
-        return _nothing_to_draw(new_axes(ax), curves, label)
+    if not _is_known(curves, metric).any():
+        return _nothing_to_draw(new_axes(ax), curves, metric, label)
     ax = plot_scaling(curves, metric, label, ax)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     _size_axis(ax, curves)
     fits = {}
-    for i, (_, line) in enumerate(_lines(curves, metric)):
+    for i, (_, whole) in enumerate(_lines(curves)):
+        line = whole[_is_known(whole, metric)]
         if line["n"].nunique() < 3:
             continue
         fits[i] = fit_power_law(line["n"], line[metric])
@@ -154,7 +178,8 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     -------
     Figure
         Nine panels: makespan, speed-up beside Amdahl, success; straggler gap, messages and
-        deliveries; tokens with their exponents, quality, cost.
+        deliveries; tokens with their exponents, quality, cost. Time, messages, tokens and cost are
+        those until success, failed runs started again.
 
     Raises
     ------
@@ -167,52 +192,58 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     curves["straggler_gap_s"] = curves["straggler_gap_s"].where(
         curves["point"].map(in_rounds).to_numpy()
     )
-    if not curves["cost_usd"].any():  # no prices
-        curves["cost_usd"] = np.nan
+    if not results["cost_usd"].any():  # no prices
+        curves["cost_usd_to_success"] = np.nan
     with paper_style():
         figure, axes = panel_grid(9)
         time, speedup, success, gap, messages, deliveries, tokens, quality, cost = axes
-        plot_scaling(curves, "makespan_s", "makespan (simulated s)", time)
+        plot_scaling(curves, "makespan_s", metric_label("makespan_s", all_finished(curves)), time)
         plot_speedup(curves, speedup)
         plot_scaling(curves, "success", "runs that finish all tasks", success)
         plot_scaling(curves, "straggler_gap_s", "longest - mean call (s)", gap)
-        plot_power_law(curves, "messages", "messages sent", messages)
-        plot_power_law(curves, "deliveries", "message deliveries", deliveries)
-        plot_power_law(curves, "tokens", "tokens read and written", tokens)
+        plot_power_law(curves, "messages_to_success", "messages sent", messages)
+        plot_power_law(curves, "deliveries_to_success", "message deliveries", deliveries)
+        plot_power_law(curves, "tokens_to_success", "tokens read and written", tokens)
         plot_scaling(curves, "quality", "tasks done without a fault", quality)
-        plot_scaling(curves, "cost_usd", "US dollars", cost)
+        plot_scaling(curves, "cost_usd_to_success", "US dollars", cost)
         for ax in (time, gap, cost):
             ax.set_ylim(bottom=0)
         for ax in (success, quality):
             ax.set_ylim(-0.03, 1.05)
-        for ax, name in zip(axes, _TITLES, strict=True):
+        titles = _TITLES if all_finished(curves) else _TITLES.values()
+        for ax, name in zip(axes, titles, strict=True):
             ax.set_title(name)
         _mark_baseline(time, curves)
-        footnote(figure, "bands: 95 % intervals of the mean")
+        footnote(figure, "; ".join(filter(None, ["bands: 95 % intervals", finish_note(curves)])))
         headline(figure, title)
         name_series(figure, row_ends(axes))
     return figure
 
 
-def _nothing_to_draw(ax: Axes, curves: pd.DataFrame, label: str) -> Axes:
-    ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", color=REFERENCE)
+def _is_known(curves: pd.DataFrame, metric: str) -> pd.Series[bool]:
+    return pd.Series(np.isfinite(curves[metric].to_numpy(dtype=float)), curves.index, dtype=bool)
+
+
+def _nothing_to_draw(ax: Axes, curves: pd.DataFrame, metric: str, label: str) -> Axes:
+    said = textwrap.fill(why_not_known(curves, metric), 24)
+    ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", color=REFERENCE)
     ax.set(ylabel=label, yticks=[], xlim=(1, curves["n"].max()))
+    for i, (_, line) in enumerate(_lines(curves)):
+        mark_not_known(ax, line.loc[not_known(line, metric), "n"].to_numpy(dtype=float), i)
     _size_axis(ax, curves)
     return ax
 
 
-def _lines(curves: pd.DataFrame, metric: str | None = None) -> list[tuple[str, pd.DataFrame]]:
+def _lines(curves: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Return the series to draw with their names, sorted by n: those with more than one size.
 
-    All panels see the same series in the same order, hence in the same colours; sizes at which
-    `metric` is null are left out.
+    All panels see the same series in the same order, hence in the same colours.
     """
-    found = []
-    for name, line in curves.groupby("series", sort=False):
-        if line["n"].nunique() > 1 or curves["n"].nunique() == 1:
-            shown = line if metric is None else line[line[metric].notna()]
-            found.append((str(name), shown.sort_values("n")))
-    return found
+    return [
+        (str(name), line.sort_values("n"))
+        for name, line in curves.groupby("series", sort=False)
+        if line["n"].nunique() > 1 or curves["n"].nunique() == 1
+    ]
 
 
 def _fractions(curves: pd.DataFrame) -> list[float]:
@@ -225,6 +256,7 @@ def _mark_baseline(ax: Axes, curves: pd.DataFrame) -> None:
     alone = curves[curves["is_baseline"]]
     if alone.empty:
         alone = curves[curves["n"] == 1]
+    alone = alone[alone["makespan_s"].notna()]
     for value in alone["makespan_s"].drop_duplicates():
         ax.axhline(value, color=REFERENCE, linestyle="--", linewidth=0.9, zorder=1)
     if not alone.empty:

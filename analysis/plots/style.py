@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -111,20 +110,9 @@ def headline(figure: Figure, question: str) -> None:
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """Say at the foot of a figure what its bands, bars or hatches are."""
-    figure.supxlabel(text, x=0.99, ha="right", fontsize=7, color=REFERENCE)
-
-
-def draw_band(
-    ax: Axes, line: pd.DataFrame, x: str, metric: str, series: int, name: str = ""
-) -> None:
-    """Draw a series: the column `metric` against `x`, its ``_low`` to ``_high`` as a band."""
-    at, y, low, high = (
-        line[column].to_numpy(dtype=float)
-        for column in (x, metric, f"{metric}_low", f"{metric}_high")
-    )
-    ax.fill_between(at, low, high, color=colour(series), alpha=0.2, linewidth=0)
-    ax.plot(at, y, color=colour(series), marker=marker(series), label=name)
+    """Say at the foot of a figure what its bands, bars, hatches and marks are."""
+    lines = textwrap.fill(text, round(19.0 * figure.get_figwidth()))
+    figure.supxlabel(lines, x=0.99, ha="right", fontsize=7, color=REFERENCE)
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

@@ -12,14 +12,23 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.curves import RATIOS, SERIES, crossing, curves_against, with_derived
+from analysis.curves import RATIOS, SERIES, crossing, curves_against, not_known, with_derived
+from analysis.plots.bands import (
+    all_finished,
+    closed_ends,
+    draw_band,
+    finish_note,
+    mark_not_known,
+    mark_unfinished,
+    reason,
+    say_not_known,
+)
 from analysis.plots.direct_labels import name_series
 from analysis.plots.labels import metric_label
 from analysis.plots.style import (
     HALO,
     REFERENCE,
     colour,
-    draw_band,
     footnote,
     headline,
     marker,
@@ -62,7 +71,8 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
         height = 0.35 + 0.3 * curves["series"].nunique() if in_rows else 2.1
         figure, axes = panel_grid(len(wanted.y), height, _ROWS_BESIDE if in_rows else 3)
         for i, (ax, metric) in enumerate(zip(axes, wanted.y, strict=True)):
-            label = textwrap.fill(metric_label(metric), 22 if in_rows else 30)
+            label = metric_label(metric, all_finished(curves))
+            label = textwrap.fill(label, 22 if in_rows else 30)
             if in_rows:
                 plot_rows(curves, metric, label, ax)
                 ax.xaxis.set_major_locator(MaxNLocator(4))
@@ -81,7 +91,8 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
                 ax.set_yscale("log")
         for pair in wanted.crossings:
             _mark_crossing(axes[0], curves, pair, wanted)
-        footnote(figure, f"{'bars' if in_rows else 'bands'}: 95 % intervals")
+        intervals = f"{'bars' if in_rows else 'bands'}: 95 % intervals"
+        footnote(figure, "; ".join(filter(None, [intervals, finish_note(curves)])))
         headline(figure, title)
         name_series(figure, row_ends(axes))
     return figure
@@ -90,7 +101,9 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
 def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric against the swept field, a line a series, with its interval as a band.
 
-    A field of names is drawn as points with error bars, in the order of the sweep.
+    A field of names is drawn as points with error bars, in the order of the sweep. Marks are open
+    where not all runs finished; an x below the panel is a value at which the metric is not known,
+    since no run finished.
 
     Parameters
     ----------
@@ -112,17 +125,20 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     places = {value: i for i, value in enumerate(curves["x"].drop_duplicates())}
     lines = _lines(curves)
     for i, line in enumerate(lines):
-        shown, name = line[line[metric].notna()], str(line["series"].iloc[0])
+        name = str(line["series"].iloc[0])
         if not named:
-            draw_band(ax, shown, "x", metric, i, name)
+            draw_band(ax, line, "x", metric, i, name)
             continue
-        y, low, high = (
-            shown[f"{metric}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")
-        )
-        x = shown["x"].map(places).to_numpy(dtype=float) + 0.12 * (i - (len(lines) - 1) / 2)
+        x = line["x"].map(places).to_numpy(dtype=float) + 0.12 * (i - (len(lines) - 1) / 2)
+        is_known = np.isfinite(line[metric].to_numpy(dtype=float))
+        shown, at = line[is_known], x[is_known]
+        y = shown[metric].to_numpy(dtype=float)
+        low, high = closed_ends(ax, shown, metric, at, colour(i))
         bars = np.maximum(0.0, [y - low, high - y])
-        ax.errorbar(x, y, bars, fmt=marker(i), color=colour(i), capsize=2, label=name)
-    ax.set_ylabel(label)
+        ax.errorbar(at, y, bars, fmt=marker(i), color=colour(i), capsize=2, label=name)
+        mark_unfinished(ax, shown, at, y, i)
+        mark_not_known(ax, x[not_known(line, metric).to_numpy()], i)
+    ax.set_ylabel(say_not_known(label, pd.concat(lines), metric))
     if named:
         ax.set_xticks(range(len(places)), [str(value).replace("_", "\n") for value in places])
     if metric in RATIOS:
@@ -133,15 +149,21 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
 def plot_rows(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric as a point with its interval in a row for each series, the first on top.
 
-    Parameters and return value are those of `plot_against`.
+    A row whose metric is not known, since runs did not finish, says so. Parameters and return value
+    are those of `plot_against`.
     """
     ax = new_axes(ax)
     rows = pd.concat(_lines(curves))
-    for i, row in enumerate(rows.itertuples(index=False)):
-        y, low, high = (getattr(row, f"{metric}{end}") for end in ("", "_low", "_high"))
-        if pd.notna(y):
-            ax.plot([low, high], [i, i], color=colour(0), linewidth=2.5, alpha=0.4)
-            ax.plot(y, i, color=colour(0), marker=marker(0))
+    is_known = np.isfinite(rows[metric].to_numpy(dtype=float))
+    shown, places = rows[is_known], np.flatnonzero(is_known).astype(float)
+    y = shown[metric].to_numpy(dtype=float)
+    low, high = closed_ends(ax, shown, metric, places, colour(0), sideways=True)
+    ax.hlines(places, low, high, color=colour(0), linewidth=2.5, alpha=0.4)
+    ax.plot(y, places, marker(0), color=colour(0))
+    mark_unfinished(ax, shown, y, places, 0)
+    beside: Any = {"transform": ax.get_yaxis_transform(), "va": "center"}
+    for i in np.flatnonzero(not_known(rows, metric)):
+        ax.text(0.03, float(i), reason(metric), color=REFERENCE, fontsize=7, **beside)
     ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
     ax.set_yticks(range(len(rows)), [textwrap.fill(str(name), 22) for name in rows["series"]])
     ax.grid(visible=True, axis="x")

@@ -1,0 +1,173 @@
+"""Estimates with their intervals, and what is not known because runs did not finish.
+
+A filled mark is a point whose runs all finished, an open one a point where some did not. An x
+below a panel is a point at which the metric is not known: no run of it, or of what it is
+held against, finished. An interval that is open at an end reaches as far as the panel's other
+numbers, and a little further, and has an arrow there.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
+from matplotlib.typing import ColorType
+
+from analysis.curves import QUANTILES, SHARES, not_known
+from analysis.plots.style import colour, marker
+
+Array = npt.NDArray[np.float64]
+
+_RUG, _ROW_PT = "not known", 7.0
+"""Rows of x: their id, and how high one is."""
+
+_REACH = 0.12
+"""How far an open interval reaches beyond all that is finite, in the range of that."""
+
+
+def draw_band(
+    ax: Axes, line: pd.DataFrame, x: str, metric: str, series: int, name: str = ""
+) -> None:
+    """Draw a series: the column `metric` against `x`, its ``_low`` to ``_high`` as a band.
+
+    Parameters
+    ----------
+    ax : Axes
+    line : DataFrame
+        Rows of `analysis.curves.curves_against`, in the order of `x`.
+    x, metric : str
+        Columns of it.
+    series : int
+        Which colour and mark.
+    name : str
+        For the legend.
+    """
+    known = line[np.isfinite(line[metric].astype(float))]
+    at, y = (known[column].to_numpy(dtype=float) for column in (x, metric))
+    low, high = closed_ends(ax, known, metric, at, colour(series))
+    ax.fill_between(at, low, high, color=colour(series), alpha=0.2, linewidth=0)
+    ax.plot(at, y, color=colour(series), marker=marker(series), label=name)
+    mark_unfinished(ax, known, at, y, series)
+    mark_not_known(ax, line.loc[not_known(line, metric), x].to_numpy(dtype=float), series)
+
+
+def closed_ends(
+    ax: Axes, known: pd.DataFrame, metric: str, at: Array, face: ColorType, sideways: bool = False
+) -> tuple[Array, Array]:
+    """Return the ends of intervals with those that are open where an arrow is drawn for them.
+
+    Parameters
+    ----------
+    ax : Axes
+    known : DataFrame
+        Rows with `metric` and its ``_low`` and ``_high``, of which each may be infinite or null.
+    metric : str
+    at : array, shape (rows,)
+        Places on the other axis.
+    face : colour
+        Of the arrows.
+    sideways : bool
+        Whether the metric is on the horizontal axis.
+    """
+    bottom, top = _reach(known, metric)
+    ends = []
+    for end, limit, arrow in (
+        ("_low", bottom, "<" if sideways else "v"),
+        ("_high", top, ">" if sideways else "^"),
+    ):
+        values = known[f"{metric}{end}"].to_numpy(dtype=float)
+        is_open = ~np.isfinite(values)
+        values = np.where(is_open, limit, values)
+        if is_open.any():
+            x, y = (values, at) if sideways else (at, values)
+            ax.plot(x[is_open], y[is_open], arrow, color=face, markersize=5, clip_on=False)
+        ends.append(values)
+    return ends[0], ends[1]
+
+
+def _reach(known: pd.DataFrame, metric: str) -> tuple[float, float]:
+    """Return to where open intervals of a series are drawn."""
+    columns = [metric, f"{metric}_low", f"{metric}_high"]
+    values = known[columns].to_numpy(dtype=float)
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    further = _REACH * ((high - low) or abs(high) or 1.0)
+    # What is positive stays so: its axis may be logarithmic.
+    bottom, top = (low / (1.0 + _REACH) if low > 0.0 else low - further), high + further
+    return (max(bottom, 0.0), min(top, 1.0)) if metric in SHARES else (bottom, top)
+
+
+def mark_unfinished(ax: Axes, known: pd.DataFrame, x: Array, y: Array, series: int) -> None:
+    """Draw open marks over those of points whose runs did not all finish."""
+    some = (known["finished"] < known["runs"]).to_numpy()
+    if some.any():
+        ax.plot(x[some], y[some], marker(series), color=colour(series), markerfacecolor="white")
+
+
+def mark_not_known(ax: Axes, x: Array, series: int) -> None:
+    """Draw an x between axis and labels for each point at which the metric is not known."""
+    if not len(x):
+        return
+    row = sum(line.get_gid() == _RUG for line in ax.lines)
+    inches = (_ROW_PT * (row + 1) + 1.0) / 72.0
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    below = ScaledTranslation(0.0, -inches, figure.dpi_scale_trans)
+    ax.plot(
+        x,
+        np.zeros(len(x)),
+        "x",
+        color=colour(series),
+        markersize=4.5,
+        transform=ax.get_xaxis_transform() + below,
+        clip_on=False,
+        gid=_RUG,
+    )
+    ax.tick_params(axis="x", pad=_ROW_PT * (row + 1) + 4.0)
+
+
+def reason(metric: str) -> str:
+    """Return why a metric is not known where it is not."""
+    is_quantile = metric.endswith(tuple(QUANTILES))
+    return "too few runs finished" if is_quantile else "no run finished"
+
+
+def say_not_known(label: str, curves: pd.DataFrame, metric: str) -> str:
+    """Return the label of an axis, with a line that says what an x is, if there is any."""
+    is_any = not_known(curves, metric).any()
+    return f"{label}\n\N{MULTIPLICATION SIGN}: {reason(metric)}" if is_any else label
+
+
+def why_not_known(curves: pd.DataFrame, metric: str) -> str:
+    """Return what stands in a panel that has no number to show."""
+    if not not_known(curves, metric).any():
+        return "none"
+    if metric == "speedup" and curves["finished"].any():
+        return "not known: the single agent never finished"
+    return f"not known: {reason(metric)}"
+
+
+def all_finished(curves: pd.DataFrame) -> bool:
+    """Return whether all runs of all points finished."""
+    return bool((curves["finished"] == curves["runs"]).all())
+
+
+def finish_note(curves: pd.DataFrame) -> str:
+    """Return what a figure says at its foot of runs that did not finish; nothing if all did."""
+    if all_finished(curves):
+        return ""
+    share = curves["finished"] / curves["runs"]
+    said = ["open marks: not all runs finished"]
+    some, never = share[(share < 1.0) & (share > 0.0)], int((share == 0.0).sum())
+    if len(some):
+        low, high = f"{100 * some.min():.0f}", f"{100 * some.max():.0f}"
+        span = high if low == high else f"{low} to {high}"
+        said[0] += f" ({span} % {'where some ' * bool(never)}did)"
+        said.append("times are until success, failed runs started again")
+    if never:
+        said.append(f"no run finished at {never} of {len(share)} points")
+    return "; ".join(said)
