@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis.statistics import mean_interval
+from analysis.completion import time_to_success, to_success
 from simulator.experiment import run_each
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
@@ -33,13 +33,13 @@ class Trial:
 
 
 def battery(scenario: Scenario, healthy_s: float) -> list[Trial]:
-    """Return the standard faults; they strike a quarter of the healthy makespan into the run.
+    """Return the standard faults; they strike a quarter of a healthy run into the run.
 
     Parameters
     ----------
     scenario : Scenario
     healthy_s : float
-        Its makespan without faults, in simulated seconds.
+        Mean length of its runs without faults, finished or not, in simulated seconds.
 
     Returns
     -------
@@ -142,9 +142,12 @@ def chaos(
     -------
     DataFrame
         A row a fault and configuration: ``fault, patterns, completed`` (share of runs),
-        ``lost_tasks`` (of the workload: not done, or not right), ``makespan_s`` and
-        ``makespan_half`` (half of its 95 % interval), ``recovery_s``, ``wasted_tokens``,
-        ``extra_tokens`` and ``extra_usd`` (over the same patterns without the fault), ``retries``.
+        ``lost_tasks`` (of the workload: not done, or not right), ``makespan_s``, ``makespan_low``
+        and ``makespan_high`` (time to success and its 95 % interval, failed runs started again;
+        null where none was completed), ``recovery_s`` (of runs that were not completed, until they
+        ended: it takes longer), ``wasted_tokens``, ``extra_tokens`` and ``extra_usd`` (until
+        success, over the same patterns without the fault), ``retries``; tasks, recovery, wasted
+        tokens and retries are means of runs as they ended.
     """
     quiet = changed(scenario, {"faults": []})
     healthy = run_each([quiet], replications, workers).to_pandas()
@@ -168,26 +171,24 @@ def chaos(
 def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFrame:
     tokens = results["input_tokens"] + results["output_tokens"]
     results = results.assign(tokens=tokens, lost_tasks=results["tasks"] - results["tasks_correct"])
-    columns = ["success", "lost_tasks", "recovery_s", "wasted_tokens", "tokens", "cost_usd"]
-    means = results.groupby("point")[[*columns, "retries"]].mean().to_dict("index")
+    means = ["lost_tasks", "recovery_s", "wasted_tokens", "retries"]
+    spent = ["tokens", "cost_usd"]
     rows = []
-    quiet = {patterns: i for i, (fault, patterns) in enumerate(names) if fault == NO_FAULT}
-    for i, (fault, patterns) in enumerate(names):
-        makespan = mean_interval(results.loc[results["point"] == i, "makespan_s"])
-        mean, before = means[i], means[quiet[patterns]]
-        rows.append(
-            {
-                "fault": fault,
-                "patterns": patterns,
-                "completed": mean["success"],
-                "lost_tasks": mean["lost_tasks"],
-                "makespan_s": makespan.estimate,
-                "makespan_half": makespan.high - makespan.estimate,
-                "recovery_s": mean["recovery_s"],
-                "wasted_tokens": mean["wasted_tokens"],
-                "extra_tokens": mean["tokens"] - before["tokens"],
-                "extra_usd": mean["cost_usd"] - before["cost_usd"],
-                "retries": mean["retries"],
-            }
-        )
-    return pd.DataFrame(rows)
+    for (fault, patterns), (_, runs) in zip(names, results.groupby("point"), strict=True):
+        time = time_to_success(runs)
+        row: dict[str, object] = {
+            "fault": fault,
+            "patterns": patterns,
+            "completed": float(runs["success"].mean()),
+            "makespan_s": time.estimate,
+            "makespan_low": time.low,
+            "makespan_high": time.high,
+        }
+        row |= {name: float(runs[name].mean()) for name in means}
+        row |= {name: to_success(runs[name], runs["success"]).estimate for name in spent}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    quiet = table[table["fault"] == NO_FAULT].set_index("patterns")[spent]
+    before = quiet.loc[table["patterns"]].to_numpy()
+    table[["extra_tokens", "extra_usd"]] = table[spent].to_numpy() - before
+    return table.drop(columns=spent)

@@ -154,7 +154,7 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
     return ratio_of_products_interval((before, team_done), (alone_done, after), confidence)
 
 
-def in_words(finished: int, runs: int) -> str:
+def runs_finished(finished: int, runs: int) -> str:
     """Return ``37 of 100 runs finished``, or that all or none did."""
     if finished == runs:
         return f"all {runs:,} runs finished"

@@ -1,4 +1,8 @@
-"""What a team costs, what it is worth, and what it makes of agents and tokens."""
+"""What a team costs, what it is worth, and what it makes of agents and tokens.
+
+Time and money are those until success: a run that does not finish is started again, and costs
+again (see `analysis.completion`).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.completion import UNKNOWN, linearised
 from analysis.least_squares import Array, least_squares, small_sample_aic
 from analysis.statistics import Interval, mean_interval, ratio_of_means_interval
 
@@ -30,9 +35,10 @@ def unit_costs(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a point: ``point, point_name, cost_usd, usd_per_task, usd_per_correct_task``, each
-        of the last two with ``_low`` and ``_high``: mean cost over mean tasks, with its interval;
-        infinite where no task was done.
+        A row a point: ``point, point_name, cost_usd`` (of a run as it ended), ``usd_per_task,
+        usd_per_correct_task``, each of the last two with ``_low`` and ``_high``: mean cost over
+        mean tasks, with its interval; infinite where no task was done. Tasks done in runs that
+        did not finish count, and so does what these cost.
     """
     rows = []
     for (point, name), group in results.groupby(["point", "point_name"], sort=False):
@@ -56,7 +62,10 @@ def unit_costs(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def total_usd(results: pd.DataFrame, usd_per_hour: float) -> pd.Series[float]:
-    """Return cost plus the value of the time that it took, a number a replication.
+    """Return cost plus the value of the time that a run took, a number a replication.
+
+    Of runs that did not all finish, `analysis.completion.to_success` makes the total until success:
+    both parts recur with every run that is started again.
 
     Parameters
     ----------
@@ -77,33 +86,46 @@ def break_even_usd_per_hour(
     Parameters
     ----------
     alone, team : DataFrame
-        Replications of both, paired by ``replication``.
+        Replications of both, paired by ``replication``; with ``makespan_s``, ``cost_usd`` and
+        ``success``.
     confidence : float
         Coverage of the paired bootstrap interval.
 
     Returns
     -------
     Interval
-        US dollars an hour; 0 and less where the team is cheaper and quicker anyway, infinite
-        where it saves no time.
+        US dollars an hour, of cost and time until success; 0 and less where the team is cheaper
+        and quicker anyway, infinite where it saves no time, NaN where either never finished.
     """
-    columns = ["replication", "makespan_s", "cost_usd"]
-    pairs = alone[columns].merge(team[columns], on="replication", suffixes=("_alone", ""))
-    saved_h = (pairs["makespan_s_alone"] - pairs["makespan_s"]).to_numpy(dtype=float) / HOUR_S
-    extra = (pairs["cost_usd"] - pairs["cost_usd_alone"]).to_numpy(dtype=float)
+    columns = ["makespan_s", "cost_usd", "success"]
+    first, second = (rows.set_index("replication")[columns] for rows in (alone, team))
+    common = first.index.intersection(second.index)
+    before, after = (rows.loc[common].to_numpy(dtype=float) for rows in (first, second))
+    if not (before[:, 2].any() and after[:, 2].any()):
+        return UNKNOWN
     rng = np.random.default_rng(0)
-    count = len(pairs)
+    count = len(common)
     draws = rng.multinomial(count, np.full(count, 1.0 / count), size=2000) / count
-
-    def price(usd: Array, hours: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(hours > 0.0, usd / hours, np.inf)
-
-    estimate = float(price(np.array([extra.mean()]), np.array([saved_h.mean()]))[0])
+    estimate = float(_price(before.mean(axis=0), after.mean(axis=0)))
+    found = _price((draws @ before).T, (draws @ after).T)
+    found = np.sort(found[~np.isnan(found)])  # resamples in which neither finished say nothing
     tail = 50.0 * (1.0 - confidence)
-    found = np.sort(price(draws @ extra, draws @ saved_h))
     low, high = (float(found[round(p / 100 * (len(found) - 1))]) for p in (tail, 100.0 - tail))
     return Interval(estimate, low, high)
+
+
+def _price(before: Array, after: Array) -> Array:
+    """Return extra cost over time saved, until success, in US dollars an hour.
+
+    `before` and `after` hold means of time, cost and success, shape (3, ...).
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        (time_s, usd), (team_s, team_usd) = (each[:2] / each[2] for each in (before, after))
+        saved_h, extra_usd = (time_s - team_s) / HOUR_S, team_usd - usd
+        price = np.where(saved_h > 0.0, extra_usd / saved_h, np.inf)
+    # Against one that never finishes, a team that does is worth any price.
+    price = np.where((before[2] == 0.0) & (after[2] > 0.0), -np.inf, price)
+    return np.asarray(np.where((before[2] == 0.0) & (after[2] == 0.0), np.nan, price))
 
 
 def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.DataFrame:
@@ -120,28 +142,31 @@ def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.Dat
     -------
     DataFrame
         A row a size but the smallest: ``n``; for each agent more ``saved_s``, ``extra_usd`` and
-        ``net_usd`` (the time saved at its price, less the extra cost), each with ``_low`` and
-        ``_high``, paired t intervals.
+        ``net_usd`` (the time saved at its price, less the extra cost), until success, each with
+        ``_low`` and ``_high``, paired t intervals; null where one of the two sizes never finished.
     """
     sizes = sorted(int(n) for n in results["team.size"].unique())
+    worth = results.assign(total_usd=total_usd(results, usd_per_hour))
     by_size = {
-        n: results[results["team.size"] == n].sort_values("replication").set_index("replication")
+        n: worth[worth["team.size"] == n].sort_values("replication").set_index("replication")
         for n in sizes
     }
     rows = []
     for before, n in pairwise(sizes):
-        smaller, larger = by_size[before], by_size[n]
-        each = 1.0 / (n - before)
-        saved = (smaller["makespan_s"] - larger["makespan_s"]).dropna() * each
-        extra = (larger["cost_usd"] - smaller["cost_usd"]).dropna() * each
+        common = by_size[before].index.intersection(by_size[n].index)
+        smaller, larger = (by_size[size].loc[common] for size in (before, n))
         row: dict[str, float] = {"n": n}
-        columns = {
-            "saved_s": saved,
-            "extra_usd": extra,
-            "net_usd": usd_per_hour * saved / HOUR_S - extra,
-        }
-        for name, values in columns.items():
-            interval = mean_interval(values.to_numpy())
+        for name, column, sign in (
+            ("saved_s", "makespan_s", -1.0),
+            ("extra_usd", "cost_usd", 1.0),
+            ("net_usd", "total_usd", -1.0),
+        ):
+            interval = UNKNOWN
+            if smaller["success"].any() and larger["success"].any():
+                after, now = (
+                    linearised(each[column], each["success"]) for each in (larger, smaller)
+                )
+                interval = mean_interval(sign * (after - now) / (n - before))
             row |= {name: interval.estimate, f"{name}_low": interval.low}
             row[f"{name}_high"] = interval.high
         rows.append(row)
@@ -152,6 +177,8 @@ def pareto_front(
     table: pd.DataFrame, smaller: Sequence[str], larger: Sequence[str] = ()
 ) -> pd.Series[bool]:
     """Return which rows no other row is better than: as good in all columns, better in one.
+
+    A row of which something is not known (null) is not on the front, and keeps no other from it.
 
     Parameters
     ----------
@@ -165,7 +192,8 @@ def pareto_front(
     beaten = [
         bool(((values <= row).all(axis=1) & (values < row).any(axis=1)).any()) for row in values
     ]
-    return ~pd.Series(beaten, index=table.index, dtype=bool)
+    unknown = np.isnan(values).any(axis=1)
+    return ~pd.Series(beaten | unknown, index=table.index, dtype=bool)
 
 
 @dataclass(frozen=True)
@@ -220,20 +248,21 @@ def fit_production(
     ----------
     form : {'cobb_douglas', 'ces'}
     agents, tokens, output : array_like, shape (points,)
-        Positive.
+        Positive, and known.
     confidence : float
         Coverage of the intervals, by the linearised function and Student's t.
 
     Raises
     ------
     ValueError
-        If the form is unknown, something is not positive, or there are too few points.
+        If the form is unknown, something is not positive or not known (where no run finished, no
+        time and no output by time is), or there are too few points.
     """
     n, k, y = (np.asarray(each, dtype=np.float64) for each in (agents, tokens, output))
     if form not in ("cobb_douglas", "ces"):
         raise ValueError(f"there is no production function {form!r}")
-    if min(n.min(), k.min(), y.min()) <= 0.0:
-        raise ValueError("a production function needs positive numbers")
+    if not all(np.isfinite(each).all() and (each > 0.0).all() for each in (n, k, y)):
+        raise ValueError("a production function needs positive numbers, all of them known")
     k = k / np.exp(np.log(k).mean())
 
     def labour(overhead: float) -> Array:
@@ -286,16 +315,18 @@ def at_equal_budget(table: pd.DataFrame, budget_usd: float) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        From `analysis.curves.curves_against`, with ``series, x, cost_usd, makespan_s, quality``.
+        From `analysis.curves.curves_against`, with ``series, x, cost_usd_to_success, makespan_s,
+        quality``.
     budget_usd : float
+        For the work, failed runs that are started again included.
 
     Returns
     -------
     DataFrame
         A row a series that has an affordable point: the one with the highest quality, of those
-        the quickest.
+        the quickest. Points whose runs never finish cannot be had for any budget.
     """
-    affordable = table[table["cost_usd"] <= budget_usd]
+    affordable = table[(table["cost_usd_to_success"] <= budget_usd) & table["makespan_s"].notna()]
     order = affordable.sort_values(["quality", "makespan_s"], ascending=[False, True])
     chosen = order.drop_duplicates("series")
     return chosen.sort_values("makespan_s", ignore_index=True)

@@ -236,6 +236,7 @@ def fit_law(
     name : str
         Key of `LAWS`.
     n, y : array_like, shape (points,)
+        Points whose y is not known (null or infinite: no run finished) are left out.
     fixed : mapping of str to float, optional
         Parameters that are known.
     confidence : float
@@ -245,12 +246,13 @@ def fit_law(
     Raises
     ------
     ValueError
-        If there are fewer points than parameters, or the law is unknown.
+        If there are fewer known points than parameters, or the law is unknown.
     """
     if name not in LAWS:
         raise ValueError(f"there is no law {name!r}, only {', '.join(LAWS)}")
     law, known = LAWS[name], dict(fixed or {})
     x, z = np.asarray(n, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, z = x[np.isfinite(z)], z[np.isfinite(z)]
     free = [parameter for parameter in law.start if parameter not in known]
     if len(x) < len(free):
         raise ValueError(f"{len(free)} parameters of {name} need as many points, not {len(x)}")
@@ -291,6 +293,7 @@ def compare_laws(
     Parameters
     ----------
     n, y : array_like, shape (points,)
+        As for `fit_law`.
     names : sequence of str
         Keys of `LAWS`.
     fixed : mapping of str to float, optional
@@ -345,7 +348,7 @@ def fit_power_law(n: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) 
     Parameters
     ----------
     n, y : array_like, shape (points,)
-        Positive; at least two different `n`.
+        Positive; at least two different `n`. Points whose y is not known are left out.
     confidence : float
         Coverage of the exponent's interval (zero width for an exact fit; infinite for
         two points, which leave no residual).
@@ -356,7 +359,7 @@ def fit_power_law(n: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) 
         If fewer than two different `n` have positive `y`.
     """
     x, z = np.asarray(n, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    usable = (x > 0) & (z > 0)
+    usable = (x > 0) & (z > 0) & np.isfinite(z)
     x, z = np.log(x[usable]), np.log(z[usable])
     if len(np.unique(x)) < 2:
         raise ValueError("a power law needs positive values at two different n")

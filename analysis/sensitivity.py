@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from SALib.analyze import sobol as analyse_sobol
 from SALib.sample import morris as sample_morris
 from SALib.sample import sobol as sample_sobol
 
-from analysis.curves import NUMBERS, with_derived
+from analysis.curves import NUMBERS, TIMES, with_derived
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_each
 from simulator.scenario import Scenario
@@ -35,7 +35,7 @@ def sensitivity(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Return how much each parameter moves the mean of a metric.
+    """Return how much each parameter moves a metric: its mean, or a time to success.
 
     Every point of the design is replicated with the same random numbers, which leaves less noise
     than independent ones would; what is left of it shows in the interaction terms.
@@ -46,7 +46,8 @@ def sensitivity(
     bounds : mapping of str to (float, float)
         Dotted paths of numbers, and the range of each; whole numbers stay whole.
     metric : str
-        A column of the results.
+        A column of the results: its mean over runs as they ended, or of `analysis.curves.TIMES`
+        the time to success, failed runs started again.
     method : {'morris', 'sobol'}
         ``morris``: elementary effects on `samples` trajectories (Morris 1991; Campolongo et al.
         2007), ``(k + 1) samples`` points for k parameters. ``sobol``: first-order and total
@@ -69,11 +70,13 @@ def sensitivity(
         mu_star_conf, sigma`` (the metric's change over the whole range: mean, mean of its size
         with half of a 95 % interval, spread). Sobol: ``parameter, S1, S1_conf, ST, ST_conf``
         (share of the variance alone, and with its interactions, with halves of the intervals).
+        In each row ``finished`` and ``runs``: how many of all runs finished.
 
     Raises
     ------
     TeamsimError
-        If there is no such metric or parameter, or a range is empty or not allowed.
+        If there is no such metric or parameter, or a range is empty or not allowed; if a time is
+        looked at that is not known, since no run finished at a point of the design.
     """
     if metric not in NUMBERS:
         raise TeamsimError(unknown_name("metric", metric, NUMBERS))
@@ -90,7 +93,8 @@ def sensitivity(
         design = sample_morris.sample(problem, samples, num_levels=4, seed=seed)
     else:
         design = sample_sobol.sample(problem, samples, calc_second_order=False, seed=seed)
-    means = _means(scenario, whole, design, metric, replications, workers, progress)
+    results = _run(scenario, whole, design, replications, workers, progress)
+    means = _outputs(results, metric, whole, design)
     if method == "morris":
         found = analyse_morris.analyze(problem, design, means, num_levels=4, seed=seed)
         columns = ["mu", "mu_star", "mu_star_conf", "sigma"]
@@ -103,7 +107,8 @@ def sensitivity(
     table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
     table.insert(0, "parameter", list(bounds))
     # A metric that does not move has no variance to be shared out.
-    return table.fillna(0.0).sort_values(by, ascending=False, ignore_index=True)
+    table = table.fillna(0.0).sort_values(by, ascending=False, ignore_index=True)
+    return table.assign(finished=int(results["success"].sum()), runs=len(results))
 
 
 def _is_whole(scenario: Scenario, path: str) -> bool:
@@ -128,15 +133,15 @@ def _is_whole(scenario: Scenario, path: str) -> bool:
     return isinstance(node, int)
 
 
-def _means(
+def _run(
     scenario: Scenario,
     whole: Mapping[str, bool],
     design: Array,
-    metric: str,
     replications: int,
     workers: int,
     progress: Progress | None,
-) -> Array:
+) -> pd.DataFrame:
+    """Return the rows of all points of the design."""
     varied = []
     for row in design:
         values = {
@@ -147,10 +152,33 @@ def _means(
             varied.append(with_changes(scenario, values))
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            said = ", ".join(f"{path} = {value:g}" for path, value in zip(whole, row, strict=True))
             raise TeamsimError(
-                f"a point of the design is not allowed ({said}): {first['msg']}"
+                f"a point of the design is not allowed ({_said(whole, row)}): {first['msg']}"
             ) from None
-    results = with_derived(run_each(varied, replications, workers, progress).to_pandas())
-    means: Array = results.groupby("point")[metric].mean().to_numpy(dtype=np.float64)
-    return means
+    return with_derived(run_each(varied, replications, workers, progress).to_pandas())
+
+
+def _outputs(results: pd.DataFrame, metric: str, whole: Mapping[str, bool], design: Array) -> Array:
+    """Return what is looked at of each point of the design.
+
+    Raises
+    ------
+    TeamsimError
+        If it is a time, and no run of a point finished.
+    """
+    means = results.groupby("point")[[metric, "success"]].mean().to_numpy(dtype=np.float64)
+    if metric not in TIMES:
+        return np.asarray(means[:, 0])
+    never = np.flatnonzero(means[:, 1] == 0.0)
+    if len(never):
+        runs = len(results) // len(design)
+        raise TeamsimError(
+            f"{metric} is not known at {len(never)} of the {len(design)} points of the design: "
+            f"none of {runs} runs finished (first: {_said(whole, design[never[0]])}). Vary within "
+            "what can be finished, make more replications, or look at 'success'"
+        )
+    return np.asarray(means[:, 0] / means[:, 1])
+
+
+def _said(paths: Iterable[str], row: Array) -> str:
+    return ", ".join(f"{path} = {value:g}" for path, value in zip(paths, row, strict=True))

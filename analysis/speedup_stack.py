@@ -347,12 +347,15 @@ def speedup_stacks(
     Returns
     -------
     DataFrame
-        A row a point, none for the single agents: ``point, series, name, n`` (workers),
-        ``speed-up`` and each of `CAUSES`: means over replications, in speed-up; they add up to n.
+        A row a point, none for the single agents: ``point, series, name, n`` (workers); ``runs``,
+        and ``finished``: in how many of them both the team and the single agent finished;
+        ``speed-up`` and each of `CAUSES`: means over these, in speed-up, which add up to n. They
+        are null where there is none, since time of a run that did not finish has no whole to be a
+        part of.
     """
     baselines = {point.index: _baseline(point, points) for point in points}
     wanted = [point for point in points if baselines[point.index] not in (None, point.index)]
-    alone: dict[int, list[dict[str, float]]] = {}
+    alone: dict[int, list[dict[str, float] | None]] = {}
     rows = []
     for done, point in enumerate(wanted):
         if progress is not None:
@@ -367,14 +370,17 @@ def speedup_stacks(
             for team, single in zip(
                 _stacked(point.scenario, replications), alone[baseline], strict=True
             )
+            if team is not None and single is not None
         ]
-        mean = pd.DataFrame(parts).mean()
+        mean = pd.DataFrame(parts, columns=["speed-up", *CAUSES], dtype=float).mean()
         rows.append(
             {
                 "point": point.index,
                 "series": point.series or _series(point),
                 "name": point.name,
                 "n": workers,
+                "runs": replications,
+                "finished": len(parts),
                 **mean.to_dict(),
             }
         )
@@ -402,11 +408,13 @@ def _baseline(point: Point, points: Sequence[Point]) -> int | None:
     return None
 
 
-def _stacked(scenario: Scenario, replications: int) -> list[dict[str, float]]:
+def _stacked(scenario: Scenario, replications: int) -> list[dict[str, float] | None]:
+    """Return the workers' seconds by cause of each replication, None where it did not finish."""
     simulation = Simulation(scenario)
-    found = []
+    found: list[dict[str, float] | None] = []
     for replication in range(replications):
         trace = Trace(replication)
-        tasks = simulation.run(replication, trace).tasks
-        found.append(time_by_cause(trace.rows, scenario, tasks))
+        metrics = simulation.run(replication, trace)
+        spent = time_by_cause(trace.rows, scenario, metrics.tasks) if metrics.success else None
+        found.append(spent)
     return found

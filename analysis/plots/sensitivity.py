@@ -6,6 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.completion import runs_finished
+from analysis.curves import TIMES
 from analysis.plots.style import PAGE_IN, REFERENCE, colour, paper_style
 
 
@@ -25,7 +27,7 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     -------
     Axes
         Morris: mean size of the effect with its interval. Sobol: total index, and within it the
-        share of the parameter alone.
+        share of the parameter alone. Where not all runs finished, it says how many did.
     """
     if ax is None:  # names are long
         with paper_style():
@@ -36,11 +38,16 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     if "ST" in table:
         ax.barh(places, table["ST"], xerr=table["ST_conf"], color=colour(5), height=0.6)
         ax.barh(places, table["S1"], color=colour(0), height=0.3)
-        ax.set_xlabel(f"share of the variance of {metric}: alone (dark), with interactions (light)")
+        label = f"share of the variance of {metric}: alone (dark), with interactions (light)"
         ax.set_xlim(left=0.0)
     else:
         ax.barh(places, table["mu_star"], xerr=table["mu_star_conf"], color=colour(0), height=0.6)
-        ax.set_xlabel(f"mean change of {metric} over the whole range")
+        label = f"mean change of {metric} over the whole range"
+    finished, runs = (int(table[name].iloc[0]) for name in ("finished", "runs"))
+    if finished < runs:
+        until = ", failed ones started again" if metric in TIMES else ", all as they ended"
+        label += f"\n({runs_finished(finished, runs)}{until})"
+    ax.set_xlabel(label)
     ax.set_yticks(list(places), [_short(path) for path in table["parameter"]])
     ax.invert_yaxis()
     ax.grid(visible=True, axis="x")

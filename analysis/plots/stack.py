@@ -55,14 +55,16 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Bars reach n, the ideal; what is gained (calls quicker than one agent's) lies below 0.
+        Bars reach n, the ideal; what is gained (calls quicker than one agent's) lies below 0. Below
+        a size stands in how many pairs of runs both finished, where not all did; where none did,
+        there is no bar.
     """
     ax = new_axes(ax)
     table = stacks.sort_values("n")
     places = np.arange(len(table))
     top, bottom = np.zeros(len(table)), np.zeros(len(table))
     for name in ("speed-up", *CAUSES):
-        values = table[name].to_numpy(dtype=float)
+        values = np.nan_to_num(table[name].to_numpy(dtype=float))
         gains, lost = np.minimum(values, 0.0), np.maximum(values, 0.0)
         face = SPEEDUP_COLOUR if name == "speed-up" else CAUSE_COLOURS[name]
         label = name if np.abs(values).max() > _SHOWN else ""
@@ -73,6 +75,8 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
         top, bottom = top + lost, bottom + gains
     for place, n, value in zip(places, table["n"], table["speed-up"], strict=True):
         ax.plot([place - 0.45, place + 0.45], [n, n], color=REFERENCE, linewidth=1.2)
+        if np.isnan(value):
+            continue
         ax.annotate(
             f"{value:.1f}",
             (float(place), float(value)),
@@ -83,7 +87,7 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
             fontsize=7,
             path_effects=HALO,
         )
-    ax.set_xticks(places, [f"{n:g}" for n in table["n"]])
+    ax.set_xticks(places, [_size(*each) for each in table[["n", "finished", "runs"]].to_numpy()])
     ax.set(xlabel="agents n", ylabel="speed-up, and what is missing to n")
     ax.set_axisbelow(True)
     if bottom.min() < 0.0:
@@ -109,7 +113,16 @@ def stack_figure(stacks: pd.DataFrame, title: str = "") -> Figure:
             ax.set_title(textwrap.fill(str(name), 28))
         gains = (stacks[list(CAUSES)] < -_SHOWN).any(axis=None)
         what = "lines: the ideal n" + "; hatched: less spent than by one agent" * bool(gains)
+        what += "; k of m: pairs of runs that both finished, of all" * _some_unfinished(stacks)
         footnote(figure, what)
         headline(figure, title)
         name_series(figure, row_ends(axes))
     return figure
+
+
+def _some_unfinished(stacks: pd.DataFrame) -> bool:
+    return bool((stacks["finished"] < stacks["runs"]).any())
+
+
+def _size(n: float, finished: float, runs: float) -> str:
+    return f"{n:g}" if finished == runs else f"{n:g}\n{finished:g} of {runs:g}"

@@ -14,6 +14,8 @@ from rich.table import Table
 from analysis.advice import Wish, in_words, thresholds
 from analysis.advice import advise as give_advice
 from analysis.chaos import chaos as run_chaos
+from analysis.completion import runs_finished
+from analysis.curves import TIMES
 from analysis.speedup_stack import CAUSES, speedup_stacks
 from simulator.cli.terminal import (
     check_writable,
@@ -75,7 +77,14 @@ def stack(study: Study, replications: int, out: Path) -> None:
         )
     stacks.to_csv(out / "speedup_stack.csv", index=False)
     columns = ["name", "n", "speed-up", *(name for name in CAUSES if stacks[name].abs().max() > 0)]
+    if (stacks["finished"] < stacks["runs"]).any():
+        columns.insert(2, "finished")
     console.print(frame_table(stacks[columns].round(3), columns))
+    if "finished" in columns:
+        typer.echo(
+            f"finished: pairs of runs, of {replications}, in which both the team and the single "
+            "agent did all tasks; the speed-up and its stack are of these"
+        )
     for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
         typer.echo(str(path))
 
@@ -107,11 +116,20 @@ def sensitivity(
             progress=progress,
         )
     table.to_csv(out / "sensitivity.csv", index=False)
-    console.print(frame_table(table, list(table.columns)))
+    finished, runs = (int(table[name].iloc[0]) for name in ("finished", "runs"))
+    shown = [name for name in table.columns if name not in ("finished", "runs")]
+    console.print(frame_table(table[shown], shown))
+    typer.echo(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     figure = plot_sensitivity(table, metric).get_figure(root=True)
     assert figure is not None
     for path in save(figure, out / "sensitivity"):
         typer.echo(str(path))
+
+
+def _of_what(metric: str) -> str:
+    if metric in TIMES:
+        return f": {metric} is until success, failed runs started again"
+    return f": {metric} is that of runs as they ended"
 
 
 def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int) -> None:
@@ -130,14 +148,19 @@ def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int)
     console.print(_chaos_table(table, priced))
     if table["patterns"].nunique() == 1:
         typer.echo("the scenario has no patterns under 'resilience' to be tried without")
-    typer.echo(f"means of {replications} replications; +/- is half of a 95 % interval")
+    typer.echo(
+        f"means of {replications} replications, with 95 % intervals; time: until success, where "
+        "runs that are not completed are started again"
+    )
+    if (table["completed"] < 1.0).any():
+        typer.echo("recovery >: at least, since some runs ended before the team had recovered")
     if out is not None:
         typer.echo(f"{len(table)} rows in {out}")
 
 
 def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
     shown = Table(box=None, pad_edge=False)
-    heads = ["fault", "patterns", "completed", "tasks lost", "makespan s", "+/-", "recovery s"]
+    heads = ["fault", "patterns", "completed", "tasks lost", "time s", "95 %", "recovery s"]
     for i, head in enumerate([*heads, "extra USD" if priced else "extra tokens"]):
         shown.add_column(head, justify="left" if i < 2 else "right", no_wrap=True)
     before = ""
@@ -149,13 +172,19 @@ def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
             row["patterns"],
             f"{row['completed']:.0%}",
             f"{row['lost_tasks']:,.1f}",
-            f"{row['makespan_s']:,.0f}",
-            f"{row['makespan_half']:,.0f}",
-            f"{row['recovery_s']:,.0f}",
-            f"{row['extra_usd']:+,.3f}" if priced else f"{row['extra_tokens']:+,.0f}",
+            f"{row['makespan_s']:,.0f}" if row["completed"] else "not known",
+            f"{row['makespan_low']:,.0f} to {row['makespan_high']:,.0f}"
+            if row["completed"]
+            else "",
+            f"{'' if row['completed'] == 1.0 else '>'}{row['recovery_s']:,.0f}",
+            _extra(f"{row['extra_usd']:+,.3f}" if priced else f"{row['extra_tokens']:+,.0f}"),
         )
         before = row["fault"]
     return shown
+
+
+def _extra(text: str) -> str:
+    return "not known" if "nan" in text else text
 
 
 def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:

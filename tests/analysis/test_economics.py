@@ -25,6 +25,7 @@ def replications(makespan: float, cost: float, seed: int = 0, **more: object) ->
         "replication": range(100),
         "makespan_s": makespan * luck / luck.mean(),
         "cost_usd": cost * luck / luck.mean(),
+        "success": True,
     }
     return pd.DataFrame({**rows, **more})
 
@@ -125,7 +126,7 @@ def test_a_budget_buys_each_series_its_best() -> None:
         {
             "series": ["one large", "small", "small", "small"],
             "x": [1, 2, 4, 8],
-            "cost_usd": [5.0, 2.0, 4.0, 9.0],
+            "cost_usd_to_success": [5.0, 2.0, 4.0, 9.0],
             "makespan_s": [100.0, 90.0, 50.0, 30.0],
             "quality": [0.9, 0.8, 0.8, 0.95],
         }
