@@ -67,9 +67,9 @@ def to_success(spent: npt.ArrayLike, finished: npt.ArrayLike, confidence: float 
     x, done = _numbers(spent), _numbers(finished)
     if not done.any():
         return UNKNOWN
-    if done.all():
+    if done.all() or not x.any():  # all finished, or nothing was spent
         return mean_interval(x, confidence)
-    return ratio_of_means_interval(x, done, confidence)
+    return ratio_of_products_interval((x,), (done,), confidence)
 
 
 def linearised(spent: npt.ArrayLike, finished: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -92,6 +92,8 @@ def linearised(spent: npt.ArrayLike, finished: npt.ArrayLike) -> npt.NDArray[np.
     x, done = _numbers(spent), _numbers(finished)
     if not done.any():
         raise ValueError("no run finished: what it takes is not known")
+    if done.all():
+        return x
     share = done.mean()
     ratio = x.mean() / share
     return np.asarray(ratio + (x - ratio * done) / share)
@@ -152,6 +154,36 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
     if alone_done.all() and team_done.all():
         return ratio_of_means_interval(before, after, confidence)
     return ratio_of_products_interval((before, team_done), (alone_done, after), confidence)
+
+
+def with_time_to_success(summary: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a summary whose ``makespan_s`` is a time to success where not all runs finished.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From `analysis.statistics.summary`, of `rows`.
+    rows : DataFrame
+        A row a replication, with ``makespan_s`` and ``success``.
+
+    Returns
+    -------
+    DataFrame
+        With that row changed: mean and interval are those of `time_to_success`, quantiles those of
+        `quantile_to_finish`; the standard deviation, which censored times do not tell, is null.
+    """
+    lengths, finished = rows["makespan_s"], rows["success"]
+    if finished.all() or "makespan_s" not in summary.index:
+        return summary
+    time = time_to_success(rows)
+    row = {"mean": time.estimate, "low": time.low, "high": time.high, "sd": math.nan}
+    for name in summary.columns:
+        if name[0] == "p" and name[1:].isdecimal():
+            found = quantile_to_finish(lengths, finished, int(name[1:]) / 100)
+            row |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
+    changed = summary.astype(float)
+    changed.loc["makespan_s"] = {name: row[name] for name in summary.columns}
+    return changed
 
 
 def runs_finished(finished: int, runs: int) -> str:

@@ -97,7 +97,8 @@ def with_derived(results: pd.DataFrame) -> pd.DataFrame:
     return results.assign(
         tokens=results["input_tokens"] + results["output_tokens"],
         error_rate=1.0 - results["quality"],
-        overhead_s=results["agents"] * results["makespan_s"] - kept_s,
+        # Never below 0, but for rounding.
+        overhead_s=(results["agents"] * results["makespan_s"] - kept_s).clip(lower=0.0),
     )
 
 

@@ -10,7 +10,9 @@ import yaml
 from dash import Dash, Input, Output, dcc, html
 from pydantic import ValidationError
 
-from analysis.curves import SIZE, curves_against, with_derived
+from analysis.curves import RATIOS, SIZE, curves_against, with_derived
+from analysis.plots.bands import all_finished
+from analysis.plots.labels import metric_label
 from analysis.report.charts import curve_chart
 from simulator.experiment import run_points
 from simulator.scenario import Point, Scenario, parse_study
@@ -32,12 +34,8 @@ TOPOLOGIES = ("independent", "decentralised", "centralised", "ring", "gossip", "
 PROTOCOLS = ("pre_assigned", "self_claim", "lead_assign", "work_stealing", "replicate_and_vote")
 TIMINGS = ("rounds", "asynchronous")
 
-PANELS = (
-    ("makespan_s", "makespan (simulated s)"),
-    ("speedup", "speed-up over one agent"),
-    ("quality", "tasks done without a fault"),
-    ("tokens", "tokens read and written"),
-)
+PANELS = ("makespan_s", "speedup", "quality", "tokens", "success")
+"""Metrics, a chart each; the last says how many runs finished."""
 
 
 @dataclass(frozen=True)
@@ -123,9 +121,11 @@ def explored(
         for i, n in enumerate(_sizes(most))
     ]
     results = with_derived(run_points(points, [SIZE]).to_pandas())
-    metrics = [name for name, _ in PANELS if name != "speedup"]
-    curves = curves_against(results, metrics)
-    charts = [curve_chart(curves, name, "agents n", label) for name, label in PANELS]
+    curves = curves_against(results, [name for name in PANELS if name not in RATIOS])
+    finishes = all_finished(curves)
+    charts = [
+        curve_chart(curves, name, "agents n", metric_label(name, finishes)) for name in PANELS
+    ]
     return charts, _as_yaml(points[-1].scenario)
 
 

@@ -1,7 +1,10 @@
 """What was found about real teams, recomputed from runs: real ones or simulated ones.
 
 The statistics are those of arXiv 2603.12229 and of a second look at its data; each comes with
-an interval from resampling the runs of every cell and size.
+an interval from resampling the runs of every cell and size. One thing is other than published:
+the length of a run that did not finish is no time in which the work was done. Such a run has a
+speed-up of 0, and times that are held against each other are times to success (see
+`analysis.completion`). Where only successful runs are looked at, nothing differs.
 """
 
 from __future__ import annotations
@@ -112,24 +115,35 @@ def statistics(runs: pd.DataFrame) -> dict[str, float]:
 
 
 def _over_one_agent(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return for each run of a team its speed-up and token multiplier over one agent's mean."""
-    alone = (
-        runs[runs["n_teammates"] == 1].groupby(CELL)[["wall_clock_seconds", "total_tokens"]].mean()
-    )
+    """Return for each run of a team its speed-up and token multiplier over one agent's mean.
+
+    A run that did not finish has a speed-up of 0; what one agent takes is its time to success.
+    """
+    alone = _to_success(runs[runs["n_teammates"] == 1], ["wall_clock_seconds", "total_tokens"])
     teams = runs[runs["n_teammates"] > 1].merge(
         alone.rename(columns={"wall_clock_seconds": "wall_1", "total_tokens": "tokens_1"}),
         left_on=CELL,
         right_index=True,
     )
     return teams.assign(
-        speedup=teams["wall_1"] / teams["wall_clock_seconds"],
+        speedup=teams["wall_1"] / teams["wall_clock_seconds"] * teams["success"].astype(bool),
         tokens=teams["total_tokens"] / teams["tokens_1"],
     )
 
 
+def _to_success(runs: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
+    """Return what each cell spends until a run has finished; null where none did."""
+    means = runs.groupby(CELL)[[*metrics, "success"]].mean()
+    share = means["success"].where(means["success"] > 0.0)
+    return means[metrics].div(share, axis=0)
+
+
 def _mode_ratio(runs: pd.DataFrame, metric: str, n: int) -> float:
-    """Return the geometric mean over models and task lists of the modes' ratio of means."""
-    means = runs[runs["n_teammates"] == n].groupby(CELL)[metric].mean().unstack("mode")
+    """Return the geometric mean over models and task lists of the modes' ratio, until success.
+
+    A model and task list that one mode never finishes is left out: its ratio is not known.
+    """
+    means = _to_success(runs[runs["n_teammates"] == n], [metric])[metric].unstack("mode")
     if SELF_CLAIM not in means or means.shape[1] < 2:
         return float("nan")
     other = next(name for name in means if name != SELF_CLAIM)

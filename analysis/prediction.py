@@ -37,7 +37,12 @@ METRICS = [
     "claims_blocked",
     "calls",
 ]
-"""What is predicted of a run, under the names that real runs have."""
+"""What is predicted of a run, under the names that real runs have.
+
+Time, tokens and rounds are those of a run as it ends, finished or not: they are scored against real
+runs that were cut off in the same way. They are no times to do the work, of which nothing is said
+without ``success`` beside them.
+"""
 
 COLUMNS = [*CELL, "n_teammates", "replication", *METRICS]
 """Columns of a table of predictions, a row a simulated replication."""

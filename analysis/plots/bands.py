@@ -71,34 +71,35 @@ def closed_ends(
     sideways : bool
         Whether the metric is on the horizontal axis.
     """
-    bottom, top = _reach(known, metric)
-    ends = []
-    for end, limit, arrow in (
-        ("_low", bottom, "<" if sideways else "v"),
-        ("_high", top, ">" if sideways else "^"),
+    low, high = within_reach(known, metric)
+    for end, values, arrow in (
+        ("_low", low, "<" if sideways else "v"),
+        ("_high", high, ">" if sideways else "^"),
     ):
-        values = known[f"{metric}{end}"].to_numpy(dtype=float)
-        is_open = ~np.isfinite(values)
-        values = np.where(is_open, limit, values)
+        is_open = ~np.isfinite(known[f"{metric}{end}"].to_numpy(dtype=float))
         if is_open.any():
             x, y = (values, at) if sideways else (at, values)
             ax.plot(x[is_open], y[is_open], arrow, color=face, markersize=5, clip_on=False)
-        ends.append(values)
-    return ends[0], ends[1]
+    return low, high
 
 
-def _reach(known: pd.DataFrame, metric: str) -> tuple[float, float]:
-    """Return to where open intervals of a series are drawn."""
+def within_reach(known: pd.DataFrame, metric: str) -> tuple[Array, Array]:
+    """Return the ends of a series' intervals, open ones a little beyond all that is finite."""
     columns = [metric, f"{metric}_low", f"{metric}_high"]
     values = known[columns].to_numpy(dtype=float)
     finite = values[np.isfinite(values)]
     if not len(finite):
-        return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
-    further = _REACH * ((high - low) or abs(high) or 1.0)
+        return values[:, 1], values[:, 2]
+    least, most = float(finite.min()), float(finite.max())
+    further = _REACH * ((most - least) or abs(most) or 1.0)
     # What is positive stays so: its axis may be logarithmic.
-    bottom, top = (low / (1.0 + _REACH) if low > 0.0 else low - further), high + further
-    return (max(bottom, 0.0), min(top, 1.0)) if metric in SHARES else (bottom, top)
+    bottom, top = (least / (1.0 + _REACH) if least > 0.0 else least - further), most + further
+    if metric in SHARES:
+        bottom, top = max(bottom, 0.0), min(top, 1.0)
+    low, high = (
+        np.where(np.isfinite(values[:, i]), values[:, i], to) for i, to in ((1, bottom), (2, top))
+    )
+    return low, high
 
 
 def mark_unfinished(ax: Axes, known: pd.DataFrame, x: Array, y: Array, series: int) -> None:
@@ -156,6 +157,12 @@ def all_finished(curves: pd.DataFrame) -> bool:
     return bool((curves["finished"] == curves["runs"]).all())
 
 
+def span_of_shares(shares: pd.Series[float]) -> str:
+    """Return ``48 to 82 %``, or ``48 %`` where they are all alike."""
+    low, high = f"{100 * shares.min():.0f}", f"{100 * shares.max():.0f}"
+    return f"{high} %" if low == high else f"{low} to {high} %"
+
+
 def finish_note(curves: pd.DataFrame) -> str:
     """Return what a figure says at its foot of runs that did not finish; nothing if all did."""
     if all_finished(curves):
@@ -164,9 +171,7 @@ def finish_note(curves: pd.DataFrame) -> str:
     said = ["open marks: not all runs finished"]
     some, never = share[(share < 1.0) & (share > 0.0)], int((share == 0.0).sum())
     if len(some):
-        low, high = f"{100 * some.min():.0f}", f"{100 * some.max():.0f}"
-        span = high if low == high else f"{low} to {high}"
-        said[0] += f" ({span} % {'where some ' * bool(never)}did)"
+        said[0] += f" ({span_of_shares(some)} {'where some ' * bool(never)}did)"
         said.append("times are until success, failed runs started again")
     if never:
         said.append(f"no run finished at {never} of {len(share)} points")

@@ -87,7 +87,9 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
             fontsize=7,
             path_effects=HALO,
         )
-    ax.set_xticks(places, [_size(*each) for each in table[["n", "finished", "runs"]].to_numpy()])
+    ax.set_xticks(
+        places, [size_label(*each) for each in table[["n", "finished", "runs"]].to_numpy()]
+    )
     ax.set(xlabel="agents n", ylabel="speed-up, and what is missing to n")
     ax.set_axisbelow(True)
     if bottom.min() < 0.0:
@@ -124,5 +126,6 @@ def _some_unfinished(stacks: pd.DataFrame) -> bool:
     return bool((stacks["finished"] < stacks["runs"]).any())
 
 
-def _size(n: float, finished: float, runs: float) -> str:
+def size_label(n: float, finished: float, runs: float) -> str:
+    """Return what stands below a bar: the size, and of how many pairs of runs, if not of all."""
     return f"{n:g}" if finished == runs else f"{n:g}\n{finished:g} of {runs:g}"

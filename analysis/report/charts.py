@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.plots.stack import CAUSE_COLOURS, SPEEDUP_COLOUR
+from analysis.completion import runs_finished
+from analysis.curves import not_known
+from analysis.plots.bands import all_finished, reason, within_reach
+from analysis.plots.labels import metric_label
+from analysis.plots.stack import CAUSE_COLOURS, SPEEDUP_COLOUR, size_label
 from analysis.plots.style import colour
 from analysis.speedup_stack import CAUSES
 
@@ -22,7 +29,7 @@ def _layout(figure: Any, x: str, y: str) -> Any:
         height=340,
         showlegend=False,
         xaxis_title=x,
-        yaxis_title=y,
+        yaxis_title="<br>".join(textwrap.wrap(y, 26)),
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="closest",
     )
@@ -36,6 +43,9 @@ def series_of(curves: pd.DataFrame) -> list[str]:
 
 def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
     """Return a metric against the swept field: a line and a band for each series.
+
+    Marks are open where not all runs finished. Where the metric is not known, since no run did, an
+    x stands below the panel.
 
     Parameters
     ----------
@@ -54,10 +64,11 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
     figure = go.Figure()
     numeric = pd.api.types.is_numeric_dtype(curves["x"])
     for i, name in enumerate(series_of(curves)):
-        line = curves[(curves["series"] == name) & curves[metric].notna()]
-        line = line.sort_values("x") if numeric else line
-        low, high = line[f"{metric}_low"], line[f"{metric}_high"]
-        where = line["x"].tolist()
+        whole = curves[curves["series"] == name]
+        whole = whole.sort_values("x") if numeric else whole
+        line = whole[np.isfinite(whole[metric].astype(float))]
+        where, finished = line["x"].tolist(), line["finished"] == line["runs"]
+        low, high = within_reach(line, metric)
         figure.add_trace(
             go.Scatter(
                 x=[*where, *where[::-1]],
@@ -71,6 +82,11 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
                 meta=i,
             )
         )
+        said = [
+            _span(*ends) for ends in zip(line[f"{metric}_low"], line[f"{metric}_high"], strict=True)
+        ]
+        counts = [_finished(*each) for each in zip(line["finished"], line["runs"], strict=True)]
+        symbol = _SYMBOLS[i % len(_SYMBOLS)]
         figure.add_trace(
             go.Scatter(
                 x=where,
@@ -78,22 +94,90 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
                 mode="lines+markers",
                 name=name or metric,
                 line={"color": colour(i), "width": 2},
-                marker={"symbol": _SYMBOLS[i % len(_SYMBOLS)], "size": 7},
-                customdata=list(zip(low, high, strict=True)),
+                marker={
+                    "symbol": [symbol if each else f"{symbol}-open" for each in finished],
+                    "size": 8,
+                },
+                customdata=list(zip(said, counts, strict=True)),
                 hovertemplate=(
                     f"{name or metric}<br>{x} %{{x}}<br>{y} %{{y:.4g}} "
-                    "(%{customdata[0]:.4g} to %{customdata[1]:.4g})<extra></extra>"
+                    "(%{customdata[0]})%{customdata[1]}<extra></extra>"
                 ),
                 meta=i,
             )
         )
-    return _layout(figure, x, y)
+        unknown = whole.loc[not_known(whole, metric), "x"].tolist()
+        if unknown:
+            figure.add_trace(
+                _at_the_foot(unknown, i, f"{name or metric}<br>{x} %{{x}}<br>", metric)
+            )
+    _layout(figure, x, y)
+    if not_known(curves, metric).any():
+        _make_room_at_the_foot(figure, curves, metric)
+    if not numeric:
+        places = curves["x"].drop_duplicates().tolist()
+        figure.update_xaxes(categoryorder="array", categoryarray=places)
+    return figure
+
+
+def _make_room_at_the_foot(figure: Any, curves: pd.DataFrame, metric: str) -> None:
+    """Give the x of `_at_the_foot` an axis of their own between the panel and its labels."""
+    series = curves["series"].nunique()
+    strip = min(0.06 + 0.04 * series, 0.3)
+    figure.update_layout(
+        yaxis={"domain": [strip + 0.12, 1.0]},
+        yaxis2={"domain": [0.0, strip], "range": [series, -0.4], "visible": False},
+        xaxis={"anchor": "free", "position": 0.0},
+    )
+    figure.add_annotation(
+        text=f"\N{MULTIPLICATION SIGN}: not known, {reason(metric)}",
+        xref="paper",
+        yref="paper",
+        x=0.0,
+        y=strip,
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
+        font={"size": 11, "color": "#5a5a5a"},
+    )
+
+
+def _at_the_foot(where: Sequence[Any], series: int, said: str, metric: str) -> Any:
+    """Return a trace of x below the axis of its own, which has nothing to do with the metric."""
+    return go.Scatter(
+        x=list(where),
+        y=[0.5 + series] * len(where),
+        yaxis="y2",
+        mode="markers",
+        marker={"color": colour(series), "symbol": "x-thin-open", "size": 8, "line": {"width": 2}},
+        hovertemplate=f"{said}not known: {reason(metric)}<extra></extra>",
+        meta=series,
+    )
+
+
+def _span(low: float, high: float) -> str:
+    """Return an interval in words; ends that are open are left out."""
+    if not (math.isfinite(low) or math.isfinite(high)):
+        return "interval not known"
+    if not math.isfinite(high):
+        return f"{low:.4g} or more"
+    return f"{low:.4g} to {high:.4g}" if math.isfinite(low) else f"up to {high:.4g}"
+
+
+def _finished(finished: int, runs: int) -> str:
+    return "" if finished == runs else f"<br>{runs_finished(finished, runs)}"
 
 
 def stack_chart(stacks: pd.DataFrame) -> Any:
-    """Return the speed-up stack of one series, bars over team size."""
+    """Return the speed-up stack of one series, bars over team size.
+
+    Below a size stands in how many pairs of runs both finished, where not all did.
+    """
     table = stacks.sort_values("n")
-    sizes = [f"{n:g}" for n in table["n"]]
+    sizes = [
+        size_label(*each).replace("\n", "<br>")
+        for each in table[["n", "finished", "runs"]].to_numpy()
+    ]
     figure = go.Figure()
     colours = {"speed-up": SPEEDUP_COLOUR, **CAUSE_COLOURS}
     for name in ("speed-up", *CAUSES):
@@ -103,26 +187,31 @@ def stack_chart(stacks: pd.DataFrame) -> Any:
                 y=table[name].tolist(),
                 name=name,
                 marker={"color": colours[name]},
-                hovertemplate=f"{name}: %{{y:.2f}} of n = %{{x}}<extra></extra>",
+                hovertemplate=f"{name}: %{{y:.2f}} at n = %{{x}}<extra></extra>",
             )
         )
     _layout(figure, "agents n", "speed-up, and what is missing to n")
     figure.update_layout(barmode="relative", showlegend=True, height=420)
-    figure.update_layout(legend={"orientation": "h", "y": -0.2})
+    has_counts = bool((table["finished"] < table["runs"]).any())
+    figure.update_layout(legend={"orientation": "h", "y": -0.32 if has_counts else -0.2})
     return figure
 
 
 def pareto_chart(points: pd.DataFrame, names: Sequence[str]) -> Any:
-    """Return makespan against cost, quality in the hover, the front as a line.
+    """Return time to success against cost, quality in the hover, the front as a line.
+
+    Marks are open where not all runs finished.
 
     Parameters
     ----------
     points : DataFrame
-        ``series, name, makespan_s, cost, quality, is_best`` (on the front).
+        ``series, name, makespan_s, cost`` (until success), ``quality, finished, runs, is_best`` (on
+        the front); points whose time is not known are left out.
     names : sequence of str
         The series, in the order of their colours.
     """
     figure = go.Figure()
+    points = points[points["makespan_s"].notna()]
     front = points[points["is_best"]].sort_values("cost")
     figure.add_trace(
         go.Scatter(
@@ -136,6 +225,7 @@ def pareto_chart(points: pd.DataFrame, names: Sequence[str]) -> Any:
     )
     for i, name in enumerate(names):
         mine = points[points["series"] == name]
+        counts = [_finished(*each) for each in zip(mine["finished"], mine["runs"], strict=True)]
         figure.add_trace(
             go.Scatter(
                 x=mine["cost"].tolist(),
@@ -144,15 +234,18 @@ def pareto_chart(points: pd.DataFrame, names: Sequence[str]) -> Any:
                 name=name,
                 marker={
                     "color": colour(i),
-                    "symbol": _SYMBOLS[i % len(_SYMBOLS)],
+                    "symbol": [
+                        f"{_SYMBOLS[i % len(_SYMBOLS)]}{'-open' * bool(some)}"
+                        for some in mine["finished"] < mine["runs"]
+                    ],
                     "size": [13 if best else 8 for best in mine["is_best"]],
                 },
-                customdata=list(zip(mine["name"], mine["quality"], strict=True)),
+                customdata=list(zip(mine["name"], mine["quality"], counts, strict=True)),
                 hovertemplate=(
                     "%{customdata[0]}<br>%{x:.4g}, %{y:.4g} s, quality %{customdata[1]:.3f}"
-                    "<extra></extra>"
+                    "%{customdata[2]}<extra></extra>"
                 ),
                 meta=i,
             )
         )
-    return _layout(figure, "cost", "makespan (simulated s)")
+    return _layout(figure, "cost", metric_label("makespan_s", all_finished(points)))

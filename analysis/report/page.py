@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -10,18 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 import yaml
 from plotly.offline import get_plotlyjs
 
+from analysis.completion import linearised, runs_finished, speedup, to_success
 from analysis.curves import (
     RATIOS,
     SIZE,
+    TO_SUCCESS,
     curves_against,
+    not_known,
     with_derived,
 )
 from analysis.economics import break_even_usd_per_hour, pareto_front, unit_costs
 from analysis.laws import compare_laws, fit_law, usl_peak
+from analysis.plots.bands import all_finished, span_of_shares, why_not_known
 from analysis.plots.labels import metric_label
 from analysis.plots.style import colour
 from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
@@ -33,9 +39,6 @@ from simulator.scenario.figure import Figure
 
 _SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries")
 """Of a sweep over team size that asks for no picture of its own."""
-
-_FINISHES = 0.95
-"""Share of a point's runs that must finish for it to be held against others."""
 
 Progress = Callable[[int, int], None]
 
@@ -99,7 +102,8 @@ def write_report(
     page = _Page()
     figure = _figure(results, manifest)
     metrics = [name for name in figure.y if name not in RATIOS]
-    needed = list(dict.fromkeys([*metrics, "makespan_s", "cost_usd", "quality", "tokens"]))
+    spent = [f"{name}{TO_SUCCESS}" for name in ("cost_usd", "tokens")]
+    needed = list(dict.fromkeys([*metrics, "makespan_s", "quality", *spent]))
     curves = curves_against(results, needed, figure.x)
     shown = curves[~curves["series"].isin(_baseline_only(curves))]
     _answer(page, results, figure, manifest)
@@ -141,21 +145,25 @@ def _answer(
 ) -> None:
     """Say which point is quickest, and how sure that is."""
     section = _Section("answer", "What came out")
-    counts = results.groupby("point").size()
-    common = int(counts.min())
-    samples = {
-        str(name): rows.sort_values("replication")["makespan_s"].to_numpy()[:common]
-        for name, rows in results.groupby("point_name", sort=False)
-        if rows["success"].mean() >= _FINISHES
-    }
+    by_name = results.groupby("point_name", sort=False)
+    common = int(by_name.size().min())
+    samples = {}
+    for name, each in by_name:
+        rows = each.sort_values("replication").head(common)
+        if rows["success"].any():
+            samples[str(name)] = linearised(rows["makespan_s"], rows["success"])
+    counts = by_name["success"].agg(["sum", "size"])
+    all_done = bool((counts["sum"] == counts["size"]).all())
     if len(samples) > 1:
         ranked = rank(samples)
         best = ranked.iloc[0]
         rivals = ranked[ranked["may_be_best"]].iloc[1:]
         sure = "more than 99" if best["p_best"] > 0.99 else f"{100 * best['p_best']:.0f}"
+        done, made = counts.loc[best["system"]]
         section.words.append(
-            f"Quickest of the {len(ranked)} points whose runs finish: {best['system']}, "
-            f"{best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g}), with a "
+            f"Quickest of the {len(ranked)} points{'' if all_done else ' whose time is known'}: "
+            f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
+            f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, with a "
             f"probability of {sure} %."
         )
         section.words += _over_one_agent(results, str(best["system"]))
@@ -167,15 +175,41 @@ def _answer(
             )
         columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
         section.tables.append(_table("All points, the quickest first", ranked[columns]))
-    left = [str(name) for name in results["point_name"].unique() if name not in samples]
-    if left:
-        section.words.append(
-            f"{len(left)} points are not among them, because more than one run in twenty does not "
-            "finish."
-        )
+    if not all_done:
+        section.words += _unfinished(counts)
+        shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
+        section.tables.append(_table("How many runs finished", shown, is_open=True))
     outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
     section.tables.append(_table("How the runs ended", outcomes.reset_index()))
     page.sections.append(section)
+
+
+def _unfinished(counts: pd.DataFrame) -> list[str]:
+    """Say how many runs did not finish, and what a time is then; `counts`: ``sum, size``."""
+    done, made = int(counts["sum"].sum()), int(counts["size"].sum())
+    some = counts[(counts["sum"] > 0) & (counts["sum"] < counts["size"])]
+    never = [str(name) for name in counts.index[counts["sum"] == 0]]
+    said = [
+        f"{_capital(runs_finished(done, made))}. The length of one that did not says only that the "
+        "work takes longer. So times are until success: failed runs are started again, until one "
+        "finishes. Speed-up, cost and laws go by that."
+    ]
+    if len(some):
+        said.append(
+            f"At {len(some)} of {len(counts)} points only some runs finished: "
+            f"{span_of_shares(some['sum'] / some['size'])}."
+        )
+    if never:
+        more = f" and {len(never) - 5} more" if len(never) > 5 else ""
+        said.append(
+            f"At {len(never)} of {len(counts)} points no run finished, and their time is not "
+            f"known: {'; '.join(never[:5])}{more}."
+        )
+    return said
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
@@ -185,19 +219,27 @@ def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
     if pd.isna(baseline) or baseline == point["point"].iloc[0]:
         return []
     alone = results[results["point"] == baseline]
-    pairs = alone.merge(point, on="replication", suffixes=("_alone", ""))
-    saved = paired_difference(pairs["makespan_s_alone"], pairs["makespan_s"])
-    whole = float(pairs["makespan_s_alone"].mean())
-    shares = f"{saved.estimate / whole:.0%} ({saved.low / whole:.0%} to {saved.high / whole:.0%})"
-    if saved.low <= 0.0:
+    if not alone["success"].any():
+        return ["What it saves over its single agent is not known: that never finished."]
+    first, second = (rows.set_index("replication") for rows in (alone, point))
+    common = first.index.intersection(second.index)
+    first, second = first.loc[common], second.loc[common]
+    quicker = speedup(first, second)
+    saved, least, most = (
+        1.0 - 1.0 / each if each > 0.0 else -math.inf
+        for each in (quicker.estimate, quicker.low, quicker.high)
+    )
+    shares = f"{saved:.0%} ({least:.0%} to {most:.0%})"
+    if least <= 0.0:
         return [
             f"Whether it is quicker than its single agent is open: it saves {shares} of the time."
         ]
-    quality = paired_difference(pairs["quality"], pairs["quality_alone"])
+    quality = paired_difference(second["quality"], first["quality"])
     said = [f"Over its single agent it saves {shares} of the time."]
     if quality.high < 0.0:
         said.append(f"It gets less right: {-quality.estimate:.1%} of the tasks.")
-    if pairs["cost_usd"].mean() > pairs["cost_usd_alone"].mean():
+    costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]
+    if costs[1] > costs[0]:
         price = break_even_usd_per_hour(alone, point)
         said.append(
             f"It costs more, and pays if an hour is worth {price.estimate:,.2f} US dollars "
@@ -209,17 +251,24 @@ def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
 def _curves(page: _Page, curves: pd.DataFrame, figure: Figure) -> None:
     section = _Section("curves", "Curves")
     section.words.append("Means over replications, with bands of 95 % intervals.")
+    finishes = all_finished(curves)
+    if not finishes:
+        section.words.append(
+            "Times and the speed-up are until success; all else is of runs as they ended. Marks "
+            "are open where not all runs finished, and point at how many did."
+        )
     names = series_of(curves)
     if len(names) > 1:
         section.toggles = [{"name": name, "colour": colour(i)} for i, name in enumerate(names)]
     x = figure.x_label or figure.x.rpartition(".")[2].replace("_", " ")
-    columns = ["series", "x"]
+    columns = ["series", "x", *(["finished", "runs"] if not finishes else [])]
     for metric in figure.y:
-        if curves[metric].notna().any():
-            page.chart(
-                section, metric_label(metric), curve_chart(curves, metric, x, metric_label(metric))
-            )
+        label = metric_label(metric, finishes)
+        if np.isfinite(curves[metric].astype(float)).any():
+            page.chart(section, label, curve_chart(curves, metric, x, label))
             columns += [metric, f"{metric}_low", f"{metric}_high"]
+        elif not_known(curves, metric).any():
+            section.words.append(f"{_capital(label)} is {why_not_known(curves, metric)}.")
     section.tables.append(_table("The numbers", curves[columns]))
     page.sections.append(section)
 
@@ -249,9 +298,15 @@ def _where_it_went(
         "spent on it and one agent did not. Below 0: what a team spends less on. The parts of a "
         f"bar add up to n. Means of {replications} traced replications."
     )
+    if (stacks["finished"] < stacks["runs"]).any():
+        section.words.append(
+            "Not all of them finished. A stack is of the replications in which both the team and "
+            "its single agent did; below a size stands how many these are, and there is no bar "
+            "where it is none."
+        )
     for name, table in stacks.groupby("series", sort=False):
         page.chart(section, str(name) or "all", stack_chart(table))
-    columns = ["series", "n", "speed-up", *CAUSES]
+    columns = ["series", "n", "finished", "runs", "speed-up", *CAUSES]
     section.tables.append(_table("The numbers", stacks[columns]))
     page.sections.append(section)
 
@@ -259,7 +314,7 @@ def _where_it_went(
 def _money(page: _Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
     priced = bool((results["cost_usd"] > 0).any())
     section = _Section("money", "What it costs")
-    cost = "cost_usd" if priced else "tokens"
+    cost = f"{'cost_usd' if priced else 'tokens'}{TO_SUCCESS}"
     said = [f"{name} {x}".strip() for name, x in zip(curves["series"], curves["x"], strict=True)]
     points = curves.assign(cost=curves[cost], name=said)
     points["is_best"] = pareto_front(points, ["makespan_s", "cost"], ["quality"])
@@ -268,10 +323,17 @@ def _money(page: _Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
         f"Each point by its mean cost in {unit} and its makespan. Large marks are on the Pareto "
         "front: no other point is as cheap, as quick and as good, and better in one of them."
     )
-    chart = pareto_chart(points, series_of(curves))
-    chart.update_layout(xaxis_title=f"cost ({unit})")
-    page.chart(section, "Makespan against cost", chart)
-    columns = ["series", "x", "makespan_s", "cost", "quality", "is_best"]
+    never = int(curves["makespan_s"].isna().sum())
+    if not all_finished(curves):
+        section.words.append(
+            "Both are until success: failed runs are started again, and paid again."
+            + f" {never} points at which no run finished are left out." * bool(never)
+        )
+    if never < len(curves):
+        chart = pareto_chart(points, series_of(curves))
+        chart.update_layout(xaxis_title=f"cost ({unit})")
+        page.chart(section, "Time against cost", chart)
+    columns = ["series", "x", "finished", "runs", "makespan_s", "cost", "quality", "is_best"]
     section.tables.append(_table("The numbers", points[columns]))
     if priced:
         section.tables.append(_table("What a task costs", unit_costs(results)))
@@ -287,6 +349,12 @@ def _laws(page: _Page, curves: pd.DataFrame, figure: Figure) -> None:
         line = curves[curves["series"] == name]
         known = line[line["speedup"].notna()]
         if known["x"].nunique() < 5:
+            if not_known(line, "speedup").any():
+                section.words.append(
+                    f"{name or 'Speed-up'}: no law, since the speed-up is known at "
+                    f"{known['x'].nunique()} of {line['x'].nunique()} sizes: at the others no run "
+                    "finished, of the team or of the single agent."
+                )
             continue
         n, y = known["x"].astype(float), known["speedup"].astype(float)
         fits = compare_laws(n, y, ("amdahl", "gustafson", "usl", "power", "logistic"))
@@ -298,7 +366,7 @@ def _laws(page: _Page, curves: pd.DataFrame, figure: Figure) -> None:
             f"{fits.iloc[0]['weight']:.0%}); the Universal Scalability Law has its peak {where}."
         )
         section.tables.append(_table(f"Fits of the speed-up: {name or 'all'}", fits))
-    if section.tables:
+    if section.words:
         page.sections.append(section)
 
 

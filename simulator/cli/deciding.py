@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -153,7 +154,7 @@ def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int)
         "runs that are not completed are started again"
     )
     if (table["completed"] < 1.0).any():
-        typer.echo("recovery >: at least, since some runs ended before the team had recovered")
+        typer.echo("?: not known, too few runs were completed; recovery >: some runs ended before")
     if out is not None:
         typer.echo(f"{len(table)} rows in {out}")
 
@@ -163,7 +164,7 @@ def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
     heads = ["fault", "patterns", "completed", "tasks lost", "time s", "95 %", "recovery s"]
     for i, head in enumerate([*heads, "extra USD" if priced else "extra tokens"]):
         shown.add_column(head, justify="left" if i < 2 else "right", no_wrap=True)
-    before = ""
+    before, extra = "", "extra_usd" if priced else "extra_tokens"
     for row in table.to_dict("records"):
         if row["fault"] != before and before:
             shown.add_section()
@@ -172,19 +173,23 @@ def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
             row["patterns"],
             f"{row['completed']:.0%}",
             f"{row['lost_tasks']:,.1f}",
-            f"{row['makespan_s']:,.0f}" if row["completed"] else "not known",
-            f"{row['makespan_low']:,.0f} to {row['makespan_high']:,.0f}"
-            if row["completed"]
-            else "",
-            f"{'' if row['completed'] == 1.0 else '>'}{row['recovery_s']:,.0f}",
-            _extra(f"{row['extra_usd']:+,.3f}" if priced else f"{row['extra_tokens']:+,.0f}"),
+            _known(row["makespan_s"], "{:,.0f}"),
+            _span(row["makespan_low"], row["makespan_high"]),
+            f"{'>' * bool(row['recovery_s'] and row['completed'] < 1.0)}{row['recovery_s']:,.0f}",
+            _known(row[extra], "{:+,.3f}" if priced else "{:+,.0f}"),
         )
         before = row["fault"]
     return shown
 
 
-def _extra(text: str) -> str:
-    return "not known" if "nan" in text else text
+def _span(low: float, high: float) -> str:
+    if math.isnan(low):
+        return ""
+    return f"{low:,.0f} to {high:,.0f}" if math.isfinite(high) else f"{low:,.0f} or more"
+
+
+def _known(value: float, form: str) -> str:
+    return form.format(value) if math.isfinite(value) else "?"
 
 
 def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:

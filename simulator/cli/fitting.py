@@ -200,6 +200,8 @@ def predict(
     pilot = pd.concat([cell.pilot for cell in cells], ignore_index=True)
     write_predictions(table, pilot, out)
     console.print(_predicted(table))
+    if not table["success"].all():
+        typer.echo("runs as they end, finished or not: `success` is the share that finished")
     typer.echo(f"{len(table)} simulated runs in {out}")
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import typer
 
+from analysis.completion import runs_finished, time_to_success, with_time_to_success
 from analysis.curves import check_figure
 from analysis.statistics import QUANTILES, replications_for_quantile, summary
 from simulator.cli.terminal import (
@@ -65,7 +66,8 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     if out is not None:
         frame.to_parquet(out, index=False)
     numeric = [name for name in NUMERIC_METRICS if (frame[name] != 0).any()]
-    console.print(frame_table(*_with_bounds(summary(frame, numeric))))
+    rows = with_time_to_success(summary(frame, numeric), frame)
+    console.print(frame_table(*_with_bounds(rows)))
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
         if count > len(frame):
@@ -77,6 +79,8 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
         f"{len(frame)} replications: "
         + ", ".join(f"{name} {count}" for name, count in outcomes.items())
     )
+    if not frame["success"].all():
+        typer.echo(_time_to_success(frame))
     for outcome, ended in frame[frame["reason"] != ""].groupby("outcome", sort=False):
         first = ended.iloc[0]
         typer.echo(f"{outcome}, replication {first['replication']}: {first['reason']}")
@@ -86,17 +90,33 @@ def _with_bounds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return a summary and its heads as printed: a quantile that is not known is a bound."""
     rows = table[["mean", "low", "high", "sd"]].reset_index(names="metric")
     for name in QUANTILES:
-        columns = table[[name, f"{name}_low", f"{name}_high"]]
+        columns = table[[name, f"{name}_low", f"{name}_high", "sd"]]
         rows[name] = [_quantile(*row) for row in columns.itertuples(index=False)]
     return rows, ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
 
 
-def _quantile(estimate: float, low: float, high: float) -> str:
-    if math.isinf(low) and math.isinf(high):
+def _quantile(estimate: float, low: float, high: float, sd: float) -> str:
+    if sd == 0.0:
+        return number(estimate)
+    if not math.isfinite(estimate) or (math.isinf(low) and math.isinf(high)):
         return "not known"
     if math.isinf(high):
         return f"≥ {number(low)}"
     return f"≤ {number(high)}" if math.isinf(low) else number(estimate)
+
+
+def _time_to_success(frame: pd.DataFrame) -> str:
+    """Return how many runs finished, and what the table says of their time."""
+    finished, runs = int(frame["success"].sum()), len(frame)
+    said = runs_finished(finished, runs)
+    if not finished:
+        return f"{said}: how long the work takes is not known, and makespan_s has no mean"
+    time = time_to_success(frame)
+    return (
+        f"{said}: makespan_s is the time to success, failed runs started again, "
+        f"{time.estimate:,.4g} s ({time.low:,.4g} to {time.high:,.4g}); its quantiles count them "
+        "as longer than all others"
+    )
 
 
 def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:

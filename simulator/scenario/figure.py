@@ -17,7 +17,9 @@ class Figure(Spec):
     y: Annotated[tuple[str, ...], Field(min_length=1, max_length=8)]
     """Columns of the results, a panel each; also ``tokens``, ``error_rate``, ``overhead_s``
     (agents' time that is not first attempts), and ``speedup`` and ``error_amplification`` against
-    the baseline. ``makespan_s_p99`` is the 99th percentile over replications (also p50, p95)."""
+    the baseline. ``makespan_s_p99`` is the 99th percentile over replications (also p50, p95).
+    Where not all runs finish, ``makespan_s``, ``overhead_s`` and ``speedup`` are until success,
+    failed runs started again; ``tokens_to_success`` and the like are so for what else is spent."""
     x_label: str = ""
     """Label of the horizontal axis; the field's name when absent."""
     crossings: tuple[tuple[str, str], ...] = ()

@@ -49,7 +49,7 @@ def test_a_ratio_over_what_may_be_zero_has_no_upper_end() -> None:
     assert found.high == math.inf
     assert ratio_of_means_interval([1.0, 2.0], [0.0, 0.0]) == Interval(math.inf, 0.0, math.inf)
     assert ratio_of_means_interval([2.0], [1.0]) == Interval(2.0, 0.0, math.inf)
-    with pytest.raises(ValueError, match="from 0 up, found -0.5"):
+    with pytest.raises(ValueError, match=r"from 0 up, found -0\.5"):
         ratio_of_means_interval([1.0, -2.0], [1.0, 2.0])
 
 
