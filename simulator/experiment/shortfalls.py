@@ -29,11 +29,11 @@ class Shortfall:
     """What else is missing: rare events that too few replications have held, endless tails."""
 
     def __str__(self) -> str:
-        known = "is not known" if self.relative is None else f"is known to {self.relative:.2%}"
+        far = "without bound" if self.relative is None else f"{self.relative:.2%}"
         missing = "".join(f"; {reason}" for reason in self.reasons)
         return (
-            f"{self.name}: precision not reached in {self.replications} replications: "
-            f"{self.metric} {known}, {self.wanted:.2%} wanted{missing}"
+            f"{self.name}: precision not reached in {self.replications} replications: the interval "
+            f"of {self.metric} reaches {far} from its mean, {self.wanted:.2%} wanted{missing}"
         )
 
 

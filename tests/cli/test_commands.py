@@ -132,7 +132,37 @@ def test_run_prints_a_steady_state(scenario_file: Path) -> None:
     done = teamsim("run", scenario_file, "--steady", "-r", 4, "--set", arrivals)
     assert done.returncode == 0, done.stderr
     assert "time_in_system_s" in done.stdout
-    assert "deleted by MSER-5" in done.stdout
+    assert "4 replications, one warm-up for all deleted" in done.stdout
+
+
+def test_a_steady_state_says_when_runs_are_too_short(scenario_file: Path) -> None:
+    arrivals = "workload={kind: arrivals, tasks: 30, interarrival_s: {kind: exponential, mean: 2}}"
+    done = teamsim("run", scenario_file, "--steady", "-r", 2, "--set", arrivals)
+    assert done.returncode == 0, done.stderr
+    assert "run too short: the interval of wait_s holds less often than it says" in done.stdout
+
+
+def test_run_says_which_quantiles_are_not_known(scenario_file: Path) -> None:
+    done = teamsim("run", scenario_file, "-r", 20)
+    assert "p99 is not known from 20 replications: 368 needed" in done.stdout
+    assert "p50 is not known" not in done.stdout
+    assert "≥ " in done.stdout
+
+
+def test_run_and_sweep_say_which_precision_was_not_reached(
+    scenario_file: Path, tmp_path: Path
+) -> None:
+    rare = (
+        "--set",
+        "precision={relative: 0.5}",
+        "--set",
+        "team.agent.faults={slow: {probability: 0.001}}",
+    )
+    for command in (("run",), ("sweep", "--out", tmp_path / "out")):
+        done = teamsim(command[0], scenario_file, *command[1:], *rare)
+        assert done.returncode == 0, done.stderr
+        assert "precision not reached in 10 replications: the interval of makespan_s" in done.stdout
+        assert "of 30 events expected of team.agent.faults.slow" in done.stdout
 
 
 def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path) -> None:

@@ -1,0 +1,199 @@
+"""A scenario's rare events are found, with their chances; what is common or harmless is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.distributions import DISTRIBUTIONS, Distribution
+from simulator.model.metrics import NUMERIC_METRICS
+from simulator.scenario import Scenario
+from simulator.scenario.rare_events import (
+    REPLICATIONS,
+    RareEvent,
+    RareOnset,
+    endless_tails,
+    rare_events,
+    rare_tail,
+)
+from tests.conftest import agent, scenario
+
+NEGLIGIBLE = 0.005
+
+PLAIN = {"kind": "lognormal", "median": 10, "sigma": 0.3}
+
+
+def lasting(base: Any) -> dict[str, Any]:
+    return {"kind": "seconds", "base": base}
+
+
+def mixture(weight: float, rare: Any, common: Any = PLAIN) -> dict[str, Any]:
+    parts = [
+        {"weight": 1.0 - weight, "distribution": common},
+        {"weight": weight, "distribution": rare},
+    ]
+    return {"kind": "mixture", "components": parts}
+
+
+def made(said: dict[str, Any]) -> Distribution:
+    return DISTRIBUTIONS.get(said["kind"])(**said)
+
+
+AGENT = "team.agent"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"faults": {"slow": {"probability": 0.001}}}, ("faults.slow", 0.001, "calls")),
+        ({"faults": {"stall": 0.002}}, ("faults.stall", 0.002, "calls")),
+        ({"faults": {"malformed": 0.003}}, ("faults.malformed", 0.003, "calls")),
+        ({"errors": {"probability": 0.004}}, ("errors.probability", 0.004, "attempts")),
+        ({"errors": {"probability": 0.997}}, ("errors.probability", 0.003, "attempts")),
+        (
+            {"errors": {"probability": 0.3, "detection": 0.99}},
+            ("errors.detection", 0.003, "attempts"),
+        ),
+        (
+            {"faults": {"byzantine": {"probability": 0.01}}},
+            ("faults.byzantine", 0.01, REPLICATIONS),
+        ),
+        ({"latency": lasting(mixture(0.001, 4000))}, ("latency.base", 0.001, "calls")),
+        (
+            {"faults": {"slow": {"probability": 0.5, "factor": mixture(0.01, 500, 2)}}},
+            ("faults.slow.factor", 0.01, "slow_calls"),
+        ),
+    ],
+)
+def test_what_seldom_befalls_agents_is_found(
+    fields: dict[str, Any], expected: tuple[str, float, str]
+) -> None:
+    path, probability, column = expected
+    found = rare_events(scenario(team__agent=agent(**fields)), NEGLIGIBLE)
+    event = next(each for each in found if each.path == f"{AGENT}.{path}")
+    assert isinstance(event, RareEvent)
+    assert event.probability == pytest.approx(probability, rel=0.1)
+    assert event.column == column
+
+
+def test_what_seldom_befalls_all_is_found() -> None:
+    rough = scenario(
+        provider={
+            "errors": {"probability": 0.01},
+            "outages": {"up_s": {"kind": "exponential", "mean": 1e5}, "down_s": 100},
+            "slow": {"factor": 5, "mean_normal_s": 1e5, "mean_slow_s": 100},
+        },
+        network={"loss": 0.01, "delay_s": mixture(0.001, 500, 0.1)},
+    )
+    found = {each.path: each for each in rare_events(rough, NEGLIGIBLE)}
+    assert set(found) == {
+        "provider.errors",
+        "provider.outages",
+        "provider.slow",
+        "network.loss",
+        "network.delay_s",
+    }
+    columns = {"requests", "makespan_s", "deliveries"}
+    assert {each.column for each in found.values()} == columns
+    assert columns <= set(NUMERIC_METRICS)
+
+
+def test_a_plain_scenario_has_no_rare_events() -> None:
+    assert rare_events(scenario(team__agent=agent(latency=lasting(PLAIN))), NEGLIGIBLE) == []
+
+
+def test_groups_share_the_chances() -> None:
+    usual, weak = agent(), agent(faults={"stall": 0.01, "byzantine": {"probability": 0.01}})
+    team = {"groups": {"usual": {"size": 6, "agent": usual}, "weak": {"size": 2, "agent": weak}}}
+    mixed = Scenario.model_validate({**scenario().model_dump(exclude={"team"}), "team": team})
+    stall, byzantine = rare_events(mixed, NEGLIGIBLE)
+    columns = {"calls": np.array([50.0, 30.0])}
+    assert stall.expected(columns, 2) == pytest.approx(0.01 * 80 * 2 / 8)
+    assert byzantine.expected(columns, 2) == pytest.approx(0.01 * 2 * 2)
+
+
+def test_a_crash_has_as_many_chances_as_there_are_agents_and_time() -> None:
+    up_s = {"kind": "exponential", "mean": 1000.0}
+    crashing = agent(faults={"crash": {"up_s": up_s, "repair_s": 5}})
+    (crash,) = rare_events(scenario(team__agent=crashing, team__size=3), NEGLIGIBLE)
+    assert isinstance(crash, RareOnset)
+    expected = 3 * (2.0 - np.exp(-0.1) - np.exp(-0.3))
+    assert crash.expected({"makespan_s": np.array([100.0, 300.0])}, 2) == pytest.approx(expected)
+
+
+def test_a_spread_between_runs_has_one_chance_a_run() -> None:
+    spread = agent(latency=lasting({**PLAIN, "run_sigma": 1.5}))
+    (event,) = rare_events(scenario(team__agent=spread), NEGLIGIBLE)
+    assert (event.path, event.column) == (f"{AGENT}.latency.base.run_sigma", REPLICATIONS)
+
+
+@pytest.mark.parametrize(
+    ("said", "probability"),
+    [
+        (PLAIN, 0.0),
+        ({"kind": "exponential", "mean": 5}, 0.0),
+        ({"kind": "lognormal", "median": 10, "sigma": 1}, 0.0),
+        ({"kind": "empirical", "values": [1, 2, 3, 4, 5]}, 0.0),
+        ({"kind": "empirical", "values": [1, 2, 400], "weights": [500, 499, 1]}, 0.001),
+        (mixture(0.001, 4000), 0.001),
+        (mixture(0.001, {**PLAIN, "median": 4000}), 0.001),
+        (mixture(0.1, mixture(0.01, 3000)), 0.001),
+        (mixture(0.001, 10), 0.0),
+        (mixture(0.3, 4000), 0.0),
+        ({**mixture(0.001, 4000), "at_most": 100}, 0.0),
+        ({"kind": "lognormal", "median": 10, "sigma": 2}, 2e-4),
+    ],
+)
+def test_the_rare_tail_of_a_distribution(said: dict[str, Any], probability: float) -> None:
+    found, carried = rare_tail(made(said))
+    assert found == pytest.approx(probability, rel=0.1)
+    assert 0.0 <= carried < 1.0
+
+
+def test_the_share_of_the_mean_in_a_tail() -> None:
+    _, carried = rare_tail(made(mixture(0.001, 4000, 10)))
+    assert carried == pytest.approx(4.0 / (0.999 * 10 + 4.0), rel=0.05)
+
+
+def test_a_tail_that_cannot_matter_is_not_waited_for() -> None:
+    harmless = agent(latency=lasting(mixture(1e-8, 100)))
+    assert rare_events(scenario(team__agent=harmless), NEGLIGIBLE) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "is_endless"),
+    [
+        ({"kind": "pareto", "shape": 2, "minimum": 1}, True),
+        ({"kind": "pareto", "shape": 2.1, "minimum": 1}, False),
+        ({"kind": "pareto", "shape": 1.5, "minimum": 1, "at_most": 1e4}, False),
+        ({"kind": "burr12", "c": 1.5, "d": 1.2, "scale": 1}, True),
+        ({"kind": "inverse_gamma", "shape": 1.9, "scale": 1}, True),
+        ({"kind": "log_logistic", "shape": 2, "median": 1}, True),
+        ({"kind": "scipy", "name": "halfcauchy"}, True),
+        ({"kind": "scipy", "name": "invgauss", "shapes": {"mu": 0.5}}, False),
+        (mixture(0.1, {"kind": "pareto", "shape": 1.5, "minimum": 1}), True),
+        (mixture(0.1, {"kind": "pareto", "shape": 1.5, "minimum": 1, "at_most": 9}), False),
+        (PLAIN, False),
+    ],
+)
+def test_tails_without_variance_are_known(said: dict[str, Any], is_endless: bool) -> None:
+    found = endless_tails(scenario(team__agent=agent(latency=lasting(said))))
+    assert found == [f"{AGENT}.latency.base"] * is_endless
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"kind": "gamma", "shape": 2, "scale": 3, "shift": 1.0, "at_most": 9.0},
+        {"kind": "pareto", "shape": 2, "minimum": 1, "at_least": 2.0},
+        {**mixture(0.2, 50), "shift": 3.0},
+    ],
+)
+def test_the_probability_up_to_a_value_is_the_share_of_draws(said: dict[str, Any]) -> None:
+    distribution = made(said)
+    draws = distribution.transform((np.arange(100_000) + 0.5) / 100_000)
+    for x in np.quantile(draws, [0.1, 0.5, 0.9]) + 1e-9:
+        share = float(distribution.probability_up_to(np.asarray(x)))
+        assert share == pytest.approx((draws <= x).mean(), abs=1e-4)
