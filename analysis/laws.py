@@ -305,7 +305,8 @@ def compare_laws(
     -------
     DataFrame
         A row a law, the best first: ``law, formula, parameters`` (estimates with intervals, as
-        text), ``r_squared, aic, weight`` (Akaike's, which add up to 1).
+        text), ``r_squared, aic, weight`` (Akaike's, which add up to 1). No row for a
+        law that has more parameters than there are known points.
     """
     rows = []
     for name in names:
@@ -323,9 +324,12 @@ def compare_laws(
         rows.append((name, fit.law.formula, ", ".join(said), fit.r_squared, fit.aic))
     columns = ["law", "formula", "parameters", "r_squared", "aic"]
     table = pd.DataFrame(rows, columns=columns).sort_values("aic", ignore_index=True)
-    relative = np.exp(-0.5 * (table["aic"] - table["aic"].min()))
-    finite = np.isfinite(table["aic"].to_numpy())
-    return table.assign(weight=np.where(finite, relative / relative[finite].sum(), 0.0))
+    aic = table["aic"].to_numpy(dtype=np.float64)
+    finite = np.isfinite(aic)
+    relative = np.exp(-0.5 * (aic[finite] - np.min(aic[finite], initial=np.inf)))
+    weight = np.zeros(len(aic))
+    weight[finite] = relative / relative.sum()
+    return table.assign(weight=weight)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -125,6 +126,27 @@ def test_run_prints_means_and_writes_rows(scenario_file: Path, tmp_path: Path) -
     assert "makespan_s" in done.stdout
     assert "5 replications: completed 5" in done.stdout
     assert len(pd.read_parquet(tmp_path / "rows.parquet")) == 5
+
+
+def test_run_says_how_many_finished_and_the_time_to_success(
+    scenario_file: Path, teamsim_here: Here
+) -> None:
+    def printed(deadline_s: float) -> str:
+        limit = "--set", f"limits.deadline_s={deadline_s}"
+        latency = "--set", "team.agent.latency.base={kind: exponential, mean: 3}"
+        done = teamsim_here("run", scenario_file, "-r", 40, *limit, *latency)
+        assert done.returncode == 0, done.stderr
+        return " ".join(done.stdout.split())
+
+    assert "none of 40 runs finished: how long the work takes is not known" in printed(1)
+    some = printed(20)
+    said = re.search(r"(\d+) of 40 runs finished: makespan_s is the time to success", some)
+    assert said is not None
+    assert 0 < int(said[1]) < 40
+    row = re.search(r"makespan_s ([\d.]+) ", some)
+    assert row is not None
+    assert float(row[1]) > 20  # which no run took
+    assert "runs finished" not in printed(10_000)
 
 
 def test_run_prints_a_steady_state(scenario_file: Path) -> None:
