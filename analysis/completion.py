@@ -151,6 +151,8 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
     )
     if not (alone_done.any() and team_done.any()):
         return UNKNOWN
+    if np.array_equal(before, after) and np.array_equal(alone_done, team_done):
+        return Interval(1.0, 1.0, 1.0)  # the same runs: the baseline itself, for one
     if alone_done.all() and team_done.all():
         return ratio_of_means_interval(before, after, confidence)
     return ratio_of_products_interval((before, team_done), (alone_done, after), confidence)

@@ -133,6 +133,8 @@ def mark_not_known(ax: Axes, x: Array, series: int) -> None:
 
 def reason(metric: str) -> str:
     """Return why a metric is not known where it is not."""
+    if metric == "speedup":
+        return "one side never finished"
     is_quantile = metric.endswith(tuple(QUANTILES))
     return "too few runs finished" if is_quantile else "no run finished"
 

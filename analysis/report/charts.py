@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import plotly.graph_objects as go
 from analysis.completion import runs_finished
 from analysis.curves import not_known
 from analysis.plots.bands import all_finished, reason, within_reach
+from analysis.plots.direct_labels import balanced
 from analysis.plots.labels import metric_label
 from analysis.plots.stack import CAUSE_COLOURS, SPEEDUP_COLOUR, size_label
 from analysis.plots.style import colour
@@ -29,7 +29,7 @@ def _layout(figure: Any, x: str, y: str) -> Any:
         height=340,
         showlegend=False,
         xaxis_title=x,
-        yaxis_title="<br>".join(textwrap.wrap(y, 26)),
+        yaxis_title=balanced(y, 26).replace("\n", "<br>"),
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="closest",
     )
@@ -125,7 +125,10 @@ def _make_room_at_the_foot(figure: Any, curves: pd.DataFrame, metric: str) -> No
     series = curves["series"].nunique()
     strip = min(0.06 + 0.04 * series, 0.3)
     figure.update_layout(
-        yaxis={"domain": [strip + 0.12, 1.0]},
+        yaxis={
+            "domain": [strip + 0.12, 1.0],
+            "showticklabels": bool(np.isfinite(curves[metric].astype(float)).any()),
+        },
         yaxis2={"domain": [0.0, strip], "range": [series, -0.4], "visible": False},
         xaxis={"anchor": "free", "position": 0.0},
     )

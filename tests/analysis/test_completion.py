@@ -19,7 +19,7 @@ from analysis.completion import (
     to_success,
     with_time_to_success,
 )
-from analysis.statistics import mean_interval, quantile_interval, summary
+from analysis.statistics import Interval, mean_interval, quantile_interval, summary
 
 Array = npt.NDArray[np.float64]
 
@@ -63,6 +63,11 @@ def test_where_none_finishes_nothing_is_known() -> None:
     assert math.isnan(UNKNOWN.estimate)
     with pytest.raises(ValueError, match="no run finished"):
         linearised(never["makespan_s"], never["success"])
+
+
+def test_a_team_is_exactly_as_quick_as_itself() -> None:
+    rows = runs_until(95.0, 20, np.random.default_rng(8))
+    assert speedup(rows, rows) == Interval(1.0, 1.0, 1.0)
 
 
 def test_what_costs_nothing_costs_nothing_until_success() -> None:

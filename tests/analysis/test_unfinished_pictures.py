@@ -234,7 +234,8 @@ def test_bands_of_shares_stay_between_0_and_1_in_every_picture() -> None:
         assert_inside(ax)
     for results, x in ((sized, "team.size"), (named, "coordination.protocol"), (series, "series")):
         for ax in sweep_figure(results, Figure(x=x, y=tuple(shares))).axes:
-            assert_inside(ax, sideways=x == "series")
+            if ax.axison:  # not the empty place of a grid
+                assert_inside(ax, sideways=x == "series")
 
 
 @pytest.fixture(scope="module")
