@@ -35,35 +35,56 @@ def paired_difference(
     return mean_interval(x - y, confidence)
 
 
+def difference_errors(values: npt.ArrayLike) -> Array:
+    """Return the standard errors of the differences of means of all pairs of systems.
+
+    Parameters
+    ----------
+    values : array_like, shape (systems, replications)
+        Column r of all comes from the same replication; at least two.
+
+    Returns
+    -------
+    ndarray, shape (systems, systems)
+        0 on the diagonal.
+    """
+    x = np.asarray(values, dtype=np.float64)
+    errors = np.zeros((len(x), len(x)))
+    # Not from the covariances: the difference of two that are nearly the same would be rounding.
+    for i in range(len(x)):
+        errors[i] = (x - x[i]).std(axis=1, ddof=1) / np.sqrt(x.shape[1])
+    return errors
+
+
 def rank(
     samples: Mapping[str, npt.ArrayLike],
     smaller_is_better: bool = True,
     confidence: float = 0.95,
-    resamples: int = 4000,
-    seed: int = 0,
+    indifference: float = 0.01,
 ) -> pd.DataFrame:
-    """Return systems in the order of their means, and how likely each is the best.
+    """Return systems in the order of their means, and how surely each is the best.
 
     Parameters
     ----------
     samples : mapping of str to array_like, shape (replications,)
-        Value i of each comes from the same replication.
+        Value i of each comes from the same replication. How many there are must not depend on
+        what they say.
     smaller_is_better : bool
     confidence : float
         Coverage of the interval of each mean, and joint coverage of all the differences.
-    resamples : int
-        Bootstrap resamples of the replications.
-    seed : int
-        Of the resampling.
+    indifference : float
+        Share of the best mean that does not matter.
 
     Returns
     -------
     DataFrame
         A row a system, the best first: ``system, mean, low, high``; ``behind, behind_low,
         behind_high``: how much worse than the first, with a paired t interval, corrected by
-        Bonferroni for as many comparisons; ``may_be_best``: whether that interval does not
-        exclude it (Nelson & Matejcik 1995); ``p_best``: share of the paired bootstrap resamples
-        in which its mean is the best.
+        Bonferroni for all pairs, since which is the first is found from the same samples;
+        ``may_be_best``: whether no other is known to be better (Nelson & Matejcik 1995);
+        ``p_best``: with what probability, at least, no other is better by more than the
+        indifference; 0 where nothing is known, and at most 0.99, as tails of a t distribution
+        are not to be trusted further.
 
     Raises
     ------
@@ -77,30 +98,43 @@ def rank(
     if len({len(each) for each in values}) > 1:
         raise ValueError("paired samples differ in length")
     table = np.stack(values) * (1.0 if smaller_is_better else -1.0)
-    count = table.shape[1]
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
-    means = table @ draws.T
-    # A tie in a resample is shared.
-    best = means <= means.min(axis=0) + 1e-12 * np.abs(means).max(axis=0)
-    p_best = (best / best.sum(axis=0)).mean(axis=1)
-    order = np.argsort(table.mean(axis=1), kind="stable")
-    first = table[order[0]]
-    joint = 1.0 - (1.0 - confidence) / max(1, len(names) - 1)
+    systems, count = table.shape
+    means = table.mean(axis=1)
+    behind = means[:, None] - means[None, :]
+    rivals = max(1, systems - 1)
+    if count > 1:
+        errors = difference_errors(table)
+        tail = (1.0 - confidence) / (systems * rivals)
+        half = float(stats.t.isf(min(tail, 0.5), count - 1)) * errors
+        zone = indifference * abs(float(means.min()))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # That the one is worse by more than the zone: how improbable that is, for all pairs.
+            surprise = (zone - behind) / errors
+        surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
+        np.fill_diagonal(surprise, np.inf)
+        wrong = rivals * stats.t.sf(surprise.min(axis=1), count - 1)
+        p_best = np.clip(1.0 - wrong, 0.0, 0.99)
+    else:
+        half = np.full_like(behind, np.inf)
+        np.fill_diagonal(half, 0.0)
+        p_best = np.full(systems, 0.99 if systems == 1 else 0.0)
+    rounding = 1e-12 * float(np.abs(means).max())
+    may_be_best = (behind - half <= rounding).all(axis=1)
+    order = np.argsort(means, kind="stable")
+    first = order[0]
     rows = []
     for i in order:
         own = mean_interval(values[i], confidence)
-        behind = paired_difference(table[i], first, joint)
         rows.append(
             {
                 "system": names[i],
                 "mean": own.estimate,
                 "low": own.low,
                 "high": own.high,
-                "behind": behind.estimate,
-                "behind_low": behind.low,
-                "behind_high": behind.high,
-                "may_be_best": behind.low <= 0.0,
+                "behind": float(behind[i, first]),
+                "behind_low": float(behind[i, first] - half[i, first]),
+                "behind_high": float(behind[i, first] + half[i, first]),
+                "may_be_best": bool(may_be_best[i]),
                 "p_best": float(p_best[i]),
             }
         )

@@ -53,15 +53,37 @@ def advise(
             advice = dataclasses.replace(advice, thresholds=nearest)
     for line in in_words(advice, wish):
         typer.echo(line)
-    order = ["fulfils", "may_be_best", "objective"]
-    shown = [column for column in order if column in advice.table]
-    table = advice.table.sort_values(shown, ascending=[each == "objective" for each in shown])
-    columns = ["system", "makespan_s", "cost_usd", "quality", "success", "fulfils"]
-    columns += [name for name in ("behind", "p_best") if name in table]
-    console.print(frame_table(table[columns].head(12), columns))
+    table = advice.table.sort_values(
+        ["fulfils", "objective"],
+        key=lambda column: column.eq("no") if column.name == "fulfils" else column,
+    )
+    console.print(_advice_table(table.head(12), wish))
     if out is not None:
         table.to_csv(out, index=False)
         typer.echo(f"{len(table)} rows in {out}")
+
+
+def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
+    """Return the systems, with the share by which each is behind the best as it is known."""
+    shown = Table(box=None, pad_edge=False)
+    takes = [] if wish.usd_per_hour is None else ["USD in all"]
+    heads = ["system", *takes, "time s", "cost USD", "quality", "finished", "fulfils", "behind"]
+    for i, head in enumerate([*heads, "p best"]):
+        shown.add_column(head, justify="right" if i else "left", no_wrap=True)
+    for row in table.to_dict("records"):
+        known = "behind" in row
+        shown.add_row(
+            row["system"],
+            *([f"{row['objective']:,.4g}" if row["finished"] else "unknown"] if takes else []),
+            f"{row['time_to_success_s']:,.4g}" if row["finished"] else "unknown",
+            f"{row['cost_usd']:.4g}",
+            f"{row['quality']:.1%}",
+            f"{row['finished']:,}/{row['replications']:,}",
+            row["fulfils"],
+            f"{row['behind']:.1%}" if known and math.isfinite(row["behind"]) else "",
+            f"{row['p_best']:.0%}" if row["p_best"] else "",
+        )
+    return shown
 
 
 def stack(study: Study, replications: int, out: Path) -> None:

@@ -216,7 +216,11 @@ def advise(
     ] = None,
     replications: Annotated[
         int, typer.Option("--replications", "-r", min=10, help="Most runs of each candidate.")
-    ] = 400,
+    ] = 2000,
+    indifference: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.5, help="Share by which a difference does not matter."),
+    ] = 0.01,
     out: Annotated[Path | None, typer.Option(help="Write the table (CSV).")] = None,
     workers: Workers = 0,
 ) -> None:
@@ -225,7 +229,7 @@ def advise(
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    wish = Wish(usd_per_hour, budget_usd, min_quality)
+    wish = Wish(usd_per_hour, budget_usd, min_quality, indifference=indifference)
     base = load_study(scenario, settings or []).base
     deciding.advise(base, wish, _sizes(sizes), replications, out, workers)
 

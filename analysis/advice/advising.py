@@ -1,0 +1,67 @@
+"""Advice on a scenario: candidates, replications, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from analysis.advice.contest import contest
+from analysis.advice.structures import Progress, candidates, leave_out_own, replicate
+from analysis.advice.verdict import Advice
+from analysis.advice.wish import TIME_ONLY, Wish
+from simulator.errors import TeamsimError
+from simulator.scenario import Scenario
+
+
+def advise(
+    scenario: Scenario,
+    wish: Wish = TIME_ONLY,
+    sizes: Sequence[int] = (2, 3, 4, 6, 8, 12, 16),
+    replications: int = 2000,
+    first: int = 30,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Advice:
+    """Compare one agent with teams, and say what to do.
+
+    All systems are replicated `first` times with the same random numbers, and those that may be
+    the best twice as often, again and again, until the best is known with the wanted confidence
+    to within the indifference, and whether a team is worth it, or `replications` are reached.
+
+    A run that does not finish is started again: time, or cost and time together, are those until
+    success (see `analysis.completion`).
+
+    Parameters
+    ----------
+    scenario : Scenario
+    wish : Wish
+    sizes : sequence of int
+        Team sizes to be tried.
+    replications : int
+        Most of each system, at least 2.
+    first : int
+        Of the first look, at least 2.
+    workers : int
+        Processes.
+    progress : callable, optional
+        Told ``(replications done, replications of this look)``.
+
+    Raises
+    ------
+    TeamsimError
+        If the scenario says nothing that could be compared, or a number is out of its range.
+    """
+    if min(first, replications) < 2:
+        raise TeamsimError("at least 2 replications are needed to tell systems apart")
+    systems = candidates(scenario, sizes)
+    if len(systems) < 2:
+        raise TeamsimError("there is no team to compare: none of the sizes and structures fits")
+
+    def simulate(names: Sequence[str], begin: int, end: int) -> dict[str, pd.DataFrame]:
+        return replicate({name: systems[name] for name in names}, end, workers, progress, begin)
+
+    rows = simulate(list(systems), 0, min(first, replications))
+    same_as_own = leave_out_own(rows)
+    return replace(contest(rows, simulate, wish, replications), same_as_own=same_as_own)

@@ -1,0 +1,91 @@
+"""The order in which systems are replicated: more and more of fewer and fewer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.advice.evidence import Evidence, looks_at
+from analysis.advice.structures import ALONE
+from analysis.advice.verdict import Advice, break_even, conclude
+from analysis.advice.wish import Wish
+
+Simulate = Callable[[Sequence[str], int, int], dict[str, pd.DataFrame]]
+"""``simulate(names, first, count)``: the rows of replications `first` to `count` of each."""
+
+
+_FAR = 8
+"""By so many times the replications of the others are ahead of those of one set aside."""
+
+
+def contest(rows: Mapping[str, pd.DataFrame], simulate: Simulate, wish: Wish, most: int) -> Advice:
+    """Replicate systems until it is known which of them is to be advised.
+
+    At each look, the replications of those that may still be the best are doubled. The others are
+    set aside, not dropped: at the next look they are judged again by all that is known then, of
+    the best and of one agent too.
+
+    Parameters
+    ----------
+    rows : mapping of str to DataFrame
+        The first replications of each system, equally many and at least 2: ``makespan_s,
+        cost_usd, quality, success``. `ALONE` is one of them.
+    simulate : callable
+        ``simulate(names, first, count)`` returns the rows of replications `first` to `count` of
+        each. The same replication of all of them may have the same random numbers.
+    wish : Wish
+    most : int
+        Most replications of each.
+
+    Returns
+    -------
+    Advice
+    """
+    rows = dict(rows)
+    looks = looks_at(len(rows[ALONE]), most)
+    for following in [*looks[1:], 0]:
+        evidence = Evidence(rows, wish, looks)
+        advice = conclude(evidence)
+        if not following or advice.is_settled:
+            return replace(advice, break_even=break_even(evidence, advice.best_team))
+        groups: dict[tuple[int, int], list[str]] = {}
+        for name, upto in _more(evidence, advice, following).items():
+            groups.setdefault((len(rows[name]), upto), []).append(name)
+        for (begin, end), alike in groups.items():
+            for name, fresh in simulate(alike, begin, end).items():
+                rows[name] = pd.concat([rows[name], fresh], ignore_index=True)
+    raise AssertionError("the last look returns")
+
+
+def _more(evidence: Evidence, advice: Advice, following: int) -> dict[str, int]:
+    """Return up to which replication systems are simulated next, those that are.
+
+    To the following look: who may be as good as the best, and who it is held against. Failures
+    that were not seen are left out here: what they could still change is for the best to show by
+    more replications, not for all the others. Who is set aside so, and is not excluded by the
+    best of the means, follows at a distance: whoever it was set aside for may have been set aside
+    since.
+    """
+    names, looks, wish = evidence.names, evidence.looks, evidence.wish
+    more = dict.fromkeys(
+        (name for name in (ALONE, advice.best, advice.best_team) if name), following
+    )
+    if advice.p_best >= wish.confidence:
+        return more
+    error = 1.0 - wish.confidence
+    bounds = evidence.bounds(error, with_unseen=False)
+    contends = evidence.possible(
+        bounds, evidence.meets & ~bounds.violates, margin=wish.indifference
+    )
+    bounds = evidence.bounds(error)
+    is_best = np.array([name == advice.best for name in names])
+    remains = evidence.possible(bounds, bounds.fulfils | is_best)
+    for i, count in enumerate(evidence.counts.tolist()):
+        if contends[i]:
+            more[names[i]] = following
+        elif remains[i] and names[i] not in more and _FAR * count <= following:
+            more[names[i]] = looks[looks.index(count) + 1]
+    return more

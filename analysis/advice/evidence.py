@@ -1,0 +1,276 @@
+"""What the replications so far say of every system, with bounds that hold for all of it at once.
+
+A system is judged by its mean time (or cost) over the share of its runs that finish: a ratio of two
+means, compared on a logarithmic scale, pair by pair, on the replications that both have. Bounds
+that are to be relied on after looking several times and choosing among many have to be wider than
+those of one comparison:
+
+- **Looks.** The error that is allowed is spent over the looks in proportion to the replications
+  that each adds (Lan & DeMets 1983, the linear spending function), by Bonferroni, so that it holds
+  whatever makes the procedure stop.
+- **Systems.** Every error is one of the true best against one of the others, or of one system and
+  its conditions; so each look's part is divided by the number of systems (Nelson & Matejcik 1995).
+- **What was not seen.** Something that a run does with probability u is not seen in n replications
+  with probability (1 - u)^n: that 30 of 30 runs finished does not mean that all will. Every bound
+  on a share is wider by the u at which this becomes improbable, as Bernstein's inequality has it
+  (Maurer & Pontil 2009, theorem 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from analysis.advice.structures import ALONE
+from analysis.advice.wish import Array, Wish, conditions, objective
+from analysis.selection import difference_errors
+from simulator.errors import TeamsimError
+
+Flags = npt.NDArray[np.bool_]
+
+_ROUNDING = 1e-12
+
+
+def looks_at(first: int, most: int) -> list[int]:
+    """Return at which numbers of replications is looked: doubled from `first` on up to `most`."""
+    looks = []
+    count = min(first, most)
+    while count < most / 1.5:
+        looks.append(count)
+        count *= 2
+    return [*looks, most]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What holds of all systems at once, with the probability that was asked for.
+
+    Attributes
+    ----------
+    low, high : ndarray, shape (systems, systems)
+        Of the logarithm of how many times as much row i takes as column j.
+    holds, fails : ndarray of bool, shape (conditions, systems)
+        Whether a condition is known to hold, to within the indifference, or known not to.
+    """
+
+    low: Array
+    high: Array
+    holds: Flags
+    fails: Flags
+
+    @property
+    def fulfils(self) -> Flags:
+        """Which systems are known to fulfil all conditions."""
+        return np.asarray(self.holds.all(axis=0) & ~self.violates)
+
+    @property
+    def violates(self) -> Flags:
+        """Which systems are known not to."""
+        return np.asarray(self.fails.any(axis=0))
+
+
+class Evidence:
+    """What the replications say.
+
+    Parameters
+    ----------
+    rows : mapping of str to DataFrame
+        Of each system its replications from 0 on, as many as at one of the looks; one is
+        `ALONE`, which has as many as any.
+    wish : Wish
+    looks : sequence of int
+        All numbers of replications at which is looked, planned ahead.
+
+    Attributes
+    ----------
+    rows, wish, looks
+        As given.
+    names : list of str
+        The systems, in the order in which arrays have them.
+    counts : ndarray of int, shape (systems,)
+        Replications.
+    finished : ndarray, shape (systems,)
+        Share that finished.
+    takes : ndarray, shape (systems,)
+        Logarithm of the mean of the objective over the share that finished; infinite where none
+        did.
+    conditions : list of Condition
+    reserves : ndarray, shape (conditions, systems)
+        By how much the means are better than what is wanted.
+    meets : ndarray of bool, shape (systems,)
+        Whether the means meet the conditions, to within half of the indifference, so that who is
+        just at a limit is not left out by chance; and some run finished.
+
+    Raises
+    ------
+    TeamsimError
+        If a system takes nothing at all, so that shares of it mean nothing.
+    """
+
+    def __init__(self, rows: Mapping[str, pd.DataFrame], wish: Wish, looks: Sequence[int]) -> None:
+        self.names = list(rows)
+        self.counts = np.array([len(each) for each in rows.values()])
+        self.wish = wish
+        self.looks = looks
+        self.rows = rows
+        self._values = [objective(each, wish) for each in rows.values()]
+        self._success = [each["success"].to_numpy(dtype=np.float64) for each in rows.values()]
+        self.finished = np.array([each.mean() for each in self._success])
+        self._means = np.array([each.mean() for each in self._values])
+        if (self._means <= 0.0).any():
+            name = self.names[int(np.argmin(self._means))]
+            raise TeamsimError(
+                f"there is nothing to compare: '{name}' takes no time and costs nothing; say what "
+                "tokens cost, or what an hour is worth"
+            )
+        with np.errstate(divide="ignore"):
+            self.takes = np.log(self._means) - np.log(self.finished)
+        self.conditions = conditions(wish)
+        self.reserves, self._reserves, self._reserve_errors = self._conditions()
+        zone = wish.indifference / 2.0 + _ROUNDING
+        self.meets = (self.reserves >= -zone).all(axis=0) & (self.finished > 0.0)
+
+    def bounds(self, error: float, with_unseen: bool = True) -> Bounds:
+        """Return what holds of all systems at once.
+
+        Parameters
+        ----------
+        error : float
+            Probability that any of it is wrong, at any look: half of it for the differences, a
+            quarter each for runs that fail unseen and for the conditions.
+        with_unseen : bool
+            Whether the bounds of the differences allow for failures that were not seen.
+        """
+        holds, fails = self._judge_conditions(0.25 * error)
+        middle, errors, counts = self._differences
+        rivals = max(1, len(self.names) - 1)
+        half = self._quantile(0.5 * error / rivals, counts) * errors
+        low, high = middle - half, middle + half
+        if with_unseen:
+            worse, better = self._unseen_of_finishing(0.25 * error / len(self.names))
+            low = low - better[:, None] - worse[None, :]
+            high = high + worse[:, None] + better[None, :]
+        return Bounds(low, high, holds, fails)
+
+    def possible(self, bounds: Bounds, judges: Flags, margin: float = 0.0) -> Flags:
+        """Return which systems may be the best.
+
+        Those that may fulfil the conditions and that none of the `judges` is known to be better
+        than, by more than a share of `margin`. Who was judged by fewer replications is held
+        against all that its judge has made since: as soon as the means no longer speak against
+        it, it is back.
+        """
+        behind = (bounds.low > np.log1p(margin) + _ROUNDING) & (
+            self.takes[:, None] > self.takes[None, :]
+        )
+        return np.asarray(~bounds.violates & ~(behind & judges[None, :]).any(axis=1))
+
+    def good(self, error: float) -> Flags:
+        """Return which systems are known to be as good as the best, to within the indifference.
+
+        That is: they fulfil the conditions, and none that may be the best is better by more.
+        """
+        bounds = self.bounds(error)
+        rivals = self.possible(bounds, bounds.fulfils)
+        near = bounds.high <= np.log1p(self.wish.indifference)
+        np.fill_diagonal(near, True)
+        return np.asarray(bounds.fulfils & (self.finished > 0.0) & near[:, rivals].all(axis=1))
+
+    def probability_good(self) -> Array:
+        """Return with what probability, at least, each system is as good as the best.
+
+        The highest level at which `good` holds, between 0.5 and 0.99, or 0 where it is less: the
+        tails of a few hundred replications are not known any better, and less is no knowledge.
+        """
+        levels = {*np.arange(50, 90, 5) / 100.0, *np.arange(90, 100) / 100.0, self.wish.confidence}
+        found = np.zeros(len(self.names))
+        for level in sorted(levels):
+            found[self.good(1.0 - level)] = level
+        return found
+
+    @cached_property
+    def _differences(self) -> tuple[Array, Array, npt.NDArray[np.int_]]:
+        """Return differences of `takes` by pairs, their standard errors, and the pairs' counts.
+
+        The errors are those of the linearised ratio (the delta method): replication r of a system
+        weighs value / mean value - success / mean success.
+        """
+        counts = np.minimum(self.counts[:, None], self.counts[None, :])
+        middle, errors = np.zeros(counts.shape), np.zeros(counts.shape)
+        for count in np.unique(self.counts):
+            here = np.flatnonzero(self.counts >= count)
+            values = np.stack([self._values[i][:count] for i in here])
+            success = np.stack([self._success[i][:count] for i in here])
+            share = success.mean(axis=1, keepdims=True)
+            # Who never finished is bounded by what was not seen alone.
+            share[share == 0.0] = 1.0
+            means = values.mean(axis=1, keepdims=True)
+            logs = np.log(means[:, 0]) - np.log(share[:, 0])
+            pairs = np.ix_(here, here)
+            wanted = counts[pairs] == count
+            middle[pairs] = np.where(wanted, logs[:, None] - logs[None, :], middle[pairs])
+            spread = difference_errors(values / means - success / share)
+            errors[pairs] = np.where(wanted, spread, errors[pairs])
+        return middle, errors, counts
+
+    def _unseen_of_finishing(self, error: float) -> tuple[Array, Array]:
+        """Return by how much the logarithm of the share that finishes may be less, and more.
+
+        Of failing and finishing, only the rarer may be much more frequent than was seen; that it
+        is less frequent is within the standard error.
+        """
+        unseen = self._unseen(error, self.counts)
+        share, often = self.finished, self.finished > 0.5
+        known = np.where(share > 0.0, share, 1.0)
+        with np.errstate(divide="ignore"):
+            worse = np.log(known) - np.log(np.maximum(share - unseen, 0.0))
+            better = np.log(np.minimum(share + unseen, 1.0)) - np.log(known)
+        worse = np.where(often, worse, np.where(share > 0.0, 0.0, np.inf))
+        return worse, np.where(often, 0.0, better)
+
+    def _conditions(self) -> tuple[Array, Array, Array]:
+        """Return mean reserves of all replications, of the pairs with one agent, and errors."""
+        shape = (len(self.conditions), len(self.names))
+        own, paired, errors = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        for c, condition in enumerate(self.conditions):
+            alone = self.rows[ALONE][condition.column].to_numpy(dtype=np.float64)
+            for i, each in enumerate(self.rows.values()):
+                value = each[condition.column].to_numpy(dtype=np.float64)
+                reserve = condition.reserve(value, alone[: len(value)])
+                own[c, i] = condition.reserve(value.mean(), alone.mean())
+                paired[c, i] = reserve.mean()
+                errors[c, i] = reserve.std(ddof=1) / np.sqrt(len(reserve))
+        return own, paired, errors
+
+    def _judge_conditions(self, error: float) -> tuple[Flags, Flags]:
+        """Return which conditions are known to hold, and which not to, of each system."""
+        each = error / (len(self.conditions) * len(self.names))
+        half = self._quantile(each, self.counts) * self._reserve_errors
+        half += self._unseen(each, self.counts)
+        for c, condition in enumerate(self.conditions):
+            if condition.limit is None:
+                half[c, self.names.index(ALONE)] = 0.0
+        holds = self._reserves - half >= -self.wish.indifference
+        fails = (self._reserves + half < 0.0) & (self.reserves < 0.0)
+        return np.asarray(holds), np.asarray(fails)
+
+    def _spent(self, counts: npt.NDArray[np.int_]) -> Array:
+        """Return the share of the error that is for the look at which there were so many."""
+        before = dict(zip(self.looks, [0, *self.looks[:-1]], strict=True))
+        parts = {look: (look - last) / self.looks[-1] for look, last in before.items()}
+        return np.array([parts[count] for count in counts.ravel().tolist()]).reshape(counts.shape)
+
+    def _quantile(self, error: float, counts: npt.NDArray[np.int_]) -> Array:
+        found, place = np.unique(counts, return_inverse=True)
+        quantiles = np.asarray(stats.t.isf(np.minimum(0.5, error * self._spent(found)), found - 1))
+        return np.asarray(quantiles[place].reshape(counts.shape))
+
+    def _unseen(self, error: float, counts: npt.NDArray[np.int_]) -> Array:
+        """Return the share of runs of which none is seen with the probability `error`."""
+        return np.asarray(1.0 - np.minimum(1.0, error * self._spent(counts)) ** (1.0 / counts))

@@ -1,0 +1,130 @@
+"""The teams that are compared: sizes and structures, replicated with the same random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from simulator.errors import TeamsimError
+from simulator.experiment import run_each
+from simulator.scenario import Scenario
+from simulator.scenario.changes import with_changes
+
+ALONE = "one agent"
+
+_STRUCTURES: Mapping[str, dict[str, Any]] = {
+    "dealt out, nobody talks": {
+        "topology": {"kind": "independent", "aggregate": False},
+        "coordination.protocol": {"kind": "pre_assigned"},
+    },
+    "claimed from one queue, nobody talks": {
+        "topology": {"kind": "independent", "aggregate": False},
+        "coordination.protocol": {"kind": "self_claim", "claims": "immediate", "choice": "first"},
+    },
+    "claimed, everybody talks": {
+        "topology": {"kind": "decentralised"},
+        "coordination.protocol": {"kind": "self_claim", "claims": "immediate"},
+    },
+    "dealt out, a coordinator is told": {
+        "topology": {"kind": "centralised"},
+        "coordination.protocol": {"kind": "pre_assigned"},
+    },
+    "a lead hands out the work": {
+        "topology": {"kind": "centralised"},
+        "coordination.protocol": {"kind": "lead_assign"},
+    },
+}
+
+_OWN = "as it is"
+"""The scenario's own structure."""
+
+_ALONE: dict[str, Any] = {
+    "topology": {"kind": "single"},
+    "coordination.protocol": {"kind": "pre_assigned"},
+}
+
+Progress = Callable[[int, int], None]
+
+
+def size_of(name: str) -> int:
+    """Return how many agents a candidate of this name has."""
+    return 1 if name == ALONE else int(name.partition(", ")[0])
+
+
+def structure_of(name: str) -> str:
+    """Return how a candidate of this name works together."""
+    return name.partition(", ")[2] or "alone"
+
+
+def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
+    """Return one agent, and a team of each size in each structure that the scenario allows.
+
+    The scenario's own structure is one of them.
+
+    Raises
+    ------
+    TeamsimError
+        If the team is made of groups, whose size is no one number, or if the scenario says
+        something that one agent cannot have.
+    """
+    if scenario.team.size is None:
+        raise TeamsimError("advise asks how many agents: give 'team.size', not 'team.groups'")
+    own = {
+        "topology": scenario.topology.model_dump(),
+        "coordination.protocol": scenario.coordination.protocol.model_dump(),
+    }
+    try:
+        found = {ALONE: with_changes(scenario, {**_ALONE, "team.size": 1})}
+    except ValidationError as error:
+        said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        raise TeamsimError(
+            f"this scenario cannot be done by one agent ({said}): leave that out with --set"
+        ) from None
+    seen: set[str] = set()
+    for name, changes in {**_STRUCTURES, _OWN: own}.items():
+        for n in sizes:
+            try:
+                team = with_changes(scenario, {**changes, "team.size": n})
+            except ValidationError:
+                continue
+            said = team.model_dump_json()
+            if n > 1 and said not in seen:
+                seen.add(said)
+                found[f"{n}, {name}"] = team
+    return found
+
+
+def replicate(
+    systems: Mapping[str, Scenario],
+    count: int,
+    workers: int,
+    progress: Progress | None,
+    first: int = 0,
+) -> dict[str, pd.DataFrame]:
+    """Return the rows of replications `first` to `count` of each system."""
+    results = run_each(list(systems.values()), count, workers, progress, first).to_pandas()
+    return {name: rows for name, (_, rows) in zip(systems, results.groupby("point"), strict=True)}
+
+
+def leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
+    """Leave out the scenario's own structure if another is the same in all replications so far.
+
+    A mesh whose agents never talk is one: two names for one team would share the probability of
+    being the best. Returns the other, or nothing.
+    """
+    columns = ["makespan_s", "cost_usd", "quality", "success", "input_tokens", "output_tokens"]
+
+    def is_same(name: str, other: str) -> bool:
+        return name in rows and bool(np.array_equal(rows[name][columns], rows[other][columns]))
+
+    own = [name for name in rows if name.endswith(f", {_OWN}")]
+    for structure in _STRUCTURES:
+        if own and all(is_same(name.replace(_OWN, structure), name) for name in own):
+            for name in own:
+                del rows[name]
+            return structure
+    return ""

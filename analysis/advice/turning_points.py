@@ -1,0 +1,138 @@
+"""Which change of one parameter would change the answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from pydantic import ValidationError
+
+from analysis.advice.evidence import Evidence
+from analysis.advice.structures import ALONE, Progress, candidates, replicate, size_of
+from analysis.advice.verdict import Advice, Threshold
+from analysis.advice.wish import TIME_ONLY, Wish
+from simulator.scenario import Scenario
+from simulator.scenario.changes import with_changes
+
+_FACTORS = (1 / 8, 1 / 4, 1 / 2, 1 / 1.4, 1.4, 2.0, 4.0, 8.0)
+
+_PARAMETERS = (
+    "workload.tasks",
+    "workload.parallel_fraction",
+    "team.agent.errors.probability.probability",
+    "team.agent.tokens.message.value",
+    "team.agent.faults.stall",
+    "network.delay_s.value",
+)
+"""What is varied: numbers of a scenario that are above 0, by factors."""
+
+
+def thresholds(
+    scenario: Scenario,
+    advice: Advice,
+    wish: Wish = TIME_ONLY,
+    parameters: Sequence[str] = _PARAMETERS,
+    replications: int = 60,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Threshold]:
+    """Return where a change of one parameter makes the other choice better, the nearest first.
+
+    One agent and the best team are compared at multiples of each parameter's value from an
+    eighth to eight times. Between two of them at which the answer differs, and is known with the
+    wanted confidence, the value is interpolated on a logarithmic scale. The wished-for advantage
+    `wish.worth` counts as in the verdict; failures that were not seen do not.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    advice : Advice
+        Of this scenario.
+    wish : Wish
+    parameters : sequence of str
+        Dotted paths of numbers; those that are not there, or are 0, are left out.
+    replications : int
+        Of each comparison.
+    workers : int
+        Processes.
+    progress : callable, optional
+    """
+    if not advice.best_team:
+        return []
+    systems = candidates(scenario, [size_of(advice.best_team)])
+    pair = {name: systems[name] for name in (ALONE, advice.best_team)}
+    varied: dict[str, float] = {}
+    variants = {_named("", 1.0, name): system for name, system in pair.items()}
+    for path in parameters:
+        now = _value(scenario, path)
+        if now is None or now <= 0.0:
+            continue
+        varied[path] = now
+        for factor in _FACTORS:
+            for name, system in pair.items():
+                try:
+                    changed = with_changes(system, {path: _like(now, now * factor)})
+                except ValidationError:
+                    continue
+                variants[_named(path, factor, name)] = changed
+    if not varied:
+        return []
+    rows = replicate(variants, replications, workers, progress)
+    found = []
+    for path, now in varied.items():
+        lags = {}
+        for factor in (1.0, *_FACTORS):
+            names = {name: _named(path, factor, name) for name in pair}
+            if all(variant in rows for variant in names.values()):
+                both = {name: rows[variant] for name, variant in names.items()}
+                lag = _known_lag(Evidence(both, wish, [replications]))
+                if lag is not None:
+                    lags[factor] = lag
+        crossing = _nearest_crossing(lags)
+        if crossing is not None:
+            found.append(Threshold(path, now, now * crossing))
+    return sorted(found, key=lambda each: abs(math.log(each.then / each.now)))
+
+
+def _known_lag(evidence: Evidence) -> float | None:
+    """Return by how much a team misses what makes it worth it, on a logarithmic scale.
+
+    None where the replications do not tell on which side of it the team is.
+    """
+    alone, team = evidence.finished
+    if min(alone, team) == 0.0:
+        return None if alone == team else math.inf if alone > team else -math.inf
+    wanted = math.log1p(-min(evidence.wish.worth, 1.0 - 1e-9))
+    bounds = evidence.bounds(1.0 - evidence.wish.confidence, with_unseen=False)
+    if bounds.low[1, 0] <= wanted <= bounds.high[1, 0]:
+        return None
+    return float(evidence.takes[1] - evidence.takes[0]) - wanted
+
+
+def _named(path: str, factor: float, system: str) -> str:
+    """Return the name of a variant; unchanged, a system is the same whatever is not changed."""
+    return f"{path}|{factor}|{system}" if factor != 1.0 else system
+
+
+def _value(scenario: Scenario, path: str) -> float | None:
+    node: Any = scenario
+    for part in path.split("."):
+        node = getattr(node, part, None)
+    return float(node) if isinstance(node, (int, float)) and not isinstance(node, bool) else None
+
+
+def _like(now: float, value: float) -> float | int:
+    return max(1, round(value)) if float(now).is_integer() and now >= 2 else value
+
+
+def _nearest_crossing(lags: Mapping[float, float]) -> float | None:
+    """Return the factor nearest to 1 at which the lag changes its sign, if it does."""
+    crossings = []
+    for a, b in pairwise(sorted(lags)):
+        if (lags[a] < 0.0) != (lags[b] < 0.0):
+            finite = math.isfinite(lags[a]) and math.isfinite(lags[b])
+            share = lags[a] / (lags[a] - lags[b]) if finite else 0.5
+            crossings.append(a * (b / a) ** share)
+    return min(crossings, key=lambda factor: abs(math.log(factor)), default=None)

@@ -1,0 +1,288 @@
+"""What the evidence amounts to: a team or not, which one, and what is as good."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.advice.evidence import Bounds, Evidence, Flags
+from analysis.advice.structures import ALONE, size_of, structure_of
+from analysis.economics import HOUR_S
+from analysis.statistics import Interval
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A change of one parameter that changes the verdict."""
+
+    parameter: str
+    now: float
+    then: float
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What was found.
+
+    Attributes
+    ----------
+    verdict : {'team', 'alone', 'open', 'neither'}
+        Whether a team is worth it; ``open`` where the intervals leave it so, ``neither`` where
+        nothing fulfils the conditions.
+    best : str
+        The system that is advised: of those known to be as good as the best, the one with the
+        fewest agents, and of these the cheapest; where none is known to be, the best by the means.
+    p_best : float
+        Probability, at least, that it fulfils the conditions and no other that does is better by
+        more than the indifference; 0 where nothing is known, at most 0.99.
+    as_good : list of str
+        Others known to be as good as the best, to within the indifference.
+    not_excluded : list of str
+        Others that may be the best, and are not known to be as good.
+    best_team : str
+        The best team by the means, where one agent is best.
+    gain : Interval
+        What the best team saves over one agent, as a share of what one agent takes. It holds with
+        the wanted confidence whatever was chosen, and whenever it was stopped.
+    unsure : list of str
+        Conditions of which it is not known whether `best` fulfils them.
+    table : DataFrame
+        A row a system: ``system, n, structure``; ``objective``, what success takes: seconds, or
+        US dollars with an hour's worth; ``time_to_success_s``; means over runs, finished or not,
+        of ``makespan_s, cost_usd, quality, success``; ``finished`` and ``replications``, numbers
+        of runs; ``fulfils`` the conditions: yes, no, not known; ``behind, behind_low,
+        behind_high``, by which share it takes more than the best, jointly; ``may_be_best``;
+        ``p_best``, as above for each.
+    break_even : Interval or None
+        Value of an hour from which the best team pays, where it costs more than one agent.
+    is_settled : bool
+        Whether no more needs to be known.
+    thresholds : list of Threshold, or None
+        The nearest first; None where they were not looked for.
+    same_as_own : str
+        The structure that came to the same as the scenario's own, which is then not in the
+        table; empty if there is none.
+    """
+
+    verdict: str
+    best: str
+    p_best: float
+    as_good: list[str]
+    not_excluded: list[str]
+    best_team: str
+    gain: Interval
+    unsure: list[str]
+    table: pd.DataFrame
+    break_even: Interval | None
+    is_settled: bool
+    thresholds: list[Threshold] | None = None
+    same_as_own: str = ""
+
+
+_NO_GAIN = Interval(math.nan, math.nan, math.nan)
+
+
+def conclude(evidence: Evidence) -> Advice:
+    """Return the advice that the evidence supports.
+
+    Parameters
+    ----------
+    evidence : Evidence
+
+    Returns
+    -------
+    Advice
+        Without break-even and thresholds.
+    """
+    wish, names = evidence.wish, evidence.names
+    error = 1.0 - wish.confidence
+    bounds = evidence.bounds(error)
+    p_good = evidence.probability_good()
+    table = _table(evidence, bounds, p_good)
+    left = ~bounds.violates & (evidence.finished > 0.0)
+    if not left.any():
+        settled = bool(bounds.violates.any() or (evidence.finished == 0.0).all())
+        table["may_be_best"] = False
+        return Advice("neither", "", 0.0, [], [], "", _NO_GAIN, [], table, None, settled)
+    good = p_good >= wish.confidence
+    eligible = left & (bounds.fulfils | evidence.meets)
+    best = _choose(evidence, table, good, eligible, left)
+    teams = eligible & (table["n"].to_numpy() > 1)
+    team = best if best != ALONE else _least(evidence, teams)
+    possible = evidence.possible(bounds, bounds.fulfils)
+    verdict, gain = _verdict(evidence, team, possible, eligible, bounds)
+    if verdict == "team":
+        best = team
+    elif verdict == "alone" and best != ALONE:
+        least = evidence.takes[names.index(best)]
+        if evidence.takes[names.index(ALONE)] <= least + np.log1p(wish.indifference):
+            best = ALONE
+    at = names.index(best)
+    others = [i for i in range(len(names)) if i != at]
+    behind = np.expm1(evidence.takes - evidence.takes[at])
+    table["behind"] = behind
+    # Any of the systems could have been the one that they are all held against.
+    joint = evidence.bounds(error / len(names))
+    table["behind_low"] = np.minimum(np.expm1(joint.low[:, at]), behind)
+    table["behind_high"] = np.maximum(np.expm1(joint.high[:, at]), behind)
+    table["may_be_best"] = possible
+    return Advice(
+        verdict,
+        best,
+        float(p_good[at]),
+        [names[i] for i in others if good[i] and good[at]],
+        [names[i] for i in others if possible[i] and not (good[i] and good[at])],
+        team,
+        gain,
+        [
+            each.name
+            for each, holds in zip(evidence.conditions, bounds.holds[:, at], strict=True)
+            if not holds
+        ],
+        table,
+        None,
+        bool(p_good[at] >= wish.confidence and verdict != "open"),
+    )
+
+
+def _table(evidence: Evidence, bounds: Bounds, p_good: npt.NDArray[np.float64]) -> pd.DataFrame:
+    rows = []
+    for i, (name, each) in enumerate(evidence.rows.items()):
+        finished = int(each["success"].sum())
+        rows.append(
+            {
+                "system": name,
+                "n": size_of(name),
+                "structure": structure_of(name),
+                "objective": math.exp(evidence.takes[i]),
+                "time_to_success_s": each["makespan_s"].sum() / finished if finished else math.inf,
+                "makespan_s": each["makespan_s"].mean(),
+                "cost_usd": each["cost_usd"].mean(),
+                "quality": each["quality"].mean(),
+                "success": each["success"].mean(),
+                "finished": finished,
+                "replications": len(each),
+                "fulfils": (
+                    "yes" if bounds.fulfils[i] else "no" if bounds.violates[i] else "not known"
+                ),
+                "p_best": p_good[i],
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _least(evidence: Evidence, among: Flags) -> str:
+    """Return who takes least by the means, or nothing where there is nobody."""
+    if not among.any():
+        return ""
+    return evidence.names[int(np.argmin(np.where(among, evidence.takes, np.inf)))]
+
+
+def _choose(
+    evidence: Evidence, table: pd.DataFrame, good: Flags, eligible: Flags, left: Flags
+) -> str:
+    """Return who is advised."""
+    if good.any():
+        simplest = table[good].sort_values(["n", "cost_usd", "objective"], kind="stable")
+        return str(simplest["system"].iloc[0])
+    if eligible.any():
+        return _least(evidence, eligible)
+    # Nobody's means meet the conditions: who comes nearest.
+    lacking = evidence.reserves.min(axis=0)
+    return evidence.names[int(np.argmax(np.where(left, lacking, -np.inf)))]
+
+
+def _verdict(
+    evidence: Evidence, team: str, possible: Flags, eligible: Flags, bounds: Bounds
+) -> tuple[str, Interval]:
+    """Return whether a team is worth it, and what the best one saves.
+
+    For a team to be worth it, that team has to save enough; for one agent to be enough, none that
+    may be the best may save so much.
+    """
+    wish, alone = evidence.wish, evidence.names.index(ALONE)
+    if not team:
+        return ("alone" if eligible[alone] else "open"), _NO_GAIN
+    at = evidence.names.index(team)
+    # Both ends are used: each has half of the error.
+    joint = evidence.bounds(0.5 * (1.0 - wish.confidence))
+    estimate, low, high = (
+        1.0 - math.exp(value)
+        for value in (
+            evidence.takes[at] - evidence.takes[alone],
+            joint.high[at, alone],
+            joint.low[at, alone],
+        )
+    )
+    gain = Interval(estimate, min(low, estimate), max(high, estimate))
+    if eligible[at] and (bounds.violates[alone] or gain.low >= wish.worth):
+        return "team", gain
+    rivals = possible & (np.arange(len(possible)) != alone)
+    if rivals.any():
+        most = 1.0 - math.exp(float(joint.low[rivals, alone].min()))
+        gain = Interval(gain.estimate, gain.low, max(gain.high, most))
+    if eligible[alone] and gain.high < wish.worth:
+        return "alone", gain
+    return "open", gain
+
+
+def break_even(evidence: Evidence, team: str) -> Interval | None:
+    """Return the value of an hour from which a team pays, if it costs more than one agent.
+
+    The interval has all values at which it is not known which of the two takes less in all
+    (Fieller 1954); as the gain, it holds whichever team was chosen.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    team : str
+        One of its systems, or nothing.
+
+    Returns
+    -------
+    Interval or None
+        US dollars an hour until success; infinite where the team saves no time.
+    """
+    pair = {name: evidence.rows[name] for name in (ALONE, team) if name}
+    if len(pair) < 2:
+        return None
+    pair = {name: rows.head(len(pair[team])) for name, rows in pair.items()}
+    if not all(rows["success"].any() for rows in pair.values()):
+        return None
+    usd, hours = (
+        [rows[column].sum() / rows["success"].sum() / unit for rows in pair.values()]
+        for column, unit in (("cost_usd", 1.0), ("makespan_s", HOUR_S))
+    )
+    if usd[1] <= usd[0]:
+        return None
+    error = 0.5 * (1.0 - evidence.wish.confidence) / max(1, len(evidence.names) - 1)
+
+    def difference(value: float) -> tuple[float, float]:
+        wish = dataclasses.replace(evidence.wish, usd_per_hour=value)
+        bounds = Evidence(pair, wish, evidence.looks).bounds(error)
+        return float(bounds.low[1, 0]), float(bounds.high[1, 0])
+
+    saved = hours[0] - hours[1]
+    estimate = (usd[1] - usd[0]) / saved if saved > 0.0 else math.inf
+    low = _first_value(lambda value: difference(value)[0] <= 0.0)
+    high = _first_value(lambda value: difference(value)[1] < 0.0)
+    return Interval(estimate, min(low, estimate), max(high, estimate))
+
+
+def _first_value(holds: Callable[[float], bool]) -> float:
+    """Return from which value of an hour on something holds, to a part in a thousand."""
+    low, high = 1e-4, 1e6
+    if holds(low):
+        return 0.0
+    if not holds(high):
+        return math.inf
+    while high > 1.001 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high

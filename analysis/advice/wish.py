@@ -1,0 +1,136 @@
+"""What is asked for: what is to be made least, and what has to hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.economics import total_usd
+from simulator.errors import TeamsimError
+
+Array = npt.NDArray[np.float64]
+
+LESS_THAN_ALONE = 0.02
+"""By so much a team may get less right, or finish less often, than one agent."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for.
+
+    Attributes
+    ----------
+    usd_per_hour : float or None
+        What an hour until the work is done is worth; with it, cost plus time until success is
+        made least, without it, time alone.
+    budget_usd : float or None
+        Most that a run may cost in the mean.
+    min_quality : float or None
+        Share of the tasks that must be right in the mean; when absent, what one agent gets
+        right, less two points.
+    worth : float
+        Share by which a team must be better for being a team.
+    confidence : float
+        Wanted of the answer, between 0.5 and 0.99.
+    indifference : float
+        Differences smaller than this do not matter: a share of the time, or of the cost, and as
+        many points of quality and of finishing.
+
+    Raises
+    ------
+    TeamsimError
+        If one of them is out of its range.
+    """
+
+    usd_per_hour: float | None = None
+    budget_usd: float | None = None
+    min_quality: float | None = None
+    worth: float = 0.05
+    confidence: float = 0.95
+    indifference: float = 0.01
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "usd_per_hour": (0.0, np.inf),
+            "budget_usd": (0.0, np.inf),
+            "min_quality": (0.0, 1.0),
+            "worth": (0.0, 1.0),
+            "confidence": (0.5, 0.99),
+            "indifference": (0.0, 0.5),
+        }
+        for name, (least, most) in ranges.items():
+            value = getattr(self, name)
+            if value is not None and not (least <= value <= most and np.isfinite(value)):
+                raise TeamsimError(f"{name} is {value}: it must be between {least:g} and {most:g}")
+
+
+TIME_ONLY = Wish()
+"""The least time, with the quality of one agent."""
+
+
+def objective(rows: pd.DataFrame, wish: Wish) -> Array:
+    """Return what each run took of what is to be made least, whether it finished or not.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        A row a replication.
+    wish : Wish
+
+    Returns
+    -------
+    ndarray, shape (replications,)
+        Seconds, or US dollars. The mean of it over the share that finished is what success
+        takes, failed runs included.
+    """
+    if wish.usd_per_hour is None:
+        return np.asarray(rows["makespan_s"], dtype=np.float64)
+    return np.asarray(total_usd(rows, wish.usd_per_hour), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that has to hold in the mean.
+
+    Attributes
+    ----------
+    name : str
+    column : str
+        Of the table of replications.
+    limit : float or None
+        Least in the mean; None for what one agent has, less two points.
+    at_most : bool
+        Whether the limit is the most instead.
+    """
+
+    name: str
+    column: str
+    limit: float | None
+    at_most: bool = False
+
+    def reserve(self, value: npt.ArrayLike, alone: npt.ArrayLike) -> Array:
+        """Return by how much a value is better than what is wanted; of means, that of the mean.
+
+        Points of a share, or a share of a budget. Below 0, the condition does not hold.
+        """
+        x = np.asarray(value, dtype=np.float64)
+        if self.limit is None:
+            return np.asarray(x - np.asarray(alone, dtype=np.float64) + LESS_THAN_ALONE)
+        # With a budget of nothing, every dollar is too much.
+        return np.asarray(
+            (self.limit - x) / (self.limit or 1.0) if self.at_most else x - self.limit
+        )
+
+
+def conditions(wish: Wish) -> list[Condition]:
+    """Return what has to hold of a system that is advised."""
+    found = [
+        Condition("finishing", "success", None),
+        Condition("quality", "quality", wish.min_quality),
+    ]
+    if wish.budget_usd is not None:
+        found.append(Condition("budget", "cost_usd", wish.budget_usd, at_most=True))
+    return found

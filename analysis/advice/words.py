@@ -1,0 +1,185 @@
+"""The advice in plain sentences, no surer than the numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from analysis.advice.structures import ALONE
+from analysis.advice.verdict import Advice
+from analysis.advice.wish import LESS_THAN_ALONE, TIME_ONLY, Wish
+
+
+def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
+    """Return the advice in plain sentences.
+
+    Parameters
+    ----------
+    advice : Advice
+    wish : Wish
+        With which it was asked for.
+    """
+    if advice.verdict == "neither":
+        return _neither(advice)
+    lines = [_verdict(advice, wish), *_conditions(advice, wish), *_how_sure(advice, wish)]
+    lines += _finishing(advice)
+    largest = int(advice.table["n"].max())
+    if advice.verdict == "team" and advice.best.startswith(f"{largest},"):
+        lines.append(f"{largest} is the largest size that was tried: more agents may save more.")
+    if advice.same_as_own:
+        lines.append(
+            f'The scenario\'s own structure came to the same as "{advice.same_as_own}" in every '
+            "run that was compared."
+        )
+    lines += _price(advice)
+    if advice.thresholds:
+        nearest = advice.thresholds[0]
+        lines.append(
+            f"What would change the answer first: {nearest.parameter} at about "
+            f"{nearest.then:.3g} (now {nearest.now:.3g})."
+        )
+    elif advice.thresholds is not None:
+        lines.append(
+            "None of the parameters that were varied, one at a time and up to eight times, is seen "
+            "to change the answer."
+        )
+    return lines
+
+
+def _neither(advice: Advice) -> list[str]:
+    runs, finished = (int(advice.table[name].sum()) for name in ("replications", "finished"))
+    if not finished:
+        return [
+            f"Nothing that was tried finishes: not one of {runs:,} runs of {len(advice.table)} "
+            "systems did."
+        ]
+    return ["Nothing that was tried fulfils the conditions: not one agent, and no team."]
+
+
+def _verdict(advice: Advice, wish: Wish) -> str:
+    if not advice.best_team:
+        return "No team that was tried fulfils the conditions, as far as one can tell."
+    what = "time" if wish.usd_per_hour is None else "cost and time together"
+    saved = f"{_share(advice.gain.estimate)} of {what}"
+    saved += f" ({_share(advice.gain.low)} to {_share(advice.gain.high)})"
+    worth = f"{wish.worth:.0%}"
+    if advice.verdict == "team":
+        alone = advice.table.set_index("system").to_dict("index")[ALONE]
+        if not alone["finished"]:
+            return (
+                f"A team is worth it: {advice.best}. One agent finished none of "
+                f"{alone['replications']:,} runs."
+            )
+        lacks = " One agent does not fulfil the conditions." if alone["fulfils"] == "no" else ""
+        return f"A team is worth it: {advice.best}. It saves {saved} over one agent.{lacks}"
+    if advice.verdict == "alone":
+        return (
+            f"One agent is enough: the best team ({advice.best_team}) saves {saved}, less than "
+            f"the {worth} for which a team would be worth it."
+        )
+    if advice.gain.low < wish.worth <= advice.gain.high:
+        why = f"and {worth} is within that"
+    else:
+        why = "and it is not known which of them fulfils the conditions"
+    return (
+        f"It is open whether a team is worth it: the best ({advice.best_team}) saves {saved}, "
+        f"{why}."
+    )
+
+
+def _share(value: float) -> str:
+    """Return a share in percent; never all, and without a minus at nothing."""
+    if not math.isfinite(value):
+        return "an unknown part"
+    if value >= 0.995:
+        return "more than 99%"
+    return f"{round(100 * value) + 0:.0f}%"
+
+
+def _conditions(advice: Advice, wish: Wish) -> list[str]:
+    """Say what is not known of the conditions."""
+    rows = advice.table.set_index("system").to_dict("index")
+    row, alone, less = rows[advice.best], rows[ALONE], LESS_THAN_ALONE
+    said = []
+    for name in advice.unsure:
+        if name == "budget":
+            said.append(f"costs {row['cost_usd']:.3g} dollars of {wish.budget_usd:.3g}")
+        elif name == "quality":
+            least = wish.min_quality if wish.min_quality is not None else alone["quality"] - less
+            said.append(f"gets {row['quality']:.1%} right where {max(0.0, least):.1%} is wanted")
+        else:
+            least = max(0.0, alone["success"] - less)
+            said.append(f"finishes {row['success']:.1%} of its runs where {least:.1%} is wanted")
+    if not said:
+        return []
+    return [
+        f"That {_it(advice)} fulfils the conditions is not known after "
+        f"{row['replications']:,} runs: it " + ", and ".join(said) + "."
+    ]
+
+
+def _it(advice: Advice) -> str:
+    """Return how the best is called once the verdict has been said."""
+    if advice.best == ALONE:
+        return ALONE
+    return "it" if advice.verdict == "team" else f'"{advice.best}"'
+
+
+def _how_sure(advice: Advice, wish: Wish) -> list[str]:
+    """Say how sure it is that it is the best, and what is as good."""
+    zone = f"{wish.indifference:.3g}" if wish.indifference < 0.01 else f"{wish.indifference:.0%}"
+    runs = int(advice.table["replications"].max())
+    lines = []
+    if advice.p_best >= 0.5:
+        lines.append(
+            f"With a probability of at least {advice.p_best:.0%}, no other of the "
+            f"{len(advice.table)} systems tried is better than {_it(advice)} by more than {zone}."
+        )
+    if advice.as_good:
+        lines.append(
+            f"As good to within {zone}: {_listed(advice.as_good)}; of these, the one with the "
+            "fewest agents is named, and then the cheapest."
+        )
+    behind = advice.table.set_index("system")["behind"].to_dict()
+    rivals = sorted(advice.not_excluded, key=lambda name: behind[name])
+    if advice.p_best >= wish.confidence:
+        rivals = [name for name in rivals if behind[name] <= wish.indifference]
+        if rivals:
+            lines.append(f"Perhaps as good, but not known to be: {_listed(rivals)}.")
+    elif rivals:
+        shown = [f"{name} ({behind[name]:.1%} behind by the means)" for name in rivals]
+        lines.append(
+            f"Which is the best is not known after up to {runs:,} runs of each: not excluded "
+            f"{'is' if len(rivals) == 1 else 'are'} {_listed(shown)}."
+        )
+    return lines
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - 4} more" if len(names) > 4 else ""
+    return "; ".join(names[:4]) + more
+
+
+def _finishing(advice: Advice) -> list[str]:
+    """Say how many runs finished, where not all did."""
+    table = advice.table.set_index("system")
+    names = list(dict.fromkeys([advice.best, ALONE]))
+    finished, runs = table["finished"].to_dict(), table["replications"].to_dict()
+    if all(finished[name] == runs[name] for name in names):
+        return []
+    said = [f"{finished[name]:,} of {runs[name]:,} runs of {name}" for name in names]
+    return [
+        "Finished: " + ", ".join(said) + ". What a system takes is until a run has finished, "
+        "failed ones started again."
+    ]
+
+
+def _price(advice: Advice) -> list[str]:
+    price = advice.break_even
+    if price is None or not math.isfinite(price.estimate):
+        return []
+    high = f"{price.high:,.2f}" if math.isfinite(price.high) else "not known how much"
+    return [
+        f"The team costs more than one agent, and pays if an hour is worth more than "
+        f"{price.estimate:,.2f} US dollars ({price.low:,.2f} to {high})."
+    ]
