@@ -33,9 +33,6 @@ SERIES = "series"
 NUMBERS = frozenset({*NUMERIC_METRICS, "tokens", "error_rate", "overhead_s"})
 """Columns of numbers, those of `with_derived` among them."""
 
-SHARES = frozenset({"success", "quality", "error_rate", "utilisation", "availability"})
-"""Columns between 0 and 1."""
-
 RATIOS = ("speedup", "error_amplification")
 """What `curves_against` gives against the baseline."""
 

@@ -15,8 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 from matplotlib.typing import ColorType
 
-from analysis.curves import QUANTILES, SHARES, not_known
+from analysis.curves import QUANTILES, not_known
 from analysis.plots.style import colour, marker
+from analysis.statistics import SHARE_METRICS
 
 Array = npt.NDArray[np.float64]
 
@@ -94,7 +95,7 @@ def within_reach(known: pd.DataFrame, metric: str) -> tuple[Array, Array]:
     further = _REACH * ((most - least) or abs(most) or 1.0)
     # What is positive stays so: its axis may be logarithmic.
     bottom, top = (least / (1.0 + _REACH) if least > 0.0 else least - further), most + further
-    if metric in SHARES:
+    if metric in SHARE_METRICS:
         bottom, top = max(bottom, 0.0), min(top, 1.0)
     low, high = (
         np.where(np.isfinite(values[:, i]), values[:, i], to) for i, to in ((1, bottom), (2, top))

@@ -148,7 +148,8 @@ class _Evidence:
         self._events = rare_events(scenario, _NEGLIGIBLE * precision.relative)
         self._endless = endless_tails(scenario)
         counted = {event.column for event in self._events if precision.events}
-        self.columns = {precision.metric, *counted} - {REPLICATIONS}
+        censored = {"success"} if precision.metric == "makespan_s" else set()
+        self.columns = {precision.metric, *counted, *censored} - {REPLICATIONS}
         # The room grows with the replications.
         self._values = {name: np.full(0, np.nan) for name in self.columns}
 
@@ -200,6 +201,11 @@ class _Evidence:
     def _relative(self, made: int) -> float:
         """Return how far the farther end of the interval is from the mean, over the mean."""
         values = self._values[self._precision.metric][:made]
+        if self._precision.metric == "makespan_s":
+            finished = self._values["success"][:made]
+            if not finished.any():
+                return math.inf
+            values = _until_success(values, finished)
         found = interval_of_metric(values, self._precision.metric, self._precision.confidence)
         far = max(found.high - found.estimate, found.estimate - found.low)
         mean = abs(found.estimate)
@@ -213,6 +219,19 @@ class _Evidence:
 
 
 _NEVER_ENOUGH = 1.0 + 1e-9
+
+
+def _until_success(
+    lengths: npt.NDArray[np.float64], finished: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return values whose mean is the time to success, and whose spread is that of its estimate.
+
+    The length of all runs over the share that finished, linearised at their means (the delta
+    method); where all runs finished, their lengths.
+    """
+    share = float(finished.mean())
+    ratio = float(lengths.mean()) / share
+    return lengths / share - ratio * (finished - share) / share
 
 
 def _budget(precisions: Sequence[Precision]) -> int | None:

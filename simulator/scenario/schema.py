@@ -133,7 +133,8 @@ class Precision(Spec):
     """
 
     metric: str = "makespan_s"
-    """A column of the results."""
+    """A column of the results; ``makespan_s`` stands for the time to success, a run that did not
+    finish being started again."""
     relative: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """Distance from the mean to the end of its interval, over the mean."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Picture
 
-from analysis.curves import SHARES, curves_against, scaling_curves, with_derived
+from analysis.curves import curves_against, scaling_curves, with_derived
 from analysis.explorer import base_scenario, explored, settings_of
 from analysis.plots import (
     plot_against,
@@ -28,6 +28,7 @@ from analysis.plots import (
 )
 from analysis.report import write_report
 from analysis.report.charts import curve_chart
+from analysis.statistics import SHARE_METRICS
 from simulator.experiment import run_sweep
 from simulator.scenario import parse_study
 from simulator.scenario.figure import Figure
@@ -213,7 +214,7 @@ SERIES = (
 
 
 def test_bands_of_shares_stay_between_0_and_1_in_every_picture() -> None:
-    shares = sorted(SHARES)
+    shares = sorted(SHARE_METRICS)
     sized, named, series = (
         with_derived(run_sweep(parse_study(text)).to_pandas()) for text in (SIZED, NAMED, SERIES)
     )
