@@ -88,7 +88,7 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     Of outcomes, all 0 or 1, it is Clopper and Pearson's (1934), which holds the probability at
     least as often as it says: after 100 successes of 100 it reaches down to 0.964. Of other
     shares it is that of as many outcomes as have the same standard error (Korn & Graubard 1998:
-    the effective sample size), extended to the ends of `mean_interval` as far as these are
+    the effective sample size), extended to the ends of `mean_interval`, as far as these are
     between 0 and 1. Values all alike say that others have a probability of at most what
     Clopper and Pearson allow after no success, and may be anything from 0 to 1.
 
@@ -106,9 +106,10 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
 
     Notes
     -----
-    What it holds in 1,000s of samples of 10 to 400: outcomes 95 % and more; shares of correct
-    tasks 93 % and more, with errors that come in clusters (intra-class correlation 0.5 and one
-    in a thousand) 90 %.
+    Degrees of freedom of the standard error are those of Satterthwaite (1946), from the kurtosis.
+    In simulations 95 % intervals hold outcomes in 95 % and more, shares of correct tasks in 93 %
+    and more at 10 to 400 replications, also where errors come in clusters (intra-class
+    correlation 0.5), and ten values of a beta distribution that is almost all at 1 in 85 %.
 
     Raises
     ------
@@ -125,9 +126,12 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     if np.ptp(x) <= _ROUNDING:
         unseen = _clopper_pearson(0.0, count, confidence)[1]
         return Interval(mean, mean * (1.0 - unseen), mean + (1.0 - mean) * unseen)
-    tail = 0.5 + confidence / 2
-    shrunk = stats.norm.ppf(tail) / stats.t.ppf(tail, count - 1)
-    effective = count * mean * (1.0 - mean) / float(x.var(ddof=1)) * float(shrunk) ** 2
+    squares, tail = (x - mean) ** 2, 0.5 + confidence / 2
+    kurtosis = float((squares**2).mean() / squares.mean() ** 2)
+    # A variance that a few values make is known to no more degrees of freedom than there are.
+    degrees = min(count - 1.0, 2.0 * count / max(kurtosis - 1.0, 1.0))
+    shrunk = float(stats.norm.ppf(tail) / stats.t.ppf(tail, degrees))
+    effective = count * mean * (1.0 - mean) / float(x.var(ddof=1)) * shrunk**2
     low, high = _clopper_pearson(mean, max(count, effective), confidence)
     skewed = mean_interval(x, confidence)
     return Interval(mean, min(low, max(skewed.low, 0.0)), max(high, min(skewed.high, 1.0)))

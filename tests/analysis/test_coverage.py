@@ -79,7 +79,7 @@ def test_proportions(share: float, n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [10, 30, 100])
-@pytest.mark.parametrize(("share", "correlation"), [(0.5, 0.3), (0.9, 0.1), (0.99, 0.05)])
+@pytest.mark.parametrize(("share", "correlation"), [(0.5, 0.3), (0.9, 0.5), (0.99, 0.5)])
 def test_shares_of_tasks(share: float, correlation: float, n: int) -> None:
     # Of 20 tasks each, whose outcomes are correlated within a replication.
     rng, other = np.random.default_rng(5), (1.0 - correlation) / correlation
