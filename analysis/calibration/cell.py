@@ -150,16 +150,18 @@ class CellFit:
             **self.tokens.spec(),
             "behaviour": behaviour,
             "errors": {
-                "probability": {
-                    "probability": four_digits(
-                        median_of_logit_normal(self.error.value, self.error_run_sigma.value)
-                    ),
-                    "run_sigma": four_digits(self.error_run_sigma.value),
-                },
+                "probability": self._error_probability(),
                 "call_correlation": four_digits(min(1.0, max(0.0, self.call_correlation.value))),
                 "detection": 1,
             },
         }
+
+    def _error_probability(self) -> dict[str, float]:
+        sigma = self.error_run_sigma.value
+        median = four_digits(median_of_logit_normal(self.error.value, sigma))
+        if median in (0.0, 1.0):
+            return {"probability": median}
+        return {"probability": median, "run_sigma": four_digits(sigma)}
 
     def scenario(self, tasks: list[dict[str, Any]], size: int = 1) -> dict[str, Any]:
         """Return the cell as a scenario of `size` agents on `tasks`."""

@@ -16,6 +16,11 @@ from simulator.spec import NonNegative, Positive
 
 Floats = npt.NDArray[np.float64]
 
+_SIGMAS = ("run_sigma", "agent_sigma", "phase_sigma")
+
+_ACROSS = np.asarray([0.0, 0.5, np.nextafter(1.0, 0.0)])
+"""Uniforms that give the least, the middle and the largest of what can be drawn."""
+
 DISTRIBUTIONS = Registry(
     "distribution", "simulator.distributions", "teamsim.distributions", takes_numbers=True
 )
@@ -29,7 +34,9 @@ class Distribution(Plugin):
     ``exp(run_sigma * Z_run + agent_sigma * Z_agent)`` with standard normal ``Z`` drawn once a
     replication and once an agent (median 1), so that slow runs and slow agents exist; and by
     ``exp(phase_sigma * Z_t)``, a stationary autoregressive ``Z_t`` of each agent whose
-    correlation over k draws is ``exp(-k / phase_length)``, so that there are slow phases.
+    correlation over k draws is ``exp(-k / phase_length)``, so that there are slow phases. They
+    multiply what is drawn, its shift and truncation applied. Where a draw is no agent's (of the
+    workload, the provider, the workspace), there is one "agent" in a replication.
     """
 
     shift: float = 0.0
@@ -112,6 +119,35 @@ class Distribution(Plugin):
     def constant(self) -> float | None:
         """The value of a variable that never varies, else None."""
         return None
+
+    @property
+    def sigmas(self) -> tuple[float, float, float]:
+        """Standard deviations of the effects of a run, of an agent and of a phase."""
+        return self.run_sigma, self.agent_sigma, self.phase_sigma
+
+    def part_sigmas(self, u: Floats) -> Floats | None:
+        """Return what each draw made of `u` (any shape) has beside `sigmas`, shape (3, *u.shape).
+
+        None where that is nothing.
+        """
+        return None
+
+    @property
+    def has_phases(self) -> bool:
+        """Whether it has an effect that comes and goes."""
+        return self.phase_sigma > 0.0
+
+    @model_validator(mode="after")
+    def _effects_have_an_effect(self) -> Self:
+        fields = self.model_fields_set
+        if "phase_length" in fields and not ("phase_sigma" in fields or self.has_phases):
+            raise ValueError(
+                "phase_length says how long phases last, but without phase_sigma there are none"
+            )
+        if any(self.sigmas) and not np.any(self.transform(_ACROSS)):
+            said = next(name for name in _SIGMAS if getattr(self, name) > 0.0)
+            raise ValueError(f"{said} multiplies what is drawn, and this is always 0; leave it out")
+        return self
 
     @model_validator(mode="after")
     def _window_is_not_empty(self) -> Self:

@@ -27,5 +27,4 @@ class Deterministic(Distribution):
     @property
     def constant(self) -> float | None:
         """The value, shift applied, unless a random effect makes it vary."""
-        varies = self.run_sigma > 0 or self.agent_sigma > 0
-        return None if varies else self.value + self.shift
+        return None if any(self.sigmas) else self.value + self.shift

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field
+import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from simulator.distributions._distribution import Distribution, DistributionSpec, Floats
 from simulator.spec import Positive, Spec
@@ -23,7 +25,11 @@ class Component(Spec):
 
 
 class Mixture(Distribution):
-    """Draws from one of several distributions, chosen by weight."""
+    """Draws from one of several distributions, chosen by weight.
+
+    Random effects may be the mixture's, which hold for all components, or a component's, which
+    hold for what is drawn from it: the effects of one run, agent or phase are one number for all.
+    """
 
     kind: Literal["mixture"] = "mixture"
     components: Annotated[tuple[Component, ...], Field(min_length=1)]
@@ -41,14 +47,52 @@ class Mixture(Distribution):
         """
         if self.at_least is not None or self.at_most is not None:
             return super().transform(u)
+        x = np.empty_like(u)
+        for part, here, inner in self._parts(u):
+            x[here] = part.transform(inner)
+        return x + self.shift
+
+    def _parts(self, u: Floats) -> Iterator[tuple[Distribution, npt.NDArray[np.bool_], Floats]]:
+        """Yield each component, which of `u` choose it, and the uniforms for its draws."""
         edges = np.concatenate(([0.0], np.cumsum(self._weights)))
         chosen = np.minimum(np.searchsorted(edges, u, side="right") - 1, len(self.components) - 1)
-        x = np.empty_like(u)
         for i, component in enumerate(self.components):
             here = chosen == i
             inner = (u[here] - edges[i]) / self._weights[i]
-            x[here] = component.distribution.transform(np.clip(inner, 0.0, _BELOW_ONE))
-        return x + self.shift
+            yield component.distribution, here, np.clip(inner, 0.0, _BELOW_ONE)
+
+    def part_sigmas(self, u: Floats) -> Floats | None:
+        """Return the effects that the components drawn by `u` have beside the mixture's own."""
+        if not self._parts_vary:
+            return None
+        sigmas = np.zeros((3, *u.shape))
+        for part, here, inner in self._parts(u):
+            sigmas[:, here] = np.reshape(part.sigmas, (3, 1))
+            inside = part.part_sigmas(inner)
+            if inside is not None:
+                sigmas[:, here] += inside
+        return sigmas
+
+    @cached_property
+    def _parts_vary(self) -> bool:
+        parts = [component.distribution for component in self.components]
+        return any(any(part.sigmas) or _parts_vary(part) for part in parts)
+
+    @model_validator(mode="after")
+    def _effects_of_parts_can_be_told(self) -> Self:
+        if self._parts_vary and (self.at_least is not None or self.at_most is not None):
+            raise ValueError(
+                "of a mixture that is truncated nobody knows which component a draw is from: say "
+                "run_sigma, agent_sigma and phase_sigma of the mixture, not of a component"
+            )
+        if any("phase_length" in c.distribution.model_fields_set for c in self.components):
+            raise ValueError("the phases of a mixture have one phase_length: say it of the mixture")
+        return self
+
+    @property
+    def has_phases(self) -> bool:
+        """Whether it or a component has an effect that comes and goes."""
+        return self.phase_sigma > 0.0 or any(c.distribution.has_phases for c in self.components)
 
     def lowest(self) -> float:
         """Return the smallest value that any component can draw."""
@@ -78,6 +122,10 @@ class Mixture(Distribution):
         """The least of the components'."""
         parts = [component.distribution for component in self.components]
         return min(math.inf if part.at_most is not None else part.tail_index for part in parts)
+
+
+def _parts_vary(part: Distribution) -> bool:
+    return isinstance(part, Mixture) and part._parts_vary
 
 
 _BELOW_ONE = np.nextafter(1.0, 0.0)

@@ -545,8 +545,12 @@ class AgentState:
             self.err_now += self.context_error.at(tokens, self.window_tokens)
         self.err_p = _expit(self.err_now)
 
-    def answer_with(self, model: Agent | None) -> None:
-        """Let another model answer, with its errors, prices and cache; None: the agent's own."""
+    def answer_with(self, model: Agent | None, err_logit: float = 0.0) -> None:
+        """Let another model answer, with its errors, prices and cache; None: the agent's own.
+
+        `err_logit` is the other model's logit of the error probability, effects apart where it
+        has none of its own: those of the run and the agent stay then.
+        """
         self.server = model or self.spec
         self.caches = self.server.context.cache
         self.prefix_tokens, self.prefix_elsewhere = self.prefix_elsewhere, self.prefix_tokens
@@ -556,10 +560,10 @@ class AgentState:
             self.uncached = tokens - self.cached
         self.err_logit = self.own_logit
         if model is not None:
-            own = self.spec.errors.probability.probability
-            # The run's and the agent's effects stay.
-            effects = self.own_logit - _logit(own) if 0.0 < own < 1.0 else 0.0
-            self.err_logit = _logit(model.errors.probability.probability) + effects
+            own, effects = self.spec.errors.probability.probability, 0.0
+            if 0.0 < own < 1.0 and not model.errors.probability.effects:
+                effects = self.own_logit - _logit(own)
+            self.err_logit = err_logit + effects
         self._set_error()
         self.errs = self.err_p > 0.0
 

@@ -88,15 +88,12 @@ class Caller:
         self.place: Place | None = None
         self.queued_s = 0.0
         self.lasts_s: float | None = None
-        self.flight: _Flight | None = None
-        self.share = 1.0
-        """Share of the call that is asked for in the request in flight."""
-        self.served = 0.0
-        """Share of the call that has been answered."""
+        self._begin()
         self.as_long_as: float | None = None
         other = scenario.resilience.fallback and scenario.resilience.fallback.model
         self.other: Agent | None = other or None
         self.uses_other = False
+        self.other_err_logit = 0.0
         specs = [agent.spec.faults, *([other.faults] if other else [])]
         self.rolls_slow = rolls(Purpose.SLOW, any(s.slow for s in specs))
         self.rolls_stall = rolls(Purpose.STALL, any(s.stall for s in specs))
@@ -121,8 +118,18 @@ class Caller:
             assert isinstance(other.latency, LatencyModel)
             self.latency_elsewhere = other.latency.sampler(elsewhere)
             agent.rolls_error = rolls(Purpose.ERROR)
+            spec = other.errors.probability
+            self.other_err_logit = streams.logit(spec, entity, number, Purpose.ERROR)
             if other.faults.slow:
                 self.slow_factors[True] = elsewhere(other.faults.slow.factor, Purpose.SLOW_FACTOR)
+
+    def _begin(self) -> None:
+        """Set the state of a caller that has not sent anything."""
+        self.flight: _Flight | None = None
+        self.share = 1.0
+        """Share of the call that is asked for in the request in flight."""
+        self.served = 0.0
+        """Share of the call that has been answered."""
 
 
 class Requests:
@@ -291,7 +298,7 @@ class Requests:
 
     def _use_other(self, agent: AgentState, caller: Caller, does: bool) -> None:
         caller.uses_other = does
-        agent.answer_with(caller.other if does else None)
+        agent.answer_with(caller.other if does else None, caller.other_err_logit)
         self._team.metrics.fallbacks += does
 
     def _breaker(self, agent: AgentState) -> Breaker:

@@ -28,6 +28,9 @@ from simulator.scenario.agent import Probability
 Draw = Callable[[], float]
 """Returns the next number of a stream."""
 
+_ANY = np.zeros(1)
+"""A uniform, to ask whether a draw has effects of its own."""
+
 _BLOCK = 64
 """Draws made at once: more are hardly faster, and a thousand agents' no longer fit the cache."""
 
@@ -212,6 +215,9 @@ class Streams:
         factor = math.exp(
             self._effect(entity, index, purpose, distribution.run_sigma, distribution.agent_sigma)
         )
+        if distribution.part_sigmas(_ANY) is not None:
+            blocks = self._blocks_of_parts(entity, index, purpose, purpose + beside, distribution)
+            return _one_by_one(blocks)
         return _one_by_one(self._blocks(entity, index, purpose + beside, distribution, factor))
 
     def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:
@@ -258,6 +264,26 @@ class Streams:
             before = float(shock) if not start and not i else rho * before + scale * shock
             values[i] = before
         return values
+
+    def _blocks_of_parts(
+        self, entity: Entity, index: int, effects: int, purpose: int, distribution: Distribution
+    ) -> Iterator[array[float]]:
+        """Yield draws from a mixture whose components have effects, at the address `effects`."""
+        of_run = self._normal(Entity.RUN_EFFECT, int(entity), effects)
+        of_agent = self._normal(_EFFECT[entity], index, effects)
+        start, phase = 0, 0.0
+        while True:
+            u = self.block(entity, index, purpose, start, _BLOCK)
+            sigmas = distribution.part_sigmas(u)
+            assert sigmas is not None
+            run, agent, phases = sigmas + np.reshape(distribution.sigmas, (3, 1))
+            logs = run * of_run + agent * of_agent
+            if distribution.has_phases:
+                now = self._phases(entity, index, purpose, start, phase, distribution)
+                logs = logs + phases * now
+                phase = float(now[-1])
+            yield array("d", (distribution.transform(u) * np.exp(logs)).tobytes())
+            start += _BLOCK
 
     def _blocks(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
@@ -50,6 +50,20 @@ class Probability(Spec):
     def _a_number_is_enough(cls, data: Any) -> Any:
         is_number = isinstance(data, (int, float)) and not isinstance(data, bool)
         return {"probability": data} if is_number else data
+
+    @model_validator(mode="after")
+    def _varies_around_something(self) -> Self:
+        if self.probability in (0.0, 1.0) and self.effects:
+            raise ValueError(
+                f"a probability of {self.probability:g} is the same in every run and for every "
+                f"agent: {self.effects[0]} cannot change it; leave it out"
+            )
+        return self
+
+    @property
+    def effects(self) -> list[str]:
+        """Names of the random effects that it says."""
+        return [name for name in ("run_sigma", "agent_sigma") if getattr(self, name) > 0.0]
 
 
 class Tokens(Spec):

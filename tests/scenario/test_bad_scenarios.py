@@ -45,6 +45,12 @@ def pattern(said: str) -> str:
     return GOOD + f"resilience: {{{said}}}\n"
 
 
+def mixture(said: str, more: str = "") -> str:
+    part = f"{{kind: lognormal, median: 3, sigma: 0.1, {said}}}"
+    return f"{{kind: mixture, components: [{{weight: 1, distribution: {part}}}]{more}}}"
+
+
+ALWAYS = "{probability: 1, agent_sigma: 0.5}"
 CYCLE = "{kind: dag, tasks: [{id: a, dependencies: [b]}, {id: b, dependencies: [a]}]}"
 WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
 
@@ -84,6 +90,36 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         (
             changed("base: 3", "base: {kind: normal, mean: 9, sd: 1}"),
             ["team.agent.latency.base:", "normal can be -", "at_least: 0"],
+        ),
+        (
+            changed("base: 3", "base: {kind: deterministic, value: 3, phase_length: 5}"),
+            ["file.yaml:5: team.agent.latency.base: phase_length", "without phase_sigma"],
+        ),
+        (
+            changed("base: 3", "base: {kind: deterministic, value: 0, run_sigma: 0.5}"),
+            ["file.yaml:5: team.agent.latency.base: run_sigma multiplies", "this is always 0"],
+        ),
+        (
+            changed("base: 3", "base: {kind: empirical, values: [0, 0], agent_sigma: 1}"),
+            ["file.yaml:5: team.agent.latency.base: agent_sigma multiplies", "this is always 0"],
+        ),
+        (
+            changed("base: 3", f"base: {mixture('run_sigma: 0.5', ', at_most: 9')}"),
+            ["latency.base: of a mixture that is truncated nobody knows which component"],
+        ),
+        (
+            changed("base: 3", f"base: {mixture('phase_sigma: 0.5, phase_length: 3')}"),
+            ["latency.base: the phases of a mixture have one phase_length: say it of the mixture"],
+        ),
+        (
+            changed(
+                "base: 3}", "base: 3}\n    errors: {probability: {probability: 0, run_sigma: 1}}"
+            ),
+            ["file.yaml:6: team.agent.errors.probability: a probability of 0 is the same", "run_s"],
+        ),
+        (
+            changed("base: 3}", f"base: 3}}\n    behaviour: {{idle: {ALWAYS}}}"),
+            ["file.yaml:6: team.agent.behaviour.idle: a probability of 1", "agent_sigma cannot"],
         ),
         (changed(WORK, CYCLE), ["file.yaml:9: workload:", "the dependencies form a cycle: "]),
         (
