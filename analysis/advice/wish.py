@@ -64,7 +64,10 @@ class Wish:
         for name, (least, most) in ranges.items():
             value = getattr(self, name)
             if value is not None and not (least <= value <= most and np.isfinite(value)):
-                raise TeamsimError(f"{name} is {value}: it must be between {least:g} and {most:g}")
+                allowed = (
+                    f"between {least:g} and {most:g}" if most < np.inf else "finite, and 0 or more"
+                )
+                raise TeamsimError(f"{name} is {value}: it must be {allowed}")
 
 
 TIME_ONLY = Wish()

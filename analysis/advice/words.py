@@ -148,10 +148,13 @@ def _how_sure(advice: Advice, wish: Wish) -> list[str]:
             lines.append(f"Perhaps as good, but not known to be: {_listed(rivals)}.")
     elif rivals:
         shown = [f"{name} ({behind[name]:.1%} behind by the means)" for name in rivals]
-        lines.append(
-            f"Which is the best is not known after up to {runs:,} runs of each: not excluded "
-            f"{'is' if len(rivals) == 1 else 'are'} {_listed(shown)}."
+        unknown = (
+            "Nor is it known, then, which is the best"
+            if advice.unsure
+            else f"Which is the best is not known after up to {runs:,} runs of each"
         )
+        are = "is" if len(rivals) == 1 else "are"
+        lines.append(f"{unknown}: not excluded {are} {_listed(shown)}.")
     return lines
 
 
@@ -178,8 +181,9 @@ def _price(advice: Advice) -> list[str]:
     price = advice.break_even
     if price is None or not math.isfinite(price.estimate):
         return []
-    high = f"{price.high:,.2f}" if math.isfinite(price.high) else "not known how much"
+    bounded = math.isfinite(price.high)
+    within = f"{price.low:,.2f} to {price.high:,.2f}" if bounded else f"{price.low:,.2f} or more"
     return [
         f"The team costs more than one agent, and pays if an hour is worth more than "
-        f"{price.estimate:,.2f} US dollars ({price.low:,.2f} to {high})."
+        f"{price.estimate:,.2f} US dollars ({within})."
     ]

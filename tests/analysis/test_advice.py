@@ -107,7 +107,7 @@ def test_on_a_tie_it_says_so() -> None:
     assert any("As good to within 1%" in line for line in in_words(advice))
     few = advise(same, TIME_ONLY, (4,), replications=20, first=20)
     assert few.as_good == []  # of 20 runs, some may have failed unseen
-    assert any("Which is the best is not known" in line for line in in_words(few))
+    assert any("known, then, which is the best" in line for line in in_words(few))
 
 
 def test_it_is_open_when_the_interval_says_so() -> None:
@@ -232,3 +232,20 @@ def test_one_replication_tells_nothing_apart() -> None:
         advise(work(), TIME_ONLY, (2,), replications=1)
     with pytest.raises(TeamsimError, match="no team to compare"):
         advise(work(), TIME_ONLY, (1,))
+
+
+# Same agents, same tests: in truth all teams get as much right as one agent, and eight that claim
+# are 14 % quicker than eight that are dealt their tasks. With 12 tasks a run, 30 runs differ in
+# quality by 2.5 points (one standard error), more than the two points that are allowed.
+@pytest.mark.slow
+def test_equal_agents_are_not_excluded_for_their_quality() -> None:
+    half_caught = {"probability": 0.4, "detection": 0.5}
+    for seed in range(8):
+        equal = work(
+            seed=seed,
+            team__agent=agent(latency=LOGNORMAL, errors=half_caught),
+            workload__tasks=12,
+        )
+        advice = advise(equal, TIME_ONLY, (2, 8), replications=480)
+        assert advice.best.startswith("8, claimed"), seed
+        assert "no" not in set(advice.table["fulfils"]), seed
