@@ -89,7 +89,7 @@ def break_even_usd_per_hour(
         Replications of both, paired by ``replication``; with ``makespan_s``, ``cost_usd`` and
         ``success``.
     confidence : float
-        Coverage of the paired bootstrap interval.
+        Coverage of the paired interval.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.Dat
     DataFrame
         A row a size but the smallest: ``n``; for each agent more ``saved_s``, ``extra_usd`` and
         ``net_usd`` (the time saved at its price, less the extra cost), until success, each with
-        ``_low`` and ``_high``, paired t intervals; null where one of the two sizes never finished.
+        ``_low`` and ``_high``, paired intervals; null where one of the two sizes never finished.
     """
     sizes = sorted(int(n) for n in results["team.size"].unique())
     worth = results.assign(total_usd=total_usd(results, usd_per_hour))
