@@ -171,9 +171,8 @@ def test_rare_events_are_waited_for_alike_with_two_workers(
     assert shortfalls(one) == shortfalls(two)
 
 
-# Of 40 studies, fewer than 30 with the truth in their interval have a probability of 0.003 where 90
-# % hold it. By the width of the interval alone, as once, 21 of 40 held that of the stragglers and
-# 24 that of success.
+# Where 90 % hold the truth, fewer than 30 of 40 do so with a probability of 0.0015. By the width of
+# the interval alone, as once, 21 of 40 held that of the stragglers and 24 that of success.
 STUDIES: dict[str, Callable[[int], Study]] = {
     "stragglers": lambda seed: study(
         "faults: {slow: {probability: 0.01, factor: 200}}", most=1000, seed=seed
