@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from analysis.advice.evidence import Evidence, looks_at
 from analysis.advice.structures import ALONE
-from analysis.advice.verdict import Advice, break_even, conclude
+from analysis.advice.verdict import Advice, complete, conclude
 from analysis.advice.wish import Wish
 
 Simulate = Callable[[Sequence[str], int, int], dict[str, pd.DataFrame]]
@@ -50,7 +49,7 @@ def contest(rows: Mapping[str, pd.DataFrame], simulate: Simulate, wish: Wish, mo
         evidence = Evidence(rows, wish, looks)
         advice = conclude(evidence)
         if not following or advice.is_settled:
-            return replace(advice, break_even=break_even(evidence, advice.best_team))
+            return complete(advice, evidence)
         groups: dict[tuple[int, int], list[str]] = {}
         for name, upto in _more(evidence, advice, following).items():
             groups.setdefault((len(rows[name]), upto), []).append(name)
@@ -73,7 +72,7 @@ def _more(evidence: Evidence, advice: Advice, following: int) -> dict[str, int]:
     more = dict.fromkeys(
         (name for name in (ALONE, advice.best, advice.best_team) if name), following
     )
-    if advice.p_best >= wish.confidence:
+    if advice.p_best > 0.0:
         return more
     error = 1.0 - wish.confidence
     bounds = evidence.bounds(error, with_unseen=False)

@@ -25,7 +25,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis.advice.structures import ALONE
 from analysis.advice.wish import Array, Wish, conditions, objective
@@ -268,7 +268,7 @@ class Evidence:
 
     def _quantile(self, error: float, counts: npt.NDArray[np.int_]) -> Array:
         found, place = np.unique(counts, return_inverse=True)
-        quantiles = np.asarray(stats.t.isf(np.minimum(0.5, error * self._spent(found)), found - 1))
+        quantiles = -special.stdtrit(found - 1, np.minimum(0.5, error * self._spent(found)))
         return np.asarray(quantiles[place].reshape(counts.shape))
 
     def _unseen(self, error: float, counts: npt.NDArray[np.int_]) -> Array:

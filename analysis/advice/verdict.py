@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from analysis.advice.evidence import Bounds, Evidence, Flags
@@ -98,19 +97,19 @@ def conclude(evidence: Evidence) -> Advice:
     Returns
     -------
     Advice
-        Without break-even and thresholds.
+        Without thresholds, and what `complete` adds: until then `p_best` is the wanted confidence
+        or nothing.
     """
     wish, names = evidence.wish, evidence.names
     error = 1.0 - wish.confidence
     bounds = evidence.bounds(error)
-    p_good = evidence.probability_good()
-    table = _table(evidence, bounds, p_good)
+    good = evidence.good(error)
+    table = _table(evidence, bounds)
     left = ~bounds.violates & (evidence.finished > 0.0)
     if not left.any():
         settled = bool(bounds.violates.any() or (evidence.finished == 0.0).all())
         table["may_be_best"] = False
         return Advice("neither", "", 0.0, [], [], "", _NO_GAIN, [], table, None, settled)
-    good = p_good >= wish.confidence
     eligible = left & (bounds.fulfils | evidence.meets)
     best = _choose(evidence, table, good, eligible, left)
     teams = eligible & (table["n"].to_numpy() > 1)
@@ -135,7 +134,7 @@ def conclude(evidence: Evidence) -> Advice:
     return Advice(
         verdict,
         best,
-        float(p_good[at]),
+        wish.confidence if good[at] else 0.0,
         [names[i] for i in others if good[i] and good[at]],
         [names[i] for i in others if possible[i] and not (good[i] and good[at])],
         team,
@@ -147,11 +146,29 @@ def conclude(evidence: Evidence) -> Advice:
         ],
         table,
         None,
-        bool(p_good[at] >= wish.confidence and verdict != "open"),
+        bool(good[at] and verdict != "open"),
     )
 
 
-def _table(evidence: Evidence, bounds: Bounds, p_good: npt.NDArray[np.float64]) -> pd.DataFrame:
+def complete(advice: Advice, evidence: Evidence) -> Advice:
+    """Return the advice with the probabilities of all systems, and with the break-even.
+
+    Parameters
+    ----------
+    advice : Advice
+        From `conclude`.
+    evidence : Evidence
+        That it was concluded from.
+    """
+    table = advice.table
+    violates = (table["fulfils"] == "no").to_numpy()
+    table = table.assign(p_best=np.where(violates, 0.0, evidence.probability_good()))
+    p_best = dict(zip(evidence.names, table["p_best"], strict=True)).get(advice.best, 0.0)
+    price = break_even(evidence, advice.best_team)
+    return dataclasses.replace(advice, table=table, p_best=float(p_best), break_even=price)
+
+
+def _table(evidence: Evidence, bounds: Bounds) -> pd.DataFrame:
     rows = []
     for i, (name, each) in enumerate(evidence.rows.items()):
         finished = int(each["success"].sum())
@@ -171,7 +188,7 @@ def _table(evidence: Evidence, bounds: Bounds, p_good: npt.NDArray[np.float64]) 
                 "fulfils": (
                     "yes" if bounds.fulfils[i] else "no" if bounds.violates[i] else "not known"
                 ),
-                "p_best": p_good[i],
+                "p_best": 0.0,
             }
         )
     return pd.DataFrame(rows)
