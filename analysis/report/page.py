@@ -158,13 +158,13 @@ def _answer(
         ranked = rank(samples)
         best = ranked.iloc[0]
         rivals = ranked[ranked["may_be_best"]].iloc[1:]
-        sure = "more than 99" if best["p_best"] > 0.99 else f"{100 * best['p_best']:.0f}"
+        p = float(best["p_best"])
+        sure = f"with a probability of {p:.0%} or more" if p else "but others may be as quick"
         done, made = counts.loc[best["system"]]
         section.words.append(
             f"Quickest of the {len(ranked)} points{'' if all_done else ' whose time is known'}: "
             f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
-            f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, with a "
-            f"probability of {sure} %."
+            f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
         )
         section.words += _over_one_agent(results, str(best["system"]))
         if len(rivals):
