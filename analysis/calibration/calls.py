@@ -4,7 +4,8 @@
 given the tokens, never the marginal where the tokens are there. What a session has of its own
 is put where it is: on the output tokens first, on the residual second, each as a session effect
 and a phase effect that comes and goes (an AR(1) process), so that sums of consecutive calls vary
-as they do in reality.
+as they do in reality. What calls read and write is fitted to the beginnings of sessions, as a
+simulation makes them (`analysis.calibration.sessions`).
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from scipy import optimize, stats
 from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.families import Family, best_family
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import HORIZON, SessionFit, begins, fit_sessions
 from simulator.distributions import Floats
 
 COEFFICIENTS = ("base_s", "uncached_s_per_1k", "cached_s_per_1k", "output_s_per_1k")
-HORIZON = 20
-"""Length of the runs of consecutive calls that a fit is made for."""
 FEWEST = 30
 """Calls below which a model is not fitted."""
 _FEWEST_PAIRS = 200
@@ -68,9 +68,8 @@ class CallFit:
     residual, output_effects : Dependence
     output : Family
         Output tokens of a call, effects apart.
-    first_tokens, context_tokens, turn_tokens : float
-        Median input of a session's first call and of any call, and its median growth from call
-        to call.
+    reading : SessionFit
+        What its calls read.
     window_tokens : float
         Context limit: the usual 200,000, or a million if there were larger inputs.
     """
@@ -83,9 +82,7 @@ class CallFit:
     residual_scale: float
     output: Family
     output_effects: Dependence
-    first_tokens: float
-    context_tokens: float
-    turn_tokens: float
+    reading: SessionFit
     window_tokens: float
 
     def agent(self) -> dict[str, Any]:
@@ -106,11 +103,7 @@ class CallFit:
                 },
             },
             "tokens": {"output": {**self.output.spec(), **self.output_effects.spec()}},
-            "context": {
-                "system_tokens": four_digits(self.first_tokens),
-                "turn_tokens": four_digits(self.turn_tokens),
-                "window_tokens": self.window_tokens,
-            },
+            "context": {**self.reading.spec(), "window_tokens": self.window_tokens},
         }
 
     def parameters(self) -> dict[str, Estimate]:
@@ -123,6 +116,7 @@ class CallFit:
             "residual_phase": self.residual_effects.phase,
             "output_session": self.output_effects.session,
             "output_phase": self.output_effects.phase,
+            **self.reading.parameters(),
         }
 
     def log_likelihood(self, calls: pd.DataFrame) -> Floats:
@@ -190,17 +184,16 @@ def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
 
 def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
     """Fit one model's calls."""
-    weights = run_weights(calls)
+    early, alike = begins(calls), np.ones(len(calls))
     latency = _fit_latency(calls)
     logs = np.log(calls["duration_s"].to_numpy()) - _log_mean(latency.at, calls)
-    residual = dependence(np.exp(logs - np.median(logs)), calls["session"], weights)
+    residual = dependence(np.exp(logs - np.median(logs)), calls["session"], alike)
     output = np.maximum(calls["output"].to_numpy(), 1.0)
-    effects = dependence(output, calls["session"], weights)
-    own = without_effects(output, effects, weights)
+    effects = dependence(output, calls["session"], alike)
+    own = without_effects(output[early], effects, alike[early])
     scale = float(np.exp(latency.at[4]))
     # The scale within sessions: the effects' variance is taken out of the logistic's.
     variance = scale**2 * np.pi**2 / 3.0 - residual.session.value**2 - residual.phase.value**2
-    growth = calls["input"].groupby(calls["session"]).diff()
     return CallFit(
         model=model,
         sessions=int(calls["session"].nunique()),
@@ -208,11 +201,9 @@ def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
         latency=latency,
         residual_effects=residual,
         residual_scale=float(np.sqrt(max(variance, 0.1 * scale**2) * 3.0) / np.pi),
-        output=best_family(own, weights),
+        output=best_family(own),
         output_effects=effects,
-        first_tokens=float(calls.groupby("session")["input"].first().median()),
-        context_tokens=float(calls["input"].median()),
-        turn_tokens=float(max(0.0, growth[growth > 0].median())) if (growth > 0).any() else 0.0,
+        reading=fit_sessions(calls),
         window_tokens=200_000.0 if calls["input"].max() <= 200_000 else 1_000_000.0,
     )
 

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.calls import (
-    HORIZON,
-    CallFit,
-    best_marginal,
-    consecutive_sums,
-    fit_calls,
-)
+from analysis.calibration.calls import CallFit, best_marginal, fit_calls
+from analysis.calibration.sessions import HORIZON
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate
 from simulator.scenario import Scenario
 
 _SIMULATED = 4000
+_DRAWS = 20
+"""Simulated sums for each real one."""
 _QUANTILES = (0.5, 0.95, 0.99)
 
 
@@ -36,7 +33,7 @@ class HeldOut:
     family : str
         That family, fitted to the calls of all models together.
     sums : DataFrame
-        For the sessions fitted on and held out: sums of `HORIZON` consecutive calls, real and
+        For the sessions fitted on and held out: sums of their first `HORIZON` calls, real and
         simulated: variance and quantiles, with the interval of the real ones that resampled
         sessions give (95 %).
     """
@@ -106,9 +103,8 @@ def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
 
 
 def simulated_sums(fit: CallFit) -> Floats:
-    """Return the durations of simulated runs of `HORIZON` calls of one agent, in seconds."""
+    """Return the durations of simulated sessions of `HORIZON` calls, in seconds."""
     agent = fit.agent()
-    agent["context"]["system_tokens"] = fit.context_tokens  # in the midst of a session
     agent["tokens"]["message"] = 0
     scenario = {
         "name": "calls",
@@ -124,19 +120,18 @@ def simulated_sums(fit: CallFit) -> Floats:
 def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, Floats]) -> pd.DataFrame:
     """Compare sums, the simulated ones in the models' shares of the real ones."""
     rng = np.random.default_rng(1)
-    real, mixed, sessions = [], [], []
+    real, mixed = [], []
     for model, some in calls.groupby("model", sort=True):
-        sums = consecutive_sums(some["duration_s"].to_numpy(), some["session"].tolist())
-        size = some.groupby("session", sort=False)["session"].transform("size").to_numpy()
-        place = some.groupby("session", sort=False).cumcount().to_numpy()
-        starts = some["session"].to_numpy()[(place <= size - HORIZON) & (size >= HORIZON)]
+        sessions = some.groupby("session", sort=False)["duration_s"]
+        is_early = (sessions.cumcount() < HORIZON) & (sessions.transform("size") >= HORIZON)
+        sums = some[is_early].groupby("session", sort=False)["duration_s"].sum().to_numpy()
         real.append(sums)
-        sessions.append(starts)
-        mixed.append(rng.choice(simulated[str(model)], len(sums)))
+        mixed.append(rng.choice(simulated[str(model)], _DRAWS * len(sums)))
     seen, drawn = np.concatenate(real), np.concatenate(mixed)
-    frame = pd.DataFrame({"session": np.concatenate(sessions), "sum": seen})
+    if len(seen) < 2:
+        raise TeamsimError(f"too few calls: of the {name} sessions hardly any has {HORIZON}")
     rows = []
-    resampled = _resampled(frame, rng)
+    resampled = _resampled(seen, rng)
     for i, (label, found, expected) in enumerate(
         [("variance", float(drawn.var()), float(seen.var()))]
         + [
@@ -159,12 +154,10 @@ def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, Floats]) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def _resampled(frame: pd.DataFrame, rng: np.random.Generator, times: int = 200) -> Floats:
+def _resampled(sums: Floats, rng: np.random.Generator, times: int = 400) -> Floats:
     """Return variance and quantiles of the sums of resampled sessions, shape (times, 4)."""
-    groups = [each.to_numpy() for _, each in frame.groupby("session")["sum"]]
     found = []
     for _ in range(times):
-        chosen = rng.integers(0, len(groups), len(groups))
-        values = np.concatenate([groups[i] for i in chosen])
+        values = rng.choice(sums, len(sums))
         found.append([values.var(), *np.quantile(values, _QUANTILES)])
     return np.asarray(found)

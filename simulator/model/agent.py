@@ -81,6 +81,7 @@ class AgentState:
         "board_tokens",
         "busy_s",
         "byzantine",
+        "cache_miss",
         "cached",
         "caches",
         "call",
@@ -107,6 +108,7 @@ class AgentState:
         "errs",
         "failed",
         "first_batch_draw",
+        "first_turn_draw",
         "free_since",
         "idle_first",
         "idle_logit",
@@ -131,6 +133,7 @@ class AgentState:
         "manager",
         "message_draw",
         "message_tokens",
+        "next_turn",
         "notes",
         "number",
         "outbox",
@@ -160,6 +163,7 @@ class AgentState:
         "rolls_error",
         "rolls_hand_off",
         "rolls_idle",
+        "rolls_miss",
         "rolls_persistence",
         "rolls_propagation",
         "rolls_review",
@@ -174,6 +178,7 @@ class AgentState:
         "side",
         "since_s",
         "spec",
+        "start_tokens",
         "started_s",
         "steady_pace",
         "subordinates",
@@ -181,7 +186,7 @@ class AgentState:
         "system_tokens",
         "talk",
         "tried",
-        "turn_tokens",
+        "turn_draw",
         "uncached",
         "unread_messages",
         "unread_tokens",
@@ -258,7 +263,7 @@ class AgentState:
 
         self.board_tokens = int(spec.context.board_tokens_per_task * tasks)
         self.artifact_tokens = spec.context.artifact_tokens
-        self.turn_tokens = int(spec.context.turn_tokens)
+        self._set_turns(draw_from, rolls)
         self.steady_pace = (
             spec.speed == 1.0 and spec.context.slowdown is None and not spec.drift.slowdown
         )
@@ -279,6 +284,17 @@ class AgentState:
         self.redo_work = spec.redo_work
         self.capacity = spec.capacity or 0.0
         self.rolls_truncation = rolls(Purpose.TRUNCATION, spec.truncation_loss > 0.0)
+
+    def _set_turns(self, draw_from: DrawFrom, rolls: Rolls) -> None:
+        """Set what the agent begins with and what its calls add, and how its cache fails it."""
+        context = self.spec.context
+        self.start_tokens = int(draw_from(context.start_tokens, Purpose.START_TOKENS)())
+        self.turn_draw = self.first_turn_draw = draw_from(context.turn_tokens, Purpose.TURN_TOKENS)
+        if context.first_turn_tokens is not None:
+            first = context.first_turn_tokens
+            self.first_turn_draw = draw_from(first, Purpose.FIRST_TURN_TOKENS)
+        self.cache_miss = context.cache_miss
+        self.rolls_miss = rolls(Purpose.CACHE_MISS, context.cache_miss > 0.0)
 
     def _set_errors(self, rolls: Rolls, difficulty: Difficulty) -> None:
         """Set how the agent's attempts go wrong."""
@@ -350,7 +366,8 @@ class AgentState:
         self.window_tokens = context.window_tokens
         self.retention = context.retention
         self.caches = context.cache
-        self.context_tokens = 0
+        self.context_tokens = self.start_tokens
+        self.next_turn = self.first_turn_draw
         self.sent_context = 0  # with the call that it is in
         self.prefix_tokens = 0  # of its prompt, from the beginning on, in its model's cache
         self.prefix_elsewhere = 0  # the same at the model that stands in for its own
@@ -419,6 +436,8 @@ class AgentState:
             fresh += int(self.artifact_tokens * self.board.written)
         self.is_read = False
         self.cached = self.prefix_tokens
+        if self.cache_miss and self.rolls_miss() < self.cache_miss:
+            self.cached = min(self.cached, self.system_tokens)
         context = self.context_tokens
         if self.system_tokens + context + fresh > self.window_tokens:
             context = self._make_room(fresh)
@@ -474,7 +493,8 @@ class AgentState:
         context of which a share is dropped, the rest has moved.
         """
         read = self.sent_context + self.unread_tokens
-        total = read + self.output + self.turn_tokens
+        total = read + self.output + int(self.next_turn())
+        self.next_turn = self.turn_draw
         if self.overflows:
             total -= self.summary_tokens  # it is what was sent as the context
             if self.makes_room:
@@ -572,7 +592,8 @@ class AgentState:
 
         The provider has not crashed: the system prompt is still in its cache.
         """
-        self.context_tokens = 0
+        self.context_tokens = self.start_tokens
+        self.next_turn = self.first_turn_draw
         self.keep_prefix(0)
         self.is_shut_out = False
         self.drift = 0.0

@@ -132,6 +132,10 @@ class Purpose(IntEnum):
     ELECTION_DELAY = 67
     RESTART = 68
     DUPLICATION = 69
+    START_TOKENS = 80
+    TURN_TOKENS = 81
+    FIRST_TURN_TOKENS = 82
+    CACHE_MISS = 83
 
 
 _PHASE = 1000

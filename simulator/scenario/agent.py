@@ -123,8 +123,13 @@ class Context(Spec):
     """The task board, for each task on it."""
     artifact_tokens: NonNegative = 0.0
     """The workspace: tokens of each artifact that has been written, read anew at every call."""
-    turn_tokens: NonNegative = 0.0
+    start_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    """Context with which an agent begins, drawn once: its task, a conversation that goes on. After
+    a crash that lost the context, it begins so again."""
+    turn_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """What a call adds to the context besides its output: tool results, the harness's words."""
+    first_turn_tokens: NonNegativeDistribution | None = None
+    """The same for an agent's first call, where it differs: it looks around."""
     retention: Fraction = 1.0
     """Share of what was read and written that stays in the context for the next call. Below 1
     the same share of everything is dropped, so that only the system prompt is as it was."""
@@ -145,6 +150,9 @@ class Context(Spec):
     """Whether the provider caches prompts. What was read by a request that was billed is found
     in the cache when it is sent again, in the same call or the next; a hedge is sent too early
     for that. After a crash the system prompt is still there."""
+    cache_miss: Fraction = 0.0
+    """Probability that a call finds no more than its system prompt in the cache: the rest has
+    expired or was evicted."""
     error: ContextEffect | None = None
     """What the context adds to the logit of the error probability."""
     slowdown: ContextEffect | None = None

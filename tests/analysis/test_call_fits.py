@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from analysis.calibration.calls import (
+    CallFit,
     consecutive_sums,
     dependence,
     fit_calls,
@@ -23,11 +24,13 @@ from analysis.calibration.families import FAMILIES, best_family
 from analysis.calibration.held_out import check_held_out, simulated_sums, split
 from analysis.calibration.marginal import fit_durations
 from analysis.calibration.profiles import call_profile
+from analysis.calibration.sessions import as_distribution, begins
 from analysis.plots.qq import latency_figure
 from analysis.traces.reading import read_traces
 from simulator.distributions import DISTRIBUTIONS
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate
+from simulator.scenario import Scenario
 from simulator.scenario.study import parse_study
 
 REAL_CALLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "agent-calls"
@@ -233,6 +236,116 @@ def test_held_out_calls_are_scored_and_too_few_refused() -> None:
         check_held_out(made_calls(2, 12, length=10), 0.5)
 
 
+PRICE = {"input_per_mtok": 3, "cached_input_per_mtok": 0.3, "output_per_mtok": 15}
+
+
+def simulated_sessions(fit: CallFit, calls: int, sessions: int = 300) -> pd.DataFrame:
+    """Return tokens and cost of simulated sessions."""
+    agent = fit.agent()
+    agent["price"] = PRICE
+    agent["context"]["board_tokens_per_task"] = agent["tokens"]["message"] = 0
+    found = replicate(
+        Scenario.model_validate(
+            {
+                "name": "sessions",
+                "replications": sessions,
+                "team": {"size": 1, "agent": agent},
+                "topology": "single",
+                "coordination": {"protocol": "pre_assigned", "timing": "asynchronous"},
+                "workload": {"kind": "parallel_fraction", "tasks": calls, "parallel_fraction": 1},
+            }
+        )
+    )
+    frame = pd.DataFrame(
+        {"input": m.input_tokens, "cached": m.cached_tokens, "output": m.output_tokens,
+         "usd": m.cost_usd, "duration_s": m.makespan_s}
+        for m in found
+    )  # fmt: skip
+    return frame.assign(uncached=frame["input"] - frame["cached"])
+
+
+def totals(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return tokens and cost of real sessions."""
+    columns = ["input", "cached", "uncached", "output", "duration_s"]
+    sums = calls.groupby("session")[columns].sum()
+    usd = (sums["uncached"] * 3 + sums["cached"] * 0.3 + sums["output"] * 15) / 1e6
+    return sums.assign(usd=usd)
+
+
+def test_simulated_sessions_read_write_and_cost_what_the_real_ones_do() -> None:
+    # input(k + 1) = input(k) + output(k) + a tool's result; what the call before has read is
+    # cached, but for one call in fifty, which finds the system prompt alone.
+    rng, parts = np.random.default_rng(0), []
+    for i in range(150):
+        output = np.round(np.exp(6.0 + 0.5 * rng.standard_normal(20)))
+        result = np.round(rng.lognormal(6.0, 1.2, 20))
+        result[0] += 4000  # the first call looks around
+        start = 5000 + np.round(rng.lognormal(8.0, 1.0) if i % 20 else 0.0)
+        read = start + np.concatenate([[0], np.cumsum(output + result)[:-1]])
+        cached = np.concatenate([[0], read[:-1]])
+        cached[(rng.random(20) < 0.02) & (cached > 0)] = 5000
+        mean = 1.0 + 0.5 * (read - cached) / 1e3 + 0.02 * cached / 1e3 + 15 * output / 1e3
+        parts.append(
+            pd.DataFrame(
+                {"session": f"s{i}", "model": "m", "input": read, "cached": cached,
+                 "uncached": read - cached, "output": output, "censored": False,
+                 "duration_s": mean * np.exp(0.1 * rng.logistic(size=20))}
+            )
+        )  # fmt: skip
+    calls = pd.concat(parts, ignore_index=True)
+    fit = fit_model(calls, "m")
+    context = fit.agent()["context"]
+    assert context["cache_miss"] == pytest.approx(0.02, abs=4 * np.sqrt(0.02 / 2850))
+    assert context["system_tokens"] == pytest.approx(5000, rel=0.05)
+    real, made = totals(calls).mean(), simulated_sessions(fit, 20).mean()
+    # Means of 150 and of 300 sessions: standard errors of the ratios up to 4 %, of input.
+    for name in ("input", "uncached", "output", "usd", "duration_s"):
+        assert made[name] == pytest.approx(real[name], rel=0.10), name
+
+
+def test_growth_keeps_its_mean_and_its_quantiles() -> None:
+    values = np.random.default_rng(1).lognormal(6.0, 1.5, 5000)
+    said = as_distribution(values)
+    assert isinstance(said, dict)
+    law = DISTRIBUTIONS.get("empirical").model_validate(said)
+    drawn = law.transform((np.arange(100_000) + 0.5) / 100_000)
+    assert drawn.mean() == pytest.approx(values.mean(), rel=0.002)
+    for q in (0.125, 0.275, 0.525, 0.775, 0.925, 0.965):  # in the midst of what is one value
+        assert np.quantile(drawn, q) == pytest.approx(np.quantile(values, q), rel=0.15), q
+    assert as_distribution(np.full(40, 600.0)) == 600.0
+
+
+def test_few_sessions_are_fitted_all_the_same() -> None:
+    calls = made_calls(6, 14, length=12)  # none is long enough, and inputs go up and down
+    assert begins(calls).all()
+    fit = fit_model(calls, "m")
+    assert simulated_sessions(fit, 12, 20)["input"].mean() > 0.0
+    grows = made_calls(12, 14).assign(input=lambda c: c.groupby("session").cumcount() * 100.0)
+    grows.loc[5, "input"] = 0.0  # in the first session
+    assert begins(grows).sum() == 11 * 20
+    assert not begins(grows)[:40].any()
+
+
+@pytest.mark.slow
+def test_sessions_simulated_from_a_fit_to_real_calls_cost_what_these_do() -> None:
+    if not REAL_CALLS.is_dir():
+        pytest.skip(f"needs the real calls in {REAL_CALLS}")
+    calls = usable(read_traces([REAL_CALLS]).calls)
+    ratios = []
+    for model in calls["model"].value_counts().index[:2]:
+        mine = calls[calls["model"] == model].reset_index(drop=True)
+        sessions = mine.groupby("session", sort=False)
+        early = sessions.cumcount() < 20
+        shrinks = (sessions["input"].diff() < 0) & early
+        grows = ~shrinks.groupby(mine["session"]).transform("any")
+        first = mine[early & grows & (sessions["input"].transform("size") >= 20)]
+        real = totals(first).mean()
+        ratios.append(simulated_sessions(fit_model(mine, str(model)), 20).mean() / real)
+    mean = pd.concat(ratios, axis=1).mean(axis=1)
+    for name in ("input", "uncached", "output", "usd"):
+        assert mean[name] == pytest.approx(1, abs=0.10), name
+
+
 @pytest.mark.slow
 def test_real_calls_are_predicted_from_their_tokens() -> None:
     if not REAL_CALLS.is_dir():
@@ -242,10 +355,13 @@ def test_real_calls_are_predicted_from_their_tokens() -> None:
     check = check_held_out(calls, 1 / 3)
     assert check.conditional - check.marginal > 0.9
     sums = check.sums.set_index(["sessions", "sum of 20"])
-    # What was fitted on: the variance within 15 %, quantiles within 10 %.
+    # What was fitted on: the variance within 15 %, quantiles within 10 %; of 215 sessions the
+    # 99th percentile is two, and known to 20 %.
     assert sums.loc[("fitted", "variance"), "ratio"] == pytest.approx(1, abs=0.15)
-    for name in ("p50", "p95", "p99"):
+    for name in ("p50", "p95"):
         assert sums.loc[("fitted", name), "ratio"] == pytest.approx(1, abs=0.10)
+    fitted = sums.loc["fitted"]
+    assert fitted["simulated"].between(fitted["low"], fitted["high"]).all()
     # The other sessions' own sums are not better known than this.
     held = sums.loc["held out"]
     assert held["simulated"].between(0.9 * held["low"], 1.1 * held["high"]).all()

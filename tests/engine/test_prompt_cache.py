@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from simulator.engine import Simulation
@@ -258,3 +259,55 @@ def test_limits_on_input_are_for_what_no_cache_holds() -> None:
     # What is larger than the bucket passes when it is full: all but the last is waited for.
     last = SYSTEM + 19 * (WRITES + TURN)
     assert makespan(True) == pytest.approx((everything - last) / 1000, abs=0.3)
+
+
+def test_an_agent_begins_with_its_task_and_looks_around_first() -> None:
+    found = alone({"start_tokens": 500, "first_turn_tokens": 7000})
+    grows = [SYSTEM + 500, SYSTEM + 500 + WRITES + 7000]
+    grows += [grows[1] + k * (WRITES + TURN) for k in range(1, 4)]
+    assert found == list(zip(grows, [0, *grows[:-1]], strict=True))
+
+
+def test_after_a_crash_it_begins_so_again() -> None:
+    _, rows = traced(
+        team__agent=worker({"start_tokens": 500, "first_turn_tokens": 7000}),
+        workload__tasks=4,
+        faults=[{"kind": "crash", "agent": 0, "at_s": 2.5, "for_s": 1}],
+    )
+    reads = [r.input_tokens for r in rows if r.event is Event.CALL_END and r.outcome == "work"]
+    assert reads == [SYSTEM + 500, SYSTEM + 500 + WRITES + 7000] * 2
+
+
+def test_what_tools_say_varies_from_call_to_call_and_what_sessions_begin_with_does_not() -> None:
+    def read(replication: int) -> list[int]:
+        trace = Trace()
+        varied = {
+            "start_tokens": {"kind": "lognormal", "median": 1000, "sigma": 1},
+            "turn_tokens": {"kind": "exponential", "mean": 2000},
+            "window_tokens": 10_000_000,
+        }
+        each = scenario(team__agent=worker(varied), workload__tasks=200)
+        Simulation(each).run(replication, trace)
+        return [read for read, _ in read_and_cached(trace.rows)]
+
+    starts = np.log([read(i)[0] - SYSTEM for i in range(200)])
+    turns = np.diff(read(0)) - WRITES
+    # Standard errors: 1 / sqrt(200) of the log, and 2000 / sqrt(199).
+    assert starts.mean() == pytest.approx(np.log(1000), abs=4 * 0.071)
+    assert starts.std() == pytest.approx(1.0, abs=4 * 0.05)
+    assert turns.mean() == pytest.approx(2000, abs=4 * 142)
+    assert len(set(turns.tolist())) > 150
+
+
+def test_a_cache_that_fails_leaves_the_system_prompt() -> None:
+    m, rows = traced(
+        team__agent=worker({"cache_miss": 0.2, "window_tokens": 10_000_000}), workload__tasks=400
+    )
+    before, missed = 0, 0
+    for read, cached in read_and_cached(rows):
+        assert cached in (before, min(before, SYSTEM))
+        missed += cached < before
+        before = read
+    # 399 calls, but the second, of whose prompt only the system prompt is cached at all.
+    assert missed == pytest.approx(0.2 * 398, abs=4 * np.sqrt(398 * 0.16))
+    assert m.cached_tokens == sum(cached for _, cached in read_and_cached(rows))

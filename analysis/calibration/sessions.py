@@ -1,0 +1,160 @@
+"""Fits what the calls of a session read: how it starts, how it grows, how often the cache fails.
+
+A call's input is that of the call before, what that one wrote, and what its tools said. The first
+calls of a session add more than later ones (files are opened), so that a fit is made to the
+first `HORIZON` calls, and to the first of them apart. Sessions whose input shrinks by then were
+compacted, or are several, and are left out where there are enough others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.calibration.estimates import Estimate
+from analysis.calibration.rounding import four_digits
+from simulator.distributions import Floats
+
+HORIZON = 20
+"""Length of the runs of consecutive calls that a fit is made for."""
+_FEWEST = 10
+"""Sessions of `HORIZON` calls that only grow, below which all sessions are used."""
+
+_EDGES = np.asarray([*np.linspace(0.0, 0.95, 20), 0.98, 0.99, 0.995, 1.0])
+"""Quantiles between which values are taken for alike, finer in the tail that makes the mean."""
+_MISSED = 0.9
+"""A cache has failed that holds less than this share of what the call before has read."""
+_SYSTEM = 0.05
+"""Quantile of the sessions' first input that is taken for the system prompt, common to all."""
+
+
+@dataclass(frozen=True)
+class SessionFit:
+    """What calls read.
+
+    Attributes
+    ----------
+    sessions : int
+        Fitted to.
+    system_tokens : float
+        What all sessions begin with.
+    start, first_turn, turn : ndarray
+        Tokens that the sessions begin with beyond that, that their first calls have added to the
+        context besides their output, and that later calls have.
+    cache_miss : Estimate
+        Probability that the cache fails.
+    """
+
+    sessions: int
+    system_tokens: float
+    start: Floats
+    first_turn: Floats
+    turn: Floats
+    cache_miss: Estimate
+
+    def spec(self) -> dict[str, Any]:
+        """Return the fields of ``context`` as a scenario says them."""
+        said: dict[str, Any] = {"system_tokens": four_digits(self.system_tokens)}
+        if self.start.any():
+            said["start_tokens"] = as_distribution(self.start)
+        said["turn_tokens"] = as_distribution(self.turn)
+        if len(self.first_turn):
+            first = as_distribution(self.first_turn)
+            if first != said["turn_tokens"]:
+                said["first_turn_tokens"] = first
+        if self.cache_miss.value > 1e-5:
+            said["cache_miss"] = four_digits(self.cache_miss.value)
+        return said
+
+    def parameters(self) -> dict[str, Estimate]:
+        """Return means and the probability, with standard errors."""
+        means = {"start": self.start, "first_turn": self.first_turn, "turn": self.turn}
+        return {
+            **{f"{name}_tokens": _mean(values) for name, values in means.items() if len(values)},
+            "cache_miss": self.cache_miss,
+        }
+
+
+def fit_sessions(calls: pd.DataFrame) -> SessionFit:
+    """Fit one model's `usable` calls, in the order of their sessions."""
+    frame = _in_order(calls)[begins(calls)]
+    first = frame.loc[frame["place"] == 0, "input"].to_numpy()
+    system = float(np.quantile(first, _SYSTEM))
+    grown = frame[frame["input"] >= frame["before"]]
+    added = (grown["input"] - grown["before"] - grown["written"]).to_numpy()
+    is_second = (grown["place"] == 1).to_numpy()
+    missed = grown["cached"] < _MISSED * grown["before"]
+    misses = float(missed.sum()) if (frame["cached"] > 0).any() else 0.0
+    count = max(1, len(grown))
+    return SessionFit(
+        sessions=len(first),
+        system_tokens=system,
+        start=_with_mean(np.maximum(first - system, 0.0), float(first.mean()) - system),
+        first_turn=_never_negative(added[is_second]),
+        turn=_never_negative(added[~is_second]),
+        cache_miss=Estimate.of(misses / count, float(np.sqrt(misses)) / count),
+    )
+
+
+def begins(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which calls are the first `HORIZON` of their sessions, as a simulation makes them.
+
+    Those of sessions that are so long and whose input never shrinks by then, if these are enough
+    and most of the long ones; else those of all.
+    """
+    frame = _in_order(calls)
+    is_early = frame["place"] < HORIZON
+    shrinks = (frame["input"] < frame["before"]) & is_early
+    early = is_early.groupby(frame["session"], sort=False).transform("sum")
+    is_whole = (early == HORIZON) & ~shrinks.groupby(frame["session"], sort=False).transform("any")
+    whole = is_early & is_whole
+    kept, long = int(whole.sum()), int((is_early & (early == HORIZON)).sum())
+    enough = kept >= _FEWEST * HORIZON and kept > 0.5 * long
+    return np.asarray(whole if enough else is_early, dtype=bool)
+
+
+def _in_order(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return the calls with their place in the session, what the one before read and wrote."""
+    sessions = calls.groupby("session", sort=False)
+    return calls.assign(
+        place=sessions.cumcount(),
+        before=sessions["input"].shift(),
+        written=sessions["output"].shift(),
+    )
+
+
+def _never_negative(values: Floats) -> Floats:
+    """Return values without those below 0 (words that the harness drops), of the same mean."""
+    return _with_mean(np.maximum(values, 0.0), float(values.mean())) if len(values) else values
+
+
+def _with_mean(values: Floats, mean: float) -> Floats:
+    total = float(values.mean())
+    return np.asarray(values * (max(0.0, mean) / total) if total > 0.0 else values)
+
+
+def as_distribution(values: Floats) -> float | dict[str, Any]:
+    """Return values as a scenario says a distribution: a number, or their means between quantiles.
+
+    The mean stays, and the quantiles as well as two dozen values can say them.
+    """
+    ordered = np.sort(values)
+    if not len(ordered) or ordered[0] == ordered[-1]:
+        return four_digits(float(ordered[0])) if len(ordered) else 0.0
+    cuts = np.unique(np.round(_EDGES * len(ordered)).astype(int))
+    parts = [ordered[low:high] for low, high in pairwise(cuts)]
+    return {
+        "kind": "empirical",
+        "values": [four_digits(float(part.mean())) for part in parts],
+        "weights": [four_digits(len(part) / len(ordered)) for part in parts],
+    }
+
+
+def _mean(values: Floats) -> Estimate:
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+    return Estimate.of(float(values.mean()), error)
