@@ -13,13 +13,13 @@ from simpy.events import NORMAL, EventPriority
 from simulator.model.ending import finish, why_stuck
 from simulator.model.metrics import Metrics
 from simulator.model.team import TeamState
-from simulator.model.timers import always
+from simulator.model.timers import always, never
 from simulator.scenario import Scenario
 
 _IN_ORDER, _LAST = NORMAL, EventPriority(NORMAL + 1)
 """Priorities of what happens at one time: in the order in which it was put there, or after it."""
 
-_AN_INSTANT = 1e-12
+_AN_INSTANT = 1e-9
 """Times that differ relatively by no more are the same: sums of durations have rounding errors."""
 
 
@@ -86,8 +86,10 @@ class Clock:
             team.announce(startable, 0.0)
             team.woken.clear()  # nobody is asleep yet
         for partition in self._network.partitions:
-            self._schedule(partition.at_s, partial(team.split, partition), always)
-            self._schedule(partition.at_s + partition.duration_s, team.heal, always)
+            # A cut may get an available minority going, its end whoever waits for it.
+            cuts = always if team.minority_goes_on else never
+            self._schedule(partition.at_s, partial(team.split, partition), cuts)
+            self._schedule(partition.at_s + partition.duration_s, team.heal, self._is_cut)
         if team.failures is not None:
             team.failures.start()
         moves = self._arriving or self._timers or team.failures or team.dispatcher.sets_timers
@@ -96,6 +98,9 @@ class Clock:
         if deadline_s is not None:
             at_s = deadline_s * (1.0 + _AN_INSTANT)
             self._let(at_s, partial(self._meet_deadline, deadline_s), _LAST)
+
+    def _is_cut(self) -> bool:
+        return any(agent.side for agent in self._team.workers)
 
     def _schedule(
         self, time_s: float, action: Callable[[], None], matters: Callable[[], bool]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -63,10 +64,10 @@ class Rounds:
         self._served_s: dict[int, float] = {}
         self._pending = 0
         self._share = wait_for
-        self._at_work = 0
-        """Callers of this phase that attempt tasks and have not ended."""
-        self._may_be_late = 0
-        """So many of them are not waited for."""
+        self._wanted = math.inf
+        """Calls at work on tasks that the barrier still waits for, where it does not for all."""
+        self._owed: _Overhead | None = None
+        """The harness's time since the last round, until another begins."""
         self._callers: list[AgentState] = []
         self._barrier = env.event()
         self._news = env.event()
@@ -96,8 +97,11 @@ class Rounds:
                 team.trace.add(Row(started, Event.ROUND_START, round=team.round))
             self._news = env.event()
             somebody_called = yield from self._phases()
-            if not somebody_called:
+            if somebody_called:
+                self._owed = None
+            else:
                 team.retract_round()
+                self._take_back_overhead()
                 yield self._news
                 continue
             if team.metrics.tasks_done == done_before:
@@ -161,14 +165,14 @@ class Rounds:
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
 
-        When `share` of them have ended by themselves, the others are cancelled.
+        When `share` of them have come to something, the others are cancelled; one that has failed,
+        or whose attempts have all failed their tests, cancels nobody.
         """
         env, ends, timeout = self._env, self._call_ends, simpy.Timeout
         self._pending = len(callers)
         # Who calls idly is not waited for, and does not count for the others either.
         at_work = sum(1 for agent in callers if agent.picks) if share < 1.0 else 0
-        self._at_work = at_work
-        self._may_be_late = at_work - math.ceil(share * at_work - 1e-9)
+        self._wanted = math.ceil(share * at_work - 1e-9) if at_work else math.inf
         self._callers = callers
         self._barrier = env.event()
         if self._team.stepwise or self._calls_each > 1:
@@ -194,34 +198,41 @@ class Rounds:
         """Make an agent's calls of this round, the first of which has begun."""
         env, team = self._env, self._team
         self._served_s[agent.index] = 0.0
-        is_at_work = bool(agent.picks)
+        is_at_work, is_effective = bool(agent.picks), False
         for made in range(1, 1 + (1 if agent.role else self._calls_each)):
             if team.stepwise:
                 yield from self._calls.take_through(agent)
             else:
                 yield env.timeout(agent.duration_s)
-            team.end_call(agent, env.now)
+            is_effective |= self._end(agent)
             self._served_s[agent.index] += agent.duration_s
             team.woken.clear()
             self._calls.resume()
             last = made == self._calls_each or agent.role or team.is_complete
-            late = 0 < self._at_work <= self._may_be_late
+            late = self._wanted <= 0
             if late or last or not team.begin_call(agent, env.now, self._must_call):
                 break
         self._pending -= 1
-        self._at_work -= is_at_work
+        self._wanted -= is_at_work and is_effective
         if not self._pending:
             self._barrier.succeed()
-        elif is_at_work and self._at_work == self._may_be_late:
+        elif is_at_work and is_effective and self._wanted == 0:
             for other in self._callers:
                 if other.in_call:
                     team.interrupt(other, "late")
             self._calls.resume()
 
+    def _end(self, agent: AgentState) -> bool:
+        """End an agent's call; return whether it has come to something."""
+        metrics, attempts, has_failed = self._team.metrics, len(agent.picks), agent.failed
+        failed_before = metrics.failed_tests
+        self._team.end_call(agent, self._env.now)
+        return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
+
     def _harness(self) -> Generator[simpy.Event, Any, None]:
         env, team = self._env, self._team
         assert self._overhead is not None
-        started, seconds = env.now, self._overhead()
+        started, seconds, happened_s = env.now, self._overhead(), team.now
         self._clock.is_busy = True
         yield env.timeout(seconds)
         self._clock.is_busy = False
@@ -232,6 +243,29 @@ class Rounds:
             agent.free_since = env.now
         length = env.now - started
         team.metrics.coordination_s += len(there) * length
+        if team.now == happened_s:
+            self._owed = _Overhead(started, length, there)
         if team.trace is not None:
             row = Row(env.now, Event.OVERHEAD, round=team.round, peer=len(there))
             team.trace.add(row._replace(duration_s=length))
+
+    def _take_back_overhead(self) -> None:
+        """Undo the harness's time after a round that none has followed: it is between two."""
+        team, owed, self._owed = self._team, self._owed, None
+        if owed is None:
+            return
+        team.now = owed.began_s
+        team.metrics.coordination_s -= len(owed.agents) * owed.lasted_s
+        for agent in owed.agents:
+            agent.free_since = owed.began_s
+        if team.trace is not None:
+            team.trace.rows.pop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Overhead:
+    """The harness's time after a round, and whom it has kept waiting."""
+
+    began_s: float
+    lasted_s: float
+    agents: list[AgentState]

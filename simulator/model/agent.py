@@ -575,8 +575,10 @@ class AgentState:
         self.caches = self.server.context.cache
         self.prefix_tokens, self.prefix_elsewhere = self.prefix_elsewhere, self.prefix_tokens
         if model is not None:
-            tokens = self.uncached + self.cached
-            self.cached = self.prefix_tokens
+            tokens = self.prompt_tokens
+            # Behind the system prompt, a context that was made to fit begins otherwise.
+            kept = self.system_tokens if self.makes_room else tokens
+            self.cached = min(self.prefix_tokens, kept)
             self.uncached = tokens - self.cached
         self.err_logit = self.own_logit
         if model is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simulator.model.agent import COORDINATOR, SERVING, WORKER, AgentState
 from simulator.model.resilience.recovery import Recovery
 from simulator.model.streams import Draw, Purpose
-from simulator.model.timers import always, never
+from simulator.model.timers import never
 from simulator.model.trace import Event, Row
 from simulator.scenario import Scenario
 from simulator.scenario.faults import ScriptedFault
@@ -70,10 +70,23 @@ class Faults:
         for fault in self._script:
             if fault.at_s > 0.0:
                 # It may free a team in which nothing else can happen by ending a call that hangs.
-                matters = always if fault.kind in ("kill", "crash") else never
-                self._team.at(fault.at_s, partial(self._strike, fault), matters)
+                self._team.at(
+                    fault.at_s, partial(self._strike, fault), partial(self._ends_a_call, fault)
+                )
             else:
                 self._strike(fault)
+
+    def _ends_a_call(self, fault: ScriptedFault) -> bool:
+        is_loss = fault.kind in ("kill", "crash")
+        return is_loss and any(agent.in_call for agent in self._struck(fault))
+
+    def _struck(self, fault: ScriptedFault) -> list[AgentState]:
+        """Return whom a fault strikes."""
+        staff = {"coordinator": self._team.coordinators, "verifier": self._team.verifiers}
+        return [
+            self._team.workers[who] if isinstance(who, int) else staff[who][0]
+            for who in fault.agents
+        ]
 
     def _await_crash(self, agent: AgentState) -> None:
         if agent.index in self._up:
@@ -184,11 +197,7 @@ class Faults:
         if fault.kind in ("outage", "brownout"):
             self._note(None, fault.kind)  # the provider knows its calendar itself
             return
-        for who in fault.agents:
-            if isinstance(who, int):
-                agent = team.workers[who]
-            else:
-                agent = (team.coordinators if who == "coordinator" else team.verifiers)[0]
+        for agent in self._struck(fault):
             if fault.kind in ("kill", "crash"):
                 self.crash(agent, fault.for_s, fault.keeps_context)
                 continue

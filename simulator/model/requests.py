@@ -449,7 +449,8 @@ class Requests:
     ) -> Generator[Step, None, str]:
         """Be in service for one request and, hedged, a second; return what went wrong."""
         team, began_s = self._team, self._team.now
-        limit_s = self._limit_s() - caller.queued_s
+        timeout_s = self._limit_s()
+        limit_s = timeout_s - caller.queued_s
         caller.queued_s = 0.0
         if self.checkpoints is not None:
             seconds = self.checkpoints.seconds_left(agent, seconds)
@@ -463,7 +464,9 @@ class Requests:
         team.enter(agent, SERVING)
         while True:
             end_s, why = flight.end
-            due_s = min(end_s, limit_s, hedge_s)
+            # What is answered at the instant of its time-out is answered.
+            cut_s = limit_s if end_s > limit_s + 1e-9 * timeout_s else math.inf
+            due_s = min(end_s, cut_s, hedge_s)
             try:
                 yield None if math.isinf(due_s) else max(0.0, due_s - (team.now - began_s))
             except StallError:
@@ -472,13 +475,13 @@ class Requests:
             except CallLostError as lost:
                 self._lose(agent, caller, flight, team.now - began_s, lost.why)
                 raise
-            if due_s == min(end_s, limit_s):
+            if due_s == min(end_s, cut_s):
                 break
             hedge_s = math.inf
             if self._takes_a_second(agent, flight):
                 flight.sent_s = due_s
                 flight.second = self._second(agent, caller, flight)
-        if limit_s < end_s:
+        if cut_s < end_s:
             why = "timeout"
         self._land(agent, caller, flight, team.now - began_s, why)
         return why

@@ -210,6 +210,43 @@ def test_a_limit_shared_in_rounds_starves_nobody(
     assert metrics.makespan_s <= 10 * (-(-5 * size // 2) + 1)
 
 
+@pytest.mark.parametrize(("places", "share"), [(2, 0.5), (1, 0.25)])
+@pytest.mark.parametrize("more", [{}, {"idle_agents": "wait"}, {"calls_per_round": 3}])
+def test_a_call_that_is_refused_cancels_none_that_the_barrier_waits_for(
+    places: int, share: float, more: dict[str, Any]
+) -> None:
+    metrics = run(
+        team={"size": 4, "agent": TEN},
+        coordination={"protocol": "pre_assigned", **more},
+        workload__tasks=20,
+        provider={"concurrency": places},
+        resilience={"wait_for": share},
+        limits={"max_rounds": 300},
+    )
+    assert metrics.outcome == "completed"
+    # As many at a time as there are places; each agent's last round may hold an idle call.
+    assert metrics.makespan_s <= 10 * (20 / places + 4)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"faults": {"malformed": 1.0}}, {"errors": {"probability": 1.0, "detection": 1.0}}]
+)
+def test_a_call_that_comes_to_nothing_is_not_one_of_the_k_of_n(bad: dict[str, Any]) -> None:
+    groups = {
+        "bad": {"size": 2, "agent": agent(**bad)},
+        "good": {"size": 2, "agent": TEN},
+    }
+    metrics = run(
+        team={"groups": groups},
+        **DEALT,
+        workload__tasks=8,
+        resilience={"wait_for": 0.5},
+        limits={"max_rounds": 2},
+    )
+    # The good ones do their two tasks each; the bad ones, who are quick, cancel nobody.
+    assert metrics.tasks_correct == 4
+
+
 def test_a_rate_limit_shared_in_rounds_starves_nobody() -> None:
     metrics = run(
         team={"size": 6, "agent": TEN},

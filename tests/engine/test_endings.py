@@ -53,6 +53,9 @@ LATE_TIMERS: list[dict[str, Any]] = [
     {"faults": [{"at_s": 9000, "kind": "brownout", "factor": 2}]},
     {"faults": [{"at_s": 1, "kind": "stall", "agent": 1, "for_s": 9000}]},
     {"resilience": {"detector": {"kind": "swim", "reassign": False}}},
+    {"faults": [{"at_s": 9000, "kind": "kill", "agent": 1}]},
+    {"faults": [{"at_s": 9000, "kind": "crash", "agent": 1, "for_s": 5}]},
+    {"network": {"partitions": [{"at_s": 9000, "duration_s": 10}]}},
 ]
 """Timers that are still set when the work is over; none can change anything then."""
 
@@ -158,3 +161,71 @@ def test_a_claim_lasts_as_long_as_its_lease_from_when_it_is_made(overhead_s: flo
         workload__tasks=4,
     )
     assert (metrics.lease_expiries, metrics.duplicate_attempts) == (0, 0)
+
+
+def test_a_lease_that_nobody_waits_for_keeps_no_run_going() -> None:
+    metrics = run(
+        team={"size": 2, "agent": agent(faults={"stall": 1.0})},
+        **DEALT,
+        **ASYNC,
+        workload__tasks=4,
+        workspace={"kind": "locks", "lease_s": 9000},
+    )
+    assert (metrics.outcome, metrics.makespan_s) == ("deadlock", 0)
+
+
+def test_the_harness_takes_no_time_after_the_last_round_of_a_stuck_team() -> None:
+    groups = {
+        "lost": {"size": 1, "agent": crashing(5)},
+        "idle": {"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+    }
+    metrics = run_as_traced(
+        scenario(
+            team={"groups": groups},
+            **DEALT,
+            coordination__idle_agents="wait",
+            coordination__round_overhead_s=1000,
+            workload__tasks=4,
+        )
+    )
+    assert (metrics.outcome, metrics.rounds) == ("deadlock", 2)
+    assert metrics.makespan_s == pytest.approx(10 + 1000 + 10)
+    assert metrics.coordination_s == pytest.approx(1000)
+
+
+def test_what_is_answered_at_the_instant_of_its_time_out_is_answered() -> None:
+    queued = run(
+        team={"size": 3, "agent": agent(latency={"kind": "seconds", "base": 0.1})},
+        **DEALT,
+        **ASYNC,
+        workload__tasks=3,
+        provider={"concurrency": 1, "queue": {}},
+        resilience={"timeout": {"seconds": 0.3}},
+    )
+    assert (queued.outcome, queued.timeouts) == ("completed", 0)
+    watched = run(
+        team__agent=agent(latency={"kind": "seconds", "base": 0.1}),
+        **ASYNC,
+        workload__tasks=3,
+        resilience={"detector": {"progress_s": 0.1}},
+    )
+    assert (watched.outcome, watched.detections) == ("completed", 0)
+
+
+def test_a_verifier_that_comes_back_takes_no_part_in_an_election() -> None:
+    metrics = run(
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        topology="centralised",
+        coordination={
+            "protocol": "self_claim",
+            "timing": "asynchronous",
+            "review": {"by": "verifiers"},
+        },
+        workload__tasks=6,
+        faults=[
+            {"at_s": 4, "kind": "kill", "agent": "coordinator"},
+            {"at_s": 5, "kind": "crash", "agent": "verifier", "for_s": 5},
+        ],
+        resilience={"election": {}},
+    )
+    assert (metrics.outcome, metrics.failovers) == ("completed", 1)

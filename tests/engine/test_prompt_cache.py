@@ -311,3 +311,23 @@ def test_a_cache_that_fails_leaves_the_system_prompt() -> None:
     # 399 calls, but the second, of whose prompt only the system prompt is cached at all.
     assert missed == pytest.approx(0.2 * 398, abs=4 * np.sqrt(398 * 0.16))
     assert m.cached_tokens == sum(cached for _, cached in read_and_cached(rows))
+
+
+@pytest.mark.parametrize("overflow", ["compact", "truncate"])
+def test_a_model_that_stands_in_finds_the_system_prompt_alone_after_a_compaction(
+    overflow: str,
+) -> None:
+    context = {"window_tokens": 10_000, "compaction": 0.2, "overflow": overflow}
+    other = worker({"window_tokens": 10_000})
+    _, rows = traced(
+        team__agent=worker(context),
+        workload__tasks=8,
+        coordination__timing="asynchronous",
+        provider={"errors": {"probability": 1.0}, "retry": {"max_retries": 0}},
+        resilience={"fallback": {"model": other}},
+    )
+    found = read_and_cached(rows)
+    assert all(cached <= read for read, cached in found)
+    made_to_fit = [i for i in range(1, 8) if found[i][0] <= found[i - 1][0]]
+    assert made_to_fit
+    assert all(found[i][1] == SYSTEM for i in made_to_fit)

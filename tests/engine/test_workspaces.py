@@ -249,3 +249,19 @@ def test_pre_assigned_sides_have_nothing_to_merge() -> None:
     found = cut_in_two("available", coordination__protocol="pre_assigned")
     assert all(m.merges == m.duplicate_attempts == 0 for m in found)
     assert all(m.tasks_done == 100 for m in found)
+
+
+def test_who_hands_a_change_to_its_owner_waits_for_one_call_of_it() -> None:
+    groups = {"quick": {"size": 1, "agent": agent()}, "slow": {"size": 1, "agent": agent()}}
+    metrics = run(
+        team={"groups": groups},
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        workload={
+            "kind": "dag",
+            "tasks": [{"id": str(i), "files": ["even"]} for i in range(20)],
+        },
+        workspace={"kind": "single_writer", "apply_s": 0.5},
+    )
+    # Of ten calls of each, those of the one that does not own the file wait for a second at most.
+    assert metrics.lock_wait_s <= 10
+    assert metrics.makespan_s <= 10 * 2.5

@@ -53,13 +53,18 @@ class Detector:
         periods = math.floor(team.now / spec.period_s)
         if spec.kind == "heartbeat":
             at_s = max(team.now, periods * spec.period_s + spec.timeout_s)
-            is_lost = partial(self._is_lost, agent, life)
-            team.at(at_s, partial(self._find, agent, life), is_lost)
+            can_help = partial(self._can_help, agent, life)
+            team.at(at_s, partial(self._find, agent, life), can_help)
         else:
             self._probe_at((periods + 1) * spec.period_s, agent, life)
 
     def _is_lost(self, agent: AgentState, life: int) -> bool:
         return self._faults.lives[agent.index] == life
+
+    def _can_help(self, agent: AgentState, life: int) -> bool:
+        """Return whether to find the agent changes more than what is known."""
+        acts = self._spec.reassign or self._supervisor is not None
+        return acts and self._is_lost(agent, life)
 
     def _probe_at(self, time_s: float, agent: AgentState, life: int) -> None:
         can_be_found = partial(self._can_be_found, agent, life)
@@ -67,7 +72,7 @@ class Detector:
 
     def _can_be_found(self, agent: AgentState, life: int) -> bool:
         """Return whether somebody is there to probe the agent, who is still lost."""
-        return self._is_lost(agent, life) and not all(each.is_down for each in self._team.agents)
+        return self._can_help(agent, life) and not all(each.is_down for each in self._team.agents)
 
     def _probe(self, agent: AgentState, life: int) -> None:
         """Let everybody who is up probe somebody at random."""
@@ -97,7 +102,8 @@ class Detector:
     def watch(self, agent: AgentState) -> None:
         """Look again when the call that begins has taken suspiciously long."""
         if self._spec.progress_s is not None:
-            self._due_s[agent.index] = self._team.now + self._spec.progress_s
+            # A call that takes just so long is over: its end has a rounding error.
+            self._due_s[agent.index] = self._team.now + self._spec.progress_s * (1.0 + 1e-9)
             if agent.index not in self._watched:
                 self._watch_until_due(agent)
 

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import COORDINATOR, AgentState
+from simulator.model.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.resilience.election import Election
 from simulator.model.streams import Purpose
 from simulator.scenario.resilience import Election as ElectionSpec
@@ -58,6 +58,7 @@ class Succession:
             contest = self._under_way.pop(agent.index, None)
             if contest is not None:
                 contest.election.is_over = True
+        if agent.role != WORKER:
             return
         for contest in self._under_way.values():
             contest.rejoin(agent.index)

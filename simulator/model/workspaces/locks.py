@@ -145,10 +145,13 @@ class _LockTable(WorkspaceState):
         if self._locks.lease_s is not None:
             this = artifact, self._grants
             ends_s = self.desk.now + self._locks.lease_s
-            self.desk.at(ends_s, partial(self._expire, *this), partial(self._is_held, *this))
+            self.desk.at(ends_s, partial(self._expire, *this), partial(self._is_awaited, *this))
 
     def _is_held(self, artifact: int, grant: int) -> bool:
         return artifact in self._holder and self._grant[artifact] == grant
+
+    def _is_awaited(self, artifact: int, grant: int) -> bool:
+        return self._is_held(artifact, grant) and bool(self._queue.get(artifact))
 
     def _expire(self, artifact: int, grant: int) -> None:
         if self._is_held(artifact, grant):

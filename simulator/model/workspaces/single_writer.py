@@ -48,7 +48,8 @@ class _Owners(WorkspaceState):
             owner = desk.agents[artifact % workers]
             if owner is agent:
                 continue
-            while owner.in_call and owner.phase == SERVING:
+            # One call only: the owner applies changes between its calls.
+            if owner.in_call and owner.phase == SERVING:
                 self._waiting.setdefault(owner.index, []).append(agent)
                 yield from desk.wait(agent, "lock", None)
             agent.read_s = desk.now
