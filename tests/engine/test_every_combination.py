@@ -60,7 +60,10 @@ HABITS: list[dict[str, Any]] = [
         "context": {
             "window_tokens": 2600,
             "artifact_tokens": 40,
-            "turn_tokens": 150,
+            "start_tokens": {"kind": "exponential", "mean": 200},
+            "turn_tokens": {"kind": "uniform", "low": 100, "high": 200},
+            "first_turn_tokens": 400,
+            "cache_miss": 0.1,
             "compaction": 0.2,
             "compaction_output": 0.5,
             "loss": 0.1,

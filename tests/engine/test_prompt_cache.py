@@ -331,3 +331,34 @@ def test_a_model_that_stands_in_finds_the_system_prompt_alone_after_a_compaction
     made_to_fit = [i for i in range(1, 8) if found[i][0] <= found[i - 1][0]]
     assert made_to_fit
     assert all(found[i][1] == SYSTEM for i in made_to_fit)
+
+
+def test_who_takes_a_coordinators_seat_brings_its_context_and_not_its_prefix() -> None:
+    talks = worker(behaviour={"talk": 1})
+    _, rows = traced(
+        team={"size": 3, "agent": talks},
+        topology="centralised",
+        coordination={"protocol": "self_claim", "timing": "asynchronous"},
+        workload__tasks=60,
+        faults=[{"kind": "kill", "agent": "coordinator", "at_s": 6.5}],
+        resilience={
+            "election": {"timeout_s": {"kind": "uniform", "low": 2, "high": 4}, "heartbeat_s": 1}
+        },
+    )
+    elected = next(row for row in rows if row.event is Event.LEADS)
+    answers = [
+        row
+        for row in rows
+        if row.event is Event.CALL_END
+        and row.outcome == "coordination"
+        and row.time_s > elected.time_s
+    ]
+    before = max(
+        (row.input_tokens or 0)
+        for row in rows
+        if row.event is Event.CALL_END and row.agent == elected.peer
+    )
+    # The worker's context is there, behind another system prompt, which the first one had read.
+    assert (answers[0].input_tokens or 0) > before
+    assert answers[0].cached_tokens == SYSTEM
+    assert answers[1].cached_tokens == answers[0].input_tokens
