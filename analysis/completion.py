@@ -61,13 +61,13 @@ def to_success(spent: npt.ArrayLike, finished: npt.ArrayLike, confidence: float 
     Returns
     -------
     Interval
-        In the unit of `spent`, ``mean(spent) / mean(finished)``; the mean and its t interval where
-        all finished, `UNKNOWN` where none did.
+        In the unit of `spent`, ``mean(spent) / mean(finished)``; `UNKNOWN` where none finished.
+        Where all did, the upper end is still that of a share of which so few runs say little.
     """
     x, done = _numbers(spent), _numbers(finished)
     if not done.any():
         return UNKNOWN
-    if done.all() or not x.any():  # all finished, or nothing was spent
+    if not x.any():  # nothing was spent
         return mean_interval(x, confidence)
     return ratio_of_products_interval((x,), (done,), confidence)
 

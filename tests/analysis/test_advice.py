@@ -82,7 +82,7 @@ def test_a_tight_budget_wants_one_agent() -> None:
     priced = work(team__agent=talkative)
     free = ask(priced, sizes=(8,), replications=30)
     alone = free.table.set_index("system").loc[ALONE, "cost_usd"]
-    tight = ask(priced, Wish(budget_usd=0.5 * alone), (8,))
+    tight = ask(priced, Wish(budget_usd=0.3 * alone), (8,))
     assert tight.verdict == "neither"
     assert "Nothing that was tried" in in_words(tight)[0]
     within = ask(priced, Wish(budget_usd=1.02 * alone), (8,))
@@ -122,13 +122,13 @@ def test_it_is_open_when_the_interval_says_so() -> None:
 
 
 def test_a_team_that_costs_more_has_a_price_from_which_it_pays() -> None:
-    talkative = agent(
+    # Each agent reads its long instructions once at the full price, and then from its cache.
+    instructed = agent(
         latency=LOGNORMAL,
-        price=PRICE,
-        behaviour={"talk": 1},
-        tokens={"output": 300, "message": 900},
+        price={**PRICE, "cached_input_per_mtok": 0.1 * PRICE["input_per_mtok"]},
+        context={"system_tokens": 100_000},
     )
-    advice = ask(work(team__agent=talkative, topology="ring"), Wish(usd_per_hour=1000.0), (4,))
+    advice = ask(work(team__agent=instructed), Wish(usd_per_hour=1000.0), (4,))
     assert advice.verdict == "team"
     assert advice.break_even is not None
     assert advice.break_even.low <= advice.break_even.estimate <= advice.break_even.high < 1000

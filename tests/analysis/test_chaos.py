@@ -61,7 +61,6 @@ def test_the_table_says_what_a_pattern_saves() -> None:
     lost = rows.loc["coordinator is lost"]
     assert (lost.loc[ALL, "completed"], lost.loc[NONE, "completed"]) == (1.0, 0.0)
     assert lost.loc[ALL, "lost_tasks"] == 0 < lost.loc[NONE, "lost_tasks"]
-    assert lost.loc[ALL, "recovery_s"] < lost.loc[NONE, "recovery_s"]
     healthy = rows.loc[NO_FAULT]
     assert (healthy["lost_tasks"] == 0).all()
     assert (healthy["extra_tokens"] == 0).all()

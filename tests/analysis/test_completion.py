@@ -48,7 +48,10 @@ def test_failed_runs_are_started_again_until_one_finishes() -> None:
 
 def test_where_all_finish_a_time_to_success_is_the_mean_makespan() -> None:
     rows = runs_until(math.inf, 30, np.random.default_rng(2))
-    assert time_to_success(rows) == mean_interval(rows["makespan_s"])
+    found, mean = time_to_success(rows), mean_interval(rows["makespan_s"])
+    assert found.estimate == mean.estimate
+    # That thirty of thirty finished does not say that all do: it may take a little longer.
+    assert found.low <= mean.estimate < mean.high < found.high < 1.3 * mean.high
     lengths = rows["makespan_s"].to_numpy()
     np.testing.assert_array_equal(linearised(lengths, rows["success"]), lengths)
     assert quantile_to_finish(lengths, rows["success"], 0.5) == quantile_interval(lengths, 0.5)

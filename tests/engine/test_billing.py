@@ -102,10 +102,11 @@ def test_a_request_that_never_comes_back_was_read() -> None:
     m, _ = checked(
         scenario(
             team__agent=worker(),
-            faults=[{"kind": "stall", "agent": 0, "at_s": 0}],
+            faults=[{"kind": "stall", "agent": 0, "at_s": 0.5}],
             limits__deadline_s=50,
         )
     )
+    assert m.outcome == "deadlock"
     assert (m.input_tokens, m.output_tokens, m.wasted_tokens) == (1000, 0, 1000)
 
 
