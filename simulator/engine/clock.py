@@ -13,14 +13,11 @@ from simpy.events import NORMAL, EventPriority
 from simulator.model.ending import finish, why_stuck
 from simulator.model.metrics import Metrics
 from simulator.model.team import TeamState
-from simulator.model.timers import always, never
+from simulator.model.timers import AN_INSTANT, always, never
 from simulator.scenario import Scenario
 
 _IN_ORDER, _LAST = NORMAL, EventPriority(NORMAL + 1)
 """Priorities of what happens at one time: in the order in which it was put there, or after it."""
-
-_AN_INSTANT = 1e-9
-"""Times that differ relatively by no more are the same: sums of durations have rounding errors."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +48,7 @@ class Clock:
         self._outcome = ("", "")
         self._react: Callable[[], None]
         self._timers: set[_Timer] = set()
-        self._arriving = 0
+        self._tasks_arrive = False
         self.halted: Container[int] = ()
         """Agents whose call waits to be resumed."""
         self.is_busy = False
@@ -62,7 +59,7 @@ class Clock:
 
     def _is_stuck(self) -> bool:
         """Return whether nothing that is still to happen can change anything."""
-        if self.is_busy or self._arriving:
+        if self.is_busy or self._tasks_arrive:
             return False
         calls_wait = all(a.index in self.halted for a in self._team.agents if a.in_call)
         return calls_wait and not any(timer.matters() for timer in self._timers)
@@ -79,7 +76,7 @@ class Clock:
         self._react = react
         arrivals_s = team.board.graph.arrivals_s
         if arrivals_s:
-            self._arriving = 1
+            self._tasks_arrive = True
             env.process(self._arrivals())
         else:
             startable = [task for task, missing in enumerate(team.board.missing) if not missing]
@@ -92,11 +89,11 @@ class Clock:
             self._schedule(partition.at_s + partition.duration_s, team.heal, self._is_cut)
         if team.failures is not None:
             team.failures.start()
-        moves = self._arriving or self._timers or team.failures or team.dispatcher.sets_timers
+        moves = self._tasks_arrive or self._timers or team.failures or team.dispatcher.sets_timers
         deadline_s = self.limits.deadline_s
         self.only_calls_happen = not moves and deadline_s is None
         if deadline_s is not None:
-            at_s = deadline_s * (1.0 + _AN_INSTANT)
+            at_s = deadline_s * (1.0 + AN_INSTANT)
             self._let(at_s, partial(self._meet_deadline, deadline_s), _LAST)
 
     def _is_cut(self) -> bool:
@@ -153,7 +150,7 @@ class Clock:
                 yield simpy.Timeout(env, wait)
             if arrive(task, env._now):
                 react()
-        self._arriving = 0
+        self._tasks_arrive = False
 
     def stop(self, outcome: str, reason: str = "") -> None:
         """End the run at the present instant."""

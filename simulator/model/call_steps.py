@@ -63,9 +63,10 @@ class CallSteps:
         if agent.waits_for:
             self._book_wait(agent)
         self.enter(agent, WAITING)
-        agent.paid_share = self._share_served(agent)
         self._team.workspace.abandoned(agent)
-        if self._failures is not None:
+        if self._failures is None:
+            agent.paid_share = self._share_served(agent)
+        else:
             agent.paid_share = self._failures.requests.share_answered(agent)
             agent.lost_to = why
             self._failures.requests.end(agent)

@@ -24,6 +24,7 @@ from simulator.model.resilience.bulkhead import Bulkhead
 from simulator.model.resilience.checkpoints import Checkpoints
 from simulator.model.resilience.percentiles import RecentTimes
 from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, always
+from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event, Row
 from simulator.scenario import Agent, Scenario
 
@@ -465,7 +466,7 @@ class Requests:
         while True:
             end_s, why = flight.end
             # What is answered at the instant of its time-out is answered.
-            cut_s = limit_s if end_s > limit_s + 1e-9 * timeout_s else math.inf
+            cut_s = limit_s if end_s > limit_s + AN_INSTANT * timeout_s else math.inf
             due_s = min(end_s, cut_s, hedge_s)
             try:
                 yield None if math.isinf(due_s) else max(0.0, due_s - (team.now - began_s))
@@ -541,8 +542,7 @@ class Requests:
         provider.enter()
         flight.ticket.is_admitted = True
         if self._bulkhead is not None:
-            for _ in self._bulkhead.enter(agent):
-                raise AssertionError("there was room")
+            self._bulkhead.hold(agent)
         return True
 
     def _pay_second(self, agent: AgentState, flight: _Flight, elapsed_s: float, why: str) -> None:
@@ -660,7 +660,7 @@ def share_done(elapsed_s: float, whole_s: float) -> float:
     All of it where rounding alone is missing: times are differences of two clock times, and a
     reply that came whole is paid whole.
     """
-    return elapsed_s / whole_s if elapsed_s < whole_s * (1.0 - 1e-9) else 1.0
+    return elapsed_s / whole_s if elapsed_s < whole_s * (1.0 - AN_INSTANT) else 1.0
 
 
 def _as_it_was(request: tuple[float, str], elapsed_s: float) -> str:

@@ -1,6 +1,9 @@
-"""What timers say of themselves: whether they can still change anything."""
+"""Timers: whether they can still change anything, and which times are the same instant."""
 
 from __future__ import annotations
+
+AN_INSTANT = 1e-9
+"""Times that differ relatively by no more are the same: sums of durations have rounding errors."""
 
 
 def always() -> bool:

@@ -58,6 +58,12 @@ class Bulkhead:
             self._queues[group].append(agent)
             yield from self._team.wait(agent, "bulkhead", None)
         else:
+            self.hold(agent)
+
+    def hold(self, agent: AgentState) -> None:
+        """Take a place for the agent where its group has room."""
+        group = self._group(agent)
+        if group is not None:
             self._free[group] -= 1
             self._held[agent.index] += 1
 

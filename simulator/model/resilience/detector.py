@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simulator.model.agent import WORKER, AgentState
 from simulator.model.streams import Draw, Purpose
+from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event, Row
 from simulator.scenario.resilience import Detector as DetectorSpec
 
@@ -103,7 +104,7 @@ class Detector:
         """Look again when the call that begins has taken suspiciously long."""
         if self._spec.progress_s is not None:
             # A call that takes just so long is over: its end has a rounding error.
-            self._due_s[agent.index] = self._team.now + self._spec.progress_s * (1.0 + 1e-9)
+            self._due_s[agent.index] = self._team.now + self._spec.progress_s * (1.0 + AN_INSTANT)
             if agent.index not in self._watched:
                 self._watch_until_due(agent)
 
