@@ -33,17 +33,15 @@ class Coordination:
 
     def begin(self, agent: AgentState, now: float) -> bool:
         """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
+        if not self.has_work_for(agent):
+            return False
         if self.is_to_aggregate:
-            if not self._team.tasks_are_done:
-                return False
             if not self._is_handed_in:
                 self._is_handed_in = True
                 self._hand_in(now)
             self._team.serve(agent, now, float(len(self._team.workers)), False)
             return True
         reports = agent.reports
-        if not reports and not self._team.dispatcher.lead_wanted(agent.index):
-            return False
         if self._one_by_one:
             agent.answering = [reports.popleft()] if reports else []
         else:
@@ -52,6 +50,12 @@ class Coordination:
         work = float(len(agent.answering)) + self._team.reviews.take_submitted(agent)
         self._team.serve(agent, now, work, True)
         return True
+
+    def has_work_for(self, agent: AgentState) -> bool:
+        """Return whether a coordinator, if it were free, would begin a call."""
+        if self.is_to_aggregate:
+            return self._team.tasks_are_done
+        return bool(agent.reports) or self._team.dispatcher.lead_wanted(agent.index)
 
     def _hand_in(self, now: float) -> None:
         """Let every worker send what it has done to the aggregator, one message each."""

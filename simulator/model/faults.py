@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import COORDINATOR, SERVING, WORKER, AgentState
+from simulator.model.agent import COORDINATOR, SERVING, VERIFIER, WORKER, AgentState
 from simulator.model.resilience.recovery import Recovery
 from simulator.model.streams import Draw, Purpose
 from simulator.model.timers import never
@@ -35,6 +35,7 @@ class Faults:
     def __init__(self, team: TeamState, scenario: Scenario, requests: Requests) -> None:
         self._team = team
         self._script = scenario.faults
+        self._backs_up = scenario.resilience.backup is not None
         self._requests = requests
         self.recovery = Recovery()
         self.lives = [0] * len(team.agents)
@@ -138,10 +139,31 @@ class Faults:
         """Let an agent that is down come back after so many seconds, unless it is by then."""
         this = agent, self.lives[agent.index]
         back_s = self._team.now + seconds
-        self._team.at(back_s, partial(self._come_back, *this), partial(self._may_come_back, *this))
+        self._team.at(back_s, partial(self._come_back, *this), partial(self._may_help, *this))
 
-    def _may_come_back(self, agent: AgentState, life: int) -> bool:
-        return self.lives[agent.index] == life or (agent.index, life) in self._stood_in
+    def _may_help(self, agent: AgentState, life: int) -> bool:
+        """Return whether the return of an agent that went down then can get a team going."""
+        if self.lives[agent.index] == life:
+            return self._has_work(agent)
+        stand_in = self._stood_in.get((agent.index, life))
+        return stand_in is not None and self._has_work(stand_in)
+
+    def _has_work(self, agent: AgentState) -> bool:
+        team = self._team
+        if self.on_return:
+            return True  # an election may lack the vote of who comes back
+        if agent.role == COORDINATOR:
+            return team.coordination.has_work_for(agent)
+        if agent.role == VERIFIER:
+            return team.reviews.has_work_for(agent)
+        nobody_else = agent.index in agent.dispatcher.gone and not agent.dispatcher.here
+        return (
+            nobody_else
+            or agent.index in team.owed_s
+            or agent.dispatcher.has_work_for(agent.index)
+            or (team.reviews.by_peers and team.reviews.has_work_for(agent))
+            or (self._backs_up and any(other.in_call for other in team.workers))
+        )
 
     def _come_back(self, agent: AgentState, life: int) -> None:
         if self.lives[agent.index] == life:

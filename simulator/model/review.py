@@ -78,13 +78,16 @@ class Reviews:
         sizes = self._team.board.graph.sizes
         return self._spec.work * fsum([sizes[item.task] for item in reviewer.reviews])
 
+    def has_work_for(self, reviewer: AgentState) -> bool:
+        """Return whether a verifier or a peer, if it were free, would begin a review call."""
+        return any(_may_review(reviewer, item) for item in self._queue)
+
     def begin(self, reviewer: AgentState, now: float) -> bool:
         """Let a verifier or a peer begin a review call, if there is something for it."""
         assert self._spec is not None
         mine: list[Submission] = []
         for item in self._queue:
-            same_side = item.board is reviewer.board is item.agent.board
-            if item.agent is not reviewer and same_side:
+            if _may_review(reviewer, item):
                 mine.append(item)
                 if len(mine) == self._spec.batch:
                     break
@@ -160,3 +163,8 @@ class Reviews:
                 team.trace.add(row._replace(duration_s=now - started_s))
         reviewer.reviews = []
         return freed
+
+
+def _may_review(reviewer: AgentState, item: Submission) -> bool:
+    same_side = item.board is reviewer.board is item.agent.board
+    return item.agent is not reviewer and same_side

@@ -73,6 +73,58 @@ def test_timers_that_come_too_late_keep_no_run_going(late: dict[str, Any]) -> No
     assert metrics.makespan_s < 100
 
 
+PEERS_THAT_WAIT: dict[str, dict[str, Any]] = {
+    "dealt": DEALT,
+    "claims": {"coordination__protocol": {"kind": "self_claim", "claims": "immediate"}},
+    "stealing": {"coordination__protocol": "work_stealing"},
+    "pipeline": {"coordination__protocol": "pipeline"},
+    "lead": {
+        "coordination__protocol": "lead_assign",
+        "topology": {"kind": "centralised"},
+    },
+    "reviews": {**DEALT, "coordination__review": {"by": "verifiers"}},
+}
+"""Structures in which a task stays with an agent that is gone."""
+
+
+@pytest.mark.parametrize("timing", TIMINGS)
+@pytest.mark.parametrize("structure", PEERS_THAT_WAIT.values(), ids=PEERS_THAT_WAIT)
+def test_the_return_of_who_has_nothing_to_do_keeps_no_run_going(
+    structure: dict[str, Any], timing: str
+) -> None:
+    # One hangs for good in its first call; the other, down when all else is done, comes back late.
+    faults = [
+        {"at_s": 5, "kind": "stall", "agent": 0},
+        {"at_s": 500, "kind": "crash", "agent": 1, "for_s": 100_000},
+    ]
+    fields = {
+        "team": {"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        "coordination__timing": timing,
+        "coordination__idle_agents": "wait",
+        "workload__tasks": 4,
+        "faults": faults,
+    }
+    metrics = run_as_traced(scenario(**(fields | structure)))
+    assert metrics.outcome == "deadlock"
+    assert metrics.makespan_s <= 500
+
+
+@pytest.mark.parametrize("timing", TIMINGS)
+def test_the_return_of_who_holds_a_task_gets_a_stuck_team_going(timing: str) -> None:
+    metrics = run_as_traced(
+        scenario(
+            team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+            **DEALT,
+            coordination__timing=timing,
+            coordination__idle_agents="wait",
+            workload__tasks=4,
+            faults=[{"at_s": 5, "kind": "crash", "agent": 1, "for_s": 100_000}],
+        )
+    )
+    assert metrics.outcome == "completed"
+    assert metrics.makespan_s == pytest.approx(100_005 + 20)
+
+
 def test_a_crash_that_ends_a_call_which_hangs_gets_a_stuck_team_going() -> None:
     metrics = run(
         team={"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
