@@ -36,11 +36,13 @@ Workers = Annotated[
 def check(scenario: ScenarioFile, settings: Settings = None) -> None:
     """Say whether a scenario is right, and how much it would run."""
     from analysis.curves import check_figure
+    from simulator.experiment.allocation import budget_of
     from simulator.scenario import load_study
 
     study = load_study(scenario, settings or [])
     points = study.points
     check_figure(study)
+    budget_of([each for point in points if (each := point.scenario.precision) is not None])
     replications = sum(point.scenario.replications for point in points)
     typer.echo(f"{scenario}: ok, {len(points)} points, {replications} replications")
 

@@ -53,7 +53,7 @@ class Allocation:
             for i, point in enumerate(points)
             if (precision := point.scenario.precision) is not None
         }
-        self._budget = _budget(list(self._precise.values()))
+        self._budget = budget_of(list(self._precise.values()))
         self._evidence = {i: _Evidence(points[i], each) for i, each in self._precise.items()}
         self._made = [0] * len(points)
         self._is_open = set(range(len(points)))
@@ -234,7 +234,14 @@ def _until_success(
     return lengths / share - ratio * (finished - share) / share
 
 
-def _budget(precisions: Sequence[Precision]) -> int | None:
+def budget_of(precisions: Sequence[Precision]) -> int | None:
+    """Return the replications that points with these precisions may have in all, None without end.
+
+    Raises
+    ------
+    TeamsimError
+        If a precision is of what is no numeric metric, or the budget makes no sense.
+    """
     for precision in precisions:
         if precision.metric not in NUMERIC_METRICS:
             problem = unknown_name("metric", precision.metric, NUMERIC_METRICS)

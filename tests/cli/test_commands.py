@@ -80,6 +80,13 @@ def test_check_refuses_in_one_clear_message(scenario_file: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_check_refuses_a_precision_of_no_metric(scenario_file: Path) -> None:
+    precision = "precision={metric: makespan, relative: 0.1}"
+    done = teamsim("check", scenario_file, "--set", precision)
+    assert done.returncode == 2
+    assert "precision.metric: unknown metric 'makespan'; did you mean 'makespan_s'" in done.stderr
+
+
 TEN_BAD_SCENARIOS = {
     "unknown key": GOOD.replace("size: 2", "sise: 2"),
     "wrong type": GOOD.replace("size: 2", "size: two"),
