@@ -152,7 +152,9 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
         except KeyboardInterrupt:
             typer.echo(f"{out} keeps what is done: the same command goes on from there", err=True)
             raise
-    typer.echo(f"{count} replications in {out / 'results'} (Parquet)")
+    success = read_results(out, ["success"])["success"].to_numpy()
+    said = runs_finished(int(success.sum()), count)
+    typer.echo(f"{count} replications in {out / 'results'} (Parquet), {said}")
     for shortfall in read_shortfalls(out):
         typer.echo(shortfall)
 

@@ -137,8 +137,10 @@ class Store:
         _write(self._manifest_path, lambda file: file.write(text.encode()))
 
 
-def read_results(directory: str | Path) -> pa.Table:
-    """Return the table of a finished sweep, ordered by point and replication.
+def read_results(directory: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the table of a finished sweep, all of it or some columns.
+
+    Its rows are ordered by point and replication.
 
     Raises
     ------
@@ -150,7 +152,7 @@ def read_results(directory: str | Path) -> pa.Table:
     unfinished = TeamsimError(f"the sweep in {directory} is not finished: run its command again")
     if not manifest.get("complete"):
         raise unfinished
-    tables = [pq.read_table(path) for path in _part_paths(directory)]
+    tables = [pq.read_table(path, columns=columns) for path in _part_paths(directory)]
     if sum(table.num_rows for table in tables) != manifest["replications"]:  # a file was lost
         raise unfinished
     return with_shortfalls(pa.concat_tables(tables), from_json(manifest.get(_SHORTFALLS, [])))
