@@ -10,6 +10,14 @@ from simulator.distributions._distribution import (
     DistributionSpec,
     Floats,
     NonNegativeDistribution,
+    SharedDistribution,
 )
 
-__all__ = ["DISTRIBUTIONS", "Distribution", "DistributionSpec", "Floats", "NonNegativeDistribution"]
+__all__ = [
+    "DISTRIBUTIONS",
+    "Distribution",
+    "DistributionSpec",
+    "Floats",
+    "NonNegativeDistribution",
+    "SharedDistribution",
+]

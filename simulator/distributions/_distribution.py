@@ -35,8 +35,8 @@ class Distribution(Plugin):
     replication and once an agent (median 1), so that slow runs and slow agents exist; and by
     ``exp(phase_sigma * Z_t)``, a stationary autoregressive ``Z_t`` of each agent whose
     correlation over k draws is ``exp(-k / phase_length)``, so that there are slow phases. They
-    multiply what is drawn, its shift and truncation applied. Where a draw is no agent's (of the
-    workload, the provider, the workspace), there is one "agent" in a replication.
+    multiply what is drawn, its shift and truncation applied. What no agent draws (as the sizes
+    of tasks and what a workspace takes) has no effect of an agent, and refuses one.
     """
 
     shift: float = 0.0
@@ -133,6 +133,11 @@ class Distribution(Plugin):
         return None
 
     @property
+    def has_agent_effect(self) -> bool:
+        """Whether it has an effect of one agent in a replication."""
+        return self.agent_sigma > 0.0
+
+    @property
     def has_phases(self) -> bool:
         """Whether it has an effect that comes and goes."""
         return self.phase_sigma > 0.0
@@ -170,8 +175,20 @@ def _never_negative(distribution: Distribution) -> Distribution:
     return distribution
 
 
+def _nobodys(distribution: Distribution) -> Distribution:
+    if distribution.has_agent_effect:
+        raise ValueError(
+            "no agent draws this, so there is no agent_sigma: leave it out, or say run_sigma for "
+            "an effect that all draws of a replication share"
+        )
+    return distribution
+
+
 DistributionSpec = Annotated[Distribution, OneOf(DISTRIBUTIONS)]
 """A field that holds any distribution."""
 
 NonNegativeDistribution = Annotated[DistributionSpec, AfterValidator(_never_negative)]
 """A field that holds a distribution of durations, tokens or counts."""
+
+SharedDistribution = Annotated[NonNegativeDistribution, AfterValidator(_nobodys)]
+"""A field that holds a distribution of durations, tokens or counts that no agent draws."""

@@ -90,6 +90,12 @@ class Mixture(Distribution):
         return self
 
     @property
+    def has_agent_effect(self) -> bool:
+        """Whether it or a component has an effect of one agent in a replication."""
+        parts = [component.distribution for component in self.components]
+        return self.agent_sigma > 0.0 or any(part.has_agent_effect for part in parts)
+
+    @property
     def has_phases(self) -> bool:
         """Whether it or a component has an effect that comes and goes."""
         return self.phase_sigma > 0.0 or any(c.distribution.has_phases for c in self.components)

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import NonNegativeDistribution, SharedDistribution
 from simulator.distributions.deterministic import Deterministic
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
@@ -54,9 +54,9 @@ class ProviderErrors(Spec):
 class Outages(Spec):
     """Times in which the provider serves nobody, an alternating renewal process."""
 
-    up_s: NonNegativeDistribution
+    up_s: SharedDistribution
     """Seconds between two outages (its mean is the MTBF)."""
-    down_s: NonNegativeDistribution
+    down_s: SharedDistribution
     """Seconds that one lasts (its mean is the MTTR)."""
     hangs: bool = False
     """Whether calls wait for the end of the outage rather than fail."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import NonNegativeDistribution, SharedDistribution
 from simulator.distributions.uniform import Uniform
 from simulator.registry import OneOf, Plugin
 from simulator.scenario.agent import Agent, constant
@@ -147,7 +147,7 @@ class Detector(Spec):
 class Supervisor(Spec):
     """Restarts agents that are found dead or stuck (Armstrong 2003: intensity and period)."""
 
-    restart_s: NonNegativeDistribution = Field(default_factory=lambda: constant(5.0))
+    restart_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
     """Seconds that a restart takes; its context is gone."""
     max_restarts: Annotated[int, Field(ge=0)] | None = None
     """More restarts than this in `within_s` and the supervisor gives up; never when absent."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import SharedDistribution
 from simulator.errors import unknown_name
 from simulator.registry import OneOf, Plugin, define_families
 from simulator.scenario.agent import Agent, constant
@@ -116,7 +116,7 @@ class Coordination(Spec):
     """In rounds, whether an agent that finds no task makes its call all the same."""
     calls_per_round: Annotated[int, Field(ge=1)] = 1
     """In rounds, the calls that a worker makes one after another before the barrier."""
-    round_overhead_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    round_overhead_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Time of the harness between two rounds, in seconds (tests, bookkeeping)."""
     review: Review | None = None
     """Who checks finished tasks; nobody when absent."""

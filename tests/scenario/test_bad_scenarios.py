@@ -51,6 +51,7 @@ def mixture(said: str, more: str = "") -> str:
 
 
 ALWAYS = "{probability: 1, agent_sigma: 0.5}"
+PER_AGENT = "{kind: uniform, low: 1, high: 2, agent_sigma: 0.5}"
 CYCLE = "{kind: dag, tasks: [{id: a, dependencies: [b]}, {id: b, dependencies: [a]}]}"
 WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
 
@@ -110,6 +111,15 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         (
             changed("base: 3", f"base: {mixture('phase_sigma: 0.5, phase_length: 3')}"),
             ["latency.base: the phases of a mixture have one phase_length: say it of the mixture"],
+        ),
+        *(
+            (GOOD + section % once + "\n", [f"{path}: no agent draws this", "say run_sigma"])
+            for once in (PER_AGENT, mixture("agent_sigma: 0.2"))
+            for section, path in (
+                ("workspace: {kind: locks, merge_s: %s}", "workspace.merge_s"),
+                ("provider: {outages: {up_s: 9, down_s: %s}}", "provider.outages.down_s"),
+                ("resilience: {supervisor: {restart_s: %s}}", "resilience.supervisor.restart_s"),
+            )
         ),
         (
             changed(

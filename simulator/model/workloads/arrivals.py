@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import SharedDistribution
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
@@ -26,7 +26,7 @@ class Arrivals(Workload):
     kind: Literal["arrivals"] = "arrivals"
     tasks: Annotated[int, Field(ge=1, le=10_000_000)]
     """How many tasks arrive."""
-    interarrival_s: NonNegativeDistribution
+    interarrival_s: SharedDistribution
     """Seconds between two arrivals."""
     size: Positive = 1.0
     """Work units of a task."""

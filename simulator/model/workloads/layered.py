@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import SharedDistribution
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
@@ -33,7 +33,7 @@ class Layered(Workload):
     """Probability that a task needs a given task of the layer before."""
     sharing: Fraction = 0.0
     """Probability that a task also writes the file of another task of its layer."""
-    size: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
+    size: SharedDistribution = Field(default_factory=lambda: constant(1.0))
     """Work units of a task, at least 0.001."""
 
     def graph(self, streams: Streams | None) -> TaskGraph:

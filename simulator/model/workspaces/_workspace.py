@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import Distribution, NonNegativeDistribution
+from simulator.distributions import Distribution, SharedDistribution
 from simulator.model.agent import COMMITTING, AgentState
 from simulator.model.board import Board
 from simulator.model.streams import Draw, Entity, Purpose, Streams
@@ -65,7 +65,7 @@ class Workspace(Plugin):
     on_partition: Literal["consistent", "available"] = "consistent"
     """What a partition's minority does: ``consistent``: it waits. ``available``: it goes on with
     what it knows; afterwards what both sides did is merged."""
-    merge_s: NonNegativeDistribution = Field(default_factory=lambda: constant(5.0))
+    merge_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
     """Seconds to merge two versions of an artifact."""
     idempotent: bool = True
     """Whether an effect that is applied again changes nothing."""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import SharedDistribution
 from simulator.model.agent import AgentState
 from simulator.model.streams import Purpose
 from simulator.model.workspaces._workspace import Desk, Step
@@ -38,9 +38,9 @@ class Consensus(Optimistic):
     kind: Literal["consensus"] = "consensus"  # type: ignore[assignment]
     replicas: Annotated[int, Field(ge=1, le=1000)] = 3
     """N, the leader included."""
-    leader_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    leader_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds that the leader takes for a commit."""
-    round_trip_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    round_trip_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds from the leader to a follower and back, each for itself."""
     slow: SlowReplica | None = None
     """A slow replica; the leader being slow, all round trips are."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import SharedDistribution
 from simulator.model.agent import AgentState
 from simulator.model.backoff import waits
 from simulator.model.streams import Draw, Entity, Purpose
@@ -31,7 +31,7 @@ class Optimistic(Workspace):
     """What an agent does whose commit is refused."""
     backoff: Backoff = Backoff()
     """How long it waits before it reads again to merge."""
-    one_way_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    one_way_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds from an agent to the workspace, and as many back, at each read and write."""
 
     def state(self, desk: Desk) -> OptimisticState:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import SharedDistribution
 from simulator.model.agent import AgentState
 from simulator.model.streams import Entity, Purpose
 from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
@@ -31,7 +31,7 @@ class Quorum(Workspace):
     """R."""
     write: Annotated[int, Field(ge=1)] = 2
     """W."""
-    delay_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    delay_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds until a replica has answered, each for itself."""
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import SharedDistribution
 from simulator.model.agent import SERVING, AgentState
 from simulator.model.streams import Purpose
 from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
@@ -25,7 +25,7 @@ class SingleWriter(Workspace):
     has_phases: ClassVar[bool] = True
 
     kind: Literal["single_writer"] = "single_writer"
-    apply_s: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
+    apply_s: SharedDistribution = Field(default_factory=lambda: constant(1.0))
     """Seconds to apply another agent's change."""
 
     def state(self, desk: Desk) -> WorkspaceState:
