@@ -18,7 +18,10 @@ Floats = npt.NDArray[np.float64]
 
 _SIGMAS = ("run_sigma", "agent_sigma", "phase_sigma")
 
-_ACROSS = np.asarray([0.0, 0.5, np.nextafter(1.0, 0.0)])
+BELOW_ONE = float(np.nextafter(1.0, 0.0))
+"""The largest uniform: what has no upper end is infinite at 1."""
+
+_ACROSS = np.asarray([0.0, 0.5, BELOW_ONE])
 """Uniforms that give the least, the middle and the largest of what can be drawn."""
 
 DISTRIBUTIONS = Registry(
@@ -76,7 +79,7 @@ class Distribution(Plugin):
         """
         below, inside = self.window_mass()
         if inside < 1.0:
-            u = below + u * inside
+            u = np.minimum(below + u * inside, BELOW_ONE)  # a sum can be rounded to 1
         x = self.quantile(u) + self.shift
         if self.at_least is not None or self.at_most is not None:
             x = np.clip(x, self.at_least, self.at_most)  # rounding at the edges only

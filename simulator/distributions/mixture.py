@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, model_validator
 
-from simulator.distributions._distribution import Distribution, DistributionSpec, Floats
+from simulator.distributions._distribution import (
+    BELOW_ONE,
+    Distribution,
+    DistributionSpec,
+    Floats,
+)
 from simulator.spec import Positive, Spec
 
 
@@ -59,7 +64,7 @@ class Mixture(Distribution):
         for i, component in enumerate(self.components):
             here = chosen == i
             inner = (u[here] - edges[i]) / self._weights[i]
-            yield component.distribution, here, np.clip(inner, 0.0, _BELOW_ONE)
+            yield component.distribution, here, np.clip(inner, 0.0, BELOW_ONE)
 
     def part_sigmas(self, u: Floats) -> Floats | None:
         """Return the effects that the components drawn by `u` have beside the mixture's own."""
@@ -107,7 +112,7 @@ class Mixture(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`, by bisection between the components' quantiles."""
-        u = np.clip(u, 0.0, _BELOW_ONE)
+        u = np.clip(u, 0.0, BELOW_ONE)
         parts = np.stack([component.distribution.transform(u) for component in self.components])
         low, high = parts.min(axis=0), parts.max(axis=0)
         for _ in range(_BISECTIONS):
@@ -134,6 +139,5 @@ def _parts_vary(part: Distribution) -> bool:
     return isinstance(part, Mixture) and part._parts_vary
 
 
-_BELOW_ONE = np.nextafter(1.0, 0.0)
 _BISECTIONS = 80
 """Enough to reach the last bit of a double."""
