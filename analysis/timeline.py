@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from simulator.model.agent import COORDINATOR, VERIFIER, WORKER
+from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
 from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
 from simulator.scenario import Scenario
 

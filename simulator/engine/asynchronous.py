@@ -11,9 +11,9 @@ import simpy
 
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
-from simulator.model.team import TeamState
+from simulator.model.replication import TeamState
 
 
 class Asynchronous:

@@ -8,9 +8,9 @@ from typing import Any
 import simpy
 
 from simulator.engine.clock import Clock
-from simulator.model.agent import AgentState
-from simulator.model.requests import CallLostError, StallError
-from simulator.model.team import TeamState
+from simulator.model.agents.agent import AgentState
+from simulator.model.calls.requests import CallLostError, StallError
+from simulator.model.replication import TeamState
 
 
 class Calls:

@@ -12,7 +12,7 @@ from simpy.events import NORMAL, EventPriority
 
 from simulator.model.ending import finish, why_stuck
 from simulator.model.metrics import Metrics
-from simulator.model.team import TeamState
+from simulator.model.replication import TeamState
 from simulator.model.timers import AN_INSTANT, always, never
 from simulator.scenario import Scenario
 

@@ -12,9 +12,9 @@ import simpy
 
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
+from simulator.model.replication import TeamState
 from simulator.model.streams import Entity, Purpose, Streams
-from simulator.model.team import TeamState
 from simulator.model.trace import Event, Row
 from simulator.scenario.schema import Coordination
 

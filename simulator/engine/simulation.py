@@ -13,7 +13,7 @@ from simulator.engine.clock import Clock
 from simulator.engine.rounds import Rounds
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
-from simulator.model.team import TeamState
+from simulator.model.replication import TeamState
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 

@@ -6,12 +6,12 @@ from math import fsum
 from typing import TYPE_CHECKING
 
 from simulator.model.metrics import Metrics
-from simulator.model.partition import abandon
+from simulator.model.team.partition import abandon
 from simulator.model.trace import Event, Row
 
 if TYPE_CHECKING:
-    from simulator.model.agent import AgentState
-    from simulator.model.team import TeamState
+    from simulator.model.agents.agent import AgentState
+    from simulator.model.replication import TeamState
 
 
 def why_stuck(team: TeamState) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from simulator.model.replication import TeamState
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
-from simulator.model.team import TeamState
 from simulator.model.trace import Trace
 from simulator.model.workloads import Workload
 from simulator.scenario import Scenario

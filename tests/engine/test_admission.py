@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from simulator.engine import Simulation
-from simulator.model.provider import ProviderState
-from simulator.model.resilience.bulkhead import Bulkhead
+from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.provider import ProviderState
 from simulator.scenario import Scenario
 from tests.conftest import agent, exponential, run, run_as_traced, scenario
 from tests.engine.test_every_combination import scenarios

@@ -13,7 +13,7 @@ import pytest
 from scipy import optimize, stats
 
 from simulator.engine import Simulation
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.resilience.backups import Backups
 from simulator.model.trace import Event, Trace
 from tests.conftest import agent, exponential, run, runs, scenario, z_score

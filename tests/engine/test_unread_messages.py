@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from simulator.engine import Simulation
-from simulator.model.agent import AgentState
-from simulator.model.messages import Mailbox
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.messages import Mailbox
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
 from tests.conftest import agent, run, scenario

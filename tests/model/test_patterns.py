@@ -6,10 +6,10 @@ import math
 
 import pytest
 
-from simulator.model.backoff import waits
-from simulator.model.resilience.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
-from simulator.model.resilience.budget import RetryBudget
-from simulator.model.resilience.percentiles import RecentTimes
+from simulator.model.calls.backoff import waits
+from simulator.model.calls.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
+from simulator.model.calls.budget import RetryBudget
+from simulator.model.calls.percentiles import RecentTimes
 from simulator.model.resilience.recovery import Recovery
 from simulator.scenario.backoff import Backoff
 from simulator.scenario.resilience import Breaker as BreakerSpec

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from simulator.model.answers import CORRECT
+from simulator.model.agents.answers import CORRECT
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose
 from simulator.spec import Fraction

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE
 from simulator.model.resilience.copies import Copies
 from simulator.scenario.resilience import Backup
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 
 class Backups(Copies):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.streams import Draw, Purpose, always
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 
 class Copies:

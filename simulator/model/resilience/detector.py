@@ -6,16 +6,16 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import WORKER, AgentState
+from simulator.model.agents.agent import WORKER, AgentState
 from simulator.model.streams import Draw, Purpose
 from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event, Row
 from simulator.scenario.resilience import Detector as DetectorSpec
 
 if TYPE_CHECKING:
-    from simulator.model.faults import Faults
+    from simulator.model.replication import TeamState
+    from simulator.model.resilience.faults import Faults
     from simulator.model.resilience.supervisor import Supervisor
-    from simulator.model.team import TeamState
 
 
 class Detector:

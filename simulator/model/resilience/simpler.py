@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import COORDINATOR, WORKER, AgentState
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.board import NOBODY
 from simulator.model.protocols import Protocol
 from simulator.scenario.resilience import SimplerProtocol
 
 if TYPE_CHECKING:
-    from simulator.model.faults import Faults
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
+    from simulator.model.resilience.faults import Faults
 
 
 class Simplification:

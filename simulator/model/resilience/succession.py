@@ -7,14 +7,14 @@ from bisect import bisect_right
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import COORDINATOR, WORKER, AgentState
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.resilience.election import Election
 from simulator.model.streams import Purpose
 from simulator.scenario.resilience import Election as ElectionSpec
 
 if TYPE_CHECKING:
-    from simulator.model.faults import Faults
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
+    from simulator.model.resilience.faults import Faults
 
 
 class Succession:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.streams import Entity, Purpose
 from simulator.scenario.resilience import Supervisor as SupervisorSpec
 
 if TYPE_CHECKING:
-    from simulator.model.faults import Faults
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
+    from simulator.model.resilience.faults import Faults
 
 
 class Supervisor:

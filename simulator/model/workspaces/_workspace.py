@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
 from pydantic import Field, model_validator
 
 from simulator.distributions import Distribution, SharedDistribution
-from simulator.model.agent import COMMITTING, AgentState
+from simulator.model.agents.agent import COMMITTING, AgentState
 from simulator.model.board import Board
 from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.registry import Plugin

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.streams import Draw, Entity, Purpose, number_of
 from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
 from simulator.spec import Positive

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from simulator.distributions import SharedDistribution
-from simulator.model.agent import AgentState
-from simulator.model.backoff import waits
+from simulator.model.agents.agent import AgentState
+from simulator.model.calls.backoff import waits
 from simulator.model.streams import Draw, Entity, Purpose
 from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
 from simulator.scenario.agent import constant

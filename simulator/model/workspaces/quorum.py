@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from simulator.distributions import SharedDistribution
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.streams import Entity, Purpose
 from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
 from simulator.scenario.agent import constant

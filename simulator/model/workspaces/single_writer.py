@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from simulator.distributions import SharedDistribution
-from simulator.model.agent import SERVING, AgentState
+from simulator.model.agents.agent import SERVING, AgentState
 from simulator.model.streams import Purpose
 from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
 from simulator.scenario.agent import constant

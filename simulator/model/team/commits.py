@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import AgentState
-from simulator.model.answers import CORRECT
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.answers import CORRECT
 from simulator.model.board import CONFLICT, ESCAPED, FIRST, KNOWN, NOBODY
 from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Event, Row
@@ -14,8 +14,8 @@ from simulator.model.workspaces.last_writer_wins import LastWriterWins
 from simulator.model.workspaces.quorum import Quorum
 
 if TYPE_CHECKING:
-    from simulator.model.failures import Failures
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
+    from simulator.model.resilience.failures import Failures
     from simulator.model.workspaces import Workspace
 
 

@@ -6,11 +6,11 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import WORKER, AgentState
+from simulator.model.agents.agent import WORKER, AgentState
 from simulator.scenario.schema import Team
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 Step = float | None
 

@@ -14,22 +14,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from simulator.distributions import Distribution
-from simulator.model.agent import SERVING, WAITING, WASTING, AgentState
-from simulator.model.backoff import waits
+from simulator.model.agents.agent import SERVING, WAITING, WASTING, AgentState
+from simulator.model.calls.backoff import waits
+from simulator.model.calls.breaker import OPEN, Breaker
+from simulator.model.calls.budget import RetryBudget
+from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.checkpoints import Checkpoints
+from simulator.model.calls.percentiles import RecentTimes
+from simulator.model.calls.provider import Place, Ticket
 from simulator.model.latency import LatencyModel
-from simulator.model.provider import Place, Ticket
-from simulator.model.resilience.breaker import OPEN, Breaker
-from simulator.model.resilience.budget import RetryBudget
-from simulator.model.resilience.bulkhead import Bulkhead
-from simulator.model.resilience.checkpoints import Checkpoints
-from simulator.model.resilience.percentiles import RecentTimes
 from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, always
 from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event, Row
 from simulator.scenario import Agent, Scenario
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 Step = float | None
 """Seconds until a call goes on; None until the agent is resumed."""

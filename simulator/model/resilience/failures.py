@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import COORDINATOR, WORKER, AgentState
-from simulator.model.faults import Faults
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
+from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.requests import Requests
 from simulator.model.protocols import EVERYONE
-from simulator.model.requests import Requests
 from simulator.model.resilience.backups import Backups
-from simulator.model.resilience.bulkhead import Bulkhead
 from simulator.model.resilience.copies import Copies
 from simulator.model.resilience.detector import Detector
+from simulator.model.resilience.faults import Faults
 from simulator.model.resilience.simpler import Simplification
 from simulator.model.resilience.succession import Succession
 from simulator.model.resilience.supervisor import Supervisor
@@ -20,7 +20,7 @@ from simulator.model.trace import PROMPT_TOO_LONG
 from simulator.scenario import Scenario
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 _FAILED_FOR_GOOD = frozenset(
     {"timeout", "error", "outage", "malformed", "refused", "breaker", PROMPT_TOO_LONG}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import COORDINATOR, AgentState
-from simulator.model.messages import Log, Post
+from simulator.model.agents.agent import COORDINATOR, AgentState
+from simulator.model.agents.messages import Log, Post
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 
 class Coordination:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from simulator.distributions.exponential import Exponential
-from simulator.model.outages import OutageCalendar
+from simulator.model.calls.outages import OutageCalendar
 from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Provider, Retry, SlowPhases
 
 if TYPE_CHECKING:
-    from simulator.model.agent import AgentState
+    from simulator.model.agents.agent import AgentState
     from simulator.model.metrics import Metrics
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import SERVING, WAITING, WASTING, AgentState
-from simulator.model.requests import CallLostError, share_done
+from simulator.model.agents.agent import SERVING, WAITING, WASTING, AgentState
+from simulator.model.calls.requests import CallLostError, share_done
 from simulator.model.trace import Event, Row
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 Step = float | None
 """Seconds until a call goes on; None until the agent is resumed."""

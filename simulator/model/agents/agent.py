@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from simulator.distributions import Distribution
-from simulator.model.answers import CORRECT, Difficulty
+from simulator.model.agents.answers import CORRECT, Difficulty
+from simulator.model.agents.messages import Mailbox, Notes, Outlet, Subscription
 from simulator.model.board import Board
 from simulator.model.latency import DrawFrom, LatencyModel
-from simulator.model.messages import Mailbox, Notes, Outlet, Subscription
 from simulator.model.protocols import Dispatcher
 from simulator.model.streams import Draw, Entity, Purpose, Streams, always
 from simulator.scenario import Agent
 
 if TYPE_CHECKING:
-    from simulator.model.review import Submission
+    from simulator.model.team.review import Submission
 
 WORKER, COORDINATOR, VERIFIER = 0, 1, 2
 """Roles: who takes tasks, who answers reports, who reviews."""

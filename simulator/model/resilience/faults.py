@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import COORDINATOR, SERVING, VERIFIER, WORKER, AgentState
+from simulator.model.agents.agent import COORDINATOR, SERVING, VERIFIER, WORKER, AgentState
 from simulator.model.resilience.recovery import Recovery
 from simulator.model.streams import Draw, Purpose
 from simulator.model.timers import never
@@ -15,8 +15,8 @@ from simulator.scenario import Scenario
 from simulator.scenario.faults import ScriptedFault
 
 if TYPE_CHECKING:
-    from simulator.model.requests import Requests
-    from simulator.model.team import TeamState
+    from simulator.model.calls.requests import Requests
+    from simulator.model.replication import TeamState
 
 _INSTANT_S = 1e-6
 """After so long, what happens at one time has happened."""

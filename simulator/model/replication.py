@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from math import fsum
 
-from simulator.model.agent import (
+from simulator.model.agents.agent import (
     COORDINATOR,
     DUTY,
     MERGE,
@@ -19,20 +19,20 @@ from simulator.model.agent import (
     WORKER,
     AgentState,
 )
+from simulator.model.agents.messages import Outlet
+from simulator.model.agents.roster import Roster
 from simulator.model.board import Board
-from simulator.model.call_steps import CallSteps
-from simulator.model.commits import Commits
-from simulator.model.coordination import Coordination
-from simulator.model.failures import Failures
-from simulator.model.messages import Outlet
+from simulator.model.calls.provider import ProviderState
 from simulator.model.metrics import Metrics
-from simulator.model.partition import Side, heal, split
 from simulator.model.protocols import EVERYONE, Dispatcher, Protocol, Setting
-from simulator.model.provider import ProviderState
-from simulator.model.review import Reviews
-from simulator.model.roster import Roster
+from simulator.model.resilience.failures import Failures
+from simulator.model.steps import CallSteps
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
+from simulator.model.team.commits import Commits
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.partition import Side, heal, split
+from simulator.model.team.review import Reviews
 from simulator.model.timers import always
 from simulator.model.trace import FAILED, PROMPT_TOO_LONG, Event, Row, Trace
 from simulator.model.workspaces import Workspace

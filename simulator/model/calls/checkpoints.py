@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import fsum
 
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.scenario.resilience import Checkpoint
 
 

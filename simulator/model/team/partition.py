@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING
 
-from simulator.model.agent import AgentState
+from simulator.model.agents.agent import AgentState
 from simulator.model.board import Board
-from simulator.model.commits import WAS
 from simulator.model.protocols import EVERYONE, Dispatcher
+from simulator.model.team.commits import WAS
 from simulator.model.trace import Event, Row
 from simulator.scenario.network import Partition
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 
 class Side:

@@ -6,15 +6,15 @@ from collections import deque
 from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
-from simulator.model.agent import AgentState
-from simulator.model.answers import CORRECT
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.answers import CORRECT
 from simulator.model.board import Board
 from simulator.model.protocols import SOMEONE
 from simulator.model.trace import Event, Row
 from simulator.scenario.schema import Review
 
 if TYPE_CHECKING:
-    from simulator.model.team import TeamState
+    from simulator.model.replication import TeamState
 
 
 class Submission(NamedTuple):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.model.agent import COORDINATOR, VERIFIER, WORKER, AgentState, Voice
-from simulator.model.answers import Difficulty
-from simulator.model.messages import (
+from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState, Voice
+from simulator.model.agents.answers import Difficulty
+from simulator.model.agents.messages import (
     Gossip,
     Link,
     Log,

@@ -1,0 +1,1 @@
+"""The agents: what they remember, say and draw."""

@@ -1,0 +1,1 @@
+"""Calls: their requests, and the provider that serves them."""
