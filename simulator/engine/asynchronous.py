@@ -13,7 +13,7 @@ from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
-from simulator.model.replication import TeamState
+from simulator.model.replication import Replication
 
 
 class Asynchronous:
@@ -29,19 +29,19 @@ class Asynchronous:
     Parameters
     ----------
     env : simpy.Environment
-    team : TeamState
+    run : Replication
     clock : Clock
     staleness : int or None
         Calls that a worker may be ahead of the slowest at work; None for no bound.
     """
 
     def __init__(
-        self, env: simpy.Environment, team: TeamState, clock: Clock, staleness: int | None
+        self, env: simpy.Environment, run: Replication, clock: Clock, staleness: int | None
     ) -> None:
         self._env = env
-        self._team = team
+        self._run = run
         self._clock = clock
-        self._calls = Calls(env, team, clock)
+        self._calls = Calls(env, run, clock)
         self._pace = None if staleness is None else _Pace(env, staleness)
         # A plain dict looks through all that has been taken from its front.
         self._asleep: OrderedDict[int, simpy.Event] = OrderedDict()
@@ -53,21 +53,22 @@ class Asynchronous:
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
-        self._clock.start(self._react)
-        everyone = self._team.coordinators + self._team.verifiers + self._team.workers
-        if self._team.stepwise or self._pace is not None:
+        self._clock.start(self._run, self._react)
+        roster = self._run.roster
+        everyone = roster.coordinators + roster.verifiers + roster.workers
+        if self._run.is_stepwise or self._pace is not None:
             self.processes = [self._env.process(self._work(agent)) for agent in everyone]
         else:
             self.processes = [self._env.process(self._begin(everyone))]
 
     def _react(self) -> None:
         self._wake()
-        if self._team.resumed or self._team.interrupted:
+        if self._clock.resumed or self._clock.interrupted:
             self._calls.resume()
 
     def _wake(self) -> None:
         """Wake whom the last events concern."""
-        asleep, waiting, woken = self._asleep, self._waiting, self._team.woken
+        asleep, waiting, woken = self._asleep, self._waiting, self._clock.woken
         if asleep or waiting:
             for concerned in woken:
                 if concerned == EVERYONE:
@@ -88,14 +89,14 @@ class Asynchronous:
         woken.clear()
 
     def _wake_one(self) -> None:
-        agents = self._team.agents
+        agents = self._run.agents
         first = next((index for index in self._asleep if not agents[index].is_down), None)
         if first is not None:
             self._asleep.pop(first).succeed()
 
     def _alarm(self, agent: AgentState) -> simpy.Event:
         """Put the agent to sleep; return the event that something concerns it."""
-        place = self._asleep if self._team.is_of_use(agent) else self._waiting
+        place = self._asleep if agent.is_of_use else self._waiting
         place[agent.index] = alarm = self._env.event()
         return alarm
 
@@ -108,15 +109,15 @@ class Asynchronous:
     def _call(self, agent: AgentState, _: simpy.Event | None = None) -> None:
         """Let an agent call if it can, and again after that, or sleep."""
         env = self._env
-        if self._team.begin_call(agent, env._now, False):
+        if self._run.cycle.begin_call(agent, env._now, False):
             simpy.Timeout(env, agent.duration_s, agent).callbacks.append(self._ends)
         else:
             self._alarm(agent).callbacks.append(partial(self._call, agent))
 
     def _call_ends(self, event: simpy.Event) -> None:
-        agent, team = event._value, self._team
-        team.end_call(agent, self._env._now)
-        if team.woken:
+        agent, run = event._value, self._run
+        run.cycle.end_call(agent, self._env._now)
+        if self._clock.woken:
             self._wake()
         if not self._clock.check_limits():
             self._call(agent)
@@ -131,11 +132,11 @@ class Asynchronous:
             pace.join(agent.index)
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
-        env, team, timeout = self._env, self._team, simpy.Timeout
-        begin_call, end_call = team.begin_call, team.end_call
+        env, run, timeout = self._env, self._run, simpy.Timeout
+        begin_call, end_call = run.cycle.begin_call, run.cycle.end_call
         check_limits = self._clock.check_limits
         pace = None if agent.role else self._pace
-        stepwise = team.stepwise
+        stepwise = run.is_stepwise
         if pace is not None:
             pace.join(agent.index)
         while True:
@@ -145,15 +146,15 @@ class Asynchronous:
                 yield from self._sleep(agent, pace)
                 continue
             if stepwise:
-                if team.woken:
+                if self._clock.woken:
                     self._wake()
                 yield from self._calls.take_through(agent)
             else:
                 yield timeout(env, agent.duration_s)
             end_call(agent, env._now)
-            if team.woken:
+            if self._clock.woken:
                 self._wake()
-            if team.resumed or team.interrupted:
+            if self._clock.resumed or self._clock.interrupted:
                 self._calls.resume()
             if check_limits():
                 return

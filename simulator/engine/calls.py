@@ -9,8 +9,8 @@ import simpy
 
 from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
-from simulator.model.calls.requests import CallLostError, StallError
-from simulator.model.replication import TeamState
+from simulator.model.calls.service import CallLostError, StallError
+from simulator.model.replication import Replication
 
 
 class Calls:
@@ -19,13 +19,13 @@ class Calls:
     Parameters
     ----------
     env : simpy.Environment
-    team : TeamState
+    run : Replication
     clock : Clock
     """
 
-    def __init__(self, env: simpy.Environment, team: TeamState, clock: Clock) -> None:
+    def __init__(self, env: simpy.Environment, run: Replication, clock: Clock) -> None:
         self._env = env
-        self._team = team
+        self._run = run
         self._clock = clock
         self._halted: dict[int, simpy.Event] = {}
         self._under_way: dict[int, simpy.Process] = {}
@@ -34,13 +34,13 @@ class Calls:
 
     def take_through(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         """Be a process for the length of one call of `agent`, which has begun."""
-        env, team = self._env, self._team
-        steps = team.steps(agent)
+        env, run, clock = self._env, self._run, self._clock
+        steps = run.steps.of(agent)
         if env.active_process is not None:
             self._under_way[agent.index] = env.active_process
         mishap: Exception | None = None
         while True:
-            team.now = env.now
+            clock.reach(env.now)
             try:
                 seconds = next(steps) if mishap is None else steps.throw(mishap)
             except StopIteration:
@@ -48,8 +48,8 @@ class Calls:
             finally:
                 self.resume()
             mishap = None
-            if team.stopped is not None:
-                self._clock.stop(*team.stopped)
+            if clock.ending is not None:
+                clock.end(*clock.ending)
             try:
                 if seconds is None:
                     self._halted[agent.index] = env.event()
@@ -64,10 +64,10 @@ class Calls:
 
     def resume(self) -> None:
         """Let those go on whom the model has resumed, and interrupt whom it has interrupted."""
-        resumed, interrupted = self._team.resumed, self._team.interrupted
+        resumed, interrupted = self._clock.resumed, self._clock.interrupted
         if resumed:
-            for agent in resumed:
-                halted = self._halted.pop(agent.index, None)
+            for index in resumed:
+                halted = self._halted.pop(index, None)
                 if halted is not None:
                     halted.succeed()
             resumed.clear()

@@ -13,9 +13,9 @@ import simpy
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
-from simulator.model.replication import TeamState
-from simulator.model.streams import Entity, Purpose, Streams
-from simulator.model.trace import Event, Row
+from simulator.model.replication import Replication
+from simulator.model.streams import Entity, Purpose
+from simulator.model.trace import Event
 from simulator.scenario.schema import Coordination
 
 _duration_s = attrgetter("duration_s")
@@ -31,10 +31,9 @@ class Rounds:
     Parameters
     ----------
     env : simpy.Environment
-    team : TeamState
+    run : Replication
     clock : Clock
     coordination : Coordination
-    streams : Streams
     wait_for : float
         Share of the workers' calls that a barrier waits for.
     """
@@ -42,23 +41,23 @@ class Rounds:
     def __init__(
         self,
         env: simpy.Environment,
-        team: TeamState,
+        run: Replication,
         clock: Clock,
         coordination: Coordination,
-        streams: Streams,
         wait_for: float,
     ) -> None:
         self._env = env
-        self._team = team
+        self._run = run
         self._clock = clock
-        self._calls = Calls(env, team, clock)
+        self._calls = Calls(env, run, clock)
+        self._staff = run.roster.phases[1:]
         self._must_call = coordination.idle_agents == "call"
         self._calls_each = coordination.calls_per_round
         overhead = coordination.round_overhead_s
         self._overhead = (
             None
             if overhead.constant == 0.0
-            else streams.draws(overhead, Entity.RUN, 0, Purpose.ROUND_OVERHEAD)
+            else run.streams.draws(overhead, Entity.RUN, 0, Purpose.ROUND_OVERHEAD)
         )
         self._gap_sum_s, self._gap_rounds = 0.0, 0
         self._served_s: dict[int, float] = {}
@@ -76,56 +75,52 @@ class Rounds:
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
-        self._clock.start(self._react)
-        self.processes = [self._env.process(self._run())]
+        self._clock.start(self._run, self._react)
+        self.processes = [self._env.process(self._go_round())]
 
     def _react(self) -> None:
-        self._team.woken.clear()
+        self._clock.woken.clear()
         self._calls.resume()
         if not self._news.triggered:
             self._news.succeed()
 
-    def _run(self) -> Generator[simpy.Event, Any, None]:
-        env, team, clock = self._env, self._team, self._clock
+    def _go_round(self) -> Generator[simpy.Event, Any, None]:
+        env, run, clock, journal = self._env, self._run, self._clock, self._run.journal
         while not clock.check_limits():
-            if team.round >= clock.limits.max_rounds:
-                clock.stop("max_rounds")
+            if run.journal.round >= clock.limits.max_rounds:
+                clock.end("max_rounds")
                 return
-            team.round += 1
-            started, done_before = env.now, team.metrics.tasks_done
-            if team.trace is not None:
-                team.trace.add(Row(started, Event.ROUND_START, round=team.round))
+            started, done_before = env.now, run.metrics.tasks_done
+            journal.begin_round(started)
             self._news = env.event()
             somebody_called = yield from self._phases()
             if somebody_called:
                 self._owed = None
             else:
-                team.retract_round()
+                journal.retract_round()
                 self._take_back_overhead()
                 yield self._news
                 continue
-            if team.metrics.tasks_done == done_before:
-                team.metrics.idle_rounds += 1
-            if team.trace is not None:
-                length = env.now - started
-                team.trace.add(Row(env.now, Event.ROUND_END, round=team.round, duration_s=length))
+            if run.metrics.tasks_done == done_before:
+                run.metrics.idle_rounds += 1
+            journal.note(Event.ROUND_END, duration_s=env.now - started, at_s=env.now)
             if self._overhead is not None and not self._is_over():
                 yield from self._harness()
 
     def _is_over(self) -> bool:
         """Return whether no round follows."""
-        is_last = self._team.round >= self._clock.limits.max_rounds
+        is_last = self._run.journal.round >= self._clock.limits.max_rounds
         return self._clock.check_limits() or is_last
 
     def _phases(self) -> Generator[simpy.Event, Any, bool]:
         """Let workers and then staff call; return whether anybody has."""
-        team = self._team
-        workers = self._begin(team.workers, self._must_call)
+        run = self._run
+        workers = self._begin(run.roster.workers, self._must_call)
         somebody_called = bool(workers)
         if workers:
             yield from self._call(workers, self._share)
-        for staff in team.phases[1:]:
-            callers = [] if team.is_complete else self._begin(staff, False)
+        for staff in self._staff:
+            callers = [] if run.cycle.is_complete else self._begin(staff, False)
             if callers:
                 somebody_called = True
                 yield from self._call(callers)
@@ -133,7 +128,7 @@ class Rounds:
             latencies = self._latencies(workers)
             self._gap_sum_s += max(latencies) - math.fsum(latencies) / len(latencies)
             self._gap_rounds += 1
-            team.metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
+            run.metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
         return somebody_called
 
     def _latencies(self, workers: list[AgentState]) -> list[float]:
@@ -144,23 +139,23 @@ class Rounds:
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return those that begin a call."""
-        begin, now = self._team.begin_call, self._env.now
+        begin, now = self._run.cycle.begin_call, self._env.now
         return [agent for agent in agents if begin(agent, now, must_call)]
 
     def _call(
         self, callers: list[AgentState], share: float = 1.0
     ) -> Generator[simpy.Event, Any, None]:
         """Let the calls of `callers`, which have begun, go on to their barrier."""
-        if self._team.stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
+        if self._run.is_stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
             yield self._barrier_after(callers, share)
             return
         # Nobody looks at the team before the last call has ended: one event will do for all.
-        end_call, started = self._team.end_call, self._env.now
+        end_call, started = self._run.cycle.end_call, self._env.now
         ending = sorted(callers, key=_duration_s)
         yield self._env.timeout(ending[-1].duration_s)
         for agent in ending:
             end_call(agent, started + agent.duration_s)
-        self._team.woken.clear()
+        self._clock.woken.clear()
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
@@ -175,7 +170,7 @@ class Rounds:
         self._wanted = math.ceil(share * at_work - 1e-9) if at_work else math.inf
         self._callers = callers
         self._barrier = env.event()
-        if self._team.stepwise or self._calls_each > 1:
+        if self._run.is_stepwise or self._calls_each > 1:
             # At the same instant, whom the provider has served longest ago asks it first.
             in_turn = sorted(callers, key=_last_admitted)
             self.processes[1:] = [env.process(self._calls_of(agent)) for agent in in_turn]
@@ -187,30 +182,30 @@ class Rounds:
         return self._barrier
 
     def _call_ends(self, event: simpy.Event) -> None:
-        team = self._team
-        team.end_call(event._value, self._env._now)
-        team.woken.clear()
+        run = self._run
+        run.cycle.end_call(event._value, self._env._now)
+        self._clock.woken.clear()
         self._pending -= 1
         if not self._pending:
             self._barrier.succeed()
 
     def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         """Make an agent's calls of this round, the first of which has begun."""
-        env, team = self._env, self._team
+        env, run = self._env, self._run
         self._served_s[agent.index] = 0.0
         is_at_work, is_effective = bool(agent.picks), False
         for made in range(1, 1 + (1 if agent.role else self._calls_each)):
-            if team.stepwise:
+            if run.is_stepwise:
                 yield from self._calls.take_through(agent)
             else:
                 yield env.timeout(agent.duration_s)
             is_effective |= self._end(agent)
             self._served_s[agent.index] += agent.duration_s
-            team.woken.clear()
+            self._clock.woken.clear()
             self._calls.resume()
-            last = made == self._calls_each or agent.role or team.is_complete
+            last = made == self._calls_each or agent.role or run.cycle.is_complete
             late = self._wanted <= 0
-            if late or last or not team.begin_call(agent, env.now, self._must_call):
+            if late or last or not run.cycle.begin_call(agent, env.now, self._must_call):
                 break
         self._pending -= 1
         self._wanted -= is_at_work and is_effective
@@ -219,47 +214,44 @@ class Rounds:
         elif is_at_work and is_effective and self._wanted == 0:
             for other in self._callers:
                 if other.in_call:
-                    team.interrupt(other, "late")
+                    self._clock.interrupt(other.index, "late")
             self._calls.resume()
 
     def _end(self, agent: AgentState) -> bool:
         """End an agent's call; return whether it has come to something."""
-        metrics, attempts, has_failed = self._team.metrics, len(agent.picks), agent.failed
+        metrics, attempts, has_failed = self._run.metrics, len(agent.picks), agent.failed
         failed_before = metrics.failed_tests
-        self._team.end_call(agent, self._env.now)
+        self._run.cycle.end_call(agent, self._env.now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
     def _harness(self) -> Generator[simpy.Event, Any, None]:
-        env, team = self._env, self._team
+        env, run = self._env, self._run
         assert self._overhead is not None
-        started, seconds, happened_s = env.now, self._overhead(), team.now
+        started, seconds, happened_s = env.now, self._overhead(), self._clock.now
         self._clock.is_busy = True
         yield env.timeout(seconds)
         self._clock.is_busy = False
         # Who was down in between is not held up by the harness.
-        there = [a for a in team.agents if not a.is_down and a.free_since <= started]
+        there = [a for a in run.agents if not a.is_down and a.free_since <= started]
         for agent in there:
             agent.waited_s += started - agent.free_since
             agent.free_since = env.now
         length = env.now - started
-        team.metrics.coordination_s += len(there) * length
-        if team.now == happened_s:
+        run.metrics.coordination_s += len(there) * length
+        if self._clock.now == happened_s:
             self._owed = _Overhead(started, length, there)
-        if team.trace is not None:
-            row = Row(env.now, Event.OVERHEAD, round=team.round, peer=len(there))
-            team.trace.add(row._replace(duration_s=length))
+        run.journal.note(Event.OVERHEAD, peer=len(there), duration_s=length, at_s=env.now)
 
     def _take_back_overhead(self) -> None:
         """Undo the harness's time after a round that none has followed: it is between two."""
-        team, owed, self._owed = self._team, self._owed, None
+        run, owed, self._owed = self._run, self._owed, None
         if owed is None:
             return
-        team.now = owed.began_s
-        team.metrics.coordination_s -= len(owed.agents) * owed.lasted_s
+        self._clock.reach(owed.began_s)
+        run.metrics.coordination_s -= len(owed.agents) * owed.lasted_s
         for agent in owed.agents:
             agent.free_since = owed.began_s
-        if team.trace is not None:
-            team.trace.rows.pop()
+        run.journal.retract()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from simulator.engine.clock import Clock
 from simulator.engine.rounds import Rounds
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
-from simulator.model.replication import TeamState
+from simulator.model.replication import Replication
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 
@@ -53,26 +53,26 @@ class Simulation:
             What happened, a row of results.
         """
         with _garbage_collector_paused():
-            team, streams = self.model.replicate(replication, trace)
             env = simpy.Environment()
-            clock = Clock(env, team, self.scenario)
+            clock = Clock(env, self.scenario)
+            run = self.model.replicate(replication, clock, trace)
             coordination = self.scenario.coordination
             timing: Rounds | Asynchronous
             if coordination.timing == "rounds":
                 share = self.scenario.resilience.wait_for
-                timing = Rounds(env, team, clock, coordination, streams, share)
+                timing = Rounds(env, run, clock, coordination, share)
             else:
                 bounded = coordination.timing == "bounded_staleness"
                 staleness = coordination.staleness if bounded else None
-                timing = Asynchronous(env, team, clock, staleness)
+                timing = Asynchronous(env, run, clock, staleness)
             timing.start()
             metrics = clock.run()
-            _take_apart(env, team, clock, timing)
+            _take_apart(env, run, clock, timing)
             return metrics
 
 
 def _take_apart(
-    env: simpy.Environment, team: TeamState, clock: Clock, timing: Rounds | Asynchronous
+    env: simpy.Environment, run: Replication, clock: Clock, timing: Rounds | Asynchronous
 ) -> None:
     """Break the cycles of references in a replication that has ended.
 
@@ -83,7 +83,7 @@ def _take_apart(
     for process in timing.processes:
         if process.target is not None and process.target.callbacks is not None:
             process.target.callbacks.clear()  # a process and what it waits for hold each other
-    team.take_apart()
+    run.take_apart()
     for hub in (env, clock, timing):
         vars(hub).clear()
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from simulator.model.replication import TeamState
+from simulator.model.agenda import Agenda
+from simulator.model.replication import Replication
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.trace import Trace
@@ -40,8 +41,8 @@ class Model:
     def _first_graph(self) -> TaskGraph:
         return self._graph or self.workload.graph(Streams(self.scenario.seed, 0))
 
-    def replicate(self, replication: int, trace: Trace | None) -> tuple[TeamState, Streams]:
-        """Return the fresh state of one replication and its random streams."""
+    def replicate(self, replication: int, agenda: Agenda, trace: Trace | None) -> Replication:
+        """Return the fresh state of one replication."""
         streams = Streams(self.scenario.seed, replication)
         graph = self.workload.graph(streams) if self._graph is None else self._graph
-        return TeamState(self.scenario, graph, streams, trace), streams
+        return Replication(self.scenario, graph, streams, agenda, trace)

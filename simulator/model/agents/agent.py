@@ -6,7 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from simulator.distributions import Distribution
 from simulator.model.agents.answers import CORRECT, Difficulty
@@ -16,9 +16,6 @@ from simulator.model.latency import DrawFrom, LatencyModel
 from simulator.model.protocols import Dispatcher
 from simulator.model.streams import Draw, Entity, Purpose, Streams, always
 from simulator.scenario import Agent
-
-if TYPE_CHECKING:
-    from simulator.model.team.review import Submission
 
 WORKER, COORDINATOR, VERIFIER = 0, 1, 2
 """Roles: who takes tasks, who answers reports, who reviews."""
@@ -47,6 +44,20 @@ class Voice:
     inbox: list[Subscription] = field(default_factory=list)
     mailbox: Mailbox | None = None
     notes: Notes | None = None
+
+
+class Submission(NamedTuple):
+    """A finished task that waits for review."""
+
+    agent: AgentState
+    task: int
+    answer: int
+    started_s: float
+    """When the call that finished it began."""
+    board: Board
+    """The board, of one side of a partition, on which it was done."""
+    is_backup: bool
+    """Whether it was a backup of what another agent has in its hands."""
 
 
 class AgentState:
@@ -123,6 +134,7 @@ class AgentState:
         "is_down",
         "is_particular",
         "is_read",
+        "is_retired",
         "is_shut_out",
         "last_admitted",
         "last_batch",
@@ -383,11 +395,27 @@ class AgentState:
         self.is_backup = False
         self.is_cut = False
         self.is_down = False
+        self.is_retired = False
         self.byzantine = ""
         self.down_since_s = 0.0
         self.failed = False
         self.lost_to = ""
         self.paid_share: float | None = None  # of the output, where the input was read
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is there to begin a call: neither down nor retired."""
+        return not (self.is_down or self.is_retired)
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether it is a worker that, asleep, could do a task that there is to do."""
+        is_held_up = self.role or self.awaits_answer or self.side or self.is_shut_out
+        return not is_held_up and self.is_there
+
+    def retire(self) -> None:
+        """Take no further part."""
+        self.is_retired = True
 
     def take_count(self) -> int:
         """Draw how many tasks the call that begins takes on, where `batch_size` does not say."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WORKER, AgentState
+from simulator.model.calls.phases import Phases
 from simulator.scenario.schema import Team
-
-if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
 
 Step = float | None
 
@@ -25,18 +23,22 @@ class Bulkhead:
     ----------
     limits : mapping of str to int
         Most requests of each group; ``team`` where all workers are alike.
-    team_spec : Team
-    team : TeamState
+    team : Team
+    agenda : Agenda
+    phases : Phases
     """
 
-    def __init__(self, limits: Mapping[str, int], team_spec: Team, team: TeamState) -> None:
-        self._team = team
+    def __init__(
+        self, limits: Mapping[str, int], team: Team, agenda: Agenda, phases: Phases
+    ) -> None:
+        self._agenda = agenda
+        self._phases = phases
         self._free = dict(limits)
         self._queues: dict[str, deque[AgentState]] = {name: deque() for name in limits}
         self._held: Counter[int] = Counter()
         """Places that each agent holds."""
-        sizes = {name: group.size for name, group in (team_spec.groups or {}).items()}
-        sizes = sizes or {"team": team_spec.worker_count}
+        sizes = {name: group.size for name, group in (team.groups or {}).items()}
+        sizes = sizes or {"team": team.worker_count}
         self._groups = [name for name, size in sizes.items() for _ in range(size)]
 
     def _group(self, agent: AgentState) -> str | None:
@@ -56,7 +58,7 @@ class Bulkhead:
             return
         if not self._free[group]:
             self._queues[group].append(agent)
-            yield from self._team.wait(agent, "bulkhead", None)
+            yield from self._phases.wait(agent, "bulkhead", None)
         else:
             self.hold(agent)
 
@@ -76,7 +78,7 @@ class Bulkhead:
         if self._queues[group]:
             following = self._queues[group].popleft()
             self._held[following.index] += 1
-            self._team.resume(following)
+            self._agenda.resume(following.index)
         else:
             self._free[group] += 1
 

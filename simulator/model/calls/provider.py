@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from simulator.distributions.exponential import Exponential
+from simulator.model.agenda import Agenda
 from simulator.model.calls.outages import OutageCalendar
+from simulator.model.calls.phases import Phases
 from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Provider, Retry, SlowPhases
@@ -57,24 +59,6 @@ Step = float | None
 """Seconds until a call goes on; None until the agent is resumed."""
 
 
-class Clients(Protocol):
-    """What the provider may ask of the team."""
-
-    now: float
-    metrics: Metrics
-
-    def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
-        """Wait so many seconds, or until resumed, and book it under `why`."""
-
-    def resume(self, agent: AgentState) -> None:
-        """Let an agent that waits until it is resumed go on."""
-
-    def at(
-        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = ...
-    ) -> None:
-        """Do something at a later time; `matters` tells whether it can still change anything."""
-
-
 class Gate(Protocol):
     """What a client holds for each request that is under way."""
 
@@ -116,7 +100,9 @@ class ProviderState:
     spec : Provider
     script : iterable of ScriptedFault
     streams : Streams
-    clients : Clients
+    agenda : Agenda
+    metrics : Metrics
+    phases : Phases
     """
 
     def __init__(
@@ -124,7 +110,9 @@ class ProviderState:
         spec: Provider,
         script: Iterable[ScriptedFault],
         streams: Streams,
-        clients: Clients,
+        agenda: Agenda,
+        metrics: Metrics,
+        phases: Phases,
     ) -> None:
         def bucket(per_minute: float | None) -> TokenBucket | None:
             return None if per_minute is None else TokenBucket(per_minute, spec.burst_s)
@@ -133,7 +121,9 @@ class ProviderState:
         self._requests = bucket(spec.requests_per_minute)
         self._input = bucket(spec.input_tokens_per_minute)
         self._output = bucket(spec.output_tokens_per_minute)
-        self._clients = clients
+        self._agenda = agenda
+        self._metrics = metrics
+        self._phases = phases
         self.outages = OutageCalendar(spec, script, streams)
         self._in_service = 0
         self._admitted = 0
@@ -154,7 +144,7 @@ class ProviderState:
             queue = self.spec.queue
             if queue is None or (queue.limit is not None and len(self._queue) >= queue.limit):
                 return 0.0
-        now = self._clients.now
+        now = self._agenda.now
         if not goes_on:
             read = agent.uncached + (agent.cached if self.spec.cached_input_counts else 0)
             asked = [(self._requests, 1), (self._input, read), (self._output, agent.output)]
@@ -182,7 +172,7 @@ class ProviderState:
         gate : Gate, optional
             Entered before each time the provider is asked, and left if it refuses.
         """
-        clients, metrics = self._clients, self._clients.metrics
+        metrics = self._metrics
         retries = 0
         while True:
             if gate is not None:
@@ -193,7 +183,7 @@ class ProviderState:
             if gate is not None:
                 gate.leave(agent)
             metrics.rate_limits += 1
-            yield from clients.wait(agent, "rate_limit", self.pause_s(retries, after_s))
+            yield from self._phases.wait(agent, "rate_limit", self.pause_s(retries, after_s))
             if retries == self.spec.retry.max_retries:
                 return False
             retries += 1
@@ -224,7 +214,7 @@ class ProviderState:
         unless the provider drops it.
         """
         if left_s > 0.0 and not self.spec.cancels:
-            self._clients.at(self._clients.now + left_s, self.finished, self._has_queue)
+            self._agenda.at(self._agenda.now + left_s, self.finished, self._has_queue)
             return
         self._in_service -= 1
         while self._queue and self.has_room:
@@ -232,12 +222,12 @@ class ProviderState:
             if not place.is_abandoned:
                 self._in_service += 1
                 place.is_served = place.ticket.is_admitted = True
-                self._clients.resume(place.agent)
+                self._agenda.resume(place.agent.index)
             elif self.spec.queue is not None and not self.spec.queue.drops_expired:
                 self._in_service += 1
-                now = self._clients.now
+                now = self._agenda.now
                 lasts_s, _ = self.outages.fate(now, place.seconds)
-                self._clients.at(now + lasts_s, self.finished, self._has_queue)
+                self._agenda.at(now + lasts_s, self.finished, self._has_queue)
 
     def pause_s(self, retry: int, retry_after_s: float) -> float:
         """Return how long a client waits before retry 0, 1, ... (see `Retry`)."""

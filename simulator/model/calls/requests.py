@@ -8,28 +8,29 @@ paid for, but for those that the provider failed.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 from simulator.distributions import Distribution
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import SERVING, WAITING, WASTING, AgentState
 from simulator.model.calls.backoff import waits
+from simulator.model.calls.bill import Bill
 from simulator.model.calls.breaker import OPEN, Breaker
 from simulator.model.calls.budget import RetryBudget
 from simulator.model.calls.bulkhead import Bulkhead
 from simulator.model.calls.checkpoints import Checkpoints
 from simulator.model.calls.percentiles import RecentTimes
-from simulator.model.calls.provider import Place, Ticket
+from simulator.model.calls.phases import Phases
+from simulator.model.calls.provider import Place, ProviderState, Ticket
+from simulator.model.calls.service import CallLostError, Service, StallError, share_done
+from simulator.model.journal import Journal
 from simulator.model.latency import LatencyModel
-from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, always
+from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, Streams, always
 from simulator.model.timers import AN_INSTANT
-from simulator.model.trace import Event, Row
+from simulator.model.trace import Event
 from simulator.scenario import Agent, Scenario
-
-if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
 
 Step = float | None
 """Seconds until a call goes on; None until the agent is resumed."""
@@ -44,18 +45,6 @@ _SHORTEST_S = 1e-3
 """A failure takes some time: a call that fails at once for ever would stop the clock."""
 
 
-class CallLostError(Exception):
-    """A call comes to nothing; what is thrown says why."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
-
-
-class StallError(Exception):
-    """What is in flight will never come back."""
-
-
 class Caller:
     """One agent as a client of the provider.
 
@@ -67,8 +56,8 @@ class Caller:
         Whether, by a scripted fault, what it sends never comes back.
     """
 
-    def __init__(self, agent: AgentState, scenario: Scenario, team: TeamState) -> None:
-        streams, entity, number = team.streams, agent.entity, agent.number
+    def __init__(self, agent: AgentState, scenario: Scenario, streams: Streams) -> None:
+        entity, number = agent.entity, agent.number
 
         def rolls(purpose: Purpose, needed: bool = True) -> Draw:
             return streams.uniforms(entity, number, purpose) if needed else always(1.0)
@@ -124,6 +113,22 @@ class Caller:
             if other.faults.slow:
                 self.slow_factors[True] = elsewhere(other.faults.slow.factor, Purpose.SLOW_FACTOR)
 
+    def slow_down(self, factor: float) -> None:
+        """Let requests take so many times as long."""
+        self.slowed *= factor
+
+    def speed_up(self, factor: float) -> None:
+        """Take back `slow_down`."""
+        self.slowed /= factor
+
+    def get_stuck(self) -> None:
+        """Let nothing that is sent come back."""
+        self.is_stuck = True
+
+    def get_loose(self) -> None:
+        """Take back `get_stuck`."""
+        self.is_stuck = False
+
     def _begin(self) -> None:
         """Set the state of a caller that has not sent anything."""
         self.flight: _Flight | None = None
@@ -133,25 +138,44 @@ class Caller:
         """Share of the call that has been answered."""
 
 
-class Requests:
+class Requests(Service):
     """Sends the requests of all agents' calls.
 
     Parameters
     ----------
-    team : TeamState
     scenario : Scenario
-    bulkhead : Bulkhead or None
-        Through which each request goes.
+    agents : sequence of AgentState
+    streams : Streams
+    agenda : Agenda
+    journal : Journal
+    phases : Phases
+    provider : ProviderState
+    bill : Bill
     """
 
-    def __init__(self, team: TeamState, scenario: Scenario, bulkhead: Bulkhead | None) -> None:
-        self._team = team
-        self._bulkhead = bulkhead
+    def __init__(
+        self,
+        scenario: Scenario,
+        agents: Sequence[AgentState],
+        streams: Streams,
+        agenda: Agenda,
+        journal: Journal,
+        phases: Phases,
+        provider: ProviderState,
+        bill: Bill,
+    ) -> None:
+        self._agenda = agenda
+        self._journal = journal
+        self._metrics = journal.metrics
+        self._phases = phases
+        self._provider = provider
+        self._bill = bill
+        limits = scenario.resilience.bulkhead
+        self._bulkhead = None if limits is None else Bulkhead(limits, scenario.team, agenda, phases)
         patterns = scenario.resilience
         self._patterns = patterns
         self._sdk = scenario.provider.retry
-        self._budget_usd = scenario.limits.budget_usd or math.inf
-        self.callers = [Caller(agent, scenario, team) for agent in team.agents]
+        self.callers = [Caller(agent, scenario, streams) for agent in agents]
         self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
         self._breakers: dict[str, Breaker] = {}
         self._at_breaker: dict[str, list[AgentState]] = {}
@@ -183,21 +207,21 @@ class Requests:
         """Let the agent's next request take as long as the one that `other` waits for."""
         self.callers[agent.index].as_long_as = self.callers[other.index].lasts_s
 
-    def serve(self, agent: AgentState, seconds: float, goes_on: bool) -> Iterator[Step]:
+    def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Send requests until one is answered, which takes `seconds` if all goes well.
 
-        `goes_on` says that the call has been in service before. Raises `CallLostError` if nothing
-        helps.
+        Raises `CallLostError` if nothing helps.
         """
         caller = self.callers[agent.index]
         caller.share = share = seconds / agent.duration_s if agent.duration_s > 0.0 else 1.0
-        yield from self._get_in(agent, caller, goes_on)
+        yield from self._get_in(agent, caller, agent.served_s > 0.0)
         if caller.uses_other:
             seconds = share * self._seconds_elsewhere(agent, caller)
         while True:
             why = yield from self._request(agent, caller, seconds)
             if not why:
                 caller.served += share
+                self._phases.enter(agent, WAITING)
                 return
             if why not in _UNPAID:
                 agent.read_in_vain()
@@ -208,8 +232,10 @@ class Requests:
             else:
                 seconds = share * self._seconds_again(agent, caller)
 
-    def end(self, agent: AgentState) -> None:
-        """Free all that a call which is lost holds or waits for."""
+    def lost(self, agent: AgentState, why: str) -> None:
+        """Free all that a call which is lost holds or waits for; say what is paid of it."""
+        agent.paid_share = self._share_answered(agent)
+        agent.lost_to = why
         caller = self.callers[agent.index]
         if caller.place is not None:
             caller.place.is_abandoned = True
@@ -222,27 +248,23 @@ class Requests:
             if agent in waiting:
                 waiting.remove(agent)
 
-    def share_answered(self, agent: AgentState) -> float | None:
+    def _share_answered(self, agent: AgentState) -> float | None:
         """Return which share of the call has been answered; None if no request has."""
         served = self.callers[agent.index].served
         return min(1.0, served) if served > 0.0 else None
 
-    def cut_off(self, agent: AgentState) -> float | None:
-        """End the requests in flight with the run, and pay for a hedge.
-
-        Returns
-        -------
-        float or None
-            The share of the call that has been written; None if nothing of it was in service.
-        """
+    def cut_off(self, agent: AgentState) -> None:
+        """End the requests in flight with the run; pay for a hedge, and say what else is paid."""
         caller = self.callers[agent.index]
-        flight, elapsed_s = caller.flight, self._team.now - agent.since_s
+        flight, elapsed_s = caller.flight, self._agenda.now - agent.since_s
         if flight is None or elapsed_s <= 0.0:
-            return self.share_answered(agent)
-        if flight.second is not None:
-            self._pay_second(agent, flight, elapsed_s, "cut_off")
-        written = caller.served + caller.share * share_done(elapsed_s, flight.first[0])
-        return min(1.0, written)
+            agent.paid_share = self._share_answered(agent)
+        else:
+            if flight.second is not None:
+                self._pay_second(agent, flight, elapsed_s, "cut_off")
+            written = caller.served + caller.share * share_done(elapsed_s, flight.first[0])
+            agent.paid_share = min(1.0, written)
+        self._phases.enter(agent, WAITING)
 
     def over(self, agent: AgentState) -> None:
         """Let the agent's own model answer its next call."""
@@ -261,7 +283,7 @@ class Requests:
         """Free a request's place at the provider, where it would go on for `left_s`."""
         if ticket.is_admitted:
             ticket.is_admitted = False
-            self._team.provider.finished(left_s)
+            self._provider.finished(left_s)
 
     def _get_in(self, agent: AgentState, caller: Caller, goes_on: bool) -> Iterator[Step]:
         while True:
@@ -272,12 +294,12 @@ class Requests:
 
     def _try_again(self, agent: AgentState, caller: Caller, why: str) -> Iterator[Step]:
         """Wait before the next request; raise `CallLostError` if there is to be none."""
-        retry, metrics = self._patterns.retry, self._team.metrics
+        retry, metrics = self._patterns.retry, self._metrics
         if why in _FAULTS_OF_THE_SERVICE and caller.sdk_tries < self._sdk.max_retries:
             metrics.retries += 1
-            pause_s = self._team.provider.pause_s(caller.sdk_tries, 0.0)
+            pause_s = self._provider.pause_s(caller.sdk_tries, 0.0)
             caller.sdk_tries += 1
-            yield from self._team.wait(agent, "retry", pause_s)
+            yield from self._phases.wait(agent, "retry", pause_s)
             return
         caller.sdk_tries = 0
         if retry is not None and caller.tries < retry.max_retries and self._budget.take():
@@ -285,7 +307,7 @@ class Requests:
             metrics.retries += 1
             wait_s = next(caller.pauses)
             if wait_s > 0.0:
-                yield from self._team.wait(agent, "retry", wait_s)
+                yield from self._phases.wait(agent, "retry", wait_s)
             return
         if self.other_can_read(agent) and not caller.uses_other:
             self._use_other(agent, caller, True)
@@ -300,7 +322,7 @@ class Requests:
     def _use_other(self, agent: AgentState, caller: Caller, does: bool) -> None:
         caller.uses_other = does
         agent.answer_with(caller.other if does else None, caller.other_err_logit)
-        self._team.metrics.fallbacks += does
+        self._metrics.fallbacks += does
 
     def _breaker(self, agent: AgentState) -> Breaker:
         assert self._patterns.breaker is not None
@@ -314,7 +336,7 @@ class Requests:
         self, agent: AgentState, caller: Caller, goes_on: bool
     ) -> Generator[Step, None, str]:
         """Get a request past the breaker and into the provider; return why not, if not."""
-        metrics = self._team.metrics
+        metrics = self._metrics
         if self._patterns.breaker is not None and not caller.uses_other:
             yield from self._pass_breaker(agent, caller)
         if not self._is_limited(caller):
@@ -322,7 +344,7 @@ class Requests:
                 yield from self._bulkhead.enter(agent)
             metrics.requests += not goes_on
             return ""
-        provider = self._team.provider
+        provider = self._provider
         if not (yield from provider.admits(agent, goes_on, self._bulkhead)):
             self._withdraw(agent, caller)
             return "refused"
@@ -339,9 +361,9 @@ class Requests:
         return not caller.uses_other or (fallback is not None and fallback.shares_limits)
 
     def _pass_breaker(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
-        breaker, team = self._breaker(agent), self._team
+        breaker = self._breaker(agent)
         while True:
-            caller.term = breaker.admit(team.now)
+            caller.term = breaker.admit(self._agenda.now)
             if caller.term is not None:
                 return
             if self.other_can_read(agent):
@@ -350,31 +372,35 @@ class Requests:
             if agent.picks and self._patterns.fallback and self._patterns.fallback.partial:
                 raise CallLostError("breaker")
             if breaker.state == OPEN:
-                yield from team.wait(agent, "breaker", max(0.0, breaker.half_open_s - team.now))
+                yield from self._phases.wait(
+                    agent, "breaker", max(0.0, breaker.half_open_s - self._agenda.now)
+                )
             else:
                 self._at_breaker[agent.spec.family].append(agent)
-                yield from team.wait(agent, "breaker", None)
+                yield from self._phases.wait(agent, "breaker", None)
 
     def _let_go_on(self, agent: AgentState) -> None:
         """Resume those that wait for the breaker of the agent's family."""
         waiting = self._at_breaker[agent.spec.family]
         for other in waiting:
             if other.waits_for == "breaker":
-                self._team.resume(other)
+                self._agenda.resume(other.index)
         waiting.clear()
 
     def _queue(self, agent: AgentState, caller: Caller) -> Generator[Step, None, str]:
         """Wait in the provider's queue, as long as the client has patience."""
-        team, began_s = self._team, self._team.now
+        began_s = self._agenda.now
         seconds = agent.duration_s * self._factor(agent, caller)
-        caller.place = place = team.provider.enqueue(agent, caller.ticket, seconds)
+        caller.place = place = self._provider.enqueue(agent, caller.ticket, seconds)
         limit_s = self._limit_s()
         if not math.isinf(limit_s):
-            team.at(began_s + limit_s, partial(self._lose_patience, agent, place), place.waits)
-        yield from team.wait(agent, "queue", None)
+            self._agenda.at(
+                began_s + limit_s, partial(self._lose_patience, agent, place), place.waits
+            )
+        yield from self._phases.wait(agent, "queue", None)
         caller.place = None
         if caller.ticket.is_admitted:
-            caller.queued_s = team.now - began_s
+            caller.queued_s = self._agenda.now - began_s
             return ""
         if self._bulkhead is not None:
             self._bulkhead.leave(agent)
@@ -385,7 +411,7 @@ class Requests:
     def _lose_patience(self, agent: AgentState, place: Place) -> None:
         if place.waits():
             place.is_abandoned = True
-            self._team.resume(agent)
+            self._agenda.resume(agent.index)
 
     def _limit_s(self) -> float:
         """Return after how many seconds a request times out."""
@@ -413,26 +439,26 @@ class Requests:
         """Return what slow phases, brownouts and scripted slowness multiply a request's time by."""
         if caller.uses_other:
             return caller.slowed
-        return caller.slowed * self._team.provider.pace(self._team.now)
+        return caller.slowed * self._provider.pace(self._agenda.now)
 
     def _fate(self, agent: AgentState, caller: Caller, seconds: float) -> tuple[float, str]:
         """Return after how many seconds a request ends that starts now, and what went wrong."""
         faults = (caller.other or agent.spec if caller.uses_other else agent.spec).faults
         seconds *= self._factor(agent, caller)
         if faults.slow and caller.rolls_slow() < faults.slow.probability:
-            self._team.metrics.slow_calls += 1
+            self._metrics.slow_calls += 1
             seconds *= caller.slow_factors[caller.uses_other]()
         why = ""
         if faults.malformed and caller.rolls_malformed() < faults.malformed:
             why = "malformed"
         if caller.is_stuck or (faults.stall and caller.rolls_stall() < faults.stall):
-            self._team.metrics.stalls += 1
+            self._metrics.stalls += 1
             seconds = math.inf
         if caller.uses_other:
             return seconds, why
         if caller.error_p and caller.rolls_error() < caller.error_p:
             seconds, why = min(seconds, max(_SHORTEST_S, caller.error_after())), "error"
-        seconds, fails = self._team.provider.outages.fate(self._team.now, seconds)
+        seconds, fails = self._provider.outages.fate(self._agenda.now, seconds)
         return (seconds, "outage") if fails else (seconds, why)
 
     def _seconds_again(self, agent: AgentState, caller: Caller) -> float:
@@ -449,7 +475,7 @@ class Requests:
         self, agent: AgentState, caller: Caller, seconds: float
     ) -> Generator[Step, None, str]:
         """Be in service for one request and, hedged, a second; return what went wrong."""
-        team, began_s = self._team, self._team.now
+        began_s = self._agenda.now
         timeout_s = self._limit_s()
         limit_s = timeout_s - caller.queued_s
         caller.queued_s = 0.0
@@ -462,19 +488,19 @@ class Requests:
         caller.lasts_s = flight.first[0]
         caller.flight = flight
         hedge_s = math.inf if caller.uses_other else self._hedge_s()
-        team.enter(agent, SERVING)
+        self._phases.enter(agent, SERVING)
         while True:
             end_s, why = flight.end
             # What is answered at the instant of its time-out is answered.
             cut_s = limit_s if end_s > limit_s + AN_INSTANT * timeout_s else math.inf
             due_s = min(end_s, cut_s, hedge_s)
             try:
-                yield None if math.isinf(due_s) else max(0.0, due_s - (team.now - began_s))
+                yield None if math.isinf(due_s) else max(0.0, due_s - (self._agenda.now - began_s))
             except StallError:
-                team.metrics.stalls += flight.stall(team.now - began_s)
+                self._metrics.stalls += flight.stall(self._agenda.now - began_s)
                 continue
             except CallLostError as lost:
-                self._lose(agent, caller, flight, team.now - began_s, lost.why)
+                self._lose(agent, caller, flight, self._agenda.now - began_s, lost.why)
                 raise
             if due_s == min(end_s, cut_s):
                 break
@@ -484,7 +510,7 @@ class Requests:
                 flight.second = self._second(agent, caller, flight)
         if cut_s < end_s:
             why = "timeout"
-        self._land(agent, caller, flight, team.now - began_s, why)
+        self._land(agent, caller, flight, self._agenda.now - began_s, why)
         return why
 
     def _land(
@@ -531,13 +557,13 @@ class Requests:
 
     def _takes_a_second(self, agent: AgentState, flight: _Flight) -> bool:
         """Return whether bulkhead and provider take in a second request now; hold its places."""
-        team, provider = self._team, self._team.provider
+        provider = self._provider
         if self._bulkhead is not None and not self._bulkhead.has_room(agent):
             return False
         if not provider.has_room:
             return False
         if provider.refusal(agent) is not None:
-            team.metrics.rate_limits += 1
+            self._metrics.rate_limits += 1
             return False
         provider.enter()
         flight.ticket.is_admitted = True
@@ -553,8 +579,8 @@ class Requests:
         """Send the second request; return when, after the first was sent, and how it ends."""
         hedge = self._patterns.hedge
         assert hedge is not None
-        self._team.metrics.hedges += 1
-        self._team.metrics.requests += 1
+        self._metrics.hedges += 1
+        self._metrics.requests += 1
         if caller.rolls_hedge() < hedge.correlation:
             return flight.sent_s + flight.first[0], flight.first[1]
         lasts_s, why = self._fate(agent, caller, self._seconds_again(agent, caller))
@@ -563,38 +589,34 @@ class Requests:
     def _throw_away(self, agent: AgentState, elapsed_s: float, seconds: float, why: str) -> None:
         """Book a request that came to nothing, and pay for it."""
         agent.phase = WASTING
-        self._team.enter(agent, WAITING)
-        self._team.metrics.lost_s += elapsed_s
+        self._phases.enter(agent, WAITING)
+        self._metrics.lost_s += elapsed_s
         self._pay(agent, elapsed_s, seconds, why, elapsed_s)
 
     def _pay(
         self, agent: AgentState, elapsed_s: float, seconds: float, why: str, wasted_s: float = 0.0
     ) -> None:
         """Pay for what a request has read, and written by the time it was given up."""
-        team, metrics = self._team, self._team.metrics
         self._count(why)
         # A request given up at the very moment at which it was sent has not been read.
         paid = why not in _UNPAID and (elapsed_s > 0.0 or seconds <= 0.0)
         share = self.callers[agent.index].share * share_done(elapsed_s, seconds)
-        output = int(agent.output * share) * paid
-        uncached, cached = agent.uncached * paid, agent.cached * paid
-        metrics.input_tokens += uncached + cached
-        metrics.cached_tokens += cached
-        metrics.output_tokens += output
-        metrics.wasted_tokens += uncached + cached + output
-        usd = agent.server.price.usd(uncached, cached, output)
-        metrics.cost_usd += usd
-        metrics.wasted_usd += usd
-        if metrics.cost_usd >= self._budget_usd:
-            team.stop("budget", "")
-        if team.trace is not None:
-            where = (agent.index, team.round, agent.call)
-            row = Row(team.now, Event.REQUEST, *where, duration_s=wasted_s, outcome=why)
-            row = row._replace(input_tokens=uncached + cached, cached_tokens=cached)
-            team.trace.add(row._replace(output_tokens=output))
+        read, written = self._bill.in_vain(agent, share, paid)
+        if self._bill.is_over_budget:
+            self._agenda.stop("budget", "")
+        self._journal.note(
+            Event.REQUEST,
+            agent.index,
+            agent.call,
+            duration_s=wasted_s,
+            input_tokens=read,
+            cached_tokens=agent.cached * paid,
+            output_tokens=written,
+            outcome=why,
+        )
 
     def _count(self, why: str) -> None:
-        metrics = self._team.metrics
+        metrics = self._metrics
         metrics.timeouts += why == "timeout"
         metrics.provider_errors += why in _UNPAID
         metrics.malformed += why == "malformed"
@@ -607,16 +629,13 @@ class Requests:
 
     def _note(self, agent: AgentState, caller: Caller, why: str) -> None:
         """Tell its breaker how a request has ended."""
-        team, metrics = self._team, self._team.metrics
         if caller.term is None:
             return
         breaker = self._breaker(agent)
         opens = breaker.opens
-        if breaker.record(caller.term, why in _FAULTS_OF_THE_SERVICE, team.now):
-            metrics.breaker_opens += breaker.opens - opens
-            if team.trace is not None:
-                row = Row(team.now, Event.BREAKER, agent.index, team.round, agent.call)
-                team.trace.add(row._replace(outcome=breaker.state))
+        if breaker.record(caller.term, why in _FAULTS_OF_THE_SERVICE, self._agenda.now):
+            self._metrics.breaker_opens += breaker.opens - opens
+            self._journal.note(Event.BREAKER, agent.index, agent.call, outcome=breaker.state)
             self._let_go_on(agent)
         caller.term = None
 
@@ -652,15 +671,6 @@ class _Flight:
             self.second = _NEVER
             stopped += 1
         return stopped
-
-
-def share_done(elapsed_s: float, whole_s: float) -> float:
-    """Return which share of a request is done after `elapsed_s`, 0 to 1.
-
-    All of it where rounding alone is missing: times are differences of two clock times, and a
-    reply that came whole is paid whole.
-    """
-    return elapsed_s / whole_s if elapsed_s < whole_s * (1.0 - AN_INSTANT) else 1.0
 
 
 def _as_it_was(request: tuple[float, str], elapsed_s: float) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
+from simulator.model.board import Board
+from simulator.model.calls.requests import Requests
+from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE
 from simulator.model.resilience.copies import Copies
+from simulator.model.streams import Streams
 from simulator.scenario.resilience import Backup
-
-if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
 
 
 class Backups(Copies):
@@ -21,13 +22,30 @@ class Backups(Copies):
     Parameters
     ----------
     spec : Backup
-    team : TeamState
+    workers : iterable of AgentState
+    streams : Streams
+    agenda : Agenda
+    metrics : Metrics
+    requests : Requests
+    board : Board
+        The main one: who is cut off backs up nothing.
     """
 
-    def __init__(self, spec: Backup, team: TeamState) -> None:
-        super().__init__(team, spec.correlation)
+    def __init__(
+        self,
+        spec: Backup,
+        workers: Iterable[AgentState],
+        streams: Streams,
+        agenda: Agenda,
+        metrics: Metrics,
+        requests: Requests,
+        board: Board,
+    ) -> None:
+        super().__init__(workers, streams, agenda, requests, spec.correlation)
         self._spec = spec
-        self._most_left = spec.when_left * len(team.board.graph) + 1e-9
+        self._metrics = metrics
+        self._board = board
+        self._most_left = spec.when_left * len(board.graph) + 1e-9
         self._was_near = False
         self._is_listed = False
         self._listed: list[tuple[int, float, int]] = []
@@ -36,7 +54,7 @@ class Backups(Copies):
 
     @property
     def _is_near_the_end(self) -> bool:
-        return 0 < self._team.board.left <= self._most_left
+        return 0 < self._board.left <= self._most_left
 
     def begun(self, agent: AgentState) -> None:
         """Note that a call has begun; whoever is free may back it up."""
@@ -45,7 +63,7 @@ class Backups(Copies):
             self._is_listed = False
         elif agent.picks:
             self._list(agent.picks)
-            self._team.woken += [SOMEONE] * self._spec.copies
+            self._agenda.woken += [SOMEONE] * self._spec.copies
 
     def over(self, agent: AgentState) -> None:
         """Note that a call is over; its tasks have a caller less."""
@@ -67,7 +85,7 @@ class Backups(Copies):
 
     def copy_for(self, agent: AgentState) -> list[int]:
         """Return the task in progress that has fewest backups, the longest in progress first."""
-        if not self._is_near_the_end or agent.board is not self._team.board:
+        if not self._is_near_the_end or agent.board is not self._board:
             return []
         self._list(())
         listed, still = self._listed, list[tuple[int, float, int]]()
@@ -85,7 +103,7 @@ class Backups(Copies):
             heappush(listed, entry)
         if found:
             agent.is_backup = True
-            self._team.metrics.backups += 1
+            self._metrics.backups += 1
         return found
 
     def task_done(self, agent: AgentState, task: int) -> None:
@@ -93,5 +111,5 @@ class Backups(Copies):
         super().task_done(agent, task)
         is_near = self._is_near_the_end
         if is_near and not self._was_near:
-            self._team.woken.append(EVERYONE)
+            self._agenda.woken.append(EVERYONE)
         self._was_near = is_near

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.streams import Draw, Purpose, always
-
-if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
+from simulator.model.calls.requests import Requests
+from simulator.model.streams import Draw, Purpose, Streams, always
 
 
 class Copies:
@@ -16,22 +15,32 @@ class Copies:
 
     Parameters
     ----------
-    team : TeamState
+    workers : iterable of AgentState
+    streams : Streams
+    agenda : Agenda
+    requests : Requests
     correlation : float
         Probability that a copy takes as long as the one that was started first.
     """
 
-    def __init__(self, team: TeamState, correlation: float) -> None:
-        self._team = team
+    def __init__(
+        self,
+        workers: Iterable[AgentState],
+        streams: Streams,
+        agenda: Agenda,
+        requests: Requests,
+        correlation: float,
+    ) -> None:
+        self._agenda = agenda
+        self._requests = requests
         self._correlation = correlation
         self._at_work: dict[int, list[AgentState]] = {}
         self._tasks_of: dict[int, list[int]] = {}
-        streams = team.streams
         self._rolls: list[Draw] = [
             streams.uniforms(agent.entity, agent.number, Purpose.BACKUP)
             if correlation
             else always(1.0)
-            for agent in team.workers
+            for agent in workers
         ]
 
     def begun(self, agent: AgentState) -> None:
@@ -40,8 +49,7 @@ class Copies:
         for task in agent.picks:
             others = self._at_work.setdefault(task, [])
             if others and self._rolls[agent.index]() < self._correlation:
-                assert self._team.failures is not None
-                self._team.failures.requests.take_as_long(agent, others[0])
+                self._requests.take_as_long(agent, others[0])
             others.append(agent)
 
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
@@ -69,4 +77,4 @@ class Copies:
         for other in self._at_work.get(task, ()):
             is_rival = other is not agent and other.board is agent.board
             if is_rival and len(other.picks) == 1 and other.in_call:
-                self._team.interrupt(other, "backup")
+                self._agenda.interrupt(other.index, "backup")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
-from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.agents.roster import Roster
 from simulator.model.calls.requests import Requests
+from simulator.model.journal import Journal
 from simulator.model.protocols import EVERYONE
 from simulator.model.resilience.backups import Backups
 from simulator.model.resilience.copies import Copies
 from simulator.model.resilience.detector import Detector
 from simulator.model.resilience.faults import Faults
-from simulator.model.resilience.simpler import Simplification
 from simulator.model.resilience.succession import Succession
 from simulator.model.resilience.supervisor import Supervisor
+from simulator.model.streams import Streams
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.patterns import Patterns
+from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.sides import Sides
 from simulator.model.trace import PROMPT_TOO_LONG
 from simulator.scenario import Scenario
-
-if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
 
 _FAILED_FOR_GOOD = frozenset(
     {"timeout", "error", "outage", "malformed", "refused", "breaker", PROMPT_TOO_LONG}
@@ -28,57 +30,84 @@ _FAILED_FOR_GOOD = frozenset(
 """Why a call is lost after which its tasks may be left as they are."""
 
 
-class Failures:
+class Failures(Patterns):
     """The faults and the patterns of one replication, and what the team tells them.
 
     Parameters
     ----------
-    team : TeamState
     scenario : Scenario
+    roster : Roster
+    streams : Streams
+    agenda : Agenda
+    journal : Journal
+    sides : Sides
+    coordination : Coordination
+    reviews : ReviewQueue
+    requests : Requests
+
+    Attributes
+    ----------
+    faults : Faults
     """
 
-    def __init__(self, team: TeamState, scenario: Scenario) -> None:
-        self._team = team
-        self._patterns = patterns = scenario.resilience
-        self._failed_at: Counter[int] = Counter()
-        """Calls that have failed for good at each task."""
-        limits = patterns.bulkhead
-        bulkhead = None if limits is None else Bulkhead(limits, scenario.team, team)
-        self.requests = Requests(team, scenario, bulkhead)
-        self.faults = faults = Faults(team, scenario, self.requests)
+    __slots__ = (
+        "_agenda",
+        "_copies",
+        "_detector",
+        "_failed_at",
+        "_requests",
+        "_spec",
+        "_succession",
+        "_workers",
+        "faults",
+    )
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        roster: Roster,
+        streams: Streams,
+        agenda: Agenda,
+        journal: Journal,
+        sides: Sides,
+        coordination: Coordination,
+        reviews: ReviewQueue,
+        requests: Requests,
+    ) -> None:
+        metrics, workers = journal.metrics, roster.workers
+        self._agenda = agenda
+        self._workers = workers
+        self._requests = requests
+        self._spec = spec = scenario.resilience
+        self._failed_at: Counter[int] = Counter()  # calls that have failed for good at each task
+        self.faults = faults = Faults(
+            scenario, roster, streams, agenda, journal, sides, coordination, reviews, requests
+        )
         self._copies: Copies | None = None
-        if patterns.backup is not None:
-            self._copies = Backups(patterns.backup, team)
+        if spec.backup is not None:
+            about = (workers, streams, agenda, metrics, requests, sides.board)
+            self._copies = Backups(spec.backup, *about)
         elif scenario.copies_tasks:
-            self._copies = Copies(team, team.dispatcher.copies_alike)
-        supervisor = Supervisor(patterns.supervisor, team, faults) if patterns.supervisor else None
-        self._detector = (
-            Detector(patterns.detector, team, faults, supervisor) if patterns.detector else None
-        )
+            alike = sides.dispatcher.copies_alike
+            self._copies = Copies(workers, streams, agenda, requests, alike)
+        supervisor = None
+        if spec.supervisor is not None:
+            supervisor = Supervisor(spec.supervisor, streams, agenda, metrics, faults)
+        self._detector: Detector | None = None
+        if spec.detector is not None:
+            around = (roster, streams, agenda, journal, sides, faults, supervisor)
+            self._detector = Detector(spec.detector, *around)
         self._succession: Succession | None = None
-        if patterns.election is not None:
-            self._succession = Succession(patterns.election, team, faults)
-        self._simpler: Simplification | None = None
-        if patterns.simpler_protocol is not None:
-            self._simpler = Simplification(patterns.simpler_protocol, team, faults)
-
-    def start(self) -> None:
-        """Begin to let things go wrong."""
-        self.faults.start()
-
-    def may_begin(self, agent: AgentState) -> bool:
-        """Return whether the agent is there to begin a call."""
-        return not agent.is_down and (
-            self._simpler is None or agent.index not in self._simpler.retired
-        )
+        if spec.election is not None:
+            self._succession = Succession(spec.election, workers, streams, agenda, metrics, faults)
 
     def skips(self, what: str) -> bool:
         """Return whether ``messages``, ``reviews`` or ``idle_calls`` are left out now."""
-        spec = self._patterns.degraded
+        spec = self._spec.degraded
         if spec is None or what not in spec.skip:
             return False
-        share = self.faults.workers_down / len(self._team.workers)
-        return share >= spec.when_down or self.requests.a_breaker_is_open
+        share = self.faults.workers_down / len(self._workers)
+        return share >= spec.when_down or self._requests.a_breaker_is_open
 
     def backups_for(self, agent: AgentState) -> list[int]:
         """Return what an agent without work does again."""
@@ -97,7 +126,7 @@ class Failures:
 
     def hopeless(self, agent: AgentState) -> list[int]:
         """Return the tasks of a call that has failed which are left as they are."""
-        fallback = self._patterns.fallback
+        fallback = self._spec.fallback
         if fallback is None or not fallback.partial or agent.is_backup or agent.is_astray:
             return []
         if agent.lost_to not in _FAILED_FOR_GOOD:
@@ -105,16 +134,16 @@ class Failures:
         self._failed_at.update(agent.picks)
         return [task for task in agent.picks if self._failed_at[task] >= fallback.partial_after]
 
-    def task_done(self, agent: AgentState, task: int, now: float, is_of_use: bool) -> None:
+    def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Note that `agent` has done a task, or only given it up."""
         if is_of_use:
-            self.faults.recovery.done(now)
+            self.faults.recovery.done(self._agenda.now)
         if self._copies is not None:
             self._copies.task_done(agent, task)
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a call is over, its effects applied."""
-        self.requests.over(agent)
+        self._requests.over(agent)
         if self._copies is not None and agent.role == WORKER:
             self._copies.over(agent)
         why, agent.lost_to = agent.lost_to, ""
@@ -129,4 +158,4 @@ class Failures:
                 agent.dispatcher.back(agent.index)
             return
         # Somebody else may be able to do what it cannot.
-        self._team.woken.append(EVERYONE)
+        self._agenda.woken.append(EVERYONE)

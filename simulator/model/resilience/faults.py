@@ -6,17 +6,22 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, SERVING, VERIFIER, WORKER, AgentState
+from simulator.model.agents.roster import Roster
+from simulator.model.journal import Journal
 from simulator.model.resilience.recovery import Recovery
-from simulator.model.streams import Draw, Purpose
+from simulator.model.streams import Draw, Purpose, Streams
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.sides import Sides
 from simulator.model.timers import never
-from simulator.model.trace import Event, Row
+from simulator.model.trace import Event
 from simulator.scenario import Scenario
 from simulator.scenario.faults import ScriptedFault
 
 if TYPE_CHECKING:
     from simulator.model.calls.requests import Requests
-    from simulator.model.replication import TeamState
 
 _INSTANT_S = 1e-6
 """After so long, what happens at one time has happened."""
@@ -27,18 +32,41 @@ class Faults:
 
     Parameters
     ----------
-    team : TeamState
     scenario : Scenario
+    roster : Roster
+    streams : Streams
+    agenda : Agenda
+    journal : Journal
+    sides : Sides
+    coordination : Coordination
+    reviews : ReviewQueue
     requests : Requests
     """
 
-    def __init__(self, team: TeamState, scenario: Scenario, requests: Requests) -> None:
-        self._team = team
+    def __init__(
+        self,
+        scenario: Scenario,
+        roster: Roster,
+        streams: Streams,
+        agenda: Agenda,
+        journal: Journal,
+        sides: Sides,
+        coordination: Coordination,
+        reviews: ReviewQueue,
+        requests: Requests,
+    ) -> None:
+        self._roster = roster
+        self._agenda = agenda
+        self._journal = journal
+        self._metrics = journal.metrics
+        self._sides = sides
+        self._coordination = coordination
+        self._reviews = reviews
         self._script = scenario.faults
         self._backs_up = scenario.resilience.backup is not None
         self._requests = requests
         self.recovery = Recovery()
-        self.lives = [0] * len(team.agents)
+        self.lives = [0] * len(self._roster.agents)
         """How often each agent has gone down or come back."""
         self.workers_down = 0
         self.on_loss: list[Callable[[AgentState], None]] = []
@@ -47,12 +75,12 @@ class Faults:
         """Called when an agent is back."""
         self._stood_in: dict[tuple[int, int], AgentState] = {}
         """Workers that have taken the seat of a coordinator, by the life that it lost."""
-        self._born = {agent.index: "" for agent in team.agents}
+        self._born = {agent.index: "" for agent in self._roster.agents}
         self._up: dict[int, Draw] = {}
         self._repair: dict[int, Draw | None] = {}
-        for agent in team.agents:
+        for agent in self._roster.agents:
             crash, byzantine = agent.spec.faults.crash, agent.spec.faults.byzantine
-            streams, who = team.streams, (agent.entity, agent.number)
+            who = (agent.entity, agent.number)
             if crash is not None:
                 self._up[agent.index] = streams.draws(crash.up_s, *who, Purpose.CRASH_UP)
                 repair = crash.repair_s
@@ -66,12 +94,12 @@ class Faults:
 
     def start(self) -> None:
         """Set the timers of the first crashes and of the script; do what happens at once."""
-        for agent in self._team.agents:
+        for agent in self._roster.agents:
             self._await_crash(agent)
         for fault in self._script:
             if fault.at_s > 0.0:
                 # It may free a team in which nothing else can happen by ending a call that hangs.
-                self._team.at(
+                self._agenda.at(
                     fault.at_s, partial(self._strike, fault), partial(self._ends_a_call, fault)
                 )
             else:
@@ -83,19 +111,19 @@ class Faults:
 
     def _struck(self, fault: ScriptedFault) -> list[AgentState]:
         """Return whom a fault strikes."""
-        staff = {"coordinator": self._team.coordinators, "verifier": self._team.verifiers}
+        staff = {"coordinator": self._roster.coordinators, "verifier": self._roster.verifiers}
         return [
-            self._team.workers[who] if isinstance(who, int) else staff[who][0]
+            self._roster.workers[who] if isinstance(who, int) else staff[who][0]
             for who in fault.agents
         ]
 
     def _await_crash(self, agent: AgentState) -> None:
         if agent.index in self._up:
-            at_s = self._team.now + max(_INSTANT_S, self._up[agent.index]())
+            at_s = self._agenda.now + max(_INSTANT_S, self._up[agent.index]())
             this = agent, self.lives[agent.index]
             # Crashes and repairs of who is idle must not keep a stuck team going.
             ends_call = partial(self._is_in_call, *this)
-            self._team.at(at_s, partial(self._crash_at_random, *this), ends_call)
+            self._agenda.at(at_s, partial(self._crash_at_random, *this), ends_call)
 
     def _is_in_call(self, agent: AgentState, life: int) -> bool:
         return agent.in_call and self.lives[agent.index] == life
@@ -111,7 +139,7 @@ class Faults:
         """Let an agent go down, for `repair_s` seconds or until somebody restarts it."""
         if agent.is_down:
             return
-        self._team.metrics.crashes += 1
+        self._metrics.crashes += 1
         self._note(agent, "crash")
         self.go_down(agent, "crash", keeps_context)
         if repair_s is not None:
@@ -124,22 +152,21 @@ class Faults:
 
     def go_down(self, agent: AgentState, why: str, keeps_context: bool = False) -> None:
         """Take an agent that is up down; its call in flight is lost."""
-        team = self._team
         self.lives[agent.index] += 1
-        agent.is_down, agent.down_since_s = True, team.now
+        agent.is_down, agent.down_since_s = True, self._agenda.now
         self.workers_down += agent.role == WORKER
         if agent.in_call:
-            team.interrupt(agent, why)
+            self._agenda.interrupt(agent.index, why)
         else:
-            agent.waited_s += team.now - agent.free_since
+            agent.waited_s += self._agenda.now - agent.free_since
         if not keeps_context:
             agent.forget()
 
     def return_after(self, agent: AgentState, seconds: float) -> None:
         """Let an agent that is down come back after so many seconds, unless it is by then."""
         this = agent, self.lives[agent.index]
-        back_s = self._team.now + seconds
-        self._team.at(back_s, partial(self._come_back, *this), partial(self._may_help, *this))
+        back_s = self._agenda.now + seconds
+        self._agenda.at(back_s, partial(self._come_back, *this), partial(self._may_help, *this))
 
     def _may_help(self, agent: AgentState, life: int) -> bool:
         """Return whether the return of an agent that went down then can get a team going."""
@@ -149,20 +176,19 @@ class Faults:
         return stand_in is not None and self._has_work(stand_in)
 
     def _has_work(self, agent: AgentState) -> bool:
-        team = self._team
         if self.on_return:
             return True  # an election may lack the vote of who comes back
         if agent.role == COORDINATOR:
-            return team.coordination.has_work_for(agent)
+            return self._coordination.has_work_for(agent)
         if agent.role == VERIFIER:
-            return team.reviews.has_work_for(agent)
+            return self._reviews.has_work_for(agent)
         nobody_else = agent.index in agent.dispatcher.gone and not agent.dispatcher.here
         return (
             nobody_else
-            or agent.index in team.owed_s
+            or agent.index in self._sides.owed_s
             or agent.dispatcher.has_work_for(agent.index)
-            or (team.reviews.by_peers and team.reviews.has_work_for(agent))
-            or (self._backs_up and any(other.in_call for other in team.workers))
+            or (self._reviews.by_peers and self._reviews.has_work_for(agent))
+            or (self._backs_up and any(other.in_call for other in self._roster.workers))
         )
 
     def _come_back(self, agent: AgentState, life: int) -> None:
@@ -175,47 +201,39 @@ class Faults:
 
     def _come_up(self, agent: AgentState, outcome: str) -> None:
         """Let an agent that is down go on."""
-        team = self._team
         self.lives[agent.index] += 1
         self.book_down(agent, outcome)
-        agent.is_down, agent.free_since = False, team.now
+        agent.is_down, agent.free_since = False, self._agenda.now
         self.workers_down -= agent.role == WORKER
         if agent.role == WORKER:
-            team.take_back(agent)
-        team.woken.append(agent.index)
+            self._sides.take_back(agent)
+        self._agenda.woken.append(agent.index)
         if agent.role == COORDINATOR:
-            team.woken += [other.index for other in team.workers]
+            self._agenda.woken += [other.index for other in self._roster.workers]
         for react in self.on_return:
             react(agent)
         self._await_crash(agent)
 
     def take_seat(self, seat: AgentState, worker: AgentState) -> None:
         """Let a worker be the coordinator; its own seat is empty until the lost one is back."""
-        team = self._team
         self._stood_in[seat.index, self.lives[seat.index]] = worker
         self.go_down(worker, "promoted", keeps_context=True)
-        team.give_away(worker)
+        self._sides.give_away(worker)
         seat.go_on_as(worker)
         worker.forget()
-        team.metrics.failovers += 1
-        if team.trace is not None:
-            row = Row(team.now, Event.LEADS, seat.index, team.round, peer=worker.index)
-            team.trace.add(row)
+        self._metrics.failovers += 1
+        self._journal.note(Event.LEADS, seat.index, peer=worker.index)
         self._come_up(seat, "elected")
         self._tell_loss(worker)
 
     def book_down(self, agent: AgentState, outcome: str) -> None:
         """Book the time for which an agent has been down."""
-        team = self._team
-        down_s = team.now - agent.down_since_s
-        team.metrics.down_s += down_s
-        if team.trace is not None:
-            row = Row(team.now, Event.DOWN, agent.index, team.round)
-            team.trace.add(row._replace(duration_s=down_s, outcome=outcome))
+        down_s = self._agenda.now - agent.down_since_s
+        self._metrics.down_s += down_s
+        self._journal.note(Event.DOWN, agent.index, duration_s=down_s, outcome=outcome)
 
     def _strike(self, fault: ScriptedFault) -> None:
         """Do what the script says, and set the timer of its end."""
-        team = self._team
         if fault.kind in ("outage", "brownout"):
             self._note(None, fault.kind)  # the provider knows its calendar itself
             return
@@ -225,17 +243,17 @@ class Faults:
                 continue
             self._afflict(agent, fault)
             if fault.for_s is not None:
-                end_s = team.now + fault.for_s
-                team.at(end_s, partial(self._relieve, agent, fault), never)
+                end_s = self._agenda.now + fault.for_s
+                self._agenda.at(end_s, partial(self._relieve, agent, fault), never)
 
     def _afflict(self, agent: AgentState, fault: ScriptedFault) -> None:
         caller = self._requests.callers[agent.index]
         if fault.kind == "slow":
-            caller.slowed *= fault.factor or 1.0
+            caller.slow_down(fault.factor or 1.0)
         elif fault.kind == "stall":
-            caller.is_stuck = True
+            caller.get_stuck()
             if agent.in_call and agent.phase == SERVING:
-                self._team.interrupt(agent, "stall")
+                self._agenda.interrupt(agent.index, "stall")
         else:
             agent.byzantine = fault.kind
         self._note(agent, fault.kind)
@@ -243,17 +261,15 @@ class Faults:
     def _relieve(self, agent: AgentState, fault: ScriptedFault) -> None:
         caller = self._requests.callers[agent.index]
         if fault.kind == "slow":
-            caller.slowed /= fault.factor or 1.0
+            caller.speed_up(fault.factor or 1.0)
         elif fault.kind == "stall":
-            caller.is_stuck = False
+            caller.get_loose()
         else:
             agent.byzantine = self._born[agent.index]
 
     def _note(self, agent: AgentState | None, kind: str) -> None:
         """Write a fault down."""
-        team = self._team
-        team.metrics.fault_events += 1
-        self.recovery.fault(team.now)
-        if team.trace is not None:
-            index = None if agent is None else agent.index
-            team.trace.add(Row(team.now, Event.FAULT, index, team.round)._replace(outcome=kind))
+        self._metrics.fault_events += 1
+        self.recovery.fault(self._agenda.now)
+        index = None if agent is None else agent.index
+        self._journal.note(Event.FAULT, index, outcome=kind)

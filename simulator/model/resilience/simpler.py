@@ -5,13 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
+from simulator.model.agents.roster import Roster
 from simulator.model.board import NOBODY
-from simulator.model.protocols import Protocol
+from simulator.model.protocols import Dispatcher, Protocol, Setting
+from simulator.model.team.commits import Commits
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.review import Reviews
+from simulator.model.team.sides import Sides
 from simulator.scenario.resilience import SimplerProtocol
 
 if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
     from simulator.model.resilience.faults import Faults
 
 
@@ -21,34 +26,52 @@ class Simplification:
     Parameters
     ----------
     spec : SimplerProtocol
-    team : TeamState
+    setting : Setting
+        What the simpler protocol is told.
+    roster : Roster
+    agenda : Agenda
+    sides : Sides
+    coordination : Coordination
+    reviews : Reviews
+    commits : Commits
     faults : Faults
-
-    Attributes
-    ----------
-    retired : set of int
-        Agents that take no further part.
     """
 
-    def __init__(self, spec: SimplerProtocol, team: TeamState, faults: Faults) -> None:
+    def __init__(
+        self,
+        spec: SimplerProtocol,
+        setting: Setting,
+        roster: Roster,
+        agenda: Agenda,
+        sides: Sides,
+        coordination: Coordination,
+        reviews: Reviews,
+        commits: Commits,
+        faults: Faults,
+    ) -> None:
         self._spec = spec
-        self._team = team
+        self._setting = setting
+        self._roster = roster
+        self._agenda = agenda
+        self._sides = sides
+        self._coordination = coordination
+        self._reviews = reviews
+        self._commits = commits
         self._faults = faults
         self._is_done = False
-        self.retired: set[int] = set()
         faults.on_loss.append(self._lost)
 
     def _lost(self, agent: AgentState) -> None:
         if not self._is_done and self._is_bad(agent):
-            team, life = self._team, self._faults.lives[agent.index]
-            at_s = team.now + self._spec.after_s
-            team.at(at_s, partial(self._look_again, agent, life), lambda: not self._is_done)
+            life = self._faults.lives[agent.index]
+            at_s = self._agenda.now + self._spec.after_s
+            self._agenda.at(at_s, partial(self._look_again, agent, life), lambda: not self._is_done)
 
     def _is_bad(self, agent: AgentState) -> bool:
         if self._spec.when_lost == "coordinator":
             return agent.role == COORDINATOR
         down = self._faults.workers_down
-        return down >= self._spec.share * len(self._team.workers)
+        return down >= self._spec.share * len(self._roster.workers)
 
     def _look_again(self, agent: AgentState, life: int) -> None:
         still = self._spec.when_lost == "workers" or self._faults.lives[agent.index] == life
@@ -58,29 +81,39 @@ class Simplification:
 
     def _switch(self) -> None:
         """Start the simpler protocol on the board as it is; what is in flight is lost."""
-        team, board = self._team, self._team.board
+        roster, board = self._roster, self._sides.board
         for task in range(len(board.graph)):
             if not board.done[task]:
                 board.owner[task] = NOBODY
         protocol = self._spec.protocol
         assert isinstance(protocol, Protocol)
-        team.adopt(protocol.dispatcher(team.setting))
+        self._adopt(protocol.dispatcher(self._setting))
         if self._spec.agents is not None:
-            up = [agent.index for agent in team.workers if not agent.is_down]
-            going_on = up[: self._spec.agents]
-            self.retired = {agent.index for agent in team.workers} - set(going_on)
-        self.retired |= {agent.index for agent in team.coordinators}
-        for agent in team.workers:
-            if agent.is_down or agent.index in self.retired:
-                team.give_away(agent)
-        for agent in team.agents:
+            up = [agent for agent in roster.workers if not agent.is_down]
+            for agent in roster.workers:
+                if agent not in up[: self._spec.agents]:
+                    agent.retire()
+        for agent in roster.coordinators:
+            agent.retire()
+        for agent in roster.workers:
+            if not agent.is_there:
+                self._sides.give_away(agent)
+        for agent in roster.agents:
             if agent.in_call:
                 agent.is_astray = True
-                team.interrupt(agent, "simpler")
+                self._agenda.interrupt(agent.index, "simpler")
             if agent.role == WORKER:
                 agent.manager = None
                 agent.awaits_answer = False
         startable = [t for t, missing in enumerate(board.missing) if not (missing or board.done[t])]
-        team.announce(startable, team.now)
+        self._sides.announce(startable)
         # By name: those who waited for a coordinator's answer are of use again.
-        team.woken += [agent.index for agent in team.workers]
+        self._agenda.woken += [agent.index for agent in roster.workers]
+
+    def _adopt(self, dispatcher: Dispatcher) -> None:
+        """Go on with another protocol, without coordinators."""
+        self._sides.adopt(dispatcher)
+        self._coordination.dissolve()
+        freed = self._reviews.leave_out("coordinator", self._agenda.now)
+        self._commits.adapt()
+        self._agenda.woken += [dispatcher.task_ready(task) for task in freed]

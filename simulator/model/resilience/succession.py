@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
+from simulator.model.metrics import Metrics
 from simulator.model.resilience.election import Election
-from simulator.model.streams import Purpose
+from simulator.model.streams import Purpose, Streams
 from simulator.scenario.resilience import Election as ElectionSpec
 
 if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
     from simulator.model.resilience.faults import Faults
 
 
@@ -23,23 +24,35 @@ class Succession:
     Parameters
     ----------
     spec : Election
-    team : TeamState
+    workers : sequence of AgentState
+    streams : Streams
+    agenda : Agenda
+    metrics : Metrics
     faults : Faults
     """
 
-    def __init__(self, spec: ElectionSpec, team: TeamState, faults: Faults) -> None:
+    def __init__(
+        self,
+        spec: ElectionSpec,
+        workers: Sequence[AgentState],
+        streams: Streams,
+        agenda: Agenda,
+        metrics: Metrics,
+        faults: Faults,
+    ) -> None:
+        self._metrics = metrics
         self._spec = spec
-        self._team = team
+        self._workers = workers
+        self._agenda = agenda
         self._faults = faults
         self._under_way: dict[int, _Contest] = {}
-        streams = team.streams
         self.timeouts = [
             streams.draws(spec.timeout_s, worker.entity, worker.number, Purpose.ELECTION)
-            for worker in team.workers
+            for worker in workers
         ]
         self.delays = [
             streams.draws(spec.delay_s, worker.entity, worker.number, Purpose.ELECTION_DELAY)
-            for worker in team.workers
+            for worker in workers
         ]
         self._terms: dict[int, int] = {}
         self.answers_s: dict[int, list[float]] = {}
@@ -49,7 +62,7 @@ class Succession:
 
     def _lost(self, agent: AgentState) -> None:
         if agent.role == COORDINATOR:
-            contest = _Contest(self, agent, self._team, self._spec, self._terms)
+            contest = _Contest(self, agent, self._workers, self._agenda, self._spec, self._terms)
             self._under_way[agent.index] = contest
             contest.begin()
 
@@ -65,17 +78,21 @@ class Succession:
 
     def answered(self, coordinator: AgentState) -> None:
         """Note that a coordinator has written to its workers."""
-        self.answers_s.setdefault(coordinator.index, []).append(self._team.now)
+        self.answers_s.setdefault(coordinator.index, []).append(self._agenda.now)
 
     @property
     def workers_down(self) -> int:
         """Workers that cannot take part."""
         return self._faults.workers_down
 
+    def note_election(self) -> None:
+        """Count an election."""
+        self._metrics.elections += 1
+
     def won(self, seat: AgentState, worker: int) -> None:
         """Let a worker take a coordinator's seat."""
         self._under_way.pop(seat.index, None)
-        self._faults.take_seat(seat, self._team.workers[worker])
+        self._faults.take_seat(seat, self._workers[worker])
 
 
 class _Contest:
@@ -85,61 +102,63 @@ class _Contest:
         self,
         succession: Succession,
         seat: AgentState,
-        team: TeamState,
+        workers: Sequence[AgentState],
+        agenda: Agenda,
         spec: ElectionSpec,
         terms: dict[int, int],
     ) -> None:
         self._succession = succession
         self._seat = seat
-        self._team = team
+        self._workers = workers
+        self._agenda = agenda
         self._spec = spec
         self._terms = terms
         self._answers_s = succession.answers_s.get(seat.index, [])
-        self.election = Election(len(team.workers) + 1, self, spec.write_s)
+        self.election = Election(len(workers) + 1, self, spec.write_s)
         for server in self.election.servers:
             server.term = terms.get(seat.index, 1)
 
     @property
     def now(self) -> float:
         """Seconds."""
-        return self._team.now
+        return self._agenda.now
 
     def begin(self) -> None:
         """Let the workers' time-outs run since the last heartbeat."""
         last_s = math.floor(self.now / self._spec.heartbeat_s) * self._spec.heartbeat_s
-        for worker in self._team.workers:
+        for worker in self._workers:
             if not worker.is_down:
                 self.election.hears(worker.index, last_s)
 
     def rejoin(self, worker: int) -> None:
         """Let a worker that is back take part; who waited for a majority tries again."""
         self.election.restart(worker)
-        for other in self._team.workers:
+        for other in self._workers:
             if not other.is_down and other.index != worker:
                 self.election.hears(other.index, self.now)
 
     def at(self, time_s: float, action: Callable[[], None]) -> None:
         """Do something at a later time."""
-        self._team.at(time_s, action, self._goes_on)
+        self._agenda.at(time_s, action, self._goes_on)
 
     def _goes_on(self) -> bool:
         return self._has_majority and not self.election.is_over
 
     def is_up(self, server: int) -> bool:
         """Return whether a server can take part; nobody does while there is no majority."""
-        workers = self._team.workers
+        workers = self._workers
         if server == len(workers) or workers[server].is_down:
             return False
         return self._has_majority
 
     @property
     def _has_majority(self) -> bool:
-        up = len(self._team.workers) - self._succession.workers_down
+        up = len(self._workers) - self._succession.workers_down
         return up >= self.election.majority
 
     def knows(self, server: int) -> int:
         """Return how many of the coordinator's answers a worker has read."""
-        return bisect_right(self._answers_s, self._team.workers[server].read_s)
+        return bisect_right(self._answers_s, self._workers[server].read_s)
 
     def timeout_s(self, server: int) -> float:
         """Draw an election time-out."""
@@ -151,7 +170,7 @@ class _Contest:
 
     def stands(self, server: int, term: int) -> None:
         """Note that a worker stands for election."""
-        self._team.metrics.elections += 1
+        self._succession.note_election()
 
     def leads(self, server: int, term: int) -> None:
         """Give the seat to who has won."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.streams import Entity, Purpose
+from simulator.model.metrics import Metrics
+from simulator.model.streams import Entity, Purpose, Streams
 from simulator.scenario.resilience import Supervisor as SupervisorSpec
 
 if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
     from simulator.model.resilience.faults import Faults
 
 
@@ -20,15 +21,25 @@ class Supervisor:
     Parameters
     ----------
     spec : Supervisor
-    team : TeamState
+    streams : Streams
+    agenda : Agenda
+    metrics : Metrics
     faults : Faults
     """
 
-    def __init__(self, spec: SupervisorSpec, team: TeamState, faults: Faults) -> None:
+    def __init__(
+        self,
+        spec: SupervisorSpec,
+        streams: Streams,
+        agenda: Agenda,
+        metrics: Metrics,
+        faults: Faults,
+    ) -> None:
         self._spec = spec
-        self._team = team
+        self._agenda = agenda
+        self._metrics = metrics
         self._faults = faults
-        self._restart_s = team.streams.draws(spec.restart_s, Entity.RUN, 0, Purpose.RESTART)
+        self._restart_s = streams.draws(spec.restart_s, Entity.RUN, 0, Purpose.RESTART)
         self._restarts_s: deque[float] = deque()
         self._has_given_up = False
 
@@ -44,7 +55,7 @@ class Supervisor:
             self._faults.return_after(agent, self._restart_s())
 
     def _may_restart(self) -> bool:
-        most, now = self._spec.max_restarts, self._team.now
+        most, now = self._spec.max_restarts, self._agenda.now
         while self._restarts_s and self._restarts_s[0] <= now - self._spec.within_s:
             self._restarts_s.popleft()
         if most is not None and len(self._restarts_s) >= most:
@@ -52,5 +63,5 @@ class Supervisor:
         if self._has_given_up:
             return False
         self._restarts_s.append(now)
-        self._team.metrics.restarts += 1
+        self._metrics.restarts += 1
         return True

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
-from simulator.model.agents.agent import AgentState
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import WORKER, AgentState
 from simulator.model.agents.answers import CORRECT
 from simulator.model.board import CONFLICT, ESCAPED, FIRST, KNOWN, NOBODY
-from simulator.model.streams import Entity, Purpose
-from simulator.model.trace import Event, Row
+from simulator.model.journal import Journal
+from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.team.patterns import Patterns
+from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.sides import Sides
+from simulator.model.trace import Event
+from simulator.model.workspaces import Workspace
 from simulator.model.workspaces.last_writer_wins import LastWriterWins
 from simulator.model.workspaces.quorum import Quorum
-
-if TYPE_CHECKING:
-    from simulator.model.replication import TeamState
-    from simulator.model.resilience.failures import Failures
-    from simulator.model.workspaces import Workspace
-
 
 Sizes = Mapping[int, float] | Sequence[float]
 """Work units of each task that a call attempts."""
@@ -31,31 +30,75 @@ class Commits:
 
     Parameters
     ----------
-    team : TeamState
     workspace : Workspace
+    agents : sequence of AgentState
+    streams : Streams
+    agenda : Agenda
+    journal : Journal
+    sides : Sides
+    reviews : ReviewQueue
+    patterns : Patterns
+
+    Attributes
+    ----------
+    wait_sum_s : float
+        Seconds that finished tasks have waited since they could start.
     """
 
-    def __init__(self, team: TeamState, workspace: Workspace) -> None:
-        self._team = team
-        self._trace = team.trace
-        self._metrics = team.metrics
-        self._graph = team.board.graph
+    __slots__ = (
+        "_agenda",
+        "_agents",
+        "_graph",
+        "_inputs_may_fail",
+        "_is_idempotent",
+        "_is_plain",
+        "_is_simple",
+        "_is_traced",
+        "_journal",
+        "_loss",
+        "_metrics",
+        "_patterns",
+        "_reviews",
+        "_rolls_loss",
+        "_sides",
+        "wait_sum_s",
+    )
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        agents: Sequence[AgentState],
+        streams: Streams,
+        agenda: Agenda,
+        journal: Journal,
+        sides: Sides,
+        reviews: ReviewQueue,
+        patterns: Patterns,
+    ) -> None:
+        self._agents = agents
+        self._agenda = agenda
+        self._journal = journal
+        self._is_traced = journal.trace is not None
+        self._metrics = journal.metrics
+        self._sides = sides
+        self._graph = sides.board.graph
+        self._reviews = reviews
+        self._patterns = patterns
         self.adapt()
         # Until something is faulty there is nothing to inherit, unless inputs spoil on the way.
-        hands_off = any(agent.spec.errors.hand_off for agent in team.workers)
+        hands_off = any(agent.spec.errors.hand_off for agent in agents if agent.role == WORKER)
         self._inputs_may_fail = hands_off or isinstance(workspace, Quorum)
+        self._is_idempotent = workspace.idempotent
         self._loss = 0.0
         if isinstance(workspace, LastWriterWins) and self._graph.artifacts is not None:
             self._loss = workspace.loss
-        self._rolls_loss = team.streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
-        self.failures: Failures | None = None
+        self._rolls_loss = streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
         self.wait_sum_s = 0.0
-        """Seconds that finished tasks have waited since they could start."""
 
     def adapt(self) -> None:
         """Take in what the protocol and the reviews ask for."""
-        self._is_plain = not self._team.dispatcher.gives_answers
-        self._is_simple = self._is_plain and not self._team.reviews.wanted
+        self._is_plain = not self._sides.dispatcher.gives_answers
+        self._is_simple = self._is_plain and not self._reviews.wanted
 
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
@@ -78,7 +121,7 @@ class Commits:
             for task in picks:
                 self._attempt(agent, task, share_s * sizes[task], now, freed)
             return freed
-        self._note_blocked(agent, blocked, now)
+        self._note_blocked(agent, blocked)
         works_ahead = agent.dispatcher.works_ahead
         tried = set()
         for task in picks:
@@ -91,9 +134,8 @@ class Commits:
                 self._attempt(agent, task, seconds, now, freed)
                 tried.add(task)
         # What the call freed and tried itself concerns nobody any more.
-        if self._trace is not None:
-            for task in tried.intersection(freed):
-                self._trace.add(Row(now, Event.TASK_READY, task=task))
+        for task in tried.intersection(freed) if self._is_traced else ():
+            self._journal.note(Event.TASK_READY, task=task)
         return [task for task in freed if task not in tried]
 
     def _prepare(self, agent: AgentState) -> Sizes:
@@ -136,8 +178,8 @@ class Commits:
             self._metrics.wasted_s += seconds
             if not agent.is_backup:
                 agent.dispatcher.returned(agent.index, task)
-            if self._trace is not None:
-                self._trace_attempt(agent, task, seconds, now, outcome)
+            if self._is_traced:
+                self._trace_attempt(agent, task, seconds, outcome)
         return [task for task in agent.picks if task not in rejected]
 
     def _waste(
@@ -145,15 +187,13 @@ class Commits:
     ) -> None:
         self._metrics.wasted_s += seconds
         self._write(agent, task, now)
-        if self._trace is not None:
-            self._trace_attempt(agent, task, seconds, now, outcome)
+        if self._is_traced:
+            self._trace_attempt(agent, task, seconds, outcome)
 
-    def _note_blocked(self, agent: AgentState, blocked: list[int], now: float) -> None:
+    def _note_blocked(self, agent: AgentState, blocked: list[int]) -> None:
         self._metrics.blocked_claims += len(blocked)
-        if self._trace is not None:
-            for task in blocked:
-                row = Row(now, Event.CLAIM_BLOCKED, agent.index, self._team.round, agent.call, task)
-                self._trace.add(row)
+        for task in blocked:
+            self._journal.note(Event.CLAIM_BLOCKED, agent.index, agent.call, task)
 
     def _attempt(
         self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
@@ -164,7 +204,7 @@ class Commits:
         may = agent.is_backup or agent.dispatcher.may_attempt(agent.index, task)
         if board.done[task] or not may:
             metrics.duplicate_attempts += 1
-            metrics.duplicate_effects += not self._team.is_idempotent
+            metrics.duplicate_effects += not self._is_idempotent
             self._waste(agent, task, seconds, now, "duplicate")
             return
         is_rework = board.failures[task] > 0
@@ -192,13 +232,13 @@ class Commits:
                 outcome = self.settle(agent, task, answer, now, freed, *how)
             else:
                 outcome = self._hand_in(agent, task, answer, now, freed)
-        if self._trace is not None:
-            self._trace_attempt(agent, task, seconds, now, outcome)
+        if self._is_traced:
+            self._trace_attempt(agent, task, seconds, outcome)
 
     def _note_on_other_side(
         self, agent: AgentState, task: int, seconds: float, is_rework: bool
     ) -> None:
-        other_side = self._team.other_side
+        other_side = self._sides.other
         if other_side is not None and agent.board is other_side.board:
             other_side.note(task, seconds, is_rework)
 
@@ -218,11 +258,10 @@ class Commits:
         decided = agent.dispatcher.decide(agent.index, task, answer)
         if decided is None:
             return "answer"
-        skips = self.failures is not None and self.failures.skips("reviews")
-        if self._team.reviews.wanted and not skips:
+        if self._reviews.wanted and not self._patterns.skips("reviews"):
             if not agent.is_backup:
                 agent.dispatcher.handed_in(agent.index, task)
-            self._team.reviews.submit(agent, task, decided)
+            self._reviews.submit(agent, task, decided)
             return "submitted"
         return self.settle(agent, task, decided, now, freed, agent.started_s, agent.is_backup)
 
@@ -239,8 +278,8 @@ class Commits:
             self._metrics.attempts += 1
             self._metrics.partial_tasks += 1
             self.settle(agent, task, 1, now, freed, agent.started_s, is_known=True)
-            if self._trace is not None:
-                self._trace_attempt(agent, task, 0.0, now, "partial")
+            if self._is_traced:
+                self._trace_attempt(agent, task, 0.0, "partial")
         return freed
 
     def reject(
@@ -260,12 +299,11 @@ class Commits:
         """
         agent.board.failures[task] += 1
         most = agent.spec.errors.max_attempts
-        if most is not None and agent.board.failures[task] >= most:
-            failures = self.failures
-            if failures is None or not failures.is_elsewhere(agent, task):
-                how = (started_s, is_backup, is_faulty)
-                self.settle(agent, task, int(is_faulty), now, freed, *how)
-                return False
+        is_last = most is not None and agent.board.failures[task] >= most
+        if is_last and not self._patterns.is_elsewhere(agent, task):
+            how = (started_s, is_backup, is_faulty)
+            self.settle(agent, task, int(is_faulty), now, freed, *how)
+            return False
         if not is_backup:
             agent.dispatcher.attempt_ended(agent.index, task, False)
         return True
@@ -299,8 +337,7 @@ class Commits:
         agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
         metrics.tasks_done += 1
-        if self.failures is not None:
-            self.failures.task_done(agent, task, now, is_of_use=not is_known)
+        self._patterns.task_done(agent, task, is_of_use=not is_known)
         waited_s = started_s - board.ready_s[task]
         if waited_s > 0.0:  # below 0 where a call worked ahead
             self.wait_sum_s += waited_s
@@ -322,26 +359,26 @@ class Commits:
     def _write(self, agent: AgentState, task: int, now: float) -> None:
         board = agent.board
         artifacts = board.graph.artifacts
-        if self._trace is None and artifacts is None:  # one artifact a task, and nobody looks
+        if not self._is_traced and artifacts is None:  # one artifact a task, and nobody looks
             outcome = board.write(task, agent.index, task, agent.read_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
                 self._metrics.concurrent_writes += outcome == CONFLICT
             return
         for artifact in (task,) if artifacts is None else artifacts[task]:
-            other = board.writer(artifact) if self._trace is not None else NOBODY
+            other = board.writer(artifact) if self._is_traced else NOBODY
             if self._loss:
                 self._overwrite(agent, task, artifact, now)
             outcome = board.write(artifact, agent.index, task, agent.read_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
                 self._metrics.concurrent_writes += outcome == CONFLICT
-            if self._trace is not None:
-                where = (agent.index, self._team.round, agent.call, None, artifact)
+            if self._is_traced:
+                where = (agent.index, agent.call, None, artifact)
                 said = "first" if outcome == FIRST else "rewrite"
-                self._trace.add(Row(now, Event.WRITE, *where, outcome=said))
+                self._journal.note(Event.WRITE, *where, outcome=said)
                 if outcome == CONFLICT:
-                    self._trace.add(Row(now, Event.CONFLICT, *where, peer=other))
+                    self._journal.note(Event.CONFLICT, *where, peer=other)
 
     def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
         """Undo what the write overwrites unseen: it is done again if its tests find the loss."""
@@ -352,22 +389,22 @@ class Commits:
         if self._rolls_loss() >= self._loss:
             return
         metrics.lost_updates += 1
-        loser = self._team.agents[board.doer[lost]]
+        loser = self._agents[board.doer[lost]]
         fault = board.faulty[lost]
         outcome = "faulty"
         if loser.rolls_detection() < loser.spec.errors.detection:
             outcome = "redo"
             self.uncount(fault)
             board.undo(lost)
-            self._team.woken.append(agent.dispatcher.reopen(lost))
+            self._agenda.woken.append(agent.dispatcher.reopen(lost))
         elif not fault:
             board.faulty[lost] = ESCAPED
             self._inputs_may_fail = True
             metrics.tasks_correct -= 1
             metrics.faulty_undetected += 1
-        if self._trace is not None:
-            where = (agent.index, self._team.round, agent.call, lost, artifact)
-            self._trace.add(Row(now, Event.LOST, *where, outcome=outcome + WAS[fault]))
+        if self._is_traced:
+            where = (agent.index, agent.call, lost, artifact)
+            self._journal.note(Event.LOST, *where, outcome=outcome + WAS[fault])
 
     def uncount(self, fault: int) -> None:
         """Take back a task that was counted as done, and its fault."""
@@ -380,9 +417,6 @@ class Commits:
         else:
             metrics.tasks_correct -= 1
 
-    def _trace_attempt(
-        self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
-    ) -> None:
-        assert self._trace is not None
-        where = (agent.index, self._team.round, agent.call, task)
-        self._trace.add(Row(now, Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome))
+    def _trace_attempt(self, agent: AgentState, task: int, seconds: float, outcome: str) -> None:
+        where = (agent.index, agent.call, task)
+        self._journal.note(Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome)

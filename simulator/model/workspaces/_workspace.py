@@ -3,55 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol, Self
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from simulator.distributions import Distribution, SharedDistribution
+from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COMMITTING, AgentState
 from simulator.model.board import Board
+from simulator.model.calls.phases import Phases, Step
+from simulator.model.calls.service import Service
+from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.registry import Plugin
 from simulator.scenario.agent import constant
 from simulator.spec import NonNegative
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from simulator.model.metrics import Metrics
-
-Step = float | None
-"""Seconds until a call goes on; None until the agent is resumed."""
-
-
-class Desk(Protocol):
-    """What a workspace may ask of the team around it."""
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a workspace may use of the team around it."""
 
     board: Board
     metrics: Metrics
-    now: float
-    agents: list[AgentState]
+    agents: Sequence[AgentState]
     streams: Streams
-
-    def enter(self, agent: AgentState, phase: int) -> None:
-        """End the agent's phase and begin `phase`."""
-
-    def in_service(self, agent: AgentState, seconds: float) -> Iterator[Step]:
-        """Be in service for so many seconds, longer where requests fail."""
-
-    def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
-        """Wait so many seconds, or until resumed, and book it under `why`."""
-
-    def resume(self, agent: AgentState) -> None:
-        """Let an agent that waits until it is resumed go on."""
-
-    def at(
-        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = ...
-    ) -> None:
-        """Do something at a later time; `matters` tells whether it can still change anything."""
-
-    def stop(self, outcome: str, reason: str) -> None:
-        """End the run."""
+    agenda: Agenda
+    phases: Phases
+    service: Service
 
 
 class Workspace(Plugin):
@@ -123,12 +103,12 @@ class WorkspaceState:
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Be in service for so many seconds."""
-        return self.desk.in_service(agent, seconds)
+        return self.desk.service.serve(agent, seconds)
 
     def commit(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Read from or write to the workspace for so many seconds."""
         if seconds > 0.0:
-            self.desk.enter(agent, COMMITTING)
+            self.desk.phases.enter(agent, COMMITTING)
             yield seconds
 
     def _acknowledge(self, agent: AgentState) -> Iterator[Step]:

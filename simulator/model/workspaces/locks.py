@@ -8,8 +8,9 @@ from functools import partial
 from typing import ClassVar, Literal
 
 from simulator.model.agents.agent import AgentState
+from simulator.model.calls.phases import Step
 from simulator.model.streams import Draw, Entity, Purpose, number_of
-from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
+from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
 from simulator.spec import Positive
 
 
@@ -60,7 +61,7 @@ class _LockTable(WorkspaceState):
             if not (yield from self._take(agent, artifact)):
                 agent.rejected.update(agent.picks)
                 return
-            agent.read_s = self.desk.now
+            agent.read_s = self.desk.agenda.now
             if parts:
                 yield from self.serve(agent, agent.duration_s / parts)
         if not parts:
@@ -108,13 +109,13 @@ class _LockTable(WorkspaceState):
         if circle:
             desk.metrics.deadlocks += 1
             if self._locks.on_deadlock == "stop":
-                desk.stop("deadlock", "; ".join(self._says(other) for other in circle))
+                desk.agenda.stop("deadlock", "; ".join(self._says(other) for other in circle))
                 yield None
             del self._wanted[agent.index]
             self._release(agent)
             return False
         self._queue.setdefault(artifact, deque()).append(agent)
-        yield from desk.wait(agent, "lock", None)
+        yield from desk.phases.wait(agent, "lock", None)
         return True
 
     def _circle(self, agent: AgentState) -> list[AgentState]:
@@ -144,8 +145,10 @@ class _LockTable(WorkspaceState):
         self._grant[artifact] = self._grants
         if self._locks.lease_s is not None:
             this = artifact, self._grants
-            ends_s = self.desk.now + self._locks.lease_s
-            self.desk.at(ends_s, partial(self._expire, *this), partial(self._is_awaited, *this))
+            ends_s = self.desk.agenda.now + self._locks.lease_s
+            self.desk.agenda.at(
+                ends_s, partial(self._expire, *this), partial(self._is_awaited, *this)
+            )
 
     def _is_held(self, artifact: int, grant: int) -> bool:
         return artifact in self._holder and self._grant[artifact] == grant
@@ -165,7 +168,7 @@ class _LockTable(WorkspaceState):
         if queue:
             following = queue.popleft()
             self._give(artifact, following)
-            self.desk.resume(following)
+            self.desk.agenda.resume(following.index)
 
     def _release(self, agent: AgentState) -> None:
         for artifact in self._held.pop(agent.index, ()):

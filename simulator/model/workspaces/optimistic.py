@@ -11,8 +11,9 @@ from pydantic import Field
 from simulator.distributions import SharedDistribution
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.backoff import waits
+from simulator.model.calls.phases import Step
 from simulator.model.streams import Draw, Entity, Purpose
-from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
+from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
 from simulator.scenario.agent import constant
 from simulator.scenario.backoff import Backoff
 
@@ -55,7 +56,7 @@ class OptimisticState(WorkspaceState):
         artifacts = self.artifacts(agent)
         pauses = waits(spec.backoff, self._jitter(agent))
         yield from self.commit(agent, self._one_way_s())
-        read, agent.read_s = self._read(artifacts, agent), self.desk.now
+        read, agent.read_s = self._read(artifacts, agent), self.desk.agenda.now
         yield from self.commit(agent, self._one_way_s())
         yield from self.serve(agent, agent.duration_s)
         while True:
@@ -68,7 +69,7 @@ class OptimisticState(WorkspaceState):
                 break
             yield from self.commit(agent, self._one_way_s() + next(pauses))
             yield from self.commit(agent, self._one_way_s())
-            read, agent.read_s = self._read(artifacts, agent), self.desk.now
+            read, agent.read_s = self._read(artifacts, agent), self.desk.agenda.now
             metrics.merges += len(newer)
             yield from self.commit(agent, self._one_way_s() + fsum(self.merge_s() for _ in newer))
         self._write(agent, newer)

@@ -9,8 +9,9 @@ from pydantic import Field, model_validator
 
 from simulator.distributions import SharedDistribution
 from simulator.model.agents.agent import AgentState
+from simulator.model.calls.phases import Step
 from simulator.model.streams import Entity, Purpose
-from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
+from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
 from simulator.scenario.agent import constant
 
 

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from simulator.distributions import SharedDistribution
 from simulator.model.agents.agent import SERVING, AgentState
+from simulator.model.calls.phases import Step
 from simulator.model.streams import Purpose
-from simulator.model.workspaces._workspace import Desk, Step, Workspace, WorkspaceState
+from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
 from simulator.scenario.agent import constant
 
 
@@ -51,14 +52,14 @@ class _Owners(WorkspaceState):
             # One call only: the owner applies changes between its calls.
             if owner.in_call and owner.phase == SERVING:
                 self._waiting.setdefault(owner.index, []).append(agent)
-                yield from desk.wait(agent, "lock", None)
-            agent.read_s = desk.now
+                yield from desk.phases.wait(agent, "lock", None)
+            agent.read_s = desk.agenda.now
             yield from self.commit(agent, self._apply_s())
 
     def call_ended(self, agent: AgentState) -> None:
         """Let those go on that wait for this owner."""
         for other in self._waiting.pop(agent.index, ()):
-            self.desk.resume(other)
+            self.desk.agenda.resume(other.index)
 
     def abandoned(self, agent: AgentState) -> None:
         """Wait for no owner any more."""

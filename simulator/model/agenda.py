@@ -1,0 +1,68 @@
+"""The agenda of a replication: what time it is, and what is to happen because of what has."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from simulator.model.timers import always
+
+
+class Agenda(ABC):
+    """The one clock of a replication, and the model's only port to the engine.
+
+    The model writes down here whom something concerns; the engine reads it, acts on it, and
+    empties the lists. Agents are named by their numbers.
+
+    Attributes
+    ----------
+    now : float
+        Simulated seconds at which something last happened.
+    woken : list of int
+        Agents, or `SOMEONE` and `EVERYONE` of a protocol, whom something new concerns.
+    resumed : list of int
+        Agents whose waiting call goes on.
+    interrupted : dict of int to str
+        Agents whose call in flight is lost, or stalls, and why.
+    ending : (str, str) or None
+        Outcome and reason, once something in the model has ended the run.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.woken: list[int] = []
+        self.resumed: list[int] = []
+        self.interrupted: dict[int, str] = {}
+        self.ending: tuple[str, str] | None = None
+
+    @abstractmethod
+    def at(
+        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
+    ) -> None:
+        """Do something at a later time.
+
+        Parameters
+        ----------
+        time_s : float
+            Simulated seconds.
+        action : callable
+        matters : callable
+            Whether it can still change anything. A team in which nothing else can happen, and
+            no timer matters, is stuck.
+        """
+
+    def reach(self, now: float) -> None:
+        """Note that something happens now."""
+        self.now = now
+
+    def resume(self, agent: int) -> None:
+        """Let an agent go on that waits until it is resumed."""
+        self.resumed.append(agent)
+
+    def interrupt(self, agent: int, why: str) -> None:
+        """Let the call that an agent is in be lost, or with ``stall`` never come back."""
+        self.interrupted.setdefault(agent, why)
+
+    def stop(self, outcome: str, reason: str) -> None:
+        """End the run; the first who says so gives the reason."""
+        self.ending = self.ending or (outcome, reason)

@@ -1,0 +1,72 @@
+"""The bill: tokens and money, booked once."""
+
+from __future__ import annotations
+
+import math
+
+from simulator.model.agents.agent import AgentState
+from simulator.model.metrics import Metrics
+
+
+class Bill:
+    """What calls have read and written, and what that costs.
+
+    Parameters
+    ----------
+    metrics : Metrics
+        Where it is counted.
+    is_priced : bool
+        Whether any model has a price.
+    budget_usd : float or None
+        What may be spent in all.
+    """
+
+    __slots__ = ("_budget_usd", "_is_priced", "_metrics")
+
+    def __init__(self, metrics: Metrics, is_priced: bool, budget_usd: float | None) -> None:
+        self._metrics = metrics
+        self._is_priced = is_priced
+        self._budget_usd = math.inf if budget_usd is None else budget_usd
+
+    @property
+    def is_over_budget(self) -> bool:
+        """Whether the budget is spent."""
+        return self._metrics.cost_usd >= self._budget_usd
+
+    def call(self, agent: AgentState) -> None:
+        """Book a call that has been answered: its prompt and its whole output."""
+        metrics, uncached, cached = self._metrics, agent.uncached, agent.cached
+        metrics.input_tokens += uncached + cached
+        metrics.cached_tokens += cached
+        metrics.output_tokens += agent.output
+        if self._is_priced:
+            metrics.cost_usd += agent.server.price.usd(uncached, cached, agent.output)
+
+    def in_vain(self, agent: AgentState, written: float, is_read: bool = True) -> tuple[int, int]:
+        """Book a request that came to nothing.
+
+        Parameters
+        ----------
+        agent : AgentState
+        written : float
+            The share of the output that was written by then.
+        is_read : bool
+            Whether the provider bills it: neither what it failed itself nor what was given up
+            before it was read.
+
+        Returns
+        -------
+        (int, int)
+            Tokens of input and of output on the bill.
+        """
+        metrics, uncached, cached, output = self._metrics, 0, 0, 0
+        if is_read:
+            uncached, cached, output = agent.uncached, agent.cached, int(agent.output * written)
+        metrics.input_tokens += uncached + cached
+        metrics.cached_tokens += cached
+        metrics.output_tokens += output
+        metrics.wasted_tokens += uncached + cached + output
+        usd = agent.server.price.usd(uncached, cached, output)
+        metrics.cost_usd += usd
+        metrics.wasted_usd += usd
+        return uncached + cached, output

@@ -1,0 +1,72 @@
+"""The phases of a call that is more than its service: every second is booked as one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import SERVING, WAITING, WASTING, AgentState
+from simulator.model.journal import Journal
+from simulator.model.trace import Event
+
+Step = float | None
+"""Seconds until a call goes on; None until the agent is resumed."""
+
+
+class Phases:
+    """Takes calls from one phase to the next: waiting, in service, at the workspace.
+
+    Parameters
+    ----------
+    agenda : Agenda
+    journal : Journal
+    """
+
+    __slots__ = ("_agenda", "_journal", "_metrics")
+
+    def __init__(self, agenda: Agenda, journal: Journal) -> None:
+        self._agenda = agenda
+        self._journal = journal
+        self._metrics = journal.metrics
+
+    def enter(self, agent: AgentState, phase: int) -> None:
+        """End the agent's phase, book its time, and begin `phase`."""
+        now = self._agenda.now
+        elapsed_s = now - agent.since_s
+        if agent.phase == SERVING:
+            agent.served_s += elapsed_s
+        elif agent.phase == WAITING:
+            agent.waited_s += elapsed_s
+        elif agent.phase == WASTING:
+            self._metrics.wasted_s += elapsed_s
+        else:
+            self._metrics.coordination_s += elapsed_s
+            if elapsed_s > 0.0:
+                self._journal.note(Event.COMMIT, agent.index, agent.call, duration_s=elapsed_s)
+        agent.phase = phase
+        agent.since_s = now
+
+    def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
+        """Wait so many seconds, or until resumed, and book it under `why`."""
+        self.enter(agent, WAITING)
+        agent.waits_for = why
+        yield seconds
+        self.book_wait(agent)
+
+    def book_wait(self, agent: AgentState) -> None:
+        """End what the agent waits for."""
+        metrics, why = self._metrics, agent.waits_for
+        elapsed_s = self._agenda.now - agent.since_s
+        agent.waits_for = ""
+        if why == "rate_limit":
+            metrics.rate_limited_s += elapsed_s
+        elif why == "lock":
+            metrics.lock_wait_s += elapsed_s
+        elif why == "partition":
+            metrics.partition_wait_s += elapsed_s
+        elif why == "queue":
+            metrics.queue_wait_s += elapsed_s
+        else:
+            metrics.held_back_s += elapsed_s
+        self._journal.note(Event.WAIT, agent.index, agent.call, duration_s=elapsed_s, outcome=why)
+        self.enter(agent, WAITING)

@@ -1,0 +1,108 @@
+"""How a call is served: by requests that can fail, or plainly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import SERVING, WAITING, AgentState
+from simulator.model.calls.phases import Phases, Step
+from simulator.model.calls.provider import ProviderState
+from simulator.model.timers import AN_INSTANT
+
+
+class CallLostError(Exception):
+    """A call comes to nothing; what is thrown says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+class StallError(Exception):
+    """What is in flight will never come back."""
+
+
+class Service(ABC):
+    """Serves calls, from their first request to the last."""
+
+    def begin(self, agent: AgentState) -> None:  # noqa: B027 (most have nothing to note)
+        """Note that a call begins."""
+
+    @abstractmethod
+    def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Be taken in by the provider and served for so many seconds, longer in bad times.
+
+        Of a call that is served in parts, the first is a request, and the others go on with it.
+        Raises `CallLostError` if nothing helps.
+        """
+
+    @abstractmethod
+    def lost(self, agent: AgentState, why: str) -> None:
+        """Note that a call has come to nothing; free what it holds, and say what is paid."""
+
+    @abstractmethod
+    def cut_off(self, agent: AgentState) -> None:
+        """Note that a call in service ends with the run; say what is paid."""
+
+    def other_can_read(self, agent: AgentState) -> bool:
+        """Return whether another model has a window for the call's prompt."""
+        return False
+
+
+class PlainService(Service):
+    """Requests that never fail once the provider has taken them in.
+
+    Parameters
+    ----------
+    agenda : Agenda
+    phases : Phases
+    provider : ProviderState
+    """
+
+    __slots__ = ("_agenda", "_phases", "_provider")
+
+    def __init__(self, agenda: Agenda, phases: Phases, provider: ProviderState) -> None:
+        self._agenda = agenda
+        self._phases = phases
+        self._provider = provider
+
+    def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Be taken in by the provider and served for so many seconds."""
+        provider = self._provider
+        if provider.spec.refuses:
+            if not (yield from provider.admits(agent, agent.served_s > 0.0)):
+                raise CallLostError("refused")
+            provider.enter()
+        self._phases.enter(agent, SERVING)
+        agent.served_at_pace = provider.pace(self._agenda.now)
+        yield seconds * agent.served_at_pace
+        self._phases.enter(agent, WAITING)
+        if provider.spec.refuses:
+            provider.finished()
+
+    def lost(self, agent: AgentState, why: str) -> None:
+        """Say what is paid of a call that has come to nothing."""
+        agent.paid_share = _share_served(agent)
+
+    def cut_off(self, agent: AgentState) -> None:
+        """Say what is paid of a call that ends with the run."""
+        self._phases.enter(agent, WAITING)
+        agent.paid_share = _share_served(agent)
+
+
+def _share_served(agent: AgentState) -> float | None:
+    """Return which share of its service a call has had; None where it has had none."""
+    if agent.served_s <= 0.0:
+        return None
+    return share_done(agent.served_s, agent.duration_s * agent.served_at_pace)
+
+
+def share_done(elapsed_s: float, whole_s: float) -> float:
+    """Return which share of a request is done after `elapsed_s`, 0 to 1.
+
+    All of it where rounding alone is missing: times are differences of two clock times, and a
+    reply that came whole is paid whole.
+    """
+    return elapsed_s / whole_s if elapsed_s < whole_s * (1.0 - AN_INSTANT) else 1.0

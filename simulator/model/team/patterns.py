@@ -1,0 +1,36 @@
+"""What is asked of the patterns of resilience in the course of a call."""
+
+from __future__ import annotations
+
+from simulator.model.agents.agent import AgentState
+
+
+class Patterns:
+    """No patterns: nothing goes wrong, and nobody does anything about it."""
+
+    __slots__ = ()
+
+    def call_begins(self, agent: AgentState) -> None:
+        """Note that a call begins."""
+
+    def call_ended(self, agent: AgentState) -> None:
+        """Note that a call is over, its effects applied."""
+
+    def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
+        """Note that `agent` has done a task, or only given it up."""
+
+    def skips(self, what: str) -> bool:
+        """Return whether ``messages``, ``reviews`` or ``idle_calls`` are left out now."""
+        return False
+
+    def backups_for(self, agent: AgentState) -> list[int]:
+        """Return the tasks that an agent without work does again."""
+        return []
+
+    def is_elsewhere(self, agent: AgentState, task: int) -> bool:
+        """Return whether a copy of the task is in progress with another agent."""
+        return False
+
+    def hopeless(self, agent: AgentState) -> list[int]:
+        """Return the tasks of a call that has failed which are left as they are."""
+        return []

@@ -1,0 +1,138 @@
+"""What waits for review: finished tasks are looked at before they count as done."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from math import fsum
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import AgentState, Submission
+from simulator.model.protocols import SOMEONE
+from simulator.model.team.errand import Errand
+from simulator.scenario.schema import Review
+
+
+class ReviewQueue:
+    """Finished tasks that nobody has looked at yet.
+
+    Parameters
+    ----------
+    spec : Review or None
+        None where nobody reviews.
+    verifiers : sequence of AgentState
+    sizes : sequence of float, shape (N,)
+        Work units of each task.
+    agenda : Agenda
+
+    Attributes
+    ----------
+    wanted : bool
+        Whether tasks are reviewed.
+    by_peers : bool
+        Whether workers review each other.
+    """
+
+    __slots__ = (
+        "_agenda",
+        "_queue",
+        "_sizes",
+        "_spec",
+        "_submitted",
+        "_verifiers",
+        "by_peers",
+        "wanted",
+    )
+
+    def __init__(
+        self,
+        spec: Review | None,
+        verifiers: Sequence[AgentState],
+        sizes: Sequence[float],
+        agenda: Agenda,
+    ) -> None:
+        self._spec = spec
+        self._verifiers = verifiers
+        self._sizes = sizes
+        self._agenda = agenda
+        self.wanted = spec is not None
+        self.by_peers = spec is not None and spec.by == "peers"
+        self._queue: deque[Submission] = deque()
+        self._submitted: dict[int, list[Submission]] = {}
+
+    def submit(self, agent: AgentState, task: int, answer: int) -> None:
+        """Hand in what the agent has done, to its coordinator or to whoever reviews."""
+        assert self._spec is not None
+        item = Submission(agent, task, answer, agent.started_s, agent.board, agent.is_backup)
+        if self._spec.by == "coordinator":
+            self._submitted.setdefault(agent.index, []).append(item)
+            return
+        self._queue.append(item)
+        if self.by_peers:
+            self._agenda.woken.append(SOMEONE)  # who hands in is not asleep: it is somebody else
+        else:
+            self._agenda.woken += [verifier.index for verifier in self._verifiers]
+
+    def awaited(self, agent: AgentState) -> bool:
+        """Return whether the agent's coordinator has something of its to review."""
+        return bool(self._submitted.get(agent.index))
+
+    def take_submitted(self, coordinator: AgentState) -> float:
+        """Give a coordinator what those have handed in whom it answers; return its work."""
+        for agent in coordinator.answering:
+            coordinator.reviews += self._submitted.pop(agent.index, [])
+        return self._work(coordinator)
+
+    def _work(self, reviewer: AgentState) -> float:
+        if self._spec is None:
+            return 0.0
+        return self._spec.work * fsum([self._sizes[item.task] for item in reviewer.reviews])
+
+    def has_work_for(self, reviewer: AgentState) -> bool:
+        """Return whether a verifier or a peer, if it were free, would begin a review call."""
+        return any(_may_review(reviewer, item) for item in self._queue)
+
+    def next_call(self, reviewer: AgentState) -> Errand | None:
+        """Let a verifier or a peer begin a review call, if there is something for it."""
+        assert self._spec is not None
+        mine: list[Submission] = []
+        for item in self._queue:
+            if _may_review(reviewer, item):
+                mine.append(item)
+                if len(mine) == self._spec.batch:
+                    break
+        if not mine:
+            return None
+        for item in mine:
+            self._queue.remove(item)
+        reviewer.reviews = mine
+        reviewer.picks = []
+        return Errand(self._work(reviewer), False)
+
+    def leave_out(self, by: str) -> list[Submission]:
+        """Review no more, if `by` does; return what waited."""
+        if self._spec is None or self._spec.by != by:
+            return []
+        self.wanted = self.by_peers = False
+        waiting = [item for items in self._submitted.values() for item in items]
+        self._submitted.clear()
+        return waiting
+
+    def returned(self, reviewer: AgentState) -> None:
+        """Take back what a call that failed was to review."""
+        assert self._spec is not None or not reviewer.reviews
+        for item in reviewer.reviews:
+            self.put_back(item)
+        reviewer.reviews = []
+
+    def put_back(self, item: Submission) -> None:
+        """Let a finished task wait again whose review came to nothing."""
+        if self._spec is not None and self._spec.by == "coordinator":
+            self._submitted.setdefault(item.agent.index, []).append(item)
+        else:
+            self._queue.appendleft(item)
+
+
+def _may_review(reviewer: AgentState, item: Submission) -> bool:
+    same_side = item.board is reviewer.board is item.agent.board
+    return item.agent is not reviewer and same_side

@@ -1,0 +1,232 @@
+"""The board and its protocol: one for the whole team, or two while it is cut in two."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import WORKER, AgentState
+from simulator.model.board import Board
+from simulator.model.journal import Journal
+from simulator.model.protocols import EVERYONE, Dispatcher
+from simulator.model.trace import Event
+
+
+class Side:
+    """A board and its protocol, and what was done there since the team was cut in two.
+
+    Parameters
+    ----------
+    board : Board
+    dispatcher : Dispatcher
+        As they stand when the partition begins; the side works on copies.
+    cut_off : list of AgentState
+        Who is on the side.
+    """
+
+    def __init__(self, board: Board, dispatcher: Dispatcher, cut_off: list[AgentState]) -> None:
+        self.board = copy.deepcopy(board, {id(board.graph): board.graph})
+        self.dispatcher = dispatcher.fork(self.board)
+        self.cut_off = cut_off
+        self._done_before = bytes(board.done)
+        self.under_way = [(agent, agent.call) for agent in cut_off if agent.in_call]
+        """Calls that began before the partition."""
+        self._picks = {agent.index: list(agent.picks) for agent in cut_off}
+        self._spent: dict[int, tuple[float, bool]] = {}
+
+    def note(self, task: int, seconds: float, is_rework: bool) -> None:
+        """Remember what an attempt on this side has taken."""
+        before = self._spent[task][0] if task in self._spent else 0.0
+        self._spent[task] = (before + seconds, is_rework)
+
+    def rejoin(self, dispatcher: Dispatcher) -> None:
+        """Tell the main side what became of calls that were under way when the team was cut.
+
+        What the minority took with it and has not done is there to be done again. Calls that
+        began on this side, and are under way now, come in vain: they build on its board.
+        """
+        before = {agent.index: call for agent, call in self.under_way}
+        for agent, call in self.under_way:
+            if not (agent.in_call and agent.call == call):
+                for task in self._picks[agent.index]:
+                    if not dispatcher.board.done[task]:
+                        dispatcher.returned(agent.index, task)
+        for agent in self.cut_off:
+            if agent.in_call and before.get(agent.index) != agent.call:
+                agent.is_astray = True
+
+    def done(self) -> list[tuple[int, float, bool]]:
+        """Return the tasks done on this side, each with its seconds and whether it was rework."""
+        return [
+            (task, *self._spent.get(task, (0.0, False)))
+            for task in self.board.graph.order
+            if self.board.done[task] and not self._done_before[task]
+        ]
+
+
+class Sides:
+    """The main board and its protocol and, while an available team is cut, the minority's.
+
+    Parameters
+    ----------
+    board : Board
+    dispatcher : Dispatcher
+    agents : iterable of AgentState
+    agenda : Agenda
+    journal : Journal
+    spare : int
+        Tasks that need not be done.
+    minority_goes_on : bool
+        Whether those who are cut off work on with a copy of the board.
+
+    Attributes
+    ----------
+    other : Side or None
+        That of the minority.
+    split_s : float
+        When the last partition began.
+    owed_s : dict of int to float
+        Seconds of merging that agents owe after a partition.
+    """
+
+    __slots__ = (
+        "_agenda",
+        "_agents",
+        "_journal",
+        "board",
+        "dispatcher",
+        "minority_goes_on",
+        "other",
+        "owed_s",
+        "spare",
+        "split_s",
+    )
+
+    def __init__(
+        self,
+        board: Board,
+        dispatcher: Dispatcher,
+        agents: Iterable[AgentState],
+        agenda: Agenda,
+        journal: Journal,
+        spare: int,
+        minority_goes_on: bool,
+    ) -> None:
+        self._agenda = agenda
+        self._journal = journal
+        self._agents = list(agents)
+        self.board = board
+        self.spare = spare
+        self.minority_goes_on = minority_goes_on
+        self.other: Side | None = None
+        self.split_s = 0.0
+        self.owed_s: dict[int, float] = {}
+        for agent in self._agents:
+            agent.board = board
+        self.adopt(dispatcher)
+
+    def adopt(self, dispatcher: Dispatcher) -> None:
+        """Go on with another protocol."""
+        self.dispatcher = dispatcher
+        for agent in self._agents:
+            agent.dispatcher = dispatcher
+
+    @property
+    def tasks_are_done(self) -> bool:
+        """Whether so many tasks are done that no more is asked of the workers."""
+        left = self.board.left
+        return left <= self.spare and (left > 0 or self.dispatcher.is_over())
+
+    def note_split(self) -> None:
+        """Note that the team is cut in two now."""
+        self.split_s = self._agenda.now
+
+    def cut(self, cut_off: list[AgentState]) -> None:
+        """Give those who are cut off a copy of the board, on which they go on."""
+        self.other = side = Side(self.board, self.dispatcher, cut_off)
+        for agent in cut_off:
+            agent.board, agent.dispatcher = side.board, side.dispatcher
+
+    def join(self, cut_off: list[AgentState]) -> Side | None:
+        """Give everybody the main board again; return the side that there was."""
+        side, self.other = self.other, None
+        for agent in cut_off:
+            agent.board, agent.dispatcher = self.board, self.dispatcher
+        return side
+
+    def owe_merge(self, agent: AgentState, seconds: float) -> None:
+        """Let an agent's next call be the merge of what both sides did."""
+        self._journal.metrics.merges += 1
+        self.owed_s[agent.index] = self.owed_s.get(agent.index, 0.0) + seconds
+
+    def merged(self, agent: AgentState) -> None:
+        """Note that an agent has made the merge that it owed."""
+        del self.owed_s[agent.index]
+
+    def announce(self, tasks: list[int]) -> None:
+        """Put tasks that can start on the main board."""
+        task_ready, woken = self.dispatcher.task_ready, self._agenda.woken
+        for task in tasks:
+            if self._journal.trace is not None:
+                self._journal.note(Event.TASK_READY, task=task)
+            woken.append(task_ready(task))
+        self.note_woken()
+
+    def announce_on_side_of(self, agent: AgentState, tasks: list[int]) -> None:
+        """Put tasks that can start on the board of the agent's side."""
+        if agent.dispatcher is self.dispatcher:
+            self.announce(tasks)
+        else:
+            self._agenda.woken += [agent.dispatcher.task_ready(task) for task in tasks]
+
+    def arrive(self, task: int, now: float) -> bool:
+        """Let a task arrive; return whether it can start."""
+        self._agenda.reach(now)
+        startable = self.board.arrive(task, now)
+        if startable:
+            self.announce([task])
+        if self.other is not None and self.other.board.arrive(task, now):
+            self._agenda.woken.append(self.other.dispatcher.task_ready(task))
+        return startable
+
+    def note_woken(self) -> None:
+        """Write down whom the protocols have found something new to do for."""
+        if self.dispatcher.woken:
+            self._agenda.woken += self.dispatcher.woken
+            self.dispatcher.woken.clear()
+        if self.other is not None and self.other.dispatcher.woken:
+            self._agenda.woken += self.other.dispatcher.woken
+            self.other.dispatcher.woken.clear()
+
+    def give_away(self, agent: AgentState) -> int:
+        """Give a lost worker's tasks to the others; return how many."""
+        count = self.dispatcher.lost(agent.index)
+        if self.other is not None:
+            count += self.other.dispatcher.lost(agent.index)
+        self._agenda.woken.append(EVERYONE)
+        self.note_woken()
+        return count
+
+    def take_back(self, agent: AgentState) -> None:
+        """Let a worker that is there again be given tasks."""
+        if agent.is_there:
+            self.dispatcher.back(agent.index)
+            if self.other is not None:
+                self.other.dispatcher.back(agent.index)
+
+    def shut_out(self, agent: AgentState) -> None:
+        """Let an agent wait whose prompt is too long, and others do what it had to do."""
+        self._journal.metrics.too_long_prompts += 1
+        agent.is_shut_out = True
+        if agent.role == WORKER:
+            self.give_away(agent)
+
+    def let_in(self, agents: Iterable[AgentState]) -> None:
+        """Let those try again whose prompt was too long and may have become shorter."""
+        for agent in agents:
+            if agent.is_shut_out:
+                agent.is_shut_out = False
+                if agent.role == WORKER:
+                    self.take_back(agent)
+                self._agenda.woken.append(agent.index)
