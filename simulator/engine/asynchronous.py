@@ -53,7 +53,7 @@ class Asynchronous:
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
-        self._clock.start(self._run, self._react)
+        self._clock.start(self._run, self._react, lambda: None)
         roster = self._run.roster
         everyone = roster.coordinators + roster.verifiers + roster.workers
         if self._run.is_stepwise or self._pace is not None:

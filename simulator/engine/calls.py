@@ -39,15 +39,19 @@ class Calls:
         if env.active_process is not None:
             self._under_way[agent.index] = env.active_process
         mishap: Exception | None = None
+        hung = False
         while True:
-            clock.reach(env.now)
+            if hung:
+                clock.reach(env.now)  # that a call ends which hangs is nothing that gets on
+            else:
+                clock.move(env.now)
             try:
                 seconds = next(steps) if mishap is None else steps.throw(mishap)
             except StopIteration:
                 break
             finally:
                 self.resume()
-            mishap = None
+            mishap, hung = None, False
             if clock.ending is not None:
                 clock.end(*clock.ending)
             try:
@@ -57,7 +61,7 @@ class Calls:
                 else:
                     yield env.timeout(seconds)
             except simpy.Interrupt as interrupt:
-                self._halted.pop(agent.index, None)
+                hung = self._halted.pop(agent.index, None) is not None
                 why = str(interrupt.cause)
                 mishap = StallError() if why == "stall" else CallLostError(why)
         self._under_way.pop(agent.index, None)

@@ -29,6 +29,18 @@ class _Timer:
     matters: Callable[[], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How and when a run is known to end, after it has been looked at to its very end."""
+
+    outcome: str
+    at_s: float
+
+
+_MANY = 100_000
+"""Timers that go off without any call getting on, after which none ever will."""
+
+
 class Clock(Agenda):
     """Watches over one replication: puts tasks on the board as they arrive, ends the run.
 
@@ -36,6 +48,8 @@ class Clock(Agenda):
     ----------
     env : simpy.Environment
     scenario : Scenario
+    ending : Ending or None
+        How the run is known to end; None if that is to be found out.
 
     Attributes
     ----------
@@ -47,9 +61,12 @@ class Clock(Agenda):
         Whether nothing comes between the beginnings and ends of calls.
     """
 
-    def __init__(self, env: simpy.Environment, scenario: Scenario) -> None:
+    def __init__(
+        self, env: simpy.Environment, scenario: Scenario, ending: Ending | None = None
+    ) -> None:
         super().__init__()
         self._env = env
+        self._known = ending
         self._network = scenario.network
         self.limits = scenario.limits
         self._ended = env.event()
@@ -57,20 +74,29 @@ class Clock(Agenda):
         self._outcome = ("", "")
         self._run: Replication
         self._react: Callable[[], None]
+        self._settle: Callable[[], None]
         self._timers: set[_Timer] = set()
         self._tasks_arrive = False
+        self._most_calls = scenario.limits.max_calls
+        self._is_overdue = False
+        self._moved_before_s, self._in_vain = 0.0, 0
         self.halted: Container[int] = ()
         self.is_busy = False
         self.only_calls_happen = False
 
-    def _is_stuck(self) -> bool:
-        """Return whether nothing that is still to happen can change anything."""
+    def _is_idle(self) -> bool:
+        """Return whether nothing happens any more unless a timer makes it happen."""
         if self.is_busy or self._tasks_arrive:
             return False
-        calls_wait = all(a.index in self.halted for a in self._run.agents if a.in_call)
-        return calls_wait and not any(timer.matters() for timer in self._timers)
+        return all(agent.index in self.halted for agent in self._run.agents if agent.in_call)
 
-    def start(self, run: Replication, react: Callable[[], None]) -> None:
+    def _is_stuck(self) -> bool:
+        """Return whether nothing that is still to happen can change anything."""
+        return self._is_idle() and not any(timer.matters() for timer in self._timers)
+
+    def start(
+        self, run: Replication, react: Callable[[], None], settle: Callable[[], None]
+    ) -> None:
         """Put the tasks on the board, now or as they arrive, and set the timers.
 
         Parameters
@@ -78,10 +104,13 @@ class Clock(Agenda):
         run : Replication
         react : callable
             Called after something has happened outside any call: it wakes agents.
+        settle : callable
+            Called when the run has ended, before it is summed up.
         """
         env, sides = self._env, run.sides
         self._run = run
         self._react = react
+        self._settle = settle
         arrivals_s = sides.board.graph.arrivals_s
         if arrivals_s:
             self._tasks_arrive = True
@@ -103,6 +132,8 @@ class Clock(Agenda):
         if deadline_s is not None:
             at_s = deadline_s * (1.0 + AN_INSTANT)
             self._let(at_s, partial(self._meet_deadline, deadline_s), _LAST)
+        if self._known is not None and self._known.outcome == "deadlock":
+            self._let(self._known.at_s, lambda event: self.end("deadlock"), _LAST)
 
     def _is_cut(self) -> bool:
         return self._run.partitions.has_cut
@@ -143,10 +174,18 @@ class Clock(Agenda):
         self._run.sides.note_woken()
         self._react()
         self.check_limits()
+        self._in_vain = self._in_vain + 1 if self.moved_s == self._moved_before_s else 0
+        self._moved_before_s = self.moved_s
+        if self._in_vain > _MANY:
+            self.end("deadlock")
 
     def _meet_deadline(self, deadline_s: float, event: simpy.Event) -> None:
         if self._is_stuck():
             self.end("deadlock")
+        elif self._is_idle() and self._known is None:
+            # Whether the team is stuck will show: if a call begins, it was not.
+            self._is_overdue = True
+            self._most_calls = self._run.cycle.calls_begun + 1
         else:
             self.reach(max(self.now, deadline_s))
             self.end("deadline")
@@ -174,14 +213,22 @@ class Clock(Agenda):
         run, limits = self._run, self.limits
         if run.sides.board.left <= run.sides.spare and run.cycle.is_complete:
             self.end("completed")
-        elif run.cycle.calls_begun >= limits.max_calls:
+        elif run.cycle.calls_begun >= self._most_calls:
             self.end("max_calls")
         elif limits.budget_usd is not None and run.metrics.cost_usd >= limits.budget_usd:
             self.end("budget")
         return self._has_ended
 
-    def run(self) -> Metrics:
-        """Run until stopped, or until nothing can happen any more (a deadlock)."""
+    def run(self) -> Metrics | Ending:
+        """Run until stopped, or until nothing can happen any more (a deadlock).
+
+        Returns
+        -------
+        Metrics or Ending
+            What happened; or how the run ends, where it went on for longer to find that out:
+            it is to be run again. A stuck team ends with what last got on, not with timers
+            that went off later and changed nothing.
+        """
         run = self._run
         try:
             self._env.run(until=self._ended)
@@ -191,8 +238,14 @@ class Clock(Agenda):
                 raise
             self._outcome = ("deadlock", "")
         outcome, reason = self._outcome
-        # The time of what happened last: timers that changed nothing may have gone off since.
+        if self._is_overdue:
+            deadline_s = self.limits.deadline_s or 0.0
+            is_stuck = outcome == "deadlock" and self.moved_s <= deadline_s
+            return Ending("deadlock", self.moved_s) if is_stuck else Ending("deadline", deadline_s)
+        self._settle()
         if outcome == "deadlock":
+            if not reason and self.now > self.moved_s:
+                return Ending(outcome, self.moved_s)
             return finish(run, self.now, outcome, reason or why_stuck(run))
         if outcome != "completed":
             reason = reason or self._over(outcome)

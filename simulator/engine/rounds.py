@@ -75,7 +75,7 @@ class Rounds:
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
-        self._clock.start(self._run, self._react)
+        self._clock.start(self._run, self._react, self.settle)
         self.processes = [self._env.process(self._go_round())]
 
     def _react(self) -> None:
@@ -98,7 +98,6 @@ class Rounds:
                 self._owed = None
             else:
                 journal.retract_round()
-                self._take_back_overhead()
                 yield self._news
                 continue
             if run.metrics.tasks_done == done_before:
@@ -227,7 +226,7 @@ class Rounds:
     def _harness(self) -> Generator[simpy.Event, Any, None]:
         env, run = self._env, self._run
         assert self._overhead is not None
-        started, seconds, happened_s = env.now, self._overhead(), self._clock.now
+        started, seconds = env.now, self._overhead()
         self._clock.is_busy = True
         yield env.timeout(seconds)
         self._clock.is_busy = False
@@ -238,20 +237,19 @@ class Rounds:
             agent.free_since = env.now
         length = env.now - started
         run.metrics.coordination_s += len(there) * length
-        if self._clock.now == happened_s:
-            self._owed = _Overhead(started, length, there)
         run.journal.note(Event.OVERHEAD, peer=len(there), duration_s=length, at_s=env.now)
+        self._owed = _Overhead(started, env.now, there)
 
-    def _take_back_overhead(self) -> None:
-        """Undo the harness's time after a round that none has followed: it is between two."""
+    def settle(self) -> None:
+        """Take back the harness's time after a round that none has followed: it is between two."""
         run, owed, self._owed = self._run, self._owed, None
         if owed is None:
             return
-        self._clock.reach(owed.began_s)
-        run.metrics.coordination_s -= len(owed.agents) * owed.lasted_s
-        for agent in owed.agents:
+        there = [agent for agent in owed.agents if agent.free_since == owed.ended_s]
+        for agent in there:
             agent.free_since = owed.began_s
-        run.journal.retract()
+        run.metrics.coordination_s -= len(there) * (owed.ended_s - owed.began_s)
+        run.journal.retract(Event.OVERHEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,5 +257,5 @@ class _Overhead:
     """The harness's time after a round, and whom it has kept waiting."""
 
     began_s: float
-    lasted_s: float
+    ended_s: float
     agents: list[AgentState]

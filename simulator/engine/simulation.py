@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import simpy
 
 from simulator.engine.asynchronous import Asynchronous
-from simulator.engine.clock import Clock
+from simulator.engine.clock import Clock, Ending
 from simulator.engine.rounds import Rounds
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
@@ -52,23 +52,35 @@ class Simulation:
         Metrics
             What happened, a row of results.
         """
+        before = 0 if trace is None else len(trace.rows)
         with _garbage_collector_paused():
-            env = simpy.Environment()
-            clock = Clock(env, self.scenario)
-            run = self.model.replicate(replication, clock, trace)
-            coordination = self.scenario.coordination
-            timing: Rounds | Asynchronous
-            if coordination.timing == "rounds":
-                share = self.scenario.resilience.wait_for
-                timing = Rounds(env, run, clock, coordination, share)
-            else:
-                bounded = coordination.timing == "bounded_staleness"
-                staleness = coordination.staleness if bounded else None
-                timing = Asynchronous(env, run, clock, staleness)
-            timing.start()
-            metrics = clock.run()
-            _take_apart(env, run, clock, timing)
-            return metrics
+            found = self._run(replication, trace, None)
+            if isinstance(found, Ending):
+                if trace is not None:
+                    del trace.rows[before:]
+                found = self._run(replication, trace, found)
+        assert isinstance(found, Metrics)
+        return found
+
+    def _run(
+        self, replication: int, trace: Trace | None, ending: Ending | None
+    ) -> Metrics | Ending:
+        env = simpy.Environment()
+        clock = Clock(env, self.scenario, ending)
+        run = self.model.replicate(replication, clock, trace)
+        coordination = self.scenario.coordination
+        timing: Rounds | Asynchronous
+        if coordination.timing == "rounds":
+            share = self.scenario.resilience.wait_for
+            timing = Rounds(env, run, clock, coordination, share)
+        else:
+            bounded = coordination.timing == "bounded_staleness"
+            staleness = coordination.staleness if bounded else None
+            timing = Asynchronous(env, run, clock, staleness)
+        timing.start()
+        found = clock.run()
+        _take_apart(env, run, clock, timing)
+        return found
 
 
 def _take_apart(

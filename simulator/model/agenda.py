@@ -18,6 +18,8 @@ class Agenda(ABC):
     ----------
     now : float
         Simulated seconds at which something last happened.
+    moved_s : float
+        Simulated seconds at which a call or a task last got on.
     woken : list of int
         Agents, or `SOMEONE` and `EVERYONE` of a protocol, whom something new concerns.
     resumed : list of int
@@ -29,7 +31,7 @@ class Agenda(ABC):
     """
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = self.moved_s = 0.0
         self.woken: list[int] = []
         self.resumed: list[int] = []
         self.interrupted: dict[int, str] = {}
@@ -54,6 +56,10 @@ class Agenda(ABC):
     def reach(self, now: float) -> None:
         """Note that something happens now."""
         self.now = now
+
+    def move(self, now: float) -> None:
+        """Note that a call or a task gets on now."""
+        self.now = self.moved_s = now
 
     def resume(self, agent: int) -> None:
         """Let an agent go on that waits until it is resumed."""

@@ -269,7 +269,6 @@ class Cycle:
 
     def end_call(self, agent: AgentState, now: float) -> None:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
-        self._agenda.reach(now)
         agent.in_call = False
         agent.free_since = now
         agent.busy_s += agent.duration_s
@@ -278,8 +277,10 @@ class Cycle:
         if agent.byzantine == "silent":
             self._fall_silent(agent)
         if agent.failed:
+            self._agenda.reach(now)
             outcome = self._give_up(agent, now, freed)
         else:
+            self._agenda.move(now)
             self._bill.call(agent)
             if agent.picks:
                 freed = self._commits.commit(agent, now)

@@ -44,12 +44,13 @@ class Journal:
     def retract_round(self) -> None:
         """Take back the round just begun, in which nobody had anything to do."""
         self.round -= 1
-        self.retract()
+        self.retract(Event.ROUND_START)
 
-    def retract(self) -> None:
-        """Take back the last row of the trace."""
+    def retract(self, event: Event) -> None:
+        """Take back the last row of a kind."""
         if self.trace is not None:
-            self.trace.rows.pop()
+            rows = self.trace.rows
+            del rows[max(i for i, row in enumerate(rows) if row.event is event)]
 
     def note(
         self,

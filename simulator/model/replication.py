@@ -111,7 +111,7 @@ class Replication:
                 scenario, roster.agents, streams, agenda, journal, phases, provider, bill
             )
             patterns = self.failures = Failures(
-                scenario, roster, streams, agenda, journal, sides, coordination, queue, requests
+                scenario, roster, streams, agenda, journal, sides, requests
             )
 
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)

@@ -73,6 +73,112 @@ def test_timers_that_come_too_late_keep_no_run_going(late: dict[str, Any]) -> No
     assert metrics.makespan_s < 100
 
 
+KILL: dict[str, Any] = {"at_s": 15, "kind": "kill", "agent": 0}
+HANGS: dict[str, Any] = {"at_s": 0, "kind": "stall", "agent": 0}
+BACK_BEFORE: dict[str, Any] = {"at_s": 15, "kind": "crash", "agent": "coordinator", "for_s": 5}
+SILENT: dict[str, Any] = {"timeout_s": 100_000}
+LEASE: dict[str, Any] = {"kind": "self_claim", "claims": "immediate", "lease_s": 100_000}
+SIMPLER: dict[str, Any] = {"protocol": "self_claim", "after_s": 100_000}
+
+IN_VAIN: dict[str, tuple[float, dict[str, Any]]] = {
+    "nobody to take over": (15, {"faults": [KILL], "resilience": {"detector": SILENT}}),
+    "found by probes": (
+        15,
+        {
+            "faults": [KILL],
+            "resilience": {"detector": {"kind": "swim", "period_s": 1000}},
+        },
+    ),
+    "no restarts left": (
+        15,
+        {
+            "faults": [KILL],
+            "resilience": {"detector": SILENT, "supervisor": {"max_restarts": 0}},
+        },
+    ),
+    "a crash of who hangs": (
+        0,
+        {"faults": [HANGS, {"at_s": 100_000, "kind": "kill", "agent": 0}]},
+    ),
+    "a lease nobody waits for": (15, {"faults": [KILL], "coordination__protocol": LEASE}),
+    "a simpler protocol for nobody": (
+        50,
+        {
+            "topology": "centralised",
+            "faults": [BACK_BEFORE, {"at_s": 50, "kind": "kill", "agent": 0}],
+            "resilience": {"simpler_protocol": SIMPLER},
+        },
+    ),
+    "a partition of the dead": (
+        15,
+        {
+            "faults": [KILL],
+            "workspace": {"kind": "last_writer_wins", "on_partition": "available"},
+            "network": {"partitions": [{"at_s": 100_000, "duration_s": 100}]},
+        },
+    ),
+    "time-outs that are all equal": (
+        5,
+        {
+            "coordination__protocol": "lead_assign",
+            "team__size": 3,
+            "topology": "centralised",
+            "faults": [{"at_s": 5, "kind": "kill", "agent": "coordinator"}],
+            "resilience": {"election": {"timeout_s": 10}},
+        },
+    ),
+}
+"""Timers that set off something, which gets nobody going; and when the team has got stuck."""
+
+
+@pytest.mark.parametrize("deadline_s", [None, 60])
+@pytest.mark.parametrize(("stuck_s", "late"), IN_VAIN.values(), ids=IN_VAIN)
+def test_what_changes_nothing_keeps_no_run_going(
+    stuck_s: float, late: dict[str, Any], deadline_s: float | None
+) -> None:
+    fields = {
+        "team": {"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        **DEALT,
+        **ASYNC,
+        "workload__tasks": 10,
+        "limits": {"deadline_s": deadline_s},
+    }
+    metrics = run_as_traced(scenario(**(fields | late)))
+    assert metrics.outcome == "deadlock"
+    assert metrics.makespan_s == pytest.approx(stuck_s)
+
+
+def test_who_comes_back_after_the_deadline_is_no_deadlock() -> None:
+    metrics = run_as_traced(
+        scenario(
+            team={"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+            **ASYNC,
+            workload__tasks=4,
+            faults=[{"at_s": 15, "kind": "crash", "agent": 0, "for_s": 100}],
+            limits={"deadline_s": 60},
+        )
+    )
+    assert (metrics.outcome, metrics.makespan_s) == ("deadline", 60)
+    assert metrics.down_s == pytest.approx(45)
+    assert metrics.calls == 2
+
+
+def test_overhead_is_paid_between_rounds_also_when_tasks_come_later() -> None:
+    def overhead_s(interarrival_s: float) -> float:
+        gap = {"kind": "deterministic", "value": interarrival_s}
+        return run_as_traced(
+            scenario(
+                team={"size": 1, "agent": agent(latency={"kind": "seconds", "base": 10})},
+                coordination__round_overhead_s=5,
+                coordination__idle_agents="wait",
+                workload={"kind": "arrivals", "tasks": 3, "interarrival_s": gap},
+            )
+        ).coordination_s
+
+    assert overhead_s(14) == pytest.approx(10)
+    assert overhead_s(16) == pytest.approx(10)
+
+
 PEERS_THAT_WAIT: dict[str, dict[str, Any]] = {
     "dealt": DEALT,
     "claims": {"coordination__protocol": {"kind": "self_claim", "claims": "immediate"}},

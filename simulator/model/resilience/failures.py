@@ -17,9 +17,7 @@ from simulator.model.resilience.faults import Faults
 from simulator.model.resilience.succession import Succession
 from simulator.model.resilience.supervisor import Supervisor
 from simulator.model.streams import Streams
-from simulator.model.team.coordination import Coordination
 from simulator.model.team.patterns import Patterns
-from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.model.trace import PROMPT_TOO_LONG
 from simulator.scenario import Scenario
@@ -41,8 +39,6 @@ class Failures(Patterns):
     agenda : Agenda
     journal : Journal
     sides : Sides
-    coordination : Coordination
-    reviews : ReviewQueue
     requests : Requests
 
     Attributes
@@ -70,8 +66,6 @@ class Failures(Patterns):
         agenda: Agenda,
         journal: Journal,
         sides: Sides,
-        coordination: Coordination,
-        reviews: ReviewQueue,
         requests: Requests,
     ) -> None:
         metrics, workers = journal.metrics, roster.workers
@@ -80,9 +74,7 @@ class Failures(Patterns):
         self._requests = requests
         self._spec = spec = scenario.resilience
         self._failed_at: Counter[int] = Counter()  # calls that have failed for good at each task
-        self.faults = faults = Faults(
-            scenario, roster, streams, agenda, journal, sides, coordination, reviews, requests
-        )
+        self.faults = faults = Faults(scenario, roster, streams, agenda, journal, sides, requests)
         self._copies: Copies | None = None
         if spec.backup is not None:
             about = (workers, streams, agenda, metrics, requests, sides.board)

@@ -7,13 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import COORDINATOR, SERVING, VERIFIER, WORKER, AgentState
+from simulator.model.agents.agent import COORDINATOR, SERVING, WORKER, AgentState
 from simulator.model.agents.roster import Roster
 from simulator.model.journal import Journal
 from simulator.model.resilience.recovery import Recovery
 from simulator.model.streams import Draw, Purpose, Streams
-from simulator.model.team.coordination import Coordination
-from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.model.timers import never
 from simulator.model.trace import Event
@@ -38,8 +36,6 @@ class Faults:
     agenda : Agenda
     journal : Journal
     sides : Sides
-    coordination : Coordination
-    reviews : ReviewQueue
     requests : Requests
     """
 
@@ -51,8 +47,6 @@ class Faults:
         agenda: Agenda,
         journal: Journal,
         sides: Sides,
-        coordination: Coordination,
-        reviews: ReviewQueue,
         requests: Requests,
     ) -> None:
         self._roster = roster
@@ -60,10 +54,7 @@ class Faults:
         self._journal = journal
         self._metrics = journal.metrics
         self._sides = sides
-        self._coordination = coordination
-        self._reviews = reviews
         self._script = scenario.faults
-        self._backs_up = scenario.resilience.backup is not None
         self._requests = requests
         self.recovery = Recovery()
         self.lives = [0] * len(self._roster.agents)
@@ -166,30 +157,12 @@ class Faults:
         """Let an agent that is down come back after so many seconds, unless it is by then."""
         this = agent, self.lives[agent.index]
         back_s = self._agenda.now + seconds
-        self._agenda.at(back_s, partial(self._come_back, *this), partial(self._may_help, *this))
-
-    def _may_help(self, agent: AgentState, life: int) -> bool:
-        """Return whether the return of an agent that went down then can get a team going."""
-        if self.lives[agent.index] == life:
-            return self._has_work(agent)
-        stand_in = self._stood_in.get((agent.index, life))
-        return stand_in is not None and self._has_work(stand_in)
-
-    def _has_work(self, agent: AgentState) -> bool:
-        if self.on_return:
-            return True  # an election may lack the vote of who comes back
-        if agent.role == COORDINATOR:
-            return self._coordination.has_work_for(agent)
-        if agent.role == VERIFIER:
-            return self._reviews.has_work_for(agent)
-        nobody_else = agent.index in agent.dispatcher.gone and not agent.dispatcher.here
-        return (
-            nobody_else
-            or agent.index in self._sides.owed_s
-            or agent.dispatcher.has_work_for(agent.index)
-            or (self._reviews.by_peers and self._reviews.has_work_for(agent))
-            or (self._backs_up and any(other.in_call for other in self._roster.workers))
+        self._agenda.at(
+            back_s, partial(self._come_back, *this), partial(self._may_come_back, *this)
         )
+
+    def _may_come_back(self, agent: AgentState, life: int) -> bool:
+        return self.lives[agent.index] == life or (agent.index, life) in self._stood_in
 
     def _come_back(self, agent: AgentState, life: int) -> None:
         if self.lives[agent.index] == life:

@@ -63,14 +63,16 @@ class Coordination:
 
     def next_call(self, agent: AgentState) -> Errand | None:
         """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
-        if not self.has_work_for(agent):
-            return None
         if self.is_to_aggregate:
+            if not self._sides.tasks_are_done:
+                return None
             if not self._is_handed_in:
                 self._is_handed_in = True
                 self._hand_in()
             return Errand(float(len(self._roster.workers)), False)
         reports = agent.reports
+        if not reports and not self._sides.dispatcher.lead_wanted(agent.index):
+            return None
         if self._one_by_one:
             agent.answering = [reports.popleft()] if reports else []
         else:
@@ -78,12 +80,6 @@ class Coordination:
             reports.clear()
         work = float(len(agent.answering)) + self._reviews.take_submitted(agent)
         return Errand(work, True)
-
-    def has_work_for(self, agent: AgentState) -> bool:
-        """Return whether a coordinator, if it were free, would begin a call."""
-        if self.is_to_aggregate:
-            return self._sides.tasks_are_done
-        return bool(agent.reports) or self._sides.dispatcher.lead_wanted(agent.index)
 
     def _hand_in(self) -> None:
         """Let every worker send what it has done to the aggregator, one message each."""

@@ -88,16 +88,13 @@ class ReviewQueue:
             return 0.0
         return self._spec.work * fsum([self._sizes[item.task] for item in reviewer.reviews])
 
-    def has_work_for(self, reviewer: AgentState) -> bool:
-        """Return whether a verifier or a peer, if it were free, would begin a review call."""
-        return any(_may_review(reviewer, item) for item in self._queue)
-
     def next_call(self, reviewer: AgentState) -> Errand | None:
         """Let a verifier or a peer begin a review call, if there is something for it."""
         assert self._spec is not None
         mine: list[Submission] = []
         for item in self._queue:
-            if _may_review(reviewer, item):
+            same_side = item.board is reviewer.board is item.agent.board
+            if item.agent is not reviewer and same_side:
                 mine.append(item)
                 if len(mine) == self._spec.batch:
                     break
@@ -131,8 +128,3 @@ class ReviewQueue:
             self._submitted.setdefault(item.agent.index, []).append(item)
         else:
             self._queue.appendleft(item)
-
-
-def _may_review(reviewer: AgentState, item: Submission) -> bool:
-    same_side = item.board is reviewer.board is item.agent.board
-    return item.agent is not reviewer and same_side

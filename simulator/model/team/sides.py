@@ -182,7 +182,7 @@ class Sides:
 
     def arrive(self, task: int, now: float) -> bool:
         """Let a task arrive; return whether it can start."""
-        self._agenda.reach(now)
+        self._agenda.move(now)
         startable = self.board.arrive(task, now)
         if startable:
             self.announce([task])
