@@ -198,6 +198,27 @@ def test_another_model_has_a_cache_of_its_own(cache: bool) -> None:
     assert read_and_cached(rows) == list(zip(grows, cached, strict=True))
 
 
+@pytest.mark.parametrize(
+    "patterns", [{}, {"timeout": {"seconds": 5}}], ids=["malformed", "timed out"]
+)
+def test_a_model_whose_answers_were_of_no_use_has_read_their_prompts(
+    patterns: dict[str, Any],
+) -> None:
+    faults = {} if patterns else {"malformed": 1.0}
+    slow, quick = ({"kind": "seconds", "base": seconds} for seconds in (10, 2))
+    _, rows = traced(
+        team__agent=worker(latency=slow, faults=faults),
+        workload__tasks=4,
+        provider__retry={"max_retries": 0},
+        resilience={"fallback": {"model": worker(latency=quick)}, **patterns},
+    )
+    grows = [SYSTEM + k * (WRITES + TURN) for k in range(4)]
+    expected = list(zip(grows, [0, *grows[:-1]], strict=True))
+    assert read_and_cached(rows) == expected
+    own = [(row.input_tokens, row.cached_tokens) for row in rows if row.event is Event.REQUEST]
+    assert own == expected
+
+
 def test_a_model_finds_what_it_read_itself_and_not_what_another_did() -> None:
     _, rows = traced(
         team__agent=worker(),

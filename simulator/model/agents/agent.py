@@ -552,6 +552,7 @@ class AgentState:
         self.is_read = True
         if self.caches:
             self.uncached, self.cached = 0, self.uncached + self.cached
+            self._keep_what_was_read()
 
     def come_to_nothing(self) -> None:
         """Note that the call has failed: its messages are to be read again.
@@ -563,8 +564,13 @@ class AgentState:
             subscription.go_back()
         if self.mailbox is not None:
             self.mailbox.go_back()
+        if self.is_read and self.caches:
+            self._keep_what_was_read()
+
+    def _keep_what_was_read(self) -> None:
+        """Note that the prompt of a call that comes to nothing is in the cache of its model."""
         # After a compaction that came to nothing, or a crash, another context comes next.
-        if self.is_read and self.caches and self.context_tokens == self.sent_context:
+        if self.context_tokens == self.sent_context:
             self.prefix_tokens = self.system_tokens + self.context_tokens + self.unread_tokens
 
     def wander(self) -> None:
