@@ -102,13 +102,16 @@ class Asynchronous:
 
     def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, Any, None]:
         """Let everyone begin, after what arrives at the start has."""
+        self._clock.reach(self._env._now)
         for agent in agents:
             self._call(agent)
         yield from ()
 
-    def _call(self, agent: AgentState, _: simpy.Event | None = None) -> None:
+    def _call(self, agent: AgentState, event: simpy.Event | None = None) -> None:
         """Let an agent call if it can, and again after that, or sleep."""
         env = self._env
+        if event is not None:
+            self._clock.reach(env._now)
         if self._run.cycle.begin_call(agent, env._now, False):
             simpy.Timeout(env, agent.duration_s, agent).callbacks.append(self._ends)
         else:
@@ -136,12 +139,13 @@ class Asynchronous:
         begin_call, end_call = run.cycle.begin_call, run.cycle.end_call
         check_limits = self._clock.check_limits
         pace = None if agent.role else self._pace
-        stepwise = run.is_stepwise
+        stepwise, reach = run.is_stepwise, self._clock.reach
         if pace is not None:
             pace.join(agent.index)
         while True:
             if pace is not None:
                 yield from pace.keep(agent.index)
+            reach(env._now)
             if not begin_call(agent, env._now, False):
                 yield from self._sleep(agent, pace)
                 continue

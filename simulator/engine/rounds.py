@@ -139,6 +139,7 @@ class Rounds:
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return those that begin a call."""
         begin, now = self._run.cycle.begin_call, self._env.now
+        self._clock.reach(now)
         return [agent for agent in agents if begin(agent, now, must_call)]
 
     def _call(

@@ -52,8 +52,6 @@ class Cycle:
     coordination : Coordination
     commits : Commits
     patterns : Patterns
-    is_resilient : bool
-        Whether `patterns` may do anything.
     is_stepwise : bool
         Whether a call is more than its service.
     has_more : bool
@@ -72,7 +70,6 @@ class Cycle:
         "_commits",
         "_coordination",
         "_has_more",
-        "_is_resilient",
         "_is_stepwise",
         "_journal",
         "_metrics",
@@ -102,7 +99,6 @@ class Cycle:
         coordination: Coordination,
         commits: Commits,
         patterns: Patterns,
-        is_resilient: bool,
         is_stepwise: bool,
         has_more: bool,
     ) -> None:
@@ -121,7 +117,6 @@ class Cycle:
         self._coordination = coordination
         self._commits = commits
         self._patterns = patterns
-        self._is_resilient = is_resilient
         self._is_stepwise = is_stepwise
         self._has_more = has_more
         self.calls_begun = 0
@@ -140,7 +135,7 @@ class Cycle:
         agent : AgentState
             An agent that is not in a call.
         now : float
-            Simulated seconds.
+            Simulated seconds, which the agenda has reached.
         must_call : bool
             Whether a worker makes its call even if it finds no task.
 
@@ -149,7 +144,6 @@ class Cycle:
         bool
             Whether a call has begun; its service lasts ``agent.duration_s`` seconds.
         """
-        self._agenda.reach(now)
         if agent.is_shut_out or agent.is_down or agent.is_retired:
             return False
         if agent.role != WORKER:
@@ -235,7 +229,7 @@ class Cycle:
     def _serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
         """Start the call of an agent that has decided what to do in it."""
         agent.work = work
-        if speaks and self._is_resilient:
+        if speaks and self._patterns.watches:
             speaks = not self._patterns.skips("messages")
         if self._sides.dispatcher.sets_context and agent.role == WORKER:
             kept, added = agent.dispatcher.context_of(agent.index, agent.context_tokens)
@@ -264,7 +258,7 @@ class Cycle:
         agent.call = self.calls_begun
         if self._journal.trace is not None:
             self._journal.note(Event.CALL_START, agent.index, agent.call)
-        if self._is_resilient:
+        if self._patterns.watches:
             self._patterns.call_begins(agent)
 
     def end_call(self, agent: AgentState, now: float) -> None:

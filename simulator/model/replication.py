@@ -159,7 +159,6 @@ class Replication:
             coordination,
             commits,
             patterns,
-            is_resilient=scenario.is_resilient,
             is_stepwise=self.is_stepwise,
             has_more=isinstance(workspace, Quorum) or roster.has_more,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import ClassVar
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
@@ -45,6 +46,8 @@ class Failures(Patterns):
     ----------
     faults : Faults
     """
+
+    watches: ClassVar[bool] = True
 
     __slots__ = (
         "_agenda",

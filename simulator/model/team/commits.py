@@ -337,7 +337,8 @@ class Commits:
         agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
         metrics.tasks_done += 1
-        self._patterns.task_done(agent, task, is_of_use=not is_known)
+        if self._patterns.watches:
+            self._patterns.task_done(agent, task, is_of_use=not is_known)
         waited_s = started_s - board.ready_s[task]
         if waited_s > 0.0:  # below 0 where a call worked ahead
             self.wait_sum_s += waited_s

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from simulator.model.agents.agent import AgentState
 
 
@@ -9,6 +11,9 @@ class Patterns:
     """No patterns: nothing goes wrong, and nobody does anything about it."""
 
     __slots__ = ()
+
+    watches: ClassVar[bool] = False
+    """Whether there are any: where not, nobody needs to ask."""
 
     def call_begins(self, agent: AgentState) -> None:
         """Note that a call begins."""
