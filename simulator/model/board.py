@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from array import array
 from collections.abc import Sequence
 
@@ -79,6 +80,23 @@ class Board:
         self.written = 0
         self.doer = array("i", [NOBODY]) * n
         self._released = bytearray(n)
+
+    def copy(self) -> Board:
+        """Return a board that goes its own way from here; the graph, which is fixed, is shared."""
+        other = copy.copy(self)
+        other.missing = self.missing[:]
+        other.done = self.done[:]
+        other.faulty = self.faulty[:]
+        other.owner = self.owner[:]
+        other.failures = self.failures[:]
+        other.ready_s = self.ready_s[:]
+        other.doer = self.doer[:]
+        other._released = self._released[:]
+        other._writer = self._writer[:]
+        other._written_s = self._written_s[:]
+        other._conflict_s = self._conflict_s[:]
+        other._written_task = self._written_task[:]
+        return other
 
     def complete(self, task: int, agent: int, now: float) -> Sequence[int]:
         """Mark `task` done by `agent` and return the tasks that can start because of it."""
@@ -175,6 +193,14 @@ class TaskPool:
         self._place = array("i", [0]) * tasks
         self._is_in = bytearray(tasks)
         self._lowest = 0
+
+    def copy(self) -> TaskPool:
+        """Return a pool with the same tasks that goes its own way from here."""
+        other = copy.copy(self)
+        other.items = self.items[:]
+        other._place = self._place[:]
+        other._is_in = self._is_in[:]
+        return other
 
     def __len__(self) -> int:
         return len(self.items)

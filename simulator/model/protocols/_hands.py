@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from array import array
 from heapq import heapify, heappop, heappush
+from typing import Self
 
+from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Setting
 
 
@@ -22,6 +24,12 @@ class Hands(Dispatcher):
             self.rank[task] = rank
         self.ready: list[list[int]] = [[] for _ in range(setting.workers)]
         self._turn = 0
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other.ready = [hand[:] for hand in self.ready]
+        return other
 
     def task_ready(self, task: int) -> int:
         """Note that `task` can start; it concerns its owner."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from simulator.model.board import Board
@@ -55,7 +55,6 @@ class Setting:
     metrics: Metrics
     now: Callable[[], float]
     at: Callable[[float, Callable[[], None], Callable[[], bool]], None]
-    draws: list[Draw] = field(default_factory=list)
 
     @property
     def workers(self) -> int:
@@ -64,15 +63,11 @@ class Setting:
 
     def uniforms(self, agent: int, purpose: Purpose) -> Draw:
         """Return a worker's stream of uniforms for a purpose."""
-        draw = self.streams.uniforms(Entity.AGENT, agent, purpose)
-        self.draws.append(draw)
-        return draw
+        return self.streams.uniforms(Entity.AGENT, agent, purpose)
 
     def run_uniforms(self, purpose: Purpose) -> Draw:
         """Return the run's stream of uniforms for a purpose."""
-        draw = self.streams.uniforms(Entity.RUN, 0, purpose)
-        self.draws.append(draw)
-        return draw
+        return self.streams.uniforms(Entity.RUN, 0, purpose)
 
     def choices(self, agent: int) -> Draw:
         """Return a worker's uniforms for choices, correlated within its family.
@@ -92,7 +87,6 @@ class Setting:
             mine, ours = own(), common()
             return ours if mixes() < correlation else mine
 
-        self.draws.append(choice)
         return choice
 
 
@@ -143,20 +137,18 @@ class Dispatcher(ABC):
         """The other agents, in order."""
 
     def fork(self, board: Board) -> Self:
-        """Return an independent copy that works on `board`, a copy of its board."""
-        setting = self.setting
-        shared = [
-            setting.specs,
-            setting.streams,
-            setting.metrics,
-            setting.now,
-            setting.at,
-            setting.board.graph,
-            *setting.draws,
-        ]
-        memo: dict[int, object] = {id(thing): thing for thing in shared}
-        memo[id(self.board)] = board
-        return copy.deepcopy(self, memo)
+        """Return a dispatcher that goes its own way from here, on `board`, a copy of its board.
+
+        A subclass that keeps lists of its own copies them. Random streams stay shared: what one
+        of the two has drawn, the other does not draw again.
+        """
+        other = copy.copy(self)
+        other.setting = replace(self.setting, board=board)
+        other.board = board
+        other.woken = self.woken[:]
+        other.gone = self.gone.copy()
+        other.here = self.here[:]
+        return other
 
     @abstractmethod
     def task_ready(self, task: int) -> int:

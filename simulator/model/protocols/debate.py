@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from simulator.model.agents.answers import CORRECT
+from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose
 from simulator.spec import Fraction
@@ -45,17 +47,22 @@ class Debate(Protocol):
         return _Debates(self, setting)
 
 
+@dataclass(slots=True)
 class _Panel:
     """The debate of one task."""
 
-    __slots__ = ("agents", "heard", "opinions", "round", "spoken")
+    agents: list[int]
+    opinions: dict[int, int] = field(default_factory=dict)
+    heard: dict[int, int] = field(default_factory=dict)
+    """The opinions that a simultaneous round answers to."""
+    round: int = 0
+    spoken: set[int] = field(default_factory=set)
+    """Who has spoken in this round."""
 
-    def __init__(self, agents: list[int]) -> None:
-        self.agents = agents
-        self.opinions: dict[int, int] = {}
-        self.heard: dict[int, int] = {}  # the opinions that a simultaneous round answers to
-        self.round = 0
-        self.spoken: set[int] = set()  # in this round
+    def copy(self) -> _Panel:
+        return _Panel(
+            self.agents[:], self.opinions.copy(), self.heard.copy(), self.round, self.spoken.copy()
+        )
 
     @property
     def is_round_over(self) -> bool:
@@ -79,6 +86,13 @@ class _Debates(Dispatcher):
         self._rolls = [setting.uniforms(i, Purpose.DEBATE) for i in range(workers)]
         self._vote = setting.run_uniforms(Purpose.VOTE)
         self._next = 0
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._panels = {task: panel.copy() for task, panel in self._panels.items()}
+        other._turns = [turns.copy() for turns in self._turns]
+        return other
 
     def task_ready(self, task: int) -> int:
         """Open the debate; the first speaker is concerned, and whoever else is called."""

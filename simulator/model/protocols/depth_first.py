@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.spec import NonNegative
 
@@ -53,6 +54,10 @@ class _Frame:
     called: bool = False
     reports: int = 0
 
+    def copy(self) -> _Frame:
+        parts = None if self.parts is None else self.parts[:]
+        return replace(self, parts=parts)
+
 
 class _Stack(Dispatcher):
     works_ahead = True
@@ -65,6 +70,13 @@ class _Stack(Dispatcher):
         self._protocol = protocol
         self._frames = [_Frame(list(self.board.graph.order), 0)]
         self._under_way: set[int] = set()
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._frames = [frame.copy() for frame in self._frames]
+        other._under_way = self._under_way.copy()
+        return other
 
     def _agent(self, frame: _Frame) -> int:
         workers = self.setting.workers

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from simulator.model.board import NOBODY
+from simulator.model.board import NOBODY, Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 
 
@@ -59,6 +59,15 @@ class _Lead(Dispatcher):
         self._free: defaultdict[int, OrderedDict[int, None]] = defaultdict(OrderedDict)
         for worker in range(workers):
             self._free[setting.managers[worker]][worker] = None
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._open = self._open[:]
+        other._hands = [hand[:] for hand in self._hands]
+        free = {manager: workers.copy() for manager, workers in self._free.items()}
+        other._free = defaultdict(OrderedDict, free)
+        return other
 
     def task_ready(self, task: int) -> int:
         """Put `task` on the list; it concerns a coordinator who has somebody free."""

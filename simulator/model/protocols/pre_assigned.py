@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from heapq import heapify, heappop, heappush
-from typing import Literal
+from typing import Literal, Self
 
+from simulator.model.board import Board
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._protocol import Protocol, Setting
 from simulator.model.streams import Purpose
@@ -85,6 +86,12 @@ class _Dealt(Hands):
             purpose = Purpose.DEPENDENCY_BLINDNESS
             self._blind = [setting.uniforms(i, purpose) for i in range(workers)]
             self._is_blind = [setting.uniforms(i, Purpose.BLIND_CALL) for i in range(workers)]
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._waiting = [tasks[:] for tasks in self._waiting]
+        return other
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's first tasks that can start, and those that the call itself frees."""

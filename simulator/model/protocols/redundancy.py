@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
+from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.model.streams import Purpose
 from simulator.spec import Fraction
@@ -42,6 +43,12 @@ class _Queues(Dispatcher):
         self._copies = min(protocol.copies, setting.workers)
         self._queues: list[deque[int]] = [deque() for _ in range(setting.workers)]
         self._rolls = setting.run_uniforms(Purpose.STEAL)
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._queues = [queue.copy() for queue in self._queues]
+        return other
 
     def task_ready(self, task: int) -> int:
         """Send `task` to agents drawn at random."""

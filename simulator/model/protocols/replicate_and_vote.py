@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from simulator.model.agents.answers import CORRECT
+from simulator.model.board import Board
 from simulator.model.protocols._protocol import EVERYONE, Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose
 from simulator.spec import Fraction
@@ -60,6 +61,9 @@ class _Ballot:
     answers: list[tuple[int, int]] = field(default_factory=list)
     decided: bool = False
 
+    def copy(self) -> _Ballot:
+        return _Ballot(self.free, self.asked.copy(), self.answers[:], self.decided)
+
 
 class _Polls(Dispatcher):
     gives_answers: ClassVar[bool] = True
@@ -77,6 +81,15 @@ class _Polls(Dispatcher):
         self._judge: dict[int, int] = {}
         self._rolls = setting.run_uniforms(Purpose.VOTE)
         self._weights = [_log_odds(spec.errors.probability.probability) for spec in setting.specs]
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._ballots = {task: ballot.copy() for task, ballot in self._ballots.items()}
+        other._open = self._open.copy()
+        other._to_judge = self._to_judge.copy()
+        other._judge = self._judge.copy()
+        return other
 
     def task_ready(self, task: int) -> int:
         """Open a poll."""

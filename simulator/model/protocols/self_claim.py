@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
-from simulator.model.board import NOBODY, TaskPool
+from simulator.model.board import NOBODY, Board, TaskPool
 from simulator.model.protocols._protocol import (
     EVERYONE,
     SOMEONE,
@@ -79,6 +79,16 @@ class _Claims(Dispatcher):
         if any(self._deference):
             self._defers = [setting.uniforms(i, Purpose.DEFERENCE) for i in range(workers)]
         self._sees_all = self._waiting is None and self._claimed is None
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._claimed_s = self._claimed_s.copy()
+        other._redo = [tasks[:] for tasks in self._redo]
+        other._open = self._open.copy()
+        other._waiting = None if self._waiting is None else self._waiting.copy()
+        other._claimed = None if self._claimed is None else self._claimed.copy()
+        return other
 
     def task_ready(self, task: int) -> int:
         """Put `task` on the list of open tasks."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from typing import Literal, Self
 
-from simulator.model.board import NOBODY, TaskPool
+from simulator.model.board import NOBODY, Board, TaskPool
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting, preferably
 from simulator.model.streams import Purpose
 
@@ -38,6 +38,13 @@ class _Deques(Dispatcher):
         self._rolls = [setting.uniforms(i, Purpose.STEAL) for i in range(setting.workers)]
         self._loaded = TaskPool(setting.workers)  # of agents: those whose deque holds something
         self._turn = 0
+
+    def fork(self, board: Board) -> Self:
+        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        other = super().fork(board)
+        other._deques = [tasks.copy() for tasks in self._deques]
+        other._loaded = self._loaded.copy()
+        return other
 
     def task_ready(self, task: int) -> int:
         """Put `task` on the deque of who freed it; if that agent is busy, another may steal it."""

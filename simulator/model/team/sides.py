@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 
 from simulator.model.agenda import Agenda
@@ -26,7 +25,7 @@ class Side:
     """
 
     def __init__(self, board: Board, dispatcher: Dispatcher, cut_off: list[AgentState]) -> None:
-        self.board = copy.deepcopy(board, {id(board.graph): board.graph})
+        self.board = board.copy()
         self.dispatcher = dispatcher.fork(self.board)
         self.cut_off = cut_off
         self._done_before = bytes(board.done)
