@@ -16,6 +16,8 @@ class Hands(Dispatcher):
     ``board.owner`` says whose a task is; a subclass sets it.
     """
 
+    __slots__ = ("_turn", "order", "rank", "ready")
+
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.order = self.board.graph.order

@@ -28,7 +28,7 @@ def preferred(concerned: int) -> int:
     return EVERYONE - 1 - concerned
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Setting:
     """What a protocol is told about one replication.
 
@@ -107,10 +107,38 @@ class Dispatcher(ABC):
     """The protocol's state in one replication; agents and the engine ask it what to do.
 
     What a protocol needs no answer for, it leaves as it is here.
+
+    Parameters
+    ----------
+    setting : Setting
+
+    Attributes
+    ----------
+    woken : list of int
+        Agents (or `SOMEONE`, `EVERYONE`) for whom there is something new to do.
+    gone : set of int
+        Agents that have been taken for dead; only `lost` and `back` change it.
+    here : list of int
+        The other agents, in order.
+    works_ahead : bool
+        Whether a task may be done in the same call as the tasks it depends on.
+    sets_timers : bool
+        Whether something happens to tasks while calls go on.
+    copies_alike : float
+        Probability that a copy of a task takes as long as the first.
     """
 
-    works_ahead: bool = False
-    """Whether a task may be done in the same call as the tasks it depends on."""
+    __slots__ = (
+        "board",
+        "copies_alike",
+        "gone",
+        "here",
+        "sets_timers",
+        "setting",
+        "woken",
+        "works_ahead",
+    )
+
     gives_answers: ClassVar[bool] = False
     """Whether the protocol may say what an attempt answers, and decides what a task's is."""
     has_duties: ClassVar[bool] = False
@@ -121,20 +149,16 @@ class Dispatcher(ABC):
     """Whether an agent that is given nothing may call all the same."""
     sets_context: ClassVar[bool] = False
     """Whether the protocol gives agents fresh contexts."""
-    sets_timers: bool = False
-    """Whether something happens to tasks while calls go on."""
-    copies_alike: float = 0.0
-    """Probability that a copy of a task takes as long as the first."""
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.board = setting.board
         self.woken: list[int] = []
-        """Agents (or `SOMEONE`, `EVERYONE`) for whom there is something new to do."""
         self.gone: set[int] = set()
-        """Agents that have been taken for dead; only `lost` and `back` change it."""
         self.here = list(range(setting.workers))
-        """The other agents, in order."""
+        self.works_ahead = False
+        self.sets_timers = False
+        self.copies_alike = 0.0
 
     def fork(self, board: Board) -> Self:
         """Return a dispatcher that goes its own way from here, on `board`, a copy of its board.

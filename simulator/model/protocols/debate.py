@@ -74,6 +74,8 @@ class _Panel:
 
 
 class _Debates(Dispatcher):
+    __slots__ = ("_next", "_panels", "_protocol", "_rolls", "_size", "_turns", "_vote")
+
     gives_answers: ClassVar[bool] = True
 
     def __init__(self, protocol: Debate, setting: Setting) -> None:

@@ -60,13 +60,15 @@ class _Frame:
 
 
 class _Stack(Dispatcher):
-    works_ahead = True
+    __slots__ = ("_frames", "_protocol", "_under_way")
+
     has_duties: ClassVar[bool] = True
     calls_idly: ClassVar[bool] = False
     sets_context: ClassVar[bool] = True
 
     def __init__(self, protocol: DepthFirst, setting: Setting) -> None:
         super().__init__(setting)
+        self.works_ahead = True
         self._protocol = protocol
         self._frames = [_Frame(list(self.board.graph.order), 0)]
         self._under_way: set[int] = set()

@@ -42,6 +42,8 @@ class LeadAssign(Protocol):
 
 
 class _Lead(Dispatcher):
+    __slots__ = ("_each", "_first", "_free", "_hands", "_open")
+
     has_lead: ClassVar[bool] = True
     calls_idly: ClassVar[bool] = False
 

@@ -70,6 +70,8 @@ class PreAssigned(Protocol):
 class _Dealt(Hands):
     """Hands dealt at the start, from which a call may also do what it frees itself."""
 
+    __slots__ = ("_blind", "_blind_calls", "_blindness", "_is_blind", "_waiting")
+
     def __init__(self, protocol: PreAssigned, setting: Setting) -> None:
         super().__init__(setting)
         board, workers = self.board, setting.workers

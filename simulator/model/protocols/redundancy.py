@@ -37,6 +37,8 @@ class Redundancy(Protocol):
 
 
 class _Queues(Dispatcher):
+    __slots__ = ("_copies", "_queues", "_rolls")
+
     def __init__(self, protocol: Redundancy, setting: Setting) -> None:
         super().__init__(setting)
         self.copies_alike = protocol.correlation

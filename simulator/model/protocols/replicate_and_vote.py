@@ -66,6 +66,19 @@ class _Ballot:
 
 
 class _Polls(Dispatcher):
+    __slots__ = (
+        "_ballots",
+        "_each",
+        "_judge",
+        "_judged",
+        "_needed",
+        "_open",
+        "_protocol",
+        "_rolls",
+        "_to_judge",
+        "_weights",
+    )
+
     gives_answers: ClassVar[bool] = True
 
     def __init__(self, protocol: ReplicateAndVote, setting: Setting) -> None:

@@ -44,6 +44,28 @@ class SelfClaim(Protocol):
 class _Claims(Dispatcher):
     """Open tasks by what hinders them: nothing, a dependency, another agent's claim."""
 
+    __slots__ = (
+        "_blind_calls",
+        "_claim_blindness",
+        "_claimed",
+        "_claimed_s",
+        "_concerns",
+        "_deference",
+        "_defers",
+        "_dependency_blindness",
+        "_immediate",
+        "_is_blind",
+        "_lease_s",
+        "_noise",
+        "_open",
+        "_overlooks_claim",
+        "_overlooks_dependency",
+        "_redo",
+        "_sees_all",
+        "_uniform",
+        "_waiting",
+    )
+
     def __init__(self, protocol: SelfClaim, setting: Setting) -> None:
         super().__init__(setting)
         board, workers = setting.board, setting.workers
@@ -174,9 +196,11 @@ class _Claims(Dispatcher):
     def _pool_seen_by(self, agent: int) -> TaskPool:
         """Return the pool that the next pick is from, by what the agent overlooks."""
         claimed, waiting = self._claimed, self._waiting
-        others_hold = claimed is not None and len(claimed) > len(self._redo[agent])
-        if others_hold and self._overlooks_claim[agent]() < self._claim_blindness[agent]:
-            assert claimed is not None
+        if (
+            claimed is not None
+            and len(claimed) > len(self._redo[agent])  # others hold some
+            and self._overlooks_claim[agent]() < self._claim_blindness[agent]
+        ):
             return claimed
         if waiting and self._overlooks_dependency[agent]() < self._dependency_blindness[agent]:
             # Blind to dependencies, all open tasks look alike.

@@ -30,6 +30,8 @@ class WorkStealing(Protocol):
 
 
 class _Deques(Dispatcher):
+    __slots__ = ("_deal", "_deques", "_half", "_loaded", "_rolls", "_turn")
+
     def __init__(self, protocol: WorkStealing, setting: Setting) -> None:
         super().__init__(setting)
         self._deal = protocol.start == "dealt"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NO_MANAGER = -1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Channel:
     """A shared log: every sender's message reaches every receiver but itself.
 
@@ -73,11 +73,11 @@ class Topology(Plugin):
         `rng` is the replication's where `is_random`; others must draw nothing from it.
         """
 
-    def graph(self, workers: int, rng: np.random.Generator | None = None) -> networkx.DiGraph[Any]:
+    def graph(self, workers: int, rng: np.random.Generator | None = None) -> networkx.DiGraph[int]:
         """Return the links as a directed graph, an edge from each agent to who hears it."""
         import networkx
 
-        graph: networkx.DiGraph[Any] = networkx.DiGraph()
+        graph: networkx.DiGraph[int] = networkx.DiGraph()
         graph.add_nodes_from(range(len(self.managers(workers))))
         for channel in self.channels(workers, rng or np.random.default_rng(0)):
             graph.add_edges_from(
@@ -89,6 +89,6 @@ class Topology(Plugin):
         return graph
 
 
-def channels_of(graph: networkx.Graph[Any]) -> list[Channel]:
+def channels_of(graph: networkx.Graph[int]) -> list[Channel]:
     """Return the channels of a sparse graph: each node's to its neighbours (successors)."""
     return [Channel((node,), tuple(graph.neighbors(node))) for node in graph]

@@ -80,7 +80,16 @@ class WorkspaceState:
     ----------
     spec : Workspace
     desk : Desk
+
+    Attributes
+    ----------
+    merge_s : callable
+        Draws the seconds that it takes to merge two versions of an artifact.
     """
+
+    __slots__ = ("_rolls_ack", "desk", "merge_s", "spec")
+
+    spec: Workspace
 
     def __init__(self, spec: Workspace, desk: Desk) -> None:
         self.desk = desk

@@ -60,9 +60,12 @@ class Consensus(Optimistic):
 class ConsensusState(OptimisticState):
     """A leader and its followers."""
 
+    __slots__ = ("_leader_s", "_round_trip_s")
+
+    spec: Consensus
+
     def __init__(self, spec: Consensus, desk: Desk) -> None:
         super().__init__(spec, desk)
-        self._consensus = spec
         self._leader_s = self.draws(spec.leader_s, Purpose.LEADER)
         self._round_trip_s = self.draws(spec.round_trip_s, Purpose.REPLICA)
 
@@ -72,7 +75,7 @@ class ConsensusState(OptimisticState):
 
     def latency_s(self) -> float:
         """Return the seconds that one entry takes to be committed."""
-        spec = self._consensus
+        spec = self.spec
         slow, factor = (spec.slow.replica, spec.slow.factor) if spec.slow else (-1, 1.0)
         trips = [self._round_trip_s() for _ in range(spec.replicas - 1)]
         self.desk.metrics.replica_messages += 2 * len(trips)

@@ -42,9 +42,12 @@ class Locks(Workspace):
 
 
 class _LockTable(WorkspaceState):
+    __slots__ = ("_grant", "_grants", "_held", "_holder", "_preference", "_queue", "_wanted")
+
+    spec: Locks
+
     def __init__(self, spec: Locks, desk: Desk) -> None:
         super().__init__(spec, desk)
-        self._locks = spec
         self._holder: dict[int, AgentState] = {}
         self._queue: dict[int, deque[AgentState]] = {}
         self._held: dict[int, list[int]] = {}
@@ -56,7 +59,7 @@ class _LockTable(WorkspaceState):
     def access(self, agent: AgentState) -> Iterator[Step]:
         """Take the locks, serving between them or after them."""
         artifacts = self._ordered(agent)
-        parts = len(artifacts) if self._locks.acquire == "one_by_one" else 0
+        parts = len(artifacts) if self.spec.acquire == "one_by_one" else 0
         for artifact in artifacts:
             if not (yield from self._take(agent, artifact)):
                 agent.rejected.update(agent.picks)
@@ -75,9 +78,9 @@ class _LockTable(WorkspaceState):
 
     def _ordered(self, agent: AgentState) -> list[int]:
         artifacts = self.artifacts(agent)
-        if self._locks.order == "sorted":
+        if self.spec.order == "sorted":
             return sorted(artifacts)
-        if self._locks.order == "chosen" and self._prefers_backwards(agent):
+        if self.spec.order == "chosen" and self._prefers_backwards(agent):
             artifacts.reverse()
         return artifacts
 
@@ -108,7 +111,7 @@ class _LockTable(WorkspaceState):
         circle = self._circle(agent)
         if circle:
             desk.metrics.deadlocks += 1
-            if self._locks.on_deadlock == "stop":
+            if self.spec.on_deadlock == "stop":
                 desk.agenda.stop("deadlock", "; ".join(self._says(other) for other in circle))
                 yield None
             del self._wanted[agent.index]
@@ -143,9 +146,9 @@ class _LockTable(WorkspaceState):
         self._wanted.pop(agent.index, None)
         self._grants += 1
         self._grant[artifact] = self._grants
-        if self._locks.lease_s is not None:
+        if self.spec.lease_s is not None:
             this = artifact, self._grants
-            ends_s = self.desk.agenda.now + self._locks.lease_s
+            ends_s = self.desk.agenda.now + self.spec.lease_s
             self.desk.agenda.at(
                 ends_s, partial(self._expire, *this), partial(self._is_awaited, *this)
             )

@@ -43,16 +43,19 @@ class Optimistic(Workspace):
 class OptimisticState(WorkspaceState):
     """A version number for each artifact."""
 
+    __slots__ = ("_jitters", "_one_way_s", "_versions")
+
+    spec: Optimistic
+
     def __init__(self, spec: Optimistic, desk: Desk) -> None:
         super().__init__(spec, desk)
-        self._optimistic = spec
         self._versions: list[dict[int, int]] = [{}, {}]
         self._jitters: dict[int, Draw] = {}
         self._one_way_s = self.draws(spec.one_way_s, Purpose.COMMIT)
 
     def access(self, agent: AgentState) -> Iterator[Step]:
         """Read, serve, write; on conflict wait, read, merge and write again."""
-        spec, metrics = self._optimistic, self.desk.metrics
+        spec, metrics = self.spec, self.desk.metrics
         artifacts = self.artifacts(agent)
         pauses = waits(spec.backoff, self._jitter(agent))
         yield from self.commit(agent, self._one_way_s())

@@ -49,31 +49,34 @@ class Quorum(Workspace):
 
 
 class _Replicas(WorkspaceState):
+    __slots__ = ("_delay_s", "_order", "_versions")
+
+    spec: Quorum
+
     def __init__(self, spec: Quorum, desk: Desk) -> None:
         super().__init__(spec, desk)
         self._delay_s = self.draws(spec.delay_s, Purpose.COMMIT)
         # Orders replicas that answer at the same time.
         self._order = desk.streams.uniforms(Entity.RUN, 0, Purpose.REPLICA)
         self._versions: dict[int, list[int]] = {}
-        self._quorum = spec
 
     def _first(self, count: int) -> tuple[float, list[int]]:
         """Return when the first `count` replicas have answered, and which they are."""
-        replicas = range(self._quorum.replicas)
+        replicas = range(self.spec.replicas)
         answers = sorted((self._delay_s(), self._order(), i) for i in replicas)
         self.desk.metrics.replica_messages += 2 * len(answers)
         return answers[count - 1][0], [i for _, _, i in answers[:count]]
 
     def access(self, agent: AgentState) -> Iterator[Step]:
         """Read from R, serve, write to W."""
-        seconds, asked = self._first(self._quorum.read)
+        seconds, asked = self._first(self.spec.read)
         yield from self.commit(agent, seconds)
         self._read(agent, asked)
         yield from self.serve(agent, agent.duration_s)
-        seconds, reached = self._first(self._quorum.write)
+        seconds, reached = self._first(self.spec.write)
         yield from self.commit(agent, seconds)
         for artifact in self.artifacts(agent):
-            versions = self._versions.setdefault(artifact, [0] * self._quorum.replicas)
+            versions = self._versions.setdefault(artifact, [0] * self.spec.replicas)
             newest = max(versions) + 1
             for replica in reached:
                 versions[replica] = newest

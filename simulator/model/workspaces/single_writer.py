@@ -35,6 +35,8 @@ class SingleWriter(Workspace):
 
 
 class _Owners(WorkspaceState):
+    __slots__ = ("_apply_s", "_waiting")
+
     def __init__(self, spec: SingleWriter, desk: Desk) -> None:
         super().__init__(spec, desk)
         self._apply_s = self.draws(spec.apply_s, Purpose.APPLY)
