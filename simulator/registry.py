@@ -15,7 +15,7 @@ import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
@@ -33,12 +33,25 @@ class Plugin(Spec):
 
     kind: str
 
-    def problem_in(self, scenario: Any) -> str | None:
-        """Return what is wrong with this plugin in that scenario, or None."""
-        return None
+    @classmethod
+    def of(cls, plugin: Plugin) -> Self:
+        """Return a plugin as one of this class, for who needs more of it than a scenario does.
+
+        Raises
+        ------
+        TypeError
+            If it is none.
+        """
+        if not isinstance(plugin, cls):
+            raise TypeError(f"{plugin.kind!r} ({type(plugin).__name__}) is no {cls.__name__}")
+        return plugin
 
 
-class Registry:
+Family_co = TypeVar("Family_co", covariant=True)
+"""What all plugins of a registry derive from."""
+
+
+class Registry(Generic[Family_co]):
     """The plugins of one family, by name.
 
     Parameters
@@ -82,7 +95,7 @@ class Registry:
         """Return the names of all plugins, sorted."""
         return sorted(self._modules | self._entry_points.keys())
 
-    def get(self, name: str) -> type[Any]:
+    def get(self, name: str) -> type[Family_co]:
         """Return the plugin class called `name`.
 
         Raises
@@ -90,12 +103,14 @@ class Registry:
         TeamsimError
             If there is none; the message names the nearest and all the others.
         """
+        found: type[Family_co]
         if name in self._modules:
-            return _the_plugin_in(f"{self.package}.{name}")
-        if name in self._entry_points:
-            loaded: type[Any] = self._entry_points[name].load()
-            return loaded
-        raise TeamsimError(unknown_name(self.family, name, self.names()))
+            found = _the_plugin_in(f"{self.package}.{name}")
+        elif name in self._entry_points:
+            found = self._entry_points[name].load()
+        else:
+            raise TeamsimError(unknown_name(self.family, name, self.names()))
+        return found
 
 
 def _the_plugin_in(module_name: str) -> type[Any]:
@@ -116,19 +131,33 @@ def _kind_of(member: type[Any]) -> object:
 
 @dataclass(frozen=True)
 class OneOf:
-    """Pydantic annotation: the field holds one plugin of `registry`.
+    """Pydantic annotation: the field holds one plugin of `registry`, of the type annotated.
 
     YAML may give a mapping with ``kind`` or, where every parameter has a default, the bare
     name or, where the registry takes them, a number.
     """
 
-    registry: Registry
+    registry: Registry[Plugin]
 
     def __get_pydantic_core_schema__(
-        self, source: type[Any], handler: GetCoreSchemaHandler
+        self, source: type[Plugin], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
+        def validate(value: object, info: core_schema.ValidationInfo) -> Plugin:
+            plugin = value if isinstance(value, Plugin) else self._plugin(value, info)
+            if not isinstance(plugin, source):
+                raise PydanticCustomError(
+                    "kind",
+                    "{found} is no {family}: it does not derive from {expected}",
+                    {
+                        "found": type(plugin).__name__,
+                        "family": self.registry.family,
+                        "expected": source.__name__,
+                    },
+                )
+            return plugin
+
         return core_schema.with_info_plain_validator_function(
-            self._validate,
+            validate,
             serialization=core_schema.plain_serializer_function_ser_schema(
                 lambda plugin: plugin.model_dump(mode="json", exclude_unset=False)
             ),
@@ -140,9 +169,7 @@ class OneOf:
         # A marker: pydantic knows no definition of the family yet (see `define_families`).
         return {FAMILY: self.registry.definition}
 
-    def _validate(self, value: object, info: core_schema.ValidationInfo) -> Plugin:
-        if isinstance(value, Plugin):
-            return value
+    def _plugin(self, value: object, info: core_schema.ValidationInfo) -> Plugin:
         fields = self._mapping(value)
         kind = fields.get("kind")
         if not isinstance(kind, str):
@@ -158,8 +185,7 @@ class OneOf:
             where = ("kind",) if isinstance(value, dict) else ()
             details = InitErrorDetails(type=problem, loc=where, input=kind)
             raise ValidationError.from_exception_data(self.registry.family, [details]) from None
-        plugin: Plugin = plugin_class.model_validate(fields, context=info.context)
-        return plugin
+        return plugin_class.model_validate(fields, context=info.context)
 
     def _mapping(self, value: object) -> dict[str, object]:
         if isinstance(value, dict):
@@ -180,7 +206,7 @@ FAMILY = "x-teamsim-family"
 """Key that stands for a reference to a family of plugins until all are defined."""
 
 
-def define_families(schema: dict[str, Any], registries: Iterable[Registry]) -> None:
+def define_families(schema: dict[str, Any], registries: Iterable[Registry[Plugin]]) -> None:
     """Put the JSON Schema of every plugin of every family into `schema`, and refer to them."""
     definitions = schema.setdefault("$defs", {})
     for registry in registries:

@@ -8,10 +8,14 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from simulator.errors import TeamsimError
+from simulator.model.protocols.self_claim import SelfClaim
+from simulator.model.workloads import Workload
 from simulator.registry import Registry
 from simulator.scenario import REGISTRIES
+from tests.conftest import scenario
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,3 +60,13 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_plugin_of_another_family_is_refused_where_it_is_said() -> None:
+    with pytest.raises(ValidationError, match="SelfClaim is no topology: it does not derive from"):
+        scenario(topology=SelfClaim())
+
+
+def test_what_only_looks_like_a_plugin_of_the_model_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match=r"'self_claim' \(SelfClaim\) is no Workload"):
+        Workload.of(SelfClaim())

@@ -13,7 +13,9 @@ from analysis.traces.canonical import Collector, Traces
 from simulator.errors import TeamsimError, unknown_name
 from simulator.registry import Registry
 
-READERS = Registry("trace reader", "analysis.traces.readers", "teamsim.trace_readers")
+READERS: Registry[Reader] = Registry(
+    "trace reader", "analysis.traces.readers", "teamsim.trace_readers"
+)
 
 
 class Reader(ABC):

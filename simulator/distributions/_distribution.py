@@ -24,7 +24,7 @@ BELOW_ONE = float(np.nextafter(1.0, 0.0))
 _ACROSS = np.asarray([0.0, 0.5, BELOW_ONE])
 """Uniforms that give the least, the middle and the largest of what can be drawn."""
 
-DISTRIBUTIONS = Registry(
+DISTRIBUTIONS: Registry[Distribution] = Registry(
     "distribution", "simulator.distributions", "teamsim.distributions", takes_numbers=True
 )
 
@@ -153,7 +153,7 @@ class Distribution(Plugin):
                 "phase_length says how long phases last, but without phase_sigma there are none"
             )
         if any(self.sigmas) and not np.any(self.transform(_ACROSS)):
-            said = next(name for name in _SIGMAS if getattr(self, name) > 0.0)
+            said = next(n for n, sigma in zip(_SIGMAS, self.sigmas, strict=True) if sigma > 0.0)
             raise ValueError(f"{said} multiplies what is drawn, and this is always 0; leave it out")
         return self
 

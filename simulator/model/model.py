@@ -22,10 +22,8 @@ class Model:
     """
 
     def __init__(self, scenario: Scenario) -> None:
-        assert isinstance(scenario.workload, Workload)
         self.scenario = scenario
-        self.workload = scenario.workload
-        self._graph = None if self.workload.is_random else self.workload.graph(None)
+        self.workload = Workload.of(scenario.workload)
 
     @cached_property
     def parallel_fraction(self) -> float:
@@ -37,12 +35,12 @@ class Model:
         """Number of tasks (of replication 0 if they are random)."""
         return len(self._first_graph)
 
-    @property
+    @cached_property
     def _first_graph(self) -> TaskGraph:
-        return self._graph or self.workload.graph(Streams(self.scenario.seed, 0))
+        return self.workload.graph(Streams(self.scenario.seed, 0))
 
     def replicate(self, replication: int, agenda: Agenda, trace: Trace | None) -> Replication:
         """Return the fresh state of one replication."""
         streams = Streams(self.scenario.seed, replication)
-        graph = self.workload.graph(streams) if self._graph is None else self._graph
+        graph = self.workload.graph(streams) if self.workload.is_random else self._first_graph
         return Replication(self.scenario, graph, streams, agenda, trace)

@@ -65,9 +65,8 @@ class Replication:
         agenda: Agenda,
         trace: Trace | None,
     ) -> None:
-        protocol, workspace = scenario.coordination.protocol, scenario.workspace
-        assert isinstance(protocol, Protocol)
-        assert isinstance(workspace, Workspace)
+        protocol = Protocol.of(scenario.coordination.protocol)
+        workspace = Workspace.of(scenario.workspace)
         metrics = Metrics(tasks=len(graph))
         board = Board(graph)
         self.streams = streams

@@ -11,12 +11,11 @@ from pydantic_core import CoreSchema
 
 from simulator.distributions import Distribution, DistributionSpec, NonNegativeDistribution
 from simulator.distributions.deterministic import Deterministic
-from simulator.registry import OneOf, Plugin, Registry
+from simulator.registry import OneOf
+from simulator.scenario.families import LATENCY_MODELS, LatencySpec
 from simulator.scenario.faults import AgentFaults
 from simulator.scenario.prices import list_prices
 from simulator.spec import Fraction, NonNegative, Positive, Spec
-
-LATENCY_MODELS = Registry("latency model", "simulator.model.latency", "teamsim.latency_models")
 
 
 def constant(value: float) -> Distribution:
@@ -63,7 +62,8 @@ class Probability(Spec):
     @property
     def effects(self) -> list[str]:
         """Names of the random effects that it says."""
-        return [name for name in ("run_sigma", "agent_sigma") if getattr(self, name) > 0.0]
+        sigmas = {"run_sigma": self.run_sigma, "agent_sigma": self.agent_sigma}
+        return [name for name, sigma in sigmas.items() if sigma > 0.0]
 
 
 class Tokens(Spec):
@@ -299,7 +299,7 @@ class Agent(Spec):
     """Name of a shipped profile, or a YAML file, whose fields stand where this one is silent."""
     source: str | None = None
     """Where the parameters come from (profiles say it)."""
-    latency: Annotated[Plugin, OneOf(LATENCY_MODELS)]
+    latency: Annotated[LatencySpec, OneOf(LATENCY_MODELS)]
     """Duration of a call."""
     speed: Positive = 1.0
     """Divides the duration of every call."""

@@ -1,15 +1,123 @@
-"""The families of plugins that a scenario may name."""
+"""The families of plugins that a scenario names, and what it asks of a plugin of each.
+
+What a plugin does in a replication is said above, by the abstract classes of the model that derive
+from these.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+
 from simulator.distributions import DISTRIBUTIONS
-from simulator.registry import Registry
-from simulator.scenario.agent import LATENCY_MODELS
+from simulator.registry import Plugin, Registry
 
-TOPOLOGIES = Registry("topology", "simulator.model.topologies", "teamsim.topologies")
-PROTOCOLS = Registry("protocol", "simulator.model.protocols", "teamsim.protocols")
-WORKLOADS = Registry("workload", "simulator.model.workloads", "teamsim.workloads")
-WORKSPACES = Registry("workspace", "simulator.model.workspaces", "teamsim.workspaces")
+NO_MANAGER = -1
 
-REGISTRIES = (TOPOLOGIES, PROTOCOLS, WORKLOADS, WORKSPACES, LATENCY_MODELS, DISTRIBUTIONS)
+
+class TopologySpec(Plugin):
+    """Says who hears whom, and who reports to whom.
+
+    Workers are agents 0..n-1; coordinators, where there are any, come after them, those next
+    to the workers first. A coordinator reads what is reported to it and answers, takes no
+    tasks, and is an agent that takes time.
+    """
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether the coordinator makes one call, when all tasks are done, and no other."""
+        return False
+
+    def managers(self, workers: int) -> Sequence[int]:
+        """Return the coordinator that each agent reports to, or `NO_MANAGER`.
+
+        Returns
+        -------
+        sequence of int, shape (workers + coordinators,)
+            Its length says how many coordinators there are.
+        """
+        return [NO_MANAGER] * workers
+
+    def coordinators(self, workers: int) -> int:
+        """Return how many coordinators a team of so many workers has."""
+        return len(self.managers(workers)) - workers
+
+    def leads(self, workers: int) -> bool:
+        """Return whether there are coordinators while tasks are left."""
+        return self.coordinators(workers) > 0 and not self.aggregates
+
+    def problem_in(self, workers: int) -> str | None:
+        """Return what is wrong with this topology for so many workers, or None."""
+        return None
+
+
+class ProtocolSpec(Plugin):
+    """Says how work reaches agents."""
+
+    can_back_up: ClassVar[bool] = True
+    """Whether a task is one agent's, which another can do again as a backup."""
+    can_take_over: ClassVar[bool] = True
+    """Whether it can go on from where another protocol stopped, without coordinators."""
+    copies_tasks: ClassVar[bool] = False
+    """Whether several agents are at the same task, and the first to finish cancels the others."""
+
+    def problem_in(self, topology: TopologySpec, workers: int) -> str | None:
+        """Return what is wrong with this protocol in so large a team, or None."""
+        return None
+
+
+class WorkloadSpec(Plugin):
+    """Says which tasks there are."""
+
+
+class WorkspaceSpec(Plugin):
+    """The artifacts that agents write, and what keeps their writes consistent."""
+
+    can_be_available: ClassVar[bool] = True
+    """Whether a minority can write without the others."""
+
+    on_partition: Literal["consistent", "available"] = "consistent"
+    """What a partition's minority does: ``consistent``: it waits. ``available``: it goes on with
+    what it knows; afterwards what both sides did is merged."""
+
+    @model_validator(mode="after")
+    def _a_minority_can_go_on(self) -> Self:
+        if self.on_partition == "available" and not self.can_be_available:
+            raise ValueError(
+                f"workspace {self.kind!r} cannot be 'available' in a partition: a minority has "
+                "nobody to ask whether it may write; use 'consistent'"
+            )
+        return self
+
+
+class LatencySpec(Plugin):
+    """Says how long a call takes, given its size."""
+
+
+TOPOLOGIES: Registry[TopologySpec] = Registry(
+    "topology", "simulator.model.topologies", "teamsim.topologies"
+)
+PROTOCOLS: Registry[ProtocolSpec] = Registry(
+    "protocol", "simulator.model.protocols", "teamsim.protocols"
+)
+WORKLOADS: Registry[WorkloadSpec] = Registry(
+    "workload", "simulator.model.workloads", "teamsim.workloads"
+)
+WORKSPACES: Registry[WorkspaceSpec] = Registry(
+    "workspace", "simulator.model.workspaces", "teamsim.workspaces"
+)
+LATENCY_MODELS: Registry[LatencySpec] = Registry(
+    "latency model", "simulator.model.latency", "teamsim.latency_models"
+)
+
+REGISTRIES: tuple[Registry[Plugin], ...] = (
+    TOPOLOGIES,
+    PROTOCOLS,
+    WORKLOADS,
+    WORKSPACES,
+    LATENCY_MODELS,
+    DISTRIBUTIONS,
+)
 """Every family."""

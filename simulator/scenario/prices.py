@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from genai_prices.types import TieredPrices
 
 
 @lru_cache(maxsize=256)
@@ -52,5 +57,5 @@ def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
     return {name: _base(price) for name, price in named.items() if price is not None}
 
 
-def _base(price: object) -> float:
-    return float(getattr(price, "base", price))  # type: ignore[arg-type]
+def _base(price: Decimal | TieredPrices) -> float:
+    return float(price if isinstance(price, Decimal) else price.base)

@@ -150,7 +150,10 @@ def _agents(scenario: Scenario) -> Iterator[tuple[str, Agent, float, int]]:
         (f"team.groups.{name}.agent", group.agent, group.size)
         for name, group in (team.groups or {}).items()
     ]
-    kinds += [(f"team.{role}", getattr(team, role), heads) for role, heads in staff.items()]
+    kinds += [
+        ("team.coordinator", team.coordinator, staff["coordinator"]),
+        ("team.verifier", team.verifier, staff["verifier"]),
+    ]
     for path, agent, heads in kinds:
         if agent is not None and heads:
             yield path, agent, heads / everybody, heads
@@ -262,9 +265,9 @@ def _distributions(said: object, path: str) -> Iterator[tuple[str, Distribution]
     if isinstance(said, Distribution):
         yield path, said
     elif isinstance(said, Spec):
-        for name in type(said).model_fields:
+        for name, each in said:
             if name != "up_s":
-                yield from _distributions(getattr(said, name), f"{path}.{name}" if path else name)
+                yield from _distributions(each, f"{path}.{name}" if path else name)
     elif isinstance(said, Mapping):
         for name, each in said.items():
             yield from _distributions(each, f"{path}.{name}")

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from simulator.distributions import NonNegativeDistribution, SharedDistribution
 from simulator.distributions.uniform import Uniform
-from simulator.registry import OneOf, Plugin
+from simulator.registry import OneOf
 from simulator.scenario.agent import Agent, constant
 from simulator.scenario.backoff import Backoff
-from simulator.scenario.families import PROTOCOLS
+from simulator.scenario.families import PROTOCOLS, ProtocolSpec
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
@@ -195,7 +195,7 @@ class Fallback(Spec):
 class SimplerProtocol(Spec):
     """Another protocol for the rest of the run, once too few can go on."""
 
-    protocol: Annotated[Plugin, OneOf(PROTOCOLS)]
+    protocol: Annotated[ProtocolSpec, OneOf(PROTOCOLS)]
     """The simpler protocol, without coordinators."""
     when_lost: Literal["coordinator", "workers"] = "coordinator"
     """Whose loss it answers: any coordinator's, or that of a share of the workers."""

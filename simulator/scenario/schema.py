@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from simulator.distributions import SharedDistribution
 from simulator.errors import unknown_name
-from simulator.registry import OneOf, Plugin, define_families
+from simulator.registry import OneOf, define_families
 from simulator.scenario.agent import Agent, constant
-from simulator.scenario.families import PROTOCOLS, REGISTRIES, TOPOLOGIES, WORKLOADS, WORKSPACES
+from simulator.scenario.families import (
+    PROTOCOLS,
+    REGISTRIES,
+    TOPOLOGIES,
+    WORKLOADS,
+    WORKSPACES,
+    ProtocolSpec,
+    TopologySpec,
+    WorkloadSpec,
+    WorkspaceSpec,
+)
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.figure import Figure
 from simulator.scenario.network import Network
@@ -104,7 +114,7 @@ class Review(Spec):
 class Coordination(Spec):
     """How work reaches agents, and when they act."""
 
-    protocol: Annotated[Plugin, OneOf(PROTOCOLS)]
+    protocol: Annotated[ProtocolSpec, OneOf(PROTOCOLS)]
     """How work reaches agents."""
     timing: Literal["rounds", "asynchronous", "bounded_staleness"] = "rounds"
     """``rounds``: all call at once, then a barrier. ``asynchronous``: each on its own.
@@ -179,14 +189,14 @@ class Scenario(Spec):
     """Stop replicating a point when its mean is known well enough."""
     team: Team
     """Who works."""
-    topology: Annotated[Plugin, OneOf(TOPOLOGIES)]
+    topology: Annotated[TopologySpec, OneOf(TOPOLOGIES)]
     """Who hears whom."""
     coordination: Coordination
     """How work reaches agents, and when they act."""
-    workload: Annotated[Plugin, OneOf(WORKLOADS)]
+    workload: Annotated[WorkloadSpec, OneOf(WORKLOADS)]
     """The tasks."""
-    workspace: Annotated[Plugin, OneOf(WORKSPACES)] = Field(
-        default_factory=lambda: cast(Plugin, WORKSPACES.get("last_writer_wins")())
+    workspace: Annotated[WorkspaceSpec, OneOf(WORKSPACES)] = Field(
+        default_factory=lambda: WORKSPACES.get("last_writer_wins").model_validate({})
     )
     """What happens when agents write the same artifact, and when they are cut off."""
     network: Network = Network()
@@ -216,16 +226,10 @@ class Scenario(Spec):
 
     @model_validator(mode="after")
     def _plugins_agree(self) -> Self:
-        for plugin in (
-            self.topology,
-            self.coordination.protocol,
-            self.workload,
-            self.workspace,
-        ):
-            problem = plugin.problem_in(self)
-            if problem is not None:
-                raise ValueError(problem)
+        workers = self.team.worker_count
         problems = (
+            self.topology.problem_in(workers),
+            self.coordination.protocol.problem_in(self.topology, workers),
             self._problem_in_partitions(),
             self._problem_in_review(),
             self._problem_in_faults(),
@@ -242,13 +246,10 @@ class Scenario(Spec):
             return None
         if review.by == "peers" and workers == 1:
             return "coordination.review: one worker has no peers to review what it does"
-        topology: Any = self.topology  # the model knows what a topology is, this layer does not
-        if review.by == "coordinator" and (
-            topology.aggregates or len(topology.managers(workers)) == workers
-        ):
+        if review.by == "coordinator" and not self.topology.leads(workers):
             return (
                 "coordination.review: there is no coordinator to review in topology "
-                f"{topology.kind!r} (use centralised, hierarchical or hybrid)"
+                f"{self.topology.kind!r} (use centralised, hierarchical or hybrid)"
             )
         return None
 
@@ -262,8 +263,7 @@ class Scenario(Spec):
     @property
     def copies_tasks(self) -> bool:
         """Whether the protocol sends tasks to several agents and cancels the slower ones."""
-        protocol: Any = self.coordination.protocol
-        return bool(protocol.copies_tasks)
+        return self.coordination.protocol.copies_tasks
 
     @property
     def is_resilient(self) -> bool:
@@ -292,10 +292,9 @@ class Scenario(Spec):
     @property
     def staff(self) -> dict[str, int]:
         """How many coordinators and verifiers there are."""
-        topology: Any = self.topology
-        review, workers = self.coordination.review, self.team.worker_count
+        review = self.coordination.review
         return {
-            "coordinator": len(topology.managers(workers)) - workers,
+            "coordinator": self.topology.coordinators(self.team.worker_count),
             "verifier": review.verifiers if review and review.by == "verifiers" else 0,
         }
 
@@ -317,22 +316,22 @@ class Scenario(Spec):
             for name in patterns.bulkhead:
                 if name not in known:
                     return f"resilience.bulkhead: {unknown_name('group', name, known)}"
-        protocol: Any = self.coordination.protocol
+        protocol = self.coordination.protocol
         if patterns.backup is not None and not protocol.can_back_up:
             return (
                 f"resilience.backup: with protocol {protocol.kind!r} a task is not one agent's to "
                 "be done again by another (use self_claim, pre_assigned, work_stealing, ...)"
             )
-        workspace: Any = self.workspace
-        may_diverge = bool(self.network.partitions) and workspace.on_partition == "available"
+        is_available = self.workspace.on_partition == "available"
+        may_diverge = bool(self.network.partitions) and is_available
         if patterns.simpler_protocol is not None:
             if may_diverge:
                 return (
                     "resilience.simpler_protocol: the two sides of a partition must not end up "
                     "with different protocols; use 'on_partition: consistent'"
                 )
-            simpler: Any = patterns.simpler_protocol.protocol
-            if simpler.kind in ("lead_assign", "depth_first"):
+            simpler = patterns.simpler_protocol.protocol
+            if not simpler.can_take_over:
                 return (
                     f"resilience.simpler_protocol: {simpler.kind!r} is no simpler protocol (use "
                     "self_claim, pre_assigned or work_stealing)"

@@ -209,9 +209,11 @@ def dotted(path: Path_) -> str:
 
 
 def _syntax_problem(name: str, error: yaml.YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None)
-    origin = f"{name}:{mark.line + 1}" if mark else name
-    what = getattr(error, "problem", None) or str(error)
+    origin, what = name, str(error)
+    if isinstance(error, yaml.MarkedYAMLError):
+        what = error.problem or what
+        if error.problem_mark is not None:
+            origin = f"{name}:{error.problem_mark.line + 1}"
     if "'\\t'" in what:
         what = "a tab cannot indent YAML; use spaces"
     return Problem(origin, "", f"not YAML: {what}")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.engine import Simulation
+from simulator.model.streams import Streams
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
 from simulator.scenario.schema import Limits
@@ -106,6 +107,6 @@ def test_every_task_is_done_once_and_never_before_its_dependencies(scenario: Sce
         assert metrics.outcome == "completed"
     if metrics.outcome == "completed":
         assert len(done_s) == metrics.tasks
-    graph = Simulation(scenario).model.workload.graph(None)
+    graph = Simulation(scenario).model.workload.graph(Streams(0, 0))
     for task, time_s in done_s.items():
         assert all(done_s[needed] <= time_s for needed in graph.dependencies[task])

@@ -238,8 +238,7 @@ class AgentState:
         self.mailbox, self.notes = voice.mailbox, voice.notes
         self.reads_more = self.mailbox is not None or self.notes is not None
 
-        assert isinstance(spec.latency, LatencyModel)
-        self.latency = spec.latency.sampler(draw_from)
+        self.latency = LatencyModel.of(spec.latency).sampler(draw_from)
         self._set_batches(draw_from, rolls)
         self.output_draw = draw_from(spec.tokens.output, Purpose.OUTPUT_TOKENS)
         self.output_per_work_unit = spec.tokens.per_work_unit

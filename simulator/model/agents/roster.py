@@ -48,8 +48,8 @@ class Roster:
     def __init__(
         self, scenario: Scenario, graph: TaskGraph, streams: Streams, metrics: Metrics
     ) -> None:
-        team, topology, review = scenario.team, scenario.topology, scenario.coordination.review
-        assert isinstance(topology, Topology)
+        team, review = scenario.team, scenario.coordination.review
+        topology = Topology.of(scenario.topology)
         specs = team.workers
         count = len(specs)
         self.delivered: list[tuple[int, int]] = []

@@ -97,16 +97,14 @@ class Caller:
         if errors:
             self.error_after = again(errors.after_s, Purpose.PROVIDER_ERROR_AFTER)
 
-        assert isinstance(agent.spec.latency, LatencyModel)
         # Draws of their own: what is sent again leaves the calls that follow as they would be.
-        self.latency_again = agent.spec.latency.sampler(again)
+        self.latency_again = LatencyModel.of(agent.spec.latency).sampler(again)
         self.slow_factors: dict[bool, Draw] = {}
         if agent.spec.faults.slow:
             factor = agent.spec.faults.slow.factor
             self.slow_factors[False] = again(factor, Purpose.SLOW_FACTOR)
         if other:
-            assert isinstance(other.latency, LatencyModel)
-            self.latency_elsewhere = other.latency.sampler(elsewhere)
+            self.latency_elsewhere = LatencyModel.of(other.latency).sampler(elsewhere)
             agent.rolls_error = rolls(Purpose.ERROR)
             spec = other.errors.probability
             self.other_err_logit = streams.logit(spec, entity, number, Purpose.ERROR)

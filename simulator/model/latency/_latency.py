@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from simulator.distributions import Distribution
 from simulator.model.streams import Draw, Purpose
-from simulator.registry import Plugin
+from simulator.scenario.families import LatencySpec
 
 DrawFrom = Callable[[Distribution, Purpose], Draw]
 """Gives one agent's stream of draws from a distribution, for a purpose."""
@@ -16,7 +16,7 @@ Sampler = Callable[[float, int, int, int], float]
 """``(work units, uncached input tokens, cached input tokens, output tokens) -> seconds``."""
 
 
-class LatencyModel(Plugin):
+class LatencyModel(LatencySpec):
     """Draws the duration of a call, given its size."""
 
     @abstractmethod

@@ -11,8 +11,8 @@ from typing import ClassVar, Self
 from simulator.model.board import Board
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw, Entity, Purpose, Streams, number_of
-from simulator.registry import Plugin
 from simulator.scenario.agent import Agent
+from simulator.scenario.families import ProtocolSpec
 
 SOMEONE, EVERYONE = -1, -2
 """Whom a task that can start concerns: any one waiting agent, or all of them."""
@@ -90,13 +90,8 @@ class Setting:
         return choice
 
 
-class Protocol(Plugin):
-    """How work reaches agents."""
-
-    can_back_up: ClassVar[bool] = True
-    """Whether a task is one agent's, which another can do again as a backup."""
-    copies_tasks: ClassVar[bool] = False
-    """Whether several agents are at the same task, and the first to finish cancels the others."""
+class Protocol(ProtocolSpec):
+    """Makes the dispatcher of a replication."""
 
     @abstractmethod
     def dispatcher(self, setting: Setting) -> Dispatcher:

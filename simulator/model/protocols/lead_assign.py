@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from simulator.model.board import NOBODY, Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
+from simulator.scenario.families import TopologySpec
 
 
 class LeadAssign(Protocol):
@@ -20,16 +21,17 @@ class LeadAssign(Protocol):
     without a coordinator there is no work. Who is given nothing is not called.
     """
 
+    can_take_over: ClassVar[bool] = False
+
     kind: Literal["lead_assign"] = "lead_assign"
     tasks_each: Annotated[int, Field(ge=1)] = 1
     """Tasks that a worker is given at a time."""
     order: Literal["listed", "longest_first"] = "listed"
     """Which of the tasks that can start are given first."""
 
-    def problem_in(self, scenario: Any) -> str | None:
+    def problem_in(self, topology: TopologySpec, workers: int) -> str | None:
         """Return a message if nobody leads."""
-        topology, workers = scenario.topology, scenario.team.worker_count
-        if len(topology.managers(workers)) > workers and not topology.aggregates:
+        if topology.leads(workers):
             return None
         return (
             f"protocol 'lead_assign' needs a coordinator, and topology {topology.kind!r} has none "

@@ -85,8 +85,7 @@ class Simplification:
         for task in range(len(board.graph)):
             if not board.done[task]:
                 board.owner[task] = NOBODY
-        protocol = self._spec.protocol
-        assert isinstance(protocol, Protocol)
+        protocol = Protocol.of(self._spec.protocol)
         self._adopt(protocol.dispatcher(self._setting))
         if self._spec.agents is not None:
             up = [agent for agent in roster.workers if not agent.is_down]

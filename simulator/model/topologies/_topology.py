@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from simulator.registry import Plugin
+from simulator.scenario.families import TopologySpec
 
 if TYPE_CHECKING:
     import networkx
-
-NO_MANAGER = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +26,8 @@ class Channel:
     receivers: Sequence[int]
 
 
-class Topology(Plugin):
-    """Says who hears whom, and who reports to whom.
-
-    Workers are agents 0..n-1; coordinators, where there are any, come after them, those next
-    to the workers first. A coordinator reads what is reported to it and answers, takes no
-    tasks, and is an agent that takes time.
-    """
+class Topology(TopologySpec):
+    """Makes the channels of a team."""
 
     is_random: ClassVar[bool] = False
     """Whether the channels are drawn, anew for each replication."""
@@ -50,21 +43,6 @@ class Topology(Plugin):
     def pulls(self) -> bool:
         """Whether who sends to a peer also hears what that peer said last."""
         return False
-
-    @property
-    def aggregates(self) -> bool:
-        """Whether the coordinator makes one call, when all tasks are done, and no other."""
-        return False
-
-    def managers(self, workers: int) -> Sequence[int]:
-        """Return the coordinator that each agent reports to, or `NO_MANAGER`.
-
-        Returns
-        -------
-        sequence of int, shape (workers + coordinators,)
-            Its length says how many coordinators there are.
-        """
-        return [NO_MANAGER] * workers
 
     @abstractmethod
     def channels(self, workers: int, rng: np.random.Generator) -> list[Channel]:

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from simulator.model.topologies._topology import NO_MANAGER, Channel, Topology
+from simulator.model.topologies._topology import Channel, Topology
+from simulator.scenario.families import NO_MANAGER
 
 
 class Centralised(Topology):

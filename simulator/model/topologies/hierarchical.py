@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from simulator.model.topologies._topology import NO_MANAGER, Channel, Topology
+from simulator.model.topologies._topology import Channel, Topology
+from simulator.scenario.families import NO_MANAGER
 
 
 class Hierarchical(Topology):

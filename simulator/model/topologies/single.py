@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,12 +18,11 @@ class Single(Topology):
         """Return no channels."""
         return []
 
-    def problem_in(self, scenario: Any) -> str | None:
+    def problem_in(self, workers: int) -> str | None:
         """Return a message if the team has more than one agent."""
-        size = scenario.team.worker_count
-        if size == 1:
+        if workers == 1:
             return None
         return (
-            f"topology 'single' is one agent alone, but the team has {size} workers; "
+            f"topology 'single' is one agent alone, but the team has {workers} workers; "
             "use 'independent'"
         )

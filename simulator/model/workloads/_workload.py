@@ -7,23 +7,23 @@ from typing import ClassVar
 
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
-from simulator.registry import Plugin
+from simulator.scenario.families import WorkloadSpec
 
 
-class Workload(Plugin):
+class Workload(WorkloadSpec):
     """Makes the tasks of a replication."""
 
     is_random: ClassVar[bool] = False
     """Whether the tasks differ between replications."""
 
     @abstractmethod
-    def graph(self, streams: Streams | None) -> TaskGraph:
+    def graph(self, streams: Streams) -> TaskGraph:
         """Return the tasks.
 
         Parameters
         ----------
-        streams : Streams or None
-            The replication's random streams; None where `is_random` is False.
+        streams : Streams
+            The replication's; nothing is drawn from them where `is_random` is False.
         """
 
     def amdahl_fraction(self, graph: TaskGraph) -> float:

@@ -31,9 +31,8 @@ class Arrivals(Workload):
     size: Positive = 1.0
     """Work units of a task."""
 
-    def graph(self, streams: Streams | None) -> TaskGraph:
+    def graph(self, streams: Streams) -> TaskGraph:
         """Return the tasks with the arrival times of this replication."""
-        assert streams is not None
         gap = streams.draws(self.interarrival_s, Entity.RUN, 0, Purpose.ARRIVAL)
         arrivals = np.cumsum([gap() for _ in range(self.tasks)])
         return TaskGraph(

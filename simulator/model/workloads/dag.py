@@ -45,7 +45,7 @@ class Dag(Workload):
     def _graph(self) -> TaskGraph:
         return TaskGraph.of(self.tasks)
 
-    def graph(self, streams: Streams | None) -> TaskGraph:
+    def graph(self, streams: Streams) -> TaskGraph:
         """Return the tasks listed."""
         return self._graph
 

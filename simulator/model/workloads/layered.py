@@ -36,9 +36,8 @@ class Layered(Workload):
     size: SharedDistribution = Field(default_factory=lambda: constant(1.0))
     """Work units of a task, at least 0.001."""
 
-    def graph(self, streams: Streams | None) -> TaskGraph:
+    def graph(self, streams: Streams) -> TaskGraph:
         """Return the graph of this replication."""
-        assert streams is not None
         count, width = self.layers * self.width, self.width
         rolls = streams.block(Entity.RUN, 0, Purpose.WORKLOAD, 0, count * (width + 2))
         rolls = rolls.reshape(count, width + 2)

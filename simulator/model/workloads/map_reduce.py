@@ -40,6 +40,6 @@ class MapReduce(Workload):
             artifact_count=self.maps + self.reduces,
         )
 
-    def graph(self, streams: Streams | None) -> TaskGraph:
+    def graph(self, streams: Streams) -> TaskGraph:
         """Return the map tasks, then the reduce tasks."""
         return self._graph

@@ -49,7 +49,7 @@ class ParallelFraction(Workload):
             artifact_count=self.tasks if self.files == "own" else 1,
         )
 
-    def graph(self, streams: Streams | None) -> TaskGraph:
+    def graph(self, streams: Streams) -> TaskGraph:
         """Return the chain, then the independent tasks."""
         return self._graph
 

@@ -42,6 +42,6 @@ class Pipeline(Workload):
             artifact_count=self.items * self.stages,
         )
 
-    def graph(self, streams: Streams | None) -> TaskGraph:
+    def graph(self, streams: Streams) -> TaskGraph:
         """Return the chains, one after another."""
         return self._graph

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from simulator.distributions import Distribution, SharedDistribution
 from simulator.model.agenda import Agenda
@@ -16,8 +16,8 @@ from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import Service
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw, Entity, Purpose, Streams
-from simulator.registry import Plugin
 from simulator.scenario.agent import constant
+from simulator.scenario.families import WorkspaceSpec
 from simulator.spec import NonNegative
 
 
@@ -34,17 +34,12 @@ class Desk:
     service: Service
 
 
-class Workspace(Plugin):
-    """The artifacts that agents write, and what keeps their writes consistent."""
+class Workspace(WorkspaceSpec):
+    """Makes the workspace's state in a replication."""
 
-    can_be_available: ClassVar[bool] = True
-    """Whether a minority can write without the others."""
     has_phases: ClassVar[bool] = False
     """Whether reading, writing or waiting takes a call time beside its service."""
 
-    on_partition: Literal["consistent", "available"] = "consistent"
-    """What a partition's minority does: ``consistent``: it waits. ``available``: it goes on with
-    what it knows; afterwards what both sides did is merged."""
     merge_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
     """Seconds to merge two versions of an artifact."""
     idempotent: bool = True
@@ -53,15 +48,6 @@ class Workspace(Plugin):
     """Probability that a commit's acknowledgement is lost, so that the agent commits again."""
     ack_timeout_s: NonNegative = 1.0
     """Seconds after which an agent commits again."""
-
-    @model_validator(mode="after")
-    def _a_minority_can_go_on(self) -> Self:
-        if self.on_partition == "available" and not self.can_be_available:
-            raise ValueError(
-                f"workspace {self.kind!r} cannot be 'available' in a partition: a minority has "
-                "nobody to ask whether it may write; use 'consistent'"
-            )
-        return self
 
     @property
     def takes_time(self) -> bool:
