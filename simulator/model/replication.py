@@ -31,7 +31,6 @@ from simulator.model.team.sides import Sides
 from simulator.model.trace import Event, Trace
 from simulator.model.workspaces import Workspace
 from simulator.model.workspaces._workspace import Desk
-from simulator.model.workspaces.quorum import Quorum
 from simulator.scenario import Scenario
 
 
@@ -159,7 +158,7 @@ class Replication:
             commits,
             patterns,
             is_stepwise=self.is_stepwise,
-            has_more=isinstance(workspace, Quorum) or roster.has_more,
+            has_more=workspace.reads_outdated or roster.has_more,
         )
         journal.note(Event.RUN_START)
 

@@ -15,8 +15,6 @@ from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.model.trace import Event
 from simulator.model.workspaces import Workspace
-from simulator.model.workspaces.last_writer_wins import LastWriterWins
-from simulator.model.workspaces.quorum import Quorum
 
 Sizes = Mapping[int, float] | Sequence[float]
 """Work units of each task that a call attempts."""
@@ -87,11 +85,10 @@ class Commits:
         self.adapt()
         # Until something is faulty there is nothing to inherit, unless inputs spoil on the way.
         hands_off = any(agent.spec.errors.hand_off for agent in agents if agent.role == WORKER)
-        self._inputs_may_fail = hands_off or isinstance(workspace, Quorum)
+        self._inputs_may_fail = hands_off or workspace.reads_outdated
         self._is_idempotent = workspace.idempotent
-        self._loss = 0.0
-        if isinstance(workspace, LastWriterWins) and self._graph.artifacts is not None:
-            self._loss = workspace.loss
+        # An artifact that belongs to one task has one writer.
+        self._loss = 0.0 if self._graph.artifacts is None else workspace.overwrites
         self._rolls_loss = streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
         self.wait_sum_s = 0.0
 

@@ -39,6 +39,8 @@ class Workspace(WorkspaceSpec):
 
     has_phases: ClassVar[bool] = False
     """Whether reading, writing or waiting takes a call time beside its service."""
+    reads_outdated: ClassVar[bool] = False
+    """Whether a call may read what others have replaced, so that its tasks are `outdated`."""
 
     merge_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
     """Seconds to merge two versions of an artifact."""
@@ -48,6 +50,11 @@ class Workspace(WorkspaceSpec):
     """Probability that a commit's acknowledgement is lost, so that the agent commits again."""
     ack_timeout_s: NonNegative = 1.0
     """Seconds after which an agent commits again."""
+
+    @property
+    def overwrites(self) -> float:
+        """Probability that a write undoes what another agent wrote and the writer has not read."""
+        return 0.0
 
     @property
     def takes_time(self) -> bool:

@@ -19,3 +19,8 @@ class LastWriterWins(Workspace):
     kind: Literal["last_writer_wins"] = "last_writer_wins"
     loss: Fraction = 1.0
     """Probability that such a write undoes the other's (less than 1 where edits are small)."""
+
+    @property
+    def overwrites(self) -> float:
+        """Probability that a write undoes what another agent wrote and the writer has not read."""
+        return self.loss

@@ -24,6 +24,7 @@ class Quorum(Workspace):
     """
 
     has_phases: ClassVar[bool] = True
+    reads_outdated: ClassVar[bool] = True
 
     kind: Literal["quorum"] = "quorum"
     replicas: Annotated[int, Field(ge=1, le=1000)] = 3
