@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections import defaultdict
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -25,6 +27,34 @@ def test_imports_point_down_the_layers() -> None:
                "import sys; sys.exit(lint_imports())"]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_no_two_public_classes_have_the_same_name() -> None:
+    homes = defaultdict(list)
+    for file in sorted((ROOT / "simulator").rglob("*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes[node.name].append(str(file.relative_to(ROOT)))
+    assert len(homes) > 150
+    assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+@pytest.mark.parametrize("layer", ["model", "scenario"])
+def test_what_a_thing_is_is_said_by_its_type(layer: str) -> None:
+    found = []
+    for file in sorted((ROOT / "simulator" / layer).rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            asserts_a_type = isinstance(node, ast.Assert) and "isinstance(" in ast.unparse(
+                node.test
+            )
+            by_name = isinstance(node, ast.Call) and ast.unparse(node.func) in {
+                "getattr",
+                "setattr",
+                "hasattr",
+            }
+            if asserts_a_type or by_name:
+                found.append(f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+    assert found == []
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.family)

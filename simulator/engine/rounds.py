@@ -16,7 +16,7 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.replication import Replication
 from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Event
-from simulator.scenario.schema import Coordination
+from simulator.scenario.schema import CoordinationSpec
 
 _duration_s = attrgetter("duration_s")
 _last_admitted = attrgetter("last_admitted")
@@ -33,7 +33,7 @@ class Rounds:
     env : simpy.Environment
     run : Replication
     clock : Clock
-    coordination : Coordination
+    coordination : CoordinationSpec
     wait_for : float
         Share of the workers' calls that a barrier waits for.
     """
@@ -43,7 +43,7 @@ class Rounds:
         env: simpy.Environment,
         run: Replication,
         clock: Clock,
-        coordination: Coordination,
+        coordination: CoordinationSpec,
         wait_for: float,
     ) -> None:
         self._env = env

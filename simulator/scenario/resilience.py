@@ -51,7 +51,7 @@ class CallRetry(Spec):
     that holds ten); no limit when absent."""
 
 
-class Breaker(Spec):
+class BreakerSpec(Spec):
     """A circuit breaker for each model family, shared by the team (Nygard 2007).
 
     Closed, it lets everything through; when at least `failure_rate` of the last `window`
@@ -122,7 +122,7 @@ class Checkpoint(Spec):
     """Seconds that one takes."""
 
 
-class Detector(Spec):
+class DetectorSpec(Spec):
     """How the team learns that an agent is dead or stuck.
 
     ``heartbeat``: agents report every `period_s` (all at multiples of it), and who has not for
@@ -144,7 +144,7 @@ class Detector(Spec):
     """Whether the tasks of who is taken for dead or stuck go to the others."""
 
 
-class Supervisor(Spec):
+class SupervisorSpec(Spec):
     """Restarts agents that are found dead or stuck (Armstrong 2003: intensity and period)."""
 
     restart_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
@@ -155,7 +155,7 @@ class Supervisor(Spec):
     """The period of `max_restarts`."""
 
 
-class Election(Spec):
+class ElectionSpec(Spec):
     """Who leads when the coordinator is lost: an election by the rules of Raft.
 
     (Ongaro & Ousterhout 2014: terms, one vote a term, randomised time-outs, and only who knows
@@ -223,7 +223,7 @@ class Resilience(Spec):
     """A limit on each request's time."""
     retry: CallRetry | None = None
     """Sending it again."""
-    breaker: Breaker | None = None
+    breaker: BreakerSpec | None = None
     """Sending nothing while everything fails."""
     hedge: Hedge | None = None
     """Sending it twice."""
@@ -238,11 +238,11 @@ class Resilience(Spec):
     one cannot use up what all need."""
     checkpoint: Checkpoint | None = None
     """Losing less in a crash."""
-    detector: Detector | None = None
+    detector: DetectorSpec | None = None
     """Noticing who is dead or stuck, and giving its tasks to others."""
-    supervisor: Supervisor | None = None
+    supervisor: SupervisorSpec | None = None
     """Restarting who is found dead or stuck."""
-    election: Election | None = None
+    election: ElectionSpec | None = None
     """A new coordinator for a lost one."""
     degraded: Degraded | None = None
     """Leaving things out while it is bad."""

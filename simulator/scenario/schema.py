@@ -111,7 +111,7 @@ class Review(Spec):
     """Work units of the review for each work unit reviewed."""
 
 
-class Coordination(Spec):
+class CoordinationSpec(Spec):
     """How work reaches agents, and when they act."""
 
     protocol: Annotated[ProtocolSpec, OneOf(PROTOCOLS)]
@@ -191,7 +191,7 @@ class Scenario(Spec):
     """Who works."""
     topology: Annotated[TopologySpec, OneOf(TOPOLOGIES)]
     """Who hears whom."""
-    coordination: Coordination
+    coordination: CoordinationSpec
     """How work reaches agents, and when they act."""
     workload: Annotated[WorkloadSpec, OneOf(WORKLOADS)]
     """The tasks."""

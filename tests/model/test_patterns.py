@@ -12,7 +12,7 @@ from simulator.model.calls.budget import RetryBudget
 from simulator.model.calls.percentiles import RecentTimes
 from simulator.model.resilience.recovery import Recovery
 from simulator.scenario.backoff import Backoff
-from simulator.scenario.resilience import Breaker as BreakerSpec
+from simulator.scenario.resilience import BreakerSpec
 
 
 def test_a_breaker_opens_half_opens_and_closes_at_the_times_of_its_definition() -> None:

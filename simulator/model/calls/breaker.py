@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from simulator.scenario.resilience import Breaker as BreakerSpec
+from simulator.scenario.resilience import BreakerSpec
 
 CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
 

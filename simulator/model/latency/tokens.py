@@ -13,7 +13,7 @@ from simulator.scenario.agent import constant
 from simulator.spec import NonNegative
 
 
-class Tokens(LatencyModel):
+class TokenLatency(LatencyModel):
     """``(a + b_u * uncached + b_c * cached + c * output) * residual``, tokens in thousands.
 
     The time to the first token grows with what is read, most of it with what no prompt cache

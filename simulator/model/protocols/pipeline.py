@@ -9,7 +9,7 @@ from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._protocol import Protocol, Setting
 
 
-class Pipeline(Protocol):
+class PipelineProtocol(Protocol):
     """Agent s does the tasks of stage s (of stage s mod n if there are more stages).
 
     The stage of a task is the number of tasks before it on its longest chain of dependencies.

@@ -14,7 +14,7 @@ from simulator.model.streams import Draw, Purpose, Streams
 from simulator.model.team.sides import Sides
 from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event
-from simulator.scenario.resilience import Detector as DetectorSpec
+from simulator.scenario.resilience import DetectorSpec
 
 if TYPE_CHECKING:
     from simulator.model.resilience.faults import Faults
@@ -26,7 +26,7 @@ class Detector:
 
     Parameters
     ----------
-    spec : Detector
+    spec : DetectorSpec
     roster : Roster
     streams : Streams
     agenda : Agenda

@@ -12,7 +12,7 @@ from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.metrics import Metrics
 from simulator.model.resilience.election import Election
 from simulator.model.streams import Purpose, Streams
-from simulator.scenario.resilience import Election as ElectionSpec
+from simulator.scenario.resilience import ElectionSpec
 
 if TYPE_CHECKING:
     from simulator.model.resilience.faults import Faults
@@ -23,7 +23,7 @@ class Succession:
 
     Parameters
     ----------
-    spec : Election
+    spec : ElectionSpec
     workers : sequence of AgentState
     streams : Streams
     agenda : Agenda

@@ -9,7 +9,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
-from simulator.scenario.resilience import Supervisor as SupervisorSpec
+from simulator.scenario.resilience import SupervisorSpec
 
 if TYPE_CHECKING:
     from simulator.model.resilience.faults import Faults
@@ -20,7 +20,7 @@ class Supervisor:
 
     Parameters
     ----------
-    spec : Supervisor
+    spec : SupervisorSpec
     streams : Streams
     agenda : Agenda
     metrics : Metrics

@@ -10,7 +10,7 @@ from pydantic import Field
 from simulator.model.topologies._topology import Channel, Topology
 
 
-class Gossip(Topology):
+class GossipTopology(Topology):
     """A mesh on which each message goes to `peers` others, drawn anew every time."""
 
     kind: Literal["gossip"] = "gossip"

@@ -9,7 +9,7 @@ import numpy as np
 from simulator.model.topologies._topology import Channel, Topology
 
 
-class Pipeline(Topology):
+class PipelineTopology(Topology):
     """A line of agents, each heard by the next one only."""
 
     kind: Literal["pipeline"] = "pipeline"

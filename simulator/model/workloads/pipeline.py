@@ -13,7 +13,7 @@ from simulator.model.workloads._workload import Workload
 from simulator.spec import Positive
 
 
-class Pipeline(Workload):
+class PipelineWorkload(Workload):
     """`items` chains of `stages` tasks each: stage s of an item waits for its stage s - 1."""
 
     kind: Literal["pipeline"] = "pipeline"
