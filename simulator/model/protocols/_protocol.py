@@ -166,7 +166,6 @@ class Dispatcher(ABC):
         other.board = board
         other.woken = self.woken[:]
         other.gone = self.gone.copy()
-        other.here = self.here[:]
         return other
 
     @abstractmethod
