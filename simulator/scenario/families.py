@@ -44,8 +44,8 @@ class TopologySpec(Plugin):
         """Return how many coordinators a team of so many workers has."""
         return len(self.managers(workers)) - workers
 
-    def leads(self, workers: int) -> bool:
-        """Return whether there are coordinators while tasks are left."""
+    def has_lead(self, workers: int) -> bool:
+        """Return whether there are coordinators while there are tasks to do."""
         return self.coordinators(workers) > 0 and not self.aggregates
 
     def problem_in(self, workers: int) -> str | None:

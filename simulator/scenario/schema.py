@@ -246,7 +246,7 @@ class Scenario(Spec):
             return None
         if review.by == "peers" and workers == 1:
             return "coordination.review: one worker has no peers to review what it does"
-        if review.by == "coordinator" and not self.topology.leads(workers):
+        if review.by == "coordinator" and not self.topology.has_lead(workers):
             return (
                 "coordination.review: there is no coordinator to review in topology "
                 f"{self.topology.kind!r} (use centralised, hierarchical or hybrid)"

@@ -31,7 +31,7 @@ class LeadAssign(Protocol):
 
     def problem_in(self, topology: TopologySpec, workers: int) -> str | None:
         """Return a message if nobody leads."""
-        if topology.leads(workers):
+        if topology.has_lead(workers):
             return None
         return (
             f"protocol 'lead_assign' needs a coordinator, and topology {topology.kind!r} has none "
