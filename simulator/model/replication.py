@@ -78,8 +78,7 @@ class Replication:
             managers=roster.managers,
             streams=streams,
             metrics=metrics,
-            now=lambda: agenda.now,
-            at=agenda.at,
+            agenda=agenda,
         )
         self.sides = sides = Sides(
             board,

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from simulator.model.agenda import Agenda
 from simulator.model.agents.answers import CORRECT
 from simulator.model.board import NOBODY, Board, TaskPool
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE, Dispatcher, Setting, preferred
 from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
+from simulator.model.timers import always
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import PROTOCOLS
 
@@ -22,14 +24,16 @@ AGENT = Agent.model_validate({"latency": {"kind": "seconds", "base": 1}})
 LEAD = 99  # of those protocols that want one
 
 
-class Clock:
-    """The time, and what is to be done later."""
+class Clock(Agenda):
+    """An agenda that only writes down what is to be done later."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        super().__init__()
         self.timers: list[tuple[float, Callable[[], None], Callable[[], bool]]] = []
 
-    def at(self, time_s: float, action: Callable[[], None], matters: Callable[[], bool]) -> None:
+    def at(
+        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
+    ) -> None:
         self.timers.append((time_s, action, matters))
 
 
@@ -47,12 +51,12 @@ def alone(
     graph: TaskGraph,
     workers: int = 2,
     *,
-    clock: Clock | None = None,
+    clock: Agenda | None = None,
     behaviour: Mapping[str, float] | None = None,
     **fields: Any,
 ) -> Dispatcher:
     """Return a protocol's dispatcher, told of the tasks that can start."""
-    clock, board = clock or Clock(), Board(graph)
+    board = Board(graph)
     spec = AGENT.model_validate({**AGENT.model_dump(), "behaviour": behaviour or {}})
     setting = Setting(
         board=board,
@@ -60,8 +64,7 @@ def alone(
         managers=[LEAD] * workers,
         streams=Streams(1, 0),
         metrics=Metrics(tasks=len(graph)),
-        now=lambda: clock.now,
-        at=clock.at,
+        agenda=clock or Clock(),
     )
     protocol = PROTOCOLS.get(kind).model_validate({"kind": kind, **fields})
     dispatcher = protocol.dispatcher(setting)
@@ -235,7 +238,7 @@ def test_a_claim_ends_with_its_lease_unless_it_was_renewed() -> None:
     claims.choose(0, 1)
     ((ends_s, expire, matters),) = clock.timers
     assert (ends_s, matters(), claims.sets_timers) == (5.0, True, True)
-    clock.now = 5.0
+    clock.reach(5.0)
     expire()
     assert (claims.board.owner[0], claims.setting.metrics.lease_expiries) == (NOBODY, 1)
     assert claims.choose(1, 1) == [0]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
+from simulator.model.agenda import Agenda
 from simulator.model.board import Board
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw, Entity, Purpose, Streams, number_of
@@ -41,11 +42,7 @@ class Setting:
     streams : Streams
     metrics : Metrics
         Where steals and expired leases are counted.
-    now : callable
-        Returns the simulated seconds.
-    at : callable
-        ``at(time_s, action, matters)`` does something at a later time; ``matters()`` tells
-        whether it can still change anything.
+    agenda : Agenda
     """
 
     board: Board
@@ -53,8 +50,7 @@ class Setting:
     managers: Sequence[int]
     streams: Streams
     metrics: Metrics
-    now: Callable[[], float]
-    at: Callable[[float, Callable[[], None], Callable[[], bool]], None]
+    agenda: Agenda
 
     @property
     def workers(self) -> int:

@@ -215,9 +215,10 @@ class _Claims(Dispatcher):
         if self._claimed is not None:
             self._claimed.add(task)
         if self._lease_s is not None:
-            self._claimed_s[task] = now = self.setting.now()
+            agenda = self.setting.agenda
+            self._claimed_s[task] = now = agenda.now
             ends_s, this = now + self._lease_s, (task, now)
-            self.setting.at(ends_s, partial(self._expire, *this), partial(self._is_held, *this))
+            agenda.at(ends_s, partial(self._expire, *this), partial(self._is_held, *this))
 
     def _is_held(self, task: int, claimed_s: float) -> bool:
         """Return whether a claim made then still holds the task."""
