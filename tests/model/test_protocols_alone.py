@@ -170,6 +170,7 @@ def test_somebody_has_work_until_all_is_done_and_nobody_after(kind: str) -> None
 @given(
     behaviour=st.sampled_from([{}, BLIND]),
     before=st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=12),
+    under_way=st.sampled_from([0, 1, 3]),
     lost=st.sampled_from([None, 0, 2]),
     fork_is_first=st.booleans(),
 )
@@ -178,22 +179,28 @@ def test_a_fork_and_its_original_go_separate_ways(
     fields: dict[str, Any],
     behaviour: dict[str, float],
     before: list[tuple[int, bool]],
+    under_way: int,
     lost: int | None,
     fork_is_first: bool,
 ) -> None:
     original = alone(kind, DIAMONDS, workers=3, behaviour=behaviour, **fields)
     for agent, fails in before:
         call(original, agent, 2, fails)
+    flights = [(i, task) for i in range(under_way) for task in original.choose(i, 1) or []]
     fork = original.fork(original.board.copy())
     assert plain(fork) == plain(original)
     assert fork.setting.board is fork.board
     assert fork.board is not original.board
     goes, stays = (fork, original) if fork_is_first else (original, fork)
     was = plain(stays)
+    for agent, task in flights:
+        attempt(goes, agent, task)
     if lost is not None:
         goes.lost(lost)
     finish(goes)
     assert plain(stays) == was
+    for agent, task in flights:
+        stays.returned(agent, task)
     finish(stays)
     assert stays.board.left == goes.board.left == 0
 
