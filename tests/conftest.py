@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.trace_metrics import NOT_TRACED, metrics_from_trace
+from analysis.breakdown.trace_metrics import NOT_TRACED, metrics_from_trace
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Trace

@@ -15,9 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import ScaledTranslation
 from matplotlib.typing import ColorType
 
-from analysis.curves import QUANTILES, not_known
 from analysis.plots.style import colour, marker
-from analysis.statistics import SHARE_METRICS
+from analysis.statistics.curves import QUANTILES, not_known
+from analysis.statistics.intervals import SHARE_METRICS
 
 Array = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def draw_band(
     ----------
     ax : Axes
     line : DataFrame
-        Rows of `analysis.curves.curves_against`, in the order of `x`.
+        Rows of `analysis.statistics.curves.curves_against`, in the order of `x`.
     x, metric : str
         Columns of it.
     series : int

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.breakdown.timeline import KINDS, Instant, Span, agent_names, instants_of, spans_of
 from analysis.plots.style import PAGE_IN, REFERENCE, headline, new_axes, paper_style
-from analysis.timeline import KINDS, Instant, Span, agent_names, instants_of, spans_of
 from simulator.model.trace import Event, Row
 from simulator.scenario import Scenario
 
@@ -41,7 +41,7 @@ def plot_gantt(
     Parameters
     ----------
     spans : sequence of Span
-        From `analysis.timeline.spans_of`.
+        From `analysis.breakdown.timeline.spans_of`.
     names : sequence of str
         Of the agents, the first on top.
     instants : sequence of Instant

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.curves import QUANTILES, TO_SUCCESS
+from analysis.statistics.curves import QUANTILES, TO_SUCCESS
 
 _LABELS = {
     "makespan_s": "makespan (simulated s)",

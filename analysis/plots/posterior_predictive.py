@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.plots.style import PAGE_IN, colour, new_axes, paper_style
-from analysis.team_runs import Compared
+from analysis.validation.real_and_simulated import Compared
 
 _NAMES = {"decentralized": "self-claimed", "preassign_nolead": "pre-assigned"}
 

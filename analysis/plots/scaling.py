@@ -10,8 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.curves import not_known, scaling_curves, with_derived
-from analysis.laws import amdahl_speedup, fit_power_law
 from analysis.plots.bands import (
     all_finished,
     draw_band,
@@ -33,6 +31,8 @@ from analysis.plots.style import (
     paper_style,
     row_ends,
 )
+from analysis.statistics.curves import not_known, scaling_curves, with_derived
+from analysis.statistics.laws import amdahl_speedup, fit_power_law
 
 _METRICS = [
     "makespan_s",
@@ -68,7 +68,7 @@ def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     Parameters
     ----------
     curves : DataFrame
-        From `analysis.curves.scaling_curves`.
+        From `analysis.statistics.curves.scaling_curves`.
     metric : str
         Column of it that has ``_low`` and ``_high`` beside it.
     label : str

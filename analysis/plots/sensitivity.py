@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.completion import runs_finished
-from analysis.curves import TIMES
 from analysis.plots.style import PAGE_IN, REFERENCE, colour, paper_style
+from analysis.statistics.completion import runs_finished
+from analysis.statistics.curves import TIMES
 
 
 def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axes:
@@ -17,7 +17,7 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     Parameters
     ----------
     table : DataFrame
-        From `analysis.sensitivity.sensitivity`.
+        From `analysis.decisions.sensitivity.sensitivity`.
     metric : str
         What was looked at, for the label.
     ax : Axes, optional

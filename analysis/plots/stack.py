@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.breakdown.speedup_stack import CAUSES
 from analysis.plots.direct_labels import name_series
 from analysis.plots.style import (
     HALO,
@@ -21,7 +22,6 @@ from analysis.plots.style import (
     paper_style,
     row_ends,
 )
-from analysis.speedup_stack import CAUSES
 
 SPEEDUP_COLOUR = "#222222"
 
@@ -48,7 +48,7 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     stacks : DataFrame
-        From `analysis.speedup_stack.speedup_stacks`, one series.
+        From `analysis.breakdown.speedup_stack.speedup_stacks`, one series.
     ax : Axes, optional
         Where to draw; a new figure when absent.
 
@@ -103,7 +103,7 @@ def stack_figure(stacks: pd.DataFrame, title: str = "") -> Figure:
     Parameters
     ----------
     stacks : DataFrame
-        From `analysis.speedup_stack.speedup_stacks`.
+        From `analysis.breakdown.speedup_stack.speedup_stacks`.
     title : str
         The question that the sweep asks.
     """

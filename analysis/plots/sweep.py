@@ -12,7 +12,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.curves import RATIOS, SERIES, crossing, curves_against, not_known, with_derived
 from analysis.plots.bands import (
     all_finished,
     closed_ends,
@@ -36,6 +35,14 @@ from analysis.plots.style import (
     panel_grid,
     paper_style,
     row_ends,
+)
+from analysis.statistics.curves import (
+    RATIOS,
+    SERIES,
+    crossing,
+    curves_against,
+    not_known,
+    with_derived,
 )
 from simulator.scenario.figure import Figure as FigureSpec
 
@@ -108,7 +115,7 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     Parameters
     ----------
     curves : DataFrame
-        From `analysis.curves.curves_against`.
+        From `analysis.statistics.curves.curves_against`.
     metric : str
         Column of it that has ``_low`` and ``_high`` beside it.
     label : str

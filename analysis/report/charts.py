@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.completion import runs_finished
-from analysis.curves import not_known
+from analysis.breakdown.speedup_stack import CAUSES
 from analysis.plots.bands import all_finished, reason, within_reach
 from analysis.plots.direct_labels import balanced
 from analysis.plots.labels import metric_label
 from analysis.plots.stack import CAUSE_COLOURS, SPEEDUP_COLOUR, size_label
 from analysis.plots.style import colour
-from analysis.speedup_stack import CAUSES
+from analysis.statistics.completion import runs_finished
+from analysis.statistics.curves import not_known
 
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x")
 
@@ -50,7 +50,7 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
     Parameters
     ----------
     curves : DataFrame
-        From `analysis.curves.curves_against`.
+        From `analysis.statistics.curves.curves_against`.
     metric : str
         Column of it that has ``_low`` and ``_high`` beside it.
     x, y : str

@@ -16,8 +16,14 @@ import pandas as pd
 import yaml
 from plotly.offline import get_plotlyjs
 
-from analysis.completion import linearised, runs_finished, speedup, to_success
-from analysis.curves import (
+from analysis.breakdown.speedup_stack import CAUSES, speedup_stacks
+from analysis.decisions.economics import break_even_usd_per_hour, pareto_front, unit_costs
+from analysis.plots.bands import all_finished, span_of_shares, why_not_known
+from analysis.plots.labels import metric_label
+from analysis.plots.style import colour
+from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
+from analysis.statistics.completion import linearised, runs_finished, speedup, to_success
+from analysis.statistics.curves import (
     RATIOS,
     SIZE,
     TO_SUCCESS,
@@ -25,14 +31,8 @@ from analysis.curves import (
     not_known,
     with_derived,
 )
-from analysis.economics import break_even_usd_per_hour, pareto_front, unit_costs
-from analysis.laws import compare_laws, fit_law, usl_peak
-from analysis.plots.bands import all_finished, span_of_shares, why_not_known
-from analysis.plots.labels import metric_label
-from analysis.plots.style import colour
-from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
-from analysis.selection import paired_difference, rank
-from analysis.speedup_stack import CAUSES, speedup_stacks
+from analysis.statistics.laws import compare_laws, fit_law, usl_peak
+from analysis.statistics.selection import paired_difference, rank
 from simulator.experiment import read_manifest, read_results
 from simulator.scenario import Point, Scenario
 from simulator.scenario.figure import Figure

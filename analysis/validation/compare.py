@@ -12,10 +12,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.prediction import COLUMNS, MAPPED
-from analysis.tables import read_parquet
+from analysis.traces.parquet import read_parquet
 from analysis.traces.readers.llm_teams import CELL, read_runs
 from analysis.validation.baselines import BASELINES, Pilot
+from analysis.validation.prediction import COLUMNS, MAPPED
 from analysis.validation.scores import (
     brier,
     brier_floor,

@@ -12,12 +12,12 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from analysis.advice import Wish, in_words, thresholds
-from analysis.advice import advise as give_advice
-from analysis.chaos import chaos as run_chaos
-from analysis.completion import runs_finished
-from analysis.curves import TIMES
-from analysis.speedup_stack import CAUSES, speedup_stacks
+from analysis.breakdown.speedup_stack import CAUSES, speedup_stacks
+from analysis.decisions.advice import Wish, in_words, thresholds
+from analysis.decisions.advice import advise as give_advice
+from analysis.decisions.chaos import chaos as run_chaos
+from analysis.statistics.completion import runs_finished
+from analysis.statistics.curves import TIMES
 from simulator.cli.terminal import (
     check_writable,
     console,
@@ -123,8 +123,8 @@ def sensitivity(
     workers: int,
 ) -> None:
     """Vary parameters, print and draw how much each matters."""
+    from analysis.decisions.sensitivity import sensitivity as analyse
     from analysis.plots import plot_sensitivity, save
-    from analysis.sensitivity import sensitivity as analyse
 
     make_directory(out)
     with progress_bar("replications") as progress:
@@ -216,8 +216,8 @@ def _known(value: float, form: str) -> str:
 
 def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:
     """Run one replication; draw and export what every agent did when."""
+    from analysis.breakdown.timeline import write_chrome_trace, write_otlp
     from analysis.plots import gantt_figure, save
-    from analysis.timeline import write_chrome_trace, write_otlp
 
     make_directory(out)
     trace = Trace(replication)
@@ -250,7 +250,7 @@ def explore(base: Scenario | None, port: int) -> None:
 
     from werkzeug.serving import make_server
 
-    from analysis.explorer import explorer
+    from analysis.report.explorer import explorer
 
     if base is not None and base.team.size is None:
         raise TeamsimError("the explorer moves team.size: give that, not 'team.groups'")

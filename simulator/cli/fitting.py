@@ -25,13 +25,13 @@ from analysis.plots import save
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.qq import latency_figure
 from analysis.plots.validation import summary_table, validation_figure
-from analysis.prediction import Target, check_target, parse_changes, predict_cells
-from analysis.team_runs import real, simulated
 from analysis.traces.canonical import Traces
 from analysis.traces.readers.llm_teams import TeamRuns
 from analysis.traces.reading import read_traces
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
+from analysis.validation.prediction import Target, check_target, parse_changes, predict_cells
+from analysis.validation.real_and_simulated import real, simulated
 from simulator.cli.terminal import (
     check_writable,
     console,

@@ -35,7 +35,7 @@ Workers = Annotated[
 @app.command()
 def check(scenario: ScenarioFile, settings: Settings = None) -> None:
     """Say whether a scenario is right, and how much it would run."""
-    from analysis.curves import check_figure
+    from analysis.statistics.curves import check_figure
     from simulator.experiment.allocation import budget_of
     from simulator.scenario import load_study
 
@@ -227,7 +227,7 @@ def advise(
     workers: Workers = 0,
 ) -> None:
     """Say whether a team is worth it here, how many agents, in which structure, how surely."""
-    from analysis.advice import Wish
+    from analysis.decisions.advice import Wish
     from simulator.cli import deciding
     from simulator.scenario import load_study
 

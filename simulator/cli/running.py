@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import typer
 
-from analysis.completion import runs_finished, time_to_success, with_time_to_success
-from analysis.curves import check_figure
-from analysis.statistics import QUANTILES, replications_for_quantile, summary
+from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
+from analysis.statistics.curves import check_figure
+from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summary
 from simulator.cli.terminal import (
     check_writable,
     console,
@@ -121,7 +121,7 @@ def _time_to_success(frame: pd.DataFrame) -> str:
 
 def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
     """Run replications and print waits and times in system, the warm-up deleted."""
-    from analysis.steady_state import steady_state
+    from analysis.statistics.steady_state import steady_state
 
     count = replications or scenario.replications
     if Simulation(scenario).model.task_count < 10:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.advice import ALONE, Advice, Wish, contest
-from analysis.advice.wish import conditions
+from analysis.decisions.advice import ALONE, Advice, Wish, contest
+from analysis.decisions.advice.wish import conditions
 
 LONGEST = 2000
 

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from analysis.advice import ALONE, TIME_ONLY, Advice, Wish, advise, candidates, in_words, thresholds
+from analysis.decisions.advice import (
+    ALONE,
+    TIME_ONLY,
+    Advice,
+    Wish,
+    advise,
+    candidates,
+    in_words,
+    thresholds,
+)
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
 from tests.conftest import agent, exponential, scenario

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.advice import ALONE, Advice, Wish, contest, in_words
-from analysis.advice.evidence import Evidence, looks_at
+from analysis.decisions.advice import ALONE, Advice, Wish, contest, in_words
+from analysis.decisions.advice.evidence import Evidence, looks_at
 from simulator.errors import TeamsimError
 from tests.analysis.made_up_questions import KINDS, Question, question
 

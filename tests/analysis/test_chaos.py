@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.chaos import ALL, NO_FAULT, NONE, battery, changed, chaos, configurations
+from analysis.decisions.chaos import ALL, NO_FAULT, NONE, battery, changed, chaos, configurations
 from tests.conftest import agent, scenario
 
 LED: dict[str, Any] = {

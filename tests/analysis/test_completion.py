@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from analysis.completion import (
+from analysis.statistics.completion import (
     UNKNOWN,
     linearised,
     quantile_to_finish,
@@ -19,7 +19,7 @@ from analysis.completion import (
     to_success,
     with_time_to_success,
 )
-from analysis.statistics import Interval, mean_interval, quantile_interval, summary
+from analysis.statistics.intervals import Interval, mean_interval, quantile_interval, summary
 
 Array = npt.NDArray[np.float64]
 

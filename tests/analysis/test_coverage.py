@@ -14,16 +14,16 @@ import pandas as pd
 import pytest
 from scipy import signal, stats
 
-from analysis.completion import speedup, time_to_success
-from analysis.selection import paired_difference
-from analysis.statistics import (
+from analysis.statistics.completion import speedup, time_to_success
+from analysis.statistics.intervals import (
     Interval,
     mean_interval,
     proportion_interval,
     quantile_interval,
     ratio_of_means_interval,
 )
-from analysis.steady_state import replication_deletion, steady_mean, steady_state
+from analysis.statistics.selection import paired_difference
+from analysis.statistics.steady_state import replication_deletion, steady_mean, steady_state
 from tests.conftest import scenario
 
 pytestmark = pytest.mark.theory

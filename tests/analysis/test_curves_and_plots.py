@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves import check_figure, scaling_curves, with_series
-from analysis.laws import amdahl_speedup
 from analysis.plots import (
     plot_power_law,
     plot_scaling,
@@ -18,6 +16,8 @@ from analysis.plots import (
     scaling_figure,
     sweep_figure,
 )
+from analysis.statistics.curves import check_figure, scaling_curves, with_series
+from analysis.statistics.laws import amdahl_speedup
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep
 from simulator.scenario import parse_study

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.economics import (
+from analysis.decisions.economics import (
     at_equal_budget,
     break_even_usd_per_hour,
     fit_production,

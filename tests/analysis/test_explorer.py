@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 from werkzeug.serving import make_server
 
-from analysis.explorer import (
+from analysis.report.explorer import (
     PANELS,
     PROTOCOLS,
     TOPOLOGIES,

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.laws import (
+from analysis.statistics.laws import (
     LAWS,
     amdahl_speedup,
     channels,

@@ -10,13 +10,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.ablation import WITHOUT
 from analysis.calibration import fit_cells
 from analysis.calibration.store import Calibrated, runs_of
-from analysis.findings import findings
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.validation import summary_table, validation_figure
-from analysis.prediction import (
+from analysis.traces.readers.llm_teams import TeamRuns, read_team_runs
+from analysis.validation import read_predictions, validate
+from analysis.validation.ablation import WITHOUT
+from analysis.validation.baselines import BASELINES, Pilot
+from analysis.validation.compare import write_predictions
+from analysis.validation.findings import findings
+from analysis.validation.prediction import (
     COLUMNS,
     MAPPED,
     Target,
@@ -24,11 +28,7 @@ from analysis.prediction import (
     parse_changes,
     predict_cells,
 )
-from analysis.team_runs import real, simulated
-from analysis.traces.readers.llm_teams import TeamRuns, read_team_runs
-from analysis.validation import read_predictions, validate
-from analysis.validation.baselines import BASELINES, Pilot
-from analysis.validation.compare import write_predictions
+from analysis.validation.real_and_simulated import real, simulated
 from analysis.validation.scores import brier, covers, fair_crps, mean_crps, noise_floor, pit
 from simulator.errors import ScenarioError, TeamsimError
 from tests.analysis.harness import CLAIMING, DEALT, team_runs

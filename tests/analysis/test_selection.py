@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.selection import kim_nelson, paired_difference, rank, replications_for
-from analysis.statistics import mean_interval
-from analysis.steady_state import (
+from analysis.statistics.intervals import mean_interval
+from analysis.statistics.selection import kim_nelson, paired_difference, rank, replications_for
+from analysis.statistics.steady_state import (
     is_independent,
     mser5,
     steady_mean,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from analysis.sensitivity import sensitivity
+from analysis.decisions.sensitivity import sensitivity
 from simulator.errors import TeamsimError
 from tests.conftest import agent, scenario
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.statistics import (
+from analysis.statistics.intervals import (
     SHARE_METRICS,
     Interval,
     interval_of_metric,

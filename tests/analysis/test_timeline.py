@@ -12,8 +12,7 @@ from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from analysis.plots import gantt_figure
-from analysis.timeline import (
+from analysis.breakdown.timeline import (
     KINDS,
     agent_names,
     chrome_trace,
@@ -23,6 +22,7 @@ from analysis.timeline import (
     write_chrome_trace,
     write_otlp,
 )
+from analysis.plots import gantt_figure
 from analysis.traces.reading import read_traces
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics

@@ -14,8 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure as Picture
 
-from analysis.curves import curves_against, scaling_curves, with_derived
-from analysis.explorer import base_scenario, explored, settings_of
 from analysis.plots import (
     plot_against,
     plot_power_law,
@@ -28,7 +26,9 @@ from analysis.plots import (
 )
 from analysis.report import write_report
 from analysis.report.charts import curve_chart
-from analysis.statistics import SHARE_METRICS
+from analysis.report.explorer import base_scenario, explored, settings_of
+from analysis.statistics.curves import curves_against, scaling_curves, with_derived
+from analysis.statistics.intervals import SHARE_METRICS
 from simulator.experiment import run_sweep
 from simulator.scenario import parse_study
 from simulator.scenario.figure import Figure

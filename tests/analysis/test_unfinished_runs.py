@@ -9,23 +9,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.completion import time_to_success
-from analysis.curves import crossing, not_known, scaling_curves, with_derived
-from analysis.economics import (
+from analysis.breakdown.speedup_stack import CAUSES, speedup_stacks
+from analysis.decisions.economics import (
     at_equal_budget,
     break_even_usd_per_hour,
     fit_production,
     marginal_returns,
     pareto_front,
 )
-from analysis.findings import statistics
-from analysis.laws import compare_laws, fit_law, fit_power_law
+from analysis.decisions.sensitivity import sensitivity
 from analysis.plots import (
     plot_sensitivity,
     stack_figure,
 )
-from analysis.sensitivity import sensitivity
-from analysis.speedup_stack import CAUSES, speedup_stacks
+from analysis.statistics.completion import time_to_success
+from analysis.statistics.curves import crossing, not_known, scaling_curves, with_derived
+from analysis.statistics.laws import compare_laws, fit_law, fit_power_law
+from analysis.validation.findings import statistics
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep
 from simulator.scenario import Study, parse_study

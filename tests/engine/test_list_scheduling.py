@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.laws import amdahl_speedup
+from analysis.statistics.laws import amdahl_speedup
 from tests.conftest import run
 
 # N = 20 unit tasks of arXiv 2603.12229: greedy list scheduling, and the largest share of the

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from analysis.completion import time_to_success
-from analysis.statistics import mean_interval
+from analysis.statistics.completion import time_to_success
+from analysis.statistics.intervals import mean_interval
 from simulator.experiment import (
     pacing,
     read_results,

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from analysis.tables import read_parquet
 from analysis.traces.canonical import Collector, Traces
+from analysis.traces.parquet import read_parquet
 from analysis.traces.reading import Reader
 from simulator.errors import TeamsimError
 

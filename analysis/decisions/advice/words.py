@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.advice.structures import ALONE
-from analysis.advice.verdict import Advice
-from analysis.advice.wish import LESS_THAN_ALONE, TIME_ONLY, Wish
+from analysis.decisions.advice.structures import ALONE
+from analysis.decisions.advice.verdict import Advice
+from analysis.decisions.advice.wish import LESS_THAN_ALONE, TIME_ONLY, Wish
 
 
 def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:

@@ -1,7 +1,7 @@
 """What a team costs, what it is worth, and what it makes of agents and tokens.
 
 Time and money are those until success: a run that does not finish is started again, and costs
-again (see `analysis.completion`).
+again (see `analysis.statistics.completion`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.completion import UNKNOWN, linearised
-from analysis.least_squares import Array, least_squares, small_sample_aic
-from analysis.statistics import Interval, mean_interval, ratio_of_means_interval
+from analysis.statistics.completion import UNKNOWN, linearised
+from analysis.statistics.intervals import Interval, mean_interval, ratio_of_means_interval
+from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
 
 HOUR_S = 3600.0
 
@@ -64,8 +64,8 @@ def unit_costs(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 def total_usd(results: pd.DataFrame, usd_per_hour: float) -> pd.Series[float]:
     """Return cost plus the value of the time that a run took, a number a replication.
 
-    Of runs that did not all finish, `analysis.completion.to_success` makes the total until success:
-    both parts recur with every run that is started again.
+    Of runs that did not all finish, `analysis.statistics.completion.to_success` makes the total
+    until success: both parts recur with every run that is started again.
 
     Parameters
     ----------
@@ -315,8 +315,8 @@ def at_equal_budget(table: pd.DataFrame, budget_usd: float) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        From `analysis.curves.curves_against`, with ``series, x, cost_usd_to_success, makespan_s,
-        quality``.
+        From `analysis.statistics.curves.curves_against`, with ``series, x, cost_usd_to_success,
+        makespan_s, quality``.
     budget_usd : float
         For the work, failed runs that are started again included.
 

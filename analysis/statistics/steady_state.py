@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from analysis.statistics import Interval, mean_interval
+from analysis.statistics.intervals import Interval, mean_interval
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Scenario

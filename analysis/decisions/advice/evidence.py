@@ -27,9 +27,9 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import special
 
-from analysis.advice.structures import ALONE
-from analysis.advice.wish import Array, Wish, conditions, objective
-from analysis.selection import difference_errors
+from analysis.decisions.advice.structures import ALONE
+from analysis.decisions.advice.wish import Array, Wish, conditions, objective
+from analysis.statistics.selection import difference_errors
 from simulator.errors import TeamsimError
 
 Flags = npt.NDArray[np.bool_]

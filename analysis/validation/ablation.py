@@ -10,9 +10,9 @@ import pandas as pd
 
 from analysis.calibration import fit_cells
 from analysis.calibration.store import Calibrated, runs_of
-from analysis.prediction import Adjust, Target, predict_cells
 from analysis.traces.readers.llm_teams import TeamRuns
 from analysis.validation import validate
+from analysis.validation.prediction import Adjust, Target, predict_cells
 
 
 def no_run_variation(document: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.advice.evidence import Bounds, Evidence, Flags
-from analysis.advice.hour_value import break_even
-from analysis.advice.structures import ALONE, size_of, structure_of
-from analysis.statistics import Interval
+from analysis.decisions.advice.evidence import Bounds, Evidence, Flags
+from analysis.decisions.advice.hour_value import break_even
+from analysis.decisions.advice.structures import ALONE, size_of, structure_of
+from analysis.statistics.intervals import Interval
 
 
 @dataclass(frozen=True)

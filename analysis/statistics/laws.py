@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from analysis.least_squares import Array, least_squares, small_sample_aic
+from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
 from simulator.distributions import Floats
 
 

@@ -10,10 +10,10 @@ import yaml
 from dash import Dash, Input, Output, dcc, html
 from pydantic import ValidationError
 
-from analysis.curves import RATIOS, SIZE, curves_against, with_derived
 from analysis.plots.bands import all_finished
 from analysis.plots.labels import metric_label
 from analysis.report.charts import curve_chart
+from analysis.statistics.curves import RATIOS, SIZE, curves_against, with_derived
 from simulator.experiment import run_points
 from simulator.scenario import Point, Scenario, parse_study
 from simulator.scenario.changes import with_changes

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.advice.evidence import Evidence, looks_at
-from analysis.advice.structures import ALONE
-from analysis.advice.verdict import Advice, complete, conclude
-from analysis.advice.wish import Wish
+from analysis.decisions.advice.evidence import Evidence, looks_at
+from analysis.decisions.advice.structures import ALONE
+from analysis.decisions.advice.verdict import Advice, complete, conclude
+from analysis.decisions.advice.wish import Wish
 
 Simulate = Callable[[Sequence[str], int, int], dict[str, pd.DataFrame]]
 """``simulate(names, first, count)``: the rows of replications `first` to `count` of each."""

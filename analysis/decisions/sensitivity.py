@@ -14,7 +14,7 @@ from SALib.analyze import sobol as analyse_sobol
 from SALib.sample import morris as sample_morris
 from SALib.sample import sobol as sample_sobol
 
-from analysis.curves import NUMBERS, TIMES, with_derived
+from analysis.statistics.curves import NUMBERS, TIMES, with_derived
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_each
 from simulator.scenario import Scenario
@@ -46,8 +46,8 @@ def sensitivity(
     bounds : mapping of str to (float, float)
         Dotted paths of numbers, and the range of each; whole numbers stay whole.
     metric : str
-        A column of the results: its mean over runs as they ended, or of `analysis.curves.TIMES`
-        the time to success, failed runs started again.
+        A column of the results: its mean over runs as they ended, or of
+        `analysis.statistics.curves.TIMES` the time to success, failed runs started again.
     method : {'morris', 'sobol'}
         ``morris``: elementary effects on `samples` trajectories (Morris 1991; Campolongo et al.
         2007), ``(k + 1) samples`` points for k parameters. ``sobol``: first-order and total

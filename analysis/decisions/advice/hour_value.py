@@ -6,10 +6,10 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-from analysis.advice.evidence import Evidence
-from analysis.advice.structures import ALONE
-from analysis.economics import HOUR_S
-from analysis.statistics import Interval
+from analysis.decisions.advice.evidence import Evidence
+from analysis.decisions.advice.structures import ALONE
+from analysis.decisions.economics import HOUR_S
+from analysis.statistics.intervals import Interval
 
 
 def break_even(evidence: Evidence, team: str) -> Interval | None:

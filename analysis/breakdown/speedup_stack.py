@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.curves import SIZE, name_value
+from analysis.statistics.curves import SIZE, name_value
 from simulator.engine import Simulation
 from simulator.model.trace import FAILED, IN_VAIN, Event, Row, Trace, sends_back
 from simulator.scenario import Point, Scenario

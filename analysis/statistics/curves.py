@@ -1,7 +1,7 @@
 """Team-size scaling curves: metrics and speed-up against n, with intervals.
 
 Metrics are means of runs as they ended, whether or not they finished the work; but how long the
-work takes is a time to success (see `analysis.completion`).
+work takes is a time to success (see `analysis.statistics.completion`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from analysis.completion import UNKNOWN, quantile_to_finish, speedup, to_success
-from analysis.statistics import (
+from analysis.statistics.completion import UNKNOWN, quantile_to_finish, speedup, to_success
+from analysis.statistics.intervals import (
     Interval,
     interval_of_metric,
     quantile_interval,

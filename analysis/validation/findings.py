@@ -4,7 +4,7 @@ The statistics are those of arXiv 2603.12229 and of a second look at its data; e
 an interval from resampling the runs of every cell and size. One thing is other than published:
 the length of a run that did not finish is no time in which the work was done. Such a run has a
 speed-up of 0, and times that are held against each other are times to success (see
-`analysis.completion`). Where only successful runs are looked at, nothing differs.
+`analysis.statistics.completion`). Where only successful runs are looked at, nothing differs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def findings(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     real, simulated : DataFrame
-        Rows of `analysis.team_runs.Compared.runs`.
+        Rows of `analysis.validation.real_and_simulated.Compared.runs`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.economics import total_usd
+from analysis.decisions.economics import total_usd
 from simulator.errors import TeamsimError
 
 Array = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics import (
+from analysis.statistics.intervals import (
     Interval,
     mean_interval,
     quantile_interval,
@@ -164,7 +164,7 @@ def with_time_to_success(summary: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFr
     Parameters
     ----------
     summary : DataFrame
-        From `analysis.statistics.summary`, of `rows`.
+        From `analysis.statistics.intervals.summary`, of `rows`.
     rows : DataFrame
         A row a replication, with ``makespan_s`` and ``success``.
 

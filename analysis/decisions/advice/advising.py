@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pandas as pd
 
-from analysis.advice.contest import contest
-from analysis.advice.structures import Progress, candidates, leave_out_own, replicate
-from analysis.advice.verdict import Advice
-from analysis.advice.wish import TIME_ONLY, Wish
+from analysis.decisions.advice.contest import contest
+from analysis.decisions.advice.structures import Progress, candidates, leave_out_own, replicate
+from analysis.decisions.advice.verdict import Advice
+from analysis.decisions.advice.wish import TIME_ONLY, Wish
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
 
@@ -31,7 +31,7 @@ def advise(
     to within the indifference, and whether a team is worth it, or `replications` are reached.
 
     A run that does not finish is started again: time, or cost and time together, are those until
-    success (see `analysis.completion`).
+    success (see `analysis.statistics.completion`).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis.completion import time_to_success, to_success
+from analysis.statistics.completion import time_to_success, to_success
 from simulator.experiment import run_each
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes

@@ -1,0 +1,1 @@
+"""Where the time of one replication goes: timelines, and speed-up stacks."""

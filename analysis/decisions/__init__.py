@@ -1,0 +1,1 @@
+"""What to do: whether a team is worth it, what matters, what faults do, what it costs."""

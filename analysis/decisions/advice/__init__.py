@@ -1,0 +1,25 @@
+"""Whether a team is worth it, how large, in which structure, and how sure that is."""
+
+from analysis.decisions.advice.advising import advise
+from analysis.decisions.advice.contest import contest
+from analysis.decisions.advice.structures import ALONE, candidates
+from analysis.decisions.advice.structures import replicate as _replicate
+from analysis.decisions.advice.turning_points import thresholds
+from analysis.decisions.advice.verdict import Advice, Threshold
+from analysis.decisions.advice.wish import TIME_ONLY, Wish, objective
+from analysis.decisions.advice.words import in_words
+
+__all__ = [
+    "ALONE",
+    "TIME_ONLY",
+    "Advice",
+    "Threshold",
+    "Wish",
+    "_replicate",
+    "advise",
+    "candidates",
+    "contest",
+    "in_words",
+    "objective",
+    "thresholds",
+]

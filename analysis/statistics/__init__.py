@@ -1,0 +1,1 @@
+"""How sure a number is: intervals, curves with intervals, laws fitted to them, selection."""
