@@ -15,8 +15,9 @@ The public names, found when they are first used so that importing the package i
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from simulator.version import __version__
 
 if TYPE_CHECKING:
     from simulator.engine import Simulation
@@ -25,11 +26,6 @@ if TYPE_CHECKING:
     from simulator.model.metrics import Metrics
     from simulator.model.trace import Trace
     from simulator.scenario import Scenario, load_study, parse_study
-
-try:
-    __version__ = version("llm-teamsim")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0.0.0"
 
 _HOMES = {
     "Metrics": "simulator.model.metrics",

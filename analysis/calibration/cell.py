@@ -18,7 +18,7 @@ from analysis.calibration.habits import Habits, Ints
 from analysis.calibration.latency import Residual
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.tokens import NAMES, TokenFit
-from analysis.traces.readers.llm_teams import CELL, SELF_CLAIM
+from analysis.traces.team_runs import CELL, SELF_CLAIM
 from simulator.distributions import Floats
 
 Probability = Estimate | BetaEstimate

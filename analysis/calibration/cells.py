@@ -47,7 +47,7 @@ from analysis.calibration.observations import (
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
 from analysis.parallel import in_processes
-from analysis.traces.readers.llm_teams import CELL, TeamRuns
+from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.distributions import Floats
 
 AGENT = ["model_dir", "mode"]

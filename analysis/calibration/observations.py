@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.traces.readers.llm_teams import SELF_CLAIM, TeamRuns
+from analysis.traces.team_runs import SELF_CLAIM, TeamRuns
 from simulator.model.protocols.pre_assigned import PreAssigned
 from simulator.model.tasks import Task, TaskGraph
 

@@ -18,7 +18,7 @@ from analysis.calibration.cells import AGENT, fit_pooled
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.rounding import four_digits
-from analysis.traces.readers.llm_teams import TeamRuns
+from analysis.traces.team_runs import TeamRuns
 from simulator.scenario.prices import list_prices
 
 

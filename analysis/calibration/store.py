@@ -23,7 +23,7 @@ from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
 from analysis.calibration.tokens import TokenFit
-from analysis.traces.readers.llm_teams import CELL, TeamRuns
+from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.errors import TeamsimError
 from simulator.scenario import scenario_json_schema
 

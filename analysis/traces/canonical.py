@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from analysis.traces.readers.llm_teams import TeamRuns
+from analysis.traces.team_runs import TeamRuns
 
 _TEXT, _INT, _FLOAT = "string", "Int64", "Float64"
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.calibration import fit_cells
 from analysis.calibration.store import Calibrated, runs_of
-from analysis.traces.readers.llm_teams import TeamRuns
+from analysis.traces.team_runs import TeamRuns
 from analysis.validation import validate
 from analysis.validation.prediction import Adjust, Target, predict_cells
 

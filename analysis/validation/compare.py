@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.traces.parquet import read_parquet
-from analysis.traces.readers.llm_teams import CELL, read_runs
+from analysis.traces.readers.llm_teams import read_runs
+from analysis.traces.team_runs import CELL
 from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.prediction import COLUMNS, MAPPED
 from analysis.validation.scores import (

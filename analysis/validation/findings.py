@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.traces.readers.llm_teams import CELL, SELF_CLAIM
+from analysis.traces.team_runs import CELL, SELF_CLAIM
 
 _NAMES = {True: "self-claimed", False: "pre-assigned"}
 _RESAMPLES = 200

@@ -22,7 +22,7 @@ import yaml
 
 from analysis.calibration.store import Calibrated
 from analysis.parallel import in_processes
-from analysis.traces.readers.llm_teams import CELL
+from analysis.traces.team_runs import CELL
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate

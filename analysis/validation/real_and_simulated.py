@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.calibration.observations import observe
 from analysis.calibration.store import Calibrated
 from analysis.parallel import in_processes
-from analysis.traces.readers.llm_teams import CELL, TeamRuns
+from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario

@@ -26,8 +26,8 @@ from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.qq import latency_figure
 from analysis.plots.validation import summary_table, validation_figure
 from analysis.traces.canonical import Traces
-from analysis.traces.readers.llm_teams import TeamRuns
 from analysis.traces.reading import read_traces
+from analysis.traces.team_runs import TeamRuns
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import Target, check_target, parse_changes, predict_cells

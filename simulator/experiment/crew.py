@@ -24,9 +24,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from simulator import __version__
 from simulator.errors import TeamsimError
 from simulator.experiment.plan import Span
+from simulator.version import __version__
 
 _KEPT_JOBS = 4
 """Jobs that a worker remembers: sweeps may share an executor."""

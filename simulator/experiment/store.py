@@ -17,11 +17,11 @@ import filelock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from simulator import __version__
 from simulator.errors import TeamsimError
 from simulator.experiment.plan import Span, joined
 from simulator.experiment.shortfalls import Shortfall, from_json, to_json, with_shortfalls
 from simulator.scenario import Point, Study
+from simulator.version import __version__
 
 _PACKAGES = ("genai-prices", "simpy", "numpy", "scipy", "pandas", "pyarrow", "pydantic")
 

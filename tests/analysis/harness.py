@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.traces.readers.llm_teams import TeamRuns, read_team_runs
+from analysis.traces.readers.llm_teams import read_team_runs
+from analysis.traces.team_runs import TeamRuns
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario

@@ -31,7 +31,8 @@ from analysis.calibration.observations import longest_reply_s, observe
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import slope
-from analysis.traces.readers.llm_teams import CELL, read_team_runs
+from analysis.traces.readers.llm_teams import read_team_runs
+from analysis.traces.team_runs import CELL
 from analysis.validation.real_and_simulated import real as real_runs
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError

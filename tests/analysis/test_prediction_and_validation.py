@@ -14,7 +14,8 @@ from analysis.calibration import fit_cells
 from analysis.calibration.store import Calibrated, runs_of
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.validation import summary_table, validation_figure
-from analysis.traces.readers.llm_teams import TeamRuns, read_team_runs
+from analysis.traces.readers.llm_teams import read_team_runs
+from analysis.traces.team_runs import TeamRuns
 from analysis.validation import read_predictions, validate
 from analysis.validation.ablation import WITHOUT
 from analysis.validation.baselines import BASELINES, Pilot

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,13 +16,8 @@ import pandas as pd
 from analysis.traces.canonical import Collector, Traces
 from analysis.traces.parquet import read_parquet
 from analysis.traces.reading import Reader
+from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.errors import TeamsimError
-
-CELL = ["model_dir", "mode", "task_type", "p_label"]
-"""What tells one experimental cell from another, team size apart."""
-
-SELF_CLAIM = "decentralized"
-"""The mode in which agents claim tasks themselves; in the others tasks are pre-assigned."""
 
 _RUN_COLUMNS = [
     "run_dir",
@@ -45,49 +39,6 @@ _ACTIONS = {
     "complete_task": "completed",
     "run_tests": "tests",
 }
-
-
-@dataclass(frozen=True)
-class TeamRuns:
-    """Real runs.
-
-    Attributes
-    ----------
-    runs : DataFrame
-        A row a run, the columns of ``runs.parquet``, and ``calls`` (replies in the log).
-        ``concurrent_writes`` is counted anew from the log: files that several agents edited in
-        a round (in the published table it is 0 for some cells whose log is full of them).
-    calls : DataFrame
-        A row a reply: ``run_dir, round, agent, latency_s``, the counts of what it did
-        (``edits, claims, blocked, completed, tests, failed_tests``), ``files`` that it edited,
-        of which ``fresh_files`` its agent had not edited before, ``files_there`` that anybody
-        had edited before the round, the cell and ``n_teammates``.
-    tasks : dict
-        ``(task_type, p_label)`` to the list of tasks (id, dependencies, files).
-    skipped : list of str
-        Runs and replies that could not be used, and why.
-    """
-
-    runs: pd.DataFrame
-    calls: pd.DataFrame
-    tasks: dict[tuple[str, str], list[dict[str, Any]]]
-    skipped: list[str] = field(default_factory=list)
-
-    def of_sizes(self, sizes: Sequence[int]) -> TeamRuns:
-        """Return the runs of teams of these sizes, a pilot.
-
-        Raises
-        ------
-        TeamsimError
-            If there are none of some size.
-        """
-        there = sorted(int(n) for n in self.runs["n_teammates"].unique())
-        missing = sorted(set(sizes) - set(there))
-        if missing:
-            raise TeamsimError(f"there are no runs of teams of {missing[0]} (there are of {there})")
-        runs = self.runs[self.runs["n_teammates"].isin(list(sizes))].reset_index(drop=True)
-        calls = self.calls[self.calls["run_dir"].isin(runs["run_dir"])].reset_index(drop=True)
-        return TeamRuns(runs, calls, self.tasks, self.skipped)
 
 
 class LlmTeams(Reader):
