@@ -20,7 +20,8 @@ import time
 from pathlib import Path
 
 from benchmarks import programs
-from simulator.experiment.runner import default_workers, sweep_into
+from simulator.experiment.pool import default_workers
+from simulator.experiment.runner import sweep_into
 from simulator.scenario import Study, load_study, parse_study
 
 QUICKSTART = Path(__file__).parents[1] / "scenarios" / "quickstart.yaml"

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from benchmarks import programs
-from simulator.experiment.crew import processes
+from simulator.experiment.pool import processes
 from simulator.experiment.runner import sweep_into
 from simulator.scenario import load_study, parse_study
 

@@ -46,9 +46,9 @@ from analysis.calibration.observations import (
 )
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
-from analysis.parallel import in_processes
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.distributions import Floats
+from simulator.experiment.pool import in_processes
 
 AGENT = ["model_dir", "mode"]
 """Cells that share these are of one agent, and lend each other strength."""

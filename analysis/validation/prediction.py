@@ -21,11 +21,11 @@ import pandas as pd
 import yaml
 
 from analysis.calibration.store import Calibrated
-from analysis.parallel import in_processes
 from analysis.traces.team_runs import CELL
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate
+from simulator.experiment.pool import in_processes
 from simulator.scenario import Scenario, parse_study
 
 METRICS = [

@@ -10,9 +10,9 @@ import pandas as pd
 
 from analysis.calibration.observations import observe
 from analysis.calibration.store import Calibrated
-from analysis.parallel import in_processes
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.engine import Simulation
+from simulator.experiment.pool import in_processes
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
 
@@ -102,7 +102,7 @@ def simulated(
     traced : int
         Of those, how many also give their calls.
     workers, progress
-        As for `analysis.parallel.in_processes`.
+        As for `simulator.experiment.pool.in_processes`.
     """
     jobs = [_Job(cell, n, replications, traced) for cell in cells for n in team_sizes]
     parts = in_processes(_simulate, jobs, workers, progress)

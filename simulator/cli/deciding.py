@@ -27,7 +27,7 @@ from simulator.cli.terminal import (
 )
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
-from simulator.experiment.runner import default_workers
+from simulator.experiment.pool import default_workers
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 

@@ -40,7 +40,7 @@ from simulator.cli.terminal import (
     progress_bar,
 )
 from simulator.errors import TeamsimError
-from simulator.experiment.runner import default_workers
+from simulator.experiment.pool import default_workers
 
 _SHOWN_PROBLEMS = 5
 _CHECKED = 10

@@ -32,7 +32,7 @@ from simulator.experiment import (
     sweep_into,
 )
 from simulator.experiment.cluster import dask_cluster
-from simulator.experiment.runner import default_workers
+from simulator.experiment.pool import default_workers
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import pickle
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,10 +12,8 @@ from concurrent.futures import (
     CancelledError,
     Executor,
     Future,
-    ProcessPoolExecutor,
     wait,
 )
-from contextlib import contextmanager
 from hashlib import sha256
 from typing import Protocol
 
@@ -116,33 +111,6 @@ class Crew:
         self, executor: Executor, span: Span, content: bytes | None
     ) -> Future[tuple[pa.Table, float] | None]:
         return executor.submit(_run_there, __version__, self._key, span, content)
-
-
-@contextmanager
-def processes(workers: int) -> Iterator[Executor]:
-    """Return a pool of processes on this machine, which ends with the context."""
-    pool = ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-    )
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the main process, and end when that is killed rather than wait for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 _known = threading.local()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -13,9 +12,10 @@ import pyarrow as pa
 from simulator.engine import Simulation
 from simulator.experiment import table
 from simulator.experiment.allocation import Allocation
-from simulator.experiment.crew import Crew, processes
+from simulator.experiment.crew import Crew
 from simulator.experiment.pacing import Pacer
 from simulator.experiment.plan import Plan, Span, without
+from simulator.experiment.pool import processes
 from simulator.experiment.shortfalls import with_shortfalls
 from simulator.experiment.store import Store, read_results
 from simulator.model.metrics import Metrics
@@ -256,8 +256,3 @@ class _Work:
                     done += span.count
                     if progress is not None:
                         progress(done, self.allocation.most)
-
-
-def default_workers() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
