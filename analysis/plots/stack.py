@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.breakdown.speedup_stack import CAUSES
+from analysis.breakdown.causes import CAUSES
 from analysis.plots.direct_labels import name_series
 from analysis.plots.style import (
     HALO,

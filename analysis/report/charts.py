@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.breakdown.speedup_stack import CAUSES
+from analysis.breakdown.causes import CAUSES
 from analysis.plots.bands import all_finished, reason, within_reach
 from analysis.plots.direct_labels import balanced
 from analysis.plots.labels import metric_label

@@ -16,7 +16,8 @@ import pandas as pd
 import yaml
 from plotly.offline import get_plotlyjs
 
-from analysis.breakdown.speedup_stack import CAUSES, speedup_stacks
+from analysis.breakdown.causes import CAUSES
+from analysis.breakdown.speedup_stack import speedup_stacks
 from analysis.decisions.economics import break_even_usd_per_hour, pareto_front, unit_costs
 from analysis.plots.bands import all_finished, span_of_shares, why_not_known
 from analysis.plots.labels import metric_label

@@ -12,7 +12,8 @@ import pandas as pd
 import typer
 from rich.table import Table
 
-from analysis.breakdown.speedup_stack import CAUSES, speedup_stacks
+from analysis.breakdown.causes import CAUSES
+from analysis.breakdown.speedup_stack import speedup_stacks
 from analysis.decisions.advice import Wish, in_words, thresholds
 from analysis.decisions.advice import advise as give_advice
 from analysis.decisions.chaos import chaos as run_chaos

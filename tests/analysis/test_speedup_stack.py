@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from analysis.breakdown.speedup_stack import CAUSES, losses, speedup_stacks, time_by_cause
+from analysis.breakdown.causes import CAUSES, time_by_cause
+from analysis.breakdown.speedup_stack import losses, speedup_stacks
 from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario

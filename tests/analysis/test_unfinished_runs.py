@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.breakdown.speedup_stack import CAUSES, speedup_stacks
+from analysis.breakdown.causes import CAUSES
+from analysis.breakdown.speedup_stack import speedup_stacks
 from analysis.decisions.economics import (
     at_equal_budget,
     break_even_usd_per_hour,
