@@ -32,7 +32,8 @@ from analysis.plots.style import (
     row_ends,
 )
 from analysis.statistics.curves import not_known, scaling_curves, with_derived
-from analysis.statistics.laws import amdahl_speedup, fit_power_law
+from analysis.statistics.law_fits import fit_power_law
+from analysis.statistics.laws import amdahl_speedup
 
 _METRICS = [
     "makespan_s",

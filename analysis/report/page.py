@@ -32,7 +32,8 @@ from analysis.statistics.curves import (
     not_known,
     with_derived,
 )
-from analysis.statistics.laws import compare_laws, fit_law, usl_peak
+from analysis.statistics.law_fits import compare_laws, fit_law
+from analysis.statistics.laws import usl_peak
 from analysis.statistics.selection import paired_difference, rank
 from simulator.experiment import read_manifest, read_results
 from simulator.scenario import Point, Scenario

@@ -7,13 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from analysis.statistics.law_fits import compare_laws, fit_law, fit_power_law
 from analysis.statistics.laws import (
     LAWS,
     amdahl_speedup,
     channels,
-    compare_laws,
-    fit_law,
-    fit_power_law,
     gustafson_speedup,
     usl_peak,
     usl_speedup,

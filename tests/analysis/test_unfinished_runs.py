@@ -25,7 +25,7 @@ from analysis.plots import (
 )
 from analysis.statistics.completion import time_to_success
 from analysis.statistics.curves import crossing, not_known, scaling_curves, with_derived
-from analysis.statistics.laws import compare_laws, fit_law, fit_power_law
+from analysis.statistics.law_fits import compare_laws, fit_law, fit_power_law
 from analysis.validation.findings import statistics
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep

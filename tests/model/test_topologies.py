@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.statistics.laws import fit_power_law
+from analysis.statistics.law_fits import fit_power_law
 from simulator.scenario import REGISTRIES
 from tests.conftest import run
 

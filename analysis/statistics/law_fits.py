@@ -1,0 +1,209 @@
+"""Fits laws to curves, and weighs them against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from analysis.statistics.laws import LAWS, Law
+from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
+from simulator.distributions import Floats
+
+
+@dataclass(frozen=True)
+class LawFit:
+    """A law fitted by least squares.
+
+    Attributes
+    ----------
+    law : Law
+    n, y, residuals : ndarray, shape (points,)
+        What it was fitted to, and y less the curve.
+    estimates : dict of str to float
+    low, high : dict of str to float
+        Ends of the confidence intervals; infinite where the points leave no residual.
+    aic : float
+        Akaike's criterion for small samples, ``m log(RSS / m) + 2 k + 2 k (k + 1) / (m - k - 1)``
+        with k parameters, the variance among them (Burnham & Anderson 2002, section 2.4);
+        infinite where there are too few points for it.
+    """
+
+    law: Law
+    n: Array
+    y: Array
+    estimates: dict[str, float]
+    low: dict[str, float]
+    high: dict[str, float]
+    aic: float
+
+    def __call__(self, n: npt.ArrayLike) -> Floats:
+        """Return the curve at `n` (any shape)."""
+        return self.law.curve(np.asarray(n, dtype=np.float64), *self.estimates.values())
+
+    @property
+    def residuals(self) -> Array:
+        """What the curve leaves of y, shape (points,)."""
+        return self.y - self(self.n)
+
+    @property
+    def r_squared(self) -> float:
+        """Share of the variance that the curve explains."""
+        spread = float(((self.y - self.y.mean()) ** 2).sum())
+        return 1.0 - float((self.residuals**2).sum()) / spread if spread else float("nan")
+
+
+def fit_law(
+    name: str,
+    n: npt.ArrayLike,
+    y: npt.ArrayLike,
+    fixed: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+) -> LawFit:
+    """Fit a law by least squares.
+
+    Parameters
+    ----------
+    name : str
+        Key of `analysis.statistics.laws.LAWS`.
+    n, y : array_like, shape (points,)
+        Points whose y is not known (null or infinite: no run finished) are left out.
+    fixed : mapping of str to float, optional
+        Parameters that are known.
+    confidence : float
+        Coverage of the intervals, by the linearised curve and Student's t (Seber & Wild 1989,
+        section 5.1); they end at the bounds of a parameter.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer known points than parameters, or the law is unknown.
+    """
+    if name not in LAWS:
+        raise ValueError(f"there is no law {name!r}, only {', '.join(LAWS)}")
+    law, known = LAWS[name], dict(fixed or {})
+    x, z = np.asarray(n, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    x, z = x[np.isfinite(z)], z[np.isfinite(z)]
+    free = [parameter for parameter in law.start if parameter not in known]
+    if len(x) < len(free):
+        raise ValueError(f"{len(free)} parameters of {name} need as many points, not {len(x)}")
+
+    def curve(values: Array) -> Floats:
+        given = {**known, **dict(zip(free, values, strict=True))}
+        return law.curve(x, *(given[parameter] for parameter in law.start))
+
+    bounds = [law.bounds.get(parameter, (-np.inf, np.inf)) for parameter in free]
+    found = least_squares(
+        curve, z, [law.start[parameter](x, z) for parameter in free], bounds, confidence
+    )
+
+    def named(values: Array) -> dict[str, float]:
+        said = {**known, **dict(zip(free, values.tolist(), strict=True))}
+        return {parameter: said[parameter] for parameter in law.start}
+
+    return LawFit(
+        law=law,
+        n=x,
+        y=z,
+        estimates=named(found.values),
+        low=named(found.low),
+        high=named(found.high),
+        aic=small_sample_aic(found.rss, len(x), len(free) + 1, float((z**2).sum())),
+    )
+
+
+def compare_laws(
+    n: npt.ArrayLike,
+    y: npt.ArrayLike,
+    names: Sequence[str] = tuple(LAWS),
+    fixed: Mapping[str, float] | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Fit several laws to the same points and weigh them against each other.
+
+    Parameters
+    ----------
+    n, y : array_like, shape (points,)
+        As for `fit_law`.
+    names : sequence of str
+        Keys of `analysis.statistics.laws.LAWS`.
+    fixed : mapping of str to float, optional
+        Parameters that are known, of the laws that have them.
+    confidence : float
+        Coverage of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        A row a law, the best first: ``law, formula, parameters`` (estimates with intervals, as
+        text), ``r_squared, aic, weight`` (Akaike's, which add up to 1). No row for a
+        law that has more parameters than there are known points.
+    """
+    rows = []
+    for name in names:
+        known = {key: value for key, value in (fixed or {}).items() if key in LAWS[name].start}
+        try:
+            fit = fit_law(name, n, y, known, confidence)
+        except ValueError:
+            continue  # too few points for this one
+        said = [
+            f"{key} {value:.4g}"
+            if key in known
+            else f"{key} {value:.4g} [{fit.low[key]:.4g}, {fit.high[key]:.4g}]"
+            for key, value in fit.estimates.items()
+        ]
+        rows.append((name, fit.law.formula, ", ".join(said), fit.r_squared, fit.aic))
+    columns = ["law", "formula", "parameters", "r_squared", "aic"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("aic", ignore_index=True)
+    aic = table["aic"].to_numpy(dtype=np.float64)
+    finite = np.isfinite(aic)
+    relative = np.exp(-0.5 * (aic[finite] - np.min(aic[finite], initial=np.inf)))
+    weight = np.zeros(len(aic))
+    weight[finite] = relative / relative.sum()
+    return table.assign(weight=weight)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLaw:
+    """``y = scale * n ** exponent``, with a confidence interval of the exponent."""
+
+    scale: float
+    exponent: float
+    low: float
+    high: float
+
+    def __call__(self, n: npt.ArrayLike) -> Floats:
+        """Return y at `n` (any shape)."""
+        return self.scale * np.asarray(n, dtype=np.float64) ** self.exponent
+
+
+def fit_power_law(n: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) -> PowerLaw:
+    """Fit a power law by least squares on log-log axes, where errors are relative.
+
+    Parameters
+    ----------
+    n, y : array_like, shape (points,)
+        Positive; at least two different `n`. Points whose y is not known are left out.
+    confidence : float
+        Coverage of the exponent's interval (zero width for an exact fit; infinite for
+        two points, which leave no residual).
+
+    Raises
+    ------
+    ValueError
+        If fewer than two different `n` have positive `y`.
+    """
+    x, z = np.asarray(n, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    usable = (x > 0) & (z > 0) & np.isfinite(z)
+    x, z = np.log(x[usable]), np.log(z[usable])
+    if len(np.unique(x)) < 2:
+        raise ValueError("a power law needs positive values at two different n")
+    line = stats.linregress(x, z)
+    free = len(x) - 2
+    half = stats.t.ppf(0.5 + confidence / 2, free) * line.stderr if free else np.inf
+    slope = float(line.slope)
+    return PowerLaw(float(np.exp(line.intercept)), slope, slope - half, slope + half)
