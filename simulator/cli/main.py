@@ -1,17 +1,27 @@
-"""``teamsim``: the commands, and how errors reach the user."""
+"""``teamsim``: the commands, and how errors reach the user.
+
+Commands import what they need when they run: ``teamsim --help`` must not wait for scipy.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from simulator.cli.calibration_commands import backtest, calibrate, predict, validate
+from simulator.cli.options import (
+    Method,
+    ScenarioFile,
+    Settings,
+    Workers,
+    range_in,
+    sizes_in,
+)
 from simulator.errors import TeamsimError
-
-# Commands import what they need when they run: `teamsim --help` must not wait for scipy.
 
 app = typer.Typer(
     name="teamsim",
@@ -20,16 +30,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-ScenarioFile = Annotated[Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO")]
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Override a field, e.g. team.size=4."),
-]
-Method = Literal["morris", "sobol"]
-Workers = Annotated[
-    int, typer.Option("--workers", "-w", min=0, help="Processes; 0 means one a core.")
-]
 
 
 @app.command()
@@ -197,7 +197,7 @@ def sensitivity(
     from simulator.scenario import load_study
 
     base = load_study(scenario, settings or []).base
-    bounds = dict(_range(setting) for setting in vary)
+    bounds = dict(range_in(setting) for setting in vary)
     deciding.sensitivity(base, bounds, metric, method, samples, replications, out, workers)
 
 
@@ -233,7 +233,7 @@ def advise(
 
     wish = Wish(usd_per_hour, budget_usd, min_quality, indifference=indifference)
     base = load_study(scenario, settings or []).base
-    deciding.advise(base, wish, _sizes(sizes), replications, out, workers)
+    deciding.advise(base, wish, sizes_in(sizes), replications, out, workers)
 
 
 @app.command()
@@ -268,131 +268,8 @@ def explore(
     deciding.explore(base, port)
 
 
-TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
-Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
-
-
-@app.command()
-def calibrate(
-    traces: Annotated[list[Path], typer.Argument(help="Files or directories of real runs.")],
-    out: Annotated[Path, typer.Option(help="Directory for what is fitted.")],
-    form: Annotated[
-        str, typer.Option("--format", help="Trace format; auto looks (see `teamsim list`).")
-    ] = "auto",
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
-    ] = None,
-    team_sizes: Annotated[
-        str, typer.Option("--team-sizes", help="Use only runs of these sizes: a pilot, as 1,2.")
-    ] = "",
-    holdout: Annotated[
-        float,
-        typer.Option(min=0.0, max=0.9, help="Share of the sessions to check single calls on."),
-    ] = 1 / 3,
-    source: Annotated[
-        str, typer.Option(help="What profiles say they come from; the paths' names if absent.")
-    ] = "",
-    workers: Workers = 0,
-) -> None:
-    """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
-    from simulator.cli import fitting
-
-    fitting.calibrate(
-        traces, out, form, _columns(column or []), _sizes(team_sizes), holdout, source, workers
-    )
-
-
-@app.command()
-def predict(
-    directory: Annotated[Path, typer.Argument(help="What `teamsim calibrate` wrote.")],
-    out: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
-    team_sizes: TeamSizes = [1, 2, 3],  # noqa: B006 (Typer reads the default, nobody changes it)
-    replications: Annotated[
-        int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
-    ] = 400,
-    topology: Annotated[
-        str | None, typer.Option(help="Other than the pilot's: a name, YAML, or a YAML file.")
-    ] = None,
-    protocol: Annotated[str | None, typer.Option(help="The same for coordination.")] = None,
-    workload: Annotated[str | None, typer.Option(help="The same for the tasks.")] = None,
-    workers: Workers = 0,
-    more_sizes: Sizes = None,
-) -> None:
-    """Predict calibrated teams, also ones never run: a row a simulated run."""
-    from simulator.cli import fitting
-
-    sizes = sorted({*team_sizes, *(more_sizes or [])})
-    fitting.predict(directory, out, sizes, replications, workers, topology, protocol, workload)
-
-
-@app.command()
-def validate(
-    predictions: Annotated[Path, typer.Argument(help="Table that `teamsim predict` wrote.")],
-    directory: Annotated[Path, typer.Argument(help="Directory of real runs.")],
-    out: Annotated[
-        Path | None, typer.Option(help="Where to put validation.png and .csv; beside the table.")
-    ] = None,
-) -> None:
-    """Score predictions against real runs, beside baselines and the noise floor."""
-    from simulator.cli import fitting
-
-    fitting.validate_predictions(predictions, directory, out)
-
-
-@app.command()
-def backtest(
-    directory: Annotated[Path, typer.Argument(help="Directory of real team runs.")],
-    out: Annotated[Path, typer.Option(help="Directory for everything.")],
-    pilot: Annotated[str, typer.Option(help="Team sizes to calibrate on, as 1,2.")] = "1,2",
-    target: Annotated[str, typer.Option(help="Team sizes to predict, as 3.")] = "3",
-    replications: Annotated[
-        int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
-    ] = 400,
-    workers: Workers = 0,
-) -> None:
-    """Calibrate on the small teams of a data set, predict the larger, and score that."""
-    from simulator.cli import fitting
-
-    fitting.backtest(directory, out, _sizes(pilot), _sizes(target), replications, workers)
-
-
-def _sizes(text: str) -> list[int]:
-    """Return the team sizes in a comma-separated list."""
-    try:
-        sizes = [int(part) for part in text.replace(",", " ").split()]
-    except ValueError:
-        sizes = [0]
-    if any(size < 1 for size in sizes):
-        raise TeamsimError(f"{text!r}: team sizes are whole numbers from 1, as 1,2")
-    return sorted(set(sizes))
-
-
-def _range(setting: str) -> tuple[str, tuple[float, float]]:
-    """Return the path and the range in PATH=LOW:HIGH."""
-    path, equals, ends = setting.partition("=")
-    low, colon, high = ends.partition(":")
-    try:
-        if not (path and equals and colon):
-            raise ValueError
-        return path, (float(low), float(high))
-    except ValueError:
-        raise TeamsimError(
-            f"--vary {setting}: a range is PATH=LOW:HIGH, as team.agent.speed=0.5:2"
-        ) from None
-
-
-def _columns(settings: list[str]) -> dict[str, str]:
-    """Return the column map of a plain table."""
-    columns = {}
-    for setting in settings:
-        ours, equals, theirs = setting.partition("=")
-        if not (ours and equals and theirs):
-            raise TeamsimError(
-                f"--column {setting}: a column is OURS=THEIRS, as duration_s=latency"
-            )
-        columns[ours] = theirs
-    return columns
+for command in (calibrate, predict, validate, backtest):
+    app.command()(command)
 
 
 def main() -> None:

@@ -1,0 +1,115 @@
+"""The first section of a report: what came out."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from analysis.decisions.economics import break_even_usd_per_hour
+from analysis.plots.bands import span_of_shares
+from analysis.report.sections import Section, capitalised, table_of
+from analysis.statistics.completion import linearised, runs_finished, speedup, to_success
+from analysis.statistics.selection import paired_difference, rank
+
+
+def answer(results: pd.DataFrame) -> Section:
+    """Return the section that says which point is quickest, and how sure that is."""
+    section = Section("answer", "What came out")
+    by_name = results.groupby("point_name", sort=False)
+    common = int(by_name.size().min())
+    samples = {}
+    for name, each in by_name:
+        rows = each.sort_values("replication").head(common)
+        if rows["success"].any():
+            samples[str(name)] = linearised(rows["makespan_s"], rows["success"])
+    counts = by_name["success"].agg(["sum", "size"])
+    all_done = bool((counts["sum"] == counts["size"]).all())
+    if len(samples) > 1:
+        ranked = rank(samples)
+        best = ranked.iloc[0]
+        rivals = ranked[ranked["may_be_best"]].iloc[1:]
+        p = float(best["p_best"])
+        sure = f"with a probability of {p:.0%} or more" if p else "but others may be as quick"
+        done, made = counts.loc[best["system"]]
+        section.words.append(
+            f"Quickest of the {len(ranked)} points{'' if all_done else ' whose time is known'}: "
+            f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
+            f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
+        )
+        section.words += _over_one_agent(results, str(best["system"]))
+        if len(rivals):
+            section.words.append(
+                "As quick, as far as these replications can tell: "
+                + "; ".join(rivals["system"].head(5))
+                + "."
+            )
+        columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
+        section.tables.append(table_of("All points, the quickest first", ranked[columns]))
+    if not all_done:
+        section.words += _unfinished(counts)
+        shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
+        section.tables.append(table_of("How many runs finished", shown, is_open=True))
+    outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
+    section.tables.append(table_of("How the runs ended", outcomes.reset_index()))
+    return section
+
+
+def _unfinished(counts: pd.DataFrame) -> list[str]:
+    """Say how many runs did not finish, and what a time is then; `counts`: ``sum, size``."""
+    done, made = int(counts["sum"].sum()), int(counts["size"].sum())
+    some = counts[(counts["sum"] > 0) & (counts["sum"] < counts["size"])]
+    never = [str(name) for name in counts.index[counts["sum"] == 0]]
+    said = [
+        f"{capitalised(runs_finished(done, made))}. The length of one that did not says only that "
+        "the work takes longer. So times are until success: failed runs are started again, until "
+        "one finishes. Speed-up, cost and laws go by that."
+    ]
+    if len(some):
+        said.append(
+            f"At {len(some)} of {len(counts)} points only some runs finished: "
+            f"{span_of_shares(some['sum'] / some['size'])}."
+        )
+    if never:
+        more = f" and {len(never) - 5} more" if len(never) > 5 else ""
+        said.append(
+            f"At {len(never)} of {len(counts)} points no run finished, and their time is not "
+            f"known: {'; '.join(never[:5])}{more}."
+        )
+    return said
+
+
+def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
+    """Say what a point saves over its single agent, no surer than the interval."""
+    point = results[results["point_name"] == name]
+    baseline = point["baseline_point"].iloc[0]
+    if pd.isna(baseline) or baseline == point["point"].iloc[0]:
+        return []
+    alone = results[results["point"] == baseline]
+    if not alone["success"].any():
+        return ["What it saves over its single agent is not known: that never finished."]
+    first, second = (rows.set_index("replication") for rows in (alone, point))
+    common = first.index.intersection(second.index)
+    first, second = first.loc[common], second.loc[common]
+    quicker = speedup(first, second)
+    saved, least, most = (
+        1.0 - 1.0 / each if each > 0.0 else -math.inf
+        for each in (quicker.estimate, quicker.low, quicker.high)
+    )
+    shares = f"{saved:.0%} ({least:.0%} to {most:.0%})"
+    if least <= 0.0:
+        return [
+            f"Whether it is quicker than its single agent is open: it saves {shares} of the time."
+        ]
+    quality = paired_difference(second["quality"], first["quality"])
+    said = [f"Over its single agent it saves {shares} of the time."]
+    if quality.high < 0.0:
+        said.append(f"It gets less right: {-quality.estimate:.1%} of the tasks.")
+    costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]
+    if costs[1] > costs[0]:
+        price = break_even_usd_per_hour(alone, point)
+        said.append(
+            f"It costs more, and pays if an hour is worth {price.estimate:,.2f} US dollars "
+            f"({price.low:,.2f} to {price.high:,.2f}) or more."
+        )
+    return said

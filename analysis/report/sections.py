@@ -1,0 +1,48 @@
+"""What a page is made of: sections with words, charts and tables."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+
+@dataclass
+class Section:
+    """A part of a page: as many words, charts and tables as it has, in this order."""
+
+    id: str
+    title: str
+    words: list[str] = field(default_factory=list)
+    toggles: list[dict[str, str]] = field(default_factory=list)
+    charts: list[dict[str, str]] = field(default_factory=list)
+    tables: list[dict[str, Any]] = field(default_factory=list)
+    code: str = ""
+    code_title: str = ""
+
+
+class Page:
+    """Sections, and the charts that they show."""
+
+    def __init__(self) -> None:
+        self.sections: list[Section] = []
+        self.figures: dict[str, Any] = {}
+
+    def chart(self, section: Section, title: str, figure: Any) -> None:
+        """Add a plotly figure to a section."""
+        number = f"chart-{len(self.figures)}"
+        self.figures[number] = json.loads(figure.to_json())
+        section.charts.append({"id": number, "title": title})
+
+
+def table_of(title: str, frame: pd.DataFrame, is_open: bool = False) -> dict[str, Any]:
+    """Return a table as a section shows it, folded up unless it `is_open`."""
+    html = frame.to_html(index=False, border=0, float_format=lambda x: f"{x:,.4g}", na_rep="")
+    return {"title": title, "html": html, "open": is_open}
+
+
+def capitalised(text: str) -> str:
+    """Return a text whose first letter is large; the others stay as they are."""
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,94 @@
+"""The commands that read real runs: calibrate, predict, validate, backtest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli.options import Workers, columns_in, sizes_in
+
+TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
+Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
+
+
+def calibrate(
+    traces: Annotated[list[Path], typer.Argument(help="Files or directories of real runs.")],
+    out: Annotated[Path, typer.Option(help="Directory for what is fitted.")],
+    form: Annotated[
+        str, typer.Option("--format", help="Trace format; auto looks (see `teamsim list`).")
+    ] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
+    ] = None,
+    team_sizes: Annotated[
+        str, typer.Option("--team-sizes", help="Use only runs of these sizes: a pilot, as 1,2.")
+    ] = "",
+    holdout: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.9, help="Share of the sessions to check single calls on."),
+    ] = 1 / 3,
+    source: Annotated[
+        str, typer.Option(help="What profiles say they come from; the paths' names if absent.")
+    ] = "",
+    workers: Workers = 0,
+) -> None:
+    """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
+    from simulator.cli import fitting
+
+    fitting.calibrate(
+        traces, out, form, columns_in(column or []), sizes_in(team_sizes), holdout, source, workers
+    )
+
+
+def predict(
+    directory: Annotated[Path, typer.Argument(help="What `teamsim calibrate` wrote.")],
+    out: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
+    team_sizes: TeamSizes = [1, 2, 3],  # noqa: B006 (Typer reads the default, nobody changes it)
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
+    ] = 400,
+    topology: Annotated[
+        str | None, typer.Option(help="Other than the pilot's: a name, YAML, or a YAML file.")
+    ] = None,
+    protocol: Annotated[str | None, typer.Option(help="The same for coordination.")] = None,
+    workload: Annotated[str | None, typer.Option(help="The same for the tasks.")] = None,
+    workers: Workers = 0,
+    more_sizes: Sizes = None,
+) -> None:
+    """Predict calibrated teams, also ones never run: a row a simulated run."""
+    from simulator.cli import fitting
+
+    sizes = sorted({*team_sizes, *(more_sizes or [])})
+    fitting.predict(directory, out, sizes, replications, workers, topology, protocol, workload)
+
+
+def validate(
+    predictions: Annotated[Path, typer.Argument(help="Table that `teamsim predict` wrote.")],
+    directory: Annotated[Path, typer.Argument(help="Directory of real runs.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where to put validation.png and .csv; beside the table.")
+    ] = None,
+) -> None:
+    """Score predictions against real runs, beside baselines and the noise floor."""
+    from simulator.cli import fitting
+
+    fitting.validate_predictions(predictions, directory, out)
+
+
+def backtest(
+    directory: Annotated[Path, typer.Argument(help="Directory of real team runs.")],
+    out: Annotated[Path, typer.Option(help="Directory for everything.")],
+    pilot: Annotated[str, typer.Option(help="Team sizes to calibrate on, as 1,2.")] = "1,2",
+    target: Annotated[str, typer.Option(help="Team sizes to predict, as 3.")] = "3",
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
+    ] = 400,
+    workers: Workers = 0,
+) -> None:
+    """Calibrate on the small teams of a data set, predict the larger, and score that."""
+    from simulator.cli import fitting
+
+    fitting.backtest(directory, out, sizes_in(pilot), sizes_in(target), replications, workers)

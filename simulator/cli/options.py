@@ -1,0 +1,58 @@
+"""Options that several commands have, and what users write into them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from simulator.errors import TeamsimError
+
+ScenarioFile = Annotated[Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Override a field, e.g. team.size=4."),
+]
+Method = Literal["morris", "sobol"]
+Workers = Annotated[
+    int, typer.Option("--workers", "-w", min=0, help="Processes; 0 means one a core.")
+]
+
+
+def sizes_in(text: str) -> list[int]:
+    """Return the team sizes in a comma-separated list."""
+    try:
+        sizes = [int(part) for part in text.replace(",", " ").split()]
+    except ValueError:
+        sizes = [0]
+    if any(size < 1 for size in sizes):
+        raise TeamsimError(f"{text!r}: team sizes are whole numbers from 1, as 1,2")
+    return sorted(set(sizes))
+
+
+def range_in(setting: str) -> tuple[str, tuple[float, float]]:
+    """Return the path and the range in PATH=LOW:HIGH."""
+    path, equals, ends = setting.partition("=")
+    low, colon, high = ends.partition(":")
+    try:
+        if not (path and equals and colon):
+            raise ValueError
+        return path, (float(low), float(high))
+    except ValueError:
+        raise TeamsimError(
+            f"--vary {setting}: a range is PATH=LOW:HIGH, as team.agent.speed=0.5:2"
+        ) from None
+
+
+def columns_in(settings: list[str]) -> dict[str, str]:
+    """Return the column map of a plain table."""
+    columns = {}
+    for setting in settings:
+        ours, equals, theirs = setting.partition("=")
+        if not (ours and equals and theirs):
+            raise TeamsimError(
+                f"--column {setting}: a column is OURS=THEIRS, as duration_s=latency"
+            )
+        columns[ours] = theirs
+    return columns
