@@ -14,10 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.cell import CellFit
+from analysis.calibration.errors import call_correlation, error_share, run_sigma
 from analysis.calibration.estimates import (
     Estimate,
     Share,
@@ -160,9 +160,9 @@ def _fit_agent(
     later = [part[~part["is_first"]] for part in own]
     idle = pool_shares([_idle_share(part[~part["was_idle"]]) for part in later])
     again = pool_shares([_idle_share(part[part["was_idle"]]) for part in later])
-    errors = pool_shares([_error_share(part) for part in working])
-    error_sigma = _run_sigma([_error_share(part) for part in working])
-    correlation = _call_correlation(working)
+    errors = pool_shares([error_share(part) for part in working])
+    error_sigma = run_sigma([error_share(part) for part in working])
+    correlation = call_correlation(working)
     tokens = fit_tokens([(cell, part) for (_, cell), part in zip(by_cell, parts, strict=True)])
     return [
         CellFit(
@@ -295,60 +295,3 @@ def _redo_share(calls: pd.DataFrame, latency: VectorFit) -> Share:
     table = pd.DataFrame({"work": work, "again": again}).groupby(calls["run_dir"].to_numpy()).sum()
     table = table[table["again"] > 0]
     return Share(table["work"].to_numpy(dtype=float), table["again"].to_numpy(dtype=float))
-
-
-def _error_share(calls: pd.DataFrame) -> Share:
-    """Return the attempts that failed of those that could have succeeded."""
-    table = calls[["tried", "completed"]].groupby(calls["run_dir"].to_numpy()).sum()
-    completed = table["completed"].to_numpy(dtype=float)
-    tried = np.maximum(table["tried"].to_numpy(dtype=float), completed)
-    return Share(tried - completed, tried)
-
-
-def _run_sigma(shares: Sequence[Share]) -> Estimate:
-    """Return the spread between runs of the logit of a probability (moments, at most 3)."""
-    hits = np.concatenate([share.hits for share in shares])
-    trials = np.concatenate([share.trials for share in shares])
-    means = np.concatenate([np.full(len(share.hits), share.mean) for share in shares])
-    used = (trials > 0) & (means > 0) & (means < 1)
-    if used.sum() < 5:
-        return Estimate.of(0.0)
-    h, n, p = hits[used], trials[used], means[used]
-    variance = p * (1.0 - p)
-    excess = float(((h - n * p) ** 2 - n * variance).sum() / (n * (n - 1) * variance**2).sum())
-    # Var(expit(x)) is about (p q sigma)^2.
-    sigma = float(np.sqrt(max(0.0, excess)))
-    return Estimate.of(min(3.0, sigma), 0.3 if sigma else 0.0, "log" if sigma else "identity")
-
-
-def _call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
-    """Return the probability that an attempt goes as the others of its call.
-
-    Two attempts both do with its square, which is their intra-class correlation (moments).
-    """
-    calls = pd.concat(working)
-    completed = calls["completed"].to_numpy(dtype=float)
-    tried = np.maximum(calls["tried"].to_numpy(dtype=float), completed)
-    failed = tried - completed
-    several = tried > 1
-    t, f = tried[several], failed[several]
-    run = pd.factorize(calls["run_dir"].to_numpy()[several])[0]
-    if not several.any() or not 0 < f.sum() < t.sum():
-        return Estimate.of(0.0)
-
-    def correlation(keep: npt.NDArray[np.bool_]) -> float:
-        tries, misses = t[keep], f[keep]
-        p = misses.sum() / tries.sum()
-        if not 0.0 < p < 1.0:
-            return 0.0
-        own = tries * p * (1.0 - p)
-        pairs = float((tries * (tries - 1.0)).sum())
-        icc = float(((misses - tries * p) ** 2 - own).sum()) / (pairs * p * (1.0 - p))
-        return float(np.sqrt(np.clip(icc, 0.0, 1.0)))
-
-    # A jackknife over ten groups of runs.
-    groups = run % 10
-    left_out = np.asarray([correlation(groups != i) for i in np.unique(groups)])
-    k = len(left_out)
-    error = np.sqrt((k - 1) / k * ((left_out - left_out.mean()) ** 2).sum())
-    return Estimate(correlation(np.ones(len(t), dtype=bool)), float(error))

@@ -11,13 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.calibration.calls import (
-    FEWEST,
-    Dependence,
-    dependence,
-    run_weights,
-    without_effects,
-)
+from analysis.calibration.calls import FEWEST, run_weights
+from analysis.calibration.dependence import Dependence, dependence, without_effects
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.families import Family, best_family
 

@@ -14,12 +14,12 @@ from scipy import stats
 from analysis.calibration.calls import (
     CallFit,
     consecutive_sums,
-    dependence,
     fit_calls,
     fit_model,
     run_weights,
     usable,
 )
+from analysis.calibration.dependence import dependence
 from analysis.calibration.families import FAMILIES, best_family
 from analysis.calibration.held_out import check_held_out, simulated_sums, split
 from analysis.calibration.marginal import fit_durations

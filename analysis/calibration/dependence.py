@@ -1,0 +1,97 @@
+"""How alike the calls of a session are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from analysis.calibration.estimates import Estimate
+from analysis.calibration.rounding import four_digits
+from simulator.distributions import Floats
+
+_FEWEST_PAIRS = 200
+"""Pairs of calls below which session effects cannot be told from chance."""
+
+_LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """How alike the calls of a session are: standard deviations of effects on the logarithm."""
+
+    session: Estimate
+    phase: Estimate
+    length: float
+    """Calls over which the correlation of the phase effect falls to 1/e."""
+
+    def spec(self) -> dict[str, float]:
+        """Return the effects as a distribution in a scenario says them: a session is an agent's."""
+        spec = {}
+        if self.session.value > 0.005:
+            spec["agent_sigma"] = four_digits(self.session.value)
+        if self.phase.value > 0.005:
+            spec["phase_sigma"] = four_digits(self.phase.value)
+            spec["phase_length"] = four_digits(self.length)
+        return spec
+
+
+def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependence:
+    """Return the session and phase effects of positive values in the order of their sessions.
+
+    Multiplicative log-normal effects with variances s^2 and a^2 give values k calls apart the
+    covariance ``mean^2 (exp(s^2 + a^2 rho^k) - 1)``; the lagged products within sessions are
+    matched by least squares, which makes sums of consecutive values vary as observed. Standard
+    errors are from a jackknife over twenty groups of sessions (Quenouille 1956, Tukey 1958).
+    """
+    mean = float(np.average(values, weights=weights))
+    centred = pd.Series(values - mean)
+    group = pd.factorize(sessions)[0]
+    folds = group % 20
+    products = np.zeros((len(_LAGS), 20))
+    pairs = np.zeros((len(_LAGS), 20))
+    for i, lag in enumerate(_LAGS):
+        product = (centred * centred.groupby(group).shift(lag)).to_numpy()
+        seen = np.isfinite(product)
+        products[i] = np.bincount(folds[seen], product[seen], minlength=20)
+        pairs[i] = np.bincount(folds[seen], minlength=20)
+
+    def solve(keep: Floats) -> Floats:
+        n = pairs @ keep
+        covariance = (products @ keep) / np.maximum(n, 1.0) / mean**2
+        seen = np.log(np.maximum(1.0 + covariance, 0.05))
+
+        def misfit(x: Floats) -> Floats:
+            return np.asarray((x[0] + x[1] * np.exp(-_LAGS / x[2]) - seen) * np.sqrt(n / n.max()))
+
+        bounds = ([0.0, 0.0, 1.0], [4.0, 4.0, 60.0])
+        return np.asarray(optimize.least_squares(misfit, [0.05, 0.1, 6.0], bounds=bounds).x)
+
+    if pairs.sum() < _FEWEST_PAIRS:
+        return Dependence(Estimate.of(0.0), Estimate.of(0.0), 10.0)
+    everything = np.ones(20)
+    found = solve(everything)
+    left_out = np.stack([solve(everything - np.eye(20)[i]) for i in range(20)])
+    roots = np.sqrt(left_out[:, :2])
+    errors = np.sqrt(19.0 / 20.0 * ((roots - roots.mean(axis=0)) ** 2).sum(axis=0))
+    session, phase = np.sqrt(found[:2])
+    return Dependence(_positive(session, errors[0]), _positive(phase, errors[1]), float(found[2]))
+
+
+def _positive(value: float, error: float) -> Estimate:
+    if value < 1e-3:
+        return Estimate.of(0.0, float(error))
+    return Estimate.of(float(value), min(1.0, float(error / value)), "log")
+
+
+def without_effects(values: Floats, effects: Dependence, weights: Floats) -> Floats:
+    """Return values with the variance (log) and the mean that are left once effects are apart."""
+    logs = np.log(values)
+    centre = float(np.average(logs, weights=weights))
+    variance = float(np.average((logs - centre) ** 2, weights=weights))
+    shared = effects.session.value**2 + effects.phase.value**2
+    own = np.exp(centre + (logs - centre) * np.sqrt(max(0.1, 1.0 - shared / variance)))
+    mean = float(np.average(values, weights=weights))
+    return np.asarray(own * mean / (float(np.average(own, weights=weights)) * np.exp(shared / 2)))
