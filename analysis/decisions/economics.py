@@ -7,7 +7,7 @@ again (see `analysis.statistics.completion`).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics.completion import UNKNOWN, linearised
+from analysis.statistics.completion import UNKNOWN, linearised, speedup
 from analysis.statistics.intervals import Interval, mean_interval, ratio_of_means_interval
 from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
 
@@ -79,53 +79,66 @@ def total_usd(results: pd.DataFrame, usd_per_hour: float) -> pd.Series[float]:
 
 
 def break_even_usd_per_hour(
-    alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95
+    alone: pd.DataFrame,
+    team: pd.DataFrame,
+    confidence: float = 0.95,
+    advantage: Callable[[float], Interval] | None = None,
 ) -> Interval:
-    """Return the value of time from which a team pays: extra cost over time saved.
+    """Return the value of an hour from which a team pays: extra cost over time saved.
+
+    The interval has all values at which it is not known which of the two takes less in all, cost
+    and time at its price together (Fieller 1954).
 
     Parameters
     ----------
     alone, team : DataFrame
-        Replications of both, paired by ``replication``; with ``makespan_s``, ``cost_usd`` and
-        ``success``.
+        Replications of both; row i of both is of the same replication, with ``makespan_s``,
+        ``cost_usd`` and ``success``.
     confidence : float
-        Coverage of the paired interval.
+        Coverage of the interval.
+    advantage : callable, optional
+        Returns how many times as much as the team one agent takes in all, at a value of an hour,
+        with an interval; that of the two tables when absent.
 
     Returns
     -------
     Interval
-        US dollars an hour, of cost and time until success; 0 and less where the team is cheaper
-        and quicker anyway, infinite where it saves no time, NaN where either never finished.
+        US dollars an hour, of cost and time until success; infinite where the team saves no time,
+        NaN where either never finished. Where the team is cheaper and quicker anyway, the estimate
+        is 0 or less; values below 0 are not told apart, so that the interval has all of them.
     """
-    columns = ["makespan_s", "cost_usd", "success"]
-    first, second = (rows.set_index("replication")[columns] for rows in (alone, team))
-    common = first.index.intersection(second.index)
-    before, after = (rows.loc[common].to_numpy(dtype=float) for rows in (first, second))
-    if not (before[:, 2].any() and after[:, 2].any()):
+    if not (alone["success"].any() and team["success"].any()):
         return UNKNOWN
-    rng = np.random.default_rng(0)
-    count = len(common)
-    draws = rng.multinomial(count, np.full(count, 1.0 / count), size=2000) / count
-    estimate = float(_price(before.mean(axis=0), after.mean(axis=0)))
-    found = _price((draws @ before).T, (draws @ after).T)
-    found = np.sort(found[~np.isnan(found)])  # resamples in which neither finished say nothing
-    tail = 50.0 * (1.0 - confidence)
-    low, high = (float(found[round(p / 100 * (len(found) - 1))]) for p in (tail, 100.0 - tail))
-    return Interval(estimate, low, high)
+
+    def of_totals(usd_per_hour: float) -> Interval:
+        priced = (rows.assign(makespan_s=total_usd(rows, usd_per_hour)) for rows in (alone, team))
+        return speedup(*priced, confidence)
+
+    ratio = advantage or of_totals
+    usd, hours = (
+        [rows[column].sum() / rows["success"].sum() / unit for rows in (alone, team)]
+        for column, unit in (("cost_usd", 1.0), ("makespan_s", HOUR_S))
+    )
+    saved = hours[0] - hours[1]
+    estimate = float((usd[1] - usd[0]) / saved) if saved > 0.0 else math.inf
+    low = _first_value(lambda value: ratio(value).high >= 1.0)
+    high = _first_value(lambda value: ratio(value).low > 1.0)
+    if estimate < 0.0:
+        return Interval(estimate, -math.inf, high)
+    return Interval(estimate, min(low, estimate), max(high, estimate))
 
 
-def _price(before: Array, after: Array) -> Array:
-    """Return extra cost over time saved, until success, in US dollars an hour.
-
-    `before` and `after` hold means of time, cost and success, shape (3, ...).
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        (time_s, usd), (team_s, team_usd) = (each[:2] / each[2] for each in (before, after))
-        saved_h, extra_usd = (time_s - team_s) / HOUR_S, team_usd - usd
-        price = np.where(saved_h > 0.0, extra_usd / saved_h, np.inf)
-    # Against one that never finishes, a team that does is worth any price.
-    price = np.where((before[2] == 0.0) & (after[2] > 0.0), -np.inf, price)
-    return np.asarray(np.where((before[2] == 0.0) & (after[2] == 0.0), np.nan, price))
+def _first_value(holds: Callable[[float], bool]) -> float:
+    """Return from which value of an hour on something holds, to a part in a thousand."""
+    low, high = 1e-4, 1e6
+    if holds(low):
+        return 0.0
+    if not holds(high):
+        return math.inf
+    while high > 1.001 * low:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
 
 
 def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.DataFrame:

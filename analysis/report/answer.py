@@ -107,7 +107,7 @@ def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
         said.append(f"It gets less right: {-quality.estimate:.1%} of the tasks.")
     costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]
     if costs[1] > costs[0]:
-        price = break_even_usd_per_hour(alone, point)
+        price = break_even_usd_per_hour(first, second)
         said.append(
             f"It costs more, and pays if an hour is worth {price.estimate:,.2f} US dollars "
             f"({price.low:,.2f} to {price.high:,.2f}) or more."

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from scipy import signal, stats
 
+from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.statistics.completion import speedup, time_to_success
 from analysis.statistics.intervals import (
     Interval,
@@ -191,3 +192,22 @@ def test_the_simulated_queue_reaches_its_steady_state(load: float, tasks: int) -
     for measure, truth in (("wait_s", load / (1 - load)), ("time_in_system_s", 1 / (1 - load))):
         rows = [table.loc[measure, ["mean", "low", "high"]] for table in found]
         check((Interval(*row) for row in rows), truth, 0.9)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("failing", [0.0, 0.2])
+def test_the_value_of_an_hour_from_which_a_team_pays(failing: float) -> None:
+    # Of ten pairs, where resampling them gives intervals that hold 90 %: 300 of these fail in 77 %.
+    rng = np.random.default_rng(12)
+
+    def runs(mean_s: float, usd: float, luck: Array) -> pd.DataFrame:
+        relative = np.exp(0.3 * luck + 0.3 * rng.normal(size=10))
+        done = rng.random(10) >= failing
+        spent = np.where(done, relative, relative / 2)
+        return pd.DataFrame(
+            {"makespan_s": mean_s * spent, "cost_usd": usd * spent, "success": done}
+        )
+
+    luck = rng.normal(size=(300, 10))
+    prices = (break_even_usd_per_hour(runs(3600, 1.0, z), runs(1800, 3.0, z)) for z in luck)
+    check(prices, 4.0)  # two dollars for half an hour

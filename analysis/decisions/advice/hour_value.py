@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable
+
+import numpy as np
 
 from analysis.decisions.advice.evidence import Evidence
 from analysis.decisions.advice.structures import ALONE
-from analysis.decisions.economics import HOUR_S
+from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.statistics.intervals import Interval
 
 
 def break_even(evidence: Evidence, team: str) -> Interval | None:
     """Return the value of an hour from which a team pays, if it costs more than one agent.
 
-    The interval has all values at which it is not known which of the two takes less in all
-    (Fieller 1954); as the gain, it holds whichever team was chosen.
+    As `analysis.decisions.economics.break_even_usd_per_hour`, but by the bounds of the evidence:
+    as the gain, the interval holds whichever team was chosen.
 
     Parameters
     ----------
@@ -29,40 +29,22 @@ def break_even(evidence: Evidence, team: str) -> Interval | None:
     Interval or None
         US dollars an hour until success; infinite where the team saves no time.
     """
-    pair = {name: evidence.rows[name] for name in (ALONE, team) if name}
-    if len(pair) < 2:
+    if team in ("", ALONE):
         return None
-    pair = {name: rows.head(len(pair[team])) for name, rows in pair.items()}
-    if not all(rows["success"].any() for rows in pair.values()):
+    pair = {name: evidence.rows[name].head(len(evidence.rows[team])) for name in (ALONE, team)}
+    alone, chosen = pair.values()
+    if not (alone["success"].any() and chosen["success"].any()):
         return None
-    usd, hours = (
-        [rows[column].sum() / rows["success"].sum() / unit for rows in pair.values()]
-        for column, unit in (("cost_usd", 1.0), ("makespan_s", HOUR_S))
-    )
+    usd = [rows["cost_usd"].sum() / rows["success"].sum() for rows in pair.values()]
     if usd[1] <= usd[0]:
         return None
     error = 0.5 * (1.0 - evidence.wish.confidence) / max(1, len(evidence.names) - 1)
 
-    def difference(value: float) -> tuple[float, float]:
-        wish = dataclasses.replace(evidence.wish, usd_per_hour=value)
-        bounds = Evidence(pair, wish, evidence.looks).bounds(error)
-        return float(bounds.low[1, 0]), float(bounds.high[1, 0])
+    def advantage(usd_per_hour: float) -> Interval:
+        wish = dataclasses.replace(evidence.wish, usd_per_hour=usd_per_hour)
+        found = Evidence(pair, wish, evidence.looks)
+        bounds = found.bounds(error)
+        logs = [found.takes[0] - found.takes[1], bounds.low[0, 1], bounds.high[0, 1]]
+        return Interval(*np.exp(logs).tolist())
 
-    saved = hours[0] - hours[1]
-    estimate = (usd[1] - usd[0]) / saved if saved > 0.0 else math.inf
-    low = _first_value(lambda value: difference(value)[0] <= 0.0)
-    high = _first_value(lambda value: difference(value)[1] < 0.0)
-    return Interval(estimate, min(low, estimate), max(high, estimate))
-
-
-def _first_value(holds: Callable[[float], bool]) -> float:
-    """Return from which value of an hour on something holds, to a part in a thousand."""
-    low, high = 1e-4, 1e6
-    if holds(low):
-        return 0.0
-    if not holds(high):
-        return math.inf
-    while high > 1.001 * low:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    return break_even_usd_per_hour(alone, chosen, advantage=advantage)
