@@ -16,7 +16,7 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.replication import Replication
 from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Event
-from simulator.scenario.schema import CoordinationSpec
+from simulator.scenario.coordination import CoordinationSpec
 
 _duration_s = attrgetter("duration_s")
 _last_admitted = attrgetter("last_admitted")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from simulator.distributions import SharedDistribution
 from simulator.errors import unknown_name
 from simulator.registry import OneOf, define_families
-from simulator.scenario.agent import Agent, constant
+from simulator.scenario.coordination import CoordinationSpec
 from simulator.scenario.families import (
-    PROTOCOLS,
     REGISTRIES,
     TOPOLOGIES,
     WORKLOADS,
     WORKSPACES,
-    ProtocolSpec,
     TopologySpec,
     WorkloadSpec,
     WorkspaceSpec,
@@ -27,109 +24,8 @@ from simulator.scenario.network import Network
 from simulator.scenario.provider import Provider
 from simulator.scenario.resilience import Resilience
 from simulator.scenario.sweep import Sweep
-from simulator.spec import Fraction, NonNegative, Positive, Spec
-
-
-class Group(Spec):
-    """Workers alike, in a team of several kinds."""
-
-    size: Annotated[int, Field(ge=0, le=1_000_000)]
-    """How many."""
-    agent: Agent
-    """Each of them; what it does not say is as in the team's `agent`."""
-
-
-class Team(Spec):
-    """Who works: `size` agents alike, or `groups`; coordinators and verifiers come on top."""
-
-    size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Number of workers, the agents that take tasks, all as `agent`."""
-    agent: Agent | None = None
-    """Every worker."""
-    groups: dict[str, Group] | None = None
-    """Kinds of workers by name, in place of `size`."""
-    coordinator: Agent | None = None
-    """Coordinators, where they differ; what it does not say is as in `agent`."""
-    verifier: Agent | None = None
-    """Verifiers, where they differ; what it does not say is as in `agent`."""
-    family_similarity: Fraction = 0.0
-    """How alike two families find the tasks: correlation of the difficulty, on a normal scale."""
-
-    @model_validator(mode="after")
-    def _says_who_works(self) -> Self:
-        if (self.size is None) == (self.groups is None):
-            raise ValueError("a team needs either 'size' and 'agent', or 'groups'")
-        if self.size is not None and self.agent is None:
-            raise ValueError("a team of 'size' agents needs 'agent'")
-        if self.groups is not None and not self.workers:
-            raise ValueError("the groups of a team must have at least one worker together")
-        return self
-
-    @property
-    def workers(self) -> list[Agent]:
-        """Every worker, group by group, shape (workers,)."""
-        if self.groups is None:
-            assert self.agent is not None
-            assert self.size is not None
-            return [self.agent] * self.size
-        return [g.agent for g in self.groups.values() for _ in range(g.size)]
-
-    @property
-    def kinds(self) -> list[Agent]:
-        """The different workers, one each."""
-        if self.groups is None:
-            assert self.agent is not None
-            return [self.agent]
-        return [group.agent for group in self.groups.values()]
-
-    @property
-    def worker_count(self) -> int:
-        """Number of workers."""
-        if self.groups is None:
-            assert self.size is not None
-            return self.size
-        return sum(group.size for group in self.groups.values())
-
-
-class Review(Spec):
-    """Who looks at finished tasks before they count as done, and how well.
-
-    A review takes a call of the reviewer's; a task that it rejects is done again.
-    """
-
-    by: Literal["coordinator", "verifiers", "peers"]
-    """The worker's own coordinator; agents that do nothing else; or workers, never their own."""
-    verifiers: Annotated[int, Field(ge=1)] = 1
-    """With ``by: verifiers``, how many there are."""
-    batch: Annotated[int, Field(ge=1)] = 1
-    """Tasks that a verifier or a peer reviews in one call (a coordinator: all it is handed)."""
-    miss: Fraction = 0.0
-    """Probability that a faulty task is accepted (false negative)."""
-    false_alarm: Fraction = 0.0
-    """Probability that a correct task is rejected (false positive)."""
-    work: NonNegative = 0.5
-    """Work units of the review for each work unit reviewed."""
-
-
-class CoordinationSpec(Spec):
-    """How work reaches agents, and when they act."""
-
-    protocol: Annotated[ProtocolSpec, OneOf(PROTOCOLS)]
-    """How work reaches agents."""
-    timing: Literal["rounds", "asynchronous", "bounded_staleness"] = "rounds"
-    """``rounds``: all call at once, then a barrier. ``asynchronous``: each on its own.
-    ``bounded_staleness``: on its own, but at most `staleness` calls ahead of the slowest at
-    work (stale synchronous parallel, Ho et al. 2013)."""
-    staleness: Annotated[int, Field(ge=0)] = 1
-    """Calls that an agent may be ahead, with ``timing: bounded_staleness``."""
-    idle_agents: Literal["call", "wait"] = "call"
-    """In rounds, whether an agent that finds no task makes its call all the same."""
-    calls_per_round: Annotated[int, Field(ge=1)] = 1
-    """In rounds, the calls that a worker makes one after another before the barrier."""
-    round_overhead_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
-    """Time of the harness between two rounds, in seconds (tests, bookkeeping)."""
-    review: Review | None = None
-    """Who checks finished tasks; nobody when absent."""
+from simulator.scenario.team import Team
+from simulator.spec import Positive, Spec
 
 
 class Precision(Spec):

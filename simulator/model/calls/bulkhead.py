@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WORKER, AgentState
 from simulator.model.calls.phases import Phases
-from simulator.scenario.schema import Team
+from simulator.scenario.team import Team
 
 Step = float | None
 

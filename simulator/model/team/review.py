@@ -10,7 +10,7 @@ from simulator.model.team.commits import Commits
 from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.model.trace import Event
-from simulator.scenario.schema import Review
+from simulator.scenario.coordination import Review
 
 
 class Reviews:

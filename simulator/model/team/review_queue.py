@@ -10,7 +10,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState, Submission
 from simulator.model.protocols import SOMEONE
 from simulator.model.team.errand import Errand
-from simulator.scenario.schema import Review
+from simulator.scenario.coordination import Review
 
 
 class ReviewQueue:

@@ -1,0 +1,71 @@
+"""Who works."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from simulator.scenario.agent import Agent
+from simulator.spec import Fraction, Spec
+
+
+class Group(Spec):
+    """Workers alike, in a team of several kinds."""
+
+    size: Annotated[int, Field(ge=0, le=1_000_000)]
+    """How many."""
+    agent: Agent
+    """Each of them; what it does not say is as in the team's `agent`."""
+
+
+class Team(Spec):
+    """Who works: `size` agents alike, or `groups`; coordinators and verifiers come on top."""
+
+    size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Number of workers, the agents that take tasks, all as `agent`."""
+    agent: Agent | None = None
+    """Every worker."""
+    groups: dict[str, Group] | None = None
+    """Kinds of workers by name, in place of `size`."""
+    coordinator: Agent | None = None
+    """Coordinators, where they differ; what it does not say is as in `agent`."""
+    verifier: Agent | None = None
+    """Verifiers, where they differ; what it does not say is as in `agent`."""
+    family_similarity: Fraction = 0.0
+    """How alike two families find the tasks: correlation of the difficulty, on a normal scale."""
+
+    @model_validator(mode="after")
+    def _says_who_works(self) -> Self:
+        if (self.size is None) == (self.groups is None):
+            raise ValueError("a team needs either 'size' and 'agent', or 'groups'")
+        if self.size is not None and self.agent is None:
+            raise ValueError("a team of 'size' agents needs 'agent'")
+        if self.groups is not None and not self.workers:
+            raise ValueError("the groups of a team must have at least one worker together")
+        return self
+
+    @property
+    def workers(self) -> list[Agent]:
+        """Every worker, group by group, shape (workers,)."""
+        if self.groups is None:
+            assert self.agent is not None
+            assert self.size is not None
+            return [self.agent] * self.size
+        return [g.agent for g in self.groups.values() for _ in range(g.size)]
+
+    @property
+    def kinds(self) -> list[Agent]:
+        """The different workers, one each."""
+        if self.groups is None:
+            assert self.agent is not None
+            return [self.agent]
+        return [group.agent for group in self.groups.values()]
+
+    @property
+    def worker_count(self) -> int:
+        """Number of workers."""
+        if self.groups is None:
+            assert self.size is not None
+            return self.size
+        return sum(group.size for group in self.groups.values())
