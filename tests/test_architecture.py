@@ -1,4 +1,4 @@
-"""Layers, plugins from other distributions, and start-up time's cause: what is imported."""
+"""Layers, circles and sizes; plugins from other distributions; what makes start-up slow."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import ast
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import networkx as nx
 import pytest
 from pydantic import ValidationError
 
@@ -20,6 +22,11 @@ from simulator.scenario import REGISTRIES
 from tests.conftest import scenario
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("simulator", "analysis")
+
+MOST_LINES, MOST_CLASS_LINES, MOST_ATTRIBUTES = 350, 300, 30
+SIZES_NOT_HELD_YET = ("simulator.model", "simulator.engine")
+"""Packages that are being rebuilt: their files and classes may still be larger."""
 
 
 def test_imports_point_down_the_layers() -> None:
@@ -55,6 +62,143 @@ def test_what_a_thing_is_is_said_by_its_type(layer: str) -> None:
             if asserts_a_type or by_name:
                 found.append(f"{file.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
     assert found == []
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Return the file of every module below a root, by its dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(root: Path) -> nx.DiGraph:
+    """Return who imports whom, within functions and for types only, too."""
+    files = modules(root)
+    graph = nx.DiGraph()
+    graph.add_nodes_from(files)
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            targets = []
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{name} has a relative import"
+                inside = [f"{node.module}.{alias.name}" for alias in node.names]
+                targets = [each if each in files else str(node.module) for each in inside]
+            graph.add_edges_from((name, target) for target in targets if target in files)
+    return graph
+
+
+def circles(graph: nx.DiGraph) -> list[str]:
+    """Return one circle of each group of modules that import each other."""
+    groups = (graph.subgraph(group) for group in nx.strongly_connected_components(graph))
+    edges = (
+        nx.find_cycle(g)
+        for g in groups
+        if g.number_of_edges() and not nx.is_directed_acyclic_graph(g)
+    )
+    return [" -> ".join([*(start for start, _ in each), each[0][0]]) for each in edges]
+
+
+def test_no_modules_import_each_other() -> None:
+    assert not circles(imports(ROOT))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import simulator.a", "def f():\n    from simulator import a",
+     "if TYPE_CHECKING:\n    from simulator.a import f"],
+)  # fmt: skip
+def test_a_circle_is_found_wherever_the_import_stands(tmp_path: Path, line: str) -> None:
+    (tmp_path / "simulator").mkdir()
+    (tmp_path / "simulator" / "a.py").write_text("from simulator.b import g\n")
+    (tmp_path / "simulator" / "b.py").write_text(f"{line}\n")
+    assert circles(imports(tmp_path)) in (
+        ["simulator.a -> simulator.b -> simulator.a"],
+        ["simulator.b -> simulator.a -> simulator.b"],
+    )
+
+
+def test_one_module_makes_processes() -> None:
+    makers = {
+        name
+        for name, path in modules(ROOT).items()
+        if "ProcessPoolExecutor(" in path.read_text("utf-8")
+    }
+    assert makers == {"simulator.experiment.pool"}
+
+
+def own_nodes(node: ast.ClassDef) -> Iterator[ast.AST]:
+    """Yield what is in a class and not in a class within it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.ClassDef):
+            yield from ast.walk(child)
+
+
+def attributes(node: ast.ClassDef) -> set[str]:
+    """Return what a class has: annotated fields, slots, and all that its methods set on self."""
+    found = set()
+    for field in node.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            found.add(field.target.id)
+        elif isinstance(field, ast.Assign) and ast.unparse(field.targets[0]) == "__slots__":
+            found |= {str(each.value) for each in ast.walk(field) if isinstance(each, ast.Constant)}
+    for each in own_nodes(node):
+        if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store):
+            found |= {each.attr} if ast.unparse(each.value) == "self" else set()
+    return found
+
+
+def too_large(name: str, text: str) -> Iterator[str]:
+    """Yield what of a module has more lines or attributes than one takes in at a time."""
+    lines = text.count("\n")
+    if lines > MOST_LINES:
+        yield f"{name} has {lines} lines"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MOST_CLASS_LINES:
+                yield f"{name}.{node.name} has {lines} lines"
+            if len(attributes(node)) > MOST_ATTRIBUTES:
+                yield f"{name}.{node.name} has {len(attributes(node))} attributes"
+
+
+def test_no_file_and_no_class_is_large() -> None:
+    held = {
+        name: path
+        for name, path in modules(ROOT).items()
+        if not f"{name}.".startswith(tuple(f"{each}." for each in SIZES_NOT_HELD_YET))
+    }
+    assert len(held) > 100
+    found = [
+        each for name, path in held.items() for each in too_large(name, path.read_text("utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_all_kinds_of_attributes_are_counted() -> None:
+    text = """
+class A:
+    __slots__ = ("slot", "other")
+    field: int
+    constant = 1
+    class Inner:
+        inner: int
+    def f(self, them):
+        self.x = self.y = self.read
+        self.z: int = 0
+        self.n += 1
+        them.w, (self.p, self.q) = 1, (2, 3)
+"""
+    (outer,) = ast.parse(text).body
+    assert isinstance(outer, ast.ClassDef)
+    assert attributes(outer) == {"slot", "other", "field", "x", "y", "z", "n", "p", "q"}
+    assert list(too_large("m", text)) == []
+    many = "class A:\n" + "".join(f"    x{i}: int\n" for i in range(351))
+    assert len(list(too_large("m", many))) == 3
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.family)

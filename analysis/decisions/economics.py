@@ -111,8 +111,10 @@ def break_even_usd_per_hour(
         return UNKNOWN
 
     def of_totals(usd_per_hour: float) -> Interval:
-        priced = (rows.assign(makespan_s=total_usd(rows, usd_per_hour)) for rows in (alone, team))
-        return speedup(*priced, confidence)
+        one, many = (
+            rows.assign(makespan_s=total_usd(rows, usd_per_hour)) for rows in (alone, team)
+        )
+        return speedup(one, many, confidence)
 
     ratio = advantage or of_totals
     usd, hours = (
