@@ -111,10 +111,10 @@ def break_even_usd_per_hour(
         return UNKNOWN
 
     def of_totals(usd_per_hour: float) -> Interval:
-        one, many = (
+        first, second = (
             rows.assign(makespan_s=total_usd(rows, usd_per_hour)) for rows in (alone, team)
         )
-        return speedup(one, many, confidence)
+        return speedup(first, second, confidence)
 
     ratio = advantage or of_totals
     usd, hours = (
