@@ -8,7 +8,7 @@ Du Bois & Eeckhout 2012).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import fsum
 
 import pandas as pd
@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.breakdown.causes import CAUSES, WORK, time_by_cause
 from analysis.statistics.curves import SIZE, name_value
 from simulator.engine import Simulation
+from simulator.experiment.pool import Progress
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario
 from simulator.scenario.sweep import label
@@ -45,7 +46,7 @@ def losses(
 def speedup_stacks(
     points: Sequence[Point],
     replications: int = 10,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return the speed-up stack of every point that has a single agent to be held against.
 

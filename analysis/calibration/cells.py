@@ -9,7 +9,7 @@ those are set so that simulated idle replies and concurrent writes match the rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,7 +48,7 @@ from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.distributions import Floats
-from simulator.experiment.pool import in_processes
+from simulator.experiment.pool import Progress, in_processes
 
 AGENT = ["model_dir", "mode"]
 """Cells that share these are of one agent, and lend each other strength."""
@@ -63,7 +63,7 @@ def fit_cells(
     real: TeamRuns,
     match: bool = True,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     pooled: bool = True,
 ) -> list[CellFit]:
     """Return the fit of every cell.

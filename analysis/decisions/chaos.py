@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from analysis.statistics.completion import time_to_success, to_success
 from simulator.experiment import run_each
+from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 from simulator.scenario.resilience import Resilience
@@ -19,8 +20,6 @@ NO_FAULT, ALL, NONE = "nothing", "all patterns", "no pattern"
 
 _MOST = 20.0
 """Times the healthy makespan, and the healthy calls, after which a run is stopped."""
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +17,11 @@ from SALib.sample import sobol as sample_sobol
 from analysis.statistics.curves import NUMBERS, TIMES, with_derived
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_each
+from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 
 Array = npt.NDArray[np.float64]
-Progress = Callable[[int, int], None]
 
 
 def sensitivity(

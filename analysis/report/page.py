@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,12 @@ from analysis.statistics.curves import (
 from analysis.statistics.law_fits import compare_laws, fit_law
 from analysis.statistics.laws import usl_peak
 from simulator.experiment import read_manifest, read_results
+from simulator.experiment.pool import Progress
 from simulator.scenario import Point, Scenario
 from simulator.scenario.figure import Figure
 
 _SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries")
 """Of a sweep over team size that asks for no picture of its own."""
-
-Progress = Callable[[int, int], None]
 
 
 def write_report(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from scipy import stats
 
 from analysis.statistics.intervals import Interval, mean_interval
 from simulator.engine import Simulation
+from simulator.experiment.pool import Progress
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Scenario
 
@@ -258,7 +259,7 @@ def steady_state(
     scenario: Scenario,
     replications: int,
     confidence: float = 0.95,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return waits and times in system of a team that is fed for long, the warm-up deleted.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from analysis.calibration.store import Calibrated, runs_of
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import validate
 from analysis.validation.prediction import Adjust, Target, predict_cells
+from simulator.experiment.pool import Progress
 
 
 def no_run_variation(document: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def ablation_table(
     team_sizes: Sequence[int],
     replications: int = 100,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Return the mean CRPS (log) of predictions with everything, and without each part.
 

@@ -25,7 +25,7 @@ from analysis.traces.team_runs import CELL
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate
-from simulator.experiment.pool import in_processes
+from simulator.experiment.pool import Progress, in_processes
 from simulator.scenario import Scenario, parse_study
 
 METRICS = [
@@ -85,7 +85,7 @@ def predict_cells(
     target: Target,
     replications: int,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     carry_over: bool = True,
     adjust: Adjust | None = None,
 ) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from analysis.calibration.observations import observe
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.engine import Simulation
-from simulator.experiment.pool import in_processes
+from simulator.experiment.pool import Progress, in_processes
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
 
@@ -89,7 +89,7 @@ def simulated(
     replications: int,
     traced: int = 5,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Compared:
     """Simulate calibrated cells, each replication with parameters of its own.
 

@@ -14,6 +14,9 @@ from typing import TypeVar
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+Progress = Callable[[int, int], None]
+"""Told how many pieces of the work are done, and how many there are."""
+
 
 def default_workers() -> int:
     """Return the number of cores that this process may use."""
@@ -24,7 +27,7 @@ def in_processes(
     work: Callable[[Job], Result],
     jobs: Sequence[Job],
     workers: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> list[Result]:
     """Return ``work(job)`` of every job, in order, whatever the number of processes.
 

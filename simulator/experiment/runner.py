@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,14 +15,11 @@ from simulator.experiment.allocation import Allocation
 from simulator.experiment.crew import Crew
 from simulator.experiment.pacing import Pacer
 from simulator.experiment.plan import Plan, Span, without
-from simulator.experiment.pool import processes
+from simulator.experiment.pool import Progress, processes
 from simulator.experiment.shortfalls import with_shortfalls
 from simulator.experiment.store import Store, read_results
 from simulator.model.metrics import Metrics
 from simulator.scenario import Point, Scenario, Study
-
-Progress = Callable[[int, int], None]
-"""Told ``(replications done, replications in all)``."""
 
 
 def replicate(scenario: Scenario, replications: int | None = None) -> list[Metrics]:

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis.decisions.advice.contest import contest
-from analysis.decisions.advice.structures import Progress, candidates, leave_out_own, replicate
+from analysis.decisions.advice.structures import candidates, leave_out_own, replicate
 from analysis.decisions.advice.verdict import Advice
 from analysis.decisions.advice.wish import TIME_ONLY, Wish
 from simulator.errors import TeamsimError
+from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 
 

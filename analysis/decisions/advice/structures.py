@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from simulator.errors import TeamsimError
 from simulator.experiment import run_each
+from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 
@@ -46,8 +47,6 @@ _ALONE: dict[str, Any] = {
     "topology": {"kind": "single"},
     "coordination.protocol": {"kind": "pre_assigned"},
 }
-
-Progress = Callable[[int, int], None]
 
 
 def size_of(name: str) -> int:

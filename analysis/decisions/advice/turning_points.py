@@ -10,9 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from analysis.decisions.advice.evidence import Evidence
-from analysis.decisions.advice.structures import ALONE, Progress, candidates, replicate, size_of
+from analysis.decisions.advice.structures import ALONE, candidates, replicate, size_of
 from analysis.decisions.advice.verdict import Advice, Threshold
 from analysis.decisions.advice.wish import TIME_ONLY, Wish
+from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 
