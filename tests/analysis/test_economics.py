@@ -11,12 +11,12 @@ import pytest
 from analysis.decisions.economics import (
     at_equal_budget,
     break_even_usd_per_hour,
-    fit_production,
     marginal_returns,
     pareto_front,
     total_usd,
     unit_costs,
 )
+from analysis.decisions.production import fit_production
 
 
 def replications(makespan: float, cost: float, seed: int = 0, **more: object) -> pd.DataFrame:

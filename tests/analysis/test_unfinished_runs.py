@@ -14,10 +14,10 @@ from analysis.breakdown.speedup_stack import speedup_stacks
 from analysis.decisions.economics import (
     at_equal_budget,
     break_even_usd_per_hour,
-    fit_production,
     marginal_returns,
     pareto_front,
 )
+from analysis.decisions.production import fit_production
 from analysis.decisions.sensitivity import sensitivity
 from analysis.plots import (
     plot_sensitivity,
