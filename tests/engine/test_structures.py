@@ -73,7 +73,9 @@ def repairman(n: int, service: float, think: float) -> float:
 
 
 @pytest.mark.theory
-@pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
+@pytest.mark.parametrize(
+    "n", [2, 3, 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (10, 20))]
+)
 def test_an_orchestrator_who_answers_one_by_one_is_a_machine_repairman(n: int) -> None:
     # S = 1, Z = 9: capacity 1.98 2.94 4.75 8.32 9.99. 40 batches of 100 tasks an agent, the
     # first tenth left out by comparing two lengths of the same run; 4 standard errors.
@@ -149,7 +151,8 @@ def test_a_pipelines_throughput_is_its_slowest_stages() -> None:
 def test_an_open_tandem_is_jacksons_product_form() -> None:
     # Two exponential stages in series, Poisson arrivals: 1/(mu1 - lambda) + 1/(mu2 - lambda).
     # As two queues of which the second is fed by the first (Burke); the first is M/M/1.
-    items, arrival, work = 4000, 2.0, 1.0
+    # The standard error is below 1.7 % of the mean: 12 % more or less is found in 99 % of cases.
+    items, arrival, work = 1500, 2.0, 1.0
     found = []
     for replication in range(12):
         rng = np.random.default_rng(replication)
@@ -169,26 +172,19 @@ def test_an_open_tandem_is_jacksons_product_form() -> None:
         trace = Trace()
         simulation.run(0, trace)
         done = {r.task: r.time_s for r in trace.rows if r.event == Event.ATTEMPT}
-        sojourn = [done[2 * i + 1] - times[i] for i in range(400, items)]
+        sojourn = [done[2 * i + 1] - times[i] for i in range(200, items)]
         found.append(np.mean(sojourn))
     expected = 2 / (1 / work - 1 / arrival)
     assert abs(z_score(found, expected)) < 4
 
 
-def rounds_to_tell_everybody(n: int, exchange: str, replication: int) -> int:
-    """Rounds of gossip until what agent 0 knows has reached all, by the trace of deliveries."""
-    simulation = Simulation(
-        scenario(
-            team={"size": n, "agent": {**agent(), "behaviour": {"talk": 1, "chatter": 1}}},
-            topology={"kind": "gossip", "exchange": exchange},
-            coordination={"protocol": "pre_assigned", "idle_agents": "call"},
-            workload={"kind": "parallel_fraction", "tasks": 60, "parallel_fraction": 0},
-            seed=7,
-        )
-    )
+def rounds_to_tell_everybody(simulation: Simulation, replication: int, n: int) -> float:
+    """Rounds until what one agent knows has reached all n; mean over that agent.
+
+    Counted from the second round: in the first, who has not spoken yet cannot be heard.
+    """
     trace = Trace()
     simulation.run(replication, trace)
-    knows, reached = {0}, 0
     by_round: dict[int, list[tuple[int, int]]] = {}
     for row in trace.rows:
         if row.event == Event.DELIVERY:
@@ -196,15 +192,19 @@ def rounds_to_tell_everybody(n: int, exchange: str, replication: int) -> int:
             assert row.agent is not None
             assert row.peer is not None
             by_round.setdefault(row.round, []).append((row.peer, row.agent))
-    for number in sorted(by_round):
-        reached = number
-        knew = set(knows)
-        knows |= {receiver for sender, receiver in by_round[number] if sender in knew}
-        if len(knows) == n:
-            return reached
-    raise AssertionError("not everybody was told")
+    knows = np.eye(n, dtype=bool)  # a row an agent, a column whose knowledge
+    told = np.zeros(n)
+    for number in range(1, max(by_round)):
+        knew = knows.copy()
+        for sender, receiver in by_round[number + 1]:
+            knows[receiver] |= knew[sender]
+        told[(told == 0) & knows.all(axis=0)] = number
+    assert told.all(), "not everybody was told"
+    return float(told.mean())
 
 
+# 60 replications, each the mean over the n agents whose knowledge spreads: the standard error is
+# below 1.1 % of the mean, so one round more or less is found with probability above 0.99.
 @pytest.mark.theory
 @pytest.mark.parametrize(
     ("n", "exchange", "expected"),
@@ -214,7 +214,18 @@ def test_gossip_tells_everybody_in_as_many_rounds_as_the_epidemic_takes(
     n: int, exchange: str, expected: float
 ) -> None:
     # It takes log2 n + ln n + 1.1 for push; values simulated there with up to 1 % of noise.
-    found = [rounds_to_tell_everybody(n, exchange, r) for r in range(300)]
+    simulation = Simulation(
+        scenario(
+            team={"size": n, "agent": {**agent(), "behaviour": {"talk": 1, "chatter": 1}}},
+            topology={"kind": "gossip", "exchange": exchange},
+            coordination={"protocol": "pre_assigned", "idle_agents": "call"},
+            # A task a round; nobody is left to tell after so many.
+            workload={"kind": "parallel_fraction", "tasks": 30 if exchange == "push" else 15,
+                      "parallel_fraction": 0},
+            seed=7,
+        )
+    )  # fmt: skip
+    found = [rounds_to_tell_everybody(simulation, r, n) for r in range(60)]
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert abs(np.mean(found) - expected) < 3 * error + 0.01 * expected
 
@@ -356,7 +367,8 @@ def test_claims_from_a_stale_list_collide_as_birthdays_do(correlation: float) ->
     # If n agents pick from m, distinct: m (1 - (1 - 1/m)^n); n = 5, m = 20: 4.524. With the
     # same preferences 1; between, each agent takes the common pick with the correlation rho:
     # E = 1 - (1 - rho)^n ... + distinct of the rest, here by conditioning on how many do.
-    n, m, replications = 5, 20, 2000
+    # The standard error is below 2 % of the mean.
+    n, m, replications = 5, 20, 500
     found = runs(
         replications,
         team={
