@@ -150,7 +150,7 @@ def test_a_fan_out_of_a_hundred_meets_a_straggler_and_hedging_at_p95_does_not() 
 
 def test_a_hedge_after_the_95th_percentile_cuts_the_tail() -> None:
     """P(T > t) = F(t) F(t - d), p99 4.605 -> 3.800, p99.9 6.908 -> 4.952, 5 % more requests."""
-    tasks, delay = 40_000, float(np.log(20))
+    tasks, delay = 20_000, float(np.log(20))
     simulation = Simulation(
         scenario(
             **LONG,
@@ -185,7 +185,7 @@ def test_a_hedge_by_percentile_learns_when_to_send() -> None:
 
 def test_hedging_cuts_a_heavy_tail_by_an_order_of_magnitude_for_five_percent_more_calls() -> None:
     """Dean & Barroso 2013, on single calls of which one in a hundred takes a hundred times."""
-    tasks, patterns = 40_000, {"hedge": {"percentile": 0.95}}
+    tasks, patterns = 20_000, {"hedge": {"percentile": 0.95}}
     tails = []
     for resilience in ({}, patterns):
         trace = Trace()
@@ -206,23 +206,30 @@ def test_a_correlated_hedge_gains_nothing() -> None:
     assert hedged.makespan_s == pytest.approx(plain.makespan_s)
 
 
-def test_backups_of_the_last_tenth_shorten_a_job_as_the_single_fork_formula_says() -> None:
-    """H_n - H_pn + H_pn / (r + 1) = 3.723 for n = 100, p = 0.1, r = 1; 5.187 without."""
+@pytest.mark.parametrize(
+    ("n", "expected", "without"),
+    [(30, 3.078, 3.995), pytest.param(100, 3.723, 5.187, marks=pytest.mark.slow)],
+)
+def test_backups_of_the_last_tenth_shorten_a_job_as_the_single_fork_formula_says(
+    n: int, expected: float, without: float
+) -> None:
+    """H_n - H_pn + H_pn / (r + 1) for p = 0.1, r = 1; H_n without."""
     common: dict[str, Any] = {
-        "workload__tasks": 100,
-        "team": {"size": 100, "agent": agent(latency=exponential())},
+        "workload__tasks": n,
+        "team": {"size": n, "agent": agent(latency=exponential())},
         "coordination__timing": "asynchronous",
     }
-    harmonic = np.cumsum(1 / np.arange(1, 101))
-    exact = harmonic[99] - harmonic[9] + harmonic[9] / 2
-    assert exact == pytest.approx(3.723, abs=1e-3)
-    backed = runs(300, **common, resilience={"backup": {"when_left": 0.1}})
+    harmonic = np.cumsum(1 / np.arange(1, n + 1))
+    last = harmonic[n // 10 - 1]
+    exact = harmonic[-1] - last + last / 2
+    assert (exact, harmonic[-1]) == pytest.approx((expected, without), abs=1e-3)
+    backed = runs(200, **common, resilience={"backup": {"when_left": 0.1}})
     assert abs(z_score([m.makespan_s for m in backed], exact)) < 4
-    plain = runs(300, **common)
-    assert abs(z_score([m.makespan_s for m in plain], harmonic[99])) < 4
-    assert all(m.tasks_done == 100 for m in backed)
+    plain = runs(200, **common)
+    assert abs(z_score([m.makespan_s for m in plain], harmonic[-1])) < 4
+    assert all(m.tasks_done == n for m in backed)
     # For exponential service the work is the same, with backups and without.
-    assert abs(z_score([m.work_s + m.wasted_s for m in backed], 100.0)) < 4
+    assert abs(z_score([m.work_s + m.wasted_s for m in backed], n)) < 4
 
 
 def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress(
@@ -285,7 +292,7 @@ def test_without_backups_a_map_reduce_job_with_stragglers_takes_almost_half_as_l
     assert requests <= 1.051 * 1000
 
 
-def _sojourns(copies: int, correlation: float, agents: int, replication: int) -> float:
+def _sojourns(copies: int, correlation: float, agents: int, replication: int, tasks: int) -> float:
     simulation = Simulation(
         scenario(
             team={"size": agents, "agent": agent(latency=exponential())},
@@ -295,7 +302,7 @@ def _sojourns(copies: int, correlation: float, agents: int, replication: int) ->
             },
             workload={
                 "kind": "arrivals",
-                "tasks": 6000,
+                "tasks": tasks,
                 "interarrival_s": {"kind": "exponential", "mean": 1 / (0.7 * agents)},
             },
             seed=2,
@@ -308,30 +315,33 @@ def _sojourns(copies: int, correlation: float, agents: int, replication: int) ->
             ready[row.task] = row.time_s
         elif row.event is Event.ATTEMPT and row.outcome == "done":
             seconds.append(row.time_s - ready[row.task])
-    assert len(seconds) == 6000
+    assert len(seconds) == tasks
     return float(np.mean(seconds[500:]))
 
 
 @pytest.mark.parametrize(
-    ("agents", "copies", "expected"),
+    ("agents", "copies", "expected", "tasks"),
     [
-        (5, 1, 3.333),
-        (5, 2, 1.197),
-        pytest.param(5, 3, 0.858, marks=pytest.mark.slow),
-        pytest.param(5, 5, 0.667, marks=pytest.mark.slow),
-        pytest.param(10, 2, 1.102, marks=pytest.mark.slow),
+        (5, 2, 1.197, 2000),
+        pytest.param(5, 1, 3.333, 6000, marks=pytest.mark.slow),
+        pytest.param(5, 2, 1.197, 6000, marks=pytest.mark.slow),
+        pytest.param(5, 3, 0.858, 6000, marks=pytest.mark.slow),
+        pytest.param(5, 5, 0.667, 6000, marks=pytest.mark.slow),
+        pytest.param(10, 2, 1.102, 6000, marks=pytest.mark.slow),
     ],
 )
-def test_redundancy_d_has_gardners_response_time(agents: int, copies: int, expected: float) -> None:
+def test_redundancy_d_has_gardners_response_time(
+    agents: int, copies: int, expected: float, tasks: int
+) -> None:
     """E[T] = sum over i of 1 / (k mu C(k-1, d-1) / C(i-1, d-1) - k lambda), lambda 0.7."""
-    means = [_sojourns(copies, 0.0, agents, replication) for replication in range(8)]
+    means = [_sojourns(copies, 0.0, agents, replication, tasks) for replication in range(8)]
     assert abs(z_score(means, expected)) < 4
 
 
 def test_copies_that_are_alike_lose_what_redundancy_gains() -> None:
     """Each copy takes as long as the first, and the queues only become longer."""
-    alone = _sojourns(1, 0.0, 5, 0)
-    independent, alike = _sojourns(2, 0.0, 5, 0), _sojourns(2, 1.0, 5, 0)
+    alone = _sojourns(1, 0.0, 5, 0, 2000)
+    independent, alike = _sojourns(2, 0.0, 5, 0, 2000), _sojourns(2, 1.0, 5, 0, 2000)
     assert independent < alone < alike
 
 
@@ -436,17 +446,23 @@ def _goodput(rate: float, seed: int, **patterns: Any) -> tuple[float, float]:
     return before, after
 
 
-def _mean_goodput(rate: float, **patterns: Any) -> float:
-    return float(np.mean([_goodput(rate, seed, **patterns)[1] for seed in range(6)]))
+def _mean_goodput(rate: float, **patterns: Any) -> tuple[float, float]:
+    before, after = np.mean([_goodput(rate, seed, **patterns) for seed in range(6)], axis=0)
+    return float(before), float(after)
 
 
 def test_the_overload_stays_after_its_cause_is_gone() -> None:
     """After the pause it recovers if rate x (1 + R) < 1, and else stays at nothing."""
-    assert _mean_goodput(0.2) == pytest.approx(0.2, rel=0.1)
-    before = np.mean([_goodput(0.4, seed)[0] for seed in range(6)])
+    _, after = _mean_goodput(0.2)
+    assert after == pytest.approx(0.2, rel=0.1)
+    before, after = _mean_goodput(0.4)
     assert before == pytest.approx(0.4, rel=0.15)  # the load itself was no trouble
-    assert _mean_goodput(0.4) < 0.01
-    assert _mean_goodput(0.6) < 0.01
+    assert after < 0.01
+
+
+@pytest.mark.slow
+def test_the_overload_stays_at_a_higher_load_too() -> None:
+    assert _mean_goodput(0.6)[1] < 0.01
 
 
 @pytest.mark.parametrize(
@@ -458,23 +474,25 @@ def test_the_overload_stays_after_its_cause_is_gone() -> None:
     ],
     ids=["retry budget", "drop expired work", "breaker"],
 )
-@pytest.mark.parametrize("rate", [0.4, 0.6])
+@pytest.mark.parametrize("rate", [0.4, pytest.param(0.6, marks=pytest.mark.slow)])
 def test_the_retry_storm_dies_down_with_a_budget_with_dropping_and_with_a_breaker(
     rate: float, patterns: dict[str, Any]
 ) -> None:
-    assert _mean_goodput(rate, **patterns) == pytest.approx(rate, rel=0.1)
+    assert _mean_goodput(rate, **patterns)[1] == pytest.approx(rate, rel=0.1)
 
 
 CRASHES: dict[str, Any] = {"crash": {"up_s": {"kind": "exponential", "mean": 10}, "repair_s": 0}}
 
 
-def _until_done(work_s: float, **fields: Any) -> list[float]:
+def _until_done(work_s: float, count: int = 2500, **fields: Any) -> list[float]:
     latency = {"kind": "seconds", "base": work_s}
     failing = agent(latency=latency, faults=CRASHES)
-    return [m.makespan_s for m in runs(2500, workload__tasks=1, team__agent=failing, **fields)]
+    return [m.makespan_s for m in runs(count, workload__tasks=1, team__agent=failing, **fields)]
 
 
-@pytest.mark.parametrize(("work_s", "expected"), [(10, 17.18), (20, 63.89)])
+@pytest.mark.parametrize(
+    ("work_s", "expected"), [(10, 17.18), pytest.param(20, 63.89, marks=pytest.mark.slow)]
+)
 def test_work_that_starts_again_after_each_crash_takes_exponentially_long(
     work_s: float, expected: float
 ) -> None:
@@ -484,7 +502,14 @@ def test_work_that_starts_again_after_each_crash_takes_exponentially_long(
     assert abs(z_score(_until_done(work_s), exact)) < 4
 
 
-@pytest.mark.parametrize(("parts", "expected"), [(2, 34.37), (4, 25.95), (10, 22.14)])
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        pytest.param(2, 34.37, marks=pytest.mark.slow),
+        pytest.param(4, 25.95, marks=pytest.mark.slow),
+        (10, 22.14),
+    ],
+)
 def test_checkpoints_keep_what_a_crash_would_destroy(parts: int, expected: float) -> None:
     """With m checkpoints it is m (e^(lambda w / m) - 1) / lambda."""
     exact = parts * 10 * (np.exp(2 / parts) - 1)
@@ -500,8 +525,9 @@ def test_the_best_interval_between_checkpoints_is_about_youngs() -> None:
 
     def lasts(every_s: float) -> float:
         patterns = {"checkpoint": {"every_s": every_s, "cost_s": cost}}
-        return float(np.mean(_until_done(24, resilience=patterns)))
+        return float(np.mean(_until_done(24, 500, resilience=patterns)))
 
+    # 29.5 s against 34.8 and 38.1, with standard errors of 0.1, 0.04 and 0.5.
     assert best == pytest.approx(2.0)
     assert lasts(best) < min(lasts(best / 4), lasts(best * 4))
 
@@ -515,19 +541,21 @@ def test_checkpoints_cost_what_they_take() -> None:
     assert metrics.makespan_s == pytest.approx(20 + 3 * 0.5)
 
 
-@pytest.mark.parametrize(("agents", "expected"), [(5, 1.463), (10, 1.530)])
+@pytest.mark.parametrize(
+    ("agents", "expected"), [(5, 1.463), pytest.param(10, 1.530, marks=pytest.mark.slow)]
+)
 def test_random_probes_find_the_dead_as_swim_says(agents: int, expected: float) -> None:
     """On average after 1 / (1 - (1 - 1/(n-1))^(n-1)) periods."""
     exact = 1 / (1 - (1 - 1 / (agents - 1)) ** (agents - 1))
     assert exact == pytest.approx(expected, abs=1e-3)
     found = runs(
         3000,
-        workload__tasks=1000,
-        team__size=agents,
+        workload__tasks=agents,
+        team={"size": agents, "agent": agent(latency={"kind": "seconds", "base": 10})},
         coordination__timing="asynchronous",
         faults=[{"at_s": 0, "kind": "kill", "agent": 0}],
         resilience={"detector": {"kind": "swim", "period_s": 0.1}},
-        limits={"deadline_s": 3},
+        limits={"deadline_s": 1.5},  # 15 periods: all but one in 10^7 are found by then
     )
     assert all(m.detections == 1 for m in found)
     assert abs(z_score([m.detection_s / 0.1 for m in found], exact)) < 4
