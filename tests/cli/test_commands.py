@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.calibration import held_out
 from simulator.cli.main import main
 from tests.analysis.harness import DEALT, write_runs
 from tests.analysis.test_calibration import TRUTH, logged
@@ -31,7 +32,7 @@ def teamsim(*arguments: object, cwd: Path | None = None) -> subprocess.Completed
 
 
 class Here:
-    """The command line in this process, for commands that end before they have begun."""
+    """The command line in this process: a new one would import everything first."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
         self._capsys = capsys
@@ -64,8 +65,8 @@ def scenario_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_check_counts_points_and_replications(scenario_file: Path) -> None:
-    done = teamsim("check", scenario_file)
+def test_check_counts_points_and_replications(scenario_file: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("check", scenario_file)
     assert (done.returncode, done.stdout.strip()) == (
         0,
         f"{scenario_file}: ok, 3 points, 30 replications",
@@ -80,9 +81,9 @@ def test_check_refuses_in_one_clear_message(scenario_file: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_check_refuses_a_precision_of_no_metric(scenario_file: Path) -> None:
+def test_check_refuses_a_precision_of_no_metric(scenario_file: Path, teamsim_here: Here) -> None:
     precision = "precision={metric: makespan, relative: 0.1}"
-    done = teamsim("check", scenario_file, "--set", precision)
+    done = teamsim_here("check", scenario_file, "--set", precision)
     assert done.returncode == 2
     assert "precision.metric: unknown metric 'makespan'; did you mean 'makespan_s'" in done.stderr
 
@@ -119,16 +120,18 @@ def test_a_bad_scenario_is_one_message_and_exit_code_2(
         assert done.stdout == ""
 
 
-def test_schema_and_list_name_every_plugin() -> None:
-    schema = json.loads(teamsim("schema").stdout)
+def test_schema_and_list_name_every_plugin(teamsim_here: Here) -> None:
+    schema = json.loads(teamsim_here("schema").stdout)
     assert "topology" in schema["$defs"]
-    listed = teamsim("list").stdout
+    listed = teamsim_here("list").stdout
     assert "topology: blackboard, centralised, decentralised, gossip, hierarchical" in listed
     assert "claude-sonnet-4-6" in listed
 
 
-def test_run_prints_means_and_writes_rows(scenario_file: Path, tmp_path: Path) -> None:
-    done = teamsim("run", scenario_file, "-r", 5, "--out", tmp_path / "rows.parquet")
+def test_run_prints_means_and_writes_rows(
+    scenario_file: Path, tmp_path: Path, teamsim_here: Here
+) -> None:
+    done = teamsim_here("run", scenario_file, "-r", 5, "--out", tmp_path / "rows.parquet")
     assert done.returncode == 0, done.stderr
     assert "makespan_s" in done.stdout
     assert "5 replications: completed 5" in done.stdout
@@ -156,30 +159,32 @@ def test_run_says_how_many_finished_and_the_time_to_success(
     assert "runs finished" not in printed(10_000)
 
 
-def test_run_prints_a_steady_state(scenario_file: Path) -> None:
+def test_run_prints_a_steady_state(scenario_file: Path, teamsim_here: Here) -> None:
     arrivals = "workload={kind: arrivals, tasks: 200, interarrival_s: {kind: exponential, mean: 4}}"
-    done = teamsim("run", scenario_file, "--steady", "-r", 4, "--set", arrivals)
+    done = teamsim_here("run", scenario_file, "--steady", "-r", 4, "--set", arrivals)
     assert done.returncode == 0, done.stderr
     assert "time_in_system_s" in done.stdout
     assert "4 replications, one warm-up for all deleted" in done.stdout
 
 
-def test_a_steady_state_says_when_runs_are_too_short(scenario_file: Path) -> None:
+def test_a_steady_state_says_when_runs_are_too_short(
+    scenario_file: Path, teamsim_here: Here
+) -> None:
     arrivals = "workload={kind: arrivals, tasks: 30, interarrival_s: {kind: exponential, mean: 2}}"
-    done = teamsim("run", scenario_file, "--steady", "-r", 2, "--set", arrivals)
+    done = teamsim_here("run", scenario_file, "--steady", "-r", 2, "--set", arrivals)
     assert done.returncode == 0, done.stderr
     assert "run too short: the interval of wait_s holds less often than it says" in done.stdout
 
 
-def test_run_says_which_quantiles_are_not_known(scenario_file: Path) -> None:
-    done = teamsim("run", scenario_file, "-r", 20)
+def test_run_says_which_quantiles_are_not_known(scenario_file: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("run", scenario_file, "-r", 20)
     assert "p99 is not known from 20 replications: 368 needed" in done.stdout
     assert "p50 is not known" not in done.stdout
     assert "≥ " in done.stdout
 
 
 def test_run_and_sweep_say_which_precision_was_not_reached(
-    scenario_file: Path, tmp_path: Path
+    scenario_file: Path, tmp_path: Path, teamsim_here: Here
 ) -> None:
     rare = (
         "--set",
@@ -188,14 +193,14 @@ def test_run_and_sweep_say_which_precision_was_not_reached(
         "team.agent.faults={slow: {probability: 0.001}}",
     )
     for command in (("run",), ("sweep", "--out", tmp_path / "out")):
-        done = teamsim(command[0], scenario_file, *command[1:], *rare)
+        done = teamsim_here(command[0], scenario_file, *command[1:], *rare)
         assert done.returncode == 0, done.stderr
         assert "precision not reached in 10 replications: the interval of makespan_s" in done.stdout
         assert "of 30 events expected of team.agent.faults.slow" in done.stdout
 
 
-def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path) -> None:
-    done = teamsim("run", scenario_file, "--trace", tmp_path / "t.parquet", "--replication", 3)
+def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("run", scenario_file, "--trace", tmp_path / "t.parquet", "--replication", 3)
     assert done.returncode == 0, done.stderr
     trace = pd.read_parquet(tmp_path / "t.parquet")
     assert trace["replication"].unique().tolist() == [3]
@@ -203,21 +208,23 @@ def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path) -> None:
     assert trace["time_s"].is_monotonic_increasing
 
 
-def test_sweep_then_plot(scenario_file: Path, tmp_path: Path) -> None:
+def test_sweep_then_plot(scenario_file: Path, tmp_path: Path, teamsim_here: Here) -> None:
     out = tmp_path / "out"
-    done = teamsim("sweep", scenario_file, "--out", out, "--set", "replications=6")
+    done = teamsim_here("sweep", scenario_file, "--out", out, "--set", "replications=6")
     assert done.returncode == 0, done.stderr
     assert "18 replications in" in done.stdout
-    done = teamsim("plot", out)
+    done = teamsim_here("plot", out)
     assert done.returncode == 0, done.stderr
     assert (out / "scaling.png").exists()
     assert (out / "scaling.svg").exists()
 
 
-def test_chaos_prints_and_writes_one_table(scenario_file: Path, tmp_path: Path) -> None:
+def test_chaos_prints_and_writes_one_table(
+    scenario_file: Path, tmp_path: Path, teamsim_here: Here
+) -> None:
     patterns = "--set", "resilience={retry: {}, timeout: {seconds: 20}}"
     table = tmp_path / "chaos.csv"
-    done = teamsim("chaos", scenario_file, *patterns, "-r", "4", "--out", table)
+    done = teamsim_here("chaos", scenario_file, *patterns, "-r", "4", "--out", table)
     assert done.returncode == 0, done.stderr
     assert "one worker is lost" in done.stdout
     assert "without retry" in done.stdout
@@ -231,17 +238,19 @@ def test_chaos_prints_and_writes_one_table(scenario_file: Path, tmp_path: Path) 
     assert f"{len(written)} rows in {table}" in done.stdout.replace("\n", "")
 
 
-def test_a_decision_is_printed_drawn_and_written(scenario_file: Path, tmp_path: Path) -> None:
+def test_a_decision_is_printed_drawn_and_written(
+    scenario_file: Path, tmp_path: Path, teamsim_here: Here
+) -> None:
     out = tmp_path / "out"
-    advice = teamsim("advise", scenario_file, "--sizes", "2,4", "-r", "20")
+    advice = teamsim_here("advise", scenario_file, "--sizes", "2,4", "-r", "20", "-w", "1")
     assert advice.returncode == 0, advice.stderr
     assert "one agent" in advice.stdout
-    drawn = teamsim("stack", scenario_file, "--out", out, "-r", "2")
+    drawn = teamsim_here("stack", scenario_file, "--out", out, "-r", "2")
     assert drawn.returncode == 0, drawn.stderr
-    when = teamsim("timeline", scenario_file, "--out", out)
+    when = teamsim_here("timeline", scenario_file, "--out", out)
     assert when.returncode == 0, when.stderr
     vary = "--vary", "workload.tasks=5:20"
-    varied = teamsim("sensitivity", scenario_file, *vary, "--out", out, "-r", "2")
+    varied = teamsim_here("sensitivity", scenario_file, *vary, "--out", out, "-r", "2", "-w", "1")
     assert varied.returncode == 0, varied.stderr
     assert "workload.tasks" in varied.stdout
     assert {path.name for path in out.iterdir()} >= {
@@ -255,10 +264,12 @@ def test_a_decision_is_printed_drawn_and_written(scenario_file: Path, tmp_path: 
     }
 
 
-def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> None:
+def test_an_interrupted_sweep_is_resumed_by_the_same_command(
+    tmp_path: Path, teamsim_here: Here
+) -> None:
     path = tmp_path / "long.yaml"
     path.write_text(
-        SWEEP.replace("tasks: 10", "tasks: 1000").replace("replications: 10", "replications: 100")
+        SWEEP.replace("tasks: 10", "tasks: 400").replace("replications: 10", "replications: 60")
     )
     command = [sys.executable, "-m", "simulator.cli.main", "sweep", path, "--out", tmp_path / "out"]
     process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
@@ -272,9 +283,9 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(tmp_path: Path) -> 
     assert "the same command goes on" in said
     assert "Traceback" not in said
     assert list(parts.glob("*.parquet"))
-    assert subprocess.run([*map(str, command)], check=False, capture_output=True).returncode == 0
+    assert teamsim_here(*command[3:], "-w", "1").returncode == 0
     again = pd.read_parquet(tmp_path / "out" / "results")
-    whole = teamsim("sweep", path, "--out", tmp_path / "whole", "-w", 1)
+    whole = teamsim_here("sweep", path, "--out", tmp_path / "whole", "-w", 1)
     assert whole.returncode == 0
     pd.testing.assert_frame_equal(again, pd.read_parquet(tmp_path / "whole" / "results"))
 
@@ -358,24 +369,35 @@ def test_bad_arguments_get_one_clear_message(
     assert scenario_file.read_text() == before
 
 
-def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path) -> None:
+def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path, teamsim_here: Here) -> None:
     write_runs(tmp_path, logged(TRUTH, DEALT, (1, 2, 3), 8))
-    done = teamsim("backtest", tmp_path, "--out", tmp_path / "out", "-r", "40", "--pilot", "1,2")
+    done = teamsim_here(
+        "backtest",
+        tmp_path,
+        "--out",
+        tmp_path / "out",
+        "-r",
+        "40",
+        "--pilot",
+        "1,2",
+        "-w",
+        "1",
+    )
     assert done.returncode == 0, done.stderr
     for said in ("1 cells of 16 runs", "40 simulated runs", "largest pilot", "skill", "in 80%"):
         assert said in done.stdout, said
     for name in ("posterior_predictive.png", "validation.png", "validation.csv", "fits.json"):
         assert (tmp_path / "out" / name).exists()
-    again = teamsim(
+    again = teamsim_here(
         "predict", tmp_path / "out", "--out", tmp_path / "p.parquet", "--team-sizes", "4", "5",
-        "-r", "12", "--topology", "ring", "--protocol", "{kind: work_stealing}",
+        "-r", "12", "-w", "1", "--topology", "ring", "--protocol", "{kind: work_stealing}",
     )  # fmt: skip
     assert again.returncode == 0, again.stderr
     assert sorted(pd.read_parquet(tmp_path / "p.parquet")["n_teammates"].unique()) == [4, 5]
-    scored = teamsim("validate", tmp_path / "p.parquet", tmp_path)
+    scored = teamsim_here("validate", tmp_path / "p.parquet", tmp_path)
     assert scored.returncode == 2
     assert "no cell and team size is in both" in scored.stderr
-    wrong = teamsim(
+    wrong = teamsim_here(
         "predict", tmp_path / "out", "--out", tmp_path / "q.parquet", "--topology", "rnig"
     )
     assert wrong.returncode == 2
@@ -383,13 +405,16 @@ def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path) -> None:
     assert not (tmp_path / "q.parquet").exists()
 
 
-def test_calls_of_a_table_become_profiles(tmp_path: Path) -> None:
+def test_calls_of_a_table_become_profiles(
+    tmp_path: Path, teamsim_here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held_out, "_SIMULATED", 200)  # how near the sums come is not looked at
     calls = made_calls(40, 1).rename(columns={"cached": "cached_input_tokens"})
     calls = calls.rename(columns={"input": "input_tokens", "output": "output_tokens"})
     calls["session"] = calls["session"].str.partition("\x1f")[0]
     calls[["session", "model", "duration_s", "input_tokens", "cached_input_tokens",
            "output_tokens"]].to_csv(tmp_path / "calls.csv", index=False)  # fmt: skip
-    done = teamsim("calibrate", tmp_path / "calls.csv", "--out", tmp_path / "fits")
+    done = teamsim_here("calibrate", tmp_path / "calls.csv", "--out", tmp_path / "fits")
     assert done.returncode == 0, done.stderr
     assert "1 profiles" in done.stdout
     assert "nats" in done.stdout
