@@ -112,11 +112,16 @@ def test_drift_grows_error_and_hearing_others_lowers_it() -> None:
     errors = {"probability": 0.02, "detection": 1}
     drift = {"step": 0.3, "sync": 0.9}
     agent = {"latency": {"kind": "seconds", "base": 1}, "errors": errors}
-    fields = {"team__size": 2, "workload__tasks": 60, "coordination__protocol": "pre_assigned"}
+    fields = {
+        "team__size": 2,
+        "workload__tasks": 30,
+        "coordination__protocol": "pre_assigned",
+        "limits": {"max_calls": 500},  # who drifts alone is soon always wrong
+    }
 
     def failures(topology: str, **more: object) -> float:
         sim = Simulation(scenario(team__agent=agent | more, topology=topology, **fields))
-        return float(np.mean([sim.run(r).failed_tests for r in range(40)]))
+        return float(np.mean([sim.run(r).failed_tests for r in range(20)]))
 
     steady = failures("independent")
     alone = failures("independent", drift=drift)
