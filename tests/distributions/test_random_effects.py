@@ -109,7 +109,7 @@ def test_a_model_that_stands_in_varies_as_it_says_or_as_the_agent_does() -> None
     def wide(own: dict[str, float], other: dict[str, float]) -> float:
         found = runs(
             150,
-            team__agent=agent(errors={"probability": own, "detection": 0}),
+            team__agent=agent(errors={"probability": own, "detection": 0}, batch=20),
             workload__tasks=200,
             provider={"errors": {"probability": 1}, "retry": {"max_retries": 0}},
             resilience={
