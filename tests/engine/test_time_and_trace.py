@@ -81,7 +81,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=80, deadline=None, derandomize=True)
 @given(scenario=scenarios())
 def test_times_add_up_and_the_trace_tells_the_same(scenario: Scenario) -> None:
     plain = run_as_traced(scenario)
