@@ -201,9 +201,9 @@ def test_crashes_and_repairs_have_their_availability() -> None:
             "repair_s": {"kind": "exponential", "mean": 10},
         }
     }
-    metrics = runs(
-        30, team={"size": 5, "agent": agent(faults=faults)}, **ASYNC, workload__tasks=4000
-    )
+    calls = {"kind": "seconds", "base": 5}
+    team = {"size": 5, "agent": agent(latency=calls, faults=faults)}
+    metrics = runs(30, team=team, **ASYNC, workload__tasks=800)
     mean = sum(m.availability for m in metrics) / len(metrics)
     assert mean == pytest.approx(40 / 50, abs=0.01)
     assert all(m.outcome == "completed" for m in metrics)
