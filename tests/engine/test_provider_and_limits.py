@@ -93,17 +93,17 @@ def test_more_agents_than_the_limit_feeds_wait_for_it() -> None:
 
 @pytest.mark.theory
 def test_slow_phases_hit_everybody_for_their_share_of_time() -> None:
-    # Normal 30 s, slow 10 s, a call of 0.1 s or 0.3 s: in a quarter of the time calls are three
+    # Normal 30 s, slow 10 s, a call of 0.2 s or 0.6 s: in a quarter of the time calls are three
     # times as long. Share of calls that start in a slow phase: (1/4)/3 over that and 3/4.
     found = runs(
         60,
-        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 0.1})},
-        workload={"kind": "parallel_fraction", "tasks": 4000, "parallel_fraction": 1},
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 0.2})},
+        workload={"kind": "parallel_fraction", "tasks": 2000, "parallel_fraction": 1},
         provider={"slow": {"factor": 3, "mean_normal_s": 30, "mean_slow_s": 10}},
         coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
     )
     slow_share = (0.25 / 3) / (0.25 / 3 + 0.75)
-    expected = 2000 * 0.1 * (1 + 2 * slow_share)
+    expected = 1000 * 0.2 * (1 + 2 * slow_share)
     spans = np.array([m.makespan_s for m in found])
     # The first phase is a normal one, which is worth up to one mean slow phase in 240 s.
     assert expected * 0.9 < spans.mean() < expected * 1.02
