@@ -38,7 +38,9 @@ def standard_error(p: float, tasks: int = TASKS) -> float:
     return float(np.sqrt(p * (1 - p) / tasks))
 
 
-@pytest.mark.parametrize("k", [1, 3, 5, 9, 15, 21])
+@pytest.mark.parametrize(
+    "k", [1, 3, 5, 9, *(pytest.param(k, marks=pytest.mark.slow) for k in (15, 21))]
+)
 @pytest.mark.parametrize("p", [0.6, 0.7])
 def test_a_majority_of_independent_votes_is_the_binomial_tail(k: int, p: float) -> None:
     expected = binom.sf(k // 2, k, p)
@@ -47,7 +49,7 @@ def test_a_majority_of_independent_votes_is_the_binomial_tail(k: int, p: float) 
 
 
 @pytest.mark.parametrize("rho", [0.2, 0.4])
-@pytest.mark.parametrize("k", [3, 5, 9, 21])
+@pytest.mark.parametrize("k", [3, 5, 9, pytest.param(21, marks=pytest.mark.slow)])
 def test_correlated_votes_are_beta_binomial(k: int, rho: float) -> None:
     # p = .7, rho = .2: .745 .765 .784 .801 (k = 3, 5, 9, 21).
     both = 1 / rho - 1
@@ -56,6 +58,7 @@ def test_correlated_votes_are_beta_binomial(k: int, rho: float) -> None:
     assert abs(found - expected) < 3 * standard_error(expected)
 
 
+@pytest.mark.slow
 def test_with_hard_and_easy_tasks_more_votes_stop_helping() -> None:
     # The limit is the share of tasks that more than half of all answers get right, P(Beta > 1/2).
     errors = {"probability": 0.3, "difficulty_correlation": 0.2}
@@ -67,7 +70,7 @@ def test_with_hard_and_easy_tasks_more_votes_stop_helping() -> None:
 
 def test_votes_that_fail_together_gain_nothing() -> None:
     errors = {"probability": 0.3, "common_mode": 1.0}
-    assert abs(share_correct(15, errors) - 0.7) < 3 * standard_error(0.7)
+    assert abs(share_correct(5, errors) - 0.7) < 3 * standard_error(0.7)
 
 
 def test_a_common_mode_share_correlates_pairs_by_its_square() -> None:
@@ -267,7 +270,7 @@ def test_mesh_debate_tokens_follow_their_identity(n: int, rounds: int, retention
 
 def test_compromise_with_novices_holds_an_expert_back() -> None:
     # arXiv 2602.01011: the loss against the best member grows with the team; the damage of one
-    # adversary falls with it. Power: the differences are above 10 standard errors.
+    # adversary falls with it. Power: the differences are above 6 standard errors.
     def quality(groups: dict[str, tuple[int, float]]) -> float:
         return run(
             team={
@@ -279,7 +282,7 @@ def test_compromise_with_novices_holds_an_expert_back() -> None:
                     for name, (size, e) in groups.items()
                 }
             },
-            workload__tasks=10_000,
+            workload__tasks=4000,
             coordination__protocol={
                 "kind": "debate",
                 "rounds": 1,
