@@ -92,7 +92,9 @@ def test_a_linearised_time_varies_as_the_time_to_success_does() -> None:
     assert np.mean(errors) == pytest.approx(spread, rel=0.08)
 
 
-@pytest.mark.parametrize("share", [0.9, 0.6, 0.3])
+@pytest.mark.parametrize(
+    "share", [0.6, *(pytest.param(it, marks=pytest.mark.slow) for it in (0.9, 0.3))]
+)
 def test_intervals_of_times_and_speed_ups_hold_as_often_as_they_say(share: float) -> None:
     """In 93 % or more of 800 studies of 40 runs: 95 % +- 1.5 % (2 standard errors) is wanted.
 
