@@ -22,7 +22,7 @@ STUDY = parse_study(SHORT)
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "TARGET_S", 0.05)
+    monkeypatch.setattr(pacing, "TARGET_S", 0.025)
 
 
 def test_pandas_duckdb_and_polars_read_it_as_it_stands(tmp_path: Path) -> None:
