@@ -79,7 +79,7 @@ def test_proportions(share: float, n: int) -> None:
     check(map(proportion_interval, outcomes), share)
 
 
-@pytest.mark.parametrize("n", [10, 30, 100])
+@pytest.mark.parametrize("n", [10, *(pytest.param(it, marks=pytest.mark.slow) for it in (30, 100))])
 @pytest.mark.parametrize(("share", "correlation"), [(0.5, 0.3), (0.9, 0.5), (0.99, 0.5)])
 def test_shares_of_tasks(share: float, correlation: float, n: int) -> None:
     # Of 20 tasks each, whose outcomes are correlated within a replication.

@@ -35,7 +35,7 @@ def test_an_agent_that_idles_goes_on_idling() -> None:
     behaviour = {"talk": 0, "idle": 0.1, "idle_persistence": 0.8}
     after_idle = 0.1 + 0.9 * 0.8
     share = 0.1 / (0.1 + 1 - after_idle)
-    rows = runs(400, team=one(behaviour=behaviour), workload__tasks=200)
+    rows = runs(200, team=one(behaviour=behaviour), workload__tasks=200)
     # 200 tasks take 200 working calls: idle calls are a sum of geometric stays.
     expected = 200 * 0.1 / (1 - after_idle)
     assert abs(z_score([row.idle_calls for row in rows], expected)) < 4
@@ -86,13 +86,15 @@ def test_a_reply_holds_no_more_than_its_limit() -> None:
 
 def test_drafts_are_kept() -> None:
     team = one(errors={"probability": 0.5, "detection": 1}, redo_work=0.25, batch_persistence=0)
-    rows = runs(3000, team=team, workload__tasks=1)
+    rows = runs(2000, team=team, workload__tasks=1)
     # The first attempt takes 1 s, each of on average one further attempt 0.25 s.
     assert abs(z_score([row.makespan_s for row in rows], 1.25)) < 4
     assert abs(z_score([row.rework_s for row in rows], 0.25)) < 4
 
 
-@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize(
+    "correlation", [0.5, *(pytest.param(it, marks=pytest.mark.slow) for it in (0.0, 1.0))]
+)
 def test_attempts_of_a_call_go_alike(correlation: float) -> None:
     errors = {"probability": 0.3, "detection": 1, "call_correlation": correlation}
     rows = runs(2000, team=one(batch=10, errors=errors), workload__tasks=10, limits__max_rounds=1)

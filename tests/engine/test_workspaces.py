@@ -136,7 +136,10 @@ def philosophers(n: int, correlation: float, replications: int) -> float:
 
 
 @pytest.mark.theory
-@pytest.mark.parametrize(("n", "correlation"), [(3, 0.0), (5, 0.0), (5, 0.5), (5, 1.0)])
+@pytest.mark.parametrize(
+    ("n", "correlation"),
+    [(3, 0.0), (5, 0.5), *(pytest.param(5, it, marks=pytest.mark.slow) for it in (0.0, 1.0))],
+)
 def test_philosophers_deadlock_when_all_reach_to_the_same_side(n: int, correlation: float) -> None:
     # All agree with probability a^n + b^n where a = rho + (1 - rho) / 2 and b = (1 - rho) / 2:
     # independent coins give 2 * 2^-n. Agents of one model agree more often (arXiv 2602.13255).
