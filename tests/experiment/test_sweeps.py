@@ -134,7 +134,8 @@ def half_of_interval(x: np.ndarray) -> float:
 def test_replications_stop_when_the_mean_is_known_well_enough(tmp_path: Path) -> None:
     study = small(**{"replications: 30": PRECISE})
     table = run_sweep(study).to_pandas()
-    whole = run_sweep(small(**{"replications: 30": "replications: 400"})).to_pandas()
+    most = table.groupby("point").size().max()
+    whole = run_sweep(small(**{"replications: 30": f"replications: {most}"})).to_pandas()
     for point, rows in table.groupby("point"):
         x = rows["makespan_s"].to_numpy()
         assert 20 <= len(x) < 400
