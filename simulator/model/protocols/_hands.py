@@ -44,10 +44,6 @@ class Hands(Dispatcher):
         ready, order = self.ready[agent], self.order
         return [order[heappop(ready)] for _ in range(min(count, len(ready)))]
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether a task in its hand can start."""
-        return bool(self.ready[agent])
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the agent owns the task."""
         return True

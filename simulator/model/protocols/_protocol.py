@@ -180,10 +180,6 @@ class Dispatcher(ABC):
         """
 
     @abstractmethod
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether `agent`, if it were free, might find tasks or a duty now."""
-
-    @abstractmethod
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return whether, now that its call ends, `agent` may attempt `task`, and claim it.
 

@@ -122,10 +122,6 @@ class _Debates(Dispatcher):
         turns = self._turns[agent]
         return [turns.popleft() for _ in range(min(count, len(turns)))]
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether it is its turn in a debate."""
-        return bool(self._turns[agent])
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: it was the agent's turn."""
         return True

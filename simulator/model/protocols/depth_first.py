@@ -178,10 +178,6 @@ class _Stack(Dispatcher):
         frame.reports = 0
         return tokens, added
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether it is at work on the part that is due."""
-        return bool(self._frames) and self._agent(self._frames[-1]) == agent
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: nobody else is at work."""
         return True

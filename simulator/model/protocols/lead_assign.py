@@ -101,10 +101,6 @@ class _Lead(Dispatcher):
         picks, hand[:] = hand[:count], hand[count:]
         return picks
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether it has tasks, or its coordinator could give it some."""
-        return bool(self._hands[agent] or self._open)
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the task was given to the agent."""
         return True

@@ -122,10 +122,6 @@ class _Dealt(Hands):
                 self._free_dependents(agent, task, freed, ahead)
         return picks
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether a task in its hand can start, or one that waits could be overlooked."""
-        return super().has_work_for(agent) or bool(self._waiting[agent])
-
     def hand_over(self, task: int, heir: int) -> None:
         """Move a task from one hand to another, also where it waits for others."""
         waiting = self._waiting[self.board.owner[task]]

@@ -76,10 +76,6 @@ class _Queues(Dispatcher):
                 picks.append(task)
         return picks
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether its queue holds something."""
-        return any(not self.board.done[task] for task in self._queues[agent])
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: whoever is first has done it."""
         return True

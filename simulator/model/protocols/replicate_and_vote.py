@@ -130,10 +130,6 @@ class _Polls(Dispatcher):
                 del self._open[task]
         return picks
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether answers or a judgement are wanted."""
-        return bool(self._open or self._to_judge)
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return whether the poll is still open, or the agent judges it."""
         return not self._ballots[task].decided or self._judge.get(task) == agent

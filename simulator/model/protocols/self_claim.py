@@ -240,10 +240,6 @@ class _Claims(Dispatcher):
         if self._claimed is not None:
             self._claimed.discard(task)
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether a task is open, or the agent holds one to do again."""
-        return bool(self._redo[agent] or self._open or self._waiting)
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Claim `task` if nobody holds it; return whether `agent` holds it then."""
         owner = self.board.owner[task]

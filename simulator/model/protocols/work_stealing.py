@@ -98,10 +98,6 @@ class _Deques(Dispatcher):
         """Leave the agent's deque to the thieves; return what is on it."""
         return len(self._deques[agent])
 
-    def has_work_for(self, agent: int) -> bool:
-        """Return whether there is anything to do or to steal."""
-        return bool(self._loaded.items)
-
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: only the agent has the task."""
         return True
