@@ -148,7 +148,8 @@ def say_not_known(label: str, curves: pd.DataFrame, metric: str) -> str:
 
 def why_not_known(curves: pd.DataFrame, metric: str) -> str:
     """Return what stands in a panel that has no number to show."""
-    if not not_known(curves, metric).any():
+    is_known = np.isfinite(curves[metric].to_numpy(dtype=float))
+    if is_known.any() or not not_known(curves, metric).any():
         return "none"
     if metric == "speedup" and curves["finished"].any():
         return "not known: the single agent never finished"

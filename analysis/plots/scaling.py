@@ -133,9 +133,10 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
     done have not spent what it takes, and have no place in a law.
     """
     # What is not positive has no place on a log axis, but its series keeps its colour.
-    curves = curves.assign(**{metric: curves[metric].where(curves[metric] > 0)})
-    if not _is_known(curves, metric).any():
+    positive = curves.assign(**{metric: curves[metric].where(curves[metric] > 0)})
+    if not _is_known(positive, metric).any():
         return _nothing_to_draw(new_axes(ax), curves, metric, label)
+    curves = positive
     ax = plot_scaling(curves, metric, label, ax)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
@@ -228,7 +229,7 @@ def _is_known(curves: pd.DataFrame, metric: str) -> pd.Series[bool]:
 def _nothing_to_draw(ax: Axes, curves: pd.DataFrame, metric: str, label: str) -> Axes:
     said = textwrap.fill(why_not_known(curves, metric), 24)
     ax.text(0.5, 0.5, said, transform=ax.transAxes, ha="center", color=REFERENCE)
-    ax.set(ylabel=label, yticks=[], xlim=(1, curves["n"].max()))
+    ax.set(ylabel=say_not_known(label, curves, metric), yticks=[], xlim=(1, curves["n"].max()))
     for i, (_, line) in enumerate(_lines(curves)):
         mark_not_known(ax, line.loc[not_known(line, metric), "n"].to_numpy(dtype=float), i)
     _size_axis(ax, curves)
@@ -277,6 +278,8 @@ def _mark_baseline(ax: Axes, curves: pd.DataFrame) -> None:
 def _size_axis(ax: Axes, curves: pd.DataFrame) -> None:
     ax.set_xlabel("agents n")
     sizes = sorted(int(n) for n in curves["n"].unique())
+    ax.update_datalim([(n, 1.0) for n in sizes], updatey=False)  # where nothing is known, too
+    ax.autoscale_view(scaley=False)
     if ax.get_xscale() == "log" or (len(sizes) <= 10 and sizes[-1] >= 16 * sizes[0]):
         ax.set_xscale("log", base=2)
         ax.set_xticks([n for n in sizes if n & (n - 1) == 0] if len(sizes) > 6 else sizes)

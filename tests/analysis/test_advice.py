@@ -220,6 +220,29 @@ def test_a_deadline_that_nobody_meets_is_said() -> None:
     assert "Nothing that was tried finishes: not one of" in in_words(advice)[0]
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_teams_that_are_stuck_at_once_are_no_free_teams() -> None:
+    stuck = work(
+        team__agent=agent(faults={"stall": 1}, price=PRICE), coordination__protocol="pre_assigned"
+    )
+    advice = advise(stuck, TIME_ONLY, (2, 4))
+    assert advice.verdict == "neither"
+    assert "Nothing that was tried finishes: not one of" in in_words(advice)[0]
+    assert "yes" not in set(advice.table["fulfils"])
+
+
+def test_a_team_is_not_compared_with_one_agent_that_never_finished() -> None:
+    hurried = work(workload__tasks=16, limits={"deadline_s": 15})
+    advice = advise(hurried, TIME_ONLY, (16,), replications=60)
+    alone = advice.table.set_index("system").loc[ALONE]
+    assert (alone["finished"], advice.verdict) == (0, "open")
+    said = " ".join(in_words(advice))
+    assert f"one agent finished none of {alone['replications']} runs" in said
+    assert "inf%" not in said
+    assert "saves" not in said
+    assert "0.0% is wanted" not in said
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -101,6 +101,26 @@ def test_a_panel_of_which_nothing_is_known_says_why(results: pd.DataFrame) -> No
         assert said == "not known: no run\nfinished"
 
 
+def test_a_panel_in_which_all_that_is_known_is_nothing_says_none() -> None:
+    n = [1, 2, 4, 8]
+    finished, sent = [0, 3, 10, 10], [np.nan, 0.0, 0.0, 0.0]
+    counted = {"n": n, "series": "", "runs": 10, "finished": finished}
+    bounds = {f"messages_to_success{end}": sent for end in ("", "_low", "_high")}
+    ax = plot_power_law(pd.DataFrame(counted | bounds), "messages_to_success", "messages")
+    assert [text.get_text() for text in ax.texts] == ["none"]
+    assert crosses(ax) == [1.0]
+    assert "no run finished" in ax.get_ylabel()
+
+
+def test_where_nothing_is_known_there_is_room_on_the_axis(curves: pd.DataFrame) -> None:
+    one = curves[curves["series"] == curves["series"].iloc[-1]]
+    for ax in (plot_scaling(one, "makespan_s", "s"), plot_power_law(one, "makespan_s", "s")):
+        low, high = ax.get_xlim()
+        assert low <= min(crosses(ax), default=low)
+        assert low <= one["n"].min()
+        assert one["n"].max() <= high
+
+
 def test_an_exponent_is_fitted_to_what_the_work_takes(curves: pd.DataFrame) -> None:
     """The tokens of the work do not depend on n: what unfinished runs read is no part of it."""
     ax = plot_power_law(curves[curves["series"] != "95 s"], "tokens_to_success", "tokens")

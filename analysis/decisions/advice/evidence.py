@@ -123,14 +123,17 @@ class Evidence:
         self._success = [each["success"].to_numpy(dtype=np.float64) for each in rows.values()]
         self.finished = np.array([each.mean() for each in self._success])
         self._means = np.array([each.mean() for each in self._values])
-        if (self._means <= 0.0).any():
-            name = self.names[int(np.argmin(self._means))]
+        is_free = (self._means <= 0.0) & (self.finished > 0.0)
+        if is_free.any():
+            name = self.names[int(np.argmax(is_free))]
             raise TeamsimError(
                 f"there is nothing to compare: '{name}' takes no time and costs nothing; say what "
                 "tokens cost, or what an hour is worth"
             )
-        with np.errstate(divide="ignore"):
-            self.takes = np.log(self._means) - np.log(self.finished)
+        self.takes = np.full(len(rows), np.inf)
+        np.log(
+            self._means / np.maximum(self.finished, _ROUNDING), self.takes, where=self.finished > 0
+        )
         self.conditions = conditions(wish)
         self.reserves, self._reserves, self._reserve_errors = self._conditions()
         zone = wish.indifference / 2.0 + _ROUNDING
@@ -211,6 +214,7 @@ class Evidence:
             # Who never finished is bounded by what was not seen alone.
             share[share == 0.0] = 1.0
             means = values.mean(axis=1, keepdims=True)
+            means[means == 0.0] = 1.0  # as of one that is stuck at once
             logs = np.log(means[:, 0]) - np.log(share[:, 0])
             pairs = np.ix_(here, here)
             wanted = counts[pairs] == count

@@ -77,6 +77,14 @@ def _verdict(advice: Advice, wish: Wish) -> str:
             f"One agent is enough: the best team ({advice.best_team}) saves {saved}, less than "
             f"the {worth} for which a team would be worth it."
         )
+    rows = advice.table.set_index("system").to_dict("index")
+    if not rows[ALONE]["finished"]:
+        team = rows[advice.best_team]
+        return (
+            f"It is open whether a team is worth it: one agent finished none of "
+            f"{rows[ALONE]['replications']:,} runs, the best team ({advice.best_team}) "
+            f"{team['finished']:,} of {team['replications']:,}."
+        )
     if advice.gain.low < wish.worth <= advice.gain.high:
         why = f"and {worth} is within that"
     else:
@@ -109,6 +117,8 @@ def _conditions(advice: Advice, wish: Wish) -> list[str]:
             said.append(f"gets {row['quality']:.1%} right where {max(0.0, least):.1%} is wanted")
         else:
             least = max(0.0, alone["success"] - less)
+            if not alone["finished"]:
+                continue  # one agent, of whose runs none finished, asks for nothing
             said.append(f"finishes {row['success']:.1%} of its runs where {least:.1%} is wanted")
     if not said:
         return []
@@ -147,7 +157,7 @@ def _how_sure(advice: Advice, wish: Wish) -> list[str]:
         if rivals:
             lines.append(f"Perhaps as good, but not known to be: {_listed(rivals)}.")
     elif rivals:
-        shown = [f"{name} ({behind[name]:.1%} behind by the means)" for name in rivals]
+        shown = [f"{name} ({_behind(behind[name])})" for name in rivals]
         unknown = (
             "Nor is it known, then, which is the best"
             if advice.unsure
@@ -156,6 +166,10 @@ def _how_sure(advice: Advice, wish: Wish) -> list[str]:
         are = "is" if len(rivals) == 1 else "are"
         lines.append(f"{unknown}: not excluded {are} {_listed(shown)}.")
     return lines
+
+
+def _behind(share: float) -> str:
+    return f"{share:.1%} behind by the means" if math.isfinite(share) else "finished no run"
 
 
 def _listed(names: Sequence[str]) -> str:
