@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WORKER, AgentState
-from simulator.model.calls.phases import Phases
+from simulator.model.calls.phases import Phases, Step
 from simulator.scenario.team import Team
-
-Step = float | None
 
 
 class Bulkhead:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from simulator.distributions.exponential import Exponential
 from simulator.model.agenda import Agenda
 from simulator.model.calls.outages import OutageCalendar
-from simulator.model.calls.phases import Phases
+from simulator.model.calls.phases import Phases, Step
 from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Provider, Retry, SlowPhases
@@ -53,10 +53,6 @@ class TokenBucket:
     def take(self, amount: float) -> None:
         """Take `amount` out."""
         self._level -= amount
-
-
-Step = float | None
-"""Seconds until a call goes on; None until the agent is resumed."""
 
 
 class Gate(Protocol):

@@ -9,31 +9,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 
-from simulator.distributions import Distribution
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import SERVING, WAITING, WASTING, AgentState
 from simulator.model.calls.backoff import waits
 from simulator.model.calls.bill import Bill
-from simulator.model.calls.breaker import OPEN, Breaker
+from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.budget import RetryBudget
 from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.caller import Caller
 from simulator.model.calls.checkpoints import Checkpoints
-from simulator.model.calls.percentiles import RecentTimes
-from simulator.model.calls.phases import Phases
+from simulator.model.calls.flight import Flight, as_it_was, time_left
+from simulator.model.calls.patience import Patience
+from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import Place, ProviderState, Ticket
 from simulator.model.calls.service import CallLostError, Service, StallError, share_done
 from simulator.model.journal import Journal
-from simulator.model.latency import LatencyModel
-from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, Streams, always
+from simulator.model.streams import Streams
 from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event
-from simulator.scenario import Agent, Scenario
-
-Step = float | None
-"""Seconds until a call goes on; None until the agent is resumed."""
+from simulator.scenario import Scenario
 
 _UNPAID = frozenset({"error", "outage"})
 """How requests end for which the provider sends no bill."""
@@ -43,97 +39,6 @@ _FAULTS_OF_THE_SERVICE = frozenset({"timeout", "error", "outage"})
 
 _SHORTEST_S = 1e-3
 """A failure takes some time: a call that fails at once for ever would stop the clock."""
-
-
-class Caller:
-    """One agent as a client of the provider.
-
-    Attributes
-    ----------
-    slowed : float
-        What a scripted fault multiplies its requests' times by.
-    is_stuck : bool
-        Whether, by a scripted fault, what it sends never comes back.
-    """
-
-    def __init__(self, agent: AgentState, scenario: Scenario, streams: Streams) -> None:
-        entity, number = agent.entity, agent.number
-
-        def rolls(purpose: Purpose, needed: bool = True) -> Draw:
-            return streams.uniforms(entity, number, purpose) if needed else always(1.0)
-
-        def again(distribution: Distribution, purpose: Purpose) -> Draw:
-            return streams.draws(distribution, entity, number, purpose, AGAIN)
-
-        def elsewhere(distribution: Distribution, purpose: Purpose) -> Draw:
-            return streams.draws(distribution, entity, number, purpose, ELSEWHERE)
-
-        self.slowed = 1.0
-        self.is_stuck = False
-        self.tries = 0
-        self.sdk_tries = 0
-        self.pauses: Iterator[float] = iter(())
-        self.term: int | None = None
-        self.ticket = Ticket()
-        self.place: Place | None = None
-        self.queued_s = 0.0
-        self.lasts_s: float | None = None
-        self._begin()
-        self.as_long_as: float | None = None
-        other = scenario.resilience.fallback and scenario.resilience.fallback.model
-        self.other: Agent | None = other or None
-        self.uses_other = False
-        self.other_err_logit = 0.0
-        specs = [agent.spec.faults, *([other.faults] if other else [])]
-        self.rolls_slow = rolls(Purpose.SLOW, any(s.slow for s in specs))
-        self.rolls_stall = rolls(Purpose.STALL, any(s.stall for s in specs))
-        self.rolls_malformed = rolls(Purpose.MALFORMED, any(s.malformed for s in specs))
-        self.rolls_hedge = rolls(Purpose.HEDGE)
-        self.rolls_error = rolls(Purpose.PROVIDER_ERROR)
-        self.jitter = rolls(Purpose.CALL_RETRY)
-        errors = scenario.provider.errors
-        self.error_p = errors.probability if errors else 0.0
-        self.error_after = always(1.0)
-        if errors:
-            self.error_after = again(errors.after_s, Purpose.PROVIDER_ERROR_AFTER)
-
-        # Draws of their own: what is sent again leaves the calls that follow as they would be.
-        self.latency_again = LatencyModel.of(agent.spec.latency).sampler(again)
-        self.slow_factors: dict[bool, Draw] = {}
-        if agent.spec.faults.slow:
-            factor = agent.spec.faults.slow.factor
-            self.slow_factors[False] = again(factor, Purpose.SLOW_FACTOR)
-        if other:
-            self.latency_elsewhere = LatencyModel.of(other.latency).sampler(elsewhere)
-            agent.rolls_error = rolls(Purpose.ERROR)
-            spec = other.errors.probability
-            self.other_err_logit = streams.logit(spec, entity, number, Purpose.ERROR)
-            if other.faults.slow:
-                self.slow_factors[True] = elsewhere(other.faults.slow.factor, Purpose.SLOW_FACTOR)
-
-    def slow_down(self, factor: float) -> None:
-        """Let requests take so many times as long."""
-        self.slowed *= factor
-
-    def speed_up(self, factor: float) -> None:
-        """Take back `slow_down`."""
-        self.slowed /= factor
-
-    def get_stuck(self) -> None:
-        """Let nothing that is sent come back."""
-        self.is_stuck = True
-
-    def get_loose(self) -> None:
-        """Take back `get_stuck`."""
-        self.is_stuck = False
-
-    def _begin(self) -> None:
-        """Set the state of a caller that has not sent anything."""
-        self.flight: _Flight | None = None
-        self.share = 1.0
-        """Share of the call that is asked for in the request in flight."""
-        self.served = 0.0
-        """Share of the call that has been answered."""
 
 
 class Requests(Service):
@@ -175,17 +80,14 @@ class Requests(Service):
         self._sdk = scenario.provider.retry
         self.callers = [Caller(agent, scenario, streams) for agent in agents]
         self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
-        self._breakers: dict[str, Breaker] = {}
-        self._at_breaker: dict[str, list[AgentState]] = {}
-        timeout, hedge = patterns.timeout, patterns.hedge
-        self._times = RecentTimes(timeout.window, timeout.minimum) if timeout else None
-        self._hedged_times = RecentTimes(hedge.window, hedge.minimum) if hedge else None
+        self._breakers = Breakers(patterns.breaker, agenda, journal, phases)
+        self._patience = Patience(patterns.timeout, patterns.hedge)
         self.checkpoints = Checkpoints(patterns.checkpoint) if patterns.checkpoint else None
 
     @property
     def a_breaker_is_open(self) -> bool:
         """Whether calls are held back."""
-        return any(breaker.state == OPEN for breaker in self._breakers.values())
+        return self._breakers.is_any_open
 
     def begin(self, agent: AgentState) -> None:
         """Note that a call begins."""
@@ -242,9 +144,7 @@ class Requests(Service):
         if self._bulkhead is not None:
             self._bulkhead.forget(agent)
         self._withdraw(agent, caller)
-        for waiting in self._at_breaker.values():
-            if agent in waiting:
-                waiting.remove(agent)
+        self._breakers.forget(agent)
 
     def _share_answered(self, agent: AgentState) -> float | None:
         """Return which share of the call has been answered; None if no request has."""
@@ -273,9 +173,8 @@ class Requests(Service):
     def _withdraw(self, agent: AgentState, caller: Caller) -> None:
         """Take back from the breaker a request of which it will hear no more."""
         if caller.term is not None:
-            self._breaker(agent).withdraw(caller.term)
+            self._breakers.withdraw(agent, caller.term)
             caller.term = None
-            self._let_go_on(agent)
 
     def _leave(self, ticket: Ticket, left_s: float) -> None:
         """Free a request's place at the provider, where it would go on for `left_s`."""
@@ -322,14 +221,6 @@ class Requests(Service):
         agent.answer_with(caller.other if does else None, caller.other_err_logit)
         self._metrics.fallbacks += does
 
-    def _breaker(self, agent: AgentState) -> Breaker:
-        assert self._patterns.breaker is not None
-        family = agent.spec.family
-        if family not in self._breakers:
-            self._breakers[family] = Breaker(self._patterns.breaker)
-            self._at_breaker[family] = []
-        return self._breakers[family]
-
     def _admit(
         self, agent: AgentState, caller: Caller, goes_on: bool
     ) -> Generator[Step, None, str]:
@@ -359,9 +250,8 @@ class Requests(Service):
         return not caller.uses_other or (fallback is not None and fallback.shares_limits)
 
     def _pass_breaker(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
-        breaker = self._breaker(agent)
         while True:
-            caller.term = breaker.admit(self._agenda.now)
+            caller.term = self._breakers.admit(agent)
             if caller.term is not None:
                 return
             if self.other_can_read(agent):
@@ -369,28 +259,14 @@ class Requests(Service):
                 return
             if agent.picks and self._patterns.fallback and self._patterns.fallback.partial:
                 raise CallLostError("breaker")
-            if breaker.state == OPEN:
-                yield from self._phases.wait(
-                    agent, "breaker", max(0.0, breaker.half_open_s - self._agenda.now)
-                )
-            else:
-                self._at_breaker[agent.spec.family].append(agent)
-                yield from self._phases.wait(agent, "breaker", None)
-
-    def _let_go_on(self, agent: AgentState) -> None:
-        """Resume those that wait for the breaker of the agent's family."""
-        waiting = self._at_breaker[agent.spec.family]
-        for other in waiting:
-            if other.waits_for == "breaker":
-                self._agenda.resume(other.index)
-        waiting.clear()
+            yield from self._breakers.wait(agent)
 
     def _queue(self, agent: AgentState, caller: Caller) -> Generator[Step, None, str]:
         """Wait in the provider's queue, as long as the client has patience."""
         began_s = self._agenda.now
         seconds = agent.duration_s * self._factor(agent, caller)
         caller.place = place = self._provider.enqueue(agent, caller.ticket, seconds)
-        limit_s = self._limit_s()
+        limit_s = self._patience.limit_s()
         if not math.isinf(limit_s):
             self._agenda.at(
                 began_s + limit_s, partial(self._lose_patience, agent, place), place.waits
@@ -410,28 +286,6 @@ class Requests(Service):
         if place.waits():
             place.is_abandoned = True
             self._agenda.resume(agent.index)
-
-    def _limit_s(self) -> float:
-        """Return after how many seconds a request times out."""
-        timeout = self._patterns.timeout
-        if timeout is None:
-            return math.inf
-        if timeout.percentile is None:
-            return timeout.seconds
-        assert self._times is not None
-        found = self._times.percentile(timeout.percentile)
-        return timeout.seconds if math.isinf(found) else timeout.factor * found
-
-    def _hedge_s(self) -> float:
-        """Return after how many seconds a second request is sent."""
-        hedge = self._patterns.hedge
-        if hedge is None:
-            return math.inf
-        if hedge.after_s is not None:
-            return hedge.after_s
-        assert self._hedged_times is not None
-        assert hedge.percentile is not None
-        return self._hedged_times.percentile(hedge.percentile)
 
     def _factor(self, agent: AgentState, caller: Caller) -> float:
         """Return what slow phases, brownouts and scripted slowness multiply a request's time by."""
@@ -474,18 +328,18 @@ class Requests(Service):
     ) -> Generator[Step, None, str]:
         """Be in service for one request and, hedged, a second; return what went wrong."""
         began_s = self._agenda.now
-        timeout_s = self._limit_s()
+        timeout_s = self._patience.limit_s()
         limit_s = timeout_s - caller.queued_s
         caller.queued_s = 0.0
         if self.checkpoints is not None:
             seconds = self.checkpoints.seconds_left(agent, seconds)
-        flight = _Flight(self._fate(agent, caller, seconds))
+        flight = Flight(self._fate(agent, caller, seconds))
         if caller.as_long_as is not None:
             flight.first = (caller.as_long_as, flight.first[1])
             caller.as_long_as = None
         caller.lasts_s = flight.first[0]
         caller.flight = flight
-        hedge_s = math.inf if caller.uses_other else self._hedge_s()
+        hedge_s = math.inf if caller.uses_other else self._patience.hedge_s()
         self._phases.enter(agent, SERVING)
         while True:
             end_s, why = flight.end
@@ -512,7 +366,7 @@ class Requests(Service):
         return why
 
     def _land(
-        self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float, why: str
+        self, agent: AgentState, caller: Caller, flight: Flight, elapsed_s: float, why: str
     ) -> None:
         """Settle a request, or a pair of them, that is answered or given up."""
         caller.flight = None
@@ -520,20 +374,20 @@ class Requests(Service):
             first, second = flight.first, flight.second
             second_won = not second[1] and (second[0] < first[0] or bool(first[1]))
             if second_won and not why:
-                self._pay(agent, elapsed_s, first[0], _as_it_was(first, elapsed_s))
+                self._pay(agent, elapsed_s, first[0], as_it_was(first, elapsed_s))
             else:
-                said = why if why == "timeout" else _as_it_was(second, elapsed_s)
+                said = why if why == "timeout" else as_it_was(second, elapsed_s)
                 self._pay_second(agent, flight, elapsed_s, said)
         self._free(agent, caller, flight, elapsed_s)
         if why:
             self._throw_away(agent, elapsed_s, flight.first[0], why)
         elif self.checkpoints is not None:
             self.checkpoints.forget(agent)
-        self._remember(elapsed_s, why)
+        self._patience.remember(elapsed_s, why)
         self._note(agent, caller, why)
 
     def _lose(
-        self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float, why: str
+        self, agent: AgentState, caller: Caller, flight: Flight, elapsed_s: float, why: str
     ) -> None:
         """Settle a request, or a pair of them, whose call is lost."""
         caller.flight = None
@@ -545,15 +399,15 @@ class Requests(Service):
         if flight.second is not None:
             self._pay_second(agent, flight, elapsed_s, why)
 
-    def _free(self, agent: AgentState, caller: Caller, flight: _Flight, elapsed_s: float) -> None:
+    def _free(self, agent: AgentState, caller: Caller, flight: Flight, elapsed_s: float) -> None:
         """Free what a request, or a pair of them, holds for its service."""
-        self._leave(caller.ticket, _left(flight.first[0], elapsed_s))
+        self._leave(caller.ticket, time_left(flight.first[0], elapsed_s))
         if flight.second is not None:
-            self._leave(flight.ticket, _left(flight.second[0], elapsed_s))
+            self._leave(flight.ticket, time_left(flight.second[0], elapsed_s))
         if self._bulkhead is not None:
             self._bulkhead.forget(agent)
 
-    def _takes_a_second(self, agent: AgentState, flight: _Flight) -> bool:
+    def _takes_a_second(self, agent: AgentState, flight: Flight) -> bool:
         """Return whether bulkhead and provider take in a second request now; hold its places."""
         provider = self._provider
         if self._bulkhead is not None and not self._bulkhead.has_room(agent):
@@ -569,11 +423,11 @@ class Requests(Service):
             self._bulkhead.hold(agent)
         return True
 
-    def _pay_second(self, agent: AgentState, flight: _Flight, elapsed_s: float, why: str) -> None:
+    def _pay_second(self, agent: AgentState, flight: Flight, elapsed_s: float, why: str) -> None:
         assert flight.second is not None
         self._pay(agent, elapsed_s - flight.sent_s, flight.second[0] - flight.sent_s, why)
 
-    def _second(self, agent: AgentState, caller: Caller, flight: _Flight) -> tuple[float, str]:
+    def _second(self, agent: AgentState, caller: Caller, flight: Flight) -> tuple[float, str]:
         """Send the second request; return when, after the first was sent, and how it ends."""
         hedge = self._patterns.hedge
         assert hedge is not None
@@ -619,63 +473,8 @@ class Requests(Service):
         metrics.provider_errors += why in _UNPAID
         metrics.malformed += why == "malformed"
 
-    def _remember(self, elapsed_s: float, why: str) -> None:
-        seen_s = math.inf if why == "timeout" else elapsed_s
-        for times in (self._times, self._hedged_times):
-            if times is not None:
-                times.add(seen_s)
-
     def _note(self, agent: AgentState, caller: Caller, why: str) -> None:
         """Tell its breaker how a request has ended."""
-        if caller.term is None:
-            return
-        breaker = self._breaker(agent)
-        opens = breaker.opens
-        if breaker.record(caller.term, why in _FAULTS_OF_THE_SERVICE, self._agenda.now):
-            self._metrics.breaker_opens += breaker.opens - opens
-            self._journal.note(Event.BREAKER, agent.index, agent.call, outcome=breaker.state)
-            self._let_go_on(agent)
-        caller.term = None
-
-
-_NEVER = (math.inf, "")
-
-
-@dataclass(slots=True)
-class _Flight:
-    """A request and, hedged, a second: after how many seconds each ends, and what goes wrong."""
-
-    first: tuple[float, str]
-    second: tuple[float, str] | None = None
-    sent_s: float = 0.0
-    """When, after the first, the second was sent."""
-    ticket: Ticket = field(default_factory=Ticket)
-    """That of the second."""
-
-    @property
-    def end(self) -> tuple[float, str]:
-        """When and how it ends: with the first good answer, if there is to be any."""
-        if self.second is None:
-            return self.first
-        good = [each for each in (self.first, self.second) if not each[1]]
-        return min(good) if good else max(self.first, self.second)
-
-    def stall(self, elapsed_s: float) -> int:
-        """Let what is in flight never come back; return how many requests that stops."""
-        stopped = 0
-        if elapsed_s <= self.first[0] < math.inf:
-            self.first, stopped = _NEVER, 1
-        if self.second is not None and elapsed_s <= self.second[0] < math.inf:
-            self.second = _NEVER
-            stopped += 1
-        return stopped
-
-
-def _as_it_was(request: tuple[float, str], elapsed_s: float) -> str:
-    """Return how one of two requests has ended whose answer is not used."""
-    return request[1] if request[1] and request[0] <= elapsed_s else "hedged"
-
-
-def _left(seconds: float, elapsed_s: float) -> float:
-    """Return how long a request that is given up would still have been in service."""
-    return 0.0 if math.isinf(seconds) else max(0.0, seconds - elapsed_s)
+        if caller.term is not None:
+            self._breakers.record(agent, caller.term, why in _FAULTS_OF_THE_SERVICE)
+            caller.term = None
