@@ -129,7 +129,9 @@ def plain(thing: object) -> object:
         names = [name for base in type(thing).__mro__ for name in getattr(base, "__slots__", ())]
         kept = [name for name in names if name not in ("setting", "graph")]
         return [(name, plain(getattr(thing, name))) for name in kept if hasattr(thing, name)]
-    return thing if isinstance(thing, (int, float, str, bytearray, type(None))) else repr(thing)
+    if isinstance(thing, bytearray):
+        return bytes(thing)
+    return thing if isinstance(thing, (int, float, str, type(None))) else repr(thing)
 
 
 DIAMONDS = tasks(a="", b="a", c="a", d="b c", e="", f="e", g="e", h="f g", i="", j="")
@@ -209,6 +211,28 @@ def test_a_fork_and_its_original_go_separate_ways(
         stays.returned(agent, task)
     finish(stays)
     assert stays.board.left == goes.board.left == 0
+
+
+def test_a_fork_and_its_original_each_judge_what_is_to_be_judged() -> None:
+    polls = alone("replicate_and_vote", bag(1), 3, vote="judge")
+    answers(polls, 2, CORRECT, 2)
+    fork = polls.fork(polls.board.copy())
+    assert fork.choose(0, 1) == [0]
+    assert polls.choose(0, 1) == [0]
+
+
+def test_a_copied_board_goes_its_own_way() -> None:
+    board = Board(tasks(a="", b="a"))
+    board.complete(0, 0, 1.0)
+    board.write(0, 0, 0, 0.0, 1.0)
+    copied, was = board.copy(), plain(board)
+    assert plain(copied) == was
+    assert copied.graph is board.graph
+    copied.undo(0)
+    copied.faulty[1], copied.owner[1], copied.ready_s[1] = 1, 1, 9.0
+    copied.write(0, 1, 1, 0.0, 2.0)
+    copied.complete(1, 1, 3.0)
+    assert plain(board) == was
 
 
 @pytest.mark.parametrize("kind", ["self_claim", "work_stealing"])
