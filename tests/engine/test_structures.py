@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.engine import Simulation
-from simulator.model.tasks import TaskGraph
+from simulator.model.streams import Streams
 from simulator.model.trace import Event, Trace
 from tests.conftest import agent, exponential, run, runs, scenario, z_score
 
@@ -247,7 +247,7 @@ def test_work_stealing_keeps_its_bound(start: str, seed: int) -> None:
             )
         )
         m = sim.run(0)
-        graph: TaskGraph = sim.model.replicate(0, None)[0].board.graph
+        graph = sim.model.workload.graph(Streams(seed, 0))
         work, span = graph.total_work, graph.critical_path
         assert max(work / workers, span) <= m.makespan_s <= work / workers + span
         assert m.steals <= 2 * workers * span
