@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/quickstart
 
-.PHONY: demo test test-all lint golden golden-accept pictures profiles bench clean
+.PHONY: demo test test-all lint golden golden-accept pictures profiles house bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -53,6 +53,10 @@ profiles: $(VENV)/.installed
 	$(BIN)/teamsim calibrate $(CALLS) --out out/calls \
 	  --source "Claude Code sessions of callanjfox/kv-cache-tester (Apache-2.0)"
 	cp out/runs/profiles/*.yaml out/calls/*.yaml simulator/profiles/
+
+# Draws who imports whom, from the imports themselves.
+house: $(VENV)/.installed
+	$(BIN)/python docs/house.py
 
 bench: $(VENV)/.installed-bench
 	mkdir -p out

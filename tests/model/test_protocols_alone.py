@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.answers import CORRECT
+from simulator.model.answers import CORRECT
 from simulator.model.board import NOBODY, Board, TaskPool
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE, Dispatcher, Setting, preferred

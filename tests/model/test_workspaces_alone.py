@@ -12,7 +12,7 @@ import pytest
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WAITING, WORKER, AgentState, Voice
-from simulator.model.agents.answers import Difficulty
+from simulator.model.answers import Difficulty
 from simulator.model.board import Board
 from simulator.model.calls.phases import Phases
 from simulator.model.calls.provider import ProviderState

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simulator.distributions import Distribution
-from simulator.model.agents.answers import CORRECT, Difficulty
 from simulator.model.agents.messages import Mailbox, Notes, Outlet, Subscription
+from simulator.model.answers import CORRECT, Difficulty
 from simulator.model.board import Board
 from simulator.model.latency import DrawFrom, LatencyModel
 from simulator.model.protocols import Dispatcher

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState, Voice
-from simulator.model.agents.answers import Difficulty
 from simulator.model.agents.messages import (
     Gossip,
     Link,
@@ -18,6 +17,7 @@ from simulator.model.agents.messages import (
     Subscription,
     connect,
 )
+from simulator.model.answers import Difficulty
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from simulator.model.agents.answers import CORRECT
+from simulator.model.answers import CORRECT
 from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from simulator.model.agents.answers import CORRECT
+from simulator.model.answers import CORRECT
 from simulator.model.board import Board
 from simulator.model.protocols._protocol import EVERYONE, Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WORKER, AgentState
-from simulator.model.agents.answers import CORRECT
+from simulator.model.answers import CORRECT
 from simulator.model.board import CONFLICT, ESCAPED, FIRST, KNOWN, NOBODY
 from simulator.model.journal import Journal
 from simulator.model.streams import Entity, Purpose, Streams

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.agents.answers import CORRECT
+from simulator.model.answers import CORRECT
 from simulator.model.journal import Journal
 from simulator.model.team.commits import Commits
 from simulator.model.team.review_queue import ReviewQueue
