@@ -186,7 +186,7 @@ def test_every_ablation_changes_a_scenario_it_applies_to(cells: list[Calibrated]
         assert str(adjust(document)) != before, name
 
 
-@pytest.mark.parametrize("resamples", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("resamples", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_findings_and_checks_of_a_model_against_itself(
     data: Path, cells: list[Calibrated], resamples: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
