@@ -15,10 +15,11 @@ from simulator.model.board import NOBODY, Board, TaskPool
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE, Dispatcher, Setting, preferred
 from simulator.model.streams import Streams
-from simulator.model.tasks import Task, TaskGraph
+from simulator.model.tasks import TaskGraph
 from simulator.model.timers import always
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import PROTOCOLS
+from tests.model.parts import bag, tasks
 
 AGENT = Agent.model_validate({"latency": {"kind": "seconds", "base": 1}})
 LEAD = 99  # of those protocols that want one
@@ -35,15 +36,6 @@ class Clock(Agenda):
         self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
     ) -> None:
         self.timers.append((time_s, action, matters))
-
-
-def tasks(**needed: str) -> TaskGraph:
-    """Return a graph: ``tasks(a="", b="a")`` has a task b that needs a."""
-    return TaskGraph.of([Task(id=n, dependencies=tuple(d.split())) for n, d in needed.items()])
-
-
-def bag(count: int) -> TaskGraph:
-    return tasks(**{f"t{i}": "" for i in range(count)})
 
 
 def alone(

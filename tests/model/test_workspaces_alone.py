@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterator
-from heapq import heappop, heappush
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WAITING, WORKER, AgentState, Voice
 from simulator.model.answers import Difficulty
 from simulator.model.board import Board
@@ -21,37 +18,14 @@ from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
-from simulator.model.timers import always
 from simulator.model.workspaces import WorkspaceState
 from simulator.model.workspaces._workspace import Desk
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import WORKSPACES
 from simulator.scenario.provider import Provider
+from tests.model.parts import Clock
 
 SPEC = Agent.model_validate({"latency": {"kind": "seconds", "base": 1}})
-
-
-class Clock(Agenda):
-    """An agenda that is its own engine: what is due happens in the order of time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = itertools.count()  # of what is due at the same time
-
-    def at(
-        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
-    ) -> None:
-        heappush(self._due, (time_s, next(self._order), action))
-
-    def happens(self) -> bool:
-        """Let the next thing happen that is due; return whether there was one."""
-        if not self._due or self.ending:
-            return False
-        now, _, action = heappop(self._due)
-        self.reach(now)
-        action()
-        return True
 
 
 class Office:

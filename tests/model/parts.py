@@ -1,0 +1,139 @@
+"""What parts are built of where they are tested alone: a clock, a journal, tasks, agents."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from typing import Any
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import WAITING, WORKER, AgentState, Voice
+from simulator.model.agents.answers import Difficulty
+from simulator.model.calls.phases import Phases, Step
+from simulator.model.calls.service import CallLostError
+from simulator.model.journal import Journal
+from simulator.model.metrics import Metrics
+from simulator.model.streams import Streams
+from simulator.model.tasks import Task, TaskGraph
+from simulator.model.timers import always
+from simulator.model.trace import Event, Row, Trace
+from simulator.scenario.agent import Agent
+
+
+class Clock(Agenda):
+    """An agenda that is its own engine: what is due happens in the order of time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()  # of what is due at the same time
+
+    def at(
+        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
+    ) -> None:
+        heappush(self._due, (time_s, next(self._order), action))
+
+    def happens(self) -> bool:
+        """Let the next thing happen that is due; return whether there was one."""
+        if not self._due or self.ending:
+            return False
+        now, _, action = heappop(self._due)
+        self.reach(now)
+        action()
+        return True
+
+
+def tasks(**needed: str) -> TaskGraph:
+    """Return a graph: ``tasks(a="", b="a")`` has a task b that needs a."""
+    return TaskGraph.of([Task(id=n, dependencies=tuple(d.split())) for n, d in needed.items()])
+
+
+def bag(count: int) -> TaskGraph:
+    """Return a graph of tasks that need each other for nothing."""
+    return tasks(**{f"t{i}": "" for i in range(count)})
+
+
+def model(**fields: Any) -> Agent:
+    """Return an agent's parameters: calls of a second, a board that takes no tokens."""
+    plain = {"latency": {"kind": "seconds", "base": 1}, "context": {}}
+    data = {**plain, **fields}
+    data["context"] = {"board_tokens_per_task": 0, **data["context"]}
+    return Agent.model_validate(data)
+
+
+class Bench:
+    """Agents, a clock and a journal, and what lets calls go through their steps.
+
+    Parameters
+    ----------
+    workers : int
+    graph : TaskGraph, optional
+        One task where none is given.
+    is_traced : bool
+    **fields
+        Parameters of the agents.
+    """
+
+    def __init__(
+        self,
+        workers: int = 1,
+        graph: TaskGraph | None = None,
+        is_traced: bool = False,
+        **fields: Any,
+    ) -> None:
+        self.graph = graph or bag(1)
+        self.clock, self.streams = Clock(), Streams(0, 0)
+        self.metrics = Metrics(tasks=len(self.graph))
+        self.journal = Journal(self.clock, self.metrics, Trace() if is_traced else None)
+        self.phases = Phases(self.clock, self.journal)
+        self.agents: list[AgentState] = []
+        for _ in range(workers):
+            self.join(**fields)
+        self.ended_s: dict[int, float] = {}
+        self.lost: dict[int, str] = {}
+        self._calls: dict[int, Iterator[Step]] = {}
+
+    def join(self, role: int = WORKER, voice: Voice | None = None, **fields: Any) -> AgentState:
+        """Let one more agent be in the team."""
+        number = sum(agent.role == role for agent in self.agents)
+        difficulty = Difficulty(self.graph, 0.0, self.streams)
+        who = (len(self.agents), role, number, len(self.graph))
+        agent = AgentState(model(**fields), *who, self.streams, difficulty, voice or Voice())
+        self.agents.append(agent)
+        return agent
+
+    def rows(self, event: Event) -> list[Row]:
+        """Return what the trace holds of a kind."""
+        assert self.journal.trace is not None
+        return [row for row in self.journal.trace.rows if row.event is event]
+
+    def begin(self, time_s: float, agent: AgentState, steps: Iterator[Step]) -> None:
+        """Let an agent go through steps of a call from a time on."""
+
+        def start() -> None:
+            agent.in_call = True
+            self.phases.enter(agent, WAITING)
+            self._calls[agent.index] = steps
+            self._go_on(agent)
+
+        self.clock.at(time_s, start)
+
+    def _go_on(self, agent: AgentState) -> None:
+        try:
+            pause = next(self._calls[agent.index])
+        except (StopIteration, CallLostError) as end:
+            if isinstance(end, CallLostError):
+                self.lost[agent.index] = end.why
+            self.ended_s[agent.index], agent.in_call = self.clock.now, False
+            return
+        if pause is not None:
+            self.clock.at(self.clock.now + pause, lambda: self._go_on(agent))
+
+    def run(self) -> dict[int, float]:
+        """Let time pass until nothing is due; return when each agent's steps ended."""
+        while self.clock.happens():
+            for index in self.clock.resumed:
+                self.clock.at(self.clock.now, lambda index=index: self._go_on(self.agents[index]))
+            self.clock.resumed.clear()
+        return self.ended_s
