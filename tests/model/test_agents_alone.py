@@ -1,0 +1,241 @@
+"""What one agent remembers, answers and says, by itself: no team, no engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.model.agents.agent import AgentState, Voice
+from simulator.model.agents.messages import Link, Log, Mailbox, Notes, Post, Subscription
+from simulator.model.agents.talk import Talk
+from simulator.model.streams import always
+from simulator.model.trace import Event
+from tests.model.parts import Bench, model
+
+
+def alone(voice: Voice | None = None, errors: object = None, **context: object) -> AgentState:
+    """Return an agent with a system prompt of 100 tokens, whose calls write 10 and add 5."""
+    said = {"system_tokens": 100, "turn_tokens": 5, **context}
+    return Bench(0).join(voice=voice, context=said, errors=errors or {})
+
+
+def call(agent: AgentState, output: int = 10) -> tuple[int, int]:
+    """Let an agent make a call; return the tokens of its prompt, and those in the cache."""
+    agent.read(0.0)
+    agent.output = output
+    prompt = agent.prompt_tokens, agent.cached
+    agent.remember()
+    return prompt
+
+
+def test_a_prompt_grows_by_what_a_call_adds_and_the_last_one_is_in_the_cache() -> None:
+    agent = alone()
+    prompts = [100 + 15 * k for k in range(5)]
+    assert [call(agent) for _ in prompts] == list(zip(prompts, [0, *prompts], strict=False))
+
+
+def test_a_session_begins_with_its_task_and_its_first_look_round() -> None:
+    agent = alone(start_tokens=1000, first_turn_tokens=500)
+    assert [call(agent)[0] for _ in range(3)] == [1100, 1100 + 510, 1100 + 510 + 15]
+
+
+def test_an_agent_without_a_cache_pays_for_its_whole_prompt() -> None:
+    agent = alone(cache=False)
+    assert [call(agent)[1] for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("field", [{"cache_miss": 1}, {"retention": 0.5}])
+def test_the_system_prompt_is_always_as_it_was(field: dict[str, float]) -> None:
+    agent = alone(start_tokens=100, **field)
+    assert [call(agent)[1] for _ in range(4)] == [0, 100, 100, 100]
+
+
+def test_what_is_retained_converges_to_its_fixed_point() -> None:
+    agent = alone(retention=0.5)
+    for _ in range(20):
+        call(agent, output=95)
+    # c = (c + 100) / 2, from below and in whole tokens.
+    assert agent.context_tokens == 99
+
+
+def test_a_truncated_prompt_fills_its_window() -> None:
+    agent = alone(window_tokens=150, overflow="truncate")
+    found = [call(agent) for _ in range(7)]
+    assert [prompt for prompt, _ in found] == [100, 115, 130, 145, 150, 150, 150]
+    assert [cached for _, cached in found] == [0, 100, 115, 130, 100, 100, 100]
+    assert agent.compactions == 3
+
+
+def test_a_summary_takes_the_place_of_the_context() -> None:
+    agent = alone(window_tokens=200, compaction=0.1, start_tokens=90)
+    assert call(agent) == (190, 0)
+    # 105 of context do not fit: a summary of 20 does, behind the system prompt.
+    assert call(agent) == (120, 100)
+    assert call(agent) == (135, 120)  # which it has read by then
+    assert (agent.compactions, agent.context_tokens) == (1, 20 + 2 * 15)
+
+
+def test_a_summary_that_is_written_is_not_in_the_context_twice() -> None:
+    agent = alone(window_tokens=200, compaction=0.1, start_tokens=105, compaction_output=1)
+    agent.read(0.0)
+    assert agent.summary_tokens == 20
+    agent.output = 10 + agent.summary_tokens
+    agent.remember()
+    assert agent.context_tokens == 20 + 15
+    assert agent.summary_tokens == 0
+
+
+def test_a_compaction_that_came_to_nothing_leaves_the_context() -> None:
+    agent = alone(window_tokens=200, compaction=0.1, start_tokens=105)
+    agent.read(0.0)
+    assert agent.makes_room
+    agent.come_to_nothing()
+    assert (agent.compactions, agent.context_tokens, agent.makes_room) == (0, 105, False)
+    agent.read(0.0)
+    assert agent.prompt_tokens == 120
+
+
+def test_a_prompt_is_too_long_if_it_does_not_fit_without_a_context() -> None:
+    log = Log()
+    window = {"window_tokens": 110, "overflow": "truncate"}
+    agent = alone(Voice(inbox=[Subscription(log)]), start_tokens=50, **window)
+    for tokens, is_too_long in ((10, False), (11, True)):
+        Post(log, 1, None).send(tokens, 0.0)
+        agent.read(0.0)
+        assert agent.is_too_long == is_too_long
+        agent.come_to_nothing()
+
+
+def test_news_is_read_again_by_the_call_after_one_that_failed() -> None:
+    log = Log()
+    agent = alone(Voice(inbox=[Subscription(log)]))
+    for _ in range(3):
+        Post(log, 1, None).send(7, 0.0)
+    for end in (agent.come_to_nothing, agent.remember):
+        agent.read(0.0)
+        assert (agent.unread_messages, agent.unread_tokens) == (3, 21)
+        end()
+    agent.read(0.0)
+    assert (agent.unread_messages, agent.unread_tokens) == (0, 0)
+    assert agent.context_tokens == 21 + 5  # kept once
+
+
+@pytest.mark.parametrize(("is_read", "cached"), [(True, 1100), (False, 0)])
+def test_what_a_failed_call_has_read_is_in_the_cache_and_nothing_else(
+    is_read: bool, cached: int
+) -> None:
+    agent = alone(start_tokens=1000)
+    agent.read(0.0)
+    agent.is_read = is_read
+    agent.come_to_nothing()
+    assert call(agent) == (1100, cached)
+
+
+def test_a_request_sent_again_finds_its_prompt_in_the_cache() -> None:
+    agent = alone(start_tokens=1000)
+    agent.read(0.0)
+    agent.read_in_vain()
+    assert (agent.uncached, agent.cached, agent.is_read) == (0, 1100, True)
+
+
+def test_notes_are_read_anew_and_never_kept() -> None:
+    notes = Notes(2)
+    agent = alone(Voice(notes=notes))
+    for tokens in (40, 30):
+        notes.write(1, tokens)
+        notes.write(agent.index, 1000)  # its own are no news
+        assert call(agent, output=0)[0] == 100 + agent.context_tokens - 5 + tokens
+    assert agent.context_tokens == 2 * 5
+
+
+def test_a_crash_takes_the_context_and_leaves_the_system_prompt_in_the_cache() -> None:
+    agent = alone(start_tokens=30, first_turn_tokens=500)
+    for _ in range(4):
+        call(agent)
+    agent.tried.add(0)
+    agent.forget()
+    assert agent.tried == set()
+    assert call(agent) == (130, 100)
+    assert call(agent)[0] == 130 + 510
+
+
+def test_each_model_finds_what_it_has_read_itself() -> None:
+    agent, other = alone(start_tokens=900), model()
+    call(agent)
+    agent.read(0.0)
+    assert agent.cached == 1000
+    for expected in (0, 1015):
+        agent.answer_with(other)
+        assert (agent.cached, agent.uncached) == (expected, 1015 - expected)
+        agent.read_in_vain()
+        agent.answer_with(None)
+    assert agent.prefix_tokens == 1000
+
+
+def test_who_never_errs_is_correct_and_who_always_does_spreads_its_answers() -> None:
+    assert not any(alone().answer(0) for _ in range(50))
+    wrong = {"probability": 1, "wrong_answers": {"options": 3}}
+    assert {alone(errors=wrong).answer(0)} <= {1, 2, 3}
+    agent = alone(errors=wrong)
+    # Three answers, each with 1/3: 0.03 standard errors; |z| < 3.3 (99.9 %) each.
+    answers = [agent.answer(0) for _ in range(3000)]
+    assert set(answers) == {1, 2, 3}
+    for each in (1, 2, 3):
+        assert abs(answers.count(each) - 1000) < 3.3 * (3000 * 2 / 9) ** 0.5
+
+
+def test_drift_grows_by_its_step_and_news_takes_its_share_away() -> None:
+    log = Log()
+    drift = {"step": 1, "sync": 0.75}
+    agent = Bench(0).join(voice=Voice(inbox=[Subscription(log)]), drift=drift)
+    found = []
+    for is_told in (False, False, True):
+        Post(log, 1, None).send(5, 0.0) if is_told else None
+        agent.read(0.0)
+        agent.wander()
+        found.append(agent.drift)
+    assert found == [1.0, 2.0, 0.25 * 2.0 + 1.0]
+
+
+def test_an_idle_habit_begins_and_lasts_as_it_is_said_to() -> None:
+    habits = {"idle": 0.5, "idle_first": 0, "idle_persistence": 1}
+    agent = Bench(0).join(behaviour=habits)
+    assert not agent.idles()
+    agent.call = 1
+    course = [agent.idles() for _ in range(50)]
+    first = course.index(True)  # it comes, all but for a chance of 2^-50, and never ends
+    assert all(course[first:])
+
+
+def test_a_batch_is_at_least_one_and_the_first_can_differ() -> None:
+    agent = Bench(0).join(batch=0.2, first_batch=4.4)
+    assert [agent.take_count() for _ in range(3)] == [4, 1, 1]
+
+
+def test_a_message_is_one_and_its_deliveries_are_counted_by_receiver() -> None:
+    bench = Bench(is_traced=True)
+    talk, logs = Talk(bench.journal, []), [Log(), Log()]
+    outbox = [Post(logs[0], 3, None), Post(logs[1], 2, None)]
+    for tokens in (10, 20):
+        talk.send(bench.agents[0], outbox, tokens, 0.0)
+    metrics = bench.metrics
+    assert (metrics.messages, metrics.deliveries, metrics.message_tokens) == (2, 10, 30)
+    assert [(log.messages, log.tokens) for log in logs] == [(2, 30), (2, 30)]
+    assert [(row.peer, row.output_tokens) for row in bench.rows(Event.MESSAGE)] == [
+        (5, 10),
+        (5, 20),
+    ]
+
+
+def test_each_delivery_to_a_mailbox_is_told_once() -> None:
+    bench = Bench(is_traced=True)
+    boxes = [Mailbox(i) for i in range(3)]
+    delivered: list[tuple[int, int]] = []
+    how = {"delay": always(1.0), "rolls": always(1.0), "duplicates": always(1.0)}
+    plain = {"loss": 0.0, "duplication": 0.0, "in_order": False, "metrics": bench.metrics}
+    link = Link(boxes[0], boxes, **how, **plain, delivered=delivered)
+    for _ in range(2):
+        Talk(bench.journal, delivered).send(bench.agents[0], [link], 10, 0.0)
+    told = [(row.peer, row.agent) for row in bench.rows(Event.DELIVERY)]
+    assert told == [(0, 1), (0, 2)] * 2
+    assert delivered == []
+    assert [box.collect(1.0) for box in boxes] == [(0, 0), (2, 20), (2, 20)]
