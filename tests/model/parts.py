@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import WAITING, WORKER, AgentState, Voice
+from simulator.model.agents.agent import VERIFIER, WAITING, WORKER, AgentState, Voice
 from simulator.model.agents.answers import Difficulty
+from simulator.model.board import Board
 from simulator.model.calls.phases import Phases, Step
-from simulator.model.calls.service import CallLostError
+from simulator.model.calls.provider import ProviderState
+from simulator.model.calls.service import CallLostError, PlainService
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
+from simulator.model.protocols import Setting
 from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
+from simulator.model.team.commits import Commits
+from simulator.model.team.partition import Partitions
+from simulator.model.team.patterns import Patterns
+from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.sides import Sides
 from simulator.model.timers import always
 from simulator.model.trace import Event, Row, Trace
+from simulator.model.workspaces._workspace import Desk
 from simulator.scenario.agent import Agent
+from simulator.scenario.coordination import Review
+from simulator.scenario.families import PROTOCOLS, WORKSPACES
+from simulator.scenario.faults import ScriptedFault
+from simulator.scenario.provider import Provider
 
 
 class Clock(Agenda):
@@ -137,3 +150,88 @@ class Bench:
                 self.clock.at(self.clock.now, lambda index=index: self._go_on(self.agents[index]))
             self.clock.resumed.clear()
         return self.ended_s
+
+
+def provider(bench: Bench, *script: Mapping[str, Any], **fields: Any) -> ProviderState:
+    """Return the provider of a bench."""
+    faults = [ScriptedFault.model_validate(fault) for fault in script]
+    who = (bench.streams, bench.clock, bench.metrics, bench.phases)
+    return ProviderState(Provider.model_validate(fields), faults, *who)
+
+
+class Crew(Bench):
+    """Workers at a board: tasks dealt in turn, verifiers where there are reviews."""
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        workers: int = 2,
+        protocol: str = "pre_assigned",
+        workspace: dict[str, Any] | None = None,
+        review: dict[str, Any] | None = None,
+        spare: int = 0,
+        goes_on: bool = False,
+        patterns: Patterns | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(workers, graph, is_traced=True, **fields)
+        self.workers = self.agents[:]
+        spec = None if review is None else Review.model_validate(review)
+        by_verifiers = spec is not None and spec.by == "verifiers"
+        self.verifiers = [self.join(VERIFIER) for _ in range(spec.verifiers if by_verifiers else 0)]
+        board = Board(graph)
+        setting = Setting(
+            board=board,
+            specs=[agent.spec for agent in self.workers],
+            managers=[workers] * workers,
+            streams=self.streams,
+            metrics=self.metrics,
+            agenda=self.clock,
+        )
+        dispatcher = PROTOCOLS.get(protocol).model_validate({"kind": protocol}).dispatcher(setting)
+        who = (self.agents, self.clock, self.journal)
+        self.sides = Sides(board, dispatcher, *who, spare=spare, minority_goes_on=goes_on)
+        self.sides.announce([task for task in range(len(graph)) if not board.missing[task]])
+        self.queue = ReviewQueue(spec, self.verifiers, graph.sizes, self.clock)
+        space = workspace or {"kind": "last_writer_wins"}
+        self.space = WORKSPACES.get(space["kind"]).model_validate(space)
+        self.commits = Commits(
+            self.space,
+            self.agents,
+            self.streams,
+            self.clock,
+            self.journal,
+            self.sides,
+            self.queue,
+            patterns or Patterns(),
+        )
+        self.clock.woken.clear()
+
+    def do(self, worker: int, *picks: int, now: float = 0.0, read_s: float = 0.0) -> list[int]:
+        """Let a worker's call end that has attempted tasks; return the tasks that it frees."""
+        agent = self.agents[worker]
+        agent.picks, agent.work, agent.duration_s = list(picks), float(len(picks)), 1.0
+        agent.read_s = read_s
+        return self.commits.commit(agent, now)
+
+    def partitions(self) -> Partitions:
+        """Return what cuts the crew in two."""
+        service = PlainService(self.clock, self.phases, provider(self))
+        who = (self.streams, self.clock, self.phases, service)
+        state = self.space.state(Desk(self.sides.board, self.metrics, self.agents, *who))
+        parts = (self.clock, self.journal, self.sides, self.queue, self.commits, state)
+        return Partitions(self.workers, self.verifiers, *parts)
+
+
+def hands(crew: Crew) -> list[list[int]]:
+    """Return which tasks that can start each worker would be given."""
+    board = crew.sides.board.copy()
+    fork = crew.sides.dispatcher.fork(board)
+    return [sorted(fork.choose(agent.index, 99) or []) for agent in crew.workers]
+
+
+def outcome(crew: Crew) -> tuple[int, int, int, int]:
+    """Return how many tasks are done, correct, known to be faulty, and faulty unseen."""
+    m = crew.metrics
+    assert m.tasks_done == m.tasks_correct + m.faulty_detected + m.faulty_undetected
+    return m.tasks_done, m.tasks_correct, m.faulty_detected, m.faulty_undetected

@@ -10,21 +10,14 @@ from typing import Any
 import pytest
 
 from simulator.model.calls.outages import OutageCalendar
-from simulator.model.calls.provider import ProviderState, Ticket, TokenBucket
+from simulator.model.calls.provider import Ticket, TokenBucket
 from simulator.model.calls.service import PlainService
 from simulator.model.streams import Streams
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Provider
-from tests.model.parts import Bench
+from tests.model.parts import Bench, provider
 
 SURE = {"jitter": 0, "lag": 0}
-
-
-def provider(bench: Bench, *script: Mapping[str, Any], **fields: Any) -> ProviderState:
-    """Return the provider of a bench."""
-    faults = [ScriptedFault.model_validate(fault) for fault in script]
-    who = (bench.streams, bench.clock, bench.metrics, bench.phases)
-    return ProviderState(Provider.model_validate(fields), faults, *who)
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:

@@ -1,0 +1,290 @@
+"""What a team has in common, part by part: reviews, reports to coordinators, commits."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from simulator.model.agents.agent import COORDINATOR, AgentState, Submission
+from simulator.model.agents.messages import Log
+from simulator.model.agents.talk import Talk
+from simulator.model.board import ESCAPED, KNOWN
+from simulator.model.protocols import SOMEONE
+from simulator.model.tasks import Task, TaskGraph
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.errand import Errand
+from simulator.model.team.patterns import Patterns
+from tests.model.parts import Crew, bag, hands, outcome, tasks
+
+
+def hand_in(crew: Crew, *done: tuple[int, int]) -> None:
+    for worker, task in done:
+        crew.queue.submit(crew.agents[worker], task, 0)
+
+
+def reviewed(agent: AgentState) -> list[int]:
+    return [item.task for item in agent.reviews]
+
+
+def test_verifiers_take_a_batch_of_what_has_waited_longest() -> None:
+    crew = Crew(bag(3), review={"by": "verifiers", "verifiers": 2, "batch": 2, "work": 0.25})
+    hand_in(crew, (1, 1), (0, 0), (0, 2))
+    assert crew.clock.woken == [2, 3] * 3  # both, each time
+    first, second = crew.verifiers
+    assert crew.queue.next_call(first) == Errand(0.25 * 2, False)
+    assert crew.queue.next_call(second) == Errand(0.25, False)
+    assert (reviewed(first), reviewed(second)) == ([1, 0], [2])
+    assert crew.queue.next_call(first) is None
+
+
+def test_a_review_that_failed_waits_at_the_head_of_the_queue() -> None:
+    crew = Crew(bag(2), review={"by": "verifiers"})
+    hand_in(crew, (0, 0), (1, 1))
+    (verifier,) = crew.verifiers
+    crew.queue.next_call(verifier)
+    crew.queue.returned(verifier)
+    assert reviewed(verifier) == []
+    crew.queue.next_call(verifier)
+    assert reviewed(verifier) == [0]
+
+
+def test_nobody_reviews_its_own_work_or_that_of_the_other_side() -> None:
+    crew = Crew(bag(3), workers=3, review={"by": "peers", "batch": 3})
+    hand_in(crew, (0, 0), (1, 1), (2, 2))
+    assert crew.clock.woken == [SOMEONE] * 3
+    crew.sides.cut(crew.agents[2:])
+    assert crew.queue.next_call(crew.agents[2]) is None
+    crew.queue.next_call(crew.agents[0])
+    assert reviewed(crew.agents[0]) == [1]
+
+
+def test_a_submission_remembers_the_board_on_which_it_was_done() -> None:
+    crew = Crew(bag(2), review={"by": "peers"}, goes_on=True)
+    agent = crew.agents[1]
+    agent.started_s, agent.is_backup = 4.0, True
+    crew.sides.cut([agent])
+    item = Submission(agent, 1, 0, 4.0, agent.board, True)
+    crew.queue.submit(agent, 1, 0)
+    crew.sides.join([agent])
+    assert crew.queue.next_call(crew.agents[0]) is None  # it was done on a board that is gone
+    crew.queue.put_back(item._replace(board=crew.sides.board))
+    crew.queue.next_call(crew.agents[0])
+    assert crew.agents[0].reviews == [item._replace(board=crew.sides.board)]
+
+
+def test_a_coordinator_reviews_what_those_handed_in_whom_it_answers() -> None:
+    crew = Crew(bag(3), review={"by": "coordinator", "work": 0.5})
+    lead = crew.join(COORDINATOR)
+    hand_in(crew, (0, 0), (0, 2), (1, 1))
+    lead.answering = [crew.agents[0]]
+    assert crew.queue.take_submitted(lead) == 0.5 * 2
+    assert reviewed(lead) == [0, 2]
+    assert [crew.queue.awaited(agent) for agent in crew.workers] == [False, True]
+
+
+def test_where_coordinators_leave_reviews_are_left_out_and_what_waits_is_handed_over() -> None:
+    crew = Crew(bag(2), review={"by": "coordinator"})
+    hand_in(crew, (0, 0), (1, 1))
+    assert crew.queue.leave_out("peers") == []
+    assert crew.queue.wanted
+    assert [item.task for item in crew.queue.leave_out("coordinator")] == [0, 1]
+    assert not crew.queue.wanted
+    assert not crew.queue.awaited(crew.agents[0])
+
+
+def coordination(
+    crew: Crew, one_by_one: bool = True, handed_in: Log | None = None
+) -> tuple[Coordination, AgentState]:
+    """Return the reports of a crew, and its coordinator."""
+    lead = crew.join(COORDINATOR)
+    for agent in crew.workers:
+        agent.manager = lead
+        agent.message_tokens = 10
+        lead.subordinates += 1
+    roster: Any = SimpleNamespace(workers=crew.workers, coordinators=[lead], handed_in=handed_in)
+    talk = Talk(crew.journal, [])
+    return Coordination(roster, crew.clock, talk, crew.sides, crew.queue, one_by_one), lead
+
+
+def test_a_report_wakes_the_coordinator_and_its_answer_the_worker() -> None:
+    crew = Crew(bag(2))
+    desk, lead = coordination(crew)
+    assert desk.next_call(lead) is None
+    for agent in crew.workers:
+        desk.report(agent)
+    assert [agent.awaits_answer for agent in crew.workers] == [True, True]
+    assert desk.next_call(lead) == Errand(1.0, True)
+    desk.answer(lead)
+    assert [agent.awaits_answer for agent in crew.workers] == [False, True]
+    assert crew.clock.woken == [lead.index, lead.index, 0]
+    assert (lead.unreported, lead.answering) == (1, [])
+
+
+def test_in_rounds_all_reports_are_answered_in_one_call_and_nobody_waits() -> None:
+    crew = Crew(bag(2), workers=3)
+    desk, lead = coordination(crew, one_by_one=False)
+    for agent in crew.workers:
+        desk.report(agent)
+    assert not any(agent.awaits_answer for agent in crew.workers)
+    assert desk.next_call(lead) == Errand(3.0, True)
+    assert desk.next_call(lead) is None
+
+
+def test_who_has_said_nothing_or_is_cut_off_does_not_report() -> None:
+    crew = Crew(bag(2))
+    desk, lead = coordination(crew)
+    crew.agents[0].message_tokens = -1
+    crew.agents[1].side = 1
+    for agent in crew.workers:
+        desk.report(agent)
+    assert (list(lead.reports), crew.clock.woken) == ([], [])
+
+
+def test_a_summary_is_due_when_everybody_below_has_reported() -> None:
+    crew = Crew(bag(2))
+    desk, lead = coordination(crew)
+    lead.manager = above = crew.join(COORDINATOR)
+    due = []
+    for agent in crew.workers * 2:
+        desk.report(agent)
+        desk.next_call(lead)
+        desk.answer(lead)
+        desk.report(lead)
+        due.append(len(above.reports))
+    assert due == [0, 1, 1, 2]
+
+
+def test_an_aggregator_calls_once_when_all_is_done_and_hears_from_everybody() -> None:
+    crew, log = Crew(bag(2)), Log()
+    desk, lead = coordination(crew, handed_in=log)
+    desk.call_aggregator()
+    assert (desk.next_call(lead), crew.clock.woken) == (None, [])
+    for worker in range(2):
+        crew.do(worker, worker)
+    desk.call_aggregator()
+    assert crew.clock.woken == [lead.index]
+    for _ in range(2):  # it asks again after a call that failed, and is handed nothing twice
+        assert desk.next_call(lead) == Errand(2.0, False)
+    assert (log.messages, crew.metrics.messages) == (2, 2)
+    desk.answer(lead)
+    assert desk.next_call(lead) is None
+
+
+def test_a_commit_frees_what_needs_it_and_has_waited_since_it_could_start() -> None:
+    crew = Crew(tasks(a="", b="a", c="a", d="b c"))
+    assert crew.do(0, 0, now=4.0) == [1, 2]
+    crew.agents[0].started_s = 6.0
+    assert crew.do(0, 1, now=9.0) == []
+    assert crew.commits.wait_sum_s == 6.0 - 4.0
+    assert outcome(crew) == (2, 2, 0, 0)
+    assert (crew.metrics.attempts, crew.metrics.work_s) == (2, 2.0)
+
+
+def test_what_cannot_start_is_blocked_and_what_is_done_a_duplicate() -> None:
+    crew = Crew(tasks(a="", b="a"), protocol="self_claim")
+    crew.do(0, 1)
+    assert (crew.metrics.blocked_claims, crew.metrics.wasted_s) == (1, 1.0)
+    for worker in range(2):
+        crew.do(worker, 0)
+    assert (crew.metrics.duplicate_attempts, crew.metrics.wasted_s) == (1, 2.0)
+    assert outcome(crew) == (1, 1, 0, 0)
+
+
+FAILS = {"errors": {"probability": 1, "max_attempts": 3}}
+
+
+def test_what_fails_its_tests_is_done_again_and_given_up_in_the_end() -> None:
+    crew = Crew(bag(2), **FAILS)
+    done = []
+    for _ in range(3):
+        assert hands(crew)[0] == [0]
+        crew.sides.dispatcher.choose(0, 1)
+        crew.do(0, 0)
+        done.append(outcome(crew))
+    assert done == [(0, 0, 0, 0), (0, 0, 0, 0), (1, 0, 1, 0)]
+    assert crew.sides.board.faulty[0] == KNOWN
+    assert (crew.metrics.work_s, crew.metrics.rework_s, crew.metrics.failed_tests) == (1.0, 2.0, 3)
+
+
+class Elsewhere(Patterns):
+    """Patterns by which every task is in progress with somebody else, too."""
+
+    def is_elsewhere(self, agent: AgentState, task: int) -> bool:
+        return True
+
+
+def test_a_task_with_a_copy_in_progress_is_not_given_up() -> None:
+    crew = Crew(bag(1), patterns=Elsewhere(), **FAILS)
+    for _ in range(5):
+        crew.do(0, 0)
+    assert (outcome(crew), crew.sides.board.failures[0]) == ((0, 0, 0, 0), 5)
+
+
+def test_what_a_backup_fails_at_stays_with_its_owner() -> None:
+    crew = Crew(bag(2), errors={"probability": 1})
+    assert crew.sides.dispatcher.choose(0, 1) == [0]
+    crew.agents[1].is_backup = True
+    crew.do(1, 0)
+    assert hands(crew) == [[], [1]]  # worker 0 is still at it
+    crew.do(0, 0)
+    assert hands(crew) == [[0], [1]]
+
+
+@pytest.mark.parametrize("propagation", [0, 1])
+def test_a_fault_that_nobody_sees_spoils_what_needs_it(propagation: int) -> None:
+    errors = {"probability": 0, "propagation": propagation}
+    crew = Crew(tasks(a="", b="a", c="b"), errors=errors)
+    freed: list[int] = []
+    assert crew.commits.settle(crew.agents[0], 0, 1, 0.0, freed, 0.0) == "faulty"
+    assert freed == [1]
+    crew.do(0, 1)
+    crew.do(0, 2)
+    assert outcome(crew) == (3, 2 * (1 - propagation), 0, 1 + 2 * propagation)
+
+
+def test_what_a_failed_call_leaves_is_known_to_be_faulty_and_only_what_could_start() -> None:
+    crew = Crew(tasks(a="", b="a", c="", d="c"))
+    crew.do(0, 2)
+    assert crew.commits.leave_as_it_is(crew.agents[0], [3, 1, 2, 0], 5.0) == [1]
+    assert outcome(crew) == (3, 1, 2, 0)
+    assert list(crew.sides.board.done) == [1, 0, 1, 1]
+    assert crew.metrics.partial_tasks == 2
+
+
+@pytest.mark.parametrize(
+    ("read_s", "detection", "lost", "found"),
+    [
+        (0.0, 1, 1, (1, 1, 0, 0)),  # its tests find that task 0 is undone: to be done again
+        (0.0, 0, 1, (2, 1, 0, 1)),  # nobody finds out
+        (2.0, 1, 0, (2, 2, 0, 0)),  # the writer has seen what was there
+    ],
+)
+def test_a_write_undoes_what_its_writer_has_not_read(
+    read_s: float, detection: int, lost: int, found: tuple[int, int, int, int]
+) -> None:
+    shared = TaskGraph.of([Task(id="a", files=("f",)), Task(id="b", files=("f",))])
+    space = {"kind": "last_writer_wins", "loss": 1}
+    crew = Crew(shared, workspace=space, errors={"probability": 0, "detection": detection})
+    crew.sides.dispatcher.choose(0, 1)
+    crew.do(0, 0, now=1.0)
+    crew.do(1, 1, now=3.0, read_s=read_s)
+    assert (crew.metrics.lost_updates, outcome(crew)) == (lost, found)
+    assert hands(crew)[0] == ([] if crew.sides.board.done[0] else [0])
+    assert crew.sides.board.faulty[0] == (ESCAPED if lost and not detection else 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "left"), [(0, (0, 1, 1)), (KNOWN, (1, 0, 1)), (ESCAPED, (1, 1, 0))]
+)
+def test_what_is_taken_back_is_taken_back_as_it_was_counted(
+    fault: int, left: tuple[int, int, int]
+) -> None:
+    crew = Crew(bag(3))
+    agent, commits = crew.agents[0], crew.commits
+    commits.settle(agent, 0, 0, 0.0, [], 0.0)
+    commits.settle(agent, 1, 1, 0.0, [], 0.0, is_known=True)
+    commits.settle(agent, 2, 1, 0.0, [], 0.0)
+    commits.uncount(fault)
+    assert outcome(crew) == (2, *left)
