@@ -9,7 +9,7 @@ from typing import Any
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import VERIFIER, WAITING, WORKER, AgentState, Voice
-from simulator.model.agents.answers import Difficulty
+from simulator.model.answers import Difficulty
 from simulator.model.board import Board
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
