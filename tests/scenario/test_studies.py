@@ -109,14 +109,23 @@ def test_a_shipped_scenario_is_right_and_names_its_schema(path: Path) -> None:
     assert study.points[0].scenario.answer
 
 
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = scenario_json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_a_shipped_scenario_satisfies_the_json_schema(path: Path) -> None:
-    jsonschema.validate(yaml.safe_load(path.read_text()), scenario_json_schema())
+def test_a_shipped_scenario_satisfies_the_json_schema(
+    path: Path, validator: jsonschema.Draft202012Validator
+) -> None:
+    validator.validate(yaml.safe_load(path.read_text()))
 
 
-def test_the_json_schema_refuses_what_the_loader_refuses() -> None:
-    validator = jsonschema.Draft202012Validator(scenario_json_schema())
-    jsonschema.Draft202012Validator.check_schema(scenario_json_schema())
+def test_the_json_schema_refuses_what_the_loader_refuses(
+    validator: jsonschema.Draft202012Validator,
+) -> None:
     good = yaml.safe_load(GOOD)
     assert validator.is_valid(good)
     for wrong in ({"topology": "mash"}, {"team": {"sise": 3}}, {"workload": {"kind": "dagg"}}):
