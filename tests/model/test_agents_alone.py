@@ -152,10 +152,22 @@ def test_a_crash_takes_the_context_and_leaves_the_system_prompt_in_the_cache() -
     for _ in range(4):
         call(agent)
     agent.tried.add(0)
+    agent.is_shut_out = True  # its prompt was too long, and is not any more
     agent.forget()
-    assert agent.tried == set()
+    assert (agent.tried, agent.is_shut_out) == (set(), False)
     assert call(agent) == (130, 100)
     assert call(agent)[0] == 130 + 510
+
+
+def test_who_goes_on_as_another_has_its_context_and_not_its_cache() -> None:
+    agent, other = alone(), alone()
+    for _ in range(3):
+        call(agent)
+        call(other, output=200)
+    agent.is_shut_out = True
+    agent.go_on_as(other)
+    assert not agent.is_shut_out
+    assert call(agent) == (100 + 3 * 205, 100)
 
 
 def test_each_model_finds_what_it_has_read_itself() -> None:
@@ -209,6 +221,8 @@ def test_an_idle_habit_begins_and_lasts_as_it_is_said_to() -> None:
 def test_a_batch_is_at_least_one_and_the_first_can_differ() -> None:
     agent = Bench(0).join(batch=0.2, first_batch=4.4)
     assert [agent.take_count() for _ in range(3)] == [4, 1, 1]
+    assert agent.batch_size == 0  # it has to be drawn
+    assert Bench(0).join(batch=2.6).batch_size == 3
 
 
 def test_a_message_is_one_and_its_deliveries_are_counted_by_receiver() -> None:

@@ -209,6 +209,7 @@ def test_drawn_outages_alternate_and_join_those_of_the_script() -> None:
         12.0,
         5.0,
     ]
+    assert down.fate(3.0, math.inf) == (math.inf, False)
     assert calendar().is_empty
 
 

@@ -8,6 +8,7 @@ from simulator.model.board import NOBODY
 from simulator.model.protocols import EVERYONE
 from simulator.model.tasks import Task, TaskGraph
 from simulator.model.team.partition import Partitions
+from simulator.model.trace import Event
 from simulator.scenario.network import Partition
 from tests.model.parts import Crew, bag, hands, outcome, tasks
 
@@ -18,6 +19,16 @@ def test_who_is_lost_gives_its_tasks_to_the_others() -> None:
     assert crew.sides.give_away(crew.agents[1]) == 2
     assert hands(crew) == [[0, 1, 3], [], [2, 4, 5]]
     assert crew.clock.woken == [EVERYONE, 0, 2]
+
+
+def test_what_a_protocol_finds_to_do_is_told_once() -> None:
+    crew = Crew(bag(4))
+    told = [row.task for row in crew.rows(Event.TASK_READY)]
+    assert told == [0, 1, 2, 3]
+    crew.sides.give_away(crew.agents[1])
+    crew.clock.woken.clear()
+    crew.sides.note_woken()
+    assert crew.clock.woken == []
 
 
 @pytest.mark.parametrize(("state", "is_back"), [("is_down", 0), ("is_retired", 0), ("", 1)])
@@ -135,6 +146,20 @@ def test_what_both_sides_did_was_done_in_vain_once_and_is_merged() -> None:
     assert (crew.metrics.work_s, crew.metrics.wasted_s) == (3.0, 1.0)
     assert (crew.sides.owed_s, crew.metrics.duplicate_attempts) == ({1: 7.0}, 1)
     assert hands(crew)[0] == [3]  # what needs both can start
+
+
+def test_calls_under_way_when_a_partition_heals_count_if_they_are_older_than_it() -> None:
+    crew = Crew(bag(4), workers=4, goes_on=True)
+    for agent in crew.workers:
+        agent.picks, agent.in_call = crew.sides.dispatcher.choose(agent.index, 1) or [], True
+    split = crew.partitions()
+    split.split(Partition(at_s=0, duration_s=5, minority=0.75))
+    _, still, later, ended = crew.workers
+    later.call += 1  # its first is over, and it is in another
+    ended.in_call = False
+    split.heal()
+    assert [agent.is_astray for agent in (still, later, ended)] == [False, True, False]
+    assert hands(crew) == [[], [], [2], [3]]  # what was begun before and not done
 
 
 def test_what_a_minority_did_in_a_run_that_ends_first_was_in_vain() -> None:

@@ -112,6 +112,7 @@ def test_a_report_wakes_the_coordinator_and_its_answer_the_worker() -> None:
     crew = Crew(bag(2))
     desk, lead = coordination(crew)
     assert desk.next_call(lead) is None
+    crew.agents[1].message_tokens = 0  # a message without words is one, too
     for agent in crew.workers:
         desk.report(agent)
     assert [agent.awaits_answer for agent in crew.workers] == [True, True]
@@ -189,6 +190,7 @@ def test_what_cannot_start_is_blocked_and_what_is_done_a_duplicate() -> None:
     for worker in range(2):
         crew.do(worker, 0)
     assert (crew.metrics.duplicate_attempts, crew.metrics.wasted_s) == (1, 2.0)
+    assert crew.metrics.rewrites == 1  # a duplicate is written, too
     assert outcome(crew) == (1, 1, 0, 0)
 
 
