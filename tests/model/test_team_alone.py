@@ -16,6 +16,7 @@ from simulator.model.tasks import Task, TaskGraph
 from simulator.model.team.coordination import Coordination
 from simulator.model.team.errand import Errand
 from simulator.model.team.patterns import Patterns
+from simulator.model.trace import Event
 from tests.model.parts import Crew, bag, hands, outcome, tasks
 
 
@@ -84,6 +85,18 @@ def test_a_coordinator_reviews_what_those_handed_in_whom_it_answers() -> None:
     assert [crew.queue.awaited(agent) for agent in crew.workers] == [False, True]
 
 
+def test_what_a_coordinator_failed_to_review_is_there_when_it_answers_again() -> None:
+    crew = Crew(bag(1), review={"by": "coordinator"})
+    lead = crew.join(COORDINATOR)
+    hand_in(crew, (0, 0))
+    lead.answering = [crew.agents[0]]
+    for _ in range(2):
+        crew.queue.take_submitted(lead)
+        assert reviewed(lead) == [0]
+        crew.queue.returned(lead)
+    assert crew.queue.awaited(crew.agents[0])
+
+
 def test_where_coordinators_leave_reviews_are_left_out_and_what_waits_is_handed_over() -> None:
     crew = Crew(bag(2), review={"by": "coordinator"})
     hand_in(crew, (0, 0), (1, 1))
@@ -121,6 +134,17 @@ def test_a_report_wakes_the_coordinator_and_its_answer_the_worker() -> None:
     assert [agent.awaits_answer for agent in crew.workers] == [False, True]
     assert crew.clock.woken == [lead.index, lead.index, 0]
     assert (lead.unreported, lead.answering) == (1, [])
+
+
+def test_a_lead_hands_out_tasks_when_it_answers() -> None:
+    crew = Crew(bag(2), protocol="lead_assign")
+    desk, lead = coordination(crew, one_by_one=False)
+    assert hands(crew) == [[], []]
+    for agent in crew.workers:
+        desk.report(agent)
+    desk.next_call(lead)
+    desk.answer(lead)
+    assert hands(crew) == [[0], [1]]
 
 
 def test_in_rounds_all_reports_are_answered_in_one_call_and_nobody_waits() -> None:
@@ -181,6 +205,13 @@ def test_a_commit_frees_what_needs_it_and_has_waited_since_it_could_start() -> N
     assert crew.commits.wait_sum_s == 6.0 - 4.0
     assert outcome(crew) == (2, 2, 0, 0)
     assert (crew.metrics.attempts, crew.metrics.work_s) == (2, 2.0)
+
+
+def test_what_a_call_frees_and_does_itself_concerns_nobody_else() -> None:
+    crew = Crew(tasks(a="", b="a", c="b"))
+    assert crew.do(0, 0, 1) == [2]
+    assert [row.task for row in crew.rows(Event.TASK_READY)] == [0, 1]
+    assert (outcome(crew), crew.metrics.blocked_claims) == ((2, 2, 0, 0), 1)
 
 
 def test_what_cannot_start_is_blocked_and_what_is_done_a_duplicate() -> None:
