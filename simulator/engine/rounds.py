@@ -94,9 +94,7 @@ class Rounds:
             journal.begin_round(started)
             self._news = env.event()
             somebody_called = yield from self._phases()
-            if somebody_called:
-                self._owed = None
-            else:
+            if not somebody_called:
                 journal.retract_round()
                 yield self._news
                 continue
@@ -140,7 +138,10 @@ class Rounds:
         """Return those that begin a call."""
         begin, now = self._run.cycle.begin_call, self._env.now
         self._clock.reach(now)
-        return [agent for agent in agents if begin(agent, now, must_call)]
+        callers = [agent for agent in agents if begin(agent, now, must_call)]
+        if callers:
+            self._owed = None  # a round follows
+        return callers
 
     def _call(
         self, callers: list[AgentState], share: float = 1.0
