@@ -215,7 +215,7 @@ class Clock(Agenda):
             self.end("completed")
         elif run.cycle.calls_begun >= self._most_calls:
             self.end("max_calls")
-        elif limits.budget_usd is not None and run.metrics.cost_usd >= limits.budget_usd:
+        elif limits.budget_usd is not None and run.bill.is_over_budget:
             self.end("budget")
         return self._has_ended
 

@@ -96,7 +96,7 @@ class Replication:
         coordination = Coordination(roster, agenda, talk, sides, queue, one_by_one)
 
         phases = Phases(agenda, journal)
-        bill = Bill(metrics, scenario.is_priced, scenario.limits.budget_usd)
+        self.bill = bill = Bill(metrics, scenario.is_priced, scenario.limits.budget_usd)
         provider = ProviderState(
             scenario.provider, scenario.faults, streams, agenda, metrics, phases
         )

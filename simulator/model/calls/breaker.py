@@ -10,7 +10,7 @@ CLOSED, OPEN, HALF_OPEN = "closed", "open", "half_open"
 
 
 class Breaker:
-    """One breaker; `simulator.scenario.resilience.Breaker` says what it does.
+    """One breaker; `simulator.scenario.resilience.BreakerSpec` says what it does.
 
     Attributes
     ----------
