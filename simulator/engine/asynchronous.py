@@ -113,7 +113,7 @@ class Asynchronous:
         if event is not None:
             self._clock.reach(env._now)
         if self._run.cycle.begin_call(agent, env._now, False):
-            simpy.Timeout(env, agent.duration_s, agent).callbacks.append(self._ends)
+            simpy.Timeout(env, agent.time.duration_s, agent).callbacks.append(self._ends)
         else:
             self._alarm(agent).callbacks.append(partial(self._call, agent))
 
@@ -154,7 +154,7 @@ class Asynchronous:
                     self._wake()
                 yield from self._calls.take_through(agent)
             else:
-                yield timeout(env, agent.duration_s)
+                yield timeout(env, agent.time.duration_s)
             end_call(agent, env._now)
             if self._clock.woken:
                 self._wake()

@@ -88,7 +88,7 @@ class Clock(Agenda):
         """Return whether nothing happens any more unless a timer makes it happen."""
         if self.is_busy or self._tasks_arrive:
             return False
-        return all(agent.index in self.halted for agent in self._run.agents if agent.in_call)
+        return all(agent.index in self.halted for agent in self._run.agents if agent.time.in_call)
 
     def _is_stuck(self) -> bool:
         """Return whether nothing that is still to happen can change anything."""

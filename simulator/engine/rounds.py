@@ -18,8 +18,8 @@ from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Event
 from simulator.scenario.coordination import CoordinationSpec
 
-_duration_s = attrgetter("duration_s")
-_last_admitted = attrgetter("last_admitted")
+_duration_s = attrgetter("time.duration_s")
+_last_admitted = attrgetter("time.last_admitted")
 
 
 class Rounds:
@@ -131,7 +131,7 @@ class Rounds:
     def _latencies(self, workers: list[AgentState]) -> list[float]:
         """Return the seconds that each worker has been in service in this round."""
         if self._calls_each == 1:
-            return [agent.duration_s for agent in workers]
+            return [agent.time.duration_s for agent in workers]
         return [self._served_s[agent.index] for agent in workers]
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
@@ -153,9 +153,9 @@ class Rounds:
         # Nobody looks at the team before the last call has ended: one event will do for all.
         end_call, started = self._run.cycle.end_call, self._env.now
         ending = sorted(callers, key=_duration_s)
-        yield self._env.timeout(ending[-1].duration_s)
+        yield self._env.timeout(ending[-1].time.duration_s)
         for agent in ending:
-            end_call(agent, started + agent.duration_s)
+            end_call(agent, started + agent.time.duration_s)
         self._clock.woken.clear()
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
@@ -167,7 +167,7 @@ class Rounds:
         env, ends, timeout = self._env, self._call_ends, simpy.Timeout
         self._pending = len(callers)
         # Who calls idly is not waited for, and does not count for the others either.
-        at_work = sum(1 for agent in callers if agent.picks) if share < 1.0 else 0
+        at_work = sum(1 for agent in callers if agent.call.picks) if share < 1.0 else 0
         self._wanted = math.ceil(share * at_work - 1e-9) if at_work else math.inf
         self._callers = callers
         self._barrier = env.event()
@@ -179,7 +179,7 @@ class Rounds:
         # In the order in which they will end, so that a large schedule is walked in memory order;
         # a callback rather than a process for each call, for half the events.
         for agent in sorted(callers, key=_duration_s):
-            timeout(env, agent.duration_s, agent).callbacks.append(ends)
+            timeout(env, agent.time.duration_s, agent).callbacks.append(ends)
         return self._barrier
 
     def _call_ends(self, event: simpy.Event) -> None:
@@ -194,14 +194,14 @@ class Rounds:
         """Make an agent's calls of this round, the first of which has begun."""
         env, run = self._env, self._run
         self._served_s[agent.index] = 0.0
-        is_at_work, is_effective = bool(agent.picks), False
+        is_at_work, is_effective = bool(agent.call.picks), False
         for made in range(1, 1 + (1 if agent.role else self._calls_each)):
             if run.is_stepwise:
                 yield from self._calls.take_through(agent)
             else:
-                yield env.timeout(agent.duration_s)
+                yield env.timeout(agent.time.duration_s)
             is_effective |= self._end(agent)
-            self._served_s[agent.index] += agent.duration_s
+            self._served_s[agent.index] += agent.time.duration_s
             self._clock.woken.clear()
             self._calls.resume()
             last = made == self._calls_each or agent.role or run.cycle.is_complete
@@ -214,13 +214,13 @@ class Rounds:
             self._barrier.succeed()
         elif is_at_work and is_effective and self._wanted == 0:
             for other in self._callers:
-                if other.in_call:
+                if other.time.in_call:
                     self._clock.interrupt(other.index, "late")
             self._calls.resume()
 
     def _end(self, agent: AgentState) -> bool:
         """End an agent's call; return whether it has come to something."""
-        metrics, attempts, has_failed = self._run.metrics, len(agent.picks), agent.failed
+        metrics, attempts, has_failed = self._run.metrics, len(agent.call.picks), agent.call.failed
         failed_before = metrics.failed_tests
         self._run.cycle.end_call(agent, self._env.now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
@@ -233,10 +233,10 @@ class Rounds:
         yield env.timeout(seconds)
         self._clock.is_busy = False
         # Who was down in between is not held up by the harness.
-        there = [a for a in run.agents if not a.is_down and a.free_since <= started]
+        there = [a for a in run.agents if not a.is_down and a.time.free_since <= started]
         for agent in there:
-            agent.waited_s += started - agent.free_since
-            agent.free_since = env.now
+            agent.time.book_free(started)
+            agent.time.free_from(env.now)
         length = env.now - started
         run.metrics.coordination_s += len(there) * length
         run.journal.note(Event.OVERHEAD, peer=len(there), duration_s=length, at_s=env.now)
@@ -247,9 +247,9 @@ class Rounds:
         run, owed, self._owed = self._run, self._owed, None
         if owed is None:
             return
-        there = [agent for agent in owed.agents if agent.free_since == owed.ended_s]
+        there = [agent for agent in owed.agents if agent.time.free_since == owed.ended_s]
         for agent in there:
-            agent.free_since = owed.began_s
+            agent.time.free_from(owed.began_s)
         run.metrics.coordination_s -= len(there) * (owed.ended_s - owed.began_s)
         run.journal.retract(Event.OVERHEAD)
 

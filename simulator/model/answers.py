@@ -6,11 +6,13 @@ context, the effects of the run and of the agent) shifts it on the logit scale.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import logit, ndtr, ndtri
+from scipy import special
+from scipy.special import ndtr, ndtri
 from scipy.stats import beta
 
 from simulator.distributions import Floats
@@ -54,7 +56,7 @@ class Difficulty:
             # Mean p and intra-class correlation rho: a + b = 1 / rho - 1 (Griffiths 1973).
             both = 1.0 / rho - 1.0
             drawn = beta.ppf(self._hardness(family), p * both, (1.0 - p) * both)
-            logits = logit(np.clip(drawn, 1e-15, 1.0 - 1e-15)) - logit(p)
+            logits = special.logit(np.clip(drawn, 1e-15, 1.0 - 1e-15)) - special.logit(p)
             if self._graph.difficulties:
                 logits = logits + np.asarray(self._graph.difficulties)
             self._shifts[key] = array("d", logits.tobytes())
@@ -79,3 +81,11 @@ class Difficulty:
 
     def _uniforms(self, entity: Entity, index: int, purpose: Purpose) -> Floats:
         return np.maximum(self._streams.block(entity, index, purpose, 0, len(self._graph)), _TINY)
+
+
+def expit(logit: float) -> float:
+    """Return the probability that has a logit, which may be infinite."""
+    if logit >= 0.0:
+        return 1.0 / (1.0 + math.exp(-logit))
+    odds = math.exp(logit)
+    return odds / (1.0 + odds)

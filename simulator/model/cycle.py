@@ -10,14 +10,9 @@ from __future__ import annotations
 from math import fsum
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import (
-    COORDINATOR,
-    DUTY,
-    MERGE,
-    NOT_LEADING,
-    WORKER,
-    AgentState,
-)
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
+from simulator.model.agents.call import ATTEMPTS, DUTY, MERGE
+from simulator.model.agents.habits import Habits
 from simulator.model.agents.talk import Talk
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.service import Service
@@ -71,6 +66,7 @@ class Cycle:
         "_coordination",
         "_has_more",
         "_is_stepwise",
+        "_is_traced",
         "_journal",
         "_metrics",
         "_patterns",
@@ -105,6 +101,7 @@ class Cycle:
         self._agents = agents
         self._agenda = agenda
         self._journal = journal
+        self._is_traced = journal.trace is not None
         self._metrics = journal.metrics
         self._sides = sides
         self._sizes = sides.board.graph.sizes
@@ -154,33 +151,32 @@ class Cycle:
         has_errands = agent.dispatcher.has_duties or self._queue.by_peers or sides.owed_s
         if has_errands and self._run_errand(agent, now, self._errand_of_worker(agent)):
             return True
+        habits = agent.habits
         picks: list[int] | None = None
-        if not agent.idle_p or not agent.idles():
-            picks = agent.dispatcher.choose(agent.index, agent.batch_size or agent.take_count())
+        if not habits.idle_p or not habits.idles(is_first=not agent.call.number):
+            picks = agent.dispatcher.choose(agent.index, habits.batch_size or habits.take_count())
         if picks is None:
             picks = []
         elif not picks:
             picks = self._without_work(agent, must_call and agent.dispatcher.calls_idly)
             if picks is None:
                 return False
-        if len(picks) == 1 and not agent.tried:
+        if len(picks) == 1 and not habits.tried:
             work = self._sizes[picks[0]]
         else:
-            work = self._work(agent, picks)
-        if agent.capacity and work > agent.capacity:
+            work = self._work(habits, picks)
+        if habits.capacity and work > habits.capacity:
             picks, work = self._cut_off(agent, picks)
-        agent.picks = picks
-        p = agent.talk if picks else agent.chatter
-        self._serve(agent, now, work, p > 0.0 and (p >= 1.0 or agent.rolls_talk() < p))
+        p = habits.talk if picks else habits.chatter
+        speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
+        self._serve(agent, now, picks, work, speaks)
         return True
 
     def _run_errand(self, agent: AgentState, now: float, errand: Errand | None) -> bool:
         """Begin a call that attempts no tasks, if there is one to make."""
         if errand is None:
             return False
-        self._serve(agent, now, errand.work, errand.speaks)
-        if errand.lasts_s is not None:
-            agent.duration_s = errand.lasts_s
+        self._serve(agent, now, [], errand.work, errand.speaks, errand.lasts_s)
         return True
 
     def _errand_of_staff(self, agent: AgentState) -> Errand | None:
@@ -191,19 +187,19 @@ class Cycle:
         """Return the merge, the duty or the review that a worker owes, if it does."""
         owed_s = self._sides.owed_s.get(agent.index)
         if owed_s is not None:
-            agent.leads = MERGE
+            agent.call.be(MERGE)
             return Errand(1.0, False, owed_s)
         units = agent.dispatcher.duty(agent.index)
         if units is not None:
-            agent.leads = DUTY
-            return Errand(units, agent.talk >= 1.0)
+            agent.call.be(DUTY)
+            return Errand(units, agent.habits.talk >= 1.0)
         return self._queue.next_call(agent) if self._queue.by_peers else None
 
-    def _work(self, agent: AgentState, picks: list[int]) -> float:
+    def _work(self, habits: Habits, picks: list[int]) -> float:
         """Return the work units of several tasks, or of tasks tried before."""
         sizes = self._sizes
-        if agent.tried:
-            return fsum([sizes[task] * agent.effort(task) for task in picks])
+        if habits.tried:
+            return fsum([sizes[task] * habits.effort(task) for task in picks])
         return fsum([sizes[task] for task in picks])
 
     def _without_work(self, agent: AgentState, must_call: bool) -> list[int] | None:
@@ -217,79 +213,80 @@ class Cycle:
         """Return the first picks that fit into one reply, at least one, and their work."""
         sizes, work = self._sizes, 0.0
         for i, task in enumerate(picks):
-            more = sizes[task] * agent.effort(task)
-            if i and work + more > agent.capacity:
+            more = sizes[task] * agent.habits.effort(task)
+            if i and work + more > agent.habits.capacity:
                 for other in picks[i:]:
                     agent.dispatcher.returned(agent.index, other)
-                agent.is_cut = True
+                agent.call.cut_reply()
                 return picks[:i], work
             work += more
         return picks, work
 
-    def _serve(self, agent: AgentState, now: float, work: float, speaks: bool) -> None:
+    def _serve(
+        self,
+        agent: AgentState,
+        now: float,
+        picks: list[int],
+        work: float,
+        speaks: bool,
+        lasts_s: float | None = None,
+    ) -> None:
         """Start the call of an agent that has decided what to do in it."""
-        agent.work = work
         if speaks and self._patterns.watches:
             speaks = not self._patterns.skips("messages")
+        memory, habits = agent.memory, agent.habits
         if self._sides.dispatcher.sets_context and agent.role == WORKER:
-            kept, added = agent.dispatcher.context_of(agent.index, agent.context_tokens)
-            agent.keep_prefix(kept)
-            agent.context_tokens = kept + added
-        agent.read(now)
-        output = int(agent.output_draw() + agent.output_per_work_unit * work)
-        output += agent.summary_tokens
+            memory.replace(*agent.dispatcher.context_of(agent.index, memory.context_tokens))
+        memory.read(now, agent.board)
+        if agent.judgement.depends_on_context:
+            agent.settle_errors()
+        output = int(habits.output() + habits.output_per_work_unit * work)
+        output += memory.summary_tokens
+        message = -1
         if speaks:
-            tokens = agent.message_tokens = int(
-                agent.message_draw() + agent.relay * agent.unread_tokens
-            )
-            output += tokens
-        else:
-            agent.message_tokens = -1
-        agent.output = output
-        agent.duration_s = agent.latency(work, agent.uncached, agent.cached, output)
-        if not agent.steady_pace:
-            agent.duration_s *= agent.pace()
-        if agent.overflows and agent.is_too_long and not self._service.other_can_read(agent):
-            agent.failed, agent.lost_to, agent.duration_s = True, PROMPT_TOO_LONG, 0.0
-        agent.in_call = True
-        agent.started_s = agent.read_s = now
-        agent.waited_s += now - agent.free_since
-        self.calls_begun += 1
-        agent.call = self.calls_begun
-        if self._journal.trace is not None:
-            self._journal.note(Event.CALL_START, agent.index, agent.call)
+            message = int(habits.message() + habits.relay * memory.unread_tokens)
+            output += message
+        duration_s = agent.latency(work, memory.uncached, memory.cached, output)
+        if not agent.is_steady:
+            duration_s *= agent.pace()
+        if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
+            agent.call.fail(PROMPT_TOO_LONG)
+            duration_s = 0.0
+        self.calls_begun = number = self.calls_begun + 1
+        agent.call.begin(number, picks, work, output, message)
+        agent.time.begin(now, duration_s if lasts_s is None else lasts_s)
+        if self._is_traced:
+            self._journal.note(Event.CALL_START, agent.index, number)
         if self._patterns.watches:
             self._patterns.call_begins(agent)
 
     def end_call(self, agent: AgentState, now: float) -> None:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
-        agent.in_call = False
-        agent.free_since = now
-        agent.busy_s += agent.duration_s
+        call, memory = agent.call, agent.memory
+        agent.time.end(now)
         self._metrics.calls += 1
         freed: list[int] = []
         if agent.byzantine == "silent":
             self._fall_silent(agent)
-        if agent.failed:
+        if call.failed:
             self._agenda.reach(now)
             outcome = self._give_up(agent, now, freed)
         else:
             self._agenda.move(now)
             self._bill.call(agent)
-            if agent.picks:
+            if call.picks:
                 freed = self._commits.commit(agent, now)
-                agent.picks = []
                 outcome = "work"
             else:
                 outcome = self._end_without_attempts(agent, now, freed)
-            if agent.message_tokens >= 0 and agent.notes is None:
-                self._talk.send(agent, agent.outbox, agent.message_tokens, now)
+            if call.message_tokens >= 0 and memory.inbox.notes is None:
+                self._talk.send(agent, agent.outbox, call.message_tokens, now)
             if self._has_more:
                 self._do_more(agent)
-            agent.remember()
+            memory.remember(call.output)
         if self._is_stepwise:
             self._end_steps(agent)
-        if self._journal.trace is not None:
+        if self._is_traced:
             self._note_end(agent, outcome)
         if freed:
             self._sides.announce_on_side_of(agent, freed)
@@ -302,100 +299,101 @@ class Cycle:
         """Tell workspace and patterns that a call is over."""
         self._workspace.call_ended(agent)
         self._patterns.call_ended(agent)
-        agent.lost_to = ""
+        agent.call.settle()
+
+    def _attempts_nothing(self, agent: AgentState) -> bool:
+        """Return whether a call is an errand: an answer, a review, a duty, a merge."""
+        return bool(agent.role or agent.call.kind or self._queue.is_reviewing(agent))
 
     def _end_without_attempts(self, agent: AgentState, now: float, freed: list[int]) -> str:
-        if agent.role or agent.leads or agent.reviews:
+        if self._attempts_nothing(agent):
             return self._end_coordination(agent, now, freed)
         self._metrics.idle_calls += 1
-        self._metrics.wasted_s += agent.duration_s
+        self._metrics.wasted_s += agent.time.duration_s
         return "idle"
 
     def _end_coordination(self, agent: AgentState, now: float, freed: list[int]) -> str:
-        metrics = self._metrics
-        metrics.coordination_s += agent.duration_s
-        if agent.reviews:
+        metrics, call = self._metrics, agent.call
+        metrics.coordination_s += agent.time.duration_s
+        if self._queue.is_reviewing(agent):
             freed += self._reviews.end(agent, now)
-        if agent.role == COORDINATOR or agent.leads:
+        if agent.role == COORDINATOR or call.kind:
             metrics.coordination_calls += 1
             if agent.role == COORDINATOR:
                 self._coordination.answer(agent)
-            elif agent.leads == MERGE:
+            elif call.kind == MERGE:
                 self._sides.merged(agent)
             else:
                 agent.dispatcher.duty_done(agent.index)
-            agent.leads = NOT_LEADING
+            call.be(ATTEMPTS)
             return "coordination"
         metrics.review_calls += 1
         return "review"
 
     def _do_more(self, agent: AgentState) -> None:
         """Do at the end of a call what only some scenarios ask for."""
-        if agent.message_tokens >= 0 and agent.notes is not None:
-            agent.notes.write(agent.index, agent.message_tokens)
+        call, notes = agent.call, agent.memory.inbox.notes
+        if call.message_tokens >= 0 and notes is not None:
+            notes.write(agent.index, call.message_tokens)
             if self._metrics.too_long_prompts:
                 self._sides.let_in(self._agents)
-        if agent.manager is not None:
-            self._coordination.report(agent)
+        self._coordination.report(agent)
         if agent.drifts:
             agent.wander()
-        if agent.outdated:
-            agent.outdated.clear()
+        if call.outdated:
+            call.outdated.clear()
 
     def _fall_silent(self, agent: AgentState) -> None:
         """Let a Byzantine agent keep what it has done to itself."""
-        agent.message_tokens = -1
-        if agent.role or agent.leads or agent.reviews:
-            if not agent.failed:
-                agent.failed, agent.lost_to, agent.paid_share = True, "silent", 1.0
-        else:
-            agent.rejected.update(agent.picks)
+        call = agent.call
+        call.be_silent()
+        if not self._attempts_nothing(agent):
+            call.reject(call.picks)
+        elif not call.failed:
+            call.fail("silent")
+            call.pay(1.0)
 
     def _give_up(self, agent: AgentState, now: float, freed: list[int]) -> str:
         """End a call that came to nothing."""
-        outcome = "failed"
-        if agent.lost_to == PROMPT_TOO_LONG:
+        call, outcome = agent.call, "failed"
+        if call.lost_to == PROMPT_TOO_LONG:
             outcome = PROMPT_TOO_LONG
-        agent.failed = False
         self._metrics.failed_calls += 1
-        self._metrics.wasted_s += agent.duration_s
-        if agent.paid_share is not None:
-            agent.is_read = True
-            self._bill.in_vain(agent, agent.paid_share)
-        agent.come_to_nothing()
+        self._metrics.wasted_s += agent.time.duration_s
+        if call.paid_share is not None:
+            agent.memory.note_read()
+            self._bill.in_vain(agent, call.paid_share)
+        agent.memory.come_to_nothing()
         hopeless = self._patterns.hopeless(agent)
         if hopeless:
             freed += self._commits.leave_as_it_is(agent, hopeless, now)
-        if not (agent.is_astray or agent.is_backup or agent.lost_to == "backup"):
-            for task in agent.picks:
+        if not (call.is_astray or call.is_backup or call.lost_to == "backup"):
+            for task in call.picks:
                 if not agent.board.done[task]:
                     agent.dispatcher.returned(agent.index, task)
-        agent.picks = []
-        agent.rejected.clear()
-        agent.is_cut = False
+        call.clear()
         self._queue.returned(agent)
-        agent.reports.extendleft(reversed(agent.answering))
-        agent.answering = []
-        agent.leads = NOT_LEADING
+        self._coordination.returned(agent)
         if outcome == PROMPT_TOO_LONG:
             self._sides.shut_out(agent)
             if not self._is_stepwise:
-                agent.lost_to = ""
+                call.settle()
         return outcome
 
     def cut_off(self, agent: AgentState, steps: CallSteps) -> None:
         """End a call in flight with the run; what it has read, and written so far, is paid for."""
+        call, time = agent.call, agent.time
         if self._is_stepwise:
             steps.cut_off(agent)
+            time.cut_off(time.served_s)
         else:
-            elapsed_s = self._agenda.now - agent.started_s
-            agent.paid_share = elapsed_s / agent.duration_s if elapsed_s > 0.0 else None
-            agent.duration_s = elapsed_s
-        if agent.paid_share is not None:
-            self._bill.in_vain(agent, agent.paid_share)
-        agent.busy_s += agent.duration_s
-        self._metrics.wasted_s += agent.duration_s
-        if self._journal.trace is not None:
+            elapsed_s = self._agenda.now - time.started_s
+            call.pay(elapsed_s / time.duration_s if elapsed_s > 0.0 else None)
+            time.cut_off(elapsed_s)
+        if call.paid_share is not None:
+            self._bill.in_vain(agent, call.paid_share)
+        self._metrics.wasted_s += time.duration_s
+        if self._is_traced:
             self._note_end(agent, "cut_off")
 
     def _note_end(self, agent: AgentState, outcome: str) -> None:
@@ -403,15 +401,15 @@ class Cycle:
         # What requests that failed have read and written is in rows of their own.
         share: float | None = 1.0
         if outcome == "cut_off" or outcome in FAILED:
-            share = agent.paid_share
+            share = agent.call.paid_share
         is_read = share is not None
         self._journal.note(
             Event.CALL_END,
             agent.index,
-            agent.call,
-            duration_s=agent.duration_s,
-            input_tokens=agent.prompt_tokens * is_read,
-            cached_tokens=agent.cached * is_read,
-            output_tokens=int(agent.output * (share or 0.0)),
+            agent.call.number,
+            duration_s=agent.time.duration_s,
+            input_tokens=agent.memory.prompt_tokens * is_read,
+            cached_tokens=agent.memory.cached * is_read,
+            output_tokens=int(agent.call.output * (share or 0.0)),
             outcome=outcome,
         )

@@ -25,8 +25,8 @@ def why_stuck(run: Replication) -> str:
 def _too_long(run: Replication) -> list[str]:
     """Say whose prompts no longer fit."""
     return [
-        f"the prompt of agent {agent.index} has {agent.prompt_tokens} tokens, its window "
-        f"{agent.window_tokens:g}"
+        f"the prompt of agent {agent.index} has {agent.memory.prompt_tokens} tokens, its window "
+        f"{agent.memory.window_tokens:g}"
         for agent in run.agents
         if agent.is_shut_out
     ]
@@ -37,12 +37,12 @@ def finish(run: Replication, now: float, outcome: str, reason: str) -> Metrics:
     metrics = run.metrics
     run.agenda.reach(now)
     for agent in run.agents:
-        if agent.in_call:
+        if agent.time.in_call:
             run.cycle.cut_off(agent, run.steps)
         elif agent.is_down and run.failures is not None:
             run.failures.faults.book_down(agent, "at_end")
         else:
-            agent.waited_s += now - agent.free_since
+            agent.time.book_free(now)
     run.partitions.abandon()
     n = len(run.agents)
     metrics.makespan_s = now
@@ -56,11 +56,11 @@ def finish(run: Replication, now: float, outcome: str, reason: str) -> Metrics:
     if run.failures is not None:
         metrics.recovery_s = run.failures.faults.recovery.seconds(now, outcome == "completed")
         metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
-    metrics.waiting_s = fsum(agent.waited_s for agent in run.agents)
-    metrics.compactions = sum(agent.compactions for agent in run.agents)
-    mailboxes = [agent.mailbox for agent in run.agents if agent.mailbox is not None]
-    metrics.reordered_messages = sum(mailbox.reordered for mailbox in mailboxes)
-    busy_s = fsum(agent.busy_s for agent in run.agents)
+    metrics.waiting_s = fsum(agent.time.waited_s for agent in run.agents)
+    metrics.compactions = sum(agent.memory.compactions for agent in run.agents)
+    mailboxes = [agent.memory.inbox.mailbox for agent in run.agents]
+    metrics.reordered_messages = sum(box.reordered for box in mailboxes if box is not None)
+    busy_s = fsum(agent.time.busy_s for agent in run.agents)
     metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
     run.journal.note(Event.RUN_END, duration_s=now, outcome=outcome)
     return metrics

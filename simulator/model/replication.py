@@ -123,7 +123,7 @@ class Replication:
             agenda,
             journal,
             sides,
-            queue,
+            coordination,
             commits,
             self.workspace,
         )
@@ -173,8 +173,6 @@ class Replication:
 
     def take_apart(self) -> None:
         """Break the cycles of references in a replication that has ended."""
-        for agent in self.agents:
-            agent.manager = None
         if self.failures is not None:
             self.failures.faults.on_loss.clear()
         vars(self).clear()

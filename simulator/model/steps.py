@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from simulator.model.agents.agent import WAITING, AgentState
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import WAITING
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import CallLostError, Service
 from simulator.model.team.sides import Sides
@@ -38,14 +39,12 @@ class CallSteps:
         The engine tells the agenda the time before each step, and may throw `CallLostError` or
         `StallError` into the call.
         """
-        agent.phase, agent.since_s = WAITING, agent.started_s
-        agent.is_astray = False
-        agent.paid_share = None
-        agent.served_s = 0.0
-        if not agent.failed:  # else it is refused before it is sent
+        agent.time.begin_steps()
+        agent.call.begin_steps()
+        if not agent.call.failed:  # else it is refused before it is sent
             yield from self._send(agent)
         self._phases.enter(agent, WAITING)
-        agent.duration_s = agent.served_s
+        agent.time.end_steps()
 
     def _send(self, agent: AgentState) -> Iterator[Step]:
         """Do the call, or lose it."""
@@ -58,8 +57,8 @@ class CallSteps:
 
     def _lose(self, agent: AgentState, why: str) -> None:
         """End a call that has come to nothing."""
-        agent.failed = True
-        if agent.waits_for:
+        agent.call.fail()
+        if agent.time.waits_for:
             self._phases.book_wait(agent)
         self._phases.enter(agent, WAITING)
         self._workspace.abandoned(agent)
@@ -67,10 +66,10 @@ class CallSteps:
 
     def _work(self, agent: AgentState) -> Iterator[Step]:
         """Do the call in the workspace."""
-        if agent.picks:
+        if agent.call.picks:
             yield from self._workspace.call(agent)
         else:
-            yield from self._workspace.serve(agent, agent.duration_s)
+            yield from self._workspace.serve(agent, agent.time.duration_s)
         self._phases.enter(agent, WAITING)
 
     def _hand_in(self, agent: AgentState) -> Iterator[Step]:
@@ -80,7 +79,6 @@ class CallSteps:
 
     def cut_off(self, agent: AgentState) -> None:
         """End a call in flight as it stands."""
-        if agent.waits_for:
+        if agent.time.waits_for:
             self._phases.book_wait(agent)
         self._service.cut_off(agent)
-        agent.duration_s = agent.served_s

@@ -331,3 +331,9 @@ class Agent(Spec):
     """What tokens cost."""
     faults: AgentFaults = AgentFaults()
     """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the agent's drift state ever leaves 0."""
+        steps = self.drift.step.constant != 0.0
+        return steps or self.drift.per_1k_tokens > 0.0 or self.context.loss > 0.0

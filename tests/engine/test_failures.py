@@ -243,7 +243,7 @@ def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress
         found = copy_for(self, agent)
         board = agent.board
         walk = [
-            (len(others), others[0].started_s, task)
+            (len(others), others[0].time.started_s, task)
             for task, others in self._at_work.items()
             if not board.done[task] and agent not in others and len(others) <= 2
         ]

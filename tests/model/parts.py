@@ -5,10 +5,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
+from types import SimpleNamespace
 from typing import Any
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import VERIFIER, WAITING, WORKER, AgentState, Voice
+from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
+from simulator.model.agents.messages import Log, Voice
+from simulator.model.agents.talk import Talk
+from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
 from simulator.model.board import Board
 from simulator.model.calls.phases import Phases, Step
@@ -20,11 +24,13 @@ from simulator.model.protocols import Setting
 from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
 from simulator.model.team.commits import Commits
+from simulator.model.team.coordination import Coordination
 from simulator.model.team.partition import Partitions
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.model.timers import always
+from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import Event, Row, Trace
 from simulator.model.workspaces._workspace import Desk
 from simulator.scenario.agent import Agent
@@ -125,7 +131,7 @@ class Bench:
         """Let an agent go through steps of a call from a time on."""
 
         def start() -> None:
-            agent.in_call = True
+            agent.time.in_call = True
             self.phases.enter(agent, WAITING)
             self._calls[agent.index] = steps
             self._go_on(agent)
@@ -138,7 +144,7 @@ class Bench:
         except (StopIteration, CallLostError) as end:
             if isinstance(end, CallLostError):
                 self.lost[agent.index] = end.why
-            self.ended_s[agent.index], agent.in_call = self.clock.now, False
+            self.ended_s[agent.index], agent.time.in_call = self.clock.now, False
             return
         if pause is not None:
             self.clock.at(self.clock.now + pause, lambda: self._go_on(agent))
@@ -210,16 +216,36 @@ class Crew(Bench):
     def do(self, worker: int, *picks: int, now: float = 0.0, read_s: float = 0.0) -> list[int]:
         """Let a worker's call end that has attempted tasks; return the tasks that it frees."""
         agent = self.agents[worker]
-        agent.picks, agent.work, agent.duration_s = list(picks), float(len(picks)), 1.0
-        agent.read_s = read_s
+        agent.call.picks, agent.call.work, agent.time.duration_s = (
+            list(picks),
+            float(len(picks)),
+            1.0,
+        )
+        agent.time.read_s = read_s
         return self.commits.commit(agent, now)
+
+    def coordination(
+        self, one_by_one: bool = True, handed_in: Log | None = None, levels: int = 0
+    ) -> Coordination:
+        """Return the reports of the crew to new coordinators, so many in a line above it."""
+        leads = [self.join(COORDINATOR) for _ in range(levels)]
+        above = [lead.index for lead in leads] + [NO_MANAGER]
+        roster: Any = SimpleNamespace(
+            workers=self.workers,
+            coordinators=leads,
+            agents=self.agents,
+            managers=[above[0]] * len(self.workers) + above[1:],
+            handed_in=handed_in,
+        )
+        talk = Talk(self.journal, [])
+        return Coordination(roster, self.clock, talk, self.sides, self.queue, one_by_one)
 
     def partitions(self) -> Partitions:
         """Return what cuts the crew in two."""
         service = PlainService(self.clock, self.phases, provider(self))
         who = (self.streams, self.clock, self.phases, service)
         state = self.space.state(Desk(self.sides.board, self.metrics, self.agents, *who))
-        parts = (self.clock, self.journal, self.sides, self.queue, self.commits, state)
+        parts = (self.clock, self.journal, self.sides, self.coordination(), self.commits, state)
         return Partitions(self.workers, self.verifiers, *parts)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.model.agents.agent import AgentState, Voice
-from simulator.model.agents.messages import Link, Log, Mailbox, Notes, Post, Subscription
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.call import ATTEMPTS, DUTY, Call
+from simulator.model.agents.messages import Link, Log, Mailbox, Notes, Post, Subscription, Voice
 from simulator.model.agents.talk import Talk
+from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, Timesheet
+from simulator.model.board import Board
 from simulator.model.streams import always
 from simulator.model.trace import Event
-from tests.model.parts import Bench, model
+from tests.model.parts import Bench, bag, model
 
 
 def alone(voice: Voice | None = None, errors: object = None, **context: object) -> AgentState:
@@ -18,12 +21,16 @@ def alone(voice: Voice | None = None, errors: object = None, **context: object) 
     return Bench(0).join(voice=voice, context=said, errors=errors or {})
 
 
+def read(agent: AgentState) -> None:
+    """Let an agent begin a call by reading."""
+    agent.memory.read(0.0, Board(bag(1)))
+
+
 def call(agent: AgentState, output: int = 10) -> tuple[int, int]:
     """Let an agent make a call; return the tokens of its prompt, and those in the cache."""
-    agent.read(0.0)
-    agent.output = output
-    prompt = agent.prompt_tokens, agent.cached
-    agent.remember()
+    read(agent)
+    prompt = agent.memory.prompt_tokens, agent.memory.cached
+    agent.memory.remember(output)
     return prompt
 
 
@@ -54,7 +61,7 @@ def test_what_is_retained_converges_to_its_fixed_point() -> None:
     for _ in range(20):
         call(agent, output=95)
     # c = (c + 100) / 2, from below and in whole tokens.
-    assert agent.context_tokens == 99
+    assert agent.memory.context_tokens == 99
 
 
 def test_a_truncated_prompt_fills_its_window() -> None:
@@ -62,7 +69,7 @@ def test_a_truncated_prompt_fills_its_window() -> None:
     found = [call(agent) for _ in range(7)]
     assert [prompt for prompt, _ in found] == [100, 115, 130, 145, 150, 150, 150]
     assert [cached for _, cached in found] == [0, 100, 115, 130, 100, 100, 100]
-    assert agent.compactions == 3
+    assert agent.memory.compactions == 3
 
 
 def test_a_summary_takes_the_place_of_the_context() -> None:
@@ -71,27 +78,30 @@ def test_a_summary_takes_the_place_of_the_context() -> None:
     # 105 of context do not fit: a summary of 20 does, behind the system prompt.
     assert call(agent) == (120, 100)
     assert call(agent) == (135, 120)  # which it has read by then
-    assert (agent.compactions, agent.context_tokens) == (1, 20 + 2 * 15)
+    assert (agent.memory.compactions, agent.memory.context_tokens) == (1, 20 + 2 * 15)
 
 
 def test_a_summary_that_is_written_is_not_in_the_context_twice() -> None:
     agent = alone(window_tokens=200, compaction=0.1, start_tokens=105, compaction_output=1)
-    agent.read(0.0)
-    assert agent.summary_tokens == 20
-    agent.output = 10 + agent.summary_tokens
-    agent.remember()
-    assert agent.context_tokens == 20 + 15
-    assert agent.summary_tokens == 0
+    read(agent)
+    assert agent.memory.summary_tokens == 20
+    agent.memory.remember(10 + agent.memory.summary_tokens)
+    assert agent.memory.context_tokens == 20 + 15
+    assert agent.memory.summary_tokens == 0
 
 
 def test_a_compaction_that_came_to_nothing_leaves_the_context() -> None:
     agent = alone(window_tokens=200, compaction=0.1, start_tokens=105)
-    agent.read(0.0)
-    assert agent.makes_room
-    agent.come_to_nothing()
-    assert (agent.compactions, agent.context_tokens, agent.makes_room) == (0, 105, False)
-    agent.read(0.0)
-    assert agent.prompt_tokens == 120
+    read(agent)
+    assert agent.memory.makes_room
+    agent.memory.come_to_nothing()
+    assert (agent.memory.compactions, agent.memory.context_tokens, agent.memory.makes_room) == (
+        0,
+        105,
+        False,
+    )
+    read(agent)
+    assert agent.memory.prompt_tokens == 120
 
 
 def test_a_prompt_is_too_long_if_it_does_not_fit_without_a_context() -> None:
@@ -100,9 +110,9 @@ def test_a_prompt_is_too_long_if_it_does_not_fit_without_a_context() -> None:
     agent = alone(Voice(inbox=[Subscription(log)]), start_tokens=50, **window)
     for tokens, is_too_long in ((10, False), (11, True)):
         Post(log, 1, None).send(tokens, 0.0)
-        agent.read(0.0)
-        assert agent.is_too_long == is_too_long
-        agent.come_to_nothing()
+        read(agent)
+        assert agent.memory.is_too_long == is_too_long
+        agent.memory.come_to_nothing()
 
 
 def test_news_is_read_again_by_the_call_after_one_that_failed() -> None:
@@ -110,13 +120,13 @@ def test_news_is_read_again_by_the_call_after_one_that_failed() -> None:
     agent = alone(Voice(inbox=[Subscription(log)]))
     for _ in range(3):
         Post(log, 1, None).send(7, 0.0)
-    for end in (agent.come_to_nothing, agent.remember):
-        agent.read(0.0)
-        assert (agent.unread_messages, agent.unread_tokens) == (3, 21)
+    for end in (agent.memory.come_to_nothing, lambda: agent.memory.remember(0)):
+        read(agent)
+        assert (agent.memory.unread_messages, agent.memory.unread_tokens) == (3, 21)
         end()
-    agent.read(0.0)
-    assert (agent.unread_messages, agent.unread_tokens) == (0, 0)
-    assert agent.context_tokens == 21 + 5  # kept once
+    read(agent)
+    assert (agent.memory.unread_messages, agent.memory.unread_tokens) == (0, 0)
+    assert agent.memory.context_tokens == 21 + 5  # kept once
 
 
 @pytest.mark.parametrize(("is_read", "cached"), [(True, 1100), (False, 0)])
@@ -124,17 +134,17 @@ def test_what_a_failed_call_has_read_is_in_the_cache_and_nothing_else(
     is_read: bool, cached: int
 ) -> None:
     agent = alone(start_tokens=1000)
-    agent.read(0.0)
-    agent.is_read = is_read
-    agent.come_to_nothing()
+    read(agent)
+    agent.memory.is_read = is_read
+    agent.memory.come_to_nothing()
     assert call(agent) == (1100, cached)
 
 
 def test_a_request_sent_again_finds_its_prompt_in_the_cache() -> None:
     agent = alone(start_tokens=1000)
-    agent.read(0.0)
-    agent.read_in_vain()
-    assert (agent.uncached, agent.cached, agent.is_read) == (0, 1100, True)
+    read(agent)
+    agent.memory.read_in_vain()
+    assert (agent.memory.uncached, agent.memory.cached, agent.memory.is_read) == (0, 1100, True)
 
 
 def test_notes_are_read_anew_and_never_kept() -> None:
@@ -143,18 +153,18 @@ def test_notes_are_read_anew_and_never_kept() -> None:
     for tokens in (40, 30):
         notes.write(1, tokens)
         notes.write(agent.index, 1000)  # its own are no news
-        assert call(agent, output=0)[0] == 100 + agent.context_tokens - 5 + tokens
-    assert agent.context_tokens == 2 * 5
+        assert call(agent, output=0)[0] == 100 + agent.memory.context_tokens - 5 + tokens
+    assert agent.memory.context_tokens == 2 * 5
 
 
 def test_a_crash_takes_the_context_and_leaves_the_system_prompt_in_the_cache() -> None:
     agent = alone(start_tokens=30, first_turn_tokens=500)
     for _ in range(4):
         call(agent)
-    agent.tried.add(0)
+    agent.habits.tried.add(0)
     agent.is_shut_out = True  # its prompt was too long, and is not any more
     agent.forget()
-    assert (agent.tried, agent.is_shut_out) == (set(), False)
+    assert (agent.habits.tried, agent.is_shut_out) == (set(), False)
     assert call(agent) == (130, 100)
     assert call(agent)[0] == 130 + 510
 
@@ -173,23 +183,24 @@ def test_who_goes_on_as_another_has_its_context_and_not_its_cache() -> None:
 def test_each_model_finds_what_it_has_read_itself() -> None:
     agent, other = alone(start_tokens=900), model()
     call(agent)
-    agent.read(0.0)
-    assert agent.cached == 1000
+    read(agent)
+    assert agent.memory.cached == 1000
     for expected in (0, 1015):
         agent.answer_with(other)
-        assert (agent.cached, agent.uncached) == (expected, 1015 - expected)
-        agent.read_in_vain()
+        assert (agent.memory.cached, agent.memory.uncached) == (expected, 1015 - expected)
+        agent.memory.read_in_vain()
         agent.answer_with(None)
-    assert agent.prefix_tokens == 1000
+    read(agent)
+    assert agent.memory.cached == 1000
 
 
 def test_who_never_errs_is_correct_and_who_always_does_spreads_its_answers() -> None:
-    assert not any(alone().answer(0) for _ in range(50))
+    assert not any(alone().judgement.answer(0) for _ in range(50))
     wrong = {"probability": 1, "wrong_answers": {"options": 3}}
-    assert {alone(errors=wrong).answer(0)} <= {1, 2, 3}
+    assert {alone(errors=wrong).judgement.answer(0)} <= {1, 2, 3}
     agent = alone(errors=wrong)
     # Three answers, each with 1/3: 0.03 standard errors; |z| < 3.3 (99.9 %) each.
-    answers = [agent.answer(0) for _ in range(3000)]
+    answers = [agent.judgement.answer(0) for _ in range(3000)]
     assert set(answers) == {1, 2, 3}
     for each in (1, 2, 3):
         assert abs(answers.count(each) - 1000) < 3.3 * (3000 * 2 / 9) ** 0.5
@@ -202,7 +213,7 @@ def test_drift_grows_by_its_step_and_news_takes_its_share_away() -> None:
     found = []
     for is_told in (False, False, True):
         Post(log, 1, None).send(5, 0.0) if is_told else None
-        agent.read(0.0)
+        read(agent)
         agent.wander()
         found.append(agent.drift)
     assert found == [1.0, 2.0, 0.25 * 2.0 + 1.0]
@@ -211,18 +222,17 @@ def test_drift_grows_by_its_step_and_news_takes_its_share_away() -> None:
 def test_an_idle_habit_begins_and_lasts_as_it_is_said_to() -> None:
     habits = {"idle": 0.5, "idle_first": 0, "idle_persistence": 1}
     agent = Bench(0).join(behaviour=habits)
-    assert not agent.idles()
-    agent.call = 1
-    course = [agent.idles() for _ in range(50)]
+    assert not agent.habits.idles(is_first=True)
+    course = [agent.habits.idles(is_first=False) for _ in range(50)]
     first = course.index(True)  # it comes, all but for a chance of 2^-50, and never ends
     assert all(course[first:])
 
 
 def test_a_batch_is_at_least_one_and_the_first_can_differ() -> None:
     agent = Bench(0).join(batch=0.2, first_batch=4.4)
-    assert [agent.take_count() for _ in range(3)] == [4, 1, 1]
-    assert agent.batch_size == 0  # it has to be drawn
-    assert Bench(0).join(batch=2.6).batch_size == 3
+    assert [agent.habits.take_count() for _ in range(3)] == [4, 1, 1]
+    assert agent.habits.batch_size == 0  # it has to be drawn
+    assert Bench(0).join(batch=2.6).habits.batch_size == 3
 
 
 def test_a_message_is_one_and_its_deliveries_are_counted_by_receiver() -> None:
@@ -253,3 +263,48 @@ def test_each_delivery_to_a_mailbox_is_told_once() -> None:
     assert told == [(0, 1), (0, 2)] * 2
     assert delivered == []
     assert [box.collect(1.0) for box in boxes] == [(0, 0), (2, 20), (2, 20)]
+
+
+def test_an_agents_time_is_in_calls_or_waited() -> None:
+    time = Timesheet()
+    time.begin(3.0, 10.0)
+    assert (time.in_call, time.started_s, time.read_s, time.waited_s) == (True, 3.0, 3.0, 3.0)
+    time.end(13.0)
+    assert (time.in_call, time.busy_s, time.free_since) == (False, 10.0, 13.0)
+    time.free_from(20.0)  # it was down, and has not waited
+    time.begin(21.0, 5.0)
+    time.cut_off(2.0)
+    assert (time.busy_s, time.waited_s) == (12.0, 4.0)
+
+
+def test_a_call_that_goes_through_phases_lasts_as_long_as_it_was_in_service() -> None:
+    time = Timesheet()
+    time.begin(0.0, 10.0)
+    time.begin_steps()
+    for phase, now in ((SERVING, 2.0), (COMMITTING, 12.0), (WAITING, 13.0), (SERVING, 16.0)):
+        time.enter(phase, now)
+    time.enter(WAITING, 20.0)
+    time.end_steps()
+    time.end(20.0)
+    assert (time.served_s, time.busy_s, time.waited_s) == (14.0, 14.0, 5.0)
+
+
+def test_what_was_rejected_is_taken_once_and_a_cut_reply_is_whole_again() -> None:
+    call = Call()
+    call.begin(1, [4, 5], 2.0, 10, -1)
+    call.cut_reply()
+    call.reject([4])
+    assert call.take_rejected() == ({4}, True)
+    assert call.take_rejected() == (set(), False)
+
+
+def test_a_call_that_came_to_nothing_leaves_nothing_but_its_reason() -> None:
+    call = Call()
+    call.begin(1, [4], 1.0, 10, -1)
+    call.be(DUTY)
+    call.cut_reply()
+    call.reject([4])
+    call.fail("timeout")
+    call.clear()
+    assert (call.kind, call.failed, call.lost_to) == (ATTEMPTS, False, "timeout")
+    assert call.take_rejected() == (set(), False)

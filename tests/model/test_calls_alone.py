@@ -8,14 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.model.agents.agent import (
-    COMMITTING,
-    COORDINATOR,
-    SERVING,
-    WAITING,
-    WASTING,
-    AgentState,
-)
+from simulator.model.agents.agent import COORDINATOR, AgentState
+from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, WASTING
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.bulkhead import Bulkhead
@@ -85,7 +79,7 @@ def test_rounds_are_counted_without_a_trace() -> None:
 def caller(bench: Bench) -> AgentState:
     """Return an agent that reads 1,000 tokens, 3,000 from a cache, and writes 501."""
     agent = bench.agents[0]
-    agent.uncached, agent.cached, agent.output = 1000, 3000, 501
+    agent.memory.uncached, agent.memory.cached, agent.call.output = 1000, 3000, 501
     return agent
 
 
@@ -145,7 +139,7 @@ def test_every_second_of_a_call_is_booked_once(course: list[tuple[int, int]]) ->
         now += seconds
         bench.clock.reach(float(now))
     bench.phases.enter(agent, WAITING)
-    booked = (agent.waited_s, agent.served_s, metrics.coordination_s, metrics.wasted_s)
+    booked = (agent.time.waited_s, agent.time.served_s, metrics.coordination_s, metrics.wasted_s)
     assert booked == tuple(spent[phase] for phase in (WAITING, SERVING, COMMITTING, WASTING))
     assert sum(booked) == now
     told = [row.duration_s for row in bench.rows(Event.COMMIT)]
@@ -169,12 +163,12 @@ def test_a_wait_is_booked_by_its_reason_and_no_other(why: str) -> None:
     bench = Bench(is_traced=True)
     agent = bench.agents[0]
     bench.begin(0.0, agent, bench.phases.wait(agent, why, 7.0))
-    bench.clock.at(3.0, lambda: said.append(agent.waits_for))
+    bench.clock.at(3.0, lambda: said.append(agent.time.waits_for))
     said: list[str] = []
     assert bench.run() == {0: 7.0}
     booked = {field: getattr(bench.metrics, field) for field in set(WAITS.values())}
     assert booked == {**dict.fromkeys(booked, 0.0), WAITS[why]: 7.0}
-    assert (agent.waited_s, said, agent.waits_for) == (7.0, [why], "")
+    assert (agent.time.waited_s, said, agent.time.waits_for) == (7.0, [why], "")
     assert [(row.duration_s, row.outcome) for row in bench.rows(Event.WAIT)] == [(7.0, why)]
 
 
@@ -323,11 +317,11 @@ def test_a_lost_call_gives_back_all_it_holds_and_waits_no_more() -> None:
 
 def test_after_a_crash_a_call_goes_on_from_its_last_checkpoint() -> None:
     saved, agent = Checkpoints(Checkpoint(every_s=10, cost_s=1)), Bench().agents[0]
-    agent.picks = [0]
+    agent.call.picks = [0]
     assert saved.seconds_left(agent, 35.0) == 35.0 + 3 * 1.0
     saved.save(agent, 23.0)  # two checkpoints are made at 11 and 22
     assert saved.seconds_left(agent, 35.0) == 15.0 + 1.0
     saved.forget(agent)
     assert saved.seconds_left(agent, 35.0) == 35.0 + 3 * 1.0
-    agent.picks = []  # a call without tasks has nothing to save
+    agent.call.picks = []  # a call without tasks has nothing to save
     assert saved.seconds_left(agent, 35.0) == 35.0

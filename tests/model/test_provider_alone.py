@@ -49,10 +49,10 @@ def test_a_refusal_names_the_longest_wait_and_takes_nothing() -> None:
     agent = bench.agents[0]
     limits = {"requests_per_minute": 60, "input_tokens_per_minute": 600}
     state = provider(bench, **limits)  # buckets of 60 requests and 600 tokens, full in a minute
-    agent.uncached = 600
+    agent.memory.uncached = 600
     assert state.refusal(agent) is None
     assert [state.refusal(agent) for _ in range(100)] == [60.0] * 100
-    agent.uncached = 0
+    agent.memory.uncached = 0
     assert [state.refusal(agent) for _ in range(60)] == [None] * 59 + [1.0]
 
 
@@ -60,7 +60,7 @@ def test_a_refusal_names_the_longest_wait_and_takes_nothing() -> None:
 def test_cached_input_counts_only_where_it_is_said(counts: bool, admitted: int) -> None:
     bench = Bench()
     agent = bench.agents[0]
-    agent.uncached, agent.cached = 100, 200
+    agent.memory.uncached, agent.memory.cached = 100, 200
     state = provider(bench, input_tokens_per_minute=600, cached_input_counts=counts)
     assert [state.refusal(agent) for _ in range(9)].count(None) == admitted
 
@@ -241,7 +241,10 @@ def test_a_plain_service_takes_its_seconds_at_the_pace_of_its_beginning() -> Non
     for agent, time_s in zip(bench.agents, (4.0, 6.0), strict=True):
         bench.begin(time_s, agent, service.serve(agent, 2.0))
     assert bench.run() == {0: 4.0 + 2.0, 1: 6.0 + 6.0}
-    assert [(agent.waited_s, agent.served_s) for agent in bench.agents] == [(4.0, 2.0), (6.0, 6.0)]
+    assert [(agent.time.waited_s, agent.time.served_s) for agent in bench.agents] == [
+        (4.0, 2.0),
+        (6.0, 6.0),
+    ]
 
 
 def test_a_plain_service_gives_its_place_back() -> None:
@@ -258,10 +261,10 @@ def test_a_call_cut_off_is_paid_for_its_share_and_one_that_waits_for_nothing() -
     bench = Bench(workers=2)
     service = plain(bench, {"at_s": 0, "kind": "brownout", "for_s": 10, "factor": 2})
     serving, waiting = bench.agents
-    serving.duration_s = 10.0
+    serving.time.duration_s = 10.0
     bench.begin(0.0, serving, service.serve(serving, 10.0))
     bench.clock.happens()
     bench.clock.reach(5.0)
     service.cut_off(serving)
     service.lost(waiting, "refused")
-    assert (serving.paid_share, waiting.paid_share) == (5.0 / 20.0, None)
+    assert (serving.call.paid_share, waiting.call.paid_share) == (5.0 / 20.0, None)

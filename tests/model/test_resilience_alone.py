@@ -59,12 +59,12 @@ class Faults:
 
 def begin(copies: Copies, agent: AgentState, *picks: int, started_s: float = 0.0) -> None:
     """Let a call begin that attempts tasks."""
-    agent.picks, agent.started_s, agent.in_call = list(picks), started_s, True
+    agent.call.picks, agent.time.started_s, agent.time.in_call = list(picks), started_s, True
     copies.begun(agent)
 
 
 def end(copies: Copies, agent: AgentState) -> None:
-    agent.in_call = False
+    agent.time.in_call = False
     copies.over(agent)
 
 
@@ -94,7 +94,7 @@ def test_who_does_a_task_first_cancels_those_who_are_at_nothing_else_on_its_boar
     for agent in (winner, rival, ended, cut_off):
         begin(at_work, agent, 0)
     begin(at_work, busy, 0, 1)
-    ended.in_call = False
+    ended.time.in_call = False
     crew.sides.cut([cut_off])
     at_work.task_done(winner, 0)
     assert crew.clock.interrupted == {rival.index: "backup"}
@@ -133,9 +133,9 @@ def test_nothing_is_backed_up_before_the_end_is_near() -> None:
     assert safe.copy_for(crew.agents[1]) == []
     crew.do(1, 2)
     assert safe.copy_for(crew.agents[1]) == [0]
-    assert (crew.agents[1].is_backup, crew.metrics.backups) == (True, 1)
+    assert (crew.agents[1].call.is_backup, crew.metrics.backups) == (True, 1)
     end(safe, crew.agents[1])
-    assert not crew.agents[1].is_backup
+    assert not crew.agents[1].call.is_backup
 
 
 def test_everybody_is_called_once_when_the_end_comes_near() -> None:
@@ -255,11 +255,11 @@ def test_a_call_is_suspected_when_it_has_taken_too_long_and_each_from_its_own_be
     eye = detector(crew, Faults(crew), progress_s=10)
 
     def call() -> None:
-        agent.in_call = True
+        agent.time.in_call = True
         eye.watch(agent)
 
     crew.clock.at(0.0, call)
-    crew.clock.at(9.0, lambda: setattr(agent, "in_call", False))
+    crew.clock.at(9.0, lambda: setattr(agent.time, "in_call", False))
     crew.clock.at(9.5, call)
     crew.run()
     assert found(crew) == [(pytest.approx(19.5), 1, "stuck")]

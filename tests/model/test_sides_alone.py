@@ -109,7 +109,7 @@ def test_a_minority_is_cut_off_from_the_end_and_waits_where_the_team_is_consiste
     split.split(Partition(at_s=3, duration_s=5, minority=0.4))
     assert [agent.side for agent in crew.agents] == [0, 0, 0, 1, 1]
     assert (split.has_cut, crew.sides.other, crew.sides.split_s) == (True, None, 3.0)
-    crew.agents[4].in_call, crew.agents[4].waits_for = True, "partition"
+    crew.agents[4].time.in_call, crew.agents[4].time.waits_for = True, "partition"
     split.heal()
     assert not split.has_cut
     assert crew.clock.resumed == [4]
@@ -151,14 +151,17 @@ def test_what_both_sides_did_was_done_in_vain_once_and_is_merged() -> None:
 def test_calls_under_way_when_a_partition_heals_count_if_they_are_older_than_it() -> None:
     crew = Crew(bag(4), workers=4, goes_on=True)
     for agent in crew.workers:
-        agent.picks, agent.in_call = crew.sides.dispatcher.choose(agent.index, 1) or [], True
+        agent.call.picks, agent.time.in_call = (
+            crew.sides.dispatcher.choose(agent.index, 1) or [],
+            True,
+        )
     split = crew.partitions()
     split.split(Partition(at_s=0, duration_s=5, minority=0.75))
     _, still, later, ended = crew.workers
-    later.call += 1  # its first is over, and it is in another
-    ended.in_call = False
+    later.call.number += 1  # its first is over, and it is in another
+    ended.time.in_call = False
     split.heal()
-    assert [agent.is_astray for agent in (still, later, ended)] == [False, True, False]
+    assert [agent.call.is_astray for agent in (still, later, ended)] == [False, True, False]
     assert hands(crew) == [[], [], [2], [3]]  # what was begun before and not done
 
 

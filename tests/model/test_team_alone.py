@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import pytest
 
-from simulator.model.agents.agent import COORDINATOR, AgentState, Submission
+from simulator.model.agents.agent import COORDINATOR, AgentState
 from simulator.model.agents.messages import Log
-from simulator.model.agents.talk import Talk
 from simulator.model.board import ESCAPED, KNOWN
 from simulator.model.protocols import SOMEONE
 from simulator.model.tasks import Task, TaskGraph
 from simulator.model.team.coordination import Coordination
 from simulator.model.team.errand import Errand
 from simulator.model.team.patterns import Patterns
+from simulator.model.team.review_queue import Submission
 from simulator.model.trace import Event
 from tests.model.parts import Crew, bag, hands, outcome, tasks
 
@@ -25,8 +22,9 @@ def hand_in(crew: Crew, *done: tuple[int, int]) -> None:
         crew.queue.submit(crew.agents[worker], task, 0)
 
 
-def reviewed(agent: AgentState) -> list[int]:
-    return [item.task for item in agent.reviews]
+def reviewed(crew: Crew, agent: AgentState) -> list[int]:
+    """Return what an agent has read in the review that ends."""
+    return [item.task for item in crew.queue.take(agent)]
 
 
 def test_verifiers_take_a_batch_of_what_has_waited_longest() -> None:
@@ -36,7 +34,7 @@ def test_verifiers_take_a_batch_of_what_has_waited_longest() -> None:
     first, second = crew.verifiers
     assert crew.queue.next_call(first) == Errand(0.25 * 2, False)
     assert crew.queue.next_call(second) == Errand(0.25, False)
-    assert (reviewed(first), reviewed(second)) == ([1, 0], [2])
+    assert (reviewed(crew, first), reviewed(crew, second)) == ([1, 0], [2])
     assert crew.queue.next_call(first) is None
 
 
@@ -46,9 +44,9 @@ def test_a_review_that_failed_waits_at_the_head_of_the_queue() -> None:
     (verifier,) = crew.verifiers
     crew.queue.next_call(verifier)
     crew.queue.returned(verifier)
-    assert reviewed(verifier) == []
+    assert not crew.queue.is_reviewing(verifier)
     crew.queue.next_call(verifier)
-    assert reviewed(verifier) == [0]
+    assert reviewed(crew, verifier) == [0]
 
 
 def test_nobody_reviews_its_own_work_or_that_of_the_other_side() -> None:
@@ -58,13 +56,13 @@ def test_nobody_reviews_its_own_work_or_that_of_the_other_side() -> None:
     crew.sides.cut(crew.agents[2:])
     assert crew.queue.next_call(crew.agents[2]) is None
     crew.queue.next_call(crew.agents[0])
-    assert reviewed(crew.agents[0]) == [1]
+    assert reviewed(crew, crew.agents[0]) == [1]
 
 
 def test_a_submission_remembers_the_board_on_which_it_was_done() -> None:
     crew = Crew(bag(2), review={"by": "peers"}, goes_on=True)
     agent = crew.agents[1]
-    agent.started_s, agent.is_backup = 4.0, True
+    agent.time.started_s, agent.call.is_backup = 4.0, True
     crew.sides.cut([agent])
     item = Submission(agent, 1, 0, 4.0, agent.board, True)
     crew.queue.submit(agent, 1, 0)
@@ -72,16 +70,15 @@ def test_a_submission_remembers_the_board_on_which_it_was_done() -> None:
     assert crew.queue.next_call(crew.agents[0]) is None  # it was done on a board that is gone
     crew.queue.put_back(item._replace(board=crew.sides.board))
     crew.queue.next_call(crew.agents[0])
-    assert crew.agents[0].reviews == [item._replace(board=crew.sides.board)]
+    assert crew.queue.take(crew.agents[0]) == [item._replace(board=crew.sides.board)]
 
 
 def test_a_coordinator_reviews_what_those_handed_in_whom_it_answers() -> None:
     crew = Crew(bag(3), review={"by": "coordinator", "work": 0.5})
     lead = crew.join(COORDINATOR)
     hand_in(crew, (0, 0), (0, 2), (1, 1))
-    lead.answering = [crew.agents[0]]
-    assert crew.queue.take_submitted(lead) == 0.5 * 2
-    assert reviewed(lead) == [0, 2]
+    assert crew.queue.take_submitted(lead, [crew.agents[0]]) == 0.5 * 2
+    assert reviewed(crew, lead) == [0, 2]
     assert [crew.queue.awaited(agent) for agent in crew.workers] == [False, True]
 
 
@@ -89,11 +86,13 @@ def test_what_a_coordinator_failed_to_review_is_there_when_it_answers_again() ->
     crew = Crew(bag(1), review={"by": "coordinator"})
     lead = crew.join(COORDINATOR)
     hand_in(crew, (0, 0))
-    lead.answering = [crew.agents[0]]
     for _ in range(2):
-        crew.queue.take_submitted(lead)
-        assert reviewed(lead) == [0]
+        crew.queue.take_submitted(lead, [crew.agents[0]])
+        assert crew.queue.is_reviewing(lead)
         crew.queue.returned(lead)
+    crew.queue.take_submitted(lead, [crew.agents[0]])
+    assert reviewed(crew, lead) == [0]
+    crew.queue.submit(crew.agents[0], 0, 0)
     assert crew.queue.awaited(crew.agents[0])
 
 
@@ -108,24 +107,20 @@ def test_where_coordinators_leave_reviews_are_left_out_and_what_waits_is_handed_
 
 
 def coordination(
-    crew: Crew, one_by_one: bool = True, handed_in: Log | None = None
+    crew: Crew, one_by_one: bool = True, handed_in: Log | None = None, levels: int = 1
 ) -> tuple[Coordination, AgentState]:
-    """Return the reports of a crew, and its coordinator."""
-    lead = crew.join(COORDINATOR)
+    """Return the reports of a crew, and the coordinator next to it, of so many in a line."""
     for agent in crew.workers:
-        agent.manager = lead
-        agent.message_tokens = 10
-        lead.subordinates += 1
-    roster: Any = SimpleNamespace(workers=crew.workers, coordinators=[lead], handed_in=handed_in)
-    talk = Talk(crew.journal, [])
-    return Coordination(roster, crew.clock, talk, crew.sides, crew.queue, one_by_one), lead
+        agent.call.message_tokens = 10
+    desk = crew.coordination(one_by_one, handed_in, levels)
+    return desk, crew.agents[-levels]
 
 
 def test_a_report_wakes_the_coordinator_and_its_answer_the_worker() -> None:
     crew = Crew(bag(2))
     desk, lead = coordination(crew)
     assert desk.next_call(lead) is None
-    crew.agents[1].message_tokens = 0  # a message without words is one, too
+    crew.agents[1].call.message_tokens = 0  # a message without words is one, too
     for agent in crew.workers:
         desk.report(agent)
     assert [agent.awaits_answer for agent in crew.workers] == [True, True]
@@ -133,7 +128,21 @@ def test_a_report_wakes_the_coordinator_and_its_answer_the_worker() -> None:
     desk.answer(lead)
     assert [agent.awaits_answer for agent in crew.workers] == [False, True]
     assert crew.clock.woken == [lead.index, lead.index, 0]
-    assert (lead.unreported, lead.answering) == (1, [])
+
+
+def test_reports_that_a_failed_call_was_to_answer_come_first_in_the_next() -> None:
+    crew = Crew(bag(3), workers=3)
+    desk, lead = coordination(crew)
+    for agent in crew.workers:
+        desk.report(agent)
+    desk.next_call(lead)
+    desk.returned(lead)
+    for answered in range(3):
+        desk.next_call(lead)
+        desk.answer(lead)
+        waiting = [agent.index for agent in crew.workers if agent.awaits_answer]
+        assert waiting == list(range(answered + 1, 3))
+    assert desk.next_call(lead) is None
 
 
 def test_a_lead_hands_out_tasks_when_it_answers() -> None:
@@ -160,24 +169,24 @@ def test_in_rounds_all_reports_are_answered_in_one_call_and_nobody_waits() -> No
 def test_who_has_said_nothing_or_is_cut_off_does_not_report() -> None:
     crew = Crew(bag(2))
     desk, lead = coordination(crew)
-    crew.agents[0].message_tokens = -1
-    crew.agents[1].side = 1
+    crew.agents[0].call.message_tokens = -1
+    crew.agents[1].move_to(1)
     for agent in crew.workers:
         desk.report(agent)
-    assert (list(lead.reports), crew.clock.woken) == ([], [])
+    assert (desk.next_call(lead), crew.clock.woken) == (None, [])
 
 
 def test_a_summary_is_due_when_everybody_below_has_reported() -> None:
     crew = Crew(bag(2))
-    desk, lead = coordination(crew)
-    lead.manager = above = crew.join(COORDINATOR)
+    desk, lead = coordination(crew, levels=2)
+    above = lead.index + 1
     due = []
     for agent in crew.workers * 2:
         desk.report(agent)
         desk.next_call(lead)
         desk.answer(lead)
         desk.report(lead)
-        due.append(len(above.reports))
+        due.append(crew.clock.woken.count(above))
     assert due == [0, 1, 1, 2]
 
 
@@ -200,7 +209,7 @@ def test_an_aggregator_calls_once_when_all_is_done_and_hears_from_everybody() ->
 def test_a_commit_frees_what_needs_it_and_has_waited_since_it_could_start() -> None:
     crew = Crew(tasks(a="", b="a", c="a", d="b c"))
     assert crew.do(0, 0, now=4.0) == [1, 2]
-    crew.agents[0].started_s = 6.0
+    crew.agents[0].time.started_s = 6.0
     assert crew.do(0, 1, now=9.0) == []
     assert crew.commits.wait_sum_s == 6.0 - 4.0
     assert outcome(crew) == (2, 2, 0, 0)
@@ -258,7 +267,7 @@ def test_a_task_with_a_copy_in_progress_is_not_given_up() -> None:
 def test_what_a_backup_fails_at_stays_with_its_owner() -> None:
     crew = Crew(bag(2), errors={"probability": 1})
     assert crew.sides.dispatcher.choose(0, 1) == [0]
-    crew.agents[1].is_backup = True
+    crew.agents[1].call.is_backup = True
     crew.do(1, 0)
     assert hands(crew) == [[], [1]]  # worker 0 is still at it
     crew.do(0, 0)

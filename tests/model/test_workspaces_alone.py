@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from simulator.model.agents.agent import WAITING, WORKER, AgentState, Voice
+from simulator.model.agents.agent import WORKER, AgentState
+from simulator.model.agents.messages import Voice
+from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
 from simulator.model.board import Board
 from simulator.model.calls.phases import Phases
@@ -58,7 +60,11 @@ class Office:
 
         def start() -> None:
             caller = self.agents[agent]
-            caller.in_call, caller.duration_s, caller.picks = True, seconds, list(picks)
+            caller.time.in_call, caller.time.duration_s, caller.call.picks = (
+                True,
+                seconds,
+                list(picks),
+            )
             self.desk.phases.enter(caller, WAITING)
             self._calls[agent] = self.state.call(caller)
             self._go_on(agent)
@@ -68,7 +74,7 @@ class Office:
     def _go_on(self, agent: int) -> None:
         pause = next(self._calls[agent], "ended")
         if pause == "ended":
-            self._ended_s[agent], self.agents[agent].in_call = self.clock.now, False
+            self._ended_s[agent], self.agents[agent].time.in_call = self.clock.now, False
             self.state.call_ended(self.agents[agent])
         elif pause is not None:
             self.clock.at(self.clock.now + pause, lambda: self._go_on(agent))
@@ -93,7 +99,7 @@ def test_a_call_alone_takes_its_service_where_the_workspace_takes_nothing(kind: 
     office.open(kind)
     office.begin(0, 1.0, 5.0, 0)
     assert office.run() == [6.0, None, None]
-    assert not office.agents[0].rejected
+    assert not office.agents[0].call.rejected
 
 
 def test_last_writers_wait_for_nobody() -> None:
@@ -148,7 +154,7 @@ def test_who_closes_a_circle_of_waiting_gives_up_its_locks_and_its_call() -> Non
     office = crossing(order="listed")
     # 0 has a and wants b at 2; 1 has b and wants a at 3, which closes the circle.
     assert office.run() == [5.0, 3.0, None]
-    assert (office.metrics.deadlocks, office.agents[1].rejected) == (1, {1})
+    assert (office.metrics.deadlocks, office.agents[1].call.rejected) == (1, {1})
 
 
 def test_a_circle_of_waiting_can_end_the_run() -> None:
@@ -167,7 +173,7 @@ def test_what_is_written_after_a_lease_is_refused() -> None:
     office.begin(0, 0.0, 5.0, 0)
     office.begin(1, 1.0, 2.0, 1)
     assert office.run() == [5.0, 5.0, None]  # 1 has the lock from 3 on
-    assert (office.agents[0].rejected, office.agents[1].rejected) == ({0}, set())
+    assert (office.agents[0].call.rejected, office.agents[1].call.rejected) == ({0}, set())
     assert office.metrics.lease_expiries == 1
 
 
@@ -180,7 +186,7 @@ def test_a_refused_commit_is_merged_on_what_has_just_been_read() -> None:
     # writes in vain (2), reads (2), merges (10) and writes (2).
     assert office.run() == [2.0 + 5.0 + 2.0, 2.0 + 6.0 + 2.0 + 2.0 + 10.0 + 2.0, None]
     assert (office.metrics.merges, office.metrics.commit_attempts) == (1, 3)
-    assert office.agents[1].read_s == 11.0
+    assert office.agents[1].time.read_s == 11.0
 
 
 def test_a_refused_commit_can_be_thrown_away() -> None:
@@ -189,7 +195,7 @@ def test_a_refused_commit_can_be_thrown_away() -> None:
     office.begin(0, 0.0, 5.0, 0)
     office.begin(1, 0.0, 6.0, 1, 2)
     assert office.run() == [5.0, 6.0, None]
-    assert office.agents[1].rejected == {1}  # and not what nobody else has written
+    assert office.agents[1].call.rejected == {1}  # and not what nobody else has written
 
 
 def test_sides_of_a_partition_have_versions_of_their_own_until_it_heals() -> None:
@@ -203,7 +209,7 @@ def test_sides_of_a_partition_have_versions_of_their_own_until_it_heals() -> Non
     office.clock.at(8.0, state.heal)
     office.run()
     # Agent 2 read before both wrote.
-    assert [agent.rejected for agent in office.agents] == [set(), set(), {2}]
+    assert [agent.call.rejected for agent in office.agents] == [set(), set(), {2}]
 
 
 @pytest.mark.parametrize(("slow", "seconds"), [(None, 5.0), (1, 5.0), (0, 50.0)])
@@ -232,7 +238,7 @@ def stale_reads(read: int, write: int, count: int) -> int:
     for call in range(count):
         office.begin(call % 2, float(call), 0.5, call)
     office.run()
-    found = [agent.outdated for agent in office.agents[:2]]
+    found = [agent.call.outdated for agent in office.agents[:2]]
     assert len(found[0] | found[1]) == office.metrics.stale_reads
     return office.metrics.stale_reads
 

@@ -9,6 +9,7 @@ reader instead, in which every delivery is an object.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -91,6 +92,10 @@ class Mailbox:
         self._read: list[tuple[tuple[float, float, int, int], float]] = []
         """What was read last, and the newest that its sender had sent before that."""
 
+    def move_to(self, side: int) -> None:
+        """Be on another side of a partition."""
+        self.side = side
+
     def put(self, arrival_s: float, sent_s: float, sender: int, tokens: int) -> None:
         """Take in a delivery that can be read from `arrival_s` on."""
         heappush(self._waiting, (arrival_s, sent_s, sender, tokens))
@@ -124,6 +129,70 @@ class Mailbox:
             self._newest_s[sender] = before_s
             heappush(self._waiting, delivery)
         self._read.clear()
+
+
+@dataclass
+class Voice:
+    """Where an agent speaks and what it hears."""
+
+    outbox: list[Outlet] = field(default_factory=list)
+    inbox: list[Subscription] = field(default_factory=list)
+    mailbox: Mailbox | None = None
+    notes: Notes | None = None
+
+
+class Inbox:
+    """All that one agent hears: channels, its mailbox, and notes.
+
+    Parameters
+    ----------
+    owner : int
+        The agent's number.
+    voice : Voice
+    """
+
+    __slots__ = ("_has_more", "_owner", "_subscriptions", "mailbox", "notes")
+
+    def __init__(self, owner: int, voice: Voice) -> None:
+        self._owner = owner
+        self._subscriptions = tuple(voice.inbox)
+        self.mailbox, self.notes = voice.mailbox, voice.notes
+        self._has_more = self.mailbox is not None or self.notes is not None
+
+    def subscribe(self, log: Log) -> None:
+        """Read one more channel from now on."""
+        self._subscriptions += (Subscription(log),)
+
+    def read(self, now: float) -> tuple[int, int, int]:
+        """Return the number of news, their tokens, and the tokens of others' notes.
+
+        Notes are read anew each time and not kept.
+        """
+        news = tokens = noted = 0
+        for subscription in self._subscriptions:
+            log = subscription.log
+            subscription.tokens_before = seen = subscription.tokens_seen
+            tokens += log.tokens - seen
+            subscription.messages_before = seen = subscription.messages_seen
+            news += log.messages - seen
+            subscription.tokens_seen = log.tokens
+            subscription.messages_seen = log.messages
+        if self._has_more:
+            if self.mailbox is not None:
+                mail, mail_tokens = self.mailbox.collect(now)
+                news += mail
+                tokens += mail_tokens
+            if self.notes is not None:
+                noted = self.notes.seen_by(self._owner)
+                news += noted > 0
+        return news, tokens, noted
+
+    def go_back(self) -> None:
+        """Let the last reading be none."""
+        for subscription in self._subscriptions:
+            subscription.go_back()
+        if self.mailbox is not None:
+            self.mailbox.go_back()
 
 
 class Link:

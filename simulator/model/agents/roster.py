@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState, Voice
+from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.agents.messages import (
     Gossip,
     Link,
@@ -14,7 +14,7 @@ from simulator.model.agents.messages import (
     Mailbox,
     Notes,
     Outlet,
-    Subscription,
+    Voice,
     connect,
 )
 from simulator.model.answers import Difficulty
@@ -70,21 +70,17 @@ class Roster:
         self.coordinators = [make(lead, COORDINATOR, i) for i in range(coordinators)]
         self.verifiers = [make(checker, VERIFIER, i) for i in range(verifiers)]
         self.agents = self.workers + self.coordinators + self.verifiers
-        for agent, manager in zip(self.agents, self.managers, strict=False):
-            if manager != NO_MANAGER:
-                agent.manager = self.agents[manager]
-                agent.manager.subordinates += 1
         metrics.agents = len(self.agents)
         self.aggregates = topology.aggregates and coordinators > 0
         self.handed_in: Log | None = None
         if self.aggregates:
             self.handed_in = Log()
-            self.coordinators[0].inbox += (Subscription(self.handed_in),)
+            self.coordinators[0].memory.inbox.subscribe(self.handed_in)
 
     @property
     def has_more(self) -> bool:
         """Whether there are coordinators, notes or drift: calls that end in more than a commit."""
-        extra = any(agent.drifts or agent.notes is not None for agent in self.agents)
+        extra = any(agent.drifts or agent.memory.inbox.notes is not None for agent in self.agents)
         return extra or bool(self.coordinators)
 
     @property
@@ -93,8 +89,8 @@ class Roster:
         height: dict[int, int] = {}
         for agent in self.workers + self.coordinators:  # managers come after whom they manage
             level = height.setdefault(agent.index, 0)
-            if agent.manager is not None:
-                above = agent.manager.index
+            above = self.managers[agent.index]
+            if above != NO_MANAGER:
                 height[above] = max(height.get(above, 0), level + 1)
         levels: dict[int, list[AgentState]] = {}
         for agent in self.coordinators:

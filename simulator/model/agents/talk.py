@@ -41,5 +41,5 @@ class Talk:
                 journal.note(Event.DELIVERY, receiver, peer=sender)
             self._delivered.clear()
         if journal.trace is not None:
-            where = (agent.index, agent.call)
+            where = (agent.index, agent.call.number)
             journal.note(Event.MESSAGE, *where, peer=receivers, output_tokens=tokens)

@@ -35,12 +35,12 @@ class Bill:
 
     def call(self, agent: AgentState) -> None:
         """Book a call that has been answered: its prompt and its whole output."""
-        metrics, uncached, cached = self._metrics, agent.uncached, agent.cached
+        metrics, uncached, cached = self._metrics, agent.memory.uncached, agent.memory.cached
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached
-        metrics.output_tokens += agent.output
+        metrics.output_tokens += agent.call.output
         if self._is_priced:
-            metrics.cost_usd += agent.server.price.usd(uncached, cached, agent.output)
+            metrics.cost_usd += agent.server.price.usd(uncached, cached, agent.call.output)
 
     def in_vain(self, agent: AgentState, written: float, is_read: bool = True) -> tuple[int, int]:
         """Book a request that came to nothing.
@@ -61,7 +61,11 @@ class Bill:
         """
         metrics, uncached, cached, output = self._metrics, 0, 0, 0
         if is_read:
-            uncached, cached, output = agent.uncached, agent.cached, int(agent.output * written)
+            uncached, cached, output = (
+                agent.memory.uncached,
+                agent.memory.cached,
+                int(agent.call.output * written),
+            )
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached
         metrics.output_tokens += output

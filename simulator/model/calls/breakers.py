@@ -75,14 +75,14 @@ class Breakers:
         opens = breaker.opens
         if breaker.record(term, is_fault, self._agenda.now):
             self._journal.metrics.breaker_opens += breaker.opens - opens
-            self._journal.note(Event.BREAKER, agent.index, agent.call, outcome=breaker.state)
+            self._journal.note(Event.BREAKER, agent.index, agent.call.number, outcome=breaker.state)
             self._let_go_on(agent)
 
     def _let_go_on(self, agent: AgentState) -> None:
         """Resume those that wait for the breaker of the agent's family."""
         waiting = self._waiting[agent.spec.family]
         for other in waiting:
-            if other.waits_for == "breaker":
+            if other.time.waits_for == "breaker":
                 self._agenda.resume(other.index)
         waiting.clear()
 

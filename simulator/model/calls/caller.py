@@ -73,7 +73,7 @@ class Caller:
             self.slow_factors[False] = again(factor, Purpose.SLOW_FACTOR)
         if other:
             self.latency_elsewhere = LatencyModel.of(other.latency).sampler(elsewhere)
-            agent.rolls_error = rolls(Purpose.ERROR)
+            agent.judgement.draw_with(rolls(Purpose.ERROR))
             spec = other.errors.probability
             self.other_err_logit = streams.logit(spec, entity, number, Purpose.ERROR)
             if other.faults.slow:

@@ -23,19 +23,19 @@ class Checkpoints:
 
     def seconds_left(self, agent: AgentState, seconds: float) -> float:
         """Return how long the agent's call takes, with checkpoints, from the last one on."""
-        left = max(0.0, seconds - fsum(self._saved_s.get(task, 0.0) for task in agent.picks))
+        left = max(0.0, seconds - fsum(self._saved_s.get(task, 0.0) for task in agent.call.picks))
         # None at the very end, where the work is handed in.
-        between = max(0, int(left / self._every_s - 1e-9)) if agent.picks else 0
+        between = max(0, int(left / self._every_s - 1e-9)) if agent.call.picks else 0
         return left + between * self._cost_s
 
     def save(self, agent: AgentState, elapsed_s: float) -> None:
         """Keep what the checkpoints hold of a call that has lasted `elapsed_s`."""
         made = int(elapsed_s / (self._every_s + self._cost_s))
-        for task in agent.picks:
-            each = made * self._every_s / len(agent.picks)
+        for task in agent.call.picks:
+            each = made * self._every_s / len(agent.call.picks)
             self._saved_s[task] = self._saved_s.get(task, 0.0) + each
 
     def forget(self, agent: AgentState) -> None:
         """Throw away the checkpoints of work that has been handed in."""
-        for task in agent.picks:
+        for task in agent.call.picks:
             self._saved_s.pop(task, None)

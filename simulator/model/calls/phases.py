@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import SERVING, WAITING, WASTING, AgentState
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import COMMITTING, WAITING, WASTING
 from simulator.model.journal import Journal
 from simulator.model.trace import Event
 
@@ -31,33 +32,29 @@ class Phases:
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""
-        now = self._agenda.now
-        elapsed_s = now - agent.since_s
-        if agent.phase == SERVING:
-            agent.served_s += elapsed_s
-        elif agent.phase == WAITING:
-            agent.waited_s += elapsed_s
-        elif agent.phase == WASTING:
-            self._metrics.wasted_s += elapsed_s
-        else:
+        now, time = self._agenda.now, agent.time
+        if time.phase == WASTING:
+            self._metrics.wasted_s += now - time.since_s
+        elif time.phase == COMMITTING:
+            elapsed_s = now - time.since_s
             self._metrics.coordination_s += elapsed_s
             if elapsed_s > 0.0:
-                self._journal.note(Event.COMMIT, agent.index, agent.call, duration_s=elapsed_s)
-        agent.phase = phase
-        agent.since_s = now
+                where = (agent.index, agent.call.number)
+                self._journal.note(Event.COMMIT, *where, duration_s=elapsed_s)
+        time.enter(phase, now)
 
     def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
         """Wait so many seconds, or until resumed, and book it under `why`."""
         self.enter(agent, WAITING)
-        agent.waits_for = why
+        agent.time.wait_for(why)
         yield seconds
         self.book_wait(agent)
 
     def book_wait(self, agent: AgentState) -> None:
         """End what the agent waits for."""
-        metrics, why = self._metrics, agent.waits_for
-        elapsed_s = self._agenda.now - agent.since_s
-        agent.waits_for = ""
+        metrics, why = self._metrics, agent.time.waits_for
+        elapsed_s = self._agenda.now - agent.time.since_s
+        agent.time.wait_for("")
         if why == "rate_limit":
             metrics.rate_limited_s += elapsed_s
         elif why == "lock":
@@ -68,5 +65,6 @@ class Phases:
             metrics.queue_wait_s += elapsed_s
         else:
             metrics.held_back_s += elapsed_s
-        self._journal.note(Event.WAIT, agent.index, agent.call, duration_s=elapsed_s, outcome=why)
+        where = (agent.index, agent.call.number)
+        self._journal.note(Event.WAIT, *where, duration_s=elapsed_s, outcome=why)
         self.enter(agent, WAITING)

@@ -142,8 +142,10 @@ class ProviderState:
                 return 0.0
         now = self._agenda.now
         if not goes_on:
-            read = agent.uncached + (agent.cached if self.spec.cached_input_counts else 0)
-            asked = [(self._requests, 1), (self._input, read), (self._output, agent.output)]
+            read = agent.memory.uncached + (
+                agent.memory.cached if self.spec.cached_input_counts else 0
+            )
+            asked = [(self._requests, 1), (self._input, read), (self._output, agent.call.output)]
             limits = [(bucket, amount) for bucket, amount in asked if bucket is not None]
             longest = max((bucket.wait_s(amount, now) for bucket, amount in limits), default=0.0)
             if longest > 0.0:
@@ -152,7 +154,7 @@ class ProviderState:
                 bucket.take(amount)
         if self.spec.refuses:
             self._admitted += 1
-            agent.last_admitted = self._admitted
+            agent.time.admitted(self._admitted)
         return None
 
     def admits(

@@ -12,7 +12,8 @@ from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import SERVING, WAITING, WASTING, AgentState
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import SERVING, WAITING
 from simulator.model.calls.backoff import waits
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.breakers import Breakers
@@ -100,7 +101,7 @@ class Requests(Service):
         if retry is not None:
             caller.pauses = waits(retry.backoff, caller.jitter)
         self._budget.first_request()
-        if agent.is_too_long:
+        if agent.memory.is_too_long:
             self._use_other(agent, caller, True)
 
     def take_as_long(self, agent: AgentState, other: AgentState) -> None:
@@ -113,8 +114,10 @@ class Requests(Service):
         Raises `CallLostError` if nothing helps.
         """
         caller = self.callers[agent.index]
-        caller.share = share = seconds / agent.duration_s if agent.duration_s > 0.0 else 1.0
-        yield from self._get_in(agent, caller, agent.served_s > 0.0)
+        caller.share = share = (
+            seconds / agent.time.duration_s if agent.time.duration_s > 0.0 else 1.0
+        )
+        yield from self._get_in(agent, caller, agent.time.served_s > 0.0)
         if caller.uses_other:
             seconds = share * self._seconds_elsewhere(agent, caller)
         while True:
@@ -124,7 +127,7 @@ class Requests(Service):
                 self._phases.enter(agent, WAITING)
                 return
             if why not in _UNPAID:
-                agent.read_in_vain()
+                agent.memory.read_in_vain()
             yield from self._try_again(agent, caller, why)
             yield from self._get_in(agent, caller, False)
             if caller.uses_other:
@@ -134,8 +137,8 @@ class Requests(Service):
 
     def lost(self, agent: AgentState, why: str) -> None:
         """Free all that a call which is lost holds or waits for; say what is paid of it."""
-        agent.paid_share = self._share_answered(agent)
-        agent.lost_to = why
+        agent.call.fail(why)
+        agent.call.pay(self._share_answered(agent))
         caller = self.callers[agent.index]
         if caller.place is not None:
             caller.place.is_abandoned = True
@@ -154,14 +157,14 @@ class Requests(Service):
     def cut_off(self, agent: AgentState) -> None:
         """End the requests in flight with the run; pay for a hedge, and say what else is paid."""
         caller = self.callers[agent.index]
-        flight, elapsed_s = caller.flight, self._agenda.now - agent.since_s
+        flight, elapsed_s = caller.flight, self._agenda.now - agent.time.since_s
         if flight is None or elapsed_s <= 0.0:
-            agent.paid_share = self._share_answered(agent)
+            agent.call.pay(self._share_answered(agent))
         else:
             if flight.second is not None:
                 self._pay_second(agent, flight, elapsed_s, "cut_off")
             written = caller.served + caller.share * share_done(elapsed_s, flight.first[0])
-            agent.paid_share = min(1.0, written)
+            agent.call.pay(min(1.0, written))
         self._phases.enter(agent, WAITING)
 
     def over(self, agent: AgentState) -> None:
@@ -214,7 +217,7 @@ class Requests(Service):
     def other_can_read(self, agent: AgentState) -> bool:
         """Return whether there is another model, with a window for the call's prompt."""
         other = self.callers[agent.index].other
-        return other is not None and agent.prompt_tokens <= other.context.window_tokens
+        return other is not None and agent.memory.prompt_tokens <= other.context.window_tokens
 
     def _use_other(self, agent: AgentState, caller: Caller, does: bool) -> None:
         caller.uses_other = does
@@ -257,14 +260,14 @@ class Requests(Service):
             if self.other_can_read(agent):
                 self._use_other(agent, caller, True)
                 return
-            if agent.picks and self._patterns.fallback and self._patterns.fallback.partial:
+            if agent.call.picks and self._patterns.fallback and self._patterns.fallback.partial:
                 raise CallLostError("breaker")
             yield from self._breakers.wait(agent)
 
     def _queue(self, agent: AgentState, caller: Caller) -> Generator[Step, None, str]:
         """Wait in the provider's queue, as long as the client has patience."""
         began_s = self._agenda.now
-        seconds = agent.duration_s * self._factor(agent, caller)
+        seconds = agent.time.duration_s * self._factor(agent, caller)
         caller.place = place = self._provider.enqueue(agent, caller.ticket, seconds)
         limit_s = self._patience.limit_s()
         if not math.isinf(limit_s):
@@ -315,11 +318,15 @@ class Requests(Service):
 
     def _seconds_again(self, agent: AgentState, caller: Caller) -> float:
         """Return a new draw of the time that a request of the call takes."""
-        seconds = caller.latency_again(agent.work, agent.uncached, agent.cached, agent.output)
-        return seconds if agent.steady_pace else seconds * agent.pace()
+        seconds = caller.latency_again(
+            agent.call.work, agent.memory.uncached, agent.memory.cached, agent.call.output
+        )
+        return seconds if agent.is_steady else seconds * agent.pace()
 
     def _seconds_elsewhere(self, agent: AgentState, caller: Caller) -> float:
-        seconds = caller.latency_elsewhere(agent.work, agent.uncached, agent.cached, agent.output)
+        seconds = caller.latency_elsewhere(
+            agent.call.work, agent.memory.uncached, agent.memory.cached, agent.call.output
+        )
         assert caller.other is not None
         return seconds / caller.other.speed
 
@@ -392,7 +399,7 @@ class Requests(Service):
         """Settle a request, or a pair of them, whose call is lost."""
         caller.flight = None
         self._free(agent, caller, flight, elapsed_s)
-        agent.is_read = True
+        agent.memory.note_read()
         if self.checkpoints is not None and why == "crash":
             self.checkpoints.save(agent, elapsed_s)
         self._throw_away(agent, elapsed_s, flight.first[0], why)
@@ -440,7 +447,7 @@ class Requests(Service):
 
     def _throw_away(self, agent: AgentState, elapsed_s: float, seconds: float, why: str) -> None:
         """Book a request that came to nothing, and pay for it."""
-        agent.phase = WASTING
+        agent.time.throw_away()
         self._phases.enter(agent, WAITING)
         self._metrics.lost_s += elapsed_s
         self._pay(agent, elapsed_s, seconds, why, elapsed_s)
@@ -459,10 +466,10 @@ class Requests(Service):
         self._journal.note(
             Event.REQUEST,
             agent.index,
-            agent.call,
+            agent.call.number,
             duration_s=wasted_s,
             input_tokens=read,
-            cached_tokens=agent.cached * paid,
+            cached_tokens=agent.memory.cached * paid,
             output_tokens=written,
             outcome=why,
         )

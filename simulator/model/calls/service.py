@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import SERVING, WAITING, AgentState
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import SERVING, WAITING
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
 from simulator.model.timers import AN_INSTANT
@@ -72,31 +73,32 @@ class PlainService(Service):
         """Be taken in by the provider and served for so many seconds."""
         provider = self._provider
         if provider.spec.refuses:
-            if not (yield from provider.admits(agent, agent.served_s > 0.0)):
+            if not (yield from provider.admits(agent, agent.time.served_s > 0.0)):
                 raise CallLostError("refused")
             provider.enter()
         self._phases.enter(agent, SERVING)
-        agent.served_at_pace = provider.pace(self._agenda.now)
-        yield seconds * agent.served_at_pace
+        pace = provider.pace(self._agenda.now)
+        agent.time.slow_down(pace)
+        yield seconds * pace
         self._phases.enter(agent, WAITING)
         if provider.spec.refuses:
             provider.finished()
 
     def lost(self, agent: AgentState, why: str) -> None:
         """Say what is paid of a call that has come to nothing."""
-        agent.paid_share = _share_served(agent)
+        agent.call.pay(_share_served(agent))
 
     def cut_off(self, agent: AgentState) -> None:
         """Say what is paid of a call that ends with the run."""
         self._phases.enter(agent, WAITING)
-        agent.paid_share = _share_served(agent)
+        agent.call.pay(_share_served(agent))
 
 
 def _share_served(agent: AgentState) -> float | None:
     """Return which share of its service a call has had; None where it has had none."""
-    if agent.served_s <= 0.0:
+    if agent.time.served_s <= 0.0:
         return None
-    return share_done(agent.served_s, agent.duration_s * agent.served_at_pace)
+    return share_done(agent.time.served_s, agent.time.duration_s * agent.time.served_at_pace)
 
 
 def share_done(elapsed_s: float, whole_s: float) -> float:

@@ -61,9 +61,9 @@ class Backups(Copies):
         super().begun(agent)
         if not self._is_near_the_end:
             self._is_listed = False
-        elif agent.picks:
-            self._list(agent.picks)
-            self._agenda.woken += [SOMEONE] * self._spec.copies
+        elif agent.call.picks:
+            self._list(agent.call.picks)
+            self._agenda.woken.extend([SOMEONE] * self._spec.copies)
 
     def over(self, agent: AgentState) -> None:
         """Note that a call is over; its tasks have a caller less."""
@@ -81,7 +81,7 @@ class Backups(Copies):
         for task in tasks:
             others = self._at_work.get(task)
             if others:
-                heappush(self._listed, (len(others), others[0].started_s, task))
+                heappush(self._listed, (len(others), others[0].time.started_s, task))
 
     def copy_for(self, agent: AgentState) -> list[int]:
         """Return the task in progress that has fewest backups, the longest in progress first."""
@@ -93,7 +93,7 @@ class Backups(Copies):
         while listed and not found and listed[0][0] <= self._spec.copies:
             callers, started_s, task = entry = heappop(listed)
             others = self._at_work.get(task, [])
-            is_old = len(others) != callers or others[0].started_s != started_s
+            is_old = len(others) != callers or others[0].time.started_s != started_s
             if is_old or agent.board.done[task]:
                 continue
             still.append(entry)
@@ -102,7 +102,7 @@ class Backups(Copies):
         for entry in still:
             heappush(listed, entry)
         if found:
-            agent.is_backup = True
+            agent.call.be_backup()
             self._metrics.backups += 1
         return found
 

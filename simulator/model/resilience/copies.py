@@ -45,8 +45,8 @@ class Copies:
 
     def begun(self, agent: AgentState) -> None:
         """Note that a call has begun."""
-        self._tasks_of[agent.index] = list(agent.picks)
-        for task in agent.picks:
+        self._tasks_of[agent.index] = list(agent.call.picks)
+        for task in agent.call.picks:
             others = self._at_work.setdefault(task, [])
             if others and self._rolls[agent.index]() < self._correlation:
                 self._requests.take_as_long(agent, others[0])
@@ -58,7 +58,7 @@ class Copies:
 
     def over(self, agent: AgentState) -> None:
         """Note that a call is over."""
-        agent.is_backup = False
+        agent.call.be_original()
         for task in self._tasks_of.pop(agent.index, ()):
             others = self._at_work[task]
             others.remove(agent)
@@ -76,5 +76,5 @@ class Copies:
         """
         for other in self._at_work.get(task, ()):
             is_rival = other is not agent and other.board is agent.board
-            if is_rival and len(other.picks) == 1 and other.in_call:
+            if is_rival and len(other.call.picks) == 1 and other.time.in_call:
                 self._agenda.interrupt(other.index, "backup")

@@ -130,13 +130,13 @@ class Detector:
         """Set the agent's only timer; one a call would fill the schedule with calls long over."""
         self._watched.add(agent.index)
         self._agenda.at(
-            self._due_s[agent.index], partial(self._look_at, agent), lambda: agent.in_call
+            self._due_s[agent.index], partial(self._look_at, agent), lambda: agent.time.in_call
         )
 
     def _look_at(self, agent: AgentState) -> None:
         """Suspect the agent if the call that it was in is not over; if it is, watch the next."""
         self._watched.discard(agent.index)
-        if not agent.in_call:
+        if not agent.time.in_call:
             return
         if self._due_s[agent.index] > self._agenda.now:
             self._watch_until_due(agent)

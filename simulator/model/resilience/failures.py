@@ -122,12 +122,14 @@ class Failures(Patterns):
     def hopeless(self, agent: AgentState) -> list[int]:
         """Return the tasks of a call that has failed which are left as they are."""
         fallback = self._spec.fallback
-        if fallback is None or not fallback.partial or agent.is_backup or agent.is_astray:
+        if fallback is None or not fallback.partial or agent.call.is_backup or agent.call.is_astray:
             return []
-        if agent.lost_to not in _FAILED_FOR_GOOD:
+        if agent.call.lost_to not in _FAILED_FOR_GOOD:
             return []
-        self._failed_at.update(agent.picks)
-        return [task for task in agent.picks if self._failed_at[task] >= fallback.partial_after]
+        self._failed_at.update(agent.call.picks)
+        return [
+            task for task in agent.call.picks if self._failed_at[task] >= fallback.partial_after
+        ]
 
     def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Note that `agent` has done a task, or only given it up."""
@@ -141,7 +143,7 @@ class Failures(Patterns):
         self._requests.over(agent)
         if self._copies is not None and agent.role == WORKER:
             self._copies.over(agent)
-        why, agent.lost_to = agent.lost_to, ""
+        why = agent.call.lost_to
         if not why:
             if agent.role == COORDINATOR and self._succession is not None:
                 self._succession.answered(agent)

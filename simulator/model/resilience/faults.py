@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import COORDINATOR, SERVING, WORKER, AgentState
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.agents.roster import Roster
+from simulator.model.agents.timesheet import SERVING
 from simulator.model.journal import Journal
 from simulator.model.resilience.recovery import Recovery
 from simulator.model.streams import Draw, Purpose, Streams
@@ -81,7 +82,8 @@ class Faults:
             if byzantine is not None:
                 roll = streams.uniforms(*who, Purpose.BYZANTINE)
                 if roll() < byzantine.probability:
-                    agent.byzantine = self._born[agent.index] = byzantine.manner
+                    self._born[agent.index] = byzantine.manner
+                    agent.misbehave(byzantine.manner)
 
     def start(self) -> None:
         """Set the timers of the first crashes and of the script; do what happens at once."""
@@ -98,7 +100,7 @@ class Faults:
 
     def _ends_a_call(self, fault: ScriptedFault) -> bool:
         is_loss = fault.kind in ("kill", "crash")
-        return is_loss and any(agent.in_call for agent in self._struck(fault))
+        return is_loss and any(agent.time.in_call for agent in self._struck(fault))
 
     def _struck(self, fault: ScriptedFault) -> list[AgentState]:
         """Return whom a fault strikes."""
@@ -117,7 +119,7 @@ class Faults:
             self._agenda.at(at_s, partial(self._crash_at_random, *this), ends_call)
 
     def _is_in_call(self, agent: AgentState, life: int) -> bool:
-        return agent.in_call and self.lives[agent.index] == life
+        return agent.time.in_call and self.lives[agent.index] == life
 
     def _crash_at_random(self, agent: AgentState, life: int) -> None:
         if self.lives[agent.index] != life:
@@ -144,12 +146,12 @@ class Faults:
     def go_down(self, agent: AgentState, why: str, keeps_context: bool = False) -> None:
         """Take an agent that is up down; its call in flight is lost."""
         self.lives[agent.index] += 1
-        agent.is_down, agent.down_since_s = True, self._agenda.now
+        agent.go_down(self._agenda.now)
         self.workers_down += agent.role == WORKER
-        if agent.in_call:
+        if agent.time.in_call:
             self._agenda.interrupt(agent.index, why)
         else:
-            agent.waited_s += self._agenda.now - agent.free_since
+            agent.time.book_free(self._agenda.now)
         if not keeps_context:
             agent.forget()
 
@@ -176,13 +178,13 @@ class Faults:
         """Let an agent that is down go on."""
         self.lives[agent.index] += 1
         self.book_down(agent, outcome)
-        agent.is_down, agent.free_since = False, self._agenda.now
+        agent.come_up(self._agenda.now)
         self.workers_down -= agent.role == WORKER
         if agent.role == WORKER:
             self._sides.take_back(agent)
         self._agenda.woken.append(agent.index)
         if agent.role == COORDINATOR:
-            self._agenda.woken += [other.index for other in self._roster.workers]
+            self._agenda.woken.extend([other.index for other in self._roster.workers])
         for react in self.on_return:
             react(agent)
         self._await_crash(agent)
@@ -225,10 +227,10 @@ class Faults:
             caller.slow_down(fault.factor or 1.0)
         elif fault.kind == "stall":
             caller.get_stuck()
-            if agent.in_call and agent.phase == SERVING:
+            if agent.time.in_call and agent.time.phase == SERVING:
                 self._agenda.interrupt(agent.index, "stall")
         else:
-            agent.byzantine = fault.kind
+            agent.misbehave(fault.kind)
         self._note(agent, fault.kind)
 
     def _relieve(self, agent: AgentState, fault: ScriptedFault) -> None:
@@ -238,7 +240,7 @@ class Faults:
         elif fault.kind == "stall":
             caller.get_loose()
         else:
-            agent.byzantine = self._born[agent.index]
+            agent.misbehave(self._born[agent.index])
 
     def _note(self, agent: AgentState | None, kind: str) -> None:
         """Write a fault down."""

@@ -98,16 +98,15 @@ class Simplification:
             if not agent.is_there:
                 self._sides.give_away(agent)
         for agent in roster.agents:
-            if agent.in_call:
-                agent.is_astray = True
+            if agent.time.in_call:
+                agent.call.go_astray()
                 self._agenda.interrupt(agent.index, "simpler")
             if agent.role == WORKER:
-                agent.manager = None
-                agent.awaits_answer = False
+                agent.go_on()
         startable = [t for t, missing in enumerate(board.missing) if not (missing or board.done[t])]
         self._sides.announce(startable)
         # By name: those who waited for a coordinator's answer are of use again.
-        self._agenda.woken += [agent.index for agent in roster.workers]
+        self._agenda.woken.extend([agent.index for agent in roster.workers])
 
     def _adopt(self, dispatcher: Dispatcher) -> None:
         """Go on with another protocol, without coordinators."""
@@ -115,4 +114,4 @@ class Simplification:
         self._coordination.dissolve()
         freed = self._reviews.leave_out("coordinator", self._agenda.now)
         self._commits.adapt()
-        self._agenda.woken += [dispatcher.task_ready(task) for task in freed]
+        self._agenda.woken.extend([dispatcher.task_ready(task) for task in freed])

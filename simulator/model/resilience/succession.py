@@ -158,7 +158,7 @@ class _Contest:
 
     def knows(self, server: int) -> int:
         """Return how many of the coordinator's answers a worker has read."""
-        return bisect_right(self._answers_s, self._workers[server].read_s)
+        return bisect_right(self._answers_s, self._workers[server].time.read_s)
 
     def timeout_s(self, server: int) -> float:
         """Draw an election time-out."""

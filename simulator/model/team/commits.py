@@ -99,18 +99,18 @@ class Commits:
 
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
-        board, picks = agent.board, agent.picks
+        board, picks = agent.board, agent.call.picks
         sizes: Sizes = self._graph.sizes
         count = len(picks)
         self._metrics.attempts += count
         freed: list[int] = []
-        if agent.is_particular:
+        if agent.habits.is_particular or agent.judgement.is_particular:
             sizes = self._prepare(agent)
-        share_s = agent.duration_s / agent.work
-        if agent.rejected or agent.is_astray:
+        share_s = agent.time.duration_s / agent.call.work
+        if agent.call.rejected or agent.call.is_astray:
             picks = self._sort_out(agent, share_s, sizes, now)
         elif count == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
-            self._attempt(agent, picks[0], agent.duration_s, now, freed)
+            self._attempt(agent, picks[0], agent.time.duration_s, now, freed)
             return freed
         # Claims are made before the call's own results are on the board.
         blocked = [task for task in picks if board.missing[task] and not board.done[task]]
@@ -124,7 +124,7 @@ class Commits:
         for task in picks:
             seconds = share_s * sizes[task]
             if board.missing[task] or (task in blocked and not works_ahead):
-                if not agent.is_backup:
+                if not agent.call.is_backup:
                     agent.dispatcher.pick_abandoned(agent.index, task)
                 self._waste(agent, task, seconds, now, "blocked")
             else:
@@ -137,47 +137,49 @@ class Commits:
 
     def _prepare(self, agent: AgentState) -> Sizes:
         """Settle what concerns the call as a whole; return the work units of its tasks."""
-        picks, sizes = agent.picks, self._graph.sizes
-        if agent.call_correlation:
-            agent.call_roll = agent.rolls_error()
-        if agent.is_cut:
+        picks, sizes = agent.call.picks, self._graph.sizes
+        agent.judgement.begin_call()
+        if agent.call.is_cut:
             self._cut_off(agent)
-        if agent.redo_work == 1.0:
+        if agent.habits.redo_work == 1.0:
             return sizes
-        efforts = {task: sizes[task] * agent.effort(task) for task in picks}
-        if not agent.is_cut:
-            agent.tried.update(picks)
+        efforts = {task: sizes[task] * agent.habits.effort(task) for task in picks}
+        if not agent.call.is_cut:
+            agent.habits.tried.update(picks)
         return efforts
 
     def _cut_off(self, agent: AgentState) -> None:
         """Reject all picks if the reply, which exceeded its limit, is of no use."""
-        if not agent.is_astray and agent.rolls_truncation() < agent.spec.truncation_loss:
+        if (
+            not agent.call.is_astray
+            and agent.judgement.rolls_truncation() < agent.spec.truncation_loss
+        ):
             self._metrics.lost_replies += 1
-            agent.rejected.update(agent.picks)
+            agent.call.reject(agent.call.picks)
         else:
-            agent.is_cut = False
+            agent.call.keep_reply()
 
     def _sort_out(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Waste what cannot take effect; return the other picks."""
-        if not agent.is_astray:
+        if not agent.call.is_astray:
             return self._take_back(agent, share_s, sizes, now)
-        agent.rejected.clear()
-        for task in agent.picks:
+        agent.call.rejected.clear()
+        for task in agent.call.picks:
             self._waste(agent, task, share_s * sizes[task], now, "refused")
         return []
 
     def _take_back(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Waste what the workspace has refused; return the other picks."""
-        rejected, agent.rejected = agent.rejected, set()
-        outcome, agent.is_cut = "lost" if agent.is_cut else "refused", False
+        rejected, was_cut = agent.call.take_rejected()
+        outcome = "lost" if was_cut else "refused"
         for task in rejected:
             seconds = share_s * sizes[task]
             self._metrics.wasted_s += seconds
-            if not agent.is_backup:
+            if not agent.call.is_backup:
                 agent.dispatcher.returned(agent.index, task)
             if self._is_traced:
                 self._trace_attempt(agent, task, seconds, outcome)
-        return [task for task in agent.picks if task not in rejected]
+        return [task for task in agent.call.picks if task not in rejected]
 
     def _waste(
         self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
@@ -190,7 +192,7 @@ class Commits:
     def _note_blocked(self, agent: AgentState, blocked: list[int]) -> None:
         self._metrics.blocked_claims += len(blocked)
         for task in blocked:
-            self._journal.note(Event.CLAIM_BLOCKED, agent.index, agent.call, task)
+            self._journal.note(Event.CLAIM_BLOCKED, agent.index, agent.call.number, task)
 
     def _attempt(
         self, agent: AgentState, task: int, seconds: float, now: float, freed: list[int]
@@ -198,7 +200,7 @@ class Commits:
         """Attempt a task whose dependencies are done, unless somebody else has it."""
         board, metrics = agent.board, self._metrics
         # A backup does what is another's; it becomes its own only when it is done.
-        may = agent.is_backup or agent.dispatcher.may_attempt(agent.index, task)
+        may = agent.call.is_backup or agent.dispatcher.may_attempt(agent.index, task)
         if board.done[task] or not may:
             metrics.duplicate_attempts += 1
             metrics.duplicate_effects += not self._is_idempotent
@@ -213,19 +215,19 @@ class Commits:
             self._note_on_other_side(agent, task, seconds, is_rework)
         self._write(agent, task, now)
         if self._is_plain and not agent.byzantine:
-            answer, is_tested = agent.errs and agent.answer(task), True
+            answer, is_tested = agent.judgement.errs and agent.judgement.answer(task), True
         else:
             answer, is_tested = self._answer(agent, task)
-        if answer and is_tested and agent.rolls_detection() < agent.spec.errors.detection:
+        if answer and is_tested and agent.judgement.rolls_detection() < agent.spec.errors.detection:
             metrics.failed_tests += 1
-            how = (agent.started_s, agent.is_backup)
+            how = (agent.time.started_s, agent.call.is_backup)
             redo = self.reject(agent, task, True, now, freed, *how)
             outcome = "failed_test" if redo else "given_up"
         else:
             if not answer and self._inputs_may_fail:
                 answer = int(self._inherits_fault(agent, task))
             if self._is_simple:
-                how = (agent.started_s, agent.is_backup)
+                how = (agent.time.started_s, agent.call.is_backup)
                 outcome = self.settle(agent, task, answer, now, freed, *how)
             else:
                 outcome = self._hand_in(agent, task, answer, now, freed)
@@ -246,7 +248,7 @@ class Commits:
         answer = agent.dispatcher.answer(agent.index, task)
         if answer is not None:
             return answer, False  # nobody tests an opinion
-        return agent.errs and agent.answer(task), True
+        return agent.judgement.errs and agent.judgement.answer(task), True
 
     def _hand_in(
         self, agent: AgentState, task: int, answer: int, now: float, freed: list[int]
@@ -256,11 +258,13 @@ class Commits:
         if decided is None:
             return "answer"
         if self._reviews.wanted and not self._patterns.skips("reviews"):
-            if not agent.is_backup:
+            if not agent.call.is_backup:
                 agent.dispatcher.handed_in(agent.index, task)
             self._reviews.submit(agent, task, decided)
             return "submitted"
-        return self.settle(agent, task, decided, now, freed, agent.started_s, agent.is_backup)
+        return self.settle(
+            agent, task, decided, now, freed, agent.time.started_s, agent.call.is_backup
+        )
 
     def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
         """Settle tasks at which calls have failed as they are, where that can be: known faulty.
@@ -274,7 +278,7 @@ class Commits:
                 continue
             self._metrics.attempts += 1
             self._metrics.partial_tasks += 1
-            self.settle(agent, task, 1, now, freed, agent.started_s, is_known=True)
+            self.settle(agent, task, 1, now, freed, agent.time.started_s, is_known=True)
             if self._is_traced:
                 self._trace_attempt(agent, task, 0.0, "partial")
         return freed
@@ -344,13 +348,13 @@ class Commits:
     def _inherits_fault(self, agent: AgentState, task: int) -> bool:
         """Return whether what the task builds on is faulty, outdated or misunderstood."""
         board, errors = agent.board, agent.spec.errors
-        if task in agent.outdated and agent.rolls_propagation() < errors.propagation:
+        if task in agent.call.outdated and agent.judgement.rolls_propagation() < errors.propagation:
             return True
         for needed in board.graph.dependencies[task]:
-            if board.faulty[needed] and agent.rolls_propagation() < errors.propagation:
+            if board.faulty[needed] and agent.judgement.rolls_propagation() < errors.propagation:
                 return True
             other = board.doer[needed] != agent.index
-            if errors.hand_off and other and agent.rolls_hand_off() < errors.hand_off:
+            if errors.hand_off and other and agent.judgement.rolls_hand_off() < errors.hand_off:
                 return True
         return False
 
@@ -358,7 +362,7 @@ class Commits:
         board = agent.board
         artifacts = board.graph.artifacts
         if not self._is_traced and artifacts is None:  # one artifact a task, and nobody looks
-            outcome = board.write(task, agent.index, task, agent.read_s, now)
+            outcome = board.write(task, agent.index, task, agent.time.read_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
                 self._metrics.concurrent_writes += outcome == CONFLICT
@@ -367,12 +371,12 @@ class Commits:
             other = board.writer(artifact) if self._is_traced else NOBODY
             if self._loss:
                 self._overwrite(agent, task, artifact, now)
-            outcome = board.write(artifact, agent.index, task, agent.read_s, now)
+            outcome = board.write(artifact, agent.index, task, agent.time.read_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
                 self._metrics.concurrent_writes += outcome == CONFLICT
             if self._is_traced:
-                where = (agent.index, agent.call, None, artifact)
+                where = (agent.index, agent.call.number, None, artifact)
                 said = "first" if outcome == FIRST else "rewrite"
                 self._journal.note(Event.WRITE, *where, outcome=said)
                 if outcome == CONFLICT:
@@ -381,7 +385,7 @@ class Commits:
     def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
         """Undo what the write overwrites unseen: it is done again if its tests find the loss."""
         board, metrics = agent.board, self._metrics
-        lost = board.overwritten(artifact, agent.index, agent.read_s)
+        lost = board.overwritten(artifact, agent.index, agent.time.read_s)
         if lost in (NOBODY, task) or not board.done[lost]:
             return
         if self._rolls_loss() >= self._loss:
@@ -390,7 +394,7 @@ class Commits:
         loser = self._agents[board.doer[lost]]
         fault = board.faulty[lost]
         outcome = "faulty"
-        if loser.rolls_detection() < loser.spec.errors.detection:
+        if loser.judgement.rolls_detection() < loser.spec.errors.detection:
             outcome = "redo"
             self.uncount(fault)
             board.undo(lost)
@@ -401,7 +405,7 @@ class Commits:
             metrics.tasks_correct -= 1
             metrics.faulty_undetected += 1
         if self._is_traced:
-            where = (agent.index, agent.call, lost, artifact)
+            where = (agent.index, agent.call.number, lost, artifact)
             self._journal.note(Event.LOST, *where, outcome=outcome + WAS[fault])
 
     def uncount(self, fault: int) -> None:
@@ -416,5 +420,5 @@ class Commits:
             metrics.tasks_correct -= 1
 
     def _trace_attempt(self, agent: AgentState, task: int, seconds: float, outcome: str) -> None:
-        where = (agent.index, agent.call, task)
+        where = (agent.index, agent.call.number, task)
         self._journal.note(Event.ATTEMPT, *where, duration_s=seconds, outcome=outcome)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
+
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, AgentState
 from simulator.model.agents.messages import Post
@@ -10,6 +12,7 @@ from simulator.model.agents.talk import Talk
 from simulator.model.team.errand import Errand
 from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
+from simulator.model.topologies import NO_MANAGER
 
 
 class Coordination:
@@ -34,12 +37,17 @@ class Coordination:
 
     __slots__ = (
         "_agenda",
+        "_answering",
         "_is_handed_in",
+        "_managers",
         "_one_by_one",
+        "_reports",
         "_reviews",
         "_roster",
         "_sides",
+        "_subordinates",
         "_talk",
+        "_unreported",
         "is_to_aggregate",
     )
 
@@ -58,6 +66,16 @@ class Coordination:
         self._sides = sides
         self._reviews = reviews
         self._one_by_one = one_by_one
+        self._managers = {
+            agent.index: roster.agents[manager]
+            for agent, manager in zip(roster.agents, roster.managers, strict=False)
+            if manager != NO_MANAGER
+        }
+        self._subordinates = Counter(manager.index for manager in self._managers.values())
+        staff = [agent.index for agent in roster.coordinators]
+        self._reports: dict[int, deque[AgentState]] = {index: deque() for index in staff}
+        self._answering: dict[int, list[AgentState]] = {index: [] for index in staff}
+        self._unreported: Counter[int] = Counter()
         self._is_handed_in = False
         self.is_to_aggregate = roster.handed_in is not None
 
@@ -70,23 +88,23 @@ class Coordination:
                 self._is_handed_in = True
                 self._hand_in()
             return Errand(float(len(self._roster.workers)), False)
-        reports = agent.reports
+        reports = self._reports[agent.index]
         if not reports and not self._sides.dispatcher.lead_wanted(agent.index):
             return None
         if self._one_by_one:
-            agent.answering = [reports.popleft()] if reports else []
+            answering = [reports.popleft()] if reports else []
         else:
-            agent.answering = list(reports)
+            answering = list(reports)
             reports.clear()
-        work = float(len(agent.answering)) + self._reviews.take_submitted(agent)
-        return Errand(work, True)
+        self._answering[agent.index] = answering
+        return Errand(len(answering) + self._reviews.take_submitted(agent, answering), True)
 
     def _hand_in(self) -> None:
         """Let every worker send what it has done to the aggregator, one message each."""
         assert self._roster.handed_in is not None
         outbox = [Post(self._roster.handed_in, 1, None)]
         for agent in self._roster.workers:
-            self._talk.send(agent, outbox, int(agent.message_draw()), self._agenda.now)
+            self._talk.send(agent, outbox, int(agent.habits.message()), self._agenda.now)
 
     def call_aggregator(self) -> None:
         """Let the aggregator begin its call, once the tasks are done."""
@@ -96,36 +114,56 @@ class Coordination:
     def answer(self, agent: AgentState) -> None:
         """Let the workers whose reports the coordinator has read go on."""
         self.is_to_aggregate = False
-        reported = [other.index for other in agent.answering if not other.role]
-        for other in agent.answering:
+        answering = self._answering[agent.index]
+        reported = [other.index for other in answering if not other.role]
+        for other in answering:
             if other.awaits_answer:
-                other.awaits_answer = False
+                other.go_on()
                 self._agenda.woken.append(other.index)
         if self._sides.dispatcher.has_lead:
             self._sides.dispatcher.led(agent.index, reported)
-        agent.unreported += len(agent.answering)
-        agent.answering = []
+        self._unreported[agent.index] += len(answering)
+        self._answering[agent.index] = []
+
+    def returned(self, agent: AgentState) -> None:
+        """Take back the reports that a call which failed was to answer."""
+        answering = self._answering.get(agent.index)
+        if answering:
+            self._reports[agent.index].extendleft(reversed(answering))
+            self._answering[agent.index] = []
 
     def report(self, agent: AgentState) -> None:
-        """Report to the agent's coordinator, if it has said something or must."""
-        manager = agent.manager
-        assert manager is not None
+        """Report to the agent's coordinator, if it has one, and something to say or a duty to."""
+        manager = self._managers.get(agent.index)
+        if manager is None:
+            return
         if agent.role == COORDINATOR:
             # Asynchronously, a summary is due when everybody below has reported once.
-            if self._one_by_one and agent.unreported < agent.subordinates:
+            unreported = self._unreported[agent.index]
+            if self._one_by_one and unreported < self._subordinates[agent.index]:
                 return
-            agent.unreported = 0
+            self._unreported[agent.index] = 0
         elif agent.side or not (
-            agent.message_tokens >= 0
+            agent.call.message_tokens >= 0
             or self._sides.dispatcher.has_lead
             or self._reviews.awaited(agent)
         ):
             return
-        else:
-            agent.awaits_answer = self._one_by_one
-        manager.reports.append(agent)
+        elif self._one_by_one:
+            agent.wait_for_answer()
+        self._tell(manager, agent)
+
+    def _tell(self, manager: AgentState, agent: AgentState) -> None:
+        self._reports[manager.index].append(agent)
         self._agenda.woken.append(manager.index)
+
+    def hand_in_late(self, agent: AgentState) -> None:
+        """Report what was done for review on the other side of a partition."""
+        manager = self._managers.get(agent.index)
+        if manager is not None and self._reviews.awaited(agent):
+            self._tell(manager, agent)
 
     def dissolve(self) -> None:
         """Do without coordinators from now on."""
+        self._managers.clear()
         self.is_to_aggregate = False

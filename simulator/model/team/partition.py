@@ -7,7 +7,7 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
 from simulator.model.protocols import EVERYONE
 from simulator.model.team.commits import WAS, Commits
-from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.coordination import Coordination
 from simulator.model.team.sides import Side, Sides
 from simulator.model.trace import Event
 from simulator.model.workspaces._workspace import WorkspaceState
@@ -23,7 +23,7 @@ class Partitions:
     agenda : Agenda
     journal : Journal
     sides : Sides
-    reviews : ReviewQueue
+    coordination : Coordination
     commits : Commits
     workspace : WorkspaceState
     """
@@ -31,9 +31,9 @@ class Partitions:
     __slots__ = (
         "_agenda",
         "_commits",
+        "_coordination",
         "_is_idempotent",
         "_journal",
-        "_reviews",
         "_sides",
         "_verifiers",
         "_workers",
@@ -47,7 +47,7 @@ class Partitions:
         agenda: Agenda,
         journal: Journal,
         sides: Sides,
-        reviews: ReviewQueue,
+        coordination: Coordination,
         commits: Commits,
         workspace: WorkspaceState,
     ) -> None:
@@ -56,7 +56,7 @@ class Partitions:
         self._agenda = agenda
         self._journal = journal
         self._sides = sides
-        self._reviews = reviews
+        self._coordination = coordination
         self._commits = commits
         self._workspace = workspace
         self._is_idempotent = workspace.spec.idempotent
@@ -71,15 +71,13 @@ class Partitions:
         count = max(1, round(partition.minority * len(self._workers)))
         cut_off = self._workers[-count:] if count < len(self._workers) else self._workers[1:]
         for agent in cut_off:
-            agent.side = 1
-            if agent.mailbox is not None:
-                agent.mailbox.side = 1
+            agent.move_to(1)
         self._sides.note_split()
         if self._sides.minority_goes_on and cut_off:
             self._workspace.split()
             self._sides.cut(cut_off)
             for agent in cut_off:
-                agent.awaits_answer = False
+                agent.go_on()
                 self._agenda.woken.append(agent.index)
         self._sides.let_in(cut_off)
         self._journal.note(Event.PARTITION, peer=len(cut_off), outcome="begins")
@@ -89,10 +87,8 @@ class Partitions:
         cut_off = [agent for agent in self._workers if agent.side]
         side = self._sides.join(cut_off)
         for agent in cut_off:
-            agent.side = 0
-            if agent.mailbox is not None:
-                agent.mailbox.side = 0
-            if agent.in_call and agent.waits_for == "partition":
+            agent.move_to(0)
+            if agent.time.in_call and agent.time.waits_for == "partition":
                 self._agenda.resume(agent.index)
         self._journal.note(Event.PARTITION, peer=len(cut_off), outcome="ends")
         if side is not None:
@@ -103,12 +99,10 @@ class Partitions:
                 if agent.is_down:
                     self._sides.give_away(agent)
         for agent in cut_off:
-            if agent.manager is not None and self._reviews.awaited(agent):
-                agent.manager.reports.append(agent)
-                self._agenda.woken.append(agent.manager.index)
+            self._coordination.hand_in_late(agent)
         self._sides.let_in(cut_off)
         concerned = cut_off + self._verifiers
-        self._agenda.woken += [EVERYONE, *(agent.index for agent in concerned)]
+        self._agenda.woken.extend([EVERYONE, *(agent.index for agent in concerned)])
 
     def abandon(self) -> None:
         """Count as done in vain what the minority did, in a run that ends before the partition."""

@@ -59,7 +59,7 @@ class Reviews:
         assert self._spec is not None
         metrics = self._journal.metrics
         freed: list[int] = []
-        for item in reviewer.reviews:
+        for item in self._queue.take(reviewer):
             agent, task, answer, started_s, board, is_backup = item
             if board is self._sides.board is not agent.board:
                 self._queue.put_back(
@@ -69,7 +69,7 @@ class Reviews:
             metrics.reviews += 1
             is_faulty = answer != CORRECT
             chance = 1.0 - self._spec.miss if is_faulty else self._spec.false_alarm
-            rejected = reviewer.rolls_review() < chance
+            rejected = reviewer.judgement.rolls_review() < chance
             if reviewer.byzantine:
                 rejected = not is_faulty
             if board.done[task] or board is not agent.board:
@@ -86,10 +86,9 @@ class Reviews:
                 how = (started_s, is_backup)
                 outcome = self._commits.settle(agent, task, answer, now, freed, *how)
             self._agenda.woken.append(agent.index)
-            where = (reviewer.index, reviewer.call, task)
+            where = (reviewer.index, reviewer.call.number, task)
             lasted_s = now - started_s
             self._journal.note(
                 Event.REVIEW, *where, peer=agent.index, duration_s=lasted_s, outcome=outcome
             )
-        reviewer.reviews = []
         return freed

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import fsum
+from typing import NamedTuple
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import AgentState, Submission
+from simulator.model.agents.agent import AgentState
+from simulator.model.board import Board
 from simulator.model.protocols import SOMEONE
 from simulator.model.team.errand import Errand
 from simulator.scenario.coordination import Review
 
 
+class Submission(NamedTuple):
+    """A finished task that waits for review."""
+
+    agent: AgentState
+    task: int
+    answer: int
+    started_s: float
+    """When the call that finished it began."""
+    board: Board
+    """The board, of one side of a partition, on which it was done."""
+    is_backup: bool
+    """Whether it was a backup of what another agent has in its hands."""
+
+
 class ReviewQueue:
-    """Finished tasks that nobody has looked at yet.
+    """Finished tasks that nobody has looked at yet, and who is looking at which.
 
     Parameters
     ----------
@@ -35,6 +51,7 @@ class ReviewQueue:
 
     __slots__ = (
         "_agenda",
+        "_in_review",
         "_queue",
         "_sizes",
         "_spec",
@@ -59,11 +76,14 @@ class ReviewQueue:
         self.by_peers = spec is not None and spec.by == "peers"
         self._queue: deque[Submission] = deque()
         self._submitted: dict[int, list[Submission]] = {}
+        self._in_review: dict[int, list[Submission]] = {}
 
     def submit(self, agent: AgentState, task: int, answer: int) -> None:
         """Hand in what the agent has done, to its coordinator or to whoever reviews."""
         assert self._spec is not None
-        item = Submission(agent, task, answer, agent.started_s, agent.board, agent.is_backup)
+        item = Submission(
+            agent, task, answer, agent.time.started_s, agent.board, agent.call.is_backup
+        )
         if self._spec.by == "coordinator":
             self._submitted.setdefault(agent.index, []).append(item)
             return
@@ -71,22 +91,33 @@ class ReviewQueue:
         if self.by_peers:
             self._agenda.woken.append(SOMEONE)  # who hands in is not asleep: it is somebody else
         else:
-            self._agenda.woken += [verifier.index for verifier in self._verifiers]
+            self._agenda.woken.extend([verifier.index for verifier in self._verifiers])
 
     def awaited(self, agent: AgentState) -> bool:
         """Return whether the agent's coordinator has something of its to review."""
         return bool(self._submitted.get(agent.index))
 
-    def take_submitted(self, coordinator: AgentState) -> float:
+    def take_submitted(self, coordinator: AgentState, answering: Iterable[AgentState]) -> float:
         """Give a coordinator what those have handed in whom it answers; return its work."""
-        for agent in coordinator.answering:
-            coordinator.reviews += self._submitted.pop(agent.index, [])
-        return self._work(coordinator)
+        items: list[Submission] = []
+        for agent in answering:
+            items += self._submitted.pop(agent.index, [])
+        return self._begin(coordinator, items)
 
-    def _work(self, reviewer: AgentState) -> float:
-        if self._spec is None:
+    def _begin(self, reviewer: AgentState, items: list[Submission]) -> float:
+        """Let a reviewer look at finished tasks; return its work units."""
+        if self._spec is None or not items:
             return 0.0
-        return self._spec.work * fsum([self._sizes[item.task] for item in reviewer.reviews])
+        self._in_review[reviewer.index] = items
+        return self._spec.work * fsum([self._sizes[item.task] for item in items])
+
+    def is_reviewing(self, reviewer: AgentState) -> bool:
+        """Return whether the agent's call is a review."""
+        return reviewer.index in self._in_review
+
+    def take(self, reviewer: AgentState) -> list[Submission]:
+        """Return what the reviewer has read in the call that ends."""
+        return self._in_review.pop(reviewer.index, [])
 
     def next_call(self, reviewer: AgentState) -> Errand | None:
         """Let a verifier or a peer begin a review call, if there is something for it."""
@@ -102,9 +133,7 @@ class ReviewQueue:
             return None
         for item in mine:
             self._queue.remove(item)
-        reviewer.reviews = mine
-        reviewer.picks = []
-        return Errand(self._work(reviewer), False)
+        return Errand(self._begin(reviewer, mine), False)
 
     def leave_out(self, by: str) -> list[Submission]:
         """Review no more, if `by` does; return what waited."""
@@ -117,10 +146,8 @@ class ReviewQueue:
 
     def returned(self, reviewer: AgentState) -> None:
         """Take back what a call that failed was to review."""
-        assert self._spec is not None or not reviewer.reviews
-        for item in reviewer.reviews:
+        for item in self.take(reviewer):
             self.put_back(item)
-        reviewer.reviews = []
 
     def put_back(self, item: Submission) -> None:
         """Let a finished task wait again whose review came to nothing."""

@@ -29,9 +29,9 @@ class Side:
         self.dispatcher = dispatcher.fork(self.board)
         self.cut_off = cut_off
         self._done_before = bytes(board.done)
-        self.under_way = [(agent, agent.call) for agent in cut_off if agent.in_call]
+        self.under_way = [(agent, agent.call.number) for agent in cut_off if agent.time.in_call]
         """Calls that began before the partition."""
-        self._picks = {agent.index: list(agent.picks) for agent in cut_off}
+        self._picks = {agent.index: list(agent.call.picks) for agent in cut_off}
         self._spent: dict[int, tuple[float, bool]] = {}
 
     def note(self, task: int, seconds: float, is_rework: bool) -> None:
@@ -47,13 +47,13 @@ class Side:
         """
         before = {agent.index: call for agent, call in self.under_way}
         for agent, call in self.under_way:
-            if not (agent.in_call and agent.call == call):
+            if not (agent.time.in_call and agent.call.number == call):
                 for task in self._picks[agent.index]:
                     if not dispatcher.board.done[task]:
                         dispatcher.returned(agent.index, task)
         for agent in self.cut_off:
-            if agent.in_call and before.get(agent.index) != agent.call:
-                agent.is_astray = True
+            if agent.time.in_call and before.get(agent.index) != agent.call.number:
+                agent.call.go_astray()
 
     def done(self) -> list[tuple[int, float, bool]]:
         """Return the tasks done on this side, each with its seconds and whether it was rework."""
@@ -121,15 +121,15 @@ class Sides:
         self.other: Side | None = None
         self.split_s = 0.0
         self.owed_s: dict[int, float] = {}
+        self.dispatcher = dispatcher
         for agent in self._agents:
-            agent.board = board
-        self.adopt(dispatcher)
+            agent.work_on(board, dispatcher)
 
     def adopt(self, dispatcher: Dispatcher) -> None:
         """Go on with another protocol."""
         self.dispatcher = dispatcher
         for agent in self._agents:
-            agent.dispatcher = dispatcher
+            agent.work_on(agent.board, dispatcher)
 
     @property
     def tasks_are_done(self) -> bool:
@@ -145,13 +145,13 @@ class Sides:
         """Give those who are cut off a copy of the board, on which they go on."""
         self.other = side = Side(self.board, self.dispatcher, cut_off)
         for agent in cut_off:
-            agent.board, agent.dispatcher = side.board, side.dispatcher
+            agent.work_on(side.board, side.dispatcher)
 
     def join(self, cut_off: list[AgentState]) -> Side | None:
         """Give everybody the main board again; return the side that there was."""
         side, self.other = self.other, None
         for agent in cut_off:
-            agent.board, agent.dispatcher = self.board, self.dispatcher
+            agent.work_on(self.board, self.dispatcher)
         return side
 
     def owe_merge(self, agent: AgentState, seconds: float) -> None:
@@ -177,7 +177,7 @@ class Sides:
         if agent.dispatcher is self.dispatcher:
             self.announce(tasks)
         else:
-            self._agenda.woken += [agent.dispatcher.task_ready(task) for task in tasks]
+            self._agenda.woken.extend([agent.dispatcher.task_ready(task) for task in tasks])
 
     def arrive(self, task: int, now: float) -> bool:
         """Let a task arrive; return whether it can start."""
@@ -192,10 +192,10 @@ class Sides:
     def note_woken(self) -> None:
         """Write down whom the protocols have found something new to do for."""
         if self.dispatcher.woken:
-            self._agenda.woken += self.dispatcher.woken
+            self._agenda.woken.extend(self.dispatcher.woken)
             self.dispatcher.woken.clear()
         if self.other is not None and self.other.dispatcher.woken:
-            self._agenda.woken += self.other.dispatcher.woken
+            self._agenda.woken.extend(self.other.dispatcher.woken)
             self.other.dispatcher.woken.clear()
 
     def give_away(self, agent: AgentState) -> int:
@@ -217,7 +217,7 @@ class Sides:
     def shut_out(self, agent: AgentState) -> None:
         """Let an agent wait whose prompt is too long, and others do what it had to do."""
         self._journal.metrics.too_long_prompts += 1
-        agent.is_shut_out = True
+        agent.shut_out()
         if agent.role == WORKER:
             self.give_away(agent)
 
@@ -225,7 +225,7 @@ class Sides:
         """Let those try again whose prompt was too long and may have become shorter."""
         for agent in agents:
             if agent.is_shut_out:
-                agent.is_shut_out = False
+                agent.let_in()
                 if agent.role == WORKER:
                     self.take_back(agent)
                 self._agenda.woken.append(agent.index)

@@ -10,7 +10,8 @@ from pydantic import Field
 
 from simulator.distributions import Distribution, SharedDistribution
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import COMMITTING, AgentState
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import COMMITTING
 from simulator.model.board import Board
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import Service
@@ -101,7 +102,7 @@ class WorkspaceState:
 
     def access(self, agent: AgentState) -> Iterator[Step]:
         """Read, serve, write: what differs between workspaces."""
-        yield from self.serve(agent, agent.duration_s)
+        yield from self.serve(agent, agent.time.duration_s)
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Be in service for so many seconds."""
@@ -118,7 +119,7 @@ class WorkspaceState:
             self.desk.metrics.retries += 1
             yield from self.commit(agent, self.spec.ack_timeout_s)
             if not self.spec.idempotent:
-                self.desk.metrics.duplicate_effects += len(agent.picks)
+                self.desk.metrics.duplicate_effects += len(agent.call.picks)
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that the call is over, its effects applied."""
@@ -140,5 +141,5 @@ class WorkspaceState:
         """Return the artifacts that the call's tasks write, in the order of the tasks."""
         graph = self.desk.board.graph
         if graph.artifacts is None:
-            return list(agent.picks)
-        return list(dict.fromkeys(a for task in agent.picks for a in graph.artifacts[task]))
+            return list(agent.call.picks)
+        return list(dict.fromkeys(a for task in agent.call.picks for a in graph.artifacts[task]))

@@ -62,19 +62,19 @@ class _LockTable(WorkspaceState):
         parts = len(artifacts) if self.spec.acquire == "one_by_one" else 0
         for artifact in artifacts:
             if not (yield from self._take(agent, artifact)):
-                agent.rejected.update(agent.picks)
+                agent.call.rejected.update(agent.call.picks)
                 return
-            agent.read_s = self.desk.agenda.now
+            agent.time.read_anew(self.desk.agenda.now)
             if parts:
-                yield from self.serve(agent, agent.duration_s / parts)
+                yield from self.serve(agent, agent.time.duration_s / parts)
         if not parts:
-            yield from self.serve(agent, agent.duration_s)
+            yield from self.serve(agent, agent.time.duration_s)
         held = set(self._held.get(agent.index, ()))
         graph = self.desk.board.graph
-        for task in agent.picks:
+        for task in agent.call.picks:
             mine = (task,) if graph.artifacts is None else graph.artifacts[task]
             if not held.issuperset(mine):  # a lease has run out
-                agent.rejected.add(task)
+                agent.call.rejected.add(task)
 
     def _ordered(self, agent: AgentState) -> list[int]:
         artifacts = self.artifacts(agent)

@@ -59,9 +59,10 @@ class OptimisticState(WorkspaceState):
         artifacts = self.artifacts(agent)
         pauses = waits(spec.backoff, self._jitter(agent))
         yield from self.commit(agent, self._one_way_s())
-        read, agent.read_s = self._read(artifacts, agent), self.desk.agenda.now
+        read = self._read(artifacts, agent)
+        agent.time.read_anew(self.desk.agenda.now)
         yield from self.commit(agent, self._one_way_s())
-        yield from self.serve(agent, agent.duration_s)
+        yield from self.serve(agent, agent.time.duration_s)
         while True:
             yield from self.commit(agent, self._one_way_s())
             yield from self.agree(agent)
@@ -72,7 +73,8 @@ class OptimisticState(WorkspaceState):
                 break
             yield from self.commit(agent, self._one_way_s() + next(pauses))
             yield from self.commit(agent, self._one_way_s())
-            read, agent.read_s = self._read(artifacts, agent), self.desk.agenda.now
+            read = self._read(artifacts, agent)
+            agent.time.read_anew(self.desk.agenda.now)
             metrics.merges += len(newer)
             yield from self.commit(agent, self._one_way_s() + fsum(self.merge_s() for _ in newer))
         self._write(agent, newer)
@@ -105,10 +107,10 @@ class OptimisticState(WorkspaceState):
     def _write(self, agent: AgentState, newer: set[int]) -> None:
         """Write what the tasks without conflict write; reject the others."""
         graph, versions = self.desk.board.graph, self._versions[agent.side]
-        for task in agent.picks:
+        for task in agent.call.picks:
             artifacts = (task,) if graph.artifacts is None else graph.artifacts[task]
             if newer.intersection(artifacts):
-                agent.rejected.add(task)
+                agent.call.rejected.add(task)
                 continue
             for artifact in artifacts:
                 versions[artifact] = versions.get(artifact, 0) + 1

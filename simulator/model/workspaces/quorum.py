@@ -73,7 +73,7 @@ class _Replicas(WorkspaceState):
         seconds, asked = self._first(self.spec.read)
         yield from self.commit(agent, seconds)
         self._read(agent, asked)
-        yield from self.serve(agent, agent.duration_s)
+        yield from self.serve(agent, agent.time.duration_s)
         seconds, reached = self._first(self.spec.write)
         yield from self.commit(agent, seconds)
         for artifact in self.artifacts(agent):
@@ -84,7 +84,7 @@ class _Replicas(WorkspaceState):
 
     def _read(self, agent: AgentState, asked: list[int]) -> None:
         graph = self.desk.board.graph
-        for task in agent.picks:
+        for task in agent.call.picks:
             outdated = False
             for source in (task, *graph.dependencies[task]):
                 artifacts = (source,) if graph.artifacts is None else graph.artifacts[source]
@@ -94,4 +94,4 @@ class _Replicas(WorkspaceState):
                         self.desk.metrics.stale_reads += 1
                         outdated = True
             if outdated:
-                agent.outdated.add(task)
+                agent.call.outdated.add(task)

@@ -8,7 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from simulator.distributions import SharedDistribution
-from simulator.model.agents.agent import SERVING, AgentState
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import SERVING
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Purpose
 from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
@@ -44,7 +45,7 @@ class _Owners(WorkspaceState):
 
     def access(self, agent: AgentState) -> Iterator[Step]:
         """Serve, then hand the changes to the owners of the artifacts, one after another."""
-        yield from self.serve(agent, agent.duration_s)
+        yield from self.serve(agent, agent.time.duration_s)
         desk = self.desk
         workers = sum(not other.role for other in desk.agents)
         for artifact in self.artifacts(agent):
@@ -52,10 +53,10 @@ class _Owners(WorkspaceState):
             if owner is agent:
                 continue
             # One call only: the owner applies changes between its calls.
-            if owner.in_call and owner.phase == SERVING:
+            if owner.time.in_call and owner.time.phase == SERVING:
                 self._waiting.setdefault(owner.index, []).append(agent)
                 yield from desk.phases.wait(agent, "lock", None)
-            agent.read_s = desk.agenda.now
+            agent.time.read_anew(desk.agenda.now)
             yield from self.commit(agent, self._apply_s())
 
     def call_ended(self, agent: AgentState) -> None:

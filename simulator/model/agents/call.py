@@ -1,0 +1,146 @@
+"""What one call of an agent is about, and what has become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+ATTEMPTS, DUTY, MERGE = 0, 1, 2
+"""What a worker's call is: attempts at tasks, its protocol's duty, a merge after a partition."""
+
+
+class Call:
+    """The call that an agent is in, or its last one.
+
+    Attributes
+    ----------
+    number : int
+        Calls are numbered from 1 in the order in which they begin; 0 before the first.
+    kind : int
+        `ATTEMPTS`, `DUTY` or `MERGE`.
+    picks : list of int
+        Tasks that it attempts.
+    work : float
+        Work units.
+    output : int
+        Tokens that it writes.
+    message_tokens : int
+        Those of its message; -1 where it sends none.
+    rejected : set of int
+        Picks that the workspace has refused, or that a cut reply has lost.
+    outdated : set of int
+        Picks that build on what has changed since it was read.
+    failed, lost_to : bool, str
+        Whether it comes to nothing, and why.
+    paid_share : float or None
+        The share of its output that is paid for, where its input was read and it has failed.
+    is_astray : bool
+        Whether what it does takes no effect, because the team has gone on without it.
+    is_backup : bool
+        Whether it does again what another has in its hands.
+    is_cut : bool
+        Whether its reply exceeded what a reply can hold.
+    """
+
+    __slots__ = (
+        "failed",
+        "is_astray",
+        "is_backup",
+        "is_cut",
+        "kind",
+        "lost_to",
+        "message_tokens",
+        "number",
+        "outdated",
+        "output",
+        "paid_share",
+        "picks",
+        "rejected",
+        "work",
+    )
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.kind = ATTEMPTS
+        self.picks: list[int] = []
+        self.work = 0.0
+        self.output = 0
+        self.message_tokens = -1
+        self.rejected: set[int] = set()
+        self.outdated: set[int] = set()
+        self.failed = False
+        self.lost_to = ""
+        self.paid_share: float | None = None
+        self.is_astray = self.is_backup = self.is_cut = False
+
+    def begin(
+        self, number: int, picks: list[int], work: float, output: int, message_tokens: int
+    ) -> None:
+        """Begin a call."""
+        self.number = number
+        self.picks = picks
+        self.work = work
+        self.output = output
+        self.message_tokens = message_tokens
+
+    def be(self, kind: int) -> None:
+        """Be attempts, a duty or a merge."""
+        self.kind = kind
+
+    def be_backup(self) -> None:
+        """Do again what another has in its hands."""
+        self.is_backup = True
+
+    def be_original(self) -> None:
+        """Take back `be_backup`."""
+        self.is_backup = False
+
+    def begin_steps(self) -> None:
+        """Let nothing have gone wrong yet in a call that goes through phases."""
+        self.is_astray = False
+        self.paid_share = None
+
+    def go_astray(self) -> None:
+        """Take no effect: the team goes on without it."""
+        self.is_astray = True
+
+    def cut_reply(self) -> None:
+        """Let the reply exceed what a reply can hold."""
+        self.is_cut = True
+
+    def keep_reply(self) -> None:
+        """Let the reply be of use as far as it goes."""
+        self.is_cut = False
+
+    def reject(self, tasks: Iterable[int]) -> None:
+        """Let attempts at some of the picks have no effect."""
+        self.rejected.update(tasks)
+
+    def take_rejected(self) -> tuple[set[int], bool]:
+        """Return what was rejected, and whether because the reply was cut; begin anew."""
+        rejected, self.rejected = self.rejected, set()
+        was_cut, self.is_cut = self.is_cut, False
+        return rejected, was_cut
+
+    def fail(self, why: str = "") -> None:
+        """Come to nothing."""
+        self.failed = True
+        self.lost_to = why or self.lost_to
+
+    def pay(self, share: float | None) -> None:
+        """Say which share of the output is paid for; None where not even the input is."""
+        self.paid_share = share
+
+    def be_silent(self) -> None:
+        """Send no message."""
+        self.message_tokens = -1
+
+    def clear(self) -> None:
+        """Leave nothing of a call that came to nothing but why it did."""
+        self.failed = False
+        self.rejected.clear()
+        self.is_cut = False
+        self.kind = ATTEMPTS
+
+    def settle(self) -> None:
+        """Have told everybody why the call was lost."""
+        self.lost_to = ""

@@ -1,0 +1,38 @@
+"""The random draws of one agent: of each purpose, a stream that is its own."""
+
+from __future__ import annotations
+
+from simulator.distributions import Distribution
+from simulator.model.streams import Draw, Entity, Purpose, Streams, always
+from simulator.scenario.agent import Probability
+
+
+class OwnDraws:
+    """Random streams that bear the name of one agent.
+
+    Parameters
+    ----------
+    streams : Streams
+    entity, number : Entity, int
+        What it is, and its number among those: draws do not depend on the size of the team.
+    """
+
+    __slots__ = ("_number", "_streams", "_who")
+
+    def __init__(self, streams: Streams, entity: Entity, number: int) -> None:
+        self._streams = streams
+        self._who = entity
+        self._number = number
+
+    def of(self, distribution: Distribution, purpose: Purpose) -> Draw:
+        """Return draws of a distribution."""
+        return self._streams.draws(distribution, self._who, self._number, purpose)
+
+    def rolls(self, purpose: Purpose, needed: bool = True) -> Draw:
+        """Return uniforms in [0, 1), or always 1 where they are not needed."""
+        # A thousand agents with streams that they never use would not fit the cache.
+        return self._streams.uniforms(self._who, self._number, purpose) if needed else always(1.0)
+
+    def logit(self, probability: Probability, purpose: Purpose) -> float:
+        """Return the logit of a probability, with the agent's own random effect."""
+        return self._streams.logit(probability, self._who, self._number, purpose)

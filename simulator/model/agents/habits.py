@@ -1,0 +1,131 @@
+"""How an agent goes about its calls: how much it takes on, writes and says, and when it idles."""
+
+from __future__ import annotations
+
+from simulator.model.agents.draws import OwnDraws
+from simulator.model.answers import expit
+from simulator.model.streams import Purpose
+from simulator.scenario import Agent
+
+
+class Habits:
+    """What an agent draws when it decides on its next call.
+
+    Parameters
+    ----------
+    spec : Agent
+    draws : OwnDraws
+    speaks : bool
+        Whether anybody hears it.
+
+    Attributes
+    ----------
+    batch_size : int
+        Tasks that it takes on in a call; 0 where `take_count` draws it.
+    capacity : float
+        Work units that fit into one reply; 0 without a limit.
+    redo_work : float
+        The share of a task's work that another attempt takes.
+    tried : set of int
+        Tasks that it has attempted, where that makes a difference.
+    is_particular : bool
+        Whether replies can be too long, or further attempts are less work.
+    idle_p : float
+        Probability that a call takes no task.
+    talk, chatter : float
+        Probabilities of a message with a call that works, and with one that idles.
+    output, message : callable
+        Draw tokens.
+    output_per_work_unit, relay : float
+    """
+
+    __slots__ = (
+        "_batch",
+        "_first_batch",
+        "_idle_first",
+        "_idle_logit",
+        "_idle_persistence",
+        "_last_batch",
+        "_persistence",
+        "_rolls_idle",
+        "_rolls_persistence",
+        "_was_idle",
+        "batch_size",
+        "capacity",
+        "chatter",
+        "idle_p",
+        "is_particular",
+        "message",
+        "output",
+        "output_per_work_unit",
+        "redo_work",
+        "relay",
+        "rolls_talk",
+        "talk",
+        "tried",
+    )
+
+    def __init__(self, spec: Agent, draws: OwnDraws, speaks: bool) -> None:
+        fixed = spec.first_batch is None and spec.batch.constant is not None
+        self.batch_size = _count(spec.batch.constant or 0.0) if fixed else 0
+        self._batch = draws.of(spec.batch, Purpose.BATCH)
+        self._first_batch = (
+            None if spec.first_batch is None else draws.of(spec.first_batch, Purpose.FIRST_BATCH)
+        )
+        self._persistence = spec.batch_persistence
+        self._rolls_persistence = draws.rolls(Purpose.BATCH_PERSISTENCE, self._persistence > 0.0)
+        self._last_batch = 0
+        self.capacity = spec.capacity or 0.0
+        self.redo_work = spec.redo_work
+        self.tried: set[int] = set()
+        self.is_particular = self.capacity > 0.0 or self.redo_work != 1.0
+
+        behaviour = spec.behaviour
+        self._idle_logit = draws.logit(behaviour.idle, Purpose.IDLE)
+        self.idle_p = expit(self._idle_logit)
+        self._idle_first = behaviour.idle_first
+        self._idle_persistence = behaviour.idle_persistence
+        idles_by_drift = spec.drifts and spec.drift.idle_logit > 0.0
+        self._rolls_idle = draws.rolls(Purpose.IDLE, self.idle_p > 0.0 or idles_by_drift)
+        self._was_idle = False
+
+        self.talk = behaviour.talk if speaks else 0.0
+        self.chatter = behaviour.chatter if speaks else 0.0
+        sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
+        self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
+        self.output = draws.of(spec.tokens.output, Purpose.OUTPUT_TOKENS)
+        self.output_per_work_unit = spec.tokens.per_work_unit
+        self.message = draws.of(spec.tokens.message, Purpose.MESSAGE_TOKENS)
+        self.relay = spec.tokens.relay
+
+    def take_count(self) -> int:
+        """Draw how many tasks the call that begins takes on, where `batch_size` does not say."""
+        if not self._last_batch and self._first_batch is not None:
+            self._last_batch = _count(self._first_batch())
+        elif not (self._last_batch and self._persistence) or (
+            self._rolls_persistence() >= self._persistence
+        ):
+            self._last_batch = _count(self._batch())
+        return self._last_batch
+
+    def idles(self, is_first: bool) -> bool:
+        """Return whether the call that begins takes no task, whatever there is."""
+        p = self.idle_p
+        if is_first and self._idle_first is not None:
+            p = self._idle_first
+        elif self._was_idle:
+            p += (1.0 - p) * self._idle_persistence
+        self._was_idle = self._rolls_idle() < p
+        return self._was_idle
+
+    def drift(self, logit: float) -> None:
+        """Let the agent idle more often by drift, so much on the logit."""
+        self.idle_p = expit(self._idle_logit + logit)
+
+    def effort(self, task: int) -> float:
+        """Return the share of the task's work that an attempt takes."""
+        return self.redo_work if task in self.tried else 1.0
+
+
+def _count(value: float) -> int:
+    return max(1, round(value))

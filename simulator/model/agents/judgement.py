@@ -1,0 +1,141 @@
+"""How an agent's attempts go wrong, and what it notices of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from simulator.model.agents.draws import OwnDraws
+from simulator.model.answers import CORRECT, Difficulty, expit
+from simulator.model.streams import Draw, Purpose
+from simulator.scenario import Agent
+
+
+class Judgement:
+    """Draws the answers of an agent's attempts.
+
+    Parameters
+    ----------
+    spec : Agent
+    draws : OwnDraws
+    difficulty : Difficulty
+        The draws that agents share.
+
+    Attributes
+    ----------
+    errs : bool
+        Whether it errs at all.
+    depends_on_context : bool
+        Whether the size of the prompt tells on it.
+    is_particular : bool
+        Whether the errors of a call have something in common.
+    rolls_error, rolls_detection, rolls_propagation, rolls_hand_off : callable
+    rolls_review, rolls_truncation : callable
+        Uniforms in [0, 1).
+    """
+
+    __slots__ = (
+        "_call_correlation",
+        "_call_roll",
+        "_common_mode",
+        "_common_rolls",
+        "_context_error",
+        "_logit",
+        "_now",
+        "_own_logit",
+        "_p",
+        "_rolls_call",
+        "_rolls_common",
+        "_rolls_wrong",
+        "_shifts",
+        "_spec",
+        "depends_on_context",
+        "errs",
+        "is_particular",
+        "rolls_detection",
+        "rolls_error",
+        "rolls_hand_off",
+        "rolls_propagation",
+        "rolls_review",
+        "rolls_truncation",
+    )
+
+    def __init__(self, spec: Agent, draws: OwnDraws, difficulty: Difficulty) -> None:
+        errors = spec.errors
+        self._spec = spec
+        self._own_logit = self._logit = self._now = draws.logit(errors.probability, Purpose.ERROR)
+        self._p = expit(self._logit)
+        self.errs = errs = self._p > 0.0
+        self._context_error = spec.context.error if errs else None
+        self.depends_on_context = self._context_error is not None
+        self._shifts: Sequence[float] | None = difficulty.shifts(spec.family, errors)
+        self._common_mode = errors.common_mode if errs else 0.0
+        self._common_rolls: Sequence[float] = ()
+        if self._common_mode:
+            self._common_rolls = difficulty.common_rolls(spec.family)
+        self._rolls_common = draws.rolls(Purpose.COMMON_MODE, self._common_mode > 0.0)
+        self._call_correlation = errors.call_correlation if errs else 0.0
+        self.is_particular = self._call_correlation > 0.0
+        self._call_roll = 0.0
+        self._rolls_call = draws.rolls(Purpose.CALL_ERROR, self.is_particular)
+        self.rolls_error = draws.rolls(Purpose.ERROR, errs)
+        self._rolls_wrong = draws.rolls(
+            Purpose.WRONG_ANSWER, errs and errors.wrong_answers.options > 1
+        )
+        self.rolls_detection = draws.rolls(Purpose.DETECTION)
+        self.rolls_propagation = draws.rolls(Purpose.PROPAGATION)
+        self.rolls_hand_off = draws.rolls(Purpose.HAND_OFF, errors.hand_off > 0.0)
+        self.rolls_review = draws.rolls(Purpose.REVIEW)
+        self.rolls_truncation = draws.rolls(Purpose.TRUNCATION, spec.truncation_loss > 0.0)
+
+    def settle(self, drift: float, prompt_tokens: int, window_tokens: float) -> None:
+        """Set the probability of an error, by drift and by the size of the prompt."""
+        self._now = self._logit + self._spec.drift.error_logit * drift
+        if self._context_error is not None:
+            self._now += self._context_error.at(prompt_tokens, window_tokens)
+        self._p = expit(self._now)
+
+    def change_model(self, model: Agent | None, logit: float) -> None:
+        """Err as another model does from now on; None: as its own. `settle` is to follow.
+
+        `logit` is the other model's logit of the error probability, effects apart where it has
+        none of its own: those of the run and the agent stay then.
+        """
+        self._logit = self._own_logit
+        if model is not None:
+            own, effects = self._spec.errors.probability.probability, 0.0
+            if 0.0 < own < 1.0 and not model.errors.probability.effects:
+                effects = self._own_logit - math.log(own / (1.0 - own))
+            self._logit = logit + effects
+
+    def begin_to_err(self) -> None:
+        """Let the agent err if, by the probability that holds now, it does at all."""
+        self.errs = self._p > 0.0
+
+    def draw_with(self, rolls_error: Draw) -> None:
+        """Draw errors from a stream, even where the agent's own model makes none."""
+        self.rolls_error = rolls_error
+
+    def begin_call(self) -> None:
+        """Draw what the attempts of one call have in common."""
+        if self._call_correlation:
+            self._call_roll = self.rolls_error()
+
+    def answer(self, task: int) -> int:
+        """Return what an attempt at `task` answers: `CORRECT` or the number of a wrong answer."""
+        p = self._p
+        if self._shifts is not None:
+            p = expit(self._now + self._shifts[task])
+        if self._common_mode and self._rolls_common() < self._common_mode:
+            roll = self._common_rolls[task]
+        elif self._call_correlation and self._rolls_call() < self._call_correlation:
+            roll = self._call_roll
+        else:
+            roll = self.rolls_error()
+        return CORRECT if roll >= p else self._wrong_answer()
+
+    def _wrong_answer(self) -> int:
+        wrong = self._spec.errors.wrong_answers
+        if wrong.options == 1 or self._rolls_wrong() < wrong.shared:
+            return 1
+        return 1 + int(self._rolls_wrong() * wrong.options)

@@ -1,0 +1,242 @@
+"""What an agent reads and remembers: its context, its model's prompt cache, what it is sent."""
+
+from __future__ import annotations
+
+from simulator.model.agents.draws import OwnDraws
+from simulator.model.agents.messages import Inbox
+from simulator.model.board import Board
+from simulator.model.streams import Purpose
+from simulator.scenario.agent import Context
+
+
+class Memory:
+    """The prompt of the call that an agent is in, and what stays of it for the next.
+
+    Parameters
+    ----------
+    spec : Context
+    tasks : int
+        Tasks on the board that it reads.
+    inbox : Inbox
+        What it hears.
+    draws : OwnDraws
+
+    Attributes
+    ----------
+    uncached, cached : int
+        Input tokens of the call, by whether the model's cache holds them.
+    context_tokens : int
+        What is remembered from call to call.
+    sent_context : int
+        How much of it the call sends.
+    unread_messages, unread_tokens : int
+        News that the call reads.
+    is_read : bool
+        Whether a model has read the prompt of the call.
+    overflows : bool
+        Whether the prompt of the call, with all that is retained, exceeds the window.
+    summary_tokens : int
+        Of the call's output, what stands for the retained context from then on.
+    compactions : int
+        How often the context was made to fit.
+    inbox : Inbox
+    """
+
+    __slots__ = (
+        "_artifact_tokens",
+        "_board_tokens",
+        "_cache_miss",
+        "_caches",
+        "_first_turn",
+        "_next_turn",
+        "_prefix_elsewhere",
+        "_prefix_tokens",
+        "_retention",
+        "_rolls_miss",
+        "_spec",
+        "_start_tokens",
+        "_system_tokens",
+        "_turn",
+        "cached",
+        "compactions",
+        "context_tokens",
+        "inbox",
+        "is_read",
+        "overflows",
+        "sent_context",
+        "summary_tokens",
+        "uncached",
+        "unread_messages",
+        "unread_tokens",
+        "window_tokens",
+    )
+
+    def __init__(self, spec: Context, tasks: int, inbox: Inbox, draws: OwnDraws) -> None:
+        self._spec = spec
+        self.inbox = inbox
+        self._board_tokens = int(spec.board_tokens_per_task * tasks)
+        self._artifact_tokens = spec.artifact_tokens
+        self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
+        self._turn = self._first_turn = draws.of(spec.turn_tokens, Purpose.TURN_TOKENS)
+        if spec.first_turn_tokens is not None:
+            self._first_turn = draws.of(spec.first_turn_tokens, Purpose.FIRST_TURN_TOKENS)
+        self._cache_miss = spec.cache_miss
+        self._rolls_miss = draws.rolls(Purpose.CACHE_MISS, spec.cache_miss > 0.0)
+        self._system_tokens = int(spec.system_tokens)
+        self.window_tokens = spec.window_tokens
+        self._retention = spec.retention
+        self._caches = spec.cache
+        self.context_tokens = self._start_tokens
+        self._next_turn = self._first_turn
+        self._prefix_tokens = 0  # of its prompt, from the beginning on, in its model's cache
+        self._prefix_elsewhere = 0  # the same at the model that stands in for its own
+        self.sent_context = self.uncached = self.cached = 0
+        self.unread_messages = self.unread_tokens = 0
+        self.is_read = self.overflows = False
+        self.summary_tokens = self.compactions = 0
+
+    def read(self, now: float, board: Board) -> None:
+        """Read board and inbox; set the input tokens of the call that begins."""
+        messages, unread, noted = self.inbox.read(now)
+        self.unread_messages = messages
+        self.unread_tokens = unread
+        fresh = unread + noted + self._board_tokens
+        if self._artifact_tokens:
+            fresh += int(self._artifact_tokens * board.written)
+        self.is_read = False
+        self.cached = self._prefix_tokens
+        if self._cache_miss and self._rolls_miss() < self._cache_miss:
+            self.cached = min(self.cached, self._system_tokens)
+        context = self.context_tokens
+        if self._system_tokens + context + fresh > self.window_tokens:
+            context = self._make_room(fresh)
+        self.sent_context = context
+        self.uncached = self._system_tokens + context + fresh - self.cached
+
+    def _make_room(self, fresh: int) -> int:
+        """Return the context to send in place of one that does not fit; it stays if all is well."""
+        spec = self._spec
+        self.overflows = True
+        if spec.overflow == "truncate":
+            context = max(0, int(spec.window_tokens) - self._system_tokens - fresh)
+        else:
+            context = min(spec.compacted_tokens, self.context_tokens)
+            if context < self.context_tokens:
+                self.summary_tokens = int(spec.compaction_output * context)
+        if context < self.context_tokens:
+            self.cached = min(self.cached, self._system_tokens)
+        return context
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Input of the call."""
+        return self.uncached + self.cached
+
+    @property
+    def is_too_long(self) -> bool:
+        """Whether the prompt of the call does not fit its own model's window."""
+        return self.overflows and self.prompt_tokens > self.window_tokens
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether the call is sent less context than there was."""
+        return self.overflows and self.sent_context < self.context_tokens
+
+    def remember(self, output: int) -> None:
+        """Keep in the context what the call that ends has read, and `output` that it has written.
+
+        What it has read there is the beginning of the next prompt, and in the model's cache;
+        what it has written, and what its tools say, is read for the first time then. Of a
+        context of which a share is dropped, the rest has moved.
+        """
+        read = self.sent_context + self.unread_tokens
+        total = read + output + int(self._next_turn())
+        self._next_turn = self._turn
+        if self.overflows:
+            total -= self.summary_tokens  # it is what was sent as the context
+            if self.makes_room:
+                self.compactions += 1
+                self.keep_prefix(0)
+            self._leave_overflow()
+        if self._retention == 1.0:
+            self.context_tokens = total
+        else:
+            self.context_tokens, read = int(self._retention * total), 0
+            self.keep_prefix(0)
+        if self._caches:
+            self._prefix_tokens = self._system_tokens + read
+
+    def _leave_overflow(self) -> None:
+        self.overflows = False
+        self.summary_tokens = 0
+
+    def keep_prefix(self, context_tokens: int) -> None:
+        """Let no more than the system prompt and so much of the context begin as it did."""
+        most = self._system_tokens + context_tokens
+        self._prefix_tokens = min(self._prefix_tokens, most)
+        self._prefix_elsewhere = min(self._prefix_elsewhere, most)
+
+    def replace(self, kept: int, added: int) -> None:
+        """Go on with the first `kept` tokens of the context, and `added` behind them."""
+        self.keep_prefix(kept)
+        self.context_tokens = kept + added
+
+    def read_in_vain(self) -> None:
+        """Note that a request was read that came to nothing: another finds its prompt cached."""
+        self.is_read = True
+        if self._caches:
+            self.uncached, self.cached = 0, self.uncached + self.cached
+            self._keep_what_was_read()
+
+    def note_read(self) -> None:
+        """Note that a model has read the prompt of the call."""
+        self.is_read = True
+
+    def come_to_nothing(self) -> None:
+        """Note that the call has failed: its messages are to be read again.
+
+        What the model has read of its prompt is in the cache.
+        """
+        self._leave_overflow()
+        self.inbox.go_back()
+        if self.is_read and self._caches:
+            self._keep_what_was_read()
+
+    def _keep_what_was_read(self) -> None:
+        """Note that the prompt of a call that comes to nothing is in the cache of its model."""
+        # After a compaction that came to nothing, or a crash, another context comes next.
+        if self.context_tokens == self.sent_context:
+            self._prefix_tokens = self._system_tokens + self.context_tokens + self.unread_tokens
+
+    def change_model(self, caches: bool, reads_prompt: bool) -> None:
+        """Go over to another model's cache, of which one knows what it has read before.
+
+        Parameters
+        ----------
+        caches : bool
+            Whether the model has a cache.
+        reads_prompt : bool
+            Whether it reads the prompt of the call.
+        """
+        self._caches = caches
+        self._prefix_tokens, self._prefix_elsewhere = self._prefix_elsewhere, self._prefix_tokens
+        if reads_prompt:
+            tokens = self.prompt_tokens
+            # Behind the system prompt, a context that was made to fit begins otherwise.
+            kept = self._system_tokens if self.makes_room else tokens
+            self.cached = min(self._prefix_tokens, kept)
+            self.uncached = tokens - self.cached
+
+    def forget(self) -> None:
+        """Lose the context.
+
+        The provider has not crashed: the system prompt is still in its cache.
+        """
+        self.context_tokens = self._start_tokens
+        self._next_turn = self._first_turn
+        self.keep_prefix(0)
+
+    def go_on_as(self, other: Memory) -> None:
+        """Take over another agent's context, behind one's own system prompt."""
+        self.context_tokens = other.context_tokens
+        self.keep_prefix(0)
