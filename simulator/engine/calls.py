@@ -11,6 +11,7 @@ from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.service import CallLostError, StallError
 from simulator.model.replication import Replication
+from simulator.model.why import Why
 
 
 class Calls:
@@ -62,8 +63,8 @@ class Calls:
                     yield env.timeout(seconds)
             except simpy.Interrupt as interrupt:
                 hung = self._halted.pop(agent.index, None) is not None
-                why = str(interrupt.cause)
-                mishap = StallError() if why == "stall" else CallLostError(why)
+                why = Why(str(interrupt.cause))
+                mishap = StallError() if why is Why.STALL else CallLostError(why)
         self._under_way.pop(agent.index, None)
 
     def resume(self) -> None:

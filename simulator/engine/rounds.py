@@ -16,6 +16,7 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.replication import Replication
 from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Event
+from simulator.model.why import Why
 from simulator.scenario.coordination import CoordinationSpec
 
 _duration_s = attrgetter("time.duration_s")
@@ -215,7 +216,7 @@ class Rounds:
         elif is_at_work and is_effective and self._wanted == 0:
             for other in self._callers:
                 if other.time.in_call:
-                    self._clock.interrupt(other.index, "late")
+                    self._clock.interrupt(other.index, Why.LATE)
             self._calls.resume()
 
     def _end(self, agent: AgentState) -> bool:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from simulator.model.timers import always
+from simulator.model.why import Why
 
 
 class Agenda(ABC):
@@ -24,7 +25,7 @@ class Agenda(ABC):
         Agents, or `SOMEONE` and `EVERYONE` of a protocol, whom something new concerns.
     resumed : list of int
         Agents whose waiting call goes on.
-    interrupted : dict of int to str
+    interrupted : dict of int to Why
         Agents whose call in flight is lost, or stalls, and why.
     ending : (str, str) or None
         Outcome and reason, once something in the model has ended the run.
@@ -34,7 +35,7 @@ class Agenda(ABC):
         self.now = self.moved_s = 0.0
         self.woken: list[int] = []
         self.resumed: list[int] = []
-        self.interrupted: dict[int, str] = {}
+        self.interrupted: dict[int, Why] = {}
         self.ending: tuple[str, str] | None = None
 
     @abstractmethod
@@ -65,7 +66,7 @@ class Agenda(ABC):
         """Let an agent go on that waits until it is resumed."""
         self.resumed.append(agent)
 
-    def interrupt(self, agent: int, why: str) -> None:
+    def interrupt(self, agent: int, why: Why) -> None:
         """Let the call that an agent is in be lost, or with ``stall`` never come back."""
         self.interrupted.setdefault(agent, why)
 

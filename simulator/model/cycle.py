@@ -26,6 +26,7 @@ from simulator.model.team.review import Reviews
 from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.model.trace import FAILED, PROMPT_TOO_LONG, Event
+from simulator.model.why import Why
 from simulator.model.workspaces import WorkspaceState
 
 
@@ -250,7 +251,7 @@ class Cycle:
         if not agent.is_steady:
             duration_s *= agent.pace()
         if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
-            agent.call.fail(PROMPT_TOO_LONG)
+            agent.call.fail(Why.PROMPT_TOO_LONG)
             duration_s = 0.0
         self.calls_begun = number = self.calls_begun + 1
         agent.call.begin(number, picks, work, output, message)
@@ -350,13 +351,13 @@ class Cycle:
         if not self._attempts_nothing(agent):
             call.reject(call.picks)
         elif not call.failed:
-            call.fail("silent")
+            call.fail(Why.SILENT)
             call.pay(1.0)
 
     def _give_up(self, agent: AgentState, now: float, freed: list[int]) -> str:
         """End a call that came to nothing."""
         call, outcome = agent.call, "failed"
-        if call.lost_to == PROMPT_TOO_LONG:
+        if call.lost_to is Why.PROMPT_TOO_LONG:
             outcome = PROMPT_TOO_LONG
         self._metrics.failed_calls += 1
         self._metrics.wasted_s += agent.time.duration_s
@@ -367,7 +368,7 @@ class Cycle:
         hopeless = self._patterns.hopeless(agent)
         if hopeless:
             freed += self._commits.leave_as_it_is(agent, hopeless, now)
-        if not (call.is_astray or call.is_backup or call.lost_to == "backup"):
+        if not (call.is_astray or call.is_backup or call.lost_to is Why.BACKUP):
             for task in call.picks:
                 if not agent.board.done[task]:
                     agent.dispatcher.returned(agent.index, task)

@@ -9,6 +9,7 @@ from simulator.model.agents.timesheet import WAITING
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import CallLostError, Service
 from simulator.model.team.sides import Sides
+from simulator.model.why import Why
 from simulator.model.workspaces import WorkspaceState
 
 
@@ -55,7 +56,7 @@ class CallSteps:
         except CallLostError as lost:
             self._lose(agent, lost.why)
 
-    def _lose(self, agent: AgentState, why: str) -> None:
+    def _lose(self, agent: AgentState, why: Why) -> None:
         """End a call that has come to nothing."""
         agent.call.fail()
         if agent.time.waits_for:

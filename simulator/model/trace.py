@@ -61,6 +61,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from simulator.model.why import Why
+
 
 class Event(StrEnum):
     """The closed list of events."""
@@ -111,7 +113,7 @@ class Row(NamedTuple):
     outcome: str | None = None
 
 
-PROMPT_TOO_LONG = "prompt_too_long"
+PROMPT_TOO_LONG = Why.PROMPT_TOO_LONG.value
 """Outcome of a call whose prompt no model that it could ask has a window for."""
 
 FAILED = frozenset({"failed", PROMPT_TOO_LONG})

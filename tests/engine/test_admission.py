@@ -319,7 +319,7 @@ class watched:
 
         def leaving(bulkhead: Bulkhead, agent: Any) -> None:
             leave(bulkhead, agent)
-            assert min(bulkhead._free.values()) >= 0
+            assert min(bulkhead._free.values(), default=0) >= 0
             ledger.held.append(sum(bulkhead._held.values()))
 
         self._patch.setattr(ProviderState, "enter", entering)

@@ -151,7 +151,7 @@ def test_the_news_of_a_call_that_failed_take_drift_away_once(
     def watched(self: AgentState) -> None:
         wander(self)
         if self.index == 0:
-            heard.append((self.unread_messages, self.drift))
+            heard.append((self.memory.unread_messages, self.drift))
 
     monkeypatch.setattr(AgentState, "wander", watched)
     m = run(

@@ -16,6 +16,7 @@ from simulator.model.calls.bulkhead import Bulkhead
 from simulator.model.calls.checkpoints import Checkpoints
 from simulator.model.calls.patience import Patience
 from simulator.model.trace import Event
+from simulator.model.why import Why
 from simulator.scenario.resilience import BreakerSpec, Checkpoint, Hedge, Timeout
 from simulator.scenario.team import Team
 from tests.model.parts import Bench, Clock, model
@@ -32,10 +33,10 @@ def test_only_what_gets_on_is_progress() -> None:
 
 def test_the_first_reason_counts_for_a_call_and_for_the_run() -> None:
     clock = Clock()
-    for why in ("crash", "stall"):
+    for why in (Why.CRASH, Why.STALL):
         clock.interrupt(3, why)
         clock.stop(why, f"by {why}")
-    assert clock.interrupted == {3: "crash"}
+    assert clock.interrupted == {3: Why.CRASH}
     assert clock.ending == ("crash", "by crash")
 
 
@@ -174,14 +175,14 @@ def test_a_wait_is_booked_by_its_reason_and_no_other(why: str) -> None:
 
 def test_who_has_no_limit_waits_for_ever_and_sends_nothing_twice() -> None:
     patience = Patience(None, None)
-    patience.remember(5.0, "")
+    patience.remember(5.0, Why.NOTHING)
     assert (patience.limit_s(), patience.hedge_s()) == (math.inf, math.inf)
 
 
 def test_a_fixed_limit_learns_nothing() -> None:
     patience = Patience(Timeout(seconds=30), Hedge(after_s=4))
     for _ in range(50):
-        patience.remember(100.0, "")
+        patience.remember(100.0, Why.NOTHING)
     assert (patience.limit_s(), patience.hedge_s()) == (30.0, 4.0)
 
 
@@ -191,7 +192,7 @@ def test_a_limit_by_percentile_is_the_first_one_until_enough_is_seen() -> None:
     found = []
     for seconds in (1.0, 2.0, 4.0, 8.0):
         found.append((patience.limit_s(), patience.hedge_s()))
-        patience.remember(seconds, "")
+        patience.remember(seconds, Why.NOTHING)
     assert found == [(30.0, math.inf)] * 3 + [(3 * 2.0, math.inf)]
     assert (patience.limit_s(), patience.hedge_s()) == (3 * 2.0, 2.0)  # 2 of 4 took 2 s at most
 
@@ -200,10 +201,10 @@ def test_who_timed_out_took_longer_than_anybody() -> None:
     timeout = Timeout(seconds=30, percentile=0.75, minimum=1, window=4)
     patience = Patience(timeout, Hedge(percentile=0.75, minimum=1))
     for seconds, why in ((1.0, ""), (2.0, ""), (3.0, "error"), (0.5, "timeout")):
-        patience.remember(seconds, why)
+        patience.remember(seconds, Why(why))
     assert (patience.limit_s(), patience.hedge_s()) == (3.0, 3.0)
     # Now more than a quarter took longer than anybody knows: the first limit holds again.
-    patience.remember(0.5, "timeout")
+    patience.remember(0.5, Why.TIMEOUT)
     assert (patience.limit_s(), patience.hedge_s()) == (30.0, math.inf)
 
 
@@ -214,9 +215,8 @@ def breakers(bench: Bench, **fields: int) -> Breakers:
 
 
 def fail(guard: Breakers, agent: AgentState) -> None:
-    term = guard.admit(agent)
-    assert term is not None
-    guard.record(agent, term, True)
+    assert guard.admit(agent)
+    guard.record(agent, True)
 
 
 def test_each_family_has_a_breaker_of_its_own() -> None:
@@ -225,8 +225,8 @@ def test_each_family_has_a_breaker_of_its_own() -> None:
     guard = breakers(bench)
     fail(guard, bench.agents[0])
     assert guard.is_any_open
-    assert guard.admit(bench.agents[0]) is None
-    assert guard.admit(bench.agents[1]) is not None
+    assert not guard.admit(bench.agents[0])
+    assert guard.admit(bench.agents[1])
     assert bench.metrics.breaker_opens == 1
     assert [row.outcome for row in bench.rows(Event.BREAKER)] == ["open"]
 
@@ -238,7 +238,7 @@ def test_an_open_breaker_is_waited_for_until_it_is_half_open() -> None:
     bench.begin(5.0, agent, guard.wait(agent))
     assert bench.run() == {0: 12.0}
     assert bench.metrics.held_back_s == 7.0
-    assert guard.admit(agent) is not None
+    assert guard.admit(agent)
 
 
 @pytest.mark.parametrize("end", ["succeeds", "fails", "is withdrawn"])
@@ -248,16 +248,15 @@ def test_others_wait_until_a_trial_is_over_however_it_ends(end: str) -> None:
     guard = breakers(bench)
     fail(guard, trying)
     bench.clock.reach(10.0)
-    term = guard.admit(trying)
-    assert term is not None
-    assert guard.admit(waiting) is None
+    assert guard.admit(trying)
+    assert not guard.admit(waiting)
     for agent in (waiting, lost):
         bench.begin(10.0, agent, guard.wait(agent))
     bench.clock.at(11.0, lambda: guard.forget(lost))
     if end == "is withdrawn":
-        bench.clock.at(15.0, lambda: guard.withdraw(trying, term))
+        bench.clock.at(15.0, lambda: guard.withdraw(trying))
     else:
-        bench.clock.at(15.0, lambda: guard.record(trying, term, end == "fails"))
+        bench.clock.at(15.0, lambda: guard.record(trying, end == "fails"))
     assert bench.run() == {waiting.index: 15.0}
     assert guard.is_any_open == (end == "fails")
 

@@ -13,6 +13,7 @@ from simulator.model.calls.outages import OutageCalendar
 from simulator.model.calls.provider import Ticket, TokenBucket
 from simulator.model.calls.service import PlainService
 from simulator.model.streams import Streams
+from simulator.model.why import Why
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Provider
 from tests.model.parts import Bench, provider
@@ -266,5 +267,5 @@ def test_a_call_cut_off_is_paid_for_its_share_and_one_that_waits_for_nothing() -
     bench.clock.happens()
     bench.clock.reach(5.0)
     service.cut_off(serving)
-    service.lost(waiting, "refused")
+    service.lost(waiting, Why.REFUSED)
     assert (serving.call.paid_share, waiting.call.paid_share) == (5.0 / 20.0, None)

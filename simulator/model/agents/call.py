@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from simulator.model.why import Why
+
 ATTEMPTS, DUTY, MERGE = 0, 1, 2
 """What a worker's call is: attempts at tasks, its protocol's duty, a merge after a partition."""
 
@@ -29,7 +31,7 @@ class Call:
         Picks that the workspace has refused, or that a cut reply has lost.
     outdated : set of int
         Picks that build on what has changed since it was read.
-    failed, lost_to : bool, str
+    failed, lost_to : bool, Why
         Whether it comes to nothing, and why.
     paid_share : float or None
         The share of its output that is paid for, where its input was read and it has failed.
@@ -68,7 +70,7 @@ class Call:
         self.rejected: set[int] = set()
         self.outdated: set[int] = set()
         self.failed = False
-        self.lost_to = ""
+        self.lost_to = Why.NOTHING
         self.paid_share: float | None = None
         self.is_astray = self.is_backup = self.is_cut = False
 
@@ -121,7 +123,7 @@ class Call:
         was_cut, self.is_cut = self.is_cut, False
         return rejected, was_cut
 
-    def fail(self, why: str = "") -> None:
+    def fail(self, why: Why = Why.NOTHING) -> None:
         """Come to nothing."""
         self.failed = True
         self.lost_to = why or self.lost_to
@@ -143,4 +145,4 @@ class Call:
 
     def settle(self) -> None:
         """Have told everybody why the call was lost."""
-        self.lost_to = ""
+        self.lost_to = Why.NOTHING

@@ -25,7 +25,7 @@ class Breakers:
     phases : Phases
     """
 
-    __slots__ = ("_agenda", "_breakers", "_journal", "_phases", "_spec", "_waiting")
+    __slots__ = ("_agenda", "_breakers", "_journal", "_phases", "_spec", "_terms", "_waiting")
 
     def __init__(
         self, spec: BreakerSpec | None, agenda: Agenda, journal: Journal, phases: Phases
@@ -36,6 +36,8 @@ class Breakers:
         self._phases = phases
         self._breakers: dict[str, Breaker] = {}
         self._waiting: dict[str, list[AgentState]] = {}
+        self._terms: dict[int, int] = {}
+        """The term in which each agent's request was let through, while it is under way."""
 
     @property
     def is_any_open(self) -> bool:
@@ -50,9 +52,12 @@ class Breakers:
             self._waiting[family] = []
         return self._breakers[family]
 
-    def admit(self, agent: AgentState) -> int | None:
-        """Return the term in which a request is let through; None if it is held back."""
-        return self._of(agent).admit(self._agenda.now)
+    def admit(self, agent: AgentState) -> bool:
+        """Return whether a request of the agent is let through."""
+        term = self._of(agent).admit(self._agenda.now)
+        if term is not None:
+            self._terms[agent.index] = term
+        return term is not None
 
     def wait(self, agent: AgentState) -> Iterator[Step]:
         """Wait until the agent's breaker may let it through."""
@@ -64,13 +69,18 @@ class Breakers:
             self._waiting[agent.spec.family].append(agent)
             yield from self._phases.wait(agent, "breaker", None)
 
-    def withdraw(self, agent: AgentState, term: int) -> None:
-        """Take back a request of which the breaker will hear no more."""
-        self._of(agent).withdraw(term)
-        self._let_go_on(agent)
+    def withdraw(self, agent: AgentState) -> None:
+        """Take back the agent's request, if it was let through: no more will be heard of it."""
+        term = self._terms.pop(agent.index, None)
+        if term is not None:
+            self._of(agent).withdraw(term)
+            self._let_go_on(agent)
 
-    def record(self, agent: AgentState, term: int, is_fault: bool) -> None:
-        """Tell the breaker how a request has ended."""
+    def record(self, agent: AgentState, is_fault: bool) -> None:
+        """Tell the breaker how the agent's request has ended, if it was let through."""
+        term = self._terms.pop(agent.index, None)
+        if term is None:
+            return
         breaker = self._of(agent)
         opens = breaker.opens
         if breaker.record(term, is_fault, self._agenda.now):

@@ -20,7 +20,7 @@ class Bulkhead:
     Parameters
     ----------
     limits : mapping of str to int
-        Most requests of each group; ``team`` where all workers are alike.
+        Most requests of each group; ``team`` where all workers are alike. Empty for no limits.
     team : Team
     agenda : Agenda
     phases : Phases
@@ -41,7 +41,9 @@ class Bulkhead:
 
     def _group(self, agent: AgentState) -> str | None:
         """Return the agent's group if it has a limit."""
-        name = self._groups[agent.index] if agent.role == WORKER else None
+        if not self._free or agent.role != WORKER:
+            return None
+        name = self._groups[agent.index]
         return name if name in self._free else None
 
     def has_room(self, agent: AgentState) -> bool:

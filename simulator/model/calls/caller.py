@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from simulator.distributions._distribution import Distribution
 from simulator.model.agents.agent import AgentState
-from simulator.model.calls.flight import Flight
+from simulator.model.calls.flight import Fate, Flight
 from simulator.model.calls.provider import Place, Ticket
 from simulator.model.latency._latency import LatencyModel
 from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, Streams, always
@@ -22,6 +22,18 @@ class Caller:
         What a scripted fault multiplies its requests' times by.
     is_stuck : bool
         Whether, by a scripted fault, what it sends never comes back.
+    tries, sdk_tries : int
+        Retries of the call so far: the team's, and those of the client's library in a row.
+    flight : Flight or None
+        What is in service.
+    share : float
+        Share of the call that is asked for in the request in flight.
+    served : float
+        Share of the call that has been answered.
+    other : Agent or None
+        The model that stands in.
+    uses_other : bool
+        Whether it is asked.
     """
 
     def __init__(self, agent: AgentState, scenario: Scenario, streams: Streams) -> None:
@@ -38,16 +50,12 @@ class Caller:
 
         self.slowed = 1.0
         self.is_stuck = False
-        self.tries = 0
-        self.sdk_tries = 0
-        self.pauses: Iterator[float] = iter(())
-        self.term: int | None = None
         self.ticket = Ticket()
-        self.place: Place | None = None
-        self.queued_s = 0.0
-        self.lasts_s: float | None = None
-        self._begin()
-        self.as_long_as: float | None = None
+        self.flight: Flight | None = None
+        self.share = 1.0
+        self._place: Place | None = None
+        self._as_long_as: float | None = None
+        self.begin(iter(()))
         other = scenario.resilience.fallback and scenario.resilience.fallback.model
         self.other: Agent | None = other or None
         self.uses_other = False
@@ -95,10 +103,77 @@ class Caller:
         """Take back `get_stuck`."""
         self.is_stuck = False
 
-    def _begin(self) -> None:
-        """Set the state of a caller that has not sent anything."""
-        self.flight: Flight | None = None
-        self.share = 1.0
-        """Share of the call that is asked for in the request in flight."""
+    def begin(self, pauses: Iterator[float]) -> None:
+        """Begin a call; `pauses` are the seconds before its retries."""
+        self.tries = self.sdk_tries = 0
+        self._pauses = pauses
+        self._queued_s = 0.0
+        self._lasts_s: float | None = None
         self.served = 0.0
-        """Share of the call that has been answered."""
+
+    def ask_for(self, share: float) -> None:
+        """Ask for a share of the call in the requests that follow."""
+        self.share = share
+
+    def be_answered(self) -> None:
+        """Have what was asked for."""
+        self.served += self.share
+
+    @property
+    def share_answered(self) -> float | None:
+        """Share of the call that has been answered; None if no request has."""
+        return min(1.0, self.served) if self.served > 0.0 else None
+
+    def count_sdk_try(self) -> None:
+        """Send a request again by the client's library, below the team's own retries."""
+        self.sdk_tries += 1
+
+    def end_sdk_tries(self) -> None:
+        """Leave it to the team what to do next."""
+        self.sdk_tries = 0
+
+    def try_again(self) -> float:
+        """Send a request again; return how many seconds to wait before."""
+        self.tries += 1
+        return next(self._pauses)
+
+    def use_other(self, does: bool) -> None:
+        """Ask another model from now on, or the agent's own."""
+        self.uses_other = does
+
+    def join_queue(self, place: Place) -> None:
+        """Wait in the provider's queue."""
+        self._place = place
+
+    def be_served(self, queued_s: float) -> None:
+        """Leave the queue for service, after so many seconds."""
+        self._place = None
+        self._queued_s = queued_s
+
+    def leave_queue(self) -> None:
+        """Wait in the queue no more, if that is where it is: its place does not know."""
+        if self._place is not None:
+            self._place.abandon()
+            self._place = None
+
+    def take_queued_s(self) -> float:
+        """Return how long the request was queued that goes into service."""
+        queued_s, self._queued_s = self._queued_s, 0.0
+        return queued_s
+
+    def take_as_long(self, other: Caller) -> None:
+        """Let the next request take as long as the one that another waits for."""
+        self._as_long_as = other._lasts_s
+
+    def depart(self, fate: Fate) -> Flight:
+        """Have a request in service that ends as its fate says."""
+        if self._as_long_as is not None:
+            fate = fate._replace(seconds=self._as_long_as)
+            self._as_long_as = None
+        self._lasts_s = fate.seconds
+        self.flight = flight = Flight(fate)
+        return flight
+
+    def arrive(self) -> None:
+        """Have nothing in service any more."""
+        self.flight = None

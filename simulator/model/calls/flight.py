@@ -4,45 +4,66 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from simulator.model.calls.provider import Ticket
+from simulator.model.why import Why
 
-_NEVER = (math.inf, "")
+
+class Fate(NamedTuple):
+    """After how many seconds a request ends, counted from the first, and what goes wrong."""
+
+    seconds: float
+    why: Why = Why.NOTHING
+
+    def by(self, elapsed_s: float) -> Why:
+        """Return how one of two requests has ended by then whose answer is not used."""
+        return self.why if self.why and self.seconds <= elapsed_s else Why.HEDGED
+
+
+_NEVER = Fate(math.inf)
 
 
 @dataclass(slots=True)
 class Flight:
-    """A request and, hedged, a second: after how many seconds each ends, and what goes wrong."""
+    """A request and, hedged, a second."""
 
-    first: tuple[float, str]
-    second: tuple[float, str] | None = None
+    first: Fate
+    second: Fate | None = None
     sent_s: float = 0.0
     """When, after the first, the second was sent."""
     ticket: Ticket = field(default_factory=Ticket)
     """That of the second."""
 
+    def send_second(self, sent_s: float, second: Fate) -> None:
+        """Send the second request."""
+        self.sent_s = sent_s
+        self.second = second
+
     @property
-    def end(self) -> tuple[float, str]:
+    def end(self) -> Fate:
         """When and how it ends: with the first good answer, if there is to be any."""
         if self.second is None:
             return self.first
-        good = [each for each in (self.first, self.second) if not each[1]]
+        good = [each for each in (self.first, self.second) if not each.why]
         return min(good) if good else max(self.first, self.second)
+
+    @property
+    def second_wins(self) -> bool:
+        """Whether it is the second request that is answered."""
+        if self.second is None or self.second.why:
+            return False
+        return self.second.seconds < self.first.seconds or bool(self.first.why)
 
     def stall(self, elapsed_s: float) -> int:
         """Let what is in flight never come back; return how many requests that stops."""
         stopped = 0
-        if elapsed_s <= self.first[0] < math.inf:
+        if elapsed_s <= self.first.seconds < math.inf:
             self.first, stopped = _NEVER, 1
-        if self.second is not None and elapsed_s <= self.second[0] < math.inf:
+        if self.second is not None and elapsed_s <= self.second.seconds < math.inf:
             self.second = _NEVER
             stopped += 1
         return stopped
-
-
-def as_it_was(request: tuple[float, str], elapsed_s: float) -> str:
-    """Return how one of two requests has ended whose answer is not used."""
-    return request[1] if request[1] and request[0] <= elapsed_s else "hedged"
 
 
 def time_left(seconds: float, elapsed_s: float) -> float:

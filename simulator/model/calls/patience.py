@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.model.calls.percentiles import RecentTimes
+from simulator.model.why import Why
 from simulator.scenario.resilience import Hedge, Timeout
 
 
@@ -47,9 +48,9 @@ class Patience:
         assert hedge.percentile is not None
         return self._hedged_times.percentile(hedge.percentile)
 
-    def remember(self, elapsed_s: float, why: str) -> None:
+    def remember(self, elapsed_s: float, why: Why) -> None:
         """Take in what a request has taken, of one that timed out that it was longer."""
-        seen_s = math.inf if why == "timeout" else elapsed_s
+        seen_s = math.inf if why is Why.TIMEOUT else elapsed_s
         for times in (self._times, self._hedged_times):
             if times is not None:
                 times.add(seen_s)

@@ -71,6 +71,15 @@ class Ticket:
 
     is_admitted: bool = False
 
+    def take_in(self) -> None:
+        """Be in service from now on."""
+        self.is_admitted = True
+
+    def give_back(self) -> bool:
+        """Be in service no more; return whether it was."""
+        was_admitted, self.is_admitted = self.is_admitted, False
+        return was_admitted
+
 
 @dataclass(slots=True, eq=False)
 class Place:
@@ -82,6 +91,15 @@ class Place:
     is_abandoned: bool = False
     """Whether its client has given up, which the provider does not know."""
     is_served: bool = False
+
+    def serve(self) -> None:
+        """Leave the queue for service."""
+        self.is_served = True
+        self.ticket.take_in()
+
+    def abandon(self) -> None:
+        """Be given up by its client."""
+        self.is_abandoned = True
 
     def waits(self) -> bool:
         """Return whether its client still waits for it."""
@@ -219,7 +237,7 @@ class ProviderState:
             place = self._queue.popleft()
             if not place.is_abandoned:
                 self._in_service += 1
-                place.is_served = place.ticket.is_admitted = True
+                place.serve()
                 self._agenda.resume(place.agent.index)
             elif self.spec.queue is not None and not self.spec.queue.drops_expired:
                 self._in_service += 1

@@ -11,12 +11,13 @@ from simulator.model.agents.timesheet import SERVING, WAITING
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
 from simulator.model.timers import AN_INSTANT
+from simulator.model.why import Why
 
 
 class CallLostError(Exception):
     """A call comes to nothing; what is thrown says why."""
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: Why) -> None:
         super().__init__(why)
         self.why = why
 
@@ -40,7 +41,7 @@ class Service(ABC):
         """
 
     @abstractmethod
-    def lost(self, agent: AgentState, why: str) -> None:
+    def lost(self, agent: AgentState, why: Why) -> None:
         """Note that a call has come to nothing; free what it holds, and say what is paid."""
 
     @abstractmethod
@@ -74,7 +75,7 @@ class PlainService(Service):
         provider = self._provider
         if provider.spec.refuses:
             if not (yield from provider.admits(agent, agent.time.served_s > 0.0)):
-                raise CallLostError("refused")
+                raise CallLostError(Why.REFUSED)
             provider.enter()
         self._phases.enter(agent, SERVING)
         pace = provider.pace(self._agenda.now)
@@ -84,7 +85,7 @@ class PlainService(Service):
         if provider.spec.refuses:
             provider.finished()
 
-    def lost(self, agent: AgentState, why: str) -> None:
+    def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of a call that has come to nothing."""
         agent.call.pay(_share_served(agent))
 

@@ -8,6 +8,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.requests import Requests
 from simulator.model.streams import Draw, Purpose, Streams, always
+from simulator.model.why import Why
 
 
 class Copies:
@@ -77,4 +78,4 @@ class Copies:
         for other in self._at_work.get(task, ()):
             is_rival = other is not agent and other.board is agent.board
             if is_rival and len(other.call.picks) == 1 and other.time.in_call:
-                self._agenda.interrupt(other.index, "backup")
+                self._agenda.interrupt(other.index, Why.BACKUP)

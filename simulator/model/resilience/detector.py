@@ -14,6 +14,7 @@ from simulator.model.streams import Draw, Purpose, Streams
 from simulator.model.team.sides import Sides
 from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event
+from simulator.model.why import Why
 from simulator.scenario.resilience import DetectorSpec
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Detector:
             self._watch_until_due(agent)
         else:
             self._note(agent, "stuck")
-            self._agenda.interrupt(agent.index, "stuck")
+            self._agenda.interrupt(agent.index, Why.STUCK)
 
     def was_stuck(self, agent: AgentState) -> None:
         """Give away the tasks of an agent whose call has been cancelled, and restart it."""

@@ -20,13 +20,8 @@ from simulator.model.resilience.supervisor import Supervisor
 from simulator.model.streams import Streams
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.sides import Sides
-from simulator.model.trace import PROMPT_TOO_LONG
+from simulator.model.why import Why
 from simulator.scenario import Scenario
-
-_FAILED_FOR_GOOD = frozenset(
-    {"timeout", "error", "outage", "malformed", "refused", "breaker", PROMPT_TOO_LONG}
-)
-"""Why a call is lost after which its tasks may be left as they are."""
 
 
 class Failures(Patterns):
@@ -124,7 +119,7 @@ class Failures(Patterns):
         fallback = self._spec.fallback
         if fallback is None or not fallback.partial or agent.call.is_backup or agent.call.is_astray:
             return []
-        if agent.call.lost_to not in _FAILED_FOR_GOOD:
+        if not agent.call.lost_to.is_final:
             return []
         self._failed_at.update(agent.call.picks)
         return [
@@ -148,9 +143,9 @@ class Failures(Patterns):
             if agent.role == COORDINATOR and self._succession is not None:
                 self._succession.answered(agent)
             return
-        if why == "stuck" and self._detector is not None:
+        if why is Why.STUCK and self._detector is not None:
             self._detector.was_stuck(agent)
-        if why == "backup":  # another has done the task
+        if why is Why.BACKUP:  # another has done the task
             if agent.role == WORKER:
                 agent.dispatcher.back(agent.index)
             return

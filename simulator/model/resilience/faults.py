@@ -16,6 +16,7 @@ from simulator.model.streams import Draw, Purpose, Streams
 from simulator.model.team.sides import Sides
 from simulator.model.timers import never
 from simulator.model.trace import Event
+from simulator.model.why import Why
 from simulator.scenario import Scenario
 from simulator.scenario.faults import ScriptedFault
 
@@ -134,7 +135,7 @@ class Faults:
             return
         self._metrics.crashes += 1
         self._note(agent, "crash")
-        self.go_down(agent, "crash", keeps_context)
+        self.go_down(agent, Why.CRASH, keeps_context)
         if repair_s is not None:
             self.return_after(agent, repair_s)
         self._tell_loss(agent)
@@ -143,7 +144,7 @@ class Faults:
         for react in self.on_loss:
             react(agent)
 
-    def go_down(self, agent: AgentState, why: str, keeps_context: bool = False) -> None:
+    def go_down(self, agent: AgentState, why: Why, keeps_context: bool = False) -> None:
         """Take an agent that is up down; its call in flight is lost."""
         self.lives[agent.index] += 1
         agent.go_down(self._agenda.now)
@@ -192,7 +193,7 @@ class Faults:
     def take_seat(self, seat: AgentState, worker: AgentState) -> None:
         """Let a worker be the coordinator; its own seat is empty until the lost one is back."""
         self._stood_in[seat.index, self.lives[seat.index]] = worker
-        self.go_down(worker, "promoted", keeps_context=True)
+        self.go_down(worker, Why.PROMOTED, keeps_context=True)
         self._sides.give_away(worker)
         seat.go_on_as(worker)
         worker.forget()
@@ -228,7 +229,7 @@ class Faults:
         elif fault.kind == "stall":
             caller.get_stuck()
             if agent.time.in_call and agent.time.phase == SERVING:
-                self._agenda.interrupt(agent.index, "stall")
+                self._agenda.interrupt(agent.index, Why.STALL)
         else:
             agent.misbehave(fault.kind)
         self._note(agent, fault.kind)

@@ -14,6 +14,7 @@ from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
 from simulator.model.team.review import Reviews
 from simulator.model.team.sides import Sides
+from simulator.model.why import Why
 from simulator.scenario.resilience import SimplerProtocol
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Simplification:
         for agent in roster.agents:
             if agent.time.in_call:
                 agent.call.go_astray()
-                self._agenda.interrupt(agent.index, "simpler")
+                self._agenda.interrupt(agent.index, Why.SIMPLER)
             if agent.role == WORKER:
                 agent.go_on()
         startable = [t for t, missing in enumerate(board.missing) if not (missing or board.done[t])]

@@ -9,6 +9,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.why import Why
 from simulator.scenario.resilience import SupervisorSpec
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Supervisor:
     def replace(self, agent: AgentState) -> None:
         """Take an agent that is up down, and let it come back."""
         if self._may_restart():
-            self._faults.go_down(agent, "restart")
+            self._faults.go_down(agent, Why.RESTART)
             self._faults.return_after(agent, self._restart_s())
 
     def _may_restart(self) -> bool:

@@ -1,0 +1,80 @@
+"""How requests fare: how long each takes, and what goes wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import AgentState
+from simulator.model.calls.caller import Caller
+from simulator.model.calls.flight import Fate
+from simulator.model.calls.provider import ProviderState
+from simulator.model.metrics import Metrics
+from simulator.model.why import Why
+
+_SHORTEST_S = 1e-3
+"""A failure takes some time: a call that fails at once for ever would stop the clock."""
+
+
+class Fates:
+    """Draws what becomes of requests.
+
+    Parameters
+    ----------
+    callers : sequence of Caller, shape (agents,)
+    provider : ProviderState
+    agenda : Agenda
+    metrics : Metrics
+    """
+
+    __slots__ = ("_agenda", "_callers", "_metrics", "_provider")
+
+    def __init__(
+        self,
+        callers: Sequence[Caller],
+        provider: ProviderState,
+        agenda: Agenda,
+        metrics: Metrics,
+    ) -> None:
+        self._callers = callers
+        self._provider = provider
+        self._agenda = agenda
+        self._metrics = metrics
+
+    def factor(self, caller: Caller) -> float:
+        """Return what slow phases, brownouts and scripted slowness multiply a request's time by."""
+        if caller.uses_other:
+            return caller.slowed
+        return caller.slowed * self._provider.pace(self._agenda.now)
+
+    def draw(self, agent: AgentState, seconds: float) -> Fate:
+        """Return how a request ends that starts now and takes so long if all goes well."""
+        caller = self._callers[agent.index]
+        faults = (caller.other or agent.spec if caller.uses_other else agent.spec).faults
+        seconds *= self.factor(caller)
+        if faults.slow and caller.rolls_slow() < faults.slow.probability:
+            self._metrics.slow_calls += 1
+            seconds *= caller.slow_factors[caller.uses_other]()
+        why = Why.NOTHING
+        if faults.malformed and caller.rolls_malformed() < faults.malformed:
+            why = Why.MALFORMED
+        if caller.is_stuck or (faults.stall and caller.rolls_stall() < faults.stall):
+            self._metrics.stalls += 1
+            seconds = math.inf
+        if caller.uses_other:
+            return Fate(seconds, why)
+        if caller.error_p and caller.rolls_error() < caller.error_p:
+            seconds, why = min(seconds, max(_SHORTEST_S, caller.error_after())), Why.ERROR
+        seconds, fails = self._provider.outages.fate(self._agenda.now, seconds)
+        return Fate(seconds, Why.OUTAGE if fails else why)
+
+    def seconds_again(self, agent: AgentState) -> float:
+        """Return a new draw of the time that a request of the call takes."""
+        caller, memory = self._callers[agent.index], agent.memory
+        size = (agent.call.work, memory.uncached, memory.cached, agent.call.output)
+        if caller.uses_other:
+            assert caller.other is not None
+            return caller.latency_elsewhere(*size) / caller.other.speed
+        seconds = caller.latency_again(*size)
+        return seconds if agent.is_steady else seconds * agent.pace()

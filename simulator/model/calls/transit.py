@@ -1,0 +1,235 @@
+"""Requests on their way: one or, hedged, two, from the moment they are in service."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Sequence
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import SERVING, WAITING
+from simulator.model.calls.bill import Bill
+from simulator.model.calls.breakers import Breakers
+from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.caller import Caller
+from simulator.model.calls.checkpoints import Checkpoints
+from simulator.model.calls.fates import Fates
+from simulator.model.calls.flight import Fate, Flight, time_left
+from simulator.model.calls.patience import Patience
+from simulator.model.calls.phases import Phases, Step
+from simulator.model.calls.provider import ProviderState, Ticket
+from simulator.model.calls.service import CallLostError, StallError, share_done
+from simulator.model.journal import Journal
+from simulator.model.timers import AN_INSTANT
+from simulator.model.trace import Event
+from simulator.model.why import Why
+
+
+class Transit:
+    """Takes requests from the beginning of their service to the end, and books them.
+
+    Parameters
+    ----------
+    callers : sequence of Caller, shape (agents,)
+    fates : Fates
+    patience : Patience
+    provider : ProviderState
+    bulkhead : Bulkhead
+    breakers : Breakers
+    checkpoints : Checkpoints or None
+    hedge_correlation : float
+        Probability that a second request takes as long as the first.
+    agenda : Agenda
+    journal : Journal
+    phases : Phases
+    bill : Bill
+    """
+
+    def __init__(
+        self,
+        callers: Sequence[Caller],
+        fates: Fates,
+        patience: Patience,
+        provider: ProviderState,
+        bulkhead: Bulkhead,
+        breakers: Breakers,
+        checkpoints: Checkpoints | None,
+        hedge_correlation: float,
+        agenda: Agenda,
+        journal: Journal,
+        phases: Phases,
+        bill: Bill,
+    ) -> None:
+        self._callers = callers
+        self._fates = fates
+        self._patience = patience
+        self._provider = provider
+        self._bulkhead = bulkhead
+        self._breakers = breakers
+        self._checkpoints = checkpoints
+        self._hedge_correlation = hedge_correlation
+        self._agenda = agenda
+        self._journal = journal
+        self._metrics = journal.metrics
+        self._phases = phases
+        self._bill = bill
+
+    def take(self, agent: AgentState, seconds: float) -> Generator[Step, None, Why]:
+        """Be in service for one request and, hedged, a second; return what went wrong.
+
+        Raises `CallLostError` if the call is lost meanwhile.
+        """
+        caller = self._callers[agent.index]
+        began_s = self._agenda.now
+        timeout_s = self._patience.limit_s()
+        limit_s = timeout_s - caller.take_queued_s()
+        if self._checkpoints is not None:
+            seconds = self._checkpoints.seconds_left(agent, seconds)
+        flight = caller.depart(self._fates.draw(agent, seconds))
+        hedge_s = math.inf if caller.uses_other else self._patience.hedge_s()
+        self._phases.enter(agent, SERVING)
+        while True:
+            end_s, why = flight.end
+            # What is answered at the instant of its time-out is answered.
+            cut_s = limit_s if end_s > limit_s + AN_INSTANT * timeout_s else math.inf
+            due_s = min(end_s, cut_s, hedge_s)
+            try:
+                yield None if math.isinf(due_s) else max(0.0, due_s - (self._agenda.now - began_s))
+            except StallError:
+                self._metrics.stalls += flight.stall(self._agenda.now - began_s)
+                continue
+            except CallLostError as lost:
+                self._lose(agent, flight, self._agenda.now - began_s, lost.why)
+                raise
+            if due_s == min(end_s, cut_s):
+                break
+            hedge_s = math.inf
+            if self._takes_a_second(agent, flight):
+                flight.send_second(due_s, self._second(agent, flight, due_s))
+        if cut_s < end_s:
+            why = Why.TIMEOUT
+        self._land(agent, flight, self._agenda.now - began_s, why)
+        return why
+
+    def time_out(self, agent: AgentState) -> None:
+        """Book a request that has waited for service too long."""
+        self._bulkhead.leave(agent)
+        self._count(Why.TIMEOUT)
+        self._breakers.record(agent, Why.TIMEOUT.blames_service)
+
+    def release(self, ticket: Ticket, left_s: float = 0.0) -> None:
+        """Free a request's place at the provider, where it would go on for `left_s`."""
+        if ticket.give_back():
+            self._provider.finished(left_s)
+
+    def cut_off(self, agent: AgentState) -> float | None:
+        """End what is in flight with the run; return which share of the call is then written.
+
+        None where not even the prompt has been read.
+        """
+        caller = self._callers[agent.index]
+        flight, elapsed_s = caller.flight, self._agenda.now - agent.time.since_s
+        if flight is None or elapsed_s <= 0.0:
+            return caller.share_answered
+        self._pay_second(agent, flight, elapsed_s, Why.CUT_OFF)
+        done = share_done(elapsed_s, flight.first.seconds)
+        return min(1.0, caller.served + caller.share * done)
+
+    def _land(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
+        """Settle a request, or a pair of them, that is answered or given up."""
+        first, second = flight.first, flight.second
+        if second is not None:
+            if flight.second_wins and not why:
+                self._pay(agent, elapsed_s, first.seconds, first.by(elapsed_s))
+            else:
+                said = why if why is Why.TIMEOUT else second.by(elapsed_s)
+                self._pay_second(agent, flight, elapsed_s, said)
+        self._free(agent, flight, elapsed_s)
+        if why:
+            self._throw_away(agent, elapsed_s, first.seconds, why)
+        elif self._checkpoints is not None:
+            self._checkpoints.forget(agent)
+        self._patience.remember(elapsed_s, why)
+        self._breakers.record(agent, why.blames_service)
+
+    def _lose(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
+        """Settle a request, or a pair of them, whose call is lost."""
+        self._free(agent, flight, elapsed_s)
+        agent.memory.note_read()
+        if self._checkpoints is not None and why is Why.CRASH:
+            self._checkpoints.save(agent, elapsed_s)
+        self._throw_away(agent, elapsed_s, flight.first.seconds, why)
+        self._pay_second(agent, flight, elapsed_s, why)
+
+    def _free(self, agent: AgentState, flight: Flight, elapsed_s: float) -> None:
+        """Free what a request, or a pair of them, holds for its service."""
+        caller = self._callers[agent.index]
+        caller.arrive()
+        self.release(caller.ticket, time_left(flight.first.seconds, elapsed_s))
+        if flight.second is not None:
+            self.release(flight.ticket, time_left(flight.second.seconds, elapsed_s))
+        self._bulkhead.forget(agent)
+
+    def _takes_a_second(self, agent: AgentState, flight: Flight) -> bool:
+        """Return whether bulkhead and provider take in a second request now; hold its places."""
+        provider = self._provider
+        if not (self._bulkhead.has_room(agent) and provider.has_room):
+            return False
+        if provider.refusal(agent) is not None:
+            self._metrics.rate_limits += 1
+            return False
+        provider.enter()
+        flight.ticket.take_in()
+        self._bulkhead.hold(agent)
+        return True
+
+    def _second(self, agent: AgentState, flight: Flight, sent_s: float) -> Fate:
+        """Return what becomes of a second request, counted from when the first was sent."""
+        self._metrics.hedges += 1
+        self._metrics.requests += 1
+        if self._callers[agent.index].rolls_hedge() < self._hedge_correlation:
+            seconds, why = flight.first
+        else:
+            seconds, why = self._fates.draw(agent, self._fates.seconds_again(agent))
+        return Fate(sent_s + seconds, why)
+
+    def _throw_away(self, agent: AgentState, elapsed_s: float, seconds: float, why: Why) -> None:
+        """Book a request that came to nothing, and pay for it."""
+        agent.time.throw_away()
+        self._phases.enter(agent, WAITING)
+        self._metrics.lost_s += elapsed_s
+        self._pay(agent, elapsed_s, seconds, why, elapsed_s)
+
+    def _pay_second(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
+        """Pay for the second request, if there is one, that is not answered."""
+        if flight.second is not None:
+            seconds = flight.second.seconds - flight.sent_s
+            self._pay(agent, elapsed_s - flight.sent_s, seconds, why)
+
+    def _pay(
+        self, agent: AgentState, elapsed_s: float, seconds: float, why: Why, wasted_s: float = 0.0
+    ) -> None:
+        """Pay for what a request has read, and written by the time it was given up."""
+        self._count(why)
+        # A request given up at the very moment at which it was sent has not been read.
+        paid = why.is_billed and (elapsed_s > 0.0 or seconds <= 0.0)
+        share = self._callers[agent.index].share * share_done(elapsed_s, seconds)
+        read, written = self._bill.in_vain(agent, share, paid)
+        if self._bill.is_over_budget:
+            self._agenda.stop("budget", "")
+        self._journal.note(
+            Event.REQUEST,
+            agent.index,
+            agent.call.number,
+            duration_s=wasted_s,
+            input_tokens=read,
+            cached_tokens=agent.memory.cached * paid,
+            output_tokens=written,
+            outcome=why.value,
+        )
+
+    def _count(self, why: Why) -> None:
+        metrics = self._metrics
+        metrics.timeouts += why is Why.TIMEOUT
+        metrics.provider_errors += not why.is_billed
+        metrics.malformed += why is Why.MALFORMED
