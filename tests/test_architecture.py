@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("simulator", "analysis")
 
 MOST_LINES, MOST_CLASS_LINES, MOST_ATTRIBUTES = 350, 300, 30
-SIZES_NOT_HELD_YET = ("simulator.model", "simulator.engine")
-"""Packages that are being rebuilt: their files and classes may still be larger."""
+LISTS = ("simulator.model.metrics.Metrics",)
+"""Classes that are lists of what is counted: they may be longer."""
 
 
 def test_imports_point_down_the_layers() -> None:
@@ -167,16 +167,14 @@ def too_large(name: str, text: str) -> Iterator[str]:
 
 
 def test_no_file_and_no_class_is_large() -> None:
-    held = {
-        name: path
-        for name, path in modules(ROOT).items()
-        if not f"{name}.".startswith(tuple(f"{each}." for each in SIZES_NOT_HELD_YET))
-    }
-    assert len(held) > 100
+    held = modules(ROOT)
+    assert len(held) > 250
     found = [
         each for name, path in held.items() for each in too_large(name, path.read_text("utf-8"))
     ]
-    assert not found, "\n".join(found)
+    large = [each for each in found if not each.startswith(LISTS)]
+    assert not large, "\n".join(large)
+    assert len(found) > len(large)
 
 
 def test_all_kinds_of_attributes_are_counted() -> None:
@@ -199,6 +197,66 @@ class A:
     assert list(too_large("m", text)) == []
     many = "class A:\n" + "".join(f"    x{i}: int\n" for i in range(351))
     assert len(list(too_large("m", many))) == 3
+
+
+COUNTERS = "metrics"
+"""Whom an event concerns counts it: the row of results is written by all."""
+FOREIGN = {
+    "simulator.engine.clock": {"event._ok", "event._value"},  # SimPy makes no event that is due
+    "simulator.model.streams": {"self._bits.state"},  # a generator of NumPy
+    "simulator.scenario.source": {"reader.loader"},  # a parser of PyYAML
+    "analysis.report.explorer": {"app.layout"},  # an application of Dash
+    "analysis.validation.ablation": {"result.index.name"},  # a table of pandas
+    "analysis.breakdown.timeline": None,  # OTLP's own messages
+}
+"""Objects of other libraries, which are set up by writing their attributes; None for all."""
+
+
+def owned(tree: ast.Module) -> set[str]:
+    """Return the attributes of all classes of a module."""
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return set().union(*(attributes(node) for node in classes))
+
+
+def written_elsewhere(name: str, text: str) -> Iterator[str]:
+    """Yield what a module writes of objects whose class stands in another."""
+    tree, foreign = ast.parse(text), FOREIGN.get(name, set())
+    own = owned(tree)
+    for node in ast.walk(tree) if foreign is not None else ():
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            whose = ast.unparse(node.value)
+            is_counter = whose.rpartition(".")[2].lstrip("_") == COUNTERS
+            if whose in ("self", "cls") or is_counter or node.attr in own:
+                continue
+            if ast.unparse(node) not in foreign:
+                yield f"{name}:{node.lineno}: {ast.unparse(node)}"
+
+
+def test_an_attribute_is_written_where_its_class_stands() -> None:
+    found = [
+        each
+        for name, path in modules(ROOT).items()
+        for each in written_elsewhere(name, path.read_text("utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("them.there = 1", True),
+        ("them.other.there += 1", True),
+        ("a, them.there = 1, 2", True),
+        ("del them.there", True),
+        ("self.there = 1", False),
+        ("them.here = 1", False),
+        ("self._metrics.there += 1", False),
+        ("them.there.append(1)", False),
+    ],
+)
+def test_a_write_to_what_stands_elsewhere_is_found(line: str, is_found: bool) -> None:
+    text = f"class A:\n    here: int\n    def f(self, them):\n        {line}\n"
+    assert bool(list(written_elsewhere("m", text))) == is_found
 
 
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.family)

@@ -37,7 +37,7 @@ def answer(results: pd.DataFrame) -> Section:
             f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
             f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
         )
-        section.words += _over_one_agent(results, str(best["system"]))
+        section.words.extend(_over_one_agent(results, str(best["system"])))
         if len(rivals):
             section.words.append(
                 "As quick, as far as these replications can tell: "
@@ -47,7 +47,7 @@ def answer(results: pd.DataFrame) -> Section:
         columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
         section.tables.append(table_of("All points, the quickest first", ranked[columns]))
     if not all_done:
-        section.words += _unfinished(counts)
+        section.words.extend(_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
         section.tables.append(table_of("How many runs finished", shown, is_open=True))
     outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)

@@ -120,7 +120,8 @@ def _curves(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
         )
     names = series_of(curves)
     if len(names) > 1:
-        section.toggles = [{"name": name, "colour": colour(i)} for i, name in enumerate(names)]
+        toggles = [{"name": name, "colour": colour(i)} for i, name in enumerate(names)]
+        section.toggles.extend(toggles)
     x = figure.x_label or figure.x.rpartition(".")[2].replace("_", " ")
     columns = ["series", "x", *(["finished", "runs"] if not finishes else [])]
     for metric in figure.y:
@@ -232,7 +233,13 @@ def _laws(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
 
 
 def _provenance(page: Page, manifest: Mapping[str, Any], results: pd.DataFrame) -> None:
-    section = Section("provenance", "Where this comes from")
+    first = manifest["points"][0]["scenario"]
+    section = Section(
+        "provenance",
+        "Where this comes from",
+        code=yaml.safe_dump(first, sort_keys=False, width=100),
+        code_title="The first point's scenario, whole",
+    )
     section.words.append(
         f"teamsim {manifest['teamsim']}, Python {manifest['python']}, seed {manifest['seed']}, "
         f"{len(manifest['points'])} points, {len(results):,} replications, made "
@@ -241,6 +248,4 @@ def _provenance(page: Page, manifest: Mapping[str, Any], results: pd.DataFrame) 
     )
     packages = pd.DataFrame(list(manifest["packages"].items()), columns=["package", "version"])
     section.tables.append(table_of("Packages", packages))
-    section.code_title = "The first point's scenario, whole"
-    section.code = yaml.safe_dump(manifest["points"][0]["scenario"], sort_keys=False, width=100)
     page.sections.append(section)

@@ -9,7 +9,7 @@ from typing import Any
 
 import simpy
 
-from simulator.engine.calls import Calls
+from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
@@ -60,6 +60,13 @@ class Asynchronous:
             self.processes = [self._env.process(self._work(agent)) for agent in everyone]
         else:
             self.processes = [self._env.process(self._begin(everyone))]
+
+    def forget(self) -> None:
+        """Drop what holds the agents' loops in its turn, after the run."""
+        stop(self.processes)
+        self._asleep.clear()
+        self._waiting.clear()
+        del self._ends
 
     def _react(self) -> None:
         self._wake()
@@ -112,14 +119,14 @@ class Asynchronous:
         env = self._env
         if event is not None:
             self._clock.reach(env._now)
-        if self._run.cycle.begin_call(agent, env._now, False):
+        if self._run.call_start.begin_call(agent, env._now, False):
             simpy.Timeout(env, agent.time.duration_s, agent).callbacks.append(self._ends)
         else:
             self._alarm(agent).callbacks.append(partial(self._call, agent))
 
     def _call_ends(self, event: simpy.Event) -> None:
         agent, run = event._value, self._run
-        run.cycle.end_call(agent, self._env._now)
+        run.call_end.end_call(agent, self._env._now)
         if self._clock.woken:
             self._wake()
         if not self._clock.check_limits():
@@ -136,7 +143,7 @@ class Asynchronous:
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         env, run, timeout = self._env, self._run, simpy.Timeout
-        begin_call, end_call = run.cycle.begin_call, run.cycle.end_call
+        begin_call, end_call = run.call_start.begin_call, run.call_end.end_call
         check_limits = self._clock.check_limits
         pace = None if agent.role else self._pace
         stepwise, reach = run.is_stepwise, self._clock.reach

@@ -28,10 +28,9 @@ class Calls:
         self._env = env
         self._run = run
         self._clock = clock
-        self._halted: dict[int, simpy.Event] = {}
+        self._halted = clock.halted
         self._under_way: dict[int, simpy.Process] = {}
         """The process that takes each agent's call through."""
-        clock.halted = self._halted
 
     def take_through(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
         """Be a process for the length of one call of `agent`, which has begun."""
@@ -81,3 +80,11 @@ class Calls:
                 if index in self._under_way:
                     self._under_way[index].interrupt(why)
             interrupted.clear()
+
+
+def stop(processes: list[simpy.Process]) -> None:
+    """Forget processes; one that still waits and what it waits for hold each other."""
+    for process in processes:
+        if process.target is not None and process.target.callbacks is not None:
+            process.target.callbacks.clear()
+    processes.clear()

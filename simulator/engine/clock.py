@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -53,10 +53,8 @@ class Clock(Agenda):
 
     Attributes
     ----------
-    halted : container of int
-        Agents whose call waits to be resumed.
-    is_busy : bool
-        Whether time passes outside of calls and timers.
+    halted : dict of int to simpy.Event
+        What each agent waits for whose call waits to be resumed.
     only_calls_happen : bool
         Whether nothing comes between the beginnings and ends of calls.
     """
@@ -80,13 +78,13 @@ class Clock(Agenda):
         self._most_calls = scenario.limits.max_calls
         self._is_overdue = False
         self._moved_before_s, self._in_vain = 0.0, 0
-        self.halted: Container[int] = ()
-        self.is_busy = False
+        self.halted: dict[int, simpy.Event] = {}
+        self._is_held = False
         self.only_calls_happen = False
 
     def _is_idle(self) -> bool:
         """Return whether nothing happens any more unless a timer makes it happen."""
-        if self.is_busy or self._tasks_arrive:
+        if self._is_held or self._tasks_arrive:
             return False
         return all(agent.index in self.halted for agent in self._run.agents if agent.time.in_call)
 
@@ -134,6 +132,12 @@ class Clock(Agenda):
             self._let(at_s, partial(self._meet_deadline, deadline_s), _LAST)
         if self._known is not None and self._known.outcome == "deadlock":
             self._let(self._known.at_s, lambda event: self.end("deadlock"), _LAST)
+
+    def hold(self, seconds: float) -> Iterator[simpy.Event]:
+        """Let time pass outside of calls and timers: the team is not stuck meanwhile."""
+        self._is_held = True
+        yield self._env.timeout(seconds)
+        self._is_held = False
 
     def _is_cut(self) -> bool:
         return self._run.partitions.has_cut
@@ -185,7 +189,7 @@ class Clock(Agenda):
         elif self._is_idle() and self._known is None:
             # Whether the team is stuck will show: if a call begins, it was not.
             self._is_overdue = True
-            self._most_calls = self._run.cycle.calls_begun + 1
+            self._most_calls = self._run.call_start.calls_begun + 1
         else:
             self.reach(max(self.now, deadline_s))
             self.end("deadline")
@@ -211,9 +215,9 @@ class Clock(Agenda):
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
         run, limits = self._run, self.limits
-        if run.sides.board.left <= run.sides.spare and run.cycle.is_complete:
+        if run.sides.board.left <= run.sides.spare and run.is_complete:
             self.end("completed")
-        elif run.cycle.calls_begun >= self._most_calls:
+        elif run.call_start.calls_begun >= self._most_calls:
             self.end("max_calls")
         elif limits.budget_usd is not None and run.bill.is_over_budget:
             self.end("budget")
@@ -250,6 +254,11 @@ class Clock(Agenda):
         if outcome != "completed":
             reason = reason or self._over(outcome)
         return finish(run, self.now if outcome == "deadline" else self._env.now, outcome, reason)
+
+    def forget(self) -> None:
+        """Drop what holds the clock in its turn, after the run."""
+        self._timers.clear()
+        del self._run, self._react, self._settle
 
     def _over(self, outcome: str) -> str:
         """Say which limit was reached, and how much was done by then."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import simpy
 
-from simulator.engine.calls import Calls
+from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
 from simulator.model.replication import Replication
@@ -118,7 +118,7 @@ class Rounds:
         if workers:
             yield from self._call(workers, self._share)
         for staff in self._staff:
-            callers = [] if run.cycle.is_complete else self._begin(staff, False)
+            callers = [] if run.is_complete else self._begin(staff, False)
             if callers:
                 somebody_called = True
                 yield from self._call(callers)
@@ -137,7 +137,7 @@ class Rounds:
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return those that begin a call."""
-        begin, now = self._run.cycle.begin_call, self._env.now
+        begin, now = self._run.call_start.begin_call, self._env.now
         self._clock.reach(now)
         callers = [agent for agent in agents if begin(agent, now, must_call)]
         if callers:
@@ -152,7 +152,7 @@ class Rounds:
             yield self._barrier_after(callers, share)
             return
         # Nobody looks at the team before the last call has ended: one event will do for all.
-        end_call, started = self._run.cycle.end_call, self._env.now
+        end_call, started = self._run.call_end.end_call, self._env.now
         ending = sorted(callers, key=_duration_s)
         yield self._env.timeout(ending[-1].time.duration_s)
         for agent in ending:
@@ -185,7 +185,7 @@ class Rounds:
 
     def _call_ends(self, event: simpy.Event) -> None:
         run = self._run
-        run.cycle.end_call(event._value, self._env._now)
+        run.call_end.end_call(event._value, self._env._now)
         self._clock.woken.clear()
         self._pending -= 1
         if not self._pending:
@@ -205,9 +205,9 @@ class Rounds:
             self._served_s[agent.index] += agent.time.duration_s
             self._clock.woken.clear()
             self._calls.resume()
-            last = made == self._calls_each or agent.role or run.cycle.is_complete
+            last = made == self._calls_each or agent.role or run.is_complete
             late = self._wanted <= 0
-            if late or last or not run.cycle.begin_call(agent, env.now, self._must_call):
+            if late or last or not run.call_start.begin_call(agent, env.now, self._must_call):
                 break
         self._pending -= 1
         self._wanted -= is_at_work and is_effective
@@ -223,16 +223,14 @@ class Rounds:
         """End an agent's call; return whether it has come to something."""
         metrics, attempts, has_failed = self._run.metrics, len(agent.call.picks), agent.call.failed
         failed_before = metrics.failed_tests
-        self._run.cycle.end_call(agent, self._env.now)
+        self._run.call_end.end_call(agent, self._env.now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
     def _harness(self) -> Generator[simpy.Event, Any, None]:
         env, run = self._env, self._run
         assert self._overhead is not None
         started, seconds = env.now, self._overhead()
-        self._clock.is_busy = True
-        yield env.timeout(seconds)
-        self._clock.is_busy = False
+        yield from self._clock.hold(seconds)
         # Who was down in between is not held up by the harness.
         there = [a for a in run.agents if not a.is_down and a.time.free_since <= started]
         for agent in there:
@@ -242,6 +240,10 @@ class Rounds:
         run.metrics.coordination_s += len(there) * length
         run.journal.note(Event.OVERHEAD, peer=len(there), duration_s=length, at_s=env.now)
         self._owed = _Overhead(started, env.now, there)
+
+    def forget(self) -> None:
+        """Drop what holds the rounds in its turn, after the run."""
+        stop(self.processes)
 
     def settle(self) -> None:
         """Take back the harness's time after a round that none has followed: it is between two."""

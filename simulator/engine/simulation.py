@@ -13,7 +13,6 @@ from simulator.engine.clock import Clock, Ending
 from simulator.engine.rounds import Rounds
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
-from simulator.model.replication import Replication
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 
@@ -79,25 +78,13 @@ class Simulation:
             timing = Asynchronous(env, run, clock, staleness)
         timing.start()
         found = clock.run()
-        _take_apart(env, run, clock, timing)
+        # Reference counts then free all of it at once: the cyclic collector would have to look
+        # through it, which for a thousand agents takes a seventh of the time, and would let
+        # several ended replications pile up before it does.
+        for part in (timing, run, clock):
+            part.forget()
+        vars(env).clear()  # SimPy binds the classes of its events to the environment itself
         return found
-
-
-def _take_apart(
-    env: simpy.Environment, run: Replication, clock: Clock, timing: Rounds | Asynchronous
-) -> None:
-    """Break the cycles of references in a replication that has ended.
-
-    Reference counts then free it at once: the cyclic collector would have to look through all
-    of it, which for a thousand agents takes a seventh of the time, and would let several ended
-    replications pile up before it does.
-    """
-    for process in timing.processes:
-        if process.target is not None and process.target.callbacks is not None:
-            process.target.callbacks.clear()  # a process and what it waits for hold each other
-    run.take_apart()
-    for hub in (env, clock, timing):
-        vars(hub).clear()
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def finish(run: Replication, now: float, outcome: str, reason: str) -> Metrics:
     run.agenda.reach(now)
     for agent in run.agents:
         if agent.time.in_call:
-            run.cycle.cut_off(agent, run.steps)
+            run.call_end.cut_off(agent, run.steps)
         elif agent.is_down and run.failures is not None:
             run.failures.faults.book_down(agent, "at_end")
         else:
@@ -51,7 +51,7 @@ def finish(run: Replication, now: float, outcome: str, reason: str) -> Metrics:
     metrics.success = outcome == "completed"
     metrics.rounds = run.journal.round
     metrics.quality = metrics.tasks_correct / metrics.tasks
-    metrics.task_wait_s = run.commits.wait_sum_s / max(1, metrics.tasks_done)
+    metrics.task_wait_s = run.settlement.wait_sum_s / max(1, metrics.tasks_done)
     metrics.goodput = metrics.tasks_correct / now if now > 0.0 else 0.0
     if run.failures is not None:
         metrics.recovery_s = run.failures.faults.recovery.seconds(now, outcome == "completed")

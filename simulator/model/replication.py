@@ -7,12 +7,13 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.agents.roster import Roster
 from simulator.model.agents.talk import Talk
 from simulator.model.board import Board
+from simulator.model.call_end import CallEnd
+from simulator.model.call_start import CallStart
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Phases
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.requests import Requests
 from simulator.model.calls.service import PlainService, Service
-from simulator.model.cycle import Cycle
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Protocol, Setting
@@ -27,7 +28,9 @@ from simulator.model.team.partition import Partitions
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review import Reviews
 from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
+from simulator.model.team.writes import Writes
 from simulator.model.trace import Event, Trace
 from simulator.model.workspaces import Workspace
 from simulator.model.workspaces._workspace import Desk
@@ -93,7 +96,9 @@ class Replication:
         review = scenario.coordination.review
         queue = ReviewQueue(review, roster.verifiers, graph.sizes, agenda)
         one_by_one = scenario.coordination.timing != "rounds"
-        coordination = Coordination(roster, agenda, talk, sides, queue, one_by_one)
+        self.coordination = coordination = Coordination(
+            roster, agenda, talk, sides, queue, one_by_one
+        )
 
         phases = Phases(agenda, journal)
         self.bill = bill = Bill(metrics, scenario.is_priced, scenario.limits.budget_usd)
@@ -113,10 +118,15 @@ class Replication:
 
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         self.workspace = workspace.state(desk)
-        self.commits = commits = Commits(
-            workspace, roster.agents, streams, agenda, journal, sides, queue, patterns
+        hands_off = any(agent.spec.errors.hand_off for agent in roster.workers)
+        self.settlement = settlement = Settlement(
+            journal, patterns, inputs_may_fail=hands_off or workspace.reads_outdated
         )
-        reviews = Reviews(review, queue, sides, commits, agenda, journal)
+        # An artifact that belongs to one task has one writer.
+        loss = 0.0 if graph.artifacts is None else workspace.overwrites
+        writes = Writes(roster.agents, streams, agenda, journal, settlement, loss)
+        commits = Commits(sides, queue, patterns, settlement, writes, journal, workspace.idempotent)
+        reviews = Reviews(review, queue, sides, settlement, agenda, journal)
         self.partitions = Partitions(
             roster.workers,
             roster.verifiers,
@@ -124,7 +134,7 @@ class Replication:
             journal,
             sides,
             coordination,
-            commits,
+            settlement,
             self.workspace,
         )
         simpler = scenario.resilience.simpler_protocol
@@ -142,24 +152,31 @@ class Replication:
             )
         self.steps = CallSteps(phases, service, self.workspace, sides)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
-        self.cycle = Cycle(
+        self.call_start = CallStart(sides, queue, coordination, patterns, service, journal)
+        self.call_end = CallEnd(
             roster.agents,
             agenda,
             journal,
             sides,
             talk,
-            bill,
-            service,
+            self.bill,
             self.workspace,
             queue,
             reviews,
             coordination,
             commits,
+            settlement,
             patterns,
             is_stepwise=self.is_stepwise,
             has_more=workspace.reads_outdated or roster.has_more,
         )
         journal.note(Event.RUN_START)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to do."""
+        sides = self.sides
+        return sides.tasks_are_done and not (self.coordination.is_to_aggregate or sides.owed_s)
 
     @property
     def metrics(self) -> Metrics:
@@ -171,8 +188,7 @@ class Replication:
         """Workers, then coordinators, then verifiers."""
         return self.roster.agents
 
-    def take_apart(self) -> None:
-        """Break the cycles of references in a replication that has ended."""
+    def forget(self) -> None:
+        """Drop what holds those who hold it, after the run."""
         if self.failures is not None:
-            self.failures.faults.on_loss.clear()
-        vars(self).clear()
+            self.failures.forget()

@@ -10,7 +10,7 @@ from typing import Any
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
-from simulator.model.agents.messages import Log, Voice
+from simulator.model.agents.channels import Log, Voice
 from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
@@ -28,7 +28,9 @@ from simulator.model.team.coordination import Coordination
 from simulator.model.team.partition import Partitions
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
+from simulator.model.team.writes import Writes
 from simulator.model.timers import always
 from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import Event, Row, Trace
@@ -201,16 +203,16 @@ class Crew(Bench):
         self.queue = ReviewQueue(spec, self.verifiers, graph.sizes, self.clock)
         space = workspace or {"kind": "last_writer_wins"}
         self.space = WORKSPACES.get(space["kind"]).model_validate(space)
-        self.commits = Commits(
-            self.space,
-            self.agents,
-            self.streams,
-            self.clock,
-            self.journal,
-            self.sides,
-            self.queue,
-            patterns or Patterns(),
+        patterns, artifacts = patterns or Patterns(), graph.artifacts
+        who = (self.agents, self.streams, self.clock, self.journal)
+        inputs_may_fail = self.space.reads_outdated or any(
+            agent.spec.errors.hand_off for agent in self.workers
         )
+        self.settlement = Settlement(self.journal, patterns, inputs_may_fail)
+        loss = 0.0 if artifacts is None else self.space.overwrites
+        writes = Writes(*who, self.settlement, loss)
+        parts = (self.sides, self.queue, patterns, self.settlement, writes, self.journal)
+        self.commits = Commits(*parts, self.space.idempotent)
         self.clock.woken.clear()
 
     def do(self, worker: int, *picks: int, now: float = 0.0, read_s: float = 0.0) -> list[int]:
@@ -245,7 +247,7 @@ class Crew(Bench):
         service = PlainService(self.clock, self.phases, provider(self))
         who = (self.streams, self.clock, self.phases, service)
         state = self.space.state(Desk(self.sides.board, self.metrics, self.agents, *who))
-        parts = (self.clock, self.journal, self.sides, self.coordination(), self.commits, state)
+        parts = (self.clock, self.journal, self.sides, self.coordination(), self.settlement, state)
         return Partitions(self.workers, self.verifiers, *parts)
 
 

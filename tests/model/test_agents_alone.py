@@ -6,7 +6,8 @@ import pytest
 
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.call import ATTEMPTS, DUTY, Call
-from simulator.model.agents.messages import Link, Log, Mailbox, Notes, Post, Subscription, Voice
+from simulator.model.agents.channels import Log, Post, Subscription, Voice
+from simulator.model.agents.messages import Link, Mailbox, Notes
 from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, Timesheet
 from simulator.model.board import Board

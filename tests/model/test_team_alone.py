@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulator.model.agents.agent import COORDINATOR, AgentState
-from simulator.model.agents.messages import Log
+from simulator.model.agents.channels import Log
 from simulator.model.board import ESCAPED, KNOWN
 from simulator.model.protocols import SOMEONE
 from simulator.model.tasks import Task, TaskGraph
@@ -211,7 +211,7 @@ def test_a_commit_frees_what_needs_it_and_has_waited_since_it_could_start() -> N
     assert crew.do(0, 0, now=4.0) == [1, 2]
     crew.agents[0].time.started_s = 6.0
     assert crew.do(0, 1, now=9.0) == []
-    assert crew.commits.wait_sum_s == 6.0 - 4.0
+    assert crew.settlement.wait_sum_s == 6.0 - 4.0
     assert outcome(crew) == (2, 2, 0, 0)
     assert (crew.metrics.attempts, crew.metrics.work_s) == (2, 2.0)
 
@@ -279,7 +279,7 @@ def test_a_fault_that_nobody_sees_spoils_what_needs_it(propagation: int) -> None
     errors = {"probability": 0, "propagation": propagation}
     crew = Crew(tasks(a="", b="a", c="b"), errors=errors)
     freed: list[int] = []
-    assert crew.commits.settle(crew.agents[0], 0, 1, 0.0, freed, 0.0) == "faulty"
+    assert crew.settlement.settle(crew.agents[0], 0, 1, 0.0, freed, 0.0) == "faulty"
     assert freed == [1]
     crew.do(0, 1)
     crew.do(0, 2)
@@ -289,7 +289,7 @@ def test_a_fault_that_nobody_sees_spoils_what_needs_it(propagation: int) -> None
 def test_what_a_failed_call_leaves_is_known_to_be_faulty_and_only_what_could_start() -> None:
     crew = Crew(tasks(a="", b="a", c="", d="c"))
     crew.do(0, 2)
-    assert crew.commits.leave_as_it_is(crew.agents[0], [3, 1, 2, 0], 5.0) == [1]
+    assert crew.settlement.leave_as_it_is(crew.agents[0], [3, 1, 2, 0], 5.0) == [1]
     assert outcome(crew) == (3, 1, 2, 0)
     assert list(crew.sides.board.done) == [1, 0, 1, 1]
     assert crew.metrics.partial_tasks == 2
@@ -324,9 +324,9 @@ def test_what_is_taken_back_is_taken_back_as_it_was_counted(
     fault: int, left: tuple[int, int, int]
 ) -> None:
     crew = Crew(bag(3))
-    agent, commits = crew.agents[0], crew.commits
-    commits.settle(agent, 0, 0, 0.0, [], 0.0)
-    commits.settle(agent, 1, 1, 0.0, [], 0.0, is_known=True)
-    commits.settle(agent, 2, 1, 0.0, [], 0.0)
-    commits.uncount(fault)
+    agent, settlement = crew.agents[0], crew.settlement
+    settlement.settle(agent, 0, 0, 0.0, [], 0.0)
+    settlement.settle(agent, 1, 1, 0.0, [], 0.0, is_known=True)
+    settlement.settle(agent, 2, 1, 0.0, [], 0.0)
+    settlement.uncount(fault)
     assert outcome(crew) == (2, *left)

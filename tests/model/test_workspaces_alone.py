@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from simulator.model.agents.agent import WORKER, AgentState
-from simulator.model.agents.messages import Voice
+from simulator.model.agents.channels import Voice
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
 from simulator.model.board import Board

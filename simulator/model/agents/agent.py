@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from simulator.model.agents.call import Call
+from simulator.model.agents.channels import Inbox, Voice
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.habits import Habits
 from simulator.model.agents.judgement import Judgement
 from simulator.model.agents.memory import Memory
-from simulator.model.agents.messages import Inbox, Voice
 from simulator.model.agents.timesheet import Timesheet
 from simulator.model.answers import Difficulty
 from simulator.model.board import Board

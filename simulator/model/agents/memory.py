@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
-from simulator.model.agents.messages import Inbox
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
 from simulator.scenario.agent import Context

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
-from simulator.model.agents.messages import (
-    Gossip,
-    Link,
-    Log,
-    Mailbox,
-    Notes,
-    Outlet,
-    Voice,
-    connect,
-)
+from simulator.model.agents.channels import Log, Voice, connect
+from simulator.model.agents.messages import Gossip, Link, Mailbox, Notes, Outlet
 from simulator.model.answers import Difficulty
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
@@ -118,8 +111,7 @@ class Roster:
             voices = _mail(scenario, topology, channels, agents, streams, metrics, self.delivered)
         if topology.has_notes:
             notes = Notes(agents)
-            for voice in voices:
-                voice.notes = notes
+            voices = [replace(voice, notes=notes) for voice in voices]
         return voices + [Voice() for _ in range(verifiers)]
 
 

@@ -41,8 +41,8 @@ class Ground(Protocol):
 class _Server:
     __slots__ = ("role", "term", "timer", "voted_for", "votes")
 
-    def __init__(self) -> None:
-        self.term = 0
+    def __init__(self, term: int) -> None:
+        self.term = term
         self.role = FOLLOWER
         self.voted_for: int | None = None
         self.votes: set[int] = set()
@@ -66,6 +66,8 @@ class Election:
         Seconds to write a term or a vote down before it is told.
     heartbeat_s : float or None
         Seconds between a leader's heartbeats; None where the election ends with the first.
+    term : int
+        The term that all servers know of at the beginning.
 
     Attributes
     ----------
@@ -75,13 +77,22 @@ class Election:
     """
 
     def __init__(
-        self, servers: int, ground: Ground, write_s: float = 0.0, heartbeat_s: float | None = None
+        self,
+        servers: int,
+        ground: Ground,
+        write_s: float = 0.0,
+        heartbeat_s: float | None = None,
+        term: int = 0,
     ) -> None:
         self._ground = ground
         self._write_s = write_s
         self._heartbeat_s = heartbeat_s
-        self.servers: Sequence[_Server] = [_Server() for _ in range(servers)]
+        self.servers: Sequence[_Server] = [_Server(term) for _ in range(servers)]
         self.is_over = False
+
+    def end(self) -> None:
+        """Let nothing more happen."""
+        self.is_over = True
 
     @property
     def majority(self) -> int:

@@ -91,6 +91,10 @@ class Failures(Patterns):
         if spec.election is not None:
             self._succession = Succession(spec.election, workers, streams, agenda, metrics, faults)
 
+    def forget(self) -> None:
+        """Tell nobody any more of losses and returns."""
+        self.faults.forget()
+
     def skips(self, what: str) -> bool:
         """Return whether ``messages``, ``reviews`` or ``idle_calls`` are left out now."""
         spec = self._spec.degraded

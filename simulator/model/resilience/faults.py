@@ -86,6 +86,11 @@ class Faults:
                     self._born[agent.index] = byzantine.manner
                     agent.misbehave(byzantine.manner)
 
+    def forget(self) -> None:
+        """Tell nobody any more of losses and returns: they hold whom they are told by."""
+        self.on_loss.clear()
+        self.on_return.clear()
+
     def start(self) -> None:
         """Set the timers of the first crashes and of the script; do what happens at once."""
         for agent in self._roster.agents:

@@ -70,7 +70,7 @@ class Succession:
         if agent.role == COORDINATOR:
             contest = self._under_way.pop(agent.index, None)
             if contest is not None:
-                contest.election.is_over = True
+                contest.election.end()
         if agent.role != WORKER:
             return
         for contest in self._under_way.values():
@@ -114,9 +114,8 @@ class _Contest:
         self._spec = spec
         self._terms = terms
         self._answers_s = succession.answers_s.get(seat.index, [])
-        self.election = Election(len(workers) + 1, self, spec.write_s)
-        for server in self.election.servers:
-            server.term = terms.get(seat.index, 1)
+        term = terms.get(seat.index, 1)
+        self.election = Election(len(workers) + 1, self, spec.write_s, term=term)
 
     @property
     def now(self) -> float:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import WORKER, AgentState
-from simulator.model.answers import CORRECT
-from simulator.model.board import CONFLICT, ESCAPED, FIRST, KNOWN, NOBODY
+from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
-from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
+from simulator.model.team.writes import Writes
 from simulator.model.trace import Event
-from simulator.model.workspaces import Workspace
 
 Sizes = Mapping[int, float] | Sequence[float]
 """Work units of each task that a call attempts."""
-
-WAS = ("", "_was_faulty", "_was_known")
-"""What the trace says of the fault, none, `ESCAPED` or `KNOWN`, of a task that is undone."""
 
 
 class Commits:
@@ -28,69 +22,52 @@ class Commits:
 
     Parameters
     ----------
-    workspace : Workspace
-    agents : sequence of AgentState
-    streams : Streams
-    agenda : Agenda
-    journal : Journal
     sides : Sides
     reviews : ReviewQueue
     patterns : Patterns
-
-    Attributes
-    ----------
-    wait_sum_s : float
-        Seconds that finished tasks have waited since they could start.
+    settlement : Settlement
+    writes : Writes
+    journal : Journal
+    is_idempotent : bool
+        Whether doing a task twice does no harm.
     """
 
     __slots__ = (
-        "_agenda",
-        "_agents",
         "_graph",
-        "_inputs_may_fail",
         "_is_idempotent",
         "_is_plain",
         "_is_simple",
         "_is_traced",
         "_journal",
-        "_loss",
         "_metrics",
         "_patterns",
         "_reviews",
-        "_rolls_loss",
+        "_settlement",
         "_sides",
-        "wait_sum_s",
+        "_writes",
     )
 
     def __init__(
         self,
-        workspace: Workspace,
-        agents: Sequence[AgentState],
-        streams: Streams,
-        agenda: Agenda,
-        journal: Journal,
         sides: Sides,
         reviews: ReviewQueue,
         patterns: Patterns,
+        settlement: Settlement,
+        writes: Writes,
+        journal: Journal,
+        is_idempotent: bool,
     ) -> None:
-        self._agents = agents
-        self._agenda = agenda
-        self._journal = journal
-        self._is_traced = journal.trace is not None
-        self._metrics = journal.metrics
         self._sides = sides
         self._graph = sides.board.graph
         self._reviews = reviews
         self._patterns = patterns
+        self._settlement = settlement
+        self._writes = writes
+        self._journal = journal
+        self._is_traced = journal.trace is not None
+        self._metrics = journal.metrics
+        self._is_idempotent = is_idempotent
         self.adapt()
-        # Until something is faulty there is nothing to inherit, unless inputs spoil on the way.
-        hands_off = any(agent.spec.errors.hand_off for agent in agents if agent.role == WORKER)
-        self._inputs_may_fail = hands_off or workspace.reads_outdated
-        self._is_idempotent = workspace.idempotent
-        # An artifact that belongs to one task has one writer.
-        self._loss = 0.0 if self._graph.artifacts is None else workspace.overwrites
-        self._rolls_loss = streams.uniforms(Entity.RUN, 0, Purpose.WORKSPACE)
-        self.wait_sum_s = 0.0
 
     def adapt(self) -> None:
         """Take in what the protocol and the reviews ask for."""
@@ -185,7 +162,7 @@ class Commits:
         self, agent: AgentState, task: int, seconds: float, now: float, outcome: str
     ) -> None:
         self._metrics.wasted_s += seconds
-        self._write(agent, task, now)
+        self._writes.write(agent, task, now)
         if self._is_traced:
             self._trace_attempt(agent, task, seconds, outcome)
 
@@ -213,7 +190,7 @@ class Commits:
             metrics.work_s += seconds
         if agent.side:
             self._note_on_other_side(agent, task, seconds, is_rework)
-        self._write(agent, task, now)
+        self._writes.write(agent, task, now)
         if self._is_plain and not agent.byzantine:
             answer, is_tested = agent.judgement.errs and agent.judgement.answer(task), True
         else:
@@ -221,14 +198,14 @@ class Commits:
         if answer and is_tested and agent.judgement.rolls_detection() < agent.spec.errors.detection:
             metrics.failed_tests += 1
             how = (agent.time.started_s, agent.call.is_backup)
-            redo = self.reject(agent, task, True, now, freed, *how)
+            redo = self._settlement.reject(agent, task, True, now, freed, *how)
             outcome = "failed_test" if redo else "given_up"
         else:
-            if not answer and self._inputs_may_fail:
+            if not answer and self._settlement.inputs_may_fail:
                 answer = int(self._inherits_fault(agent, task))
             if self._is_simple:
                 how = (agent.time.started_s, agent.call.is_backup)
-                outcome = self.settle(agent, task, answer, now, freed, *how)
+                outcome = self._settlement.settle(agent, task, answer, now, freed, *how)
             else:
                 outcome = self._hand_in(agent, task, answer, now, freed)
         if self._is_traced:
@@ -262,88 +239,9 @@ class Commits:
                 agent.dispatcher.handed_in(agent.index, task)
             self._reviews.submit(agent, task, decided)
             return "submitted"
-        return self.settle(
+        return self._settlement.settle(
             agent, task, decided, now, freed, agent.time.started_s, agent.call.is_backup
         )
-
-    def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
-        """Settle tasks at which calls have failed as they are, where that can be: known faulty.
-
-        Returns the tasks that can start because of it.
-        """
-        board, freed = agent.board, list[int]()
-        for task in tasks:
-            can_be = not (board.missing[task] or board.done[task])
-            if not (can_be and agent.dispatcher.may_attempt(agent.index, task)):
-                continue
-            self._metrics.attempts += 1
-            self._metrics.partial_tasks += 1
-            self.settle(agent, task, 1, now, freed, agent.time.started_s, is_known=True)
-            if self._is_traced:
-                self._trace_attempt(agent, task, 0.0, "partial")
-        return freed
-
-    def reject(
-        self,
-        agent: AgentState,
-        task: int,
-        is_faulty: bool,
-        now: float,
-        freed: list[int],
-        started_s: float,
-        is_backup: bool,
-    ) -> bool:
-        """Send a task back to be done again; return False if it is given up as it is.
-
-        It is not given up while a copy of it is in progress, which may turn out well; and what
-        a backup has failed at is still in the hands of its owner.
-        """
-        agent.board.failures[task] += 1
-        most = agent.spec.errors.max_attempts
-        is_last = most is not None and agent.board.failures[task] >= most
-        if is_last and not self._patterns.is_elsewhere(agent, task):
-            how = (started_s, is_backup, is_faulty)
-            self.settle(agent, task, int(is_faulty), now, freed, *how)
-            return False
-        if not is_backup:
-            agent.dispatcher.attempt_ended(agent.index, task, False)
-        return True
-
-    def settle(
-        self,
-        agent: AgentState,
-        task: int,
-        answer: int,
-        now: float,
-        freed: list[int],
-        started_s: float,
-        is_backup: bool = False,
-        is_known: bool = False,
-    ) -> str:
-        """Mark a task done; return what the trace calls it.
-
-        `started_s` is when the call began that did it, `is_backup` whether that was a backup;
-        `is_known` says that its fault is known.
-        """
-        board, metrics = agent.board, self._metrics
-        if answer != CORRECT:
-            board.faulty[task] = KNOWN if is_known else ESCAPED
-            self._inputs_may_fail = True
-            metrics.faulty_detected += is_known
-            metrics.faulty_undetected += not is_known
-        else:
-            metrics.tasks_correct += 1
-        if is_backup:
-            agent.dispatcher.take_over(agent.index, task)
-        agent.dispatcher.attempt_ended(agent.index, task, True)
-        freed += board.complete(task, agent.index, now)
-        metrics.tasks_done += 1
-        if self._patterns.watches:
-            self._patterns.task_done(agent, task, is_of_use=not is_known)
-        waited_s = started_s - board.ready_s[task]
-        if waited_s > 0.0:  # below 0 where a call worked ahead
-            self.wait_sum_s += waited_s
-        return "faulty" if answer != CORRECT else "done"
 
     def _inherits_fault(self, agent: AgentState, task: int) -> bool:
         """Return whether what the task builds on is faulty, outdated or misunderstood."""
@@ -357,67 +255,6 @@ class Commits:
             if errors.hand_off and other and agent.judgement.rolls_hand_off() < errors.hand_off:
                 return True
         return False
-
-    def _write(self, agent: AgentState, task: int, now: float) -> None:
-        board = agent.board
-        artifacts = board.graph.artifacts
-        if not self._is_traced and artifacts is None:  # one artifact a task, and nobody looks
-            outcome = board.write(task, agent.index, task, agent.time.read_s, now)
-            if outcome != FIRST:
-                self._metrics.rewrites += 1
-                self._metrics.concurrent_writes += outcome == CONFLICT
-            return
-        for artifact in (task,) if artifacts is None else artifacts[task]:
-            other = board.writer(artifact) if self._is_traced else NOBODY
-            if self._loss:
-                self._overwrite(agent, task, artifact, now)
-            outcome = board.write(artifact, agent.index, task, agent.time.read_s, now)
-            if outcome != FIRST:
-                self._metrics.rewrites += 1
-                self._metrics.concurrent_writes += outcome == CONFLICT
-            if self._is_traced:
-                where = (agent.index, agent.call.number, None, artifact)
-                said = "first" if outcome == FIRST else "rewrite"
-                self._journal.note(Event.WRITE, *where, outcome=said)
-                if outcome == CONFLICT:
-                    self._journal.note(Event.CONFLICT, *where, peer=other)
-
-    def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
-        """Undo what the write overwrites unseen: it is done again if its tests find the loss."""
-        board, metrics = agent.board, self._metrics
-        lost = board.overwritten(artifact, agent.index, agent.time.read_s)
-        if lost in (NOBODY, task) or not board.done[lost]:
-            return
-        if self._rolls_loss() >= self._loss:
-            return
-        metrics.lost_updates += 1
-        loser = self._agents[board.doer[lost]]
-        fault = board.faulty[lost]
-        outcome = "faulty"
-        if loser.judgement.rolls_detection() < loser.spec.errors.detection:
-            outcome = "redo"
-            self.uncount(fault)
-            board.undo(lost)
-            self._agenda.woken.append(agent.dispatcher.reopen(lost))
-        elif not fault:
-            board.faulty[lost] = ESCAPED
-            self._inputs_may_fail = True
-            metrics.tasks_correct -= 1
-            metrics.faulty_undetected += 1
-        if self._is_traced:
-            where = (agent.index, agent.call.number, lost, artifact)
-            self._journal.note(Event.LOST, *where, outcome=outcome + WAS[fault])
-
-    def uncount(self, fault: int) -> None:
-        """Take back a task that was counted as done, and its fault."""
-        metrics = self._metrics
-        metrics.tasks_done -= 1
-        if fault == KNOWN:
-            metrics.faulty_detected -= 1
-        elif fault == ESCAPED:
-            metrics.faulty_undetected -= 1
-        else:
-            metrics.tasks_correct -= 1
 
     def _trace_attempt(self, agent: AgentState, task: int, seconds: float, outcome: str) -> None:
         where = (agent.index, agent.call.number, task)

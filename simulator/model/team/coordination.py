@@ -6,7 +6,7 @@ from collections import Counter, deque
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, AgentState
-from simulator.model.agents.messages import Post
+from simulator.model.agents.channels import Post
 from simulator.model.agents.roster import Roster
 from simulator.model.agents.talk import Talk
 from simulator.model.team.errand import Errand

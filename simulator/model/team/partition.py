@@ -6,8 +6,8 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
 from simulator.model.protocols import EVERYONE
-from simulator.model.team.commits import WAS, Commits
 from simulator.model.team.coordination import Coordination
+from simulator.model.team.settlement import WAS, Settlement
 from simulator.model.team.sides import Side, Sides
 from simulator.model.trace import Event
 from simulator.model.workspaces._workspace import WorkspaceState
@@ -24,16 +24,16 @@ class Partitions:
     journal : Journal
     sides : Sides
     coordination : Coordination
-    commits : Commits
+    settlement : Settlement
     workspace : WorkspaceState
     """
 
     __slots__ = (
         "_agenda",
-        "_commits",
         "_coordination",
         "_is_idempotent",
         "_journal",
+        "_settlement",
         "_sides",
         "_verifiers",
         "_workers",
@@ -48,7 +48,7 @@ class Partitions:
         journal: Journal,
         sides: Sides,
         coordination: Coordination,
-        commits: Commits,
+        settlement: Settlement,
         workspace: WorkspaceState,
     ) -> None:
         self._workers = workers
@@ -57,7 +57,7 @@ class Partitions:
         self._journal = journal
         self._sides = sides
         self._coordination = coordination
-        self._commits = commits
+        self._settlement = settlement
         self._workspace = workspace
         self._is_idempotent = workspace.spec.idempotent
 
@@ -137,7 +137,7 @@ class Partitions:
 
     def _take_back(self, side: Side, task: int, seconds: float, is_rework: bool) -> None:
         metrics, fault = self._journal.metrics, side.board.faulty[task]
-        self._commits.uncount(fault)
+        self._settlement.uncount(fault)
         metrics.duplicate_attempts += 1
         metrics.duplicate_effects += not self._is_idempotent
         metrics.wasted_s += seconds

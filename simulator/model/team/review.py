@@ -6,8 +6,8 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.answers import CORRECT
 from simulator.model.journal import Journal
-from simulator.model.team.commits import Commits
 from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
 from simulator.model.trace import Event
 from simulator.scenario.coordination import Review
@@ -22,26 +22,26 @@ class Reviews:
         None where nobody reviews.
     queue : ReviewQueue
     sides : Sides
-    commits : Commits
+    settlement : Settlement
     agenda : Agenda
     journal : Journal
     """
 
-    __slots__ = ("_agenda", "_commits", "_journal", "_queue", "_sides", "_spec")
+    __slots__ = ("_agenda", "_journal", "_queue", "_settlement", "_sides", "_spec")
 
     def __init__(
         self,
         spec: Review | None,
         queue: ReviewQueue,
         sides: Sides,
-        commits: Commits,
+        settlement: Settlement,
         agenda: Agenda,
         journal: Journal,
     ) -> None:
         self._spec = spec
         self._queue = queue
         self._sides = sides
-        self._commits = commits
+        self._settlement = settlement
         self._agenda = agenda
         self._journal = journal
 
@@ -51,7 +51,7 @@ class Reviews:
         for agent, task, answer, started_s, board, is_backup in self._queue.leave_out(by):
             if not board.done[task]:
                 how = (started_s, is_backup)
-                self._commits.settle(agent, task, answer, now, freed, *how)
+                self._settlement.settle(agent, task, answer, now, freed, *how)
         return freed
 
     def end(self, reviewer: AgentState, now: float) -> list[int]:
@@ -80,11 +80,11 @@ class Reviews:
                 metrics.false_alarms += not is_faulty
                 outcome = "false_alarm" if not is_faulty else "rejected"
                 how = (started_s, is_backup)
-                if not self._commits.reject(agent, task, is_faulty, now, freed, *how):
+                if not self._settlement.reject(agent, task, is_faulty, now, freed, *how):
                     outcome = "given_up" if is_faulty else "given_up_correct"
             else:
                 how = (started_s, is_backup)
-                outcome = self._commits.settle(agent, task, answer, now, freed, *how)
+                outcome = self._settlement.settle(agent, task, answer, now, freed, *how)
             self._agenda.woken.append(agent.index)
             where = (reviewer.index, reviewer.call.number, task)
             lasted_s = now - started_s

@@ -1,0 +1,207 @@
+"""How a call begins: the one place where an agent decides what to do, reads, and starts."""
+
+from __future__ import annotations
+
+from math import fsum
+
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
+from simulator.model.agents.call import DUTY, MERGE
+from simulator.model.agents.habits import Habits
+from simulator.model.calls.service import Service
+from simulator.model.journal import Journal
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.errand import Errand
+from simulator.model.team.patterns import Patterns
+from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.sides import Sides
+from simulator.model.trace import Event
+from simulator.model.why import Why
+
+
+class CallStart:
+    """Begins the calls of all agents.
+
+    Where a call is more than its service (limits of the provider, locks, commits, partitions),
+    it goes through `CallSteps` until it ends.
+
+    Parameters
+    ----------
+    sides : Sides
+    queue : ReviewQueue
+    coordination : Coordination
+    patterns : Patterns
+    service : Service
+    journal : Journal
+
+    Attributes
+    ----------
+    calls_begun : int
+        Calls begun so far; they are numbered from 1.
+    """
+
+    __slots__ = (
+        "_coordination",
+        "_is_traced",
+        "_journal",
+        "_patterns",
+        "_queue",
+        "_service",
+        "_sides",
+        "_sizes",
+        "calls_begun",
+    )
+
+    def __init__(
+        self,
+        sides: Sides,
+        queue: ReviewQueue,
+        coordination: Coordination,
+        patterns: Patterns,
+        service: Service,
+        journal: Journal,
+    ) -> None:
+        self._sides = sides
+        self._sizes = sides.board.graph.sizes
+        self._queue = queue
+        self._coordination = coordination
+        self._patterns = patterns
+        self._service = service
+        self._journal = journal
+        self._is_traced = journal.trace is not None
+        self.calls_begun = 0
+
+    def begin_call(self, agent: AgentState, now: float, must_call: bool) -> bool:
+        """Let an agent read, decide and start to write.
+
+        Parameters
+        ----------
+        agent : AgentState
+            An agent that is not in a call.
+        now : float
+            Simulated seconds, which the agenda has reached.
+        must_call : bool
+            Whether a worker makes its call even if it finds no task.
+
+        Returns
+        -------
+        bool
+            Whether a call has begun; its service lasts ``agent.duration_s`` seconds.
+        """
+        if agent.is_shut_out or agent.is_down or agent.is_retired:
+            return False
+        if agent.role != WORKER:
+            return self._run_errand(agent, now, self._errand_of_staff(agent))
+        sides = self._sides
+        if agent.awaits_answer or (agent.side and not sides.minority_goes_on):
+            return False
+        has_errands = agent.dispatcher.has_duties or self._queue.by_peers or sides.owed_s
+        if has_errands and self._run_errand(agent, now, self._errand_of_worker(agent)):
+            return True
+        habits = agent.habits
+        picks: list[int] | None = None
+        if not habits.idle_p or not habits.idles(is_first=not agent.call.number):
+            picks = agent.dispatcher.choose(agent.index, habits.batch_size or habits.take_count())
+        if picks is None:
+            picks = []
+        elif not picks:
+            picks = self._without_work(agent, must_call and agent.dispatcher.calls_idly)
+            if picks is None:
+                return False
+        if len(picks) == 1 and not habits.tried:
+            work = self._sizes[picks[0]]
+        else:
+            work = self._work(habits, picks)
+        if habits.capacity and work > habits.capacity:
+            picks, work = self._cut_off(agent, picks)
+        p = habits.talk if picks else habits.chatter
+        speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
+        self._serve(agent, now, picks, work, speaks)
+        return True
+
+    def _run_errand(self, agent: AgentState, now: float, errand: Errand | None) -> bool:
+        """Begin a call that attempts no tasks, if there is one to make."""
+        if errand is None:
+            return False
+        self._serve(agent, now, [], errand.work, errand.speaks, errand.lasts_s)
+        return True
+
+    def _errand_of_staff(self, agent: AgentState) -> Errand | None:
+        staff = self._coordination if agent.role == COORDINATOR else self._queue
+        return staff.next_call(agent)
+
+    def _errand_of_worker(self, agent: AgentState) -> Errand | None:
+        """Return the merge, the duty or the review that a worker owes, if it does."""
+        owed_s = self._sides.owed_s.get(agent.index)
+        if owed_s is not None:
+            agent.call.be(MERGE)
+            return Errand(1.0, False, owed_s)
+        units = agent.dispatcher.duty(agent.index)
+        if units is not None:
+            agent.call.be(DUTY)
+            return Errand(units, agent.habits.talk >= 1.0)
+        return self._queue.next_call(agent) if self._queue.by_peers else None
+
+    def _work(self, habits: Habits, picks: list[int]) -> float:
+        """Return the work units of several tasks, or of tasks tried before."""
+        sizes = self._sizes
+        if habits.tried:
+            return fsum([sizes[task] * habits.effort(task) for task in picks])
+        return fsum([sizes[task] for task in picks])
+
+    def _without_work(self, agent: AgentState, must_call: bool) -> list[int] | None:
+        """Return what an agent does that finds no task: a backup, an idle call, or (None) none."""
+        picks = self._patterns.backups_for(agent)
+        if picks:
+            return picks
+        return [] if must_call and not self._patterns.skips("idle_calls") else None
+
+    def _cut_off(self, agent: AgentState, picks: list[int]) -> tuple[list[int], float]:
+        """Return the first picks that fit into one reply, at least one, and their work."""
+        sizes, work = self._sizes, 0.0
+        for i, task in enumerate(picks):
+            more = sizes[task] * agent.habits.effort(task)
+            if i and work + more > agent.habits.capacity:
+                for other in picks[i:]:
+                    agent.dispatcher.returned(agent.index, other)
+                agent.call.cut_reply()
+                return picks[:i], work
+            work += more
+        return picks, work
+
+    def _serve(
+        self,
+        agent: AgentState,
+        now: float,
+        picks: list[int],
+        work: float,
+        speaks: bool,
+        lasts_s: float | None = None,
+    ) -> None:
+        """Start the call of an agent that has decided what to do in it."""
+        if speaks and self._patterns.watches:
+            speaks = not self._patterns.skips("messages")
+        memory, habits = agent.memory, agent.habits
+        if self._sides.dispatcher.sets_context and agent.role == WORKER:
+            memory.replace(*agent.dispatcher.context_of(agent.index, memory.context_tokens))
+        memory.read(now, agent.board)
+        if agent.judgement.depends_on_context:
+            agent.settle_errors()
+        output = int(habits.output() + habits.output_per_work_unit * work)
+        output += memory.summary_tokens
+        message = -1
+        if speaks:
+            message = int(habits.message() + habits.relay * memory.unread_tokens)
+            output += message
+        duration_s = agent.latency(work, memory.uncached, memory.cached, output)
+        if not agent.is_steady:
+            duration_s *= agent.pace()
+        if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
+            agent.call.fail(Why.PROMPT_TOO_LONG)
+            duration_s = 0.0
+        self.calls_begun = number = self.calls_begun + 1
+        agent.call.begin(number, picks, work, output, message)
+        agent.time.begin(now, duration_s if lasts_s is None else lasts_s)
+        if self._is_traced:
+            self._journal.note(Event.CALL_START, agent.index, number)
+        if self._patterns.watches:
+            self._patterns.call_begins(agent)

@@ -1,0 +1,141 @@
+"""Which tasks count as done, and with what faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simulator.model.agents.agent import AgentState
+from simulator.model.answers import CORRECT
+from simulator.model.board import ESCAPED, KNOWN, Board
+from simulator.model.journal import Journal
+from simulator.model.team.patterns import Patterns
+from simulator.model.trace import Event
+
+WAS = ("", "_was_faulty", "_was_known")
+"""What the trace says of the fault, none, `ESCAPED` or `KNOWN`, of a task that is undone."""
+
+
+class Settlement:
+    """Marks tasks done, sends them back to be done again, and counts both.
+
+    Parameters
+    ----------
+    journal : Journal
+    patterns : Patterns
+    inputs_may_fail : bool
+        Whether inputs may spoil before anything is faulty.
+
+    Attributes
+    ----------
+    inputs_may_fail : bool
+        Whether what a task builds on may be wrong. Until something is faulty there is nothing
+        to inherit.
+    wait_sum_s : float
+        Seconds that finished tasks have waited since they could start.
+    """
+
+    __slots__ = ("_journal", "_metrics", "_patterns", "inputs_may_fail", "wait_sum_s")
+
+    def __init__(self, journal: Journal, patterns: Patterns, inputs_may_fail: bool) -> None:
+        self._journal = journal
+        self._metrics = journal.metrics
+        self._patterns = patterns
+        self.inputs_may_fail = inputs_may_fail
+        self.wait_sum_s = 0.0
+
+    def settle(
+        self,
+        agent: AgentState,
+        task: int,
+        answer: int,
+        now: float,
+        freed: list[int],
+        started_s: float,
+        is_backup: bool = False,
+        is_known: bool = False,
+    ) -> str:
+        """Mark a task done; return what the trace calls it.
+
+        `started_s` is when the call began that did it, `is_backup` whether that was a backup;
+        `is_known` says that its fault is known.
+        """
+        board, metrics = agent.board, self._metrics
+        if answer != CORRECT:
+            board.faulty[task] = KNOWN if is_known else ESCAPED
+            self.inputs_may_fail = True
+            metrics.faulty_detected += is_known
+            metrics.faulty_undetected += not is_known
+        else:
+            metrics.tasks_correct += 1
+        if is_backup:
+            agent.dispatcher.take_over(agent.index, task)
+        agent.dispatcher.attempt_ended(agent.index, task, True)
+        freed += board.complete(task, agent.index, now)
+        metrics.tasks_done += 1
+        if self._patterns.watches:
+            self._patterns.task_done(agent, task, is_of_use=not is_known)
+        waited_s = started_s - board.ready_s[task]
+        if waited_s > 0.0:  # below 0 where a call worked ahead
+            self.wait_sum_s += waited_s
+        return "faulty" if answer != CORRECT else "done"
+
+    def reject(
+        self,
+        agent: AgentState,
+        task: int,
+        is_faulty: bool,
+        now: float,
+        freed: list[int],
+        started_s: float,
+        is_backup: bool,
+    ) -> bool:
+        """Send a task back to be done again; return False if it is given up as it is.
+
+        It is not given up while a copy of it is in progress, which may turn out well; and what
+        a backup has failed at is still in the hands of its owner.
+        """
+        agent.board.failures[task] += 1
+        most = agent.spec.errors.max_attempts
+        is_last = most is not None and agent.board.failures[task] >= most
+        if is_last and not self._patterns.is_elsewhere(agent, task):
+            how = (started_s, is_backup, is_faulty)
+            self.settle(agent, task, int(is_faulty), now, freed, *how)
+            return False
+        if not is_backup:
+            agent.dispatcher.attempt_ended(agent.index, task, False)
+        return True
+
+    def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
+        """Settle tasks at which calls have failed as they are, where that can be: known faulty.
+
+        Returns the tasks that can start because of it.
+        """
+        board, freed = agent.board, list[int]()
+        for task in tasks:
+            can_be = not (board.missing[task] or board.done[task])
+            if not (can_be and agent.dispatcher.may_attempt(agent.index, task)):
+                continue
+            self._metrics.attempts += 1
+            self._metrics.partial_tasks += 1
+            self.settle(agent, task, 1, now, freed, agent.time.started_s, is_known=True)
+            where = (agent.index, agent.call.number, task)
+            self._journal.note(Event.ATTEMPT, *where, duration_s=0.0, outcome="partial")
+        return freed
+
+    def uncount(self, fault: int) -> None:
+        """Take back a task that was counted as done, and its fault."""
+        metrics = self._metrics
+        metrics.tasks_done -= 1
+        if fault == KNOWN:
+            metrics.faulty_detected -= 1
+        elif fault == ESCAPED:
+            metrics.faulty_undetected -= 1
+        else:
+            metrics.tasks_correct -= 1
+
+    def spoil(self, board: Board, task: int) -> None:
+        """Let a task that was done without a fault be faulty after all, unseen."""
+        board.faulty[task] = ESCAPED
+        self.inputs_may_fail = True
+        self._metrics.tasks_correct -= 1
+        self._metrics.faulty_undetected += 1
