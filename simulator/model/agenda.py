@@ -1,4 +1,4 @@
-"""The agenda of a replication: what time it is, and what is to happen because of what has."""
+"""The agenda of a replication: what time it is, and what is to happen next."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from simulator.model.tasks import TaskGraph
 NOBODY = -1
 
 ESCAPED, KNOWN = 1, 2
-"""Faults of done tasks: nobody has seen it, or it was given up."""
+"""Faults of done tasks: a fault that nobody has seen, or one with which it was given up."""
 
 FIRST, REWRITE, CONFLICT = 0, 1, 2
 """What a write was: see `Board.write`."""
@@ -82,7 +82,7 @@ class Board:
         self._released = bytearray(n)
 
     def copy(self) -> Board:
-        """Return a board that goes its own way from here; the graph, which is fixed, is shared."""
+        """Return an independent copy; the graph, which does not change, is shared."""
         other = copy.copy(self)
         other.missing = self.missing[:]
         other.done = self.done[:]
@@ -116,7 +116,7 @@ class Board:
         return self.release(task, now)
 
     def release(self, task: int, now: float) -> bool:
-        """Take one hindrance off `task`; return whether it can start now."""
+        """Note that one thing less keeps `task` from starting; return whether it can start now."""
         self.missing[task] -= 1
         if self.missing[task]:
             return False
@@ -124,7 +124,7 @@ class Board:
         return True
 
     def undo(self, task: int) -> None:
-        """Mark a done task as to be done again; what has been released because of it stays so."""
+        """Mark a done task as to be done again; tasks that it has released stay released."""
         self.done[task] = 0
         self.faulty[task] = 0
         self.left += 1
@@ -195,7 +195,7 @@ class TaskPool:
         self._lowest = 0
 
     def copy(self) -> TaskPool:
-        """Return a pool with the same tasks that goes its own way from here."""
+        """Return an independent copy."""
         other = copy.copy(self)
         other.items = self.items[:]
         other._place = self._place[:]

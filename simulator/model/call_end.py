@@ -241,7 +241,7 @@ class CallEnd:
 
     def _note_end(self, agent: AgentState, outcome: str) -> None:
         """Write that a call has ended."""
-        # What requests that failed have read and written is in rows of their own.
+        # Tokens of requests that failed are in rows of their own.
         share: float | None = 1.0
         if outcome == "cut_off" or outcome in FAILED:
             share = agent.call.paid_share

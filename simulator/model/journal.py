@@ -11,7 +11,7 @@ _OF_NO_ROUND = frozenset({Event.RUN_START, Event.TASK_READY, Event.PARTITION, Ev
 
 
 class Journal:
-    """What is written down of a replication.
+    """Writes down what happens in a replication: counters and, if wanted, a trace.
 
     Parameters
     ----------

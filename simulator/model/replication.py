@@ -1,4 +1,4 @@
-"""One replication, put together: the only place where everybody is known to somebody."""
+"""One replication, put together: the only place that knows all the parts."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from simulator.scenario import Scenario
 
 
 class Replication:
-    """Agents, board and counters of one replication, and who may use what of them.
+    """The parts of one replication; each is given only the parts that it uses.
 
     Parameters
     ----------
@@ -189,6 +189,6 @@ class Replication:
         return self.roster.agents
 
     def forget(self) -> None:
-        """Drop what holds those who hold it, after the run."""
+        """Break the circles of references between parts, after the run."""
         if self.failures is not None:
             self.failures.forget()

@@ -48,7 +48,7 @@ class CallSteps:
         agent.time.end_steps()
 
     def _send(self, agent: AgentState) -> Iterator[Step]:
-        """Do the call, or lose it."""
+        """Take the call through service and workspace; it may be lost on the way."""
         try:
             self._service.begin(agent)
             yield from self._work(agent)

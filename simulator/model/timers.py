@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 AN_INSTANT = 1e-9
-"""Times that differ relatively by no more are the same: sums of durations have rounding errors."""
+"""Relative difference up to which times are the same: sums of durations have rounding errors."""
 
 
 def always() -> bool:

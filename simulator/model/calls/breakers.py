@@ -19,7 +19,7 @@ class Breakers:
     Parameters
     ----------
     spec : BreakerSpec or None
-        None where there are no breakers: then nobody may ask.
+        None where there are no breakers.
     agenda : Agenda
     journal : Journal
     phases : Phases
@@ -70,7 +70,7 @@ class Breakers:
             yield from self._phases.wait(agent, "breaker", None)
 
     def withdraw(self, agent: AgentState) -> None:
-        """Take back the agent's request, if it was let through: no more will be heard of it."""
+        """Take back the agent's request, if it was let through: its result will not be known."""
         term = self._terms.pop(agent.index, None)
         if term is not None:
             self._of(agent).withdraw(term)

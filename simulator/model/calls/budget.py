@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _HOLDS = 10.0
-"""Retries that the bucket holds, and begins with."""
+"""Retries that a full bucket holds; it begins full."""
 
 
 class RetryBudget:

@@ -116,7 +116,7 @@ class Caller:
         self.share = share
 
     def be_answered(self) -> None:
-        """Have what was asked for."""
+        """Note that the request in flight was answered."""
         self.served += self.share
 
     @property
@@ -151,7 +151,7 @@ class Caller:
         self._queued_s = queued_s
 
     def leave_queue(self) -> None:
-        """Wait in the queue no more, if that is where it is: its place does not know."""
+        """Give up the place in the provider's queue, if there is one."""
         if self._place is not None:
             self._place.abandon()
             self._place = None
@@ -166,7 +166,7 @@ class Caller:
         self._as_long_as = other._lasts_s
 
     def depart(self, fate: Fate) -> Flight:
-        """Have a request in service that ends as its fate says."""
+        """Put a request into service that ends as `fate` says."""
         if self._as_long_as is not None:
             fate = fate._replace(seconds=self._as_long_as)
             self._as_long_as = None
@@ -175,5 +175,5 @@ class Caller:
         return flight
 
     def arrive(self) -> None:
-        """Have nothing in service any more."""
+        """Note that nothing is in service any more."""
         self.flight = None

@@ -17,7 +17,7 @@ class Fate(NamedTuple):
     why: Why = Why.NOTHING
 
     def by(self, elapsed_s: float) -> Why:
-        """Return how one of two requests has ended by then whose answer is not used."""
+        """Return how a request has ended by then, if the answer of another is used."""
         return self.why if self.why and self.seconds <= elapsed_s else Why.HEDGED
 
 
@@ -26,14 +26,14 @@ _NEVER = Fate(math.inf)
 
 @dataclass(slots=True)
 class Flight:
-    """A request and, hedged, a second."""
+    """A request and, if it is hedged, a second one."""
 
     first: Fate
     second: Fate | None = None
     sent_s: float = 0.0
     """When, after the first, the second was sent."""
     ticket: Ticket = field(default_factory=Ticket)
-    """That of the second."""
+    """The second request's ticket at the provider."""
 
     def send_second(self, sent_s: float, second: Fate) -> None:
         """Send the second request."""
@@ -42,7 +42,7 @@ class Flight:
 
     @property
     def end(self) -> Fate:
-        """When and how it ends: with the first good answer, if there is to be any."""
+        """When and how it ends: with the first good answer, or else with the last failure."""
         if self.second is None:
             return self.first
         good = [each for each in (self.first, self.second) if not each.why]

@@ -42,7 +42,7 @@ class OutageCalendar:
         self.is_empty = not (scripted or spec.outages)
 
     def fate(self, now: float, seconds: float) -> tuple[float, bool]:
-        """Return how long a request takes that would take `seconds`, and whether it then fails."""
+        """Return how long a request of `seconds` lasts, and whether an outage ends it."""
         if self.is_empty or math.isinf(seconds):
             return seconds, False
         end_s, at_s = now + seconds, now
@@ -77,7 +77,7 @@ class OutageCalendar:
 
 
 class _Source:
-    """Outages one after another, those that are over forgotten."""
+    """Outages in the order of time; those that are over are dropped."""
 
     def __init__(self, outages: Iterator[Outage]) -> None:
         self._outages = outages

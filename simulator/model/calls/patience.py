@@ -49,7 +49,7 @@ class Patience:
         return self._hedged_times.percentile(hedge.percentile)
 
     def remember(self, elapsed_s: float, why: Why) -> None:
-        """Take in what a request has taken, of one that timed out that it was longer."""
+        """Learn how long a request took; one that timed out took longer than any other."""
         seen_s = math.inf if why is Why.TIMEOUT else elapsed_s
         for times in (self._times, self._hedged_times):
             if times is not None:

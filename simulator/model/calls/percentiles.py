@@ -15,7 +15,7 @@ class RecentTimes:
     window : int
         How many are remembered.
     minimum : int
-        How many there must be before a percentile is told.
+        How many requests must have been seen before there is a percentile.
     """
 
     def __init__(self, window: int, minimum: int) -> None:

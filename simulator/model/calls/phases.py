@@ -44,7 +44,7 @@ class Phases:
         time.enter(phase, now)
 
     def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
-        """Wait so many seconds, or until resumed, and book it under `why`."""
+        """Wait so many seconds, or until resumed; the time is booked under `why`."""
         self.enter(agent, WAITING)
         agent.time.wait_for(why)
         yield seconds

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class TokenBucket:
-    """A rate limit: `capacity` at most, filled at a steady rate.
+    """A rate limit: a bucket that holds `capacity` at most and fills at a steady rate.
 
     Parameters
     ----------
     per_minute : float
-        What flows in.
+        Amount that flows in.
     burst_s : float
         Seconds of the rate that it holds.
     """
@@ -47,7 +47,7 @@ class TokenBucket:
         self._level = min(self.capacity, self._level + self._rate * (now - self._updated_s))
         self._updated_s = now
         missing = min(amount, self.capacity) - self._level
-        # A rounding error must not make a caller come back a hair too early for ever.
+        # Else a rounding error could make a caller come back a moment too early, without end.
         return missing / self._rate if missing > 1e-9 * self.capacity else 0.0
 
     def take(self, amount: float) -> None:
@@ -226,8 +226,8 @@ class ProviderState:
     def finished(self, left_s: float = 0.0) -> None:
         """Note that a call is over for its client; it goes on for `left_s` for the provider.
 
-        The first in the queue takes its place. Whose client has given up is served in vain,
-        unless the provider drops it.
+        The first in the queue takes its place. A request whose client has given up is served in
+        vain, unless the provider drops it.
         """
         if left_s > 0.0 and not self.spec.cancels:
             self._agenda.at(self._agenda.now + left_s, self.finished, self._has_queue)

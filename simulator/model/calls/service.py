@@ -36,7 +36,7 @@ class Service(ABC):
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Be taken in by the provider and served for so many seconds, longer in bad times.
 
-        Of a call that is served in parts, the first is a request, and the others go on with it.
+        Where a call is served in parts, the first part is a request and the others continue it.
         Raises `CallLostError` if nothing helps.
         """
 
@@ -105,7 +105,6 @@ def _share_served(agent: AgentState) -> float | None:
 def share_done(elapsed_s: float, whole_s: float) -> float:
     """Return which share of a request is done after `elapsed_s`, 0 to 1.
 
-    All of it where rounding alone is missing: times are differences of two clock times, and a
-    reply that came whole is paid whole.
+    A reply that came whole is paid whole: where only a rounding error is missing, all is done.
     """
     return elapsed_s / whole_s if elapsed_s < whole_s * (1.0 - AN_INSTANT) else 1.0

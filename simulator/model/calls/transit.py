@@ -1,4 +1,4 @@
-"""Requests on their way: one or, hedged, two, from the moment they are in service."""
+"""Requests in service: one, or two where it is hedged, from the beginning to the end."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Transit:
         self._bill = bill
 
     def take(self, agent: AgentState, seconds: float) -> Generator[Step, None, Why]:
-        """Be in service for one request and, hedged, a second; return what went wrong.
+        """Be in service for one request, or two where it is hedged; return what went wrong.
 
         Raises `CallLostError` if the call is lost meanwhile.
         """
@@ -90,7 +90,7 @@ class Transit:
         self._phases.enter(agent, SERVING)
         while True:
             end_s, why = flight.end
-            # What is answered at the instant of its time-out is answered.
+            # An answer at the very instant of the time-out counts.
             cut_s = limit_s if end_s > limit_s + AN_INSTANT * timeout_s else math.inf
             due_s = min(end_s, cut_s, hedge_s)
             try:
@@ -184,7 +184,7 @@ class Transit:
         return True
 
     def _second(self, agent: AgentState, flight: Flight, sent_s: float) -> Fate:
-        """Return what becomes of a second request, counted from when the first was sent."""
+        """Return what becomes of a second request; seconds count from when the first was sent."""
         self._metrics.hedges += 1
         self._metrics.requests += 1
         if self._callers[agent.index].rolls_hedge() < self._hedge_correlation:
@@ -201,7 +201,7 @@ class Transit:
         self._pay(agent, elapsed_s, seconds, why, elapsed_s)
 
     def _pay_second(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
-        """Pay for the second request, if there is one, that is not answered."""
+        """Pay for the second request, if there is one: its answer is not used."""
         if flight.second is not None:
             seconds = flight.second.seconds - flight.sent_s
             self._pay(agent, elapsed_s - flight.sent_s, seconds, why)

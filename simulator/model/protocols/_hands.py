@@ -28,7 +28,7 @@ class Hands(Dispatcher):
         self._turn = 0
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other.ready = [hand[:] for hand in self.ready]
         return other

@@ -97,7 +97,7 @@ class Protocol(ProtocolSpec):
 class Dispatcher(ABC):
     """The protocol's state in one replication; agents and the engine ask it what to do.
 
-    What a protocol needs no answer for, it leaves as it is here.
+    A protocol overrides the questions that it has an answer to.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ class Dispatcher(ABC):
         self.copies_alike = 0.0
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on `board`, a copy of its board.
+        """Return an independent copy that works on `board`, a copy of this one's board.
 
         A subclass that keeps lists of its own copies them. Random streams stay shared: what one
         of the two has drawn, the other does not draw again.

@@ -90,7 +90,7 @@ class _Debates(Dispatcher):
         self._next = 0
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._panels = {task: panel.copy() for task, panel in self._panels.items()}
         other._turns = [turns.copy() for turns in self._turns]

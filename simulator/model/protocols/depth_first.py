@@ -75,7 +75,7 @@ class _Stack(Dispatcher):
         self._under_way: set[int] = set()
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._frames = [frame.copy() for frame in self._frames]
         other._under_way = self._under_way.copy()

@@ -65,7 +65,7 @@ class _Lead(Dispatcher):
             self._free[setting.managers[worker]][worker] = None
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._open = self._open[:]
         other._hands = [hand[:] for hand in self._hands]

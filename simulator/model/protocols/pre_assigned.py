@@ -90,7 +90,7 @@ class _Dealt(Hands):
             self._is_blind = [setting.uniforms(i, Purpose.BLIND_CALL) for i in range(workers)]
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._waiting = [tasks[:] for tasks in self._waiting]
         return other

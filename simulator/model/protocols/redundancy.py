@@ -47,7 +47,7 @@ class _Queues(Dispatcher):
         self._rolls = setting.run_uniforms(Purpose.STEAL)
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._queues = [queue.copy() for queue in self._queues]
         return other

@@ -96,7 +96,7 @@ class _Polls(Dispatcher):
         self._weights = [_log_odds(spec.errors.probability.probability) for spec in setting.specs]
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._ballots = {task: ballot.copy() for task, ballot in self._ballots.items()}
         other._open = self._open.copy()

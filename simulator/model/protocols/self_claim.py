@@ -103,7 +103,7 @@ class _Claims(Dispatcher):
         self._sees_all = self._waiting is None and self._claimed is None
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._claimed_s = self._claimed_s.copy()
         other._redo = [tasks[:] for tasks in self._redo]

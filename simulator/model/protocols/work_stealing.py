@@ -42,7 +42,7 @@ class _Deques(Dispatcher):
         self._turn = 0
 
     def fork(self, board: Board) -> Self:
-        """Return a dispatcher that goes its own way from here, on a copy of the board."""
+        """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._deques = [tasks.copy() for tasks in self._deques]
         other._loaded = self._loaded.copy()

@@ -70,7 +70,7 @@ class Commits:
         self.adapt()
 
     def adapt(self) -> None:
-        """Take in what the protocol and the reviews ask for."""
+        """Look again at what protocol and reviews ask for, which may have changed."""
         self._is_plain = not self._sides.dispatcher.gives_answers
         self._is_simple = self._is_plain and not self._reviews.wanted
 
@@ -107,7 +107,7 @@ class Commits:
             else:
                 self._attempt(agent, task, seconds, now, freed)
                 tried.add(task)
-        # What the call freed and tried itself concerns nobody any more.
+        # Tasks that this call freed and also tried concern nobody else.
         for task in tried.intersection(freed) if self._is_traced else ():
             self._journal.note(Event.TASK_READY, task=task)
         return [task for task in freed if task not in tried]
@@ -137,7 +137,7 @@ class Commits:
             agent.call.keep_reply()
 
     def _sort_out(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
-        """Waste what cannot take effect; return the other picks."""
+        """Book as wasted the picks that cannot take effect; return the others."""
         if not agent.call.is_astray:
             return self._take_back(agent, share_s, sizes, now)
         agent.call.rejected.clear()
@@ -146,7 +146,7 @@ class Commits:
         return []
 
     def _take_back(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
-        """Waste what the workspace has refused; return the other picks."""
+        """Book as wasted the picks that the workspace has refused; return the others."""
         rejected, was_cut = agent.call.take_rejected()
         outcome = "lost" if was_cut else "refused"
         for task in rejected:
@@ -176,7 +176,7 @@ class Commits:
     ) -> None:
         """Attempt a task whose dependencies are done, unless somebody else has it."""
         board, metrics = agent.board, self._metrics
-        # A backup does what is another's; it becomes its own only when it is done.
+        # A backup attempts another agent's task, which becomes its own only when it is done.
         may = agent.call.is_backup or agent.dispatcher.may_attempt(agent.index, task)
         if board.done[task] or not may:
             metrics.duplicate_attempts += 1
@@ -221,10 +221,10 @@ class Commits:
     def _answer(self, agent: AgentState, task: int) -> tuple[int, bool]:
         """Return what the attempt answers, and whether tests look at it."""
         if agent.byzantine:
-            return 1, False  # so sure of it that it does not look
+            return 1, False  # it does not test its own answer
         answer = agent.dispatcher.answer(agent.index, task)
         if answer is not None:
-            return answer, False  # nobody tests an opinion
+            return answer, False  # an opinion has no tests
         return agent.judgement.errs and agent.judgement.answer(task), True
 
     def _hand_in(

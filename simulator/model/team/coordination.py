@@ -133,7 +133,7 @@ class Coordination:
             self._answering[agent.index] = []
 
     def report(self, agent: AgentState) -> None:
-        """Report to the agent's coordinator, if it has one, and something to say or a duty to."""
+        """Report to the agent's coordinator, if it has one and there is something to report."""
         manager = self._managers.get(agent.index)
         if manager is None:
             return

@@ -1,4 +1,4 @@
-"""The other side of a partition: a copy of the board that goes its own way, merged after."""
+"""Partitions: the minority works on a copy of the board, which is merged afterwards."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Partitions:
         self._journal.note(Event.PARTITION, peer=len(cut_off), outcome="begins")
 
     def heal(self) -> None:
-        """Join the sides again; what both did is merged, which takes calls of the minority."""
+        """Join the sides again; agents of the minority make calls that merge what both did."""
         cut_off = [agent for agent in self._workers if agent.side]
         side = self._sides.join(cut_off)
         for agent in cut_off:
@@ -105,14 +105,14 @@ class Partitions:
         self._agenda.woken.extend([EVERYONE, *(agent.index for agent in concerned)])
 
     def abandon(self) -> None:
-        """Count as done in vain what the minority did, in a run that ends before the partition."""
+        """In a run that ends before the partition does, count the minority's work as wasted."""
         side = self._sides.other
         if side is not None:
             for task, seconds, is_rework in side.done():
                 self._take_back(side, task, seconds, is_rework)
 
     def _merge(self, side: Side) -> None:
-        """Take over what the other side did; what both did was done in vain once.
+        """Take over what the other side did; of what both did, one attempt is wasted.
 
         Each task that both sides did, and each artifact that both wrote, costs the agent of the
         minority a merge, which it makes in its next call.

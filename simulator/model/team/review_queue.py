@@ -89,7 +89,7 @@ class ReviewQueue:
             return
         self._queue.append(item)
         if self.by_peers:
-            self._agenda.woken.append(SOMEONE)  # who hands in is not asleep: it is somebody else
+            self._agenda.woken.append(SOMEONE)  # somebody else: whoever hands in is awake
         else:
             self._agenda.woken.extend([verifier.index for verifier in self._verifiers])
 

@@ -91,8 +91,8 @@ class Settlement:
     ) -> bool:
         """Send a task back to be done again; return False if it is given up as it is.
 
-        It is not given up while a copy of it is in progress, which may turn out well; and what
-        a backup has failed at is still in the hands of its owner.
+        It is not given up while a copy of it is in progress, which may succeed. A task at which
+        a backup has failed is still in the hands of its owner.
         """
         agent.board.failures[task] += 1
         most = agent.spec.errors.max_attempts
@@ -106,7 +106,7 @@ class Settlement:
         return True
 
     def leave_as_it_is(self, agent: AgentState, tasks: Iterable[int], now: float) -> list[int]:
-        """Settle tasks at which calls have failed as they are, where that can be: known faulty.
+        """Leave tasks at which calls have failed as they are: done, with a known fault.
 
         Returns the tasks that can start because of it.
         """
@@ -134,7 +134,7 @@ class Settlement:
             metrics.tasks_correct -= 1
 
     def spoil(self, board: Board, task: int) -> None:
-        """Let a task that was done without a fault be faulty after all, unseen."""
+        """Make a task faulty that was done without a fault; nobody sees it."""
         board.faulty[task] = ESCAPED
         self.inputs_may_fail = True
         self._metrics.tasks_correct -= 1

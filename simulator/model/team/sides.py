@@ -42,8 +42,8 @@ class Side:
     def rejoin(self, dispatcher: Dispatcher) -> None:
         """Tell the main side what became of calls that were under way when the team was cut.
 
-        What the minority took with it and has not done is there to be done again. Calls that
-        began on this side, and are under way now, come in vain: they build on its board.
+        Tasks that the minority took with it and has not done can be done again. Calls that began
+        on this side and are still under way take no effect: they build on its board.
         """
         before = {agent.index: call for agent, call in self.under_way}
         for agent, call in self.under_way:

@@ -60,7 +60,7 @@ class Writes:
         """Write what an attempt at a task has made."""
         board = agent.board
         artifacts = board.graph.artifacts
-        if not self._is_traced and artifacts is None:  # one artifact a task, and nobody looks
+        if not self._is_traced and artifacts is None:  # one artifact a task, and no trace
             outcome = board.write(task, agent.index, task, agent.time.read_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
@@ -82,7 +82,7 @@ class Writes:
                     self._journal.note(Event.CONFLICT, *where, peer=other)
 
     def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
-        """Undo what the write overwrites unseen: it is done again if its tests find the loss."""
+        """Lose what the write overwrites unseen; the task is redone if its tests find the loss."""
         board, metrics = agent.board, self._metrics
         lost = board.overwritten(artifact, agent.index, agent.time.read_s)
         if lost in (NOBODY, task) or not board.done[lost]:

@@ -87,7 +87,7 @@ class OptimisticState(WorkspaceState):
         return self._jitters[agent.index]
 
     def agree(self, agent: AgentState) -> Iterator[Step]:
-        """Take what the workspace takes itself before a commit stands."""
+        """Spend the time that the workspace itself needs before a commit stands."""
         yield from ()
 
     def _read(self, artifacts: list[int], agent: AgentState) -> dict[int, int]:
@@ -99,7 +99,7 @@ class OptimisticState(WorkspaceState):
         self._versions[1] = dict(self._versions[0])
 
     def heal(self) -> None:
-        """Let what either side wrote be newer than what anybody has read."""
+        """After a partition, make both sides' writes newer than anything that was read."""
         for artifact, version in self._versions[1].items():
             both = self._versions[0].get(artifact, 0) + version
             self._versions[0][artifact] = both
