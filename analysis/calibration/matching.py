@@ -1,14 +1,15 @@
 """Sets by simulation the two habits of self-claiming agents that replies do not show.
 
 With common random numbers a simulated moment is a nearly smooth, monotone function of its
-parameter, so that bisection finds the value at which it equals the observed one.
+parameter. A search that interpolates between what it has simulated finds the value at which the
+moment equals the observed one; each value that it asks for is simulated once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from simulator.experiment import replicate
 from simulator.scenario import Scenario
 
 _REPLICATIONS = 40
-_STEPS = 6
+_PARTS = 64
+"""A parameter in [0, 1] is found to within one of so many equal parts."""
 _PASSES = 2
 _STEP = 0.1
 """Distance over which the slope of a moment is taken."""
@@ -51,23 +53,28 @@ def match_habits(
     idle = float(is_idle.groupby(in_teams["n_teammates"]).mean().mean())
     writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
 
+    @cache
+    def moments(deference: float, noise: float) -> tuple[float, float]:
+        return _simulated(fit.with_habits(deference, noise), tasks, sizes)
+
     def idle_share(noise: float, deference: float) -> float:
-        return _simulated(fit.with_habits(deference, noise), tasks, sizes)[0]
+        return moments(deference, noise)[0]
 
     def collisions(deference: float, noise: float) -> float:
-        return _simulated(fit.with_habits(deference, noise), tasks, sizes)[1]
+        return moments(deference, noise)[1]
 
-    deference, noise = fit.deference.value, fit.noise.value
-    for _ in range(_PASSES):
-        deference = _bisect(partial(idle_share, noise), idle, rising=True)
-        noise = _bisect(partial(collisions, deference), writes, rising=False)
+    deference = _crossing(partial(idle_share, fit.noise.value), idle, rising=True)
+    noise = _crossing(partial(collisions, deference), writes, rising=False)
+    for _ in range(_PASSES - 1):
+        deference = _crossing(partial(idle_share, noise), idle, rising=True, guess=deference)
+        noise = _crossing(partial(collisions, deference), writes, rising=False, guess=noise)
     by_run = is_idle.groupby(in_teams["run_dir"]).mean()
     per_run = teams["concurrent_writes"]
     errors = [
         _error(partial(idle_share, noise), deference, by_run),
         _error(partial(collisions, deference), noise, per_run),
     ]
-    found = _simulated(fit.with_habits(deference, noise), tasks, sizes)
+    found = moments(deference, noise)
     return replace(
         fit,
         deference=Estimate(deference, errors[0]),
@@ -77,7 +84,7 @@ def match_habits(
             "idle_matched": found[0],
             "writes_seen": writes,
             "writes_matched": found[1],
-            "simulated_runs": float(_REPLICATIONS * len(sizes) * (2 * _PASSES * _STEPS + 5)),
+            "simulated_runs": float(_REPLICATIONS * len(sizes) * moments.cache_info().misses),
         },
     )
 
@@ -101,13 +108,33 @@ def _simulated(fit: CellFit, tasks: list[dict[str, Any]], sizes: list[int]) -> t
     return float(np.mean(idle)), float(np.mean(writes))
 
 
-def _bisect(moment: Callable[[float], float], target: float, rising: bool) -> float:
-    """Return the value in [0, 1] at which a monotone moment meets `target`, or the nearer end."""
-    low, high = 0.0, 1.0
-    for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        if (moment(middle) < target) == rising:
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)
+def _crossing(
+    moment: Callable[[float], float], target: float, rising: bool, guess: float | None = None
+) -> float:
+    """Return the value in [0, 1] at which a monotone moment meets `target`, or the nearer end.
+
+    It is the middle of one of `_PARTS` equal parts. Asked are first the ends, or, outwards from a
+    `guess`, edges that are twice as far each time; and then the edge that interpolation names,
+    each fourth time the middle.
+    """
+    below: dict[int, float] = {}
+    above: dict[int, float] = {}
+    asked = [0, _PARTS] if guess is None else _outwards(int(guess * _PARTS))
+    low, high, steps = 0, _PARTS, 0
+    while high - low > 1:
+        edge = next((it for it in asked if low <= it <= high and it not in below | above), None)
+        if edge is None:
+            steps += 1
+            share = 0.5 if steps % 4 == 0 else below[low] / (below[low] - above[high])
+            edge = min(max(round(low + share * (high - low)), low + 1), high - 1)
+        excess = moment(edge / _PARTS) - target
+        (below if (excess < 0) == rising else above)[edge] = excess
+        low, high = max(below, default=0), min(above, default=_PARTS)
+    return (min(low, _PARTS - 1) + 0.5) / _PARTS
+
+
+def _outwards(part: int) -> list[int]:
+    """Return the edges of a part, and then those that are twice as far each time, to the ends."""
+    steps = [2**i - 1 for i in range(_PARTS.bit_length())]
+    both = [edge for step in steps for edge in (part - step, part + 1 + step)]
+    return [min(max(edge, 0), _PARTS) for edge in both]
