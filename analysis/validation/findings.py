@@ -9,12 +9,30 @@ speed-up of 0, and times that are held against each other are times to success (
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.traces.team_runs import CELL, SELF_CLAIM
+from simulator.distributions import Floats
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 _NAMES = {True: "self-claimed", False: "pre-assigned"}
+_MEASURED = [
+    "wall_clock_seconds",
+    "total_tokens",
+    "success",
+    "concurrent_writes",
+    "idle_rounds",
+    "failed_tests",
+    "straggler_gap_s",
+    "calls",
+    "idle_calls",
+]
 _RESAMPLES = 200
 
 
@@ -56,12 +74,14 @@ def findings(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
-    value = pd.Series(statistics(runs))
+    arrays = _Runs.of(runs)
+    value = pd.Series(_statistics(arrays))
     rng = np.random.default_rng(1)
-    groups = [group.index.to_numpy() for _, group in runs.groupby([*CELL, "n_teammates"])]
+    group = runs.groupby([*CELL, "n_teammates"]).ngroup().to_numpy()
+    groups = [np.flatnonzero(group == i) for i in range(group.max() + 1)]
     resampled = pd.DataFrame(
         [
-            statistics(runs.loc[np.concatenate([rng.choice(g, len(g)) for g in groups])])
+            _statistics(arrays.take(np.concatenate([rng.choice(g, len(g)) for g in groups])))
             for _ in range(_RESAMPLES)
         ]
     )
@@ -71,102 +91,181 @@ def _with_intervals(runs: pd.DataFrame) -> pd.DataFrame:
 
 def statistics(runs: pd.DataFrame) -> dict[str, float]:
     """Return every finding of a table of runs."""
-    claims = runs["mode"] == SELF_CLAIM
+    return _statistics(_Runs.of(runs))
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Runs as arrays, which are resampled in a tenth of the time that a table takes.
+
+    Attributes
+    ----------
+    cells : DataFrame
+        `CELL` of each cell.
+    question : ndarray of int, shape (cells,)
+        Number of what the cells of all modes have in common: model and task list.
+    cell, n : ndarray of int, shape (runs,)
+        Number of each run's cell, and size of its team.
+    claims : ndarray of bool, shape (runs,)
+    columns : dict
+        Numbers of each run, by name.
+    """
+
+    cells: pd.DataFrame
+    question: Ints
+    cell: Ints
+    n: Ints
+    claims: Bools
+    columns: dict[str, Floats]
+
+    @classmethod
+    def of(cls, runs: pd.DataFrame) -> _Runs:
+        """Take the columns apart."""
+        groups = runs.groupby(CELL)
+        cells = groups.size().index.to_frame(index=False)
+        others = [name for name in CELL if name != "mode"]
+        return cls(
+            cells,
+            np.asarray(cells.groupby(others).ngroup(), dtype=np.int64),
+            np.asarray(groups.ngroup(), dtype=np.int64),
+            runs["n_teammates"].to_numpy(dtype=np.int64),
+            (runs["mode"] == SELF_CLAIM).to_numpy(dtype=bool),
+            {name: runs[name].to_numpy(dtype=float) for name in _MEASURED},
+        )
+
+    def take(self, chosen: Ints | Bools) -> _Runs:
+        """Return some of the runs, by their places or by whether they are wanted."""
+        columns = {name: values[chosen] for name, values in self.columns.items()}
+        return replace(
+            self,
+            cell=self.cell[chosen],
+            n=self.n[chosen],
+            claims=self.claims[chosen],
+            columns=columns,
+        )
+
+    def of_cells(self, values: Floats) -> Floats:
+        """Return the sum of values of each cell's runs."""
+        return np.bincount(self.cell, values, len(self.cells)).astype(np.float64)
+
+    def __getitem__(self, name: str) -> Floats:
+        return self.columns[name]
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+
+def _statistics(runs: _Runs) -> dict[str, float]:
     found: dict[str, float] = {}
-    largest = int(runs["n_teammates"].max())
+    largest = int(runs.n.max())
     ratios = _over_one_agent(runs)
     for is_claim, name in ((False, _NAMES[False]), (True, _NAMES[True])):
-        mine = ratios[(ratios["mode"] == SELF_CLAIM) == is_claim]
-        found[f"median speed-up, {name}"] = float(mine["speedup"].median())
-        for p, some in mine[mine["n_teammates"] == largest].groupby("p_label"):
-            found[f"speed-up at n = {largest}, {p}, {name}"] = float(some["speedup"].mean())
-        found[f"token multiplier at n = {largest}, {name}"] = _geometric_mean(
-            mine.loc[mine["n_teammates"] == largest, "tokens"]
-        )
+        mine = ratios.take(ratios.claims == is_claim)
+        found[f"median speed-up, {name}"] = _median(mine["speedup"])
+        mine = mine.take(mine.n == largest)
+        p_label = runs.cells["p_label"].to_numpy()[mine.cell]
+        for p in np.unique(p_label):
+            speedups = mine["speedup"][p_label == p]
+            found[f"speed-up at n = {largest}, {p}, {name}"] = _mean(speedups)
+        found[f"token multiplier at n = {largest}, {name}"] = _geometric_mean(mine["tokens"])
     for metric, label in (("wall_clock_seconds", "time"), ("total_tokens", "tokens")):
         for n in (1, largest):
             found[f"{label}, self-claimed over pre-assigned, n = {n}"] = _mode_ratio(
-                runs, metric, n
+                runs.take(runs.n == n), metric
             )
-    teams = runs[runs["n_teammates"] > 1]
     for is_claim, name in ((False, _NAMES[False]), (True, _NAMES[True])):
-        mine = runs[claims == is_claim]
-        together = teams[(teams["mode"] == SELF_CLAIM) == is_claim]
-        found[f"idle replies at n = 1, {name}"] = _idle_share(mine[mine["n_teammates"] == 1])
-        found[f"idle replies at n = {largest}, {name}"] = _idle_share(
-            mine[mine["n_teammates"] == largest]
-        )
-        found[f"idle rounds a run at n = {largest}, {name}"] = float(
-            mine.loc[mine["n_teammates"] == largest, "idle_rounds"].mean()
-        )
-        found[f"straggler gap (median s), {name}"] = float(together["straggler_gap_s"].median())
-        found[f"failed tests a run (median), {name}"] = float(mine["failed_tests"].median())
-        found[f"success at n = {largest}, {name}"] = float(
-            mine.loc[mine["n_teammates"] == largest, "success"].mean()
-        )
+        mine = runs.take(runs.claims == is_claim)
+        alone, most = mine.take(mine.n == 1), mine.take(mine.n == largest)
+        found[f"idle replies at n = 1, {name}"] = _idle_share(alone)
+        found[f"idle replies at n = {largest}, {name}"] = _idle_share(most)
+        found[f"idle rounds a run at n = {largest}, {name}"] = _mean(most["idle_rounds"])
+        found[f"straggler gap (median s), {name}"] = _median(mine["straggler_gap_s"][mine.n > 1])
+        found[f"failed tests a run (median), {name}"] = _median(mine["failed_tests"])
+        found[f"success at n = {largest}, {name}"] = _mean(most["success"])
+    claimed = runs.take(runs.claims)
     for n in range(2, largest + 1):
-        some = runs[claims & (runs["n_teammates"] == n)]
-        found[f"concurrent writes at n = {n}, self-claimed"] = float(
-            some["concurrent_writes"].mean()
+        found[f"concurrent writes at n = {n}, self-claimed"] = _mean(
+            claimed["concurrent_writes"][claimed.n == n]
         )
-    found["replies, exponent in n, self-claimed"] = _exponent(runs[claims], "calls")
-    found["tokens, exponent in n, self-claimed"] = _exponent(runs[claims], "total_tokens")
+    found["replies, exponent in n, self-claimed"] = _exponent(claimed, "calls")
+    found["tokens, exponent in n, self-claimed"] = _exponent(claimed, "total_tokens")
     return found
 
 
-def _over_one_agent(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return for each run of a team its speed-up and token multiplier over one agent's mean.
+def _over_one_agent(runs: _Runs) -> _Runs:
+    """Return each run of a team with its speed-up and token multiplier over one agent's mean.
 
     A run that did not finish has a speed-up of 0; what one agent takes is its time to success.
+    Cells without runs of one agent have none.
     """
-    alone = _to_success(runs[runs["n_teammates"] == 1], ["wall_clock_seconds", "total_tokens"])
-    teams = runs[runs["n_teammates"] > 1].merge(
-        alone.rename(columns={"wall_clock_seconds": "wall_1", "total_tokens": "tokens_1"}),
-        left_on=CELL,
-        right_index=True,
+    alone = runs.take(runs.n == 1)
+    is_known = alone.of_cells(np.ones(len(alone))) > 0.0
+    teams = runs.take((runs.n > 1) & is_known[runs.cell])
+    time_1, tokens_1 = (
+        _to_success(alone, metric)[teams.cell] for metric in ("wall_clock_seconds", "total_tokens")
     )
-    return teams.assign(
-        speedup=teams["wall_1"] / teams["wall_clock_seconds"] * teams["success"].astype(bool),
-        tokens=teams["total_tokens"] / teams["tokens_1"],
-    )
+    speedup = time_1 / teams["wall_clock_seconds"] * teams["success"]
+    ratios = {"speedup": speedup, "tokens": teams["total_tokens"] / tokens_1}
+    return replace(teams, columns=ratios)
 
 
-def _to_success(runs: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
-    """Return what each cell spends until a run has finished; null where none did."""
-    means = runs.groupby(CELL)[[*metrics, "success"]].mean()
-    share = means["success"].where(means["success"] > 0.0)
-    return means[metrics].div(share, axis=0)
+def _to_success(runs: _Runs, metric: str) -> Floats:
+    """Return what each cell spends until a run has finished; NaN where none did or there is none.
+
+    Shape (cells,).
+    """
+    finished = runs.of_cells(runs["success"])
+    spent = runs.of_cells(runs[metric])
+    unknown = np.full(len(spent), np.nan)
+    return np.asarray(np.divide(spent, finished, out=unknown, where=finished > 0.0))
 
 
-def _mode_ratio(runs: pd.DataFrame, metric: str, n: int) -> float:
+def _mode_ratio(runs: _Runs, metric: str) -> float:
     """Return the geometric mean over models and task lists of the modes' ratio, until success.
 
     A model and task list that one mode never finishes is left out: its ratio is not known.
     """
-    means = _to_success(runs[runs["n_teammates"] == n], [metric])[metric].unstack("mode")
-    if SELF_CLAIM not in means or means.shape[1] < 2:
+    mode = runs.cells["mode"].to_numpy()
+    modes = set(mode[runs.cell])
+    if SELF_CLAIM not in modes or len(modes) < 2:
         return float("nan")
-    other = next(name for name in means if name != SELF_CLAIM)
-    return _geometric_mean((means[SELF_CLAIM] / means[other]).dropna())
+    spent = _to_success(runs, metric)
+    claimed, dealt = np.full((2, len(spent)), np.nan)  # by question, of which there are fewer
+    for values, name in ((claimed, SELF_CLAIM), (dealt, min(modes - {SELF_CLAIM}))):
+        values[runs.question[mode == name]] = spent[mode == name]
+    return _geometric_mean(claimed / dealt)
 
 
-def _idle_share(runs: pd.DataFrame) -> float:
-    return float(runs["idle_calls"].sum() / runs["calls"].sum()) if len(runs) else float("nan")
+def _idle_share(runs: _Runs) -> float:
+    calls = float(runs["calls"].sum())
+    return float(runs["idle_calls"].sum()) / calls if calls else float("nan")
 
 
-def _geometric_mean(values: pd.Series) -> float:
-    return float(np.exp(np.log(values.astype(float)).mean())) if len(values) else float("nan")
+def _known(values: Floats) -> Floats:
+    return np.asarray(values[~np.isnan(values)])
 
 
-def _exponent(runs: pd.DataFrame, metric: str) -> float:
+def _mean(values: Floats) -> float:
+    known = _known(values)
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _median(values: Floats) -> float:
+    known = _known(values)
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _geometric_mean(values: Floats) -> float:
+    return float(np.exp(_mean(np.log(values))))
+
+
+def _exponent(runs: _Runs, metric: str) -> float:
     """Return the slope of log metric in log n within cells."""
-    logs = pd.DataFrame(
-        {
-            "x": np.log(runs["n_teammates"].to_numpy(dtype=float)),
-            "y": np.log(np.maximum(runs[metric].to_numpy(dtype=float), 1e-9)),
-        }
-    )
-    cell = runs.groupby(CELL).ngroup().to_numpy()
-    within = logs - logs.groupby(cell).transform("mean")
-    x, y = within["x"].to_numpy(), within["y"].to_numpy()
+    counts = np.maximum(runs.of_cells(np.ones(len(runs))), 1.0)
+
+    def within(values: Floats) -> Floats:
+        return values - (runs.of_cells(values) / counts)[runs.cell]
+
+    x = within(np.log(runs.n.astype(float)))
+    y = within(np.log(np.maximum(runs[metric], 1e-9)))
     return float((x * y).sum() / (x**2).sum()) if (x**2).sum() > 0 else float("nan")
