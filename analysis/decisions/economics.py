@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.completion import UNKNOWN, linearised, speedup
+from analysis.statistics.completion import UNKNOWN, linearised, ratio_to_success
 from analysis.statistics.intervals import Interval, mean_interval, ratio_of_means_interval
 
 HOUR_S = 3600.0
@@ -107,16 +107,21 @@ def break_even_usd_per_hour(
     if not (alone["success"].any() and team["success"].any()):
         return UNKNOWN
 
+    usd_of, hours_of, done = (
+        [rows[column].to_numpy(dtype=float) / unit for rows in (alone, team)]
+        for column, unit in (("cost_usd", 1.0), ("makespan_s", HOUR_S), ("success", 1.0))
+    )
+
     def of_totals(usd_per_hour: float) -> Interval:
-        first, second = (
-            rows.assign(makespan_s=total_usd(rows, usd_per_hour)) for rows in (alone, team)
+        before, after = (
+            usd + usd_per_hour * hours for usd, hours in zip(usd_of, hours_of, strict=True)
         )
-        return speedup(first, second, confidence)
+        return ratio_to_success(before, done[0], after, done[1], confidence)
 
     ratio = advantage or of_totals
     usd, hours = (
-        [rows[column].sum() / rows["success"].sum() / unit for rows in (alone, team)]
-        for column, unit in (("cost_usd", 1.0), ("makespan_s", HOUR_S))
+        [spent.sum() / finished.sum() for spent, finished in zip(each, done, strict=True)]
+        for each in (usd_of, hours_of)
     )
     saved = hours[0] - hours[1]
     estimate = float((usd[1] - usd[0]) / saved) if saved > 0.0 else math.inf

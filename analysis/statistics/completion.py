@@ -24,6 +24,7 @@ from analysis.statistics.intervals import (
     ratio_of_means_interval,
     ratio_of_products_interval,
 )
+from simulator.distributions import Floats
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 """Where no run finished."""
@@ -149,6 +150,28 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
     (before, alone_done), (after, team_done) = (
         (_numbers(rows["makespan_s"]), _numbers(rows["success"])) for rows in (alone, team)
     )
+    return ratio_to_success(before, alone_done, after, team_done, confidence)
+
+
+def ratio_to_success(
+    before: Floats, alone_done: Floats, after: Floats, team_done: Floats, confidence: float = 0.95
+) -> Interval:
+    """Return how many times as much one agent spends until success as a team does.
+
+    Parameters
+    ----------
+    before, after : ndarray, shape (replications,)
+        What each run of one agent, and each of the team, spent, whether it finished or not.
+    alone_done, team_done : ndarray, shape (replications,)
+        1 where it finished, else 0.
+    confidence : float
+        Coverage of the interval.
+
+    Returns
+    -------
+    Interval
+        `UNKNOWN` where either never finished.
+    """
     if not (alone_done.any() and team_done.any()):
         return UNKNOWN
     if np.array_equal(before, after) and np.array_equal(alone_done, team_done):
