@@ -75,6 +75,7 @@ WITHOUT: dict[str, Adjust] = {
 
 def ablation_table(
     pilot: TeamRuns,
+    cells: Sequence[Calibrated],
     truth: Path,
     team_sizes: Sequence[int],
     replications: int = 100,
@@ -83,16 +84,27 @@ def ablation_table(
 ) -> pd.DataFrame:
     """Return the mean CRPS (log) of predictions with everything, and without each part.
 
+    Parameters
+    ----------
+    pilot : TeamRuns
+    cells : sequence of Calibrated
+        What `fit_cells` has made of the pilot.
+    truth : Path
+        Runs of the predicted teams.
+    team_sizes : sequence of int
+    replications : int
+        Of each cell and size.
+    workers, progress
+        As for `simulator.experiment.pool.in_processes`.
+
     Returns
     -------
     DataFrame
         Index: what is left out; columns: the metrics, and ``success`` (Brier score).
     """
-    fits = fit_cells(pilot, workers=workers)
-    cells = _calibrated(pilot, fits)
     alone = _calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
     certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.pilot) for cell in cells]  # type: ignore[arg-type]
-    variants: list[tuple[str, list[Calibrated], dict[str, Any]]] = [
+    variants: list[tuple[str, Sequence[Calibrated], dict[str, Any]]] = [
         ("nothing", cells, {}),
         *((name, cells, {"adjust": adjust}) for name, adjust in WITHOUT.items()),
         ("pooling over cells", alone, {}),
