@@ -6,17 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from simulator.experiment import read_results, run_sweep
-from simulator.scenario import load_study
+from simulator.scenario import parse_study
 
 LONG = """\
 name: long
 seed: 7
-replications: 40
+replications: 24
 team:
   size: 1
   agent:
@@ -30,7 +32,7 @@ sweep:
 """
 """Four points, some seconds on two cores: long enough to be killed in."""
 
-SHORT = LONG.replace("tasks: 1200", "tasks: 30").replace("replications: 40", "replications: 20")
+SHORT = LONG.replace("tasks: 1200", "tasks: 30").replace("replications: 24", "replications: 20")
 """The same, over at once."""
 
 
@@ -75,4 +77,10 @@ def wait_for_parts(out: Path, process: subprocess.Popen[str], count: int = 1) ->
 def assert_same_as_uninterrupted(out: Path, scenario: Path) -> None:
     """Check a finished directory against the same sweep in memory, bit by bit."""
     table = read_results(out).sort_by([("point", "ascending"), ("replication", "ascending")])
-    assert table.equals(run_sweep(load_study(scenario, [])))
+    assert table.equals(uninterrupted(scenario.read_text()))
+
+
+@cache
+def uninterrupted(text: str) -> pa.Table:
+    """Run a sweep in memory, once for all that are held against it."""
+    return run_sweep(parse_study(text))
