@@ -395,7 +395,11 @@ def _rank(estimate: Probability, truth: float) -> float:
 
 @pytest.mark.slow
 def test_simulation_based_calibration(tmp_path: Path) -> None:
-    """Talts et al. (2018): over draws from a prior, ranks of the truth are uniform."""
+    """Talts et al. (2018): over draws from a prior, ranks of the truth are uniform.
+
+    For one parameter, errors that are too small by a factor of 1.3 (1.5) fail with a probability
+    of 0.8 (more than 0.99), a bias of half an error with one of 0.95.
+    """
     ranks = pd.DataFrame([_rank_of_truth(i, tmp_path / str(i)) for i in range(200)])
     for name in ranks:
         covered = ranks[name].between(0.025, 0.975).mean()

@@ -186,11 +186,10 @@ def test_every_ablation_changes_a_scenario_it_applies_to(cells: list[Calibrated]
         assert str(adjust(document)) != before, name
 
 
-@pytest.mark.parametrize("resamples", [20, pytest.param(100, marks=pytest.mark.slow)])
 def test_findings_and_checks_of_a_model_against_itself(
-    data: Path, cells: list[Calibrated], resamples: int, monkeypatch: pytest.MonkeyPatch
+    data: Path, cells: list[Calibrated], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("analysis.validation.findings._RESAMPLES", resamples)  # 0.1 s each
+    monkeypatch.setattr("analysis.validation.findings._RESAMPLES", 100)
     team = read_team_runs(data)
     made = simulated(cells, [1, 2, 3, 5], 30, traced=4)
     seen = real(team)
