@@ -4,7 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/quickstart
 
-.PHONY: demo test test-all lint golden golden-accept pictures profiles house bench clean
+# Where it is set, each of the many processes that tests start compiles all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test test-slow test-all lint golden golden-accept pictures profiles house bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -12,9 +15,12 @@ demo: $(VENV)/.installed
 	$(BIN)/teamsim report $(OUT)
 	@echo "The report is $(OUT)/report.html, the curves alone $(OUT)/scaling.png; scenarios/ has more questions."
 
-# The quick tests; `make test-all` adds the long statistical ones.
+# The quick tests; `make test-slow` runs the long statistical ones, `make test-all` both.
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
 
 test-all: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal
