@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from enum import IntEnum
 from functools import lru_cache
 from itertools import chain, repeat
-from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -174,14 +173,8 @@ class Streams:
         self._bits = np.random.Philox(key=key)
         self._generator = np.random.Generator(self._bits)
         self._counter = np.zeros(4, dtype=np.uint64)
-        self._state: Any = {
-            "bit_generator": "Philox",
-            "state": {"counter": self._counter, "key": key},
-            "buffer": np.zeros(4, dtype=np.uint64),
-            "buffer_pos": 4,
-            "has_uint32": 0,
-            "uinteger": 0,
-        }
+        self._state = self._bits.state
+        self._state["state"]["counter"] = self._counter
 
     def block(self, entity: Entity, index: int, purpose: int, start: int, size: int) -> Floats:
         """Return `size` uniforms on [0, 1) from position `start` (a multiple of 4)."""

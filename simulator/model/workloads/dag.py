@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import yaml
 from pydantic import ValidationInfo, model_validator
@@ -27,7 +27,7 @@ class Dag(Workload):
 
     @model_validator(mode="before")
     @classmethod
-    def _read_file(cls, data: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    def _read_file(cls, data: dict[str, object], info: ValidationInfo) -> dict[str, object]:
         path = data.get("path")
         if path is None or data.get("tasks"):
             return data
