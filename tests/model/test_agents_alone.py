@@ -148,6 +148,22 @@ def test_a_request_sent_again_finds_its_prompt_in_the_cache() -> None:
     assert (agent.memory.uncached, agent.memory.cached, agent.memory.is_read) == (0, 1100, True)
 
 
+def test_a_briefing_takes_the_place_of_the_context_behind_what_is_kept_of_it() -> None:
+    agent = alone(start_tokens=1000)
+    call(agent)
+    agent.memory.replace(400, 50)
+    assert agent.memory.context_tokens == 450
+    assert call(agent) == (100 + 450, 100 + 400)
+
+
+def test_a_prompt_of_which_it_is_noted_that_it_was_read_is_in_the_cache() -> None:
+    agent = alone(start_tokens=1000)
+    read(agent)
+    agent.memory.note_read()
+    agent.memory.come_to_nothing()
+    assert call(agent) == (1100, 1100)
+
+
 def test_notes_are_read_anew_and_never_kept() -> None:
     notes = Notes(2)
     agent = alone(Voice(notes=notes))

@@ -145,6 +145,27 @@ def test_reports_that_a_failed_call_was_to_answer_come_first_in_the_next() -> No
     assert desk.next_call(lead) is None
 
 
+def test_a_call_that_failed_before_is_not_taken_back_twice() -> None:
+    crew = Crew(bag(1))
+    desk, lead = coordination(crew)
+    desk.report(crew.agents[0])
+    desk.next_call(lead)
+    for _ in range(2):
+        desk.returned(lead)
+    assert desk.next_call(lead) == Errand(1.0, True)
+    assert desk.next_call(lead) is None
+
+
+def test_without_coordinators_nobody_reports_and_nothing_is_aggregated() -> None:
+    crew = Crew(bag(1))
+    desk, lead = coordination(crew, handed_in=Log())
+    desk.dissolve()
+    for agent in crew.workers:
+        desk.report(agent)
+    assert desk.is_to_aggregate is False
+    assert (desk.next_call(lead), crew.clock.woken) == (None, [])
+
+
 def test_a_lead_hands_out_tasks_when_it_answers() -> None:
     crew = Crew(bag(2), protocol="lead_assign")
     desk, lead = coordination(crew, one_by_one=False)
@@ -202,6 +223,7 @@ def test_an_aggregator_calls_once_when_all_is_done_and_hears_from_everybody() ->
     for _ in range(2):  # it asks again after a call that failed, and is handed nothing twice
         assert desk.next_call(lead) == Errand(2.0, False)
     assert (log.messages, crew.metrics.messages) == (2, 2)
+    assert crew.metrics.deliveries == 2
     desk.answer(lead)
     assert desk.next_call(lead) is None
 
@@ -292,7 +314,32 @@ def test_what_a_failed_call_leaves_is_known_to_be_faulty_and_only_what_could_sta
     assert crew.settlement.leave_as_it_is(crew.agents[0], [3, 1, 2, 0], 5.0) == [1]
     assert outcome(crew) == (3, 1, 2, 0)
     assert list(crew.sides.board.done) == [1, 0, 1, 1]
-    assert crew.metrics.partial_tasks == 2
+    assert (crew.metrics.partial_tasks, crew.metrics.attempts) == (2, 3)
+
+
+def test_a_task_that_is_left_as_it_is_has_a_row_of_its_own() -> None:
+    crew = Crew(bag(2))
+    agent = crew.agents[1]
+    agent.call.begin(7, [1], 1.0, 0, -1)
+    agent.time.begin(4.0, 1.0)
+    assert crew.settlement.leave_as_it_is(agent, [1], 5.0) == []
+    assert list(crew.sides.board.done) == [0, 1]
+    assert crew.sides.board.faulty[1] == KNOWN
+    (row,) = crew.rows(Event.ATTEMPT)
+    assert (row.agent, row.call, row.task, row.duration_s, row.outcome) == (1, 7, 1, 0.0, "partial")
+    assert crew.settlement.wait_sum_s == 4.0
+
+
+def test_what_is_spoilt_was_correct_and_is_inherited_from() -> None:
+    crew = Crew(bag(3))
+    for task in (0, 1):
+        crew.settlement.settle(crew.agents[0], task, 0, 0.0, [], 0.0)
+    assert not crew.settlement.inputs_may_fail
+    for task in (0, 1):
+        crew.settlement.spoil(crew.sides.board, task)
+    assert outcome(crew) == (2, 0, 0, 2)
+    assert list(crew.sides.board.faulty) == [ESCAPED, ESCAPED, 0]
+    assert crew.settlement.inputs_may_fail is True
 
 
 @pytest.mark.parametrize(
