@@ -1,21 +1,34 @@
-"""Reads traces of any known format from files and directories."""
+"""Reads traces of any known format from files, directories, globs and standard input."""
 
 from __future__ import annotations
 
-import json
+import glob
+import shutil
+import sys
+import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from analysis.traces.canonical import Collector, Traces
+from analysis.traces.canonical import Traces
+from analysis.traces.collector import Collector
+from analysis.traces.source import Head, Source
 from simulator.errors import TeamsimError, unknown_name
 from simulator.registry import Registry
 
 READERS: Registry[Reader] = Registry(
     "trace reader", "analysis.traces.readers", "teamsim.trace_readers"
 )
+
+STANDARD_INPUT = "-"
+
+_DATA = {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".otlp", ".pb", ".binpb"}
+_COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes are read, and how many there are."""
 
 
 class Reader(ABC):
@@ -24,16 +37,29 @@ class Reader(ABC):
     kind: ClassVar[str]
 
     @abstractmethod
-    def recognises(self, path: Path) -> bool:
-        """Return whether a file or directory is of this format, from a look at its beginning."""
+    def recognises(self, head: Head) -> float:
+        """Return how sure it is that a file is of this format, 0 to 1, by the start of it.
+
+        The surest reader reads the file: the share of the rows that are its own is a good answer.
+        """
+
+    def holds(self, directory: Path) -> bool:
+        """Return whether a directory is of this format as a whole."""
+        return False
+
+    def companions(self, path: Path) -> Sequence[Path]:
+        """Return files that belong to one that was named, and are read with it."""
+        return ()
 
     @abstractmethod
-    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
-        """Read files (or directories that are recognised as a whole).
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
+        """Read files (or directories that it `holds`).
 
         Parameters
         ----------
-        paths : sequence of Path
+        sources : sequence of Source
+        out : Collector
+            Takes what is found, and what could not be used.
         columns : dict
             Canonical names to the names that a plain table has.
 
@@ -45,119 +71,180 @@ class Reader(ABC):
 
 
 def read_traces(
-    paths: Sequence[Path], form: str = "auto", columns: dict[str, str] | None = None
+    paths: Sequence[Path | str],
+    form: str = "auto",
+    columns: dict[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Traces:
-    """Read traces, the format detected or given.
+    """Read traces, the format of each file detected by its content, or given.
 
     Parameters
     ----------
-    paths : sequence of Path
-        Files, or directories, in which every file of the format is read.
+    paths : sequence of Path or str
+        Files, also compressed ones (gzip, zstd, bz2, xz); directories, in which every file of a
+        known format is read; patterns such as ``runs/*.jsonl``; ``-`` for standard input.
     form : str
         A reader's name, or ``auto``.
     columns : dict, optional
         For plain tables: canonical names to theirs.
+    progress : callable, optional
+        Told how many bytes are read, and how many there are.
 
     Raises
     ------
     TeamsimError
         If a path does not exist, no reader recognises it, or nothing usable is in it.
     """
-    for path in paths:
+    names = READERS.names()
+    if form != "auto" and form not in names:
+        raise TeamsimError(unknown_name("trace format", form, ["auto", *names]))
+    if not paths:
+        raise TeamsimError("no trace files given")
+    with tempfile.TemporaryDirectory() as directory:
+        search = _Search([READERS.get(name)() for name in names], form)
+        for path in paths:
+            search.add(str(path), Path(directory))
+        return _read(search, columns or {}, progress)
+
+
+@dataclass
+class _Search:
+    """Finds the files to read and who reads each."""
+
+    readers: list[Reader]
+    form: str
+    found: dict[str, list[tuple[Path, str]]] = field(default_factory=dict)
+    unread: list[tuple[Path, str]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _seen: set[Path] = field(default_factory=set)
+
+    def add(self, named: str, scratch: Path) -> None:
+        """Add a path that was named.
+
+        Raises
+        ------
+        TeamsimError
+            If there is no such file, or one that was named is of no known format.
+        """
+        path = Path(named)
+        if named == STANDARD_INPUT and not path.exists():
+            path = scratch / "input"
+            with path.open("wb") as copy:
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+            self._file(path, "standard input", is_named=True)
+            return
+        matching = [path]
         if not path.exists():
-            raise TeamsimError(f"{path}: no such file or directory")
-    names = [name for name in READERS.names() if name != "table"] + ["table"]
-    if form != "auto":
-        if form not in names:
-            raise TeamsimError(unknown_name("trace format", form, ["auto", *names]))
-        reader: Reader = READERS.get(form)()
-        return _with_calls(reader.read(_files(reader, paths), columns or {}), paths)
-    for name in names:
-        reader = READERS.get(name)()
-        found = _files(reader, paths, recognised_only=True)
-        if found:
-            return _with_calls(reader.read(found, columns or {}), paths)
-    raise TeamsimError(
-        f"{paths[0]}: no known trace format (tried {', '.join(names)}); say --format"
-    )
+            matching = [Path(each) for each in sorted(glob.glob(named, recursive=True))]
+        if not matching:
+            raise TeamsimError(f"{named}: no such file or directory")
+        for each in matching:
+            if each.is_dir():
+                before = sum(map(len, self.found.values()))
+                self._directory(each)
+                if sum(map(len, self.found.values())) == before and each == path:
+                    self._refuse(each)
+            else:
+                self._file(each, str(each), is_named=each == path)
+                self._companions(each)
+
+    def _directory(self, path: Path) -> None:
+        holder = next((r for r in self._candidates() if r.holds(path)), None)
+        if holder is not None:
+            self._take(holder, path, str(path))
+            return
+        for each in sorted(path.iterdir()):
+            if each.name.startswith("."):
+                continue
+            if each.is_dir() and not each.is_symlink():
+                self._directory(each)
+            elif each.is_file():
+                self._file(each, str(each), is_named=False)
+
+    def _file(self, path: Path, name: str, is_named: bool) -> None:
+        forced = self.form != "auto" and is_named
+        try:
+            best = self._candidates()[0] if forced else self._surest(Source(path, name).head)
+        except TeamsimError as error:
+            if is_named:
+                raise
+            self.problems.append(str(error))
+            return
+        if best is not None:
+            self._take(best, path, name)
+        elif is_named:
+            if path.stat().st_size == 0:
+                raise TeamsimError(f"{name}: it is empty")
+            self._refuse(path, name)
+        else:
+            self.unread.append((path, name))
+
+    def _surest(self, head: Head) -> Reader | None:
+        sure = {reader: reader.recognises(head) for reader in self._candidates()}
+        best = max(sure, key=lambda reader: sure[reader])
+        return best if sure[best] > 0.0 else None
+
+    def _candidates(self) -> list[Reader]:
+        return [r for r in self.readers if self.form in {"auto", r.kind}]
+
+    def _companions(self, path: Path) -> None:
+        for reader in self.readers:
+            mine = {each for each, _ in self.found.get(reader.kind, [])}
+            if path in mine:
+                for each in reader.companions(path):
+                    self._file(each, str(each), is_named=False)
+
+    def _take(self, reader: Reader, path: Path, name: str) -> None:
+        if path.resolve() not in self._seen:
+            self._seen.add(path.resolve())
+            self.found.setdefault(reader.kind, []).append((path, name))
+
+    def _refuse(self, path: Path, name: str | None = None) -> None:
+        if self.problems:
+            raise TeamsimError(self.problems[0])
+        if self.form != "auto":
+            raise TeamsimError(f"{name or path}: nothing in it is of the format {self.form!r}")
+        known = ", ".join(r.kind for r in self.readers)
+        raise TeamsimError(f"{name or path}: no known trace format (tried {known}); say --format")
 
 
-def _files(reader: Reader, paths: Sequence[Path], recognised_only: bool = False) -> list[Path]:
-    """Return what the reader is to read: paths as they are, or the files in directories."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir() and not reader.recognises(path):
-            inside = sorted(each for each in path.rglob("*") if each.is_file())
-            found += [each for each in inside if reader.recognises(each)]
-        elif not recognised_only or reader.recognises(path):
-            found.append(path)
-    if not found and not recognised_only:
-        raise TeamsimError(f"{paths[0]}: nothing in it is of the format {reader.kind!r}")
-    return found
+def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -> Traces:
+    files = [path for some in search.found.values() for path, _ in some]
+    total = sum(path.stat().st_size for path in files if path.is_file())
+    done = 0
 
+    def watch(size: int) -> None:
+        nonlocal done
+        done = min(done + size, total)
+        if progress is not None:
+            progress(done, total)
 
-def _with_calls(traces: Traces, paths: Sequence[Path]) -> Traces:
+    out = Collector()
+    for reader in search.readers:
+        some = search.found.get(reader.kind)
+        if some:
+            out.report.files[reader.kind] += len(some)
+            reader.read([Source(path, name, watch) for path, name in some], out, columns)
+    for problem in search.problems:
+        out.skip(problem, "the file was left out")
+    for _, name in _data_files(search.unread):
+        out.report.unread.add(name)
+    traces = out.traces()
     if traces.calls.empty and traces.team is None:
-        reason = (
-            f"; the first of {len(traces.skipped)} problems: {traces.skipped[0]}"
-            if traces.skipped
-            else ""
-        )
-        raise TeamsimError(f"{paths[0]}: no calls in it{reason}")
+        n = traces.report.errors.count
+        reason = f"; the first of {n} problems: {traces.report.errors.first}" if n else ""
+        raise TeamsimError(f"{next(_names(search))}: no calls in it{reason}")
     return traces
 
 
-def json_lines(path: Path, out: Collector) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield line numbers (from 1) and objects of a JSON-lines file, counting broken lines.
-
-    Raises
-    ------
-    TeamsimError
-        If the file cannot be opened.
-    """
-    try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                try:
-                    value = json.loads(line)
-                except ValueError as error:
-                    out.skip(f"{path}:{number}", f"no JSON ({error})")
-                    continue
-                if isinstance(value, dict):
-                    yield number, value
-                else:
-                    out.skip(
-                        f"{path}:{number}",
-                        f"a JSON object is expected, found {type(value).__name__}",
-                    )
-    except OSError as error:
-        raise TeamsimError(f"{path} cannot be read: {error.strerror}") from None
+def _names(search: _Search) -> Iterator[str]:
+    return (name for some in search.found.values() for _, name in some)
 
 
-def first_object(path: Path) -> dict[str, Any]:
-    """Return the first JSON object of a file of lines or of one document; {} without any."""
-    try:
-        with path.open(encoding="utf-8") as lines:
-            head = next((line for line in lines if line.strip()), "")
-        value = json.loads(head)
-    except ValueError:
-        try:
-            value = json.loads(path.read_text("utf-8"))
-        except (ValueError, OSError):
-            return {}
-    except OSError:
-        return {}
-    if isinstance(value, list) and value:
-        value = value[0]
-    return value if isinstance(value, dict) else {}
-
-
-def nanoseconds(text: Any) -> int | None:
-    """Return an ISO 8601 time as nanoseconds since 1970; None if it is no such time."""
-    try:
-        moment = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return int(moment.timestamp() * 1e6) * 1000
+def _data_files(files: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
+    """Return those files that look like data: others in a directory are no traces of anything."""
+    return [
+        (path, name)
+        for path, name in files
+        if set(path.suffixes) & _DATA or path.suffix in _COMPRESSED
+    ]

@@ -14,7 +14,10 @@ Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", m
 
 
 def calibrate(
-    traces: Annotated[list[Path], typer.Argument(help="Files or directories of real runs.")],
+    traces: Annotated[
+        list[Path],
+        typer.Argument(help="Files, directories or patterns of real runs; - for standard input."),
+    ],
     out: Annotated[Path, typer.Option(help="Directory for what is fitted.")],
     form: Annotated[
         str, typer.Option("--format", help="Trace format; auto looks (see `teamsim list`).")
@@ -34,12 +37,23 @@ def calibrate(
         str, typer.Option(help="What profiles say they come from; the paths' names if absent.")
     ] = "",
     workers: Workers = 0,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse traces of which anything is left out.")
+    ] = False,
 ) -> None:
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
     from simulator.cli import fitting
 
     fitting.calibrate(
-        traces, out, form, columns_in(column or []), sizes_in(team_sizes), holdout, source, workers
+        traces,
+        out,
+        form,
+        columns_in(column or []),
+        sizes_in(team_sizes),
+        holdout,
+        source,
+        workers,
+        strict,
     )
 
 

@@ -32,6 +32,7 @@ from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import Target, check_target, parse_changes, predict_cells
 from analysis.validation.real_and_simulated import real, simulated
+from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
     check_writable,
     console,
@@ -42,7 +43,6 @@ from simulator.cli.terminal import (
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
 
-_SHOWN_PROBLEMS = 5
 _CHECKED = 10
 """Simulated runs of each cell and size in the posterior predictive check."""
 
@@ -56,30 +56,19 @@ def calibrate(
     holdout: float,
     source: str,
     workers: int,
+    strict: bool = False,
 ) -> None:
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
-    traces = read_traces(paths, form, columns)
-    _report_reading(traces)
-    make_directory(out)
-    source = source or ", ".join(path.resolve().name for path in paths)
-    if traces.team is not None:
-        team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
-        calibrate_team(team, out, source, workers or default_workers())
-    else:
-        if team_sizes:
-            raise TeamsimError("--team-sizes: these traces are not runs of teams on task lists")
-        _calibrate_calls(traces, out, source, holdout)
-
-
-def _report_reading(traces: Traces) -> None:
-    for note in traces.notes:
-        typer.echo(f"note: {note}", err=True)
-    if traces.skipped:
-        typer.echo(f"{len(traces.skipped)} rows or spans could not be used:", err=True)
-        for problem in traces.skipped[:_SHOWN_PROBLEMS]:
-            typer.echo(f"  {problem}", err=True)
-        if len(traces.skipped) > _SHOWN_PROBLEMS:
-            typer.echo(f"  ... and {len(traces.skipped) - _SHOWN_PROBLEMS} more", err=True)
+    with traces_of(paths, form, columns, strict) as traces:
+        make_directory(out)
+        source = source or ", ".join(path.resolve().name for path in paths)
+        if traces.team is not None:
+            team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
+            calibrate_team(team, out, source, workers or default_workers())
+        else:
+            if team_sizes:
+                raise TeamsimError("--team-sizes: these traces are not runs of teams on task lists")
+            _calibrate_calls(traces, out, source, holdout)
 
 
 def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list[CellFit]:

@@ -414,4 +414,4 @@ def test_unknown_formats_and_paths_are_refused(tmp_path: Path) -> None:
         read_traces([tmp_path], "otpl")
     with pytest.raises(TeamsimError, match="nothing in it is of the format 'codex'"):
         read_traces([tmp_path], "codex")
-    assert READERS.names() == ["claude_code", "codex", "langfuse", "llm_teams", "otlp", "table"]
+    assert {"claude_code", "codex", "langfuse", "llm_teams", "otlp", "table"} < set(READERS.names())

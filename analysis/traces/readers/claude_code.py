@@ -1,144 +1,337 @@
-"""Session files of Claude Code (JSON lines, one session a file)."""
+"""Session files of Claude Code (JSON lines): main files, sub-agents' files, agent teams."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.traces.canonical import Collector, Traces
-from analysis.traces.reading import Reader, first_object, json_lines, nanoseconds
+from analysis.traces.collector import Collector
+from analysis.traces.readers._claude_code_files import Agents, Message, SessionFile, ToolUse
+from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
+from analysis.traces.usage import of_api
+from analysis.traces.values import count, mapping, pick, seconds, text
+from simulator.errors import TeamsimError
+
+_BOOKKEEPING = {
+    "file-history-snapshot",
+    "queue-operation",
+    "last-prompt",
+    "summary",
+    "custom-title",
+    "ai-title",
+    "agent-name",
+    "pr-link",
+    "tag",
+    "mode",
+    "permission-mode",
+    "progress",
+    "worktree-state",
+    "attribution-snapshot",
+    "marble-origami-commit",
+}
+_TURNS = {"user", "assistant", "system", "attachment", "progress"}
+_HTTP = re.compile(r"\b([45]\d\d)\b")
+_SYNTHETIC = "<synthetic>"
 
 
 class ClaudeCode(Reader):
-    """Events of a session; an assistant message is spread over several lines.
+    """Events of sessions; an assistant's message is spread over several lines.
 
     A call is one ``message.id`` (global: resumed and forked sessions copy lines). It starts at
-    the event before its first line and ends with its last line, whose token counts are the
-    right ones; without a ``stop_reason`` the output count is a placeholder and left out. The
-    input does not include the cache's tokens in the file, and does here.
+    the event that it answers and ends with its last line, whose token counts are the right ones;
+    without a ``stop_reason`` the output count is a placeholder and left out. The input does not
+    include the cache's tokens in the file, and does here. A run is a session with its sub-agents,
+    or an agent team with a session a member.
     """
 
     kind: ClassVar[str] = "claude_code"
 
-    def recognises(self, path: Path) -> bool:
-        """Return whether the first lines look like a session's events."""
-        if not path.is_file() or path.suffix != ".jsonl":
-            return False
-        head = first_object(path)
-        return "sessionId" in head or (head.get("type") == "summary" and "leafUuid" in head)
+    def recognises(self, head: Head) -> float:
+        """Return the share of lines that are a session's events, also those of bookkeeping."""
+        return head.share(_is_event) if head.layout in {"lines", "document"} else 0.0
 
-    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
+    def companions(self, path: Path) -> Sequence[Path]:
+        """Return the files of the sub-agents of a session whose main file was named."""
+        if path.name.startswith("agent-"):
+            return ()
+        inside = sorted(path.with_suffix("").glob("**/agent-*.jsonl"))
+        beside = [
+            each for each in sorted(path.parent.glob("agent-*.jsonl")) if _of(each, path.stem)
+        ]
+        return [*inside, *beside]
+
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        out = Collector(self.kind)
-        seen: set[str] = set()
-        copies = 0
-        for path in paths:
-            copies += _read_session(path, seen, out)
-        if copies:
-            out.notes.append(f"{copies} messages left out that other sessions have too")
-        return out.traces()
+        files = []
+        for source in sources:
+            file = SessionFile(source)
+            for record in source.records(frozenset(), out.skip):
+                out.report.rows += 1
+                file.add(record, out)
+            files.append(file)
+        # A resumed session's file begins with the lines of the one it goes on with, which ended.
+        files.sort(key=lambda file: file.last)
+        _emit(files, self.kind, out)
 
 
-def _read_session(path: Path, seen: set[str], out: Collector) -> int:
-    """Read one file; return how many messages were copies of ones read before."""
-    lines: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    moments: dict[str, int] = {}
-    mine: set[str] = set()
+def _is_event(row: Mapping[str, Any]) -> bool:
+    kind = row.get("type")
+    if kind in _BOOKKEEPING:
+        return True
+    return "sessionId" in row and (kind in _TURNS or "uuid" in row or "message" in row)
+
+
+def _of(path: Path, session: str) -> bool:
+    """Tell whether a sub-agent's file beside a main file is of its session."""
+    try:
+        rows = Source(path, str(path)).head.rows
+    except TeamsimError:
+        return False
+    return any(row.get("sessionId") == session for row in rows[:20])
+
+
+def _emit(files: list[SessionFile], form: str, out: Collector) -> None:
+    """Add what the files tell, each message once."""
+    owner_of: dict[str, int] = {}
+    for i, file in enumerate(files):
+        for identity, message in file.messages.items():
+            held = owner_of.get(identity)
+            if held is None or (files[held].messages[identity].is_copy and not message.is_copy):
+                owner_of[identity] = i
     copies = 0
-    for number, event in json_lines(path, out):
-        moment = nanoseconds(event.get("timestamp"))
-        if event.get("uuid") and moment is not None:
-            moments[event["uuid"]] = moment
-        _note_hand_over(event, moment, out)
-        message = event.get("message")
-        if event.get("type") != "assistant" or not isinstance(message, dict):
-            continue
-        identity = message.get("id")
-        if not identity or moment is None:
-            out.skip(
-                f"{path}:{number}",
-                f"an assistant line without {'timestamp' if identity else 'message.id'}",
-            )
-            continue
-        if identity in seen and identity not in mine:
-            copies += identity not in lines
-            lines.setdefault(identity, [])
-            continue
-        mine.add(identity)
-        lines.setdefault(identity, []).append((number, event))
-    seen |= mine
-    for identity, events in lines.items():
-        if events:
-            _add_call(identity, events, moments, path, out)
-    return copies
+    moments = {uuid: at for file in files for uuid, at in file.moments.items()}
+    parents = Agents(files)
+    for i, file in enumerate(files):
+        for identity, message in file.messages.items():
+            if owner_of[identity] != i:
+                copies += 1
+                out.duplicate(message.place)
+            else:
+                _add_call(file, identity, message, moments, parents, form, out)
+        mine = {identity for identity in file.messages if owner_of[identity] == i}
+        _add_tools(file, mine, parents, form, out)
+        _add_retries(file, parents, moments, form, out)
+    if copies:
+        out.notes.append(f"{copies} messages left out that other sessions have too")
+    made_up = sum(file.made_up for file in files)
+    if made_up:
+        out.notes.append(f"{made_up} messages left out that the client made up (no call)")
 
 
 def _add_call(
+    file: SessionFile,
     identity: str,
-    events: list[tuple[int, dict[str, Any]]],
-    moments: dict[str, int],
-    path: Path,
+    said: Message,
+    moments: Mapping[str, int],
+    parents: Agents,
+    form: str,
     out: Collector,
 ) -> None:
-    first, last = events[0][1], events[-1][1]
-    message = last["message"]
-    usage = message.get("usage") or {}
-    if message.get("model") == "<synthetic>":
-        out.skip(f"{path}:{events[0][0]}", "a message made up by the client (<synthetic>)")
+    first, last = said.first, said.last
+    message, failed = last["message"], last.get("isApiErrorMessage") is True
+    if message.get("model") == _SYNTHETIC and not failed:
+        file.made_up += 1
         return
-    end = nanoseconds(last["timestamp"])
-    start = moments.get(first.get("parentUuid") or "")
-    began = nanoseconds(first["timestamp"])
-    if start is None or end is None or began is None or start > began:
-        out.skip(f"{path}:{events[0][0]}", "the event that this message answers is not in the file")
+    answered = text(first.get("parentUuid")) or text(first.get("logicalParentUuid")) or ""
+    start = moments.get(answered)
+    attempt, wait = file.attempts.get(answered, (0, 0.0))
+    if start is not None and wait:
+        start = min(start + round(wait * 1e9), said.began)
+    if start is None or start > said.began:
+        out.skip(said.place, "the event that this message answers is not in the file")
         return
-    read, write = usage.get("cache_read_input_tokens"), usage.get("cache_creation_input_tokens")
-    plain = usage.get("input_tokens")
-    stopped = message.get("stop_reason")
-    run = str(last.get("sessionId") or path.stem)
-    agent = str(last.get("agentId") or ("sidechain" if last.get("isSidechain") else "main"))
-    error = last.get("error") if last.get("isApiErrorMessage") else None
-    out.agent(
-        run, agent, model=message.get("model"), parent_agent_id=None if agent == "main" else "main"
-    )
+    run, agent, name = parents.of(last, file.source.path)
+    stopped = text(message.get("stop_reason"))
+    parent = parents.parent(run, agent, last)
+    model = None if failed else text(message.get("model"))
+    out.agent(run, agent, name=name, role=parents.role(agent), model=model, parent_agent_id=parent)
+    usage = {} if failed else of_api(mapping(message.get("usage")), includes_cache=False)
+    if not stopped:
+        usage |= {"output_tokens": None}
+    http = _HTTP.search(str(last.get("said", ""))) if failed else None
     out.call(
-        path,
+        said.place,
+        file.source.name,
+        form,
         run_id=run,
+        session_id=text(last.get("sessionId")) or file.source.path.stem,
         trace_id=run,
         span_id=identity,
         operation_name="chat",
         agent_id=agent,
+        agent_name=name,
+        parent_agent_id=parent,
         provider_name="anthropic",
-        response_model=message.get("model"),
+        response_model=model,
         start_ns=start,
-        end_ns=end,
-        first_chunk_s=(began - start) / 1e9,
-        input_tokens=None if plain is None else plain + (read or 0) + (write or 0),
-        cache_read_input_tokens=read,
-        cache_write_input_tokens=write,
-        output_tokens=usage.get("output_tokens") if stopped else None,
-        call_id=last.get("requestId"),
-        status="error" if last.get("isApiErrorMessage") else "ok",
-        error_type=None if error is None else str(error),
-        finish_reason=stopped,
+        end_ns=said.ended,
+        first_chunk_s=None if failed else (said.began - start) / 1e9,
+        attempt=attempt + 1 if attempt else None,
+        retry_wait_s=wait or None,
+        call_id=text(last.get("requestId")),
+        status="error" if failed else "ok",
+        error_type=(text(last.get("error")) or "api_error") if failed else None,
+        http_status=None if http is None else int(http.group(1)),
+        finish_reason=None if failed else stopped,
         quality_time="parent_event",
-        quality_tokens="exact" if stopped else "placeholder",
+        quality_tokens=None if failed else "exact" if stopped else "placeholder",
+        **usage,
     )
 
 
-def _note_hand_over(event: dict[str, Any], moment: int | None, out: Collector) -> None:
-    """Add the return of a sub-agent's result, which names the agent."""
-    result = event.get("toolUseResult")
-    if isinstance(result, dict) and result.get("agentId") and moment is not None:
-        out.message(
-            run_id=str(event.get("sessionId")),
-            msg_id=event.get("uuid"),
-            src_agent_id=str(result["agentId"]),
-            dst_agent_id=str(event.get("agentId") or "main"),
-            sent_ns=moment,
-            recv_ns=moment,
-            kind="return",
-            tokens=result.get("totalTokens"),
-            inferred=False,
+def _add_retries(
+    file: SessionFile, parents: Agents, moments: Mapping[str, int], form: str, out: Collector
+) -> None:
+    """Add the failed attempts that the client tells of: it tries again after a while."""
+    for place, event, moment in file.retries:
+        before = text(event.get("parentUuid")) or ""
+        start = moments.get(before)
+        wait = file.attempts.get(before, (0, 0.0))[1]
+        if start is None or start > moment:
+            out.skip(place, "the event before this error is not in the file")
+            continue
+        start = min(start + round(wait * 1e9), moment)
+        run, agent, name = parents.of(event, file.source.path)
+        error = mapping(event.get("error"))
+        out.call(
+            place,
+            file.source.name,
+            form,
+            run_id=run,
+            session_id=text(event.get("sessionId")) or file.source.path.stem,
+            trace_id=run,
+            span_id=text(event.get("uuid")),
+            operation_name="chat",
+            agent_id=agent,
+            agent_name=name,
+            parent_agent_id=parents.parent(run, agent, event),
+            provider_name="anthropic",
+            start_ns=start,
+            end_ns=moment,
+            attempt=count(event.get("retryAttempt")),
+            retry_wait_s=wait or None,
+            status="error",
+            error_type=text(pick(mapping(error.get("error")), "type"))
+            or text(mapping(mapping(error.get("error")).get("error")).get("type"))
+            or text(event.get("error"))
+            or "api_error",
+            http_status=count(error.get("status")),
+            quality_time="parent_event",
         )
+
+
+def _add_tools(
+    file: SessionFile, mine: set[str], agents: Agents, form: str, out: Collector
+) -> None:
+    """Add the tools that messages call, with what came back, and what went between agents."""
+    done = set()
+    for used, block, result, moment in file.results:
+        use = file.uses.get(used)
+        if use is None and text(result.get("agentId")):
+            _add_return(file, block, result, moment, None, agents, out)
+        if use is None or use.message not in mine or used in done:
+            continue
+        done.add(used)
+        _add_tool(file, used, use, block, moment, result, agents, form, out)
+        if text(result.get("agentId")):
+            _add_return(file, use.event, result, moment, (used, use.at), agents, out)
+    for used, use in file.uses.items():
+        to = text(pick(use.to, "recipient", "to"))
+        if to is not None and use.message in mine:
+            run, agent, _ = agents.of(use.event, file.source.path)
+            out.message(
+                run_id=run,
+                msg_id=used,
+                src_agent_id=agent,
+                dst_agent_id=None if use.to.get("type") == "broadcast" else to,
+                sent_ns=use.at,
+                kind="broadcast" if use.to.get("type") == "broadcast" else "message",
+                span_id=used,
+                inferred=False,
+            )
+
+
+def _add_tool(
+    file: SessionFile,
+    used: str,
+    use: ToolUse,
+    block: Mapping[str, Any],
+    moment: int,
+    result: Mapping[str, Any],
+    agents: Agents,
+    form: str,
+    out: Collector,
+) -> None:
+    if moment < use.at:
+        out.skip(use.place, f"the result of {use.name} came before it was called")
+        return
+    run, agent, name = agents.of(use.event, file.source.path)
+    took = seconds(pick(result, "totalDurationMs", "durationMs"))
+    start = use.at
+    if took is not None and use.at <= moment - round(took * 1e9):
+        start = moment - round(took * 1e9)  # before it people were asked for leave
+    failed = block.get("is_error") is True
+    out.call(
+        use.place,
+        file.source.name,
+        form,
+        run_id=run,
+        session_id=text(use.event.get("sessionId")) or file.source.path.stem,
+        trace_id=run,
+        span_id=used,
+        parent_span_id=use.message,
+        operation_name="execute_tool",
+        agent_id=agent,
+        agent_name=name,
+        parent_agent_id=agents.parent(run, agent, use.event),
+        start_ns=start,
+        end_ns=moment,
+        queue_s=None if start == use.at else (start - use.at) / 1e9,
+        status="error" if failed else "ok",
+        error_type="tool_error" if failed else None,
+        tool_name=use.name,
+        result_size=block.get("size"),
+        quality_time="parent_event",
+    )
+
+
+def _add_return(
+    file: SessionFile,
+    event: Mapping[str, Any],
+    result: Mapping[str, Any],
+    moment: int,
+    sent: tuple[str, int] | None,
+    agents: Agents,
+    out: Collector,
+) -> None:
+    """Add the work that a sub-agent was given, and its result, which names the agent."""
+    run, agent, _ = agents.of(event, file.source.path)
+    child = str(text(result.get("agentId")))
+    known = {"run_id": run, "inferred": False}
+    if sent is not None:
+        out.message(
+            msg_id=f"{sent[0]}-out",
+            src_agent_id=agent,
+            dst_agent_id=child,
+            sent_ns=sent[1],
+            recv_ns=sent[1],
+            kind="delegate",
+            span_id=sent[0],
+            **known,
+        )
+    if result.get("isAsync") is True or result.get("status") == "async_launched":
+        return  # it is told later, as a message of its own
+    out.message(
+        msg_id=f"{sent[0]}-back" if sent is not None else text(event.get("uuid")),
+        src_agent_id=child,
+        dst_agent_id=agent,
+        sent_ns=moment,
+        recv_ns=moment,
+        kind="return",
+        tokens=count(result.get("totalTokens")),
+        parent_msg_id=None if sent is None else f"{sent[0]}-out",
+        **known,
+    )

@@ -2,141 +2,325 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from analysis.traces.canonical import Collector, Traces
-from analysis.traces.reading import Reader, first_object, json_lines, nanoseconds
+from analysis.traces.collector import Collector
+from analysis.traces.dialects import size_of, status_of
+from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
+from analysis.traces.usage import of_api
+from analysis.traces.values import count, mapping, nanoseconds, pick, text
+
+_ANSWERED = {
+    "user_message",
+    "function_call_output",
+    "custom_tool_call_output",
+    "task_started",
+}
+_CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
+_OUTPUTS = {"function_call_output", "custom_tool_call_output"}
+_ENDS = {"exec_command_end", "mcp_tool_call_end"}
+_FAILURES = {"error", "stream_error", "turn_aborted"}
+_REPLAY_NS = 1_000_000_000
+"""What a fork copies from its parent is written within a second of its own beginning."""
+
+_COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
 
 
 class Codex(Reader):
     """``{timestamp, type, payload}`` lines that begin with ``session_meta``.
 
     A call ends with a ``token_count`` event and starts when there was something to answer: the
-    last user message, turn context or tool output before it. Input includes cached tokens.
+    last user message, turn context or tool output before it. Input includes cached tokens. A fork
+    and a sub-agent's session begin with what they copy from their parent: it counts once.
     """
 
     kind: ClassVar[str] = "codex"
 
-    def recognises(self, path: Path) -> bool:
-        """Return whether the file begins with a session's meta data."""
-        if not path.is_file() or path.suffix != ".jsonl":
-            return False
-        head = first_object(path)
-        return head.get("type") == "session_meta" and "payload" in head
+    def recognises(self, head: Head) -> float:
+        """Return the share of lines that are a rollout's events."""
+        return head.share(_is_event)
 
-    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        out = Collector(self.kind)
-        for path in paths:
-            _read_rollout(path, out)
-        return out.traces()
+        sessions = [_read_rollout(source, out) for source in sources]
+        by_id = {session.own: session for session in sessions}
+        for session in sessions:
+            _add(session, by_id, self.kind, out)
 
 
-def _read_rollout(path: Path, out: Collector) -> None:
-    session: dict[str, Any] = {}
+def _is_event(row: Mapping[str, Any]) -> bool:
+    kind = row.get("type")
+    if not isinstance(row.get("payload"), dict):
+        return False
+    return kind in {
+        "session_meta",
+        "turn_context",
+        "event_msg",
+        "response_item",
+        "compacted",
+        "world_state",
+    } or ("timestamp" in row and isinstance(kind, str))
+
+
+@dataclass(slots=True)
+class _Call:
+    """One attempt; `usage` is None where it failed."""
+
+    place: str
+    start: int | None
+    end: int
+    model: str | None
+    usage: dict[str, Any] | None
+    key: tuple[Any, ...]
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class _Tool:
+    place: str
+    name: str | None
+    start: int
+    end: int | None = None
+    failed: bool = False
+    size: int | None = None
+
+
+@dataclass
+class _Session:
+    """What a rollout tells."""
+
+    source: Source
+    own: str
+    began: int | None = None
+    parent: str | None = None
+    forked_from: str | None = None
+    depth: int | None = None
+    name: str | None = None
+    role: str | None = None
+    provider: str | None = None
+    calls: list[_Call] = field(default_factory=list)
+    tools: dict[str, _Tool] = field(default_factory=dict)
     model: str | None = None
     asked: int | None = None
-    before: dict[str, int] = {}
-    number_of_call = 0
-    for number, event in json_lines(path, out):
-        payload = event.get("payload")
-        moment = nanoseconds(event.get("timestamp"))
+    totals: dict[str, int] = field(default_factory=dict)
+    has_meta: bool = False
+
+
+def _read_rollout(source: Source, out: Collector) -> _Session:
+    session = _Session(source, source.path.stem)
+    for record in source.records(frozenset(), out.skip):
+        out.report.rows += 1
+        event = record.node
+        payload, moment = event.get("payload"), nanoseconds(event.get("timestamp"))
         if not isinstance(payload, dict) or moment is None:
-            out.skip(f"{path}:{number}", "no payload or timestamp")
+            out.skip(record.place, "no payload or timestamp")
             continue
-        kind = event.get("type")
-        inner = payload.get("type")
+        kind, inner = event.get("type"), payload.get("type")
         if kind == "session_meta":
-            session = _note_session(payload, path, moment, out)
+            _note_meta(session, payload, moment)
         elif kind == "turn_context":
-            model, asked = payload.get("model", model), moment
-        elif inner in {"user_message", "function_call_output", "custom_tool_call_output"}:
-            asked = moment
+            session.model, session.asked = text(payload.get("model")) or session.model, moment
         elif inner == "token_count":
-            total = (payload.get("info") or {}).get("total_token_usage") or {}
-            usage = _usage(payload, before)
-            if usage is None or total == before:
-                continue  # only rate limits, or the same count again
-            before = dict(total)
-            if asked is None or asked > moment:
-                out.skip(f"{path}:{number}", "a token count without anything asked before it")
-                continue
-            number_of_call += 1
-            _add_call(path, number_of_call, session, model, (asked, moment), usage, out)
-            asked = moment
+            _note_count(session, record.place, payload, moment, out)
+        elif inner in _FAILURES:
+            said = text(payload.get("message")) or text(payload.get("reason")) or str(inner)
+            key = (inner, said, moment)
+            start = session.asked
+            session.calls.append(
+                _Call(record.place, start, moment, session.model, None, key, said[:200])
+            )
+            session.asked = moment
+        else:
+            _note_tool(session, record.place, payload, moment)
+            if inner in _ANSWERED:
+                session.asked = moment
+    return session
 
 
-def _note_session(
-    payload: dict[str, Any], path: Path, moment: int, out: Collector
-) -> dict[str, Any]:
-    spawned = (
-        (payload.get("source") or {}) if isinstance(payload.get("source"), dict) else {}
-    ).get("subagent") or {}
-    spawn = spawned.get("thread_spawn") if isinstance(spawned, dict) else None
-    spawn = spawn if isinstance(spawn, dict) else {}
-    parent = payload.get("parent_thread_id") or spawn.get("parent_thread_id")
-    own = str(payload.get("id") or path.stem)
-    run = str(parent or own)
-    name = payload.get("agent_nickname") or spawn.get("agent_nickname")
-    role = payload.get("agent_role") or spawn.get("agent_role")
-    out.agent(run, own, name=name, role=role, parent_agent_id=parent)
-    if parent:
+def _note_meta(session: _Session, payload: Mapping[str, Any], moment: int) -> None:
+    """Take the file's own meta data; those after it are the parent's, copied."""
+    if session.has_meta:
+        return
+    source = payload.get("source")
+    sub = mapping(source).get("subagent")
+    spawn = mapping(mapping(sub).get("thread_spawn"))
+    session.has_meta = True
+    session.own = text(pick(payload, "id", "session_id")) or session.own
+    session.began = moment
+    session.parent = text(pick(payload, "parent_thread_id")) or text(spawn.get("parent_thread_id"))
+    session.forked_from = text(payload.get("forked_from_id"))
+    session.depth = count(spawn.get("depth"))
+    session.name = text(pick(payload, "agent_nickname")) or text(spawn.get("agent_nickname"))
+    role = text(pick(payload, "agent_role")) or text(spawn.get("agent_role"))
+    session.role = role or (sub if isinstance(sub, str) else None)
+    session.provider = text(payload.get("model_provider"))
+
+
+def _note_count(
+    session: _Session, place: str, payload: Mapping[str, Any], moment: int, out: Collector
+) -> None:
+    info = mapping(payload.get("info"))
+    said = mapping(info.get("total_token_usage"))
+    total = {name: n for name, each in said.items() if (n := count(each)) is not None}
+    last = mapping(info.get("last_token_usage"))
+    if not total and not last:
+        return  # only rate limits
+    if total and total == session.totals:
+        return  # the same count again
+    grown = {name: n - session.totals.get(name, 0) for name, n in total.items()}
+    restarted = any(n < 0 for n in grown.values())
+    usage = last or (total if restarted else grown)
+    session.totals = total or session.totals
+    key = (*(usage.get(name) for name in _COUNTS), *(total.get(name) for name in _COUNTS))
+    start = session.asked
+    session.asked = moment
+    if start is None or start > moment:
+        out.skip(place, "a token count without anything asked before it")
+        return
+    session.calls.append(_Call(place, start, moment, session.model, dict(usage), key))
+
+
+def _note_tool(session: _Session, place: str, payload: Mapping[str, Any], moment: int) -> None:
+    inner, number = payload.get("type"), text(payload.get("call_id"))
+    if number is None:
+        return
+    tool = session.tools.get(number)
+    if inner in _CALLS and tool is None:
+        name = text(payload.get("name")) or ("shell" if inner == "local_shell_call" else None)
+        session.tools[number] = _Tool(place, name, moment)
+    elif tool is None:
+        return
+    elif inner in _OUTPUTS:
+        tool.end = tool.end or moment
+        output = payload.get("output")
+        tool.size = size_of(output)
+        said = mapping(mapping(output).get("metadata"))
+        tool.failed |= bool(count(said.get("exit_code"))) or mapping(output).get("success") is False
+    elif inner in _ENDS:
+        tool.end = moment
+        tool.failed |= bool(count(payload.get("exit_code")))
+        tool.failed |= "Err" in mapping(payload.get("result"))
+
+
+def _add(session: _Session, by_id: Mapping[str, _Session], form: str, out: Collector) -> None:
+    run = _run_of(session, by_id)
+    own = session.own
+    out.agent(run, own, name=session.name, role=session.role, parent_agent_id=session.parent)
+    if session.parent is not None and session.began is not None:
         out.message(
             run_id=run,
             msg_id=f"{own}-spawn",
-            src_agent_id=str(parent),
+            src_agent_id=session.parent,
             dst_agent_id=own,
-            sent_ns=moment,
-            recv_ns=moment,
+            sent_ns=session.began,
+            recv_ns=session.began,
             kind="delegate",
             inferred=False,
         )
-    return {"run": run, "agent": own, "name": name, "provider": payload.get("model_provider")}
+    copied = _copied(session, by_id)
+    mine = session.calls[copied:]
+    for call in session.calls[:copied]:
+        out.duplicate(call.place)
+    for place, call in enumerate(mine, start=1):
+        _add_call(session, run, place, call, form, out)
+    since = session.calls[copied - 1].end if copied else 0
+    for number, tool in session.tools.items():
+        if tool.end is not None and tool.start >= since and tool.end >= tool.start:
+            _add_tool(session, run, number, tool, form, out)
 
 
-def _usage(payload: dict[str, Any], before: dict[str, int]) -> dict[str, int] | None:
-    """Return the tokens of the last call: as given, or as the growth of the totals."""
-    info = payload.get("info")
-    if not isinstance(info, dict):
-        return None
-    if isinstance(info.get("last_token_usage"), dict):
-        return dict(info["last_token_usage"])
-    total = info.get("total_token_usage")
-    if not isinstance(total, dict):
-        return None
-    return {name: int(value) - int(before.get(name, 0)) for name, value in total.items()}
+def _run_of(session: _Session, by_id: Mapping[str, _Session]) -> str:
+    """Return the session at the root: a sub-agent is of its parent's run, a fork of its own."""
+    seen = {session.own}
+    while session.parent is not None and session.parent not in seen:
+        seen.add(session.parent)
+        above = by_id.get(session.parent)
+        if above is None:
+            return session.parent
+        session = above
+    return session.own
+
+
+def _copied(session: _Session, by_id: Mapping[str, _Session]) -> int:
+    """Return how many calls at the beginning are copies of those of whom it was forked from."""
+    origin = session.forked_from or session.parent
+    if origin is None or session.began is None:
+        return 0
+    above, alike = by_id.get(origin), 0
+    if above is not None:
+        for mine, theirs in zip(session.calls, above.calls, strict=False):
+            if mine.key != theirs.key:
+                break
+            alike += 1
+    # Copies keep their times, which are before the session, or have all that of the copying.
+    early = 0
+    for call in session.calls:
+        if call.end > session.began + _REPLAY_NS or (
+            call.start is not None and call.end > session.began and call.start < call.end
+        ):
+            break
+        early += 1
+    return max(alike, early)
 
 
 def _add_call(
-    path: Path,
-    number: int,
-    session: dict[str, Any],
-    model: str | None,
-    times: tuple[int, int],
-    usage: dict[str, int],
-    out: Collector,
+    session: _Session, run: str, number: int, call: _Call, form: str, out: Collector
 ) -> None:
-    agent = session.get("agent", path.stem)
-    out.agent(session.get("run", path.stem), agent, model=model)
+    out.agent(run, session.own, model=call.model)
+    usage = {} if call.usage is None else of_api(call.usage)
+    if call.usage is not None and "reasoning_output_tokens" in call.usage:
+        usage["reasoning_output_tokens"] = count(call.usage["reasoning_output_tokens"])
+    failed = call.error is not None
     out.call(
-        path,
-        run_id=session.get("run", path.stem),
-        trace_id=agent,
-        span_id=f"{agent}-{number}",
+        call.place,
+        session.source.name,
+        form,
+        run_id=run,
+        session_id=session.own,
+        trace_id=session.own,
+        span_id=f"{session.own}-{number}",
         operation_name="chat",
-        agent_id=agent,
-        agent_name=session.get("name"),
-        provider_name=session.get("provider"),
-        response_model=model,
-        start_ns=times[0],
-        end_ns=times[1],
-        input_tokens=usage.get("input_tokens"),
-        cache_read_input_tokens=usage.get("cached_input_tokens"),
-        output_tokens=usage.get("output_tokens"),
-        reasoning_output_tokens=usage.get("reasoning_output_tokens"),
-        status="ok",
+        agent_id=session.own,
+        agent_name=session.name,
+        agent_role=session.role,
+        parent_agent_id=session.parent,
+        provider_name=session.provider,
+        response_model=call.model,
+        start_ns=call.start if call.start is not None and call.start <= call.end else None,
+        end_ns=call.end,
+        status=status_of(str(call.error)) if failed else "ok",
+        error_type=call.error,
         quality_time="parent_event",
-        quality_tokens="exact",
+        quality_tokens=None if failed else "exact",
+        **usage,
+    )
+
+
+def _add_tool(
+    session: _Session, run: str, number: str, tool: _Tool, form: str, out: Collector
+) -> None:
+    out.call(
+        tool.place,
+        session.source.name,
+        form,
+        run_id=run,
+        session_id=session.own,
+        trace_id=session.own,
+        span_id=number,
+        call_id=number,
+        operation_name="execute_tool",
+        agent_id=session.own,
+        agent_name=session.name,
+        agent_role=session.role,
+        parent_agent_id=session.parent,
+        start_ns=tool.start,
+        end_ns=tool.end,
+        status="error" if tool.failed else "ok",
+        error_type="tool_error" if tool.failed else None,
+        tool_name=tool.name,
+        result_size=tool.size,
+        quality_time="exact",
     )

@@ -1,147 +1,169 @@
-"""Langfuse: JSON exports of traces with their observations."""
+"""Langfuse: traces with observations, observations alone; JSON, JSON lines, CSV, Parquet."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from analysis.traces.canonical import Collector, Traces
-from analysis.traces.reading import Reader, first_object, nanoseconds
-from analysis.traces.spans import Span, collect
-from simulator.errors import TeamsimError
+from analysis.traces.collector import Collector
+from analysis.traces.dialects import size_of
+from analysis.traces.jsonstream import Record
+from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
+from analysis.traces.span import Span, span_of
+from analysis.traces.spans import collect
+from analysis.traces.usage import cost_of, of_buckets
+from analysis.traces.values import amount, count, mapping, nanoseconds, pick, text
 
-_OPERATIONS = {"GENERATION": "chat", "TOOL": "execute_tool", "AGENT": "invoke_agent"}
+_KINDS = {
+    "GENERATION": "chat",
+    "TOOL": "execute_tool",
+    "AGENT": "invoke_agent",
+    "EMBEDDING": "embeddings",
+    "RETRIEVER": "retrieval",
+}
+_OTHERS = {"SPAN", "EVENT", "CHAIN", "EVALUATOR", "GUARDRAIL"}
 
 
 class Langfuse(Reader):
-    """A trace with ``observations`` (or ``{trace, observations}``), a list of them, or lines.
+    """A trace with ``observations`` (or ``{trace, observations}``), a list of them, or rows.
 
-    Traces of one session are one run. Usage buckets are disjoint: the input is their sum.
+    Traces of one session are one run. Names are in camelCase (interface, API) or snake_case
+    (blob exports).
     """
 
     kind: ClassVar[str] = "langfuse"
 
-    def recognises(self, path: Path) -> bool:
-        """Return whether the first object is a trace or an observation."""
-        if not path.is_file() or path.suffix not in {".json", ".jsonl"}:
-            return False
-        head = first_object(path)
-        if isinstance(head.get("observations"), list):
-            return True
-        return "traceId" in head and str(head.get("type", "")).upper() in {
-            *_OPERATIONS,
-            "SPAN",
-            "EVENT",
-        }
+    def recognises(self, head: Head) -> float:
+        """Return the share of rows that are traces or observations."""
+        return head.share(_is_trace_or_observation)
 
-    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
-        """Read the files."""
-        out = Collector(self.kind)
-        collect([span for path in paths for span in _spans(path, out)], out)
-        return out.traces()
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
+        """Read the files; traces and observations may be in files apart."""
+        sessions: dict[str, str] = {}
+        spans = [s for source in sources for s in _spans(source, self.kind, sessions, out)]
+        for span in spans:
+            span.session = span.session or sessions.get(span.trace_id)
+        collect(spans, out)
 
 
-def _spans(path: Path, out: Collector) -> Iterator[Span]:
-    for place, document in enumerate(_documents(path), start=1):
-        trace = document.get("trace") if isinstance(document.get("trace"), dict) else document
-        observations = document.get("observations", [document])
-        session = _pick(trace, "sessionId", "session_id") if isinstance(trace, dict) else None
-        for raw in observations:
-            found = _span(raw, session, f"{path}, trace {place}", path, out)
-            if found is not None:
-                yield found
+def _is_trace_or_observation(row: Mapping[str, Any]) -> bool:
+    if isinstance(row.get("observations"), list):
+        return True
+    if isinstance(row.get("data"), list):  # a page of the API
+        return any(_is_observation(each) or "observations" in mapping(each) for each in row["data"])
+    return _is_observation(row)
 
 
-def _documents(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text("utf-8")
-    try:
-        whole = json.loads(text)
-    except ValueError:
-        try:
-            whole = [json.loads(line) for line in text.splitlines() if line.strip()]
-        except ValueError as error:
-            raise TeamsimError(f"{path} is no JSON: {error}") from None
-    documents = whole if isinstance(whole, list) else [whole]
-    return [each for each in documents if isinstance(each, dict)]
-
-
-def _span(raw: Any, session: Any, where: str, path: Path, out: Collector) -> Span | None:
-    if not isinstance(raw, dict):
-        out.skip(where, "an observation is no object")
-        return None
-    place = f"{where}, observation {raw.get('id')!r}"
-    start, end = (
-        nanoseconds(_pick(raw, *names))
-        for names in (("startTime", "start_time"), ("endTime", "end_time"))
+def _is_observation(row: Any) -> bool:
+    if not isinstance(row, dict) or str(row.get("type")).upper() not in {*_KINDS, *_OTHERS}:
+        return False
+    return pick(row, "traceId", "trace_id") is not None and (
+        "startTime" in row or "start_time" in row
     )
+
+
+def _spans(source: Source, form: str, sessions: dict[str, str], out: Collector) -> Iterator[Span]:
+    for record in source.records(frozenset({"observations", "data"}), out.skip):
+        out.report.rows += 1
+        raw = record.node
+        session = _session_around(record)
+        if pick(raw, "startTime", "start_time") is None and "timestamp" in raw:
+            trace, named = text(raw.get("id")), text(pick(raw, "sessionId", "session_id"))
+            if trace is not None and named is not None:
+                sessions[trace] = named
+            continue
+        found = _span(raw, session, record.place, source.name, form, out)
+        if found is not None:
+            yield found
+
+
+def _session_around(record: Record) -> str | None:
+    for each in reversed(record.around):
+        trace = mapping(each.get("trace")) or each
+        session = text(pick(trace, "sessionId", "session_id"))
+        if session is not None:
+            return session
+    return None
+
+
+def _span(
+    raw: Mapping[str, Any], session: str | None, where: str, source: str, form: str, out: Collector
+) -> Span | None:
+    identity, trace = text(raw.get("id")), text(pick(raw, "traceId", "trace_id"))
+    place = f"{where}, observation {identity!r}"
+    began, ended = pick(raw, "startTime", "start_time"), pick(raw, "endTime", "end_time")
+    start, end = nanoseconds(began), nanoseconds(ended)
     kind = str(raw.get("type", "")).upper()
-    if start is None or (end is None and kind in _OPERATIONS):
-        out.skip(
-            place,
-            f"startTime is {_pick(raw, 'startTime', 'start_time')!r}, "
-            f"endTime {_pick(raw, 'endTime', 'end_time')!r}",
-        )
+    if identity is None or trace is None:
+        out.skip(place, "no id or traceId")
         return None
-    trace_id = _pick(raw, "traceId", "trace_id")
-    return Span(
-        where=where,
-        source=path,
-        trace_id=str(trace_id),
-        span_id=str(raw.get("id")),
-        parent_id=_pick(raw, "parentObservationId", "parent_observation_id"),
-        name=str(raw.get("name") or ""),
-        start_ns=start,
-        end_ns=end if end is not None else start,
-        attributes=_attributes(raw, kind, session),
-        is_error=str(raw.get("level", "")).upper() == "ERROR",
-        message=_pick(raw, "statusMessage", "status_message"),
+    if start is None or (end is None and kind in _KINDS) or (end is not None and end < start):
+        out.skip(place, f"startTime is {str(began)[:40]!r}, endTime {str(ended)[:40]!r}")
+        return None
+    span = span_of(
+        place,
+        source,
+        form,
+        (trace, identity, text(pick(raw, "parentObservationId", "parent_observation_id"))),
+        text(raw.get("name")) or "",
+        (start, end if end is not None else start),
+        _attributes(raw, kind),
+        str(raw.get("level", "")).upper() == "ERROR",
+        text(pick(raw, "statusMessage", "status_message")),
     )
+    span.session = text(pick(raw, "sessionId", "session_id")) or session or span.session
+    if span.operation == "chat":
+        span.fields |= _counts(raw)
+        first = _first_chunk(raw, start)
+        span.fields |= {} if first is None else {"first_chunk_s": first}
+    return span
 
 
-def _attributes(raw: dict[str, Any], kind: str, session: Any) -> dict[str, Any]:
+def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """Return what the observation says under the names of OpenTelemetry."""
-    attributes: dict[str, Any] = {"gen_ai.conversation.id": session}
-    if kind in _OPERATIONS:
-        attributes["gen_ai.operation.name"] = _OPERATIONS[kind]
+    metadata = mapping(raw.get("metadata"))
+    attributes = dict(mapping(metadata.get("attributes")))  # of an OpenTelemetry export
+    attributes["metadata"] = metadata
+    if kind in _KINDS:
+        attributes["gen_ai.operation.name"] = _KINDS[kind]
     if kind == "AGENT":
-        attributes["gen_ai.agent.name"] = raw.get("name")
+        attributes.setdefault("gen_ai.agent.name", raw.get("name"))
     if kind == "TOOL":
-        attributes["gen_ai.tool.name"] = raw.get("name")
-    attributes["gen_ai.response.model"] = raw.get("model") or _pick(
-        raw, "providedModelName", "provided_model_name"
+        attributes.setdefault("gen_ai.tool.name", raw.get("name"))
+        size = size_of(raw.get("output"))
+        if size is not None:
+            attributes["tool_result_size_bytes"] = size
+    model = text(pick(raw, "model", "providedModelName", "provided_model_name"))
+    if model is not None:
+        attributes["gen_ai.response.model"] = model
+    costs = mapping(pick(raw, "costDetails", "cost_details"))
+    cost = amount(
+        pick(raw, "totalCost", "total_cost", "calculatedTotalCost", "calculated_total_cost")
     )
-    first = _pick(raw, "timeToFirstToken", "time_to_first_token")
-    began = nanoseconds(_pick(raw, "completionStartTime", "completion_start_time"))
-    start = nanoseconds(_pick(raw, "startTime", "start_time"))
-    if first is None and began is not None and start is not None:
-        first = (began - start) / 1e9
-    attributes["gen_ai.response.time_to_first_chunk"] = first
-    usage = _pick(raw, "usageDetails", "usage_details")
-    if isinstance(usage, dict) and usage:
-        read = _sum(usage, "cache_read")
-        write = _sum(usage, "cache_creation") + _sum(usage, "cache_write")
-        plain = usage.get("input", usage.get("prompt_tokens", usage.get("input_tokens")))
-        output = usage.get("output", usage.get("completion_tokens", usage.get("output_tokens")))
-        attributes["gen_ai.usage.input_tokens"] = None if plain is None else plain + read + write
-        attributes["gen_ai.usage.cache_read.input_tokens"] = read or None
-        attributes["gen_ai.usage.cache_write.input_tokens"] = write or None
-        attributes["gen_ai.usage.output_tokens"] = output
+    cost = cost_of(costs) if cost is None and costs else cost
+    if cost is not None:
+        attributes["gen_ai.usage.cost"] = cost
+    return attributes
+
+
+def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
+    usage = mapping(pick(raw, "usageDetails", "usage_details")) or mapping(raw.get("usage"))
+    sums = (
+        pick(raw, "inputUsage", "input_usage", "promptTokens", "prompt_tokens"),
+        pick(raw, "outputUsage", "output_usage", "completionTokens", "completion_tokens"),
+    )
+    if usage and any(count(each) for each in usage.values()):
+        found = of_buckets(usage, *(each if count(each) else None for each in sums))
     else:
-        old = raw.get("usage") or {}
-        attributes["gen_ai.usage.input_tokens"] = (
-            raw.get("promptTokens") or old.get("input") or old.get("promptTokens")
-        )
-        attributes["gen_ai.usage.output_tokens"] = (
-            raw.get("completionTokens") or old.get("output") or old.get("completionTokens")
-        )
-    return {name: value for name, value in attributes.items() if value is not None}
+        found = {"input_tokens": count(sums[0]), "output_tokens": count(sums[1])}
+        if not any(found.values()):  # 0 is what an absent count is in some exports
+            found = {}
+    return {name: n for name, n in found.items() if n is not None}
 
 
-def _sum(usage: dict[str, Any], part: str) -> int:
-    return sum(int(value or 0) for name, value in usage.items() if part in name)
-
-
-def _pick(node: dict[str, Any], *names: str) -> Any:
-    return next((node[name] for name in names if node.get(name) is not None), None)
+def _first_chunk(raw: Mapping[str, Any], start: int) -> float | None:
+    began = nanoseconds(pick(raw, "completionStartTime", "completion_start_time"))
+    if began is not None and began >= start:
+        return (began - start) / 1e9
+    return amount(raw.get("timeToFirstToken"))

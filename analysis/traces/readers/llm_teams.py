@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from analysis.traces.canonical import Collector, Traces
+from analysis.traces.collector import Collector
 from analysis.traces.parquet import read_parquet
 from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.errors import TeamsimError
 
@@ -46,19 +47,30 @@ class LlmTeams(Reader):
 
     kind: ClassVar[str] = "llm_teams"
 
-    def recognises(self, path: Path) -> bool:
-        """Return whether it is a directory with both tables."""
-        return (path / "runs.parquet").is_file() and (path / "events.parquet").is_file()
+    def recognises(self, head: Head) -> float:
+        """Return 0: its tables are read together, by directory."""
+        return 0.0
 
-    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
+    def holds(self, directory: Path) -> bool:
+        """Return whether it is a directory with both tables."""
+        return (directory / "runs.parquet").is_file() and (directory / "events.parquet").is_file()
+
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the directory (one; several would mix their runs' names)."""
-        if len(paths) > 1:
-            raise TeamsimError(f"{paths[1]}: one directory of team runs at a time")
-        team = read_team_runs(paths[0])
-        out = Collector(self.kind)
+        if len(sources) > 1:
+            raise TeamsimError(f"{sources[1].name}: one directory of team runs at a time")
+        directory = sources[0].path
+        team = read_team_runs(directory)
+        out.team = team
+        out.report.rows += len(team.calls)
+        for problem in team.skipped:
+            where, _, why = problem.partition(": ")
+            out.skip(where, why)
         for call in team.calls.to_dict("records"):
             out.call(
-                paths[0],
+                call["run_dir"],
+                directory.name,
+                self.kind,
                 run_id=call["run_dir"],
                 agent_id=call["agent"],
                 operation_name="chat",
@@ -77,16 +89,6 @@ class LlmTeams(Reader):
                 n_agents=row.n_teammates,
                 outcome="completed" if row.success else "max_rounds",
             )
-        traces = out.traces()
-        return Traces(
-            traces.calls,
-            traces.messages,
-            traces.runs,
-            traces.agents,
-            team.skipped,
-            traces.notes,
-            team,
-        )
 
 
 def read_runs(directory: Path) -> pd.DataFrame:

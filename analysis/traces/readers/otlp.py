@@ -1,107 +1,329 @@
-"""OTLP JSON lines: OpenTelemetry GenAI, OpenInference and Claude Code spans."""
+"""OTLP traces and logs, as JSON (camelCase or snake_case) and as protobuf."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, ClassVar
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, ClassVar
 
-from analysis.traces.canonical import Collector, Traces
-from analysis.traces.reading import Reader, first_object, json_lines
-from analysis.traces.spans import Span, collect
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
+from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
-_ERRORS = (2, "2", "STATUS_CODE_ERROR")
+from analysis.traces.collector import Collector
+from analysis.traces.dialects import KNOWN
+from analysis.traces.jsonstream import Record, walked
+from analysis.traces.reading import Reader
+from analysis.traces.source import UNREADABLE, Head, Source
+from analysis.traces.span import Span, span_of
+from analysis.traces.spans import collect
+from analysis.traces.values import amount, exact_ns, items, mapping, pick, text
+
+_NESTED = frozenset(
+    {
+        "resourceSpans",
+        "resource_spans",
+        "batches",  # Tempo's name
+        "scopeSpans",
+        "scope_spans",
+        "instrumentationLibrarySpans",
+        "instrumentation_library_spans",
+        "spans",
+        "resourceLogs",
+        "resource_logs",
+        "scopeLogs",
+        "scope_logs",
+        "instrumentationLibraryLogs",
+        "logRecords",
+        "log_records",
+    }
+)
+_OUTERMOST = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "batches")
+_METRICS = ("resourceMetrics", "resource_metrics")
+_ERRORS = {2, "2", "STATUS_CODE_ERROR", "ERROR", "Error"}
+
+_REQUESTS = ("api_request", "api_response")
+_FAILURES = ("api_error",)
+_TOOLS = ("tool_result", "tool_call")
+_RESOURCE = {"session.id"}
 
 
 class Otlp(Reader):
-    """``resourceSpans`` objects, one a line or one a file; children may come before parents."""
+    """Documents of ``resourceSpans`` or ``resourceLogs``: lines, an array, one, or protobuf."""
 
     kind: ClassVar[str] = "otlp"
 
-    def recognises(self, path: Path) -> bool:
-        """Return whether the first object has spans of resources."""
-        if not path.is_file() or path.suffix not in {".json", ".jsonl", ".ndjson", ".otlp"}:
-            return False
-        return "resourceSpans" in first_object(path)
+    def recognises(self, head: Head) -> float:
+        """Return the share of documents of spans or logs; whether it parses as protobuf."""
+        if head.layout == "binary":
+            return 0.9 if _is_protobuf(head.start) else 0.0
+        return head.share(_is_document)
 
-    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
-        """Read the files."""
-        out = Collector(self.kind)
-        spans = [span for path in paths for span in _spans(path, out)]
-        collect(spans, out)
-        return out.traces()
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
+        """Read the files; spans of one trace may be spread over them."""
+        collect((span for source in sources for span in _spans(source, self.kind, out)), out)
 
 
-def _spans(path: Path, out: Collector) -> Iterator[Span]:
-    for number, document in _documents(path, out):
-        for resource in _list(document, "resourceSpans"):
-            for scope in _list(resource, "scopeSpans"):
-                for span in _list(scope, "spans"):
-                    found = _span(span, f"{path}:{number}", path, out)
-                    if found is not None:
-                        yield found
+def _is_document(row: Mapping[str, Any]) -> bool:
+    around = row.get("trace")
+    return any(
+        isinstance(row.get(name), list)
+        or (isinstance(around, dict) and isinstance(around.get(name), list))
+        for name in (*_OUTERMOST, *_METRICS)
+    )
 
 
-def _documents(path: Path, out: Collector) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the objects of a file of lines, or the one of a file that is one document."""
-    try:
-        whole = json.loads(path.read_text("utf-8"))
-    except (ValueError, OSError):
-        yield from json_lines(path, out)
-        return
-    if isinstance(whole, dict):
-        yield 1, whole
+def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
+    if source.head.layout == "binary":
+        records = _protobuf_records(source, out)
+    else:
+        records = source.records(_NESTED | {"trace"}, out.skip)
+    for record in records:
+        out.report.rows += 1
+        if any(name in record.node for name in _METRICS):
+            continue
+        if "timeUnixNano" in record.node or "time_unix_nano" in record.node:
+            found = _of_log(record, source.name, form, out)
+        elif not record.node.keys().isdisjoint({"spanId", "span_id", "name", "traceId"}):
+            found = _of_span(record, source.name, form, out)
+        else:
+            continue  # a resource without spans
+        if found is not None:
+            yield found
 
 
-def _span(raw: dict[str, Any], where: str, path: Path, out: Collector) -> Span | None:
-    number = raw.get("spanId")
-    place = f"{where}, span {number!r}"
-    if not number or not raw.get("traceId"):
+def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | None:
+    raw = record.node
+    span_id, trace_id = text(pick(raw, "spanId", "span_id")), text(pick(raw, "traceId", "trace_id"))
+    place = f"{record.place}, span {span_id!r}"
+    if span_id is None or trace_id is None:
         out.skip(place, "no spanId or traceId")
         return None
     times = []
-    for name in ("startTimeUnixNano", "endTimeUnixNano"):
-        try:
-            times.append(int(raw[name]))
-        except (KeyError, TypeError, ValueError):
-            out.skip(place, f"{name} is {raw.get(name)!r}")
+    for name, other in (
+        ("startTimeUnixNano", "start_time_unix_nano"),
+        ("endTimeUnixNano", "end_time_unix_nano"),
+    ):
+        said = pick(raw, name, other)
+        moment = exact_ns(said)
+        if moment is None:
+            out.skip(place, f"{name} is {str(said)[:40]!r}")
             return None
+        times.append(moment)
     if times[1] < times[0]:
         out.skip(place, "it ends before it starts")
         return None
-    status = raw.get("status") or {}
-    return Span(
-        where=where,
-        source=path,
-        trace_id=str(raw["traceId"]),
-        span_id=str(number),
-        parent_id=raw.get("parentSpanId") or None,
-        name=str(raw.get("name", "")),
-        start_ns=times[0],
-        end_ns=times[1],
-        attributes={
-            a["key"]: _value(a.get("value")) for a in _list(raw, "attributes") if "key" in a
-        },
-        is_error=status.get("code") in _ERRORS,
-        message=status.get("message"),
+    status = mapping(raw.get("status"))
+    attributes = _attributes(raw)
+    for event in items(raw.get("events")):
+        if mapping(event).get("name") == "exception":
+            attributes = _attributes(event) | attributes
+    resource, scope = _around(record)
+    code = status.get("code")
+    return span_of(
+        place,
+        source,
+        form,
+        (_hex(trace_id), _hex(span_id), _parent(raw)),
+        str(raw.get("name") or ""),
+        (times[0], times[1]),
+        attributes,
+        isinstance(code, (int, str)) and code in _ERRORS,
+        text(status.get("message")),
+        scope=scope,
+        around=resource,
     )
+
+
+def _parent(raw: Mapping[str, Any]) -> str | None:
+    parent = text(pick(raw, "parentSpanId", "parent_span_id"))
+    return None if parent is None or not parent.strip("0") else _hex(parent)
+
+
+def _hex(identity: str) -> str:
+    """Return an id as it is, but for those that proto3's JSON mapping wrote as base64."""
+    if len(identity) in {12, 24} and identity[-1] == "=":
+        try:
+            return base64.b64decode(identity, validate=True).hex()
+        except ValueError:
+            return identity
+    return identity
+
+
+def _of_log(record: Record, source: str, form: str, out: Collector) -> Span | None:
+    """Return the call that a log record tells of: Claude Code's and its relatives' events."""
+    raw = record.node
+    attributes = _attributes(raw)
+    body = _value(raw.get("body"))
+    name = next(
+        (
+            each
+            for each in (
+                raw.get("eventName"),
+                raw.get("event_name"),
+                attributes.get("event.name"),
+                body,
+            )
+            if isinstance(each, str)
+        ),
+        "",
+    )
+    event = name.rpartition(".")[2]
+    if event not in {*_REQUESTS, *_FAILURES, *_TOOLS}:
+        return None
+    end = exact_ns(pick(raw, "timeUnixNano", "time_unix_nano"))
+    lasted = amount(attributes.get("duration_ms"))
+    if end is None or lasted is None or lasted * 1e6 > end:
+        out.skip(f"{record.place}, {name}", "no time, or no duration_ms")
+        return None
+    resource, _ = _around(record)
+    program = body.rpartition(".")[0] if isinstance(body, str) and "." in body else "claude_code"
+    operation = "execute_tool" if event in _TOOLS else "chat"
+    attributes = {
+        **({"success": False} if event in _FAILURES else {}),
+        **attributes,
+        "gen_ai.operation.name": operation,
+    }
+    session = text(attributes.get("session.id")) or text((resource or {}).get("session.id"))
+    start = end - round(lasted * 1e6)
+    trace = text(pick(raw, "traceId", "trace_id")) or session or source
+    sequence = text(attributes.get("event.sequence")) or record.place
+    return span_of(
+        record.place,
+        source,
+        form,
+        (trace, f"{event}-{end}-{sequence}", None),
+        f"{program}.{event}",
+        (start, end),
+        attributes,
+        around=resource,
+        is_log=True,
+    )
+
+
+def _attributes(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes that mean something to us: a list of pairs, or a mapping."""
+    raw = node.get("attributes")
+    if isinstance(raw, dict):
+        return {key: value for key, value in raw.items() if key in KNOWN}
+    found = {}
+    for each in raw if isinstance(raw, list) else ():
+        if isinstance(each, dict):
+            key = each.get("key")
+            if isinstance(key, str) and key in KNOWN:
+                found[key] = _value(each.get("value"))
+    return found
+
+
+_VALUES = ("stringValue", "string_value", "boolValue", "bool_value")
+_NUMBERS = ("intValue", "int_value", "doubleValue", "double_value")
 
 
 def _value(value: Any) -> Any:
     """Return the plain value of an OTLP AnyValue; integers may be strings."""
     if not isinstance(value, dict):
-        return None
-    if "intValue" in value:
-        return int(value["intValue"])
-    if "arrayValue" in value:
-        return [_value(each) for each in _list(value["arrayValue"] or {}, "values")]
-    for name in ("stringValue", "doubleValue", "boolValue"):
+        return value
+    for name in _VALUES:
         if name in value:
             return value[name]
+    for name in _NUMBERS:
+        if name in value:
+            number = amount(value[name])
+            return value[name] if number is None else int(number) if "int" in name else number
+    listed = pick(value, "arrayValue", "array_value")
+    if listed is not None:
+        return [_value(each) for each in items(mapping(listed).get("values"))]
+    pairs = pick(value, "kvlistValue", "kvlist_value")
+    if pairs is not None:
+        each = (mapping(pair) for pair in items(mapping(pairs).get("values")))
+        return {str(pair.get("key")): _value(pair.get("value")) for pair in each}
     return None
 
 
-def _list(node: dict[str, Any], name: str) -> list[Any]:
-    found = node.get(name)
-    return found if isinstance(found, list) else []
+def _around(record: Record) -> tuple[dict[str, Any] | None, str | None]:
+    """Return what is used of the resource's attributes, and the instrumentation's name."""
+    resource: dict[str, Any] | None = None
+    scope: str | None = None
+    for each in record.around:
+        if "resource" in each:
+            resource = each.get("_said")
+            if resource is None:
+                resource = _of_resource(mapping(each["resource"]))
+                each["_said"] = resource  # once for all spans of the resource
+        named = mapping(pick(each, "scope", "instrumentationLibrary"))
+        scope = text(named.get("name")) or scope
+    return resource, scope
+
+
+def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
+    raw = resource.get("attributes")
+    if isinstance(raw, dict):
+        return {key: value for key, value in raw.items() if key in _RESOURCE}
+    pairs = (mapping(each) for each in items(raw))
+    return {
+        str(each["key"]): _value(each.get("value"))
+        for each in pairs
+        if isinstance(each.get("key"), str) and each["key"] in _RESOURCE
+    }
+
+
+def _is_protobuf(start: bytes) -> bool:
+    """Tell whether bytes begin a message of repeated resources (field 1, length-delimited)."""
+    if start[:1] != b"\n":
+        start = _without_length(start)
+    return start[:1] == b"\n" and _parsed_prefix(start)
+
+
+def _without_length(data: bytes) -> bytes:
+    """Return a message without the length that the collector's file exporter writes before it."""
+    if data[:1] == b"\x00" and len(data) > 4:
+        return data[4:]
+    return data
+
+
+def _parsed_prefix(start: bytes) -> bool:
+    """Tell whether the first resource begins as one does: its own field 1 or 2."""
+    at, shift, size = 1, 0, 0
+    while at < min(len(start), 11):
+        size |= (start[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if start[at - 1] < 0x80:
+            break
+    return at < len(start) and size > 0 and start[at] in {0x0A, 0x12, 0x1A}
+
+
+def _protobuf_records(source: Source, out: Collector) -> Iterator[Record]:
+    try:
+        with source.open() as stream:
+            yield from _of_messages(stream, source, out)
+    except UNREADABLE as error:
+        out.skip(source.name, f"it breaks off ({error})")
+
+
+def _of_messages(stream: BinaryIO, source: Source, out: Collector) -> Iterator[Record]:
+    """Yield spans and logs of a message, or of messages each with its length before it."""
+    start = stream.read(1)
+    if start == b"\x00":  # the collector's file exporter: four bytes of length, big endian
+        length, number = start + stream.read(3), 0
+        while len(length) == 4:
+            data = stream.read(int.from_bytes(length, "big"))
+            yield from _of_message(data, f"{source.name}, message {number}", out)
+            length, number = stream.read(4), number + 1
+        return
+    yield from _of_message(start + stream.read(), source.name, out)
+
+
+def _of_message(data: bytes, place: str, out: Collector) -> Iterator[Record]:
+    for kind, name in ((TracesData, "resourceSpans"), (LogsData, "resourceLogs")):
+        try:
+            message = kind.FromString(data)
+        except DecodeError:
+            continue
+        document = MessageToDict(message)
+        records = list(walked(document, place, _NESTED, out.skip))
+        wanted = "traceId" if name == "resourceSpans" else "timeUnixNano"
+        if any(wanted in record.node for record in records):
+            yield from records
+            return
+    out.skip(place, "no OTLP protobuf message of traces or logs")

@@ -1,144 +1,218 @@
-"""Plain tables of calls: CSV or Parquet, with a map from our column names to theirs."""
+"""Plain tables of calls: CSV, Parquet or JSON rows, columns found by name or told."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from analysis.traces.canonical import CALLS, Collector, Traces
+from analysis.traces.canonical import CALLS
+from analysis.traces.collector import Collector
+from analysis.traces.column_names import found_columns, found_times
+from analysis.traces.dialects import status_of
 from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
+from analysis.traces.table_times import EXTRA, Times
+from analysis.traces.usage import counts
+from analysis.traces.values import MOST_COUNT, count, flag, text
 from simulator.errors import TeamsimError, unknown_name
 
-ALIASES = {
-    "run_id": ("session", "run", "conversation_id", "session_id", "run_dir"),
-    "agent_id": ("agent",),
-    "response_model": ("model", "request_model"),
-    "duration_s": ("latency_s", "seconds", "duration"),
-    "start_s": ("start", "timestamp", "time_s"),
-    "input_tokens": ("prompt_tokens",),
-    "cache_read_input_tokens": ("cached_input_tokens", "cached_tokens"),
-    "output_tokens": ("completion_tokens",),
-    "first_chunk_s": ("ttft_s",),
-    "finish_reason": ("stop_reason",),
-}
-"""Names under which a column is found without being told."""
-
-_EXTRA = ("duration_s", "start_s")
-"""Columns that a table may have in place of start_ns and end_ns, in seconds."""
+_FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
+         "true", "1", "none", "nan"}  # fmt: skip
+_TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
 class Table(Reader):
-    """A row a call. Needed: a duration (``duration_s``, or start_ns and end_ns)."""
+    """A row a call. Needed: a duration, or a start and an end.
+
+    Times are ISO texts or numbers; the unit is that of the column's name, else the one that the
+    size of its values tells, which is then said in a note.
+    """
 
     kind: ClassVar[str] = "table"
 
-    def recognises(self, path: Path) -> bool:
-        """Return whether it is a table with a duration."""
-        if not path.is_file() or path.suffix not in {".csv", ".parquet"}:
-            return False
-        try:
-            names = set(_load(path).columns)
-        except TeamsimError:
-            return False
-        return (
-            bool(names & {"duration_s", *ALIASES["duration_s"]}) or {"start_ns", "end_ns"} <= names
-        )
+    def recognises(self, head: Head) -> float:
+        """Return how likely it is a table of calls: less than any format that is known by name."""
+        times = found_times(head.columns)
+        has_length = "duration" in times or {"start", "end"} <= times.keys()
+        if not has_length or head.layout == "binary":
+            return 0.0
+        of_calls = not set(_TOKENS).isdisjoint(found_columns(head.columns))
+        if head.layout in {"table", "parquet"}:
+            return 0.4 if of_calls else 0.3
+        is_flat = head.share(lambda row: not any(isinstance(v, list) for v in row.values()))
+        return 0.35 * is_flat if of_calls else 0.0
 
-    def read(self, paths: Sequence[Path], columns: dict[str, str]) -> Traces:
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        known = [*CALLS, *_EXTRA]
+        known = [*CALLS, *EXTRA]
         for name in columns:
             if name not in known:
                 raise TeamsimError(unknown_name("column", name, known))
-        out = Collector(self.kind)
-        for path in paths:
-            _read_table(path, columns, out)
-        return out.traces()
+        for source in sources:
+            _read_table(source, columns, self.kind, out)
 
 
-def _load(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise TeamsimError(f"{path} cannot be read as {path.suffix[1:]}: {error}") from None
-
-
-def _read_table(path: Path, columns: dict[str, str], out: Collector) -> None:
-    table = _load(path)
+def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Collector) -> None:
+    rows, places = [], []
+    nested = frozenset({"data"}) if source.head.layout == "document" else frozenset[str]()
+    for record in source.records(nested, out.skip):
+        rows.append(record.node)
+        places.append(record.place)
+    out.report.rows += len(rows)
+    names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
     for ours, theirs in columns.items():
-        if theirs not in table:
+        if theirs not in names:
             raise TeamsimError(
-                f"{path}: {unknown_name(f'column (for {ours})', theirs, list(table.columns))}"
+                f"{source.name}: {unknown_name(f'column (for {ours})', theirs, names)}"
             )
-    chosen = {**_aliases(table, columns), **columns}
-    if "duration_s" not in chosen and not {"start_ns", "end_ns"} <= chosen.keys():
-        raise TeamsimError(
-            f"{path} lacks a duration: say --column duration_s=NAME (it has "
-            f"{', '.join(map(str, table.columns))})"
-        )
-    frame = pd.DataFrame({ours: table[theirs] for ours, theirs in chosen.items()})
-    for name in list(chosen):
-        if CALLS.get(name, "Float64") != "string":
-            _check_numbers(frame, name, chosen[name], path, out)
-    _add_times(frame, path, out)
-    bad = frame.index[frame["end_ns"].isna() | (frame["end_ns"] < frame["start_ns"])]
-    for row in bad:
-        out.skip(f"{path}, row {row}", "no duration, or one below 0")
-    frame = frame.drop(index=bad)
-    texts = [name for name in chosen if CALLS.get(name) == "string"]
-    frame[texts] = frame[texts].astype("string")
-    defaults: dict[str, Any] = {
-        "run_id": path.stem,
-        "operation_name": "chat",
-        "status": "ok",
-        "quality_time": "exact",
-        "quality_tokens": "exact",
+    chosen = {**found_columns(names), **{k: v for k, v in columns.items() if k not in EXTRA}}
+    # A canonical name is the surest.
+    chosen = {**chosen, **{name: name for name in CALLS if name in names and name not in columns}}
+    table = _Table(source, rows, places, out)
+    times = Times(table.text_or_number, names, columns, source.name)
+    starts, ends, notes = times.of(_groups(table, chosen))
+    out.notes += notes
+    read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
+    words = {
+        name: [text(row.get(theirs)) for row in rows]
+        for name, theirs in chosen.items()
+        if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
-    for name, value in defaults.items():
-        frame[name] = frame[name].fillna(value) if name in frame else value
-    for row in frame.drop(columns=[n for n in _EXTRA if n in frame]).to_dict("records"):
-        out.call(path, **{str(k): None if pd.isna(v) else v for k, v in row.items()})
+    apart = _cache_is_apart(read)
+    if apart:
+        out.notes.append(f"{source.path.name}: the input does not hold the cached tokens: added")
+    for i, place in enumerate(places):
+        start, end = starts[i], ends[i]
+        if start is None or end is None or end < start:
+            out.skip(place, "no duration, or one below 0")
+            continue
+        fields = {name: values[i] for name, values in (read | words).items()}
+        fields |= _counts(fields, apart) | _status(fields)
+        for name, value in (
+            ("run_id", source.path.stem),
+            ("operation_name", "chat"),
+            ("quality_time", "exact"),
+            ("quality_tokens", "exact" if fields.get("input_tokens") is not None else None),
+        ):
+            if fields.get(name) is None:
+                fields[name] = value
+        first = times.first_chunk(i)
+        if first is not None:
+            fields["first_chunk_s"] = first
+        fields |= {"start_ns": start, "end_ns": end}
+        out.call(place, source.name, form, **fields)
 
 
-def _aliases(table: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
-    found = {}
-    for name in [*CALLS, *_EXTRA]:
-        for candidate in (name, *ALIASES.get(name, ())):
-            if name not in columns and candidate in table and candidate not in columns.values():
-                found[name] = candidate
-                break
-    return found
+def _is_count(name: str) -> bool:
+    return CALLS.get(name) in {"Int64", "Float64"} and name not in {"start_ns", "end_ns"}
 
 
-def _check_numbers(frame: pd.DataFrame, name: str, theirs: str, path: Path, out: Collector) -> None:
-    """Turn a column into numbers; what is none is counted and becomes null."""
-    numbers = pd.to_numeric(frame[name], errors="coerce")
-    for row in frame.index[numbers.isna() & frame[name].notna()]:
-        out.skip(f"{path}, row {row}, column {theirs!r}", f"{frame.at[row, name]!r} is no number")
-    negative = numbers < 0
-    for row in frame.index[negative & (name not in {"start_s", "start_ns", "end_ns"})]:
-        out.skip(f"{path}, row {row}, column {theirs!r}", f"{frame.at[row, name]!r} is below 0")
-    if name not in {"start_s", "start_ns", "end_ns"}:
-        numbers = numbers.where(~negative)
-    is_count = CALLS.get(name) == "Int64"
-    frame[name] = numbers.round().astype("Int64") if is_count else numbers.astype("Float64")
+def _groups(table: _Table, chosen: Mapping[str, str]) -> list[str]:
+    names = [chosen[name] for name in ("run_id", "agent_id") if name in chosen]
+    return ["\x1f".join(str(row.get(name)) for name in names) for row in table.rows]
 
 
-def _add_times(frame: pd.DataFrame, path: Path, out: Collector) -> None:
-    """Give every row a start and an end; calls without a start follow each other."""
-    if {"start_ns", "end_ns"} <= set(frame.columns):
-        return
-    length = (frame["duration_s"].astype("Float64") * 1e9).round()
-    if "start_s" in frame:
-        start = (frame["start_s"] * 1e9).round()
-    else:
-        groups = [frame[name].astype(str) for name in ("run_id", "agent_id") if name in frame]
-        ends = length.groupby(groups).cumsum() if groups else length.cumsum()
-        start = ends - length
-        out.notes.append(f"{path.name} has no start times: calls are taken to follow each other")
-    frame["start_ns"] = start.astype("Int64")
-    frame["end_ns"] = (start + length).replace([np.inf, -np.inf], pd.NA).astype("Int64")
+class _Table:
+    """The rows of one file."""
+
+    def __init__(
+        self, source: Source, rows: list[dict[str, Any]], places: list[str], out: Collector
+    ) -> None:
+        self._source = source
+        self.rows = rows
+        self._places = places
+        self._out = out
+
+    def text_or_number(self, name: str, may_be_text: bool) -> list[Any]:
+        """Return a column of times; numbers that are none are counted and become None."""
+        if may_be_text and any(_is_words(row.get(name)) for row in self.rows[:50]):
+            return [row.get(name) for row in self.rows]
+        return [
+            None if pd.isna(each) else each
+            for each in self._checked(name, low=-np.inf, most=np.inf).tolist()
+        ]
+
+    def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
+        """Return a column of counts or amounts; what is none is counted and becomes None."""
+        values = self._checked(theirs, low=0.0, most=float(MOST_COUNT))
+        whole = CALLS[ours] == "Int64"
+        return [None if np.isnan(n) else round(n) if whole else n for n in values.tolist()]
+
+    def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:
+        raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
+        # pandas reads huge integers as objects.
+        numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        blank = raw.isna().to_numpy() | (raw == "").to_numpy()
+        self._say(np.isnan(numbers) & ~blank, name, raw, "is no number")
+        with np.errstate(invalid="ignore"):
+            bad = (numbers < low) | (numbers > most) | np.isinf(numbers)
+            self._say(bad & (numbers < low), name, raw, f"is below {low:g}")
+            self._say(bad & ~(numbers < low), name, raw, "is too large")
+        return np.where(bad, np.nan, numbers)
+
+    def _say(self, which: np.ndarray[Any, Any], name: str, raw: pd.Series, what: str) -> None:
+        for i in np.flatnonzero(which):
+            said = str(raw.iloc[i])[:40]
+            self._out.skip(f"{self._places[i]}, column {name!r}", f"{said!r} {what}")
+
+
+def _scalar(value: Any) -> Any:
+    """Return a number or a text; truth values and nested objects are no numbers."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, type(None))):
+        return str(value)[:40]
+    try:
+        return float(value) if isinstance(value, int) else value
+    except OverflowError:
+        return float("inf")
+
+
+def _is_words(value: Any) -> bool:
+    if value is None or isinstance(value, (int, float)):
+        return False
+    try:
+        float(str(value))
+    except ValueError:
+        return True
+    return False
+
+
+def _cache_is_apart(read: Mapping[str, Sequence[Any]]) -> bool:
+    """Tell whether the input leaves out what the cache gave: then some row has more of that."""
+    whole, parts = read.get("input_tokens"), read.get("cache_read_input_tokens")
+    if whole is None or parts is None:
+        return False
+    return any(n is not None and k is not None and k > n for n, k in zip(whole, parts, strict=True))
+
+
+def _counts(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
+    found = counts(
+        fields.get("input_tokens"),
+        fields.get("cache_read_input_tokens"),
+        fields.get("cache_write_input_tokens"),
+        fields.get("output_tokens"),
+        reasoning=fields.get("reasoning_output_tokens"),
+        includes_cache=not apart,
+    )
+    return {name: n for name, n in found.items() if n is not None}
+
+
+def _status(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the status under our names: of words, codes, or of an error that is named."""
+    said, error = fields.get("status"), fields.get("error_type")
+    code = count(said) if said is not None else None
+    http = fields.get("http_status")
+    http = code if http is None and code is not None and code >= 100 else http
+    if error is not None and (
+        flag(error) is False or error.lower() in {"none", "null", "0", "nan"}
+    ):
+        error = None
+    failed = error is not None or (http is not None and http >= 400)
+    if (said is not None and code is None) or code == 0:
+        failed = failed or str(said).lower() not in _FINE
+    found: dict[str, Any] = {"status": "ok", "error_type": None}
+    if failed:
+        found = {"status": status_of(f"{said} {error}"), "error_type": error or said or str(http)}
+    return found if http is None else found | {"http_status": http}

@@ -1,0 +1,187 @@
+"""Gathers what readers find, and makes the tables of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from analysis.traces.canonical import AGENTS, CALLS, CHATS, MESSAGES, RUNS, Traces
+from analysis.traces.report import ReadingReport
+from analysis.traces.team_runs import TeamRuns
+
+_MOST_PROBLEMS = 1000
+"""Problems that are kept word by word; all are counted."""
+
+
+class Collector:
+    """Gathers rows while files are read."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, list[Any]] = {name: [] for name in CALLS}
+        self._messages: list[dict[str, Any]] = []
+        self._runs: list[dict[str, Any]] = []
+        self._agents: dict[tuple[str, str], dict[str, Any]] = {}
+        self.report = ReadingReport()
+        self.skipped: list[str] = []
+        self.notes: list[str] = []
+        self.team: TeamRuns | None = None
+
+    def call(self, where: str, source: str, source_format: str, **fields: Any) -> None:
+        """Add a call of a model or of a tool; `where` is its place, for what is said of it."""
+        get = fields.get
+        for name, column in self._calls.items():
+            column.append(get(name))
+        self._calls["source"][-1] = source
+        self._calls["source_format"][-1] = source_format
+        chat = get("operation_name") in CHATS
+        if chat and get("status") not in {"ok", None}:
+            self.report.failed.add(where)
+        if chat and get("quality_tokens") == "placeholder":
+            self.report.placeholders.add(where)
+
+    def message(self, **fields: Any) -> None:
+        """Add a message."""
+        self._messages.append(fields)
+
+    def run(self, **fields: Any) -> None:
+        """Add what is known of a run."""
+        self._runs.append(fields)
+
+    def agent(self, run_id: str, agent_id: str, **fields: Any) -> None:
+        """Add an agent, or what else is known of it."""
+        row = self._agents.setdefault((run_id, agent_id), {"run_id": run_id, "agent_id": agent_id})
+        row.update({name: value for name, value in fields.items() if value is not None})
+
+    def skip(self, where: str, why: str) -> None:
+        """Note a row or a value that could not be used."""
+        problem = f"{where}: {why}"
+        self.report.errors.add(problem)
+        if len(self.skipped) < _MOST_PROBLEMS:
+            self.skipped.append(problem)
+
+    def duplicate(self, where: str, times: int = 1) -> None:
+        """Note a call that is in the tables already."""
+        self.report.duplicates.add(where, times)
+
+    def traces(self) -> Traces:
+        """Return the tables, duplicates dropped, runs completed from calls, clocks checked."""
+        calls = _frame(self._calls, CALLS)
+        self._calls = {name: [] for name in CALLS}
+        calls = self._without_duplicates(calls)
+        calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
+        self._note_quantised_clock(calls)
+        agents = _agents_of(calls, list(self._agents.values()))
+        calls = _with_parents(calls, agents)
+        runs = _runs_of(calls, agents, _table(self._runs, RUNS))
+        messages = _table(self._messages, MESSAGES)
+        report = self.report
+        operations = calls["operation_name"]
+        report.calls = int(operations.isin(CHATS).sum())
+        report.tool_calls = int((operations == "execute_tool").sum())
+        report.messages, report.agents, report.runs = len(messages), len(agents), len(runs)
+        return Traces(calls, messages, runs, agents, self.skipped, self.notes, self.team, report)
+
+    def _without_duplicates(self, calls: pd.DataFrame) -> pd.DataFrame:
+        """Drop calls that repeat one of another run: same model, tokens, start and length."""
+        key = calls[["response_model", "request_model", "input_tokens", "output_tokens"]].copy()
+        key["start"], key["length"] = calls["start_ns"], calls["end_ns"] - calls["start_ns"]
+        exact = calls[["input_tokens", "output_tokens", "start_ns", "end_ns"]].notna().all(axis=1)
+        repeated = key.duplicated() & exact & calls["operation_name"].isin(CHATS)
+        if not repeated.any():
+            return calls
+        # Two agents may start at once by the same clock: only another run's copy is a repetition.
+        first_run = calls.groupby([key[name] for name in key], dropna=False)["run_id"].transform(
+            "first"
+        )
+        repeated = (repeated & (calls["run_id"] != first_run)).fillna(False).astype(bool)
+        n = int(repeated.sum())
+        if n:
+            first = calls[repeated].iloc[0]
+            self.duplicate(f"{first['source']}, run {first['run_id']}", n)
+            self.notes.append(f"{n} calls dropped that repeat others (forked sessions)")
+        return calls[~repeated]
+
+    def _note_quantised_clock(self, calls: pd.DataFrame) -> None:
+        starts = calls["start_ns"].dropna()
+        if len(starts) >= 50:
+            whole = float((starts % 1_000_000_000 == 0).mean())
+            if whole > 0.9:
+                self.notes.append(
+                    f"starts are whole seconds in {whole:.0%} of calls: gaps are coarse"
+                )
+
+
+def _frame(columns: dict[str, list[Any]], dtypes: dict[str, str]) -> pd.DataFrame:
+    # One by one: the lists of many calls are given up as their columns are made.
+    return pd.DataFrame(
+        {name: pd.Series(columns.pop(name), dtype=dtype) for name, dtype in dtypes.items()}
+    )
+
+
+def _table(rows: Sequence[dict[str, Any]], dtypes: dict[str, str]) -> pd.DataFrame:
+    return _frame({name: [row.get(name) for row in rows] for name in dtypes}, dtypes)
+
+
+def _agents_of(calls: pd.DataFrame, known: list[dict[str, Any]]) -> pd.DataFrame:
+    rows = {(row["run_id"], row["agent_id"]): dict(row) for row in known}
+    seen = calls.dropna(subset=["agent_id"])
+    columns = ["agent_name", "response_model", "parent_agent_id"]
+    firsts = seen.groupby(["run_id", "agent_id"], sort=False)[columns].first()
+    for (run, agent), name, model, parent in zip(
+        firsts.index, *(firsts[column] for column in columns), strict=True
+    ):
+        row = rows.setdefault((run, agent), {"run_id": run, "agent_id": agent})
+        for column, value in (("name", name), ("model", model), ("parent_agent_id", parent)):
+            if row.get(column) is None and pd.notna(value):
+                row[column] = value
+    for (run, agent), row in rows.items():
+        row["depth"] = _depth(rows, run, agent)
+    return _table(list(rows.values()), AGENTS)
+
+
+def _depth(rows: dict[tuple[str, str], dict[str, Any]], run: str, agent: str) -> int:
+    """Return how many agents are above one; a circle of parents ends where it closes."""
+    above: list[str] = []
+    while True:
+        parent = rows.get((run, agent), {}).get("parent_agent_id")
+        if parent is None or parent in above or len(above) > len(rows):
+            return len(above)
+        above.append(parent)
+        agent = parent
+
+
+def _with_parents(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
+    """Say with each call who started its agent."""
+    if not agents["parent_agent_id"].notna().any():
+        return calls
+    parents = {
+        (run, agent): parent
+        for run, agent, parent in zip(
+            agents["run_id"], agents["agent_id"], agents["parent_agent_id"], strict=True
+        )
+        if pd.notna(parent)
+    }
+    said = [parents.get(key) for key in zip(calls["run_id"], calls["agent_id"], strict=True)]
+    return calls.assign(
+        parent_agent_id=calls["parent_agent_id"].fillna(pd.Series(said, dtype="string"))
+    )
+
+
+def _runs_of(calls: pd.DataFrame, agents: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    spans = calls.groupby("run_id").agg(start_ns=("start_ns", "min"), end_ns=("end_ns", "max"))
+    counts = agents.groupby("run_id")["agent_id"].nunique()
+    said = {row["run_id"]: row for row in known.to_dict("records")}
+    times = dict(
+        zip(spans.index, zip(spans["start_ns"], spans["end_ns"], strict=True), strict=True)
+    )
+    rows = []
+    for run in dict.fromkeys([*known["run_id"], *spans.index]):
+        row: dict[str, Any] = {"run_id": run}
+        if run in times:
+            row |= {"start_ns": times[run][0], "end_ns": times[run][1]}
+            row["n_agents"] = int(counts.get(run, 1))
+        row |= {str(k): v for k, v in said.get(run, {}).items() if pd.notna(v)}
+        rows.append(row)
+    return _table(rows, RUNS)

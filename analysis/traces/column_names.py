@@ -1,0 +1,116 @@
+"""Columns of tables of calls, found by the names that gateways and people give them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    "run_id": ("run_id", "run", "session", "session_id", "conversation_id", "thread_id",
+               "chat_id", "workflow_id", "run_dir", "trace_id"),
+    "agent_id": ("agent_id", "agent", "agent_name", "worker", "node"),
+    "parent_agent_id": ("parent_agent_id", "parent_agent"),
+    "provider_name": ("provider_name", "provider", "vendor"),
+    "response_model": ("response_model", "model", "model_name", "model_id", "request_model",
+                       "deployment", "llm"),
+    "input_tokens": ("input_tokens", "prompt_tokens", "tokens_in", "input_token_count",
+                     "prompt_token_count", "n_input_tokens", "n_prompt_tokens",
+                     "num_input_tokens", "num_prompt_tokens", "usage_prompt_tokens",
+                     "usage_input_tokens", "tokens_prompt"),
+    "cache_read_input_tokens": ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
+                                "cache_read_tokens", "cached_prompt_tokens", "tokens_cached",
+                                "native_tokens_cached", "prompt_cache_hit_tokens"),
+    "cache_write_input_tokens": ("cache_write_input_tokens", "cache_creation_input_tokens",
+                                 "cache_write_tokens", "cache_creation_tokens"),
+    "output_tokens": ("output_tokens", "completion_tokens", "tokens_out", "output_token_count",
+                      "completion_token_count", "n_output_tokens", "n_completion_tokens",
+                      "num_output_tokens", "num_completion_tokens", "generated_tokens",
+                      "usage_completion_tokens", "usage_output_tokens", "tokens_completion"),
+    "reasoning_output_tokens": ("reasoning_output_tokens", "reasoning_tokens", "thinking_tokens",
+                                "tokens_reasoning"),
+    "cost_usd": ("cost_usd", "cost", "total_cost", "cost_total", "spend", "response_cost",
+                 "price_usd", "usd", "total_cost_usd"),
+    "attempt": ("attempt", "attempt_number"),
+    "status": ("status", "state", "outcome", "success", "ok"),
+    "http_status": ("http_status", "status_code", "http_status_code", "response_code",
+                    "response_status"),
+    "error_type": ("error_type", "error", "error_message", "exception", "error_code"),
+    "finish_reason": ("finish_reason", "stop_reason"),
+    "tool_name": ("tool_name", "tool"),
+    "operation_name": ("operation_name", "operation"),
+    "call_id": ("call_id", "request_id"),
+}  # fmt: skip
+"""Canonical columns and the names under which they are found without being told."""
+
+TIMES: dict[str, tuple[str, ...]] = {
+    "start": ("start", "start_time", "started_at", "started", "start_timestamp", "begin",
+              "begin_time", "request_start", "request_time", "timestamp", "created_at", "created",
+              "time", "ts", "datetime", "date"),
+    "end": ("end", "end_time", "ended_at", "ended", "end_timestamp", "finish_time", "finished_at",
+            "completed_at", "completed", "stop_time", "response_at"),
+    "duration": ("duration", "latency", "response_time", "elapsed", "elapsed_time", "total_time",
+                 "request_duration", "call_duration", "total_latency", "e2e_latency",
+                 "api_time", "processing_time", "generation_time", "seconds"),
+    "first_chunk": ("first_chunk", "ttft", "time_to_first_token", "time_to_first_chunk",
+                    "first_token_latency", "first_token"),
+}  # fmt: skip
+"""Moments and lengths, without the unit that may follow the name."""
+
+UNITS: dict[str, int] = {
+    "ns": 1,
+    "nano": 1,
+    "unix_nano": 1,
+    "nanoseconds": 1,
+    "us": 10**3,
+    "micros": 10**3,
+    "microseconds": 10**3,
+    "ms": 10**6,
+    "msec": 10**6,
+    "millis": 10**6,
+    "milliseconds": 10**6,
+    "s": 10**9,
+    "sec": 10**9,
+    "secs": 10**9,
+    "seconds": 10**9,
+}
+"""Units at the end of a name, in ns."""
+
+
+def plain(name: str) -> str:
+    """Return a name in lower case with underscores: ``Latency (ms)`` is ``latency_ms``."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
+
+
+def found_columns(names: Iterable[str]) -> dict[str, str]:
+    """Return canonical columns that are there, and under which name; the surest name first."""
+    by_plain: dict[str, str] = {}
+    for name in names:
+        by_plain.setdefault(plain(name), name)
+    return {
+        ours: next(by_plain[each] for each in aliases if each in by_plain)
+        for ours, aliases in ALIASES.items()
+        if any(each in by_plain for each in aliases)
+    }
+
+
+def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
+    """Return the moments and lengths that are there: their column, and its unit in ns if said."""
+    found: dict[str, tuple[str, int | None]] = {}
+    ranks: dict[str, int] = {}
+    for name in names:
+        base, unit = _split(plain(name))
+        for what, bases in TIMES.items():
+            if base in bases and bases.index(base) < ranks.get(what, len(bases)):
+                found[what], ranks[what] = (name, unit), bases.index(base)
+    return found
+
+
+def _split(name: str) -> tuple[str, int | None]:
+    """Return a name without the unit at its end, and the unit."""
+    if name == "seconds":
+        return name, 10**9
+    for suffix, unit in sorted(UNITS.items(), key=lambda each: -len(each[0])):
+        if name.endswith(f"_{suffix}"):
+            return name.removesuffix(f"_{suffix}"), unit
+    return name, None

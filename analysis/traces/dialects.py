@@ -1,0 +1,341 @@
+"""What the attributes of a span say, whoever wrote them.
+
+OpenTelemetry GenAI in its generations, OpenInference, OpenLLMetry (traceloop), the Vercel AI SDK,
+Claude Code, MLflow, Langfuse's and LangSmith's OpenTelemetry exports. One span may carry several.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.traces.usage import cost_of, counts, of_api, of_buckets
+from analysis.traces.values import amount, count, flag, items, mapping, parsed, seconds, text
+
+_SLOTS: dict[str, tuple[str, ...]] = {
+    "operation": ("gen_ai.operation.name",),
+    "kind": (
+        "openinference.span.kind",
+        "mlflow.spanType",
+        "langfuse.observation.type",
+        "traceloop.span.kind",
+        "langsmith.span.kind",
+        "llm.request.type",
+    ),
+    "ai_operation": ("ai.operationId",),
+    "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system",
+                 "ai.model.provider", "llm.vendor"),
+    "request_model": ("gen_ai.request.model", "llm.model_name", "ai.model.id", "llm.request.model",
+                      "mlflow.llm.model", "langfuse.observation.model.name", "model", "model_name"),
+    "response_model": ("gen_ai.response.model", "ai.response.model", "llm.response.model"),
+    "session": (
+        "gen_ai.conversation.id",
+        "session.id",
+        "langfuse.session.id",
+        "conversation.id",
+        "traceloop.association.properties.session_id",
+        "traceloop.association.properties.thread_id",
+        "traceloop.association.properties.conversation_id",
+        "langsmith.trace.session_id",
+        "ai.telemetry.metadata.sessionId",
+        "ai.telemetry.metadata.session_id",
+        "ai.telemetry.metadata.threadId",
+        "mlflow.trace.session",
+        "session_id",
+    ),
+    "agent_id": ("gen_ai.agent.id", "agent_id", "agent.id", "graph.node.id"),
+    "agent_name": (
+        "gen_ai.agent.name",
+        "agent.name",
+        "agent_name",
+        "ai.telemetry.metadata.agentName",
+        "crewai.agent.role",
+    ),
+    "node": (
+        "langgraph.node",
+        "langgraph_node",
+        "metadata.langgraph_node",
+        "traceloop.association.properties.langgraph_node",
+    ),
+    "weak_agent": ("ai.telemetry.functionId",),
+    "parent_agent": ("parent_agent_id", "graph.node.parent_id", "gen_ai.caller.name"),
+    "entity": ("traceloop.entity.name",),
+    "tool": ("gen_ai.tool.name", "tool.name", "tool_name", "ai.toolCall.name", "function_name",
+             "mcp.tool.name"),
+    "call_id": ("gen_ai.response.id", "ai.response.id", "request_id", "gen_ai.tool.call.id",
+                "ai.toolCall.id", "tool_use_id", "call_id"),
+    "result": ("gen_ai.tool.call.result", "ai.toolCall.result", "output.value",
+               "traceloop.entity.output", "mlflow.spanOutputs", "langfuse.observation.output"),
+    "result_size": ("tool_result_size_bytes",),
+    "error": ("error.type", "exception.type", "error_type", "error", "error.message"),
+    "success": ("success",),
+    "http": ("http.response.status_code", "http.status_code", "status_code"),
+    "finish": (
+        "gen_ai.response.finish_reasons",
+        "ai.response.finishReason",
+        "llm.response.finish_reason",
+        "llm.finish_reason",
+        "gen_ai.completion.0.finish_reason",
+        "llm.completions.0.finish_reason",
+        "stop_reason",
+    ),
+    "first_s": ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token",
+                "gen_ai.response.time_to_first_token"),
+    "first_ms": ("ttft_ms", "ai.response.msToFirstChunk", "ai.stream.msToFirstChunk"),
+    "attempt": ("gen_ai.request.attempt", "attempt", "llm.request.attempt"),
+    "resent": ("http.request.resend_count",),
+    "cost": ("gen_ai.usage.cost", "llm.cost.total", "cost_usd", "gen_ai.cost.total",
+             "gen_ai.usage.total_cost", "operation.cost"),
+    "cost_details": ("langfuse.observation.cost_details", "mlflow.llm.cost"),
+    "input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt",
+              "ai.usage.inputTokens", "ai.usage.promptTokens", "llm.usage.prompt_tokens"),
+    "flat_input": ("input_tokens",),
+    "output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens",
+               "llm.token_count.completion", "ai.usage.outputTokens", "ai.usage.completionTokens",
+               "llm.usage.completion_tokens", "output_tokens", "output_token_count"),
+    "flat_prompt": ("input_token_count",),
+    "read": (
+        "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_read_input_tokens",
+        "llm.token_count.prompt_details.cache_read",
+        "llm.usage.cache_read_input_tokens",
+        "gen_ai.usage.details.cache_read_tokens",
+        "gen_ai.usage.details.cache_read_input_tokens",
+        "ai.usage.inputTokenDetails.cacheReadTokens",
+        "ai.usage.cachedInputTokens",
+        "cache_read_tokens",
+        "cache_read_input_tokens",
+        "cached_content_token_count",
+        "cached_token_count",
+    ),
+    "written": (
+        "gen_ai.usage.cache_write.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write_input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+        "llm.usage.cache_creation_input_tokens",
+        "gen_ai.usage.details.cache_write_tokens",
+        "gen_ai.usage.details.cache_creation_input_tokens",
+        "ai.usage.inputTokenDetails.cacheWriteTokens",
+        "ai.usage.cacheCreationInputTokens",
+        "cache_creation_tokens",
+        "cache_creation_input_tokens",
+    ),
+    "no_cache": ("ai.usage.inputTokenDetails.noCacheTokens",),
+    "reasoning": (
+        "gen_ai.usage.reasoning.output_tokens",
+        "gen_ai.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "llm.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens",
+        "ai.usage.outputTokenDetails.reasoningTokens",
+        "ai.usage.reasoningTokens",
+        "thoughts_token_count",
+        "reasoning_token_count",
+    ),
+    "total": ("llm.token_count.total", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
+              "ai.usage.totalTokens", "total_token_count"),
+    "api_usage": ("mlflow.chat.tokenUsage",),
+    "buckets": ("langfuse.observation.usage_details",),
+    "transfer": ("gen_ai.transfer.mode",),
+    "transfer_to": ("gen_ai.transfer.target.name", "gen_ai.handoff.to_agent", "to_agent"),
+    "query_source": ("query_source",),
+    "metadata": ("metadata",),
+    "duration_ms": ("duration_ms",),
+    "event": ("event.name",),
+}  # fmt: skip
+"""What is looked for, and the attributes that say it, the surest first."""
+
+KNOWN: dict[str, tuple[str, int]] = {
+    name: (slot, rank) for slot, names in _SLOTS.items() for rank, name in enumerate(names)
+}
+"""Each attribute that says something: what, and how sure."""
+
+_OPERATIONS = {
+    "chat": "chat",
+    "chat.completions": "chat",
+    "chat_completion": "chat",
+    "chat_model": "chat",
+    "completion": "chat",
+    "text_completion": "chat",
+    "generate_content": "chat",
+    "generate": "chat",
+    "generation": "chat",
+    "responses": "chat",
+    "messages": "chat",
+    "llm": "chat",
+    "tool": "execute_tool",
+    "function": "execute_tool",
+    "execute_tool": "execute_tool",
+    "agent": "invoke_agent",
+    "invoke_agent": "invoke_agent",
+    "embedding": "embeddings",
+    "embeddings": "embeddings",
+    "retriever": "retrieval",
+    "retrieval": "retrieval",
+    "handoff": "handoff",
+}
+_NO_OPERATION = {"chain", "task", "workflow", "span", "event", "unknown", "parser", "prompt"}
+
+_NAMED = {
+    "claude_code.llm_request": "chat",
+    "claude_code.tool": "execute_tool",
+    "claude_code.tool.execution": "execute_tool",
+    "ai.toolCall": "execute_tool",
+}
+
+Slots = dict[str, Any]
+
+
+def slots_of(attributes: Mapping[str, Any]) -> Slots:
+    """Return what attributes say, by what they say, the surest where several do."""
+    found: Slots = {}
+    ranks: dict[str, int] = {}
+    for name, value in attributes.items():
+        known = KNOWN.get(name)
+        if known is not None and value is not None and value != "":
+            slot, rank = known
+            if rank < ranks.get(slot, len(KNOWN)):
+                found[slot], ranks[slot] = value, rank
+    return found
+
+
+def operation_of(name: str, said: Slots) -> str | None:
+    """Return what a span is: chat, execute_tool, invoke_agent, ...; None if none of them."""
+    if name in _NAMED:
+        return _NAMED[name]
+    ai = text(said.get("ai_operation"))
+    if ai is not None:
+        return "execute_tool" if ai == "ai.toolCall" else "chat" if ai.startswith("ai.") else None
+    for slot in ("operation", "kind"):
+        word = text(said.get(slot))
+        if word is not None:
+            word = word.strip('"').lower()
+            if word in _OPERATIONS:
+                return _OPERATIONS[word]
+            if word not in _NO_OPERATION:
+                return word if slot == "operation" else None
+            if slot == "kind":
+                return None
+    has_model = "request_model" in said or "response_model" in said
+    counted = "input" in said or "output" in said or "flat_input" in said
+    return "chat" if has_model and counted else None
+
+
+def tokens_of(said: Slots) -> dict[str, int | None]:
+    """Return the token counts of a call."""
+    if "buckets" in said and mapping(said["buckets"]):
+        return of_buckets(mapping(said["buckets"]))
+    if "api_usage" in said and "input" not in said:
+        return of_api(mapping(said["api_usage"]))
+    plain, apart = count(said.get("input")), False
+    if plain is None and "flat_input" in said:  # Claude Code: what the cache has is not in it
+        plain, apart = count(said["flat_input"]), True
+    elif plain is None:
+        plain = count(said.get("flat_prompt"))
+    if "no_cache" in said:
+        plain, apart = count(said["no_cache"]), True
+    return counts(
+        plain,
+        count(said.get("read")),
+        count(said.get("written")),
+        count(said.get("output")),
+        reasoning=count(said.get("reasoning")),
+        total=count(said.get("total")),
+        includes_cache=not apart,
+    )
+
+
+def call_fields(said: Slots, operation: str) -> dict[str, Any]:
+    """Return what the slots say of a call, under canonical names; what is missing is left out."""
+    request, response = text(said.get("request_model")), text(said.get("response_model"))
+    first = amount(said.get("first_s"))
+    resent = count(said.get("resent"))
+    attempt = count(said.get("attempt"))
+    cost = amount(said.get("cost"))
+    if cost is None and "cost_details" in said:
+        cost = cost_of(mapping(said["cost_details"]))
+    fields: dict[str, Any] = {
+        "provider_name": text(said.get("provider")),
+        "request_model": request,
+        "response_model": response or request,
+        "first_chunk_s": first if first is not None else seconds(said.get("first_ms")),
+        "attempt": attempt if attempt is not None or resent is None else resent + 1,
+        "call_id": text(said.get("call_id")),
+        "http_status": count(said.get("http")),
+        "finish_reason": _finish(said.get("finish")),
+        "tool_name": text(said.get("tool")),
+        "cost_usd": cost,
+    }
+    if operation == "execute_tool":
+        size = count(said.get("result_size"))
+        fields["result_size"] = size if size is not None else size_of(said.get("result"))
+        fields["tool_name"] = fields["tool_name"] or text(said.get("entity"))
+    if operation == "chat":
+        fields |= tokens_of(said)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def error_of(said: Slots, failed: bool, message: str | None) -> tuple[str, str | None]:
+    """Return status and kind of error: ok, error, timeout or cancelled.
+
+    Parameters
+    ----------
+    said : mapping
+    failed : bool
+        Whether the span's status is an error.
+    message : str or None
+        What the status says.
+    """
+    error = said.get("error")
+    named = None if isinstance(error, bool) else text(error)
+    http = count(said.get("http"))
+    failed = failed or flag(said.get("success")) is False or error is True
+    failed = failed or (named is not None and named.lower() not in {"false", "none"})
+    if not failed and not (http is not None and http >= 400):
+        return "ok", None
+    kind = named or message or (None if http is None else str(http))
+    return status_of(f"{named} {message}"), kind
+
+
+def status_of(said: str) -> str:
+    """Return how a call failed, by what is said of it."""
+    said = said.lower()
+    if "timeout" in said or "timed out" in said or "deadline" in said:
+        return "timeout"
+    return "cancelled" if "cancel" in said or "abort" in said else "error"
+
+
+def with_metadata(said: Slots) -> Slots:
+    """Add what OpenInference's metadata say of LangGraph's node and thread."""
+    metadata = said.pop("metadata", None)
+    if isinstance(metadata, dict) or (isinstance(metadata, str) and "_" in metadata):
+        known = mapping(metadata)
+        for slot, names in (
+            ("node", ("langgraph_node",)),
+            ("agent_name", ("agent_name",)),
+            ("session", ("thread_id", "session_id", "conversation_id")),
+        ):
+            value = next((text(known.get(n)) for n in names if text(known.get(n))), None)
+            if value is not None:
+                said.setdefault(slot, value)
+    return said
+
+
+def size_of(result: Any) -> int | None:
+    """Return how long a result is, in characters."""
+    if result is None:
+        return None
+    try:
+        return len(result if isinstance(result, str) else json.dumps(result, default=str))
+    except (RecursionError, ValueError):
+        return None
+
+
+def _finish(value: Any) -> str | None:
+    if isinstance(value, str) and value[:1] in {"[", '"'}:
+        value = parsed(value) or value
+    listed = items(value)
+    return text(listed[0] if listed else value)

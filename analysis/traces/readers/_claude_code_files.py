@@ -1,0 +1,212 @@
+"""What one session file of Claude Code tells, line by line, and whose each event is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.traces.collector import Collector
+from analysis.traces.dialects import size_of
+from analysis.traces.jsonstream import Record
+from analysis.traces.source import Source
+from analysis.traces.values import count, items, mapping, nanoseconds, pick, seconds, text
+
+MAIN = "main"
+"""The agent of a session's own file."""
+
+
+@dataclass(slots=True)
+class Message:
+    """An assistant's message as its lines tell it: the first and the last count."""
+
+    place: str
+    first: dict[str, Any]
+    began: int
+    last: dict[str, Any]
+    ended: int
+    is_copy: bool
+
+
+@dataclass(slots=True)
+class ToolUse:
+    """A tool that is called: where, by which message, when, with what."""
+
+    place: str
+    message: str | None
+    event: dict[str, Any]
+    name: str | None
+    at: int
+    to: dict[str, Any]
+
+
+@dataclass
+class SessionFile:
+    """What one file tells."""
+
+    source: Source
+    messages: dict[str, Message] = field(default_factory=dict)
+    moments: dict[str, int] = field(default_factory=dict)
+    attempts: dict[str, tuple[int, float]] = field(default_factory=dict)
+    uses: dict[str, ToolUse] = field(default_factory=dict)
+    results: list[tuple[str, dict[str, Any], dict[str, Any], int]] = field(default_factory=list)
+    retries: list[tuple[str, dict[str, Any], int]] = field(default_factory=list)
+    made_up: int = 0
+    last: int = 0
+
+    def add(self, record: Record, out: Collector) -> None:
+        """Take a line."""
+        event, kind = record.node, record.node.get("type")
+        moment = nanoseconds(event.get("timestamp"))
+        uuid = text(event.get("uuid"))
+        if uuid is not None and moment is not None:
+            self.moments[uuid] = moment
+        self.last = max(self.last, moment or 0)
+        message = event.get("message")
+        if kind == "system" and event.get("subtype") == "api_error" and moment is not None:
+            self._add_retry(record.place, event, uuid, moment)
+        elif kind == "assistant" and isinstance(message, dict):
+            self._add_line(record.place, _slim(event, message), message, moment, out)
+        elif kind == "user" and isinstance(message, dict) and moment is not None:
+            for block in items(message.get("content")):
+                used = text(mapping(block).get("tool_use_id"))
+                if used is not None:
+                    result = mapping(event.get("toolUseResult"))
+                    self.results.append((used, _slim_block(block), _slim_result(result), moment))
+            if not items(message.get("content")) and mapping(event.get("toolUseResult")):
+                result = mapping(event["toolUseResult"])
+                self.results.append(("", _slim(event, {}), _slim_result(result), moment))
+        elif kind == "user" and isinstance(event.get("toolUseResult"), dict) and moment is not None:
+            result = _slim_result(event["toolUseResult"])
+            self.results.append(("", _slim(event, {}), result, moment))
+
+    def _add_retry(self, place: str, event: dict[str, Any], uuid: str | None, moment: int) -> None:
+        self.retries.append((place, event, moment))
+        if uuid is not None:
+            number = count(event.get("retryAttempt")) or 1
+            self.attempts[uuid] = number, seconds(event.get("retryInMs")) or 0.0
+
+    def _add_line(
+        self,
+        place: str,
+        event: dict[str, Any],
+        message: dict[str, Any],
+        moment: int | None,
+        out: Collector,
+    ) -> None:
+        identity = text(message.get("id"))
+        if identity is None or moment is None:
+            missing = "timestamp" if identity else "message.id"
+            out.skip(place, f"an assistant line without {missing}")
+            return
+        known = self.messages.get(identity)
+        if known is None:
+            is_copy = "forkedFrom" in event
+            self.messages[identity] = Message(place, event, moment, event, moment, is_copy)
+        elif moment >= known.ended:
+            known.last, known.ended = event, moment
+        for block in items(message.get("content")):
+            used = mapping(block)
+            number = text(used.get("id"))
+            if used.get("type") == "tool_use" and number is not None:
+                name = text(used.get("name"))
+                to = mapping(used.get("input")) if name == "SendMessage" else {}
+                self.uses[number] = ToolUse(place, identity, event, name, moment, to)
+
+
+_KEPT = (
+    "uuid",
+    "parentUuid",
+    "logicalParentUuid",
+    "sessionId",
+    "agentId",
+    "agentName",
+    "teamName",
+    "isSidechain",
+    "isApiErrorMessage",
+    "error",
+    "requestId",
+    "forkedFrom",
+    "timestamp",
+)
+
+
+def _slim(event: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is used of a line: the texts of messages are not kept."""
+    slim = {name: event[name] for name in _KEPT if name in event}
+    slim["message"] = {
+        name: message[name] for name in ("id", "model", "stop_reason", "usage") if name in message
+    }
+    if event.get("isApiErrorMessage"):
+        slim["said"] = str(message.get("content"))[:300]
+    return slim
+
+
+def _slim_block(block: Any) -> dict[str, Any]:
+    content = mapping(block).get("content")
+    return {"is_error": mapping(block).get("is_error") is True, "size": size_of(content)}
+
+
+def _slim_result(result: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("agentId", "totalTokens", "totalDurationMs", "durationMs", "isAsync", "status")
+    return {name: result[name] for name in names if name in result}
+
+
+class Agents:
+    """Whose an event is: its run, its agent, and who started that one."""
+
+    def __init__(self, files: Iterable[SessionFile]) -> None:
+        self._parents: dict[tuple[str, str], str] = {}
+        self._roles: dict[str, str] = {}
+        for file in files:
+            self._roles |= _role_beside(file.source.path)
+            for used, block, result, _ in file.results:
+                use = file.uses.get(used)
+                event = block if use is None else use.event
+                child = text(result.get("agentId"))
+                run, agent, _name = self.of(event, file.source.path)
+                if child is not None and child != agent:
+                    self._parents.setdefault((run, child), agent)
+
+    def of(self, event: Mapping[str, Any], path: Path) -> tuple[str, str, str | None]:
+        """Return run, agent and the agent's name."""
+        session = text(event.get("sessionId")) or _session_of(path)
+        team, name = text(event.get("teamName")), text(event.get("agentName"))
+        number = text(event.get("agentId"))
+        if number is None and event.get("isSidechain") is True:
+            number = path.stem.removeprefix("agent-") if path.stem.startswith("agent-") else None
+            number = number or "sidechain"
+        agent = number or (name if team is not None else None) or MAIN
+        return team or session, agent, name or self._roles.get(agent)
+
+    def parent(self, run: str, agent: str, event: Mapping[str, Any]) -> str | None:
+        """Return who started an agent: who was told its result, else the file's main agent."""
+        found = self._parents.get((run, agent))
+        if found is not None or agent == MAIN:
+            return found
+        if text(event.get("agentId")) is None and event.get("isSidechain") is not True:
+            return None
+        member = text(event.get("agentName")) if text(event.get("teamName")) else None
+        return member if member is not None and member != agent else MAIN
+
+    def role(self, agent: str) -> str | None:
+        """Return the type of a sub-agent."""
+        return self._roles.get(agent)
+
+
+def _session_of(path: Path) -> str:
+    return path.parent.parent.name if path.parent.name == "subagents" else path.stem
+
+
+def _role_beside(path: Path) -> dict[str, str]:
+    """Return what a sub-agent is, as the small file beside its own says."""
+    beside = path.with_name(path.stem + ".meta.json")
+    if not path.stem.startswith("agent-") or not beside.is_file():
+        return {}
+    try:
+        said = mapping(beside.read_text("utf-8", errors="replace").strip())
+    except OSError:
+        return {}
+    role = text(pick(said, "agentType", "name"))
+    return {} if role is None else {path.stem.removeprefix("agent-"): role}

@@ -1,0 +1,162 @@
+"""LangSmith: runs as its clients, its API and its bulk export write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from analysis.traces.collector import Collector
+from analysis.traces.dialects import size_of
+from analysis.traces.jsonstream import Record
+from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
+from analysis.traces.span import Span, span_of
+from analysis.traces.spans import collect
+from analysis.traces.usage import of_api
+from analysis.traces.values import amount, items, mapping, nanoseconds, pick, text
+
+_KINDS = {
+    "llm": "chat",
+    "tool": "execute_tool",
+    "embedding": "embeddings",
+    "retriever": "retrieval",
+}
+_NESTED = frozenset({"runs", "child_runs"})
+
+
+class LangSmith(Reader):
+    """Runs with ``run_type``: lists, lines, trees by ``child_runs``, or rows of a table.
+
+    A conversation (``thread_id``, ``session_id`` or ``conversation_id`` of the metadata) is one
+    run of ours, else a trace is; LangSmith's own ``session_id`` is its project.
+    """
+
+    kind: ClassVar[str] = "langsmith"
+
+    def recognises(self, head: Head) -> float:
+        """Return the share of rows that are runs."""
+        return head.share(_is_run)
+
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
+        """Read the files."""
+        collect((s for source in sources for s in _spans(source, self.kind, out)), out)
+
+
+def _is_run(row: Mapping[str, Any]) -> bool:
+    if isinstance(row.get("runs"), list):
+        return any("run_type" in mapping(each) for each in row["runs"])
+    return "run_type" in row and ("start_time" in row or "id" in row)
+
+
+def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
+    for record in _runs(source, out):
+        out.report.rows += 1
+        found = _span(record, source.name, form, out)
+        if found is not None:
+            yield found
+
+
+def _runs(source: Source, out: Collector) -> Iterator[Record]:
+    """Yield runs and those inside them, each with its parent's id."""
+    for record in source.records(frozenset({"runs"}), out.skip):
+        waiting = [record.node]
+        while waiting:
+            run = waiting.pop()
+            yield Record(record.place, run)
+            for child in items(run.get("child_runs")):
+                if isinstance(child, dict):
+                    waiting.append(
+                        {"parent_run_id": run.get("id"), "trace_id": run.get("trace_id")} | child
+                    )
+
+
+def _span(record: Record, source: str, form: str, out: Collector) -> Span | None:
+    raw = record.node
+    identity = text(pick(raw, "id", "run_id"))
+    place = f"{record.place}, run {identity!r}"
+    kind = str(raw.get("run_type")).lower()
+    start, end = nanoseconds(raw.get("start_time")), nanoseconds(raw.get("end_time"))
+    if identity is None:
+        out.skip(place, "no id")
+        return None
+    if start is None or (end is None and kind in _KINDS) or (end is not None and end < start):
+        began, ended = (str(raw.get(name))[:40] for name in ("start_time", "end_time"))
+        out.skip(place, f"start_time is {began!r}, end_time {ended!r}")
+        return None
+    parents = items(raw.get("parent_run_ids"))
+    parent = text(raw.get("parent_run_id")) or text(parents[-1] if parents else None)
+    error = text(pick(raw, "error", "error_preview"))
+    span = span_of(
+        place,
+        source,
+        form,
+        (text(raw.get("trace_id")) or _root(raw) or identity, identity, parent),
+        text(raw.get("name")) or "",
+        (start, end if end is not None else start),
+        _attributes(raw, kind),
+        error is not None or raw.get("status") == "error",
+        None if error is None else error.splitlines()[0][:200],
+    )
+    if span.operation == "chat":
+        span.fields |= _counts(raw)
+        first = nanoseconds(raw.get("first_token_time"))
+        if first is not None and first >= start:
+            span.fields["first_chunk_s"] = (first - start) / 1e9
+    return span
+
+
+def _root(raw: Mapping[str, Any]) -> str | None:
+    """Return the trace that a dotted order begins with."""
+    first = str(raw.get("dotted_order") or "").partition(".")[0]
+    return first.partition("Z")[2] or None
+
+
+def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    extra = mapping(raw.get("extra"))
+    metadata = mapping(extra.get("metadata")) or mapping(raw.get("metadata"))
+    invocation = mapping(extra.get("invocation_params"))
+    said = {
+        "gen_ai.operation.name": _KINDS.get(kind, "span"),
+        "metadata": metadata,
+        "gen_ai.agent.name": pick(metadata, "lc_agent_name", "agent_name"),
+        "gen_ai.request.model": pick(metadata, "ls_model_name", "model_name", "model")
+        or pick(invocation, "model", "model_name", "deployment_name"),
+        "gen_ai.provider.name": metadata.get("ls_provider"),
+        "gen_ai.usage.cost": amount(raw.get("total_cost")),
+        "gen_ai.response.finish_reasons": _finish(mapping(raw.get("outputs"))),
+    }
+    if kind == "tool":
+        said["gen_ai.tool.name"] = raw.get("name")
+        outputs = raw.get("outputs")
+        said["tool_result_size_bytes"] = size_of(mapping(outputs).get("output", outputs))
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
+    """Return the counts: of the run, else of the message that it put out."""
+    found = of_api(raw)
+    if found["input_tokens"] is None and found["output_tokens"] is None:
+        outputs = mapping(raw.get("outputs"))
+        message = mapping(mapping(_generation(outputs).get("message")).get("kwargs"))
+        for usage in (
+            outputs.get("usage_metadata"),
+            message.get("usage_metadata"),
+            mapping(outputs.get("llm_output")).get("token_usage"),
+            outputs.get("usage"),
+        ):
+            if mapping(usage):
+                found = of_api(mapping(usage))
+                break
+    return {name: n for name, n in found.items() if n is not None}
+
+
+def _generation(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    first = next(iter(items(outputs.get("generations"))), None)
+    return mapping(next(iter(items(first)), None) if isinstance(first, list) else first)
+
+
+def _finish(outputs: Mapping[str, Any]) -> str | None:
+    generation = _generation(outputs)
+    info = mapping(generation.get("generation_info"))
+    choice = mapping(next(iter(items(outputs.get("choices"))), None))
+    return text(pick(info, "finish_reason", "stop_reason")) or text(choice.get("finish_reason"))

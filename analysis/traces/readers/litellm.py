@@ -1,0 +1,110 @@
+"""LiteLLM: the payload of its logging call-backs, and the rows of its spend logs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from analysis.traces.collector import Collector
+from analysis.traces.dialects import status_of
+from analysis.traces.jsonstream import Record
+from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
+from analysis.traces.usage import of_api
+from analysis.traces.values import amount, count, mapping, nanoseconds, pick, text
+
+_CALLS = {"completion", "acompletion", "text_completion", "atext_completion", "responses",
+          "aresponses", "anthropic_messages", "generate_content", "agenerate_content",
+          "agenerate_content_stream", "generate_content_stream", "pass_through_endpoint",
+          "allm_passthrough_route", "llm_passthrough_route"}  # fmt: skip
+
+
+class LiteLLM(Reader):
+    """A row a request, with ``call_type``, ``startTime`` and ``endTime``."""
+
+    kind: ClassVar[str] = "litellm"
+
+    def recognises(self, head: Head) -> float:
+        """Return the share of rows that are such requests."""
+        return head.share(_is_request)
+
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
+        """Read the files."""
+        seen: set[str] = set()
+        for source in sources:
+            for record in source.records(frozenset({"data", "logs"}), out.skip):
+                out.report.rows += 1
+                _add(record, source.name, self.kind, seen, out)
+
+
+def _is_request(row: Mapping[str, Any]) -> bool:
+    if isinstance(row.get("data"), list):
+        return any(_is_request(mapping(each)) for each in row["data"][:5])
+    row = mapping(row.get("standard_logging_object")) or row
+    return "call_type" in row and ("startTime" in row or "start_time" in row)
+
+
+def _add(record: Record, source: str, form: str, seen: set[str], out: Collector) -> None:
+    raw = mapping(record.node.get("standard_logging_object")) or record.node
+    identity = text(pick(raw, "id", "request_id", "litellm_call_id"))
+    place = f"{record.place}, request {identity!r}"
+    kind = str(raw.get("call_type"))
+    if identity is not None and identity in seen:
+        out.duplicate(place)
+        return
+    seen.add(identity or place)
+    began, ended = pick(raw, "startTime", "start_time"), pick(raw, "endTime", "end_time")
+    start, end = nanoseconds(began), nanoseconds(ended)
+    if start is None or end is None or end < start:
+        out.skip(place, f"startTime is {str(began)[:40]!r}, endTime {str(ended)[:40]!r}")
+        return
+    metadata = mapping(raw.get("metadata"))
+    usage = mapping(metadata.get("usage_object")) or mapping(raw.get("usage_object"))
+    counts = of_api(usage) if usage else {}
+    counts |= {name: n for name, n in of_api(raw).items() if n is not None}
+    if count(pick(raw, "prompt_tokens")) is not None:
+        # LiteLLM's prompt tokens hold those of the cache, for every provider.
+        counts["input_tokens"] = count(raw["prompt_tokens"])
+    error = mapping(raw.get("error_information")) or mapping(metadata.get("error_information"))
+    said = text(raw.get("error_str")) or text(error.get("error_message"))
+    failed = str(raw.get("status")).lower() in {"failure", "failed", "error"} or said is not None
+    if failed and not any(counts.values()):
+        counts = {}  # 0 is what is written where nothing came back
+    first = nanoseconds(pick(raw, "completionStartTime", "completion_start_time"))
+    streamed = first is not None and start <= first < end
+    agent = text(pick(metadata, "agent_id", "agent_name")) or text(
+        pick(raw, "agent_id", "end_user")
+    )
+    run = text(pick(raw, "session_id", "trace_id")) or identity or place
+    model = text(raw.get("model"))
+    if agent is not None:
+        out.agent(run, agent, model=model)
+    cost = amount(pick(raw, "response_cost", "spend"))
+    out.call(
+        place,
+        source,
+        form,
+        run_id=run,
+        session_id=text(raw.get("session_id")),
+        trace_id=text(raw.get("trace_id")) or run,
+        span_id=identity,
+        operation_name="chat" if kind in _CALLS else kind.removeprefix("a"),
+        agent_id=agent,
+        agent_name=agent,
+        provider_name=text(raw.get("custom_llm_provider")),
+        request_model=text(pick(raw, "model_group")) or model,
+        response_model=model,
+        start_ns=start,
+        end_ns=end,
+        first_chunk_s=(first - start) / 1e9 if first is not None and streamed else None,
+        call_id=identity,
+        status=status_of(f"{error.get('error_class')} {said}") if failed else "ok",
+        error_type=(text(error.get("error_class")) or (said or "failure")[:200])
+        if failed
+        else None,
+        http_status=count(error.get("error_code")) if failed else None,
+        cost_usd=None if failed and not cost else cost,
+        quality_time="exact",
+        quality_tokens="exact" if counts.get("input_tokens") is not None else None,
+        **counts,
+    )

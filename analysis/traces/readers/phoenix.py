@@ -1,0 +1,102 @@
+"""Phoenix: spans as its client and its data frames have them (OpenInference)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from analysis.traces.collector import Collector
+from analysis.traces.jsonstream import Record
+from analysis.traces.reading import Reader
+from analysis.traces.source import Head, Source
+from analysis.traces.span import Span, span_of
+from analysis.traces.spans import collect
+from analysis.traces.values import items, mapping, nanoseconds, pick, text
+
+_PREFIX = "attributes."
+
+
+class Phoenix(Reader):
+    """Spans with ``context.span_id`` and ``span_kind``: objects, or rows of a table.
+
+    Attributes are nested (``llm: {token_count: {prompt: 9}}``), or flat columns.
+    """
+
+    kind: ClassVar[str] = "phoenix"
+
+    def recognises(self, head: Head) -> float:
+        """Return the share of rows that are such spans."""
+        return head.share(_is_span)
+
+    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
+        """Read the files."""
+        collect((s for source in sources for s in _spans(source, self.kind, out)), out)
+
+
+def _is_span(row: Mapping[str, Any]) -> bool:
+    if isinstance(row.get("data"), list):
+        return any(_is_span(mapping(each)) for each in row["data"][:5])
+    kinds = {"span_kind", "spanKind", "attributes.openinference.span.kind"}
+    has_context = "context.span_id" in row or "spanId" in mapping(row.get("context"))
+    has_context |= "span_id" in mapping(row.get("context"))
+    return has_context and not kinds.isdisjoint(row)
+
+
+def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
+    for record in source.records(frozenset({"data"}), out.skip):
+        out.report.rows += 1
+        found = _span(record, source.name, form, out)
+        if found is not None:
+            yield found
+
+
+def _span(record: Record, source: str, form: str, out: Collector) -> Span | None:
+    raw = record.node
+    context = mapping(raw.get("context"))
+    identity = text(pick(raw, "context.span_id")) or text(pick(context, "span_id", "spanId"))
+    trace = text(pick(raw, "context.trace_id")) or text(pick(context, "trace_id", "traceId"))
+    place = f"{record.place}, span {identity!r}"
+    if identity is None or trace is None:
+        out.skip(place, "no span_id or trace_id")
+        return None
+    began, ended = pick(raw, "start_time", "startTime"), pick(raw, "end_time", "endTime")
+    start, end = nanoseconds(began), nanoseconds(ended)
+    if start is None or end is None or end < start:
+        out.skip(place, f"start_time is {str(began)[:40]!r}, end_time {str(ended)[:40]!r}")
+        return None
+    attributes = _flat(raw)
+    attributes.setdefault("openinference.span.kind", pick(raw, "span_kind", "spanKind"))
+    if str(attributes["openinference.span.kind"]).upper() == "TOOL":
+        attributes.setdefault("tool.name", raw.get("name"))
+    for event in items(raw.get("events")):
+        if mapping(event).get("name") == "exception":
+            attributes = mapping(mapping(event).get("attributes")) | attributes
+    return span_of(
+        place,
+        source,
+        form,
+        (trace, identity, text(pick(raw, "parent_id", "parentId"))),
+        text(raw.get("name")) or "",
+        (start, end),
+        attributes,
+        str(pick(raw, "status_code", "statusCode")).upper() == "ERROR",
+        text(pick(raw, "status_message", "statusMessage")),
+    )
+
+
+def _flat(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes under dotted names."""
+    found: dict[str, Any] = {}
+    waiting: list[tuple[str, Any]] = [("", mapping(raw.get("attributes")))]
+    waiting += [
+        (name.removeprefix(_PREFIX), value)
+        for name, value in raw.items()
+        if name.startswith(_PREFIX) and value is not None
+    ]
+    while waiting:
+        prefix, value = waiting.pop()
+        if prefix:
+            found[prefix] = value
+        if isinstance(value, dict):
+            waiting += [(f"{prefix}.{k}" if prefix else str(k), v) for k, v in value.items()]
+    return found

@@ -1,0 +1,116 @@
+"""What a reading found, and what it left out: each with its count and the first place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from simulator.errors import TeamsimError
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often something happened, and where first."""
+
+    count: int = 0
+    first: str | None = None
+
+    def add(self, where: str, times: int = 1) -> None:
+        """Count it."""
+        if times:
+            self.count += times
+            self.first = self.first or where
+
+
+@dataclass(slots=True)
+class ReadingReport:
+    """What was read and what was not.
+
+    Attributes
+    ----------
+    files : Counter
+        Files by format.
+    rows : int
+        Lines, spans, observations, table rows that were looked at.
+    calls, tool_calls, messages, agents, runs : int
+        What the tables hold; `calls` are those of a model.
+    failed : Tally
+        Calls of a model that ended in an error, a time-out or were cancelled (they are in the
+        tables).
+    duplicates : Tally
+        Calls left out as they are in the tables already: copies in forked sessions, two
+        instrumentors on one client, a framework's span around the client's.
+    placeholders : Tally
+        Token counts left out as the writer did not know them yet.
+    errors : Tally
+        Rows and values that could not be used.
+    unread : Tally
+        Files in directories that are of no known format.
+    """
+
+    files: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    calls: int = 0
+    tool_calls: int = 0
+    messages: int = 0
+    agents: int = 0
+    runs: int = 0
+    failed: Tally = field(default_factory=Tally)
+    duplicates: Tally = field(default_factory=Tally)
+    placeholders: Tally = field(default_factory=Tally)
+    errors: Tally = field(default_factory=Tally)
+    unread: Tally = field(default_factory=Tally)
+
+    def line(self) -> str:
+        """Return all of it as one line."""
+        kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(self.files.items()))
+        found = ", ".join(
+            f"{n:,} {name if n != 1 else name.removesuffix('s')}"
+            for name, n in (
+                ("rows", self.rows),
+                ("calls", self.calls),
+                ("tool calls", self.tool_calls),
+                ("messages", self.messages),
+                ("agents", self.agents),
+                ("runs", self.runs),
+            )
+        )
+        n = sum(self.files.values())
+        left = [
+            f"{tally.count:,} {what} (first: {tally.first})"
+            for what, tally in self.left_out().items()
+            if tally.count
+        ]
+        failed = f"; failed calls: {self.failed.count:,} (first: {self.failed.first})"
+        return (
+            f"read {n:,} file{'s' if n != 1 else ''} ({kinds}): {found}"
+            + (failed if self.failed.count else "")
+            + "; left out: "
+            + (", ".join(left) if left else "nothing")
+        )
+
+    def left_out(self) -> dict[str, Tally]:
+        """Return what is not in the tables, by what it is."""
+        return {
+            "duplicates": self.duplicates,
+            "placeholders for counts": self.placeholders,
+            "rows or values with errors": self.errors,
+            "files of no known format": self.unread,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, for JSON."""
+        return asdict(self) | {"files": dict(self.files)}
+
+    def check_complete(self) -> None:
+        """Refuse a reading that lost something (duplicates are no loss).
+
+        Raises
+        ------
+        TeamsimError
+            If there are errors, placeholders or files that were not read.
+        """
+        for what, tally in self.left_out().items():
+            if tally.count and tally is not self.duplicates:
+                raise TeamsimError(f"left out: {tally.count:,} {what}, the first: {tally.first}")

@@ -1,0 +1,156 @@
+"""Which spans are of one and the same call.
+
+A framework's span holds the client's, two instrumentors on one client write a span each, and a
+program may write a request as a span and as a log record. One is kept of each, and what the
+others know more goes to it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+
+from analysis.traces.collector import Collector
+from analysis.traces.span import Span
+
+Above = Callable[[Span], Iterable[Span]]
+Same = tuple[Span, Span, bool]
+"""The span that is kept, the one that is not, and whether it tells of that call alone."""
+
+_NEAR_NS = 50_000_000
+_NEAR_SHARE = 0.05
+"""Spans of one call by two instrumentors begin and end within 50 ms, or 5 % of the longer."""
+
+_LOG_NS = 2_000_000_000
+"""A log record of a call is written this near to the end of its span."""
+
+
+def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same]:
+    """Yield the spans to leave out, each with the one that is kept of its call."""
+    outer: set[int] = set()
+    for operation, ends in (
+        ("chat", {"invoke_agent", "execute_tool"}),
+        ("execute_tool", {"invoke_agent", "chat"}),
+    ):
+        nested = _nested([s for s in spans if s.operation == operation], operation, ends, above)
+        for around, inside in nested:
+            outer.add(id(around))
+            out.duplicate(around.place)
+            yield inside[0], around, len(inside) == 1
+    if outer:
+        out.notes.append(f"{len(outer)} spans left out that hold another span of the same call")
+    waits = [span for span in spans if span.name == "claude_code.tool.blocked_on_user"]
+    for span in waits:
+        _add_wait(span, above)
+    chats = [span for span in spans if span.operation == "chat" and id(span) not in outer]
+    n = 0
+    for kept, left_out in _twins(chats):
+        n += 1
+        out.duplicate(left_out.place)
+        yield kept, left_out, True
+    if n:
+        out.notes.append(f"{n} spans left out that another tells of too (two instrumentors, logs)")
+
+
+def fill(kept: Span, other: Span) -> None:
+    """Give a span what another of the same call knows more."""
+    for name, value in other.fields.items():
+        kept.fields.setdefault(name, value)
+    if kept.status == "ok" and other.status != "ok":
+        kept.status, kept.error_type = other.status, other.error_type
+    kept.session = kept.session or other.session
+    kept.agent_id = kept.agent_id or other.agent_id
+    kept.agent_name = kept.agent_name or other.agent_name
+
+
+def _nested(
+    spans: list[Span], operation: str, ends: set[str], above: Above
+) -> list[tuple[Span, list[Span]]]:
+    """Return spans that hold others of the same kind, with those: both report one call."""
+    found: dict[int, tuple[Span, list[Span]]] = {}
+    for span in spans:
+        for each in above(span):
+            if each.operation in ends:
+                break
+            if each.operation == operation and _may_hold(each, span, operation):
+                found.setdefault(id(each), (each, []))[1].append(span)
+    return list(found.values())
+
+
+def _may_hold(around: Span, inside: Span, operation: str) -> bool:
+    """Tell whether two nested spans may be of one call: a tool that calls another is not."""
+    if operation == "chat":
+        return True
+    names = around.fields.get("tool_name"), inside.fields.get("tool_name")
+    return names[1] is None or names[0] == names[1]
+
+
+def _add_wait(span: Span, above: Above) -> None:
+    """Say of a tool how long it waited for a person's leave."""
+    tool = next(iter(above(span)), None)
+    if tool is not None and tool.operation == "execute_tool":
+        tool.fields["queue_s"] = (span.end_ns - span.start_ns) / 1e9
+
+
+def _twins(chats: list[Span]) -> Iterator[tuple[Span, Span]]:
+    """Yield pairs of spans of one call that are not nested, the longer or richer first."""
+    gone: set[int] = set()
+    groups: dict[tuple[str, str], list[Span]] = defaultdict(list)
+    for span in chats:
+        groups["trace", span.trace_id].append(span)
+        if span.fields.get("call_id") is not None:
+            groups["call", str(span.fields["call_id"])].append(span)
+        if span.session is not None or span.around is not None:
+            session = span.session or str((span.around or {}).get("session.id"))
+            groups["session", session].append(span)
+    for (kind, _), group in groups.items():
+        if len(group) < 2 or (kind != "trace" and len({span.is_log for span in group}) < 2):
+            continue
+        group.sort(key=lambda span: span.start_ns)
+        for i, first in enumerate(group):
+            near = _near(first, kind)
+            for second in group[i + 1 :]:
+                if second.start_ns - first.start_ns > near:
+                    break
+                pair = _pair(first, second, kind)
+                if pair is not None and id(first) not in gone and id(second) not in gone:
+                    gone.add(id(pair[1]))
+                    yield pair
+
+
+def _near(span: Span, kind: str) -> float:
+    if kind != "trace":
+        return _LOG_NS + (span.end_ns - span.start_ns) * _NEAR_SHARE
+    return max(_NEAR_NS, (span.end_ns - span.start_ns) * _NEAR_SHARE)
+
+
+def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
+    """Return which of two spans is kept and which is left out; None if they are two calls."""
+    if kind == "trace":
+        if (first.name, first.scope) == (second.name, second.scope):
+            return None  # one instrumentor: calls in parallel
+        # The longer holds the shorter.
+        lengths = first.end_ns - first.start_ns, second.end_ns - second.start_ns
+        longer, shorter = (first, second) if lengths[0] >= lengths[1] else (second, first)
+        inside = longer.start_ns <= shorter.start_ns and shorter.end_ns <= longer.end_ns
+        if not inside or longer.end_ns - shorter.end_ns > _near(longer, kind):
+            return None
+        pair = longer, shorter
+    else:
+        if first.is_log == second.is_log or abs(first.end_ns - second.end_ns) > _LOG_NS:
+            return None
+        pair = (second, first) if first.is_log else (first, second)
+    return pair if _alike(*pair) else None
+
+
+def _alike(one: Span, other: Span) -> bool:
+    """Tell whether model and counts agree as far as both are known."""
+    models = [str(span.fields.get("response_model") or "") for span in (one, other)]
+    if not (models[0].startswith(models[1]) or models[1].startswith(models[0])):
+        return False
+    return all(
+        one.fields.get(name) is None
+        or other.fields.get(name) is None
+        or one.fields[name] == other.fields[name]
+        for name in ("input_tokens", "output_tokens")
+    )

@@ -1,0 +1,290 @@
+"""Files that traces are read from: compressed or not, JSON or tables."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.traces.jsonstream import Record, Skip, completed, json_records, walked
+from analysis.traces.values import items, mapping
+from simulator.errors import TeamsimError
+
+_HEAD = 1 << 20
+"""Bytes that are looked at to tell what a file is."""
+
+_COMPLETED = 1 << 18
+"""Characters of a document that goes on beyond the head which are looked at."""
+
+_SAMPLE = 400
+"""Rows that are looked at."""
+
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"BZh": "bz2",
+    b"\xfd7zXZ": "xz",
+}
+_DELIMITERS = ",\t;|"
+
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
+"""What reading a file that is missing, forbidden or damaged raises."""
+
+csv.field_size_limit(1 << 27)  # prompts and answers are cells of exported tables
+
+Watch = Callable[[int], None]
+"""Told of every stretch of bytes that was read."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The start of a file.
+
+    Attributes
+    ----------
+    start : bytes
+        Its first bytes, decompressed.
+    layout : {"lines", "document", "table", "parquet", "binary"}
+        How it is laid out.
+    rows : list of dict
+        The first objects, or rows of a table.
+    columns : list of str
+        Names of the columns of a table; those that rows of JSON have.
+    """
+
+    start: bytes
+    layout: str
+    rows: list[dict[str, Any]]
+    columns: list[str]
+
+    def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
+        """Return which share of the rows is of some kind."""
+        return sum(map(is_one, self.rows)) / len(self.rows) if self.rows else 0.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file.
+
+    Attributes
+    ----------
+    path : Path
+    name : str
+        What it is called in messages.
+    watch : callable
+        Told how many bytes of the file were read.
+    """
+
+    path: Path
+    name: str
+    watch: Watch = field(default=lambda _: None, repr=False, compare=False)
+
+    def open(self) -> BinaryIO:
+        """Return the decompressed content.
+
+        Raises
+        ------
+        OSError
+            If it cannot be opened.
+        """
+        raw = cast(BinaryIO, io.BufferedReader(_Watched(self.path, self.watch), 1 << 18))
+        start = raw.peek(8)[:8]  # type: ignore[attr-defined]
+        kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+        if kind == "gzip":
+            return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        if kind == "zstd":
+            return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(raw, "zstd")))
+        if kind == "bz2":
+            return cast(BinaryIO, bz2.BZ2File(raw))
+        return cast(BinaryIO, lzma.LZMAFile(raw)) if kind == "xz" else raw
+
+    @cached_property
+    def head(self) -> Head:
+        """The start of the file, told for what it is.
+
+        Raises
+        ------
+        TeamsimError
+            If the file cannot be read.
+        """
+        try:
+            with self.open() as stream:
+                start = stream.read(_HEAD)
+        except UNREADABLE as error:
+            raise TeamsimError(f"{self.name} cannot be read: {_why(error)}") from None
+        if start.startswith(b"PAR1"):
+            return self._parquet_head(start)
+        text = start.decode(_encoding(start), "replace")
+        sign = text.lstrip("\ufeff\x1e\x00 \t\r\n")[:1]
+        if not sign or (b"\x00" in start[:4096] and _encoding(start) == "utf-8"):
+            return Head(start, "binary", [], [])
+        if sign in "{[":
+            layout = _layout(text)
+            rows = list(_sampled(text, layout))
+            return Head(start, layout, rows, list(dict.fromkeys(k for row in rows for k in row)))
+        rows, columns = _table_head(text)
+        # Lines of JSON may begin with one that is damaged.
+        if not columns and any(line[:1] == "{" for line in text.splitlines()[:50]):
+            return Head(start, "lines", list(_sampled(text, "lines")), [])
+        return Head(start, "table" if columns else "binary", rows, columns)
+
+    def _parquet_head(self, start: bytes) -> Head:
+        try:
+            with self.open() as stream:
+                file = pq.ParquetFile(io.BytesIO(stream.read()))
+                columns = list(file.schema_arrow.names)
+                batch = next(file.iter_batches(batch_size=_SAMPLE), None)
+        except (*UNREADABLE, ValueError) as error:
+            raise TeamsimError(f"{self.name} cannot be read as Parquet: {_why(error)}") from None
+        rows = [] if batch is None else batch.to_pylist()
+        return Head(start[:8], "parquet", rows, columns)
+
+    def records(self, nested: frozenset[str], skip: Skip) -> Iterator[Record]:
+        """Yield the objects or the rows of the file, lists of the names in `nested` by element.
+
+        A file that breaks off gives what it has; `skip` is told of the rest.
+        """
+        layout = self.head.layout
+        try:
+            with self.open() as stream:
+                if layout in {"table", "parquet"}:
+                    rows = self._rows(stream)
+                    for number, row in rows:
+                        yield from walked(row, f"{self.name}, row {number}", nested, skip)
+                elif layout in {"lines", "document"}:
+                    text = _as_utf8(stream, _encoding(self.head.start))
+                    yield from json_records(text, self.name, layout == "lines", nested, skip)
+                else:
+                    skip(self.name, "neither JSON nor a table")
+        except UNREADABLE as error:
+            skip(self.name, f"it breaks off ({_why(error)})")
+        except (csv.Error, UnicodeError) as error:
+            skip(self.name, f"no table from here on ({_why(error)})")
+
+    def _rows(self, stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
+        if self.head.layout == "parquet":
+            start = 0
+            for batch in pq.ParquetFile(io.BytesIO(stream.read())).iter_batches(4096):
+                yield from enumerate(batch.to_pylist(), start=start)
+                start += batch.num_rows
+            return
+        text = io.TextIOWrapper(stream, _encoding(self.head.start), "replace", newline="")
+        header = text.readline()
+        delimiter = _delimiter(header)
+        columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+        for number, cells in enumerate(csv.reader(_no_nulls(text), delimiter=delimiter)):
+            if cells:
+                yield number, _row(columns, cells)
+
+
+class _Watched(io.RawIOBase):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, path: Path, watch: Watch) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._watch = watch
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        size = self._file.readinto(buffer)
+        self._watch(size or 0)
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _encoding(start: bytes) -> str:
+    if start[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        return "utf-16"
+    return "utf-8-sig" if start[:3] == b"\xef\xbb\xbf" else "utf-8"
+
+
+def _as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
+    """Return a stream of UTF-8; files in UTF-16, which some shells write, are small."""
+    if encoding != "utf-16":
+        return stream
+    text = io.TextIOWrapper(stream, encoding, "replace").read()
+    return io.BytesIO(text.encode("utf-8", "replace"))
+
+
+def _layout(text: str) -> str:
+    """Tell a value a line from documents that go over lines, by most lines that begin a value."""
+    lines = [line for line in text.splitlines()[:_SAMPLE] if line[:1] in {"{", "["}]
+    if not text.endswith("\n") and len(lines) > 1:
+        lines = lines[:-1]
+    whole = sum(_parses(line) for line in lines)
+    return "lines" if lines and 2 * whole >= len(lines) and whole else "document"
+
+
+def _parses(line: str) -> bool:
+    try:
+        json.loads(line, strict=False)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
+    """Yield the first objects; of a document that goes on beyond the head, what is whole."""
+
+    def ignore(place: str, why: str) -> None:
+        """Say nothing: the reading will."""
+
+    if layout == "document" and not _parses(text):
+        text = completed(text.lstrip("\ufeff\x1e\x00 \t\r\n")[:_COMPLETED]) or text
+    stream = io.BytesIO(text.encode("utf-8", "replace"))
+    records = json_records(stream, "", layout == "lines", frozenset(), ignore)
+    for record, _ in zip(records, range(_SAMPLE), strict=False):
+        yield record.node
+
+
+def _table_head(text: str) -> tuple[list[dict[str, Any]], list[str]]:
+    lines = text.splitlines()
+    delimiter = _delimiter(lines[0] if lines else "")
+    try:
+        reader = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=delimiter)
+        columns = [name.strip().lstrip("\ufeff") for name in next(reader, [])]
+        if len(columns) < 2 or len(set(columns)) < len(columns):
+            return [], []
+        rows = [_row(columns, cells) for cells, _ in zip(reader, range(_SAMPLE), strict=False)]
+    except csv.Error:
+        return [], []
+    return rows, columns
+
+
+def _delimiter(header: str) -> str:
+    return max(_DELIMITERS, key=header.count)
+
+
+def _row(columns: list[str], cells: list[str]) -> dict[str, Any]:
+    """Return a row; cells that hold JSON objects or lists as these, empty ones as None."""
+    return {
+        name: None if cell == "" else (mapping(cell) or items(cell) or cell)
+        for name, cell in zip(columns, cells, strict=False)
+    }
+
+
+def _no_nulls(text: io.TextIOWrapper) -> Iterator[str]:
+    for line in text:
+        yield line.replace("\x00", "")
+
+
+def _why(error: BaseException) -> str:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return reason.splitlines()[0][:120] if reason else type(error).__name__

@@ -1,0 +1,173 @@
+"""One span of any tracing system, its attributes understood."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.traces.dialects import (
+    call_fields,
+    error_of,
+    operation_of,
+    slots_of,
+    with_metadata,
+)
+from analysis.traces.values import text
+
+_WRAPPER = re.compile(
+    r"(Runnable\w*|\w*Parser|\w*PromptTemplate|LangGraph|LLMChain|ChannelWrite\w*|Branch|__\w+__)"
+    r"(<.*>)?",
+    re.DOTALL,
+)
+"""Spans that frameworks mark as agents though they are steps of one."""
+
+_ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "chatbot", "assistant"}
+"""Nodes that any LangGraph agent has: they say less than an agent above."""
+
+_HANDOFF = re.compile(r"(?:transfer|hand_?off)[ _]to[ _](.+)", re.IGNORECASE)
+CLAUDE_CODE = "claude_code."
+"""Beginning of the names of Claude Code's own spans: without an agent they are the main one's."""
+
+_STEP_NS = 2_000_000
+"""Below this no agent works: frameworks mark formatting and parsing as agents' spans."""
+
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Span:
+    """One span, times in ns; `place` says where it stands.
+
+    `fields` are what is known of a call under canonical names; `around` is what the resource
+    around the span says, for the session.
+    """
+
+    place: str
+    source: str
+    form: str
+    trace_id: str
+    span_id: str
+    parent_id: str | None
+    name: str
+    start_ns: int
+    end_ns: int
+    operation: str | None
+    fields: dict[str, Any]
+    status: str = "ok"
+    error_type: str | None = None
+    session: str | None = None
+    agent_id: str | None = None
+    agent_name: str | None = None
+    node: str | None = None
+    weak_agent: str | None = None
+    parent_agent: str | None = None
+    transfer: tuple[str | None, str] | None = None
+    scope: str | None = None
+    is_log: bool = False
+    around: Mapping[str, Any] | None = None
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.trace_id, self.span_id
+
+    def names_agent(self, also_any_node: bool = False) -> tuple[str, str | None] | None:
+        """Return id and name of the agent that the span itself names."""
+        if self.agent_id is not None or self.agent_name is not None:
+            return self.agent_id or self.agent_name or "", self.agent_name
+        if self.node is not None and (also_any_node or self.node not in _ANY_AGENTS_NODE):
+            return self.node, self.node
+        return None
+
+
+def span_of(
+    place: str,
+    source: str,
+    form: str,
+    ids: tuple[str, str, str | None],
+    name: str,
+    times: tuple[int, int],
+    attributes: Mapping[str, Any],
+    failed: bool = False,
+    message: str | None = None,
+    *,
+    scope: str | None = None,
+    around: Mapping[str, Any] | None = None,
+    is_log: bool = False,
+) -> Span:
+    """Return a span with its attributes understood.
+
+    Parameters
+    ----------
+    place, source, form : str
+        Where it stands, in which file, of which format.
+    ids : tuple
+        Trace, span and parent.
+    name : str
+    times : tuple of int
+        Start and end, ns.
+    attributes : mapping
+    failed : bool
+        Whether its status is an error; `message` is what the status says.
+    scope : str, optional
+        The instrumentation that wrote it.
+    around : mapping, optional
+        Attributes of its resource.
+    is_log : bool
+        Whether it was made of a log record.
+    """
+    said = with_metadata(slots_of(attributes))
+    operation = operation_of(name, said)
+    status, error = error_of(said, failed, message) if operation else ("ok", None)
+    agent_id, agent_name = text(said.get("agent_id")), text(said.get("agent_name"))
+    node = text(said.get("node"))
+    if operation == "invoke_agent" and agent_id is None and agent_name is None:
+        agent_name = text(said.get("entity")) or _own_name(name, times)
+        operation = operation if agent_name or node else None
+    weak_agent = text(said.get("weak_agent"))
+    if name.startswith(CLAUDE_CODE):
+        asked_by = text(said.get("query_source"))
+        weak_agent = asked_by if asked_by in {"subagent", "auxiliary"} else "main"
+    return Span(
+        place,
+        source,
+        form,
+        *ids,
+        name,
+        *times,
+        operation,
+        call_fields(said, operation) if operation else {},
+        status,
+        error,
+        text(said.get("session")),
+        agent_id,
+        agent_name,
+        node,
+        weak_agent,
+        text(said.get("parent_agent")),
+        _transfer(name, operation, said),
+        scope,
+        is_log,
+        around,
+    )
+
+
+def _own_name(name: str, times: tuple[int, int]) -> str | None:
+    """Return the agent that a span without any name of one stands for; None for a mere step."""
+    if _WRAPPER.fullmatch(name) or times[1] - times[0] < _STEP_NS:
+        return None
+    return name.removeprefix("invoke_agent ").strip() or None
+
+
+def _transfer(name: str, operation: str | None, said: Mapping[str, Any]) -> Any:
+    """Return to whom a span hands over, and how; None if it does not."""
+    target = text(said.get("transfer_to"))
+    mode = text(said.get("transfer"))
+    if target is None and operation in {"execute_tool", "handoff", None}:
+        found = _HANDOFF.fullmatch((text(said.get("tool")) or name).strip())
+        target = found.group(1) if found else None
+    if target is None and mode is None:
+        return None
+    return target, "delegate" if mode == "return_to_caller" else "handoff"

@@ -1,0 +1,188 @@
+"""Start and end of the calls of a table, whatever columns and units tell them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.traces.column_names import found_times
+from analysis.traces.values import factor_of, in_range, nanoseconds
+from simulator.errors import TeamsimError
+
+EXTRA = ("duration_s", "start_s", "end_s")
+"""Columns that a table may be told to have in place of start_ns and end_ns, in seconds."""
+
+_TOLD = {
+    "duration_s": ("duration", 10**9),
+    "start_s": ("start", 10**9),
+    "end_s": ("end", 10**9),
+    "start_ns": ("start", 1),
+    "end_ns": ("end", 1),
+    "first_chunk_s": ("first_chunk", 10**9),
+}
+_LONGEST_S = 100.0
+"""Durations whose median is above this are milliseconds: hardly any call takes minutes."""
+
+_DATE = 1e8
+"""Numbers below are times since some start, not dates."""
+
+Ns = list[int | None]
+
+
+class Times:
+    """The columns of a table that tell times.
+
+    Parameters
+    ----------
+    column : callable
+        Returns a column by its name, given whether it may be text: numbers, texts or None.
+    names : sequence of str
+        All columns.
+    told : mapping
+        Canonical names to columns, as the user says.
+    file : str
+        What the table is called in messages.
+    """
+
+    def __init__(
+        self,
+        column: Callable[[str, bool], list[Any]],
+        names: Sequence[str],
+        told: Mapping[str, str],
+        file: str,
+    ) -> None:
+        self._file = file
+        self._notes: list[str] = []
+        found = found_times(names)
+        for name, (what, unit) in _TOLD.items():
+            if name in told:
+                found[what] = (told[name], unit)
+        if "duration" not in found and not {"start", "end"} <= found.keys():
+            raise TeamsimError(
+                f"{file} lacks a duration: say --column duration_s=NAME (it has {', '.join(names)})"
+            )
+        duration = found.get("duration")
+        self._duration = None if duration is None else self._lengths(column, *duration)
+        first = found.get("first_chunk")
+        self._first = None if first is None else self._lengths(column, *first)
+        moments: dict[str, tuple[tuple[str, int | None], list[Any]]] = {
+            what: (found[what], column(found[what][0], True))
+            for what in ("start", "end")
+            if what in found
+        }
+        factor = self._common_factor(moments)
+        self._moments: dict[str, Ns] = {
+            what: [_moment(v, unit or factor) for v in values]
+            for what, ((_, unit), values) in moments.items()
+        }
+
+    def first_chunk(self, i: int) -> float | None:
+        """Return the seconds to the first chunk of a row."""
+        ns = None if self._first is None else self._first[i]
+        return None if ns is None else ns / 1e9
+
+    def of(self, groups: Sequence[str]) -> tuple[Ns, Ns, list[str]]:
+        """Return starts and ends in ns, and what was taken for what.
+
+        Parameters
+        ----------
+        groups : sequence of str
+            Whose call each row is: without starts, calls of one follow each other.
+        """
+        starts, ends = self._moments.get("start"), self._moments.get("end")
+        lengths = self._duration
+        if starts is not None and ends is not None:
+            if lengths is None or not _coarse(starts, ends, lengths):
+                return starts, ends, self._notes
+            self._notes.append(f"{self._file}: ends are coarse: start and duration are used")
+        assert lengths is not None
+        if starts is not None:
+            return starts, _sum(starts, lengths), self._notes
+        if ends is not None:
+            return _sum(ends, [None if n is None else -n for n in lengths]), ends, self._notes
+        name = self._file.rpartition("/")[2]
+        self._notes.append(f"{name} has no start times: calls are taken to follow each other")
+        at: dict[str, int] = defaultdict(int)
+        starts = []
+        for group, length in zip(groups, lengths, strict=True):
+            starts.append(at[group])
+            at[group] = in_range(at[group] + (length or 0)) or 0
+        return starts, _sum(starts, lengths), self._notes
+
+    def _lengths(self, column: Callable[[str, bool], list[Any]], name: str, unit: int | None) -> Ns:
+        values = column(name, False)
+        if unit is None:
+            known = [v for v in values if v is not None and v >= 0]
+            middle = float(np.median(known)) if known else 0.0
+            unit = 10**6 if middle > _LONGEST_S else 10**9
+            word = "milliseconds" if unit == 10**6 else "seconds"
+            self._notes.append(
+                f"{self._file}: {name!r} is taken as {word} (its median is {middle:,.4g})"
+            )
+        return [None if v is None or v < 0 else in_range(_scaled(v, unit)) for v in values]
+
+    def _common_factor(
+        self, moments: Mapping[str, tuple[tuple[str, int | None], list[Any]]]
+    ) -> int:
+        """Return the unit of moments that are numbers and whose names say none."""
+        numbers = [
+            v for (_, unit), values in moments.values() if unit is None for v in values
+            if isinstance(v, (int, float))
+        ]  # fmt: skip
+        if not numbers:
+            return 10**9
+        middle = float(np.median(numbers))
+        if middle >= _DATE:
+            factor = factor_of(middle)
+        elif {"start", "end"} <= moments.keys():
+            pairs = zip(moments["start"][1], moments["end"][1], strict=True)
+            lengths = [b - a for a, b in pairs if _is_number(a) and _is_number(b)]
+            factor = 10**6 if lengths and float(np.median(lengths)) > _LONGEST_S else 10**9
+        else:
+            factor = 10**9
+        word = {10**9: "seconds", 10**6: "milliseconds", 1000: "microseconds", 1: "nanoseconds"}
+        names = " and ".join(repr(name) for (name, unit), _ in moments.values() if unit is None)
+        self._notes.append(f"{self._file}: {names} taken as {word[factor]}")
+        return factor
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _moment(value: Any, factor: int) -> int | None:
+    if isinstance(value, (int, float)):
+        return in_range(_scaled(value, factor))
+    return nanoseconds(value)
+
+
+def _scaled(value: float, factor: int) -> int:
+    if factor == 1:
+        return int(value)
+    whole = int(value)
+    return whole * factor + round((value - whole) * factor)
+
+
+def _sum(moments: Ns, lengths: Ns) -> Ns:
+    return [
+        None if at is None or n is None else in_range(at + n)
+        for at, n in zip(moments, lengths, strict=True)
+    ]
+
+
+def _coarse(starts: Ns, ends: Ns, lengths: Ns) -> bool:
+    """Tell whether ends are whole seconds after starts though durations are finer, and agree."""
+    spans = [
+        (b - a, n)
+        for a, b, n in zip(starts, ends, lengths, strict=True)
+        if a is not None and b is not None and n is not None
+    ]
+    return (
+        bool(spans)
+        and all(span % 10**9 == 0 for span, _ in spans)
+        and any(n % 10**9 for _, n in spans)
+        and float(np.median([abs(span - n) for span, n in spans])) < 2e9
+    )

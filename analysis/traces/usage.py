@@ -1,0 +1,173 @@
+"""Token counts of a call, brought to one meaning.
+
+Writers differ in whether the input holds what was read from the cache and written into it, and
+the output what was reasoned. Here it always does. Where a writer says a total, the total decides;
+otherwise its convention does, and a part that is larger than the whole shows that it is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.traces.values import amount, count, mapping, pick
+
+_INPUT = ("input", "input_tokens", "prompt_tokens", "promptTokens", "inputTokens", "prompt")
+_OUTPUT = (
+    "output",
+    "output_tokens",
+    "completion_tokens",
+    "completionTokens",
+    "outputTokens",
+    "completion",
+)
+_TOTAL = ("total", "total_tokens", "totalTokens")
+
+
+def counts(
+    plain: int | None,
+    read: int | None,
+    written: int | None,
+    output: int | None,
+    *,
+    reasoning: int | None = None,
+    total: int | None = None,
+    includes_cache: bool = True,
+) -> dict[str, int | None]:
+    """Return the counts under their canonical names.
+
+    Parameters
+    ----------
+    plain : int or None
+        Input as it is written.
+    read, written : int or None
+        Tokens from and into the cache.
+    output, reasoning : int or None
+        Tokens that were written; those of them that are reasoning.
+    total : int or None
+        Input and output together, if it is said.
+    includes_cache : bool
+        Whether this writer's input is said to hold what the cache has to do with.
+    """
+    parts = (read or 0) + (written or 0)
+    whole = plain
+    if plain is None:
+        whole = parts if parts and not includes_cache else None
+    elif parts and (read is not None or written is not None):
+        apart = not includes_cache or parts > plain
+        if total is not None and total in {plain + (output or 0), plain + parts + (output or 0)}:
+            apart = total == plain + parts + (output or 0)
+        whole = plain + parts if apart else plain
+    return {
+        "input_tokens": whole,
+        "cache_read_input_tokens": read,
+        "cache_write_input_tokens": written,
+        "output_tokens": output,
+        "reasoning_output_tokens": reasoning,
+    }
+
+
+def of_api(usage: Mapping[str, Any], includes_cache: bool = True) -> dict[str, int | None]:
+    """Return the counts of a usage object as the APIs and their clients write it.
+
+    Anthropic's, OpenAI's (also its details), and LangChain's.
+    """
+    into = mapping(
+        pick(
+            usage,
+            "input_token_details",
+            "prompt_tokens_details",
+            "input_tokens_details",
+            "prompt_token_details",
+        )
+    )
+    from_ = mapping(
+        pick(
+            usage,
+            "output_token_details",
+            "completion_tokens_details",
+            "output_tokens_details",
+            "completion_token_details",
+        )
+    )
+    read = count(pick(usage, "cache_read_input_tokens", "cached_input_tokens", "cached_tokens"))
+    written = count(pick(usage, "cache_creation_input_tokens", "cache_write_input_tokens"))
+    return counts(
+        count(pick(usage, *_INPUT)),
+        read if read is not None else count(pick(into, "cache_read", "cached_tokens")),
+        written if written is not None else count(pick(into, "cache_creation", "cache_write")),
+        count(pick(usage, *_OUTPUT)),
+        reasoning=count(pick(from_, "reasoning", "reasoning_tokens")),
+        total=count(pick(usage, *_TOTAL)),
+        includes_cache=includes_cache,
+    )
+
+
+def of_buckets(
+    usage: Mapping[str, Any], input_sum: Any = None, output_sum: Any = None
+) -> dict[str, int | None]:
+    """Return the counts of Langfuse's usage buckets.
+
+    Buckets whose names begin with ``input`` add up to the input, those with ``output`` to the
+    output; others (``prompt_details.cache_read``) are parts of what they are named after. The
+    sums that Langfuse adds, where they are there, decide.
+
+    Parameters
+    ----------
+    usage : mapping
+        Bucket names to counts.
+    input_sum, output_sum : optional
+        What Langfuse says the buckets add up to.
+    """
+    known = {name.lower(): n for name, each in usage.items() if (n := count(each)) is not None}
+    read = _sum(known, "cache_read", "cached")
+    written = _sum(known, "cache_creation", "cache_write")
+    reasoning = _sum(known, "reasoning")
+    total = count(pick(usage, *_TOTAL))
+    # Without a total, the names decide.
+    output = _side(known, _OUTPUT, "output", count(output_sum), None)
+    rest = None if total is None or output is None else total - output
+    return {
+        "input_tokens": _side(known, _INPUT, "input", count(input_sum), rest),
+        "cache_read_input_tokens": read,
+        "cache_write_input_tokens": written,
+        "output_tokens": output,
+        "reasoning_output_tokens": reasoning,
+    }
+
+
+def _side(
+    known: Mapping[str, int],
+    wholes: tuple[str, ...],
+    prefix: str,
+    said: int | None,
+    rest: int | None,
+) -> int | None:
+    """Return what the buckets of the input or the output add up to.
+
+    `said` is the sum where the writer says it; `rest` what a total leaves.
+    """
+    names = {name.lower() for name in wholes}
+    plain = next((known[name] for name in names if name in known), None)
+    more = sum(n for name, n in known.items() if name.startswith(prefix) and name not in names)
+    if plain is None and not any(name.startswith(prefix) for name in known):
+        return said
+    together = (plain or 0) + more
+    for sure in (said, rest):
+        if sure in {plain, together}:
+            return sure
+    return together
+
+
+def _sum(known: Mapping[str, int], *parts: str) -> int | None:
+    found = [n for name, n in known.items() if any(part in name for part in parts)]
+    return sum(found) if found else None
+
+
+def cost_of(details: Mapping[str, Any]) -> float | None:
+    """Return the total of cost buckets: what is called so, else their sum."""
+    total = amount(pick(details, "total", "total_cost", "totalCost"))
+    if total is not None:
+        return total
+    known = [n for each in details.values() if (n := amount(each)) is not None]
+    return sum(known) if known else None

@@ -1,0 +1,168 @@
+"""What a value of a file says, whatever type it has: never an exception, None where nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+MOST_COUNT = 10**12
+"""Largest count of tokens or bytes that is taken for one."""
+
+_MOST_NS = 2**62
+"""Latest moment, in the year 2116: times beyond it do not fit into the tables."""
+
+_UNITS = ((1e10, 10**9), (1e13, 10**6), (1e16, 1000))
+"""Below each, a date since 1970 is in seconds, milliseconds, microseconds; else in ns."""
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a JSON object, also one that is written into a string; {} if it is none."""
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, str) and value[:1] == "{":
+        value = parsed(value)
+        return value if isinstance(value, dict) else {}
+    return {}
+
+
+def items(value: Any) -> list[Any]:
+    """Return a JSON list, also one that is written into a string; [] if it is none."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str) and value[:1] == "[":
+        value = parsed(value)
+        return value if isinstance(value, list) else []
+    return []
+
+
+def parsed(value: str) -> Any:
+    """Return what a JSON text says; None if it is none."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def text(value: Any) -> str | None:
+    """Return a name: a text that is not empty, or a number as text."""
+    if isinstance(value, str):
+        return value.strip() or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return str(int(value)) if value.is_integer() else str(value)
+    return None
+
+
+def amount(value: Any) -> float | None:
+    """Return a finite number of at least 0, also one that is written as text."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0.0 else None
+
+
+def count(value: Any) -> int | None:
+    """Return a whole number from 0 to `MOST_COUNT`."""
+    number = amount(value)
+    return None if number is None or number > MOST_COUNT else round(number)
+
+
+def seconds(milliseconds: Any) -> float | None:
+    """Return a duration in milliseconds as seconds."""
+    number = amount(milliseconds)
+    return None if number is None else number / 1000.0
+
+
+def flag(value: Any) -> bool | None:
+    """Return a truth value, also one that is written as text."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(str(value).lower()) if value is not None else None
+
+
+def pick(node: Mapping[str, Any], *names: str) -> Any:
+    """Return the first value of these names that is there and is not empty."""
+    for name in names:
+        value = node.get(name)
+        is_nan = isinstance(value, float) and math.isnan(value)
+        if value is not None and value != "" and not is_nan:
+            return value
+    return None
+
+
+def nanoseconds(value: Any) -> int | None:
+    """Return a moment in ns since 1970.
+
+    ISO 8601 texts (UTC where no zone is said), and numbers whose size tells their unit: seconds,
+    milliseconds, microseconds or nanoseconds since 1970.
+    """
+    if isinstance(value, datetime):
+        return _of_datetime(value)
+    if isinstance(value, str) and not _is_number(value):
+        try:
+            return _of_datetime(datetime.fromisoformat(value.strip().replace("Z", "+00:00")))
+        except (ValueError, OverflowError):
+            return _of_long_fraction(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    number = amount(value)
+    if number is None or number == 0.0:
+        return None
+    exact = int(value) if isinstance(value, (int, str)) and str(value).isdigit() else None
+    return in_range(exact * factor_of(number) if exact else round(number * factor_of(number)))
+
+
+def factor_of(moment: float) -> int:
+    """Return how many ns the unit of a moment has, told by the size of a recent date in it."""
+    return next((factor for below, factor in _UNITS if moment < below), 1)
+
+
+def exact_ns(value: Any) -> int | None:
+    """Return a moment that is written in ns (a number or its digits)."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        return in_range(int(value))
+    except (ValueError, OverflowError):
+        return None
+
+
+def in_range(ns: int) -> int | None:
+    """Return a moment if the tables can hold it."""
+    return ns if 0 <= ns < _MOST_NS else None
+
+
+def _of_datetime(moment: datetime) -> int | None:
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return in_range((since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000)
+
+
+def _of_long_fraction(value: str) -> int | None:
+    """Read ISO times whose fraction has more digits than Python's parser takes."""
+    head, dot, tail = value.strip().partition(".")
+    digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
+    if not dot or not digits:
+        return None
+    zone = tail[len(digits) :].replace("Z", "+00:00")
+    try:
+        whole = _of_datetime(datetime.fromisoformat(head + zone))
+    except (ValueError, OverflowError):
+        return None
+    return None if whole is None else whole + int(digits[:9].ljust(9, "0"))
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

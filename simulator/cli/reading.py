@@ -1,0 +1,52 @@
+"""What commands that read traces share: progress while reading, and one line of what was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from analysis.traces.canonical import Traces
+from analysis.traces.reading import read_traces
+from simulator.cli.terminal import progress_bar
+
+_SHOWN_PROBLEMS = 5
+
+
+@contextmanager
+def traces_of(
+    paths: Sequence[Path | str], form: str, columns: dict[str, str], strict: bool
+) -> Iterator[Traces]:
+    """Read traces for a command; say at its end what was read and what was left out.
+
+    Parameters
+    ----------
+    paths, form, columns
+        As `analysis.traces.reading.read_traces` takes them.
+    strict : bool
+        Whether what was left out is an error.
+
+    Raises
+    ------
+    TeamsimError
+        If nothing can be read, or not all where `strict`.
+    """
+    with progress_bar("bytes") as progress:
+        traces = read_traces(paths, form, columns, progress)
+    for note in traces.notes:
+        typer.echo(f"note: {note}", err=True)
+    problems = traces.report.errors.count
+    if problems:
+        typer.echo(f"{problems} rows or spans could not be used:", err=True)
+        for problem in traces.skipped[:_SHOWN_PROBLEMS]:
+            typer.echo(f"  {problem}", err=True)
+        if problems > _SHOWN_PROBLEMS:
+            typer.echo(f"  ... and {problems - _SHOWN_PROBLEMS} more", err=True)
+    if strict:
+        traces.report.check_complete()
+    try:
+        yield traces
+    finally:
+        typer.echo(traces.report.line())
