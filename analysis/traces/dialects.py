@@ -7,7 +7,7 @@ Claude Code, MLflow, Langfuse's and LangSmith's OpenTelemetry exports. One span 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from analysis.traces.usage import cost_of, counts, of_api, of_buckets
@@ -189,6 +189,29 @@ _NAMED = {
 Slots = dict[str, Any]
 
 
+def _finish(value: Any) -> str | None:
+    if isinstance(value, str) and value[:1] in {"[", '"'}:
+        value = parsed(value) or value
+    listed = items(value)
+    return text(listed[0] if listed else value)
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "provider": ("provider_name", text),
+    "request_model": ("request_model", text),
+    "response_model": ("response_model", text),
+    "first_s": ("first_chunk_s", amount),
+    "attempt": ("attempt", count),
+    "call_id": ("call_id", text),
+    "http": ("http_status", count),
+    "finish": ("finish_reason", _finish),
+    "tool": ("tool_name", text),
+    "result_size": ("result_size", count),
+    "cost": ("cost_usd", amount),
+}
+"""Slots that are a field of a call as they are."""
+
+
 def slots_of(attributes: Mapping[str, Any]) -> Slots:
     """Return what attributes say, by what they say, the surest where several do."""
     found: Slots = {}
@@ -250,29 +273,24 @@ def tokens_of(said: Slots) -> dict[str, int | None]:
 
 def call_fields(said: Slots, operation: str) -> dict[str, Any]:
     """Return what the slots say of a call, under canonical names; what is missing is left out."""
-    request, response = text(said.get("request_model")), text(said.get("response_model"))
-    first = amount(said.get("first_s"))
-    resent = count(said.get("resent"))
-    attempt = count(said.get("attempt"))
-    cost = amount(said.get("cost"))
-    if cost is None and "cost_details" in said:
-        cost = cost_of(mapping(said["cost_details"]))
-    fields: dict[str, Any] = {
-        "provider_name": text(said.get("provider")),
-        "request_model": request,
-        "response_model": response or request,
-        "first_chunk_s": first if first is not None else seconds(said.get("first_ms")),
-        "attempt": attempt if attempt is not None or resent is None else resent + 1,
-        "call_id": text(said.get("call_id")),
-        "http_status": count(said.get("http")),
-        "finish_reason": _finish(said.get("finish")),
-        "tool_name": text(said.get("tool")),
-        "cost_usd": cost,
-    }
+    fields: dict[str, Any] = {}
+    for slot, value in said.items():
+        known = _FIELDS.get(slot)
+        if known is not None and (understood := known[1](value)) is not None:
+            fields[known[0]] = understood
+    if "request_model" in fields:
+        fields.setdefault("response_model", fields["request_model"])
+    if "first_ms" in said and "first_chunk_s" not in fields:
+        fields["first_chunk_s"] = seconds(said["first_ms"])
+    if "resent" in said and "attempt" not in fields:
+        fields["attempt"] = (count(said["resent"]) or 0) + 1
+    if "cost_details" in said and "cost_usd" not in fields:
+        fields["cost_usd"] = cost_of(mapping(said["cost_details"]))
     if operation == "execute_tool":
-        size = count(said.get("result_size"))
-        fields["result_size"] = size if size is not None else size_of(said.get("result"))
-        fields["tool_name"] = fields["tool_name"] or text(said.get("entity"))
+        if "result_size" not in fields and "result" in said:
+            fields["result_size"] = size_of(said["result"])
+        if "tool_name" not in fields and "entity" in said:
+            fields["tool_name"] = text(said["entity"])
     if operation == "chat":
         fields |= tokens_of(said)
     return {name: value for name, value in fields.items() if value is not None}
@@ -332,10 +350,3 @@ def size_of(result: Any) -> int | None:
         return len(result if isinstance(result, str) else json.dumps(result, default=str))
     except (RecursionError, ValueError):
         return None
-
-
-def _finish(value: Any) -> str | None:
-    if isinstance(value, str) and value[:1] in {"[", '"'}:
-        value = parsed(value) or value
-    listed = items(value)
-    return text(listed[0] if listed else value)

@@ -113,8 +113,11 @@ def walked(
     if not isinstance(value, dict):
         skip(place, f"a JSON object is expected, found {type(value).__name__}")
         return
+    if nested.isdisjoint(value) or len(around) > _DEEPEST:
+        yield Record(place, value, around)
+        return
     inside = [key for key in nested if isinstance(value.get(key), (list, dict))]
-    if not inside or len(around) > _DEEPEST:
+    if not inside:
         yield Record(place, value, around)
         return
     shell = {key: each for key, each in value.items() if key not in inside}
@@ -154,7 +157,12 @@ def _streamed(
         for _ in window.elements("]"):
             yield from _streamed(window, name, nested, skip, around)
     elif first == "{" and nested and len(around) <= _DEEPEST:
-        yield from _object(window, name, nested, skip, around)
+        place = f"{name}:{window.line()}"
+        whole = window.whole_value()
+        if whole is None:
+            yield from _object(window, name, nested, skip, around)
+        else:
+            yield from walked(whole, place, nested, skip, around)
     else:
         place = f"{name}:{window.line()}"
         yield from walked(window.value(), place, frozenset(), skip, around)
@@ -193,22 +201,25 @@ class _Window:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
         self._text = ""
         self._lines = 1
+        self._counted = 0
         self._ended = False
         self._scan = json.JSONDecoder(strict=False).raw_decode
         self.at = 0
 
     def line(self) -> int:
         """Return the number of the line of the next value."""
-        return self._lines + self._text.count("\n", 0, self.at)
+        self._lines += self._text.count("\n", self._counted, self.at)
+        self._counted = self.at
+        return self._lines
 
     def _more(self, characters: int = _CHUNK) -> bool:
         if self._ended:
             return False
         data = self._stream.read(characters)
         self._ended = not data
-        self._lines += self._text.count("\n", 0, self.at)
+        self.line()
         self._text = self._text[self.at :] + self._decode(data, self._ended)
-        self.at = 0
+        self.at = self._counted = 0
         return True
 
     def peek(self, blanks: str = " \t\r\n") -> str:
@@ -233,6 +244,14 @@ class _Window:
             self.at += 1
             if after == closing:
                 return
+
+    def whole_value(self) -> Any:
+        """Parse the object that begins here if it ends in what was read; None if it does not."""
+        try:
+            found, self.at = self._scan(self._text, self.at)
+        except ValueError:
+            return None
+        return found
 
     def value(self) -> Any:
         """Parse the value that begins here."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import glob
 import shutil
 import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -220,11 +222,12 @@ def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -
             progress(done, total)
 
     out = Collector()
-    for reader in search.readers:
-        some = search.found.get(reader.kind)
-        if some:
-            out.report.files[reader.kind] += len(some)
-            reader.read([Source(path, name, watch) for path, name in some], out, columns)
+    with _no_search_for_cycles():
+        for reader in search.readers:
+            some = search.found.get(reader.kind)
+            if some:
+                out.report.files[reader.kind] += len(some)
+                reader.read([Source(path, name, watch) for path, name in some], out, columns)
     for problem in search.problems:
         out.skip(problem, "the file was left out")
     for _, name in _data_files(search.unread):
@@ -235,6 +238,18 @@ def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -
         reason = f"; the first of {n} problems: {traces.report.errors.first}" if n else ""
         raise TeamsimError(f"{next(_names(search))}: no calls in it{reason}")
     return traces
+
+
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """Let Python not look for garbage in cycles: millions of objects are made, and they stay."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _names(search: _Search) -> Iterator[str]:

@@ -35,7 +35,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
         nested = _nested([s for s in spans if s.operation == operation], operation, ends, above)
         for around, inside in nested:
             outer.add(id(around))
-            out.duplicate(around.place)
+            out.duplicate(around.where)
             yield inside[0], around, len(inside) == 1
     if outer:
         out.notes.append(f"{len(outer)} spans left out that hold another span of the same call")
@@ -46,7 +46,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
     n = 0
     for kept, left_out in _twins(chats):
         n += 1
-        out.duplicate(left_out.place)
+        out.duplicate(left_out.where)
         yield kept, left_out, True
     if n:
         out.notes.append(f"{n} spans left out that another tells of too (two instrumentors, logs)")

@@ -69,6 +69,11 @@ class Span:
     around: Mapping[str, Any] | None = None
 
     @property
+    def where(self) -> str:
+        """Where it stands, in words."""
+        return f"{self.place}, span {self.span_id!r}"
+
+    @property
     def key(self) -> Key:
         """What it is known by."""
         return self.trace_id, self.span_id

@@ -56,7 +56,7 @@ def _unique(spans: Iterable[Span], out: Collector) -> dict[Key, Span]:
     for span in spans:
         before = by_id.setdefault(span.key, span)
         if before is not span:
-            out.duplicate(span.place)
+            out.duplicate(span.where)
             if span.end_ns > before.end_ns:
                 by_id[span.key] = span
     return by_id
@@ -153,7 +153,7 @@ def _add_call(
     out: Collector,
 ) -> None:
     out.call(
-        span.place,
+        span.where if span.status != "ok" else span.place,
         span.source,
         span.form,
         run_id=run,
@@ -173,6 +173,7 @@ def _add_call(
         quality_tokens="exact" if "input_tokens" in span.fields else None,
         **span.fields,
     )
+    span.fields = {}  # they are in the columns now: memory for a large file
 
 
 def _add_invocation(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -48,8 +49,11 @@ def parsed(value: str) -> Any:
 
 def text(value: Any) -> str | None:
     """Return a name: a text that is not empty, or a number as text."""
+    if value is None:
+        return None
     if isinstance(value, str):
-        return value.strip() or None
+        # The same names come again and again.
+        return sys.intern(value.strip()) or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
@@ -59,7 +63,7 @@ def text(value: Any) -> str | None:
 
 def amount(value: Any) -> float | None:
     """Return a finite number of at least 0, also one that is written as text."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if value is None or isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         number = float(value)

@@ -62,7 +62,12 @@ class Otlp(Reader):
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files; spans of one trace may be spread over them."""
-        collect((span for source in sources for span in _spans(source, self.kind, out)), out)
+        spans = [span for source in sources for span in _spans(source, self.kind, out)]
+        for span in spans:
+            # In a large document the resource may stand after its spans.
+            if span.around is not None and "resource" in span.around:
+                span.around = _of_resource(mapping(span.around["resource"]))
+        collect(spans, out)
 
 
 def _is_document(row: Mapping[str, Any]) -> bool:
@@ -122,7 +127,7 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
     resource, scope = _around(record)
     code = status.get("code")
     return span_of(
-        place,
+        record.place,
         source,
         form,
         (_hex(trace_id), _hex(span_id), _parent(raw)),
@@ -249,11 +254,13 @@ def _around(record: Record) -> tuple[dict[str, Any] | None, str | None]:
         if "resource" in each:
             resource = each.get("_said")
             if resource is None:
-                resource = _of_resource(mapping(each["resource"]))
-                each["_said"] = resource  # once for all spans of the resource
-        named = mapping(pick(each, "scope", "instrumentationLibrary"))
-        scope = text(named.get("name")) or scope
-    return resource, scope
+                resource = each["_said"] = _of_resource(mapping(each["resource"]))
+        elif "scope" in each or "instrumentationLibrary" in each:
+            named = mapping(pick(each, "scope", "instrumentationLibrary"))
+            scope = text(named.get("name")) or scope
+    if resource is None and len(record.around) > 1:
+        return record.around[1], scope  # it is being read still
+    return resource or None, scope
 
 
 def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
