@@ -215,7 +215,7 @@ class _Window:
     def _more(self, characters: int = _CHUNK) -> bool:
         if self._ended:
             return False
-        data = self._stream.read(characters)
+        data = self._stream.read1(characters)  # type: ignore[attr-defined]
         self._ended = not data
         self.line()
         self._text = self._text[self.at :] + self._decode(data, self._ended)

@@ -53,6 +53,10 @@ class Reader(ABC):
         """Return files that belong to one that was named, and are read with it."""
         return ()
 
+    def knows(self, path: Path) -> bool:
+        """Return whether a file is one of this format's that tell of no calls."""
+        return False
+
     @abstractmethod
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read files (or directories that it `holds`).
@@ -119,6 +123,7 @@ class _Search:
     unread: list[tuple[Path, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     _seen: set[Path] = field(default_factory=set)
+    _recognised: int = 0
 
     def add(self, named: str, scratch: Path) -> None:
         """Add a path that was named.
@@ -142,9 +147,9 @@ class _Search:
             raise TeamsimError(f"{named}: no such file or directory")
         for each in matching:
             if each.is_dir():
-                before = sum(map(len, self.found.values()))
+                before = self._recognised
                 self._directory(each)
-                if sum(map(len, self.found.values())) == before and each == path:
+                if self._recognised == before and each == path:
                     self._refuse(each)
             else:
                 self._file(each, str(each), is_named=each == path)
@@ -174,6 +179,8 @@ class _Search:
             return
         if best is not None:
             self._take(best, path, name)
+        elif any(reader.knows(path) for reader in self._candidates()):
+            return
         elif is_named:
             if path.stat().st_size == 0:
                 raise TeamsimError(f"{name}: it is empty")
@@ -197,6 +204,7 @@ class _Search:
                     self._file(each, str(each), is_named=False)
 
     def _take(self, reader: Reader, path: Path, name: str) -> None:
+        self._recognised += 1
         if path.resolve() not in self._seen:
             self._seen.add(path.resolve())
             self.found.setdefault(reader.kind, []).append((path, name))

@@ -27,6 +27,9 @@ _LOG_NS = 2_000_000_000
 
 def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same]:
     """Yield the spans to leave out, each with the one that is kept of its call."""
+    for span in spans:
+        if span.name == "claude_code.tool.blocked_on_user":
+            _add_wait(span, above)
     outer: set[int] = set()
     for operation, ends in (
         ("chat", {"invoke_agent", "execute_tool"}),
@@ -39,9 +42,6 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
             yield inside[0], around, len(inside) == 1
     if outer:
         out.notes.append(f"{len(outer)} spans left out that hold another span of the same call")
-    waits = [span for span in spans if span.name == "claude_code.tool.blocked_on_user"]
-    for span in waits:
-        _add_wait(span, above)
     chats = [span for span in spans if span.operation == "chat" and id(span) not in outer]
     n = 0
     for kept, left_out in _twins(chats):

@@ -105,7 +105,8 @@ class Source:
         if kind == "gzip":
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
         if kind == "zstd":
-            return cast(BinaryIO, io.BufferedReader(pa.CompressedInputStream(raw, "zstd")))
+            unpacked = pa.CompressedInputStream(raw, "zstd")
+            return cast(BinaryIO, io.BufferedReader(unpacked, 1 << 18))
         if kind == "bz2":
             return cast(BinaryIO, bz2.BZ2File(raw))
         return cast(BinaryIO, lzma.LZMAFile(raw)) if kind == "xz" else raw
@@ -119,11 +120,14 @@ class Source:
         TeamsimError
             If the file cannot be read.
         """
+        start = b""
         try:
             with self.open() as stream:
-                start = stream.read(_HEAD)
+                while len(start) < _HEAD and (more := stream.read1(1 << 16)):  # type: ignore[attr-defined]
+                    start += more
         except UNREADABLE as error:
-            raise TeamsimError(f"{self.name} cannot be read: {_why(error)}") from None
+            if not start:  # else reading it will tell where it breaks off
+                raise TeamsimError(f"{self.name} cannot be read: {_why(error)}") from None
         if start.startswith(b"PAR1"):
             return self._parquet_head(start)
         text = start.decode(_encoding(start), "replace")
@@ -224,12 +228,11 @@ def _as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
 
 
 def _layout(text: str) -> str:
-    """Tell a value a line from documents that go over lines, by most lines that begin a value."""
+    """Tell a value a line from documents that go over lines, by the lines that begin a value."""
     lines = [line for line in text.splitlines()[:_SAMPLE] if line[:1] in {"{", "["}]
-    if not text.endswith("\n") and len(lines) > 1:
-        lines = lines[:-1]
     whole = sum(_parses(line) for line in lines)
-    return "lines" if lines and 2 * whole >= len(lines) and whole else "document"
+    # A list with an element a line has one that is followed by no comma: the last.
+    return "lines" if whole > 1 or (whole and 2 * whole >= len(lines)) else "document"
 
 
 def _parses(line: str) -> bool:

@@ -414,4 +414,7 @@ def test_unknown_formats_and_paths_are_refused(tmp_path: Path) -> None:
         read_traces([tmp_path], "otpl")
     with pytest.raises(TeamsimError, match="nothing in it is of the format 'codex'"):
         read_traces([tmp_path], "codex")
-    assert {"claude_code", "codex", "langfuse", "llm_teams", "otlp", "table"} < set(READERS.names())
+    assert READERS.names() == [
+        "canonical", "claude_code", "codex", "langfuse", "langsmith", "litellm", "llm_teams",
+        "mlflow", "otlp", "phoenix", "table",
+    ]  # fmt: skip

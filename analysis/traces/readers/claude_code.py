@@ -63,6 +63,10 @@ class ClaudeCode(Reader):
         ]
         return [*inside, *beside]
 
+    def knows(self, path: Path) -> bool:
+        """Return whether it says what a sub-agent is, or is an index of sessions."""
+        return path.name.endswith(".meta.json") or path.name == "sessions-index.json"
+
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
         files = []

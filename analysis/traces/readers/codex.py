@@ -226,9 +226,12 @@ def _add(session: _Session, by_id: Mapping[str, _Session], form: str, out: Colle
         out.duplicate(call.place)
     for place, call in enumerate(mine, start=1):
         _add_call(session, run, place, call, form, out)
-    since = session.calls[copied - 1].end if copied else 0
+    since = session.calls[copied - 1].end if copied else -1
+    origin = by_id.get(session.forked_from or session.parent or "")
+    theirs = set() if origin is None else set(origin.tools)
     for number, tool in session.tools.items():
-        if tool.end is not None and tool.start >= since and tool.end >= tool.start:
+        is_mine = tool.start > since and number not in theirs
+        if is_mine and tool.end is not None and tool.end >= tool.start:
             _add_tool(session, run, number, tool, form, out)
 
 

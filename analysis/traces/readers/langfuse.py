@@ -102,7 +102,7 @@ def _span(
         out.skip(place, f"startTime is {str(began)[:40]!r}, endTime {str(ended)[:40]!r}")
         return None
     span = span_of(
-        place,
+        where,
         source,
         form,
         (trace, identity, text(pick(raw, "parentObservationId", "parent_observation_id"))),

@@ -87,7 +87,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     parent = text(raw.get("parent_run_id")) or text(parents[-1] if parents else None)
     error = text(pick(raw, "error", "error_preview"))
     span = span_of(
-        place,
+        record.place,
         source,
         form,
         (text(raw.get("trace_id")) or _root(raw) or identity, identity, parent),

@@ -97,7 +97,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         if mapping(event).get("name") == "exception":
             attributes = mapping(mapping(event).get("attributes")) | attributes
     return span_of(
-        place,
+        record.place,
         source,
         form,
         (trace, _hex(identity), None if parent is None else _hex(parent)),

@@ -72,7 +72,7 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         if mapping(event).get("name") == "exception":
             attributes = mapping(mapping(event).get("attributes")) | attributes
     return span_of(
-        place,
+        record.place,
         source,
         form,
         (trace, identity, text(pick(raw, "parent_id", "parentId"))),
