@@ -10,7 +10,7 @@ simulation makes them (`analysis.calibration.sessions`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,13 +21,19 @@ from scipy import optimize, stats
 from analysis.calibration.dependence import Dependence, dependence, without_effects
 from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.families import FAMILIES, Family, best_family
+from analysis.calibration.gaps import COEFFICIENTS, Gap
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import HORIZON, SessionFit, begins, fit_sessions
 from simulator.distributions import Floats
 
-COEFFICIENTS = ("base_s", "uncached_s_per_1k", "cached_s_per_1k", "output_s_per_1k")
 FEWEST = 30
 """Calls below which a model is not fitted."""
+
+_FEWEST_CLUSTERS = 10
+"""Sessions from which their scores tell the errors of five parameters."""
+
+_LEAST_SCALE = 0.005
+"""Smallest residual: 1 % of spread, below what any clock and any provider have."""
 
 _START = np.log([1.0, 0.02, 0.01, 15.0, 0.15])
 _VAGUE = np.asarray([3.0, 1.5, 1.5, 3.0, 3.0])
@@ -50,6 +56,8 @@ class CallFit:
         What its calls read.
     window_tokens : float
         Context limit: the usual 200,000, or a million if there were larger inputs.
+    gaps : tuple of Gap
+        What the calls do not tell.
     """
 
     model: str
@@ -62,6 +70,7 @@ class CallFit:
     output_effects: Dependence
     reading: SessionFit
     window_tokens: float
+    gaps: tuple[Gap, ...] = ()
 
     def agent(self) -> dict[str, Any]:
         """Return the simulated agent, as a scenario says it."""
@@ -86,10 +95,14 @@ class CallFit:
 
     def parameters(self) -> dict[str, Estimate]:
         """Return every parameter that has a standard error."""
-        named = {name: self.latency.estimate(i, "log") for i, name in enumerate(COEFFICIENTS)}
+        named = {
+            name: self.latency.estimate(i, "log")
+            for i, name in enumerate((*COEFFICIENTS, "residual_scale"))
+        }
+        unknown = {gap.what for gap in self.gaps} & named.keys()
         return {
             **named,
-            "residual_scale": self.latency.estimate(4, "log"),
+            **{name: replace(named[name], error=float("nan")) for name in unknown},
             "residual_session": self.residual_effects.session,
             "residual_phase": self.residual_effects.phase,
             "output_session": self.output_effects.session,
@@ -170,6 +183,7 @@ def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
     effects = dependence(output, calls["session"], alike)
     own = without_effects(output[early], effects, alike[early])
     scale = float(np.exp(latency.at[4]))
+    reading = fit_sessions(calls)
     # The scale within sessions: the effects' variance is taken out of the logistic's.
     variance = scale**2 * np.pi**2 / 3.0 - residual.session.value**2 - residual.phase.value**2
     return CallFit(
@@ -178,12 +192,53 @@ def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
         calls=len(calls),
         latency=latency,
         residual_effects=residual,
-        residual_scale=float(np.sqrt(max(variance, 0.1 * scale**2) * 3.0) / np.pi),
+        residual_scale=max(
+            _LEAST_SCALE, float(np.sqrt(max(variance, 0.1 * scale**2) * 3.0) / np.pi)
+        ),
         output=best_family(own),
         output_effects=effects,
-        reading=fit_sessions(calls),
-        window_tokens=200_000.0 if calls["input"].max() <= 200_000 else 1_000_000.0,
+        reading=reading,
+        window_tokens=window_of(calls["input"]),
+        gaps=(
+            *_gaps(calls, scale, {"durations given tokens": residual, "output tokens": effects}),
+            *reading.gaps(),
+        ),
     )
+
+
+def window_of(inputs: pd.Series) -> float:
+    """Return the context limit: the usual 200,000, or a million if there were larger inputs."""
+    return 200_000.0 if inputs.max() <= 200_000 else 1_000_000.0
+
+
+def _gaps(calls: pd.DataFrame, scale: float, effects: Mapping[str, Dependence]) -> list[Gap]:
+    """Return what a model's calls do not tell."""
+    found = []
+    typical = dict(zip(COEFFICIENTS, np.exp(_START[:4]), strict=True))
+    for name, column in zip(COEFFICIENTS[1:], ("uncached", "cached", "output"), strict=True):
+        values = calls[column]
+        if not (values > 0).any():
+            why = f"no call has {column} tokens"
+        elif values.min() == values.max():
+            why = f"all calls have the same {column} tokens"
+        else:
+            continue
+        instead = f"what is typical, {typical[name]:g} s per 1,000 (or that of the other models)"
+        found.append(Gap(name, why, instead))
+    if scale < _LEAST_SCALE:
+        why = "all durations are as their tokens let expect"
+        found.append(Gap("residual_scale", why, f"{_LEAST_SCALE:g}"))
+    for what, effect in effects.items():
+        if effect.why_not is not None:
+            found.append(Gap(f"effects of sessions on {what}", effect.why_not, "none"))
+    sessions = calls["session"].nunique()
+    if sessions < _FEWEST_CLUSTERS:
+        why = f"sessions: {sessions}, {_FEWEST_CLUSTERS} are needed"
+        instead = "standard errors as if calls were independent"
+        found.append(Gap("how much sessions differ in what tokens cost", why, instead))
+    if calls["output"].min() == calls["output"].max():
+        found.append(Gap("spread of output tokens", "all counts are equal", "none"))
+    return found
 
 
 def run_weights(calls: pd.DataFrame) -> Floats:
@@ -236,7 +291,7 @@ def _fit_latency(calls: pd.DataFrame) -> VectorFit:
 
 
 def _covariance(at: Floats, calls: pd.DataFrame) -> Floats:
-    """Return the sandwich covariance of the fit, calls clustered by session."""
+    """Return the sandwich covariance of the fit, calls clustered by session if there are enough."""
     step = 1e-4
     scores = np.column_stack(
         [
@@ -247,10 +302,15 @@ def _covariance(at: Floats, calls: pd.DataFrame) -> Floats:
     )
     # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).
     information = scores.T @ scores + np.diag(_VAGUE**-2.0)
-    by_session = pd.DataFrame(scores).groupby(calls["session"].to_numpy()).sum().to_numpy()
+    clusters = calls["session"].to_numpy()
+    if calls["session"].nunique() < _FEWEST_CLUSTERS:
+        # The scores of all calls add up to 0 at the fit: those of a few sessions nearly do, and
+        # say nothing of the error. Calls are taken as independent then.
+        clusters = np.arange(len(calls))
+    summed = pd.DataFrame(scores).groupby(clusters).sum().to_numpy()
     bread = np.linalg.inv(information)
-    k = len(by_session)
-    return np.asarray(bread @ (by_session.T @ by_session * k / max(1, k - 1)) @ bread)
+    k = len(summed)
+    return np.asarray(bread @ (summed.T @ summed * k / max(1, k - 1)) @ bread)
 
 
 def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, float]:

@@ -15,6 +15,9 @@ from simulator.distributions import Floats
 _FEWEST_PAIRS = 200
 """Pairs of calls below which session effects cannot be told from chance."""
 
+_FEWEST_SESSIONS = 3
+"""Sessions of several calls below which what they have of their own cannot be told."""
+
 _LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
 
 
@@ -26,6 +29,8 @@ class Dependence:
     phase: Estimate
     length: float
     """Calls over which the correlation of the phase effect falls to 1/e."""
+    why_not: str | None = None
+    """Why the effects were not estimated, if so: they are 0 then, of unknown error."""
 
     def spec(self) -> dict[str, float]:
         """Return the effects as a distribution in a scenario says them: a session is an agent's."""
@@ -69,13 +74,24 @@ def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependen
         bounds = ([0.0, 0.0, 1.0], [4.0, 4.0, 60.0])
         return np.asarray(optimize.least_squares(misfit, [0.05, 0.1, 6.0], bounds=bounds).x)
 
-    if pairs.sum() < _FEWEST_PAIRS:
-        return Dependence(Estimate.of(0.0), Estimate.of(0.0), 10.0)
+    several = int((np.bincount(group) > 1).sum()) if len(group) else 0
+    why_not = None
+    if several < _FEWEST_SESSIONS:
+        why_not = f"sessions of several calls: {several}, {_FEWEST_SESSIONS} are needed"
+    elif pairs.sum() < _FEWEST_PAIRS:
+        why_not = f"pairs of calls: {pairs.sum():.0f}, {_FEWEST_PAIRS} are needed"
+    elif values.min() == values.max():
+        why_not = "all values are equal"
+    if why_not is not None:
+        unknown = Estimate.of(0.0, float("nan"))
+        return Dependence(unknown, unknown, 10.0, why_not)
     everything = np.ones(20)
     found = solve(everything)
-    left_out = np.stack([solve(everything - np.eye(20)[i]) for i in range(20)])
+    groups = np.flatnonzero(pairs.sum(axis=0) > 0)  # with few sessions, some folds are empty
+    left_out = np.stack([solve(everything - np.eye(20)[i]) for i in groups])
     roots = np.sqrt(left_out[:, :2])
-    errors = np.sqrt(19.0 / 20.0 * ((roots - roots.mean(axis=0)) ** 2).sum(axis=0))
+    share = (len(groups) - 1.0) / len(groups)
+    errors = np.sqrt(share * ((roots - roots.mean(axis=0)) ** 2).sum(axis=0))
     session, phase = np.sqrt(found[:2])
     return Dependence(_positive(session, errors[0]), _positive(phase, errors[1]), float(found[2]))
 
@@ -92,6 +108,8 @@ def without_effects(values: Floats, effects: Dependence, weights: Floats) -> Flo
     centre = float(np.average(logs, weights=weights))
     variance = float(np.average((logs - centre) ** 2, weights=weights))
     shared = effects.session.value**2 + effects.phase.value**2
+    if variance == 0.0:
+        return values
     own = np.exp(centre + (logs - centre) * np.sqrt(max(0.1, 1.0 - shared / variance)))
     mean = float(np.average(values, weights=weights))
     return np.asarray(own * mean / (float(np.average(own, weights=weights)) * np.exp(shared / 2)))

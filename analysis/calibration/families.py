@@ -41,6 +41,10 @@ FAMILIES: dict[str, _Kind] = {
 }
 
 
+CONSTANT = "deterministic"
+"""Kind of values that are all equal: nothing is known of their spread."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A fitted family, truncated at the largest value seen.
@@ -68,17 +72,21 @@ class Family:
 
     def spec(self) -> dict[str, Any]:
         """Return the distribution as a scenario says it."""
+        if self.kind == CONSTANT:
+            return {"kind": CONSTANT, "value": four_digits(self.most)}
         said = FAMILIES[self.kind].spec(self.parameters)
         numbers = {name: four_digits(float(value)) for name, value in said.items()}
         return {"kind": self.kind, **numbers, "at_most": four_digits(self.most)}
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`, for QQ plots."""
+        if self.kind == CONSTANT:
+            return np.full_like(u, self.most)
         return np.asarray(FAMILIES[self.kind].law(self.parameters).ppf(u))
 
 
 def best_family(values: Floats, weights: Floats | None = None) -> Family:
-    """Return the family with the lowest AIC.
+    """Return the family with the lowest AIC; a constant where all values are equal.
 
     Parameters
     ----------
@@ -90,6 +98,9 @@ def best_family(values: Floats, weights: Floats | None = None) -> Family:
     """
     if weights is not None:
         values = np.sort(values)[_systematic(weights[np.argsort(values)], len(values))]
+    if values.min() == values.max():
+        nothing = float("nan")
+        return Family(CONSTANT, values[:1], float(values[0]), nothing, nothing, nothing)
     aic, fits = {}, {}
     for name, kind in FAMILIES.items():
         fits[name] = kind.fit(values)

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from analysis.calibration.call_agents import AgentFit
 from analysis.calibration.calls import CallFit
 from analysis.calibration.cell import CellFit, Probability, safe_name
 from analysis.calibration.cells import AGENT, fit_pooled
 from analysis.calibration.estimates import Estimate
+from analysis.calibration.gaps import Gap, Reference, reference
 from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.rounding import four_digits
 from analysis.traces.team_runs import TeamRuns
@@ -58,13 +60,30 @@ def write_profile(fit: CellFit, path: Path, source: str) -> None:
     _write(path, said, fit.agent(), fit.parameters())
 
 
-def call_profile(fit: CallFit | MarginalFit, path: Path, source: str) -> None:
+def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str) -> None:
     """Write an agent fitted to single calls as a profile."""
     said = f"{source}: {fit.calls} calls of {fit.sessions} sessions of {fit.model}"
-    agent = fit.agent()
+    gaps: Sequence[Gap] = ()
+    if isinstance(fit, AgentFit):
+        agent, parameters, gaps = dict(fit.agent), dict(fit.parameters), fit.gaps
+    else:
+        agent, parameters = fit.agent(), dict(fit.parameters())
     if _has_price(profile_name(fit.model)):
         agent["price"] = profile_name(fit.model)
-    _write(path, said, agent, fit.parameters())
+    _write(path, said, agent, parameters, [str(gap) for gap in gaps])
+
+
+def write_session(fit: AgentFit, path: Path, profile: str) -> None:
+    """Write a scenario of one session of an agent, which runs as it stands."""
+    text: str = yaml.safe_dump(fit.session(profile), sort_keys=False, width=100)
+    path.write_text(
+        f"# One session of {fit.model}, of the middle length.\n{text}", encoding="utf-8"
+    )
+
+
+def reference_of(model: str) -> Reference:
+    """Return the profile that stands in for what is not known of a model."""
+    return reference(profile_name(model))
 
 
 def _has_price(model: str) -> bool:
@@ -76,7 +95,11 @@ def _has_price(model: str) -> bool:
 
 
 def _write(
-    path: Path, said: str, agent: dict[str, Any], parameters: Mapping[str, Probability]
+    path: Path,
+    said: str,
+    agent: dict[str, Any],
+    parameters: Mapping[str, Probability],
+    gaps: Sequence[str] = (),
 ) -> None:
     today = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
     document = {"source": f"{said}; fitted by teamsim calibrate on {today}", **agent}
@@ -84,8 +107,14 @@ def _write(
     lines = [
         "# Estimates and standard errors (relative ones for what is fitted on a log scale):",
         *(
-            f"#   {name}: {four_digits(each.value)} ± {four_digits(each.error)}"
+            f"#   {name}: "
+            + (
+                f"{four_digits(each.value)} ± {four_digits(each.error)}"
+                if np.isfinite(each.error)
+                else f"{four_digits(each.value)}, not estimated"
+            )
             for name, each in parameters.items()
         ),
+        *(f"# {gap}" for gap in gaps),
     ]
     path.write_text(text + "\n".join(lines) + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.estimates import Estimate
+from analysis.calibration.gaps import Gap
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
@@ -62,14 +63,33 @@ class SessionFit:
         said: dict[str, Any] = {"system_tokens": four_digits(self.system_tokens)}
         if self.start.any():
             said["start_tokens"] = as_distribution(self.start)
-        said["turn_tokens"] = as_distribution(self.turn)
+        if len(self.turn):
+            said["turn_tokens"] = as_distribution(self.turn)
+        elif len(self.first_turn):
+            said["turn_tokens"] = as_distribution(self.first_turn)
         if len(self.first_turn):
             first = as_distribution(self.first_turn)
-            if first != said["turn_tokens"]:
+            if first != said.get("turn_tokens"):
                 said["first_turn_tokens"] = first
         if self.cache_miss.value > 1e-5:
             said["cache_miss"] = four_digits(self.cache_miss.value)
         return said
+
+    def gaps(self) -> list[Gap]:
+        """Return what was not estimated."""
+        found = []
+        if not len(self.turn) and not len(self.first_turn):
+            found.append(Gap("growth of the input", "no session has two calls", "none"))
+        elif not len(self.turn):
+            what = "growth of the input in later calls"
+            found.append(Gap(what, "no session has three calls", "that of the second calls"))
+        if np.isnan(self.cache_miss.error):
+            why = "no call read the cache again"
+            found.append(Gap("failures of the cache", why, "none: the cache never fails"))
+        if self.sessions < 2:
+            what = "spread of what sessions begin with"
+            found.append(Gap(what, f"{self.sessions} session", "what it began with"))
+        return found
 
     def parameters(self) -> dict[str, Estimate]:
         """Return means and the probability, with standard errors."""
@@ -89,15 +109,18 @@ def fit_sessions(calls: pd.DataFrame) -> SessionFit:
     added = (grown["input"] - grown["before"] - grown["written"]).to_numpy()
     is_second = (grown["place"] == 1).to_numpy()
     missed = grown["cached"] < _MISSED * grown["before"]
-    misses = float(missed.sum()) if (frame["cached"] > 0).any() else 0.0
-    count = max(1, len(grown))
+    count = len(grown)
+    has_cache = (frame["cached"] > 0).any() and count > 0
+    misses = float(missed.sum()) if has_cache else 0.0
+    # Half a miss more (Jeffreys 1946): that none was seen does not mean that there is none.
+    error = float(np.sqrt(misses + 0.5)) / count if has_cache else float("nan")
     return SessionFit(
         sessions=len(first),
         system_tokens=system,
         start=_with_mean(np.maximum(first - system, 0.0), float(first.mean()) - system),
         first_turn=_never_negative(added[is_second]),
         turn=_never_negative(added[~is_second]),
-        cache_miss=Estimate.of(misses / count, float(np.sqrt(misses)) / count),
+        cache_miss=Estimate.of(misses / max(1, count), error),
     )
 
 
@@ -156,5 +179,5 @@ def as_distribution(values: Floats) -> float | dict[str, Any]:
 
 
 def _mean(values: Floats) -> Estimate:
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
     return Estimate.of(float(values.mean()), error)

@@ -109,10 +109,18 @@ def read_calibration(directory: Path) -> list[Calibrated]:
         ]
     except OSError:
         raise TeamsimError(
-            f"{directory} holds no calibrated cells (no {FILE}): run `teamsim calibrate` first"
+            f"{directory} holds no calibrated cells (no {FILE}): " + _other_than_cells(directory)
         ) from None
     except (ValueError, KeyError, TypeError) as error:
         raise TeamsimError(f"{path} is damaged: {error!r}") from None
+
+
+def _other_than_cells(directory: Path) -> str:
+    """Return what to do with a directory without cells: run the session of a fit to calls."""
+    session = next(iter(sorted(directory.glob("*.session.yaml"))), None)
+    if session is None:
+        return "run `teamsim calibrate` first"
+    return f"it holds fits to single calls; run one: teamsim run {session}"
 
 
 def runs_of(runs: pd.DataFrame, cell: dict[str, str]) -> pd.DataFrame:

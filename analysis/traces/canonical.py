@@ -58,8 +58,8 @@ CALLS = {
 ``run_id`` is one team at work, ``session_id`` what the source calls a session (in a team, a
 member's); ``queue_s`` is what a call waited before it began, for people too; ``result_size`` is
 what a tool gave back, in characters or bytes. ``status`` is ok, error, timeout or cancelled;
-``quality_time`` exact, 1s, parent_event or estimated; ``quality_tokens`` exact or placeholder
-(counts that the writer did not know yet are missing).
+``quality_time`` exact, 1s, parent_event or estimated (the start is made up, the length is not);
+``quality_tokens`` exact or placeholder (counts that the writer did not know yet are missing).
 """
 
 CHATS = frozenset({"chat", "text_completion", "generate_content"})

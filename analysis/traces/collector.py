@@ -88,7 +88,8 @@ class Collector:
         key = calls[["response_model", "request_model", "input_tokens", "output_tokens"]].copy()
         key["start"], key["length"] = calls["start_ns"], calls["end_ns"] - calls["start_ns"]
         exact = calls[["input_tokens", "output_tokens", "start_ns", "end_ns"]].notna().all(axis=1)
-        repeated = key.duplicated() & exact & calls["operation_name"].isin(CHATS)
+        exact &= calls["quality_time"] != "estimated"
+        repeated = key.duplicated() & exact.fillna(True) & calls["operation_name"].isin(CHATS)
         if not repeated.any():
             return calls
         # Two agents may start at once by the same clock: only another run's copy is a repetition.
@@ -104,7 +105,7 @@ class Collector:
         return calls[~repeated]
 
     def _note_quantised_clock(self, calls: pd.DataFrame) -> None:
-        starts = calls["start_ns"].dropna()
+        starts = calls.loc[calls["quality_time"] != "estimated", "start_ns"].dropna()
         if len(starts) >= 50:
             whole = float((starts % 1_000_000_000 == 0).mean())
             if whole > 0.9:

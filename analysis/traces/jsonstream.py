@@ -20,6 +20,9 @@ _LARGEST = 1 << 26
 _NEAR_END = 16
 """An error this near to the end of what was read may be a value that goes on."""
 
+_MOST_OPEN = 200
+"""Objects and lists inside each other beyond which the beginning of a text is not completed."""
+
 _DEEPEST = 8
 """Lists inside lists that are handed out element by element."""
 
@@ -309,6 +312,8 @@ def completed(text: str) -> str:
             continue
         if c in "{[":
             open_now.append("}" if c == "{" else "]")
+            if len(open_now) > _MOST_OPEN:
+                break
         elif c in "}]":
             if not open_now or open_now.pop() != c:
                 break

@@ -79,6 +79,11 @@ class Times:
             for what, ((_, unit), values) in moments.items()
         }
 
+    @property
+    def has_moments(self) -> bool:
+        """Whether the table says when calls were, not only how long."""
+        return bool(self._moments)
+
     def first_chunk(self, i: int) -> float | None:
         """Return the seconds to the first chunk of a row."""
         ns = None if self._first is None else self._first[i]

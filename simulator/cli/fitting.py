@@ -10,15 +10,18 @@ import pandas as pd
 import typer
 
 from analysis.calibration import fit_cells
-from analysis.calibration.calls import FEWEST, CallFit, fit_calls, timed, usable
-from analysis.calibration.cell import CellFit
+from analysis.calibration.call_agents import AgentFit, all_gaps, fit_agents
+from analysis.calibration.calls import CallFit, usable
+from analysis.calibration.cell import CellFit, safe_name
 from analysis.calibration.held_out import HeldOut, check_held_out
-from analysis.calibration.marginal import fit_durations
+from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.profiles import (
     call_profile,
     pooled_fits,
     profile_name,
+    reference_of,
     write_profile,
+    write_session,
 )
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.plots import save
@@ -102,62 +105,82 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list
 
 
 def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> None:
-    calls = usable(traces.calls)
-    if len(calls) < len(traces.calls):
-        typer.echo(
-            f"note: {len(calls)} of {len(traces.calls)} rows are calls with known tokens and "
-            "durations",
-            err=True,
-        )
-    fits = fit_calls(calls)
+    fits = fit_agents(traces.calls, reference_of)
     if not fits:
-        _calibrate_durations(traces, out, source)
-        return
+        raise TeamsimError(f"{source}: no calls of a model in it (tools alone tell of no agent)")
+    names = _profile_names([fit.model for fit in fits])
+    for fit, name in zip(fits, names, strict=True):
+        call_profile(fit, out / f"{name}.yaml", source)
+        write_session(fit, out / f"{name}.session.yaml", f"{name}.yaml")
+    report = pd.DataFrame([_call_row(fit) for fit in fits])
+    report.to_csv(out / "fit_report.csv", index=False)
+    _show_fits(fits)
+    by_tokens = [fit.fit for fit in fits if isinstance(fit.fit, CallFit)]
+    if by_tokens:
+        calls = usable(traces.calls)
+        save(latency_figure(calls, by_tokens), out / "latency")
+        if holdout > 0.0:
+            _hold_out(calls, holdout)
+    for gap in all_gaps(fits):
+        typer.echo(f"note: {gap}", err=True)
+    typer.echo(
+        f"{len(fits)} profiles, sessions to run and fit_report.csv in {out}; next: "
+        f"teamsim run {out / names[0]}.session.yaml"
+    )
+
+
+def _profile_names(models: Sequence[str]) -> list[str]:
+    """Return a name a model; two that would have the same keep theirs whole."""
+    short = [profile_name(model) for model in models]
+    return [
+        name if short.count(name) == 1 else safe_name(model)
+        for name, model in zip(short, models, strict=True)
+    ]
+
+
+def _show_fits(fits: Sequence[AgentFit]) -> None:
+    """Print what was fitted: by tokens, by time, or scaled from a profile."""
     rows = []
     for fit in fits:
-        call_profile(fit, out / f"{profile_name(fit.model)}.yaml", source)
-        rows.append(_call_row(fit))
-    report = pd.DataFrame(rows)
-    report.to_csv(out / "fit_report.csv", index=False)
-    save(latency_figure(calls, fits), out / "latency")
-    shown = report[["model", "calls", "base_s", "output_s_per_1k", "residual_scale", "output_ks"]]
-    console.print(frame_table(shown, ["model", "calls", "base_s", "s/1k out", "scale", "KS"]))
-    typer.echo(f"{len(fits)} profiles, fit_report.csv and latency.png in {out}")
-    if holdout > 0.0:
-        _print_held_out(check_held_out(calls, holdout))
+        base, output, scale = ("base_s", "output_s_per_1k", "residual_scale")
+        known = fit.parameters
+        kind = {CallFit: "tokens", MarginalFit: "durations"}.get(type(fit.fit), "profile, scaled")
+        row: dict[str, object] = {"model": fit.model, "calls": fit.calls, "fitted": kind}
+        for name in (base, output, scale):
+            row[name] = known[name].value if name in known else float("nan")
+        rows.append({**row, "failed": fit.failed.value, "not estimated": len(fit.gaps)})
+    shown = pd.DataFrame(rows)
+    heads = ["model", "calls", "fitted", "base_s", "s/1k out", "scale", "failed", "not estimated"]
+    console.print(frame_table(shown, heads))
 
 
-def _calibrate_durations(traces: Traces, out: Path, source: str) -> None:
-    """Fit durations alone, where no model has enough calls with tokens."""
-    calls = timed(traces.calls)
-    fits = fit_durations(calls)
-    if not fits:
-        most = calls["model"].value_counts().max() if len(calls) else 0
-        raise TeamsimError(f"{source}: no model has {FEWEST} calls with a duration; most: {most}")
-    typer.echo("note: without tokens, durations are fitted as they are", err=True)
-    rows = []
-    for fit in fits:
-        call_profile(fit, out / f"{profile_name(fit.model)}.yaml", source)
-        row = {"model": fit.model, "calls": fit.calls, "family": fit.duration.kind}
-        rows.append({**row, "KS": fit.duration.ks, "session": fit.effects.session.value})
-    report = pd.DataFrame(rows)
-    report.to_csv(out / "fit_report.csv", index=False)
-    console.print(frame_table(report, list(report.columns)))
-    typer.echo(f"{len(fits)} profiles and fit_report.csv in {out}")
-
-
-def _call_row(fit: CallFit) -> dict[str, object]:
+def _call_row(fit: AgentFit) -> dict[str, object]:
     row: dict[str, object] = {"model": fit.model, "sessions": fit.sessions, "calls": fit.calls}
-    for name, estimate in fit.parameters().items():
+    for name, estimate in fit.parameters.items():
         row[name] = estimate.value
         row[f"{name}_se"] = estimate.error
-    row |= {
-        "output_family": fit.output.kind,
-        "output_ks": fit.output.ks,
-        "output_ad": fit.output.ad,
-        "output_aic_gain": fit.output.aic_gain,
-    }
+    if isinstance(fit.fit, CallFit):
+        output = fit.fit.output
+        row |= {
+            "output_family": output.kind,
+            "output_ks": output.ks,
+            "output_ad": output.ad,
+            "output_aic_gain": output.aic_gain,
+        }
+    elif isinstance(fit.fit, MarginalFit):
+        row |= {"family": fit.fit.duration.kind, "KS": fit.fit.duration.ks}
+    row["not_estimated"] = "; ".join(str(gap) for gap in fit.gaps)
     return row
+
+
+def _hold_out(calls: pd.DataFrame, share: float) -> None:
+    """Check the fits on sessions held out, if there are enough to hold any out."""
+    try:
+        check = check_held_out(calls, share)
+    except TeamsimError as error:
+        typer.echo(f"note: no check on sessions held out: {error}", err=True)
+        return
+    _print_held_out(check)
 
 
 def _print_held_out(check: HeldOut) -> None:

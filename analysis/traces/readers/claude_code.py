@@ -82,7 +82,7 @@ class ClaudeCode(Reader):
 
 
 def _is_event(row: Mapping[str, Any]) -> bool:
-    kind = row.get("type")
+    kind = text(row.get("type"))
     if kind in _BOOKKEEPING:
         return True
     return "sessionId" in row and (kind in _TURNS or "uuid" in row or "message" in row)

@@ -52,7 +52,7 @@ class Codex(Reader):
 
 
 def _is_event(row: Mapping[str, Any]) -> bool:
-    kind = row.get("type")
+    kind = text(row.get("type"))
     if not isinstance(row.get("payload"), dict):
         return False
     return kind in {
@@ -62,7 +62,7 @@ def _is_event(row: Mapping[str, Any]) -> bool:
         "response_item",
         "compacted",
         "world_state",
-    } or ("timestamp" in row and isinstance(kind, str))
+    } or ("timestamp" in row and kind is not None)
 
 
 @dataclass(slots=True)
@@ -118,7 +118,7 @@ def _read_rollout(source: Source, out: Collector) -> _Session:
         if not isinstance(payload, dict) or moment is None:
             out.skip(record.place, "no payload or timestamp")
             continue
-        kind, inner = event.get("type"), payload.get("type")
+        kind, inner = text(event.get("type")), text(payload.get("type"))
         if kind == "session_meta":
             _note_meta(session, payload, moment)
         elif kind == "turn_context":
@@ -184,7 +184,7 @@ def _note_count(
 
 
 def _note_tool(session: _Session, place: str, payload: Mapping[str, Any], moment: int) -> None:
-    inner, number = payload.get("type"), text(payload.get("call_id"))
+    inner, number = text(payload.get("type")), text(payload.get("call_id"))
     if number is None:
         return
     tool = session.tools.get(number)

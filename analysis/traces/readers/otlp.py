@@ -11,8 +11,8 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from analysis.traces.attribute_names import KNOWN
 from analysis.traces.collector import Collector
-from analysis.traces.dialects import KNOWN
 from analysis.traces.jsonstream import Record, walked
 from analysis.traces.reading import Reader
 from analysis.traces.source import UNREADABLE, Head, Source

@@ -94,7 +94,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         for name, value in (
             ("run_id", source.path.stem),
             ("operation_name", "chat"),
-            ("quality_time", "exact"),
+            ("quality_time", "exact" if times.has_moments else "estimated"),
             ("quality_tokens", "exact" if fields.get("input_tokens") is not None else None),
         ):
             if fields.get(name) is None:

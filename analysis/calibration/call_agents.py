@@ -1,0 +1,281 @@
+"""Fits agents to whatever calls of theirs there are: many or few, with or without counts.
+
+A model with enough calls whose tokens are known gets durations given tokens; one whose tokens
+are not known, durations as they are; of fewer calls, or of none that went well, the level is
+fitted and the rest is that of a profile. What was not estimated is named, with the reason and
+what is used in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.calls import (
+    FEWEST,
+    CallFit,
+    fit_calls,
+    timed,
+    usable,
+    window_of,
+)
+from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.families import CONSTANT, best_family
+from analysis.calibration.gaps import Gap, Reference
+from analysis.calibration.marginal import MarginalFit, fit_durations
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import fit_sessions
+from analysis.traces.canonical import CHATS
+from simulator.distributions import Floats
+
+ReferenceOf = Callable[[str], Reference]
+
+_PRIOR_CALLS = 5.0
+"""Calls that the profile's spread counts for, where few calls tell one of their own."""
+
+_DEFAULT_CALLS = 20
+"""Calls of the session to try out where no session tells how many it has."""
+
+
+@dataclass(frozen=True)
+class AgentFit:
+    """An agent fitted to the calls of one model.
+
+    Attributes
+    ----------
+    model : str
+    sessions, calls : int
+        Of calls that went well.
+    failed : BetaEstimate
+        Probability that a call fails (Jeffreys' prior).
+    fit : CallFit, MarginalFit or None
+        Of many calls.
+    agent : dict
+        The simulated agent, as a scenario says it.
+    parameters : dict
+        Estimates; the standard error of what was not estimated is NaN.
+    gaps : list of Gap
+        What was not estimated.
+    session_calls : int
+        Calls of the middle session.
+    """
+
+    model: str
+    sessions: int
+    calls: int
+    failed: BetaEstimate
+    fit: CallFit | MarginalFit | None
+    agent: dict[str, Any]
+    parameters: dict[str, Estimate | BetaEstimate]
+    gaps: list[Gap]
+    session_calls: int
+
+    def session(self, profile: str) -> dict[str, Any]:
+        """Return a scenario of one session: its calls, one after another.
+
+        Parameters
+        ----------
+        profile : str
+            Where its agent is.
+        """
+        scenario: dict[str, Any] = {
+            "name": f"session-of-{profile.removesuffix('.yaml')}",
+            "replications": 200,
+            "team": {"size": 1, "agent": {"profile": profile, "behaviour": {"talk": 0}}},
+            "topology": "single",
+            "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
+            "workload": {
+                "kind": "parallel_fraction",
+                "tasks": self.session_calls,
+                "parallel_fraction": 1,
+            },
+        }
+        if self.failed.hits > 1.0 and self.calls:
+            share = four_digits(self.failed.value)
+            scenario["provider"] = {"errors": {"probability": share}}
+        return scenario
+
+
+def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
+    """Fit every model that calls name, the one with most calls first.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        The canonical table of calls.
+    references : callable
+        Returns the profile for what is not known of a model.
+    """
+    chats = calls[calls["operation_name"].isin(CHATS)]
+    went_well = timed(chats)
+    counted = usable(chats)
+    by_tokens = {fit.model: fit for fit in fit_calls(counted)}
+    by_time = {fit.model: fit for fit in fit_durations(went_well)}
+    model = chats["response_model"].fillna(chats["request_model"]).fillna("agent").astype(str)
+    is_failed = chats["status"].fillna("ok") == "error"
+    found = []
+    # Errors rarely say of which model they are: with one model, they are its.
+    named = sorted(set(went_well["model"]))
+    if len(named) == 1:
+        model = model.where(~is_failed | (model != "agent"), named[0])
+    for name in model.value_counts().index:
+        mine = went_well[went_well["model"] == name].reset_index(drop=True)
+        n = int((model == name).sum())
+        failures = int((is_failed & (model == name)).sum())
+        failed = BetaEstimate(failures + 0.5, n - failures + 0.5)
+        found.append(
+            _fit(str(name), mine, failed, by_tokens.get(name), by_time.get(name), references)
+        )
+    return found
+
+
+def _fit(
+    model: str,
+    calls: pd.DataFrame,
+    failed: BetaEstimate,
+    by_tokens: CallFit | None,
+    by_time: MarginalFit | None,
+    references: ReferenceOf,
+) -> AgentFit:
+    sizes = calls["session"].value_counts()
+    known: dict[str, Any] = {
+        "model": model,
+        "sessions": len(sizes),
+        "calls": len(calls),
+        "failed": failed,
+        "session_calls": max(1, int(sizes.median())) if len(sizes) else _DEFAULT_CALLS,
+    }
+    common: dict[str, Estimate | BetaEstimate] = {"failed_calls": failed}
+    if by_tokens is not None:
+        gaps = list(by_tokens.gaps)
+        if len(calls) > by_tokens.calls:
+            rest = len(calls) - by_tokens.calls
+            gaps.append(Gap(f"{rest} calls", "their tokens are not known", "the others"))
+        parameters = {**by_tokens.parameters(), **common}
+        return AgentFit(
+            **known, fit=by_tokens, agent=by_tokens.agent(), parameters=parameters, gaps=gaps
+        )
+    reference = references(model)
+    parts = _Parts(calls, reference)
+    latency = parts.latency(by_time)
+    agent = {"latency": latency, "tokens": {"output": parts.output()}, "context": parts.context()}
+    if by_time is not None:
+        parts.parameters |= by_time.parameters()
+    return AgentFit(
+        **known, fit=by_time, agent=agent, parameters=parts.parameters | common, gaps=parts.gaps
+    )
+
+
+class _Parts:
+    """The parts of an agent of which few calls, or not all that is needed, are known."""
+
+    def __init__(self, calls: pd.DataFrame, reference: Reference) -> None:
+        numbers = dict.fromkeys(("duration_s", "input", "cached", "output"), "float64")
+        self._calls = calls[~calls["censored"]].astype(numbers).reset_index(drop=True)
+        self._reference = reference
+        self.parameters: dict[str, Estimate | BetaEstimate] = {}
+        self.gaps: list[Gap] = []
+
+    def latency(self, by_time: MarginalFit | None) -> dict[str, Any]:
+        """Return durations: as they are where there are many, else the profile's, scaled."""
+        n, seconds = len(self._calls), self._calls["duration_s"].to_numpy()
+        has_tokens = self._calls[["input", "output"]].notna().all(axis=1).to_numpy()
+        if n == 0:
+            self._miss("durations", "no call went well", self._reference.said)
+            return self._reference.latency()
+        if by_time is not None:
+            why = f"{int(has_tokens.sum())} calls with known tokens, {FEWEST} are needed"
+            self._miss("durations given tokens", why, "durations as they are")
+            if by_time.duration.kind == CONSTANT:
+                self._miss("spread of durations", "all are equal", "none")
+            if by_time.effects.why_not is not None:
+                self._miss("effects of sessions on durations", by_time.effects.why_not, "none")
+            latency: dict[str, Any] = by_time.agent()["latency"]
+            return latency
+        if has_tokens.any():
+            some = self._calls[has_tokens]
+            uncached = (some["input"] - some["cached"]).clip(lower=0).to_numpy()
+            expected = self._reference.expected(
+                uncached, some["cached"].to_numpy(), some["output"].to_numpy()
+            )
+            ratio, error = _level(
+                np.log(seconds[has_tokens] / expected), self._reference.residual_variance
+            )[:2]
+            self.parameters["speed_of_calls"] = Estimate(ratio, error, "log")
+            instead = f"those of {self._reference.said}, times {np.exp(ratio):.3g}"
+            why = f"{int(has_tokens.sum())} calls, {FEWEST} are needed"
+            self._miss("what tokens cost in time, each kind apart", why, instead)
+            return self._reference.latency(float(np.exp(ratio)))
+        middle, error, sigma = _level(np.log(seconds), self._reference.duration_variance)
+        self.parameters["duration_s"] = Estimate(middle, error, "log")
+        why = f"{n} calls, {FEWEST} are needed"
+        instead = f"a lognormal, its spread drawn towards that of {self._reference.said}"
+        self._miss("family of durations", why, instead)
+        return {"kind": "seconds", "base": _lognormal(middle, sigma)}
+
+    def output(self) -> dict[str, Any]:
+        """Return output tokens: a family where there are many counts, else the profile's."""
+        counts = np.maximum(self._calls["output"].dropna().to_numpy(dtype=float), 1.0)
+        if not len(counts):
+            why = "no call that went well says how many"
+            self._miss("output tokens, and with them costs", why, self._reference.said)
+            return self._reference.output
+        if len(counts) >= FEWEST:
+            return best_family(counts).spec()
+        variance = float(np.log(self._reference.outputs).var())
+        middle, error, sigma = _level(np.log(counts), variance)
+        self.parameters["output_tokens"] = Estimate(middle, error, "log")
+        instead = f"a lognormal, its spread drawn towards that of {self._reference.said}"
+        self._miss("family of output tokens", f"{len(counts)} counts", instead)
+        return {**_lognormal(middle, sigma), "at_most": four_digits(max(16_000.0, counts.max()))}
+
+    def context(self) -> dict[str, Any]:
+        """Return what calls read: fitted to the inputs that are known, else the profile's."""
+        calls = self._calls[self._calls["input"].notna()].reset_index(drop=True)
+        if calls.empty:
+            why = "no call that went well says how many"
+            self._miss("input tokens, and with them costs", why, self._reference.said)
+            return self._reference.context
+        known = calls["output"].dropna()
+        wrote = float(known.mean()) if len(known) else float(self._reference.outputs.mean())
+        calls = calls.assign(
+            output=calls["output"].fillna(wrote),
+            uncached=(calls["input"] - calls["cached"]).clip(lower=0),
+        )
+        fit = fit_sessions(calls)
+        self.parameters |= fit.parameters()
+        said = {**fit.spec(), "window_tokens": window_of(calls["input"])}
+        self.gaps += fit.gaps()
+        return said
+
+    def _miss(self, what: str, why: str, instead: str) -> None:
+        self.gaps.append(Gap(what, why, instead))
+
+
+def _level(logs: Floats, variance: float) -> tuple[float, float, float]:
+    """Return mean, its standard error, and standard deviation of a few logarithms.
+
+    The variance is that of the values and the one given together, which counts for
+    `_PRIOR_CALLS` (the mean of a scaled inverse chi-squared law, Gelman et al. 2013, section 3.3).
+    """
+    n, mean = len(logs), float(logs.mean())
+    squares = float(((logs - mean) ** 2).sum())
+    spread = float(np.sqrt((_PRIOR_CALLS * variance + squares) / (_PRIOR_CALLS + n - 1.0)))
+    return mean, spread / float(np.sqrt(n)), spread
+
+
+def _lognormal(middle: float, sigma: float) -> dict[str, Any]:
+    return {
+        "kind": "lognormal",
+        "median": four_digits(float(np.exp(middle))),
+        "sigma": four_digits(sigma),
+    }
+
+
+def all_gaps(fits: Sequence[AgentFit]) -> list[str]:
+    """Return what was not estimated, model by model."""
+    return [f"{fit.model}: {gap}" for fit in fits for gap in fit.gaps]

@@ -1,0 +1,131 @@
+"""What a fit could not estimate, why, and what is used in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import yaml
+
+from simulator.distributions import DISTRIBUTIONS, Floats
+from simulator.scenario import profile_names
+from simulator.scenario.study import profile_text
+
+COEFFICIENTS = ("base_s", "uncached_s_per_1k", "cached_s_per_1k", "output_s_per_1k")
+"""What a call's duration is made of, given its tokens."""
+
+_OF_SINGLE_CALLS = "tokens"
+"""Latency of the profiles that were fitted to single calls: duration given tokens."""
+
+_ANY = "claude-opus-4-5"
+"""Profile of the model that has most calls of those that ship."""
+
+_GRID = (np.arange(400) + 0.5) / 400
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Something that was not estimated."""
+
+    what: str
+    why: str
+    instead: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: not estimated ({self.why}); in its place: {self.instead}"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A profile that ships with the simulator, for what a model's own calls do not tell.
+
+    Attributes
+    ----------
+    name : str
+    is_same : bool
+        Whether it is of the same model.
+    agent : mapping
+        Its fields.
+    """
+
+    name: str
+    is_same: bool
+    agent: Mapping[str, Any]
+
+    @property
+    def said(self) -> str:
+        """What it is called where it is used."""
+        source = str(self.agent.get("source", "")).partition(";")[0]
+        other = "" if self.is_same else ", of another model"
+        return f"the profile {self.name}{other} ({source})"
+
+    @property
+    def output(self) -> dict[str, Any]:
+        """Output tokens of a call."""
+        return dict(self.agent["tokens"]["output"])
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What calls read."""
+        return dict(self.agent["context"])
+
+    def latency(self, scale: float = 1.0) -> dict[str, Any]:
+        """Return its durations given tokens, all times multiplied."""
+        said = dict(self.agent["latency"])
+        return {
+            name: float(f"{value * scale:.4g}") if name in COEFFICIENTS else value
+            for name, value in said.items()
+        }
+
+    def expected(self, uncached: Floats, cached: Floats, output: Floats) -> Floats:
+        """Return the median durations of calls, in seconds, of their tokens."""
+        said = self.agent["latency"]
+        base, *rates = (float(said[name]) for name in COEFFICIENTS)
+        parts = zip(rates, (uncached, cached, output), strict=True)
+        terms = [rate * tokens / 1000.0 for rate, tokens in parts]
+        return np.asarray(np.sum([np.full(len(output), base), *terms], axis=0), dtype=float)
+
+    @property
+    def residual_variance(self) -> float:
+        """Variance of the logarithm of durations given tokens (log-logistic)."""
+        return float(np.pi**2 / 3.0 / float(self.agent["latency"]["residual"]["shape"]) ** 2)
+
+    @cached_property
+    def outputs(self) -> Floats:
+        """Output tokens at evenly spaced probabilities."""
+        said = {k: v for k, v in self.output.items() if not k.startswith(("agent_", "phase_"))}
+        law = DISTRIBUTIONS.get(said["kind"]).model_validate(said)
+        tokens: Floats = np.maximum(np.asarray(law.transform(_GRID), dtype=float), 1.0)
+        return tokens
+
+    @cached_property
+    def duration_variance(self) -> float:
+        """Variance of the logarithm of durations, tokens not given."""
+        none = np.zeros_like(self.outputs)
+        expected = self.expected(none, none, self.outputs)
+        return float(np.log(expected).var()) + self.residual_variance
+
+
+def reference(model: str) -> Reference:
+    """Return the profile to use for what is not known of a model.
+
+    Its own if one ships, else one of the same family of models, else the one with most calls.
+
+    Parameters
+    ----------
+    model : str
+        A short name, as profiles have it.
+    """
+    known = {name: yaml.safe_load(profile_text(name)) for name in profile_names()}
+    known = {
+        name: agent
+        for name, agent in known.items()
+        if agent["latency"]["kind"] == _OF_SINGLE_CALLS and "output" in agent.get("tokens", {})
+    }
+    family = model.rpartition("-")[0]
+    alike = [name for name in known if family and name.startswith(family)]
+    name = model if model in known else max(alike) if alike else _ANY
+    return Reference(name, name == model, known[name])
