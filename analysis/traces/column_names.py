@@ -12,7 +12,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "parent_agent_id": ("parent_agent_id", "parent_agent"),
     "provider_name": ("provider_name", "provider", "vendor"),
     "response_model": ("response_model", "model", "model_name", "model_id", "request_model",
-                       "deployment", "llm"),
+                       "deployment", "llm", "model_permaslug"),
     "input_tokens": ("input_tokens", "prompt_tokens", "tokens_in", "input_token_count",
                      "prompt_token_count", "n_input_tokens", "n_prompt_tokens",
                      "num_input_tokens", "num_prompt_tokens", "usage_prompt_tokens",
@@ -44,13 +44,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 TIMES: dict[str, tuple[str, ...]] = {
     "start": ("start", "start_time", "started_at", "started", "start_timestamp", "begin",
-              "begin_time", "request_start", "request_time", "timestamp", "created_at", "created",
-              "time", "ts", "datetime", "date"),
+              "begin_time", "request_start", "request_created_at", "request_time",
+              "timestamp", "created_at", "created", "time", "ts", "datetime", "date"),
     "end": ("end", "end_time", "ended_at", "ended", "end_timestamp", "finish_time", "finished_at",
-            "completed_at", "completed", "stop_time", "response_at"),
+            "completed_at", "completed", "stop_time", "response_at", "response_created_at"),
     "duration": ("duration", "latency", "response_time", "elapsed", "elapsed_time", "total_time",
                  "request_duration", "call_duration", "total_latency", "e2e_latency",
-                 "api_time", "processing_time", "generation_time", "seconds"),
+                 "api_time", "processing_time", "delay", "generation_time", "seconds"),
     "first_chunk": ("first_chunk", "ttft", "time_to_first_token", "time_to_first_chunk",
                     "first_token_latency", "first_token"),
 }  # fmt: skip

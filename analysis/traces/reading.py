@@ -207,7 +207,8 @@ class _Search:
         self._recognised += 1
         if path.resolve() not in self._seen:
             self._seen.add(path.resolve())
-            self.found.setdefault(reader.kind, []).append((path, name))
+            shown = name.encode("utf-8", "replace").decode("utf-8")
+            self.found.setdefault(reader.kind, []).append((path, shown))
 
     def _refuse(self, path: Path, name: str | None = None) -> None:
         if self.problems:

@@ -139,9 +139,12 @@ class Source:
             rows = list(_sampled(text, layout))
             return Head(start, layout, rows, list(dict.fromkeys(k for row in rows for k in row)))
         rows, columns = _table_head(text)
-        # Lines of JSON may begin with one that is damaged.
-        if not columns and any(line[:1] == "{" for line in text.splitlines()[:50]):
-            return Head(start, "lines", list(_sampled(text, "lines")), [])
+        # JSON may begin with a damaged line, or be printed among other output.
+        if any(line[:1] == "{" for line in text.splitlines()[:50]):
+            layout = _layout(text)
+            rows_of_json = list(_sampled(text, layout))
+            if rows_of_json or not columns:
+                return Head(start, layout, rows_of_json, [])
         return Head(start, "table" if columns else "binary", rows, columns)
 
     def _parquet_head(self, start: bytes) -> Head:

@@ -52,6 +52,8 @@ def text(value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
+        if not value.isascii():  # half a surrogate pair is no text that tables can hold
+            value = value.encode("utf-8", "replace").decode("utf-8")
         # The same names come again and again.
         return sys.intern(value.strip()) or None
     if isinstance(value, int) and not isinstance(value, bool):

@@ -415,6 +415,6 @@ def test_unknown_formats_and_paths_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TeamsimError, match="nothing in it is of the format 'codex'"):
         read_traces([tmp_path], "codex")
     assert READERS.names() == [
-        "canonical", "claude_code", "codex", "langfuse", "langsmith", "litellm", "llm_teams",
-        "mlflow", "otlp", "phoenix", "table",
+        "canonical", "claude_code", "codex", "jaeger", "langfuse", "langsmith", "litellm",
+        "llm_teams", "mlflow", "openai_agents", "otlp", "phoenix", "table",
     ]  # fmt: skip

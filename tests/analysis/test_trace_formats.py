@@ -74,6 +74,9 @@ EXPECTED: dict[str, list[Any]] = {
     "langsmith": [1, 0, 1, 900, 600, 100, 30, ["critic"], 1],
     "mlflow": [1, 0, 1, 700, None, None, 25, [], 2],
     "phoenix": [2, 1, 0, 800, None, None, 40, ["author"], 1],
+    "printed_spans": [2, 0, 0, 180, None, None, 16, ["solo"], 1],
+    "jaeger": [1, 0, 1, 70, None, None, 6, ["ann"], 1],
+    "openai_agents": [2, 0, 1, 120, 80, None, 10, ["billing", "triage"], 1],
     "litellm": [2, 1, 0, 600, 500, None, 60, [], 1],
     "gateway_table": [2, 1, 0, 2100, 900, None, 20, [], 1],
 }
@@ -261,6 +264,17 @@ def test_a_request_that_is_a_span_and_a_log_counts_once(tmp_path: Path) -> None:
     assert len(traces.chats) == 3
     assert traces.chats["cost_usd"].tolist()[1] == 0.25  # which only the log knows
     assert traces.chats["attempt"].tolist()[1] == 2  # which only the span knows
+
+
+def test_a_handoff_is_a_message(tmp_path: Path) -> None:
+    traces = read_traces([SAMPLES["openai_agents"](tmp_path)])
+    said = traces.messages[["src_agent_id", "dst_agent_id", "kind", "inferred"]].to_numpy().tolist()
+    assert said == [["triage", "billing", "handoff", False]]
+    tool = otel(1, None, "execute_tool", 0, 1, gen_ai__operation__name="execute_tool",
+                gen_ai__tool__name="transfer_to_critic", gen_ai__agent__name="writer")  # fmt: skip
+    traces = read_traces([whole(tmp_path / "swarm.json", document(tool))])
+    said = traces.messages[["src_agent_id", "dst_agent_id", "kind"]].to_numpy().tolist()
+    assert said == [["writer", "critic", "handoff"]]
 
 
 def test_what_langfuse_calls_its_buckets_decides_what_adds_up(tmp_path: Path) -> None:

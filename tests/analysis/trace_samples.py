@@ -469,6 +469,65 @@ def phoenix(directory: Path) -> Path:
     return path
 
 
+def printed_spans(directory: Path) -> Path:
+    """Return what the console exporter of OpenTelemetry's Python SDK prints."""
+    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.agent.name": "solo",
+            "gen_ai.usage.input_tokens": 90, "gen_ai.usage.output_tokens": 8}  # fmt: skip
+    span = {"name": "chat m", "context": {"trace_id": "0x7", "span_id": "0x1"}, "parent_id": None,
+            "start_time": stamp(0), "end_time": stamp(2), "status": {"status_code": "UNSET"},
+            "attributes": said, "resource": {"attributes": {"session.id": "ps"}}}  # fmt: skip
+    other = {**span, "context": {"trace_id": "0x7", "span_id": "0x2"}}
+    path = directory / "printed.json"
+    path.write_text("".join(f"{json.dumps(each, indent=4)}\n" for each in (span, other)))
+    return path
+
+
+def jaeger(directory: Path) -> Path:
+    """Return what Jaeger's interface downloads: an agent, a call, a failed tool."""
+
+    def span(
+        identity: str, parent: str | None, name: str, at: int, lasts: float, **said: Any
+    ) -> Any:
+        tags = [
+            {"key": k.replace("__", "."), "type": "string", "value": v} for k, v in said.items()
+        ]
+        above = [] if parent is None else [{"refType": "CHILD_OF", "spanID": parent}]
+        return {"traceID": "j", "spanID": identity, "operationName": name, "references": above,
+                "startTime": (START + at) * 10**6, "duration": int(lasts * 1e6), "tags": tags,
+                "processID": "p1"}  # fmt: skip
+
+    spans = [
+        span("a", None, "invoke_agent ann", 0, 9, gen_ai__operation__name="invoke_agent",
+             gen_ai__agent__name="ann"),
+        span("b", "a", "chat", 1, 2.5, gen_ai__operation__name="chat", gen_ai__request__model="m",
+             gen_ai__usage__input_tokens=70, gen_ai__usage__output_tokens="6"),
+        span("c", "a", "execute_tool ls", 4, 1, gen_ai__operation__name="execute_tool",
+             gen_ai__tool__name="ls", error=True),
+    ]  # fmt: skip
+    return whole(directory / "jaeger.json", {"data": [{"traceID": "j", "spans": spans}]})
+
+
+def openai_agents(directory: Path) -> Path:
+    """Return traces of OpenAI's Agents SDK: one agent hands off to another."""
+
+    def span(identity: str, parent: str | None, at: int, lasts: int, **data: Any) -> dict[str, Any]:
+        return {"object": "trace.span", "id": identity, "trace_id": "tr", "parent_id": parent,
+                "started_at": stamp(at), "ended_at": stamp(at + lasts), "span_data": data,
+                "error": None}  # fmt: skip
+
+    usage = {"input_tokens": 60, "input_tokens_details": {"cached_tokens": 40}, "output_tokens": 5}
+    rows = [
+        {"object": "trace", "id": "tr", "workflow_name": "w", "group_id": "grp"},
+        span("s1", None, 0, 5, type="agent", name="triage"),
+        span("s2", "s1", 0, 3, type="generation", model="m", usage=usage),
+        span("s3", "s1", 4, 0, type="handoff", from_agent="triage", to_agent="billing"),
+        span("s4", None, 5, 4, type="agent", name="billing"),
+        span("s5", "s4", 5, 2, type="response", response={"model": "m", "usage": usage}),
+        span("s6", "s4", 8, 1, type="function", name="lookup", output="abc"),
+    ]
+    return lines(directory / "agents_sdk.jsonl", rows)
+
+
 def litellm(directory: Path) -> Path:
     """Return payloads of its logging: one request, one failure."""
     known = {"call_type": "acompletion", "model": "m", "custom_llm_provider": "openai",
@@ -517,6 +576,9 @@ SAMPLES: dict[str, Callable[[Path], Path]] = {
     "langsmith": langsmith,
     "mlflow": mlflow,
     "phoenix": phoenix,
+    "printed_spans": printed_spans,
+    "jaeger": jaeger,
+    "openai_agents": openai_agents,
     "litellm": litellm,
     "gateway_table": gateway_table,
 }

@@ -48,7 +48,7 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
     raw = mapping(record.node.get("standard_logging_object")) or record.node
     identity = text(pick(raw, "id", "request_id", "litellm_call_id"))
     place = f"{record.place}, request {identity!r}"
-    kind = str(raw.get("call_type"))
+    kind = text(raw.get("call_type")) or "completion"
     if identity is not None and identity in seen:
         out.duplicate(place)
         return

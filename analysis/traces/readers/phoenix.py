@@ -1,4 +1,4 @@
-"""Phoenix: spans as its client and its data frames have them (OpenInference)."""
+"""Spans with their context apart: Phoenix's data frames, OpenTelemetry's console exporters."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _PREFIX = "attributes."
 
 
 class Phoenix(Reader):
-    """Spans with ``context.span_id`` and ``span_kind``: objects, or rows of a table.
+    """Spans with ``context.span_id``, attributes and a kind: objects, or rows of a table.
 
-    Attributes are nested (``llm: {token_count: {prompt: 9}}``), or flat columns.
+    What Phoenix's client gives, and what the console exporter of OpenTelemetry's Python SDK
+    prints, between other output too. Attributes are nested (``llm: {token_count: {prompt: 9}}``),
+    or flat columns.
     """
 
     kind: ClassVar[str] = "phoenix"
@@ -39,7 +41,8 @@ def _is_span(row: Mapping[str, Any]) -> bool:
     kinds = {"span_kind", "spanKind", "attributes.openinference.span.kind"}
     has_context = "context.span_id" in row or "spanId" in mapping(row.get("context"))
     has_context |= "span_id" in mapping(row.get("context"))
-    return has_context and not kinds.isdisjoint(row)
+    is_printed = isinstance(row.get("attributes"), dict) and "start_time" in row
+    return has_context and (is_printed or not kinds.isdisjoint(row))
 
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
@@ -71,16 +74,20 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     for event in items(raw.get("events")):
         if mapping(event).get("name") == "exception":
             attributes = mapping(mapping(event).get("attributes")) | attributes
+    status = mapping(raw.get("status"))
+    code = text(pick(raw, "status_code", "statusCode")) or text(status.get("status_code"))
+    parent = text(pick(raw, "parent_id", "parentId"))
     return span_of(
         record.place,
         source,
         form,
-        (trace, identity, text(pick(raw, "parent_id", "parentId"))),
+        (trace, identity, parent),
         text(raw.get("name")) or "",
         (start, end),
         attributes,
-        str(pick(raw, "status_code", "statusCode")).upper() == "ERROR",
-        text(pick(raw, "status_message", "statusMessage")),
+        str(code).upper() == "ERROR",
+        text(pick(raw, "status_message", "statusMessage")) or text(status.get("description")),
+        around=mapping(mapping(raw.get("resource")).get("attributes")) or None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import numpy as np
@@ -161,6 +162,8 @@ class _Table:
 
 def _scalar(value: Any) -> Any:
     """Return a number or a text; truth values and nested objects are no numbers."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float, str, type(None))):
         return str(value)[:40]
     try:
