@@ -188,7 +188,7 @@ class _Parts:
             self._miss("durations", "no call went well", self._reference.said)
             return self._reference.latency()
         if by_time is not None:
-            why = f"{int(has_tokens.sum())} calls with known tokens, {FEWEST} are needed"
+            why = f"calls with known tokens: {int(has_tokens.sum())}, {FEWEST} are needed"
             self._miss("durations given tokens", why, "durations as they are")
             if by_time.duration.kind == CONSTANT:
                 self._miss("spread of durations", "all are equal", "none")
@@ -202,35 +202,42 @@ class _Parts:
             expected = self._reference.expected(
                 uncached, some["cached"].to_numpy(), some["output"].to_numpy()
             )
-            ratio, error = _level(
-                np.log(seconds[has_tokens] / expected), self._reference.residual_variance
-            )[:2]
+            ratio, error, _ = _level(
+                np.log(seconds[has_tokens] / expected),
+                some["session"],
+                self._reference.residual_variances,
+            )
             self.parameters["speed_of_calls"] = Estimate(ratio, error, "log")
             instead = f"those of {self._reference.said}, times {np.exp(ratio):.3g}"
-            why = f"{int(has_tokens.sum())} calls, {FEWEST} are needed"
+            why = f"calls: {int(has_tokens.sum())}, {FEWEST} are needed"
             self._miss("what tokens cost in time, each kind apart", why, instead)
             return self._reference.latency(float(np.exp(ratio)))
-        middle, error, sigma = _level(np.log(seconds), self._reference.duration_variance)
+        middle, error, sigma = _level(
+            np.log(seconds), self._calls["session"], self._reference.duration_variances
+        )
         self.parameters["duration_s"] = Estimate(middle, error, "log")
-        why = f"{n} calls, {FEWEST} are needed"
+        why = f"calls: {n}, {FEWEST} are needed"
         instead = f"a lognormal, its spread drawn towards that of {self._reference.said}"
         self._miss("family of durations", why, instead)
         return {"kind": "seconds", "base": _lognormal(middle, sigma)}
 
     def output(self) -> dict[str, Any]:
         """Return output tokens: a family where there are many counts, else the profile's."""
-        counts = np.maximum(self._calls["output"].dropna().to_numpy(dtype=float), 1.0)
+        known = self._calls[self._calls["output"].notna()]
+        counts = np.maximum(known["output"].to_numpy(dtype=float), 1.0)
         if not len(counts):
             why = "no call that went well says how many"
             self._miss("output tokens, and with them costs", why, self._reference.said)
             return self._reference.output
         if len(counts) >= FEWEST:
             return best_family(counts).spec()
-        variance = float(np.log(self._reference.outputs).var())
-        middle, error, sigma = _level(np.log(counts), variance)
+        variances = self._reference.output_variances
+        middle, error, sigma = _level(np.log(counts), known["session"], variances)
         self.parameters["output_tokens"] = Estimate(middle, error, "log")
         instead = f"a lognormal, its spread drawn towards that of {self._reference.said}"
-        self._miss("family of output tokens", f"{len(counts)} counts", instead)
+        self._miss(
+            "family of output tokens", f"counts: {len(counts)}, {FEWEST} are needed", instead
+        )
         return {**_lognormal(middle, sigma), "at_most": four_digits(max(16_000.0, counts.max()))}
 
     def context(self) -> dict[str, Any]:
@@ -256,16 +263,30 @@ class _Parts:
         self.gaps.append(Gap(what, why, instead))
 
 
-def _level(logs: Floats, variance: float) -> tuple[float, float, float]:
+def _level(
+    logs: Floats, sessions: pd.Series, variances: tuple[float, float]
+) -> tuple[float, float, float]:
     """Return mean, its standard error, and standard deviation of a few logarithms.
 
     The variance is that of the values and the one given together, which counts for
     `_PRIOR_CALLS` (the mean of a scaled inverse chi-squared law, Gelman et al. 2013, section 3.3).
+    What the calls of a session have in common does not average out within it.
+
+    Parameters
+    ----------
+    logs : ndarray, shape (n,)
+    sessions : Series, shape (n,)
+    variances : tuple of float
+        Of calls within a session, and between sessions, of the profile.
     """
     n, mean = len(logs), float(logs.mean())
+    within, between = variances
     squares = float(((logs - mean) ** 2).sum())
-    spread = float(np.sqrt((_PRIOR_CALLS * variance + squares) / (_PRIOR_CALLS + n - 1.0)))
-    return mean, spread / float(np.sqrt(n)), spread
+    prior = _PRIOR_CALLS * (within + between)
+    spread = float(np.sqrt((prior + squares) / (_PRIOR_CALLS + n - 1.0)))
+    shares = sessions.value_counts(normalize=True).to_numpy()
+    error = float(np.sqrt(between * (shares**2).sum() + spread**2 / n))
+    return mean, error, spread
 
 
 def _lognormal(middle: float, sigma: float) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -89,9 +89,21 @@ class Reference:
         return np.asarray(np.sum([np.full(len(output), base), *terms], axis=0), dtype=float)
 
     @property
-    def residual_variance(self) -> float:
-        """Variance of the logarithm of durations given tokens (log-logistic)."""
-        return float(np.pi**2 / 3.0 / float(self.agent["latency"]["residual"]["shape"]) ** 2)
+    def residual_variances(self) -> tuple[float, float]:
+        """Variance of the logarithm of durations given tokens: of calls, and shared by a session.
+
+        Of calls the log-logistic residual and the phases, of sessions the agent's own speed.
+        """
+        said = self.agent["latency"]["residual"]
+        own = float(np.pi**2 / 3.0 / float(said["shape"]) ** 2)
+        return own + float(said.get("phase_sigma", 0.0)) ** 2, _shared(said)
+
+    @property
+    def output_variances(self) -> tuple[float, float]:
+        """The same of the logarithm of output tokens."""
+        said = self.output
+        own = float(np.log(self.outputs).var())
+        return own + float(said.get("phase_sigma", 0.0)) ** 2, _shared(said)
 
     @cached_property
     def outputs(self) -> Floats:
@@ -101,14 +113,33 @@ class Reference:
         tokens: Floats = np.maximum(np.asarray(law.transform(_GRID), dtype=float), 1.0)
         return tokens
 
-    @cached_property
-    def duration_variance(self) -> float:
-        """Variance of the logarithm of durations, tokens not given."""
+    @property
+    def duration_variances(self) -> tuple[float, float]:
+        """The same of the logarithm of durations, tokens not given."""
         none = np.zeros_like(self.outputs)
-        expected = self.expected(none, none, self.outputs)
-        return float(np.log(expected).var()) + self.residual_variance
+        expected = np.log(self.expected(none, none, self.outputs))
+        own, shared = self.residual_variances
+        # Sessions that write more take longer, as far as writing is what takes the time.
+        slope = float(np.polyfit(np.log(self.outputs), expected, 1)[0])
+        return float(expected.var()) + own, slope**2 * self.output_variances[1] + shared
 
 
+@cache
+def _profiles() -> dict[str, dict[str, Any]]:
+    """Return the profiles that were fitted to single calls."""
+    found = {name: yaml.safe_load(profile_text(name)) for name in profile_names()}
+    return {
+        name: agent
+        for name, agent in found.items()
+        if agent["latency"]["kind"] == _OF_SINGLE_CALLS and "output" in agent.get("tokens", {})
+    }
+
+
+def _shared(said: Mapping[str, Any]) -> float:
+    return float(said.get("agent_sigma", 0.0)) ** 2
+
+
+@cache
 def reference(model: str) -> Reference:
     """Return the profile to use for what is not known of a model.
 
@@ -119,12 +150,7 @@ def reference(model: str) -> Reference:
     model : str
         A short name, as profiles have it.
     """
-    known = {name: yaml.safe_load(profile_text(name)) for name in profile_names()}
-    known = {
-        name: agent
-        for name, agent in known.items()
-        if agent["latency"]["kind"] == _OF_SINGLE_CALLS and "output" in agent.get("tokens", {})
-    }
+    known = _profiles()
     family = model.rpartition("-")[0]
     alike = [name for name in known if family and name.startswith(family)]
     name = model if model in known else max(alike) if alike else _ANY

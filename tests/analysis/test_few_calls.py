@@ -123,6 +123,28 @@ def test_two_calls_of_a_model_beside_many_of_another(tmp_path: Path) -> None:
     check_errors(fits["rare"])
 
 
+def test_the_error_of_a_scaled_profile_holds_what_it_says() -> None:
+    # The profile's own law, at 1.3 times its times: 300 times five calls of one session. Of 80 %
+    # intervals 240 are expected to hold the truth; a binomial law has 221 to 258 in 99 %.
+    profile, rng, held = reference("m"), np.random.default_rng(3), 0
+    said = profile.agent["latency"]["residual"]
+    for _ in range(300):
+        wrote = rng.choice(profile.outputs, 5)
+        own = said["agent_sigma"] * rng.standard_normal()
+        phases = said.get("phase_sigma", 0.0) * rng.standard_normal(5)
+        noise = own + phases + rng.logistic(scale=1 / said["shape"], size=5)
+        seconds = 1.3 * profile.expected(np.zeros(5), np.zeros(5), wrote) * np.exp(noise)
+        calls = pd.DataFrame(
+            {"run_id": "r", "agent_id": None, "operation_name": "chat", "response_model": "m",
+             "request_model": None, "start_ns": 0, "end_ns": (seconds * 1e9).astype("int64"),
+             "input_tokens": 0, "cache_read_input_tokens": 0, "output_tokens": wrote,
+             "status": "ok", "quality_tokens": "exact"}
+        )  # fmt: skip
+        low, high = only(fit_agents(calls, reference_of)).parameters["speed_of_calls"].interval(0.8)
+        held += low < 1.3 < high
+    assert 221 <= held <= 258
+
+
 @pytest.mark.parametrize("n", [3, 90])
 def test_equal_durations(n: int, tmp_path: Path) -> None:
     rows = [row(i % 3, 4.0, None, None) for i in range(n)]

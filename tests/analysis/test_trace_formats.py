@@ -190,6 +190,24 @@ def test_claude_code_is_read_with_its_sub_agents_when_the_main_file_is_named(
     assert set(alone["agent_id"]) == {"main", "ag1"}
 
 
+def test_all_of_a_team_is_one_run_also_where_lines_do_not_say_so(tmp_path: Path) -> None:
+    team = {"teamName": "crew", "agentName": "lead"}
+    side = {"isSidechain": True, "agentId": "x1"}
+    lines(
+        tmp_path / "S1.jsonl",
+        [claude_event(0, "u0", None), claude_message(2, "a0", "u0", "m0"),  # before the team
+         claude_event(3, "u1", "a0", **team), claude_message(5, "a1", "u1", "m1", **team)],
+    )  # fmt: skip
+    lines(
+        tmp_path / "S1" / "subagents" / "agent-x1.jsonl",
+        [claude_event(3, "v0", None, **side), claude_message(6, "b0", "v0", "m2", **side)],
+    )
+    traces = read_traces([tmp_path])
+    assert traces.runs["run_id"].tolist() == ["crew"]
+    assert sorted(traces.chats["agent_id"]) == ["lead", "lead", "x1"]
+    assert traces.agents.set_index("agent_id").loc["x1", "parent_agent_id"] == "lead"
+
+
 def test_a_placeholder_is_no_count(tmp_path: Path) -> None:
     rows = [claude_event(0, "u", None), claude_message(3, "a", "u", "m", stop=None)]
     traces = read_traces([lines(tmp_path / "s.jsonl", rows)])

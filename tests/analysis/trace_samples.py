@@ -471,8 +471,13 @@ def phoenix(directory: Path) -> Path:
 
 def printed_spans(directory: Path) -> Path:
     """Return what the console exporter of OpenTelemetry's Python SDK prints."""
-    said = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "gen_ai.agent.name": "solo",
-            "gen_ai.usage.input_tokens": 90, "gen_ai.usage.output_tokens": 8}  # fmt: skip
+    said = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "m",
+        "gen_ai.agent.name": "solo",
+        "gen_ai.usage.input_tokens": 90,
+        "gen_ai.usage.output_tokens": 8,
+    }
     span = {"name": "chat m", "context": {"trace_id": "0x7", "span_id": "0x1"}, "parent_id": None,
             "start_time": stamp(0), "end_time": stamp(2), "status": {"status_code": "UNSET"},
             "attributes": said, "resource": {"attributes": {"session.id": "ps"}}}  # fmt: skip

@@ -52,6 +52,7 @@ class SessionFile:
     uses: dict[str, ToolUse] = field(default_factory=dict)
     results: list[tuple[str, dict[str, Any], dict[str, Any], int]] = field(default_factory=list)
     retries: list[tuple[str, dict[str, Any], int]] = field(default_factory=list)
+    teams: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     made_up: int = 0
     last: int = 0
 
@@ -63,6 +64,7 @@ class SessionFile:
         if uuid is not None and moment is not None:
             self.moments[uuid] = moment
         self.last = max(self.last, moment or 0)
+        self._note_team(event)
         message = event.get("message")
         if kind == "system" and event.get("subtype") == "api_error" and moment is not None:
             self._add_retry(record.place, event, uuid, moment)
@@ -80,6 +82,15 @@ class SessionFile:
         elif kind == "user" and isinstance(event.get("toolUseResult"), dict) and moment is not None:
             result = _slim_result(event["toolUseResult"])
             self.results.append(("", _slim(event, {}), result, moment))
+
+    def _note_team(self, event: dict[str, Any]) -> None:
+        """Note of which team a session is, and as which member: not all its lines say so."""
+        team, session = text(event.get("teamName")), text(event.get("sessionId"))
+        if team is not None and session is not None:
+            is_member = event.get("agentId") is None and event.get("isSidechain") is not True
+            name = text(event.get("agentName")) if is_member else None
+            known = self.teams.get(session, (team, None))
+            self.teams[session] = team, known[1] or name
 
     def _add_retry(self, place: str, event: dict[str, Any], uuid: str | None, moment: int) -> None:
         self.retries.append((place, event, moment))
@@ -159,8 +170,13 @@ class Agents:
     def __init__(self, files: Iterable[SessionFile]) -> None:
         self._parents: dict[tuple[str, str], str] = {}
         self._roles: dict[str, str] = {}
+        self._teams: dict[str, tuple[str, str | None]] = {}
         for file in files:
             self._roles |= _role_beside(file.source.path)
+            for session, (team, name) in file.teams.items():
+                known = self._teams.get(session, (team, None))
+                self._teams[session] = team, known[1] or name
+        for file in files:
             for used, block, result, _ in file.results:
                 use = file.uses.get(used)
                 event = block if use is None else use.event
@@ -172,13 +188,13 @@ class Agents:
     def of(self, event: Mapping[str, Any], path: Path) -> tuple[str, str, str | None]:
         """Return run, agent and the agent's name."""
         session = text(event.get("sessionId")) or _session_of(path)
-        team, name = text(event.get("teamName")), text(event.get("agentName"))
-        number = text(event.get("agentId"))
+        team, member = self._teams.get(session, (None, None))
+        number, name = text(event.get("agentId")), text(event.get("agentName"))
         if number is None and event.get("isSidechain") is True:
             number = path.stem.removeprefix("agent-") if path.stem.startswith("agent-") else None
             number = number or "sidechain"
-        agent = number or (name if team is not None else None) or MAIN
-        return team or session, agent, name or self._roles.get(agent)
+        agent = number or member or MAIN
+        return team or session, agent, name or (self._roles.get(agent) if number else member)
 
     def parent(self, run: str, agent: str, event: Mapping[str, Any]) -> str | None:
         """Return who started an agent: who was told its result, else the file's main agent."""
@@ -187,7 +203,7 @@ class Agents:
             return found
         if text(event.get("agentId")) is None and event.get("isSidechain") is not True:
             return None
-        member = text(event.get("agentName")) if text(event.get("teamName")) else None
+        member = self._teams.get(text(event.get("sessionId")) or "", (None, None))[1]
         return member if member is not None and member != agent else MAIN
 
     def role(self, agent: str) -> str | None:
