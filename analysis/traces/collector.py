@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.traces.canonical import AGENTS, CALLS, CHATS, MESSAGES, RUNS, Traces
-from analysis.traces.report import ReadingReport
+from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 
 _MOST_PROBLEMS = 1000
@@ -56,7 +56,7 @@ class Collector:
 
     def skip(self, where: str, why: str) -> None:
         """Note a row or a value that could not be used."""
-        problem = f"{where}: {why}"
+        problem = shortened(f"{where}: {why}")
         self.report.errors.add(problem)
         if len(self.skipped) < _MOST_PROBLEMS:
             self.skipped.append(problem)

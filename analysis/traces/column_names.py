@@ -45,9 +45,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
 TIMES: dict[str, tuple[str, ...]] = {
     "start": ("start", "start_time", "started_at", "started", "start_timestamp", "begin",
               "begin_time", "request_start", "request_created_at", "request_time",
+              "request_timestamp", "start_ts", "start_at",
               "timestamp", "created_at", "created", "time", "ts", "datetime", "date"),
     "end": ("end", "end_time", "ended_at", "ended", "end_timestamp", "finish_time", "finished_at",
-            "completed_at", "completed", "stop_time", "response_at", "response_created_at"),
+            "completed_at", "completed", "stop_time", "response_at",
+            "response_created_at", "response_timestamp", "end_ts", "end_at"),
     "duration": ("duration", "latency", "response_time", "elapsed", "elapsed_time", "total_time",
                  "request_duration", "call_duration", "total_latency", "e2e_latency",
                  "api_time", "processing_time", "delay", "generation_time", "seconds"),

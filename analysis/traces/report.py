@@ -8,6 +8,14 @@ from typing import Any
 
 from simulator.errors import TeamsimError
 
+_SHOWN = 500
+"""Characters of a place with its reason: damaged files have names of any length."""
+
+
+def shortened(said: str) -> str:
+    """Return a text that a line can hold."""
+    return said if len(said) <= _SHOWN else f"{said[: _SHOWN // 2]} ... {said[-_SHOWN // 2 :]}"
+
 
 @dataclass(slots=True)
 class Tally:
@@ -20,7 +28,7 @@ class Tally:
         """Count it."""
         if times:
             self.count += times
-            self.first = self.first or where
+            self.first = self.first or shortened(where)
 
 
 @dataclass(slots=True)

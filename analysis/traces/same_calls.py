@@ -18,8 +18,8 @@ Same = tuple[Span, Span, bool]
 """The span that is kept, the one that is not, and whether it tells of that call alone."""
 
 _NEAR_NS = 50_000_000
-_NEAR_SHARE = 0.05
-"""Spans of one call by two instrumentors begin and end within 50 ms, or 5 % of the longer."""
+_NEAR_SHARE = 0.2
+"""Spans of one call by two instrumentors begin and end within 50 ms, or a fifth of the longer."""
 
 _LOG_NS = 2_000_000_000
 """A log record of a call is written this near to the end of its span."""

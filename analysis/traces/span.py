@@ -23,6 +23,9 @@ _WRAPPER = re.compile(
 )
 """Spans that frameworks mark as agents though they are steps of one."""
 
+_AGENT_RUN = re.compile(r"(?:agent_run|invoke_agent) \[?([^\]]+)\]?")
+"""Names that Google's ADK and the conventions give to the span of an agent at work."""
+
 _ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "chatbot", "assistant"}
 """Nodes that any LangGraph agent has: they say less than an agent above."""
 
@@ -125,6 +128,8 @@ def span_of(
     """
     said = with_metadata(slots_of(attributes))
     operation = operation_of(name, said)
+    if operation is None and _AGENT_RUN.fullmatch(name):
+        operation = "invoke_agent"
     status, error = error_of(said, failed, message) if operation else ("ok", None)
     agent_id, agent_name = text(said.get("agent_id")), text(said.get("agent_name"))
     node = text(said.get("node"))
@@ -163,7 +168,8 @@ def _own_name(name: str, times: tuple[int, int]) -> str | None:
     """Return the agent that a span without any name of one stands for; None for a mere step."""
     if _WRAPPER.fullmatch(name) or times[1] - times[0] < _STEP_NS:
         return None
-    return name.removeprefix("invoke_agent ").strip() or None
+    run = _AGENT_RUN.fullmatch(name)
+    return (run.group(1) if run else name).strip() or None
 
 
 def _transfer(name: str, operation: str | None, said: Mapping[str, Any]) -> Any:

@@ -29,7 +29,7 @@ from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.qq import latency_figure
 from analysis.plots.validation import summary_table, validation_figure
 from analysis.traces.canonical import Traces
-from analysis.traces.reading import read_traces
+from analysis.traces.reading import STANDARD_INPUT
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
@@ -64,7 +64,10 @@ def calibrate(
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
     with traces_of(paths, form, columns, strict) as traces:
         make_directory(out)
-        source = source or ", ".join(path.resolve().name for path in paths)
+        source = source or ", ".join(
+            "standard input" if str(path) == STANDARD_INPUT else path.resolve().name
+            for path in paths
+        )
         if traces.team is not None:
             team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
             calibrate_team(team, out, source, workers or default_workers())
@@ -261,12 +264,14 @@ def backtest(
     workers: int,
 ) -> None:
     """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
-    team = read_traces([directory], "llm_teams").team
-    assert team is not None
-    pilot = team.of_sizes(pilot_sizes)
-    team.of_sizes(target_sizes)
-    processes = workers or default_workers()
-    calibrate_team(pilot, out, directory.resolve().name, processes)
-    predictions = out / "predictions.parquet"
-    predict(out, predictions, list(target_sizes), replications, processes, None, None, None)
-    validate_predictions(predictions, directory, out)
+    with traces_of([directory], "llm_teams", {}, strict=False) as traces:
+        team = traces.team
+        assert team is not None
+        pilot = team.of_sizes(pilot_sizes)
+        team.of_sizes(target_sizes)
+        processes = workers or default_workers()
+        calibrate_team(pilot, out, directory.resolve().name, processes)
+        predictions = out / "predictions.parquet"
+        sizes = list(target_sizes)
+        predict(out, predictions, sizes, replications, processes, None, None, None)
+        validate_predictions(predictions, directory, out)

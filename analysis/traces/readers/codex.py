@@ -23,8 +23,8 @@ _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _OUTPUTS = {"function_call_output", "custom_tool_call_output"}
 _ENDS = {"exec_command_end", "mcp_tool_call_end"}
 _FAILURES = {"error", "stream_error", "turn_aborted"}
-_REPLAY_NS = 1_000_000_000
-"""What a fork copies from its parent is written within a second of its own beginning."""
+_TOO_FAST_NS = 100_000_000
+"""No call of a model is over so soon: copies from a parent that are dated anew are."""
 
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
 
@@ -258,12 +258,11 @@ def _copied(session: _Session, by_id: Mapping[str, _Session]) -> int:
             if mine.key != theirs.key:
                 break
             alike += 1
-    # Copies keep their times, which are before the session, or have all that of the copying.
+    # Copies keep their times, which are before the session, or have that of the copying.
     early = 0
     for call in session.calls:
-        if call.end > session.began + _REPLAY_NS or (
-            call.start is not None and call.end > session.began and call.start < call.end
-        ):
+        is_new = call.start is None or call.end - call.start > _TOO_FAST_NS
+        if call.end > session.began and is_new:
             break
         early += 1
     return max(alike, early)

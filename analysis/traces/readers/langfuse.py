@@ -127,8 +127,6 @@ def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
     attributes["metadata"] = metadata
     if kind in _KINDS:
         attributes["gen_ai.operation.name"] = _KINDS[kind]
-    if kind == "AGENT":
-        attributes.setdefault("gen_ai.agent.name", raw.get("name"))
     if kind == "TOOL":
         attributes.setdefault("gen_ai.tool.name", raw.get("name"))
         size = size_of(raw.get("output"))

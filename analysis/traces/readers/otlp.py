@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, ClassVar
 
@@ -46,6 +47,7 @@ _ERRORS = {2, "2", "STATUS_CODE_ERROR", "ERROR", "Error"}
 _REQUESTS = ("api_request", "api_response")
 _FAILURES = ("api_error",)
 _TOOLS = ("tool_result", "tool_call")
+_PROGRAM = re.compile(r"[\w-]+\.\w+")
 _RESOURCE = {"session.id"}
 
 
@@ -183,7 +185,8 @@ def _of_log(record: Record, source: str, form: str, out: Collector) -> Span | No
         out.skip(f"{record.place}, {name}", "no time, or no duration_ms")
         return None
     resource, _ = _around(record)
-    program = body.rpartition(".")[0] if isinstance(body, str) and "." in body else "claude_code"
+    named = [each for each in (name, body) if isinstance(each, str) and _PROGRAM.fullmatch(each)]
+    program = named[0].rpartition(".")[0] if named else "claude_code"
     operation = "execute_tool" if event in _TOOLS else "chat"
     attributes = {
         **({"success": False} if event in _FAILURES else {}),
