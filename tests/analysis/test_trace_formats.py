@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -188,6 +189,48 @@ def test_claude_code_is_read_with_its_sub_agents_when_the_main_file_is_named(
     for paths in ([main, folder / "S1"], [f"{folder}/S1*"], [main, main]):
         pd.testing.assert_frame_equal(read_traces(paths).calls, alone)
     assert set(alone["agent_id"]) == {"main", "ag1"}
+
+
+def test_copies_of_a_project_add_nothing(tmp_path: Path) -> None:
+    folder = SAMPLES["claude_code"](tmp_path)
+    once = read_traces([folder])
+    shutil.copytree(folder, tmp_path / "backup")
+    twice = read_traces([tmp_path])
+    assert totals(twice) == totals(once)
+    assert len(twice.messages) == len(once.messages)
+    assert twice.report.duplicates.count > once.report.duplicates.count
+
+
+def test_sub_agents_of_sub_agents(tmp_path: Path) -> None:
+    def call(uuid: str, parent: str, identity: str, tool: str, **said: Any) -> dict[str, Any]:
+        use = {"type": "tool_use", "id": tool, "name": "Agent", "input": {}}
+        return claude_message(5, uuid, parent, identity, use, sessionId="S", **said)
+
+    def back(uuid: str, parent: str, tool: str, agent: str, **said: Any) -> dict[str, Any]:
+        block = {"type": "tool_result", "tool_use_id": tool, "content": "x"}
+        result = {"agentId": agent, **({"isAsync": True} if agent == "A" else {})}
+        return claude_event(20, uuid, parent, sessionId="S", toolUseResult=result,
+                            message={"role": "user", "content": [block]}, **said)  # fmt: skip
+
+    sides = {name: {"isSidechain": True, "agentId": name} for name in "AB"}
+    files = {
+        "S.jsonl": [claude_event(0, "u", None, sessionId="S"), call("a", "u", "m1", "t1"),
+                    back("r", "a", "t1", "A")],
+        "S/subagents/agent-A.jsonl": [claude_event(3, "v", None, sessionId="S", **sides["A"]),
+                                      call("w", "v", "m2", "t2", **sides["A"]),
+                                      back("y", "w", "t2", "B", **sides["A"])],
+        "S/subagents/agent-B.jsonl": [claude_event(6, "z", None, sessionId="S", **sides["B"]),
+                                      claude_message(9, "q", "z", "m3", sessionId="S",
+                                                     **sides["B"])],
+    }  # fmt: skip
+    for name, rows in files.items():
+        lines(tmp_path / name, rows)
+    traces = read_traces([tmp_path])
+    agents = traces.agents.set_index("agent_id")
+    assert agents["depth"].to_dict() == {"main": 0, "A": 1, "B": 2}
+    assert agents.loc["B", "parent_agent_id"] == "A"
+    edges = set(map(tuple, traces.messages[["src_agent_id", "dst_agent_id", "kind"]].to_numpy()))
+    assert edges == {("main", "A", "delegate"), ("A", "B", "delegate"), ("B", "A", "return")}
 
 
 def test_all_of_a_team_is_one_run_also_where_lines_do_not_say_so(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
             return None
         times.append(moment)
     if times[1] < times[0]:
-        out.skip(place, "it ends before it starts")
+        out.skip(place, "it ends before it starts" if times[1] else "it has not ended")
         return None
     status = mapping(raw.get("status"))
     attributes = _attributes(raw)

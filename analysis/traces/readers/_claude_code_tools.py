@@ -1,0 +1,138 @@
+"""The tools that Claude Code's messages call, and what goes between its agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.traces.collector import Collector
+from analysis.traces.readers._claude_code_files import Agents, SessionFile, ToolUse
+from analysis.traces.values import count, pick, seconds, text
+
+
+def add_tools(
+    file: SessionFile,
+    mine: set[str],
+    seen: set[str],
+    agents: Agents,
+    form: str,
+    out: Collector,
+) -> None:
+    """Add the tools that messages call, with what came back, and what went between agents."""
+    done = set()
+    for used, block, result, moment in file.results:
+        use = file.uses.get(used)
+        if use is None and text(result.get("agentId")) and not is_copy(block, seen):
+            _add_return(file, block, result, moment, None, agents, out)
+        if use is None or use.message not in mine or used in done:
+            continue
+        done.add(used)
+        _add_tool(file, used, use, block, moment, result, agents, form, out)
+        if text(result.get("agentId")):
+            _add_return(file, use.event, result, moment, (used, use.at), agents, out)
+    for used, use in file.uses.items():
+        to = text(pick(use.to, "recipient", "to"))
+        if to is not None and use.message in mine:
+            run, agent, _ = agents.of(use.event, file.source.path)
+            out.message(
+                run_id=run,
+                msg_id=used,
+                src_agent_id=agent,
+                dst_agent_id=None if use.to.get("type") == "broadcast" else to,
+                sent_ns=use.at,
+                kind="broadcast" if use.to.get("type") == "broadcast" else "message",
+                span_id=used,
+                inferred=False,
+            )
+
+
+def _add_tool(
+    file: SessionFile,
+    used: str,
+    use: ToolUse,
+    block: Mapping[str, Any],
+    moment: int,
+    result: Mapping[str, Any],
+    agents: Agents,
+    form: str,
+    out: Collector,
+) -> None:
+    if moment < use.at:
+        out.skip(use.place, f"the result of {use.name} came before it was called")
+        return
+    run, agent, name = agents.of(use.event, file.source.path)
+    took = seconds(pick(result, "totalDurationMs", "durationMs"))
+    start = use.at
+    if took is not None and use.at <= moment - round(took * 1e9):
+        start = moment - round(took * 1e9)  # before it people were asked for leave
+    failed = block.get("is_error") is True
+    out.call(
+        use.place,
+        file.source.name,
+        form,
+        run_id=run,
+        session_id=text(use.event.get("sessionId")) or file.source.path.stem,
+        trace_id=run,
+        span_id=used,
+        parent_span_id=use.message,
+        operation_name="execute_tool",
+        agent_id=agent,
+        agent_name=name,
+        parent_agent_id=agents.parent(run, agent, use.event),
+        start_ns=start,
+        end_ns=moment,
+        queue_s=None if start == use.at else (start - use.at) / 1e9,
+        status="error" if failed else "ok",
+        error_type="tool_error" if failed else None,
+        tool_name=use.name,
+        result_size=block.get("size"),
+        quality_time="parent_event",
+    )
+
+
+def _add_return(
+    file: SessionFile,
+    event: Mapping[str, Any],
+    result: Mapping[str, Any],
+    moment: int,
+    sent: tuple[str, int] | None,
+    agents: Agents,
+    out: Collector,
+) -> None:
+    """Add the work that a sub-agent was given, and its result, which names the agent."""
+    run, agent, _ = agents.of(event, file.source.path)
+    child = str(text(result.get("agentId")))
+    known = {"run_id": run, "inferred": False}
+    if sent is not None:
+        out.message(
+            msg_id=f"{sent[0]}-out",
+            src_agent_id=agent,
+            dst_agent_id=child,
+            sent_ns=sent[1],
+            recv_ns=sent[1],
+            kind="delegate",
+            span_id=sent[0],
+            **known,
+        )
+    if result.get("isAsync") is True or result.get("status") == "async_launched":
+        return  # it is told later, as a message of its own
+    out.message(
+        msg_id=f"{sent[0]}-back" if sent is not None else text(event.get("uuid")),
+        src_agent_id=child,
+        dst_agent_id=agent,
+        sent_ns=moment,
+        recv_ns=moment,
+        kind="return",
+        tokens=count(result.get("totalTokens")),
+        parent_msg_id=None if sent is None else f"{sent[0]}-out",
+        **known,
+    )
+
+
+def is_copy(event: Mapping[str, Any], seen: set[str]) -> bool:
+    """Tell whether a line was read before: resumed sessions copy those that they go on with."""
+    uuid = text(event.get("uuid"))
+    if uuid is None or uuid not in seen:
+        seen.add(uuid or "")
+        return False
+    return True
