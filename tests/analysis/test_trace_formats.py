@@ -141,6 +141,14 @@ def test_zstandard_patterns_and_standard_input(
     assert "standard input:1" in str(read.report.failed.first)
 
 
+def test_spans_without_a_document_around_and_logs_that_were_only_observed(tmp_path: Path) -> None:
+    spans = lines(tmp_path / "bare.jsonl", semantic_conventions())
+    assert totals(read_traces([spans])) == CONVENTIONS
+    path = SAMPLES["claude_code_logs"](tmp_path)
+    path.write_text(path.read_text().replace("timeUnixNano", "observedTimeUnixNano"))
+    assert totals(read_traces([path])) == EXPECTED["claude_code_logs"]
+
+
 def test_what_was_read_and_left_out_is_one_line(tmp_path: Path) -> None:
     spans = semantic_conventions()
     whole(tmp_path / "a.json", document(*spans, {**spans[1], "endTimeUnixNano": "soon"}, spans[1]))

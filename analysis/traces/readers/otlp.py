@@ -5,45 +5,28 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, ClassVar
-
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+from typing import Any, ClassVar
 
 from analysis.traces.attribute_names import KNOWN
 from analysis.traces.collector import Collector
-from analysis.traces.jsonstream import Record, walked
+from analysis.traces.jsonstream import Record
+from analysis.traces.readers._otlp_protobuf import NESTED, is_protobuf, protobuf_records
 from analysis.traces.reading import Reader
-from analysis.traces.source import UNREADABLE, Head, Source
+from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect
 from analysis.traces.values import amount, exact_ns, items, mapping, pick, text
 
-_NESTED = frozenset(
-    {
-        "resourceSpans",
-        "resource_spans",
-        "batches",  # Tempo's name
-        "scopeSpans",
-        "scope_spans",
-        "instrumentationLibrarySpans",
-        "instrumentation_library_spans",
-        "spans",
-        "resourceLogs",
-        "resource_logs",
-        "scopeLogs",
-        "scope_logs",
-        "instrumentationLibraryLogs",
-        "logRecords",
-        "log_records",
-    }
-)
 _OUTERMOST = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs", "batches")
 _METRICS = ("resourceMetrics", "resource_metrics")
 _ERRORS = {2, "2", "STATUS_CODE_ERROR", "ERROR", "Error"}
 
+_LOG_TIMES = {
+    "timeUnixNano",
+    "time_unix_nano",
+    "observedTimeUnixNano",
+    "observed_time_unix_nano",
+}
 _REQUESTS = ("api_request", "api_response")
 _FAILURES = ("api_error",)
 _TOOLS = ("tool_result", "tool_call")
@@ -59,7 +42,7 @@ class Otlp(Reader):
     def recognises(self, head: Head) -> float:
         """Return the share of documents of spans or logs; whether it parses as protobuf."""
         if head.layout == "binary":
-            return 0.9 if _is_protobuf(head.start) else 0.0
+            return 0.9 if is_protobuf(head.start) else 0.0
         return head.share(_is_document)
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
@@ -73,6 +56,11 @@ class Otlp(Reader):
 
 
 def _is_document(row: Mapping[str, Any]) -> bool:
+    """Tell whether a row is a document, or a span alone."""
+    if "startTimeUnixNano" in row or (
+        "start_time_unix_nano" in row and isinstance(row.get("attributes"), list)
+    ):
+        return True
     around = row.get("trace")
     return any(
         isinstance(row.get(name), list)
@@ -83,14 +71,14 @@ def _is_document(row: Mapping[str, Any]) -> bool:
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
     if source.head.layout == "binary":
-        records = _protobuf_records(source, out)
+        records = protobuf_records(source, out)
     else:
-        records = source.records(_NESTED | {"trace"}, out.skip)
+        records = source.records(NESTED | {"trace"}, out.skip)
     for record in records:
         out.report.rows += 1
         if any(name in record.node for name in _METRICS):
             continue
-        if "timeUnixNano" in record.node or "time_unix_nano" in record.node:
+        if not _LOG_TIMES.isdisjoint(record.node):
             found = _of_log(record, source.name, form, out)
         elif not record.node.keys().isdisjoint({"spanId", "span_id", "name", "traceId"}):
             found = _of_span(record, source.name, form, out)
@@ -179,7 +167,9 @@ def _of_log(record: Record, source: str, form: str, out: Collector) -> Span | No
     event = name.rpartition(".")[2]
     if event not in {*_REQUESTS, *_FAILURES, *_TOOLS}:
         return None
-    end = exact_ns(pick(raw, "timeUnixNano", "time_unix_nano"))
+    end = exact_ns(pick(raw, "timeUnixNano", "time_unix_nano")) or exact_ns(
+        pick(raw, "observedTimeUnixNano", "observed_time_unix_nano")
+    )
     lasted = amount(attributes.get("duration_ms"))
     if end is None or lasted is None or lasted * 1e6 > end:
         out.skip(f"{record.place}, {name}", "no time, or no duration_ms")
@@ -276,64 +266,3 @@ def _of_resource(resource: Mapping[str, Any]) -> dict[str, Any]:
         for each in pairs
         if isinstance(each.get("key"), str) and each["key"] in _RESOURCE
     }
-
-
-def _is_protobuf(start: bytes) -> bool:
-    """Tell whether bytes begin a message of repeated resources (field 1, length-delimited)."""
-    if start[:1] != b"\n":
-        start = _without_length(start)
-    return start[:1] == b"\n" and _parsed_prefix(start)
-
-
-def _without_length(data: bytes) -> bytes:
-    """Return a message without the length that the collector's file exporter writes before it."""
-    if data[:1] == b"\x00" and len(data) > 4:
-        return data[4:]
-    return data
-
-
-def _parsed_prefix(start: bytes) -> bool:
-    """Tell whether the first resource begins as one does: its own field 1 or 2."""
-    at, shift, size = 1, 0, 0
-    while at < min(len(start), 11):
-        size |= (start[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if start[at - 1] < 0x80:
-            break
-    return at < len(start) and size > 0 and start[at] in {0x0A, 0x12, 0x1A}
-
-
-def _protobuf_records(source: Source, out: Collector) -> Iterator[Record]:
-    try:
-        with source.open() as stream:
-            yield from _of_messages(stream, source, out)
-    except UNREADABLE as error:
-        out.skip(source.name, f"it breaks off ({error})")
-
-
-def _of_messages(stream: BinaryIO, source: Source, out: Collector) -> Iterator[Record]:
-    """Yield spans and logs of a message, or of messages each with its length before it."""
-    start = stream.read(1)
-    if start == b"\x00":  # the collector's file exporter: four bytes of length, big endian
-        length, number = start + stream.read(3), 0
-        while len(length) == 4:
-            data = stream.read(int.from_bytes(length, "big"))
-            yield from _of_message(data, f"{source.name}, message {number}", out)
-            length, number = stream.read(4), number + 1
-        return
-    yield from _of_message(start + stream.read(), source.name, out)
-
-
-def _of_message(data: bytes, place: str, out: Collector) -> Iterator[Record]:
-    for kind, name in ((TracesData, "resourceSpans"), (LogsData, "resourceLogs")):
-        try:
-            message = kind.FromString(data)
-        except DecodeError:
-            continue
-        document = MessageToDict(message)
-        records = list(walked(document, place, _NESTED, out.skip))
-        wanted = "traceId" if name == "resourceSpans" else "timeUnixNano"
-        if any(wanted in record.node for record in records):
-            yield from records
-            return
-    out.skip(place, "no OTLP protobuf message of traces or logs")
