@@ -25,6 +25,7 @@ READERS: Registry[Reader] = Registry(
 )
 
 STANDARD_INPUT = "-"
+_TABLE = "table"
 
 _DATA = {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".otlp", ".pb", ".binpb"}
 _COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
@@ -107,7 +108,7 @@ def read_traces(
     if not paths:
         raise TeamsimError("no trace files given")
     with tempfile.TemporaryDirectory() as directory:
-        search = _Search([READERS.get(name)() for name in names], form)
+        search = _Search([READERS.get(name)() for name in names], form, bool(columns))
         for path in paths:
             search.add(str(path), Path(directory))
         return _read(search, columns or {}, progress)
@@ -119,6 +120,7 @@ class _Search:
 
     readers: list[Reader]
     form: str
+    told_columns: bool = False
     found: dict[str, list[tuple[Path, str]]] = field(default_factory=dict)
     unread: list[tuple[Path, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -191,7 +193,11 @@ class _Search:
     def _surest(self, head: Head) -> Reader | None:
         sure = {reader: reader.recognises(head) for reader in self._candidates()}
         best = max(sure, key=lambda reader: sure[reader])
-        return best if sure[best] > 0.0 else None
+        if sure[best] > 0.0:
+            return best
+        # Who says what the columns are called has a table of names of their own.
+        is_told = self.told_columns and head.layout in {"table", "parquet"}
+        return next((r for r in self._candidates() if is_told and r.kind == _TABLE), None)
 
     def _candidates(self) -> list[Reader]:
         return [r for r in self.readers if self.form in {"auto", r.kind}]

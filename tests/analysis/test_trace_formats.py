@@ -390,6 +390,18 @@ def test_times_of_tables_by_name_and_size(
     assert call["input_tokens"] == 10
 
 
+def test_names_that_are_told_make_a_table_of_any_columns(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("who,took,read\na,1.5,10\nb,2.5,20\n")
+    with pytest.raises(TeamsimError, match="no known trace format"):
+        read_traces([path])
+    told = {"duration_s": "took", "agent_id": "who", "input_tokens": "read"}
+    chats = read_traces([path], columns=told).chats
+    assert chats["agent_id"].tolist() == ["a", "b"]
+    assert ((chats["end_ns"] - chats["start_ns"]) / 1e9).tolist() == [1.5, 2.5]
+    assert chats["input_tokens"].tolist() == [10, 20]
+
+
 def test_a_unit_that_is_guessed_is_said(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("model,response_time\nm,2500\nm,3100\n")
