@@ -199,8 +199,8 @@ class A:
     assert len(list(too_large("m", many))) == 3
 
 
-COUNTERS = "metrics"
-"""Whom an event concerns counts it: the row of results is written by all."""
+COUNTERS = ("metrics", "report")
+"""Whom an event concerns counts it: rows of results, and what was read, are written by all."""
 FOREIGN = {
     "simulator.engine.clock": {"event._ok", "event._value"},  # SimPy makes no event that is due
     "simulator.model.streams": {"self._bits.state"},  # a generator of NumPy
@@ -225,7 +225,7 @@ def written_elsewhere(name: str, text: str) -> Iterator[str]:
     for node in ast.walk(tree) if foreign is not None else ():
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
             whose = ast.unparse(node.value)
-            is_counter = whose.rpartition(".")[2].lstrip("_") == COUNTERS
+            is_counter = whose.rpartition(".")[2].lstrip("_") in COUNTERS
             if whose in ("self", "cls") or is_counter or node.attr in own:
                 continue
             if ast.unparse(node) not in foreign:

@@ -9,6 +9,7 @@ or odd runs moves towards the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -110,8 +111,10 @@ class VectorFit:
         return VectorFit(at, np.zeros_like(self.covariance))
 
     def estimate(self, i: int, link: Link) -> Estimate:
-        """Return one coordinate."""
-        return Estimate(float(self.at[i]), float(np.sqrt(self.covariance[i, i])), link)
+        """Return one coordinate; its standard error is unknown where the fit does not tell it."""
+        variance = float(self.covariance[i, i])
+        error = math.sqrt(variance) if variance >= 0.0 else math.nan
+        return Estimate(float(self.at[i]), error, link)
 
 
 def pool(fits: Sequence[VectorFit]) -> list[VectorFit]:

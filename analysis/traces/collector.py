@@ -41,6 +41,10 @@ class Collector:
         if chat and get("quality_tokens") == "placeholder":
             self.report.placeholders.add(where)
 
+    def team_runs(self, team: TeamRuns) -> None:
+        """Keep runs of a team on task lists whole, beside their calls."""
+        self.team = team
+
     def message(self, **fields: Any) -> None:
         """Add a message."""
         self._messages.append(fields)

@@ -86,7 +86,7 @@ class ReadingReport:
         )
         n = sum(self.files.values())
         left = [
-            f"{tally.count:,} {what} (first: {tally.first})"
+            f"{tally.count:,} {what if tally.count != 1 else _single(what)} (first: {tally.first})"
             for what, tally in self.left_out().items()
             if tally.count
         ]
@@ -122,3 +122,13 @@ class ReadingReport:
         for what, tally in self.left_out().items():
             if tally.count and tally is not self.duplicates:
                 raise TeamsimError(f"left out: {tally.count:,} {what}, the first: {tally.first}")
+
+
+def _single(what: str) -> str:
+    """Return the name of one of several things."""
+    for many, one in (("duplicates", "duplicate"), ("placeholders", "placeholder"),
+                      ("rows or values with errors", "row or value with an error"),
+                      ("files", "file")):  # fmt: skip
+        if what.startswith(many):
+            return one + what[len(many) :]
+    return what

@@ -52,17 +52,6 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
         out.notes.append(f"{n} spans left out that another tells of too (two instrumentors, logs)")
 
 
-def fill(kept: Span, other: Span) -> None:
-    """Give a span what another of the same call knows more."""
-    for name, value in other.fields.items():
-        kept.fields.setdefault(name, value)
-    if kept.status == "ok" and other.status != "ok":
-        kept.status, kept.error_type = other.status, other.error_type
-    kept.session = kept.session or other.session
-    kept.agent_id = kept.agent_id or other.agent_id
-    kept.agent_name = kept.agent_name or other.agent_name
-
-
 def _nested(
     spans: list[Span], operation: str, ends: set[str], above: Above
 ) -> list[tuple[Span, list[Span]]]:

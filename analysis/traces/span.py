@@ -81,6 +81,27 @@ class Span:
         """What it is known by."""
         return self.trace_id, self.span_id
 
+    def know(self, fields: Mapping[str, Any]) -> None:
+        """Take in what else is known of the call."""
+        self.fields.update(fields)
+
+    def belong_to(self, session: str | None) -> None:
+        """Be of a session, or of none."""
+        self.session = session
+
+    def stand_in(self, around: Mapping[str, Any]) -> None:
+        """Take in the attributes of the resource, known only after the span."""
+        self.around = around
+
+    def fill_from(self, other: Span) -> None:
+        """Take over what another span of the same call knows more."""
+        self.fields = other.fields | self.fields
+        if self.status == "ok" and other.status != "ok":
+            self.status, self.error_type = other.status, other.error_type
+        self.session = self.session or other.session
+        self.agent_id = self.agent_id or other.agent_id
+        self.agent_name = self.agent_name or other.agent_name
+
     def names_agent(self, also_any_node: bool = False) -> tuple[str, str | None] | None:
         """Return id and name of the agent that the span itself names."""
         if self.agent_id is not None or self.agent_name is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from analysis.traces.collector import Collector
-from analysis.traces.same_calls import fill, same_calls
+from analysis.traces.same_calls import same_calls
 from analysis.traces.span import CLAUDE_CODE, Key, Span
 from analysis.traces.values import text
 
@@ -86,7 +86,7 @@ class _Forest:
         """Leave a span out; what it knows more goes to the one that is kept of the same call."""
         self.left_out.add(left_out.key)
         if is_only:
-            fill(kept, left_out)
+            kept.fill_from(left_out)
             self._also.setdefault(kept.key, left_out)
 
     def runs(self) -> dict[Key, str]:
@@ -173,7 +173,7 @@ def _add_call(
         quality_tokens="exact" if "input_tokens" in span.fields else None,
         **span.fields,
     )
-    span.fields = {}  # they are in the columns now: memory for a large file
+    span.fields.clear()  # they are in the columns now: memory for a large file
 
 
 def _add_invocation(

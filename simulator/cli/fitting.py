@@ -127,7 +127,8 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
     for gap in all_gaps(fits):
         typer.echo(f"note: {gap}", err=True)
     typer.echo(
-        f"{len(fits)} profiles, sessions to run and fit_report.csv in {out}; next: "
+        f"{len(fits)} profile{'s' if len(fits) != 1 else ''}, sessions to run and "
+        f"fit_report.csv in {out}; next: "
         f"teamsim run {out / names[0]}.session.yaml"
     )
 

@@ -158,7 +158,7 @@ def test_what_was_read_and_left_out_is_one_line(tmp_path: Path) -> None:
     line = report.line()
     assert "\n" not in line
     assert line.startswith("read 1 file (otlp 1): 8 rows, 3 calls, 1 tool call, 2 messages")
-    assert "1 rows or values with errors (first: " in line
+    assert "1 row or value with an error (first: " in line
     assert "endTimeUnixNano is 'soon'" in line
     assert report.to_dict()["duplicates"]["count"] == 1
     json.dumps(report.to_dict())

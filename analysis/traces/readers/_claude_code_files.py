@@ -56,6 +56,10 @@ class SessionFile:
     made_up: int = 0
     last: int = 0
 
+    def note_made_up(self) -> None:
+        """Count a message that the client made up: it is no call."""
+        self.made_up += 1
+
     def add(self, record: Record, out: Collector) -> None:
         """Take a line."""
         event, kind = record.node, record.node.get("type")

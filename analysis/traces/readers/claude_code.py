@@ -138,7 +138,7 @@ def _add_call(
     first, last = said.first, said.last
     message, failed = last["message"], last.get("isApiErrorMessage") is True
     if message.get("model") == _SYNTHETIC and not failed:
-        file.made_up += 1
+        file.note_made_up()
         return
     answered = text(first.get("parentUuid")) or text(first.get("logicalParentUuid")) or ""
     start = moments.get(answered)

@@ -43,7 +43,7 @@ class Langfuse(Reader):
         sessions: dict[str, str] = {}
         spans = [s for source in sources for s in _spans(source, self.kind, sessions, out)]
         for span in spans:
-            span.session = span.session or sessions.get(span.trace_id)
+            span.belong_to(span.session or sessions.get(span.trace_id))
         collect(spans, out)
 
 
@@ -112,11 +112,11 @@ def _span(
         str(raw.get("level", "")).upper() == "ERROR",
         text(pick(raw, "statusMessage", "status_message")),
     )
-    span.session = text(pick(raw, "sessionId", "session_id")) or session or span.session
+    span.belong_to(text(pick(raw, "sessionId", "session_id")) or session or span.session)
     if span.operation == "chat":
-        span.fields |= _counts(raw)
+        span.know(_counts(raw))
         first = _first_chunk(raw, start)
-        span.fields |= {} if first is None else {"first_chunk_s": first}
+        span.know({} if first is None else {"first_chunk_s": first})
     return span
 
 

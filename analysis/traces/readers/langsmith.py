@@ -98,10 +98,10 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         None if error is None else error.splitlines()[0][:200],
     )
     if span.operation == "chat":
-        span.fields |= _counts(raw)
+        span.know(_counts(raw))
         first = nanoseconds(raw.get("first_token_time"))
         if first is not None and first >= start:
-            span.fields["first_chunk_s"] = (first - start) / 1e9
+            span.know({"first_chunk_s": (first - start) / 1e9})
     return span
 
 

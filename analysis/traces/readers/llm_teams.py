@@ -61,7 +61,7 @@ class LlmTeams(Reader):
             raise TeamsimError(f"{sources[1].name}: one directory of team runs at a time")
         directory = sources[0].path
         team = read_team_runs(directory)
-        out.team = team
+        out.team_runs(team)
         out.report.rows += len(team.calls)
         for problem in team.skipped:
             where, _, why = problem.partition(": ")

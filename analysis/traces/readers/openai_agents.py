@@ -41,7 +41,7 @@ class OpenAIAgents(Reader):
         groups: dict[str, str] = {}
         spans = [s for source in sources for s in _spans(source, self.kind, groups, out)]
         for span in spans:
-            span.session = groups.get(span.trace_id)
+            span.belong_to(groups.get(span.trace_id))
         collect(spans, out)
 
 
@@ -106,5 +106,5 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     )
     usage = mapping(data.get("usage")) or mapping(response.get("usage"))
     if operation == "chat" and usage:
-        span.fields |= {key: n for key, n in of_api(usage).items() if n is not None}
+        span.know({key: n for key, n in of_api(usage).items() if n is not None})
     return span

@@ -51,7 +51,7 @@ class Otlp(Reader):
         for span in spans:
             # In a large document the resource may stand after its spans.
             if span.around is not None and "resource" in span.around:
-                span.around = _of_resource(mapping(span.around["resource"]))
+                span.stand_in(_of_resource(mapping(span.around["resource"])))
         collect(spans, out)
 
 

@@ -75,7 +75,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     table = _Table(source, rows, places, out)
     times = Times(table.text_or_number, names, columns, source.name)
     starts, ends, notes = times.of(_groups(table, chosen))
-    out.notes += notes
+    out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
     words = {
         name: [text(row.get(theirs)) for row in rows]
