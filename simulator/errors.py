@@ -11,6 +11,10 @@ class TeamsimError(Exception):
     """Something the user can mend: a wrong scenario, a wrong file, a wrong argument."""
 
 
+class TeamsimWarning(UserWarning):
+    """Something that a user should know, and that stops nothing; the command line prints it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing wrong with a scenario: where it stands and what would be right.

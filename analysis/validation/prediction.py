@@ -23,10 +23,10 @@ import yaml
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL
 from simulator.distributions import Floats
-from simulator.errors import TeamsimError
 from simulator.experiment import replicate
 from simulator.experiment.pool import Progress, in_processes
 from simulator.scenario import Scenario, parse_study
+from simulator.scenario.source import Source
 
 METRICS = [
     "wall_clock_seconds",
@@ -187,14 +187,9 @@ def parse_changes(
 
 
 def _mapping(text: str) -> Any:
-    try:
-        if text.endswith((".yaml", ".yml")):
-            text = Path(text).read_text("utf-8")
-        return yaml.safe_load(text)
-    except OSError as error:
-        raise TeamsimError(f"{text}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise TeamsimError(f"{text!r} is no YAML: {error}") from None
+    if text.endswith((".yaml", ".yml")):
+        return Source.read(Path(text)).data
+    return Source.parse(text, repr(text)).data
 
 
 def _draws(job: _Job) -> list[Scenario]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from simulator.documents import MOST_RUNS
 from simulator.errors import unknown_name
 from simulator.registry import OneOf, define_families
 from simulator.scenario.coordination import CoordinationSpec
@@ -79,7 +80,7 @@ class Scenario(Spec):
     """What was found when it was run."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Root of all random streams."""
-    replications: Annotated[int, Field(ge=1)] = 100
+    replications: Annotated[int, Field(ge=1, le=MOST_RUNS)] = 100
     """Independent replications of each point; the most, where `precision` may do with fewer."""
     precision: Precision | None = None
     """Stop replicating a point when its mean is known well enough."""

@@ -10,18 +10,40 @@ from typing import Any
 
 import yaml
 
+from simulator.documents import (
+    MOST_DEPTH,
+    MOST_VALUES,
+    DocumentError,
+    checked_digits,
+    checked_number,
+    read_text,
+    too_deep,
+)
 from simulator.errors import Problem, ScenarioError
 
 Path_ = tuple[str | int, ...]
 
-_MAX_VALUES = 200_000
-"""Values a document may hold once its aliases are expanded (a YAML bomb holds billions)."""
-
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, reading ``1e-3`` as a number (YAML 1.2) rather than a string (1.1)."""
+    """The safe loader, with ``1e-3`` a number and ``2024-01-01`` words, as in YAML 1.2."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MOST_DEPTH + 1:
+            raise too_deep()
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
+_Loader.yaml_implicit_resolvers = {
+    first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+    for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
@@ -52,11 +74,9 @@ class Source:
             If the file is missing, empty, not UTF-8, not YAML, or too large once expanded.
         """
         try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise ScenarioError([Problem(str(path), "", "no such file")]) from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ScenarioError([Problem(str(path), "", f"cannot be read: {error}")]) from None
+            text = read_text(path)
+        except DocumentError as error:
+            raise ScenarioError([Problem(str(path), "", str(error))]) from None
         return cls.parse(text, str(path))
 
     @classmethod
@@ -68,13 +88,12 @@ class Source:
             node = reader.loader.get_single_node()
         except yaml.YAMLError as error:
             raise ScenarioError([_syntax_problem(name, error)]) from None
+        except DocumentError as error:
+            line = reader.loader.line + 1
+            raise ScenarioError([Problem(f"{name}:{line}", "", str(error))]) from None
         if node is None:
             raise ScenarioError([Problem(name, "", "the file is empty; a scenario is a mapping")])
-        try:
-            data = reader.value(node, ())
-        except yaml.YAMLError as error:
-            raise ScenarioError([_syntax_problem(name, error)]) from None
-        return cls(data, reader.origins)
+        return cls(reader.value(node, ()), reader.origins)
 
     def copy(self) -> Source:
         """Return an independent copy."""
@@ -102,6 +121,8 @@ class Source:
             If the path runs through a value that has no fields.
         """
         keys = dotted.split(".")
+        if len(keys) > MOST_DEPTH:
+            raise ScenarioError([Problem(origin, "", str(too_deep()))])
         node = self.data
         for depth, key in enumerate(keys[:-1]):
             node = self._step(node, key, keys[: depth + 1], origin)
@@ -150,14 +171,18 @@ def _fill(target: dict[str, Any], base: Mapping[str, Any]) -> None:
 
 
 def _index(node: list[Any], key: str, path: str, origin: str) -> int:
-    if not key.isdigit() or int(key) >= len(node):
+    if not _is_index(key) or int(key) >= len(node):
         message = f"{key!r} is no index of a list of {len(node)}"
         raise ScenarioError([Problem(origin, path, message)])
     return int(key)
 
 
+def _is_index(key: str) -> bool:
+    return key.isdecimal() and len(key) < 10
+
+
 def _as_path(keys: list[str]) -> Path_:
-    return tuple(int(key) if key.isdigit() else key for key in keys)
+    return tuple(int(key) if _is_index(key) else key for key in keys)
 
 
 class _Reader:
@@ -172,13 +197,13 @@ class _Reader:
 
     def value(self, node: yaml.Node, path: Path_) -> Any:
         self._values += 1
-        if self._values > _MAX_VALUES:
-            raise self._error(node, path, f"more than {_MAX_VALUES:,} values once expanded")
+        if self._values > MOST_VALUES:
+            raise self._error(node, path, f"more than {MOST_VALUES:,} values once expanded")
         if id(node) in self._open:
             raise self._error(node, path, "an alias contains itself")
         self.origins[path] = f"{self.name}:{node.start_mark.line + 1}"
         if isinstance(node, yaml.ScalarNode):
-            return self.loader.construct_object(node)
+            return self._scalar(node, path)
         self._open.add(id(node))
         if isinstance(node, yaml.SequenceNode):
             result: Any = [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
@@ -186,6 +211,20 @@ class _Reader:
             result = dict(self._items(node, path))
         self._open.discard(id(node))
         return result
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        try:
+            if kind == "int":
+                checked_digits(node.value)
+            return checked_number(self.loader.construct_object(node))
+        except DocumentError as error:
+            raise self._error(node, path, str(error)) from None
+        except yaml.YAMLError as error:
+            raise ScenarioError([_syntax_problem(self.name, error)]) from None
+        except (ValueError, KeyError, AttributeError, TypeError, OverflowError):
+            # PyYAML leaves what a tag asks for to Python's own conversions, and their errors.
+            raise self._error(node, path, f"{node.value[:60]!r} is no {kind}") from None
 
     def _items(self, node: yaml.Node, path: Path_) -> Iterator[tuple[str, Any]]:
         seen: set[str] = set()

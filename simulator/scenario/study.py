@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from simulator.documents import too_deep
 from simulator.errors import Problem, ScenarioError, unknown_name
 from simulator.scenario.schema import Scenario
 from simulator.scenario.source import Path_, Source, dotted
@@ -122,6 +123,8 @@ class Study:
             return Scenario.model_validate(source.data, context={"directory": self._directory})
         except ValidationError as error:
             raise ScenarioError(_problems(error, source)) from None
+        except RecursionError:  # in a file that it names
+            raise ScenarioError([Problem(source.origin(()), "", str(too_deep()))]) from None
 
     def _merge_profiles(self, source: Source) -> None:
         """Let profiles and ``team.agent`` say what the agents of the team leave out."""
@@ -197,9 +200,13 @@ def profile_text(name: str) -> str:
     return (resources.files("simulator") / "profiles" / f"{name}.yaml").read_text("utf-8")
 
 
+_LONGEST_SETTING = 120
+"""That is repeated in messages as it was given."""
+
+
 def _apply(setting: str, source: Source) -> None:
     path, equals, text = setting.partition("=")
-    origin = f"--set {setting}"
+    origin = f"--set {setting if len(setting) <= _LONGEST_SETTING else f'{path[:40]}=...'}"
     if not equals or not path.strip():
         raise ScenarioError([Problem(origin, "", "a setting is path=value")])
     try:

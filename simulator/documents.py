@@ -1,0 +1,130 @@
+"""Text and JSON from outside, within limits: what every reader of files builds on.
+
+YAML is read by `simulator.scenario.source`, within the same limits.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from simulator.errors import TeamsimError
+
+MOST_BYTES = 20_000_000
+"""Of a file that people write: a scenario, a profile, a list of tasks."""
+MOST_VALUES = 200_000
+"""Values of a document once its aliases are expanded (a YAML bomb holds billions)."""
+MOST_DEPTH = 50
+"""Lists and mappings within each other."""
+MOST_DIGITS = 100
+"""Of a whole number: what is written with more takes long to read, and no sum needs it."""
+MOST_NUMBER = 1e15
+"""Size of a number with a fraction or an exponent: 30 million years in seconds."""
+MOST_WHOLE = 2**63
+"""Size of a whole number: seeds have as many values."""
+
+MOST_RUNS = 10**12
+"""Replications of a point."""
+
+
+class DocumentError(TeamsimError, ValueError):
+    """A text that cannot be read, or goes beyond a limit; the message is without its name."""
+
+
+def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
+    """Return the text of a file, which may also be a pipe or a device.
+
+    Raises
+    ------
+    DocumentError
+        If it is missing, longer than `most_bytes`, or not UTF-8.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise DocumentError("no such file") from None
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DocumentError(f"cannot be read: {reason}") from None
+    if len(content) > most_bytes:
+        raise DocumentError(f"longer than {most_bytes:,} bytes")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"not UTF-8, at byte {error.start:,}") from None
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text holds.
+
+    Raises
+    ------
+    DocumentError
+        If it is no JSON, or nested more deeply or with larger numbers than the limits allow.
+    """
+    try:
+        found = json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_number)
+    except RecursionError:
+        raise too_deep() from None
+    except DocumentError:
+        raise
+    except ValueError as error:
+        raise DocumentError(f"not JSON: {error}") from None
+    level, depth = [found], 0
+    while level := [each for node in level for each in _inside(node)]:
+        depth += 1
+        if depth > MOST_DEPTH:
+            raise too_deep()
+    return found
+
+
+def too_deep() -> DocumentError:
+    """Return what to raise for a document that is nested too deeply."""
+    return DocumentError(f"more than {MOST_DEPTH} lists or mappings within each other")
+
+
+def checked_number(value: Any) -> Any:
+    """Return a value as it is, if it is no number beyond the limits.
+
+    Raises
+    ------
+    DocumentError
+        If it is.
+    """
+    if isinstance(value, float) and abs(value) > MOST_NUMBER and abs(value) != float("inf"):
+        raise DocumentError(f"{value:g} is too large: numbers go up to {MOST_NUMBER:g}")
+    if isinstance(value, int) and abs(value) > MOST_WHOLE:
+        raise DocumentError(f"a number is too large: whole numbers go up to {MOST_WHOLE:,}")
+    return value
+
+
+def checked_digits(text: str) -> str:
+    """Return the text of a number as it is, if it has few digits enough.
+
+    Raises
+    ------
+    DocumentError
+        If it has more.
+    """
+    if len(text) > MOST_DIGITS:
+        raise DocumentError(f"a number of {len(text):,} digits: {MOST_DIGITS} are enough")
+    return text
+
+
+def _whole(text: str) -> int:
+    return int(checked_number(int(checked_digits(text))))
+
+
+def _number(text: str) -> float:
+    found = float(text)
+    if not -MOST_NUMBER <= found <= MOST_NUMBER:
+        raise DocumentError(f"{text[:20]} is no number up to {MOST_NUMBER:g}")
+    return found
+
+
+def _inside(node: Any) -> Any:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
