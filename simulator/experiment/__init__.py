@@ -1,5 +1,6 @@
 """Sweeps: points times replications over processes, in a store that can be resumed."""
 
+from simulator.experiment.manifest import read_manifest
 from simulator.experiment.runner import (
     replicate,
     run_each,
@@ -8,7 +9,7 @@ from simulator.experiment.runner import (
     sweep_into,
 )
 from simulator.experiment.shortfalls import Shortfall, shortfalls
-from simulator.experiment.store import read_manifest, read_results, read_shortfalls
+from simulator.experiment.store import read_results, read_shortfalls
 
 __all__ = [
     "Shortfall",

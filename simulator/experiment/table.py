@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from simulator.errors import TeamsimError
 from simulator.model.metrics import Metrics
 from simulator.scenario import Point
 from simulator.scenario.sweep import label
@@ -46,22 +47,42 @@ def rows(
     metrics: Sequence[Metrics],
 ) -> pa.Table:
     """Return the rows of some replications of one point."""
-    numbers = list(replications)
     columns: dict[str, list[Any]] = {
-        "point": [point.index] * len(numbers),
-        "point_name": [point.name] * len(numbers),
-        "series": [point.series] * len(numbers),
-        "baseline_point": [point.baseline] * len(numbers),
-        "parallel_fraction": [parallel_fraction] * len(numbers),
-        "replication": numbers,
+        "parallel_fraction": [parallel_fraction] * len(metrics),
+        "replication": list(replications),
     }
     for field in METRIC_FIELDS:
         columns[field.name] = [getattr(row, field.name) for row in metrics]
-    for field in schema:
-        if field.name not in columns:
-            value = _axis_value(point.overrides.get(field.name), field.type)
-            columns[field.name] = [value] * len(numbers)
-    return pa.table({name: columns[name] for name in schema.names}, schema=schema)
+    return _of_point(point, schema, len(metrics), columns)
+
+
+def moved(rows: pa.Table, point: Point, schema: pa.Schema) -> pa.Table:
+    """Return rows of a point as they stand in a sweep in which it has another place."""
+    names = ["parallel_fraction", "replication", *(field.name for field in METRIC_FIELDS)]
+    columns = {name: rows.column(name) for name in names}
+    return _of_point(point, schema, rows.num_rows, columns)
+
+
+def _of_point(point: Point, schema: pa.Schema, count: int, columns: Mapping[str, Any]) -> pa.Table:
+    said = {
+        "point": point.index,
+        "point_name": point.name,
+        "series": point.series,
+        "baseline_point": point.baseline,
+    }
+    axes = {
+        field.name: _axis_value(point.overrides.get(field.name), field.type)
+        for field in schema
+        if field.name not in said and field.name not in columns
+    }
+    alike = {name: [value] * count for name, value in (said | axes).items()}
+    found = {**alike, **columns}
+    try:
+        return pa.table({name: found[name] for name in schema.names}, schema=schema)
+    except (OverflowError, pa.ArrowInvalid) as error:
+        raise TeamsimError(
+            f"point {point.name!r}: a result is larger than a table holds ({error})"
+        ) from None
 
 
 def _axis_type(values: list[Any]) -> pa.DataType:

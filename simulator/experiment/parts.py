@@ -1,0 +1,162 @@
+"""The files of a sweep's data set: each is whole, and says by a digest in its name that it is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulator.errors import TeamsimError
+from simulator.experiment.plan import Span
+
+_NAME = re.compile(r"part-([0-9]{10,})-([0-9]{10,})(?:-([0-9a-f]{16}))?\.parquet")
+
+
+class DamagedPart(TeamsimError):
+    """A file of a data set that does not hold what was written."""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Part:
+    """A file with the rows of a span of replications."""
+
+    span: Span
+    path: Path
+    digest: str
+    """Of the sweep, the span and the content; empty in files of format 2, which have none."""
+
+    def read(self, sweep: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return the rows, all columns or some.
+
+        Parameters
+        ----------
+        sweep : str
+            Digest of the sweep that it is a part of.
+        columns : sequence of str, optional
+
+        Raises
+        ------
+        DamagedPart
+            If it holds something else than what was written for this span of this sweep.
+        """
+        content = self._content(sweep)
+        try:
+            rows = pq.read_table(pa.BufferReader(content), columns=columns)
+        except (pa.ArrowException, OSError, KeyError) as error:
+            raise DamagedPart(f"{self.path} cannot be read: {error}") from None
+        if rows.num_rows != self.span.count:
+            raise DamagedPart(
+                f"{self.path} holds {rows.num_rows} replications in place of {self.span.count}"
+            )
+        return rows
+
+    def check(self, sweep: str) -> None:
+        """Raise `DamagedPart` if it holds something else than what was written."""
+        if self.digest:
+            self._content(sweep)
+        else:
+            self.read(sweep, ["replication"])
+
+    def _content(self, sweep: str) -> bytes:
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise DamagedPart(f"{self.path} cannot be read: {error.strerror}") from None
+        if self.digest and self.digest != _digest(sweep, self.span, content):
+            raise DamagedPart(f"{self.path} does not hold what was written: its digest is another")
+        return content
+
+
+def _digest(sweep: str, span: Span, content: bytes | memoryview) -> str:
+    found = sha256(f"{sweep} {span.start} {span.stop}\n".encode())
+    found.update(content)
+    return found.hexdigest()[:16]
+
+
+def write_part(directory: Path, sweep: str, span: Span, rows: pa.Table) -> None:
+    """Write the rows of a span into a directory; the file is there whole or not at all.
+
+    Raises
+    ------
+    TeamsimError
+        If the disk does not take them.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink)
+    content = memoryview(sink.getvalue())
+    digest = _digest(sweep, span, content)
+    write_whole(directory / f"part-{span.start:010d}-{span.stop:010d}-{digest}.parquet", content)
+
+
+def parts_in(directory: Path, with_digests: bool = True) -> tuple[list[Part], list[Path]]:
+    """Return the parts in a directory in order, and the files that look like some and are none.
+
+    Parameters
+    ----------
+    directory : Path
+    with_digests : bool
+        Whether parts have digests in their names; those of format 2 have none.
+    """
+    parts, strays = [], []
+    for path in sorted(directory.glob("*.parquet")) if directory.is_dir() else ():
+        found = _NAME.fullmatch(path.name)
+        if found is None or bool(found[3]) != with_digests or int(found[1]) >= int(found[2]):
+            strays += [] if path.name.startswith(".") else [path]
+        else:
+            parts.append(Part(Span(int(found[1]), int(found[2])), path, found[3] or ""))
+    return sorted(parts), strays
+
+
+def overlapping(parts: Iterable[Part]) -> list[tuple[Part, Part]]:
+    """Return pairs of parts, in order, of which the second begins before the first ends."""
+    return [(a, b) for a, b in pairwise(sorted(parts)) if b.span.start < a.span.stop]
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash of the machine.
+
+    Raises
+    ------
+    TeamsimError
+        If it cannot be written.
+    """
+    # Readers of data sets pass over names that begin with a dot.
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        synchronise(path.parent)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+
+
+def cannot_write(path: Path, error: OSError) -> TeamsimError:
+    """Return what to raise when a file of a sweep cannot be written, with what there is kept."""
+    if not path.parent.is_dir():
+        return TeamsimError(f"{path.parent} was removed while the sweep ran, with what was in it")
+    path.with_name(f".{path.name}.tmp").unlink(missing_ok=True)
+    return TeamsimError(
+        f"{path} cannot be written ({error.strerror or error}): what was there is kept; with "
+        "that mended, the same command goes on from there"
+    )
+
+
+def synchronise(directory: Path) -> None:
+    """Make renames in a directory durable, where the system has a way to."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,122 @@
+"""Commands that are started, disturbed and looked at from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SWEEP = """\
+name: long
+seed: 7
+replications: 60
+team:
+  size: 1
+  agent:
+    latency: {kind: seconds, base: {kind: lognormal, median: 5, sigma: 0.6}}
+    errors: {probability: 0.1}
+topology: decentralised
+coordination: {protocol: self_claim, timing: asynchronous}
+workload: {kind: parallel_fraction, tasks: 600, parallel_fraction: 0.9}
+sweep:
+  team.size: [2, 4, 8]
+"""
+"""Some seconds on two cores."""
+
+PATIENCE_S = 2.0
+"""In which a command has ended that was asked to."""
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+    left: list[str]
+    """Processes of its group that are still there."""
+
+
+class Running:
+    """A command in a process group of its own, as a shell starts it."""
+
+    def __init__(self, *arguments: object) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "simulator.cli", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+
+    def wait_for(self, condition: Callable[[], object]) -> None:
+        """Wait until something holds while the command runs."""
+        ends = time.monotonic() + 120
+        while not condition():
+            assert self._process.poll() is None, self._process.communicate()
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+
+    @property
+    def runs(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, number: int, to_all: bool = False) -> None:
+        """Signal the main process, or the group, as a terminal does."""
+        if self.runs:
+            (os.killpg if to_all else os.kill)(self.pid, number)
+
+    def end(self, timeout_s: float = 120.0) -> Ended:
+        started = time.monotonic()
+        try:
+            out, err = self._process.communicate(timeout=timeout_s)
+        finally:
+            self.send(signal.SIGKILL, to_all=True)
+        seconds = time.monotonic() - started
+        while (left := self.group()) and time.monotonic() - started < PATIENCE_S:
+            time.sleep(0.02)
+        return Ended(self._process.returncode, out, err, seconds, left)
+
+    def group(self) -> list[str]:
+        """Return the processes of the group that are not over."""
+        asked = ["ps", "-e", "-o", "pgid=,stat=,args="]
+        lines = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        rows = (line.split(None, 2) for line in lines.splitlines())
+        return [args for pgid, stat, args in rows if int(pgid) == self.pid and stat[0] != "Z"]
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    """Return the file of a sweep of some seconds."""
+    path = tmp_path / "long.yaml"
+    path.write_text(SWEEP)
+    return path
+
+
+@pytest.fixture
+def begin() -> Iterator[Callable[..., Running]]:
+    """Return what starts commands; none outlives the test."""
+    started: list[Running] = []
+
+    def start(*arguments: object) -> Running:
+        started.append(Running(*arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.send(signal.SIGKILL, to_all=True)
+
+
+def parts(out: Path) -> list[Path]:
+    """Return the files that hold a sweep's results."""
+    return sorted((out / "results").glob("part-*.parquet"))
