@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
@@ -10,9 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from simulator.engine import Simulation
+from simulator.errors import TeamsimWarning
 from simulator.experiment import table
 from simulator.experiment.allocation import Allocation
 from simulator.experiment.crew import Crew
+from simulator.experiment.estimate import estimate
 from simulator.experiment.pacing import Pacer
 from simulator.experiment.plan import Plan, Span, without
 from simulator.experiment.pool import Progress, processes
@@ -221,6 +224,10 @@ class _Work:
     """What is to be made of some points, and what there is already."""
 
     def __init__(self, points: Sequence[Point], axes: Sequence[str]) -> None:
+        expected = estimate(points)
+        for note in expected.notes():
+            warnings.warn(note, TeamsimWarning, stacklevel=3)
+        expected.check_memory()
         self._job = _Job(points, axes)
         self._tasks = self._job.tasks()
         self.plan = self._job.plan

@@ -1,0 +1,90 @@
+"""What experiments are going to take, roughly, before they are begun."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from simulator.errors import TeamsimError
+from simulator.scenario import Point, Scenario
+
+_AGENT_BYTES, _TASK_BYTES = 8_000, 250
+"""Measured with 2,000 to 8,000 agents, and 20,000 to 80,000 tasks."""
+
+MANY_CALLS = 10**8
+"""Some hours of a core, at 20 to 50 microseconds each."""
+MANY_BYTES = 2 * 10**9
+MANY_TRIES = 10**5
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How much there is to be done at least, from what a scenario says alone."""
+
+    calls: int
+    """Of all replications: at least one for each task and each agent."""
+    memory_bytes: int
+    """Of the largest replication."""
+    tries: int
+    """Of one call, at most: the first and all retries."""
+
+    def notes(self) -> list[str]:
+        """Return what somebody should know who begins it; nothing of experiments of usual size."""
+        found = []
+        if self.calls >= MANY_CALLS:
+            found.append(f"about {self.calls:,} calls or more are to be simulated: that takes long")
+        if self.memory_bytes >= MANY_BYTES:
+            found.append(f"a replication takes about {_gigabytes(self.memory_bytes)} of memory")
+        if self.tries >= MANY_TRIES:
+            found.append(
+                f"a call may be tried {self.tries:,} times: where none succeeds and nothing makes "
+                "it wait, a replication hardly ends"
+            )
+        return found
+
+    def check_memory(self) -> None:
+        """Raise an error if a replication takes more memory than this machine has."""
+        there = _memory_bytes()
+        if there is not None and self.memory_bytes > there:
+            raise TeamsimError(
+                f"a replication takes about {_gigabytes(self.memory_bytes)} of memory, and this "
+                f"machine has {_gigabytes(there)}: make the team or the work smaller"
+            )
+
+
+def estimate(points: Iterable[Point]) -> Estimate:
+    """Return what the replications of points take, all of them where a precision may do with fewer.
+
+    Parameters
+    ----------
+    points : iterable of Point
+    """
+    calls, memory, tries = 0, 0, 1
+    for point in points:
+        scenario = point.scenario
+        agents, tasks = scenario.team.worker_count, _tasks(scenario)
+        calls += scenario.replications * max(agents, tasks)
+        memory = max(memory, agents * _AGENT_BYTES + tasks * _TASK_BYTES)
+        retry = scenario.resilience.retry
+        if retry is not None:
+            tries = max(tries, 1 + retry.max_retries)
+        tries = max(tries, 1 + scenario.provider.retry.max_retries)
+    return Estimate(calls, memory, tries)
+
+
+def _tasks(scenario: Scenario) -> int:
+    """Return how many tasks the workload says that it has; a plugin may not say it."""
+    said = getattr(scenario.workload, "tasks", 1)
+    return said if isinstance(said, int) else len(said)
+
+
+def _memory_bytes() -> int | None:
+    names = getattr(os, "sysconf_names", {})
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= names.keys():
+        return None
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:,.1f} GB"
