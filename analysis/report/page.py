@@ -18,6 +18,7 @@ from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
 from analysis.decisions.economics import pareto_front, unit_costs
 from analysis.plots.bands import all_finished, why_not_known
+from analysis.plots.default import wanted_figure
 from analysis.plots.labels import metric_label
 from analysis.plots.style import colour
 from analysis.report.answer import answer
@@ -37,9 +38,6 @@ from simulator.experiment import read_manifest, read_results
 from simulator.experiment.pool import Progress
 from simulator.scenario import Point, Scenario
 from simulator.scenario.figure import Figure
-
-_SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries")
-"""Of a sweep over team size that asks for no picture of its own."""
 
 
 def write_report(
@@ -69,7 +67,7 @@ def write_report(
     results = with_derived(read_results(directory).to_pandas())
     manifest = read_manifest(directory)
     page = Page()
-    figure = _figure(results, manifest)
+    figure = wanted_figure(results, manifest)
     metrics = [name for name in figure.y if name not in RATIOS]
     spent = [f"{name}{TO_SUCCESS}" for name in ("cost_usd", "tokens")]
     needed = list(dict.fromkeys([*metrics, "makespan_s", "quality", *spent]))
@@ -91,16 +89,6 @@ def write_report(
         plotly=get_plotlyjs(),
     )
     Path(out).write_text(html, encoding="utf-8")
-
-
-def _figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:
-    """Return what the scenario asks to be drawn, or scaling curves, or a row a point."""
-    if manifest.get("figure"):
-        return Figure.model_validate(manifest["figure"])
-    if SIZE in manifest["axes"]:
-        return Figure(x=SIZE, y=_SCALING, x_label="agents n")
-    numeric = [axis for axis in manifest["axes"] if pd.api.types.is_numeric_dtype(results[axis])]
-    return Figure(x=(numeric or manifest["axes"] or ["series"])[0], y=("makespan_s", "quality"))
 
 
 def _baseline_only(curves: pd.DataFrame) -> list[str]:

@@ -1,0 +1,39 @@
+"""What is drawn of a sweep whose scenario asks for no picture of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis.statistics.curves import SERIES, SIZE
+from simulator.scenario.figure import Figure
+
+_SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries")
+
+
+def wanted_figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:
+    """Return what the scenario asks for, or curves over what is known of every point, or rows.
+
+    Parameters
+    ----------
+    results : DataFrame
+        A row a replication.
+    manifest : Mapping
+        Of the sweep.
+    """
+    if manifest.get("figure"):
+        return Figure.model_validate(manifest["figure"])
+    known = [axis for axis in manifest["axes"] if results[axis].notna().all()]
+    if SIZE in known:
+        return Figure(x=SIZE, y=_SCALING, x_label="agents n")
+    if results[SERIES].ne("").any():
+        return Figure(x=SERIES, y=("makespan_s", "quality"))
+    numeric = [axis for axis in known if pd.api.types.is_numeric_dtype(results[axis])]
+    return Figure(x=(numeric or known or [SERIES])[0], y=("makespan_s", "quality"))
+
+
+def has_sizes(results: pd.DataFrame) -> bool:
+    """Return whether the team size of every point is known, so that curves go over it."""
+    return SIZE in results and bool(results[SIZE].notna().all())
