@@ -126,7 +126,8 @@ def test_one_module_makes_processes() -> None:
     makers = {
         name
         for name, path in modules(ROOT).items()
-        if "ProcessPoolExecutor(" in path.read_text("utf-8")
+        if ".Process(" in path.read_text("utf-8")
+        or "ProcessPoolExecutor(" in path.read_text("utf-8")
     }
     assert makers == {"simulator.experiment.pool"}
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.options import Workers, columns_in, sizes_in
+from simulator.cli.options import Workers, checked, columns_in, sizes_in
+from simulator.documents import MOST_RUNS
 
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
@@ -31,7 +32,12 @@ def calibrate(
     ] = "",
     holdout: Annotated[
         float,
-        typer.Option(min=0.0, max=0.9, help="Share of the sessions to check single calls on."),
+        typer.Option(
+            callback=checked,
+            min=0.0,
+            max=0.9,
+            help="Share of the sessions to check single calls on.",
+        ),
     ] = 1 / 3,
     source: Annotated[
         str, typer.Option(help="What profiles say they come from; the paths' names if absent.")
@@ -62,7 +68,10 @@ def predict(
     out: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
     team_sizes: TeamSizes = [1, 2, 3],  # noqa: B006 (Typer reads the default, nobody changes it)
     replications: Annotated[
-        int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
+        int,
+        typer.Option(
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Replications a cell and size."
+        ),
     ] = 400,
     topology: Annotated[
         str | None, typer.Option(help="Other than the pilot's: a name, YAML, or a YAML file.")
@@ -98,7 +107,10 @@ def backtest(
     pilot: Annotated[str, typer.Option(help="Team sizes to calibrate on, as 1,2.")] = "1,2",
     target: Annotated[str, typer.Option(help="Team sizes to predict, as 3.")] = "3",
     replications: Annotated[
-        int, typer.Option("--replications", "-r", min=1, help="Replications a cell and size.")
+        int,
+        typer.Option(
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Replications a cell and size."
+        ),
     ] = 400,
     workers: Workers = 0,
 ) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-import typer
 from rich.table import Table
 
 from analysis.breakdown.causes import CAUSES
@@ -19,6 +18,7 @@ from analysis.decisions.advice import advise as give_advice
 from analysis.decisions.chaos import chaos as run_chaos
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
+from simulator.cli.harmless import say
 from simulator.cli.terminal import (
     check_writable,
     console,
@@ -53,7 +53,7 @@ def advise(
             nearest = thresholds(scenario, advice, wish, workers=workers, progress=progress)
             advice = dataclasses.replace(advice, thresholds=nearest)
     for line in in_words(advice, wish):
-        typer.echo(line)
+        say(line)
     table = advice.table.sort_values(
         ["fulfils", "objective"],
         key=lambda column: column.eq("no") if column.name == "fulfils" else column,
@@ -61,7 +61,7 @@ def advise(
     console.print(_advice_table(table.head(12), wish))
     if out is not None:
         table.to_csv(out, index=False)
-        typer.echo(f"{len(table)} rows in {out}")
+        say(f"{len(table)} rows in {out}")
 
 
 def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
@@ -105,12 +105,12 @@ def stack(study: Study, replications: int, out: Path) -> None:
         columns.insert(2, "finished")
     console.print(frame_table(stacks[columns].round(3), columns))
     if "finished" in columns:
-        typer.echo(
+        say(
             f"finished: pairs of runs, of {replications}, in which both the team and the single "
             "agent did all tasks; the speed-up and its stack are of these"
         )
     for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
-        typer.echo(str(path))
+        say(str(path))
 
 
 def sensitivity(
@@ -143,11 +143,11 @@ def sensitivity(
     finished, runs = (int(table[name].iloc[0]) for name in ("finished", "runs"))
     shown = [name for name in table.columns if name not in ("finished", "runs")]
     console.print(frame_table(table[shown], shown))
-    typer.echo(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
+    say(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     figure = plot_sensitivity(table, metric).get_figure(root=True)
     assert figure is not None
     for path in save(figure, out / "sensitivity"):
-        typer.echo(str(path))
+        say(str(path))
 
 
 def _of_what(metric: str) -> str:
@@ -171,15 +171,15 @@ def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int)
     priced = all(not kind.price.is_free for kind in scenario.team.kinds)
     console.print(_chaos_table(table, priced))
     if table["patterns"].nunique() == 1:
-        typer.echo("the scenario has no patterns under 'resilience' to be tried without")
-    typer.echo(
+        say("the scenario has no patterns under 'resilience' to be tried without")
+    say(
         f"means of {replications} replications, with 95 % intervals; time: until success, where "
         "runs that are not completed are started again"
     )
     if (table["completed"] < 1.0).any():
-        typer.echo("?: not known, too few runs were completed; recovery >: some runs ended before")
+        say("?: not known, too few runs were completed; recovery >: some runs ended before")
     if out is not None:
-        typer.echo(f"{len(table)} rows in {out}")
+        say(f"{len(table)} rows in {out}")
 
 
 def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
@@ -225,11 +225,11 @@ def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) ->
     metrics = Simulation(scenario).run(replication, trace)
     title = f"{scenario.name}, replication {replication}: {metrics.outcome}"
     for path in save(gantt_figure(trace.rows, scenario, messages, title), out / "timeline"):
-        typer.echo(str(path))
+        say(str(path))
     write_chrome_trace(out / "perfetto.json", trace.rows, scenario)
-    typer.echo(f"{out / 'perfetto.json'} (open it at ui.perfetto.dev or chrome://tracing)")
+    say(f"{out / 'perfetto.json'} (open it at ui.perfetto.dev or chrome://tracing)")
     write_otlp(out / "otlp.jsonl", trace.rows, scenario, replication)
-    typer.echo(str(out / "otlp.jsonl"))
+    say(str(out / "otlp.jsonl"))
 
 
 def report(directory: Path, out: Path | None, stack_replications: int) -> None:
@@ -241,7 +241,7 @@ def report(directory: Path, out: Path | None, stack_replications: int) -> None:
     out = out or directory / "report.html"
     with progress_bar("speed-up stacks") as progress:
         write_report(directory, out, stack_replications, progress)
-    typer.echo(str(out))
+    say(str(out))
 
 
 def explore(base: Scenario | None, port: int) -> None:
@@ -262,5 +262,5 @@ def explore(base: Scenario | None, port: int) -> None:
         taken = getattr(error, "errno", errno.EADDRINUSE) == errno.EADDRINUSE
         why = "is taken: give another --port" if taken else "cannot be used"
         raise TeamsimError(f"port {port} {why}") from None
-    typer.echo(f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
+    say(f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
     server.serve_forever()

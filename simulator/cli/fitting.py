@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import typer
 
 from analysis.calibration import fit_cells
 from analysis.calibration.call_agents import AgentFit, all_gaps, fit_agents
@@ -35,6 +34,7 @@ from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import Target, check_target, parse_changes, predict_cells
 from analysis.validation.real_and_simulated import real, simulated
+from simulator.cli.harmless import complain, say
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
     check_writable,
@@ -100,7 +100,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list
             for value, error in zip(report[column], report[f"{column}_se"], strict=True)
         ]
     console.print(frame_table(rows, list(rows.columns)))
-    typer.echo(
+    say(
         f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
         f"posterior_predictive.png in {out}"
     )
@@ -125,8 +125,8 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
         if holdout > 0.0:
             _hold_out(calls, holdout)
     for gap in all_gaps(fits):
-        typer.echo(f"note: {gap}", err=True)
-    typer.echo(
+        complain(f"note: {gap}")
+    say(
         f"{len(fits)} profile{'s' if len(fits) != 1 else ''}, sessions to run and "
         f"fit_report.csv in {out}; next: "
         f"teamsim run {out / names[0]}.session.yaml"
@@ -182,13 +182,13 @@ def _hold_out(calls: pd.DataFrame, share: float) -> None:
     try:
         check = check_held_out(calls, share)
     except TeamsimError as error:
-        typer.echo(f"note: no check on sessions held out: {error}", err=True)
+        complain(f"note: no check on sessions held out: {error}")
         return
     _print_held_out(check)
 
 
 def _print_held_out(check: HeldOut) -> None:
-    typer.echo(
+    say(
         f"held out: {check.sessions} sessions, {check.calls} calls; log density a call "
         f"{check.conditional:.3f} given the tokens, {check.marginal:.3f} without "
         f"({check.family}): {check.conditional - check.marginal:+.3f} nats"
@@ -217,8 +217,8 @@ def predict(
     write_predictions(table, pilot, out)
     console.print(_predicted(table))
     if not table["success"].all():
-        typer.echo("runs as they end, finished or not: `success` is the share that finished")
-    typer.echo(f"{len(table)} simulated runs in {out}")
+        say("runs as they end, finished or not: `success` is the share that finished")
+    say(f"{len(table)} simulated runs in {out}")
 
 
 def _predicted(table: pd.DataFrame) -> object:
@@ -252,8 +252,8 @@ def _show(validation: Validation, out: Path) -> None:
     table = table.set_index("metric").T.reset_index(names="mean over cells")
     console.print(frame_table(table, list(table.columns)))
     if validation.in_sample:
-        typer.echo("These team sizes were in the pilot: this is a check of fit, not of prediction.")
-    typer.echo(f"validation.csv and validation.png in {out}")
+        say("These team sizes were in the pilot: this is a check of fit, not of prediction.")
+    say(f"validation.csv and validation.png in {out}")
 
 
 def backtest(

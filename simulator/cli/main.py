@@ -12,21 +12,24 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli.answers import answered
 from simulator.cli.calibration_commands import backtest, calibrate, predict, validate
+from simulator.cli.harmless import complain, say
+from simulator.cli.interrupts import run_until_signal
 from simulator.cli.options import (
     Method,
     ScenarioFile,
     Settings,
     Workers,
+    checked,
     range_in,
     sizes_in,
 )
-from simulator.errors import TeamsimError
+from simulator.documents import MOST_RUNS
 
 app = typer.Typer(
     name="teamsim",
     help="Simulate teams of LLM agents before paying for real ones.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -37,6 +40,7 @@ def check(scenario: ScenarioFile, settings: Settings = None) -> None:
     """Say whether a scenario is right, and how much it would run."""
     from analysis.statistics.curves import check_figure
     from simulator.experiment.allocation import budget_of
+    from simulator.experiment.estimate import estimate
     from simulator.scenario import load_study
 
     study = load_study(scenario, settings or [])
@@ -44,7 +48,11 @@ def check(scenario: ScenarioFile, settings: Settings = None) -> None:
     check_figure(study)
     budget_of([each for point in points if (each := point.scenario.precision) is not None])
     replications = sum(point.scenario.replications for point in points)
-    typer.echo(f"{scenario}: ok, {len(points)} points, {replications} replications")
+    expected = estimate(points)
+    expected.check_memory()
+    say(f"{scenario}: ok, {len(points)} points, {replications} replications")
+    for note in expected.notes():
+        complain(f"note: {note}")
 
 
 @app.command()
@@ -52,7 +60,7 @@ def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from simulator.scenario import scenario_json_schema
 
-    typer.echo(json.dumps(scenario_json_schema(), indent=2))
+    print(json.dumps(scenario_json_schema(), indent=2))
 
 
 @app.command(name="list")
@@ -62,8 +70,8 @@ def list_plugins() -> None:
     from simulator.scenario import REGISTRIES, profile_names
 
     for registry in (*REGISTRIES, READERS):
-        typer.echo(f"{registry.family}: {', '.join(registry.names())}")
-    typer.echo(f"profile: {', '.join(profile_names())}")
+        say(f"{registry.family}: {', '.join(registry.names())}")
+    say(f"profile: {', '.join(profile_names())}")
 
 
 @app.command()
@@ -71,12 +79,17 @@ def run(
     scenario: ScenarioFile,
     settings: Settings = None,
     replications: Annotated[
-        int | None, typer.Option("--replications", "-r", min=1, help="Instead of the scenario's.")
+        int | None,
+        typer.Option(
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Instead of the scenario's."
+        ),
     ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write the events of one replication (Parquet).")
     ] = None,
-    replication: Annotated[int, typer.Option(min=0, help="Which replication --trace writes.")] = 0,
+    replication: Annotated[
+        int, typer.Option(min=0, max=MOST_RUNS, help="Which replication --trace writes.")
+    ] = 0,
     out: Annotated[Path | None, typer.Option(help="Write a row a replication (Parquet).")] = None,
     steady: Annotated[
         bool, typer.Option("--steady", help="Print waits after the warm-up (MSER-5) instead.")
@@ -131,7 +144,10 @@ def chaos(
     scenario: ScenarioFile,
     settings: Settings = None,
     replications: Annotated[
-        int, typer.Option("--replications", "-r", min=1, help="Runs of each fault and pattern.")
+        int,
+        typer.Option(
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each fault and pattern."
+        ),
     ] = 30,
     out: Annotated[Path | None, typer.Option(help="Write the table (CSV or Parquet).")] = None,
     workers: Workers = 0,
@@ -149,7 +165,10 @@ def stack(
     out: Annotated[Path, typer.Option(help="Directory for speedup_stack.png, .svg and .csv.")],
     settings: Settings = None,
     replications: Annotated[
-        int, typer.Option("--replications", "-r", min=1, help="Traced runs of each point.")
+        int,
+        typer.Option(
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Traced runs of each point."
+        ),
     ] = 20,
 ) -> None:
     """Say where the speed-up went: what each cause has taken from it, at every team size."""
@@ -164,7 +183,7 @@ def timeline(
     scenario: ScenarioFile,
     out: Annotated[Path, typer.Option(help="Directory for the picture and the two exports.")],
     settings: Settings = None,
-    replication: Annotated[int, typer.Option(min=0, help="Which replication.")] = 0,
+    replication: Annotated[int, typer.Option(min=0, max=MOST_RUNS, help="Which replication.")] = 0,
     messages: Annotated[bool, typer.Option("--messages", help="Mark messages too.")] = False,
 ) -> None:
     """Draw what every agent did when, and write it for Perfetto and as OpenTelemetry spans."""
@@ -185,10 +204,11 @@ def sensitivity(
     metric: Annotated[str, typer.Option(help="What is looked at.")] = "makespan_s",
     method: Annotated[Method, typer.Option(help="Screening, or shares of variance.")] = "morris",
     samples: Annotated[
-        int, typer.Option(min=2, help="Trajectories, or base samples (a power of two).")
+        int,
+        typer.Option(min=2, max=MOST_RUNS, help="Trajectories, or base samples (a power of two)."),
     ] = 16,
     replications: Annotated[
-        int, typer.Option("--replications", "-r", min=1, help="Runs of each point.")
+        int, typer.Option("--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each point.")
     ] = 10,
     workers: Workers = 0,
 ) -> None:
@@ -208,20 +228,29 @@ def advise(
     sizes: Annotated[str, typer.Option(help="Team sizes to try.")] = "2,3,4,6,8,12,16",
     usd_per_hour: Annotated[
         float | None,
-        typer.Option(min=0.0, help="What an hour is worth: makes cost plus time least."),
+        typer.Option(
+            callback=checked, min=0.0, help="What an hour is worth: makes cost plus time least."
+        ),
     ] = None,
     budget_usd: Annotated[
-        float | None, typer.Option(min=0.0, help="Most that a run may cost in the mean.")
+        float | None,
+        typer.Option(callback=checked, min=0.0, help="Most that a run may cost in the mean."),
     ] = None,
     min_quality: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Share of tasks that must be right.")
+        float | None,
+        typer.Option(callback=checked, min=0.0, max=1.0, help="Share of tasks that must be right."),
     ] = None,
     replications: Annotated[
-        int, typer.Option("--replications", "-r", min=10, help="Most runs of each candidate.")
+        int,
+        typer.Option(
+            "--replications", "-r", min=10, max=MOST_RUNS, help="Most runs of each candidate."
+        ),
     ] = 2000,
     indifference: Annotated[
         float,
-        typer.Option(min=0.0, max=0.5, help="Share by which a difference does not matter."),
+        typer.Option(
+            callback=checked, min=0.0, max=0.5, help="Share by which a difference does not matter."
+        ),
     ] = 0.01,
     out: Annotated[Path | None, typer.Option(help="Write the table (CSV).")] = None,
     workers: Workers = 0,
@@ -243,7 +272,10 @@ def report(
         Path | None, typer.Option(help="The page; report.html in DIRECTORY if absent.")
     ] = None,
     stacks: Annotated[
-        int, typer.Option(min=0, help="Traced runs of each point for the speed-up stacks.")
+        int,
+        typer.Option(
+            min=0, max=MOST_RUNS, help="Traced runs of each point for the speed-up stacks."
+        ),
     ] = 10,
 ) -> None:
     """Write the report of a sweep: one HTML page that needs no network."""
@@ -273,16 +305,9 @@ for command in (calibrate, predict, validate, backtest):
 
 
 def main() -> None:
-    """Run the command line; a `TeamsimError` is one message and exit code 2."""
-    try:
-        app(standalone_mode=True)
-    except TeamsimError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        sys.exit(130)
+    """Run the command line; what the user can mend is one message and exit code 2."""
+    sys.exit(answered(lambda: app(sys.argv[1:] or ["--help"], standalone_mode=False)))
 
 
 if __name__ == "__main__":
-    main()
+    run_until_signal(main)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from simulator.documents import MOST_NUMBER
 from simulator.errors import TeamsimError
 
 ScenarioFile = Annotated[Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO")]
@@ -16,7 +17,7 @@ Settings = Annotated[
 ]
 Method = Literal["morris", "sobol"]
 Workers = Annotated[
-    int, typer.Option("--workers", "-w", min=0, help="Processes; 0 means one a core.")
+    int, typer.Option("--workers", "-w", min=0, max=1024, help="Processes; 0 means one a core.")
 ]
 
 
@@ -38,11 +39,18 @@ def range_in(setting: str) -> tuple[str, tuple[float, float]]:
     try:
         if not (path and equals and colon):
             raise ValueError
-        return path, (float(low), float(high))
+        return path, (checked(float(low)), checked(float(high)))
     except ValueError:
         raise TeamsimError(
             f"--vary {setting}: a range is PATH=LOW:HIGH, as team.agent.speed=0.5:2"
         ) from None
+
+
+def checked(value: float | None) -> Any:
+    """Return a number of an option as it is; what is infinite or no number raises an error."""
+    if value is not None and not abs(value) <= MOST_NUMBER:
+        raise typer.BadParameter(f"{value} is no number up to {MOST_NUMBER:g}")
+    return value
 
 
 def columns_in(settings: list[str]) -> dict[str, str]:

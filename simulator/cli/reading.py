@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
-
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
+from simulator.cli.harmless import complain, say
 from simulator.cli.terminal import progress_bar
 
 _SHOWN_PROBLEMS = 5
@@ -36,17 +35,17 @@ def traces_of(
     with progress_bar("bytes") as progress:
         traces = read_traces(paths, form, columns, progress)
     for note in traces.notes:
-        typer.echo(f"note: {note}", err=True)
+        complain(f"note: {note}")
     problems = traces.report.errors.count
     if problems:
-        typer.echo(f"{problems} rows or spans could not be used:", err=True)
+        complain(f"{problems} rows or spans could not be used:")
         for problem in traces.skipped[:_SHOWN_PROBLEMS]:
-            typer.echo(f"  {problem}", err=True)
+            complain(f"  {problem}")
         if problems > _SHOWN_PROBLEMS:
-            typer.echo(f"  ... and {problems - _SHOWN_PROBLEMS} more", err=True)
+            complain(f"  ... and {problems - _SHOWN_PROBLEMS} more")
     if strict:
         traces.report.check_complete()
     try:
         yield traces
     finally:
-        typer.echo(traces.report.line())
+        say(traces.report.line())

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
-import typer
 
 from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
 from analysis.statistics.curves import check_figure
 from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summary
+from simulator.cli.harmless import say
+from simulator.cli.interrupts import when_interrupted
 from simulator.cli.terminal import (
     check_writable,
     console,
@@ -36,7 +37,6 @@ from simulator.experiment.pool import default_workers
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
-from simulator.scenario.figure import Figure
 
 
 def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
@@ -49,8 +49,8 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     row = pd.DataFrame([(name, getattr(metrics, name)) for name in METRIC_NAMES])
     console.print(frame_table(row, ["metric", "value"]))
     if metrics.reason:
-        typer.echo(f"{metrics.outcome}: {metrics.reason}")
-    typer.echo(f"{len(trace.rows)} events of replication {replication} in {path}")
+        say(f"{metrics.outcome}: {metrics.reason}")
+    say(f"{len(trace.rows)} events of replication {replication} in {path}")
 
 
 def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | None) -> None:
@@ -71,19 +71,19 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
         if count > len(frame):
-            typer.echo(f"{name} is not known from {len(frame)} replications: {count} needed")
+            say(f"{name} is not known from {len(frame)} replications: {count} needed")
     for shortfall in shortfalls(table):
-        typer.echo(shortfall)
+        say(shortfall)
     outcomes = frame["outcome"].value_counts()
-    typer.echo(
+    say(
         f"{len(frame)} replications: "
         + ", ".join(f"{name} {count}" for name, count in outcomes.items())
     )
     if not frame["success"].all():
-        typer.echo(_time_to_success(frame))
+        say(_time_to_success(frame))
     for outcome, ended in frame[frame["reason"] != ""].groupby("outcome", sort=False):
         first = ended.iloc[0]
-        typer.echo(f"{outcome}, replication {first['replication']}: {first['reason']}")
+        say(f"{outcome}, replication {first['replication']}: {first['reason']}")
 
 
 def _with_bounds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -131,9 +131,9 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
     columns = ["measure", "mean", "low", "high", "deleted"]
     heads = ["measure", "mean", "95 % low", "95 % high", "tasks deleted"]
     console.print(frame_table(table[columns], heads))
-    typer.echo(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
+    say(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
     for row in table[~table["is_long_enough"]].itertuples():
-        typer.echo(
+        say(
             f"run too short: the interval of {row.measure} holds less often than it says; it "
             f"takes at least {row.tasks_needed:,} tasks a replication"
         )
@@ -146,30 +146,31 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
         executor, workers = None, workers or default_workers()
         if dask is not None:
             executor, workers = stack.enter_context(dask_cluster(dask))
-        try:
-            with progress_bar("replications") as progress:
-                count = sweep_into(out, study, workers, progress, executor)
-        except KeyboardInterrupt:
-            typer.echo(f"{out} keeps what is done: the same command goes on from there", err=True)
-            raise
+        stack.enter_context(
+            when_interrupted(f"{out} keeps what is done, and the same command goes on from there")
+        )
+        with progress_bar("replications") as progress:
+            count = sweep_into(out, study, workers, progress, executor)
     success = read_results(out, ["success"])["success"].to_numpy()
     said = runs_finished(int(success.sum()), count)
-    typer.echo(f"{count} replications in {out / 'results'} (Parquet), {said}")
+    say(f"{count} replications in {out / 'results'} (Parquet), {said}")
     for shortfall in read_shortfalls(out):
-        typer.echo(shortfall)
+        say(shortfall)
 
 
 def plot(directory: Path, out: Path) -> None:
     """Draw the picture of a sweep: the one that its scenario asks for, or scaling curves."""
     from analysis.plots import save, scaling_figure, sweep_figure
+    from analysis.plots.default import has_sizes, wanted_figure
 
     results = read_results(directory).to_pandas()
     manifest = read_manifest(directory)
-    question, wanted = manifest.get("question", ""), manifest.get("figure")
-    if wanted:
-        name, figure = "figure", sweep_figure(results, Figure.model_validate(wanted), question)
-    else:
+    question = manifest["question"]
+    if not manifest["figure"] and has_sizes(results):
         name, figure = "scaling", scaling_figure(results, question)
+    else:
+        wanted = wanted_figure(results, manifest)
+        name, figure = "figure", sweep_figure(results, wanted, question)
     make_directory(out)
     for path in save(figure, out / name):
-        typer.echo(str(path))
+        say(str(path))

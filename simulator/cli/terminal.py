@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -18,16 +18,36 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
 from rich.table import Table
 
+from simulator.cli.harmless import harmless
 from simulator.errors import TeamsimError
 
-console = Console(width=None if sys.stdout.isatty() else 120)
+
+class _Harmless(RenderHook):
+    """Has a console print text that steers no terminal."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [_HarmlessRenderable(each) for each in renderables]
+
+
+class _HarmlessRenderable:
+    def __init__(self, content: ConsoleRenderable) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for text, style, control in console.render(self._content, options):
+            yield Segment(text if control else harmless(text), style, control)
+
+
+console = Console(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False)
+console.push_render_hook(_Harmless())
 
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left on standard error while the body runs."""
+    """Show a bar with the time left on standard error, if that is a terminal, during the body."""
     columns = (
         TextColumn(unit),
         BarColumn(),
@@ -36,7 +56,8 @@ def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task(unit, total=None)
 
         def advance(done: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -45,6 +46,14 @@ def dask_cluster(address: str) -> Iterator[tuple[Executor, int]]:
         threads = sum(client.nthreads().values())
         if threads == 0:
             raise TeamsimError(f"--dask {address}: the cluster has no workers yet")
+        _let_errors_be_raised_only()
         yield client.get_executor(), threads
     finally:
         client.close(timeout=_CONNECT_S)
+
+
+def _let_errors_be_raised_only() -> None:
+    """Keep a client that loses its scheduler from logging what its futures raise here, too."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).disabled = True

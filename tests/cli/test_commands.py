@@ -27,7 +27,7 @@ SWEEP = GOOD + "seed: 2\nreplications: 10\nsweep: {team.size: [1, 2, 4]}\n"
 
 
 def teamsim(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simulator.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "simulator.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
@@ -271,7 +271,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(
     path.write_text(
         SWEEP.replace("tasks: 10", "tasks: 400").replace("replications: 10", "replications: 36")
     )
-    command = [sys.executable, "-m", "simulator.cli.main", "sweep", path, "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "simulator.cli", "sweep", path, "--out", tmp_path / "out"]
     process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
     parts = tmp_path / "out" / "results"
     waited = time.monotonic()
@@ -312,8 +312,8 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(
         (["calibrate", ".", "--out", "f", "--team-sizes", "one"], "team sizes are whole numbers"),
         (["calibrate", ".", "--out", "f", "--holdout", "1.5"], "less than or equal to 0.9"),
         (["predict", "nothing", "--out", "p.parquet"], "holds no calibrated cells"),
-        (["predict", ".", "--out", "p.parquet", "--workload", "w.yaml"], "w.yaml: No such file"),
-        (["predict", ".", "--out", "p.parquet", "--protocol", "{"], "is no YAML"),
+        (["predict", ".", "--out", "p.parquet", "--workload", "w.yaml"], "w.yaml: no such file"),
+        (["predict", ".", "--out", "p.parquet", "--protocol", "{"], "not YAML"),
         (["backtest", "nothing", "--out", "b"], "no such file"),
         (["backtest", ".", "--out", "b", "--pilot", "0"], "team sizes are whole numbers"),
         (
@@ -423,7 +423,7 @@ def test_calls_of_a_table_become_profiles(
 
 
 def test_output_may_be_piped_into_a_closed_pipe() -> None:
-    command = f"{sys.executable} -m simulator.cli.main schema | head -n 1"
+    command = f"{sys.executable} -m simulator.cli schema | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.stdout == "{\n"
     assert "Traceback" not in done.stderr

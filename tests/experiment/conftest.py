@@ -49,7 +49,7 @@ def start(scenario: Path) -> Callable[..., subprocess.Popen[str]]:
     """Return a function that starts `teamsim sweep` on it."""
 
     def started(out: Path, *options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "simulator.cli.main", "sweep", str(scenario)]
+        command = [sys.executable, "-m", "simulator.cli", "sweep", str(scenario)]
         return subprocess.Popen(
             [*command, "--out", str(out), *options],
             stdout=subprocess.PIPE,

@@ -1,0 +1,58 @@
+"""How commands end: well, or with one message that says what the user can mend."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from simulator.cli.harmless import complain
+from simulator.errors import TeamsimError, TeamsimWarning
+
+_UsageError: Any = typer.BadParameter.__base__
+"""Of Typer's own copy of click, or of click itself, as its version has it."""
+
+_EXTRAS = {
+    "SALib": "sensitivity",
+    "dash": "explore",
+    "flask": "explore",
+    "google": "timeline",
+    "jinja2": "report",
+    "opentelemetry": "timeline",
+    "plotly": "report",
+    "werkzeug": "explore",
+}
+"""What not everybody installs, and what brings it."""
+
+
+def answered(command: Callable[[], int | None]) -> int:
+    """Run a command and return its exit code: 2 after an error that the user can mend."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default", TeamsimWarning)
+        warnings.showwarning = _print_warning
+        try:
+            return command() or 0
+        except TeamsimError as error:
+            complain(f"error: {error}")
+        except _UsageError as error:
+            usage = error.ctx.get_usage() if error.ctx else ""
+            complain(f"error: {error.format_message()}\n{usage}")
+        except ModuleNotFoundError as error:
+            missing = str(error.name).partition(".")[0]
+            if missing not in _EXTRAS:
+                raise
+            extra = f"llm-teamsim[{_EXTRAS[missing]}]"
+            complain(f"error: this command needs {missing}: pip install '{extra}'")
+        except OSError as error:  # a disk that is full or read-only, a file of somebody else
+            where = f"{error.filename}: " if error.filename else ""
+            complain(f"error: {where}{error.strerror or error}")
+    return 2
+
+
+def _print_warning(
+    message: Warning | str, category: type[Warning], *where: Any, **more: Any
+) -> None:
+    named = "note" if issubclass(category, TeamsimWarning) else category.__name__
+    complain(f"{named}: {message}")

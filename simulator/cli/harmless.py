@@ -1,0 +1,58 @@
+"""What is printed: nothing that files, names and arguments hold can steer a terminal."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+_LONGEST = 1_000
+"""Characters of a line."""
+_MOST_LINES = 40
+"""Lines of an error."""
+
+
+def harmless(text: object, longest: int = _LONGEST) -> str:
+    r"""Return text without what a terminal would obey, each line cut to a length.
+
+    Control characters, direction marks, other invisible characters and halves of surrogate pairs
+    are written as escapes, such as ``\x1b``.
+    """
+    return "\n".join(_line(line, longest) for line in str(text).split("\n"))
+
+
+def _line(line: str, longest: int) -> str:
+    cut = len(line) > longest
+    if cut:
+        return (
+            f"{_escaped(line[: longest * 3 // 5])} ... ({len(line):,} characters) ... "
+            f"{_escaped(line[-longest // 5 :])}"
+        )
+    return _escaped(line)
+
+
+def _escaped(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(each if _is_harmless(each) else _escape(each) for each in text)
+
+
+def _is_harmless(character: str) -> bool:
+    # Cc, Cf, Cs, Co, Cn and line separators; an ordinary or wide space is no danger.
+    return character.isprintable() or unicodedata.category(character) == "Zs" or character == "\t"
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+
+def say(text: object) -> None:
+    """Print a text on standard output."""
+    print(harmless(text))
+
+
+def complain(text: object) -> None:
+    """Print an error or a note on standard error, cut when it is very long."""
+    lines = harmless(text).split("\n")
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES:,} more lines"]
+    print("\n".join(lines), file=sys.stderr)

@@ -1,0 +1,107 @@
+"""Signals that end a command: within two seconds, with one line and the exit code of the signal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+from simulator.cli.harmless import harmless
+
+_SIGNALS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
+
+_PATIENCE_S = 1.5
+"""For what unwinds; what takes longer, as a compiled function does, is not waited for."""
+
+
+class Interrupted(BaseException):
+    """The first signal that asks this process to end.
+
+    Not a `KeyboardInterrupt`, which libraries catch and answer in ways of their own. It can be
+    made again from its `args`, as SimPy makes what its processes raise.
+    """
+
+    @property
+    def number(self) -> int:
+        """Which signal."""
+        return int(self.args[0])
+
+
+class _Ending:
+    """What this process knows of its end."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        self.advice: list[str] = []
+        self._only_one = threading.Lock()
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Begin to unwind at the first signal, and let later ones be."""
+        if self.is_asked:
+            return
+        self.is_asked = True
+        # What breaks because the process ends is nobody's concern.
+        sys.unraisablehook = threading.excepthook = lambda *_: None  # type: ignore[assignment]
+        logging.disable()
+        raise Interrupted(number)
+
+    def wait_and_end(self, signals: int) -> None:
+        """End the process when the unwinding takes too long."""
+        number = os.read(signals, 1)[0]
+        time.sleep(_PATIENCE_S)
+        self.end(number)
+
+    def end(self, number: int) -> None:
+        """Say so and end, without waiting for threads or for what registered itself at exit."""
+        self._only_one.acquire()
+        name = signal.Signals(number).name
+        what = "interrupted" if number == signal.SIGINT else f"ended by {name}"
+        line = harmless(": ".join([what, *self.advice[-1:]]))
+        show_cursor = "\x1b[?25h" if os.isatty(2) else ""
+        with suppress(OSError):  # nobody may be left to read it
+            os.write(2, f"{show_cursor}{line}\n".encode())
+        os._exit(128 + number)
+
+
+_ending = _Ending()
+
+
+def run_until_signal(program: Callable[[], None]) -> None:
+    """Run a program in the main thread; SIGINT, SIGTERM and SIGHUP end the process.
+
+    The exit code is 128 and the number of the signal. A signal that the process was started to
+    ignore, as by ``nohup``, stays ignored.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    # Written to also while the main thread is in a compiled function, where handlers have to wait.
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_ending.wait_and_end, args=(reader,), daemon=True).start()
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _ending.interrupt)
+    try:
+        program()
+    except Interrupted as error:
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        _ending.end(error.number)
+
+
+@contextmanager
+def when_interrupted(advice: str) -> Iterator[None]:
+    """Add what to do next to the line that is printed when a signal ends the body."""
+    _ending.advice.append(advice)
+    try:
+        yield
+    finally:
+        if not _ending.is_asked:
+            _ending.advice.pop()

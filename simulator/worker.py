@@ -1,0 +1,46 @@
+"""What runs in the processes of a pool.
+
+The module imports little, so that a worker looks for the end of its main process from the first
+moment on, and not only when it has imported what it is to call.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+from simulator.errors import TeamsimError
+
+
+def answer(calls: Connection) -> None:
+    """Answer calls until the main process is gone."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    while True:
+        reply: tuple[BaseException | None, Any]
+        try:
+            function, args, more = calls.recv()
+            reply = None, function(*args, **more)
+        except EOFError:
+            return
+        except BaseException as error:
+            if not isinstance(error, TeamsimError):
+                error.add_note("".join(traceback.format_exception(error)))
+            reply = error, None
+        try:
+            calls.send(reply)
+        except OSError:
+            return
+        except Exception as error:  # it cannot be pickled
+            calls.send((TypeError(f"{reply!r:.500} cannot be sent: {error}"), None))
+
+
+def _end_with_parent() -> None:
+    """End also in the midst of a call."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,245 @@
+"""Whatever a file or an argument holds: a result or a clear error, nothing for the terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from simulator import documents
+from simulator.cli.harmless import harmless
+from simulator.cli.main import main
+from simulator.documents import DocumentError, parse_json, read_text
+from simulator.errors import TeamsimError
+from simulator.experiment.estimate import estimate
+from simulator.scenario import load_study, parse_study
+
+GOOD = """\
+name: good
+replications: 2
+team:
+  size: 2
+  agent:
+    latency: {kind: seconds, base: 3}
+topology: decentralised
+coordination: {protocol: self_claim}
+workload: {kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}
+"""
+
+Teamsim = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def teamsim(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Teamsim:
+    """Return a function that runs a command in a directory with a good scenario."""
+    monkeypatch.chdir(tmp_path)
+    Path("good.yaml").write_text(GOOD)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["teamsim", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        kinds = {unicodedata.category(each) for each in (out + err).replace("\n", "")}
+        assert not kinds & {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+        assert max(map(len, (out + err).split("\n"))) < 1200
+        return ended.value.code, out, err
+
+    return run
+
+
+DEEP = 10_000
+
+VALUES = {
+    "a deep list": ("[" * DEEP, "more than 50 lists or mappings within each other"),
+    "a deep list that ends": ("[" * DEEP + "]" * DEEP, "more than 50 lists"),
+    "deep mappings": ("{a: " * DEEP, "more than 50 lists"),
+    "a wrong date": ("2024-99-99", "valid integer"),
+    "no int": ("!!int abc", "'abc' is no int"),
+    "no float": ("!!float abc", "'abc' is no float"),
+    "no bool": ("!!bool abc", "'abc' is no bool"),
+    "no timestamp": ("!!timestamp abc", "'abc' is no timestamp"),
+    "no binary": ("!!binary é", "not YAML"),
+    "many digits": ("9" * 5001, "a number of 5,001 digits: 100 are enough"),
+    "many hexadecimal digits": ("0x" + "f" * 5001, "a number of 5,003 digits"),
+    "many digits of base 60": ("1:" * 3000 + "1", "a number of 6,001 digits"),
+    "a large whole number": ("9" * 50, "whole numbers go up to 9,223,372,036,854,775,808"),
+    "a large number": ("1e300", "1e+300 is too large: numbers go up to 1e+15"),
+    "infinity": (".inf", "finite"),
+    "no number": (".nan", "finite"),
+    "too large to be finite": ("1e999", "finite"),
+    "a megabyte": ("a" * 10**6, "valid integer"),
+    "a megabyte of escapes": ('"' + "\\x1b" * 10**5 + '"', "valid integer"),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_a_value_is_refused_where_it_is_said(name: str, teamsim: Teamsim, tmp_path: Path) -> None:
+    value, message = VALUES[name]
+    code, _, said = teamsim("check", "good.yaml", "--set", f"team.size={value}")
+    assert code == 2
+    assert message in said
+    assert said.startswith("error: --set team.size=")
+    Path("bad.yaml").write_text(GOOD.replace("size: 2", f"size: {value}"), "utf-8")
+    code, _, said = teamsim("check", "bad.yaml")
+    assert code == 2
+    assert message in said
+    assert said.startswith("error: bad.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("a." * 10_000 + "b", "more than 50 lists"),
+        ("sweep.²", "an axis is a list of values"),
+        ("faults.²", "unknown key|is no index|should be a list"),
+        ("faults." + "9" * 5000, "unknown key|is no index|should be a list"),
+        ("\x1b[31m\u202e", r"unknown key '\\\\?x1b\[31m\\\\?u202e'"),
+    ],
+)
+def test_a_path_is_refused(path: str, message: str, teamsim: Teamsim) -> None:
+    code, _, said = teamsim("check", "good.yaml", "--set", f"{path}=1")
+    assert code == 2
+    assert re.search(message, said), said
+
+
+def test_files_without_end_and_of_no_text_are_refused(teamsim: Teamsim) -> None:
+    started = time.monotonic()
+    assert "/dev/zero: longer than 20,000,000 bytes" in teamsim("check", "/dev/zero")[2]
+    Path("latin.yaml").write_bytes(b"name: caf\xe9")
+    assert "latin.yaml: not UTF-8, at byte 9" in teamsim("check", "latin.yaml")[2]
+    assert "cannot be read: Is a directory" in teamsim("check", ".")[2]
+    Path("zero.yaml").symlink_to("/dev/zero")
+    profile = "team.agent.profile=zero.yaml"
+    assert "zero.yaml: longer than" in teamsim("check", "good.yaml", "--set", profile)[2]
+    assert time.monotonic() - started < 10
+
+
+def test_names_in_files_and_arguments_steer_no_terminal(teamsim: Teamsim) -> None:
+    evil = '"\\e]0;owned\\a\\u202Ekcab"'
+    Path("evil.yaml").write_text(GOOD + f"{evil}: 1\n")
+    code, _, said = teamsim("check", "evil.yaml")
+    assert code == 2
+    assert "x1b]0;owned" in said
+    Path("groups.yaml").write_text(
+        GOOD.replace("  size: 2\n", "").replace(
+            "  agent:\n", f"  groups: {{{evil}: 3}}\n  agent:\n"
+        )
+    )
+    assert teamsim("check", "groups.yaml")[0] == 2
+    for command in (["check", "\x1b[31m.yaml"], ["\x1b[31m"], ["check", "--\x1b[31m"]):
+        code, _, said = teamsim(*command)
+        assert code == 2
+        assert "\\x1b[31m" in said
+
+
+def test_series_of_any_name_are_swept_printed_and_drawn(teamsim: Teamsim) -> None:
+    names = ["\x1b[31mred", "[/bold]", "\u202eright", "a" * 300]
+    sweep = ", ".join(f"{{name: {json.dumps(name)}, team.size: 3}}" for name in names)
+    Path("series.yaml").write_text(GOOD + f"sweep: [{sweep}]\nbaseline: {{team.size: 1}}\n")
+    assert teamsim("sweep", "series.yaml", "--out", "out")[0] == 0
+    code, out, err = teamsim("stack", "series.yaml", "--out", "s", "-r", "1")
+    assert code == 0, err
+    assert "\\x1b[31mred" in out
+    assert "[/bold]" in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("advise", "good.yaml", "--usd-per-hour", "nan"),
+        ("advise", "good.yaml", "--usd-per-hour", "inf"),
+        ("advise", "good.yaml", "--min-quality", "nan"),
+        ("advise", "good.yaml", "--budget-usd", "1e300"),
+        ("sensitivity", "good.yaml", "--vary", "team.size=1:inf", "--out", "s"),
+        ("sensitivity", "good.yaml", "--vary", "team.size=nan:3", "--out", "s"),
+        ("sensitivity", "good.yaml", "--vary", "team.size=1:1e300", "--out", "s"),
+        ("check", "good.yaml", "--set", "replications=10**1000"),
+        ("run", "good.yaml", "--replications", "1" + "0" * 1000),
+        ("run", "good.yaml", "--set", "replications=1000000000000000"),
+        ("sweep", "good.yaml", "--out", "out", "--workers", "1000000"),
+    ],
+)
+def test_a_number_of_an_option_is_refused(arguments: tuple[str, ...], teamsim: Teamsim) -> None:
+    assert teamsim(*arguments)[0] == 2
+
+
+def test_numbers_within_the_limits_give_a_result_or_an_error(teamsim: Teamsim) -> None:
+    for value in ("1e15", "1e14", "1e12"):
+        code, _, said = teamsim("run", "good.yaml", "--set", f"team.agent.tokens.message={value}")
+        assert code in (0, 2)
+        assert bool(said) == bool(code)
+
+
+def test_json_is_read_within_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert parse_json('{"a": [1, 2.5, "x", null, true]}') == {"a": [1, 2.5, "x", None, True]}
+    for text, message in (
+        ("[" * 60 + "]" * 60, "more than 50 lists"),
+        ("[" * 10**5, "more than 50 lists"),
+        ('{"a":' * 10**5, "more than 50 lists"),
+        ("9" * 5001, "a number of 5,001 digits"),
+        ("9" * 50, "whole numbers go up to"),
+        ("1e300", "no number up to"),
+        ("1e999", "no number up to"),
+        ("NaN", "no number up to"),
+        ("-Infinity", "no number up to"),
+        ("{", "not JSON"),
+    ):
+        with pytest.raises(DocumentError, match=message):
+            parse_json(text)
+    with pytest.raises(DocumentError, match="longer than 10 bytes"):
+        read_text(Path("/dev/zero"), 10)
+
+
+def test_aliases_are_counted_where_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.scenario.source.MOST_VALUES", 100)
+    text = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\nb: [" + ", ".join(["*a"] * 12) + "]\n"
+    with pytest.raises(TeamsimError, match="more than 100 values once expanded"):
+        _ = parse_study(text).points
+    assert documents.MOST_VALUES == 200_000
+
+
+def test_what_is_large_is_said_before_it_is_run(teamsim: Teamsim) -> None:
+    code, out, said = teamsim("check", "good.yaml", "--set", f"replications={10**12}")
+    assert code == 0
+    assert "1000000000000 replications" in out
+    assert "note: about 10,000,000,000,000 calls or more" in said
+    retries = "resilience={retry: {max_retries: 1000000000}}"
+    code, _, said = teamsim("run", "good.yaml", "-r", 1, "--set", retries)
+    assert "a call may be tried 1,000,000,001 times" in said
+    assert teamsim("check", "good.yaml")[2] == ""
+
+
+def test_memory_is_estimated_and_what_does_not_fit_is_refused(
+    teamsim: Teamsim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = "team.size=1000000"
+    assert "about 8.0 GB of memory" in teamsim("check", "good.yaml", "--set", size)[2]
+    found = estimate(load_study("good.yaml", [size]).points)
+    assert found.memory_bytes == 10**6 * 8000 + 10 * 250
+    monkeypatch.setattr("simulator.experiment.estimate._memory_bytes", lambda: 10**9)
+    for command in ("check", "run"):
+        code, _, said = teamsim(command, "good.yaml", "--set", size)
+        assert code == 2
+        assert "takes about 8.0 GB of memory, and this machine has 1.0 GB" in said
+
+
+def test_harmless_text_is_left_alone() -> None:
+    for text in ("Ångström → 3 % ≥ 2", "a\tb\nc", "日本語", "a\xa0b"):
+        assert harmless(text) == text
+    for text in ("\x1b", "\x9b", "\u202e", "\u2066", "\u200b", "\u2028", "\x07", "\r", "\ud800"):
+        assert harmless(text).isascii()
+        assert harmless(text).isprintable()
+    cut = harmless("a" * 10**6 + "end")
+    assert len(cut) < 1100
+    assert "1,000,003 characters" in cut
+    assert cut.endswith("end")
