@@ -13,8 +13,11 @@ from pydantic import ValidationError
 from analysis.plots.bands import all_finished
 from analysis.plots.labels import metric_label
 from analysis.report.charts import curve_chart
+from analysis.report.explorer_requests import Turns, guard
 from analysis.statistics.curves import RATIOS, SIZE, curves_against, with_derived
+from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_points
+from simulator.experiment.pool import Progress
 from simulator.scenario import Point, Scenario, parse_study
 from simulator.scenario.changes import with_changes
 
@@ -33,6 +36,9 @@ workload: {kind: parallel_fraction, tasks: 24, parallel_fraction: 0.9}
 TOPOLOGIES = ("independent", "decentralised", "centralised", "ring", "gossip", "blackboard")
 PROTOCOLS = ("pre_assigned", "self_claim", "lead_assign", "work_stealing", "replicate_and_vote")
 TIMINGS = ("rounds", "asynchronous")
+
+MOST_AGENTS = 32
+"""In a team."""
 
 PANELS = ("makespan_s", "speedup", "quality", "tokens", "success")
 """Metrics, a chart each; the last says how many runs finished."""
@@ -86,6 +92,7 @@ def explored(
     protocol: str,
     timing: str,
     replications: int = 12,
+    progress: Progress | None = None,
 ) -> tuple[list[Any], str]:
     """Return the charts for a setting of the knobs, and what to write into a file for it.
 
@@ -100,6 +107,8 @@ def explored(
         Names.
     replications : int
         Of each team size, the same random numbers for all.
+    progress : callable, optional
+        Told how far it has come; what it raises ends the work.
 
     Raises
     ------
@@ -120,7 +129,7 @@ def explored(
         Point(i, str(n), {SIZE: n}, None, "", with_changes(base, {**changes, SIZE: n}))
         for i, n in enumerate(_sizes(most))
     ]
-    results = with_derived(run_points(points, [SIZE]).to_pandas())
+    results = with_derived(run_points(points, [SIZE], progress=progress).to_pandas())
     curves = curves_against(results, [name for name in PANELS if name not in RATIOS])
     finishes = all_finished(curves)
     charts = [
@@ -158,6 +167,8 @@ def explorer(base: Scenario | None = None) -> Dash:
     where = settings_of(start)
     knobs = [knob for knob in KNOBS if knob.path in where]
     app = Dash("teamsim", title="teamsim explore", update_title="")
+    guard(app.server)
+    turns = Turns()
     sliders = [
         html.Label(
             [
@@ -230,24 +241,54 @@ def explorer(base: Scenario | None = None) -> Dash:
         *[Input(f"knob-{i}", "value") for i in range(len(knobs))],
     )
     def redraw(most: int, topology: str, protocol: str, timing: str, *moved: float) -> list[Any]:
-        values = {knob.path: value for knob, value in zip(knobs, moved, strict=True)}
         try:
-            charts, text = explored(start, values, most, topology, protocol, timing)
+            size = int(_within(most, "largest team", 1, MOST_AGENTS))
+            if len(moved) != len(knobs):
+                raise TeamsimError(f"{len(knobs)} knobs are expected")
+            values = {
+                knob.path: _within(
+                    value,
+                    knob.label,
+                    min(knob.low, where[knob.path]),
+                    max(knob.high, where[knob.path]),
+                )
+                for knob, value in zip(knobs, moved, strict=True)
+            }
+            _known("topology", topology, TOPOLOGIES)
+            _known("protocol", protocol, PROTOCOLS)
+            _known("timing", timing, TIMINGS)
+            with turns.turn() as progress:
+                charts, text = explored(
+                    start, values, size, topology, protocol, timing, progress=progress
+                )
         except ValidationError as error:
             said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             return [*[_nothing()] * len(PANELS), "", said]
+        except TeamsimError as error:
+            return [*[_nothing()] * len(PANELS), "", str(error)]
         return [*charts, text, ""]
 
     return app
+
+
+def _within(value: object, name: str, low: float, high: float) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    raise TeamsimError(f"{name}: a number from {low:g} to {high:g} is expected")
+
+
+def _known(what: str, name: object, names: Sequence[str]) -> None:
+    if name not in names:
+        raise TeamsimError(unknown_name(what, str(name)[:40], names))
 
 
 def _number_slider(start: Scenario) -> Any:
     return dcc.Slider(
         id="most",
         min=2,
-        max=32,
+        max=MOST_AGENTS,
         step=1,
-        value=max(8, start.team.size or 1),
+        value=min(MOST_AGENTS, max(8, start.team.size or 1)),
         marks=None,
         updatemode="drag",
     )

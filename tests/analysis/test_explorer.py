@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from werkzeug.serving import make_server
 
 from analysis.report.explorer import (
+    DEFAULT,
     PANELS,
     PROTOCOLS,
     TOPOLOGIES,
@@ -18,7 +20,9 @@ from analysis.report.explorer import (
     explorer,
     settings_of,
 )
+from analysis.report.explorer_requests import Turns
 from simulator.engine import Simulation
+from simulator.errors import TeamsimError
 from simulator.scenario import parse_study
 
 SETTING = "decentralised", "pre_assigned", "rounds"
@@ -93,3 +97,90 @@ def test_the_page_redraws_in_chromium(browser: Any) -> None:
         assert not [entry for entry in severe if "favicon" not in entry["message"]]
     finally:
         server.shutdown()
+
+
+PAGE = {"Host": "127.0.0.1:8050"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Host": "127.0.0.1:8050"}, 200),
+        ({"Host": "localhost:8050", "Origin": "http://localhost:8050"}, 200),
+        ({"Host": "evil.example:8050"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": "127.0.0.1:8050", "Origin": "http://evil.example"}, 403),
+        ({"Host": "127.0.0.1:8050", "Origin": "null"}, 403),
+        ({"Host": "127.0.0.1:8050", "Origin": "http://[127.0.0.1"}, 403),
+    ],
+)
+def test_pages_of_others_get_no_answer(headers: dict[str, str], code: int) -> None:
+    found = explorer().server.test_client().get("/_dash-layout", headers=headers)
+    assert found.status_code == code
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b'{"output": 3}', 400),
+        (b"[" * 90_000, 400),
+        (b"x" * 200_000, 413),
+    ],
+)
+def test_what_is_no_request_of_the_page_is_said_so(content: bytes, code: int) -> None:
+    found = (
+        explorer()
+        .server.test_client()
+        .post(
+            "/_dash-update-component", data=content, headers=PAGE, content_type="application/json"
+        )
+    )
+    assert found.status_code == code, found.data
+
+
+def redraw(most: Any, topology: Any, knob: Any) -> str:
+    app = explorer()
+    function = next(iter(app.callback_map.values()))["callback"].__wrapped__
+    others = list(settings_of(base_scenario()).values())[1:]
+    return str(function(most, topology, "pre_assigned", "rounds", knob, *others)[-1])
+
+
+@pytest.mark.parametrize(
+    ("most", "topology", "knob", "message"),
+    [
+        (10**6, "ring", 0.5, "largest team: a number from 1 to 32"),
+        (None, "ring", 0.5, "largest team: a number"),
+        ("4", "ring", 0.5, "largest team: a number"),
+        (3, "rnig", 0.5, "did you mean 'ring'"),
+        (3, ["ring"], 0.5, "unknown topology"),
+        (3, "ring", 1e300, "parallel fraction p: a number from 0 to 1"),
+        (3, "ring", float("nan"), "parallel fraction p: a number from 0 to 1"),
+        (3, "ring", None, "parallel fraction p: a number from 0 to 1"),
+    ],
+)
+def test_a_wrong_value_is_a_message(most: Any, topology: Any, knob: Any, message: str) -> None:
+    assert message in redraw(most, topology, knob)
+
+
+def test_a_newer_request_ends_an_older_one() -> None:
+    turns = Turns()
+    with turns.turn() as go_on:
+        go_on(1, 2)
+        waits = threading.Thread(target=lambda: turns.turn().__enter__())
+        waits.start()
+        while turns._newest < 2:
+            time.sleep(0.001)
+        with pytest.raises(TeamsimError, match="a newer setting"):
+            go_on(1, 2)
+    waits.join(10)
+    assert not waits.is_alive()
+
+
+def test_a_request_that_takes_long_is_ended() -> None:
+    base = parse_study(DEFAULT.replace("tasks: 24", "tasks: 2000")).base
+    started = time.monotonic()
+    with pytest.raises(TeamsimError, match="longer than 0 s"), Turns(0.05).turn() as go_on:
+        explored(base, settings_of(base), 32, *SETTING, progress=go_on)
+    assert time.monotonic() - started < 5

@@ -1,0 +1,85 @@
+"""Which requests the explorer answers, and for how long it works on one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from flask import Flask, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from simulator.errors import TeamsimError
+from simulator.experiment.pool import Progress
+
+_MOST_BYTES = 100_000
+_LONGEST_S = 15.0
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def guard(server: Flask) -> None:
+    """Let a server answer pages of its own only, small requests only, and name what is wrong.
+
+    A page of somebody else's may send requests to this machine, also under a name of its own that
+    it lets point here (DNS rebinding): Host and Origin say so.
+    """
+    server.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
+
+    @server.before_request
+    def refuse_other_pages() -> ResponseReturnValue | None:
+        origin = request.headers.get("Origin")
+        named = [f"//{request.host}", *([origin] if origin is not None else [])]
+        if all(_host(each) in _HERE for each in named):
+            return None
+        return "the explorer answers 127.0.0.1 and localhost only\n", 403
+
+    @server.errorhandler(Exception)
+    def explain(error: Exception) -> ResponseReturnValue:
+        if isinstance(error, HTTPException):
+            return error
+        return f"no request of this page: {type(error).__name__}\n", 400
+
+
+def _host(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+class Turns:
+    """One request at a time: a newer one ends an older one, and none takes long."""
+
+    def __init__(self, longest_s: float = _LONGEST_S) -> None:
+        self._longest_s = longest_s
+        self._lock = threading.Lock()
+        self._newest = 0
+
+    @contextmanager
+    def turn(self) -> Iterator[Progress]:
+        """Return what the work is to call now and then, in the body.
+
+        Raises
+        ------
+        TeamsimError
+            From that call, if there is a newer request, or the time is up.
+        """
+        self._newest += 1
+        mine = self._newest
+        with self._lock:
+            ends = time.monotonic() + self._longest_s
+
+            def go_on(done: int, total: int) -> None:
+                if mine != self._newest:
+                    raise TeamsimError("a newer setting is being drawn")
+                if time.monotonic() > ends:
+                    raise TeamsimError(
+                        f"this takes longer than {self._longest_s:.0f} s: choose a smaller team "
+                        "or fewer tasks"
+                    )
+
+            go_on(0, 0)
+            yield go_on
