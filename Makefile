@@ -7,7 +7,7 @@ OUT ?= out/quickstart
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-all lint golden golden-accept pictures profiles house bench clean
+.PHONY: demo test test-slow test-all soak lint golden golden-accept pictures profiles house bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -24,6 +24,10 @@ test-slow: $(VENV)/.installed-test
 
 test-all: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# The long form of tests/faults: 100 faults in running sweeps, 5,000 fuzzed scenarios.
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m tests.faults.soak --kills 100 --cases 5000
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .
@@ -74,7 +78,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]'
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
