@@ -140,7 +140,10 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             changed("base: 3}", "base: 3}\n    errors: {probability: 1.2}"),
             ["file.yaml:6: team.agent.errors.probability:", "equal to 1", "found 1.2"],
         ),
-        (changed(WORK, "{kind: dag, path: nowhere.json}"), ["workload:", "no such file: nowhere"]),
+        (
+            changed(WORK, "{kind: dag, path: nowhere.json}"),
+            ["workload:", "nowhere.json: no such file"],
+        ),
         ("", ["file.yaml: the file is empty"]),
         ("# only a comment\n", ["the file is empty"]),
         ("- 1\n- 2\n", ["a scenario is a mapping"]),

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
 from pydantic import ValidationInfo, model_validator
 
+from simulator.documents import DocumentError, parse_json, read_text
+from simulator.errors import ScenarioError
 from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
 from simulator.model.workloads._workload import Workload
+from simulator.scenario.source import Source
 
 
 class Dag(Workload):
@@ -52,12 +53,11 @@ class Dag(Workload):
 
 def _read_tasks(path: Path) -> Sequence[object]:
     try:
-        text = path.read_text(encoding="utf-8")
-        found = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except FileNotFoundError:
-        raise ValueError(f"no such file: {path}") from None
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+        found = parse_json(read_text(path)) if path.suffix == ".json" else Source.read(path).data
+    except DocumentError as error:
+        raise ValueError(f"{path}: {error}") from None
+    except ScenarioError as error:
+        raise ValueError(str(error)) from None
     if not isinstance(found, list) or not found:
         raise ValueError(f"{path} must hold a list of tasks")
     return found
