@@ -14,7 +14,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
@@ -113,6 +113,7 @@ class Registry(Generic[Family_co]):
         return found
 
 
+@cache
 def _the_plugin_in(module_name: str) -> type[Any]:
     module = importlib.import_module(module_name)
     name = module_name.rpartition(".")[2]

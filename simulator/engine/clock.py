@@ -123,7 +123,7 @@ class Clock(Agenda):
             self.at(partition.at_s, partial(run.partitions.split, partition), cuts)
             self.at(partition.at_s + partition.duration_s, run.partitions.heal, self._is_cut)
         if run.failures is not None:
-            run.failures.faults.start()
+            run.failures.start()
         moves = self._tasks_arrive or self._timers or run.failures or sides.dispatcher.sets_timers
         deadline_s = self.limits.deadline_s
         self.only_calls_happen = not moves and deadline_s is None

@@ -40,7 +40,7 @@ def finish(run: Replication, now: float, outcome: str, reason: str) -> Metrics:
         if agent.time.in_call:
             run.call_end.cut_off(agent, run.steps)
         elif agent.is_down and run.failures is not None:
-            run.failures.faults.book_down(agent, "at_end")
+            run.failures.health.book_down(agent, "at_end")
         else:
             agent.time.book_free(now)
     run.partitions.abandon()
@@ -54,7 +54,7 @@ def finish(run: Replication, now: float, outcome: str, reason: str) -> Metrics:
     metrics.task_wait_s = run.settlement.wait_sum_s / max(1, metrics.tasks_done)
     metrics.goodput = metrics.tasks_correct / now if now > 0.0 else 0.0
     if run.failures is not None:
-        metrics.recovery_s = run.failures.faults.recovery.seconds(now, outcome == "completed")
+        metrics.recovery_s = run.failures.health.recovery.seconds(now, outcome == "completed")
         metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
     metrics.waiting_s = fsum(agent.time.waited_s for agent in run.agents)
     metrics.compactions = sum(agent.memory.compactions for agent in run.agents)

@@ -17,11 +17,13 @@ from simulator.model.calls.service import PlainService, Service
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Protocol, Setting
+from simulator.model.resilience._pattern import FailureSetting
 from simulator.model.resilience.failures import Failures
-from simulator.model.resilience.simpler import Simplification
+from simulator.model.resilience.health import Health
 from simulator.model.steps import CallSteps
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
+from simulator.model.team.changeover import Changeover
 from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
 from simulator.model.team.partition import Partitions
@@ -97,7 +99,15 @@ class Replication:
         queue = ReviewQueue(review, roster.verifiers, graph.sizes, agenda)
         one_by_one = scenario.coordination.timing != "rounds"
         self.coordination = coordination = Coordination(
-            roster, agenda, talk, sides, queue, one_by_one
+            roster.workers,
+            roster.coordinators,
+            roster.managers,
+            roster.handed_in,
+            agenda,
+            talk,
+            sides,
+            queue,
+            one_by_one,
         )
 
         phases = Phases(agenda, journal)
@@ -112,9 +122,8 @@ class Replication:
             service = requests = Requests(
                 scenario, roster.agents, streams, agenda, journal, phases, provider, bill
             )
-            patterns = self.failures = Failures(
-                scenario, roster, streams, agenda, journal, sides, requests
-            )
+            health = Health(roster.agents, agenda, journal, sides)
+            patterns = self.failures = Failures(agenda, health, requests)
 
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         self.workspace = workspace.state(desk)
@@ -137,19 +146,20 @@ class Replication:
             settlement,
             self.workspace,
         )
-        simpler = scenario.resilience.simpler_protocol
-        if simpler is not None and self.failures is not None:
-            Simplification(
-                simpler,
-                setting,
-                roster,
-                agenda,
-                sides,
-                coordination,
-                reviews,
-                commits,
-                self.failures.faults,
+        if self.failures is not None:
+            change = Changeover(setting, sides, coordination, reviews, commits)
+            about = FailureSetting(
+                agents=roster.agents,
+                streams=streams,
+                agenda=agenda,
+                journal=journal,
+                sides=sides,
+                health=health,
+                callers=requests.callers,
+                breakers=requests.breakers,
+                change_protocol=change.change_to,
             )
+            self.failures.set_up(scenario, about)
         self.steps = CallSteps(phases, service, self.workspace, sides)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
         self.call_start = CallStart(sides, queue, coordination, patterns, service, journal)

@@ -14,7 +14,7 @@ from scipy import optimize, stats
 
 from simulator.engine import Simulation
 from simulator.model.agents.agent import AgentState
-from simulator.model.resilience.backups import Backups
+from simulator.model.resilience.patterns.backup import Backups
 from simulator.model.trace import Event, Trace
 from tests.conftest import agent, exponential, run, runs, scenario, z_score
 
@@ -237,10 +237,10 @@ def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress
 ) -> None:
     """The heap gives what a walk over everything in progress would."""
     chosen = list[list[int]]()
-    copy_for = Backups.copy_for
+    backups_for = Backups.backups_for
 
     def checked(self: Backups, agent: AgentState) -> list[int]:
-        found = copy_for(self, agent)
+        found = backups_for(self, agent)
         board = agent.board
         walk = [
             (len(others), others[0].time.started_s, task)
@@ -252,7 +252,7 @@ def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress
         chosen.append(found)
         return found
 
-    monkeypatch.setattr(Backups, "copy_for", checked)
+    monkeypatch.setattr(Backups, "backups_for", checked)
     common: dict[str, Any] = {
         **LONG,
         "workload__tasks": 60,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from heapq import heappop, heappush
-from types import SimpleNamespace
 from typing import Any
 
 from simulator.model.agenda import Agenda
@@ -15,12 +14,15 @@ from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
 from simulator.model.board import Board
+from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.service import CallLostError, PlainService
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Setting
+from simulator.model.resilience._pattern import FailureSetting
+from simulator.model.resilience.health import Health
 from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
 from simulator.model.team.commits import Commits
@@ -232,15 +234,28 @@ class Crew(Bench):
         """Return the reports of the crew to new coordinators, so many in a line above it."""
         leads = [self.join(COORDINATOR) for _ in range(levels)]
         above = [lead.index for lead in leads] + [NO_MANAGER]
-        roster: Any = SimpleNamespace(
-            workers=self.workers,
-            coordinators=leads,
-            agents=self.agents,
-            managers=[above[0]] * len(self.workers) + above[1:],
-            handed_in=handed_in,
-        )
+        managers = [above[0]] * len(self.workers) + above[1:]
+        who = (self.workers, leads, managers, handed_in)
         talk = Talk(self.journal, [])
-        return Coordination(roster, self.clock, talk, self.sides, self.queue, one_by_one)
+        return Coordination(*who, self.clock, talk, self.sides, self.queue, one_by_one)
+
+    def failure_setting(self, health: Health | None = None, **ports: Any) -> FailureSetting:
+        """Return what the patterns of the crew are told."""
+        who = (self.clock, self.journal)
+        return FailureSetting(
+            agents=self.agents,
+            streams=self.streams,
+            agenda=self.clock,
+            journal=self.journal,
+            sides=self.sides,
+            health=health or Health(self.agents, *who, self.sides),
+            **{
+                "callers": (),
+                "breakers": Breakers(None, *who, self.phases),
+                "change_protocol": lambda protocol: None,
+                **ports,
+            },
+        )
 
     def partitions(self) -> Partitions:
         """Return what cuts the crew in two."""

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.model.resilience.election import LEADER, Election
+from simulator.model.resilience.raft import LEADER, Election
 
 pytestmark = pytest.mark.theory
 

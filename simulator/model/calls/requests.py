@@ -46,6 +46,11 @@ class Requests(Service):
     phases : Phases
     provider : ProviderState
     bill : Bill
+
+    Attributes
+    ----------
+    callers : list of Caller, shape (agents,)
+    breakers : Breakers
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class Requests(Service):
         self.callers = [Caller(agent, scenario, streams) for agent in agents]
         self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
         self._bulkhead = Bulkhead(patterns.bulkhead or {}, scenario.team, agenda, phases)
-        self._breakers = Breakers(patterns.breaker, agenda, journal, phases)
+        self.breakers = Breakers(patterns.breaker, agenda, journal, phases)
         self._patience = Patience(patterns.timeout, patterns.hedge)
         self._fates = Fates(self.callers, provider, agenda, metrics)
         self._transit = Transit(
@@ -78,7 +83,7 @@ class Requests(Service):
             self._patience,
             provider,
             self._bulkhead,
-            self._breakers,
+            self.breakers,
             Checkpoints(patterns.checkpoint) if patterns.checkpoint else None,
             patterns.hedge.correlation if patterns.hedge else 0.0,
             agenda,
@@ -86,11 +91,6 @@ class Requests(Service):
             phases,
             bill,
         )
-
-    @property
-    def a_breaker_is_open(self) -> bool:
-        """Whether calls are held back."""
-        return self._breakers.is_any_open
 
     def begin(self, agent: AgentState) -> None:
         """Note that a call begins."""
@@ -100,10 +100,6 @@ class Requests(Service):
         self._budget.first_request()
         if agent.memory.is_too_long:
             self._use_other(agent, caller, True)
-
-    def take_as_long(self, agent: AgentState, other: AgentState) -> None:
-        """Let the agent's next request take as long as the one that `other` waits for."""
-        self.callers[agent.index].take_as_long(self.callers[other.index])
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Send requests until one is answered, which takes `seconds` if all goes well.
@@ -137,8 +133,8 @@ class Requests(Service):
         caller.leave_queue()
         self._transit.release(caller.ticket)
         self._bulkhead.forget(agent)
-        self._breakers.withdraw(agent)
-        self._breakers.forget(agent)
+        self.breakers.withdraw(agent)
+        self.breakers.forget(agent)
 
     def cut_off(self, agent: AgentState) -> None:
         """End the requests in flight with the run; pay for a hedge, and say what else is paid."""
@@ -202,7 +198,7 @@ class Requests(Service):
             return Why.NOTHING
         provider = self._provider
         if not (yield from provider.admits(agent, goes_on, self._bulkhead)):
-            self._breakers.withdraw(agent)
+            self.breakers.withdraw(agent)
             return Why.REFUSED
         metrics.requests += not goes_on
         if provider.has_room:
@@ -217,13 +213,13 @@ class Requests(Service):
         return not caller.uses_other or (fallback is not None and fallback.shares_limits)
 
     def _pass_breaker(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
-        while not self._breakers.admit(agent):
+        while not self.breakers.admit(agent):
             if self.other_can_read(agent):
                 self._use_other(agent, caller, True)
                 return
             if agent.call.picks and self._patterns.fallback and self._patterns.fallback.partial:
                 raise CallLostError(Why.BREAKER)
-            yield from self._breakers.wait(agent)
+            yield from self.breakers.wait(agent)
 
     def _queue(self, agent: AgentState, caller: Caller) -> Generator[Step, None, Why]:
         """Wait in the provider's queue, as long as the client has patience."""

@@ -1,1 +1,1 @@
-"""The patterns by which a team answers failures: state and rules, no clock."""
+"""What goes wrong in a team, and the patterns by which it answers: state and rules, no clock."""

@@ -2,63 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import AgentState
-from simulator.model.calls.requests import Requests
-from simulator.model.streams import Draw, Purpose, Streams, always
+from simulator.model.agents.agent import WORKER, AgentState
+from simulator.model.resilience._pattern import FailureSetting, Pattern
+from simulator.model.streams import Draw, Purpose, always
 from simulator.model.why import Why
 
 
-class Copies:
+class Copies(Pattern):
     """Which tasks are in progress, and with whom.
 
     Parameters
     ----------
-    workers : iterable of AgentState
-    streams : Streams
-    agenda : Agenda
-    requests : Requests
     correlation : float
         Probability that a copy takes as long as the one that was started first.
+    setting : FailureSetting
     """
 
-    def __init__(
-        self,
-        workers: Iterable[AgentState],
-        streams: Streams,
-        agenda: Agenda,
-        requests: Requests,
-        correlation: float,
-    ) -> None:
-        self._agenda = agenda
-        self._requests = requests
+    def __init__(self, correlation: float, setting: FailureSetting) -> None:
+        self._agenda = setting.agenda
+        self._callers = setting.callers
         self._correlation = correlation
         self._at_work: dict[int, list[AgentState]] = {}
         self._tasks_of: dict[int, list[int]] = {}
         self._rolls: list[Draw] = [
-            streams.uniforms(agent.entity, agent.number, Purpose.BACKUP)
-            if correlation
-            else always(1.0)
-            for agent in workers
+            setting.uniforms(agent, Purpose.BACKUP) if correlation else always(1.0)
+            for agent in setting.workers
         ]
 
-    def begun(self, agent: AgentState) -> None:
-        """Note that a call has begun."""
+    def call_begins(self, agent: AgentState) -> None:
+        """Note what a worker's call is at work on."""
+        if agent.role == WORKER:
+            self._begun(agent)
+
+    def _begun(self, agent: AgentState) -> None:
         self._tasks_of[agent.index] = list(agent.call.picks)
         for task in agent.call.picks:
             others = self._at_work.setdefault(task, [])
             if others and self._rolls[agent.index]() < self._correlation:
-                self._requests.take_as_long(agent, others[0])
+                self._callers[agent.index].take_as_long(self._callers[others[0].index])
             others.append(agent)
 
     def is_elsewhere(self, agent: AgentState, task: int) -> bool:
         """Return whether another agent is at work on the task."""
         return any(other is not agent for other in self._at_work.get(task, ()))
 
-    def over(self, agent: AgentState) -> None:
-        """Note that a call is over."""
+    def call_ended(self, agent: AgentState) -> None:
+        """Note that a worker's call is over; give it work again if another has done its task."""
+        if agent.role == WORKER:
+            self._over(agent)
+            if agent.call.lost_to is Why.BACKUP:
+                agent.dispatcher.back(agent.index)
+
+    def _over(self, agent: AgentState) -> None:
         agent.call.be_original()
         for task in self._tasks_of.pop(agent.index, ()):
             others = self._at_work[task]
@@ -66,11 +61,7 @@ class Copies:
             if not others:
                 del self._at_work[task]
 
-    def copy_for(self, agent: AgentState) -> list[int]:
-        """Return what an agent without work does again: here, nothing."""
-        return []
-
-    def task_done(self, agent: AgentState, task: int) -> None:
+    def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Cancel the others that are at a task which `agent` has done.
 
         Not before: an attempt that fails its tests, comes too late or is refused stops nobody.

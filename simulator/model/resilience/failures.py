@@ -1,157 +1,181 @@
-"""What goes wrong in a replication and what the team does about it, put together."""
+"""The faults and the patterns of a replication, and what each of them is told and asked."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import ClassVar
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
-from simulator.model.agents.roster import Roster
+from simulator.model.agents.agent import AgentState
 from simulator.model.calls.requests import Requests
-from simulator.model.journal import Journal
 from simulator.model.protocols import EVERYONE
-from simulator.model.resilience.backups import Backups
+from simulator.model.resilience._pattern import (
+    AGENT_FAULTS,
+    PATTERNS,
+    AgentFault,
+    FailureSetting,
+    Pattern,
+)
 from simulator.model.resilience.copies import Copies
-from simulator.model.resilience.detector import Detector
-from simulator.model.resilience.faults import Faults
-from simulator.model.resilience.succession import Succession
-from simulator.model.resilience.supervisor import Supervisor
-from simulator.model.streams import Streams
+from simulator.model.resilience.health import Health
+from simulator.model.resilience.script import Script
 from simulator.model.team.patterns import Patterns
-from simulator.model.team.sides import Sides
 from simulator.model.why import Why
 from simulator.scenario import Scenario
+from simulator.scenario.faults import AgentFaults
+from simulator.scenario.resilience import Resilience
+
+
+def _patterns(scenario: Scenario, setting: FailureSetting) -> list[Pattern]:
+    """Return the patterns that a scenario asks for, in the order of its fields.
+
+    Those of single requests (time-outs, retries, breakers, hedges) are no files of the registry:
+    `Requests` goes by them.
+    """
+    names, absent = PATTERNS.names(), dict(Resilience())
+    return [
+        PATTERNS.get(name)(spec, setting)
+        for name, spec in scenario.resilience
+        if name in names and spec != absent[name]
+    ]
+
+
+def _faults(setting: FailureSetting) -> list[AgentFault]:
+    """Return what goes wrong with agents at random, in the order of the fields that say so."""
+    names, absent = AGENT_FAULTS.names(), dict(AgentFaults())
+    said = [(agent, dict(agent.spec.faults)) for agent in setting.agents]
+    made = []
+    for name in (each for each in absent if each in names):
+        specs = {agent: faults[name] for agent, faults in said if faults[name] != absent[name]}
+        if specs:
+            made.append(AGENT_FAULTS.get(name)(specs, setting))
+    return made
 
 
 class Failures(Patterns):
-    """The faults and the patterns of one replication, and what the team tells them.
+    """The faults and the patterns of one replication.
 
     Parameters
     ----------
-    scenario : Scenario
-    roster : Roster
-    streams : Streams
     agenda : Agenda
-    journal : Journal
-    sides : Sides
+    health : Health
     requests : Requests
 
     Attributes
     ----------
-    faults : Faults
+    health : Health
+    parts : list of Pattern
+        The patterns, in the order of the scenario's fields, then the faults.
     """
 
     watches: ClassVar[bool] = True
 
     __slots__ = (
         "_agenda",
-        "_copies",
-        "_detector",
-        "_failed_at",
+        "_on_backup",
+        "_on_begin",
+        "_on_copy",
+        "_on_done",
+        "_on_end",
+        "_on_failure",
+        "_on_skip",
         "_requests",
-        "_spec",
-        "_succession",
-        "_workers",
-        "faults",
+        "_script",
+        "health",
+        "parts",
     )
 
-    def __init__(
-        self,
-        scenario: Scenario,
-        roster: Roster,
-        streams: Streams,
-        agenda: Agenda,
-        journal: Journal,
-        sides: Sides,
-        requests: Requests,
-    ) -> None:
-        metrics, workers = journal.metrics, roster.workers
+    def __init__(self, agenda: Agenda, health: Health, requests: Requests) -> None:
         self._agenda = agenda
-        self._workers = workers
         self._requests = requests
-        self._spec = spec = scenario.resilience
-        self._failed_at: Counter[int] = Counter()  # calls that have failed for good at each task
-        self.faults = faults = Faults(scenario, roster, streams, agenda, journal, sides, requests)
-        self._copies: Copies | None = None
-        if spec.backup is not None:
-            about = (workers, streams, agenda, metrics, requests, sides.board)
-            self._copies = Backups(spec.backup, *about)
-        elif scenario.copies_tasks:
-            alike = sides.dispatcher.copies_alike
-            self._copies = Copies(workers, streams, agenda, requests, alike)
-        supervisor = None
-        if spec.supervisor is not None:
-            supervisor = Supervisor(spec.supervisor, streams, agenda, metrics, faults)
-        self._detector: Detector | None = None
-        if spec.detector is not None:
-            around = (roster, streams, agenda, journal, sides, faults, supervisor)
-            self._detector = Detector(spec.detector, *around)
-        self._succession: Succession | None = None
-        if spec.election is not None:
-            self._succession = Succession(spec.election, workers, streams, agenda, metrics, faults)
+        self.health = health
+        self.parts: list[Pattern] = []
+
+    def set_up(self, scenario: Scenario, setting: FailureSetting) -> None:
+        """Make the faults and the patterns.
+
+        Parameters
+        ----------
+        scenario : Scenario
+        setting : FailureSetting
+        """
+        parts = _patterns(scenario, setting)
+        if scenario.copies_tasks:
+            parts.append(Copies(setting.sides.dispatcher.copies_alike, setting))
+        parts += _faults(setting)
+        self._script = Script(scenario.faults, setting)
+        self._tell(parts)
+
+    def _tell(self, parts: list[Pattern]) -> None:
+        """Tell and ask `parts` from now on, each by the methods that it overrides."""
+        self.parts = parts
+        self._on_begin = [
+            p.call_begins for p in parts if type(p).call_begins is not Patterns.call_begins
+        ]
+        self._on_end = [
+            p.call_ended for p in parts if type(p).call_ended is not Patterns.call_ended
+        ]
+        self._on_done = [p.task_done for p in parts if type(p).task_done is not Patterns.task_done]
+        self._on_skip = [p.skips for p in parts if type(p).skips is not Patterns.skips]
+        self._on_backup = [
+            p.backups_for for p in parts if type(p).backups_for is not Patterns.backups_for
+        ]
+        self._on_copy = [
+            p.is_elsewhere for p in parts if type(p).is_elsewhere is not Patterns.is_elsewhere
+        ]
+        self._on_failure = [p.hopeless for p in parts if type(p).hopeless is not Patterns.hopeless]
+        self.health.on_loss.extend([p.lost for p in parts if type(p).lost is not Pattern.lost])
+        self.health.on_return.extend([p.back for p in parts if type(p).back is not Pattern.back])
+        self.health.on_found.extend([p.found for p in parts if type(p).found is not Pattern.found])
+
+    def start(self) -> None:
+        """Let faults begin to strike."""
+        for part in self.parts:
+            part.start()
+        self._script.start()
 
     def forget(self) -> None:
-        """Tell nobody any more of losses and returns."""
-        self.faults.forget()
-
-    def skips(self, what: str) -> bool:
-        """Return whether ``messages``, ``reviews`` or ``idle_calls`` are left out now."""
-        spec = self._spec.degraded
-        if spec is None or what not in spec.skip:
-            return False
-        share = self.faults.workers_down / len(self._workers)
-        return share >= spec.when_down or self._requests.a_breaker_is_open
-
-    def backups_for(self, agent: AgentState) -> list[int]:
-        """Return what an agent without work does again."""
-        return [] if self._copies is None else self._copies.copy_for(agent)
+        """Tell nobody anything any more: patterns hold those who tell them."""
+        self.health.forget()
+        self._tell([])
 
     def call_begins(self, agent: AgentState) -> None:
-        """Note what the call is at work on."""
-        if self._copies is not None and agent.role == WORKER:
-            self._copies.begun(agent)
-        if self._detector is not None:
-            self._detector.watch(agent)
+        """Note that a call begins."""
+        for note in self._on_begin:
+            note(agent)
 
-    def is_elsewhere(self, agent: AgentState, task: int) -> bool:
-        """Return whether a copy of the task is in progress with another agent."""
-        return self._copies is not None and self._copies.is_elsewhere(agent, task)
-
-    def hopeless(self, agent: AgentState) -> list[int]:
-        """Return the tasks of a call that has failed which are left as they are."""
-        fallback = self._spec.fallback
-        if fallback is None or not fallback.partial or agent.call.is_backup or agent.call.is_astray:
-            return []
-        if not agent.call.lost_to.is_final:
-            return []
-        self._failed_at.update(agent.call.picks)
-        return [
-            task for task in agent.call.picks if self._failed_at[task] >= fallback.partial_after
-        ]
+    def call_ended(self, agent: AgentState) -> None:
+        """Note that a call is over; wake others where one came to nothing."""
+        self._requests.over(agent)
+        for note in self._on_end:
+            note(agent)
+        why = agent.call.lost_to
+        if why and why is not Why.BACKUP:
+            # Somebody else may be able to do what it cannot.
+            self._agenda.woken.append(EVERYONE)
 
     def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Note that `agent` has done a task, or only given it up."""
         if is_of_use:
-            self.faults.recovery.done(self._agenda.now)
-        if self._copies is not None:
-            self._copies.task_done(agent, task)
+            self.health.recovery.done(self._agenda.now)
+        for note in self._on_done:
+            note(agent, task, is_of_use)
 
-    def call_ended(self, agent: AgentState) -> None:
-        """Note that a call is over, its effects applied."""
-        self._requests.over(agent)
-        if self._copies is not None and agent.role == WORKER:
-            self._copies.over(agent)
-        why = agent.call.lost_to
-        if not why:
-            if agent.role == COORDINATOR and self._succession is not None:
-                self._succession.answered(agent)
-            return
-        if why is Why.STUCK and self._detector is not None:
-            self._detector.was_stuck(agent)
-        if why is Why.BACKUP:  # another has done the task
-            if agent.role == WORKER:
-                agent.dispatcher.back(agent.index)
-            return
-        # Somebody else may be able to do what it cannot.
-        self._agenda.woken.append(EVERYONE)
+    def skips(self, what: str) -> bool:
+        """Return whether any pattern leaves something out now."""
+        return any(skips(what) for skips in self._on_skip)
+
+    def backups_for(self, agent: AgentState) -> list[int]:
+        """Return what the first pattern that has anything gives an agent without work."""
+        for backups_for in self._on_backup:
+            tasks = backups_for(agent)
+            if tasks:
+                return tasks
+        return []
+
+    def is_elsewhere(self, agent: AgentState, task: int) -> bool:
+        """Return whether a copy of the task is in progress with another agent."""
+        return any(is_elsewhere(agent, task) for is_elsewhere in self._on_copy)
+
+    def hopeless(self, agent: AgentState) -> list[int]:
+        """Return the tasks of a call that has failed which are left as they are."""
+        return [task for hopeless in self._on_failure for task in hopeless(agent)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, AgentState
-from simulator.model.agents.channels import Post
-from simulator.model.agents.roster import Roster
+from simulator.model.agents.channels import Log, Post
 from simulator.model.agents.talk import Talk
 from simulator.model.team.errand import Errand
 from simulator.model.team.review_queue import ReviewQueue
@@ -20,7 +20,11 @@ class Coordination:
 
     Parameters
     ----------
-    roster : Roster
+    workers, coordinators : sequence of AgentState
+    managers : sequence of int, shape (workers + coordinators,)
+        The coordinator that each reports to, or `NO_MANAGER`.
+    handed_in : Log or None
+        What an aggregator reads; None where there is none.
     agenda : Agenda
     talk : Talk
     sides : Sides
@@ -38,46 +42,53 @@ class Coordination:
     __slots__ = (
         "_agenda",
         "_answering",
+        "_coordinators",
+        "_handed_in",
         "_is_handed_in",
         "_managers",
         "_one_by_one",
         "_reports",
         "_reviews",
-        "_roster",
         "_sides",
         "_subordinates",
         "_talk",
         "_unreported",
+        "_workers",
         "is_to_aggregate",
     )
 
     def __init__(
         self,
-        roster: Roster,
+        workers: Sequence[AgentState],
+        coordinators: Sequence[AgentState],
+        managers: Sequence[int],
+        handed_in: Log | None,
         agenda: Agenda,
         talk: Talk,
         sides: Sides,
         reviews: ReviewQueue,
         one_by_one: bool,
     ) -> None:
-        self._roster = roster
+        self._workers = workers
+        self._coordinators = coordinators
+        self._handed_in = handed_in
         self._agenda = agenda
         self._talk = talk
         self._sides = sides
         self._reviews = reviews
         self._one_by_one = one_by_one
         self._managers = {
-            agent.index: roster.agents[manager]
-            for agent, manager in zip(roster.agents, roster.managers, strict=False)
+            agent.index: coordinators[manager - len(workers)]
+            for agent, manager in zip([*workers, *coordinators], managers, strict=True)
             if manager != NO_MANAGER
         }
         self._subordinates = Counter(manager.index for manager in self._managers.values())
-        staff = [agent.index for agent in roster.coordinators]
+        staff = [agent.index for agent in coordinators]
         self._reports: dict[int, deque[AgentState]] = {index: deque() for index in staff}
         self._answering: dict[int, list[AgentState]] = {index: [] for index in staff}
         self._unreported: Counter[int] = Counter()
         self._is_handed_in = False
-        self.is_to_aggregate = roster.handed_in is not None
+        self.is_to_aggregate = handed_in is not None
 
     def next_call(self, agent: AgentState) -> Errand | None:
         """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
@@ -87,7 +98,7 @@ class Coordination:
             if not self._is_handed_in:
                 self._is_handed_in = True
                 self._hand_in()
-            return Errand(float(len(self._roster.workers)), False)
+            return Errand(float(len(self._workers)), False)
         reports = self._reports[agent.index]
         if not reports and not self._sides.dispatcher.lead_wanted(agent.index):
             return None
@@ -101,15 +112,15 @@ class Coordination:
 
     def _hand_in(self) -> None:
         """Let every worker send what it has done to the aggregator, one message each."""
-        assert self._roster.handed_in is not None
-        outbox = [Post(self._roster.handed_in, 1, None)]
-        for agent in self._roster.workers:
+        assert self._handed_in is not None
+        outbox = [Post(self._handed_in, 1, None)]
+        for agent in self._workers:
             self._talk.send(agent, outbox, int(agent.habits.message()), self._agenda.now)
 
     def call_aggregator(self) -> None:
         """Let the aggregator begin its call, once the tasks are done."""
         if self._sides.tasks_are_done:
-            self._agenda.woken.append(self._roster.coordinators[0].index)
+            self._agenda.woken.append(self._coordinators[0].index)
 
     def answer(self, agent: AgentState) -> None:
         """Let the workers whose reports the coordinator has read go on."""

@@ -4,73 +4,41 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import WORKER, AgentState
-from simulator.model.agents.roster import Roster
-from simulator.model.journal import Journal
-from simulator.model.streams import Draw, Purpose, Streams
-from simulator.model.team.sides import Sides
+from simulator.model.resilience._pattern import FailureSetting, Pattern
+from simulator.model.streams import Draw, Purpose
 from simulator.model.timers import AN_INSTANT
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.resilience import DetectorSpec
 
-if TYPE_CHECKING:
-    from simulator.model.resilience.faults import Faults
-    from simulator.model.resilience.supervisor import Supervisor
 
+class Detector(Pattern):
+    """Finds who is dead or stuck, gives its tasks to others and tells who restarts agents."""
 
-class Detector:
-    """Finds who is dead or stuck, gives its tasks to others and tells the supervisor.
+    kind: ClassVar[str] = "detector"
 
-    Parameters
-    ----------
-    spec : DetectorSpec
-    roster : Roster
-    streams : Streams
-    agenda : Agenda
-    journal : Journal
-    sides : Sides
-    faults : Faults
-    supervisor : Supervisor or None
-    """
-
-    def __init__(
-        self,
-        spec: DetectorSpec,
-        roster: Roster,
-        streams: Streams,
-        agenda: Agenda,
-        journal: Journal,
-        sides: Sides,
-        faults: Faults,
-        supervisor: Supervisor | None,
-    ) -> None:
+    def __init__(self, spec: DetectorSpec, setting: FailureSetting) -> None:
         self._spec = spec
-        self._roster = roster
-        self._agenda = agenda
-        self._journal = journal
-        self._metrics = journal.metrics
-        self._sides = sides
-        self._faults = faults
-        self._supervisor = supervisor
+        self._agents = setting.agents
+        self._agenda = setting.agenda
+        self._journal = setting.journal
+        self._metrics = setting.journal.metrics
+        self._sides = setting.sides
+        self._health = setting.health
         self._found_dead = 0
         self._targets: list[Draw] = []
         self._due_s: dict[int, float] = {}
         """When the call that each agent is in has taken suspiciously long."""
         self._watched: set[int] = set()
         if spec.kind == "swim":
-            self._targets = [
-                streams.uniforms(agent.entity, agent.number, Purpose.PROBE)
-                for agent in self._roster.agents
-            ]
-        faults.on_loss.append(self._lost)
+            self._targets = [setting.uniforms(agent, Purpose.PROBE) for agent in setting.agents]
 
-    def _lost(self, agent: AgentState) -> None:
+    def lost(self, agent: AgentState) -> None:
         """Set the time at which it is noticed that the agent is silent, or may be."""
-        spec, life = self._spec, self._faults.lives[agent.index]
+        spec, life = self._spec, self._health.lives[agent.index]
         periods = math.floor(self._agenda.now / spec.period_s)
         if spec.kind == "heartbeat":
             at_s = max(self._agenda.now, periods * spec.period_s + spec.timeout_s)
@@ -80,11 +48,11 @@ class Detector:
             self._probe_at((periods + 1) * spec.period_s, agent, life)
 
     def _is_lost(self, agent: AgentState, life: int) -> bool:
-        return self._faults.lives[agent.index] == life
+        return self._health.lives[agent.index] == life
 
     def _can_help(self, agent: AgentState, life: int) -> bool:
         """Return whether to find the agent changes more than what is known."""
-        acts = self._spec.reassign or self._supervisor is not None
+        acts = self._spec.reassign or bool(self._health.on_found)
         return acts and self._is_lost(agent, life)
 
     def _probe_at(self, time_s: float, agent: AgentState, life: int) -> None:
@@ -93,14 +61,14 @@ class Detector:
 
     def _can_be_found(self, agent: AgentState, life: int) -> bool:
         """Return whether somebody is there to probe the agent, who is still lost."""
-        return self._can_help(agent, life) and not all(each.is_down for each in self._roster.agents)
+        return self._can_help(agent, life) and not all(each.is_down for each in self._agents)
 
     def _probe(self, agent: AgentState, life: int) -> None:
         """Let everybody who is up probe somebody at random."""
         if not self._is_lost(agent, life):
             return
-        others = len(self._roster.agents) - 1
-        for prober in (other for other in self._roster.agents if not other.is_down):
+        others = len(self._agents) - 1
+        for prober in (other for other in self._agents if not other.is_down):
             target = int(self._targets[prober.index]() * others)
             if target + (target >= prober.index) == agent.index:
                 self._find(agent, life)
@@ -116,10 +84,13 @@ class Detector:
         self._found_dead += 1
         self._note(agent, "dead")
         self._reassign(agent)
-        if self._supervisor is not None:
-            self._supervisor.restart(agent)
+        self._tell(agent, is_stuck=False)
 
-    def watch(self, agent: AgentState) -> None:
+    def _tell(self, agent: AgentState, is_stuck: bool) -> None:
+        for react in self._health.on_found:
+            react(agent, is_stuck)
+
+    def call_begins(self, agent: AgentState) -> None:
         """Look again when the call that begins has taken suspiciously long."""
         if self._spec.progress_s is not None:
             # A call that takes just so long is over: its end has a rounding error.
@@ -145,11 +116,12 @@ class Detector:
             self._note(agent, "stuck")
             self._agenda.interrupt(agent.index, Why.STUCK)
 
-    def was_stuck(self, agent: AgentState) -> None:
-        """Give away the tasks of an agent whose call has been cancelled, and restart it."""
+    def call_ended(self, agent: AgentState) -> None:
+        """Give away the tasks of an agent that was stuck, and let it be restarted."""
+        if agent.call.lost_to is not Why.STUCK:
+            return
         self._reassign(agent)
-        if self._supervisor is not None:
-            self._supervisor.replace(agent)
+        self._tell(agent, is_stuck=True)
         if agent.role == WORKER and not agent.is_down:
             self._sides.take_back(agent)
 

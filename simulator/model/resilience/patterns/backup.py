@@ -4,48 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heappop, heappush
+from typing import ClassVar
 
-from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.board import Board
-from simulator.model.calls.requests import Requests
-from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE
+from simulator.model.resilience._pattern import FailureSetting
 from simulator.model.resilience.copies import Copies
-from simulator.model.streams import Streams
 from simulator.scenario.resilience import Backup
 
 
 class Backups(Copies):
     """Decides who backs up what.
 
-    Parameters
-    ----------
-    spec : Backup
-    workers : iterable of AgentState
-    streams : Streams
-    agenda : Agenda
-    metrics : Metrics
-    requests : Requests
-    board : Board
-        The main one: who is cut off backs up nothing.
+    On the main board: who is cut off backs up nothing.
     """
 
-    def __init__(
-        self,
-        spec: Backup,
-        workers: Iterable[AgentState],
-        streams: Streams,
-        agenda: Agenda,
-        metrics: Metrics,
-        requests: Requests,
-        board: Board,
-    ) -> None:
-        super().__init__(workers, streams, agenda, requests, spec.correlation)
+    kind: ClassVar[str] = "backup"
+
+    def __init__(self, spec: Backup, setting: FailureSetting) -> None:
+        super().__init__(spec.correlation, setting)
         self._spec = spec
-        self._metrics = metrics
-        self._board = board
-        self._most_left = spec.when_left * len(board.graph) + 1e-9
+        self._metrics = setting.journal.metrics
+        self._board = setting.sides.board
+        self._most_left = spec.when_left * len(self._board.graph) + 1e-9
         self._was_near = False
         self._is_listed = False
         self._listed: list[tuple[int, float, int]] = []
@@ -56,19 +37,19 @@ class Backups(Copies):
     def _is_near_the_end(self) -> bool:
         return 0 < self._board.left <= self._most_left
 
-    def begun(self, agent: AgentState) -> None:
+    def _begun(self, agent: AgentState) -> None:
         """Note that a call has begun; whoever is free may back it up."""
-        super().begun(agent)
+        super()._begun(agent)
         if not self._is_near_the_end:
             self._is_listed = False
         elif agent.call.picks:
             self._list(agent.call.picks)
             self._agenda.woken.extend([SOMEONE] * self._spec.copies)
 
-    def over(self, agent: AgentState) -> None:
+    def _over(self, agent: AgentState) -> None:
         """Note that a call is over; its tasks have a caller less."""
         tasks = self._tasks_of.get(agent.index, [])
-        super().over(agent)
+        super()._over(agent)
         if self._is_listed:
             self._list(tasks)
 
@@ -83,7 +64,7 @@ class Backups(Copies):
             if others:
                 heappush(self._listed, (len(others), others[0].time.started_s, task))
 
-    def copy_for(self, agent: AgentState) -> list[int]:
+    def backups_for(self, agent: AgentState) -> list[int]:
         """Return the task in progress that has fewest backups, the longest in progress first."""
         if not self._is_near_the_end or agent.board is not self._board:
             return []
@@ -106,9 +87,9 @@ class Backups(Copies):
             self._metrics.backups += 1
         return found
 
-    def task_done(self, agent: AgentState, task: int) -> None:
+    def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Cancel the others at the task; call those who are free when the end comes near."""
-        super().task_done(agent, task)
+        super().task_done(agent, task, is_of_use)
         is_near = self._is_near_the_end
         if is_near and not self._was_near:
             self._agenda.woken.append(EVERYONE)

@@ -5,68 +5,50 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
-from simulator.model.metrics import Metrics
-from simulator.model.resilience.election import Election
-from simulator.model.streams import Purpose, Streams
+from simulator.model.resilience._pattern import FailureSetting, Pattern
+from simulator.model.resilience.raft import Election
+from simulator.model.streams import Purpose
 from simulator.scenario.resilience import ElectionSpec
 
-if TYPE_CHECKING:
-    from simulator.model.resilience.faults import Faults
 
+class Succession(Pattern):
+    """The elections of one replication: one for each coordinator that is lost."""
 
-class Succession:
-    """The elections of one replication: one for each coordinator that is lost.
+    kind: ClassVar[str] = "election"
 
-    Parameters
-    ----------
-    spec : ElectionSpec
-    workers : sequence of AgentState
-    streams : Streams
-    agenda : Agenda
-    metrics : Metrics
-    faults : Faults
-    """
-
-    def __init__(
-        self,
-        spec: ElectionSpec,
-        workers: Sequence[AgentState],
-        streams: Streams,
-        agenda: Agenda,
-        metrics: Metrics,
-        faults: Faults,
-    ) -> None:
-        self._metrics = metrics
+    def __init__(self, spec: ElectionSpec, setting: FailureSetting) -> None:
+        self._metrics = setting.journal.metrics
         self._spec = spec
-        self._workers = workers
-        self._agenda = agenda
-        self._faults = faults
+        self._workers = workers = setting.workers
+        self._agenda = setting.agenda
+        self._health = setting.health
         self._under_way: dict[int, _Contest] = {}
+        draws = setting.streams.draws
         self.timeouts = [
-            streams.draws(spec.timeout_s, worker.entity, worker.number, Purpose.ELECTION)
+            draws(spec.timeout_s, worker.entity, worker.number, Purpose.ELECTION)
             for worker in workers
         ]
         self.delays = [
-            streams.draws(spec.delay_s, worker.entity, worker.number, Purpose.ELECTION_DELAY)
+            draws(spec.delay_s, worker.entity, worker.number, Purpose.ELECTION_DELAY)
             for worker in workers
         ]
         self._terms: dict[int, int] = {}
         self.answers_s: dict[int, list[float]] = {}
         """When each coordinator has answered."""
-        faults.on_loss.append(self._lost)
-        faults.on_return.append(self._back)
 
-    def _lost(self, agent: AgentState) -> None:
+    def lost(self, agent: AgentState) -> None:
+        """Let the workers elect a coordinator's successor."""
         if agent.role == COORDINATOR:
             contest = _Contest(self, agent, self._workers, self._agenda, self._spec, self._terms)
             self._under_way[agent.index] = contest
             contest.begin()
 
-    def _back(self, agent: AgentState) -> None:
+    def back(self, agent: AgentState) -> None:
+        """End the election for a seat that is filled; let a worker take part in the others."""
         if agent.role == COORDINATOR:
             contest = self._under_way.pop(agent.index, None)
             if contest is not None:
@@ -76,14 +58,15 @@ class Succession:
         for contest in self._under_way.values():
             contest.rejoin(agent.index)
 
-    def answered(self, coordinator: AgentState) -> None:
+    def call_ended(self, agent: AgentState) -> None:
         """Note that a coordinator has written to its workers."""
-        self.answers_s.setdefault(coordinator.index, []).append(self._agenda.now)
+        if agent.role == COORDINATOR and not agent.call.lost_to:
+            self.answers_s.setdefault(agent.index, []).append(self._agenda.now)
 
     @property
     def workers_down(self) -> int:
         """Workers that cannot take part."""
-        return self._faults.workers_down
+        return self._health.workers_down
 
     def note_election(self) -> None:
         """Count an election."""
@@ -92,7 +75,7 @@ class Succession:
     def won(self, seat: AgentState, worker: int) -> None:
         """Let a worker take a coordinator's seat."""
         self._under_way.pop(seat.index, None)
-        self._faults.take_seat(seat, self._workers[worker])
+        self._health.take_seat(seat, self._workers[worker])
 
 
 class _Contest:

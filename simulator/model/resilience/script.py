@@ -1,0 +1,92 @@
+"""The script of faults: what goes wrong at given times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from simulator.model.agents.agent import COORDINATOR, VERIFIER, AgentState
+from simulator.model.agents.timesheet import SERVING
+from simulator.model.resilience._pattern import FailureSetting
+from simulator.model.timers import never
+from simulator.model.why import Why
+from simulator.scenario.faults import ScriptedFault
+
+_STAFF = {"coordinator": COORDINATOR, "verifier": VERIFIER}
+
+
+class Script:
+    """Lets faults strike, and end.
+
+    Parameters
+    ----------
+    faults : sequence of ScriptedFault
+    setting : FailureSetting
+        Its agents misbehave already where they do so for the whole run.
+    """
+
+    def __init__(self, faults: Sequence[ScriptedFault], setting: FailureSetting) -> None:
+        self._faults = faults
+        self._workers = setting.workers
+        self._staff = {name: setting.of_role(role) for name, role in _STAFF.items()}
+        self._agenda = setting.agenda
+        self._health = setting.health
+        self._callers = setting.callers
+        self._born = [agent.byzantine for agent in setting.agents]
+
+    def start(self) -> None:
+        """Set the timers; do what happens at once."""
+        for fault in self._faults:
+            if fault.at_s > 0.0:
+                # It may free a team in which nothing else can happen by ending a call that hangs.
+                self._agenda.at(
+                    fault.at_s, partial(self._strike, fault), partial(self._ends_a_call, fault)
+                )
+            else:
+                self._strike(fault)
+
+    def _ends_a_call(self, fault: ScriptedFault) -> bool:
+        is_loss = fault.kind in ("kill", "crash")
+        return is_loss and any(agent.time.in_call for agent in self._struck(fault))
+
+    def _struck(self, fault: ScriptedFault) -> list[AgentState]:
+        """Return whom a fault strikes."""
+        return [
+            self._workers[who] if isinstance(who, int) else self._staff[who][0]
+            for who in fault.agents
+        ]
+
+    def _strike(self, fault: ScriptedFault) -> None:
+        """Do what the script says, and set the timer of its end."""
+        if fault.kind in ("outage", "brownout"):
+            self._health.note(None, fault.kind)  # the provider knows its calendar itself
+            return
+        for agent in self._struck(fault):
+            if fault.kind in ("kill", "crash"):
+                self._health.crash(agent, fault.for_s, fault.keeps_context)
+                continue
+            self._afflict(agent, fault)
+            if fault.for_s is not None:
+                end_s = self._agenda.now + fault.for_s
+                self._agenda.at(end_s, partial(self._relieve, agent, fault), never)
+
+    def _afflict(self, agent: AgentState, fault: ScriptedFault) -> None:
+        caller = self._callers[agent.index]
+        if fault.kind == "slow":
+            caller.slow_down(fault.factor or 1.0)
+        elif fault.kind == "stall":
+            caller.get_stuck()
+            if agent.time.in_call and agent.time.phase == SERVING:
+                self._agenda.interrupt(agent.index, Why.STALL)
+        else:
+            agent.misbehave(fault.kind)
+        self._health.note(agent, fault.kind)
+
+    def _relieve(self, agent: AgentState, fault: ScriptedFault) -> None:
+        caller = self._callers[agent.index]
+        if fault.kind == "slow":
+            caller.speed_up(fault.factor or 1.0)
+        elif fault.kind == "stall":
+            caller.get_loose()
+        else:
+            agent.misbehave(self._born[agent.index])

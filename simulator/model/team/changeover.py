@@ -1,0 +1,49 @@
+"""Going over to another protocol in the middle of a run."""
+
+from __future__ import annotations
+
+from simulator.model.protocols import Protocol, Setting
+from simulator.model.team.commits import Commits
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.review import Reviews
+from simulator.model.team.sides import Sides
+from simulator.scenario.families import ProtocolSpec
+
+
+class Changeover:
+    """Lets a team go on with another protocol, without coordinators.
+
+    Parameters
+    ----------
+    setting : Setting
+        What the other protocol is told.
+    sides : Sides
+    coordination : Coordination
+    reviews : Reviews
+    commits : Commits
+    """
+
+    __slots__ = ("_commits", "_coordination", "_reviews", "_setting", "_sides")
+
+    def __init__(
+        self,
+        setting: Setting,
+        sides: Sides,
+        coordination: Coordination,
+        reviews: Reviews,
+        commits: Commits,
+    ) -> None:
+        self._setting = setting
+        self._sides = sides
+        self._coordination = coordination
+        self._reviews = reviews
+        self._commits = commits
+
+    def change_to(self, protocol: ProtocolSpec) -> None:
+        """Hand the tasks out by another protocol, from the board as it is."""
+        agenda, dispatcher = self._setting.agenda, Protocol.of(protocol).dispatcher(self._setting)
+        self._sides.adopt(dispatcher)
+        self._coordination.dissolve()
+        freed = self._reviews.leave_out("coordinator", agenda.now)
+        self._commits.adapt()
+        agenda.woken.extend([dispatcher.task_ready(task) for task in freed])

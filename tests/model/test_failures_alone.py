@@ -1,0 +1,240 @@
+"""Who is told and asked what: patterns and faults are found, and only who overrides is called."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import pytest
+
+from simulator.model.agents.agent import COORDINATOR, AgentState
+from simulator.model.calls.breakers import Breakers
+from simulator.model.model import Model
+from simulator.model.resilience._pattern import AGENT_FAULTS, PATTERNS, FailureSetting, Pattern
+from simulator.model.resilience.failures import Failures
+from simulator.model.resilience.faults.byzantine import ByzantineAgents
+from simulator.model.resilience.faults.crash import Crashes
+from simulator.model.resilience.patterns.degraded import DegradedMode
+from simulator.model.resilience.patterns.fallback import PartialAnswers
+from simulator.model.resilience.patterns.simpler_protocol import Simplification
+from simulator.model.resilience.script import Script
+from simulator.model.trace import Event
+from simulator.model.why import Why
+from simulator.scenario.faults import AgentFaults, Byzantine, Crash, ScriptedFault
+from simulator.scenario.resilience import (
+    BreakerSpec,
+    Degraded,
+    Fallback,
+    Resilience,
+    SimplerProtocol,
+)
+from simulator.spec import Spec
+from tests.conftest import agent, scenario
+from tests.model.parts import Clock, Crew, bag
+
+
+def failures(**fields: Any) -> Failures:
+    """Return the faults and patterns of a scenario."""
+    run = Model(scenario(**fields)).replicate(0, Clock(), None)
+    assert run.failures is not None
+    return run.failures
+
+
+ALL: dict[str, Any] = {
+    "election": {},
+    "supervisor": {},
+    "detector": {},
+    "degraded": {},
+    "backup": {},
+    "simpler_protocol": {"protocol": {"kind": "self_claim"}},
+    "fallback": {"partial": True},
+    "timeout": {"seconds": 9},
+}
+
+
+def test_patterns_are_found_in_the_order_of_the_fields_and_faults_after_them() -> None:
+    crash = {"up_s": 5, "repair_s": 1}
+    worker = agent(faults={"byzantine": {}, "crash": crash, "stall": 0.1})
+    kinds = [part.kind for part in failures(resilience=ALL, team__agent=worker).parts]
+    assert kinds[-2:] == ["crash", "byzantine"]
+    assert kinds[:-2] == [name for name in Resilience.model_fields if name in kinds]
+    assert sorted(kinds) == sorted([*PATTERNS.names(), *AGENT_FAULTS.names()])
+
+
+def test_what_is_not_asked_for_is_not_made() -> None:
+    assert failures(resilience={"timeout": {"seconds": 9}}).parts == []
+    assert failures(team__agent=agent(faults={"malformed": 0.1})).parts == []
+
+
+@pytest.mark.parametrize(
+    ("registry", "spec"), [(PATTERNS, Resilience), (AGENT_FAULTS, AgentFaults)]
+)
+def test_a_file_serves_the_field_of_its_name(registry: Any, spec: type[Spec]) -> None:
+    assert registry.names()
+    for name in registry.names():
+        assert registry.get(name).kind == name
+        assert name in spec.model_fields
+
+
+class Eager(Pattern):
+    """Answers all it is asked, and notes what it is told; `says` are the tasks it names."""
+
+    kind: ClassVar[str] = "degraded"
+    told: ClassVar[list[str]] = []
+    says: ClassVar[list[int]] = []
+
+    def call_begins(self, agent: AgentState) -> None:
+        self.told.append("begins")
+
+    def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
+        self.told.append(f"done {task} {is_of_use}")
+
+    def skips(self, what: str) -> bool:
+        return what == "reviews"
+
+    def backups_for(self, agent: AgentState) -> list[int]:
+        return self.says
+
+    def hopeless(self, agent: AgentState) -> list[int]:
+        return self.says
+
+
+class Idle(Pattern):
+    """Does nothing about anything: nobody calls it."""
+
+    kind: ClassVar[str] = "backup"
+
+
+def test_only_who_overrides_a_method_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns = {"degraded": Eager, "backup": Idle}
+    monkeypatch.setattr(PATTERNS, "get", patterns.__getitem__)
+    made = failures(resilience={"degraded": {}, "backup": {}})
+    assert [type(part) for part in made.parts] == [Idle, Eager]
+    told = [made._on_begin, made._on_end, made._on_done, made._on_skip, made._on_backup]
+    assert [len(each) for each in told] == [1, 0, 1, 1, 1]
+    assert made.health.on_loss == made.health.on_return == made.health.on_found == []
+
+
+def test_the_answers_of_patterns_are_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    class First(Eager):
+        says: ClassVar[list[int]] = []
+
+    class Second(Eager):
+        says: ClassVar[list[int]] = [3]
+
+    patterns = {"backup": First, "degraded": Second, "detector": Second}
+    monkeypatch.setattr(PATTERNS, "get", patterns.__getitem__)
+    monkeypatch.setattr(Eager, "told", told := [])
+    made = failures(resilience={name: {} for name in patterns})
+    worker: Any = None
+    assert made.backups_for(worker) == [3]
+    assert made.hopeless(worker) == [3, 3]
+    assert (made.skips("reviews"), made.skips("messages")) == (True, False)
+    assert not made.is_elsewhere(worker, 0)
+    made.call_begins(worker)
+    made.task_done(worker, 2, True)
+    assert told == ["begins"] * 3 + ["done 2 True"] * 3
+
+
+def test_degraded_mode_needs_a_share_of_the_workers_down_or_an_open_breaker() -> None:
+    crew = Crew(bag(4), workers=4)
+    breakers = Breakers(BreakerSpec(minimum=1), crew.clock, crew.journal, crew.phases)
+    setting = crew.failure_setting(breakers=breakers)
+    mode = DegradedMode(Degraded(when_down=0.5, skip=("messages",)), setting)
+    said = []
+    for worker in crew.workers[:2]:
+        said.append(mode.skips("messages"))
+        setting.health.crash(worker, None)
+    assert [*said, mode.skips("messages"), mode.skips("reviews")] == [False, False, True, False]
+    setting.health.workers_down = 0
+    breakers.admit(crew.workers[2])
+    assert not mode.skips("messages")
+    breakers.record(crew.workers[2], True)
+    assert mode.skips("messages")
+
+
+def test_a_task_is_hopeless_after_so_many_calls_that_have_failed_for_good() -> None:
+    crew = Crew(bag(3))
+    first, second = crew.workers
+    answers = PartialAnswers(Fallback(partial=True, partial_after=2), crew.failure_setting())
+
+    def fails(agent: AgentState, *picks: int, why: Why = Why.TIMEOUT) -> list[int]:
+        agent.call.picks, agent.call.lost_to = list(picks), why
+        return answers.hopeless(agent)
+
+    assert fails(first, 0, 1) == []
+    assert fails(second, 0, why=Why.CRASH) == []  # not for good
+    assert fails(second, 0, 2) == [0]
+    assert fails(first, 1) == [1]
+    without = PartialAnswers(
+        Fallback(partial=False, model=crew.agents[0].spec), crew.failure_setting()
+    )
+    assert [without.hopeless(first) for _ in range(3)] == [[]] * 3
+
+
+def crashing(crew: Crew, **fields: Any) -> FailureSetting:
+    """Return a setting in which the first worker crashes and comes back, again and again."""
+    setting = crew.failure_setting()
+    crashes = Crashes({crew.workers[0]: Crash.model_validate(fields)}, setting)
+    setting.health.on_return.append(crashes.back)
+    crashes.start()
+    return setting
+
+
+def test_crashes_and_repairs_alternate_and_only_with_whom_they_belong_to() -> None:
+    crew = Crew(bag(1))
+    crashing(crew, up_s=10, repair_s=2)
+    crew.clock.at(40.0, lambda: crew.clock.stop("deadline", ""))
+    crew.run()
+    rows = [(row.time_s, row.agent) for row in crew.rows(Event.FAULT)]
+    assert rows == [(10.0, 0), (22.0, 0), (34.0, 0)]
+    assert [row.duration_s for row in crew.rows(Event.DOWN)] == [2.0, 2.0, 2.0]
+    assert crew.metrics.crashes == 3
+
+
+def test_a_crash_without_a_repair_is_the_last() -> None:
+    crew = Crew(bag(1))
+    setting = crashing(crew, up_s=10)
+    crew.run()
+    assert (crew.metrics.crashes, setting.health.workers_down) == (1, 1)
+
+
+@pytest.mark.parametrize(("probability", "manner"), [(1.0, "silent"), (0.0, "")])
+def test_who_is_byzantine_is_drawn_at_the_start(probability: float, manner: str) -> None:
+    crew = Crew(bag(1), workers=3)
+    spec = Byzantine(probability=probability, manner="silent")
+    ByzantineAgents(dict.fromkeys(crew.workers[:2], spec), crew.failure_setting())
+    assert [worker.byzantine for worker in crew.workers] == [manner, manner, ""]
+
+
+def test_a_scripted_fault_ends_with_what_the_agent_was_before() -> None:
+    crew = Crew(bag(1))
+    crew.workers[0].misbehave("silent")
+    fault = {"kind": "wrong", "agent": [0, 1], "at_s": 5, "for_s": 3}
+    callers = [None, None]
+    setting = crew.failure_setting(callers=callers)
+    Script([ScriptedFault.model_validate(fault)], setting).start()
+    seen = []
+    for time_s in (4.0, 6.0, 9.0):
+        crew.clock.at(time_s, lambda: seen.append([each.byzantine for each in crew.workers]))
+    crew.run()
+    assert seen == [["silent", ""], ["wrong", "wrong"], ["silent", ""]]
+
+
+def test_the_loss_of_a_coordinator_changes_the_protocol_once_unless_it_is_back_in_time() -> None:
+    crew = Crew(bag(2))
+    lead = crew.join(COORDINATOR)
+    lead.work_on(crew.sides.board, crew.sides.dispatcher)
+    changes: list[tuple[float, str]] = []
+    setting = crew.failure_setting(
+        change_protocol=lambda protocol: changes.append((crew.clock.now, protocol.kind))
+    )
+    spec = SimplerProtocol.model_validate({"protocol": "work_stealing", "after_s": 5})
+    health = setting.health
+    health.on_loss.append(Simplification(spec, setting).lost)
+    crew.clock.at(1.0, lambda: health.crash(crew.workers[0], None))
+    crew.clock.at(10.0, lambda: health.crash(lead, 4.0))
+    crew.clock.at(20.0, lambda: health.crash(lead, 9.0))
+    crew.clock.at(40.0, lambda: health.crash(lead, 9.0))
+    crew.run()
+    assert changes == [(25.0, "work_stealing")]
+    assert (lead.is_retired, crew.workers[1].is_retired) == (True, False)
