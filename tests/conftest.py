@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.breakdown.trace_metrics import NOT_TRACED, metrics_from_trace
+from analysis.breakdown.trace_metrics import metrics_from_trace
 from simulator.engine import Simulation
-from simulator.model.metrics import Metrics
+from simulator.model.metrics import NOT_TRACED, Metrics
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
 

@@ -8,40 +8,6 @@ import pandas as pd
 from simulator.model.metrics import Metrics
 from simulator.model.trace import FAILED, IN_VAIN, PROMPT_TOO_LONG
 
-NOT_TRACED = (
-    "cost_usd",
-    "reason",
-    "lost_messages",
-    "reordered_messages",
-    "replica_messages",
-    "merges",
-    "commit_attempts",
-    "stale_reads",
-    "duplicate_effects",
-    "deadlocks",
-    "lease_expiries",
-    "steals",
-    "compactions",
-    "retries",
-    "rate_limits",
-    "requests",
-    "slow_calls",
-    "stalls",
-    "provider_errors",
-    "timeouts",
-    "hedges",
-    "fallbacks",
-    "backups",
-    "reassigned",
-    "restarts",
-    "elections",
-    "duplicated_messages",
-    "detection_s",
-    "wasted_usd",
-    "recovery_s",
-)
-"""Metrics that a trace does not tell."""
-
 _NAMED_WAITS = ["rate_limit", "lock", "partition", "queue"]
 """Reasons to wait that have a metric of their own."""
 
@@ -63,8 +29,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     Returns
     -------
     Metrics
-        All but what only the agents and the workspace know: ``cost_usd``, ``reason`` and
-        `NOT_TRACED`.
+        All but what only the agents and the workspace know: `NOT_TRACED`.
     """
     events = dict(list(trace.groupby("event")))
     nothing = trace.iloc[:0]

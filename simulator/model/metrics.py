@@ -202,3 +202,37 @@ NUMERIC_METRICS: tuple[str, ...] = tuple(
     field.name for field in fields(Metrics) if str(field.type) != "str"
 )
 """Those that are numbers: all but the outcome and its reason."""
+
+NOT_TRACED = (
+    "cost_usd",
+    "reason",
+    "lost_messages",
+    "reordered_messages",
+    "replica_messages",
+    "merges",
+    "commit_attempts",
+    "stale_reads",
+    "duplicate_effects",
+    "deadlocks",
+    "lease_expiries",
+    "steals",
+    "compactions",
+    "retries",
+    "rate_limits",
+    "requests",
+    "slow_calls",
+    "stalls",
+    "provider_errors",
+    "timeouts",
+    "hedges",
+    "fallbacks",
+    "backups",
+    "reassigned",
+    "restarts",
+    "elections",
+    "duplicated_messages",
+    "detection_s",
+    "wasted_usd",
+    "recovery_s",
+)
+"""Metrics that a trace does not tell; all others can be computed from it alone."""

@@ -157,6 +157,14 @@ def number_of(name: str) -> int:
     return zlib.crc32(name.encode())
 
 
+def purpose_of(name: str) -> int:
+    """Return the purpose of draws that one plugin alone makes, by its name.
+
+    Whoever adds a plugin needs no number of `Purpose`; none of these is one of those.
+    """
+    return 2**32 + number_of(name)
+
+
 class Streams:
     """The random streams of one replication.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
-from simulator.scenario import REGISTRIES, Scenario
+from simulator.scenario import REGISTRIES, Scenario, families
+from simulator.scenario.faults import AgentFaults
 from simulator.scenario.resilience import Resilience
 from tests.conftest import run_as_traced, scenario
 
@@ -39,6 +40,13 @@ AGENT: dict[str, Any] = {
     "context": {"window_tokens": 9000, "error": {"shape": "doubling", "height": 0.2}},
     "drift": {"step": {"kind": "normal", "mean": 0.02, "sd": 0.05}, "slowdown": 0.1},
 }
+
+
+def variants(names: Iterable[str], said: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the variants to try of each name: those said, or the defaults alone."""
+    assert not said.keys() - set(names)
+    return {name: said.get(name, [{}]) for name in names}
+
 
 HABITS: list[dict[str, Any]] = [
     {},
@@ -72,40 +80,56 @@ HABITS: list[dict[str, Any]] = [
     },
 ]
 
-PROTOCOLS: dict[str, list[dict[str, Any]]] = {
-    "self_claim": [{}, {"claims": "immediate", "lease_s": 9.0}, {"choice": "random"}],
-    "pre_assigned": [{}, {"deal": "longest_first", "work_ahead": False}],
-    "lead_assign": [{}, {"tasks_each": 2, "order": "longest_first"}],
-    "work_stealing": [{}, {"start": "one", "amount": "half"}],
-    "replicate_and_vote": [
-        {},
-        {"vote": "best_of", "miss": 0.2, "false_alarm": 0.1},
-        {"vote": "judge", "replicas": 2},
-        {"vote": "weighted", "quorum": 2},
-        {"replicas": 5, "early_stop": True},
-    ],
-    "debate": [{}, {"order": "sequential", "influence": "peer"}, {"debaters": 2, "rounds": 1}],
-    "pipeline": [{}],
-    "redundancy": [{}, {"copies": 3, "correlation": 0.5}],
-    "depth_first": [{}, {"fan_out": 3, "leaf_tasks": 2}],
-}
+PROTOCOLS = variants(
+    NAMES["protocol"],
+    {
+        "self_claim": [{}, {"claims": "immediate", "lease_s": 9.0}, {"choice": "random"}],
+        "pre_assigned": [{}, {"deal": "longest_first", "work_ahead": False}],
+        "lead_assign": [{}, {"tasks_each": 2, "order": "longest_first"}],
+        "work_stealing": [{}, {"start": "one", "amount": "half"}],
+        "replicate_and_vote": [
+            {},
+            {"vote": "best_of", "miss": 0.2, "false_alarm": 0.1},
+            {"vote": "judge", "replicas": 2},
+            {"vote": "weighted", "quorum": 2},
+            {"replicas": 5, "early_stop": True},
+        ],
+        "debate": [{}, {"order": "sequential", "influence": "peer"}, {"debaters": 2, "rounds": 1}],
+        "pipeline": [{}],
+        "redundancy": [{}, {"copies": 3, "correlation": 0.5}],
+        "depth_first": [{}, {"fan_out": 3, "leaf_tasks": 2}],
+    },
+)
 
-WORKSPACES: dict[str, list[dict[str, Any]]] = {
-    "last_writer_wins": [{}, {"loss": 0.5}],
-    "optimistic": [
-        {"backoff": {"kind": "full_jitter"}, "one_way_s": 0.1},
-        {"on_conflict": "redo"},
-    ],
-    "locks": [{}, {"acquire": "one_by_one", "order": "chosen"}, {"order": "listed", "lease_s": 4}],
-    "single_writer": [{}],
-    "quorum": [{"read": 1, "write": 1, "delay_s": {"kind": "exponential", "mean": 0.2}}],
-    "consensus": [{"replicas": 5, "round_trip_s": {"kind": "exponential", "mean": 0.2}}],
-}
+WORKSPACES = variants(
+    NAMES["workspace"],
+    {
+        "last_writer_wins": [{}, {"loss": 0.5}],
+        "optimistic": [
+            {"backoff": {"kind": "full_jitter"}, "one_way_s": 0.1},
+            {"on_conflict": "redo"},
+        ],
+        "locks": [
+            {},
+            {"acquire": "one_by_one", "order": "chosen"},
+            {"order": "listed", "lease_s": 4},
+        ],
+        "single_writer": [{}],
+        "quorum": [{"read": 1, "write": 1, "delay_s": {"kind": "exponential", "mean": 0.2}}],
+        "consensus": [{"replicas": 5, "round_trip_s": {"kind": "exponential", "mean": 0.2}}],
+    },
+)
 
 
-def test_the_combinations_name_every_plugin() -> None:
-    assert sorted(PROTOCOLS) == NAMES["protocol"]
-    assert sorted(WORKSPACES) == NAMES["workspace"]
+def test_every_plugin_is_combined_with_the_others() -> None:
+    for registry, variants_of in (
+        (families.PROTOCOLS, PROTOCOLS),
+        (families.WORKSPACES, WORKSPACES),
+    ):
+        assert sorted(variants_of) == registry.names()
+        for kind, variants in variants_of.items():
+            for fields in variants:
+                registry.get(kind).model_validate({"kind": kind, **fields})
 
 
 FAULTS: list[dict[str, Any]] = [
@@ -117,6 +141,7 @@ FAULTS: list[dict[str, Any]] = [
     {"byzantine": {"probability": 0.5}},
     {"byzantine": {"probability": 0.3, "manner": "silent"}},
 ]
+FAULTS += [{name: {}} for name in AgentFaults.model_fields if not any(name in f for f in FAULTS)]
 
 SCRIPT: list[dict[str, Any]] = [
     {"kind": "kill", "agent": 0},
@@ -142,27 +167,39 @@ PROVIDERS: list[dict[str, Any]] = [
     {"concurrency": 2, "queue": {}, "cancels": False, "requests_per_minute": 90, "burst_s": 9},
 ]
 
-PATTERNS: dict[str, list[dict[str, Any]]] = {
-    "timeout": [{"seconds": 8}, {"seconds": 9, "percentile": 0.9, "minimum": 5, "factor": 2}],
-    "retry": [{"max_retries": 3}, {"max_retries": 9, "budget": 0.2, "backoff": {"kind": "none"}}],
-    "breaker": [{"minimum": 3, "open_s": 4}, {"failure_rate": 0.3, "trial_calls": 2, "open_s": 9}],
-    "hedge": [{"after_s": 3}, {"percentile": 0.8, "minimum": 5, "correlation": 0.5}],
-    "fallback": [{"partial": True}, {"model": {**AGENT, "faults": {"slow": {"probability": 0.1}}}}],
-    "backup": [{"when_left": 0.5}, {"when_left": 1.0, "copies": 3, "correlation": 0.5}],
-    "bulkhead": [{"strong": 1}],
-    "checkpoint": [{"every_s": 1, "cost_s": 0.1}],
-    "detector": [{}, {"kind": "swim", "period_s": 2}, {"progress_s": 7}, {"reassign": False}],
-    "supervisor": [{"restart_s": 3}, {"max_restarts": 2}],
-    "election": [{"timeout_s": {"kind": "uniform", "low": 2, "high": 4}, "heartbeat_s": 1}],
-    "simpler_protocol": [
-        {"protocol": "self_claim"},
-        {"protocol": "pre_assigned", "when_lost": "workers", "share": 0.3, "agents": 1},
-        {"protocol": "work_stealing", "after_s": 5},
-    ],
-    "degraded": [{}, {"skip": ["reviews", "idle_calls"]}],
-    "wait_for": [0.6],
-    "enough": [0.7],
-}
+PATTERNS = variants(
+    Resilience.model_fields,
+    {
+        "timeout": [{"seconds": 8}, {"seconds": 9, "percentile": 0.9, "minimum": 5, "factor": 2}],
+        "retry": [
+            {"max_retries": 3},
+            {"max_retries": 9, "budget": 0.2, "backoff": {"kind": "none"}},
+        ],
+        "breaker": [
+            {"minimum": 3, "open_s": 4},
+            {"failure_rate": 0.3, "trial_calls": 2, "open_s": 9},
+        ],
+        "hedge": [{"after_s": 3}, {"percentile": 0.8, "minimum": 5, "correlation": 0.5}],
+        "fallback": [
+            {"partial": True},
+            {"model": {**AGENT, "faults": {"slow": {"probability": 0.1}}}},
+        ],
+        "backup": [{"when_left": 0.5}, {"when_left": 1.0, "copies": 3, "correlation": 0.5}],
+        "bulkhead": [{"strong": 1}],
+        "checkpoint": [{"every_s": 1, "cost_s": 0.1}],
+        "detector": [{}, {"kind": "swim", "period_s": 2}, {"progress_s": 7}, {"reassign": False}],
+        "supervisor": [{"restart_s": 3}, {"max_restarts": 2}],
+        "election": [{"timeout_s": {"kind": "uniform", "low": 2, "high": 4}, "heartbeat_s": 1}],
+        "simpler_protocol": [
+            {"protocol": "self_claim"},
+            {"protocol": "pre_assigned", "when_lost": "workers", "share": 0.3, "agents": 1},
+            {"protocol": "work_stealing", "after_s": 5},
+        ],
+        "degraded": [{}, {"skip": ["reviews", "idle_calls"]}],
+        "wait_for": [0.6],
+        "enough": [0.7],
+    },
+)
 
 
 @st.composite
@@ -182,8 +219,15 @@ def failing(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-def test_the_patterns_are_all_there() -> None:
+def test_every_pattern_and_every_fault_is_combined_with_the_others() -> None:
     assert sorted(PATTERNS) == sorted(Resilience.model_fields)
+    for name, variants in PATTERNS.items():
+        for fields in variants:
+            also = {"detector": {}} if name == "supervisor" else {}
+            assert Resilience.model_validate({**also, name: fields}) != Resilience()
+    faults = [AgentFaults.model_validate(fields) for fields in FAULTS]
+    wrong = {name for each in faults for name in each.model_fields_set}
+    assert wrong == set(AgentFaults.model_fields)
 
 
 @st.composite

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from simulator.engine import Simulation
-from simulator.model.streams import Entity, Purpose, Streams
+from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams, purpose_of
 from simulator.model.trace import Event, Trace
 from tests.conftest import scenario
 
@@ -30,6 +30,18 @@ def test_streams_differ_by_seed_replication_entity_and_purpose() -> None:
     ]
     values = {value for start in starts for value in start}
     assert len(values) == 4 * len(starts)
+
+
+def test_a_purpose_by_name_is_none_of_those_by_number() -> None:
+    offsets = (0, 1000, AGAIN, ELSEWHERE)  # of phases, and of requests that are sent again
+    by_number = {int(purpose) + beside for purpose in Purpose for beside in offsets}
+    names = [purpose_of(f"plugin {i}") for i in range(200)]
+    assert len(set(names)) == 200
+    assert not by_number & set(names)
+    mine = Streams(1, 0).uniforms(Entity.AGENT, 3, names[0])
+    assert [mine() for _ in range(9)] != [mine() for _ in range(9)]
+    again = Streams(1, 0).uniforms(Entity.AGENT, 3, purpose_of("plugin 0"))
+    assert again() == Streams(1, 0).uniforms(Entity.AGENT, 3, names[0])()
 
 
 @pytest.mark.theory
