@@ -19,6 +19,7 @@ FILES = {
     "a protocol": 2,
     "a workload": 2,
     "a distribution": 2,
+    "a trace reader": 2,
     "a fault of agents": 4,
     "a pattern": 4,
     "a metric": 3,
