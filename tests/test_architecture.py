@@ -205,7 +205,10 @@ COUNTERS = ("metrics", "report")
 FOREIGN = {
     "simulator.engine.clock": {"event._ok", "event._value"},  # SimPy makes no event that is due
     "simulator.model.streams": {"self._bits.state"},  # a generator of NumPy
-    "simulator.scenario.source": {"reader.loader"},  # a parser of PyYAML
+    "simulator.scenario.source": {"reader.loader", "_Loader.yaml_implicit_resolvers"},  # PyYAML
+    "simulator.cli.answers": {"warnings.showwarning"},  # hooks of Python itself
+    "simulator.cli.interrupts": {"sys.unraisablehook", "threading.excepthook"},
+    "simulator.experiment.cluster": {"logging.getLogger(name).disabled"},
     "analysis.report.explorer": {"app.layout"},  # an application of Dash
     "analysis.validation.ablation": {"result.index.name"},  # a table of pandas
     "analysis.breakdown.timeline": None,  # OTLP's own messages

@@ -416,7 +416,7 @@ def test_calls_of_a_table_become_profiles(
            "output_tokens"]].to_csv(tmp_path / "calls.csv", index=False)  # fmt: skip
     done = teamsim_here("calibrate", tmp_path / "calls.csv", "--out", tmp_path / "fits")
     assert done.returncode == 0, done.stderr
-    assert "1 profiles" in done.stdout
+    assert "1 profile," in done.stdout
     assert "nats" in done.stdout
     assert "has no start times" in done.stderr
     assert (tmp_path / "fits" / "m.yaml").exists()
