@@ -28,3 +28,8 @@ class Deterministic(Distribution):
     def constant(self) -> float | None:
         """The value, shift applied, unless a random effect makes it vary."""
         return None if any(self.sigmas) else self.value + self.shift
+
+
+def constant(value: float) -> Deterministic:
+    """Return the distribution that is always `value`."""
+    return Deterministic(value=value)

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from simulator.distributions import SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.registry import OneOf
-from simulator.scenario.agent import constant
 from simulator.scenario.families import PROTOCOLS, ProtocolSpec
 from simulator.spec import Fraction, NonNegative, Spec
 

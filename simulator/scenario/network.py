@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from simulator.distributions import NonNegativeDistribution
-from simulator.scenario.agent import constant
+from simulator.distributions.deterministic import constant
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 

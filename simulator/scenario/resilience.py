@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from simulator.distributions import NonNegativeDistribution, SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.distributions.uniform import Uniform
 from simulator.registry import OneOf
-from simulator.scenario.agent import Agent, constant
+from simulator.scenario.agent import Agent
 from simulator.scenario.backoff import Backoff
 from simulator.scenario.families import PROTOCOLS, ProtocolSpec
 from simulator.spec import Fraction, NonNegative, Positive, Spec

@@ -11,7 +11,7 @@ import yaml
 
 from simulator.engine import Simulation
 from simulator.scenario import load_study, parse_study, profile_names, scenario_json_schema
-from simulator.scenario.agent import Context
+from simulator.scenario.context import Context
 from simulator.scenario.study import profile_text
 from tests.scenario.test_bad_scenarios import GOOD
 

@@ -6,7 +6,7 @@ from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
-from simulator.scenario.agent import Context
+from simulator.scenario.context import Context
 
 
 class Memory:

@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from simulator.distributions import NonNegativeDistribution
+from simulator.distributions.deterministic import constant
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.streams import Purpose
-from simulator.scenario.agent import constant
 from simulator.spec import NonNegative
 
 

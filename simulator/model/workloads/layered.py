@@ -8,10 +8,10 @@ import numpy as np
 from pydantic import Field
 
 from simulator.distributions import SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
-from simulator.scenario.agent import constant
 from simulator.spec import Fraction
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from simulator.distributions import Distribution, SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.timesheet import COMMITTING
@@ -17,7 +18,6 @@ from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import Service
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw, Entity, Purpose, Streams
-from simulator.scenario.agent import constant
 from simulator.scenario.families import WorkspaceSpec
 from simulator.spec import NonNegative
 

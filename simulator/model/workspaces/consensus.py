@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from simulator.distributions import SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Purpose
 from simulator.model.workspaces._workspace import Desk
 from simulator.model.workspaces.optimistic import Optimistic, OptimisticState
-from simulator.scenario.agent import constant
 from simulator.spec import Positive, Spec
 
 

@@ -9,12 +9,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from simulator.distributions import SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.backoff import waits
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Draw, Entity, Purpose
 from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
-from simulator.scenario.agent import constant
 from simulator.scenario.backoff import Backoff
 
 

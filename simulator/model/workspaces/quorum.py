@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from simulator.distributions import SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Entity, Purpose
 from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
-from simulator.scenario.agent import constant
 
 
 class Quorum(Workspace):

@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from simulator.distributions import SharedDistribution
+from simulator.distributions.deterministic import constant
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.timesheet import SERVING
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Purpose
 from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
-from simulator.scenario.agent import constant
 
 
 class SingleWriter(Workspace):
