@@ -68,6 +68,10 @@ class Metrics:
     """Tokens read, cached ones included."""
     cached_tokens: int = 0
     """Tokens read from the prompt cache."""
+    cache_write_tokens: int = 0
+    """Tokens written to a prompt cache of which the scenario says how it keeps them."""
+    expired_tokens: int = 0
+    """Tokens read anew because the cache had kept them for its life."""
     output_tokens: int = 0
     """Tokens written, messages included."""
     cost_usd: float = 0.0
@@ -205,6 +209,8 @@ NUMERIC_METRICS: tuple[str, ...] = tuple(
 
 NOT_TRACED = (
     "cost_usd",
+    "cache_write_tokens",
+    "expired_tokens",
     "reason",
     "lost_messages",
     "reordered_messages",

@@ -242,6 +242,12 @@ class Agent(Spec):
     """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""
 
     @property
+    def needs_steps(self) -> bool:
+        """Whether a call is more than its service: its prompt may have left the cache by then."""
+        cache = self.context.prompt_cache
+        return cache is not None and not cache.is_plain
+
+    @property
     def drifts(self) -> bool:
         """Whether the agent's drift state ever leaves 0."""
         steps = self.drift.step.constant != 0.0

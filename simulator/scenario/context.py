@@ -41,6 +41,23 @@ class ContextEffect(Spec):
         return self.height / (1.0 + math.exp(min(700.0, (self.knee - fill) / self.width)))
 
 
+class PromptCache(Spec):
+    """The provider's cache of what a model has read."""
+
+    life_s: Positive | None = None
+    """Seconds for which a prompt stays in the cache after the last request that used it has left
+    service; a request whose service begins later reads everything anew. For ever when absent."""
+    write_price_factor: NonNegative = 1.0
+    """What multiplies the price of uncached input, which is written to the cache."""
+    min_tokens: NonNegative = 0.0
+    """Prompts with fewer tokens are not cached."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it holds every prompt for ever, at no price of its own."""
+        return self == PromptCache()
+
+
 class Context(Spec):
     """What an agent reads before each call, in tokens.
 
@@ -80,10 +97,10 @@ class Context(Spec):
     loss: NonNegative = 0.0
     """Drift that a compaction or truncation adds: something that mattered is gone. It comes with
     the call that makes room, after what `sync` takes away."""
-    cache: bool = True
-    """Whether the provider caches prompts. What was read by a request that was billed is found
-    in the cache when it is sent again, in the same call or the next; a hedge is sent too early
-    for that. After a crash the system prompt is still there."""
+    cache: bool | PromptCache = True
+    """Whether the provider caches prompts, or how. What was read by a request that was
+    billed is found in the cache when it is sent again, in the same call or the next; a hedge is
+    sent too early for that. After a crash the system prompt is still there."""
     cache_miss: Fraction = 0.0
     """Probability that a call finds no more than its system prompt in the cache: the rest has
     expired or was evicted."""
@@ -96,3 +113,10 @@ class Context(Spec):
     def compacted_tokens(self) -> int:
         """Tokens that a compaction keeps, at most."""
         return int(self.compaction * self.window_tokens)
+
+    @cached_property
+    def prompt_cache(self) -> PromptCache | None:
+        """The provider's cache; None where there is none."""
+        if isinstance(self.cache, PromptCache):
+            return self.cache
+        return PromptCache() if self.cache else None

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from simulator.documents import MOST_RUNS
 from simulator.errors import unknown_name
 from simulator.registry import OneOf, define_families
+from simulator.scenario.agent import Agent
 from simulator.scenario.coordination import CoordinationSpec
 from simulator.scenario.families import (
     REGISTRIES,
@@ -153,9 +154,14 @@ class Scenario(Spec):
     @property
     def is_priced(self) -> bool:
         """Whether any call costs money."""
+        return any(not spec.price.is_free for spec in self.models)
+
+    @property
+    def models(self) -> list[Agent]:
+        """Whoever may answer a call: the kinds of workers, the staff, the model that stands in."""
         team, fallback = self.team, self.resilience.fallback
         specs = [*team.kinds, team.coordinator, team.verifier, fallback and fallback.model]
-        return any(not spec.price.is_free for spec in specs if spec)
+        return [spec for spec in specs if spec]
 
     @property
     def copies_tasks(self) -> bool:
@@ -183,6 +189,7 @@ class Scenario(Spec):
             self.is_resilient
             or provider.refuses
             or provider.slow is not None
+            or any(agent.needs_steps for agent in self.models)
             or bool(self.network.partitions)
         )
 

@@ -210,6 +210,17 @@ class AgentState:
             factor += slowdown.at(self.memory.prompt_tokens, self.memory.window_tokens)
         return factor / self.spec.speed
 
+    def look_in_cache(self, now: float) -> None:
+        """Let a request whose service begins now take longer where its prompt has left the cache.
+
+        To be asked where `memory.life` is not None.
+        """
+        memory = self.memory
+        found = memory.uncached, memory.cached
+        if memory.look_in_cache(now):
+            latency = LatencyModel.of(self.server.latency)
+            self.time.stretch(latency.without_cache(*found, self.call.output))
+
     def settle_errors(self) -> None:
         """Let drift and the size of the prompt tell on the errors of the call."""
         memory = self.memory
@@ -239,7 +250,7 @@ class AgentState:
         has none of its own: those of the run and the agent stay then.
         """
         self.server = model or self.spec
-        self.memory.change_model(self.server.context.cache, reads_prompt=model is not None)
+        self.memory.change_model(self.server.context.prompt_cache, reads_prompt=model is not None)
         self.judgement.change_model(model, err_logit)
         self.settle_errors()
         self.judgement.begin_to_err()

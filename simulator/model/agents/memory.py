@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
-from simulator.scenario.context import Context
+from simulator.scenario.context import Context, PromptCache
 
 
 class Memory:
@@ -40,6 +41,8 @@ class Memory:
     compactions : int
         How often the context was made to fit.
     inbox : Inbox
+    life : CacheLife or None
+        How long the model's cache keeps what it has read; None where that is for ever.
     """
 
     __slots__ = (
@@ -48,6 +51,7 @@ class Memory:
         "_cache_miss",
         "_caches",
         "_first_turn",
+        "_life_elsewhere",
         "_next_turn",
         "_prefix_elsewhere",
         "_prefix_tokens",
@@ -62,6 +66,7 @@ class Memory:
         "context_tokens",
         "inbox",
         "is_read",
+        "life",
         "overflows",
         "sent_context",
         "summary_tokens",
@@ -85,7 +90,9 @@ class Memory:
         self._system_tokens = int(spec.system_tokens)
         self.window_tokens = spec.window_tokens
         self._retention = spec.retention
-        self._caches = spec.cache
+        self._caches = spec.prompt_cache is not None
+        self.life = CacheLife.of(spec.prompt_cache)
+        self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
         self._next_turn = self._first_turn
         self._prefix_tokens = 0  # of its prompt, from the beginning on, in its model's cache
@@ -201,6 +208,8 @@ class Memory:
         self.inbox.go_back()
         if self.is_read and self._caches:
             self._keep_what_was_read()
+        if self.life is not None:
+            self.life.take_expired()
 
     def _keep_what_was_read(self) -> None:
         """Note that the prompt of a call that comes to nothing is in the cache of its model."""
@@ -208,17 +217,19 @@ class Memory:
         if self.context_tokens == self.sent_context:
             self._prefix_tokens = self._system_tokens + self.context_tokens + self.unread_tokens
 
-    def change_model(self, caches: bool, reads_prompt: bool) -> None:
+    def change_model(self, cache: PromptCache | None, reads_prompt: bool) -> None:
         """Go over to another model's cache, of which one knows what it has read before.
 
         Parameters
         ----------
-        caches : bool
-            Whether the model has a cache.
+        cache : PromptCache or None
+            That of the model, if it has one.
         reads_prompt : bool
             Whether it reads the prompt of the call.
         """
-        self._caches = caches
+        self._caches = cache is not None
+        life, self._life_elsewhere = self._life_elsewhere, self.life
+        self.life = life or CacheLife.of(cache)
         self._prefix_tokens, self._prefix_elsewhere = self._prefix_elsewhere, self._prefix_tokens
         if reads_prompt:
             tokens = self.prompt_tokens
@@ -226,6 +237,22 @@ class Memory:
             kept = self._system_tokens if self.makes_room else tokens
             self.cached = min(self._prefix_tokens, kept)
             self.uncached = tokens - self.cached
+
+    def look_in_cache(self, now: float) -> bool:
+        """Read anew, with a request whose service begins now, what has left the cache of late.
+
+        Returns whether there was any.
+        """
+        life = self.life
+        if life is None or not self.cached or life.keeps(now, self.cached):
+            return False
+        self.uncached, self.cached = self.uncached + self.cached, 0
+        return True
+
+    def use_cache(self, now: float) -> None:
+        """Note that a request which a model has read has been in service until now."""
+        if self.life is not None:
+            self.life.use(now)
 
     def forget(self) -> None:
         """Lose the context.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.model.agents.agent import AgentState
+from simulator.model.agents.cache_life import CacheLife
 from simulator.model.metrics import Metrics
 
 
@@ -41,6 +42,8 @@ class Bill:
         metrics.output_tokens += agent.call.output
         if self._is_priced:
             metrics.cost_usd += agent.server.price.usd(uncached, cached, agent.call.output)
+        if agent.memory.life is not None:
+            metrics.cost_usd += self._book_cache(agent, agent.memory.life, uncached, cached)
 
     def in_vain(self, agent: AgentState, written: float, is_read: bool = True) -> tuple[int, int]:
         """Book a request that came to nothing.
@@ -71,6 +74,15 @@ class Bill:
         metrics.output_tokens += output
         metrics.wasted_tokens += uncached + cached + output
         usd = agent.server.price.usd(uncached, cached, output)
+        if agent.memory.life is not None and is_read:
+            usd += self._book_cache(agent, agent.memory.life, uncached, cached)
         metrics.cost_usd += usd
         metrics.wasted_usd += usd
         return uncached + cached, output
+
+    def _book_cache(self, agent: AgentState, life: CacheLife, uncached: int, cached: int) -> float:
+        """Count what a request has written to the cache, and return what that costs on top."""
+        written = life.written(uncached, cached)
+        self._metrics.cache_write_tokens += written
+        self._metrics.expired_tokens += life.take_expired()
+        return agent.server.price.usd(written, 0, 0) * life.surcharge

@@ -160,6 +160,8 @@ class ProviderState:
                 return 0.0
         now = self._agenda.now
         if not goes_on:
+            if agent.memory.life is not None:
+                agent.look_in_cache(now)
             read = agent.memory.uncached + (
                 agent.memory.cached if self.spec.cached_input_counts else 0
             )

@@ -113,6 +113,8 @@ class Requests(Service):
         yield from self._get_in(agent, caller, agent.time.served_s > 0.0)
         if caller.uses_other:
             seconds = share * self._fates.seconds_again(agent)
+        elif agent.memory.life is not None and duration_s > 0.0:
+            seconds = share * agent.time.duration_s
         while True:
             why = yield from self._transit.take(agent, seconds)
             if not why:

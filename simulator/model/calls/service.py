@@ -72,21 +72,28 @@ class PlainService(Service):
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Be taken in by the provider and served for so many seconds."""
-        provider = self._provider
+        provider, time = self._provider, agent.time
+        planned_s, goes_on = time.duration_s, time.served_s > 0.0
         if provider.spec.refuses:
-            if not (yield from provider.admits(agent, agent.time.served_s > 0.0)):
+            if not (yield from provider.admits(agent, goes_on)):
                 raise CallLostError(Why.REFUSED)
             provider.enter()
+        if agent.memory.life is not None and not goes_on and planned_s > 0.0:
+            agent.look_in_cache(self._agenda.now)
+            seconds *= time.duration_s / planned_s
         self._phases.enter(agent, SERVING)
         pace = provider.pace(self._agenda.now)
-        agent.time.slow_down(pace)
+        time.slow_down(pace)
         yield seconds * pace
+        agent.memory.use_cache(self._agenda.now)
         self._phases.enter(agent, WAITING)
         if provider.spec.refuses:
             provider.finished()
 
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of a call that has come to nothing."""
+        if agent.time.served_s > 0.0:
+            agent.memory.use_cache(self._agenda.now)
         agent.call.pay(_share_served(agent))
 
     def cut_off(self, agent: AgentState) -> None:

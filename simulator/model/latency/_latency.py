@@ -25,3 +25,7 @@ class LatencyModel(LatencySpec):
 
         A call that takes no task has 0 work units.
         """
+
+    def without_cache(self, uncached: int, cached: int, output: int) -> float:
+        """Return how many times as long a call takes whose cached input is not in the cache."""
+        return 1.0

@@ -43,3 +43,13 @@ class TokenLatency(LatencyModel):
             return mean * residual()
 
         return seconds
+
+    def without_cache(self, uncached: int, cached: int, output: int) -> float:
+        """Return how many times as long a call takes whose cached input is not in the cache."""
+        rest_s = (
+            self.base_s + (self.uncached_s_per_1k * uncached + self.output_s_per_1k * output) / 1000
+        )
+        planned_s = rest_s + self.cached_s_per_1k * cached / 1000
+        anew_s = rest_s + self.uncached_s_per_1k * cached / 1000
+        # What was to take no time has no residual to go by.
+        return anew_s / planned_s if planned_s > 0.0 else 1.0

@@ -1,0 +1,60 @@
+"""How long a model's prompt cache keeps what the model has read."""
+
+from __future__ import annotations
+
+import math
+
+from simulator.model.timers import AN_INSTANT
+from simulator.scenario.context import PromptCache
+
+
+class CacheLife:
+    """Since when the life of what an agent has in its model's cache counts.
+
+    Parameters
+    ----------
+    spec : PromptCache
+
+    Attributes
+    ----------
+    expired : int
+        Tokens that the request under way would have read from the cache in time.
+    """
+
+    __slots__ = ("_life_s", "_spec", "_used_s", "expired")
+
+    def __init__(self, spec: PromptCache) -> None:
+        self._spec = spec
+        self._life_s = math.inf if spec.life_s is None else spec.life_s * (1.0 + AN_INSTANT)
+        self._used_s = -math.inf
+        self.expired = 0
+
+    @staticmethod
+    def of(spec: PromptCache | None) -> CacheLife | None:
+        """Return the life of what a cache holds; None where it keeps everything for ever."""
+        return None if spec is None or spec.is_plain else CacheLife(spec)
+
+    def use(self, now: float) -> None:
+        """Note that a request uses the cache until now."""
+        self._used_s = now
+
+    def keeps(self, now: float, tokens: int) -> bool:
+        """Return whether so many tokens are still there for a request that begins now."""
+        if now - self._used_s > self._life_s:
+            self.expired += tokens
+            return False
+        return tokens >= self._spec.min_tokens
+
+    def written(self, uncached: int, cached: int) -> int:
+        """Return how many tokens of a prompt a request writes to the cache."""
+        return uncached if uncached + cached >= self._spec.min_tokens else 0
+
+    @property
+    def surcharge(self) -> float:
+        """What writing costs beyond the price of uncached input, as a multiple of it."""
+        return self._spec.write_price_factor - 1.0
+
+    def take_expired(self) -> int:
+        """Return the tokens that were no longer there, and begin anew."""
+        expired, self.expired = self.expired, 0
+        return expired
