@@ -42,6 +42,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
 
     end = events["run_end"].iloc[0]
     calls, attempts, reviews = of("call_end"), of("attempt"), of("review")
+    turns = of("turn")  # those that are not the last of their call
     ended = calls[calls["outcome"] != "cut_off"]
     real = attempts[~attempts["outcome"].isin(IN_VAIN)]
     again = _is_rework(real, reviews, of("lost"))
@@ -65,7 +66,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     given_up = ended[ended["outcome"].isin(FAILED)]
     cut_off = calls[calls["outcome"] == "cut_off"]
     in_vain_tokens = pd.concat([requests, given_up, cut_off])[["input_tokens", "output_tokens"]]
-    paid = pd.concat([requests, calls])
+    paid = pd.concat([requests, calls, turns])
     committed = float(of("commit")["duration_s"].sum())
     messages, busy = of("message"), float(calls["duration_s"].sum())
     seconds = calls.groupby("outcome")["duration_s"].sum()
@@ -82,7 +83,8 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         faulty_detected=int(settled["outcome"].isin(["given_up", "partial"]).sum()) - was_known,
         faulty_undetected=int((settled["outcome"] == "faulty").sum()) - was_faulty + spoilt,
         quality=(correct - spoilt) / tasks,
-        calls=len(ended),
+        calls=len(ended) + len(turns),
+        turns=int(ended["peer"].notna().sum()) + len(turns),
         idle_calls=int(count.get("idle", 0)),
         lost_replies=int(attempts.loc[attempts["outcome"] == "lost", "call"].nunique()),
         coordination_calls=int(count.get("coordination", 0)),

@@ -139,7 +139,8 @@ class CallEnd:
             self._sides.note_woken()
 
     def _end_steps(self, agent: AgentState) -> None:
-        """Tell workspace and patterns that a call is over."""
+        """Tell workspace and patterns that a call is over, the last turn of a loop."""
+        self._metrics.turns += agent.loop is not None
         self._workspace.call_ended(agent)
         self._patterns.call_ended(agent)
         agent.call.settle()
@@ -208,6 +209,8 @@ class CallEnd:
             self._bill.in_vain(agent, call.paid_share)
         agent.memory.come_to_nothing()
         hopeless = self._patterns.hopeless(agent)
+        if call.lost_to is Why.TURN_LIMIT and not (call.is_astray or call.is_backup):
+            hopeless = call.picks
         if hopeless:
             freed += self._settlement.leave_as_it_is(agent, hopeless, now)
         if not (call.is_astray or call.is_backup or call.lost_to is Why.BACKUP):
@@ -228,7 +231,7 @@ class CallEnd:
         call, time = agent.call, agent.time
         if self._is_stepwise:
             steps.cut_off(agent)
-            time.cut_off(time.served_s)
+            time.cut_off(time.earlier_s + time.served_s)
         else:
             elapsed_s = self._agenda.now - time.started_s
             call.pay(elapsed_s / time.duration_s if elapsed_s > 0.0 else None)
@@ -250,6 +253,7 @@ class CallEnd:
             Event.CALL_END,
             agent.index,
             agent.call.number,
+            peer=None if agent.loop is None else agent.loop.turn,
             duration_s=agent.time.duration_s,
             input_tokens=agent.memory.prompt_tokens * is_read,
             cached_tokens=agent.memory.cached * is_read,

@@ -180,21 +180,19 @@ class CallStart:
         """Start the call of an agent that has decided what to do in it."""
         if speaks and self._patterns.watches:
             speaks = not self._patterns.skips("messages")
-        memory, habits = agent.memory, agent.habits
+        memory, loop = agent.memory, agent.loop
         if self._sides.dispatcher.sets_context and agent.role == WORKER:
             memory.replace(*agent.dispatcher.context_of(agent.index, memory.context_tokens))
         memory.read(now, agent.board)
         if agent.judgement.depends_on_context:
             agent.settle_errors()
-        output = int(habits.output() + habits.output_per_work_unit * work)
-        output += memory.summary_tokens
-        message = -1
-        if speaks:
-            message = int(habits.message() + habits.relay * memory.unread_tokens)
-            output += message
-        duration_s = agent.latency(work, memory.uncached, memory.cached, output)
-        if not agent.is_steady:
-            duration_s *= agent.pace()
+        if loop is None:
+            output, message, duration_s = agent.compose(work, speaks, memory.unread_tokens)
+        else:
+            loop.begin(work, lasts_s is not None, speaks)
+            loop.read(memory.unread_tokens)
+            of_this_turn = (loop.work, speaks and loop.is_last, memory.unread_tokens)
+            output, message, duration_s = agent.compose(*of_this_turn)
         if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
             agent.call.fail(Why.PROMPT_TOO_LONG)
             duration_s = 0.0

@@ -35,6 +35,10 @@ class Metrics:
     """tasks_correct / tasks."""
     calls: int = 0
     """LLM calls that ended."""
+    turns: int = 0
+    """Of these, turns of loops; a loop that is always one turn is a call like any."""
+    loops_at_limit: int = 0
+    """Loops that ended because they had as many turns as they may have."""
     idle_calls: int = 0
     """Workers' calls that took no task."""
     lost_replies: int = 0
@@ -209,6 +213,7 @@ NUMERIC_METRICS: tuple[str, ...] = tuple(
 
 NOT_TRACED = (
     "cost_usd",
+    "loops_at_limit",
     "cache_write_tokens",
     "expired_tokens",
     "reason",

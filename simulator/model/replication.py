@@ -14,6 +14,7 @@ from simulator.model.calls.phases import Phases
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.requests import Requests
 from simulator.model.calls.service import PlainService, Service
+from simulator.model.calls.turns import Turns
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Protocol, Setting
@@ -125,6 +126,8 @@ class Replication:
             health = Health(roster.agents, agenda, journal, sides)
             patterns = self.failures = Failures(agenda, health, requests)
 
+        if any(agent.loop is not None for agent in roster.agents):
+            service = Turns(service, agenda, journal, bill)
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         self.workspace = workspace.state(desk)
         hands_off = any(agent.spec.errors.hand_off for agent in roster.workers)

@@ -135,6 +135,7 @@ class Purpose(IntEnum):
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82
     CACHE_MISS = 83
+    TURNS = 90
 
 
 _PHASE = 1000

@@ -31,6 +31,9 @@ Events, and what the columns mean for each (columns not named are null):
                         (repaired, elected, at_end).
 ``detected``            agent, round: found dead or stuck; outcome: which.
 ``leads``               agent, round: a coordinator's seat is filled again; peer: by whom.
+``turn``                agent, round, call: a turn of a loop that is not its last; duration_s: in
+                        service (part of the call's); input_tokens (cached included);
+                        cached_tokens; output_tokens.
 ``commit``              agent, round, call; duration_s: reading, writing and merging.
 ``lost``                agent, round, call, task: whose work was overwritten, artifact; outcome:
                         redo or faulty, with ``_was_faulty`` or ``_was_known`` if it was.
@@ -43,7 +46,8 @@ Events, and what the columns mean for each (columns not named are null):
 ``delivery``            agent: receiver, round; peer: sender. Only on networks with mailboxes
                         (delay, loss, partitions, gossip).
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
-                        cached_tokens; output_tokens (message included); outcome: work, idle,
+                        cached_tokens; output_tokens (message included): of a loop, those of its
+                        last turn; peer: which turn that was; outcome: work, idle,
                         coordination, review, failed (it came to nothing; tokens: of what was
                         done before), prompt_too_long (refused) or cut_off (by the
                         end of the run; tokens: read, and written so far).
@@ -81,6 +85,7 @@ class Event(StrEnum):
     DOWN = "down"
     DETECTED = "detected"
     LEADS = "leads"
+    TURN = "turn"
     COMMIT = "commit"
     LOST = "lost"
     PARTITION = "partition"

@@ -23,6 +23,8 @@ class Why(StrEnum):
     """A circuit breaker has held it back."""
     PROMPT_TOO_LONG = "prompt_too_long"
     """It does not fit the model's window."""
+    TURN_LIMIT = "turn_limit"
+    """Its loop has had as many turns as it may have."""
     HEDGED = "hedged"
     """The other of two requests was answered first."""
     CUT_OFF = "cut_off"

@@ -13,6 +13,7 @@ from simulator.registry import OneOf
 from simulator.scenario.context import Context
 from simulator.scenario.families import LATENCY_MODELS, LatencySpec
 from simulator.scenario.faults import AgentFaults
+from simulator.scenario.loop import LoopSpec
 from simulator.scenario.prices import list_prices
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
@@ -240,12 +241,19 @@ class Agent(Spec):
     """What tokens cost."""
     faults: AgentFaults = AgentFaults()
     """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""
+    loop: LoopSpec | None = None
+    """Turns of an attempt; it is one call when absent."""
 
     @property
     def needs_steps(self) -> bool:
-        """Whether a call is more than its service: its prompt may have left the cache by then."""
+        """Whether a call is more than its service: a loop, or with a cache that may expire."""
         cache = self.context.prompt_cache
-        return cache is not None and not cache.is_plain
+        return self.loops or (cache is not None and not cache.is_plain)
+
+    @property
+    def loops(self) -> bool:
+        """Whether a call may be more than one turn."""
+        return self.loop is not None and not self.loop.is_one_turn
 
     @property
     def drifts(self) -> bool:

@@ -183,13 +183,13 @@ class Scenario(Spec):
 
     @property
     def has_steps(self) -> bool:
-        """Whether provider, network or failures make a call more than its service."""
+        """Whether provider, network, loops or failures make a call more than its service."""
         provider = self.provider
         return (
             self.is_resilient
             or provider.refuses
             or provider.slow is not None
-            or any(agent.needs_steps for agent in self.models)
+            or any(model.needs_steps for model in self.models)
             or bool(self.network.partitions)
         )
 

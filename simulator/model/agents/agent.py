@@ -7,6 +7,7 @@ from simulator.model.agents.channels import Inbox, Voice
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.habits import Habits
 from simulator.model.agents.judgement import Judgement
+from simulator.model.agents.loop import Loop
 from simulator.model.agents.memory import Memory
 from simulator.model.agents.timesheet import Timesheet
 from simulator.model.answers import Difficulty
@@ -59,6 +60,8 @@ class AgentState:
         Where it speaks.
     latency : callable
         Draws how long a call takes, in seconds.
+    loop : Loop or None
+        The turns of its call; None where a call is one.
     is_steady : bool
         Whether nothing but its latency says how long its calls take.
     board, dispatcher : Board, Dispatcher
@@ -99,6 +102,7 @@ class AgentState:
         "is_steady",
         "judgement",
         "latency",
+        "loop",
         "memory",
         "number",
         "outbox",
@@ -133,6 +137,7 @@ class AgentState:
         self.habits = Habits(spec, draws, speaks)
         self.judgement = Judgement(spec, draws, difficulty)
         self.latency = LatencyModel.of(spec.latency).sampler(draws.of)
+        self.loop = Loop(spec.loop, draws) if spec.loop is not None and spec.loops else None
         slows_down = spec.context.slowdown is not None or bool(spec.drift.slowdown)
         self.is_steady = spec.speed == 1.0 and not slows_down
         self.drift = 0.0
@@ -201,6 +206,30 @@ class AgentState:
         """Be there again from now on."""
         self.is_down = False
         self.time.free_from(now)
+
+    def compose(self, work: float, speaks: bool, unread_tokens: int) -> tuple[int, int, float]:
+        """Draw what a call writes that has read its prompt.
+
+        Parameters
+        ----------
+        work : float
+            Work units.
+        speaks : bool
+            Whether it writes a message, which may pass on what was `unread_tokens`.
+
+        Returns
+        -------
+        (int, int, float)
+            Output tokens; those of the message, -1 without one; and how long it takes, in seconds.
+        """
+        memory, habits = self.memory, self.habits
+        output = int(habits.output() + habits.output_per_work_unit * work) + memory.summary_tokens
+        message = -1
+        if speaks:
+            message = int(habits.message() + habits.relay * unread_tokens)
+            output += message
+        duration_s = self.latency(work, memory.uncached, memory.cached, output)
+        return output, message, duration_s if self.is_steady else duration_s * self.pace()
 
     def pace(self) -> float:
         """Return what multiplies the duration of the call that begins."""

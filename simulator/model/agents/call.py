@@ -84,6 +84,12 @@ class Call:
         self.output = output
         self.message_tokens = message_tokens
 
+    def go_on(self, output: int, message_tokens: int) -> None:
+        """Go on with another turn, in which so much is written."""
+        self.output = output
+        self.message_tokens = message_tokens
+        self.paid_share = None
+
     def be(self, kind: int) -> None:
         """Be attempts, a duty or a merge."""
         self.kind = kind

@@ -5,6 +5,7 @@ from __future__ import annotations
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
+from simulator.model.agents.held import Held
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
 from simulator.scenario.context import Context, PromptCache
@@ -51,6 +52,7 @@ class Memory:
         "_cache_miss",
         "_caches",
         "_first_turn",
+        "_held",
         "_life_elsewhere",
         "_next_turn",
         "_prefix_elsewhere",
@@ -101,15 +103,24 @@ class Memory:
         self.unread_messages = self.unread_tokens = 0
         self.is_read = self.overflows = False
         self.summary_tokens = self.compactions = 0
+        self._held: Held | None = None  # what the loop that goes on has read
 
-    def read(self, now: float, board: Board) -> None:
-        """Read board and inbox; set the input tokens of the call that begins."""
+    def read(self, now: float, board: Board | None) -> None:
+        """Read board and inbox; set the input tokens of the call that begins.
+
+        Without a board it is a further turn of a loop, which reads its inbox only.
+        """
         messages, unread, noted = self.inbox.read(now)
         self.unread_messages = messages
         self.unread_tokens = unread
-        fresh = unread + noted + self._board_tokens
-        if self._artifact_tokens:
-            fresh += int(self._artifact_tokens * board.written)
+        if board is None:
+            fresh = unread
+            if self._held is not None:
+                self._held.wait(False)
+        else:
+            fresh = unread + noted + self._board_tokens
+            if self._artifact_tokens:
+                fresh += int(self._artifact_tokens * board.written)
         self.is_read = False
         self.cached = self._prefix_tokens
         if self._cache_miss and self._rolls_miss() < self._cache_miss:
@@ -149,15 +160,21 @@ class Memory:
         """Whether the call is sent less context than there was."""
         return self.overflows and self.sent_context < self.context_tokens
 
-    def remember(self, output: int) -> None:
+    def remember(self, output: int, goes_on: bool = False) -> None:
         """Keep in the context what the call that ends has read, and `output` that it has written.
+
+        Where it `goes_on`, as a loop does after a turn, all that it has read is kept.
 
         What it has read there is the beginning of the next prompt, and in the model's cache;
         what it has written, and what its tools say, is read for the first time then. Of a
         context of which a share is dropped, the rest has moved.
         """
-        read = self.sent_context + self.unread_tokens
-        total = read + output + int(self._next_turn())
+        read = kept = self.sent_context + self.unread_tokens
+        if goes_on:
+            read = kept = self._hold(read)
+        elif self._held is not None:
+            read, kept = self._let_go(read)
+        total = kept + output + int(self._next_turn())
         self._next_turn = self._turn
         if self.overflows:
             total -= self.summary_tokens  # it is what was sent as the context
@@ -165,13 +182,44 @@ class Memory:
                 self.compactions += 1
                 self.keep_prefix(0)
             self._leave_overflow()
-        if self._retention == 1.0:
+        if self._retention == 1.0 or goes_on:
             self.context_tokens = total
         else:
             self.context_tokens, read = int(self._retention * total), 0
             self.keep_prefix(0)
         if self._caches:
             self._prefix_tokens = self._system_tokens + read
+
+    def _hold(self, read: int) -> int:
+        """Keep for the loop all that a turn has read; return how much that is."""
+        # With the first turn, behind what is kept for good.
+        fresh = self.prompt_tokens - self._system_tokens - read
+        if self._held is None:
+            self._held = Held(read, fresh)
+        else:
+            self._cut_held(self._held)
+            self._held.wait(True)
+        self.is_read = False
+        return read + fresh
+
+    def _let_go(self, read: int) -> tuple[int, int]:
+        """Drop at the end of a loop what is read anew by the next call.
+
+        Returns how much of what was read stays where it is, and how much is kept.
+        """
+        held, self._held = self._held, None
+        assert held is not None
+        self._cut_held(held)
+        return (held.begins if held.tokens else read), read - held.tokens
+
+    def _cut_held(self, held: Held) -> None:
+        if self.makes_room:
+            is_summed_up = self._spec.overflow == "compact"
+            held.be_cut(None if is_summed_up else self.context_tokens - self.sent_context)
+
+    def take_in(self, tokens: int) -> None:
+        """Keep what tools have said, for the next turn to read."""
+        self.context_tokens += tokens
 
     def _leave_overflow(self) -> None:
         self.overflows = False
@@ -205,9 +253,14 @@ class Memory:
         What the model has read of its prompt is in the cache.
         """
         self._leave_overflow()
-        self.inbox.go_back()
+        held, self._held = self._held, None
+        if held is None or not held.is_between:
+            self.inbox.go_back()
         if self.is_read and self._caches:
             self._keep_what_was_read()
+        if held is not None and held.tokens:
+            self.context_tokens -= held.tokens
+            self.keep_prefix(held.begins)
         if self.life is not None:
             self.life.take_expired()
 
@@ -261,9 +314,11 @@ class Memory:
         """
         self.context_tokens = self._start_tokens
         self._next_turn = self._first_turn
+        self._held = None
         self.keep_prefix(0)
 
     def go_on_as(self, other: Memory) -> None:
         """Take over another agent's context, behind one's own system prompt."""
-        self.context_tokens = other.context_tokens
+        self.context_tokens = other.context_tokens - (other._held.tokens if other._held else 0)
+        self._held = None
         self.keep_prefix(0)

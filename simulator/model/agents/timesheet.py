@@ -23,8 +23,8 @@ class Timesheet:
         What the call is doing, and since when, where it takes more than its service.
     waits_for : str
         What it waits for, if it does.
-    served_s : float
-        How long it has been in service.
+    earlier_s, served_s : float
+        How long it has been in service: in earlier turns of a loop, and in this one.
     served_at_pace : float
         What slow phases of the provider multiply its service by.
     free_since : float
@@ -38,6 +38,7 @@ class Timesheet:
     __slots__ = (
         "busy_s",
         "duration_s",
+        "earlier_s",
         "free_since",
         "in_call",
         "last_admitted",
@@ -55,7 +56,7 @@ class Timesheet:
         self.in_call = False
         self.started_s = self.read_s = self.duration_s = 0.0
         self.phase = WAITING
-        self.since_s = self.served_s = 0.0
+        self.since_s = self.earlier_s = self.served_s = 0.0
         self.served_at_pace = 1.0
         self.waits_for = ""
         self.free_since = self.busy_s = self.waited_s = 0.0
@@ -86,11 +87,20 @@ class Timesheet:
     def begin_steps(self) -> None:
         """Let the call that has begun go through phases; it waits first."""
         self.phase, self.since_s = WAITING, self.started_s
+        self.earlier_s = self.served_s = 0.0
+
+    def end_turn(self) -> None:
+        """End a turn of a loop that goes on."""
+        self.earlier_s += self.served_s
         self.served_s = 0.0
+
+    def begin_turn(self, duration_s: float) -> None:
+        """Begin a turn that lasts so long, if nothing comes between."""
+        self.duration_s = duration_s
 
     def end_steps(self) -> None:
         """Let the call have lasted as long as it was in service."""
-        self.duration_s = self.served_s
+        self.duration_s = self.earlier_s + self.served_s
 
     def enter(self, phase: int, now: float) -> None:
         """Go on to another phase; time in service and time that was waited are booked here."""

@@ -72,7 +72,8 @@ class Fates:
     def seconds_again(self, agent: AgentState) -> float:
         """Return a new draw of the time that a request of the call takes."""
         caller, memory = self._callers[agent.index], agent.memory
-        size = (agent.call.work, memory.uncached, memory.cached, agent.call.output)
+        work = agent.call.work if agent.loop is None else agent.loop.work
+        size = (work, memory.uncached, memory.cached, agent.call.output)
         if caller.uses_other:
             assert caller.other is not None
             return caller.latency_elsewhere(*size) / caller.other.speed

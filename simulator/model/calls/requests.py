@@ -144,7 +144,7 @@ class Requests(Service):
         self._phases.enter(agent, WAITING)
 
     def over(self, agent: AgentState) -> None:
-        """Let the agent's own model answer its next call."""
+        """Let the agent's own model answer what it asks next."""
         caller = self.callers[agent.index]
         if caller.uses_other:
             self._use_other(agent, caller, False)

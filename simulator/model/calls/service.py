@@ -40,6 +40,9 @@ class Service(ABC):
         Raises `CallLostError` if nothing helps.
         """
 
+    def over(self, agent: AgentState) -> None:  # noqa: B027 (most have but one model)
+        """Let the agent's own model answer what it asks next."""
+
     @abstractmethod
     def lost(self, agent: AgentState, why: Why) -> None:
         """Note that a call has come to nothing; free what it holds, and say what is paid."""

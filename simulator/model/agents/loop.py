@@ -1,0 +1,123 @@
+"""The loop that an agent's call is: which turn it is in, and how many there will be."""
+
+from __future__ import annotations
+
+import math
+
+from simulator.model.agents.draws import OwnDraws
+from simulator.model.streams import Draw, Purpose
+from simulator.model.timers import AN_INSTANT
+from simulator.scenario.loop import LoopSpec
+
+
+class Loop:
+    """The turns of the call that an agent is in.
+
+    Parameters
+    ----------
+    spec : LoopSpec
+    draws : OwnDraws
+
+    Attributes
+    ----------
+    turn : int
+        The turn under way, from 1, or the last that has ended.
+    is_between : bool
+        Whether a turn has ended and the next has not begun.
+    work : float
+        Work units of each turn.
+    speaks : bool
+        Whether the last turn writes a message.
+    unread_tokens : int
+        News that it has read in all.
+    """
+
+    __slots__ = (
+        "_ends",
+        "_served",
+        "_spec",
+        "_turns",
+        "_wanted",
+        "is_between",
+        "speaks",
+        "turn",
+        "unread_tokens",
+        "work",
+    )
+
+    def __init__(self, spec: LoopSpec, draws: OwnDraws) -> None:
+        self._spec = spec
+        self._turns: Draw | None = None
+        if spec.turns is not None:
+            self._turns = draws.of(spec.turns, Purpose.TURNS)
+        self._ends = draws.rolls(Purpose.TURNS, spec.end_probability is not None)
+        self._wanted = self.turn = 1
+        self._served = self.work = 0.0
+        self.is_between = self.speaks = False
+        self.unread_tokens = 0
+
+    def begin(self, work: float, is_whole: bool, speaks: bool, done: int = 0) -> None:
+        """Begin with the first turn, or after those that were `done` before.
+
+        Parameters
+        ----------
+        work : float
+            Work units in all.
+        is_whole : bool
+            Whether it is a call of one turn, whatever the scenario says of loops.
+        speaks : bool
+            Whether the call ends with a message.
+        done : int
+            Turns that an earlier loop has left, of which at least the last is taken again.
+        """
+        wanted = 1 if is_whole or work <= 0.0 else self._count(work)
+        self.work = work / wanted
+        self.turn = 1 + min(done, wanted - 1)
+        self._wanted, self._served = wanted, 0.0
+        self.is_between, self.speaks = False, speaks
+        self.unread_tokens = 0
+
+    def _count(self, work: float) -> int:
+        """Return how many turns a loop takes that is to do so much work."""
+        spec = self._spec
+        if self._turns is not None:
+            return max(1, round(self._turns()))
+        if spec.work_per_turn is not None:
+            return max(1, math.ceil(work / spec.work_per_turn * (1.0 - AN_INSTANT)))
+        assert spec.end_probability is not None
+        if spec.end_probability == 1.0:
+            return 1
+        return 1 + int(math.log1p(-self._ends()) / math.log1p(-spec.end_probability))
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no turn follows the one under way."""
+        return self.turn >= min(self._wanted, self._spec.max_turns)
+
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether it ends, with the last turn, before it would."""
+        return self._wanted > self._spec.max_turns
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether tasks are given up whose loop is at its limit."""
+        return self._spec.at_limit == "give_up"
+
+    def serve(self, share: float) -> bool:
+        """Have a share of the first turn served; return whether that is all of it."""
+        self._served += share
+        return self._served >= 1.0 - AN_INSTANT
+
+    def read(self, unread_tokens: int) -> None:
+        """Read news."""
+        self.unread_tokens += unread_tokens
+
+    def end_turn(self) -> None:
+        """End a turn that is not the last."""
+        self.is_between = True
+
+    def next_turn(self) -> None:
+        """Begin the next turn."""
+        self.turn += 1
+        self.is_between = False

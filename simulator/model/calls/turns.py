@@ -1,0 +1,129 @@
+"""Calls that are loops: one turn after another, each served as a call is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.loop import Loop
+from simulator.model.calls.bill import Bill
+from simulator.model.calls.phases import Step
+from simulator.model.calls.service import CallLostError, Service
+from simulator.model.journal import Journal
+from simulator.model.trace import Event
+from simulator.model.why import Why
+
+
+class Turns(Service):
+    """Serves calls turn by turn; the last turn is settled as any call is, when the call ends.
+
+    Parameters
+    ----------
+    inner : Service
+        Serves a turn.
+    agenda : Agenda
+    journal : Journal
+    bill : Bill
+    """
+
+    __slots__ = ("_agenda", "_bill", "_inner", "_journal", "_metrics")
+
+    def __init__(self, inner: Service, agenda: Agenda, journal: Journal, bill: Bill) -> None:
+        self._inner = inner
+        self._agenda = agenda
+        self._journal = journal
+        self._metrics = journal.metrics
+        self._bill = bill
+
+    def begin(self, agent: AgentState) -> None:
+        """Note that a call begins."""
+        self._inner.begin(agent)
+
+    def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Serve the first turn, or a part of it; after its last part, the rest of the loop."""
+        loop, whole_s = agent.loop, agent.time.duration_s
+        yield from self._inner.serve(agent, seconds)
+        if loop is not None and loop.serve(seconds / whole_s if whole_s > 0.0 else 1.0):
+            yield from self._go_on(agent, loop)
+
+    def _go_on(self, agent: AgentState, loop: Loop) -> Iterator[Step]:
+        """Take the turns after the first."""
+        while not loop.is_last:
+            self._settle(agent, loop)
+            if self._bill.is_over_budget:
+                self._agenda.stop("budget", "")
+                yield None
+            self._begin_turn(agent, loop)
+            yield from self._inner.serve(agent, agent.time.duration_s)
+        if loop.is_at_limit:
+            self._metrics.loops_at_limit += 1
+            if loop.gives_up and agent.call.picks:
+                self._settle(agent, loop)
+                self._lose(agent, Why.TURN_LIMIT)
+
+    def _settle(self, agent: AgentState, loop: Loop) -> None:
+        """Settle a turn that is not the last."""
+        memory, call, time = agent.memory, agent.call, agent.time
+        self._metrics.calls += 1
+        self._metrics.turns += 1
+        self._bill.call(agent)
+        self._journal.note(
+            Event.TURN,
+            agent.index,
+            call.number,
+            duration_s=time.served_s,
+            input_tokens=memory.prompt_tokens,
+            cached_tokens=memory.cached,
+            output_tokens=call.output,
+        )
+        if agent.drifts:
+            agent.wander()
+        memory.remember(call.output, goes_on=True)
+        self._inner.over(agent)
+        time.end_turn()
+        loop.end_turn()
+
+    def _begin_turn(self, agent: AgentState, loop: Loop) -> None:
+        """Read what is new, and begin to write."""
+        memory = agent.memory
+        loop.next_turn()
+        memory.read(self._agenda.now, None)
+        loop.read(memory.unread_tokens)
+        if agent.judgement.depends_on_context:
+            agent.settle_errors()
+        speaks = loop.speaks and loop.is_last
+        output, message, duration_s = agent.compose(loop.work, speaks, loop.unread_tokens)
+        agent.call.go_on(output, message)
+        agent.time.begin_turn(duration_s)
+        self._inner.begin(agent)
+        if memory.overflows and memory.is_too_long and not self._inner.other_can_read(agent):
+            self._lose(agent, Why.PROMPT_TOO_LONG)
+
+    @staticmethod
+    def _lose(agent: AgentState, why: Why) -> None:
+        agent.call.fail(why)
+        raise CallLostError(why)
+
+    def lost(self, agent: AgentState, why: Why) -> None:
+        """Say what is paid of the turn in flight, if any is; those before it are paid."""
+        self._inner.lost(agent, why)
+        self._pay_nothing_between(agent)
+
+    def cut_off(self, agent: AgentState) -> None:
+        """Say what is paid of the turn that ends with the run, if any is in service."""
+        self._inner.cut_off(agent)
+        self._pay_nothing_between(agent)
+
+    @staticmethod
+    def _pay_nothing_between(agent: AgentState) -> None:
+        if agent.loop is not None and agent.loop.is_between:
+            agent.call.pay(None)
+
+    def over(self, agent: AgentState) -> None:
+        """Let the agent's own model answer what it asks next."""
+        self._inner.over(agent)
+
+    def other_can_read(self, agent: AgentState) -> bool:
+        """Return whether another model has a window for the call's prompt."""
+        return self._inner.other_can_read(agent)

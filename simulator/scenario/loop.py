@@ -1,0 +1,52 @@
+"""What YAML may say about agents that work in loops: turns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from simulator.distributions import NonNegativeDistribution
+from simulator.spec import Positive, Spec
+
+
+class LoopSpec(Spec):
+    """An attempt at tasks, or an errand, is a loop of turns, each a call to the model.
+
+    How many turns it takes is drawn when it begins, as `turns`, `end_probability` or
+    `work_per_turn` say: one of them. What depends on work units, of latency and of output, is
+    spread over the turns alike. A turn reads the messages that have come since the one before;
+    board, artifacts and notes are read with the first turn, and what is read stays in the
+    conversation until the loop ends. A call that takes no task is one turn.
+    """
+
+    turns: NonNegativeDistribution | None = None
+    """Turns of a loop; a draw is rounded and at least 1."""
+    end_probability: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Probability that a turn is the last: the number of turns is geometric."""
+    work_per_turn: Positive | None = None
+    """Work units that a turn does: the loop ends when its work is done."""
+    max_turns: Annotated[int, Field(ge=1)] = 1000
+    """Most turns of a loop."""
+    at_limit: Literal["hand_in", "give_up"] = "hand_in"
+    """What becomes of tasks whose loop would take more turns. ``hand_in``: they are handed in as
+    they are, like any. ``give_up``: the call has failed, and they are left as they are, known
+    faulty. An errand (of a coordinator, a reviewer) is always handed in."""
+
+    @property
+    def is_one_turn(self) -> bool:
+        """Whether every loop is one turn: a call like any."""
+        turns = None if self.turns is None else self.turns.constant
+        is_short = turns is not None and round(turns) <= 1
+        return is_short or self.end_probability == 1.0
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        ends = (self.turns, self.end_probability, self.work_per_turn)
+        said = sum(end is not None for end in ends)
+        if said != 1:
+            raise ValueError(
+                "a loop needs one of 'turns', 'end_probability' and 'work_per_turn'"
+                + (f", not {said} of them" if said else "")
+            )
+        return self
