@@ -42,6 +42,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
 
     end = events["run_end"].iloc[0]
     calls, attempts, reviews = of("call_end"), of("attempt"), of("review")
+    tools = of("tool")
     turns = of("turn")  # those that are not the last of their call
     ended = calls[calls["outcome"] != "cut_off"]
     real = attempts[~attempts["outcome"].isin(IN_VAIN)]
@@ -84,6 +85,10 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         faulty_undetected=int((settled["outcome"] == "faulty").sum()) - was_faulty + spoilt,
         quality=(correct - spoilt) / tasks,
         calls=len(ended) + len(turns),
+        tool_calls=len(tools),
+        tool_errors=int((~tools["outcome"].isin(["done", "cancelled", "cut_off"])).sum()),
+        tool_s=float(tools["duration_s"].sum()),
+        tool_wait_s=float(of("tool_wait")["duration_s"].sum()),
         turns=int(ended["peer"].notna().sum()) + len(turns),
         idle_calls=int(count.get("idle", 0)),
         lost_replies=int(attempts.loc[attempts["outcome"] == "lost", "call"].nunique()),
@@ -151,6 +156,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         lock_wait_s=float(waits.get("lock", 0.0)),
         partition_wait_s=float(waits.get("partition", 0.0)),
         queue_wait_s=float(waits.get("queue", 0.0)),
+        on_tools_s=float(waits.get("tool", 0.0)),
         held_back_s=float(waits[~waits.index.isin(_NAMED_WAITS)].sum()),
     )
 

@@ -39,6 +39,14 @@ class Metrics:
     """Of these, turns of loops; a loop that is always one turn is a call like any."""
     loops_at_limit: int = 0
     """Loops that ended because they had as many turns as they may have."""
+    tool_calls: int = 0
+    """Calls of tools."""
+    tool_errors: int = 0
+    """Of these, calls that failed: errors, time-outs, outages, waits that were too long."""
+    tool_s: float = 0.0
+    """Time in which tools ran, each call counted for itself."""
+    tool_wait_s: float = 0.0
+    """Time for which calls of tools waited at their stations."""
     idle_calls: int = 0
     """Workers' calls that took no task."""
     lost_replies: int = 0
@@ -199,6 +207,8 @@ class Metrics:
     """Of the waiting: in the provider's queue."""
     held_back_s: float = 0.0
     """Of the waiting: before a retry, at an open breaker or at a bulkhead."""
+    on_tools_s: float = 0.0
+    """Of the waiting: between two turns of a loop, for tools."""
     down_s: float = 0.0
     """Agents that were down."""
 
@@ -213,6 +223,11 @@ NUMERIC_METRICS: tuple[str, ...] = tuple(
 
 NOT_TRACED = (
     "cost_usd",
+    "tool",
+    "queue",
+    "partition",
+    "lock",
+    "rate_limit",
     "loops_at_limit",
     "cache_write_tokens",
     "expired_tokens",

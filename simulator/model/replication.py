@@ -14,6 +14,7 @@ from simulator.model.calls.phases import Phases
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.requests import Requests
 from simulator.model.calls.service import PlainService, Service
+from simulator.model.calls.tools import Tools
 from simulator.model.calls.turns import Turns
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
@@ -127,7 +128,8 @@ class Replication:
             patterns = self.failures = Failures(agenda, health, requests)
 
         if any(agent.loop is not None for agent in roster.agents):
-            service = Turns(service, agenda, journal, bill)
+            tools = Tools(scenario, streams, agenda, journal, phases, len(roster.agents))
+            service = Turns(service, agenda, journal, bill, tools)
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         self.workspace = workspace.state(desk)
         hands_off = any(agent.spec.errors.hand_off for agent in roster.workers)

@@ -136,6 +136,11 @@ class Purpose(IntEnum):
     FIRST_TURN_TOKENS = 82
     CACHE_MISS = 83
     TURNS = 90
+    TOOL = 91
+    TOOL_CALLS = 92
+    TOOL_SECONDS = 93
+    TOOL_TOKENS = 94
+    TOOL_ERROR = 95
 
 
 _PHASE = 1000

@@ -19,7 +19,7 @@ Events, and what the columns mean for each (columns not named are null):
                         rejected, false_alarm (rejected, and correct), given_up or
                         given_up_correct (rejected for the last time), duplicate.
 ``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition,
-                        queue, retry, breaker, bulkhead.
+                        queue, retry, breaker, bulkhead, tool.
 ``request``             agent, round, call: a request that came to nothing, or a hedge that was
                         not needed; duration_s: service in vain (0 for the second of two at
                         the same time); tokens paid for; outcome: timeout, malformed,
@@ -34,6 +34,12 @@ Events, and what the columns mean for each (columns not named are null):
 ``turn``                agent, round, call: a turn of a loop that is not its last; duration_s: in
                         service (part of the call's); input_tokens (cached included);
                         cached_tokens; output_tokens.
+``tool``                agent, round, call; peer: which tool, by its place among the names of all
+                        tools in alphabetical order; duration_s: how long it ran; output_tokens:
+                        of its result; outcome: done, error, timeout, outage, impatient (not
+                        served in time), cancelled (with its loop) or cut_off (with the run).
+``tool_wait``           agent, round, call; peer: which tool; duration_s: how long it waited at its
+                        station. Written when the call of the tool ends.
 ``commit``              agent, round, call; duration_s: reading, writing and merging.
 ``lost``                agent, round, call, task: whose work was overwritten, artifact; outcome:
                         redo or faulty, with ``_was_faulty`` or ``_was_known`` if it was.
@@ -86,6 +92,8 @@ class Event(StrEnum):
     DETECTED = "detected"
     LEADS = "leads"
     TURN = "turn"
+    TOOL = "tool"
+    TOOL_WAIT = "tool_wait"
     COMMIT = "commit"
     LOST = "lost"
     PARTITION = "partition"

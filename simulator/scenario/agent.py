@@ -15,6 +15,7 @@ from simulator.scenario.families import LATENCY_MODELS, LatencySpec
 from simulator.scenario.faults import AgentFaults
 from simulator.scenario.loop import LoopSpec
 from simulator.scenario.prices import list_prices
+from simulator.scenario.tools import ToolSpec
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
@@ -243,6 +244,14 @@ class Agent(Spec):
     """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""
     loop: LoopSpec | None = None
     """Turns of an attempt; it is one call when absent."""
+    tools: dict[str, ToolSpec] = Field(default_factory=dict)
+    """What it calls between the turns of a loop, by name."""
+
+    @model_validator(mode="after")
+    def _calls_tools_in_loops(self) -> Self:
+        if self.tools and self.loop is None:
+            raise ValueError("'tools' are called between the turns of a loop: they need a 'loop'")
+        return self
 
     @property
     def needs_steps(self) -> bool:

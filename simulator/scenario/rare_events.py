@@ -167,6 +167,8 @@ def _faults_of(path: str, agent: Agent, share: float, heads: int) -> Iterator[Ev
         ("faults.malformed", faults.malformed),
     ):
         yield RareEvent(f"{path}.{name}", _rarer(probability), "calls", share)
+    for name, tool in agent.tools.items():
+        yield RareEvent(f"{path}.tools.{name}.errors", _rarer(tool.errors), "tool_calls", share)
     if faults.crash is not None:
         yield RareOnset(f"{path}.faults.crash", faults.crash.up_s, heads)
     if faults.byzantine is not None:
@@ -189,6 +191,9 @@ def _faults_of_the_rest(scenario: Scenario) -> Iterator[Event]:
         yield RareEvent("provider.errors", probability, "requests")
     if provider.outages is not None:
         yield RareOnset("provider.outages", provider.outages.up_s)
+    for name, station in scenario.stations.items():
+        if station.outages is not None:
+            yield RareOnset(f"stations.{name}.outages", station.outages.up_s)
     if provider.slow is not None:
         yield RareOnset("provider.slow", Exponential(mean=provider.slow.mean_normal_s))
     yield RareEvent("network.loss", _rarer(network.loss), "deliveries")
@@ -235,6 +240,7 @@ _COLUMNS = {
     "network": "deliveries",
     "provider.errors": "provider_errors",
     "provider.outages": REPLICATIONS,
+    "stations": REPLICATIONS,
     "resilience.fallback": "fallbacks",
     "resilience.supervisor": "restarts",
     "resilience.election": "elections",
@@ -243,6 +249,8 @@ _COLUMNS = {
 
 
 def _column_of(path: str) -> str:
+    if ".tools." in path:
+        return "tool_calls"
     for part, column in _COLUMNS.items():
         if path.startswith(part) or path.endswith(part):
             return column

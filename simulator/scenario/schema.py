@@ -27,6 +27,7 @@ from simulator.scenario.provider import Provider
 from simulator.scenario.resilience import Resilience
 from simulator.scenario.sweep import Sweep
 from simulator.scenario.team import Team
+from simulator.scenario.tools import StationSpec, WeekTime
 from simulator.spec import Positive, Spec
 
 
@@ -101,6 +102,10 @@ class Scenario(Spec):
     """The links between agents."""
     provider: Provider = Provider()
     """Limits and slow phases that all agents share."""
+    stations: dict[str, StationSpec] = Field(default_factory=dict)
+    """Where tools are served that name them, by name: a CI, a database, a person."""
+    starts_at: WeekTime = WeekTime()
+    """The time of the week at which the run begins, by which the hours of persons go."""
     faults: tuple[ScriptedFault, ...] = ()
     """What goes wrong at given times; what goes wrong at random is said of agents, provider and
     network."""
@@ -130,6 +135,7 @@ class Scenario(Spec):
             self.coordination.protocol.problem_in(self.topology, workers),
             self._problem_in_partitions(),
             self._problem_in_review(),
+            self._problem_in_tools(),
             self._problem_in_faults(),
             self._problem_in_resilience(),
         )
@@ -201,6 +207,19 @@ class Scenario(Spec):
             "coordinator": self.topology.coordinators(self.team.worker_count),
             "verifier": review.verifiers if review and review.by == "verifiers" else 0,
         }
+
+    @property
+    def tool_names(self) -> list[str]:
+        """The names of all agents' tools, in order."""
+        return sorted({name for model in self.models for name in model.tools})
+
+    def _problem_in_tools(self) -> str | None:
+        for model in self.models:
+            for name, tool in model.tools.items():
+                if tool.station is not None and tool.station not in self.stations:
+                    said = unknown_name("station", tool.station, list(self.stations))
+                    return f"tool {name!r}: {said}"
+        return None
 
     def _problem_in_faults(self) -> str | None:
         workers = self.team.worker_count

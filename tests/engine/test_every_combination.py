@@ -328,6 +328,7 @@ def check(metrics: Metrics, enough: float = 1.0) -> None:
     spent = m.work_s + m.rework_s + m.wasted_s + m.coordination_s + m.waiting_s + m.down_s
     assert spent == pytest.approx(m.agents * m.makespan_s, rel=1e-9, abs=1e-7)
     named = m.rate_limited_s + m.lock_wait_s + m.partition_wait_s + m.queue_wait_s + m.held_back_s
+    named += m.on_tools_s
     assert named <= m.waiting_s + 1e-7
     assert 0.0 <= m.availability <= 1.0
     assert 0 <= m.wasted_tokens <= m.input_tokens + m.output_tokens

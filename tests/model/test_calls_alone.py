@@ -156,6 +156,7 @@ WAITS = {
     "retry": "held_back_s",
     "breaker": "held_back_s",
     "bulkhead": "held_back_s",
+    "tool": "on_tools_s",
 }
 
 

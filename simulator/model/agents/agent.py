@@ -137,7 +137,9 @@ class AgentState:
         self.habits = Habits(spec, draws, speaks)
         self.judgement = Judgement(spec, draws, difficulty)
         self.latency = LatencyModel.of(spec.latency).sampler(draws.of)
-        self.loop = Loop(spec.loop, draws) if spec.loop is not None and spec.loops else None
+        self.loop: Loop | None = None
+        if spec.loop is not None and spec.loops:
+            self.loop = Loop(spec.loop, spec.tools, draws)
         slows_down = spec.context.slowdown is not None or bool(spec.drift.slowdown)
         self.is_steady = spec.speed == 1.0 and not slows_down
         self.drift = 0.0

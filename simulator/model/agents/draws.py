@@ -24,11 +24,11 @@ class OwnDraws:
         self._who = entity
         self._number = number
 
-    def of(self, distribution: Distribution, purpose: Purpose) -> Draw:
+    def of(self, distribution: Distribution, purpose: int) -> Draw:
         """Return draws of a distribution."""
         return self._streams.draws(distribution, self._who, self._number, purpose)
 
-    def rolls(self, purpose: Purpose, needed: bool = True) -> Draw:
+    def rolls(self, purpose: int, needed: bool = True) -> Draw:
         """Return uniforms in [0, 1), or always 1 where they are not needed."""
         # A thousand agents with streams that they never use would not fit the cache.
         return self._streams.uniforms(self._who, self._number, purpose) if needed else always(1.0)

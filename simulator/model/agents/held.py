@@ -26,10 +26,10 @@ class Held:
         """Be between two turns, or in one."""
         self.is_between = is_between
 
-    def be_cut(self, dropped: int | None) -> None:
-        """Lose the oldest tokens of the context; with None, be part of a summary of it."""
-        if dropped is None:
+    def lose(self, dropped: int, overflow: str) -> None:
+        """Lose the oldest tokens of the context, or be part of a summary of it (``compact``)."""
+        if dropped > 0 and overflow == "compact":
             self.begins = self.tokens = 0
-            return
-        self.tokens = max(0, self.tokens - max(0, dropped - self.begins))
-        self.begins = max(0, self.begins - dropped)
+        elif dropped > 0:
+            self.tokens = max(0, self.tokens - max(0, dropped - self.begins))
+            self.begins = max(0, self.begins - dropped)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from simulator.model.agents.draws import OwnDraws
+from simulator.model.agents.toolkit import Toolkit
 from simulator.model.streams import Draw, Purpose
 from simulator.model.timers import AN_INSTANT
 from simulator.scenario.loop import LoopSpec
+from simulator.scenario.tools import ToolSpec
 
 
 class Loop:
@@ -16,6 +19,7 @@ class Loop:
     Parameters
     ----------
     spec : LoopSpec
+    tools : mapping of str to ToolSpec
     draws : OwnDraws
 
     Attributes
@@ -28,6 +32,8 @@ class Loop:
         Work units of each turn.
     speaks : bool
         Whether the last turn writes a message.
+    toolkit : Toolkit
+        What it may call after a turn.
     unread_tokens : int
         News that it has read in all.
     """
@@ -40,13 +46,15 @@ class Loop:
         "_wanted",
         "is_between",
         "speaks",
+        "toolkit",
         "turn",
         "unread_tokens",
         "work",
     )
 
-    def __init__(self, spec: LoopSpec, draws: OwnDraws) -> None:
+    def __init__(self, spec: LoopSpec, tools: Mapping[str, ToolSpec], draws: OwnDraws) -> None:
         self._spec = spec
+        self.toolkit = Toolkit(tools, draws)
         self._turns: Draw | None = None
         if spec.turns is not None:
             self._turns = draws.of(spec.turns, Purpose.TURNS)
@@ -56,8 +64,8 @@ class Loop:
         self.is_between = self.speaks = False
         self.unread_tokens = 0
 
-    def begin(self, work: float, is_whole: bool, speaks: bool, done: int = 0) -> None:
-        """Begin with the first turn, or after those that were `done` before.
+    def begin(self, work: float, is_whole: bool, speaks: bool) -> None:
+        """Begin with the first turn.
 
         Parameters
         ----------
@@ -67,12 +75,10 @@ class Loop:
             Whether it is a call of one turn, whatever the scenario says of loops.
         speaks : bool
             Whether the call ends with a message.
-        done : int
-            Turns that an earlier loop has left, of which at least the last is taken again.
         """
         wanted = 1 if is_whole or work <= 0.0 else self._count(work)
         self.work = work / wanted
-        self.turn = 1 + min(done, wanted - 1)
+        self.turn = 1
         self._wanted, self._served = wanted, 0.0
         self.is_between, self.speaks = False, speaks
         self.unread_tokens = 0
@@ -116,6 +122,10 @@ class Loop:
     def end_turn(self) -> None:
         """End a turn that is not the last."""
         self.is_between = True
+
+    def take_one_more(self) -> None:
+        """Take one more turn than it would: a tool has failed."""
+        self._wanted += 1
 
     def next_turn(self) -> None:
         """Begin the next turn."""

@@ -197,7 +197,7 @@ class Memory:
         if self._held is None:
             self._held = Held(read, fresh)
         else:
-            self._cut_held(self._held)
+            self._held.lose(self.context_tokens - self.sent_context, self._spec.overflow)
             self._held.wait(True)
         self.is_read = False
         return read + fresh
@@ -209,13 +209,8 @@ class Memory:
         """
         held, self._held = self._held, None
         assert held is not None
-        self._cut_held(held)
+        held.lose(self.context_tokens - self.sent_context, self._spec.overflow)
         return (held.begins if held.tokens else read), read - held.tokens
-
-    def _cut_held(self, held: Held) -> None:
-        if self.makes_room:
-            is_summed_up = self._spec.overflow == "compact"
-            held.be_cut(None if is_summed_up else self.context_tokens - self.sent_context)
 
     def take_in(self, tokens: int) -> None:
         """Keep what tools have said, for the next turn to read."""
@@ -292,20 +287,12 @@ class Memory:
             self.uncached = tokens - self.cached
 
     def look_in_cache(self, now: float) -> bool:
-        """Read anew, with a request whose service begins now, what has left the cache of late.
-
-        Returns whether there was any.
-        """
+        """Read anew, if need be, what a request that begins now finds in the cache no more."""
         life = self.life
         if life is None or not self.cached or life.keeps(now, self.cached):
             return False
         self.uncached, self.cached = self.uncached + self.cached, 0
         return True
-
-    def use_cache(self, now: float) -> None:
-        """Note that a request which a model has read has been in service until now."""
-        if self.life is not None:
-            self.life.use(now)
 
     def forget(self) -> None:
         """Lose the context.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.scenario.faults import ScriptedFault
-from simulator.scenario.provider import Provider
+from simulator.scenario.provider import Outages, Provider
 
 
 class Outage(NamedTuple):
@@ -27,9 +27,17 @@ class OutageCalendar:
     spec : Provider
     script : iterable of ScriptedFault
     streams : Streams
+    number : int
+        Which outages of the run, 0 for the provider's.
     """
 
-    def __init__(self, spec: Provider, script: Iterable[ScriptedFault], streams: Streams) -> None:
+    def __init__(
+        self,
+        spec: Provider,
+        script: Iterable[ScriptedFault],
+        streams: Streams,
+        number: int = 0,
+    ) -> None:
         script = sorted(script, key=lambda fault: fault.at_s)
         self._error_s = spec.error_s
         scripted = [
@@ -38,8 +46,22 @@ class OutageCalendar:
             if fault.kind == "outage"
         ]
         self._brownouts = [fault for fault in script if fault.kind == "brownout"]
-        self._sources = [_Source(iter(scripted)), _Source(_drawn(spec, streams))]
+        self._sources = [_Source(iter(scripted)), _Source(_drawn(spec.outages, streams, number))]
         self.is_empty = not (scripted or spec.outages)
+
+    @classmethod
+    def of_station(cls, outages: Outages | None, streams: Streams, number: int) -> OutageCalendar:
+        """Return the outages of a station, drawn by its number."""
+        return cls(Provider(outages=outages), (), streams, number)
+
+    def up_s(self, now: float) -> float:
+        """Return the first time from now on at which there is no outage."""
+        if not self.is_empty:
+            for outage in self._from(now):
+                if outage.start_s > now:
+                    break
+                now = max(now, outage.end_s)
+        return now
 
     def fate(self, now: float, seconds: float) -> tuple[float, bool]:
         """Return how long a request of `seconds` lasts, and whether an outage ends it."""
@@ -99,13 +121,13 @@ class _Source:
             place += 1
 
 
-def _drawn(spec: Provider, streams: Streams) -> Iterator[Outage]:
-    if spec.outages is None:
+def _drawn(spec: Outages | None, streams: Streams, number: int) -> Iterator[Outage]:
+    if spec is None:
         return
-    up = streams.draws(spec.outages.up_s, Entity.RUN, 0, Purpose.OUTAGE_UP)
-    down = streams.draws(spec.outages.down_s, Entity.RUN, 0, Purpose.OUTAGE_DOWN)
+    up = streams.draws(spec.up_s, Entity.RUN, number, Purpose.OUTAGE_UP)
+    down = streams.draws(spec.down_s, Entity.RUN, number, Purpose.OUTAGE_DOWN)
     now = 0.0
     while True:
         start_s = now + max(up(), 1e-9)
         now = start_s + down()
-        yield Outage(start_s, now, spec.outages.hangs)
+        yield Outage(start_s, now, spec.hangs)

@@ -63,6 +63,8 @@ class Phases:
             metrics.partition_wait_s += elapsed_s
         elif why == "queue":
             metrics.queue_wait_s += elapsed_s
+        elif why == "tool":
+            metrics.on_tools_s += elapsed_s
         else:
             metrics.held_back_s += elapsed_s
         where = (agent.index, agent.call.number)

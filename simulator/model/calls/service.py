@@ -88,7 +88,7 @@ class PlainService(Service):
         pace = provider.pace(self._agenda.now)
         time.slow_down(pace)
         yield seconds * pace
-        agent.memory.use_cache(self._agenda.now)
+        self._use_cache(agent)
         self._phases.enter(agent, WAITING)
         if provider.spec.refuses:
             provider.finished()
@@ -96,8 +96,13 @@ class PlainService(Service):
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of a call that has come to nothing."""
         if agent.time.served_s > 0.0:
-            agent.memory.use_cache(self._agenda.now)
+            self._use_cache(agent)
         agent.call.pay(_share_served(agent))
+
+    def _use_cache(self, agent: AgentState) -> None:
+        """Note that a request has been in service until now."""
+        if agent.memory.life is not None:
+            agent.memory.life.use(self._agenda.now)
 
     def cut_off(self, agent: AgentState) -> None:
         """Say what is paid of a call that ends with the run."""

@@ -157,8 +157,8 @@ class Transit:
             self._throw_away(agent, elapsed_s, first.seconds, why)
         elif self._checkpoints is not None:
             self._checkpoints.forget(agent)
-        if why.is_billed:
-            agent.memory.use_cache(self._agenda.now)
+        if agent.memory.life is not None and why.is_billed:
+            agent.memory.life.use(self._agenda.now)
         self._patience.remember(elapsed_s, why)
         self._breakers.record(agent, why.blames_service)
 
@@ -166,7 +166,8 @@ class Transit:
         """Settle a request, or a pair of them, whose call is lost."""
         self._free(agent, flight, elapsed_s)
         agent.memory.note_read()
-        agent.memory.use_cache(self._agenda.now)
+        if agent.memory.life is not None:
+            agent.memory.life.use(self._agenda.now)
         if self._checkpoints is not None and why is Why.CRASH:
             self._checkpoints.save(agent, elapsed_s)
         self._throw_away(agent, elapsed_s, flight.first.seconds, why)

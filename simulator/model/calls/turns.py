@@ -10,6 +10,7 @@ from simulator.model.agents.loop import Loop
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Step
 from simulator.model.calls.service import CallLostError, Service
+from simulator.model.calls.tools import CUT_OFF, Tools
 from simulator.model.journal import Journal
 from simulator.model.trace import Event
 from simulator.model.why import Why
@@ -25,12 +26,16 @@ class Turns(Service):
     agenda : Agenda
     journal : Journal
     bill : Bill
+    tools : Tools
     """
 
-    __slots__ = ("_agenda", "_bill", "_inner", "_journal", "_metrics")
+    __slots__ = ("_agenda", "_bill", "_inner", "_journal", "_metrics", "tools")
 
-    def __init__(self, inner: Service, agenda: Agenda, journal: Journal, bill: Bill) -> None:
+    def __init__(
+        self, inner: Service, agenda: Agenda, journal: Journal, bill: Bill, tools: Tools
+    ) -> None:
         self._inner = inner
+        self.tools = tools
         self._agenda = agenda
         self._journal = journal
         self._metrics = journal.metrics
@@ -54,8 +59,14 @@ class Turns(Service):
             if self._bill.is_over_budget:
                 self._agenda.stop("budget", "")
                 yield None
+            yield from self.tools.call(agent, loop.toolkit.calls())
+            tokens, has_failed = self.tools.take_results(agent)
+            agent.memory.take_in(tokens)
+            if has_failed:
+                loop.take_one_more()
             self._begin_turn(agent, loop)
             yield from self._inner.serve(agent, agent.time.duration_s)
+        self.tools.cancel(agent)
         if loop.is_at_limit:
             self._metrics.loops_at_limit += 1
             if loop.gives_up and agent.call.picks:
@@ -107,11 +118,13 @@ class Turns(Service):
 
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of the turn in flight, if any is; those before it are paid."""
+        self.tools.cancel(agent)
         self._inner.lost(agent, why)
         self._pay_nothing_between(agent)
 
     def cut_off(self, agent: AgentState) -> None:
         """Say what is paid of the turn that ends with the run, if any is in service."""
+        self.tools.cancel(agent, CUT_OFF)
         self._inner.cut_off(agent)
         self._pay_nothing_between(agent)
 

@@ -1,0 +1,161 @@
+"""Stations: where the calls of tools wait and are served."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.toolkit import ToolCall
+from simulator.model.calls.outages import OutageCalendar
+from simulator.model.streams import Streams, number_of
+from simulator.model.timers import AN_INSTANT
+from simulator.scenario.tools import DAYS, Hours, StationSpec, WeekTime
+
+_DAY_S, _HOUR_S = 86_400.0, 3_600.0
+
+
+class Run:
+    """A call of a tool under way.
+
+    Parameters
+    ----------
+    call : ToolCall
+    asked_s : float
+        When it was asked for.
+
+    Attributes
+    ----------
+    began_s : float or None
+        When its service began; None while it waits.
+    is_over : bool
+    """
+
+    __slots__ = ("asked_s", "began_s", "call", "is_over")
+
+    def __init__(self, call: ToolCall, asked_s: float) -> None:
+        self.call = call
+        self.asked_s = asked_s
+        self.began_s: float | None = None
+        self.is_over = False
+
+    def begin(self, now: float) -> None:
+        """Be served from now on."""
+        self.began_s = now
+
+    def end(self) -> None:
+        """Be over."""
+        self.is_over = True
+
+    def is_under_way(self) -> bool:
+        """Return whether it is not over."""
+        return not self.is_over
+
+    def waits(self) -> bool:
+        """Return whether it is not served yet."""
+        return self.began_s is None and not self.is_over
+
+
+class Station:
+    """Servers and a queue, first come first served or by priority.
+
+    Parameters
+    ----------
+    name : str
+    spec : StationSpec
+    starts_at : WeekTime
+        When, of the week, the clock is at 0.
+    streams : Streams
+    agenda : Agenda
+    serve : callable
+        Begins to serve a run, which takes so many seconds and then fails or not.
+
+    Attributes
+    ----------
+    busy : int
+        Servers that serve.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        spec: StationSpec,
+        starts_at: WeekTime,
+        streams: Streams,
+        agenda: Agenda,
+        serve: Callable[[Run, float, bool], None],
+    ) -> None:
+        self.spec = spec
+        self._agenda = agenda
+        self._serve = serve
+        self._outages = OutageCalendar.of_station(spec.outages, streams, number_of(name))
+        self._hours = None if spec.available is None else _Calendar(spec.available, starts_at)
+        self._queue: list[tuple[int, int, Run]] = []
+        self._came = 0
+        self._opens_s = -math.inf
+        self.busy = 0
+
+    def ask(self, run: Run) -> None:
+        """Serve a run as soon as it is its turn."""
+        self._came += 1
+        first = -run.call.spec.priority if self.spec.order == "priority" else 0
+        heappush(self._queue, (first, self._came, run))
+        self._go_on()
+
+    def leave(self, run: Run) -> None:
+        """Note that a run is over: if it was served, another is."""
+        if run.began_s is not None:
+            self.busy -= 1
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Serve who is next, as long as there are servers and somebody waits."""
+        while self._has_waiting() and self.busy < self.spec.concurrency:
+            now = self._agenda.now
+            opens_s = self._next_s(now)
+            if opens_s > now:
+                if self._opens_s != opens_s:
+                    self._opens_s = opens_s
+                    self._agenda.at(opens_s, self._go_on, self._has_waiting)
+                return
+            _, _, run = heappop(self._queue)
+            self.busy += 1
+            run.begin(now)
+            self._serve(run, *self._outages.fate(now, run.call.seconds))
+
+    def _has_waiting(self) -> bool:
+        """Return whether anybody waits; who has gone is forgotten."""
+        while self._queue and self._queue[0][2].is_over:
+            heappop(self._queue)
+        return bool(self._queue)
+
+    def _next_s(self, now: float) -> float:
+        """Return when the station serves, from now on: neither in an outage nor out of hours."""
+        at_s = now
+        while True:
+            up_s = self._outages.up_s(at_s)
+            at_s = up_s if self._hours is None else self._hours.opens_s(up_s)
+            if at_s == up_s:
+                break
+        # What is to happen at an instant finds the clock there but for a rounding error.
+        return at_s if at_s - now > AN_INSTANT * max(1.0, now) else now
+
+
+class _Calendar:
+    """The hours of a person, on the clock of the run."""
+
+    def __init__(self, hours: Hours, starts_at: WeekTime) -> None:
+        self._hours = hours
+        self._days = {DAYS.index(day) for day in hours.days}
+        self._starts_s = DAYS.index(starts_at.day) * _DAY_S + starts_at.hour * _HOUR_S
+
+    def opens_s(self, now: float) -> float:
+        """Return the first time from now on at which the person is there."""
+        week_s = self._starts_s + now
+        day = int(week_s // _DAY_S)
+        while True:
+            closes_s = day * _DAY_S + self._hours.closes * _HOUR_S
+            if day % 7 in self._days and closes_s - week_s > AN_INSTANT * max(1.0, week_s):
+                return max(now, day * _DAY_S + self._hours.opens * _HOUR_S - self._starts_s)
+            day += 1

@@ -1,0 +1,107 @@
+"""What YAML may say about tools: what agents call between turns, and where it is served."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from simulator.distributions import NonNegativeDistribution
+from simulator.distributions.deterministic import constant
+from simulator.scenario.provider import Outages
+from simulator.spec import Fraction, Positive, Spec
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class ToolSpec(Spec):
+    """A tool that an agent calls after a turn of its loop, unless the turn is the last.
+
+    All calls of a turn run at the same time, and the agent waits for the last of them. A call
+    that fails makes the agent take one more turn.
+    """
+
+    probability: Fraction | None = None
+    """Probability that a turn calls it; 1 when neither this nor `weight` is given."""
+    weight: Positive | None = None
+    """Of the tools with weights, a turn calls exactly one, each in proportion to its weight."""
+    calls: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
+    """Calls at once, of a turn that calls it; a draw is rounded and at least 1."""
+    seconds: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    """Seconds that a call takes, once it is served."""
+    result_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    """Tokens that the result of a call, or its error, adds to the context."""
+    errors: Fraction = 0.0
+    """Probability that a call fails, at its end."""
+    timeout_s: Positive | None = None
+    """Seconds after which a call has failed, its wait for the station included."""
+    background: bool = False
+    """Whether the agent goes on, and reads the result with the first turn after it is there; what
+    still runs when the loop ends is cancelled."""
+    station: str | None = None
+    """Name of the station where it is served; every call is served at once when absent."""
+    priority: int = 0
+    """At a station with ``order: priority``, what has the higher one is served first."""
+
+    @model_validator(mode="after")
+    def _is_chosen_in_one_way(self) -> Self:
+        if self.probability is not None and self.weight is not None:
+            raise ValueError("a tool has a 'probability' or a 'weight', not both")
+        return self
+
+    @property
+    def chance(self) -> float:
+        """Probability that a turn calls it, where no weight says so."""
+        return 1.0 if self.probability is None else self.probability
+
+
+class WeekTime(Spec):
+    """A time of the week."""
+
+    day: Day = "mon"
+    """The day."""
+    hour: Annotated[float, Field(ge=0, lt=24)] = 9.0
+    """Hours since midnight."""
+
+
+class Hours(Spec):
+    """When somebody is there: the same hours on some days of the week."""
+
+    opens: Annotated[float, Field(alias="from", ge=0, lt=24)] = 9.0
+    """Hours since midnight at which they come."""
+    closes: Annotated[float, Field(alias="to", gt=0, le=24)] = 17.0
+    """Hours since midnight at which they go; what they have begun by then they finish."""
+    days: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri")
+    """Days on which they come."""
+
+    @model_validator(mode="after")
+    def _are_there_at_times(self) -> Self:
+        if self.closes <= self.opens:
+            raise ValueError(
+                f"nobody is ever there from {self.opens:g} to {self.closes:g}: 'to' must come "
+                "after 'from'"
+            )
+        if not self.days:
+            raise ValueError("nobody is ever there without any 'days'")
+        return self
+
+
+class StationSpec(Spec):
+    """Where calls of tools are served, shared by the whole team: a CI, a browser, a person.
+
+    No server is idle while a call waits, but in outages and out of hours.
+    """
+
+    concurrency: Annotated[int, Field(ge=1)] = 1
+    """Calls that are served at the same time."""
+    order: Literal["fifo", "priority"] = "fifo"
+    """Who is next: who came first, or of those with the highest priority who came first."""
+    patience_s: Positive | None = None
+    """Seconds after which a call that is not yet served has failed; never when absent."""
+    outages: Outages | None = None
+    """Times in which nobody is served. A call in service fails when one begins, or with `hangs`
+    goes on after it; what waits waits on."""
+    available: Hours | None = None
+    """When a person is there who serves; always when absent. `Scenario.starts_at` says at which
+    time of the week the run begins."""
