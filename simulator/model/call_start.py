@@ -189,7 +189,7 @@ class CallStart:
         if loop is None:
             output, message, duration_s = agent.compose(work, speaks, memory.unread_tokens)
         else:
-            loop.begin(work, lasts_s is not None, speaks)
+            loop.begin(work, lasts_s is not None, speaks, self._service.turns_done(picks))
             loop.read(memory.unread_tokens)
             of_this_turn = (loop.work, speaks and loop.is_last, memory.unread_tokens)
             output, message, duration_s = agent.compose(*of_this_turn)

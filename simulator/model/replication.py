@@ -129,7 +129,8 @@ class Replication:
 
         if any(agent.loop is not None for agent in roster.agents):
             tools = Tools(scenario, streams, agenda, journal, phases, len(roster.agents))
-            service = Turns(service, agenda, journal, bill, tools)
+            has_checkpoints = scenario.resilience.checkpoint is not None
+            service = Turns(service, agenda, journal, bill, tools, has_checkpoints)
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         self.workspace = workspace.state(desk)
         hands_off = any(agent.spec.errors.hand_off for agent in roster.workers)

@@ -115,7 +115,10 @@ class Backup(Spec):
 
 
 class Checkpoint(Spec):
-    """A call in service saves what it has every `every_s`; after a crash work resumes there."""
+    """A call in service saves what it has every `every_s`; after a crash work resumes there.
+
+    Of a loop it saves the turns that have ended, at no cost, instead.
+    """
 
     every_s: Positive
     """Seconds of work between two checkpoints."""

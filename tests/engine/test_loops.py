@@ -193,6 +193,19 @@ def test_a_loop_has_no_more_turns_than_it_may(at_limit: str) -> None:
     assert (exact.loops_at_limit, exact.tasks_correct) == (0, 3)
 
 
+def test_a_lead_hands_out_more_to_whose_loop_has_given_up() -> None:
+    who = looping({"turns": 9, "max_turns": 2, "at_limit": "give_up"})
+    fields: dict[str, Any] = {
+        "team": {"size": 3, "agent": who},
+        "topology": "centralised",
+        "coordination__protocol": "lead_assign",
+        "workload__tasks": 7,
+    }
+    for timing in ("rounds", "asynchronous"):
+        metrics = run_as_traced(scenario(coordination__timing=timing, **fields))
+        assert (metrics.outcome, metrics.partial_tasks) == ("completed", 7)
+
+
 def test_a_budget_is_looked_at_after_every_turn() -> None:
     price = {"output_per_mtok": 1e6 / WRITES}  # a dollar a turn
     metrics = run(
@@ -240,6 +253,23 @@ def test_a_crash_loses_the_loop() -> None:
     assert metrics.turns == 4 + 5
     after = [read for read, _ in prompts(rows)][4:]
     assert after == [SYSTEM + k * GROWS for k in range(5)]
+
+
+@pytest.mark.parametrize("at_s", [3.5, 4.5])
+def test_with_checkpoints_a_loop_goes_on_with_the_turn_that_the_crash_has_broken(
+    at_s: float,
+) -> None:
+    crash = [{"kind": "crash", "agent": 0, "at_s": at_s, "for_s": 10}]
+    fields: dict[str, Any] = {"workload__tasks": 2, "faults": crash}
+    who = looping({"turns": 5}, latency={"kind": "seconds", "base": 1, "per_work_unit_s": 5})
+    kept = run(team__agent=who, resilience={"checkpoint": {"every_s": 1}}, **fields)
+    lost = run(team__agent=who, **fields)
+    # Turns of two seconds: one has ended at 3.5 s, two have at 4.5 s.
+    assert lost.makespan_s == at_s + 10 + 20
+    assert kept.makespan_s == lost.makespan_s - 2 * (at_s // 2)
+    assert run_as_traced(
+        scenario(team__agent=who, resilience={"checkpoint": {"every_s": 1}}, **fields)
+    )
 
 
 @pytest.mark.parametrize("timing", ["rounds", "asynchronous", "bounded_staleness"])

@@ -64,8 +64,8 @@ class Loop:
         self.is_between = self.speaks = False
         self.unread_tokens = 0
 
-    def begin(self, work: float, is_whole: bool, speaks: bool) -> None:
-        """Begin with the first turn.
+    def begin(self, work: float, is_whole: bool, speaks: bool, done: int = 0) -> None:
+        """Begin with the first turn, or after those that were `done` before a crash.
 
         Parameters
         ----------
@@ -75,10 +75,12 @@ class Loop:
             Whether it is a call of one turn, whatever the scenario says of loops.
         speaks : bool
             Whether the call ends with a message.
+        done : int
+            Turns that need not be taken again, all but the last at most.
         """
         wanted = 1 if is_whole or work <= 0.0 else self._count(work)
         self.work = work / wanted
-        self.turn = 1
+        self.turn = 1 + min(done, wanted - 1)
         self._wanted, self._served = wanted, 0.0
         self.is_between, self.speaks = False, speaks
         self.unread_tokens = 0
@@ -109,6 +111,11 @@ class Loop:
     def gives_up(self) -> bool:
         """Whether tasks are given up whose loop is at its limit."""
         return self._spec.at_limit == "give_up"
+
+    @property
+    def done(self) -> int:
+        """Turns that have ended."""
+        return self.turn if self.is_between else self.turn - 1
 
     def serve(self, share: float) -> bool:
         """Have a share of the first turn served; return whether that is all of it."""

@@ -9,7 +9,7 @@ from simulator.scenario.resilience import Checkpoint
 
 
 class Checkpoints:
-    """Seconds of work saved for each task, by whoever saved them.
+    """Seconds of work saved for each task, by whoever saved them; loops save turns (`Turns`).
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ class Checkpoints:
 
     def seconds_left(self, agent: AgentState, seconds: float) -> float:
         """Return how long the agent's call takes, with checkpoints, from the last one on."""
+        if agent.loop is not None:
+            return seconds
         left = max(0.0, seconds - fsum(self._saved_s.get(task, 0.0) for task in agent.call.picks))
         # None at the very end, where the work is handed in.
         between = max(0, int(left / self._every_s - 1e-9)) if agent.call.picks else 0
@@ -30,6 +32,8 @@ class Checkpoints:
 
     def save(self, agent: AgentState, elapsed_s: float) -> None:
         """Keep what the checkpoints hold of a call that has lasted `elapsed_s`."""
+        if agent.loop is not None:
+            return
         made = int(elapsed_s / (self._every_s + self._cost_s))
         for task in agent.call.picks:
             each = made * self._every_s / len(agent.call.picks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -50,6 +50,10 @@ class Service(ABC):
     @abstractmethod
     def cut_off(self, agent: AgentState) -> None:
         """Note that a call in service ends with the run; say what is paid."""
+
+    def turns_done(self, tasks: Sequence[int]) -> int:
+        """Return how many turns of a loop that attempts tasks need not be taken again."""
+        return 0
 
     def other_can_read(self, agent: AgentState) -> bool:
         """Return whether another model has a window for the call's prompt."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import AgentState
 from simulator.model.agents.toolkit import ToolCall
 from simulator.model.calls.outages import OutageCalendar
 from simulator.model.streams import Streams, number_of
@@ -22,6 +23,8 @@ class Run:
     Parameters
     ----------
     call : ToolCall
+    agent : AgentState
+        Who waits for it.
     asked_s : float
         When it was asked for.
 
@@ -32,10 +35,11 @@ class Run:
     is_over : bool
     """
 
-    __slots__ = ("asked_s", "began_s", "call", "is_over")
+    __slots__ = ("agent", "asked_s", "began_s", "call", "is_over")
 
-    def __init__(self, call: ToolCall, asked_s: float) -> None:
+    def __init__(self, call: ToolCall, agent: AgentState, asked_s: float) -> None:
         self.call = call
+        self.agent = agent
         self.asked_s = asked_s
         self.began_s: float | None = None
         self.is_over = False

@@ -57,7 +57,6 @@ class Tools:
             for name, spec in scenario.stations.items()
         }
         self._desks = [_Desk() for _ in range(agents)]
-        self._owner: dict[Run, AgentState] = {}
 
     def call(self, agent: AgentState, calls: Sequence[ToolCall]) -> Iterator[Step]:
         """Call tools and wait for the last of them that is not in the background."""
@@ -79,9 +78,8 @@ class Tools:
 
     def _ask(self, agent: AgentState, desk: _Desk, call: ToolCall) -> None:
         now, spec = self._agenda.now, call.spec
-        run = Run(call, now)
+        run = Run(call, agent, now)
         desk.add(run)
-        self._owner[run] = agent
         self._metrics.tool_calls += 1
         if spec.station is None:
             run.begin(now)
@@ -120,7 +118,7 @@ class Tools:
         if run.is_over:
             return
         run.end()
-        agent, spec = self._owner.pop(run), run.call.spec
+        agent, spec = run.agent, run.call.spec
         metrics, now = self._metrics, self._agenda.now
         began_s = now if run.began_s is None else run.began_s
         fails = how != DONE and how not in _NEVER_ENDED
@@ -142,8 +140,9 @@ class Tools:
         if waited_s > 0.0:
             self._journal.note(Event.TOOL_WAIT, *where, peer=number, duration_s=waited_s)
         tokens = 0 if how in _NEVER_ENDED else run.call.result_tokens
-        said = {"duration_s": ran_s, "output_tokens": tokens, "outcome": how}
-        self._journal.note(Event.TOOL, *where, peer=number, **said)
+        self._journal.note(
+            Event.TOOL, *where, peer=number, duration_s=ran_s, output_tokens=tokens, outcome=how
+        )
 
 
 class _Desk:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -27,13 +27,32 @@ class Turns(Service):
     journal : Journal
     bill : Bill
     tools : Tools
+    has_checkpoints : bool
+        Whether a crash leaves the turns of a loop that have ended.
     """
 
-    __slots__ = ("_agenda", "_bill", "_inner", "_journal", "_metrics", "tools")
+    __slots__ = (
+        "_agenda",
+        "_bill",
+        "_done",
+        "_has_checkpoints",
+        "_inner",
+        "_journal",
+        "_metrics",
+        "tools",
+    )
 
     def __init__(
-        self, inner: Service, agenda: Agenda, journal: Journal, bill: Bill, tools: Tools
+        self,
+        inner: Service,
+        agenda: Agenda,
+        journal: Journal,
+        bill: Bill,
+        tools: Tools,
+        has_checkpoints: bool = False,
     ) -> None:
+        self._has_checkpoints = has_checkpoints
+        self._done: dict[int, int] = {}  # turns that a crash has left of each task's loop
         self._inner = inner
         self.tools = tools
         self._agenda = agenda
@@ -67,6 +86,8 @@ class Turns(Service):
             self._begin_turn(agent, loop)
             yield from self._inner.serve(agent, agent.time.duration_s)
         self.tools.cancel(agent)
+        for task in agent.call.picks if self._done else ():
+            self._done.pop(task, None)
         if loop.is_at_limit:
             self._metrics.loops_at_limit += 1
             if loop.gives_up and agent.call.picks:
@@ -119,6 +140,8 @@ class Turns(Service):
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of the turn in flight, if any is; those before it are paid."""
         self.tools.cancel(agent)
+        if self._has_checkpoints and why is Why.CRASH and agent.loop is not None:
+            self._done.update(dict.fromkeys(agent.call.picks, agent.loop.done))
         self._inner.lost(agent, why)
         self._pay_nothing_between(agent)
 
@@ -132,6 +155,10 @@ class Turns(Service):
     def _pay_nothing_between(agent: AgentState) -> None:
         if agent.loop is not None and agent.loop.is_between:
             agent.call.pay(None)
+
+    def turns_done(self, tasks: Sequence[int]) -> int:
+        """Return how many turns a crash has left of a loop that attempts tasks."""
+        return min((self._done.get(task, 0) for task in tasks), default=0) if self._done else 0
 
     def over(self, agent: AgentState) -> None:
         """Let the agent's own model answer what it asks next."""
