@@ -220,7 +220,7 @@ def otlp_trace(
     """Return a replication as OpenTelemetry spans, by the GenAI semantic conventions.
 
     One ``invoke_agent`` span for each agent, and below it a ``chat`` span for each call that
-    ended, with its tokens.
+    ended, or each turn of a loop, with its tokens, and an ``execute_tool`` span for each tool.
 
     Parameters
     ----------
@@ -255,33 +255,49 @@ def otlp_trace(
             "gen_ai.conversation.id": f"{scenario.name}-{replication}",
         }
         _attributes(span.attributes, said)
-    begun = {row.call: row.time_s for row in rows if row.event is Event.CALL_START}
-    for row in rows:
-        if row.event is not Event.CALL_END or row.agent is None:
+    tools, begun = scenario.tool_names, dict[int | None, float]()
+    for number, row in enumerate(rows):
+        if row.event is Event.CALL_START or (row.event is Event.WAIT and row.outcome == "tool"):
+            begun[row.call] = row.time_s
+        if row.agent is None or row.event not in (Event.CALL_END, Event.TURN, Event.TOOL):
             continue
         span = scope.spans.add()
-        span.trace_id, span.span_id = trace_id, _id(8, "call", str(row.call))
-        span.parent_span_id = owners[row.agent]
-        span.name, span.kind = "chat simulated", trace_pb2.Span.SPAN_KIND_CLIENT
-        span.start_time_unix_nano = _nanoseconds(start_unix_s, begun[row.call])
+        span.trace_id, span.parent_span_id = trace_id, owners[row.agent]
+        which = [] if row.event is Event.CALL_END else [str(number)]
+        span.span_id = _id(8, "call", str(row.call), *which)
         span.end_time_unix_nano = _nanoseconds(start_unix_s, row.time_s)
-        _attributes(
-            span.attributes,
-            {
-                "gen_ai.operation.name": "chat",
-                "gen_ai.provider.name": "teamsim",
-                "gen_ai.request.model": "simulated",
-                "gen_ai.response.id": f"call-{row.call}",
-                "gen_ai.usage.input_tokens": row.input_tokens or 0,
-                "gen_ai.usage.cache_read.input_tokens": row.cached_tokens or 0,
-                "gen_ai.usage.output_tokens": row.output_tokens or 0,
-                "teamsim.outcome": str(row.outcome),
-            },
-        )
-        if row.outcome in FAILED | {"cut_off"}:
+        if row.event is Event.TOOL:
+            name, start_s = tools[row.peer or 0], row.time_s - (row.duration_s or 0.0)
+            span.name, span.kind = f"execute_tool {name}", trace_pb2.Span.SPAN_KIND_INTERNAL
+            said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
+            _attributes(span.attributes, {**said, "teamsim.outcome": str(row.outcome)})
+        else:
+            start_s, begun[row.call] = begun[row.call], row.time_s
+            span.name, span.kind = "chat simulated", trace_pb2.Span.SPAN_KIND_CLIENT
+            _attributes(span.attributes, _chat(row, "-".join([f"call-{row.call}", *which])))
+        span.start_time_unix_nano = _nanoseconds(start_unix_s, start_s)
+        if row.event is not Event.TURN and row.outcome in _WENT_WRONG:
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
             span.status.message = str(row.outcome)
     return data
+
+
+_WENT_WRONG = FAILED | {"cut_off", "error", "timeout", "outage", "impatient", "cancelled"}
+"""Outcomes of calls and tools that came to nothing."""
+
+
+def _chat(row: Row, response: str) -> dict[str, str | int]:
+    """Return what a span says of a call, or of a turn of a loop."""
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "teamsim",
+        "gen_ai.request.model": "simulated",
+        "gen_ai.response.id": response,
+        "gen_ai.usage.input_tokens": row.input_tokens or 0,
+        "gen_ai.usage.cache_read.input_tokens": row.cached_tokens or 0,
+        "gen_ai.usage.output_tokens": row.output_tokens or 0,
+        "teamsim.outcome": str(row.outcome or "turn"),
+    }
 
 
 def _id(size: int, *parts: str) -> bytes:

@@ -119,6 +119,31 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     assert lasted == pytest.approx(sum(row.duration_s or 0.0 for row in ended), rel=1e-9)
 
 
+def test_the_turns_and_tools_of_loops_are_spans_of_their_own(tmp_path: Path) -> None:
+    tools = {"ci": {"seconds": 4, "station": "ci"}, "look": {"seconds": 1}}
+    looping = agent(latency=exponential(5.0), loop={"turns": 3}, tools=tools)
+    each = scenario(**{**TEAM, "team": {"size": 3, "agent": looping}, "stations": {"ci": {}}})
+    rows, metrics = ran(each)
+    path = tmp_path / "otlp.jsonl"
+    write_otlp(path, rows, each, 0)
+    said = json.loads(path.read_text())["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert len({span["spanId"] for span in said}) == len(said)
+    by_name: dict[str, list[float]] = {}
+    for span in said:
+        seconds = (int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])) / 1e9
+        by_name.setdefault(span["name"], []).append(seconds)
+    cut_off = sum(r.event is Event.CALL_END and r.outcome == "cut_off" for r in rows)
+    assert len(by_name["chat simulated"]) == metrics.calls + cut_off
+    # What is between the spans of a loop is the time of its tools.
+    served = sum(r.duration_s or 0.0 for r in rows if r.event is Event.CALL_END)
+    assert sum(by_name["chat simulated"]) == pytest.approx(served)
+    runs = by_name["execute_tool ci"] + by_name["execute_tool look"]
+    assert (len(runs), sum(runs)) == (metrics.tool_calls, pytest.approx(metrics.tool_s))
+    assert len(read_traces([path]).calls) >= metrics.calls
+    assert {span.kind for span in spans_of(rows)} <= set(KINDS)
+    assert chrome_trace(rows, each)["traceEvents"]
+
+
 def test_the_same_replication_has_the_same_ids() -> None:
     each = scenario(**TEAM)
     rows, _ = ran(each)
