@@ -187,7 +187,17 @@ class CallStart:
         if agent.judgement.depends_on_context:
             agent.settle_errors()
         if loop is None:
-            output, message, duration_s = agent.compose(work, speaks, memory.unread_tokens)
+            # As `AgentState.compose` does, without the time that it takes to call it.
+            habits = agent.habits
+            output = int(habits.output() + habits.output_per_work_unit * work)
+            output += memory.summary_tokens
+            message = -1
+            if speaks:
+                message = int(habits.message() + habits.relay * memory.unread_tokens)
+                output += message
+            duration_s = agent.latency(work, memory.uncached, memory.cached, output)
+            if not agent.is_steady:
+                duration_s *= agent.pace()
         else:
             loop.begin(work, lasts_s is not None, speaks, self._service.turns_done(picks))
             loop.read(memory.unread_tokens)

@@ -36,14 +36,15 @@ class Bill:
 
     def call(self, agent: AgentState) -> None:
         """Book a call that has been answered: its prompt and its whole output."""
-        metrics, uncached, cached = self._metrics, agent.memory.uncached, agent.memory.cached
+        metrics, memory = self._metrics, agent.memory
+        uncached, cached = memory.uncached, memory.cached
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached
         metrics.output_tokens += agent.call.output
         if self._is_priced:
             metrics.cost_usd += agent.server.price.usd(uncached, cached, agent.call.output)
-        if agent.memory.life is not None:
-            metrics.cost_usd += self._book_cache(agent, agent.memory.life, uncached, cached)
+        if memory.life is not None:
+            metrics.cost_usd += self._book_cache(agent, memory.life, uncached, cached)
 
     def in_vain(self, agent: AgentState, written: float, is_read: bool = True) -> tuple[int, int]:
         """Book a request that came to nothing.
