@@ -153,3 +153,20 @@ def test_the_time_of_the_workers_adds_up_whatever_happens(each: Scenario) -> Non
     total = each.team.worker_count * metrics.makespan_s
     assert sum(spent.values()) == pytest.approx(total, rel=1e-6, abs=1e-6)
     assert min(spent.values()) >= -1e-6
+
+
+def test_the_time_of_tools_is_work_for_one_agent_as_for_many() -> None:
+    tools = {"ci": {"seconds": 6, "station": "ci"}}
+    each = scenario(
+        team={"size": 2, "agent": agent(loop={"turns": 3}, tools=tools)},
+        stations={"ci": {}},
+        coordination__timing="asynchronous",
+        workload__tasks=2,
+    )
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    spent = time_by_cause(trace.rows, each, metrics.tasks)
+    # Both work and wait for the tool but for the 6 s that one is done before the other.
+    assert metrics.makespan_s == 1 + 4 * 6 + 1
+    assert spent["failures"] == spent["rate limits"] == 0.0
+    assert spent["work"] == pytest.approx(2 * metrics.makespan_s - spent["imbalance"])
