@@ -8,7 +8,7 @@ import pandas as pd
 from simulator.model.metrics import Metrics
 from simulator.model.trace import FAILED, IN_VAIN, PROMPT_TOO_LONG
 
-_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue"]
+_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue", "tool"]
 """Reasons to wait that have a metric of their own."""
 
 

@@ -223,11 +223,6 @@ NUMERIC_METRICS: tuple[str, ...] = tuple(
 
 NOT_TRACED = (
     "cost_usd",
-    "tool",
-    "queue",
-    "partition",
-    "lock",
-    "rate_limit",
     "loops_at_limit",
     "cache_write_tokens",
     "expired_tokens",
