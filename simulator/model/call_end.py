@@ -211,9 +211,10 @@ class CallEnd:
         hopeless = self._patterns.hopeless(agent)
         if call.lost_to is Why.TURN_LIMIT and not (call.is_astray or call.is_backup):
             hopeless = call.picks
-            self._coordination.report(agent)  # who hands out tasks is to know
         if hopeless:
             freed += self._settlement.leave_as_it_is(agent, hopeless, now)
+            if self._sides.dispatcher.has_lead:
+                self._coordination.report(agent)  # its hands are empty: it is given more
         if not (call.is_astray or call.is_backup or call.lost_to is Why.BACKUP):
             for task in call.picks:
                 if not agent.board.done[task]:

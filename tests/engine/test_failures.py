@@ -615,3 +615,16 @@ def test_a_reply_that_came_whole_is_paid_whole() -> None:
     malformed = [row.output_tokens for row in trace.rows if row.outcome == "malformed"]
     assert len(malformed) > 50
     assert set(malformed) == {450}
+
+
+def test_a_worker_whose_tasks_are_left_as_they_are_is_given_more() -> None:
+    """Every call of a worker comes to nothing, and its lead hands out the next task all the same."""
+    agent = {"latency": {"kind": "seconds", "base": 1}}
+    metrics = run(
+        team={"size": 2, "agent": {**agent, "faults": {"malformed": 1}}, "coordinator": agent},
+        topology={"kind": "centralised"},
+        coordination={"protocol": {"kind": "lead_assign"}, "timing": "asynchronous"},
+        workload={"kind": "parallel_fraction", "tasks": 6, "parallel_fraction": 1},
+        resilience={"fallback": {"partial": True}},
+    )
+    assert (metrics.outcome, metrics.partial_tasks) == ("completed", 6)
