@@ -50,7 +50,8 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     settled = pd.concat([attempts, reviews]).query(
         "outcome in ['done', 'faulty', 'given_up', 'given_up_correct', 'partial']"
     )
-    lost, diverged = of("lost"), of("diverged")
+    lost, apart = of("lost"), of("diverged")
+    diverged = apart[apart["outcome"] != "first_attempt"]  # of a task done by a later one
     redone = lost[lost["outcome"].str.startswith("redo")]
     # What was settled and then undone, by another's write or by the other side of a partition.
     undone = pd.concat([redone, diverged])
@@ -60,7 +61,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         len(undone) - was_faulty - was_known
     )
     spoilt = int((lost["outcome"] == "faulty").sum())
-    in_vain = diverged["outcome"].str.startswith("rework")
+    in_vain = apart["outcome"].str.startswith("rework")
     makespan = float(end["duration_s"])
     overhead = float((of("overhead")["duration_s"] * of("overhead")["peer"]).sum())
     requests, down = of("request"), float(of("down")["duration_s"].sum())
@@ -132,15 +133,15 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         task_wait_s=_task_wait(trace, settled) / max(1, len(settled) - len(undone)),
         utilisation=busy / (agents * makespan) if makespan > 0 else 0.0,
         work_s=float(real.loc[~again, "duration_s"].sum())
-        - float(diverged.loc[~in_vain, "duration_s"].sum()),
+        - float(apart.loc[~in_vain, "duration_s"].sum()),
         rework_s=float(real.loc[again, "duration_s"].sum())
-        - float(diverged.loc[in_vain, "duration_s"].sum()),
+        - float(apart.loc[in_vain, "duration_s"].sum()),
         wasted_s=float(attempts.loc[attempts["outcome"].isin(IN_VAIN), "duration_s"].sum())
         + float(seconds.get("idle", 0.0))
         + float(seconds.get("cut_off", 0.0))
         + float(seconds.get("failed", 0.0))
         + float(requests["duration_s"].sum())
-        + float(diverged["duration_s"].sum()),
+        + float(apart["duration_s"].sum()),
         coordination_s=float(seconds.get("coordination", 0.0))
         + float(seconds.get("review", 0.0))
         + committed

@@ -13,6 +13,7 @@ from simulator.engine.clock import Clock, Ending
 from simulator.engine.rounds import Rounds
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
+from simulator.model.replication import Replication
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 
@@ -77,14 +78,23 @@ class Simulation:
             staleness = coordination.staleness if bounded else None
             timing = Asynchronous(env, run, clock, staleness)
         timing.start()
-        found = clock.run()
+        try:
+            found = clock.run()
+        finally:
+            self._forget(env, timing, run, clock)
+        return found
+
+    @staticmethod
+    def _forget(
+        env: simpy.Environment, timing: Rounds | Asynchronous, run: Replication, clock: Clock
+    ) -> None:
+        """Break the circles of references in a replication that has ended, well or badly."""
         # Reference counts then free all of it at once: the cyclic collector would have to look
         # through it, which for a thousand agents takes a seventh of the time, and would let
         # several ended replications pile up before it does.
         for part in (timing, run, clock):
             part.forget()
         vars(env).clear()  # SimPy binds the classes of its events to the environment itself
-        return found
 
 
 @contextmanager

@@ -45,7 +45,8 @@ Events, and what the columns mean for each (columns not named are null):
                         redo or faulty, with ``_was_faulty`` or ``_was_known`` if it was.
 ``partition``           peer: agents cut off; outcome: begins or ends.
 ``diverged``            agent, round, task: done on both sides of a partition; duration_s: in
-                        vain; outcome: work or rework, ``_was_faulty`` or ``_was_known``.
+                        vain; outcome: work or rework, ``_was_faulty`` or ``_was_known``;
+                        first_attempt: seconds of attempts before the rework, no task.
 ``write``               agent, round, call, artifact; outcome: first or rewrite.
 ``conflict``            agent, round, call, artifact; peer: who else wrote it meanwhile.
 ``message``             agent, round, call; peer: number of receivers; output_tokens.

@@ -618,7 +618,7 @@ def test_a_reply_that_came_whole_is_paid_whole() -> None:
 
 
 def test_a_worker_whose_tasks_are_left_as_they_are_is_given_more() -> None:
-    """Every call of a worker comes to nothing, and its lead hands out the next task all the same."""
+    """Each call of a worker comes to nothing, and its lead hands out the next task all the same."""
     agent = {"latency": {"kind": "seconds", "base": 1}}
     metrics = run(
         team={"size": 2, "agent": {**agent, "faults": {"malformed": 1}}, "coordinator": agent},
@@ -628,3 +628,26 @@ def test_a_worker_whose_tasks_are_left_as_they_are_is_given_more() -> None:
         resilience={"fallback": {"partial": True}},
     )
     assert (metrics.outcome, metrics.partial_tasks) == ("completed", 6)
+
+
+def test_each_of_two_requests_that_fail_is_booked_as_it_failed_itself() -> None:
+    """A half are errors of the provider, after a second; the others are malformed, after ten."""
+    simulation = Simulation(
+        scenario(
+            team__agent__faults={"malformed": 1},
+            team__agent__latency={"kind": "seconds", "base": 10},
+            provider={"errors": {"probability": 0.5, "after_s": 1}},
+            resilience={"hedge": {"after_s": 0.1}},
+            limits={"max_calls": 40},
+        )
+    )
+    failed: list[str] = []
+    for replication in range(20):
+        trace = Trace()
+        simulation.run(replication, trace)
+        failed += [row.outcome or "" for row in trace.rows if row.event is Event.REQUEST]
+    # No answer is good, so that none is left unused.
+    assert set(failed) <= {"error", "malformed", "cut_off"}
+    n = failed.count("error") + failed.count("malformed")
+    assert n > 1000
+    assert abs(z_score([float(each == "error") for each in failed if each != "cut_off"], 0.5)) < 3.3

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simulator.engine import Simulation
+from simulator.model.replication import Replication
 from simulator.scenario import Scenario, load_study
 from tests.conftest import scenario
 
@@ -59,3 +60,21 @@ def test_the_garbage_collector_is_left_as_it_was() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
+def test_a_replication_that_breaks_off_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    simulation = Simulation(scenario())
+    simulation.run(0)
+    gc.collect()
+
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("simulator.engine.clock.finish", breaks)
+    with pytest.raises(ZeroDivisionError):
+        simulation.run(1)
+    alive = [each for each in gc.get_objects() if isinstance(each, Replication)]
+    assert alive == []

@@ -170,3 +170,22 @@ def test_what_a_minority_did_in_a_run_that_ends_first_was_in_vain() -> None:
     split.abandon()
     assert outcome(crew) == (2, 2, 0, 0)
     assert (crew.metrics.work_s, crew.metrics.wasted_s) == (2.0, 2.0)
+
+
+def test_work_and_rework_of_a_task_that_both_sides_did_are_taken_back_each() -> None:
+    crew = Crew(bag(1), goes_on=True)
+    split = crew.partitions()
+    split.split(Partition(at_s=0, duration_s=5, minority=0.5))
+    other = crew.sides.other
+    assert other is not None
+    crew.metrics.work_s, crew.metrics.rework_s = 10.0, 4.0
+    for seconds, is_rework in ((3.0, False), (1.0, True), (1.5, True)):
+        other.note(0, seconds, is_rework)
+    for side in (crew.agents[1], crew.agents[0]):
+        crew.settlement.settle(side, 0, 0, 0.0, [], 0.0)
+    split.heal()
+    metrics = crew.metrics
+    assert (metrics.work_s, metrics.rework_s, metrics.wasted_s) == (7.0, 1.5, 5.5)
+    assert metrics.duplicate_attempts == 1
+    told = [(row.duration_s, row.outcome) for row in crew.rows(Event.DIVERGED)]
+    assert told == [(3.0, "first_attempt"), (2.5, "rework")]

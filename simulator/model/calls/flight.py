@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from simulator.model.calls.provider import Ticket
+from simulator.model.timers import AN_INSTANT
 from simulator.model.why import Why
 
 
@@ -16,9 +17,10 @@ class Fate(NamedTuple):
     seconds: float
     why: Why = Why.NOTHING
 
-    def by(self, elapsed_s: float) -> Why:
-        """Return how a request has ended by then, if the answer of another is used."""
-        return self.why if self.why and self.seconds <= elapsed_s else Why.HEDGED
+    def by(self, elapsed_s: float, why: Why) -> Why:
+        """Return how a request has ended by then: as it does by itself, or else as `why` says."""
+        has_failed = self.why and self.seconds <= elapsed_s * (1.0 + AN_INSTANT)
+        return self.why if has_failed else why
 
 
 _NEVER = Fate(math.inf)

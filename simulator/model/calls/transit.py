@@ -148,13 +148,14 @@ class Transit:
         first, second = flight.first, flight.second
         if second is not None:
             if flight.second_wins and not why:
-                self._pay(agent, elapsed_s, first.seconds, first.by(elapsed_s))
+                said = first.by(elapsed_s, Why.HEDGED)
+                self._pay(agent, elapsed_s, first.seconds, said)
             else:
-                said = why if why is Why.TIMEOUT else second.by(elapsed_s)
-                self._pay_second(agent, flight, elapsed_s, said)
+                unused = why if why is Why.TIMEOUT else Why.HEDGED
+                self._pay_second(agent, flight, elapsed_s, unused)
         self._free(agent, flight, elapsed_s)
         if why:
-            self._throw_away(agent, elapsed_s, first.seconds, why)
+            self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
         elif self._checkpoints is not None:
             self._checkpoints.forget(agent)
         if agent.memory.life is not None and why.is_billed:
@@ -170,7 +171,8 @@ class Transit:
             agent.memory.life.use(self._agenda.now)
         if self._checkpoints is not None and why is Why.CRASH:
             self._checkpoints.save(agent, elapsed_s)
-        self._throw_away(agent, elapsed_s, flight.first.seconds, why)
+        first = flight.first
+        self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
         self._pay_second(agent, flight, elapsed_s, why)
 
     def _free(self, agent: AgentState, flight: Flight, elapsed_s: float) -> None:
@@ -213,10 +215,15 @@ class Transit:
         self._pay(agent, elapsed_s, seconds, why, elapsed_s)
 
     def _pay_second(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
-        """Pay for the second request, if there is one: its answer is not used."""
-        if flight.second is not None:
-            seconds = flight.second.seconds - flight.sent_s
-            self._pay(agent, elapsed_s - flight.sent_s, seconds, why)
+        """Pay for the second request, if there is one, whose answer is not used.
+
+        It has ended as `why` says, unless it had failed by itself before.
+        """
+        second = flight.second
+        if second is not None:
+            seconds = second.seconds - flight.sent_s
+            said = second.by(elapsed_s, why)
+            self._pay(agent, elapsed_s - flight.sent_s, seconds, said)
 
     def _pay(
         self, agent: AgentState, elapsed_s: float, seconds: float, why: Why, wasted_s: float = 0.0

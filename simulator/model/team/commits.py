@@ -139,13 +139,13 @@ class Commits:
     def _sort_out(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Book as wasted the picks that cannot take effect; return the others."""
         if not agent.call.is_astray:
-            return self._take_back(agent, share_s, sizes, now)
+            return self._take_back(agent, share_s, sizes)
         agent.call.rejected.clear()
         for task in agent.call.picks:
             self._waste(agent, task, share_s * sizes[task], now, "refused")
         return []
 
-    def _take_back(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
+    def _take_back(self, agent: AgentState, share_s: float, sizes: Sizes) -> list[int]:
         """Book as wasted the picks that the workspace has refused; return the others."""
         rejected, was_cut = agent.call.take_rejected()
         outcome = "lost" if was_cut else "refused"

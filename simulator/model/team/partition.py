@@ -108,8 +108,8 @@ class Partitions:
         """In a run that ends before the partition does, count the minority's work as wasted."""
         side = self._sides.other
         if side is not None:
-            for task, seconds, is_rework in side.done():
-                self._take_back(side, task, seconds, is_rework)
+            for task, work_s, rework_s in side.done():
+                self._take_back(side, task, work_s, rework_s)
 
     def _merge(self, side: Side) -> None:
         """Take over what the other side did; of what both did, one attempt is wasted.
@@ -119,10 +119,10 @@ class Partitions:
         """
         board = self._sides.board
         freed: list[int] = []
-        for task, seconds, is_rework in side.done():
+        for task, work_s, rework_s in side.done():
             agent = self._workers[side.board.doer[task]]
             if board.done[task]:
-                self._take_back(side, task, seconds, is_rework)
+                self._take_back(side, task, work_s, rework_s)
                 self._sides.owe_merge(agent, self._workspace.merge_s())
                 continue
             board.faulty[task] = side.board.faulty[task]
@@ -135,19 +135,24 @@ class Partitions:
             if not board.done[task]:
                 self._sides.announce([task])
 
-    def _take_back(self, side: Side, task: int, seconds: float, is_rework: bool) -> None:
+    def _take_back(self, side: Side, task: int, work_s: float, rework_s: float) -> None:
         metrics, fault = self._journal.metrics, side.board.faulty[task]
         self._settlement.uncount(fault)
         metrics.duplicate_attempts += 1
         metrics.duplicate_effects += not self._is_idempotent
-        metrics.wasted_s += seconds
-        if is_rework:
-            metrics.rework_s -= seconds
-        else:
-            metrics.work_s -= seconds
-        said = ("rework" if is_rework else "work") + WAS[fault]
+        metrics.wasted_s += work_s + rework_s
+        metrics.work_s -= work_s
+        metrics.rework_s -= rework_s
         where = {"agent": side.board.doer[task], "task": task}
-        self._journal.note(Event.DIVERGED, **where, duration_s=seconds, outcome=said)
+        if rework_s:
+            if work_s:
+                said = "first_attempt"
+                self._journal.note(Event.DIVERGED, **where, duration_s=work_s, outcome=said)
+            said = "rework" + WAS[fault]
+            self._journal.note(Event.DIVERGED, **where, duration_s=rework_s, outcome=said)
+        else:
+            said = "work" + WAS[fault]
+            self._journal.note(Event.DIVERGED, **where, duration_s=work_s, outcome=said)
 
     def _overlaps(self, task: int) -> bool:
         """Return whether the majority wrote one of the task's artifacts during the partition."""

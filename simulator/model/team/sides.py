@@ -32,12 +32,16 @@ class Side:
         self.under_way = [(agent, agent.call.number) for agent in cut_off if agent.time.in_call]
         """Calls that began before the partition."""
         self._picks = {agent.index: list(agent.call.picks) for agent in cut_off}
-        self._spent: dict[int, tuple[float, bool]] = {}
+        self._spent: dict[int, tuple[float, float]] = {}
 
     def note(self, task: int, seconds: float, is_rework: bool) -> None:
         """Remember what an attempt on this side has taken."""
-        before = self._spent[task][0] if task in self._spent else 0.0
-        self._spent[task] = (before + seconds, is_rework)
+        work_s, rework_s = self._spent.get(task, (0.0, 0.0))
+        if is_rework:
+            rework_s += seconds
+        else:
+            work_s += seconds
+        self._spent[task] = (work_s, rework_s)
 
     def rejoin(self, dispatcher: Dispatcher) -> None:
         """Tell the main side what became of calls that were under way when the team was cut.
@@ -55,10 +59,10 @@ class Side:
             if agent.time.in_call and before.get(agent.index) != agent.call.number:
                 agent.call.go_astray()
 
-    def done(self) -> list[tuple[int, float, bool]]:
-        """Return the tasks done on this side, each with its seconds and whether it was rework."""
+    def done(self) -> list[tuple[int, float, float]]:
+        """Return the tasks done on this side, each with its seconds of work and of rework."""
         return [
-            (task, *self._spent.get(task, (0.0, False)))
+            (task, *self._spent.get(task, (0.0, 0.0)))
             for task in self.board.graph.order
             if self.board.done[task] and not self._done_before[task]
         ]

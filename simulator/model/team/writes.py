@@ -69,7 +69,7 @@ class Writes:
         for artifact in (task,) if artifacts is None else artifacts[task]:
             other = board.writer(artifact) if self._is_traced else NOBODY
             if self._loss:
-                self._overwrite(agent, task, artifact, now)
+                self._overwrite(agent, task, artifact)
             outcome = board.write(artifact, agent.index, task, agent.time.read_s, now)
             if outcome != FIRST:
                 self._metrics.rewrites += 1
@@ -81,7 +81,7 @@ class Writes:
                 if outcome == CONFLICT:
                     self._journal.note(Event.CONFLICT, *where, peer=other)
 
-    def _overwrite(self, agent: AgentState, task: int, artifact: int, now: float) -> None:
+    def _overwrite(self, agent: AgentState, task: int, artifact: int) -> None:
         """Lose what the write overwrites unseen; the task is redone if its tests find the loss."""
         board, metrics = agent.board, self._metrics
         lost = board.overwritten(artifact, agent.index, agent.time.read_s)
