@@ -157,9 +157,9 @@ def test_another_protocol_topology_and_workload_can_be_asked_for(
     assert table["total_tokens"].median() < before["total_tokens"].median()
     with pytest.raises(ScenarioError, match="rnig"):
         check_target(cells, Target([2], parse_changes("rnig", None, None)))
-    with pytest.raises(TeamsimError, match="is no YAML"):
+    with pytest.raises(TeamsimError, match="not YAML"):
         parse_changes("{kind: [", None, None)
-    with pytest.raises(TeamsimError, match="No such file"):
+    with pytest.raises(TeamsimError, match="no such file"):
         parse_changes(None, None, "nothing.yaml")
 
 

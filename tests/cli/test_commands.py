@@ -269,7 +269,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(
 ) -> None:
     path = tmp_path / "long.yaml"
     path.write_text(
-        SWEEP.replace("tasks: 10", "tasks: 400").replace("replications: 10", "replications: 36")
+        SWEEP.replace("tasks: 10", "tasks: 400").replace("replications: 10", "replications: 120")
     )
     command = [sys.executable, "-m", "simulator.cli", "sweep", path, "--out", tmp_path / "out"]
     process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
