@@ -113,6 +113,19 @@ def test_a_request_that_waits_finds_its_prompt_gone() -> None:
     assert [cached for _, cached in read(rows)] == [0, PROMPTS[0], 0]
 
 
+@pytest.mark.parametrize("resilience", [{}, {"retry": {"max_retries": 1}}])
+def test_a_request_that_waited_takes_as_long_as_without_a_cache(resilience: Any) -> None:
+    speeds = {"uncached_s_per_1k": 0.2, "cached_s_per_1k": 0.05, "output_s_per_1k": 0.1}
+    latency = {"kind": "tokens", "base_s": 0.1, **speeds}
+    limit = {"requests_per_minute": 2, "burst_s": 60}
+    lasts = []
+    for cache in ({"life_s": 20}, False):
+        how = {"agent": {"latency": latency}, "provider": limit, "resilience": resilience}
+        _, rows = arriving(cache, [0.0, 2.0, 4.0], **how)
+        lasts.append([r.duration_s for r in rows if r.event is Event.CALL_END][2])
+    assert lasts[0] == pytest.approx(lasts[1], rel=1e-9)
+
+
 def test_tokens_that_have_expired_count_against_the_limit_on_input() -> None:
     # A bucket of 3,000 tokens a minute, 3,500 in the ten seconds. Prompts of 1,000, 1,500 and 2,000
     # need 2,000 of them if the cache holds what was read before, else 4,500.

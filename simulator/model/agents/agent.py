@@ -241,16 +241,23 @@ class AgentState:
             factor += slowdown.at(self.memory.prompt_tokens, self.memory.window_tokens)
         return factor / self.spec.speed
 
-    def look_in_cache(self, now: float) -> None:
-        """Let a request whose service begins now take longer where its prompt has left the cache.
+    def look_in_cache(self, now: float) -> float:
+        """Let a request that begins now take longer where its prompt has left the cache.
 
-        To be asked where `memory.life` is not None.
+        Returns how many times as long it takes.
         """
-        memory = self.memory
+        memory, planned_s = self.memory, self.time.duration_s
         found = memory.uncached, memory.cached
-        if memory.look_in_cache(now):
-            latency = LatencyModel.of(self.server.latency)
-            self.time.stretch(latency.without_cache(*found, self.call.output))
+        if not memory.look_in_cache(now):
+            return 1.0
+        latency = LatencyModel.of(self.server.latency)
+        self.time.stretch(latency.without_cache(*found, self.call.output))
+        return self.time.duration_s / planned_s if planned_s > 0.0 else 1.0
+
+    def use_cache(self, now: float) -> None:
+        """Note that a request which has read the prompt has been in service until now."""
+        if self.memory.life is not None:
+            self.memory.life.use(now)
 
     def settle_errors(self) -> None:
         """Let drift and the size of the prompt tell on the errors of the call."""

@@ -160,8 +160,7 @@ class ProviderState:
                 return 0.0
         now = self._agenda.now
         if not goes_on:
-            if agent.memory.life is not None:
-                agent.look_in_cache(now)
+            agent.look_in_cache(now)  # what counts as input is what is not there
             read = agent.memory.uncached + (
                 agent.memory.cached if self.spec.cached_input_counts else 0
             )

@@ -85,14 +85,14 @@ class PlainService(Service):
             if not (yield from provider.admits(agent, goes_on)):
                 raise CallLostError(Why.REFUSED)
             provider.enter()
-        if agent.memory.life is not None and not goes_on and planned_s > 0.0:
+        if not goes_on and planned_s > 0.0:
             agent.look_in_cache(self._agenda.now)
-            seconds *= time.duration_s / planned_s
+            seconds *= time.duration_s / planned_s  # what admission has found out is in it
         self._phases.enter(agent, SERVING)
         pace = provider.pace(self._agenda.now)
         time.slow_down(pace)
         yield seconds * pace
-        self._use_cache(agent)
+        agent.use_cache(self._agenda.now)
         self._phases.enter(agent, WAITING)
         if provider.spec.refuses:
             provider.finished()
@@ -100,13 +100,8 @@ class PlainService(Service):
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of a call that has come to nothing."""
         if agent.time.served_s > 0.0:
-            self._use_cache(agent)
+            agent.use_cache(self._agenda.now)
         agent.call.pay(_share_served(agent))
-
-    def _use_cache(self, agent: AgentState) -> None:
-        """Note that a request has been in service until now."""
-        if agent.memory.life is not None:
-            agent.memory.life.use(self._agenda.now)
 
     def cut_off(self, agent: AgentState) -> None:
         """Say what is paid of a call that ends with the run."""

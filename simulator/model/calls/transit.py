@@ -81,8 +81,8 @@ class Transit:
         """
         caller = self._callers[agent.index]
         began_s = self._agenda.now
-        if agent.memory.life is not None and not caller.served:
-            seconds *= self._read_anew(agent)
+        if not caller.served:
+            seconds *= agent.look_in_cache(began_s)
         timeout_s = self._patience.limit_s()
         limit_s = timeout_s - caller.take_queued_s()
         if self._checkpoints is not None:
@@ -112,12 +112,6 @@ class Transit:
             why = Why.TIMEOUT
         self._land(agent, flight, self._agenda.now - began_s, why)
         return why
-
-    def _read_anew(self, agent: AgentState) -> float:
-        """Return how many times as long a request takes because its prompt has left the cache."""
-        planned_s = agent.time.duration_s
-        agent.look_in_cache(self._agenda.now)
-        return agent.time.duration_s / planned_s if planned_s > 0.0 else 1.0
 
     def time_out(self, agent: AgentState) -> None:
         """Book a request that has waited for service too long."""
@@ -158,8 +152,8 @@ class Transit:
             self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
         elif self._checkpoints is not None:
             self._checkpoints.forget(agent)
-        if agent.memory.life is not None and why.is_billed:
-            agent.memory.life.use(self._agenda.now)
+        if why.is_billed:
+            agent.use_cache(self._agenda.now)
         self._patience.remember(elapsed_s, why)
         self._breakers.record(agent, why.blames_service)
 
@@ -167,8 +161,7 @@ class Transit:
         """Settle a request, or a pair of them, whose call is lost."""
         self._free(agent, flight, elapsed_s)
         agent.memory.note_read()
-        if agent.memory.life is not None:
-            agent.memory.life.use(self._agenda.now)
+        agent.use_cache(self._agenda.now)
         if self._checkpoints is not None and why is Why.CRASH:
             self._checkpoints.save(agent, elapsed_s)
         first = flight.first

@@ -62,7 +62,7 @@ class _LockTable(WorkspaceState):
         parts = len(artifacts) if self.spec.acquire == "one_by_one" else 0
         for artifact in artifacts:
             if not (yield from self._take(agent, artifact)):
-                agent.call.rejected.update(agent.call.picks)
+                agent.call.reject(agent.call.picks)
                 return
             agent.time.read_anew(self.desk.agenda.now)
             if parts:
@@ -74,7 +74,7 @@ class _LockTable(WorkspaceState):
         for task in agent.call.picks:
             mine = (task,) if graph.artifacts is None else graph.artifacts[task]
             if not held.issuperset(mine):  # a lease has run out
-                agent.call.rejected.add(task)
+                agent.call.reject([task])
 
     def _ordered(self, agent: AgentState) -> list[int]:
         artifacts = self.artifacts(agent)

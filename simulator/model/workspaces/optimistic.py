@@ -110,7 +110,7 @@ class OptimisticState(WorkspaceState):
         for task in agent.call.picks:
             artifacts = (task,) if graph.artifacts is None else graph.artifacts[task]
             if newer.intersection(artifacts):
-                agent.call.rejected.add(task)
+                agent.call.reject([task])
                 continue
             for artifact in artifacts:
                 versions[artifact] = versions.get(artifact, 0) + 1
