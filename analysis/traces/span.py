@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.traces.collector import Collector
 from analysis.traces.dialects import (
     call_fields,
     error_of,
@@ -14,6 +15,7 @@ from analysis.traces.dialects import (
     slots_of,
     with_metadata,
 )
+from analysis.traces.jsonstream import Record
 from analysis.traces.values import text
 
 _WRAPPER = re.compile(
@@ -109,6 +111,31 @@ class Span:
         if self.node is not None and (also_any_node or self.node not in _ANY_AGENTS_NODE):
             return self.node, self.node
         return None
+
+
+def spans_of(
+    records: Iterable[Record],
+    source: str,
+    form: str,
+    out: Collector,
+    understand: Callable[[Record, str, str, Collector], Span | None],
+) -> Iterator[Span]:
+    """Yield the spans that records are; each record is a row that was read.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    source, form : str
+        The file, and its format.
+    out : Collector
+    understand : callable
+        Returns the span that a record is; None if it is none, or no good one.
+    """
+    for record in records:
+        out.report.rows += 1
+        found = understand(record, source, form, out)
+        if found is not None:
+            yield found
 
 
 def span_of(

@@ -108,6 +108,18 @@ class _Session:
     totals: dict[str, int] = field(default_factory=dict)
     has_meta: bool = False
 
+    @property
+    def names(self) -> dict[str, str | None]:
+        """What each call of the session says of whose it is."""
+        return {
+            "session_id": self.own,
+            "trace_id": self.own,
+            "agent_id": self.own,
+            "agent_name": self.name,
+            "agent_role": self.role,
+            "parent_agent_id": self.parent,
+        }
+
 
 def _read_rollout(source: Source, out: Collector) -> _Session:
     session = _Session(source, source.path.stem)
@@ -281,14 +293,8 @@ def _add_call(
         session.source.name,
         form,
         run_id=run,
-        session_id=session.own,
-        trace_id=session.own,
         span_id=f"{session.own}-{number}",
         operation_name="chat",
-        agent_id=session.own,
-        agent_name=session.name,
-        agent_role=session.role,
-        parent_agent_id=session.parent,
         provider_name=session.provider,
         response_model=call.model,
         start_ns=call.start if call.start is not None and call.start <= call.end else None,
@@ -297,6 +303,7 @@ def _add_call(
         error_type=call.error,
         quality_time="parent_event",
         quality_tokens=None if failed else "exact",
+        **session.names,
         **usage,
     )
 
@@ -309,15 +316,9 @@ def _add_tool(
         session.source.name,
         form,
         run_id=run,
-        session_id=session.own,
-        trace_id=session.own,
         span_id=number,
         call_id=number,
         operation_name="execute_tool",
-        agent_id=session.own,
-        agent_name=session.name,
-        agent_role=session.role,
-        parent_agent_id=session.parent,
         start_ns=tool.start,
         end_ns=tool.end,
         status="error" if tool.failed else "ok",
@@ -325,4 +326,5 @@ def _add_tool(
         tool_name=tool.name,
         result_size=tool.size,
         quality_time="exact",
+        **session.names,
     )

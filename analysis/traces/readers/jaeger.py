@@ -10,7 +10,7 @@ from analysis.traces.collector import Collector
 from analysis.traces.jsonstream import Record
 from analysis.traces.reading import Reader
 from analysis.traces.source import Head, Source
-from analysis.traces.span import Span, span_of
+from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
 from analysis.traces.values import amount, flag, items, mapping, text
 
@@ -38,13 +38,9 @@ def _is_trace(row: Mapping[str, Any]) -> bool:
 
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
-    for record in source.records(frozenset({"data", "spans"}), out.skip):
-        if "spanID" not in record.node:
-            continue
-        out.report.rows += 1
-        found = _span(record, source.name, form, out)
-        if found is not None:
-            yield found
+    records = source.records(frozenset({"data", "spans"}), out.skip)
+    own = (record for record in records if "spanID" in record.node)
+    return spans_of(own, source.name, form, out, _span)
 
 
 def _span(record: Record, source: str, form: str, out: Collector) -> Span | None:

@@ -10,7 +10,7 @@ from analysis.traces.dialects import size_of
 from analysis.traces.jsonstream import Record
 from analysis.traces.reading import Reader
 from analysis.traces.source import Head, Source
-from analysis.traces.span import Span, span_of
+from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
 from analysis.traces.usage import of_api
 from analysis.traces.values import amount, items, mapping, nanoseconds, pick, text
@@ -49,11 +49,7 @@ def _is_run(row: Mapping[str, Any]) -> bool:
 
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
-    for record in _runs(source, out):
-        out.report.rows += 1
-        found = _span(record, source.name, form, out)
-        if found is not None:
-            yield found
+    return spans_of(_runs(source, out), source.name, form, out, _span)
 
 
 def _runs(source: Source, out: Collector) -> Iterator[Record]:

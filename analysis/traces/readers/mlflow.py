@@ -10,7 +10,7 @@ from analysis.traces.collector import Collector
 from analysis.traces.jsonstream import Record
 from analysis.traces.reading import Reader
 from analysis.traces.source import Head, Source
-from analysis.traces.span import Span, span_of
+from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
 from analysis.traces.values import exact_ns, items, mapping, parsed, pick, text
 
@@ -47,14 +47,15 @@ def _is_span(span: Any) -> bool:
 
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
+    return spans_of(_records(source, out), source.name, form, out, _span)
+
+
+def _records(source: Source, out: Collector) -> Iterator[Record]:
+    """Yield records, and those inside one in its place."""
     for record in source.records(frozenset({"traces", "data", "spans"}), out.skip):
         raw = record.node
         inside = [Record(record.place, each, (*record.around, raw)) for each in _listed(raw)]
-        for each in inside or [record]:
-            out.report.rows += 1
-            found = _span(each, source.name, form, out)
-            if found is not None:
-                yield found
+        yield from inside or [record]
 
 
 def _listed(raw: Mapping[str, Any]) -> list[dict[str, Any]]:

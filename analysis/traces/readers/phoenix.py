@@ -9,7 +9,7 @@ from analysis.traces.collector import Collector
 from analysis.traces.jsonstream import Record
 from analysis.traces.reading import Reader
 from analysis.traces.source import Head, Source
-from analysis.traces.span import Span, span_of
+from analysis.traces.span import Span, span_of, spans_of
 from analysis.traces.spans import collect
 from analysis.traces.values import items, mapping, nanoseconds, pick, text
 
@@ -46,11 +46,8 @@ def _is_span(row: Mapping[str, Any]) -> bool:
 
 
 def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
-    for record in source.records(frozenset({"data"}), out.skip):
-        out.report.rows += 1
-        found = _span(record, source.name, form, out)
-        if found is not None:
-            yield found
+    records = source.records(frozenset({"data"}), out.skip)
+    return spans_of(records, source.name, form, out, _span)
 
 
 def _span(record: Record, source: str, form: str, out: Collector) -> Span | None:
