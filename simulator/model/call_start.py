@@ -187,7 +187,7 @@ class CallStart:
         if agent.judgement.depends_on_context:
             agent.settle_errors()
         if loop is None:
-            # As `AgentState.compose` does, without the time that it takes to call it.
+            # As `AgentState.compose` does; to call it took 2 % more instructions a call.
             habits = agent.habits
             output = int(habits.output() + habits.output_per_work_unit * work)
             output += memory.summary_tokens

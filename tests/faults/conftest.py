@@ -13,21 +13,13 @@ from pathlib import Path
 
 import pytest
 
-SWEEP = """\
-name: long
-seed: 7
-replications: 60
-team:
-  size: 1
-  agent:
-    latency: {kind: seconds, base: {kind: lognormal, median: 5, sigma: 0.6}}
-    errors: {probability: 0.1}
-topology: decentralised
-coordination: {protocol: self_claim, timing: asynchronous}
-workload: {kind: parallel_fraction, tasks: 600, parallel_fraction: 0.9}
-sweep:
-  team.size: [2, 4, 8]
-"""
+from tests.experiment.conftest import LONG
+
+SWEEP = (
+    LONG.replace("replications: 24", "replications: 60")
+    .replace("tasks: 1200", "tasks: 600")
+    .replace("[2, 4, 8, 16]", "[2, 4, 8]")
+)
 """Some seconds on two cores."""
 
 PATIENCE_S = 2.0

@@ -24,25 +24,8 @@ from simulator.experiment import (
     run_sweep,
 )
 from simulator.scenario import Study, parse_study
+from tests.experiment.test_sweeps import TEXT
 from tests.faults.conftest import parts
-
-TEXT = """\
-name: small
-seed: 3
-replications: 30
-team:
-  size: 1
-  agent:
-    latency: {kind: seconds, base: {kind: lognormal, median: 5, sigma: 0.6}}
-    errors: {probability: 0.1}
-topology: decentralised
-coordination: {protocol: self_claim}
-workload: {kind: parallel_fraction, tasks: 12, parallel_fraction: 0.9}
-sweep:
-  team.size: [1, 3]
-  topology: [decentralised, centralised]
-baseline: {team.size: 1, topology: single}
-"""
 
 
 def study(**fields: str) -> Study:

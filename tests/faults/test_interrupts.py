@@ -35,6 +35,14 @@ def assert_ended(ended: Ended, code: int, line: str) -> None:
     assert ended.left == []
 
 
+def assert_interrupted(running: Running) -> None:
+    """Send Ctrl-C twice, a moment apart, to the whole group; one line says that it has ended."""
+    for _ in range(2):
+        running.send(signal.SIGINT, to_all=True)
+        time.sleep(0.1)
+    assert_ended(running.end(), 130, "interrupted\n")
+
+
 def test_several_ctrl_c_end_a_sweep_that_goes_on_later(
     begin: Begin, sweep: Path, tmp_path: Path
 ) -> None:
@@ -108,10 +116,7 @@ def test_all_long_commands_end_so(
     monkeypatch.chdir(tmp_path)
     running = begin(name, sweep, *LONG[name])
     time.sleep(6)
-    for _ in range(2):
-        running.send(signal.SIGINT, to_all=True)
-        time.sleep(0.1)
-    assert_ended(running.end(), 130, "interrupted\n")
+    assert_interrupted(running)
 
 
 @pytest.mark.slow
@@ -129,10 +134,7 @@ def test_commands_that_read_traces_end_so(begin: Begin, tmp_path: Path, name: st
         more = ("-r", 100_000) if name == "backtest" else ()
         running = begin(name, tmp_path / "runs", *out, *more, "-w", 2)
     time.sleep(3.5)
-    for _ in range(2):
-        running.send(signal.SIGINT, to_all=True)
-        time.sleep(0.1)
-    assert_ended(running.end(), 130, "interrupted\n")
+    assert_interrupted(running)
 
 
 @pytest.mark.slow
@@ -141,10 +143,7 @@ def test_a_report_ends_so(begin: Begin, sweep: Path, tmp_path: Path) -> None:
     assert begin("sweep", sweep, "--out", tmp_path / "out", *small, "-w", 1).end().code == 0
     running = begin("report", tmp_path / "out", "--stacks", 10_000)
     time.sleep(6)
-    for _ in range(2):
-        running.send(signal.SIGINT, to_all=True)
-        time.sleep(0.1)
-    assert_ended(running.end(), 130, "interrupted\n")
+    assert_interrupted(running)
 
 
 @pytest.mark.slow
@@ -180,10 +179,7 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
     asked = threading.Thread(target=lambda: _ask(request), daemon=True)
     asked.start()
     time.sleep(1.5)
-    for _ in range(2):
-        running.send(signal.SIGINT, to_all=True)
-        time.sleep(0.1)
-    assert_ended(running.end(), 130, "interrupted\n")
+    assert_interrupted(running)
 
 
 def _ask(request: urllib.request.Request) -> None:
