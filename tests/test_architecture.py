@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
+import typing
 from collections import defaultdict
 from collections.abc import Iterator
+from enum import Enum
+from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -16,9 +20,11 @@ from pydantic import ValidationError
 
 from simulator.errors import TeamsimError
 from simulator.model.protocols.self_claim import SelfClaim
+from simulator.model.tasks import TaskGraph
 from simulator.model.workloads import Workload
 from simulator.registry import Registry
 from simulator.scenario import REGISTRIES
+from simulator.spec import Spec
 from tests.conftest import scenario
 
 ROOT = Path(__file__).parents[1]
@@ -130,6 +136,45 @@ def test_one_module_makes_processes() -> None:
         or "ProcessPoolExecutor(" in path.read_text("utf-8")
     }
     assert makers == {"simulator.experiment.pool"}
+
+
+def has_no_slots(thing: type) -> bool:
+    """Return whether a class of a run's state or rules lets anything be set on its instances.
+
+    What scenarios say, lists of names, errors and tuples are other things; a value that is worked
+    out when it is first asked for needs a place of its own.
+    """
+    is_other = issubclass(thing, Spec | Enum | BaseException | tuple) or is_protocol(thing)
+    works_out = any(isinstance(each, cached_property) for each in vars(thing).values())
+    return not (is_other or works_out) and thing.__dictoffset__ != 0
+
+
+def is_protocol(thing: type) -> bool:
+    """Return whether a class only says what others have."""
+    return typing.Protocol in thing.__bases__
+
+
+@pytest.mark.parametrize("layer", ["model", "engine"])
+def test_what_an_object_of_a_run_has_is_in_its_slots(layer: str) -> None:
+    names = [name for name in modules(ROOT) if name.startswith(f"simulator.{layer}")]
+    things = [
+        thing
+        for name in names
+        for thing in vars(importlib.import_module(name)).values()
+        if isinstance(thing, type) and thing.__module__ == name
+    ]
+    assert len(things) > {"model": 150, "engine": 5}[layer]
+    assert [f"{each.__module__}.{each.__name__}" for each in things if has_no_slots(each)] == []
+
+
+def test_a_class_without_slots_is_found_though_its_base_has_them() -> None:
+    class WithSlots:
+        __slots__ = ("x",)
+
+    class Open(WithSlots):
+        pass
+
+    assert [has_no_slots(each) for each in (WithSlots, Open, TaskGraph)] == [False, True, False]
 
 
 def own_nodes(node: ast.ClassDef) -> Iterator[ast.AST]:

@@ -35,6 +35,18 @@ class Asynchronous:
         Calls that a worker may be ahead of the slowest at work; None for no bound.
     """
 
+    __slots__ = (
+        "_asleep",
+        "_calls",
+        "_clock",
+        "_ends",
+        "_env",
+        "_pace",
+        "_run",
+        "_waiting",
+        "processes",
+    )
+
     def __init__(
         self, env: simpy.Environment, run: Replication, clock: Clock, staleness: int | None
     ) -> None:
@@ -175,6 +187,8 @@ class Asynchronous:
 
 class _Pace:
     """Holds back who is more than `staleness` calls ahead of the slowest agent at work."""
+
+    __slots__ = ("_at_work", "_calls", "_env", "_news", "_slowest", "_staleness")
 
     def __init__(self, env: simpy.Environment, staleness: int) -> None:
         self._env = env

@@ -24,6 +24,8 @@ class Calls:
     clock : Clock
     """
 
+    __slots__ = ("_clock", "_env", "_halted", "_run", "_under_way")
+
     def __init__(self, env: simpy.Environment, run: Replication, clock: Clock) -> None:
         self._env = env
         self._run = run

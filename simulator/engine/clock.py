@@ -59,6 +59,28 @@ class Clock(Agenda):
         Whether nothing comes between the beginnings and ends of calls.
     """
 
+    __slots__ = (
+        "_ended",
+        "_env",
+        "_has_ended",
+        "_in_vain",
+        "_is_held",
+        "_is_overdue",
+        "_known",
+        "_most_calls",
+        "_moved_before_s",
+        "_network",
+        "_outcome",
+        "_react",
+        "_run",
+        "_settle",
+        "_tasks_arrive",
+        "_timers",
+        "halted",
+        "limits",
+        "only_calls_happen",
+    )
+
     def __init__(
         self, env: simpy.Environment, scenario: Scenario, ending: Ending | None = None
     ) -> None:

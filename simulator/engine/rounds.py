@@ -39,6 +39,28 @@ class Rounds:
         Share of the workers' calls that a barrier waits for.
     """
 
+    __slots__ = (
+        "_barrier",
+        "_callers",
+        "_calls",
+        "_calls_each",
+        "_clock",
+        "_env",
+        "_gap_rounds",
+        "_gap_sum_s",
+        "_must_call",
+        "_news",
+        "_overhead",
+        "_owed",
+        "_pending",
+        "_run",
+        "_served_s",
+        "_share",
+        "_staff",
+        "_wanted",
+        "processes",
+    )
+
     def __init__(
         self,
         env: simpy.Environment,

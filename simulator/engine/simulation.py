@@ -33,6 +33,8 @@ class Simulation:
     >>> Simulation(study.base).run(replication=0).makespan_s  # doctest: +SKIP
     """
 
+    __slots__ = ("model", "scenario")
+
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self.model = Model(scenario)

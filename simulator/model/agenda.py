@@ -31,6 +31,8 @@ class Agenda(ABC):
         Outcome and reason, once something in the model has ended the run.
     """
 
+    __slots__ = ("ending", "interrupted", "moved_s", "now", "resumed", "woken")
+
     def __init__(self) -> None:
         self.now = self.moved_s = 0.0
         self.woken: list[int] = []

@@ -36,6 +36,8 @@ class Difficulty:
     streams : Streams
     """
 
+    __slots__ = ("_common", "_graph", "_shifts", "_similarity", "_streams")
+
     def __init__(self, graph: TaskGraph, family_similarity: float, streams: Streams) -> None:
         self._graph = graph
         self._similarity = family_similarity

@@ -63,6 +63,24 @@ class Replication:
         None where nothing can go wrong.
     """
 
+    __slots__ = (
+        "agenda",
+        "bill",
+        "call_end",
+        "call_start",
+        "coordination",
+        "failures",
+        "is_stepwise",
+        "journal",
+        "partitions",
+        "roster",
+        "settlement",
+        "sides",
+        "steps",
+        "streams",
+        "workspace",
+    )
+
     def __init__(
         self,
         scenario: Scenario,

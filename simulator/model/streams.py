@@ -182,6 +182,8 @@ class Streams:
         Number of the replication, at least 0.
     """
 
+    __slots__ = ("_bits", "_counter", "_generator", "_state")
+
     def __init__(self, seed: int, replication: int) -> None:
         key = np.random.SeedSequence(seed, spawn_key=(replication,)).generate_state(2, np.uint64)
         self._bits = np.random.Philox(key=key)

@@ -177,6 +177,8 @@ class Trace:
         Written in every row.
     """
 
+    __slots__ = ("replication", "rows")
+
     def __init__(self, replication: int = 0) -> None:
         self.replication = replication
         self.rows: list[Row] = []

@@ -62,7 +62,7 @@ class Post:
         return self.receivers
 
 
-@dataclass
+@dataclass(slots=True)
 class Voice:
     """Where an agent speaks and what it hears."""
 

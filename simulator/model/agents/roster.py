@@ -38,6 +38,17 @@ class Roster:
         What the aggregator of independent workers reads.
     """
 
+    __slots__ = (
+        "agents",
+        "aggregates",
+        "coordinators",
+        "delivered",
+        "handed_in",
+        "managers",
+        "verifiers",
+        "workers",
+    )
+
     def __init__(
         self, scenario: Scenario, graph: TaskGraph, streams: Streams, metrics: Metrics
     ) -> None:

@@ -29,6 +29,8 @@ class ToolCall(NamedTuple):
 class _Tool:
     """One tool, and its draws."""
 
+    __slots__ = ("_count", "_rolls_error", "_seconds", "_tokens", "name", "rolls", "spec")
+
     def __init__(self, name: str, spec: ToolSpec, draws: OwnDraws) -> None:
         beside = _BESIDE * (1 + number_of(name))
         self.name = name

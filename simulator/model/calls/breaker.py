@@ -20,6 +20,18 @@ class Breaker:
         How often it has opened.
     """
 
+    __slots__ = (
+        "_failed",
+        "_failures",
+        "_opened_s",
+        "_spec",
+        "_succeeded",
+        "_term",
+        "_trials",
+        "opens",
+        "state",
+    )
+
     def __init__(self, spec: BreakerSpec) -> None:
         self._spec = spec
         self._failed: deque[bool] = deque(maxlen=spec.window)

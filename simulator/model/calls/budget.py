@@ -15,6 +15,8 @@ class RetryBudget:
         Retries for each first request; None for no limit.
     """
 
+    __slots__ = ("_level", "_share")
+
     def __init__(self, share: float | None) -> None:
         self._share = share
         self._level = _HOLDS

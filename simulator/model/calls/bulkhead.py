@@ -26,6 +26,8 @@ class Bulkhead:
     phases : Phases
     """
 
+    __slots__ = ("_agenda", "_free", "_groups", "_held", "_phases", "_queues")
+
     def __init__(
         self, limits: Mapping[str, int], team: Team, agenda: Agenda, phases: Phases
     ) -> None:

@@ -36,6 +36,36 @@ class Caller:
         Whether it is asked.
     """
 
+    __slots__ = (
+        "_as_long_as",
+        "_lasts_s",
+        "_pauses",
+        "_place",
+        "_queued_s",
+        "error_after",
+        "error_p",
+        "flight",
+        "is_stuck",
+        "jitter",
+        "latency_again",
+        "latency_elsewhere",
+        "other",
+        "other_err_logit",
+        "rolls_error",
+        "rolls_hedge",
+        "rolls_malformed",
+        "rolls_slow",
+        "rolls_stall",
+        "sdk_tries",
+        "served",
+        "share",
+        "slow_factors",
+        "slowed",
+        "ticket",
+        "tries",
+        "uses_other",
+    )
+
     def __init__(self, agent: AgentState, scenario: Scenario, streams: Streams) -> None:
         entity, number = agent.entity, agent.number
 

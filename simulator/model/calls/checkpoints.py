@@ -16,6 +16,8 @@ class Checkpoints:
     spec : Checkpoint
     """
 
+    __slots__ = ("_cost_s", "_every_s", "_saved_s")
+
     def __init__(self, spec: Checkpoint) -> None:
         self._every_s = spec.every_s
         self._cost_s = spec.cost_s

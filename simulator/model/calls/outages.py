@@ -31,6 +31,8 @@ class OutageCalendar:
         Which outages of the run, 0 for the provider's.
     """
 
+    __slots__ = ("_brownouts", "_error_s", "_sources", "is_empty")
+
     def __init__(
         self,
         spec: Provider,
@@ -100,6 +102,8 @@ class OutageCalendar:
 
 class _Source:
     """Outages in the order of time; those that are over are dropped."""
+
+    __slots__ = ("_known", "_outages")
 
     def __init__(self, outages: Iterator[Outage]) -> None:
         self._outages = outages

@@ -18,6 +18,8 @@ class RecentTimes:
         How many requests must have been seen before there is a percentile.
     """
 
+    __slots__ = ("_in_order", "_minimum", "_sorted", "_window")
+
     def __init__(self, window: int, minimum: int) -> None:
         self._window = window
         self._minimum = minimum

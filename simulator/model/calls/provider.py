@@ -119,6 +119,22 @@ class ProviderState:
     phases : Phases
     """
 
+    __slots__ = (
+        "_admitted",
+        "_agenda",
+        "_in_service",
+        "_input",
+        "_metrics",
+        "_output",
+        "_phases",
+        "_queue",
+        "_requests",
+        "_rolls_retry",
+        "_slow",
+        "outages",
+        "spec",
+    )
+
     def __init__(
         self,
         spec: Provider,
@@ -262,6 +278,8 @@ class ProviderState:
 
 class _SlowPhases:
     """Alternating normal and slow phases, drawn as time reaches them."""
+
+    __slots__ = ("_end_s", "_ends", "_factor", "_is_slow")
 
     def __init__(self, spec: SlowPhases, streams: Streams) -> None:
         self._factor = spec.factor

@@ -53,6 +53,22 @@ class Requests(Service):
     breakers : Breakers
     """
 
+    __slots__ = (
+        "_agenda",
+        "_budget",
+        "_bulkhead",
+        "_fates",
+        "_metrics",
+        "_patience",
+        "_patterns",
+        "_phases",
+        "_provider",
+        "_sdk",
+        "_transit",
+        "breakers",
+        "callers",
+    )
+
     def __init__(
         self,
         scenario: Scenario,

@@ -29,6 +29,8 @@ class StallError(Exception):
 class Service(ABC):
     """Serves calls, from their first request to the last."""
 
+    __slots__ = ()
+
     def begin(self, agent: AgentState) -> None:  # noqa: B027 (most have nothing to note)
         """Note that a call begins."""
 

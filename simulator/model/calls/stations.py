@@ -81,6 +81,18 @@ class Station:
         Servers that serve.
     """
 
+    __slots__ = (
+        "_agenda",
+        "_came",
+        "_hours",
+        "_opens_s",
+        "_outages",
+        "_queue",
+        "_serve",
+        "busy",
+        "spec",
+    )
+
     def __init__(
         self,
         name: str,
@@ -148,6 +160,8 @@ class Station:
 
 class _Calendar:
     """The hours of a person, on the clock of the run."""
+
+    __slots__ = ("_days", "_hours", "_starts_s")
 
     def __init__(self, hours: Hours, starts_at: WeekTime) -> None:
         self._hours = hours

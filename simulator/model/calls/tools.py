@@ -38,6 +38,8 @@ class Tools:
     stations : dict of str to Station
     """
 
+    __slots__ = ("_agenda", "_desks", "_journal", "_metrics", "_number", "_phases", "stations")
+
     def __init__(
         self,
         scenario: Scenario,

@@ -45,6 +45,22 @@ class Transit:
     bill : Bill
     """
 
+    __slots__ = (
+        "_agenda",
+        "_bill",
+        "_breakers",
+        "_bulkhead",
+        "_callers",
+        "_checkpoints",
+        "_fates",
+        "_hedge_correlation",
+        "_journal",
+        "_metrics",
+        "_patience",
+        "_phases",
+        "_provider",
+    )
+
     def __init__(
         self,
         callers: Sequence[Caller],

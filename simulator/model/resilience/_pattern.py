@@ -78,6 +78,8 @@ class Pattern(Patterns):
 
     kind: ClassVar[str]
 
+    __slots__ = ()
+
     def __init__(self, spec: Spec, setting: FailureSetting) -> None: ...
 
     def start(self) -> None:
@@ -103,6 +105,8 @@ class AgentFault(Pattern):
         has the name `kind`.
     setting : FailureSetting
     """
+
+    __slots__ = ()
 
     def __init__(self, specs: Mapping[AgentState, Spec], setting: FailureSetting) -> None: ...
 

@@ -18,6 +18,8 @@ class Copies(Pattern):
     setting : FailureSetting
     """
 
+    __slots__ = ("_agenda", "_at_work", "_callers", "_correlation", "_rolls", "_tasks_of")
+
     def __init__(self, correlation: float, setting: FailureSetting) -> None:
         self._agenda = setting.agenda
         self._callers = setting.callers

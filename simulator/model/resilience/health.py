@@ -36,6 +36,21 @@ class Health:
         Called with an agent that a detector has found, and whether it is stuck.
     """
 
+    __slots__ = (
+        "_agenda",
+        "_journal",
+        "_metrics",
+        "_sides",
+        "_stood_in",
+        "_workers",
+        "lives",
+        "on_found",
+        "on_loss",
+        "on_return",
+        "recovery",
+        "workers_down",
+    )
+
     def __init__(
         self, agents: Sequence[AgentState], agenda: Agenda, journal: Journal, sides: Sides
     ) -> None:

@@ -76,6 +76,8 @@ class Election:
         Whether nothing more is to happen.
     """
 
+    __slots__ = ("_ground", "_heartbeat_s", "_write_s", "is_over", "servers")
+
     def __init__(
         self,
         servers: int,

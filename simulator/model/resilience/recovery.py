@@ -15,6 +15,8 @@ _WINDOW_TASKS = 10
 class Recovery:
     """Remembers when tasks were done and when something went wrong."""
 
+    __slots__ = ("_done_s", "_faults_s")
+
     def __init__(self) -> None:
         self._done_s: list[float] = []
         self._faults_s: list[float] = []

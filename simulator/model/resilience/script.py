@@ -25,6 +25,8 @@ class Script:
         Its agents misbehave already where they do so for the whole run.
     """
 
+    __slots__ = ("_agenda", "_born", "_callers", "_faults", "_health", "_staff", "_workers")
+
     def __init__(self, faults: Sequence[ScriptedFault], setting: FailureSetting) -> None:
         self._faults = faults
         self._workers = setting.workers

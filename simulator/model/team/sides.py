@@ -24,6 +24,8 @@ class Side:
         Who is on the side.
     """
 
+    __slots__ = ("_done_before", "_picks", "_spent", "board", "cut_off", "dispatcher", "under_way")
+
     def __init__(self, board: Board, dispatcher: Dispatcher, cut_off: list[AgentState]) -> None:
         self.board = board.copy()
         self.dispatcher = dispatcher.fork(self.board)

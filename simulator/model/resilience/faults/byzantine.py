@@ -16,6 +16,8 @@ class ByzantineAgents(AgentFault):
 
     kind: ClassVar[str] = "byzantine"
 
+    __slots__ = ()
+
     def __init__(self, specs: Mapping[AgentState, Byzantine], setting: FailureSetting) -> None:
         for agent, spec in specs.items():
             if setting.uniforms(agent, Purpose.BYZANTINE)() < spec.probability:

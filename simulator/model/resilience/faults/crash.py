@@ -20,6 +20,8 @@ class Crashes(AgentFault):
 
     kind: ClassVar[str] = "crash"
 
+    __slots__ = ("_agenda", "_health", "_repair", "_specs", "_up")
+
     def __init__(self, specs: Mapping[AgentState, Crash], setting: FailureSetting) -> None:
         self._specs = specs
         self._agenda = setting.agenda

@@ -21,6 +21,8 @@ class Backups(Copies):
 
     kind: ClassVar[str] = "backup"
 
+    __slots__ = ("_board", "_is_listed", "_listed", "_metrics", "_most_left", "_spec", "_was_near")
+
     def __init__(self, spec: Backup, setting: FailureSetting) -> None:
         super().__init__(spec.correlation, setting)
         self._spec = spec

@@ -13,6 +13,8 @@ class DegradedMode(Pattern):
 
     kind: ClassVar[str] = "degraded"
 
+    __slots__ = ("_breakers", "_health", "_spec", "_workers")
+
     def __init__(self, spec: Degraded, setting: FailureSetting) -> None:
         self._spec = spec
         self._workers = len(setting.workers)

@@ -20,6 +20,20 @@ class Detector(Pattern):
 
     kind: ClassVar[str] = "detector"
 
+    __slots__ = (
+        "_agenda",
+        "_agents",
+        "_due_s",
+        "_found_dead",
+        "_health",
+        "_journal",
+        "_metrics",
+        "_sides",
+        "_spec",
+        "_targets",
+        "_watched",
+    )
+
     def __init__(self, spec: DetectorSpec, setting: FailureSetting) -> None:
         self._spec = spec
         self._agents = setting.agents

@@ -20,6 +20,19 @@ class Succession(Pattern):
 
     kind: ClassVar[str] = "election"
 
+    __slots__ = (
+        "_agenda",
+        "_health",
+        "_metrics",
+        "_spec",
+        "_terms",
+        "_under_way",
+        "_workers",
+        "answers_s",
+        "delays",
+        "timeouts",
+    )
+
     def __init__(self, spec: ElectionSpec, setting: FailureSetting) -> None:
         self._metrics = setting.journal.metrics
         self._spec = spec
@@ -80,6 +93,17 @@ class Succession(Pattern):
 
 class _Contest:
     """The election for one seat: the workers are the servers, the lost coordinator the last."""
+
+    __slots__ = (
+        "_agenda",
+        "_answers_s",
+        "_seat",
+        "_spec",
+        "_succession",
+        "_terms",
+        "_workers",
+        "election",
+    )
 
     def __init__(
         self,

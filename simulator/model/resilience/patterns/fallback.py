@@ -18,6 +18,8 @@ class PartialAnswers(Pattern):
 
     kind: ClassVar[str] = "fallback"
 
+    __slots__ = ("_failed_at", "_spec")
+
     def __init__(self, spec: Fallback, setting: FailureSetting) -> None:
         self._spec = spec
         self._failed_at: Counter[int] = Counter()

@@ -17,6 +17,17 @@ class Simplification(Pattern):
 
     kind: ClassVar[str] = "simpler_protocol"
 
+    __slots__ = (
+        "_agenda",
+        "_agents",
+        "_change_protocol",
+        "_health",
+        "_is_done",
+        "_sides",
+        "_spec",
+        "_workers",
+    )
+
     def __init__(self, spec: SimplerProtocol, setting: FailureSetting) -> None:
         self._spec = spec
         self._agents = setting.agents

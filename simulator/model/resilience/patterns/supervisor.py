@@ -17,6 +17,16 @@ class Supervisor(Pattern):
 
     kind: ClassVar[str] = "supervisor"
 
+    __slots__ = (
+        "_agenda",
+        "_has_given_up",
+        "_health",
+        "_metrics",
+        "_restart_s",
+        "_restarts_s",
+        "_spec",
+    )
+
     def __init__(self, spec: SupervisorSpec, setting: FailureSetting) -> None:
         self._spec = spec
         self._agenda = setting.agenda
