@@ -10,7 +10,7 @@ simulation makes them (`analysis.calibration.sessions`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -328,12 +328,3 @@ def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, flo
     means = {name: float(np.concatenate(each).mean()) for name, each in scores.items()}
     best = max(means, key=lambda name: means[name])
     return best, means[best]
-
-
-def consecutive_sums(values: Floats, sessions: Sequence[Any], horizon: int = HORIZON) -> Floats:
-    """Return the sums of every `horizon` consecutive values of a session."""
-    sums = []
-    for _, each in pd.Series(values).groupby(np.asarray(sessions), sort=False):
-        total = np.concatenate(([0.0], np.cumsum(each.to_numpy())))
-        sums.append(total[horizon:] - total[:-horizon])
-    return np.concatenate(sums) if sums else np.zeros(0)

@@ -37,13 +37,6 @@ class Production:
     r_squared: float
     aic: float
 
-    @property
-    def returns_to_scale(self) -> float:
-        """By what power output grows when agents and tokens grow alike, overhead apart."""
-        if self.form == "ces":
-            return self.estimates["returns"]
-        return self.estimates["agents"] + self.estimates["tokens"]
-
 
 def fit_production(
     form: str,

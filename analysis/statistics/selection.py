@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -221,34 +220,3 @@ def kim_nelson(
         count += 1
     best = max(alive, key=lambda i: float(np.mean(values[i])))
     return Selection(best, [len(each) for each in values])
-
-
-def replications_for(values: npt.ArrayLike, relative: float, confidence: float = 0.95) -> int:
-    """Return how many replications a relative precision will take, from a pilot.
-
-    The least number with ``t s / sqrt(number) <= relative |mean|``, t of Student with ``number -
-    1`` degrees of freedom (Law 2015, section 9.4.1).
-
-    Parameters
-    ----------
-    values : array_like, shape (replications,)
-        At least two.
-    relative : float
-        Half of the interval over the mean.
-    confidence : float
-        Coverage of the interval.
-
-    Raises
-    ------
-    ValueError
-        If the mean is 0: nothing is precise beside it.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    mean, tail = abs(float(x.mean())), 0.5 + confidence / 2
-    if mean == 0.0:
-        raise ValueError("the mean of the pilot is 0: there is no precision relative to it")
-    widest = (relative * mean / float(x.std(ddof=1))) ** 2 if x.std(ddof=1) > 0.0 else math.inf
-    count = max(2, math.ceil(float(stats.norm.ppf(tail)) ** 2 / widest))
-    while float(stats.t.ppf(tail, count - 1)) ** 2 > widest * count:
-        count += 1
-    return count

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
 from analysis.statistics.intervals import Interval, mean_interval
 from simulator.engine import Simulation
@@ -194,29 +193,6 @@ def _cut(run: Array, batches: int) -> Array:
 
 _MOST_CORRELATION = 0.9
 """Of neighbouring batch means, as far as it is allowed for."""
-
-
-def is_independent(values: npt.ArrayLike, level: float = 0.05) -> bool:
-    """Return whether a sequence passes von Neumann's test of independence.
-
-    The ratio of the mean square of successive differences to the variance (von Neumann 1941),
-    by its normal approximation; for batch means, a check that batches are long enough.
-
-    Parameters
-    ----------
-    values : array_like, shape (observations,)
-        At least eight.
-    level : float
-        Probability of failing for independent normal values.
-    """
-    x = np.asarray(values, dtype=np.float64)
-    count = len(x)
-    spread = float(((x - x.mean()) ** 2).sum())
-    if count < 8 or spread == 0.0:
-        return True
-    lagged = 1.0 - float((np.diff(x) ** 2).sum()) / (2.0 * spread)
-    z = lagged * np.sqrt((count**2 - 1) / (count - 2))
-    return bool(z <= stats.norm.ppf(1.0 - level))
 
 
 _DONE = frozenset({"done", "faulty", "given_up", "partial"})

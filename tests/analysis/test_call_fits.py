@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from scipy import stats
 
 from analysis.calibration.calls import (
     CallFit,
-    consecutive_sums,
     fit_calls,
     fit_model,
     run_weights,
@@ -24,10 +24,10 @@ from analysis.calibration.families import FAMILIES, best_family
 from analysis.calibration.held_out import check_held_out, simulated_sums, split
 from analysis.calibration.marginal import fit_durations
 from analysis.calibration.profiles import call_profile
-from analysis.calibration.sessions import as_distribution, begins
+from analysis.calibration.sessions import HORIZON, as_distribution, begins
 from analysis.plots.qq import latency_figure
 from analysis.traces.reading import read_traces
-from simulator.distributions import DISTRIBUTIONS
+from simulator.distributions import DISTRIBUTIONS, Floats
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate
 from simulator.scenario import Scenario
@@ -91,6 +91,15 @@ def test_the_cost_of_tokens_in_seconds_is_found() -> None:
     }.items():
         assert effects[name].value == pytest.approx(value, rel=0.35), name
     assert fit.residual_scale == pytest.approx(0.12, rel=0.1)
+
+
+def consecutive_sums(values: Floats, sessions: Sequence[Any], horizon: int = HORIZON) -> Floats:
+    """Return the sums of every `horizon` consecutive values of a session."""
+    sums = []
+    for _, each in pd.Series(values).groupby(np.asarray(sessions), sort=False):
+        total = np.concatenate(([0.0], np.cumsum(each.to_numpy())))
+        sums.append(total[horizon:] - total[:-horizon])
+    return np.concatenate(sums) if sums else np.zeros(0)
 
 
 def test_sums_of_simulated_calls_vary_as_the_real_ones(monkeypatch: pytest.MonkeyPatch) -> None:

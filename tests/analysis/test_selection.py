@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from analysis.statistics.intervals import mean_interval
-from analysis.statistics.selection import kim_nelson, paired_difference, rank, replications_for
+from analysis.statistics.selection import kim_nelson, paired_difference, rank
 from analysis.statistics.steady_state import (
-    is_independent,
     mser5,
     steady_mean,
     steady_state,
@@ -125,21 +123,6 @@ def test_a_clear_case_takes_the_first_stage_only() -> None:
         kim_nelson(lambda i, r: 0.0, 2, 1.0, first_stage=1)
 
 
-def test_a_pilot_says_how_many_replications_it_will_take() -> None:
-    pilot = np.random.default_rng(6).normal(10, 2, 50)
-    count = replications_for(pilot, 0.02)
-    halves = [
-        stats.t.ppf(0.975, n - 1) * pilot.std(ddof=1) / np.sqrt(n) for n in (count - 1, count)
-    ]
-    assert halves[1] <= 0.02 * pilot.mean() < halves[0]
-    assert replications_for([3.0, 3.0], 0.01) == 2
-    with pytest.raises(ValueError, match="mean of the pilot is 0"):
-        replications_for([-1.0, 1.0], 0.1)
-    many = np.random.default_rng(7).normal(10, 2, count)
-    interval = mean_interval(many)
-    assert (interval.high - interval.estimate) / interval.estimate == pytest.approx(0.02, rel=0.1)
-
-
 def test_the_warm_up_of_a_biased_start_is_found() -> None:
     rng = np.random.default_rng(8)
     noise = rng.normal(0, 1, 3000)
@@ -164,14 +147,6 @@ def test_batch_means_cover_the_mean_of_a_correlated_process() -> None:
         interval = steady_mean(x)
         held += interval.low <= 0.0 <= interval.high
     assert held / 200 == pytest.approx(0.95, abs=0.05)
-
-
-def test_independence_is_told_from_its_absence() -> None:
-    rng = np.random.default_rng(10)
-    passed = [is_independent(rng.normal(0, 1, 30)) for _ in range(400)]
-    assert np.mean(passed) == pytest.approx(0.95, abs=0.035)
-    walk = np.cumsum(rng.normal(0, 1, 30))
-    assert not is_independent(walk)
 
 
 def test_a_queue_that_starts_empty_reaches_its_steady_state() -> None:
