@@ -25,30 +25,40 @@ def room(module: str) -> str:
     return ".".join(parts[:3]) if name == MODEL and len(parts) == 3 else name
 
 
-def modules() -> dict[str, Path]:
-    """Return the file of every module, by its dotted name."""
+def modules(root: Path = ROOT) -> dict[str, Path]:
+    """Return the file of every module below a root, by its dotted name."""
     found = {}
     for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
+        for path in sorted((root / package).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-def imports() -> nx.DiGraph:
-    """Return the graph of folders: an edge to each that one imports."""
-    files, graph = modules(), nx.DiGraph()
+def imports(root: Path = ROOT) -> nx.DiGraph:
+    """Return the graph of modules: an edge to each that one imports."""
+    files, graph = modules(root), nx.DiGraph()
+    graph.add_nodes_from(files)
     for module, path in files.items():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if not isinstance(node, ast.ImportFrom) or not node.module:
-                continue
-            for alias in node.names:
-                target = f"{node.module}.{alias.name}"
-                target = target if target in files else node.module
-                if target in files and room(target) != room(module):
-                    graph.add_edge(room(module), room(target))
-    graph.remove_nodes_from([name for name in PACKAGES if name in graph])
+            targets: list[str] = []
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                if node.level:
+                    raise ValueError(f"{module} has a relative import")
+                inside = [f"{node.module}.{alias.name}" for alias in node.names]
+                targets = [each if each in files else str(node.module) for each in inside]
+            graph.add_edges_from((module, target) for target in targets if target in files)
     return graph
+
+
+def folders(graph: nx.DiGraph) -> nx.DiGraph:
+    """Return the graph of folders of a graph of modules."""
+    edges = ((room(above), room(below)) for above, below in graph.edges)
+    found = nx.DiGraph((above, below) for above, below in edges if above != below)
+    found.remove_nodes_from([name for name in PACKAGES if name in found])
+    return found
 
 
 def draw(graph: nx.DiGraph, path: Path) -> None:
@@ -66,7 +76,7 @@ def draw(graph: nx.DiGraph, path: Path) -> None:
         name: ((i + 0.5) / len(row), y) for y, row in rows.items() for i, name in enumerate(row)
     }
     figure, ax = plt.subplots(figsize=(11.0, 0.62 * len(rows)), layout="constrained")
-    for above, below in nx.transitive_reduction(graph).edges:
+    for above, below in sorted(nx.transitive_reduction(graph).edges):
         (x0, y0), (x1, y1) = place[above], place[below]
         arrow = {"arrowstyle": "-|>", "color": "#9a9a9a", "lw": 0.7, "shrinkA": 9, "shrinkB": 9}
         ax.annotate("", (x1, y1), (x0, y0), arrowprops=arrow, zorder=1)
@@ -82,4 +92,4 @@ def draw(graph: nx.DiGraph, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw(imports(), ROOT / "docs" / "house.svg")
+    draw(folders(imports()), ROOT / "docs" / "house.svg")

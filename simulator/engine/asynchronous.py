@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Generator
 from functools import partial
-from typing import Any
 
 import simpy
 
@@ -119,7 +118,7 @@ class Asynchronous:
         place[agent.index] = alarm = self._env.event()
         return alarm
 
-    def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, Any, None]:
+    def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
         """Let everyone begin, after what arrives at the start has."""
         self._clock.reach(self._env._now)
         for agent in agents:
@@ -144,7 +143,7 @@ class Asynchronous:
         if not self._clock.check_limits():
             self._call(agent)
 
-    def _sleep(self, agent: AgentState, pace: _Pace | None) -> Generator[simpy.Event, Any, None]:
+    def _sleep(self, agent: AgentState, pace: _Pace | None) -> Generator[simpy.Event, object, None]:
         """Wait for something that concerns the agent; nobody waits for it meanwhile."""
         alarm = self._alarm(agent)
         if pace is not None:
@@ -153,7 +152,7 @@ class Asynchronous:
         if pace is not None:
             pace.join(agent.index)
 
-    def _work(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
+    def _work(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
         env, run, timeout = self._env, self._run, simpy.Timeout
         begin_call, end_call = run.call_start.begin_call, run.call_end.end_call
         check_limits = self._clock.check_limits
@@ -233,7 +232,7 @@ class _Pace:
             self._news.succeed()
             self._news = self._env.event()
 
-    def keep(self, agent: int) -> Generator[simpy.Event, Any, None]:
+    def keep(self, agent: int) -> Generator[simpy.Event, object, None]:
         """Wait until the agent is not too far ahead."""
         while self._calls[agent] - self._slowest > self._staleness:
             yield self._news

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
 
 import simpy
 
@@ -34,7 +33,7 @@ class Calls:
         self._under_way: dict[int, simpy.Process] = {}
         """The process that takes each agent's call through."""
 
-    def take_through(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
+    def take_through(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
         """Be a process for the length of one call of `agent`, which has begun."""
         env, run, clock = self._env, self._run, self._clock
         steps = run.steps.of(agent)

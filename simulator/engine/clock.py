@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import simpy
 from simpy.events import NORMAL, EventPriority
@@ -216,7 +215,7 @@ class Clock(Agenda):
             self.reach(max(self.now, deadline_s))
             self.end("deadline")
 
-    def _arrivals(self) -> Generator[simpy.Event, Any, None]:
+    def _arrivals(self) -> Generator[simpy.Event, object, None]:
         env, arrive, react = self._env, self._run.sides.arrive, self._react
         arrivals_s = self._run.sides.board.graph.arrivals_s
         for task in sorted(range(len(arrivals_s)), key=arrivals_s.__getitem__):

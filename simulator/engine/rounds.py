@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any
 
 import simpy
 
@@ -19,8 +17,13 @@ from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.coordination import CoordinationSpec
 
-_duration_s = attrgetter("time.duration_s")
-_last_admitted = attrgetter("time.last_admitted")
+
+def _duration_s(agent: AgentState) -> float:
+    return agent.time.duration_s
+
+
+def _last_admitted(agent: AgentState) -> int:
+    return agent.time.last_admitted
 
 
 class Rounds:
@@ -107,7 +110,7 @@ class Rounds:
         if not self._news.triggered:
             self._news.succeed()
 
-    def _go_round(self) -> Generator[simpy.Event, Any, None]:
+    def _go_round(self) -> Generator[simpy.Event, object, None]:
         env, run, clock, journal = self._env, self._run, self._clock, self._run.journal
         while not clock.check_limits():
             if run.journal.round >= clock.limits.max_rounds:
@@ -132,7 +135,7 @@ class Rounds:
         is_last = self._run.journal.round >= self._clock.limits.max_rounds
         return self._clock.check_limits() or is_last
 
-    def _phases(self) -> Generator[simpy.Event, Any, bool]:
+    def _phases(self) -> Generator[simpy.Event, object, bool]:
         """Let workers and then staff call; return whether anybody has."""
         run = self._run
         workers = self._begin(run.roster.workers, self._must_call)
@@ -168,7 +171,7 @@ class Rounds:
 
     def _call(
         self, callers: list[AgentState], share: float = 1.0
-    ) -> Generator[simpy.Event, Any, None]:
+    ) -> Generator[simpy.Event, object, None]:
         """Let the calls of `callers`, which have begun, go on to their barrier."""
         if self._run.is_stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
             yield self._barrier_after(callers, share)
@@ -213,7 +216,7 @@ class Rounds:
         if not self._pending:
             self._barrier.succeed()
 
-    def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, Any, None]:
+    def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
         """Make an agent's calls of this round, the first of which has begun."""
         env, run = self._env, self._run
         self._served_s[agent.index] = 0.0
@@ -248,7 +251,7 @@ class Rounds:
         self._run.call_end.end_call(agent, self._env.now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
-    def _harness(self) -> Generator[simpy.Event, Any, None]:
+    def _harness(self) -> Generator[simpy.Event, object, None]:
         env, run = self._env, self._run
         assert self._overhead is not None
         started, seconds = env.now, self._overhead()
