@@ -269,69 +269,6 @@ class A:
     assert len(list(too_large("m", many))) == 3
 
 
-COUNTERS = ("metrics", "report")
-"""Whom an event concerns counts it: rows of results, and what was read, are written by all."""
-FOREIGN = {
-    "simulator.engine.clock": {"event._ok", "event._value"},  # SimPy makes no event that is due
-    "simulator.model.streams": {"self._bits.state"},  # a generator of NumPy
-    "simulator.scenario.source": {"reader.loader", "_Loader.yaml_implicit_resolvers"},  # PyYAML
-    "simulator.cli.answers": {"warnings.showwarning"},  # hooks of Python itself
-    "simulator.cli.interrupts": {"sys.unraisablehook", "threading.excepthook"},
-    "simulator.experiment.cluster": {"logging.getLogger(name).disabled"},
-    "analysis.report.explorer": {"app.layout"},  # an application of Dash
-    "analysis.validation.ablation": {"result.index.name"},  # a table of pandas
-    "analysis.breakdown.timeline": None,  # OTLP's own messages
-}
-"""Objects of other libraries, which are set up by writing their attributes; None for all."""
-
-
-def owned(tree: ast.Module) -> set[str]:
-    """Return the attributes of all classes of a module."""
-    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    return set().union(*(attributes(node) for node in classes))
-
-
-def written_elsewhere(name: str, text: str) -> Iterator[str]:
-    """Yield what a module writes of objects whose class stands in another."""
-    tree, foreign = ast.parse(text), FOREIGN.get(name, set())
-    own = owned(tree)
-    for node in ast.walk(tree) if foreign is not None else ():
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
-            whose = ast.unparse(node.value)
-            is_counter = whose.rpartition(".")[2].lstrip("_") in COUNTERS
-            if whose in ("self", "cls") or is_counter or node.attr in own:
-                continue
-            if ast.unparse(node) not in foreign:
-                yield f"{name}:{node.lineno}: {ast.unparse(node)}"
-
-
-def test_an_attribute_is_written_where_its_class_stands() -> None:
-    found = [
-        each
-        for name, path in modules().items()
-        for each in written_elsewhere(name, path.read_text("utf-8"))
-    ]
-    assert not found, "\n".join(found)
-
-
-@pytest.mark.parametrize(
-    ("line", "is_found"),
-    [
-        ("them.there = 1", True),
-        ("them.other.there += 1", True),
-        ("a, them.there = 1, 2", True),
-        ("del them.there", True),
-        ("self.there = 1", False),
-        ("them.here = 1", False),
-        ("self._metrics.there += 1", False),
-        ("them.there.append(1)", False),
-    ],
-)
-def test_a_write_to_what_stands_elsewhere_is_found(line: str, is_found: bool) -> None:
-    text = f"class A:\n    here: int\n    def f(self, them):\n        {line}\n"
-    assert bool(list(written_elsewhere("m", text))) == is_found
-
-
 @pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.family)
 def test_a_file_is_a_plugin_and_its_name_is_the_yaml_name(registry: Registry) -> None:
     assert registry.names()

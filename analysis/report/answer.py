@@ -32,26 +32,26 @@ def answer(results: pd.DataFrame) -> Section:
         p = float(best["p_best"])
         sure = f"with a probability of {p:.0%} or more" if p else "but others may be as quick"
         done, made = counts.loc[best["system"]]
-        section.words.append(
+        section.say(
             f"Quickest of the {len(ranked)} points{'' if all_done else ' whose time is known'}: "
             f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
             f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
         )
-        section.words.extend(_over_one_agent(results, str(best["system"])))
+        section.say(*_over_one_agent(results, str(best["system"])))
         if len(rivals):
-            section.words.append(
+            section.say(
                 "As quick, as far as these replications can tell: "
                 + "; ".join(rivals["system"].head(5))
                 + "."
             )
         columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
-        section.tables.append(table_of("All points, the quickest first", ranked[columns]))
+        section.show(table_of("All points, the quickest first", ranked[columns]))
     if not all_done:
-        section.words.extend(_unfinished(counts))
+        section.say(*_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
-        section.tables.append(table_of("How many runs finished", shown, is_open=True))
+        section.show(table_of("How many runs finished", shown, is_open=True))
     outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
-    section.tables.append(table_of("How the runs ended", outcomes.reset_index()))
+    section.show(table_of("How the runs ended", outcomes.reset_index()))
     return section
 
 

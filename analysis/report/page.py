@@ -73,7 +73,7 @@ def write_report(
     needed = list(dict.fromkeys([*metrics, "makespan_s", "quality", *spent]))
     curves = curves_against(results, needed, figure.x)
     shown = curves[~curves["series"].isin(_baseline_only(curves))]
-    page.sections.append(answer(results))
+    page.add(answer(results))
     _curves(page, shown, figure)
     _where_it_went(page, manifest, stack_replications, progress)
     _money(page, results, shown)
@@ -99,17 +99,17 @@ def _baseline_only(curves: pd.DataFrame) -> list[str]:
 
 def _curves(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
     section = Section("curves", "Curves")
-    section.words.append("Means over replications, with bands of 95 % intervals.")
+    section.say("Means over replications, with bands of 95 % intervals.")
     finishes = all_finished(curves)
     if not finishes:
-        section.words.append(
+        section.say(
             "Times and the speed-up are until success; all else is of runs as they ended. Marks "
             "are open where not all runs finished, and point at how many did."
         )
     names = series_of(curves)
     if len(names) > 1:
         toggles = [{"name": name, "colour": colour(i)} for i, name in enumerate(names)]
-        section.toggles.extend(toggles)
+        section.switch(*toggles)
     x = figure.x_label or figure.x.rpartition(".")[2].replace("_", " ")
     columns = ["series", "x", *(["finished", "runs"] if not finishes else [])]
     for metric in figure.y:
@@ -118,9 +118,9 @@ def _curves(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
             page.chart(section, label, curve_chart(curves, metric, x, label))
             columns += [metric, f"{metric}_low", f"{metric}_high"]
         elif not_known(curves, metric).any():
-            section.words.append(f"{capitalised(label)} is {why_not_known(curves, metric)}.")
-    section.tables.append(table_of("The numbers", curves[columns]))
-    page.sections.append(section)
+            section.say(f"{capitalised(label)} is {why_not_known(curves, metric)}.")
+    section.show(table_of("The numbers", curves[columns]))
+    page.add(section)
 
 
 def _where_it_went(
@@ -143,13 +143,13 @@ def _where_it_went(
     if stacks.empty:
         return
     section = Section("stack", "Where the speed-up went")
-    section.words.append(
+    section.say(
         "Of the ideal n, what was reached, and what each cause has taken: the time that the team "
         "spent on it and one agent did not. Below 0: what a team spends less on. The parts of a "
         f"bar add up to n. Means of {replications} traced replications."
     )
     if (stacks["finished"] < stacks["runs"]).any():
-        section.words.append(
+        section.say(
             "Not all of them finished. A stack is of the replications in which both the team and "
             "its single agent did; below a size stands how many these are, and there is no bar "
             "where it is none."
@@ -157,8 +157,8 @@ def _where_it_went(
     for name, table in stacks.groupby("series", sort=False):
         page.chart(section, str(name) or "all", stack_chart(table))
     columns = ["series", "n", "finished", "runs", "speed-up", *CAUSES]
-    section.tables.append(table_of("The numbers", stacks[columns]))
-    page.sections.append(section)
+    section.show(table_of("The numbers", stacks[columns]))
+    page.add(section)
 
 
 def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
@@ -169,13 +169,13 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
     points = curves.assign(cost=curves[cost], name=said)
     points["is_best"] = pareto_front(points, ["makespan_s", "cost"], ["quality"])
     unit = "US dollars" if priced else "tokens"
-    section.words.append(
+    section.say(
         f"Each point by its mean cost in {unit} and its makespan. Large marks are on the Pareto "
         "front: no other point is as cheap, as quick and as good, and better in one of them."
     )
     never = int(curves["makespan_s"].isna().sum())
     if not all_finished(curves):
-        section.words.append(
+        section.say(
             "Both are until success: failed runs are started again, and paid again."
             + f" {never} points at which no run finished are left out." * bool(never)
         )
@@ -184,10 +184,10 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
         chart.update_layout(xaxis_title=f"cost ({unit})")
         page.chart(section, "Time against cost", chart)
     columns = ["series", "x", "finished", "runs", "makespan_s", "cost", "quality", "is_best"]
-    section.tables.append(table_of("The numbers", points[columns]))
+    section.show(table_of("The numbers", points[columns]))
     if priced:
-        section.tables.append(table_of("What a task costs", unit_costs(results)))
-    page.sections.append(section)
+        section.show(table_of("What a task costs", unit_costs(results)))
+    page.add(section)
 
 
 def _laws(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
@@ -200,7 +200,7 @@ def _laws(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
         known = line[line["speedup"].notna()]
         if known["x"].nunique() < 5:
             if not_known(line, "speedup").any():
-                section.words.append(
+                section.say(
                     f"{name or 'Speed-up'}: no law, since the speed-up is known at "
                     f"{known['x'].nunique()} of {line['x'].nunique()} sizes: at the others no run "
                     "finished, of the team or of the single agent."
@@ -211,13 +211,13 @@ def _laws(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
         usl = fit_law("usl", n, y)
         peak = usl_peak(usl.estimates["sigma"], usl.estimates["kappa"])
         where = f"at n = {peak:.0f}" if peak < 10 * float(n.max()) else "beyond what was simulated"
-        section.words.append(
+        section.say(
             f"{name or 'Speed-up'}: best fitted by {fits.iloc[0]['law']} (Akaike weight "
             f"{fits.iloc[0]['weight']:.0%}); the Universal Scalability Law has its peak {where}."
         )
-        section.tables.append(table_of(f"Fits of the speed-up: {name or 'all'}", fits))
+        section.show(table_of(f"Fits of the speed-up: {name or 'all'}", fits))
     if section.words:
-        page.sections.append(section)
+        page.add(section)
 
 
 def _provenance(page: Page, manifest: Mapping[str, Any], results: pd.DataFrame) -> None:
@@ -228,12 +228,12 @@ def _provenance(page: Page, manifest: Mapping[str, Any], results: pd.DataFrame) 
         code=yaml.safe_dump(first, sort_keys=False, width=100),
         code_title="The first point's scenario, whole",
     )
-    section.words.append(
+    section.say(
         f"teamsim {manifest['teamsim']}, Python {manifest['python']}, seed {manifest['seed']}, "
         f"{len(manifest['points'])} points, {len(results):,} replications, made "
         f"{manifest['created']}. SHA-256 of scenario and version: "
         f"{manifest['sha256'][:16]}."
     )
     packages = pd.DataFrame(list(manifest["packages"].items()), columns=["package", "version"])
-    section.tables.append(table_of("Packages", packages))
-    page.sections.append(section)
+    section.show(table_of("Packages", packages))
+    page.add(section)

@@ -22,6 +22,22 @@ class Section:
     code: str = ""
     code_title: str = ""
 
+    def say(self, *sentences: str) -> None:
+        """Add paragraphs."""
+        self.words.extend(sentences)
+
+    def switch(self, *names: dict[str, str]) -> None:
+        """Add buttons that show and hide a system in all charts."""
+        self.toggles.extend(names)
+
+    def show(self, table: dict[str, Any]) -> None:
+        """Add a table."""
+        self.tables.append(table)
+
+    def add_chart(self, number: str, title: str) -> None:
+        """Add a chart that the page has under that number."""
+        self.charts.append({"id": number, "title": title})
+
 
 class Page:
     """Sections, and the charts that they show."""
@@ -30,11 +46,15 @@ class Page:
         self.sections: list[Section] = []
         self.figures: dict[str, Any] = {}
 
+    def add(self, section: Section) -> None:
+        """Add a section at the end."""
+        self.sections.append(section)
+
     def chart(self, section: Section, title: str, figure: Any) -> None:
         """Add a plotly figure to a section."""
         number = f"chart-{len(self.figures)}"
         self.figures[number] = json.loads(figure.to_json())
-        section.charts.append({"id": number, "title": title})
+        section.add_chart(number, title)
 
 
 def table_of(title: str, frame: pd.DataFrame, is_open: bool = False) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def _add_wait(span: Span, above: Above) -> None:
     """Say of a tool how long it waited for a person's leave."""
     tool = next(iter(above(span)), None)
     if tool is not None and tool.operation == "execute_tool":
-        tool.fields["queue_s"] = (span.end_ns - span.start_ns) / 1e9
+        tool.know({"queue_s": (span.end_ns - span.start_ns) / 1e9})
 
 
 def _twins(chats: list[Span]) -> Iterator[tuple[Span, Span]]:

@@ -87,6 +87,11 @@ class Span:
         """Take in what else is known of the call."""
         self.fields.update(fields)
 
+    def take_fields(self) -> dict[str, Any]:
+        """Return what is known of the call and keep none of it: memory for a large file."""
+        fields, self.fields = self.fields, {}
+        return fields
+
     def belong_to(self, session: str | None) -> None:
         """Be of a session, or of none."""
         self.session = session

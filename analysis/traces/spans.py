@@ -171,9 +171,8 @@ def _add_call(
         error_type=span.error_type,
         quality_time="exact",
         quality_tokens="exact" if "input_tokens" in span.fields else None,
-        **span.fields,
+        **span.take_fields(),
     )
-    span.fields.clear()  # they are in the columns now: memory for a large file
 
 
 def _add_invocation(

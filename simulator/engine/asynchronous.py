@@ -86,7 +86,7 @@ class Asynchronous:
 
     def _wake(self) -> None:
         """Wake whom the last events concern."""
-        asleep, waiting, woken = self._asleep, self._waiting, self._clock.woken
+        asleep, waiting, woken = self._asleep, self._waiting, self._clock.take_woken()
         if asleep or waiting:
             for concerned in woken:
                 if concerned == EVERYONE:
@@ -104,7 +104,6 @@ class Asynchronous:
                     asleep.pop(concerned).succeed()
                 elif concerned in waiting:
                     waiting.pop(concerned).succeed()
-        woken.clear()
 
     def _wake_one(self) -> None:
         agents = self._run.agents

@@ -69,18 +69,15 @@ class Calls:
 
     def resume(self) -> None:
         """Let those go on whom the model has resumed, and interrupt whom it has interrupted."""
-        resumed, interrupted = self._clock.resumed, self._clock.interrupted
-        if resumed:
-            for index in resumed:
+        if self._clock.resumed:
+            for index in self._clock.take_resumed():
                 halted = self._halted.pop(index, None)
                 if halted is not None:
                     halted.succeed()
-            resumed.clear()
-        if interrupted:
-            for index, why in interrupted.items():
+        if self._clock.interrupted:
+            for index, why in self._clock.take_interrupted().items():
                 if index in self._under_way:
                     self._under_way[index].interrupt(why)
-            interrupted.clear()
 
 
 def stop(processes: list[simpy.Process]) -> None:

@@ -137,7 +137,7 @@ class Clock(Agenda):
         else:
             startable = [task for task, missing in enumerate(sides.board.missing) if not missing]
             sides.announce(startable)
-            self.woken.clear()  # nobody is asleep yet
+            self.take_woken()  # nobody is asleep yet
         for partition in self._network.partitions:
             # A cut may get an available minority going, its end whoever waits for it.
             cuts = always if sides.minority_goes_on else never

@@ -105,7 +105,7 @@ class Rounds:
         self.processes = [self._env.process(self._go_round())]
 
     def _react(self) -> None:
-        self._clock.woken.clear()
+        self._clock.take_woken()  # nobody sleeps: all are asked in the next round
         self._calls.resume()
         if not self._news.triggered:
             self._news.succeed()
@@ -120,6 +120,7 @@ class Rounds:
             journal.begin_round(started)
             self._news = env.event()
             somebody_called = yield from self._phases()
+            self._clock.take_woken()  # nobody sleeps: all are asked in the next round
             if not somebody_called:
                 journal.retract_round()
                 yield self._news
@@ -182,7 +183,6 @@ class Rounds:
         yield self._env.timeout(ending[-1].time.duration_s)
         for agent in ending:
             end_call(agent, started + agent.time.duration_s)
-        self._clock.woken.clear()
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
@@ -211,7 +211,6 @@ class Rounds:
     def _call_ends(self, event: simpy.Event) -> None:
         run = self._run
         run.call_end.end_call(event._value, self._env._now)
-        self._clock.woken.clear()
         self._pending -= 1
         if not self._pending:
             self._barrier.succeed()
@@ -228,7 +227,6 @@ class Rounds:
                 yield env.timeout(agent.time.duration_s)
             is_effective |= self._end(agent)
             self._served_s[agent.index] += agent.time.duration_s
-            self._clock.woken.clear()
             self._calls.resume()
             last = made == self._calls_each or agent.role or run.is_complete
             late = self._wanted <= 0

@@ -59,7 +59,7 @@ class Simulation:
             found = self._run(replication, trace, None)
             while isinstance(found, Ending):
                 if trace is not None:
-                    del trace.rows[before:]
+                    trace.cut_back(before)
                 found = self._run(replication, trace, found)
         return found
 

@@ -12,8 +12,8 @@ from simulator.model.why import Why
 class Agenda(ABC):
     """The one clock of a replication, and the model's only port to the engine.
 
-    The model writes down here whom something concerns; the engine reads it, acts on it, and
-    empties the lists. Agents are named by their numbers.
+    The model writes down here whom something concerns; the engine takes it and acts on it.
+    Agents are named by their numbers.
 
     Attributes
     ----------
@@ -64,13 +64,32 @@ class Agenda(ABC):
         """Note that a call or a task gets on now."""
         self.now = self.moved_s = now
 
+    def wake(self, *whom: int) -> None:
+        """Note that something new concerns agents, or `SOMEONE` or `EVERYONE` of a protocol."""
+        self.woken.extend(whom)
+
+    def take_woken(self) -> list[int]:
+        """Return whom something new concerns, and begin anew."""
+        woken, self.woken = self.woken, []
+        return woken
+
     def resume(self, agent: int) -> None:
         """Let an agent go on that waits until it is resumed."""
         self.resumed.append(agent)
 
+    def take_resumed(self) -> list[int]:
+        """Return whose waiting call goes on, and begin anew."""
+        resumed, self.resumed = self.resumed, []
+        return resumed
+
     def interrupt(self, agent: int, why: Why) -> None:
         """Let the call that an agent is in be lost, or with ``stall`` never come back."""
         self.interrupted.setdefault(agent, why)
+
+    def take_interrupted(self) -> dict[int, Why]:
+        """Return whose call is lost or stalls, and why, and begin anew."""
+        interrupted, self.interrupted = self.interrupted, {}
+        return interrupted
 
     def stop(self, outcome: str, reason: str) -> None:
         """End the run; the first who says so gives the reason."""

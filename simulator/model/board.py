@@ -98,6 +98,29 @@ class Board:
         other._written_task = self._written_task[:]
         return other
 
+    def give(self, task: int, agent: int) -> None:
+        """Let `agent`, or `NOBODY`, hold `task`."""
+        self.owner[task] = agent
+
+    def deal(self, owners: Sequence[int]) -> None:
+        """Let each task be held by the agent at its place in `owners`, shape (N,)."""
+        self.owner[:] = array("i", owners)
+
+    def disown(self) -> None:
+        """Let nobody hold the tasks that are not done."""
+        for task in range(len(self.done)):
+            if not self.done[task]:
+                self.owner[task] = NOBODY
+
+    def spoil(self, task: int, fault: int) -> None:
+        """Let a task have a fault: `ESCAPED` or `KNOWN`, or 0 for none."""
+        self.faulty[task] = fault
+
+    def note_failure(self, task: int) -> int:
+        """Count an attempt that failed its tests; return how many have."""
+        self.failures[task] += 1
+        return self.failures[task]
+
     def complete(self, task: int, agent: int, now: float) -> Sequence[int]:
         """Mark `task` done by `agent` and return the tasks that can start because of it."""
         self.done[task] = 1

@@ -185,7 +185,7 @@ class CallEnd:
         if agent.drifts:
             agent.wander()
         if call.outdated:
-            call.outdated.clear()
+            call.forget_outdated()
 
     def _fall_silent(self, agent: AgentState) -> None:
         """Let a Byzantine agent keep what it has done to itself."""
@@ -219,7 +219,7 @@ class CallEnd:
             for task in call.picks:
                 if not agent.board.done[task]:
                     agent.dispatcher.returned(agent.index, task)
-        call.clear()
+        call.void()
         self._queue.returned(agent)
         self._coordination.returned(agent)
         if outcome == PROMPT_TOO_LONG:

@@ -49,8 +49,7 @@ class Journal:
     def retract(self, event: Event) -> None:
         """Take back the last row of a kind."""
         if self.trace is not None:
-            rows = self.trace.rows
-            del rows[max(i for i, row in enumerate(rows) if row.event is event)]
+            self.trace.retract(event)
 
     def note(
         self,

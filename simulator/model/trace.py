@@ -187,6 +187,14 @@ class Trace:
         """Append one event."""
         self.rows.append(row)
 
+    def retract(self, event: Event) -> None:
+        """Take back the last row of a kind."""
+        del self.rows[max(i for i, row in enumerate(self.rows) if row.event is event)]
+
+    def cut_back(self, count: int) -> None:
+        """Keep the first `count` rows only."""
+        del self.rows[count:]
+
     def table(self) -> pa.Table:
         """Return the events as an Arrow table with `SCHEMA`."""
         columns = list(zip(*self.rows, strict=True)) or [()] * len(Row._fields)

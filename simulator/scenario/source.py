@@ -64,6 +64,11 @@ class Source:
         self.data = data
         self._origins = origins
 
+    def drop(self, *keys: str) -> None:
+        """Take keys out of the mapping that the document is, where it has them."""
+        for key in keys:
+            self.data.pop(key, None)
+
     @classmethod
     def read(cls, path: Path) -> Source:
         """Read a YAML file.

@@ -116,8 +116,7 @@ class Study:
         for path, value in point.overrides.items():
             source.set(path, value, origins.get(path, source.origin(("sweep",))))
         if isinstance(source.data, dict):
-            source.data.pop("sweep", None)
-            source.data.pop("baseline", None)
+            source.drop("sweep", "baseline")
             self._merge_profiles(source)
         try:
             return Scenario.model_validate(source.data, context={"directory": self._directory})

@@ -322,6 +322,6 @@ def test_a_call_that_came_to_nothing_leaves_nothing_but_its_reason() -> None:
     call.cut_reply()
     call.reject([4])
     call.fail("timeout")
-    call.clear()
+    call.void()
     assert (call.kind, call.failed, call.lost_to) == (ATTEMPTS, False, "timeout")
     assert call.take_rejected() == (set(), False)

@@ -171,7 +171,7 @@ def crashing(crew: Crew, **fields: Any) -> FailureSetting:
     """Return a setting in which the first worker crashes and comes back, again and again."""
     setting = crew.failure_setting()
     crashes = Crashes({crew.workers[0]: Crash.model_validate(fields)}, setting)
-    setting.health.on_return.append(crashes.back)
+    setting.health.tell(on_return=[crashes.back])
     crashes.start()
     return setting
 
@@ -226,7 +226,7 @@ def test_the_loss_of_a_coordinator_changes_the_protocol_once_unless_it_is_back_i
     )
     spec = SimplerProtocol.model_validate({"protocol": "work_stealing", "after_s": 5})
     health = setting.health
-    health.on_loss.append(Simplification(spec, setting).lost)
+    health.tell(on_loss=[Simplification(spec, setting).lost])
     crew.clock.at(1.0, lambda: health.crash(crew.workers[0], None))
     crew.clock.at(10.0, lambda: health.crash(lead, 4.0))
     crew.clock.at(20.0, lambda: health.crash(lead, 9.0))

@@ -186,7 +186,7 @@ def test_nobody_backs_up_itself_what_is_done_or_the_other_side() -> None:
 def detector(crew: Crew, ward: Ward, **fields: Any) -> Detector:
     """Return what watches a crew: a heartbeat every five seconds, missed for fifteen."""
     eye = Detector(DetectorSpec.model_validate(fields), crew.failure_setting(ward))
-    ward.on_loss.append(eye.lost)
+    ward.tell(on_loss=[eye.lost])
     return eye
 
 
@@ -276,7 +276,7 @@ def supervisor(crew: Crew, ward: Ward, **fields: Any) -> Supervisor:
     """Return a supervisor, whose restarts take three seconds."""
     spec = SupervisorSpec.model_validate({"restart_s": 3, **fields})
     boss = Supervisor(spec, crew.failure_setting(ward))
-    ward.on_found.append(boss.found)
+    ward.tell(on_found=[boss.found])
     return boss
 
 

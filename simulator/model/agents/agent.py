@@ -297,7 +297,7 @@ class AgentState:
         """Lose what a crash destroys: the context, the drift, the drafts."""
         self.memory.forget()
         self.let_in()
-        self.habits.tried.clear()
+        self.habits.forget()
         self._set_drift(0.0)
 
     def go_on_as(self, other: AgentState) -> None:

@@ -142,7 +142,19 @@ class Call:
         """Send no message."""
         self.message_tokens = -1
 
-    def clear(self) -> None:
+    def forget_rejected(self) -> None:
+        """Let no attempt be rejected: none takes effect anyway."""
+        self.rejected.clear()
+
+    def note_outdated(self, task: int) -> None:
+        """Note that what a pick builds on has changed since it was read."""
+        self.outdated.add(task)
+
+    def forget_outdated(self) -> None:
+        """Forget what was outdated: the call is over."""
+        self.outdated.clear()
+
+    def void(self) -> None:
         """Leave nothing of a call that came to nothing but why it did."""
         self.failed = False
         self.rejected.clear()

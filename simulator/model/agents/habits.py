@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.answers import expit
 from simulator.model.streams import Purpose
@@ -121,6 +123,14 @@ class Habits:
     def drift(self, logit: float) -> None:
         """Let the agent idle more often by drift, so much on the logit."""
         self.idle_p = expit(self._idle_logit + logit)
+
+    def note_tried(self, tasks: Iterable[int]) -> None:
+        """Note that tasks were attempted, of which there are drafts now."""
+        self.tried.update(tasks)
+
+    def forget(self) -> None:
+        """Lose all drafts."""
+        self.tried.clear()
 
     def effort(self, task: int) -> float:
         """Return the share of the task's work that an attempt takes."""

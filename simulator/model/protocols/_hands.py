@@ -41,8 +41,11 @@ class Hands(Dispatcher):
 
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's first tasks that can start."""
-        ready, order = self.ready[agent], self.order
-        return [order[heappop(ready)] for _ in range(min(count, len(ready)))]
+        return [self.take_first(agent) for _ in range(min(count, len(self.ready[agent])))]
+
+    def take_first(self, agent: int) -> int:
+        """Take the agent's first task that can start out of its hand."""
+        return self.order[heappop(self.ready[agent])]
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the agent owns the task."""
@@ -76,14 +79,14 @@ class Hands(Dispatcher):
             dealt[task] = heir
         for task, heir in dealt.items():
             self.hand_over(task, heir)
-        self.woken += dict.fromkeys(dealt.values())
+        self.wake(*dict.fromkeys(dealt.values()))
         return len(dealt)
 
     def hand_over(self, task: int, heir: int) -> None:
         """Move a task from one hand to another."""
         was_ready = self.rank[task] in self.ready[self.board.owner[task]]
         self.forget(task)
-        self.board.owner[task] = heir
+        self.board.give(task, heir)
         if was_ready:
             heappush(self.ready[heir], self.rank[task])
 

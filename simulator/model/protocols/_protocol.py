@@ -164,6 +164,15 @@ class Dispatcher(ABC):
         other.gone = self.gone.copy()
         return other
 
+    def wake(self, *whom: int) -> None:
+        """Note that there is something new for agents to do; or `SOMEONE`, or `EVERYONE`."""
+        self.woken.extend(whom)
+
+    def take_woken(self) -> list[int]:
+        """Return whom there is something new for, and begin anew."""
+        woken, self.woken = self.woken, []
+        return woken
+
     @abstractmethod
     def task_ready(self, task: int) -> int:
         """Note that `task` can start; return the agent it concerns.
@@ -228,7 +237,7 @@ class Dispatcher(ABC):
     def take_over(self, agent: int, task: int) -> None:
         """Let `agent` have a task that another is at work on."""
         self.forget(task)
-        self.board.owner[task] = agent
+        self.board.give(task, agent)
 
     def pick_abandoned(self, agent: int, task: int) -> None:  # noqa: B027 (most need nothing)
         """Note that a chosen task could not be attempted: its dependencies were not done."""

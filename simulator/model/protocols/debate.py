@@ -115,7 +115,7 @@ class _Debates(Dispatcher):
             panel.heard = dict(panel.opinions)
         for agent in speakers:
             self._turns[agent].append(task)
-            self.woken.append(agent)
+            self.wake(agent)
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the tasks in whose debates it is the agent's turn."""
@@ -175,7 +175,7 @@ class _Debates(Dispatcher):
         """Leave the agent its turn, if it still has a say."""
         if not self.board.done[task] and agent in self._panels[task].agents:
             self._turns[agent].append(task)
-            self.woken.append(agent)
+            self.wake(agent)
 
     def give_away(self, agent: int) -> int:
         """Go on with the debates without the agent; one that it held alone, somebody else holds."""
@@ -210,7 +210,7 @@ class _Debates(Dispatcher):
             last = panel.agents[-1]
             panel.spoken.discard(last)
             self._turns[last].append(task)
-            self.woken.append(last)
+            self.wake(last)
         elif spoke_next and self._protocol.order == "sequential":
             self._call_speakers(task)
 

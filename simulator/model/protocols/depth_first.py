@@ -96,13 +96,13 @@ class _Stack(Dispatcher):
         for frame in held:
             frame.called = False
         if self._frames:
-            self.woken.append(self._agent(self._frames[-1]))
+            self.wake(self._agent(self._frames[-1]))
         return sum(not self.board.done[task] for frame in held[-1:] for task in frame.tasks)
 
     def welcome(self, agent: int) -> None:
         """Let the agent be at work on its part again."""
         if self._frames:
-            self.woken.append(self._agent(self._frames[-1]))
+            self.wake(self._agent(self._frames[-1]))
 
     def _is_leaf(self, frame: _Frame) -> bool:
         return len(frame.tasks) <= self._protocol.leaf_tasks
@@ -154,7 +154,7 @@ class _Stack(Dispatcher):
         frame = self._frames[-1]
         if frame.parts:
             self._frames.append(_Frame(frame.parts.pop(), frame.depth + 1))
-        self.woken.append(self._agent(self._frames[-1]))
+        self.wake(self._agent(self._frames[-1]))
 
     def _return(self) -> None:
         self._frames.pop()
@@ -190,17 +190,17 @@ class _Stack(Dispatcher):
         if done and all(other == task or self.board.done[other] for other in frame.tasks):
             self._return()
         elif not done:
-            self.woken.append(agent)
+            self.wake(agent)
 
     def returned(self, agent: int, task: int) -> None:
         """Leave the task in its part."""
         self._under_way.discard(task)
-        self.woken.append(agent)
+        self.wake(agent)
 
     def pick_abandoned(self, agent: int, task: int) -> None:
         """Leave the task in its part."""
         self._under_way.discard(task)
-        self.woken.append(agent)
+        self.wake(agent)
 
     def reopen(self, task: int) -> int:
         """Give the task to a sub-agent of its own, next."""

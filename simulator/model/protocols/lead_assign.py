@@ -91,9 +91,9 @@ class _Lead(Dispatcher):
             worker, _ = free.popitem(last=False)
             for _ in range(min(self._each, len(self._open))):
                 task = heappop(self._open)[1]
-                self.board.owner[task] = worker
+                self.board.give(task, worker)
                 self._hands[worker].append(task)
-            self.woken.append(worker)
+            self.wake(worker)
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the first tasks that the agent has been given."""
@@ -124,8 +124,8 @@ class _Lead(Dispatcher):
         self._free[self.setting.managers[agent]].pop(agent, None)
         given, self._hands[agent] = self._hands[agent], []
         for task in given:
-            self.board.owner[task] = NOBODY
-            self.woken.append(self.task_ready(task))
+            self.board.give(task, NOBODY)
+            self.wake(self.task_ready(task))
         return len(given)
 
     def welcome(self, agent: int) -> None:
@@ -133,7 +133,7 @@ class _Lead(Dispatcher):
         if not self._hands[agent]:
             manager = self.setting.managers[agent]
             self._free[manager][agent] = None
-            self.woken.append(manager)
+            self.wake(manager)
 
     def forget(self, task: int) -> None:
         """Take the task off the list, or out of the hand that it is in."""

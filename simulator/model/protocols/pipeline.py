@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import Literal
 
 from simulator.model.protocols._hands import Hands
@@ -23,5 +22,5 @@ class PipelineProtocol(Protocol):
         stage = [0] * len(graph)
         for task in graph.order:
             stage[task] = max((stage[d] + 1 for d in graph.dependencies[task]), default=0)
-        setting.board.owner[:] = array("i", [s % setting.workers for s in stage])
+        setting.board.deal([s % setting.workers for s in stage])
         return hands

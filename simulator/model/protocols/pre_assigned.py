@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from heapq import heapify, heappop, heappush
 from typing import Literal, Self
 
@@ -76,7 +75,7 @@ class _Dealt(Hands):
         super().__init__(setting)
         board, workers = self.board, setting.workers
         self.works_ahead = protocol.work_ahead
-        board.owner[:] = array("i", protocol.owners(board.graph, workers))
+        board.deal(protocol.owners(board.graph, workers))
         habits = [spec.behaviour for spec in setting.specs]
         self._blindness = [habit.dependency_blindness for habit in habits]
         self._blind_calls = [habit.blind_calls for habit in habits]
@@ -102,7 +101,7 @@ class _Dealt(Hands):
         if self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
             blindness = 1.0
         if count == 1 and not blindness:
-            return [order[heappop(ready)]] if ready else []
+            return [self.take_first(agent)] if ready else []
         picks: list[int] = []
         freed: dict[int, int] = {}
         ahead: list[int] = []
@@ -112,7 +111,7 @@ class _Dealt(Hands):
             if ahead and (not ready or ahead[0] < ready[0]):
                 task = order[heappop(ahead)]
             elif ready:
-                task = order[heappop(ready)]
+                task = self.take_first(agent)
             else:
                 break
             if task in picks:

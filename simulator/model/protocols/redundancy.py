@@ -64,7 +64,7 @@ class _Queues(Dispatcher):
         chosen = [there[place] for place in places]
         for agent in chosen:
             self._queues[agent].append(task)
-        self.woken += chosen[1:]
+        self.wake(*chosen[1:])
         return chosen[0]
 
     def choose(self, agent: int, count: int) -> list[int]:
@@ -100,7 +100,7 @@ class _Queues(Dispatcher):
         held, self._queues[agent] = self._queues[agent], deque()
         elsewhere = {task for queue in self._queues for task in queue}
         orphans = [task for task in held if not (self.board.done[task] or task in elsewhere)]
-        self.woken += [self.task_ready(task) for task in orphans]
+        self.wake(*[self.task_ready(task) for task in orphans])
         return len(orphans)
 
     def forget(self, task: int) -> None:

@@ -168,7 +168,7 @@ class _Polls(Dispatcher):
         if not self._judged:
             return self._winner(ballot)
         self._to_judge.append(task)
-        self.woken.append(EVERYONE)
+        self.wake(EVERYONE)
         return None
 
     def _is_settled(self, ballot: _Ballot) -> bool:
@@ -193,7 +193,7 @@ class _Polls(Dispatcher):
             self._open.pop(task, None)
         elif self._ballots[task].decided:
             self.task_ready(task)
-            self.woken.append(EVERYONE)
+            self.wake(EVERYONE)
         else:
             self._free(agent, task)
 
@@ -210,7 +210,7 @@ class _Polls(Dispatcher):
         ballot.asked[agent] -= 1
         ballot.free += 1
         self._open[task] = None
-        self.woken.append(EVERYONE)
+        self.wake(EVERYONE)
 
     def give_away(self, agent: int) -> int:
         """Ask the others for more answers each."""
@@ -223,7 +223,7 @@ class _Polls(Dispatcher):
 
     def _share_out(self) -> None:
         self._each = -(-self._protocol.replicas // max(1, len(self.here)))
-        self.woken.append(EVERYONE)
+        self.wake(EVERYONE)
 
     def forget(self, task: int) -> None:
         """Close the poll."""

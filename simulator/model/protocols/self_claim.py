@@ -210,7 +210,7 @@ class _Claims(Dispatcher):
         return self._open
 
     def _claim(self, agent: int, task: int) -> None:
-        self.board.owner[task] = agent
+        self.board.give(task, agent)
         self._open.discard(task)
         if self._claimed is not None:
             self._claimed.add(task)
@@ -235,7 +235,7 @@ class _Claims(Dispatcher):
         self.setting.metrics.lease_expiries += 1
 
     def _release(self, task: int) -> None:
-        self.board.owner[task] = NOBODY
+        self.board.give(task, NOBODY)
         self._claimed_s.pop(task, None)
         if self._claimed is not None:
             self._claimed.discard(task)
@@ -265,7 +265,7 @@ class _Claims(Dispatcher):
     def _open_again(self, task: int) -> None:
         self._release(task)
         self._open.add(task)
-        self.woken.append(self._concerns)
+        self.wake(self._concerns)
 
     def give_away(self, agent: int) -> int:
         """Open what the agent has claimed."""

@@ -58,7 +58,7 @@ class _Deques(Dispatcher):
         return preferably(agent)
 
     def _give(self, agent: int, task: int) -> None:
-        self.board.owner[task] = agent
+        self.board.give(task, agent)
         self._deques[agent].append(task)
         self._loaded.add(agent)
 

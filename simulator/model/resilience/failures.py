@@ -123,9 +123,11 @@ class Failures(Patterns):
             p.is_elsewhere for p in parts if type(p).is_elsewhere is not Patterns.is_elsewhere
         ]
         self._on_failure = [p.hopeless for p in parts if type(p).hopeless is not Patterns.hopeless]
-        self.health.on_loss.extend([p.lost for p in parts if type(p).lost is not Pattern.lost])
-        self.health.on_return.extend([p.back for p in parts if type(p).back is not Pattern.back])
-        self.health.on_found.extend([p.found for p in parts if type(p).found is not Pattern.found])
+        self.health.tell(
+            [p.lost for p in parts if type(p).lost is not Pattern.lost],
+            [p.back for p in parts if type(p).back is not Pattern.back],
+            [p.found for p in parts if type(p).found is not Pattern.found],
+        )
 
     def start(self) -> None:
         """Let faults begin to strike."""
@@ -151,7 +153,7 @@ class Failures(Patterns):
         why = agent.call.lost_to
         if why and why is not Why.BACKUP:
             # Somebody else may be able to do what it cannot.
-            self._agenda.woken.append(EVERYONE)
+            self._agenda.wake(EVERYONE)
 
     def task_done(self, agent: AgentState, task: int, is_of_use: bool) -> None:
         """Note that `agent` has done a task, or only given it up."""

@@ -68,8 +68,19 @@ class Health:
         self._stood_in: dict[tuple[int, int], AgentState] = {}
         """Workers that have taken the seat of a coordinator, by the life that it lost."""
 
+    def tell(
+        self,
+        on_loss: Sequence[Callable[[AgentState], None]] = (),
+        on_return: Sequence[Callable[[AgentState], None]] = (),
+        on_found: Sequence[Callable[[AgentState, bool], None]] = (),
+    ) -> None:
+        """Tell these, too, from now on."""
+        self.on_loss.extend(on_loss)
+        self.on_return.extend(on_return)
+        self.on_found.extend(on_found)
+
     def forget(self) -> None:
-        """Tell nobody any more of losses and returns: they hold whom they are told by."""
+        """Tell nobody any more: those who are told hold whom they are told by."""
         self.on_loss.clear()
         self.on_return.clear()
         self.on_found.clear()
@@ -128,9 +139,9 @@ class Health:
         self.workers_down -= agent.role == WORKER
         if agent.role == WORKER:
             self._sides.take_back(agent)
-        self._agenda.woken.append(agent.index)
+        self._agenda.wake(agent.index)
         if agent.role == COORDINATOR:
-            self._agenda.woken.extend(self._workers)
+            self._agenda.wake(*self._workers)
         for react in self.on_return:
             react(agent)
 

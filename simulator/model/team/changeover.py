@@ -46,4 +46,4 @@ class Changeover:
         self._coordination.dissolve()
         freed = self._reviews.leave_out("coordinator", agenda.now)
         self._commits.adapt()
-        agenda.woken.extend([dispatcher.task_ready(task) for task in freed])
+        agenda.wake(*[dispatcher.task_ready(task) for task in freed])

@@ -122,7 +122,7 @@ class Commits:
             return sizes
         efforts = {task: sizes[task] * agent.habits.effort(task) for task in picks}
         if not agent.call.is_cut:
-            agent.habits.tried.update(picks)
+            agent.habits.note_tried(picks)
         return efforts
 
     def _cut_off(self, agent: AgentState) -> None:
@@ -140,7 +140,7 @@ class Commits:
         """Book as wasted the picks that cannot take effect; return the others."""
         if not agent.call.is_astray:
             return self._take_back(agent, share_s, sizes)
-        agent.call.rejected.clear()
+        agent.call.forget_rejected()
         for task in agent.call.picks:
             self._waste(agent, task, share_s * sizes[task], now, "refused")
         return []

@@ -120,7 +120,7 @@ class Coordination:
     def call_aggregator(self) -> None:
         """Let the aggregator begin its call, once the tasks are done."""
         if self._sides.tasks_are_done:
-            self._agenda.woken.append(self._coordinators[0].index)
+            self._agenda.wake(self._coordinators[0].index)
 
     def answer(self, agent: AgentState) -> None:
         """Let the workers whose reports the coordinator has read go on."""
@@ -130,7 +130,7 @@ class Coordination:
         for other in answering:
             if other.awaits_answer:
                 other.go_on()
-                self._agenda.woken.append(other.index)
+                self._agenda.wake(other.index)
         if self._sides.dispatcher.has_lead:
             self._sides.dispatcher.led(agent.index, reported)
         self._unreported[agent.index] += len(answering)
@@ -166,7 +166,7 @@ class Coordination:
 
     def _tell(self, manager: AgentState, agent: AgentState) -> None:
         self._reports[manager.index].append(agent)
-        self._agenda.woken.append(manager.index)
+        self._agenda.wake(manager.index)
 
     def hand_in_late(self, agent: AgentState) -> None:
         """Report what was done for review on the other side of a partition."""

@@ -78,7 +78,7 @@ class Partitions:
             self._sides.cut(cut_off)
             for agent in cut_off:
                 agent.go_on()
-                self._agenda.woken.append(agent.index)
+                self._agenda.wake(agent.index)
         self._sides.let_in(cut_off)
         self._journal.note(Event.PARTITION, peer=len(cut_off), outcome="begins")
 
@@ -102,7 +102,7 @@ class Partitions:
             self._coordination.hand_in_late(agent)
         self._sides.let_in(cut_off)
         concerned = cut_off + self._verifiers
-        self._agenda.woken.extend([EVERYONE, *(agent.index for agent in concerned)])
+        self._agenda.wake(EVERYONE, *[agent.index for agent in concerned])
 
     def abandon(self) -> None:
         """In a run that ends before the partition does, count the minority's work as wasted."""
@@ -125,8 +125,8 @@ class Partitions:
                 self._take_back(side, task, work_s, rework_s)
                 self._sides.owe_merge(agent, self._workspace.merge_s())
                 continue
-            board.faulty[task] = side.board.faulty[task]
-            board.owner[task] = agent.index
+            board.spoil(task, side.board.faulty[task])
+            board.give(task, agent.index)
             self._sides.dispatcher.forget(task)
             freed += board.complete(task, agent.index, self._agenda.now)
             if self._overlaps(task):

@@ -85,7 +85,7 @@ class Reviews:
             else:
                 how = (started_s, is_backup)
                 outcome = self._settlement.settle(agent, task, answer, now, freed, *how)
-            self._agenda.woken.append(agent.index)
+            self._agenda.wake(agent.index)
             where = (reviewer.index, reviewer.call.number, task)
             lasted_s = now - started_s
             self._journal.note(

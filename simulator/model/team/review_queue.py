@@ -89,9 +89,9 @@ class ReviewQueue:
             return
         self._queue.append(item)
         if self.by_peers:
-            self._agenda.woken.append(SOMEONE)  # somebody else: whoever hands in is awake
+            self._agenda.wake(SOMEONE)  # somebody else: whoever hands in is awake
         else:
-            self._agenda.woken.extend([verifier.index for verifier in self._verifiers])
+            self._agenda.wake(*[verifier.index for verifier in self._verifiers])
 
     def awaited(self, agent: AgentState) -> bool:
         """Return whether the agent's coordinator has something of its to review."""

@@ -61,7 +61,7 @@ class Settlement:
         """
         board, metrics = agent.board, self._metrics
         if answer != CORRECT:
-            board.faulty[task] = KNOWN if is_known else ESCAPED
+            board.spoil(task, KNOWN if is_known else ESCAPED)
             self.inputs_may_fail = True
             metrics.faulty_detected += is_known
             metrics.faulty_undetected += not is_known
@@ -94,9 +94,9 @@ class Settlement:
         It is not given up while a copy of it is in progress, which may succeed. A task at which
         a backup has failed is still in the hands of its owner.
         """
-        agent.board.failures[task] += 1
+        failures = agent.board.note_failure(task)
         most = agent.spec.errors.max_attempts
-        is_last = most is not None and agent.board.failures[task] >= most
+        is_last = most is not None and failures >= most
         if is_last and not self._patterns.is_elsewhere(agent, task):
             how = (started_s, is_backup, is_faulty)
             self.settle(agent, task, int(is_faulty), now, freed, *how)
@@ -135,7 +135,7 @@ class Settlement:
 
     def spoil(self, board: Board, task: int) -> None:
         """Make a task faulty that was done without a fault; nobody sees it."""
-        board.faulty[task] = ESCAPED
+        board.spoil(task, ESCAPED)
         self.inputs_may_fail = True
         self._metrics.tasks_correct -= 1
         self._metrics.faulty_undetected += 1

@@ -171,11 +171,9 @@ class Sides:
 
     def announce(self, tasks: list[int]) -> None:
         """Put tasks that can start on the main board."""
-        task_ready, woken = self.dispatcher.task_ready, self._agenda.woken
-        for task in tasks:
-            if self._journal.trace is not None:
-                self._journal.note(Event.TASK_READY, task=task)
-            woken.append(task_ready(task))
+        for task in tasks if self._journal.trace is not None else ():
+            self._journal.note(Event.TASK_READY, task=task)
+        self._agenda.wake(*map(self.dispatcher.task_ready, tasks))
         self.note_woken()
 
     def announce_on_side_of(self, agent: AgentState, tasks: list[int]) -> None:
@@ -183,7 +181,7 @@ class Sides:
         if agent.dispatcher is self.dispatcher:
             self.announce(tasks)
         else:
-            self._agenda.woken.extend([agent.dispatcher.task_ready(task) for task in tasks])
+            self._agenda.wake(*[agent.dispatcher.task_ready(task) for task in tasks])
 
     def arrive(self, task: int, now: float) -> bool:
         """Let a task arrive; return whether it can start."""
@@ -192,24 +190,22 @@ class Sides:
         if startable:
             self.announce([task])
         if self.other is not None and self.other.board.arrive(task, now):
-            self._agenda.woken.append(self.other.dispatcher.task_ready(task))
+            self._agenda.wake(self.other.dispatcher.task_ready(task))
         return startable
 
     def note_woken(self) -> None:
         """Write down whom the protocols have found something new to do for."""
         if self.dispatcher.woken:
-            self._agenda.woken.extend(self.dispatcher.woken)
-            self.dispatcher.woken.clear()
+            self._agenda.wake(*self.dispatcher.take_woken())
         if self.other is not None and self.other.dispatcher.woken:
-            self._agenda.woken.extend(self.other.dispatcher.woken)
-            self.other.dispatcher.woken.clear()
+            self._agenda.wake(*self.other.dispatcher.take_woken())
 
     def give_away(self, agent: AgentState) -> int:
         """Give a lost worker's tasks to the others; return how many."""
         count = self.dispatcher.lost(agent.index)
         if self.other is not None:
             count += self.other.dispatcher.lost(agent.index)
-        self._agenda.woken.append(EVERYONE)
+        self._agenda.wake(EVERYONE)
         self.note_woken()
         return count
 
@@ -234,4 +230,4 @@ class Sides:
                 agent.let_in()
                 if agent.role == WORKER:
                     self.take_back(agent)
-                self._agenda.woken.append(agent.index)
+                self._agenda.wake(agent.index)

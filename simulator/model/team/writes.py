@@ -97,7 +97,7 @@ class Writes:
             outcome = "redo"
             self._settlement.uncount(fault)
             board.undo(lost)
-            self._agenda.woken.append(agent.dispatcher.reopen(lost))
+            self._agenda.wake(agent.dispatcher.reopen(lost))
         elif not fault:
             self._settlement.spoil(board, lost)
         if self._is_traced:

@@ -94,4 +94,4 @@ class _Replicas(WorkspaceState):
                         self.desk.metrics.stale_reads += 1
                         outdated = True
             if outdated:
-                agent.call.outdated.add(task)
+                agent.call.note_outdated(task)

@@ -46,7 +46,7 @@ class Backups(Copies):
             self._is_listed = False
         elif agent.call.picks:
             self._list(agent.call.picks)
-            self._agenda.woken.extend([SOMEONE] * self._spec.copies)
+            self._agenda.wake(*[SOMEONE] * self._spec.copies)
 
     def _over(self, agent: AgentState) -> None:
         """Note that a call is over; its tasks have a caller less."""
@@ -94,5 +94,5 @@ class Backups(Copies):
         super().task_done(agent, task, is_of_use)
         is_near = self._is_near_the_end
         if is_near and not self._was_near:
-            self._agenda.woken.append(EVERYONE)
+            self._agenda.wake(EVERYONE)
         self._was_near = is_near

@@ -6,7 +6,6 @@ from functools import partial
 from typing import ClassVar
 
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
-from simulator.model.board import NOBODY
 from simulator.model.resilience._pattern import FailureSetting, Pattern
 from simulator.model.why import Why
 from simulator.scenario.resilience import SimplerProtocol
@@ -60,9 +59,7 @@ class Simplification(Pattern):
     def _switch(self) -> None:
         """Start the simpler protocol on the board as it is; what is in flight is lost."""
         board, workers = self._sides.board, self._workers
-        for task in range(len(board.graph)):
-            if not board.done[task]:
-                board.owner[task] = NOBODY
+        board.disown()
         self._change_protocol(self._spec.protocol)
         if self._spec.agents is not None:
             up = [agent for agent in workers if not agent.is_down]
@@ -84,4 +81,4 @@ class Simplification(Pattern):
         startable = [t for t, missing in enumerate(board.missing) if not (missing or board.done[t])]
         self._sides.announce(startable)
         # By name: those who waited for a coordinator's answer are of use again.
-        self._agenda.woken.extend([agent.index for agent in workers])
+        self._agenda.wake(*[agent.index for agent in workers])
