@@ -294,13 +294,31 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
     assert registry.get("elsewhere").__name__ == "Single"
 
 
-def test_help_imports_nothing_heavy() -> None:
-    code = (
-        "import sys; from simulator.cli.main import app; "
-        "heavy = {'numpy', 'scipy', 'pandas', 'matplotlib', 'pyarrow', 'simpy', 'pydantic'}; "
-        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize(
+    ("code", "heavy"),
+    [
+        (
+            "from simulator.cli.main import app",
+            {"numpy", "scipy", "pandas", "matplotlib", "pyarrow", "simpy", "pydantic"},
+        ),
+        (
+            "from simulator.cli.main import app; "
+            "app(['check', 'scenarios/quickstart.yaml'], standalone_mode=False)",
+            {"scipy.stats", "scipy.optimize", "pandas", "matplotlib"},
+        ),
+        (
+            "from simulator.scenario import load_study; "
+            "from simulator.experiment import run_sweep; "
+            "run_sweep(load_study('scenarios/quickstart.yaml', ['replications=1']))",
+            {"scipy.stats", "scipy.optimize", "matplotlib"},  # Arrow imports pandas itself
+        ),
+    ],
+    ids=["help", "check", "worker"],
+)
+def test_what_starts_often_imports_nothing_heavy(code: str, heavy: set[str]) -> None:
+    code += f"; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

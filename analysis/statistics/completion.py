@@ -12,10 +12,10 @@ same holds for whatever else the runs spend: tokens, messages, money.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from analysis.statistics.intervals import (
     Interval,
@@ -25,6 +25,9 @@ from analysis.statistics.intervals import (
     ratio_of_products_interval,
 )
 from simulator.distributions import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
 """Where no run finished."""

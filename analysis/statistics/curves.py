@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from analysis.statistics.completion import UNKNOWN, quantile_to_finish, speedup, to_success
 from analysis.statistics.intervals import (
@@ -23,6 +23,9 @@ from analysis.statistics.intervals import (
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SIZE = "team.size"
 """The axis that a scaling curve is drawn against."""
@@ -159,6 +162,8 @@ def with_series(results: pd.DataFrame, x: str = SIZE) -> pd.DataFrame:
 
 def name_value(axis: str, value: object) -> str:
     """Return ``parallel fraction 0.5`` for a number, the bare word for a name, nothing for null."""
+    import pandas as pd
+
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
     text = f"{value:g}" if isinstance(value, float) else str(value)
@@ -219,6 +224,8 @@ def curves_against(
         row.update(_named("speedup", speedup(alone, team, confidence)))
         row.update(_named("error_amplification", _error_ratio(alone, team, confidence)))
         rows.append(row)
+    import pandas as pd
+
     return pd.DataFrame(rows)
 
 
@@ -232,6 +239,8 @@ def not_known(curves: pd.DataFrame, metric: str) -> pd.Series[bool]:
         Column of it: a time, something spent until success, a quantile of a time, the speed-up;
         all others are known of runs that did not finish, too.
     """
+    import pandas as pd
+
     if metric == "speedup":
         return curves["finished"].eq(0) | curves["baseline_finished"].eq(0)
     if metric in TIMES or metric.endswith(TO_SUCCESS):
@@ -250,6 +259,8 @@ def scaling_curves(
 
 def _baseline_of(table: pd.DataFrame, group: pd.DataFrame, x: str) -> pd.DataFrame:
     """Return the rows of the point that `group` is held against, none if there is none."""
+    import pandas as pd
+
     baseline = group["baseline_point"].iloc[0]
     alone: pd.DataFrame = group.iloc[:0]
     if pd.notna(baseline):

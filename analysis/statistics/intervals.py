@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from scipy import stats
 
 from simulator.experiment.intervals import (
     SHARE_METRICS,
@@ -18,6 +17,9 @@ from simulator.experiment.intervals import (
     mean_interval,
     proportion_interval,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "QUANTILES",
@@ -57,6 +59,8 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
         In the unit of `values`; an end that so few values leave open (see
         `replications_for_quantile`) is infinite.
     """
+    from scipy import stats
+
     x = np.sort(np.asarray(values, dtype=np.float64))
     count, tail = len(x), (1.0 - confidence) / 2
     below, above = np.asarray(stats.binom.ppf([tail, 1.0 - tail], count, share)).astype(int)
@@ -184,6 +188,8 @@ def _fieller(
     tops: Sequence[Array], bottoms: Sequence[Array], count: int, confidence: float
 ) -> _Part:
     """Return the ratio of two products of means, as far as it is not negative, by Fieller."""
+    from scipy import stats
+
     above, below = (math.prod(float(x.mean()) for x in side) for side in (tops, bottoms))
     pulls = [_influence(side, count) for side in (tops, bottoms)]
     squared = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) ** 2 / count
@@ -251,6 +257,8 @@ def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95)
         replications), and for each of `QUANTILES` its estimate and, with ``_low`` and ``_high``,
         its interval: an end that so few replications leave open is infinite.
     """
+    import pandas as pd
+
     rows = {}
     for metric in metrics:
         values = results[metric].to_numpy(dtype=np.float64)

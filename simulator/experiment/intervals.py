@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 SHARE_METRICS = frozenset({"success", "quality", "error_rate", "utilisation", "availability"})
 """Metrics that lie between 0 and 1 in every replication."""
@@ -57,6 +56,8 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     Interval
         In the unit of `values`; of width 0 for values all alike, without ends for a single one.
     """
+    from scipy import stats
+
     x = np.asarray(values, dtype=np.float64)
     count, mean = len(x), float(x.mean())
     if count < 2:
@@ -116,6 +117,8 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     ValueError
         If a value is below 0 or above 1.
     """
+    from scipy import stats
+
     x = np.asarray(values, dtype=np.float64)
     if x.min() < -_ROUNDING or x.max() > 1.0 + _ROUNDING:
         raise ValueError(f"shares are from 0 to 1, found {x.min():g} to {x.max():g}")
@@ -143,6 +146,8 @@ _ROUNDING = 1e-9
 
 def _clopper_pearson(share: float, count: float, confidence: float) -> tuple[float, float]:
     """Return the interval of a probability after `share` of `count` trials, whole or not."""
+    from scipy import stats
+
     tail, successes = (1.0 - confidence) / 2, share * count
     failures = count - successes
     low = float(stats.beta.ppf(tail, successes, failures + 1.0)) if share > 0.0 else 0.0

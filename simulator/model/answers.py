@@ -13,7 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special
 from scipy.special import ndtr, ndtri
-from scipy.stats import beta
 
 from simulator.distributions import Floats
 from simulator.model.streams import Entity, Purpose, Streams, number_of
@@ -55,6 +54,8 @@ class Difficulty:
             return self._graph.difficulties or None
         key = (family, p, rho)
         if key not in self._shifts:
+            from scipy.stats import beta
+
             # Mean p and intra-class correlation rho: a + b = 1 / rho - 1 (Griffiths 1973).
             both = 1.0 / rho - 1.0
             drawn = beta.ppf(self._hardness(family), p * both, (1.0 - p) * both)
