@@ -58,9 +58,11 @@ def runs(count: int, **fields: Any) -> list[Metrics]:
     return [simulation.run(replication) for replication in range(count)]
 
 
-def run_as_traced(scenario: Scenario, not_told: Collection[str] = ()) -> Metrics:
+def run_as_traced(
+    scenario: Scenario, not_told: Collection[str] = (), trace: Trace | None = None
+) -> Metrics:
     """Run replication 0 with and without a trace; both, and what the trace tells, must agree."""
-    trace = Trace()
+    trace = Trace() if trace is None else trace
     traced = Simulation(scenario).run(0, trace)
     plain = Simulation(scenario).run(0)
     assert plain == traced  # a seed reproduces, and tracing changes nothing, to the last bit

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -264,26 +263,47 @@ def test_a_decision_is_printed_drawn_and_written(
     }
 
 
+STOPS = """
+import time
+from simulator.cli.__main__ import main
+from simulator.experiment.store import Store
+
+add = Store.add
+
+def add_and_stop(*what):
+    add(*what)
+    print("a part is kept", flush=True)
+    time.sleep(600)
+
+Store.add = add_and_stop
+main()
+"""
+"""The program, which does no more when it has kept something."""
+
+
 def test_an_interrupted_sweep_is_resumed_by_the_same_command(
     tmp_path: Path, teamsim_here: Here
 ) -> None:
     path = tmp_path / "long.yaml"
-    path.write_text(
-        SWEEP.replace("tasks: 10", "tasks: 400").replace("replications: 10", "replications: 120")
+    path.write_text(SWEEP.replace("tasks: 10", "tasks: 400"))
+    command = ["sweep", str(path), "--out", str(tmp_path / "out"), "-w", "1"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", STOPS, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    command = [sys.executable, "-m", "simulator.cli", "sweep", path, "--out", tmp_path / "out"]
-    process = subprocess.Popen([*map(str, command), "-w", "2"], stderr=subprocess.PIPE, text=True)
-    parts = tmp_path / "out" / "results"
-    waited = time.monotonic()
-    while not list(parts.glob("*.parquet")) and time.monotonic() - waited < 60:
-        time.sleep(0.05)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "a part is kept\n"
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "the same command goes on" in said
     assert "Traceback" not in said
-    assert list(parts.glob("*.parquet"))
-    assert teamsim_here(*command[3:], "-w", "1").returncode == 0
+    (kept,) = (tmp_path / "out" / "results").glob("*.parquet")
+    written = kept.stat().st_mtime_ns
+    assert teamsim_here(*command).returncode == 0
+    assert kept.stat().st_mtime_ns == written
     again = pd.read_parquet(tmp_path / "out" / "results")
     whole = teamsim_here("sweep", path, "--out", tmp_path / "whole", "-w", 1)
     assert whole.returncode == 0

@@ -352,7 +352,7 @@ def not_told(scenario: Scenario) -> set[str]:
     return {"work_s", "rework_s", "task_wait_s"} if two_sides else set()
 
 
-@pytest.mark.parametrize("examples", [60, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [30, pytest.param(200, marks=pytest.mark.slow)])
 def test_every_run_ends_with_its_tasks_and_times_accounted_for(examples: int) -> None:
     def law(scenario: Scenario) -> None:
         check(run_as_traced(scenario, not_told(scenario)))
@@ -401,7 +401,7 @@ def test_every_fault_in_every_topology_with_every_protocol(protocol: str, half: 
     assert ran > (len(NAMES["topology"]) // 4) * len(ONE_WRONG) // 2
 
 
-@pytest.mark.parametrize("examples", [100, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [40, pytest.param(300, marks=pytest.mark.slow)])
 def test_whatever_goes_wrong_a_run_ends_with_a_named_outcome(examples: int) -> None:
     def law(scenario: Scenario) -> None:
         metrics = run_as_traced(scenario, not_told(scenario))

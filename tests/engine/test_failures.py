@@ -185,7 +185,7 @@ def test_a_hedge_by_percentile_learns_when_to_send() -> None:
 
 def test_hedging_cuts_a_heavy_tail_by_an_order_of_magnitude_for_five_percent_more_calls() -> None:
     """Dean & Barroso 2013, on single calls of which one in a hundred takes a hundred times."""
-    tasks, patterns = 20_000, {"hedge": {"percentile": 0.95}}
+    tasks, patterns = 8000, {"hedge": {"percentile": 0.95}}
     tails = []
     for resilience in ({}, patterns):
         trace = Trace()
@@ -223,9 +223,10 @@ def test_backups_of_the_last_tenth_shorten_a_job_as_the_single_fork_formula_says
     last = harmonic[n // 10 - 1]
     exact = harmonic[-1] - last + last / 2
     assert (exact, harmonic[-1]) == pytest.approx((expected, without), abs=1e-3)
-    backed = runs(200, **common, resilience={"backup": {"when_left": 0.1}})
+    # Of 100 runs, four standard errors are 0.5 s at most, and the backups gain 0.9 s and more.
+    backed = runs(100, **common, resilience={"backup": {"when_left": 0.1}})
     assert abs(z_score([m.makespan_s for m in backed], exact)) < 4
-    plain = runs(200, **common)
+    plain = runs(100, **common)
     assert abs(z_score([m.makespan_s for m in plain], harmonic[-1])) < 4
     assert all(m.tasks_done == n for m in backed)
     # For exponential service the work is the same, with backups and without.
@@ -484,7 +485,7 @@ def test_the_retry_storm_dies_down_with_a_budget_with_dropping_and_with_a_breake
 CRASHES: dict[str, Any] = {"crash": {"up_s": {"kind": "exponential", "mean": 10}, "repair_s": 0}}
 
 
-def _until_done(work_s: float, count: int = 2500, **fields: Any) -> list[float]:
+def _until_done(work_s: float, count: int, **fields: Any) -> list[float]:
     latency = {"kind": "seconds", "base": work_s}
     failing = agent(latency=latency, faults=CRASHES)
     return [m.makespan_s for m in runs(count, workload__tasks=1, team__agent=failing, **fields)]
@@ -496,10 +497,14 @@ def _until_done(work_s: float, count: int = 2500, **fields: Any) -> list[float]:
 def test_work_that_starts_again_after_each_crash_takes_exponentially_long(
     work_s: float, expected: float
 ) -> None:
-    """The mean time is (e^(lambda w) - 1) / lambda."""
+    """The mean time is (e^(lambda w) - 1) / lambda.
+
+    Four standard errors of 800 runs are 8 and 11 % of it; work that went on where it was would
+    take w, 42 and 69 % less.
+    """
     exact = 10 * (np.exp(work_s / 10) - 1)
     assert exact == pytest.approx(expected, abs=0.01)
-    assert abs(z_score(_until_done(work_s), exact)) < 4
+    assert abs(z_score(_until_done(work_s, 800), exact)) < 4
 
 
 @pytest.mark.parametrize(
@@ -511,10 +516,14 @@ def test_work_that_starts_again_after_each_crash_takes_exponentially_long(
     ],
 )
 def test_checkpoints_keep_what_a_crash_would_destroy(parts: int, expected: float) -> None:
-    """With m checkpoints it is m (e^(lambda w / m) - 1) / lambda."""
+    """With m checkpoints it is m (e^(lambda w / m) - 1) / lambda.
+
+    Four standard errors of 800 runs are 6, 3 and 1.2 % of it for 2, 4 and 10 parts; of half as
+    many parts it is 86, 32 and 11 % longer.
+    """
     exact = parts * 10 * (np.exp(2 / parts) - 1)
     assert exact == pytest.approx(expected, abs=0.01)
-    seconds = _until_done(20, resilience={"checkpoint": {"every_s": 20 / parts}})
+    seconds = _until_done(20, 800, resilience={"checkpoint": {"every_s": 20 / parts}})
     assert abs(z_score(seconds, exact)) < 4
 
 
@@ -545,11 +554,15 @@ def test_checkpoints_cost_what_they_take() -> None:
     ("agents", "expected"), [(5, 1.463), pytest.param(10, 1.530, marks=pytest.mark.slow)]
 )
 def test_random_probes_find_the_dead_as_swim_says(agents: int, expected: float) -> None:
-    """On average after 1 / (1 - (1 - 1/(n-1))^(n-1)) periods."""
+    """On average after 1 / (1 - (1 - 1/(n-1))^(n-1)) periods.
+
+    Four standard errors of 1,000 runs are 0.1. If everybody were probed in every period it would
+    be 1, and n - 1 if one of all were.
+    """
     exact = 1 / (1 - (1 - 1 / (agents - 1)) ** (agents - 1))
     assert exact == pytest.approx(expected, abs=1e-3)
     found = runs(
-        3000,
+        1000,
         workload__tasks=agents,
         team={"size": agents, "agent": agent(latency={"kind": "seconds", "base": 10})},
         coordination__timing="asynchronous",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,8 +23,11 @@ SWEEP = (
 )
 """Some seconds on two cores."""
 
-PATIENCE_S = 2.0
-"""In which a command has ended that was asked to."""
+ENDLESS = ("--set", "replications=100000")
+"""Makes it some hours."""
+
+PATIENCE_S = 10.0
+"""In which a command has ended that was asked to: 1.5 s, and what a busy machine adds."""
 
 
 @dataclass
@@ -51,13 +55,35 @@ class Running:
         )
         self.pid = self._process.pid
 
-    def wait_for(self, condition: Callable[[], object]) -> None:
+    def wait_for(self, condition: Callable[[], object], every_s: float = 0.01) -> None:
         """Wait until something holds while the command runs."""
         ends = time.monotonic() + 120
         while not condition():
             assert self._process.poll() is None, self._process.communicate()
             assert time.monotonic() < ends
-            time.sleep(0.01)
+            time.sleep(every_s)
+
+    def wait_until_signals_are_caught(self) -> None:
+        """Wait until a signal is answered: before, Python itself ends, or shows where it is."""
+
+        def catches_sigterm() -> int:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            (caught,) = re.findall(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)
+            return int(caught, 16) >> signal.SIGTERM - 1 & 1
+
+        self.wait_for(catches_sigterm)
+
+    def wait_until_worked(self, seconds: float) -> None:
+        """Wait until its processes have had a processor for so long, on a busy machine as well."""
+        self.wait_for(lambda: self.worked_s() >= seconds, every_s=0.1)
+
+    def worked_s(self) -> int:
+        """Return for how long the processes of the group have had a processor."""
+        seconds = 0
+        for used, _ in self._processes():
+            hours, minutes, rest = map(int, used.split(":"))
+            seconds += 3600 * hours + 60 * minutes + rest
+        return seconds
 
     @property
     def runs(self) -> bool:
@@ -81,10 +107,18 @@ class Running:
 
     def group(self) -> list[str]:
         """Return the processes of the group that are not over."""
-        asked = ["ps", "-e", "-o", "pgid=,stat=,args="]
+        return [args for _, args in self._processes()]
+
+    def _processes(self) -> list[tuple[str, str]]:
+        """Return processor time, as hh:mm:ss, and command of the processes that are not over."""
+        asked = ["ps", "-e", "-o", "pgid=,stat=,time=,args="]
         lines = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
-        rows = (line.split(None, 2) for line in lines.splitlines())
-        return [args for pgid, stat, args in rows if int(pgid) == self.pid and stat[0] != "Z"]
+        rows = (line.split(None, 3) for line in lines.splitlines())
+        return [
+            (used, args)
+            for pgid, stat, used, args in rows
+            if int(pgid) == self.pid and stat[0] != "Z"
+        ]
 
 
 @pytest.fixture

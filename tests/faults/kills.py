@@ -53,7 +53,8 @@ def killed_and_resumed(scenario: Path, out: Path, seed: int, kills: int) -> Toll
     while sum(toll.done.values()) < kills:
         running = Running(*command)
         fault = chance.choice(FAULTS)
-        ends = time.monotonic() + chance.uniform(1.0, 5.0)
+        running.wait_until_signals_are_caught()
+        ends = time.monotonic() + chance.uniform(0.0, 4.0)
         while running.runs and time.monotonic() < ends:
             time.sleep(0.01)
         if running.runs:
