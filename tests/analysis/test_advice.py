@@ -75,7 +75,8 @@ def test_agents_that_stall_want_claimed_work() -> None:
     stalling = agent(latency=LOGNORMAL, faults={"stall": 0.05}, behaviour={"talk": 0})
     patterns = {"timeout": {"seconds": 120}, "retry": {"max_retries": 50}}
     advice = ask(
-        work(team__agent=stalling, resilience=patterns, provider={"retry": {"max_retries": 0}})
+        work(team__agent=stalling, resilience=patterns, provider={"retry": {"max_retries": 0}}),
+        sizes=(8,),
     )
     assert advice.best.startswith("8, claimed")
     assert "dealt" not in advice.best

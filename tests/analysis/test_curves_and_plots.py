@@ -93,13 +93,14 @@ def test_axes_may_be_given(results: pd.DataFrame) -> None:
     )
 
 
-def test_the_overview_is_written_as_png_and_svg_and_is_reproducible(
+def test_a_figure_is_written_as_png_and_svg_and_is_reproducible(
     results: pd.DataFrame, tmp_path: Path
 ) -> None:
-    png, svg = save(scaling_figure(results, "Why?"), tmp_path / "scaling")
+    one_panel = Figure(x="team.size", y=("makespan_s",))
+    png, svg = save(sweep_figure(results, one_panel, "Why?"), tmp_path / "figure")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "Why?" in svg.read_text()
-    again = save(scaling_figure(results, "Why?"), tmp_path / "again")
+    again = save(sweep_figure(results, one_panel, "Why?"), tmp_path / "again")
     assert again[1].read_text() == svg.read_text()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from analysis.breakdown.causes import CAUSES, time_by_cause
 from analysis.breakdown.speedup_stack import losses, speedup_stacks
@@ -13,7 +12,7 @@ from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario
 from tests.conftest import agent, exponential, scenario
-from tests.engine.test_every_combination import scenarios
+from tests.engine.test_every_combination import of_many
 
 
 def stack(baseline: dict[str, Any] | None = None, **fields: Any) -> dict[str, float]:
@@ -142,17 +141,17 @@ def test_the_harness_holds_up_nobody_who_is_down() -> None:
     assert spent["failures"] == pytest.approx(7.0)
 
 
-@settings(
-    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-@given(each=scenarios(fails=True))
-def test_the_time_of_the_workers_adds_up_whatever_happens(each: Scenario) -> None:
-    trace = Trace()
-    metrics = Simulation(each).run(0, trace)
-    spent = time_by_cause(trace.rows, each, metrics.tasks)
-    total = each.team.worker_count * metrics.makespan_s
-    assert sum(spent.values()) == pytest.approx(total, rel=1e-6, abs=1e-6)
-    assert min(spent.values()) >= -1e-6
+@pytest.mark.parametrize("examples", [40, pytest.param(160, marks=pytest.mark.slow)])
+def test_the_time_of_the_workers_adds_up_whatever_happens(examples: int) -> None:
+    def law(each: Scenario) -> None:
+        trace = Trace()
+        metrics = Simulation(each).run(0, trace)
+        spent = time_by_cause(trace.rows, each, metrics.tasks)
+        total = each.team.worker_count * metrics.makespan_s
+        assert sum(spent.values()) == pytest.approx(total, rel=1e-6, abs=1e-6)
+        assert min(spent.values()) >= -1e-6
+
+    of_many(examples, True, law)
 
 
 def test_the_time_of_tools_is_work_for_one_agent_as_for_many() -> None:

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from simulator.engine import Simulation
 from simulator.model.calls.bulkhead import Bulkhead
 from simulator.model.calls.provider import ProviderState
 from simulator.scenario import Scenario
 from tests.conftest import agent, exponential, run, run_as_traced, scenario
-from tests.engine.test_every_combination import scenarios
+from tests.engine.test_every_combination import of_many
 
 ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
 DEALT: dict[str, Any] = {"coordination__protocol": "pre_assigned"}
@@ -331,14 +330,14 @@ class watched:
         self._patch.undo()
 
 
-@settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-@given(scenario=scenarios(fails=True))
-def test_no_limit_is_ever_exceeded_and_no_place_lost(scenario: Scenario) -> None:
-    with watched() as ledger:
-        metrics = Simulation(scenario).run(0)
-    if metrics.outcome == "completed" and scenario.provider.cancels:
-        # What is still in service belongs to calls that were in flight when the run ended.
-        in_flight = metrics.agents * (2 if scenario.resilience.hedge else 1)
-        assert ledger.now <= in_flight
+@pytest.mark.parametrize("examples", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_no_limit_is_ever_exceeded_and_no_place_lost(examples: int) -> None:
+    def law(scenario: Scenario) -> None:
+        with watched() as ledger:
+            metrics = Simulation(scenario).run(0)
+        if metrics.outcome == "completed" and scenario.provider.cancels:
+            # What is still in service belongs to calls that were in flight when the run ended.
+            in_flight = metrics.agents * (2 if scenario.resilience.hedge else 1)
+            assert ledger.now <= in_flight
+
+    of_many(examples, True, law)

@@ -341,7 +341,8 @@ def test_a_loop_that_cannot_be_is_refused(loop: dict[str, Any], said: str) -> No
         scenario(team__agent=looping(loop))
 
 
-def test_a_loop_of_one_turn_gives_the_bits_of_a_call() -> None:
+@pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_loop_of_one_turn_gives_the_bits_of_a_call(examples: int) -> None:
     def law(plain: Scenario) -> None:
         expected = Simulation(plain).run(0)
         assert Simulation(with_loops(plain, {"turns": 1.0})).run(0) == expected
@@ -355,8 +356,8 @@ def test_a_loop_of_one_turn_gives_the_bits_of_a_call() -> None:
             assert found.turns > 0 or not found.calls
             assert dataclasses.replace(found, turns=0) == expected
 
-    of_many(30, False, law)
-    of_many(30, True, law)
+    of_many(examples, False, law)
+    of_many(examples, True, law)
 
 
 def with_loops(plain: Scenario, loop: dict[str, Any]) -> Scenario:
@@ -370,13 +371,14 @@ def with_loops(plain: Scenario, loop: dict[str, Any]) -> Scenario:
     return plain.model_copy(update={"team": plain.team.model_copy(update={"groups": groups})})
 
 
-def test_whatever_the_scenario_loops_end_with_all_accounted_for() -> None:
+@pytest.mark.parametrize("examples", [12, pytest.param(50, marks=pytest.mark.slow)])
+def test_whatever_the_scenario_loops_end_with_all_accounted_for(examples: int) -> None:
     def law(plain: Scenario) -> None:
         loop = {"end_probability": 0.4, "max_turns": 5, "at_limit": "give_up"}
         check(run_as_traced(with_loops(plain, loop), not_told(plain)), plain.resilience.enough)
 
-    of_many(25, False, law)
-    of_many(25, True, law)
+    of_many(examples, False, law)
+    of_many(examples, True, law)
 
 
 def test_the_course_of_a_loop_is_in_the_trace() -> None:

@@ -171,7 +171,7 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
         (callback,) = json.load(found)
     values = {"most": 32, "topology": "gossip", "protocol": "self_claim", "timing": "asynchronous"}
     names = [(each["id"], each["property"]) for each in callback["inputs"]]
-    moved = {"knob-0": 0.9, "knob-1": 600, "knob-2": 0.1, "knob-3": 0.5, "knob-4": 0}
+    moved = {"knob-0": 0.9, "knob-1": 60_000, "knob-2": 0.1, "knob-3": 0.5, "knob-4": 0}
     inputs = [
         {"id": name, "property": what, "value": values.get(name, moved.get(name, 0))}
         for name, what in names
