@@ -7,7 +7,7 @@ OUT ?= out/quickstart
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-all soak lint golden golden-accept pictures profiles house bench clean
+.PHONY: demo test test-slow test-all soak planted lint golden golden-accept pictures profiles house bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -28,6 +28,10 @@ test-all: $(VENV)/.installed-test
 # The long form of tests/faults: 100 faults in running sweeps, 5,000 fuzzed scenarios.
 soak: $(VENV)/.installed-test
 	$(BIN)/python -m tests.faults.soak --kills 100 --cases 5000
+
+# Plants the bugs of tests/planted in a copy, one at a time: the tests named there must fail.
+planted: $(VENV)/.installed-test
+	$(BIN)/python -m tests.planted
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

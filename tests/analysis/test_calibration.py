@@ -26,7 +26,12 @@ from analysis.calibration.estimates import (
     pool_shares,
 )
 from analysis.calibration.habits import fit_habits, vague
-from analysis.calibration.latency import between_runs, fit_latencies, fit_residual
+from analysis.calibration.latency import (
+    between_runs,
+    fit_latencies,
+    fit_residual,
+    mean_log_seconds,
+)
 from analysis.calibration.observations import longest_reply_s, observe
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.calibration.tokens import fit_tokens
@@ -113,6 +118,19 @@ def test_parameters_are_recovered_from_simulated_runs(simulated_data: Path) -> N
     for name, value in truth.items():
         assert close(found[name], value), (name, found[name], value)
         assert found[name].error < 0.25, name
+    fit = fits[DEALT]
+    # What is simulated is what was estimated: to four digits, as a scenario says numbers.
+    latency = fit.agent()["latency"]
+    said = {
+        "base_s": latency["base"],
+        "per_task_s": latency["per_work_unit_s"],
+        "residual_sd": latency["residual"]["sigma"],
+        "run_sigma": latency["residual"]["run_sigma"],
+        "idle_s": latency["idle"]["median"],
+        "idle": fit.agent()["behaviour"]["idle"],
+    }
+    for name, value in said.items():
+        assert value == pytest.approx(found[name].value, rel=1e-3), name
     assert fits[DEALT].residual.kind == "lognormal"
     habits = fits[DEALT].habits
     weights = dict(zip(habits.sizes, habits.first / habits.first.sum(), strict=True))
@@ -191,6 +209,34 @@ def test_latency_is_found_under_heavy_tails_and_hung_calls() -> None:
     residual = fit_residual(logs, calls["run_dir"])
     assert residual.kind == "log_logistic"
     assert residual.ks < 0.06
+
+
+def test_many_calls_leave_little_doubt_of_how_long_they_take() -> None:
+    # 20,000 calls tell the base to 1 % and the residual to 0.6 %: four standard errors are less
+    # than the 5 % by which a wrong fit might be off.
+    rng, n = np.random.default_rng(8), 20_000
+    tasks, runs = rng.integers(0, 10, n), rng.integers(0, 400, n)
+    noise = 0.3 * rng.standard_normal(n) + 0.2 * rng.standard_normal(400)[runs]
+    calls = pd.DataFrame(
+        {
+            "latency_s": (6 + 2 * tasks) * np.exp(noise),
+            "edited": tasks,
+            "other": 0,
+            "run_dir": runs.astype(str),
+        }
+    )
+    # The effects of 400 runs have a mean of their own, which is known here.
+    base = 6 * np.exp(noise.mean())
+    fit = fit_latencies([calls])[0]
+    for i, value in enumerate((base, 2 * base / 6)):
+        estimate = fit.estimate(i, "log")
+        assert abs(estimate.at - np.log(value)) < 4 * estimate.error, i
+        assert abs(estimate.at - np.log(value)) < 0.025, i
+    logs = np.log(calls["latency_s"].to_numpy()) - mean_log_seconds(fit.at, calls)
+    residual = fit_residual(logs, calls["run_dir"])
+    assert residual.sd.value == pytest.approx(0.3, rel=0.02)
+    # 400 runs: known to 3.5 %.
+    assert residual.run_sigma.value == pytest.approx(0.2, rel=0.14)
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.3])

@@ -9,7 +9,7 @@ import pytest
 from analysis.breakdown.causes import CAUSES, time_by_cause
 from analysis.breakdown.speedup_stack import losses, speedup_stacks
 from simulator.engine import Simulation
-from simulator.model.trace import Trace
+from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Point, Scenario
 from tests.conftest import agent, exponential, scenario
 from tests.engine.test_every_combination import of_many
@@ -111,6 +111,88 @@ def test_one_cause_is_found_under_its_name(cause: str) -> None:
     assert lost[cause] > 0.25
     others = sum(abs(value) for name, value in lost.items() if name != cause)
     assert others < 0.25 * lost[cause], lost
+
+
+def spent_in_one_call(*inside: Row) -> dict[str, float]:
+    """Return what two workers' time went to: one does a task, and what else its call holds."""
+    ends_s = sum(row.duration_s or 0.0 for row in inside if row.event is not Event.CALL_END)
+    last = next((row.outcome for row in inside if row.event is Event.CALL_END), "work")
+    rows = [
+        Row(0.0, Event.RUN_START),
+        Row(0.0, Event.TASK_READY, task=0),
+        Row(0.0, Event.CALL_START, agent=0, call=0),
+        *(
+            row._replace(time_s=ends_s, agent=0, call=0)
+            for row in inside
+            if row.event is not Event.CALL_END
+        ),
+        Row(ends_s, Event.CALL_END, agent=0, call=0, duration_s=1.0, outcome=last),
+        Row(ends_s, Event.RUN_END, duration_s=ends_s, outcome="completed"),
+    ]
+    return time_by_cause(rows, scenario(team__size=2, workload__tasks=1), 1)
+
+
+DID = Row(0.0, Event.ATTEMPT, task=0, duration_s=1.0, outcome="done")
+BOOKED = [
+    (Row(0.0, Event.COMMIT, duration_s=3.0), "coordination"),
+    *(
+        (Row(0.0, Event.WAIT, duration_s=3.0, outcome=why), "rate limits")
+        for why in ("rate_limit", "queue")
+    ),
+    (Row(0.0, Event.WAIT, duration_s=3.0, outcome="lock"), "duplicates and conflicts"),
+    (Row(0.0, Event.WAIT, duration_s=3.0, outcome="tool"), "work"),
+    *(
+        (Row(0.0, Event.WAIT, duration_s=3.0, outcome=why), "failures")
+        for why in ("partition", "retry", "breaker", "bulkhead")
+    ),
+    (Row(0.0, Event.REQUEST, duration_s=3.0, outcome="timeout"), "failures"),
+]
+
+
+@pytest.mark.parametrize(("row", "cause"), BOOKED, ids=lambda each: getattr(each, "outcome", None))
+def test_what_a_call_does_beside_its_task_is_booked_under_its_cause(row: Row, cause: str) -> None:
+    spent = spent_in_one_call(DID, row)
+    expected = {"work": 1.0, "imbalance": 4.0}
+    expected[cause] = expected.get(cause, 0.0) + 3.0
+    assert {name: seconds for name, seconds in spent.items() if seconds} == expected
+
+
+@pytest.mark.parametrize("outcome", ["duplicate", "blocked", "refused", "lost"])
+def test_an_attempt_in_vain_is_a_duplicate_or_a_conflict(outcome: str) -> None:
+    spent = spent_in_one_call(DID._replace(outcome=outcome))
+    assert spent["duplicates and conflicts"] == 1.0
+
+
+def test_a_second_attempt_is_rework_and_no_first_is() -> None:
+    spent = spent_in_one_call(DID._replace(outcome="failed_test", duration_s=2.0), DID)
+    assert (spent["work"], spent["rework"]) == (2.0, 1.0)
+
+
+def test_a_commit_a_review_and_a_second_attempt_are_told_apart() -> None:
+    # 8 tasks by 2 workers, a second each; every commit takes half a second, every review by a
+    # peer a second; every task is rejected once or more by tests that see all faults.
+    fields: dict[str, Any] = {
+        **ASYNC,
+        "team__size": 2,
+        "workload__tasks": 8,
+        "coordination__protocol": DEALT,
+        "team__agent": agent(errors={"probability": 0.4, "detection": 0}),
+        "workspace": {"kind": "consensus", "leader_s": 0.5},
+        "coordination__review": {"by": "peers"},
+    }
+    each = scenario(**fields)
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    spent = time_by_cause(trace.rows, each, metrics.tasks)
+    commits = sum(row.event is Event.COMMIT for row in trace.rows)
+    reviews = [row for row in trace.rows if row.event is Event.CALL_END and row.outcome == "review"]
+    assert spent["work"] == pytest.approx(8.0)
+    assert metrics.attempts > 8
+    assert spent["rework"] == pytest.approx(metrics.attempts - 8.0)
+    reviewing = sum(row.duration_s or 0.0 for row in reviews)
+    assert min(commits, len(reviews)) >= 8
+    assert spent["coordination"] == pytest.approx(0.5 * commits + reviewing)
+    assert spent["duplicates and conflicts"] == 0.0
 
 
 def test_work_that_divides_loses_nothing() -> None:

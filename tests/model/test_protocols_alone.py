@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -314,6 +315,17 @@ def test_a_thief_takes_what_has_lain_longest_and_an_owner_what_is_newest() -> No
     assert (deques.board.owner[0], deques.setting.metrics.steals) == (1, 1)
     half = alone("work_stealing", bag(5), start="one", amount="half")
     assert half.choose(1, 9) == [2, 1, 0]
+
+
+@pytest.mark.parametrize("amount", ["one", "half"])
+@pytest.mark.parametrize("length", range(1, 10))
+def test_a_theft_takes_one_task_or_half_of_them_the_oldest(length: int, amount: str) -> None:
+    # Half of a deque of odd length is rounded up: of one task, a thief takes that one.
+    deques = alone("work_stealing", bag(length), start="one", amount=amount)
+    stolen = 1 if amount == "one" else math.ceil(length / 2)
+    assert sorted(deques.choose(1, length)) == list(range(stolen))
+    assert deques.choose(0, length) == list(reversed(range(stolen, length)))
+    assert deques.setting.metrics.steals == stolen
 
 
 def test_what_a_task_frees_concerns_who_did_it() -> None:

@@ -22,9 +22,11 @@ from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
 from simulator.model.workspaces import WorkspaceState
 from simulator.model.workspaces._workspace import Desk
+from simulator.model.workspaces.consensus import ConsensusState
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import WORKSPACES
 from simulator.scenario.provider import Provider
+from tests.conftest import z_score
 from tests.model.parts import Clock
 
 SPEC = Agent.model_validate({"latency": {"kind": "seconds", "base": 1}})
@@ -231,6 +233,24 @@ def test_a_leader_waits_for_its_only_follower_however_slow() -> None:
     assert office.run() == [31.0, None, None]
 
 
+@pytest.mark.theory
+@pytest.mark.parametrize("replicas", [1, 2, 3, 4, 5, 6, 8, 9, 100])
+def test_an_entry_stands_once_more_than_half_of_the_replicas_have_it(replicas: int) -> None:
+    # A majority of N is N // 2 + 1, the leader among them (Ongaro & Ousterhout 2014): an entry
+    # waits for the k-th of N - 1 followers, k = N // 2, which takes k / N in the mean if they are
+    # uniform. |z| < 4 over 2,000 entries; one follower less or more is 1 / N away, for N = 100
+    # nine standard errors, else twenty and more.
+    office = Office("a")
+    uniform = {"kind": "uniform", "low": 0, "high": 1}
+    state = office.open("consensus", replicas=replicas, round_trip_s=uniform)
+    assert isinstance(state, ConsensusState)
+    seconds = [state.latency_s() for _ in range(2000)]
+    if replicas == 1:
+        assert set(seconds) == {0.0}
+    else:
+        assert abs(z_score(seconds, replicas // 2 / replicas)) < 4
+
+
 def stale_reads(read: int, write: int, count: int) -> int:
     """Let agents write and read the same artifact by turns; return how many read an old one."""
     office = Office(*["a"] * count)
@@ -241,6 +261,27 @@ def stale_reads(read: int, write: int, count: int) -> int:
     found = [agent.call.outdated for agent in office.agents[:2]]
     assert len(found[0] | found[1]) == office.metrics.stale_reads
     return office.metrics.stale_reads
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(
+    ("replicas", "read", "write"), [(1, 1, 1), (2, 1, 2), (4, 3, 2), (9, 4, 6)]
+)
+def test_a_quorum_waits_for_as_many_replicas_as_it_says(
+    replicas: int, read: int, write: int
+) -> None:
+    # The k-th of N uniform delays is k / (N + 1) in the mean: |z| < 4 over 1,000 calls, of which
+    # one replica more or less is 1 / (N + 1), ten standard errors and more, away.
+    office = Office("a", agents=1)
+    uniform = {"kind": "uniform", "low": 0, "high": 1}
+    state = office.open("quorum", replicas=replicas, read=read, write=write, delay_s=uniform)
+    (agent,) = office.agents
+    seconds = []
+    for _ in range(1000):
+        agent.call.picks, agent.time.duration_s = [0], 2.0
+        office.desk.phases.enter(agent, WAITING)
+        seconds.append(sum(pause or 0.0 for pause in state.call(agent)))
+    assert abs(z_score(seconds, 2.0 + (read + write) / (replicas + 1))) < 4
 
 
 @pytest.mark.theory

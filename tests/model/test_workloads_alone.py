@@ -1,0 +1,106 @@
+"""Each workload by itself: the graph that it makes, held against its definition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.model.streams import Streams
+from simulator.model.tasks import TaskGraph
+from simulator.scenario.families import WORKLOADS
+
+COUNTS = st.integers(1, 40)
+
+
+def graph(kind: str, **fields: Any) -> TaskGraph:
+    """Return the graph of a workload, looked at for what holds of all."""
+    spec = WORKLOADS.get(kind).model_validate({"kind": kind, **fields})
+    made = spec.graph(Streams(0, 0))
+    assert len(made.names) == len(set(made.names)) == len(made) == len(made.dependencies)
+    assert all(task < len(made) for needed in made.dependencies for task in needed)
+    assert sorted(made.order) == list(range(len(made)))  # there is no cycle
+    return made
+
+
+@settings(deadline=None)
+@given(maps=COUNTS, reduces=COUNTS, size=st.sampled_from([0.5, 1.0, 3.0]))
+def test_every_reduce_waits_for_every_map_and_no_map_for_anything(
+    maps: int, reduces: int, size: float
+) -> None:
+    made = graph("map_reduce", maps=maps, reduces=reduces, map_size=size, reduce_size=2)
+    assert [sorted(needed) for needed in made.dependencies] == [
+        *([[]] * maps),
+        *([list(range(maps))] * reduces),
+    ]
+    assert made.total_work == pytest.approx(maps * size + reduces * 2)
+    assert made.critical_path == pytest.approx(size + 2)
+
+
+@settings(deadline=None)
+@given(
+    tasks=COUNTS,
+    fraction=st.floats(0, 1),
+    arrangement=st.sampled_from(["beside", "after"]),
+    size=st.sampled_from([0.5, 1.0, 3.0]),
+)
+def test_what_is_not_parallel_is_a_chain_that_the_rest_waits_for_or_not(
+    tasks: int, fraction: float, arrangement: str, size: float
+) -> None:
+    made = graph(
+        "parallel_fraction",
+        tasks=tasks,
+        parallel_fraction=fraction,
+        arrangement=arrangement,
+        size=size,
+    )
+    independent = round(fraction * tasks)
+    chain = tasks - independent
+    assert made.total_work == pytest.approx(tasks * size)
+    # The longest path is the chain, and one task more that waits for all of it, if any does.
+    after = arrangement == "after" and independent > 0
+    longest = chain + 1 if after else max(chain, 1)
+    assert made.critical_path == pytest.approx(longest * size)
+    ends = [task for task in range(tasks) if not made.dependents[task]]
+    waits = [task for task in range(tasks) if made.dependencies[task]]
+    expected = independent if after else independent + (chain > 0)
+    assert len(ends) == expected
+    assert len(waits) == max(chain - 1, 0) + (independent if after and chain else 0)
+
+
+@settings(deadline=None)
+@given(items=COUNTS, stages=st.integers(1, 9))
+def test_a_stage_of_an_item_waits_for_the_one_before_and_for_no_other_item(
+    items: int, stages: int
+) -> None:
+    made = graph("pipeline", items=items, stages=stages, sizes=[2.0])
+    assert len(made) == items * stages
+    assert made.critical_path == pytest.approx(2.0 + stages - 1)
+    assert made.total_work == pytest.approx(items * (2.0 + stages - 1))
+    assert sum(not needed for needed in made.dependencies) == items
+    assert all(len(needed) <= 1 for needed in made.dependencies)
+    assert all(len(dependents) <= 1 for dependents in made.dependents)
+
+
+@settings(deadline=None)
+@given(layers=st.integers(1, 9), width=st.integers(1, 9), coupling=st.sampled_from([0.0, 0.4, 1.0]))
+def test_a_task_of_a_layer_needs_tasks_of_the_layer_before_only(
+    layers: int, width: int, coupling: float
+) -> None:
+    made = graph("layered", layers=layers, width=width, coupling=coupling)
+    assert len(made) == layers * width
+    for task, needed in enumerate(made.dependencies):
+        assert {other // width for other in needed} <= {task // width - 1}
+    edges = sum(len(needed) for needed in made.dependencies)
+    if coupling in (0.0, 1.0):
+        assert edges == coupling * (layers - 1) * width**2
+
+
+@pytest.mark.theory
+def test_layers_are_coupled_as_often_as_they_say() -> None:
+    # 19 x 400 possible edges: |z| < 4 of a binomial; a share of .25 or .35 is 9.5 sigma away.
+    made = graph("layered", layers=20, width=20, coupling=0.3)
+    edges, possible = sum(len(needed) for needed in made.dependencies), 19 * 400
+    assert abs(edges - 0.3 * possible) < 4 * (possible * 0.3 * 0.7) ** 0.5

@@ -1,0 +1,257 @@
+"""The list of planted bugs: what is put in the place of what, and which tests must fail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A wrong text in the place of a right one.
+
+    Attributes
+    ----------
+    file : str
+        Of the source, from the root of the project.
+    right, wrong : str
+        The text, which stands there once, and what it becomes.
+    tests : str
+        The file of the tests that must fail.
+    names : str
+        Which of them, as ``pytest -k`` has it; all when empty.
+    """
+
+    file: str
+    right: str
+    wrong: str
+    tests: str
+    names: str = ""
+
+
+_MODEL = "simulator/model"
+_ALONE = "tests/model/test_{}_alone.py".format
+
+BUGS = [
+    # Replicas, quorums, elections.
+    Bug(
+        f"{_MODEL}/workspaces/consensus.py",
+        "spec.replicas // 2 - 1]",
+        "(spec.replicas - 1) // 2 - 1]",
+        _ALONE("workspaces"),
+        "more_than_half",
+    ),
+    Bug(
+        f"{_MODEL}/workspaces/consensus.py",
+        "+= 2 * len(trips)",
+        "+= len(trips)",
+        _ALONE("workspaces"),
+        "majority",
+    ),
+    Bug(
+        f"{_MODEL}/workspaces/quorum.py",
+        "answers[count - 1][0]",
+        "answers[count - 2][0]",
+        _ALONE("workspaces"),
+        "as_many_replicas",
+    ),
+    Bug(
+        f"{_MODEL}/resilience/raft.py",
+        "return len(self.servers) // 2 + 1",
+        "return (len(self.servers) + 1) // 2",
+        "tests/model/test_elections.py",
+    ),
+    # Protocols.
+    Bug(
+        f"{_MODEL}/protocols/work_stealing.py",
+        "victim.popleft()",
+        "victim.pop()",
+        _ALONE("protocols"),
+        "theft or thief",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/work_stealing.py",
+        "picks = [own.pop() for",
+        "picks = [own.popleft() for",
+        _ALONE("protocols"),
+        "theft or thief",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/work_stealing.py",
+        "metrics.steals += amount",
+        "metrics.steals += 2 * amount",
+        _ALONE("protocols"),
+        "theft or thief",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/work_stealing.py",
+        "(len(victim) + 1) // 2",
+        "max(1, len(victim) // 2)",
+        _ALONE("protocols"),
+        "theft or thief",
+    ),
+    # Workloads.
+    Bug(
+        f"{_MODEL}/workloads/map_reduce.py",
+        "[maps] * self.reduces",
+        "[maps[1:]] * self.reduces",
+        _ALONE("workloads"),
+    ),
+    Bug(
+        f"{_MODEL}/workloads/parallel_fraction.py",
+        "first_needs = (chain - 1,)",
+        "first_needs = (max(0, chain - 2),)",
+        _ALONE("workloads"),
+    ),
+    Bug(
+        f"{_MODEL}/workloads/pipeline.py",
+        "(i * self.stages + s - 1,) if s else ()",
+        "(i * self.stages + s - 1,) if s > 1 else ()",
+        _ALONE("workloads"),
+    ),
+    Bug(
+        f"{_MODEL}/workloads/layered.py",
+        "first = (task // width - 1) * width",
+        "first = task // width * width - 1",
+        _ALONE("workloads"),
+    ),
+    # Calls: what failures cost, how often they are tried again.
+    Bug(
+        f"{_MODEL}/calls/bill.py",
+        "price.usd(uncached, cached, agent.call.output)",
+        "price.usd(uncached + cached, 0, agent.call.output)",
+        "tests/engine/test_billing.py",
+    ),
+    Bug(
+        f"{_MODEL}/calls/bill.py",
+        "int(agent.call.output * written)",
+        "int(agent.call.output)",
+        "tests/engine/test_billing.py",
+    ),
+    Bug(
+        f"{_MODEL}/calls/breaker.py",
+        "if self._trials == self._spec.trial_calls:",
+        "if self._trials > self._spec.trial_calls:",
+        "tests/model/test_patterns.py",
+    ),
+    Bug(
+        f"{_MODEL}/calls/breaker.py",
+        "if self._succeeded < self._spec.trial_calls:",
+        "if self._succeeded < self._spec.trial_calls - 1:",
+        "tests/model/test_patterns.py",
+    ),
+    Bug(
+        f"{_MODEL}/calls/backoff.py",
+        "2.0 ** min(tries, 60)",
+        "2.0 ** min(tries - 1, 60)",
+        "tests/model/test_patterns.py",
+    ),
+    Bug(
+        f"{_MODEL}/calls/backoff.py",
+        "(3.0 * wait - spec.base_s)",
+        "3.0 * wait",
+        "tests/model/test_patterns.py",
+    ),
+    Bug(
+        f"{_MODEL}/calls/budget.py",
+        "if self._level < 1.0:",
+        "if self._level <= 1.0:",
+        "tests/model/test_patterns.py",
+    ),
+    # Loops, tools, caches.
+    Bug(
+        f"{_MODEL}/agents/loop.py",
+        "return 1 + int(math.log1p(-self._ends())",
+        "return int(math.log1p(-self._ends())",
+        "tests/engine/test_loops.py",
+    ),
+    Bug(
+        f"{_MODEL}/calls/stations.py",
+        "self.busy < self.spec.concurrency:",
+        "self.busy <= self.spec.concurrency:",
+        _ALONE("tools"),
+    ),
+    Bug(
+        f"{_MODEL}/calls/stations.py",
+        "first = -run.call.spec.priority",
+        "first = run.call.spec.priority",
+        _ALONE("tools"),
+    ),
+    Bug(
+        f"{_MODEL}/calls/stations.py",
+        "self._hours.opens * _HOUR_S - self._starts_s",
+        "self._hours.opens * _HOUR_S",
+        _ALONE("tools"),
+    ),
+    # Where the time went.
+    Bug(
+        "analysis/breakdown/causes.py",
+        'elif row.event is Event.COMMIT:\n        cause = "coordination"',
+        'elif row.event is Event.COMMIT:\n        cause = "duplicates and conflicts"',
+        "tests/analysis/test_speedup_stack.py",
+        "booked or told_apart",
+    ),
+    Bug(
+        "analysis/breakdown/causes.py",
+        '"review": "coordination"',
+        '"review": "rework"',
+        "tests/analysis/test_speedup_stack.py",
+        "booked or told_apart",
+    ),
+    Bug(
+        "analysis/breakdown/causes.py",
+        '"lock": "duplicates and conflicts"',
+        '"lock": "coordination"',
+        "tests/analysis/test_speedup_stack.py",
+        "booked or told_apart",
+    ),
+    # Calibration.
+    Bug(
+        "analysis/calibration/cell.py",
+        '"base": four_digits(base)',
+        '"base": four_digits(1.05 * base)',
+        "tests/analysis/test_calibration.py",
+        "recovered",
+    ),
+    Bug(
+        "analysis/calibration/latency.py",
+        "return np.asarray(np.log(base + per_task * work))",
+        "return np.asarray(np.log(0.95 * base + per_task * work))",
+        "tests/analysis/test_calibration.py",
+        "little_doubt",
+    ),
+    Bug(
+        "analysis/calibration/latency.py",
+        '"lognormal": max(0.01, float(np.sqrt(np.mean(within**2))))',
+        '"lognormal": max(0.01, 1.06 * float(np.sqrt(np.mean(within**2))))',
+        "tests/analysis/test_calibration.py",
+        "little_doubt",
+    ),
+    Bug(
+        "analysis/calibration/calls.py",
+        '"base_s": four_digits(base)',
+        '"base_s": four_digits(1.05 * base)',
+        "tests/analysis/test_call_fits.py",
+        "cost_of_tokens",
+    ),
+    Bug(
+        "analysis/calibration/calls.py",
+        "np.sqrt(max(variance, 0.1 * scale**2) * 3.0) / np.pi",
+        "1.06 * np.sqrt(max(variance, 0.1 * scale**2) * 3.0) / np.pi",
+        "tests/analysis/test_call_fits.py",
+        "cost_of_tokens",
+    ),
+    # Laws and intervals.
+    Bug(
+        "analysis/statistics/laws.py",
+        "coherency * agents * (agents - 1.0))",
+        "coherency * agents * agents)",
+        "tests/analysis/test_laws.py",
+    ),
+    Bug(
+        "analysis/statistics/intervals.py",
+        "high = max(float(x[above]), estimate)",
+        "high = max(float(x[above - 1]), estimate)",
+        "tests/analysis/test_statistics.py",
+    ),
+]
+"""Each with tests that must fail."""
