@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.conftest import REAL_DATA
@@ -29,15 +31,29 @@ def test_a_notebook_keeps_its_outputs(path: Path) -> None:
     assert any(cell["outputs"] for cell in cells)
 
 
+def some_runs(into: Path) -> Path:
+    """Write the real runs of one model and task, a sixth of all, into a directory of their own."""
+    runs = pd.read_parquet(REAL_DATA / "runs.parquet")
+    model = runs["model_dir"].str.startswith("google")
+    runs = runs[model & (runs["task_type"] == "mathutilities20")]
+    events = pd.read_parquet(REAL_DATA / "events.parquet")
+    runs.to_parquet(into / "runs.parquet")
+    events[events["run_dir"].isin(runs["run_dir"])].to_parquet(into / "events.parquet")
+    shutil.copytree(REAL_DATA / "tasks", into / "tasks")
+    return into
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs(path: Path) -> None:
+def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     if path.stem in NEED_REAL_DATA and not REAL_DATA.is_dir():
         pytest.skip(f"needs the real runs of arXiv 2603.12229 in {REAL_DATA}")
     lines = [line for cell in code_cells(path) for line in "".join(cell["source"]).splitlines()]
     code = "\n".join(line for line in lines if not line.startswith("%"))  # Jupyter's own words
     # It runs; what it shows was made with more. Four replications share a draw of parameters.
-    fewer = {"TEAM_RUNS": str(REAL_DATA), **os.environ, "REPLICATIONS": "16"}
+    fewer = {**os.environ, "REPLICATIONS": "16"}
+    if path.stem in NEED_REAL_DATA:
+        fewer["TEAM_RUNS"] = str(some_runs(tmp_path))
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=path.parent,

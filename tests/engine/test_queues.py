@@ -61,7 +61,6 @@ def waits(servers: int, load: float, tasks: int, replication: int) -> np.ndarray
         (4, 0.5, 3_000, 500),
         pytest.param(1, 0.8, 12_000, 2_000, marks=pytest.mark.slow),
         pytest.param(4, 0.8, 12_000, 2_000, marks=pytest.mark.slow),
-        pytest.param(1, 0.95, 60_000, 12_000, marks=pytest.mark.slow),
         pytest.param(4, 0.95, 60_000, 12_000, marks=pytest.mark.slow),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,12 @@ from simulator.experiment import (
     pacing,
     read_results,
     read_shortfalls,
+    run_each,
     run_sweep,
     shortfalls,
 )
+from simulator.experiment.allocation import Allocation
+from simulator.experiment.plan import Plan
 from simulator.scenario import Study, parse_study
 
 TEXT = """\
@@ -170,10 +174,12 @@ def test_rare_events_are_waited_for_alike_with_two_workers(
     assert shortfalls(one) == shortfalls(two)
 
 
-def two_of_two(draw: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> float:
-    """Return the mean time in which both agents have done two calls each, to a part in 400."""
-    calls = draw(np.random.default_rng(0), (2_000_000, 2, 2))
-    return float(calls.sum(axis=2).max(axis=1).mean())
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def two_of_two(calls: Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]) -> Draw:
+    """Return a law: the time in which both agents have done two calls each."""
+    return lambda rng, count: calls(rng, (count, 2, 2)).sum(axis=2).max(axis=1)
 
 
 def straggling(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -184,53 +190,76 @@ def nested(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return np.where(rng.random(shape) < 0.01, 2000.0, 10.0)
 
 
-# Where 90 % hold the truth, fewer than 30 of 40 do so with a probability of 0.0015. By the width of
-# the interval alone, as once, 21 of 40 held that of the stragglers and 24 that of success.
-STUDIES: dict[str, tuple[Callable[[int], Study], Callable[[], float]]] = {
+def no_stall(rng: np.random.Generator, count: int) -> np.ndarray:
+    return (rng.random((count, 4)) >= 0.01).all(axis=1).astype(float)
+
+
+def correct(rng: np.random.Generator, count: int) -> np.ndarray:
+    return (rng.random((count, 4)) >= 0.01).mean(axis=1)
+
+
+STUDIES: dict[str, tuple[Study, Draw]] = {
     "stragglers": (
-        lambda seed: study(
-            "faults: {slow: {probability: 0.01, factor: 200}}", most=1000, seed=seed
-        ),
-        lambda: two_of_two(straggling),
+        study("faults: {slow: {probability: 0.01, factor: 200}}", most=1000),
+        two_of_two(straggling),
     ),
     "success": (  # four calls without a stall; else they are done long before the deadline
-        lambda seed: study(
-            "faults: {stall: 0.01}", "success", "limits: {deadline_s: 200}", most=1000, seed=seed
-        ),
-        lambda: 0.99**4,
+        study("faults: {stall: 0.01}", "success", "limits: {deadline_s: 200}", most=1000),
+        no_stall,
     ),
     "a nested mixture": (
-        lambda seed: study(
+        study(
             base="{kind: mixture, components: [{weight: 9, distribution: 10}, {weight: 1, "
             "distribution: {kind: mixture, components: [{weight: 9, distribution: 10}, "
             "{weight: 1, distribution: 2000}]}}]}",
             most=1000,
-            seed=seed,
         ),
-        lambda: two_of_two(nested),
+        two_of_two(nested),
     ),
     "errors": (
-        lambda seed: study(
-            "errors: {probability: 0.01, detection: 0}", "quality", most=1000, seed=seed
-        ),
-        lambda: 0.99,
+        study("errors: {probability: 0.01, detection: 0}", "quality", most=1000),
+        correct,
     ),
 }
 
 
-@pytest.mark.slow
+def until_precise(study: Study, metric: str, draw: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Return a metric of all replications that are made, of runs that are drawn, not simulated."""
+    allocation = Allocation(study.points, Plan([study.base.replications]))
+    found = np.empty(0)
+    while spans := allocation.next_round():
+        for span in spans:
+            rows = dict.fromkeys(allocation.looks_at, np.full(span.count, 4.0))  # calls of a run
+            rows |= {"success": np.ones(span.count), metric: draw(span.count)}
+            rows |= {"point": np.zeros(span.count), "replication": np.arange(span.start, span.stop)}
+            allocation.add(pa.table(rows))
+            found = np.concatenate([found, rows[metric]])
+    return found
+
+
+# Where 90 % hold the truth, fewer than 167 of 200 do so with a probability of 0.002. By the width of
+# the interval alone, as once, 122 hold that of the stragglers and 160 that of success.
 @pytest.mark.theory
 @pytest.mark.parametrize("kind", STUDIES)
 def test_the_interval_at_which_it_stops_holds_the_truth(kind: str) -> None:
-    make, expected = STUDIES[kind]
-    precision = make(0).base.precision
+    study, draw = STUDIES[kind]
+    precision = study.base.precision
     assert precision is not None
-    truth, held = expected(), 0
-    for seed in range(40):
-        found = mean_interval(values(run_sweep(make(seed)), precision.metric))
+    truth, held = draw(np.random.default_rng(0), 2_000_000).mean(), 0
+    for seed in range(1, 201):
+        rng = np.random.default_rng(seed)
+        found = mean_interval(until_precise(study, precision.metric, partial(draw, rng)))
         held += found.low <= truth <= found.high
-    assert stats.binom.cdf(held, 40, 0.9) > 0.003, f"{held} of 40"
+    assert held >= 167, f"{held} of 200"
 
 
-def values(table: pa.Table, metric: str) -> np.ndarray:
-    return table.column(metric).to_numpy().astype(float)
+# And the runs are of these laws.
+@pytest.mark.theory
+@pytest.mark.parametrize("kind", STUDIES)
+def test_runs_are_as_they_are_drawn(kind: str) -> None:
+    study, draw = STUDIES[kind]
+    precision = study.base.precision
+    assert precision is not None
+    runs = run_each([study.base], 1000).column(precision.metric).to_numpy().astype(float)
+    drawn = draw(np.random.default_rng(0), 100_000)
+    assert stats.ks_2samp(runs, drawn).pvalue > 0.001
