@@ -22,8 +22,8 @@ ODD: tuple[Any, ...] = (
     None, True, -1, 0, 1e308, -1e308, 10**30, -(10**30), float("nan"), float("inf"), "", "x", "-5",
     "9" * 5000, [], {}, [[]], {"a": {"b": None}}, "2026-13-45T99:99:99Z", "1e999", "\ud800", "\x00",
 )  # fmt: skip
-LONGEST_S = 10.0
-"""A small file that takes longer hangs."""
+LONGEST_S = 60.0
+"""Of a processor: a small file takes a hundredth of a second, and what takes so long hangs."""
 
 
 def cut(data: bytes, rng: random.Random) -> bytes:
@@ -126,7 +126,7 @@ def damage_and_read(number: int, directory: Path) -> str:
     for _ in range(rng.randint(1, 2)):
         data = rng.choice(DAMAGES)(data, rng) or b"x"
     victim.write_bytes(data)
-    start = time.monotonic()
+    start = time.process_time()
     said = None
     try:
         check_finite(read_traces([path]))
@@ -134,7 +134,7 @@ def damage_and_read(number: int, directory: Path) -> str:
         said = str(error)
     if said is not None:
         assert 0 < len(said) < 2000
-    assert time.monotonic() - start < LONGEST_S
+    assert time.process_time() - start < LONGEST_S
     return "table" if said is None else "error"
 
 

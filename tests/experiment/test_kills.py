@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -115,11 +114,9 @@ def test_the_dask_scheduler_is_killed(start: Start, scenario: Path, tmp_path: Pa
         wait_for_parts(out, process, 2)
     finally:
         os.killpg(scheduler.pid, signal.SIGKILL)
-    started = time.monotonic()
     _, said = process.communicate(timeout=120)
     assert process.returncode == 2
     assert said.startswith("error: workers were lost")
     assert said.count("\n") == 1
-    assert time.monotonic() - started < 60
     finish(start, out)
     assert_same_as_uninterrupted(out, scenario)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +112,6 @@ def test_a_path_is_refused(path: str, message: str, teamsim: Teamsim) -> None:
 
 
 def test_files_without_end_and_of_no_text_are_refused(teamsim: Teamsim) -> None:
-    started = time.monotonic()
     assert "/dev/zero: longer than 20,000,000 bytes" in teamsim("check", "/dev/zero")[2]
     Path("latin.yaml").write_bytes(b"name: caf\xe9")
     assert "latin.yaml: not UTF-8, at byte 9" in teamsim("check", "latin.yaml")[2]
@@ -121,7 +119,6 @@ def test_files_without_end_and_of_no_text_are_refused(teamsim: Teamsim) -> None:
     Path("zero.yaml").symlink_to("/dev/zero")
     profile = "team.agent.profile=zero.yaml"
     assert "zero.yaml: longer than" in teamsim("check", "good.yaml", "--set", profile)[2]
-    assert time.monotonic() - started < 10
 
 
 def test_names_in_files_and_arguments_steer_no_terminal(teamsim: Teamsim) -> None:

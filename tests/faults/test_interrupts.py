@@ -159,7 +159,8 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    running = begin("explore", sweep, "--port", port)
+    many = "--set", "workload.tasks=60000"
+    running = begin("explore", sweep, "--port", port, *many)
 
     def answers() -> bool:
         with socket.socket() as probe:
@@ -176,10 +177,15 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
         {"id": name, "property": what, "value": values.get(name, moved.get(name, 0))}
         for name, what in names
     ]
-    content = json.dumps({"output": callback["output"], "inputs": inputs, "changedPropIds": []})
+    output = callback["output"]  # ..chart-0.figure...chart-1.figure..
+    outputs = [
+        dict(zip(("id", "property"), each.split("."), strict=True))
+        for each in output[2:-2].split("...")
+    ]
+    asks = {"output": output, "outputs": outputs, "inputs": inputs, "changedPropIds": []}
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/_dash-update-component",
-        content.encode(),
+        json.dumps(asks).encode(),
         {"Content-Type": "application/json"},
     )
     asked = threading.Thread(target=lambda: _ask(request), daemon=True)
