@@ -1,6 +1,6 @@
 """Numbers in the answers of shipped scenarios, read from the text, come out of the scenario.
 
-A number with an interval, ``9.7 [9.7, 9.8]`` or ``28.5 ± 0.6``, is a mean, or a ratio of means, with
+A number with an interval, ``9.7 [9.7, 9.8]`` or ``28.5 ± 0.6``, is a mean, or a ratio of them, with
 its 95 % interval. Each is simulated again with another seed and fewer replications: the two may
 differ by four standard errors of their difference.
 """
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from simulator.distributions import Floats
 from simulator.experiment import run_each
 from simulator.scenario import load_study
 
@@ -48,7 +49,7 @@ def stated(answer: str) -> list[Stated]:
 
 @dataclass(frozen=True)
 class Mean:
-    """What a number is: the mean of a metric at a point of a sweep, or that over another mean.
+    """What a number is: the mean of a metric at a point of a sweep, or a ratio of two.
 
     Attributes
     ----------
@@ -56,34 +57,48 @@ class Mean:
     x : float
         The value of the figure's x.
     metric : str
-    base : float, optional
-        The x at which the mean stands that is divided by this one: a speed-up.
+        Its name, or the names of those that are added, with ``+`` between.
+    speedup_over, times : float, optional
+        The x of the mean that is divided by this one, or that this one is divided by.
     """
 
     series: str
     x: float
     metric: str = "makespan_s"
-    base: float | None = None
+    speedup_over: float | None = None
+    times: float | None = None
 
     @property
     def points(self) -> set[tuple[str, float]]:
         """The points of the sweep that it needs: series and x."""
-        return {(self.series, x) for x in (self.x, self.base) if x is not None}
+        used = (self.x, self.speedup_over, self.times)
+        return {(self.series, x) for x in used if x is not None}
 
     def of(self, runs: dict[tuple[str, float], pd.DataFrame]) -> Stated:
         """Return the estimate from simulated runs."""
-        own = runs[self.series, self.x][self.metric].to_numpy(dtype=float)
-        mean, error = own.mean(), own.std(ddof=1) / math.sqrt(len(own))
-        if self.base is None:
-            return Stated(mean, error)
-        other = runs[self.series, self.base][self.metric].to_numpy(dtype=float)
-        ratio = other.mean() / mean
-        rest = (other - ratio * own) / mean  # the ratio linearised
-        return Stated(ratio, rest.std(ddof=1) / math.sqrt(len(rest)))
+
+        def values(x: float) -> Floats:
+            columns = runs[self.series, x][self.metric.split("+")]
+            return np.asarray(columns.sum(axis=1), dtype=float)
+
+        if self.speedup_over is not None:
+            return ratio(values(self.speedup_over), values(self.x))
+        if self.times is not None:
+            return ratio(values(self.x), values(self.times))
+        own = values(self.x)
+        return Stated(own.mean(), own.std(ddof=1) / math.sqrt(len(own)))
+
+
+def ratio(above: Floats, below: Floats) -> Stated:
+    """Return a ratio of means of pairs, and its error by linearisation (the delta method)."""
+    value = above.mean() / below.mean()
+    rest = (above - value * below) / below.mean()
+    return Stated(value, rest.std(ddof=1) / math.sqrt(len(rest)))
 
 
 INDEPENDENT, COMMON = "independent answers", "common mode (0.8)"
 CORRELATED = "correlated (rho = {})".format
+TOKENS = "input_tokens+output_tokens"
 FIRST, MAJORITY, ALL = "the first answer", "a majority", "all answers"
 DEALT, CLAIMED = "dealt, {}, sigma {}".format, "claimed, no barrier, sigma 1.2"
 
@@ -91,6 +106,15 @@ REPLICATIONS = {"voting": 20}
 """Where calls are many; else 200."""
 
 NUMBERS: dict[str, Sequence[Mean]] = {
+    "quickstart": [
+        each
+        for series in ("tasks dealt out, p = 0.9", "tasks dealt out, p = 0.5")
+        for each in (
+            Mean(series, 5, speedup_over=1),
+            Mean(series, 5, TOKENS, times=1),
+            Mean(series, 5, "cost_usd", times=1),
+        )
+    ],
     "redundancy": (
         Mean(FIRST, 9),
         Mean(MAJORITY, 9),
@@ -101,10 +125,10 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(MAJORITY, 3, "wasted_s"),
     ),
     "stragglers": (
-        Mean(DEALT("barrier", 0.3), 16, base=1),
-        Mean(DEALT("barrier", 1.2), 16, base=1),
-        Mean(DEALT("no barrier", 1.2), 16, base=1),
-        Mean(CLAIMED, 16, base=1),
+        Mean(DEALT("barrier", 0.3), 16, speedup_over=1),
+        Mean(DEALT("barrier", 1.2), 16, speedup_over=1),
+        Mean(DEALT("no barrier", 1.2), 16, speedup_over=1),
+        Mean(CLAIMED, 16, speedup_over=1),
     ),
     "voting": (
         Mean(INDEPENDENT, 1, "quality"),
