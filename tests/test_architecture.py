@@ -201,6 +201,47 @@ def test_a_class_without_slots_is_found_though_its_base_has_them() -> None:
     assert [has_no_slots(each) for each in (WithSlots, Open, TaskGraph)] == [False, True, False]
 
 
+WHOLE = {"Replication", "Scenario"}
+MAY_KNOW_ALL = {
+    "simulator.model.replication",  # puts the parts together
+    "simulator.model.model",  # makes a scenario ready for many replications
+    "simulator.engine.simulation",  # puts a replication and its engine together
+}
+
+
+def who_is_given_everything(text: str) -> Iterator[str]:
+    """Yield the functions of a module that are given a whole replication or scenario."""
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for each in ast.walk(node.args):
+            said = (
+                ast.unparse(each.annotation)
+                if isinstance(each, ast.arg) and each.annotation
+                else ""
+            )
+            if WHOLE & set(re.findall(r"\w+", said)):
+                yield f"{node.lineno}: {node.name}({each.arg}: {said})"
+
+
+def test_nobody_is_given_the_whole_replication_or_scenario() -> None:
+    found = {
+        name: list(who_is_given_everything(path.read_text("utf-8")))
+        for name, path in modules().items()
+        if name.startswith(("simulator.model", "simulator.engine"))
+    }
+    assert {name for name, functions in found.items() if functions} == MAY_KNOW_ALL
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["def f(run: Replication): pass", "class A:\n    def f(self, *, s: 'Scenario | None'): pass",
+     "def f(each: list[scenario.Scenario]): pass"],
+)  # fmt: skip
+def test_who_is_given_everything_is_found(line: str) -> None:
+    assert len(list(who_is_given_everything(line))) == 1
+
+
 def own_nodes(node: ast.ClassDef) -> Iterator[ast.AST]:
     """Yield what is in a class and not in a class within it."""
     for child in ast.iter_child_nodes(node):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
 
 import simpy
 
 from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
-from simulator.model.agents.agent import AgentState
+from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.protocols import EVERYONE, SOMEONE, preferred
-from simulator.model.replication import Replication
+
+
+def _place(agent: AgentState) -> int:
+    """Return when an agent begins: coordinators and verifiers before the workers."""
+    return (COORDINATOR, VERIFIER, WORKER).index(agent.role)
 
 
 class Asynchronous:
@@ -28,31 +32,38 @@ class Asynchronous:
     Parameters
     ----------
     env : simpy.Environment
-    run : Replication
     clock : Clock
+    calls : Calls
+    agents : sequence of AgentState
+        Workers, then coordinators, then verifiers.
     staleness : int or None
         Calls that a worker may be ahead of the slowest at work; None for no bound.
     """
 
     __slots__ = (
+        "_agents",
         "_asleep",
         "_calls",
         "_clock",
         "_ends",
         "_env",
         "_pace",
-        "_run",
         "_waiting",
         "processes",
     )
 
     def __init__(
-        self, env: simpy.Environment, run: Replication, clock: Clock, staleness: int | None
+        self,
+        env: simpy.Environment,
+        clock: Clock,
+        calls: Calls,
+        agents: Sequence[AgentState],
+        staleness: int | None,
     ) -> None:
         self._env = env
-        self._run = run
         self._clock = clock
-        self._calls = Calls(env, run, clock)
+        self._calls = calls
+        self._agents = agents
         self._pace = None if staleness is None else _Pace(env, staleness)
         # A plain dict looks through all that has been taken from its front.
         self._asleep: OrderedDict[int, simpy.Event] = OrderedDict()
@@ -64,10 +75,9 @@ class Asynchronous:
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
-        self._clock.start(self._run, self._react, lambda: None)
-        roster = self._run.roster
-        everyone = roster.coordinators + roster.verifiers + roster.workers
-        if self._run.is_stepwise or self._pace is not None:
+        self._clock.start(self._react, lambda: None)
+        everyone = sorted(self._agents, key=_place)
+        if self._calls.is_stepwise or self._pace is not None:
             self.processes = [self._env.process(self._work(agent)) for agent in everyone]
         else:
             self.processes = [self._env.process(self._begin(everyone))]
@@ -106,7 +116,7 @@ class Asynchronous:
                     waiting.pop(concerned).succeed()
 
     def _wake_one(self) -> None:
-        agents = self._run.agents
+        agents = self._agents
         first = next((index for index in self._asleep if not agents[index].is_down), None)
         if first is not None:
             self._asleep.pop(first).succeed()
@@ -129,14 +139,14 @@ class Asynchronous:
         env = self._env
         if event is not None:
             self._clock.reach(env._now)
-        if self._run.call_start.begin_call(agent, env._now, False):
+        if self._calls.begin(agent, env._now, False):
             simpy.Timeout(env, agent.time.duration_s, agent).callbacks.append(self._ends)
         else:
             self._alarm(agent).callbacks.append(partial(self._call, agent))
 
     def _call_ends(self, event: simpy.Event) -> None:
-        agent, run = event._value, self._run
-        run.call_end.end_call(agent, self._env._now)
+        agent = event._value
+        self._calls.end(agent, self._env._now)
         if self._clock.woken:
             self._wake()
         if not self._clock.check_limits():
@@ -152,11 +162,11 @@ class Asynchronous:
             pace.join(agent.index)
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
-        env, run, timeout = self._env, self._run, simpy.Timeout
-        begin_call, end_call = run.call_start.begin_call, run.call_end.end_call
+        env, timeout = self._env, simpy.Timeout
+        begin_call, end_call = self._calls.begin, self._calls.end
         check_limits = self._clock.check_limits
         pace = None if agent.role else self._pace
-        stepwise, reach = run.is_stepwise, self._clock.reach
+        stepwise, reach = self._calls.is_stepwise, self._clock.reach
         if pace is not None:
             pace.join(agent.index)
         while True:

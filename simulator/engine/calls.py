@@ -8,8 +8,10 @@ import simpy
 
 from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
+from simulator.model.call_end import CallEnd
+from simulator.model.call_start import CallStart
 from simulator.model.calls.service import CallLostError, StallError
-from simulator.model.replication import Replication
+from simulator.model.steps import CallSteps
 from simulator.model.why import Why
 
 
@@ -19,15 +21,36 @@ class Calls:
     Parameters
     ----------
     env : simpy.Environment
-    run : Replication
     clock : Clock
+    call_start : CallStart
+    call_end : CallEnd
+    steps : CallSteps
+    is_stepwise : bool
+        Whether a call is more than its service.
+
+    Attributes
+    ----------
+    begin, end : callable
+        `CallStart.begin_call` and `CallEnd.end_call`.
+    is_stepwise : bool
     """
 
-    __slots__ = ("_clock", "_env", "_halted", "_run", "_under_way")
+    __slots__ = ("_clock", "_env", "_halted", "_steps", "_under_way", "begin", "end", "is_stepwise")
 
-    def __init__(self, env: simpy.Environment, run: Replication, clock: Clock) -> None:
+    def __init__(
+        self,
+        env: simpy.Environment,
+        clock: Clock,
+        call_start: CallStart,
+        call_end: CallEnd,
+        steps: CallSteps,
+        is_stepwise: bool,
+    ) -> None:
         self._env = env
-        self._run = run
+        self.begin = call_start.begin_call
+        self.end = call_end.end_call
+        self.is_stepwise = is_stepwise
+        self._steps = steps
         self._clock = clock
         self._halted = clock.halted
         self._under_way: dict[int, simpy.Process] = {}
@@ -35,8 +58,8 @@ class Calls:
 
     def take_through(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
         """Be a process for the length of one call of `agent`, which has begun."""
-        env, run, clock = self._env, self._run, self._clock
-        steps = run.steps.of(agent)
+        env, clock = self._env, self._clock
+        steps = self._steps.of(agent)
         if env.active_process is not None:
             self._under_way[agent.index] = env.active_process
         mishap: Exception | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,11 +10,15 @@ import simpy
 from simpy.events import NORMAL, EventPriority
 
 from simulator.model.agenda import Agenda
-from simulator.model.ending import finish, why_stuck
+from simulator.model.agents.agent import AgentState
+from simulator.model.call_start import CallStart
+from simulator.model.calls.bill import Bill
+from simulator.model.ending import Closing
 from simulator.model.metrics import Metrics
-from simulator.model.replication import Replication
-from simulator.model.timers import AN_INSTANT, always, never
-from simulator.scenario import Scenario
+from simulator.model.team.coordination import Coordination
+from simulator.model.team.sides import Sides
+from simulator.model.timers import AN_INSTANT, always
+from simulator.scenario.schema import Limits
 
 _IN_ORDER, _LAST = NORMAL, EventPriority(NORMAL + 1)
 """Priorities of what happens at one time: in the order in which it was put there, or after it."""
@@ -26,6 +30,21 @@ class _Timer:
 
     action: Callable[[], None]
     matters: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a clock looks at in a replication."""
+
+    agents: Sequence[AgentState]
+    sides: Sides
+    coordination: Coordination
+    call_start: CallStart
+    bill: Bill
+    closing: Closing
+    metrics: Metrics
+    set_timers: Callable[[], None]
+    """Lets happen later what the scenario says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +65,7 @@ class Clock(Agenda):
     Parameters
     ----------
     env : simpy.Environment
-    scenario : Scenario
+    limits : Limits
     ending : Ending or None
         How the run is known to end; None if that is to be found out.
 
@@ -68,7 +87,6 @@ class Clock(Agenda):
         "_known",
         "_most_calls",
         "_moved_before_s",
-        "_network",
         "_outcome",
         "_react",
         "_run",
@@ -81,22 +99,21 @@ class Clock(Agenda):
     )
 
     def __init__(
-        self, env: simpy.Environment, scenario: Scenario, ending: Ending | None = None
+        self, env: simpy.Environment, limits: Limits, ending: Ending | None = None
     ) -> None:
         super().__init__()
         self._env = env
         self._known = ending
-        self._network = scenario.network
-        self.limits = scenario.limits
+        self.limits = limits
         self._ended = env.event()
         self._has_ended = False
         self._outcome = ("", "")
-        self._run: Replication
+        self._run: Watched
         self._react: Callable[[], None]
         self._settle: Callable[[], None]
         self._timers: set[_Timer] = set()
         self._tasks_arrive = False
-        self._most_calls = scenario.limits.max_calls
+        self._most_calls = limits.max_calls
         self._is_overdue = False
         self._moved_before_s, self._in_vain = 0.0, 0
         self.halted: dict[int, simpy.Event] = {}
@@ -113,21 +130,21 @@ class Clock(Agenda):
         """Return whether nothing that is still to happen can change anything."""
         return self._is_idle() and not any(timer.matters() for timer in self._timers)
 
-    def start(
-        self, run: Replication, react: Callable[[], None], settle: Callable[[], None]
-    ) -> None:
+    def watch(self, run: Watched) -> None:
+        """Watch over a replication, which has been put together."""
+        self._run = run
+
+    def start(self, react: Callable[[], None], settle: Callable[[], None]) -> None:
         """Put the tasks on the board, now or as they arrive, and set the timers.
 
         Parameters
         ----------
-        run : Replication
         react : callable
             Called after something has happened outside any call: it wakes agents.
         settle : callable
             Called when the run has ended, before it is summed up.
         """
-        env, sides = self._env, run.sides
-        self._run = run
+        env, run, sides = self._env, self._run, self._run.sides
         self._react = react
         self._settle = settle
         arrivals_s = sides.board.graph.arrivals_s
@@ -138,14 +155,8 @@ class Clock(Agenda):
             startable = [task for task, missing in enumerate(sides.board.missing) if not missing]
             sides.announce(startable)
             self.take_woken()  # nobody is asleep yet
-        for partition in self._network.partitions:
-            # A cut may get an available minority going, its end whoever waits for it.
-            cuts = always if sides.minority_goes_on else never
-            self.at(partition.at_s, partial(run.partitions.split, partition), cuts)
-            self.at(partition.at_s + partition.duration_s, run.partitions.heal, self._is_cut)
-        if run.failures is not None:
-            run.failures.start()
-        moves = self._tasks_arrive or self._timers or run.failures or sides.dispatcher.sets_timers
+        run.set_timers()
+        moves = self._tasks_arrive or self._timers or sides.dispatcher.sets_timers
         deadline_s = self.limits.deadline_s
         self.only_calls_happen = not moves and deadline_s is None
         if deadline_s is not None:
@@ -159,9 +170,6 @@ class Clock(Agenda):
         self._is_held = True
         yield self._env.timeout(seconds)
         self._is_held = False
-
-    def _is_cut(self) -> bool:
-        return self._run.partitions.has_cut
 
     def at(
         self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
@@ -236,7 +244,7 @@ class Clock(Agenda):
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
         run, limits = self._run, self.limits
-        if run.sides.board.left <= run.sides.spare and run.is_complete:
+        if run.sides.board.left <= run.sides.spare and run.coordination.is_complete:
             self.end("completed")
         elif run.call_start.calls_begun >= self._most_calls:
             self.end("max_calls")
@@ -271,10 +279,11 @@ class Clock(Agenda):
         if outcome == "deadlock":
             if not reason and self.now > self.moved_s:
                 return Ending(outcome, self.moved_s)
-            return finish(run, self.now, outcome, reason or why_stuck(run))
+            return run.closing.finish(self.now, outcome, reason or run.closing.why_stuck())
         if outcome != "completed":
             reason = reason or self._over(outcome)
-        return finish(run, self.now if outcome == "deadline" else self._env.now, outcome, reason)
+        ended_s = self.now if outcome == "deadline" else self._env.now
+        return run.closing.finish(ended_s, outcome, reason)
 
     def forget(self) -> None:
         """Drop what holds the clock in its turn, after the run."""

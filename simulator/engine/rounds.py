@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from itertools import chain
 
 import simpy
 
 from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
-from simulator.model.replication import Replication
-from simulator.model.streams import Entity, Purpose
+from simulator.model.journal import Journal
+from simulator.model.streams import Draw
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.coordination import CoordinationSpec
@@ -35,8 +36,15 @@ class Rounds:
     Parameters
     ----------
     env : simpy.Environment
-    run : Replication
     clock : Clock
+    calls : Calls
+    phases : list of lists of AgentState
+        Who calls together, one phase after another, the workers first.
+    journal : Journal
+    is_complete : callable
+        Tells whether nothing is left to do.
+    overhead : callable or None
+        Draws the seconds of the harness after a round; None where there are none.
     coordination : CoordinationSpec
     wait_for : float
         Share of the workers' calls that a barrier waits for.
@@ -51,40 +59,44 @@ class Rounds:
         "_env",
         "_gap_rounds",
         "_gap_sum_s",
+        "_is_complete",
+        "_journal",
+        "_metrics",
         "_must_call",
         "_news",
         "_overhead",
         "_owed",
         "_pending",
-        "_run",
         "_served_s",
         "_share",
         "_staff",
         "_wanted",
+        "_workers",
         "processes",
     )
 
     def __init__(
         self,
         env: simpy.Environment,
-        run: Replication,
         clock: Clock,
+        calls: Calls,
+        phases: list[list[AgentState]],
+        journal: Journal,
+        is_complete: Callable[[], bool],
+        overhead: Draw | None,
         coordination: CoordinationSpec,
         wait_for: float,
     ) -> None:
         self._env = env
-        self._run = run
         self._clock = clock
-        self._calls = Calls(env, run, clock)
-        self._staff = run.roster.phases[1:]
+        self._calls = calls
+        self._workers, self._staff = phases[0], phases[1:]
+        self._journal = journal
+        self._metrics = journal.metrics
+        self._is_complete = is_complete
         self._must_call = coordination.idle_agents == "call"
         self._calls_each = coordination.calls_per_round
-        overhead = coordination.round_overhead_s
-        self._overhead = (
-            None
-            if overhead.constant == 0.0
-            else run.streams.draws(overhead, Entity.RUN, 0, Purpose.ROUND_OVERHEAD)
-        )
+        self._overhead = overhead
         self._gap_sum_s, self._gap_rounds = 0.0, 0
         self._served_s: dict[int, float] = {}
         self._pending = 0
@@ -101,7 +113,7 @@ class Rounds:
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
-        self._clock.start(self._run, self._react, self.settle)
+        self._clock.start(self._react, self.settle)
         self.processes = [self._env.process(self._go_round())]
 
     def _react(self) -> None:
@@ -111,12 +123,12 @@ class Rounds:
             self._news.succeed()
 
     def _go_round(self) -> Generator[simpy.Event, object, None]:
-        env, run, clock, journal = self._env, self._run, self._clock, self._run.journal
+        env, clock, journal, metrics = self._env, self._clock, self._journal, self._metrics
         while not clock.check_limits():
-            if run.journal.round >= clock.limits.max_rounds:
+            if journal.round >= clock.limits.max_rounds:
                 clock.end("max_rounds")
                 return
-            started, done_before = env.now, run.metrics.tasks_done
+            started, done_before = env.now, metrics.tasks_done
             journal.begin_round(started)
             self._news = env.event()
             somebody_called = yield from self._phases()
@@ -125,26 +137,25 @@ class Rounds:
                 journal.retract_round()
                 yield self._news
                 continue
-            if run.metrics.tasks_done == done_before:
-                run.metrics.idle_rounds += 1
+            if metrics.tasks_done == done_before:
+                metrics.idle_rounds += 1
             journal.note(Event.ROUND_END, duration_s=env.now - started, at_s=env.now)
             if self._overhead is not None and not self._is_over():
                 yield from self._harness()
 
     def _is_over(self) -> bool:
         """Return whether no round follows."""
-        is_last = self._run.journal.round >= self._clock.limits.max_rounds
+        is_last = self._journal.round >= self._clock.limits.max_rounds
         return self._clock.check_limits() or is_last
 
     def _phases(self) -> Generator[simpy.Event, object, bool]:
         """Let workers and then staff call; return whether anybody has."""
-        run = self._run
-        workers = self._begin(run.roster.workers, self._must_call)
+        workers = self._begin(self._workers, self._must_call)
         somebody_called = bool(workers)
         if workers:
             yield from self._call(workers, self._share)
         for staff in self._staff:
-            callers = [] if run.is_complete else self._begin(staff, False)
+            callers = [] if self._is_complete() else self._begin(staff, False)
             if callers:
                 somebody_called = True
                 yield from self._call(callers)
@@ -152,7 +163,7 @@ class Rounds:
             latencies = self._latencies(workers)
             self._gap_sum_s += max(latencies) - math.fsum(latencies) / len(latencies)
             self._gap_rounds += 1
-            run.metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
+            self._metrics.straggler_gap_s = self._gap_sum_s / self._gap_rounds
         return somebody_called
 
     def _latencies(self, workers: list[AgentState]) -> list[float]:
@@ -163,7 +174,7 @@ class Rounds:
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return those that begin a call."""
-        begin, now = self._run.call_start.begin_call, self._env.now
+        begin, now = self._calls.begin, self._env.now
         self._clock.reach(now)
         callers = [agent for agent in agents if begin(agent, now, must_call)]
         if callers:
@@ -174,11 +185,11 @@ class Rounds:
         self, callers: list[AgentState], share: float = 1.0
     ) -> Generator[simpy.Event, object, None]:
         """Let the calls of `callers`, which have begun, go on to their barrier."""
-        if self._run.is_stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
+        if self._calls.is_stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
             yield self._barrier_after(callers, share)
             return
         # Nobody looks at the team before the last call has ended: one event will do for all.
-        end_call, started = self._run.call_end.end_call, self._env.now
+        end_call, started = self._calls.end, self._env.now
         ending = sorted(callers, key=_duration_s)
         yield self._env.timeout(ending[-1].time.duration_s)
         for agent in ending:
@@ -197,7 +208,7 @@ class Rounds:
         self._wanted = math.ceil(share * at_work - 1e-9) if at_work else math.inf
         self._callers = callers
         self._barrier = env.event()
-        if self._run.is_stepwise or self._calls_each > 1:
+        if self._calls.is_stepwise or self._calls_each > 1:
             # At the same instant, whom the provider has served longest ago asks it first.
             in_turn = sorted(callers, key=_last_admitted)
             self.processes[1:] = [env.process(self._calls_of(agent)) for agent in in_turn]
@@ -209,28 +220,27 @@ class Rounds:
         return self._barrier
 
     def _call_ends(self, event: simpy.Event) -> None:
-        run = self._run
-        run.call_end.end_call(event._value, self._env._now)
+        self._calls.end(event._value, self._env._now)
         self._pending -= 1
         if not self._pending:
             self._barrier.succeed()
 
     def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
         """Make an agent's calls of this round, the first of which has begun."""
-        env, run = self._env, self._run
+        env, calls = self._env, self._calls
         self._served_s[agent.index] = 0.0
         is_at_work, is_effective = bool(agent.call.picks), False
         for made in range(1, 1 + (1 if agent.role else self._calls_each)):
-            if run.is_stepwise:
-                yield from self._calls.take_through(agent)
+            if calls.is_stepwise:
+                yield from calls.take_through(agent)
             else:
                 yield env.timeout(agent.time.duration_s)
             is_effective |= self._end(agent)
             self._served_s[agent.index] += agent.time.duration_s
             self._calls.resume()
-            last = made == self._calls_each or agent.role or run.is_complete
+            last = made == self._calls_each or agent.role or self._is_complete()
             late = self._wanted <= 0
-            if late or last or not run.call_start.begin_call(agent, env.now, self._must_call):
+            if late or last or not calls.begin(agent, env.now, self._must_call):
                 break
         self._pending -= 1
         self._wanted -= is_at_work and is_effective
@@ -244,24 +254,24 @@ class Rounds:
 
     def _end(self, agent: AgentState) -> bool:
         """End an agent's call; return whether it has come to something."""
-        metrics, attempts, has_failed = self._run.metrics, len(agent.call.picks), agent.call.failed
+        metrics, attempts, has_failed = self._metrics, len(agent.call.picks), agent.call.failed
         failed_before = metrics.failed_tests
-        self._run.call_end.end_call(agent, self._env.now)
+        self._calls.end(agent, self._env.now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
     def _harness(self) -> Generator[simpy.Event, object, None]:
-        env, run = self._env, self._run
+        env, everybody = self._env, chain(self._workers, *self._staff)
         assert self._overhead is not None
         started, seconds = env.now, self._overhead()
         yield from self._clock.hold(seconds)
         # Who was down in between is not held up by the harness.
-        there = [a for a in run.agents if not a.is_down and a.time.free_since <= started]
+        there = [a for a in everybody if not a.is_down and a.time.free_since <= started]
         for agent in there:
             agent.time.book_free(started)
             agent.time.free_from(env.now)
         length = env.now - started
-        run.metrics.coordination_s += len(there) * length
-        run.journal.note(Event.OVERHEAD, peer=len(there), duration_s=length, at_s=env.now)
+        self._metrics.coordination_s += len(there) * length
+        self._journal.note(Event.OVERHEAD, peer=len(there), duration_s=length, at_s=env.now)
         self._owed = _Overhead(started, env.now, there)
 
     def forget(self) -> None:
@@ -270,14 +280,14 @@ class Rounds:
 
     def settle(self) -> None:
         """Take back the harness's time after a round that none has followed: it is between two."""
-        run, owed, self._owed = self._run, self._owed, None
+        owed, self._owed = self._owed, None
         if owed is None:
             return
         there = [agent for agent in owed.agents if agent.time.free_since == owed.ended_s]
         for agent in there:
             agent.time.free_from(owed.began_s)
-        run.metrics.coordination_s -= len(there) * (owed.ended_s - owed.began_s)
-        run.journal.retract(Event.OVERHEAD)
+        self._metrics.coordination_s -= len(there) * (owed.ended_s - owed.began_s)
+        self._journal.retract(Event.OVERHEAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,13 @@ from contextlib import contextmanager
 import simpy
 
 from simulator.engine.asynchronous import Asynchronous
-from simulator.engine.clock import Clock, Ending
+from simulator.engine.calls import Calls
+from simulator.engine.clock import Clock, Ending, Watched
 from simulator.engine.rounds import Rounds
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
 from simulator.model.replication import Replication
+from simulator.model.streams import Entity, Purpose
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 
@@ -67,23 +69,51 @@ class Simulation:
         self, replication: int, trace: Trace | None, ending: Ending | None
     ) -> Metrics | Ending:
         env = simpy.Environment()
-        clock = Clock(env, self.scenario, ending)
+        clock = Clock(env, self.scenario.limits, ending)
         run = self.model.replicate(replication, clock, trace)
-        coordination = self.scenario.coordination
-        timing: Rounds | Asynchronous
-        if coordination.timing == "rounds":
-            share = self.scenario.resilience.wait_for
-            timing = Rounds(env, run, clock, coordination, share)
-        else:
-            bounded = coordination.timing == "bounded_staleness"
-            staleness = coordination.staleness if bounded else None
-            timing = Asynchronous(env, run, clock, staleness)
+        clock.watch(
+            Watched(
+                run.agents,
+                run.sides,
+                run.coordination,
+                run.call_start,
+                run.bill,
+                run.closing,
+                run.metrics,
+                run.set_timers,
+            )
+        )
+        timing = self._timing(env, clock, run)
         timing.start()
         try:
             found = clock.run()
         finally:
             self._forget(env, timing, run, clock)
         return found
+
+    def _timing(
+        self, env: simpy.Environment, clock: Clock, run: Replication
+    ) -> Rounds | Asynchronous:
+        """Return what lets the agents call when the scenario says that they do."""
+        said = self.scenario.coordination
+        calls = Calls(env, clock, run.call_start, run.call_end, run.steps, run.is_stepwise)
+        if said.timing != "rounds":
+            staleness = said.staleness if said.timing == "bounded_staleness" else None
+            return Asynchronous(env, clock, calls, run.agents, staleness)
+        seconds, overhead = said.round_overhead_s, None
+        if seconds.constant != 0.0:
+            overhead = run.streams.draws(seconds, Entity.RUN, 0, Purpose.ROUND_OVERHEAD)
+        return Rounds(
+            env,
+            clock,
+            calls,
+            run.roster.phases,
+            run.journal,
+            lambda: run.coordination.is_complete,
+            overhead,
+            said,
+            self.scenario.resilience.wait_for,
+        )
 
     @staticmethod
     def _forget(

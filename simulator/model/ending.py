@@ -2,65 +2,126 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import fsum
-from typing import TYPE_CHECKING
 
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import AgentState
+from simulator.model.call_end import CallEnd
+from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
+from simulator.model.resilience.health import Health
+from simulator.model.steps import CallSteps
+from simulator.model.team.partition import Partitions
+from simulator.model.team.settlement import Settlement
+from simulator.model.team.sides import Sides
 from simulator.model.trace import Event
-
-if TYPE_CHECKING:
-    from simulator.model.replication import Replication
+from simulator.model.workspaces import WorkspaceState
 
 
-def why_stuck(run: Replication) -> str:
-    """Say what is left and who waits for what, when nothing can happen any more."""
-    graph = run.sides.board.graph
-    left = [graph.names[t] for t in range(len(graph)) if not run.sides.board.done[t]]
-    shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-    waits = [*run.workspace.waits(), *run.sides.dispatcher.waits(), *_too_long(run)]
-    said = f"; {'; '.join(waits[:5])}" if waits else ""
-    return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
+class Closing:
+    """Ends a replication and sums it up.
 
+    Parameters
+    ----------
+    agents : sequence of AgentState
+    agenda : Agenda
+    journal : Journal
+    sides : Sides
+    workspace : WorkspaceState
+    steps : CallSteps
+    call_end : CallEnd
+    partitions : Partitions
+    settlement : Settlement
+    health : Health or None
+        None where nothing can go wrong.
+    """
 
-def _too_long(run: Replication) -> list[str]:
-    """Say whose prompts no longer fit."""
-    return [
-        f"the prompt of agent {agent.index} has {agent.memory.prompt_tokens} tokens, its window "
-        f"{agent.memory.window_tokens:g}"
-        for agent in run.agents
-        if agent.is_shut_out
-    ]
+    __slots__ = (
+        "_agenda",
+        "_agents",
+        "_call_end",
+        "_health",
+        "_journal",
+        "_partitions",
+        "_settlement",
+        "_sides",
+        "_steps",
+        "_workspace",
+    )
 
+    def __init__(
+        self,
+        agents: Sequence[AgentState],
+        agenda: Agenda,
+        journal: Journal,
+        sides: Sides,
+        workspace: WorkspaceState,
+        steps: CallSteps,
+        call_end: CallEnd,
+        partitions: Partitions,
+        settlement: Settlement,
+        health: Health | None,
+    ) -> None:
+        self._agents = agents
+        self._agenda = agenda
+        self._journal = journal
+        self._sides = sides
+        self._workspace = workspace
+        self._steps = steps
+        self._call_end = call_end
+        self._partitions = partitions
+        self._settlement = settlement
+        self._health = health
 
-def finish(run: Replication, now: float, outcome: str, reason: str) -> Metrics:
-    """End the replication at `now` and return its row; calls in flight are cut off."""
-    metrics = run.metrics
-    run.agenda.reach(now)
-    for agent in run.agents:
-        if agent.time.in_call:
-            run.call_end.cut_off(agent, run.steps)
-        elif agent.is_down and run.failures is not None:
-            run.failures.health.book_down(agent, "at_end")
-        else:
-            agent.time.book_free(now)
-    run.partitions.abandon()
-    n = len(run.agents)
-    metrics.makespan_s = now
-    metrics.outcome = outcome
-    metrics.reason = reason
-    metrics.success = outcome == "completed"
-    metrics.rounds = run.journal.round
-    metrics.quality = metrics.tasks_correct / metrics.tasks
-    metrics.task_wait_s = run.settlement.wait_sum_s / max(1, metrics.tasks_done)
-    metrics.goodput = metrics.tasks_correct / now if now > 0.0 else 0.0
-    if run.failures is not None:
-        metrics.recovery_s = run.failures.health.recovery.seconds(now, outcome == "completed")
-        metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
-    metrics.waiting_s = fsum(agent.time.waited_s for agent in run.agents)
-    metrics.compactions = sum(agent.memory.compactions for agent in run.agents)
-    mailboxes = [agent.memory.inbox.mailbox for agent in run.agents]
-    metrics.reordered_messages = sum(box.reordered for box in mailboxes if box is not None)
-    busy_s = fsum(agent.time.busy_s for agent in run.agents)
-    metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
-    run.journal.note(Event.RUN_END, duration_s=now, outcome=outcome)
-    return metrics
+    def why_stuck(self) -> str:
+        """Say what is left and who waits for what, when nothing can happen any more."""
+        board = self._sides.board
+        names = board.graph.names
+        left = [names[task] for task in range(len(board.done)) if not board.done[task]]
+        shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
+        waits = [*self._workspace.waits(), *self._sides.dispatcher.waits(), *self._too_long()]
+        said = f"; {'; '.join(waits[:5])}" if waits else ""
+        return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
+
+    def _too_long(self) -> list[str]:
+        """Say whose prompts no longer fit."""
+        return [
+            f"the prompt of agent {agent.index} has {agent.memory.prompt_tokens} tokens, its "
+            f"window {agent.memory.window_tokens:g}"
+            for agent in self._agents
+            if agent.is_shut_out
+        ]
+
+    def finish(self, now: float, outcome: str, reason: str) -> Metrics:
+        """End the replication at `now` and return its row; calls in flight are cut off."""
+        metrics, agents, n = self._journal.metrics, self._agents, len(self._agents)
+        self._agenda.reach(now)
+        for agent in agents:
+            if agent.time.in_call:
+                self._call_end.cut_off(agent, self._steps)
+            elif agent.is_down and self._health is not None:
+                self._health.book_down(agent, "at_end")
+            else:
+                agent.time.book_free(now)
+        self._partitions.abandon()
+        metrics.makespan_s = now
+        metrics.outcome = outcome
+        metrics.reason = reason
+        metrics.success = outcome == "completed"
+        metrics.rounds = self._journal.round
+        metrics.quality = metrics.tasks_correct / metrics.tasks
+        metrics.task_wait_s = self._settlement.wait_sum_s / max(1, metrics.tasks_done)
+        metrics.goodput = metrics.tasks_correct / now if now > 0.0 else 0.0
+        if self._health is not None:
+            recovery = self._health.recovery
+            metrics.recovery_s = recovery.seconds(now, outcome == "completed")
+            metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
+        metrics.waiting_s = fsum(agent.time.waited_s for agent in agents)
+        metrics.compactions = sum(agent.memory.compactions for agent in agents)
+        mailboxes = [agent.memory.inbox.mailbox for agent in agents]
+        metrics.reordered_messages = sum(box.reordered for box in mailboxes if box is not None)
+        busy_s = fsum(agent.time.busy_s for agent in agents)
+        metrics.utilisation = busy_s / (n * now) if now > 0.0 else 0.0
+        self._journal.note(Event.RUN_END, duration_s=now, outcome=outcome)
+        return metrics

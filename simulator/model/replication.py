@@ -10,12 +10,15 @@ from simulator.model.board import Board
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.caller import Caller
 from simulator.model.calls.phases import Phases
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.requests import Requests
 from simulator.model.calls.service import PlainService, Service
 from simulator.model.calls.tools import Tools
 from simulator.model.calls.turns import Turns
+from simulator.model.ending import Closing
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Protocol, Setting
@@ -35,10 +38,19 @@ from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
 from simulator.model.team.writes import Writes
+from simulator.model.topologies import Topology
 from simulator.model.trace import Event, Trace
 from simulator.model.workspaces import Workspace
 from simulator.model.workspaces._workspace import Desk
 from simulator.scenario import Scenario
+
+
+def _roster(scenario: Scenario, graph: TaskGraph, streams: Streams, metrics: Metrics) -> Roster:
+    """Return the agents of a scenario."""
+    review = scenario.coordination.review
+    verifiers = review.verifiers if review and review.by == "verifiers" else 0
+    topology = Topology.of(scenario.topology)
+    return Roster(scenario.team, verifiers, topology, scenario.network, graph, streams, metrics)
 
 
 class Replication:
@@ -61,24 +73,25 @@ class Replication:
         Whether a call is more than its service: it goes through `steps`.
     failures : Failures or None
         None where nothing can go wrong.
+    closing : Closing
+        Ends it.
     """
 
     __slots__ = (
-        "agenda",
+        "_cuts",
+        "_partitions",
         "bill",
         "call_end",
         "call_start",
+        "closing",
         "coordination",
         "failures",
         "is_stepwise",
         "journal",
-        "partitions",
         "roster",
-        "settlement",
         "sides",
         "steps",
         "streams",
-        "workspace",
     )
 
     def __init__(
@@ -89,14 +102,12 @@ class Replication:
         agenda: Agenda,
         trace: Trace | None,
     ) -> None:
-        protocol = Protocol.of(scenario.coordination.protocol)
         workspace = Workspace.of(scenario.workspace)
         metrics = Metrics(tasks=len(graph))
         board = Board(graph)
         self.streams = streams
-        self.agenda = agenda
         self.journal = journal = Journal(agenda, metrics, trace)
-        self.roster = roster = Roster(scenario, graph, streams, metrics)
+        self.roster = roster = _roster(scenario, graph, streams, metrics)
         setting = Setting(
             board=board,
             specs=[agent.spec for agent in roster.workers],
@@ -107,7 +118,7 @@ class Replication:
         )
         self.sides = sides = Sides(
             board,
-            protocol.dispatcher(setting),
+            Protocol.of(scenario.coordination.protocol).dispatcher(setting),
             roster.agents,
             agenda,
             journal,
@@ -117,7 +128,6 @@ class Replication:
         talk = Talk(journal, roster.delivered)
         review = scenario.coordination.review
         queue = ReviewQueue(review, roster.verifiers, graph.sizes, agenda)
-        one_by_one = scenario.coordination.timing != "rounds"
         self.coordination = coordination = Coordination(
             roster.workers,
             roster.coordinators,
@@ -127,7 +137,7 @@ class Replication:
             talk,
             sides,
             queue,
-            one_by_one,
+            one_by_one=scenario.coordination.timing != "rounds",
         )
 
         phases = Phases(agenda, journal)
@@ -139,20 +149,32 @@ class Replication:
         patterns = Patterns()
         self.failures: Failures | None = None
         if scenario.is_resilient:
+            fallback, errors = scenario.resilience.fallback, scenario.provider.errors
+            callers = [Caller(agent, fallback, errors, streams) for agent in roster.agents]
+            limits = scenario.resilience.bulkhead or {}
             service = requests = Requests(
-                scenario, roster.agents, streams, agenda, journal, phases, provider, bill
+                scenario.resilience,
+                scenario.provider.retry,
+                callers,
+                Bulkhead(limits, scenario.team, agenda, phases),
+                agenda,
+                journal,
+                phases,
+                provider,
+                bill,
             )
             health = Health(roster.agents, agenda, journal, sides)
             patterns = self.failures = Failures(agenda, health, requests)
 
         if any(agent.loop is not None for agent in roster.agents):
-            tools = Tools(scenario, streams, agenda, journal, phases, len(roster.agents))
+            kinds = (scenario.tool_names, scenario.stations, scenario.starts_at)
+            tools = Tools(*kinds, streams, agenda, journal, phases, len(roster.agents))
             has_checkpoints = scenario.resilience.checkpoint is not None
             service = Turns(service, agenda, journal, bill, tools, has_checkpoints)
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
-        self.workspace = workspace.state(desk)
+        space = workspace.state(desk)
         hands_off = any(agent.spec.errors.hand_off for agent in roster.workers)
-        self.settlement = settlement = Settlement(
+        settlement = Settlement(
             journal, patterns, inputs_may_fail=hands_off or workspace.reads_outdated
         )
         # An artifact that belongs to one task has one writer.
@@ -160,7 +182,7 @@ class Replication:
         writes = Writes(roster.agents, streams, agenda, journal, settlement, loss)
         commits = Commits(sides, queue, patterns, settlement, writes, journal, workspace.idempotent)
         reviews = Reviews(review, queue, sides, settlement, agenda, journal)
-        self.partitions = Partitions(
+        partitions = Partitions(
             roster.workers,
             roster.verifiers,
             agenda,
@@ -168,7 +190,7 @@ class Replication:
             sides,
             coordination,
             settlement,
-            self.workspace,
+            space,
         )
         if self.failures is not None:
             change = Changeover(setting, sides, coordination, reviews, commits)
@@ -183,8 +205,8 @@ class Replication:
                 breakers=requests.breakers,
                 change_protocol=change.change_to,
             )
-            self.failures.set_up(scenario, about)
-        self.steps = CallSteps(phases, service, self.workspace, sides)
+            self.failures.set_up(scenario.resilience, scenario.faults, scenario.copies_tasks, about)
+        self.steps = CallSteps(phases, service, space, sides)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
         self.call_start = CallStart(sides, queue, coordination, patterns, service, journal)
         self.call_end = CallEnd(
@@ -193,8 +215,8 @@ class Replication:
             journal,
             sides,
             talk,
-            self.bill,
-            self.workspace,
+            bill,
+            space,
             queue,
             reviews,
             coordination,
@@ -204,13 +226,26 @@ class Replication:
             is_stepwise=self.is_stepwise,
             has_more=workspace.reads_outdated or roster.has_more,
         )
+        self.closing = Closing(
+            roster.agents,
+            agenda,
+            journal,
+            sides,
+            space,
+            self.steps,
+            self.call_end,
+            partitions,
+            settlement,
+            None if self.failures is None else self.failures.health,
+        )
+        self._partitions, self._cuts = partitions, scenario.network.partitions
         journal.note(Event.RUN_START)
 
-    @property
-    def is_complete(self) -> bool:
-        """Whether there is nothing left to do."""
-        sides = self.sides
-        return sides.tasks_are_done and not (self.coordination.is_to_aggregate or sides.owed_s)
+    def set_timers(self) -> None:
+        """Let what the scenario says happen later: partitions, then faults."""
+        self._partitions.set_timers(self._cuts)
+        if self.failures is not None:
+            self.failures.start()
 
     @property
     def metrics(self) -> Metrics:

@@ -206,9 +206,9 @@ def test_a_scripted_fault_ends_with_what_the_agent_was_before() -> None:
     crew = Crew(bag(1))
     crew.workers[0].misbehave("silent")
     fault = {"kind": "wrong", "agent": [0, 1], "at_s": 5, "for_s": 3}
-    callers = [None, None]
-    setting = crew.failure_setting(callers=callers)
-    Script([ScriptedFault.model_validate(fault)], setting).start()
+    health = crew.failure_setting().health
+    script = [ScriptedFault.model_validate(fault)]
+    Script(script, crew.agents, crew.clock, health, [None, None]).start()
     seen = []
     for time_s in (4.0, 6.0, 9.0):
         crew.clock.at(time_s, lambda: seen.append([each.byzantine for each in crew.workers]))

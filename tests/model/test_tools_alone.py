@@ -142,7 +142,8 @@ class Workshop:
         each = scenario(team__agent=who, stations=stations)
         self.bench = bench = Bench(workers, is_traced=True)
         parts = (bench.streams, bench.clock, bench.journal, bench.phases)
-        self.tools = Tools(each, *parts, workers)
+        kinds = (each.tool_names, each.stations, each.starts_at)
+        self.tools = Tools(*kinds, *parts, workers)
         self.results: dict[int, tuple[int, bool]] = {}
 
     def call(self, worker: int, at_s: float, *calls: ToolCall) -> None:

@@ -15,8 +15,9 @@ from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.topologies import NO_MANAGER, Channel, Topology
-from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
+from simulator.scenario.network import Network
+from simulator.scenario.team import Team
 
 _UNUSED = np.random.default_rng(0)
 """For topologies that draw nothing: a generator of their own is a tenth of a set-up."""
@@ -24,6 +25,16 @@ _UNUSED = np.random.default_rng(0)
 
 class Roster:
     """The agents of one replication: workers, then coordinators, then verifiers.
+
+    Parameters
+    ----------
+    team : Team
+    verifiers : int
+    topology : Topology
+    network : Network
+    graph : TaskGraph
+    streams : Streams
+    metrics : Metrics
 
     Attributes
     ----------
@@ -50,18 +61,23 @@ class Roster:
     )
 
     def __init__(
-        self, scenario: Scenario, graph: TaskGraph, streams: Streams, metrics: Metrics
+        self,
+        team: Team,
+        verifiers: int,
+        topology: Topology,
+        network: Network,
+        graph: TaskGraph,
+        streams: Streams,
+        metrics: Metrics,
     ) -> None:
-        team, review = scenario.team, scenario.coordination.review
-        topology = Topology.of(scenario.topology)
         specs = team.workers
         count = len(specs)
         self.delivered: list[tuple[int, int]] = []
         self.managers = topology.managers(count)
         coordinators = len(self.managers) - count
-        verifiers = review.verifiers if review and review.by == "verifiers" else 0
         default = team.agent or specs[0]
-        voices = self._voices(scenario, topology, coordinators, verifiers, streams, metrics)
+        voices = self._voices(count, topology, network, streams, metrics)
+        voices += [Voice() for _ in range(verifiers)]
         difficulty = Difficulty(graph, team.family_similarity, streams)
 
         def make(spec: Agent, role: int, number: int) -> AgentState:
@@ -104,30 +120,28 @@ class Roster:
 
     def _voices(
         self,
-        scenario: Scenario,
+        workers: int,
         topology: Topology,
-        coordinators: int,
-        verifiers: int,
+        network: Network,
         streams: Streams,
         metrics: Metrics,
     ) -> list[Voice]:
-        """Return where each agent speaks and what it hears, shape (agents,)."""
-        workers = scenario.team.worker_count
-        agents = workers + coordinators
+        """Return where workers and coordinators speak and what they hear, shape (agents,)."""
+        agents = len(self.managers)
         rng = streams.generator(Purpose.TOPOLOGY) if topology.is_random else _UNUSED
         channels = topology.channels(workers, rng)
-        if scenario.network.is_plain and topology.peers_per_message is None:
+        if network.is_plain and topology.peers_per_message is None:
             voices = [Voice(*ends) for ends in connect(channels, agents)]
         else:
-            voices = _mail(scenario, topology, channels, agents, streams, metrics, self.delivered)
+            voices = _mail(network, topology, channels, agents, streams, metrics, self.delivered)
         if topology.has_notes:
             notes = Notes(agents)
             voices = [replace(voice, notes=notes) for voice in voices]
-        return voices + [Voice() for _ in range(verifiers)]
+        return voices
 
 
 def _mail(
-    scenario: Scenario,
+    network: Network,
     topology: Topology,
     channels: Sequence[Channel],
     agents: int,
@@ -136,7 +150,6 @@ def _mail(
     delivered: list[tuple[int, int]],
 ) -> list[Voice]:
     """Return voices with a mailbox each, for links that delay, lose, or are drawn anew."""
-    network = scenario.network
     boxes = [Mailbox(i) for i in range(agents)]
     outboxes: list[list[Outlet]] = [[] for _ in range(agents)]
     said = [0] * agents

@@ -10,11 +10,22 @@ from simulator.model.calls.flight import Fate, Flight
 from simulator.model.calls.provider import Place, Ticket
 from simulator.model.latency._latency import LatencyModel
 from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, Streams, always
-from simulator.scenario import Agent, Scenario
+from simulator.scenario import Agent
+from simulator.scenario.provider import ProviderErrors
+from simulator.scenario.resilience import Fallback
 
 
 class Caller:
     """One agent as a client of the provider.
+
+    Parameters
+    ----------
+    agent : AgentState
+    fallback : Fallback or None
+        What answers instead, if anything does.
+    errors : ProviderErrors or None
+        The provider's.
+    streams : Streams
 
     Attributes
     ----------
@@ -66,7 +77,13 @@ class Caller:
         "uses_other",
     )
 
-    def __init__(self, agent: AgentState, scenario: Scenario, streams: Streams) -> None:
+    def __init__(
+        self,
+        agent: AgentState,
+        fallback: Fallback | None,
+        errors: ProviderErrors | None,
+        streams: Streams,
+    ) -> None:
         entity, number = agent.entity, agent.number
 
         def rolls(purpose: Purpose, needed: bool = True) -> Draw:
@@ -86,8 +103,8 @@ class Caller:
         self._place: Place | None = None
         self._as_long_as: float | None = None
         self.begin(iter(()))
-        other = scenario.resilience.fallback and scenario.resilience.fallback.model
-        self.other: Agent | None = other or None
+        other = fallback.model if fallback else None
+        self.other: Agent | None = other
         self.uses_other = False
         self.other_err_logit = 0.0
         specs = [agent.spec.faults, *([other.faults] if other else [])]
@@ -97,7 +114,6 @@ class Caller:
         self.rolls_hedge = rolls(Purpose.HEDGE)
         self.rolls_error = rolls(Purpose.PROVIDER_ERROR)
         self.jitter = rolls(Purpose.CALL_RETRY)
-        errors = scenario.provider.errors
         self.error_p = errors.probability if errors else 0.0
         self.error_after = always(1.0)
         if errors:

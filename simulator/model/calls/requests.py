@@ -28,9 +28,9 @@ from simulator.model.calls.provider import Place, ProviderState
 from simulator.model.calls.service import CallLostError, Service
 from simulator.model.calls.transit import Transit
 from simulator.model.journal import Journal
-from simulator.model.streams import Streams
 from simulator.model.why import Why
-from simulator.scenario import Scenario
+from simulator.scenario.provider import Retry
+from simulator.scenario.resilience import Resilience
 
 
 class Requests(Service):
@@ -38,9 +38,11 @@ class Requests(Service):
 
     Parameters
     ----------
-    scenario : Scenario
-    agents : sequence of AgentState
-    streams : Streams
+    patterns : Resilience
+    sdk : Retry
+        How often the client's library sends a request again.
+    callers : sequence of Caller, shape (agents,)
+    bulkhead : Bulkhead
     agenda : Agenda
     journal : Journal
     phases : Phases
@@ -49,7 +51,7 @@ class Requests(Service):
 
     Attributes
     ----------
-    callers : list of Caller, shape (agents,)
+    callers : sequence of Caller, shape (agents,)
     breakers : Breakers
     """
 
@@ -71,25 +73,26 @@ class Requests(Service):
 
     def __init__(
         self,
-        scenario: Scenario,
-        agents: Sequence[AgentState],
-        streams: Streams,
+        patterns: Resilience,
+        sdk: Retry,
+        callers: Sequence[Caller],
+        bulkhead: Bulkhead,
         agenda: Agenda,
         journal: Journal,
         phases: Phases,
         provider: ProviderState,
         bill: Bill,
     ) -> None:
-        patterns, metrics = scenario.resilience, journal.metrics
+        metrics = journal.metrics
         self._patterns = patterns
-        self._sdk = scenario.provider.retry
+        self._sdk = sdk
         self._agenda = agenda
         self._metrics = metrics
         self._phases = phases
         self._provider = provider
-        self.callers = [Caller(agent, scenario, streams) for agent in agents]
+        self.callers = callers
         self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
-        self._bulkhead = Bulkhead(patterns.bulkhead or {}, scenario.team, agenda, phases)
+        self._bulkhead = bulkhead
         self.breakers = Breakers(patterns.breaker, agenda, journal, phases)
         self._patience = Patience(patterns.timeout, patterns.hedge)
         self._fates = Fates(self.callers, provider, agenda, metrics)

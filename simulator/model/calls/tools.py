@@ -14,7 +14,7 @@ from simulator.model.calls.stations import Run, Station
 from simulator.model.journal import Journal
 from simulator.model.streams import Streams
 from simulator.model.trace import Event
-from simulator.scenario import Scenario
+from simulator.scenario.tools import StationSpec, WeekTime
 
 DONE, CANCELLED, CUT_OFF = "done", "cancelled", "cut_off"
 _NEVER_ENDED = frozenset({CANCELLED, CUT_OFF})
@@ -25,7 +25,11 @@ class Tools:
 
     Parameters
     ----------
-    scenario : Scenario
+    names : sequence of str
+        Of all tools, in the order in which the trace numbers them.
+    stations : mapping of str to StationSpec
+    starts_at : WeekTime
+        When, of the week, the clock is at 0.
     streams : Streams
     agenda : Agenda
     journal : Journal
@@ -42,7 +46,9 @@ class Tools:
 
     def __init__(
         self,
-        scenario: Scenario,
+        names: Sequence[str],
+        stations: Mapping[str, StationSpec],
+        starts_at: WeekTime,
         streams: Streams,
         agenda: Agenda,
         journal: Journal,
@@ -53,10 +59,10 @@ class Tools:
         self._journal = journal
         self._metrics = journal.metrics
         self._phases = phases
-        self._number: Mapping[str, int] = {name: i for i, name in enumerate(scenario.tool_names)}
+        self._number: Mapping[str, int] = {name: i for i, name in enumerate(names)}
         self.stations = {
-            name: Station(name, spec, scenario.starts_at, streams, agenda, self._begin)
-            for name, spec in scenario.stations.items()
+            name: Station(name, spec, starts_at, streams, agenda, self._begin)
+            for name, spec in stations.items()
         }
         self._desks = [_Desk() for _ in range(agents)]
 

@@ -24,6 +24,9 @@ from simulator.spec import Spec
 class FailureSetting:
     """What patterns and faults are told about one replication.
 
+    A pattern or a fault is a plugin, which may be of another package: it takes from here what it
+    uses, as a protocol does from its `Setting` and a workspace from its `Desk`.
+
     Attributes
     ----------
     agents : sequence of AgentState

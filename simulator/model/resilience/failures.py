@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from simulator.model.agenda import Agenda
@@ -20,12 +21,11 @@ from simulator.model.resilience.health import Health
 from simulator.model.resilience.script import Script
 from simulator.model.team.patterns import Patterns
 from simulator.model.why import Why
-from simulator.scenario import Scenario
-from simulator.scenario.faults import AgentFaults
+from simulator.scenario.faults import AgentFaults, ScriptedFault
 from simulator.scenario.resilience import Resilience
 
 
-def _patterns(scenario: Scenario, setting: FailureSetting) -> list[Pattern]:
+def _patterns(resilience: Resilience, setting: FailureSetting) -> list[Pattern]:
     """Return the patterns that a scenario asks for, in the order of its fields.
 
     Those of single requests (time-outs, retries, breakers, hedges) are no files of the registry:
@@ -34,7 +34,7 @@ def _patterns(scenario: Scenario, setting: FailureSetting) -> list[Pattern]:
     names, absent = PATTERNS.names(), dict(Resilience())
     return [
         PATTERNS.get(name)(spec, setting)
-        for name, spec in scenario.resilience
+        for name, spec in resilience
         if name in names and spec != absent[name]
     ]
 
@@ -90,19 +90,30 @@ class Failures(Patterns):
         self.health = health
         self.parts: list[Pattern] = []
 
-    def set_up(self, scenario: Scenario, setting: FailureSetting) -> None:
+    def set_up(
+        self,
+        resilience: Resilience,
+        script: Sequence[ScriptedFault],
+        copies_tasks: bool,
+        setting: FailureSetting,
+    ) -> None:
         """Make the faults and the patterns.
 
         Parameters
         ----------
-        scenario : Scenario
+        resilience : Resilience
+        script : sequence of ScriptedFault
+        copies_tasks : bool
+            Whether several agents may be at work on one task.
         setting : FailureSetting
         """
-        parts = _patterns(scenario, setting)
-        if scenario.copies_tasks:
+        parts = _patterns(resilience, setting)
+        if copies_tasks:
             parts.append(Copies(setting.sides.dispatcher.copies_alike, setting))
         parts += _faults(setting)
-        self._script = Script(scenario.faults, setting)
+        self._script = Script(
+            script, setting.agents, setting.agenda, setting.health, setting.callers
+        )
         self._tell(parts)
 
     def _tell(self, parts: list[Pattern]) -> None:

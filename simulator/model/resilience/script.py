@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from simulator.model.agents.agent import COORDINATOR, VERIFIER, AgentState
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.agents.timesheet import SERVING
-from simulator.model.resilience._pattern import FailureSetting
+from simulator.model.calls.caller import Caller
+from simulator.model.resilience.health import Health
 from simulator.model.timers import never
 from simulator.model.why import Why
 from simulator.scenario.faults import ScriptedFault
@@ -21,20 +23,32 @@ class Script:
     Parameters
     ----------
     faults : sequence of ScriptedFault
-    setting : FailureSetting
-        Its agents misbehave already where they do so for the whole run.
+    agents : sequence of AgentState
+        They misbehave already where they do so for the whole run.
+    agenda : Agenda
+    health : Health
+    callers : sequence of Caller, shape (agents,)
     """
 
     __slots__ = ("_agenda", "_born", "_callers", "_faults", "_health", "_staff", "_workers")
 
-    def __init__(self, faults: Sequence[ScriptedFault], setting: FailureSetting) -> None:
+    def __init__(
+        self,
+        faults: Sequence[ScriptedFault],
+        agents: Sequence[AgentState],
+        agenda: Agenda,
+        health: Health,
+        callers: Sequence[Caller],
+    ) -> None:
         self._faults = faults
-        self._workers = setting.workers
-        self._staff = {name: setting.of_role(role) for name, role in _STAFF.items()}
-        self._agenda = setting.agenda
-        self._health = setting.health
-        self._callers = setting.callers
-        self._born = [agent.byzantine for agent in setting.agents]
+        self._workers = [agent for agent in agents if agent.role == WORKER]
+        self._staff = {
+            name: [agent for agent in agents if agent.role == role] for name, role in _STAFF.items()
+        }
+        self._agenda = agenda
+        self._health = health
+        self._callers = callers
+        self._born = [agent.byzantine for agent in agents]
 
     def start(self) -> None:
         """Set the timers; do what happens at once."""

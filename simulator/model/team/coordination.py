@@ -90,6 +90,12 @@ class Coordination:
         self._is_handed_in = False
         self.is_to_aggregate = handed_in is not None
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do: no task, nothing to aggregate, no merge."""
+        sides = self._sides
+        return sides.tasks_are_done and not (self.is_to_aggregate or sides.owed_s)
+
     def next_call(self, agent: AgentState) -> Errand | None:
         """Let a coordinator answer its reports, one or all; a report counts as a work unit."""
         if self.is_to_aggregate:

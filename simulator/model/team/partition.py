@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
+
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
@@ -9,6 +12,7 @@ from simulator.model.protocols import EVERYONE
 from simulator.model.team.coordination import Coordination
 from simulator.model.team.settlement import WAS, Settlement
 from simulator.model.team.sides import Side, Sides
+from simulator.model.timers import always, never
 from simulator.model.trace import Event
 from simulator.model.workspaces._workspace import WorkspaceState
 from simulator.scenario.network import Partition
@@ -61,9 +65,16 @@ class Partitions:
         self._workspace = workspace
         self._is_idempotent = workspace.spec.idempotent
 
-    @property
-    def has_cut(self) -> bool:
-        """Whether somebody is cut off."""
+    def set_timers(self, partitions: Iterable[Partition]) -> None:
+        """Let the team be cut, and joined again, at the times that the scenario gives."""
+        # A cut may get an available minority going, its end whoever waits for it.
+        cuts = always if self._sides.minority_goes_on else never
+        for each in partitions:
+            self._agenda.at(each.at_s, partial(self.split, each), cuts)
+            self._agenda.at(each.at_s + each.duration_s, self.heal, self._has_cut)
+
+    def _has_cut(self) -> bool:
+        """Return whether somebody is cut off."""
         return any(agent.side for agent in self._workers)
 
     def split(self, partition: Partition) -> None:
