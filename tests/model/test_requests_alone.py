@@ -1,0 +1,224 @@
+"""Requests, the way through the provider, and how requests fare: built without a scenario."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from simulator.model.agents.agent import AgentState
+from simulator.model.calls.bill import Bill
+from simulator.model.calls.breakers import Breakers
+from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.caller import Caller
+from simulator.model.calls.fates import Fates
+from simulator.model.calls.flight import Fate
+from simulator.model.calls.patience import Patience
+from simulator.model.calls.phases import Step
+from simulator.model.calls.requests import Requests
+from simulator.model.calls.transit import Transit
+from simulator.model.trace import Event
+from simulator.model.why import Why
+from simulator.scenario.resilience import Hedge, Resilience, Timeout
+from simulator.scenario.team import Team
+from tests.model.parts import Bench, model, provider
+
+SERVICE = {"latency": {"kind": "seconds", "base": 4}}
+
+
+def callers(bench: Bench, patterns: Resilience, **fields: Any) -> list[Caller]:
+    """Return the agents of a bench as clients."""
+    errors = provider(bench, **fields).spec.errors
+    return [Caller(agent, patterns.fallback, errors, bench.streams) for agent in bench.agents]
+
+
+def requests(bench: Bench, patterns: dict[str, Any], **fields: Any) -> Requests:
+    """Return what sends the requests of a bench's agents to a provider."""
+    spec, host = Resilience.model_validate(patterns), provider(bench, **fields)
+    bulkhead = Bulkhead({}, Team(size=len(bench.agents), agent=model()), bench.clock, bench.phases)
+    clients = callers(bench, spec, **fields)
+    who = (bench.clock, bench.journal, bench.phases, host, Bill(bench.metrics, False, None))
+    return Requests(spec, host.spec.retry, clients, bulkhead, *who)
+
+
+def call(desk: Requests, agent: AgentState, seconds: float) -> Iterator[Step]:
+    """Yield the steps of a call that takes so long if all goes well."""
+    agent.call.begin(1, [0], 1.0, 100, -1)
+    agent.time.begin(0.0, seconds)
+    desk.begin(agent)
+    yield from desk.serve(agent, seconds)
+
+
+def test_a_request_that_is_answered_takes_its_time_and_is_the_only_one() -> None:
+    bench = Bench(**SERVICE)
+    desk = requests(bench, {"retry": {"max_retries": 3}})
+    bench.begin(0.0, bench.agents[0], call(desk, bench.agents[0], 4.0))
+    assert bench.run() == {0: 4.0}
+    assert (bench.metrics.requests, bench.metrics.retries, bench.metrics.lost_s) == (1, 0, 0.0)
+
+
+@pytest.mark.parametrize(("retries", "ends_s"), [(0, 2.0), (1, 14.0), (3, 78.0)])
+def test_a_request_that_times_out_is_sent_again_until_no_retry_is_left(
+    retries: int, ends_s: float
+) -> None:
+    # Each takes 4 s and is given up after 2; the waits between are 10, 20 and 40 s.
+    bench = Bench(is_traced=True, **SERVICE)
+    backoff = {"kind": "exponential", "base_s": 5, "cap_s": 60}
+    again = {"retry": {"max_retries": retries, "backoff": backoff}} if retries else {}
+    desk = requests(bench, {"timeout": {"seconds": 2}, **again}, retry={"max_retries": 0})
+    bench.begin(0.0, bench.agents[0], call(desk, bench.agents[0], 4.0))
+    assert bench.run() == {0: ends_s}
+    assert bench.lost == {0: Why.TIMEOUT}
+    m = bench.metrics
+    assert (m.requests, m.retries, m.timeouts) == (retries + 1, retries, retries + 1)
+    assert m.lost_s == 2.0 * (retries + 1)
+    assert [row.outcome for row in bench.rows(Event.REQUEST)] == ["timeout"] * (retries + 1)
+
+
+def test_the_clients_library_tries_again_before_the_team_does() -> None:
+    bench = Bench(**SERVICE)
+    desk = requests(
+        bench,
+        {"retry": {"max_retries": 1, "backoff": {"kind": "none"}}},
+        errors={"probability": 1.0, "after_s": 1},
+        retry={"max_retries": 2, "base_s": 8, "cap_s": 8, "jitter": 0},
+    )
+    bench.begin(0.0, bench.agents[0], call(desk, bench.agents[0], 4.0))
+    # Twice three requests of a second; within each three, two pauses of 8 s.
+    assert bench.run() == {0: 2 * (3 * 1.0 + 2 * 8.0)}
+    assert (bench.metrics.requests, bench.metrics.provider_errors) == (6, 6)
+    assert bench.lost == {0: Why.ERROR}
+
+
+def test_another_model_is_asked_when_nothing_else_helps_and_only_for_that_call() -> None:
+    bench = Bench(**SERVICE)
+    other = {"latency": {"kind": "seconds", "base": 1}, "speed": 2}
+    spec = {"timeout": {"seconds": 3}, "fallback": {"model": other}}
+    desk = requests(bench, spec, retry={"max_retries": 0})
+    agent = bench.agents[0]
+    bench.begin(0.0, agent, call(desk, agent, 4.0))
+    assert bench.run() == {0: 3.0 + 1.0 / 2.0}
+    assert (bench.metrics.fallbacks, desk.callers[0].uses_other) == (1, True)
+    desk.over(agent)
+    assert (desk.callers[0].uses_other, agent.server) == (False, agent.spec)
+
+
+def test_who_queues_is_served_in_turn_and_leaves_when_patience_ends() -> None:
+    bench = Bench(3, **SERVICE)
+    spec = {"timeout": {"seconds": 6}}
+    desk = requests(bench, spec, concurrency=1, queue={}, retry={"max_retries": 0})
+    for agent in bench.agents:
+        bench.begin(0.0, agent, call(desk, agent, 4.0))
+    # The second has waited 4 of its 6 seconds when it is served for the other 2.
+    assert bench.run() == {0: 4.0, 1: 6.0, 2: 6.0}
+    assert bench.lost == {1: Why.TIMEOUT, 2: Why.TIMEOUT}
+
+
+class Line:
+    """Requests of a bench that go through their service, without what stands around it."""
+
+    def __init__(
+        self, bench: Bench, timeout: Timeout | None = None, hedge: Hedge | None = None
+    ) -> None:
+        self.bench, self.ended = bench, dict[int, tuple[float, str]]()
+        self.host = provider(bench)
+        self.clients = callers(bench, Resilience())
+        parts = (bench.clock, bench.journal, bench.phases)
+        bulkhead = Bulkhead(
+            {}, Team(size=len(bench.agents), agent=model()), bench.clock, bench.phases
+        )
+        self.breakers = Breakers(None, *parts)
+        self.fates = Fates(self.clients, self.host, bench.clock, bench.metrics)
+        self.transit = Transit(
+            self.clients,
+            self.fates,
+            Patience(timeout, hedge),
+            self.host,
+            bulkhead,
+            self.breakers,
+            None,
+            0.0,
+            *parts,
+            Bill(bench.metrics, False, None),
+        )
+
+    def steps(self, agent: AgentState, seconds: float) -> Iterator[Step]:
+        """Yield the steps of one request."""
+        agent.call.begin(1, [0], 1.0, 100, -1)
+        why = yield from self.transit.take(agent, seconds)
+        self.ended[agent.index] = (self.bench.clock.now, why.value)
+
+    def run(self, *seconds: float) -> dict[int, tuple[float, str]]:
+        """Send a request of each agent; return when and how each ends."""
+        for agent, each in zip(self.bench.agents, seconds, strict=True):
+            self.bench.begin(0.0, agent, self.steps(agent, each))
+        self.bench.run()
+        return self.ended
+
+
+def test_an_answer_at_the_very_instant_of_the_time_out_counts() -> None:
+    line = Line(Bench(3), Timeout(seconds=5))
+    assert line.run(4.0, 5.0, 5.1) == {0: (4.0, ""), 1: (5.0, ""), 2: (5.0, "timeout")}
+    assert (line.bench.metrics.timeouts, line.bench.metrics.lost_s) == (1, 5.0)
+
+
+def test_of_a_hedged_pair_the_first_answer_counts_and_the_other_is_paid_as_waste() -> None:
+    bench = Bench(latency={"kind": "seconds", "base": 2}, is_traced=True)
+    line = Line(bench, hedge=Hedge(after_s=3))
+    # The second is sent after 3 s and takes 2; the first would have taken 9.
+    assert line.run(9.0) == {0: (5.0, "")}
+    assert (bench.metrics.hedges, bench.metrics.requests) == (1, 1)
+    (unused,) = bench.rows(Event.REQUEST)
+    assert (unused.outcome, unused.output_tokens) == ("hedged", int(100 * 5.0 / 9.0))
+
+
+def test_what_is_cut_off_says_which_share_is_written() -> None:
+    line = Line(Bench())
+    agent = line.bench.agents[0]
+    steps = line.steps(agent, 8.0)
+    line.clients[0].ask_for(0.5)
+    assert next(steps) == 8.0
+    assert line.transit.cut_off(agent) is None
+    line.bench.clock.reach(2.0)
+    assert line.transit.cut_off(agent) == 0.5 * 2.0 / 8.0
+
+
+def test_a_request_fares_as_well_as_nothing_is_wrong_with_it() -> None:
+    line = Line(Bench(2))
+    slow, stuck = line.bench.agents
+    assert line.fates.draw(slow, 3.0) == Fate(3.0)
+    line.clients[0].slow_down(2.0)
+    line.clients[1].get_stuck()
+    assert line.fates.draw(slow, 3.0) == Fate(6.0)
+    assert line.fates.draw(stuck, 3.0) == Fate(math.inf)
+    assert line.bench.metrics.stalls == 1
+    line.clients[0].speed_up(2.0)
+    line.clients[1].get_loose()
+    assert line.fates.draw(slow, 3.0) == line.fates.draw(stuck, 3.0) == Fate(3.0)
+
+
+@pytest.mark.parametrize(
+    ("faults", "fields", "fate", "counted"),
+    [
+        ({"slow": {"probability": 1.0, "factor": 3}}, {}, Fate(12.0), "slow_calls"),
+        ({"malformed": 1.0}, {}, Fate(4.0, Why.MALFORMED), ""),
+        ({"stall": 1.0}, {}, Fate(math.inf), "stalls"),
+        ({}, {"errors": {"probability": 1.0, "after_s": 1}}, Fate(1.0, Why.ERROR), ""),
+        ({}, {"errors": {"probability": 1.0, "after_s": 9}}, Fate(4.0, Why.ERROR), ""),
+        ({}, {"errors": {"probability": 1.0, "after_s": 0}}, Fate(1e-3, Why.ERROR), ""),
+        ({"malformed": 1.0}, {"errors": {"probability": 0.0}}, Fate(4.0, Why.MALFORMED), ""),
+    ],
+)
+def test_each_fault_of_a_request_has_its_own_end(
+    faults: dict[str, Any], fields: dict[str, Any], fate: Fate, counted: str
+) -> None:
+    bench = Bench(faults=faults)
+    host = provider(bench, **fields)
+    fates = Fates(callers(bench, Resilience(), **fields), host, bench.clock, bench.metrics)
+    assert fates.draw(bench.agents[0], 4.0) == fate
+    assert (bench.metrics.slow_calls, bench.metrics.stalls) == (
+        counted == "slow_calls",
+        counted == "stalls",
+    )
