@@ -1,0 +1,70 @@
+"""Maximum likelihood, with errors that hold where observations of a session go alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import optimize
+
+from analysis.calibration.estimates import VectorFit
+from simulator.distributions import Floats
+
+FEWEST_CLUSTERS = 10
+"""Sessions from which their scores tell the errors of a few parameters."""
+
+_STEP = 1e-4
+
+LogDensity = Callable[[Floats], Floats]
+"""Returns the log density of every observation, shape (n,), at some parameters."""
+
+
+def maximise(
+    log_density: LogDensity, start: Floats, clusters: npt.NDArray[np.int64] | None = None
+) -> VectorFit:
+    """Return the parameters of the greatest likelihood, with their covariance.
+
+    Parameters
+    ----------
+    log_density : callable
+    start : ndarray, shape (k,)
+        Parameters without bounds (logarithms, logits).
+    clusters : ndarray of int, shape (n,), optional
+        Session of each observation: the covariance is the sandwich with scores summed over
+        sessions (Liang & Zeger 1986) where there are at least `FEWEST_CLUSTERS`, else that of
+        independent observations.
+    """
+
+    def loss(at: Floats) -> float:
+        total = float(log_density(at).sum())
+        return -total if np.isfinite(total) else 1e12
+
+    found = optimize.minimize(loss, start, method="L-BFGS-B")
+    found = optimize.minimize(
+        loss,
+        found.x,
+        method="Nelder-Mead",
+        options={"maxiter": 300 * len(start), "xatol": 1e-4, "fatol": 1e-3},
+    )
+    at = np.asarray(found.x, dtype=float)
+    return VectorFit(at, _covariance(log_density, at, clusters))
+
+
+def _covariance(
+    log_density: LogDensity, at: Floats, clusters: npt.NDArray[np.int64] | None
+) -> Floats:
+    scores = np.column_stack(
+        [
+            (log_density(at + _STEP * unit) - log_density(at - _STEP * unit)) / (2.0 * _STEP)
+            for unit in np.eye(len(at))
+        ]
+    )
+    # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).
+    bread = np.linalg.pinv(scores.T @ scores)
+    if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS:
+        return np.asarray(bread)
+    summed = pd.DataFrame(scores).groupby(clusters).sum().to_numpy()
+    k = len(summed)
+    return np.asarray(bread @ (summed.T @ summed * k / (k - 1)) @ bread)

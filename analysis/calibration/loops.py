@@ -1,0 +1,349 @@
+"""Fits agents that work in loops: turns of a request, the tools between them, what these add.
+
+A request is as `analysis.calibration.requests` finds it. Where rows of tools tell their names and
+seconds, each tool is fitted; else all that passes between two turns is one tool, and what is too
+long for it, a pause.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.gaps import Gap
+from analysis.calibration.requests import UNNAMED, Requests, clusters, find_requests
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import as_distribution
+from analysis.calibration.tool_times import FEWEST_FOR_TAIL, ToolTimes, fit_tool_times
+from analysis.calibration.turn_counts import TurnCounts, fit_turns
+from simulator.distributions import Floats
+
+FEWEST = 10
+"""Requests, and calls of a tool, below which nothing is fitted to them."""
+
+PAUSE = "pause"
+"""What passes between turns and is too long for a tool: a person is asked, or nobody is there."""
+
+OTHER = "other"
+"""Tools that are called too rarely to be fitted alone."""
+
+_LARGEST = 50_000.0
+"""Tokens that tools may add in a turn to any context."""
+
+_SEVERAL = 0.05
+"""Share of turns with tools of several names from which each has a probability of its own."""
+
+
+@dataclass(frozen=True)
+class ToolFit:
+    """One tool.
+
+    Attributes
+    ----------
+    name : str
+    share : BetaEstimate
+        Of the turns that are not the last, those that call it.
+    is_only : bool
+        Whether a turn calls one of the tools and no other: shares are weights then.
+    at_once : ndarray
+        Calls at once of the turns that call it.
+    seconds : ToolTimes
+    errors : BetaEstimate or None
+        Probability that a call fails; None where nothing tells.
+    result : ndarray
+        Tokens that a call adds to the context.
+    """
+
+    name: str
+    share: BetaEstimate
+    is_only: bool
+    at_once: Floats
+    seconds: ToolTimes
+    errors: BetaEstimate | None
+    result: Floats
+
+    def spec(self, has_pause: bool) -> dict[str, Any]:
+        """Return the tool as a scenario says it, its tail apart if that is a pause."""
+        chance = "weight" if self.is_only else "probability"
+        share = self.share.value * (1.0 - self.seconds.share.value if has_pause else 1.0)
+        said: dict[str, Any] = {chance: four_digits(share)}
+        if self.at_once.max() > 1.0:
+            said["calls"] = as_distribution(self.at_once)
+        said["seconds"] = self._seconds(has_pause)
+        if self.result.any():
+            said["result_tokens"] = as_distribution(self.result)
+        if self.errors is not None and self.errors.hits > 0.5:
+            said["errors"] = four_digits(self.errors.value)
+        return said
+
+    def _seconds(self, has_pause: bool) -> float | dict[str, Any]:
+        if has_pause or not self.seconds.has_tail:
+            return self.seconds.body()
+        p = self.seconds.share.value
+        return {
+            "kind": "mixture",
+            "components": [
+                {"weight": four_digits(1.0 - p), "distribution": self.seconds.body()},
+                {"weight": four_digits(p), "distribution": self.seconds.tail()},
+            ],
+        }
+
+    def pause(self) -> dict[str, Any]:
+        """Return the tail as a tool of its own, as a scenario says it."""
+        said: dict[str, Any] = {
+            "weight": four_digits(self.share.value * self.seconds.share.value),
+            "seconds": self.seconds.tail(),
+        }
+        if self.result.any():
+            said["result_tokens"] = as_distribution(self.result)
+        return said
+
+    def parameters(self) -> dict[str, Estimate | BetaEstimate]:
+        """Return the parameters with their standard errors."""
+        found: dict[str, Estimate | BetaEstimate] = {}
+        if not self.is_only or self.share.misses > 0.5:
+            found["share"] = self.share
+        if len(self.at_once) > 1:
+            found["calls"] = _mean(self.at_once)
+        found |= self.seconds.parameters()
+        if self.errors is not None:
+            found["errors"] = self.errors
+        if len(self.result) > 1:
+            found["result_tokens"] = _mean(self.result)
+        return found
+
+
+@dataclass(frozen=True)
+class LoopFit:
+    """How an agent works in loops.
+
+    Attributes
+    ----------
+    requests, cut, sessions : int
+        Requests that were seen whole, those that were not, and the sessions they are of.
+    turns : TurnCounts or None
+        Turns of a request; None where nothing tells.
+    tools : tuple of ToolFit
+        Those called most first.
+    missing : tuple of Gap
+        What was not estimated.
+    """
+
+    requests: int
+    cut: int
+    sessions: int
+    turns: TurnCounts | None
+    tools: tuple[ToolFit, ...]
+    missing: tuple[Gap, ...] = ()
+
+    def spec(self) -> dict[str, Any]:
+        """Return ``{"loop": ..., "tools": ...}`` of an agent, as a scenario says them.
+
+        Empty where the calls tell of no requests. What tools add to the context is in
+        their results: the agent's ``context`` should then say `context` as well.
+        """
+        if self.turns is None:
+            return {}
+        said: dict[str, Any] = {"loop": self.turns.spec()}
+        tools = {tool.name: tool.spec(self.has_pause) for tool in self.tools}
+        if self.has_pause:
+            tools[PAUSE] = self.tools[0].pause()
+        return {**said, "tools": tools} if tools else said
+
+    def context(self) -> dict[str, Any]:
+        """Return what fields of ``context`` change as the results of tools are the tools'."""
+        if not any(tool.result.any() for tool in self.tools):
+            return {}
+        return {"turn_tokens": 0.0, "first_turn_tokens": 0.0}
+
+    @property
+    def has_pause(self) -> bool:
+        """Whether the tail of the only tool is a tool of its own, a pause."""
+        alone = len(self.tools) == 1 and self.tools[0].name == UNNAMED
+        return alone and self.tools[0].is_only and self.tools[0].seconds.has_tail
+
+    def parameters(self) -> dict[str, Estimate | BetaEstimate]:
+        """Return every parameter that has a standard error."""
+        found: dict[str, Estimate | BetaEstimate] = {}
+        if self.turns is not None:
+            found |= self.turns.parameters()
+        for tool in self.tools:
+            found |= {f"{tool.name}_{name}": each for name, each in tool.parameters().items()}
+        return found
+
+    def goodness(self) -> dict[str, float]:
+        """Return Kolmogorov-Smirnov distances: of turns, and of each tool's seconds."""
+        found = {} if self.turns is None else {"turns_ks": self.turns.ks}
+        return found | {f"{tool.name}_seconds_ks": tool.seconds.ks for tool in self.tools}
+
+    def gaps(self) -> list[Gap]:
+        """Return what was not estimated, why, and what is used in its place."""
+        return list(self.missing)
+
+
+def fit_loops(calls: pd.DataFrame) -> LoopFit:
+    """Fit the loops of one kind of agent.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Its calls in the canonical table: chats and, where they are known, calls of tools.
+    """
+    return fit_requests(find_requests(calls))
+
+
+def fit_requests(requests: Requests) -> LoopFit:
+    """Fit the loops of the requests of one kind of agent."""
+    table = requests.table
+    whole = int(table["is_whole"].sum())
+    known = {"requests": whole, "cut": len(table) - whole, "sessions": table["session"].nunique()}
+    if whole < FEWEST:
+        why = f"requests seen whole: {whole}, {FEWEST} are needed"
+        instead = "each call is a task of its own"
+        return LoopFit(**known, turns=None, tools=(), missing=(Gap("loops", why, instead),))
+    gaps: list[Gap] = []
+    tools = _fit_tools(requests, gaps)
+    # A turn whose tool has failed is one more than the loop would take.
+    extra = pd.Series(0, index=table["request"])
+    if any(tool.errors is not None and tool.errors.hits > 0.5 for tool in tools):
+        failed = requests.tools[requests.tools["failed"]]
+        again = failed.drop_duplicates(["request", "turn"]).groupby("request").size()
+        extra = extra.add(again, fill_value=0)
+    turns = table["turns"].to_numpy() - extra.reindex(table["request"]).to_numpy(dtype=np.int64)
+    counts = fit_turns(
+        np.maximum(turns, 1), table["is_whole"].to_numpy(dtype=bool), clusters(table["session"])
+    )
+    return LoopFit(**known, turns=counts, tools=tools, missing=tuple(gaps))
+
+
+def _fit_tools(requests: Requests, gaps: list[Gap]) -> tuple[ToolFit, ...]:
+    """Fit the tools, by name where there are rows of them."""
+    asked = requests.turns[requests.turns["gap_s"].notna()].reset_index(drop=True)
+    if len(asked) < FEWEST:
+        if len(asked):
+            why = f"turns that ask for tools: {len(asked)}, {FEWEST} are needed"
+            gaps.append(Gap("tools", why, "none"))
+        return ()
+    growth = _grown(asked, gaps)
+    if requests.tools.empty:
+        return (_fit_unnamed(asked, growth, gaps),)
+    return _fit_named(requests.tools, asked, growth, gaps)
+
+
+def _grown(asked: pd.DataFrame, gaps: list[Gap]) -> Floats:
+    """Return what the turns have added to the context besides their output, NaN where unknown.
+
+    Where the input is halved, or doubled by more than `_LARGEST`, it is that of another
+    conversation or of a summary, and tools have not added the difference.
+    """
+    growth = asked["growth"].to_numpy(dtype=float).copy()
+    had = asked["input"].to_numpy(dtype=float)
+    is_other = (growth < -0.5 * had) | (growth > np.maximum(had, _LARGEST))
+    growth[is_other] = np.nan
+    if np.isnan(growth).all():
+        gaps.append(Gap("results of tools", "the inputs of calls are not known", "none"))
+    elif is_other.any():
+        n = int(is_other.sum())
+        why = "the input was halved or doubled: another conversation, or a summary of this one"
+        gaps.append(Gap(f"results of tools in {n} turns", why, "those of the others"))
+    return growth
+
+
+def _fit_unnamed(asked: pd.DataFrame, growth: Floats, gaps: list[Gap]) -> ToolFit:
+    """Fit all that passes between turns as one tool."""
+    seconds = asked["gap_s"].to_numpy(dtype=float)
+    times = fit_tool_times(seconds, clusters(asked["session"]))
+    why = "no rows of tools"
+    gaps.append(Gap("tools by name, errors of tools", why, "one tool that never fails"))
+    if times.has_tail:
+        share, error = times.share.value, times.share.error * times.share.value
+        why = "told from tools by their length alone"
+        said = (
+            f"a {PAUSE} after {share:.3f} ± {error * (1 - share):.3f} of the turns; seconds beyond "
+            f"{times.tail_from_s:.3g} are more likely one"
+        )
+        gaps.append(Gap("waits for people and absences", why, said))
+    elif len(seconds) < FEWEST_FOR_TAIL:
+        why = f"turns that ask for tools: {len(seconds)}, {FEWEST_FOR_TAIL} are needed"
+        gaps.append(Gap("waits for people and absences", why, "part of the tool's seconds"))
+    everyone = BetaEstimate(len(seconds) + 0.5, 0.5)
+    return ToolFit(UNNAMED, everyone, True, np.ones(1), times, None, _results(growth))
+
+
+def _fit_named(
+    tools: pd.DataFrame, asked: pd.DataFrame, growth: Floats, gaps: list[Gap]
+) -> tuple[ToolFit, ...]:
+    """Fit each tool that rows name; rare ones together, as `OTHER`."""
+    counts = tools["tool"].value_counts()
+    rare = counts.index[counts < FEWEST]
+    name = tools["tool"].where(~tools["tool"].isin(rare), OTHER)
+    few = int((name == OTHER).sum())
+    if 0 < few < FEWEST:
+        gaps.append(Gap(f"tools called less than {FEWEST} times", f"{few} calls", "none of them"))
+        tools, name = tools[name != OTHER], name[name != OTHER]
+    tools = tools.assign(tool=name)
+    place = asked.assign(growth=growth, place=np.arange(len(asked)))
+    place = place[["request", "turn", "growth", "place"]]
+    tools = tools.merge(place, on=["request", "turn"])
+    several = tools.groupby("place")["tool"].nunique()
+    share_of_several = float((several > 1).mean()) if len(several) else 0.0
+    is_only = share_of_several <= _SEVERAL and len(several) > 0.95 * len(asked)
+    if is_only and share_of_several > 0.0:
+        lead = tools.sort_values("seconds", kind="stable").groupby("place")["tool"].last()
+        tools = tools[tools["tool"] == tools["place"].map(lead)]
+        why = f"turns with tools of several names: {share_of_several:.1%}"
+        gaps.append(Gap("tools called together", why, "the one that takes longest"))
+    elif not is_only:
+        why = f"turns with tools of several names: {share_of_several:.1%}"
+        gaps.append(Gap("which tools are called together", why, "each by itself, by chance"))
+    per_call = _per_call(tools)
+    found = []
+    for each, some in tools.groupby("tool", sort=False):
+        at_once = some.groupby("place").size().to_numpy().astype(float)
+        n, failures = len(some), int(some["failed"].sum())
+        found.append(
+            ToolFit(
+                str(each),
+                BetaEstimate(len(at_once) + 0.5, len(asked) - len(at_once) + 0.5),
+                is_only,
+                at_once,
+                fit_tool_times(some["seconds"].to_numpy(), clusters(some["session"])),
+                BetaEstimate(failures + 0.5, n - failures + 0.5),
+                _results(per_call.loc[some.index].to_numpy(dtype=float)),
+            )
+        )
+    _note_rest(asked, gaps)
+    return tuple(sorted(found, key=lambda tool: -tool.share.value))
+
+
+def _per_call(tools: pd.DataFrame) -> pd.Series:
+    """Return what each call has added: the growth of its turn, shared by the size of results."""
+    size = tools["result_size"].fillna(tools["result_size"].median()).fillna(1.0) + 1.0
+    return tools["growth"] * size / size.groupby(tools["place"]).transform("sum")
+
+
+def _note_rest(asked: pd.DataFrame, gaps: list[Gap]) -> None:
+    """Say how much of the time between turns no tool takes."""
+    rest = float((asked["gap_s"] - asked["tool_s"]).sum())
+    all_s = float(asked["gap_s"].sum())
+    if all_s > 0.0 and rest > 0.01 * all_s:
+        why = f"{rest / all_s:.0%} of the time between turns no tool runs"
+        gaps.append(Gap("time between turns without tools", why, "none"))
+
+
+def _results(growth: Floats) -> Floats:
+    """Return tokens that are added, none below 0, of the same mean; 0 where nothing is known."""
+    known = growth[np.isfinite(growth)]
+    if not len(known):
+        return np.zeros(1)
+    above = np.maximum(known, 0.0)
+    total = float(above.mean())
+    return np.asarray(above * max(0.0, float(known.mean())) / total if total > 0.0 else above)
+
+
+def _mean(values: Floats) -> Estimate:
+    return Estimate.of(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))

@@ -1,0 +1,213 @@
+"""Fits how long tools take: a body, and where there is one a tail of people and absences.
+
+What lasts long is told from what a tool takes by its length alone: seconds are a mixture of a
+body (the tool) and a much longer, wider lognormal tail (a person is asked, or nobody is there).
+The tail is there only if the likelihood wants it by `_GAIN`; its share has a standard error.
+Tests that run for an hour are in the tail as well: lengths alone cannot tell them apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special, stats
+
+from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.latency import anderson_darling
+from analysis.calibration.likelihood import maximise
+from analysis.calibration.log_families import LOG_FAMILIES
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import as_distribution
+from simulator.distributions import Floats
+
+SHORTEST_S = 0.05
+"""Seconds below are taken as this: clocks of logs are no better."""
+
+FEWEST_FOR_TAIL = 200
+"""Calls below which no tail is looked for."""
+
+_GAIN = 10.0
+"""What AIC must gain by a tail."""
+
+_TAIL = LOG_FAMILIES["lognormal"]
+_BODIES = ("lognormal", "log_logistic", "weibull")
+_BODIES_WITH_TAIL = ("lognormal", "log_logistic")
+_CONSTANT = "deterministic"
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ToolTimes:
+    """Seconds of a tool: body and tail.
+
+    Attributes
+    ----------
+    calls : int
+        Fitted to.
+    kind : str
+        Family of the body, as scenarios call it.
+    fit : VectorFit
+        Logarithms of the body's parameters; with a tail, then the logit of its share, the
+        logarithms of its median and of its sigma.
+    most : float
+        Longest seen, in seconds.
+    tail_seconds : ndarray
+        What was seen of the tail: as many values as are of it, drawn by their probability to be.
+    tail_from_s : float
+        Seconds beyond which a call is more likely of the tail than of the body; infinite
+        without a tail.
+    ks, ad : float
+        Kolmogorov-Smirnov distance and Anderson-Darling statistic.
+    """
+
+    calls: int
+    kind: str
+    fit: VectorFit
+    most: float
+    tail_seconds: Floats
+    tail_from_s: float
+    ks: float
+    ad: float
+
+    @property
+    def has_tail(self) -> bool:
+        """Whether there is a tail."""
+        return bool(np.isfinite(self.tail_from_s))
+
+    @property
+    def _body(self) -> int:
+        return 0 if self.kind == _CONSTANT else len(LOG_FAMILIES[self.kind].names)
+
+    @property
+    def share(self) -> Estimate:
+        """Share of the tail."""
+        return self.fit.estimate(self._body, "logit") if self.has_tail else Estimate.of(0.0)
+
+    def body(self) -> float | dict[str, Any]:
+        """Return the body as a scenario says it."""
+        if self.kind == _CONSTANT:
+            return four_digits(self.most)
+        said = LOG_FAMILIES[self.kind].spec(self.fit.at[: self._body])
+        numbers = {name: four_digits(value) for name, value in said.items()}
+        return {"kind": self.kind, **numbers, "at_most": four_digits(self.most)}
+
+    def tail(self) -> float | dict[str, Any]:
+        """Return the tail as a scenario says it: as it was seen, so that its mean is right."""
+        return as_distribution(self.tail_seconds)
+
+    def parameters(self) -> dict[str, Estimate]:
+        """Return the parameters with their standard errors."""
+        if self.kind == _CONSTANT:
+            return {}
+        names = LOG_FAMILIES[self.kind].names
+        found = {f"seconds_{name}": self.fit.estimate(i, "log") for i, name in enumerate(names)}
+        if self.has_tail:
+            found["tail_share"] = self.share
+            for i, name in enumerate(_TAIL.names):
+                found[f"tail_{name}"] = self.fit.estimate(self._body + 1 + i, "log")
+        return found
+
+    def cdf(self, seconds: Floats) -> Floats:
+        """Return the probability of at most `seconds`."""
+        x = np.log(np.maximum(seconds, SHORTEST_S))
+        if self.kind == _CONSTANT:
+            return np.asarray(seconds >= self.most, dtype=float)
+        body = -np.expm1(LOG_FAMILIES[self.kind].log_survival(self.fit.at[: self._body], x))
+        if not self.has_tail:
+            return np.asarray(body)
+        p = self.share.value
+        tail = -np.expm1(_TAIL.log_survival(self.fit.at[self._body + 1 :], x))
+        return np.asarray((1.0 - p) * body + p * tail)
+
+
+def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
+    """Fit the seconds of a tool.
+
+    Parameters
+    ----------
+    seconds : ndarray, shape (n,)
+    clusters : ndarray of int, shape (n,)
+        Session of each.
+    """
+    x = np.log(np.maximum(seconds, SHORTEST_S))
+    n, most = len(x), float(seconds.max())
+    if x.min() == x.max():
+        nothing = VectorFit(np.zeros(0), np.zeros((0, 0)))
+        return ToolTimes(n, _CONSTANT, nothing, most, seconds[:0], np.inf, np.nan, np.nan)
+    kind, fit, aic = _best(x, _BODIES, _alone, clusters)
+    tail_from, tail_seconds = np.inf, seconds[:0]
+    if n >= FEWEST_FOR_TAIL:
+        body, mixed, mixed_aic = _best(x, _BODIES_WITH_TAIL, _mixture, clusters)
+        edge = _tail_begins(body, mixed.at, x)
+        if mixed_aic < aic - _GAIN and np.isfinite(edge):
+            kind, fit, tail_from = body, mixed, edge
+            near, far = _parts(kind, fit.at, x)
+            tail_seconds = _drawn_by(special.expit(far - near), seconds)
+    times = ToolTimes(n, kind, fit, most, tail_seconds, tail_from, np.nan, np.nan)
+    u = np.sort(times.cdf(seconds))
+    ks = float(stats.kstest(u, "uniform").statistic)
+    return replace(times, ks=ks, ad=anderson_darling(u))
+
+
+def _best(
+    x: Floats,
+    kinds: Sequence[str],
+    density: Callable[[str, Floats, Floats], Floats],
+    clusters: Ints,
+) -> tuple[str, VectorFit, float]:
+    """Return the kind of the lowest AIC, its fit, and that."""
+    found = []
+    for kind in kinds:
+        start = LOG_FAMILIES[kind].start(x)
+        if density is _mixture:
+            # The body where most are, the tail beyond the 90th percentile.
+            near, far = x[x <= np.quantile(x, 0.9)], x[x > np.quantile(x, 0.9)]
+            tail = [special.logit(0.1), float(far.mean()), np.log(max(0.3, float(far.std())))]
+            start = np.concatenate((LOG_FAMILIES[kind].start(near), tail))
+
+        def log_density(at: Floats, kind: str = kind) -> Floats:
+            return density(kind, at, x)
+
+        fit = maximise(log_density, start, clusters)
+        aic = 2.0 * len(start) - 2.0 * float(density(kind, fit.at, x).sum())
+        found.append((kind, fit, aic))
+    return min(found, key=lambda each: each[2])
+
+
+def _drawn_by(probability: Floats, values: Floats) -> Floats:
+    """Return values in order, each as often as its probability says, evenly (no chance)."""
+    order = np.argsort(values)
+    passed = np.floor(np.cumsum(probability[order]) + 0.5)
+    return values[order][np.diff(passed, prepend=0.0) > 0.0]
+
+
+def _alone(kind: str, at: Floats, x: Floats) -> Floats:
+    return LOG_FAMILIES[kind].log_density(at, x)
+
+
+def _parts(kind: str, at: Floats, x: Floats) -> tuple[Floats, Floats]:
+    """Return the log density of body and tail, each with its share."""
+    n = len(LOG_FAMILIES[kind].names)
+    body = LOG_FAMILIES[kind].log_density(at[:n], x) - np.logaddexp(0.0, at[n])
+    tail = _TAIL.log_density(at[n + 1 :], x) - np.logaddexp(0.0, -at[n])
+    return body, tail
+
+
+def _mixture(kind: str, at: Floats, x: Floats) -> Floats:
+    return np.asarray(np.logaddexp(*_parts(kind, at, x)))
+
+
+def _tail_begins(kind: str, at: Floats, x: Floats) -> float:
+    """Return from how many seconds on a value is of the tail, infinite if none is."""
+    grid = np.linspace(np.median(x), x.max(), 400)
+    body, tail = _parts(kind, at, grid)
+    below = np.flatnonzero(tail <= body)
+    if not len(below):
+        return np.inf
+    after = int(below[-1]) + 1
+    return float(np.exp(grid[after])) if after < len(grid) else np.inf
