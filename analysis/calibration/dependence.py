@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import optimize
 
@@ -18,7 +19,12 @@ _FEWEST_PAIRS = 200
 _FEWEST_SESSIONS = 3
 """Sessions of several calls below which what they have of their own cannot be told."""
 
+_FEWEST_LAGGED = 30
+"""Pairs a lag apart below which they tell nothing."""
+
 _LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
+
+Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -113,3 +119,37 @@ def without_effects(values: Floats, effects: Dependence, weights: Floats) -> Flo
     own = np.exp(centre + (logs - centre) * np.sqrt(max(0.1, 1.0 - shared / variance)))
     mean = float(np.average(values, weights=weights))
     return np.asarray(own * mean / (float(np.average(own, weights=weights)) * np.exp(shared / 2)))
+
+
+def fit_lags(centred: Floats, group: Ints, weights: Floats) -> tuple[float, float, float]:
+    """Return the variance that a group shares, that of its phases, and their length.
+
+    The covariance of values k apart is ``s^2 + a^2 exp(-k / length)``, matched by least squares.
+
+    Parameters
+    ----------
+    centred : ndarray, shape (n,)
+        Values of mean 0, in order within their groups.
+    group : ndarray of int, shape (n,)
+    weights : ndarray, shape (n,)
+        How much each counts.
+    """
+    series, grouped = pd.Series(centred), np.asarray(group)
+    covariance, pairs = np.zeros(len(_LAGS)), np.zeros(len(_LAGS))
+    for i, lag in enumerate(_LAGS):
+        product = (series * series.groupby(grouped).shift(int(lag))).to_numpy()
+        seen = np.isfinite(product)
+        if int(seen.sum()) >= _FEWEST_LAGGED:
+            pairs[i] = float(weights[seen].sum())
+            covariance[i] = float((product[seen] * weights[seen]).sum()) / pairs[i]
+    if not pairs.any():
+        return 0.0, 0.0, 1.0
+    scale = np.sqrt(pairs / pairs.max())
+
+    def misfit(x: Floats) -> Floats:
+        return np.asarray((x[0] + x[1] * np.exp(-_LAGS / x[2]) - covariance) * scale)
+
+    top = max(float(np.var(centred)), 1e-9)
+    bounds = ([0.0, 0.0, 1.0], [2.0 * top, 2.0 * top, 60.0])
+    found = optimize.least_squares(misfit, [0.1 * top, 0.1 * top, 4.0], bounds=bounds).x
+    return float(found[0]), float(found[1]), float(found[2])

@@ -49,7 +49,8 @@ class Requests:
         A row a call of a tool between two calls of a request: ``session, request, turn, tool,
         seconds, failed, result_size``.
     table : DataFrame
-        A row a request, cut ones too: ``session, agent, model, request, is_whole, turns,
+        A row a request, cut ones too: ``session, agent, model, request, name`` (its session,
+        agent, and number among the agent's requests, from 0), ``is_whole, turns,
         context_tokens`` (input of its first call), ``seconds, llm_s, tool_s`` (what of
         the seconds the model did not take), ``input_tokens, uncached_tokens, output_tokens``.
     """
@@ -62,6 +63,12 @@ class Requests:
     def whole(self) -> pd.DataFrame:
         """The requests that were seen from their first call to their end."""
         return self.table[self.table["is_whole"]].reset_index(drop=True)
+
+    def named(self) -> pd.DataFrame:
+        """Return the whole requests as a table of them is written: ``request`` is their name."""
+        table = self.whole.drop(columns=["request", "is_whole", "agent"])
+        table = table.rename(columns={"name": "request"})
+        return table[["request", *table.columns.drop("request")]]
 
 
 def find_requests(calls: pd.DataFrame) -> Requests:
@@ -217,6 +224,8 @@ def _table(turns: pd.DataFrame) -> pd.DataFrame:
         }
     )
     table["tool_s"] = (table["seconds"] - table["llm_s"]).clip(lower=0.0)
+    number = table.groupby(["session", "agent"], sort=False).cumcount().astype(str)
+    table["name"] = table["session"] + "/" + table["agent"] + "/" + number
     return table.reset_index(names="request")
 
 

@@ -10,6 +10,9 @@ import typer
 from simulator.cli.options import Workers, checked, columns_in, sizes_in
 from simulator.documents import MOST_RUNS
 
+MOST_DRAWS = 10_000
+"""Most draws of a request."""
+
 TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 
@@ -79,9 +82,24 @@ def predict(
     protocol: Annotated[str | None, typer.Option(help="The same for coordination.")] = None,
     workload: Annotated[str | None, typer.Option(help="The same for the tasks.")] = None,
     workers: Workers = 0,
+    requests: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predict these instead: a table (CSV, Parquet) with the columns request, model, "
+            "context_tokens and, where known, turns."
+        ),
+    ] = None,
+    draws: Annotated[
+        int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of each of the --requests.")
+    ] = 200,
     more_sizes: Sizes = None,
 ) -> None:
-    """Predict calibrated teams, also ones never run: a row a simulated run."""
+    """Predict calibrated teams, also ones never run, or requests: a row a simulated run."""
+    if requests is not None:
+        from simulator.cli import predicting
+
+        predicting.predict(directory, requests, out, draws)
+        return
     from simulator.cli import fitting
 
     sizes = sorted({*team_sizes, *(more_sizes or [])})
@@ -90,13 +108,19 @@ def predict(
 
 def validate(
     predictions: Annotated[Path, typer.Argument(help="Table that `teamsim predict` wrote.")],
-    directory: Annotated[Path, typer.Argument(help="Directory of real runs.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Directory of real runs; of requests, traces or their table.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Where to put validation.png and .csv; beside the table.")
     ] = None,
 ) -> None:
     """Score predictions against real runs, beside baselines and the noise floor."""
-    from simulator.cli import fitting
+    from simulator.cli import fitting, predicting
+
+    if predicting.is_of_requests(predictions):
+        predicting.validate(predictions, directory, out)
+        return
 
     fitting.validate_predictions(predictions, directory, out)
 

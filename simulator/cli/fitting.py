@@ -22,6 +22,8 @@ from analysis.calibration.profiles import (
     write_profile,
     write_session,
 )
+from analysis.calibration.request_model import FILE, fit_request_model
+from analysis.calibration.requests import Requests, find_requests
 from analysis.calibration.store import read_calibration, write_calibration
 from analysis.plots import save
 from analysis.plots.posterior_predictive import posterior_predictive_figure
@@ -34,6 +36,7 @@ from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import Target, check_target, parse_changes, predict_cells
 from analysis.validation.real_and_simulated import real, simulated
+from analysis.validation.request_prediction import PILOT
 from simulator.cli.harmless import complain, say
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
@@ -118,6 +121,8 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
     report = pd.DataFrame([_call_row(fit) for fit in fits])
     report.to_csv(out / "fit_report.csv", index=False)
     _show_fits(fits)
+    requests = find_requests(traces.calls)
+    _calibrate_requests(requests, fits, out)
     by_tokens = [fit.fit for fit in fits if isinstance(fit.fit, CallFit)]
     if by_tokens:
         calls = usable(traces.calls)
@@ -130,6 +135,25 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
         f"{len(fits)} profile{'s' if len(fits) != 1 else ''}, sessions to run and "
         f"fit_report.csv in {out}; next: "
         f"teamsim run {out / names[0]}.session.yaml"
+    )
+
+
+def _calibrate_requests(requests: Requests, fits: Sequence[AgentFit], out: Path) -> None:
+    """Fit what requests take, write it for ``predict --requests``, and draw how well it fits."""
+    for name in (FILE, PILOT):  # what an earlier calibration has left is not of these calls
+        (out / name).unlink(missing_ok=True)
+    latency = {
+        fit.model: np.exp(fit.fit.latency.at[:4]) for fit in fits if isinstance(fit.fit, CallFit)
+    }
+    model = fit_request_model(requests, latency)
+    if model is None:
+        return
+    model.write(out / FILE)
+    pilot = requests.named()
+    pilot.to_parquet(out / PILOT, index=False)
+    say(
+        f"{sum(model.requests.values())} requests: {FILE} for `teamsim predict {out} --requests`, "
+        f"and {PILOT}, what they took"
     )
 
 

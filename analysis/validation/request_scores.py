@@ -1,0 +1,156 @@
+"""Scores predicted requests against what they took, beside simple baselines.
+
+Scores are continuous ranked probability scores of logarithms: a request predicted twice too long
+counts as one predicted half as long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.validation.scores import fair_crps
+from simulator.distributions import Floats
+from simulator.errors import TeamsimError
+
+SCORED = ("seconds", "llm_s", "input_tokens", "output_tokens")
+"""What is scored of a request."""
+
+SUMMED = ("input_tokens", "uncached_tokens", "output_tokens", "seconds")
+"""What is summed over the requests of a session."""
+
+_NEIGHBOURS = 50
+"""Requests that a baseline takes for alike."""
+
+_LEVEL = 0.8
+
+
+@dataclass(frozen=True)
+class RequestScores:
+    """How well requests were predicted.
+
+    Attributes
+    ----------
+    requests : int
+        Of the predicted ones, those whose truth is known.
+    table : DataFrame
+        A row a quantity: ``quantity``, ``simulated`` and a column a baseline (mean CRPS), and
+        ``coverage`` of the 80 % intervals.
+    sums : DataFrame
+        A row a quantity: predicted and real mean over sessions of their sums, and their ratio.
+    """
+
+    requests: int
+    table: pd.DataFrame
+    sums: pd.DataFrame
+
+
+def score_requests(
+    draws: pd.DataFrame, asked: pd.DataFrame, pilot: pd.DataFrame | None, truth: pd.DataFrame
+) -> RequestScores:
+    """Score draws of requests.
+
+    Parameters
+    ----------
+    draws : DataFrame
+        As `teamsim predict --requests` writes them.
+    asked : DataFrame
+        What was known of them: ``request, context_tokens, turns``.
+    pilot : DataFrame or None
+        Requests that baselines are made of; no baselines without.
+    truth : DataFrame
+        ``request``, ``session`` if it is known, and `SCORED`.
+
+    Raises
+    ------
+    TeamsimError
+        If no request is in both.
+    """
+    truth = truth.assign(request=truth["request"].astype(str)).drop_duplicates("request")
+    asked = asked.assign(request=asked["request"].astype(str))
+    known = asked[["request", "context_tokens", "turns"]].merge(
+        truth.drop(columns=["context_tokens", "turns", "model"], errors="ignore"), on="request"
+    )
+    if known.empty:
+        raise TeamsimError(
+            f"no predicted request is among the real ones: the prediction has "
+            f"{asked['request'].iloc[0]!r}, the calls have "
+            f"{truth['request'].iloc[0] if len(truth) else 'none'!r} (session/agent/number)"
+        )
+    draws = draws[draws["request"].astype(str).isin(known["request"])]
+    n = int(draws.groupby("request", sort=False).size().iloc[0])
+    order = draws["request"].astype(str).drop_duplicates().tolist()
+    known = known.set_index("request").reindex(order).reset_index()
+    rows = []
+    for name in SCORED:
+        wanted = _logs(known[name])
+        ensembles = _logs(draws[name]).reshape(-1, n)
+        row: dict[str, object] = {"quantity": name, "simulated": _mean(ensembles, wanted)}
+        if pilot is not None:
+            for label, others in _baselines(pilot, known, name).items():
+                row[label] = _mean(others, wanted)
+        tails = ((1.0 - _LEVEL) / 2, (1.0 + _LEVEL) / 2)
+        low, high = np.quantile(ensembles, tails, axis=1)
+        row["coverage"] = float(((wanted >= low) & (wanted <= high)).mean())
+        rows.append(row)
+    return RequestScores(len(known), pd.DataFrame(rows), _sums(draws, known, n))
+
+
+def _logs(values: pd.Series) -> Floats:
+    return np.asarray(np.log(np.maximum(values.to_numpy(dtype=float), 1.0)))
+
+
+def _mean(ensembles: Floats, wanted: Floats) -> float:
+    scores = [fair_crps(each, float(y)) for each, y in zip(ensembles, wanted, strict=True)]
+    return float(np.mean(scores))
+
+
+def _baselines(pilot: pd.DataFrame, known: pd.DataFrame, name: str) -> dict[str, Floats]:
+    """Return what one would predict without a simulator, each of shape (requests, k).
+
+    The `_NEIGHBOURS` requests of the pilot that are nearest in length, as they are or scaled by
+    turns; nearest in length and context; the same scaled by context times turns, for input. A
+    request whose turns were not known is given those of the pilot's middle.
+    """
+    seen = _logs(pilot[name])
+    length, context = _logs(pilot["turns"]), _logs(pilot["context_tokens"])
+    turns = known["turns"].astype(float).fillna(float(pilot["turns"].median()))
+    wanted_length, wanted_context = _logs(turns), _logs(known["context_tokens"])
+    k = min(_NEIGHBOURS, len(pilot))
+    apart = np.abs(length - wanted_length[:, None])
+    alike = np.argsort(apart, axis=1, kind="stable")[:, :k]
+    both = apart + np.abs(context - wanted_context[:, None])
+    near = np.argsort(both, axis=1, kind="stable")[:, :k]
+    found = {
+        "like length": seen[alike],
+        "scaled by turns": seen[alike] + wanted_length[:, None] - length[alike],
+        "like length, context": seen[near],
+    }
+    if name == "input_tokens":
+        per = seen - length - context
+        found["context x turns"] = per[near] + (wanted_length + wanted_context)[:, None]
+    return found
+
+
+def _sums(draws: pd.DataFrame, known: pd.DataFrame, n: int) -> pd.DataFrame:
+    """Compare mean sums of sessions (of requests, where no session is known)."""
+    session = known["session"] if "session" in known else known["request"]
+    rows = []
+    for name in SUMMED:
+        if name not in known:
+            continue
+        means = draws[name].to_numpy(dtype=float).reshape(-1, n).mean(axis=1)
+        predicted = float(pd.Series(means).groupby(session.to_numpy()).sum().mean())
+        real = known[name].to_numpy(dtype=float)
+        real_sum = float(pd.Series(real).groupby(session.to_numpy()).sum().mean())
+        rows.append(
+            {
+                "session sum": name,
+                "predicted": predicted,
+                "real": real_sum,
+                "ratio": predicted / real_sum,
+            }
+        )
+    return pd.DataFrame(rows)
