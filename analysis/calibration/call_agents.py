@@ -74,13 +74,15 @@ class AgentFit:
     gaps: list[Gap]
     session_calls: int
 
-    def session(self, profile: str) -> dict[str, Any]:
-        """Return a scenario of one session: its calls, one after another.
+    def session(self, profile: str, requests: int | None = None) -> dict[str, Any]:
+        """Return a scenario of one session: its calls, or its requests, one after another.
 
         Parameters
         ----------
         profile : str
             Where its agent is.
+        requests : int, optional
+            Requests of the session, where the agent works in loops.
         """
         scenario: dict[str, Any] = {
             "name": f"session-of-{profile.removesuffix('.yaml')}",
@@ -90,7 +92,7 @@ class AgentFit:
             "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
             "workload": {
                 "kind": "parallel_fraction",
-                "tasks": self.session_calls,
+                "tasks": requests or self.session_calls,
                 "parallel_fraction": 1,
             },
         }

@@ -131,7 +131,9 @@ def _profiles() -> dict[str, dict[str, Any]]:
     return {
         name: agent
         for name, agent in found.items()
-        if agent["latency"]["kind"] == _OF_SINGLE_CALLS and "output" in agent.get("tokens", {})
+        if agent["latency"]["kind"] == _OF_SINGLE_CALLS
+        and "output" in agent.get("tokens", {})
+        and "loop" not in agent
     }
 
 

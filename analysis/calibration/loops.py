@@ -129,6 +129,8 @@ class LoopFit:
         Turns of a request; None where nothing tells.
     tools : tuple of ToolFit
         Those called most first.
+    session_requests : int
+        Requests of the middle session.
     missing : tuple of Gap
         What was not estimated.
     """
@@ -138,6 +140,7 @@ class LoopFit:
     sessions: int
     turns: TurnCounts | None
     tools: tuple[ToolFit, ...]
+    session_requests: int = 1
     missing: tuple[Gap, ...] = ()
 
     def spec(self) -> dict[str, Any]:
@@ -217,7 +220,8 @@ def fit_requests(requests: Requests) -> LoopFit:
     counts = fit_turns(
         np.maximum(turns, 1), table["is_whole"].to_numpy(dtype=bool), clusters(table["session"])
     )
-    return LoopFit(**known, turns=counts, tools=tools, missing=tuple(gaps))
+    middle = max(1, int(table[table["is_whole"]].groupby("session").size().median()))
+    return LoopFit(**known, turns=counts, tools=tools, session_requests=middle, missing=tuple(gaps))
 
 
 def _fit_tools(requests: Requests, gaps: list[Gap]) -> tuple[ToolFit, ...]:

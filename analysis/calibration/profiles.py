@@ -18,6 +18,7 @@ from analysis.calibration.cell import CellFit, Probability, safe_name
 from analysis.calibration.cells import AGENT, fit_pooled
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.gaps import Gap, Reference, reference
+from analysis.calibration.loops import LoopFit
 from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.rounding import four_digits
 from analysis.traces.team_runs import TeamRuns
@@ -73,9 +74,24 @@ def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str)
     _write(path, said, agent, parameters, [str(gap) for gap in gaps])
 
 
-def write_session(fit: AgentFit, path: Path, profile: str) -> None:
+def loop_profile(fit: AgentFit, loops: LoopFit, path: Path, source: str) -> None:
+    """Write an agent that works in loops as a profile: its calls are turns.
+
+    What its tools say is then added by the tools, and no longer by every call.
+    """
+    said = f"{source}: {loops.requests} requests of {loops.sessions} sessions of {fit.model}"
+    agent = {**fit.agent, **loops.spec()}
+    agent["context"] = {**agent.get("context", {}), **loops.context()}
+    if _has_price(profile_name(fit.model)):
+        agent["price"] = profile_name(fit.model)
+    gaps = [str(gap) for gap in (*fit.gaps, *loops.gaps())]
+    _write(path, said, agent, {**fit.parameters, **loops.parameters()}, gaps)
+
+
+def write_session(fit: AgentFit, path: Path, profile: str, loops: LoopFit | None = None) -> None:
     """Write a scenario of one session of an agent, which runs as it stands."""
-    text: str = yaml.safe_dump(fit.session(profile), sort_keys=False, width=100)
+    requests = None if loops is None else loops.session_requests
+    text: str = yaml.safe_dump(fit.session(profile, requests), sort_keys=False, width=100)
     path.write_text(
         f"# One session of {fit.model}, of the middle length.\n{text}", encoding="utf-8"
     )

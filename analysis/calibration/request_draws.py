@@ -54,7 +54,7 @@ class RequestDraws:
     def of(
         self, name: str, context: float, turns: int | None, rng: np.random.Generator
     ) -> dict[str, Floats]:
-        """Return draws of one request, each of `COLUMNS` with shape (draws,).
+        """Return draws of one request, ``turns`` and each of `COLUMNS`, shape (draws,).
 
         Parameters
         ----------
@@ -114,6 +114,7 @@ class _Request:
         llm_s = (seconds * under_way).sum(axis=1)
         tool_s = (gaps * (under_way & ~is_last)).sum(axis=1)
         return {
+            "turns": count.astype(float),
             "seconds": llm_s + tool_s,
             "llm_s": llm_s,
             "tool_s": tool_s,

@@ -64,6 +64,16 @@ class Requests:
         """The requests that were seen from their first call to their end."""
         return self.table[self.table["is_whole"]].reset_index(drop=True)
 
+    def of_model(self, model: str) -> Requests:
+        """Return the requests that a model began."""
+        table = self.table[self.table["model"] == model].reset_index(drop=True)
+        mine = set(table["request"])
+        turns, tools = (
+            rows[rows["request"].isin(mine)].reset_index(drop=True)
+            for rows in (self.turns, self.tools)
+        )
+        return Requests(turns, tools, table)
+
     def named(self) -> pd.DataFrame:
         """Return the whole requests as a table of them is written: ``request`` is their name."""
         table = self.whole.drop(columns=["request", "is_whole", "agent"])

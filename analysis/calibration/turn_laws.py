@@ -155,8 +155,10 @@ def fit_turn_law(values: Floats, design: Design, names: Sequence[str]) -> tuple[
     at = _solve(matrix, logs, weights, prior)
     residual = logs - matrix @ at
     bread = np.asarray(np.linalg.pinv((matrix.T * weights) @ matrix + np.diag(prior)), dtype=float)
-    scores: Floats = matrix * (weights * residual)[:, None]
+    unseen = _as_unseen(matrix, weights, residual, bread, design.session)
+    scores = np.asarray(matrix * (weights * unseen)[:, None])
     root = _root(bread, scores, design.session, prior * variance)
+    residual = unseen
     centre = float(np.average(residual, weights=weights))
     centred = residual - centre
     variance = float(np.average(centred**2, weights=weights))
@@ -234,6 +236,24 @@ def fit_chance(happened: npt.NDArray[np.bool_], design: Design, names: Sequence[
 def _solve(matrix: Floats, y: Floats, weights: Floats, prior: Floats) -> Floats:
     normal = (matrix.T * weights) @ matrix + np.diag(prior + 1e-6)
     return np.asarray(np.linalg.lstsq(normal, (matrix.T * weights) @ y, rcond=None)[0])
+
+
+def _as_unseen(
+    matrix: Floats, weights: Floats, residual: Floats, bread: Floats, session: Ints
+) -> Floats:
+    """Return the residuals of each session under a fit to the others.
+
+    ``(1 - H)^-1 r`` with the session's block of the hat matrix (Bell & McCaffrey 2002).
+    """
+    unseen = residual.copy()
+    for rows in pd.Series(np.arange(len(session))).groupby(session).indices.values():
+        x, w = matrix[rows], weights[rows]
+        # (1 - x B x' w)^-1 r = r + x (B^-1 - x' w x)^-1 x' w r, a small system.
+        inner = np.eye(len(bread)) - bread @ (x.T * w) @ x
+        unseen[rows] += (
+            x @ np.linalg.lstsq(inner, bread @ ((x.T * w) @ residual[rows]), rcond=None)[0]
+        )
+    return unseen
 
 
 def _root(bread: Floats, scores: Floats, session: Ints, prior: Floats) -> Floats:

@@ -13,9 +13,11 @@ from analysis.calibration.call_agents import AgentFit, all_gaps, fit_agents
 from analysis.calibration.calls import CallFit, usable
 from analysis.calibration.cell import CellFit, safe_name
 from analysis.calibration.held_out import HeldOut, check_held_out
+from analysis.calibration.loops import LoopFit, fit_requests
 from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.profiles import (
     call_profile,
+    loop_profile,
     pooled_fits,
     profile_name,
     reference_of,
@@ -28,6 +30,7 @@ from analysis.calibration.store import read_calibration, write_calibration
 from analysis.plots import save
 from analysis.plots.posterior_predictive import posterior_predictive_figure
 from analysis.plots.qq import latency_figure
+from analysis.plots.requests import request_figure
 from analysis.plots.validation import summary_table, validation_figure
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import STANDARD_INPUT
@@ -48,6 +51,9 @@ from simulator.cli.terminal import (
 )
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
+
+LOOP = "-loop"
+"""End of the name of a profile that works in loops."""
 
 _CHECKED = 10
 """Simulated runs of each cell and size in the posterior predictive check."""
@@ -115,13 +121,22 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
     if not fits:
         raise TeamsimError(f"{source}: no calls of a model in it (tools alone tell of no agent)")
     names = _profile_names([fit.model for fit in fits])
+    requests = find_requests(traces.calls)
+    loops = {fit.model: fit_requests(requests.of_model(fit.model)) for fit in fits}
     for fit, name in zip(fits, names, strict=True):
         call_profile(fit, out / f"{name}.yaml", source)
-        write_session(fit, out / f"{name}.session.yaml", f"{name}.yaml")
-    report = pd.DataFrame([_call_row(fit) for fit in fits])
+        session, mine = out / f"{name}.session.yaml", loops[fit.model]
+        in_loops = out / f"{name}{LOOP}.yaml"
+        if mine.turns is None:
+            in_loops.unlink(missing_ok=True)  # of an earlier calibration
+            write_session(fit, session, f"{name}.yaml")
+        else:
+            loop_profile(fit, mine, in_loops, source)
+            write_session(fit, session, in_loops.name, mine)
+    report = pd.DataFrame([{**_call_row(fit), **_loop_row(loops[fit.model])} for fit in fits])
     report.to_csv(out / "fit_report.csv", index=False)
     _show_fits(fits)
-    requests = find_requests(traces.calls)
+    _show_loops(loops)
     _calibrate_requests(requests, fits, out)
     by_tokens = [fit.fit for fit in fits if isinstance(fit.fit, CallFit)]
     if by_tokens:
@@ -129,7 +144,9 @@ def _calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> 
         save(latency_figure(calls, by_tokens), out / "latency")
         if holdout > 0.0:
             _hold_out(calls, holdout)
-    for gap in all_gaps(fits):
+    for gap in all_gaps(fits) + [
+        f"{model}: {gap}" for model, fit in loops.items() if fit.requests for gap in fit.gaps()
+    ]:
         complain(f"note: {gap}")
     say(
         f"{len(fits)} profile{'s' if len(fits) != 1 else ''}, sessions to run and "
@@ -149,6 +166,7 @@ def _calibrate_requests(requests: Requests, fits: Sequence[AgentFit], out: Path)
     if model is None:
         return
     model.write(out / FILE)
+    save(request_figure(requests.whole, model), out / "requests")
     pilot = requests.named()
     pilot.to_parquet(out / PILOT, index=False)
     say(
@@ -199,6 +217,39 @@ def _call_row(fit: AgentFit) -> dict[str, object]:
         row |= {"family": fit.fit.duration.kind, "KS": fit.fit.duration.ks}
     row["not_estimated"] = "; ".join(str(gap) for gap in fit.gaps)
     return row
+
+
+def _loop_row(loops: LoopFit) -> dict[str, object]:
+    row: dict[str, object] = {"requests": loops.requests, "requests_cut": loops.cut}
+    if loops.turns is not None:
+        row["turns_family"] = loops.turns.kind
+    for name, estimate in loops.parameters().items():
+        row[name] = estimate.value
+        row[f"{name}_se"] = estimate.error
+    return {**row, **loops.goodness(), "not_estimated_of_loops": "; ".join(map(str, loops.gaps()))}
+
+
+def _show_loops(loops: dict[str, LoopFit]) -> None:
+    """Print the loops that were fitted, if any was."""
+    rows = []
+    for model, fit in loops.items():
+        if fit.turns is None:
+            continue
+        tool = fit.tools[0] if fit.tools else None
+        rows.append(
+            {
+                "model": model,
+                "requests": fit.requests,
+                "cut": fit.cut,
+                "turns": fit.turns.kind,
+                "KS": fit.turns.ks,
+                "tools": len(fit.tools),
+                "their KS": tool.seconds.ks if tool else float("nan"),
+                "pauses": tool.seconds.share.value if tool and fit.has_pause else float("nan"),
+            }
+        )
+    if rows:
+        console.print(frame_table(pd.DataFrame(rows), list(rows[0])))
 
 
 def _hold_out(calls: pd.DataFrame, share: float) -> None:
