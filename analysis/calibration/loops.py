@@ -16,9 +16,8 @@ import pandas as pd
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
 from analysis.calibration.requests import UNNAMED, Requests, clusters, find_requests
-from analysis.calibration.rounding import four_digits
-from analysis.calibration.sessions import as_distribution
-from analysis.calibration.tool_times import FEWEST_FOR_TAIL, ToolTimes, fit_tool_times
+from analysis.calibration.tool_fits import ToolFit
+from analysis.calibration.tool_times import FEWEST_FOR_TAIL, fit_tool_times
 from analysis.calibration.turn_counts import TurnCounts, fit_turns
 from simulator.distributions import Floats
 
@@ -36,85 +35,6 @@ _LARGEST = 50_000.0
 
 _SEVERAL = 0.05
 """Share of turns with tools of several names from which each has a probability of its own."""
-
-
-@dataclass(frozen=True)
-class ToolFit:
-    """One tool.
-
-    Attributes
-    ----------
-    name : str
-    share : BetaEstimate
-        Of the turns that are not the last, those that call it.
-    is_only : bool
-        Whether a turn calls one of the tools and no other: shares are weights then.
-    at_once : ndarray
-        Calls at once of the turns that call it.
-    seconds : ToolTimes
-    errors : BetaEstimate or None
-        Probability that a call fails; None where nothing tells.
-    result : ndarray
-        Tokens that a call adds to the context.
-    """
-
-    name: str
-    share: BetaEstimate
-    is_only: bool
-    at_once: Floats
-    seconds: ToolTimes
-    errors: BetaEstimate | None
-    result: Floats
-
-    def spec(self, has_pause: bool) -> dict[str, Any]:
-        """Return the tool as a scenario says it, its tail apart if that is a pause."""
-        chance = "weight" if self.is_only else "probability"
-        share = self.share.value * (1.0 - self.seconds.share.value if has_pause else 1.0)
-        said: dict[str, Any] = {chance: four_digits(share)}
-        if self.at_once.max() > 1.0:
-            said["calls"] = as_distribution(self.at_once)
-        said["seconds"] = self._seconds(has_pause)
-        if self.result.any():
-            said["result_tokens"] = as_distribution(self.result)
-        if self.errors is not None and self.errors.hits > 0.5:
-            said["errors"] = four_digits(self.errors.value)
-        return said
-
-    def _seconds(self, has_pause: bool) -> float | dict[str, Any]:
-        if has_pause or not self.seconds.has_tail:
-            return self.seconds.body()
-        p = self.seconds.share.value
-        return {
-            "kind": "mixture",
-            "components": [
-                {"weight": four_digits(1.0 - p), "distribution": self.seconds.body()},
-                {"weight": four_digits(p), "distribution": self.seconds.tail()},
-            ],
-        }
-
-    def pause(self) -> dict[str, Any]:
-        """Return the tail as a tool of its own, as a scenario says it."""
-        said: dict[str, Any] = {
-            "weight": four_digits(self.share.value * self.seconds.share.value),
-            "seconds": self.seconds.tail(),
-        }
-        if self.result.any():
-            said["result_tokens"] = as_distribution(self.result)
-        return said
-
-    def parameters(self) -> dict[str, Estimate | BetaEstimate]:
-        """Return the parameters with their standard errors."""
-        found: dict[str, Estimate | BetaEstimate] = {}
-        if not self.is_only or self.share.misses > 0.5:
-            found["share"] = self.share
-        if len(self.at_once) > 1:
-            found["calls"] = _mean(self.at_once)
-        found |= self.seconds.parameters()
-        if self.errors is not None:
-            found["errors"] = self.errors
-        if len(self.result) > 1:
-            found["result_tokens"] = _mean(self.result)
-        return found
 
 
 @dataclass(frozen=True)
@@ -347,7 +267,3 @@ def _results(growth: Floats) -> Floats:
     above = np.maximum(known, 0.0)
     total = float(above.mean())
     return np.asarray(above * max(0.0, float(known.mean())) / total if total > 0.0 else above)
-
-
-def _mean(values: Floats) -> Estimate:
-    return Estimate.of(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))

@@ -16,18 +16,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from analysis.calibration.requests import Requests, clusters
-from analysis.calibration.tool_times import SHORTEST_S, fit_tool_times
-from analysis.calibration.turn_counts import fit_turns
 from analysis.calibration.turn_laws import (
     ChanceLaw,
-    Design,
     TurnLaw,
     chance_law,
-    fit_chance,
-    fit_turn_law,
     to_document,
     turn_law,
 )
@@ -43,23 +36,11 @@ FEWEST = 30
 EFFECTS = ("output", "tool", "pause", "latency", "result", "pauses")
 """What requests have effects of that go together."""
 
-_SEVERAL = 6
-"""Turns of the requests whose effects tell how they go together."""
-
-_CUT = 0.3
-"""A context that loses more than this share of it was cut: compacted, or left for another."""
-
 FILL = np.asarray([0.0, 0.5, 0.8, 0.9, 0.95, 1.0])
 """How full a context is, as a share of `limit`: where the classes begin that tell how it is cut."""
 
-_COLD = 0.5
-"""A request begins cold of whose first input the cache holds less than this share."""
-
 _REFERENCE = 1e5
 """Tokens at which the covariate of the context is 0."""
-
-_NEW = 0.9
-"""A cache has failed that holds less than this share of what the turn before has read."""
 
 Booleans = npt.NDArray[np.bool_]
 
@@ -196,206 +177,3 @@ def of_context(tokens: Floats) -> Floats:
 def small(context: Floats) -> Floats:
     """Return how far a context's covariate is below that of a third of the reference."""
     return np.asarray(np.maximum(0.0, -1.0 - context))
-
-
-def fit_request_model(requests: Requests, latency: Mapping[str, Floats]) -> RequestModel | None:
-    """Fit the laws of turns; None where there are too few requests.
-
-    Parameters
-    ----------
-    requests : Requests
-    latency : mapping of str to ndarray, shape (4,)
-        What calls of each model take: only requests of these models are fitted.
-    """
-    turns = _known(requests, latency)
-    asks = turns[~turns["is_last"]]
-    if asks["request"].nunique() < FEWEST:
-        return None
-    names = tuple(sorted(latency))
-    fit = _Fit(turns, names)
-    fit.writing()
-    fit.waiting(asks)
-    fit.answering(latency)
-    fit.growing(asks)
-    cold, warm = fit.beginning()
-    again = turns[(turns["turn"] > 0) & (turns["input"] >= turns["before"])]
-    held = (again["cached"] / again["before"]).to_numpy()
-    held = held[held < _NEW]
-    grown = asks[asks["growth"].notna()]
-    first = turns[turns["turn"] == 0]
-    limit = _limits(turns, names)
-    is_cut = (grown["growth"] < -_CUT * grown["input"]).to_numpy(dtype=bool)
-    fill = np.digitize(grown["input"] / grown["model"].map(limit), FILL) - 1
-    hits = np.bincount(fill, is_cut, minlength=len(FILL))
-    kept = (1.0 + grown["growth"] / grown["input"])[is_cut].clip(lower=0.01).to_numpy()
-    seen = np.bincount(fill, minlength=len(FILL))
-    cut = (hits + 0.5) / (seen + 1.0) if len(kept) else np.zeros(len(FILL))
-    return RequestModel(
-        models=names,
-        requests={name: int((first["model"] == name).sum()) for name in names},
-        latency={name: np.asarray(latency[name], dtype=float) for name in names},
-        laws=fit.laws,
-        chances=fit.chances,
-        together=fit.together(),
-        cut=cut,
-        kept=kept if len(kept) else np.ones(1),
-        limit=limit,
-        cold=cold,
-        warm=warm,
-        missed=len(held) / max(1, len(again)),
-        held=held if len(held) else np.zeros(1),
-        system=float(first["input"].quantile(0.05)),
-        turns=_turn_counts(requests, names),
-    )
-
-
-def _known(requests: Requests, latency: Mapping[str, Floats]) -> pd.DataFrame:
-    """Return the turns of whole requests whose tokens are known, with what they are known by."""
-    turns = requests.turns
-    counted = turns[["input", "output"]].notna().all(axis=1) & (turns["seconds"] > 0.0)
-    usable = turns["is_whole"] & counted.groupby(turns["request"]).transform("all")
-    model = turns.groupby("request")["model"].transform("first")
-    turns = turns[usable & model.isin(list(latency)) & turns["model"].isin(list(latency))]
-    turns = turns[turns.groupby("request")["turn"].transform("min") == 0]
-    each = turns.groupby("request")
-    return turns.assign(
-        size=each["turn"].transform("size"),
-        length=of_length(each["turn"].transform("size").to_numpy(dtype=float)),
-        opening=of_context(each["input"].transform("first").to_numpy()),
-        before=each["input"].shift(),
-        number=clusters(turns["session"]),
-    ).reset_index(drop=True)
-
-
-class _Fit:
-    """Fits law after law, and keeps what their residuals say of each request."""
-
-    def __init__(self, turns: pd.DataFrame, names: tuple[str, ...]) -> None:
-        self._turns = turns
-        self._names = names
-        self._residuals: dict[str, pd.Series] = {}
-        self.laws: dict[str, TurnLaw] = {}
-        self.chances: dict[str, ChanceLaw] = {}
-
-    def writing(self) -> None:
-        """Fit what turns write."""
-        turns = self._turns
-        self._law("output", turns[~turns["is_last"]], "output", ["length", "opening"])
-        is_alone = turns["size"] == 1
-        self._law("answer", turns[turns["is_last"] & ~is_alone], "output", ["length", "opening"])
-        alone = turns[is_alone] if is_alone.sum() >= FEWEST else turns[turns["is_last"]]
-        self._law("alone", alone, "output", ["opening"])
-
-    def waiting(self, asks: pd.DataFrame) -> None:
-        """Fit what tools take, and people."""
-        seconds = asks["gap_s"].clip(lower=SHORTEST_S)
-        times = fit_tool_times(seconds.to_numpy(), asks["number"].to_numpy())
-        edge = times.tail_from_s if times.has_tail else float(seconds.quantile(0.9))
-        asks = asks.assign(gap_s=seconds, waits=(seconds > edge))
-        self._law("tool", asks[~asks["waits"]], "gap_s", ["length", "opening"])
-        self._law("pause", asks[asks["waits"]], "gap_s", ["length", "opening"])
-        self._chance("pauses", asks, "waits", ["length", "opening"])
-        share = asks.groupby("request")["waits"].agg(["sum", "size"])
-        odds = (share["sum"] + 0.5) / (share["size"] - share["sum"] + 0.5)
-        self._residuals["pauses"] = pd.Series(np.log(odds.to_numpy()), index=share.index)
-
-    def answering(self, latency: Mapping[str, Floats]) -> None:
-        """Fit what calls take beyond what their tokens let expect."""
-        turns = self._turns
-        rates = np.stack([latency[model] for model in turns["model"]])
-        tokens = turns[["uncached", "cached", "output"]].to_numpy() / 1000.0
-        expected = rates[:, 0] + (rates[:, 1:] * tokens).sum(axis=1)
-        turns = turns.assign(ratio=turns["seconds"] / expected, single=(turns["size"] == 1) * 1.0)
-        self._law("latency", turns, "ratio", ["length", "single", "opening"])
-
-    def growing(self, asks: pd.DataFrame) -> None:
-        """Fit what turns add to the context: mostly little, and bulks.
-
-        Bulks are what is so large that it makes half of all that is added.
-        """
-        grown = asks[asks["growth"].notna() & (asks["growth"] >= -_CUT * asks["input"])]
-        added = (grown["growth"] + grown["output"]).clip(lower=1.0)
-        ordered = np.sort(added.to_numpy())
-        half = ordered[np.searchsorted(np.cumsum(ordered), 0.5 * ordered.sum())]
-        context = of_context(grown["input"].to_numpy())
-        grown = grown.assign(
-            added=added,
-            context=context,
-            little=small(context),
-            opens=(grown["turn"] == 0) * 1.0,
-            is_bulk=added > half,
-        )
-        self._law("result", grown[~grown["is_bulk"]], "added", ["length", "context", "opens"])
-        self._law("bulk", grown[grown["is_bulk"]], "added", ["length", "context"])
-        self._chance("bulks", grown, "is_bulk", ["length", "context", "little", "opens"])
-
-    def beginning(self) -> tuple[Floats, Floats]:
-        """Fit which requests begin cold; return what share is cached of those, and of the rest."""
-        first = self._turns[self._turns["turn"] == 0]
-        share = (first["cached"] / first["input"]).clip(upper=1.0)
-        first = first.assign(curve=first["opening"] ** 2, is_cold=share < _COLD)
-        self._chance("cold", first, "is_cold", ["length", "opening", "curve"])
-        grid = (np.arange(100) + 0.5) / 100
-        parts = (share[first["is_cold"]], share[~first["is_cold"]])
-        cold, warm = (np.quantile(part if len(part) else share, grid) for part in parts)
-        return cold, warm
-
-    def together(self) -> Floats:
-        """Return the square root of the correlation of the effects of requests.
-
-        That of the mean residuals of requests of `_SEVERAL` turns or more.
-        """
-        many = self._turns.loc[self._turns["size"] > _SEVERAL, "request"].unique()
-        table = pd.DataFrame(self._residuals)[list(EFFECTS)].reindex(many)
-        correlation = table.corr(min_periods=FEWEST).fillna(0.0).to_numpy(copy=True)
-        np.fill_diagonal(correlation, 1.0)
-        values, vectors = np.linalg.eigh(correlation)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
-    def _design(self, rows: pd.DataFrame, covariates: list[str]) -> Design:
-        return Design(
-            rows["model"].to_numpy(dtype=str),
-            rows[covariates].to_numpy(dtype=float),
-            rows["request"].to_numpy(),
-            rows["number"].to_numpy(),
-        )
-
-    def _law(self, name: str, rows: pd.DataFrame, column: str, covariates: list[str]) -> None:
-        values = np.maximum(rows[column].to_numpy(dtype=float), 1e-3)
-        self.laws[name], residual = fit_turn_law(
-            values, self._design(rows, covariates), self._names
-        )
-        self._residuals[name] = pd.Series(residual).groupby(rows["request"].to_numpy()).mean()
-
-    def _chance(self, name: str, rows: pd.DataFrame, column: str, covariates: list[str]) -> None:
-        happened = rows[column].to_numpy(dtype=bool)
-        self.chances[name] = fit_chance(happened, self._design(rows, covariates), self._names)
-
-
-def _limits(turns: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
-    """Return the largest context that is usual for each model."""
-    everyone = float(turns["input"].quantile(0.99))
-    own = turns.groupby("model")["input"].quantile(0.99)
-    return {name: float(own.get(name, everyone)) for name in names}
-
-
-def _turn_counts(requests: Requests, names: tuple[str, ...]) -> dict[str, Floats]:
-    """Return the probability of each number of turns, of models with too few those of all."""
-    table = requests.table[requests.table["model"].isin(names)]
-    found: dict[str, Floats] = {}
-    everyone = _probabilities(table)
-    for name in names:
-        mine = table[table["model"] == name]
-        found[name] = _probabilities(mine) if mine["is_whole"].sum() >= FEWEST else everyone
-    return found
-
-
-def _probabilities(table: pd.DataFrame) -> Floats:
-    counts = fit_turns(
-        table["turns"].to_numpy(),
-        table["is_whole"].to_numpy(dtype=bool),
-        clusters(table["session"]),
-    )
-    more = counts.survival(np.arange(counts.most + 1))
-    more[0], more[-1] = 1.0, 0.0
-    return -np.diff(more)

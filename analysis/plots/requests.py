@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 
 from analysis.calibration.request_draws import RequestDraws
 from analysis.calibration.request_model import RequestModel
+from analysis.calibration.turn_counts import kaplan_meier
 from analysis.plots.style import PAGE_IN, colour, new_axes, paper_style
 from simulator.distributions import Floats
 
@@ -18,7 +19,6 @@ _DRAWS = 40
 """Draws of all requests that bands are made of."""
 
 _PANELS = (
-    ("turns", "turns"),
     ("seconds", "seconds"),
     ("llm_s", "seconds of the model"),
     ("tool_s", "seconds of tools and pauses"),
@@ -32,22 +32,25 @@ _SHARES = np.linspace(0.005, 0.995, 100)
 def request_figure(real: pd.DataFrame, model: RequestModel) -> Figure:
     """Return distribution functions of requests that were seen, and bands of drawn ones.
 
-    Each draw is of all requests, of their models and with their first contexts, how many turns
-    they take drawn too; bands hold the middle 95 % of the draws.
+    Each draw is of all requests, of their models, with their first contexts and as many turns;
+    bands hold the middle 95 % of the draws. Turns are drawn from their law; those of requests
+    that were cut short are taken into account in what was seen of them (Kaplan-Meier).
 
     Parameters
     ----------
     real : DataFrame
-        Whole requests: ``model, context_tokens, turns`` and what they took.
+        Requests, cut ones too: ``model, context_tokens, turns, is_whole`` and what they took.
     model : RequestModel
     """
     real = real[real["model"].isin(model.models)]
-    drawn = _drawn(real, model)
+    whole = real[real["is_whole"]]
+    drawn = _drawn(whole, model)
     with paper_style():
         figure = Figure(figsize=(PAGE_IN, 4.6), layout="constrained")
         axes = figure.subplots(2, 3, sharey=True)
-        for ax, (name, label) in zip(axes.flat, _PANELS, strict=True):
-            plot_band(real[name].to_numpy(dtype=float), drawn[name], label, ax=ax)
+        for ax, (name, label) in zip(axes.flat[1:], _PANELS, strict=True):
+            plot_band(whole[name].to_numpy(dtype=float), drawn[name], label, ax=ax)
+        _plot_turns(real, model, axes[0, 0])
         for ax in axes[:, 0]:
             ax.set_ylabel("share of requests up to")
         handles = [
@@ -64,10 +67,30 @@ def _drawn(real: pd.DataFrame, model: RequestModel) -> dict[str, Floats]:
     rng = np.random.default_rng(0)
     draws = RequestDraws(model, _DRAWS, rng)
     each = [
-        draws.of(str(name), float(context), None, rng)
-        for name, context in zip(real["model"], real["context_tokens"], strict=True)
+        draws.of(str(name), float(context), int(turns), rng)
+        for name, context, turns in zip(
+            real["model"], real["context_tokens"], real["turns"], strict=True
+        )
     ]
     return {name: np.stack([one[name] for one in each], axis=1) for name, _ in _PANELS}
+
+
+def _plot_turns(real: pd.DataFrame, model: RequestModel, ax: Axes) -> None:
+    """Draw the distribution of turns: the law's, over the models, and what was seen."""
+    turns = real["turns"].to_numpy(dtype=np.int64)
+    grid = np.arange(1, int(turns.max()) + 1)
+    seen = 1.0 - kaplan_meier(turns, real["is_whole"].to_numpy(dtype=bool), grid)
+    law = np.zeros(len(grid))
+    for name, share in real["model"].value_counts(normalize=True).items():
+        passed = np.cumsum(model.turns[str(name)])
+        law += share * passed[np.minimum(grid, len(passed)) - 1]
+    error = 1.96 * np.sqrt(law * (1.0 - law) / len(real))
+    ax.fill_between(
+        grid, law - error, law + error, color=colour(0), alpha=0.4, linewidth=0, step="post"
+    )
+    ax.step(grid, seen, where="post", color="black", linewidth=1)
+    ax.set_xscale("log")
+    ax.set(xlabel="turns", ylim=(0, 1.02))
 
 
 def plot_band(real: Floats, drawn: Floats, label: str, ax: Axes | None = None) -> Axes:
