@@ -81,15 +81,15 @@ def run_as_traced(
 
 
 def check_course(trace: Trace) -> None:
-    """Time never runs back, and every call that begins ends once, after it began."""
+    """Time never runs back; all calls and sub-agents that begin end once, after they began."""
     times = [row.time_s for row in trace.rows]
     assert times == sorted(times)
     begun: dict[int | None, float] = {}
     for row in trace.rows:
-        if row.event is Event.CALL_START:
+        if row.event in (Event.CALL_START, Event.SUBAGENT_START):
             assert row.call not in begun
             begun[row.call] = row.time_s
-        elif row.event is Event.CALL_END:
+        elif row.event in (Event.CALL_END, Event.SUBAGENT_END):
             seconds = row.time_s - begun.pop(row.call)
             assert row.duration_s is not None
             assert -1e-9 <= row.duration_s <= seconds + 1e-6

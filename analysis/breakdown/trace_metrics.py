@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from simulator.model.metrics import Metrics
-from simulator.model.trace import FAILED, IN_VAIN, PROMPT_TOO_LONG
+from simulator.model.trace import ANSWERED, FAILED, IN_VAIN, PROMPT_TOO_LONG
 
-_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue", "tool"]
+_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue", "tool", "subagent"]
 """Reasons to wait that have a metric of their own."""
 
 
@@ -42,7 +42,10 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
 
     end = events["run_end"].iloc[0]
     calls, attempts, reviews = of("call_end"), of("attempt"), of("review")
-    tools = of("tool")
+    tools, begun = of("tool"), of("subagent_start")
+    reports = of("subagent_end")  # of sub-agents, whose time is none of the team's
+    reported = reports[reports["outcome"] != "cut_off"]
+    no_reports = reports[~reports["outcome"].isin(ANSWERED)]
     turns = of("turn")  # those that are not the last of their call
     ended = calls[calls["outcome"] != "cut_off"]
     real = attempts[~attempts["outcome"].isin(IN_VAIN)]
@@ -67,13 +70,17 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     requests, down = of("request"), float(of("down")["duration_s"].sum())
     given_up = ended[ended["outcome"].isin(FAILED)]
     cut_off = calls[calls["outcome"] == "cut_off"]
-    in_vain_tokens = pd.concat([requests, given_up, cut_off])[["input_tokens", "output_tokens"]]
-    paid = pd.concat([requests, calls, turns])
+    in_vain_tokens = pd.concat([requests, given_up, cut_off, no_reports])[
+        ["input_tokens", "output_tokens"]
+    ]
+    paid = pd.concat([requests, calls, turns, reports])
+    lost_s = float(requests.loc[requests["agent"] < agents, "duration_s"].sum())
     committed = float(of("commit")["duration_s"].sum())
     messages, busy = of("message"), float(calls["duration_s"].sum())
     seconds = calls.groupby("outcome")["duration_s"].sum()
     count = ended["outcome"].value_counts()
-    waits = of("wait").groupby("outcome")["duration_s"].sum()
+    waited = of("wait")
+    waits = waited[waited["agent"] < agents].groupby("outcome")["duration_s"].sum()
     return Metrics(
         makespan_s=makespan,
         outcome=str(end["outcome"]),
@@ -85,12 +92,15 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         faulty_detected=int(settled["outcome"].isin(["given_up", "partial"]).sum()) - was_known,
         faulty_undetected=int((settled["outcome"] == "faulty").sum()) - was_faulty + spoilt,
         quality=(correct - spoilt) / tasks,
-        calls=len(ended) + len(turns),
+        calls=len(ended) + len(turns) + len(reported),
         tool_calls=len(tools),
         tool_errors=int((~tools["outcome"].isin(["done", "cancelled", "cut_off"])).sum()),
         tool_s=float(tools["duration_s"].sum()),
         tool_wait_s=float(of("tool_wait")["duration_s"].sum()),
-        turns=int(ended["peer"].notna().sum()) + len(turns),
+        turns=int(ended["peer"].notna().sum() + reported["peer"].notna().sum()) + len(turns),
+        sub_agents=len(begun),
+        sub_agents_failed=int((~reported["outcome"].isin(["done", "cancelled"])).sum()),
+        sub_agent_s=float(reports["time_s"].sum() - begun["time_s"].sum()),
         idle_calls=int(count.get("idle", 0)),
         lost_replies=int(attempts.loc[attempts["outcome"] == "lost", "call"].nunique()),
         coordination_calls=int(count.get("coordination", 0)),
@@ -116,8 +126,9 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         rewrites=len(of("write", outcome="rewrite")),
         lost_updates=len(lost),
         failed_tests=int((attempts["outcome"].isin(["failed_test", "given_up"])).sum()),
-        failed_calls=len(given_up),
-        too_long_prompts=int(count.get(PROMPT_TOO_LONG, 0)),
+        failed_calls=len(given_up) + len(no_reports) - int((reports["outcome"] == "cut_off").sum()),
+        too_long_prompts=int(count.get(PROMPT_TOO_LONG, 0))
+        + int((reports["outcome"] == PROMPT_TOO_LONG).sum()),
         fault_events=len(of("fault")),
         crashes=len(of("fault", outcome="crash")),
         malformed=int((requests["outcome"] == "malformed").sum()),
@@ -125,7 +136,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         partial_tasks=int((attempts["outcome"] == "partial").sum()),
         detections=len(of("detected")),
         failovers=len(of("leads")),
-        lost_s=float(requests["duration_s"].sum()),
+        lost_s=lost_s,
         wasted_tokens=int(in_vain_tokens.to_numpy().sum()),
         availability=1.0 - down / (agents * makespan) if makespan > 0 else 1.0,
         goodput=(correct - spoilt) / makespan if makespan > 0 else 0.0,
@@ -140,24 +151,20 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         + float(seconds.get("idle", 0.0))
         + float(seconds.get("cut_off", 0.0))
         + float(seconds.get("failed", 0.0))
-        + float(requests["duration_s"].sum())
+        + lost_s
         + float(apart["duration_s"].sum()),
         coordination_s=float(seconds.get("coordination", 0.0))
         + float(seconds.get("review", 0.0))
         + committed
         + overhead,
-        waiting_s=agents * makespan
-        - overhead
-        - busy
-        - committed
-        - down
-        - float(requests["duration_s"].sum()),
+        waiting_s=agents * makespan - overhead - busy - committed - down - lost_s,
         down_s=down,
         rate_limited_s=float(waits.get("rate_limit", 0.0)),
         lock_wait_s=float(waits.get("lock", 0.0)),
         partition_wait_s=float(waits.get("partition", 0.0)),
         queue_wait_s=float(waits.get("queue", 0.0)),
         on_tools_s=float(waits.get("tool", 0.0)),
+        on_subagents_s=float(waits.get("subagent", 0.0)),
         held_back_s=float(waits[~waits.index.isin(_NAMED_WAITS)].sum()),
     )
 

@@ -85,6 +85,7 @@ class Asynchronous:
     def forget(self) -> None:
         """Drop what holds the agents' loops in its turn, after the run."""
         stop(self.processes)
+        self._calls.forget()
         self._asleep.clear()
         self._waiting.clear()
         del self._ends

@@ -10,7 +10,9 @@ from simulator.engine.clock import Clock
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
+from simulator.model.calls.phases import Steps
 from simulator.model.calls.service import CallLostError, StallError
+from simulator.model.calls.subagents import SubagentPool
 from simulator.model.steps import CallSteps
 from simulator.model.why import Why
 
@@ -25,6 +27,7 @@ class Calls:
     call_start : CallStart
     call_end : CallEnd
     steps : CallSteps
+    subagents : SubagentPool
     is_stepwise : bool
         Whether a call is more than its service.
 
@@ -35,7 +38,17 @@ class Calls:
     is_stepwise : bool
     """
 
-    __slots__ = ("_clock", "_env", "_halted", "_steps", "_under_way", "begin", "end", "is_stepwise")
+    __slots__ = (
+        "_clock",
+        "_env",
+        "_halted",
+        "_steps",
+        "_subagents",
+        "_under_way",
+        "begin",
+        "end",
+        "is_stepwise",
+    )
 
     def __init__(
         self,
@@ -44,6 +57,7 @@ class Calls:
         call_start: CallStart,
         call_end: CallEnd,
         steps: CallSteps,
+        subagents: SubagentPool,
         is_stepwise: bool,
     ) -> None:
         self._env = env
@@ -51,15 +65,18 @@ class Calls:
         self.end = call_end.end_call
         self.is_stepwise = is_stepwise
         self._steps = steps
+        self._subagents = subagents
         self._clock = clock
         self._halted = clock.halted
         self._under_way: dict[int, simpy.Process] = {}
         """The process that takes each agent's call through."""
 
-    def take_through(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
+    def take_through(
+        self, agent: AgentState, steps: Steps | None = None
+    ) -> Generator[simpy.Event, object, None]:
         """Be a process for the length of one call of `agent`, which has begun."""
         env, clock = self._env, self._clock
-        steps = self._steps.of(agent)
+        steps = steps or self._steps.of(agent)
         if env.active_process is not None:
             self._under_way[agent.index] = env.active_process
         mishap: Exception | None = None
@@ -90,6 +107,17 @@ class Calls:
                 mishap = StallError() if why is Why.STALL else CallLostError(why)
         self._under_way.pop(agent.index, None)
 
+    def _take_subagent(self, index: int) -> Generator[simpy.Event, object, None]:
+        """Be the process of a sub-agent."""
+        agent, steps = self._subagents.steps(index)
+        yield from self.take_through(agent, steps)
+        self._clock.check_limits()
+
+    def forget(self) -> None:
+        """Drop the processes of sub-agents that the end of the run has cut off."""
+        stop(list(self._under_way.values()))
+        self._under_way.clear()
+
     def resume(self) -> None:
         """Let those go on whom the model has resumed, and interrupt whom it has interrupted."""
         if self._clock.resumed:
@@ -97,6 +125,8 @@ class Calls:
                 halted = self._halted.pop(index, None)
                 if halted is not None:
                     halted.succeed()
+                elif self._clock.begins(index):
+                    self._under_way[index] = self._env.process(self._take_subagent(index))
         if self._clock.interrupted:
             for index, why in self._clock.take_interrupted().items():
                 if index in self._under_way:

@@ -13,6 +13,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_start import CallStart
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.subagents import SubagentPool
 from simulator.model.ending import Closing
 from simulator.model.metrics import Metrics
 from simulator.model.team.coordination import Coordination
@@ -37,6 +38,7 @@ class Watched:
     """What a clock looks at in a replication."""
 
     agents: Sequence[AgentState]
+    subagents: SubagentPool
     sides: Sides
     coordination: Coordination
     call_start: CallStart
@@ -124,7 +126,8 @@ class Clock(Agenda):
         """Return whether nothing happens any more unless a timer makes it happen."""
         if self._is_held or self._tasks_arrive:
             return False
-        return all(agent.index in self.halted for agent in self._run.agents if agent.time.in_call)
+        callers = (*self._run.agents, *self._run.subagents.agents())
+        return all(agent.index in self.halted for agent in callers if agent.time.in_call)
 
     def _is_stuck(self) -> bool:
         """Return whether nothing that is still to happen can change anything."""

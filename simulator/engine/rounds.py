@@ -277,6 +277,7 @@ class Rounds:
     def forget(self) -> None:
         """Drop what holds the rounds in its turn, after the run."""
         stop(self.processes)
+        self._calls.forget()
 
     def settle(self) -> None:
         """Take back the harness's time after a round that none has followed: it is between two."""

@@ -74,6 +74,7 @@ class Simulation:
         clock.watch(
             Watched(
                 run.agents,
+                run.subagents,
                 run.sides,
                 run.coordination,
                 run.call_start,
@@ -96,7 +97,9 @@ class Simulation:
     ) -> Rounds | Asynchronous:
         """Return what lets the agents call when the scenario says that they do."""
         said = self.scenario.coordination
-        calls = Calls(env, clock, run.call_start, run.call_end, run.steps, run.is_stepwise)
+        calls = Calls(
+            env, clock, run.call_start, run.call_end, run.steps, run.subagents, run.is_stepwise
+        )
         if said.timing != "rounds":
             staleness = said.staleness if said.timing == "bounded_staleness" else None
             return Asynchronous(env, clock, calls, run.agents, staleness)

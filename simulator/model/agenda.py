@@ -31,13 +31,14 @@ class Agenda(ABC):
         Outcome and reason, once something in the model has ended the run.
     """
 
-    __slots__ = ("ending", "interrupted", "moved_s", "now", "resumed", "woken")
+    __slots__ = ("_beginning", "ending", "interrupted", "moved_s", "now", "resumed", "woken")
 
     def __init__(self) -> None:
         self.now = self.moved_s = 0.0
         self.woken: list[int] = []
         self.resumed: list[int] = []
         self.interrupted: dict[int, Why] = {}
+        self._beginning: set[int] = set()  # of those resumed
         self.ending: tuple[str, str] | None = None
 
     @abstractmethod
@@ -81,6 +82,18 @@ class Agenda(ABC):
         """Return whose waiting call goes on, and begin anew."""
         resumed, self.resumed = self.resumed, []
         return resumed
+
+    def begin(self, agent: int) -> None:
+        """Let a sub-agent begin its steps."""
+        self._beginning.add(agent)
+        self.resume(agent)
+
+    def begins(self, agent: int) -> bool:
+        """Return whether whoever is resumed is a sub-agent that begins; it does so once."""
+        if agent not in self._beginning:
+            return False
+        self._beginning.remove(agent)
+        return True
 
     def interrupt(self, agent: int, why: Why) -> None:
         """Let the call that an agent is in be lost, or with ``stall`` never come back."""

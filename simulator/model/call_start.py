@@ -70,6 +70,11 @@ class CallStart:
         self._is_traced = journal.trace is not None
         self.calls_begun = 0
 
+    def number_call(self) -> int:
+        """Return the number of a call that begins elsewhere: a sub-agent's."""
+        self.calls_begun += 1
+        return self.calls_begun
+
     def begin_call(self, agent: AgentState, now: float, must_call: bool) -> bool:
         """Let an agent read, decide and start to write.
 

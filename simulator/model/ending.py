@@ -118,7 +118,7 @@ class Closing:
             metrics.recovery_s = recovery.seconds(now, outcome == "completed")
             metrics.availability = 1.0 - metrics.down_s / (n * now) if now > 0.0 else 1.0
         metrics.waiting_s = fsum(agent.time.waited_s for agent in agents)
-        metrics.compactions = sum(agent.memory.compactions for agent in agents)
+        metrics.compactions += sum(agent.memory.compactions for agent in agents)
         mailboxes = [agent.memory.inbox.mailbox for agent in agents]
         metrics.reordered_messages = sum(box.reordered for box in mailboxes if box is not None)
         busy_s = fsum(agent.time.busy_s for agent in agents)

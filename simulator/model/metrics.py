@@ -47,6 +47,12 @@ class Metrics:
     """Time in which tools ran, each call counted for itself."""
     tool_wait_s: float = 0.0
     """Time for which calls of tools waited at their stations."""
+    sub_agents: int = 0
+    """Of the calls of tools, sub-agents that have begun ..."""
+    sub_agents_failed: int = 0
+    """... and of these, those that came to nothing or whose report was of no use."""
+    sub_agent_s: float = 0.0
+    """Time in which sub-agents ran, each counted for itself: of `tool_s`."""
     idle_calls: int = 0
     """Workers' calls that took no task."""
     lost_replies: int = 0
@@ -167,7 +173,7 @@ class Metrics:
     duplicated_messages: int = 0
     """Deliveries that arrived twice."""
     lost_s: float = 0.0
-    """Service of requests that came to nothing (of the wasted time)."""
+    """Service of requests that came to nothing (of the wasted time), sub-agents' apart."""
     wasted_tokens: int = 0
     """Tokens, read or written, of requests and calls that came to nothing or were cut off."""
     wasted_usd: float = 0.0
@@ -209,6 +215,8 @@ class Metrics:
     """Of the waiting: before a retry, at an open breaker or at a bulkhead."""
     on_tools_s: float = 0.0
     """Of the waiting: between two turns of a loop, for tools."""
+    on_subagents_s: float = 0.0
+    """Of the waiting: the same, for sub-agents, or for them and tools."""
     down_s: float = 0.0
     """Agents that were down."""
 

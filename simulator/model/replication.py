@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.roster import Roster
@@ -16,6 +19,7 @@ from simulator.model.calls.phases import Phases
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.requests import Requests
 from simulator.model.calls.service import PlainService, Service
+from simulator.model.calls.subagents import SubagentPool
 from simulator.model.calls.tools import Tools
 from simulator.model.calls.turns import Turns
 from simulator.model.ending import Closing
@@ -51,6 +55,12 @@ def _roster(scenario: Scenario, graph: TaskGraph, streams: Streams, metrics: Met
     verifiers = review.verifiers if review and review.by == "verifiers" else 0
     topology = Topology.of(scenario.topology)
     return Roster(scenario.team, verifiers, topology, scenario.network, graph, streams, metrics)
+
+
+def _caller_of(scenario: Scenario, streams: Streams) -> Callable[[AgentState], Caller]:
+    """Return what makes an agent a client of the scenario's provider."""
+    fallback, errors = scenario.resilience.fallback, scenario.provider.errors
+    return partial(Caller, fallback=fallback, errors=errors, streams=streams)
 
 
 class Replication:
@@ -92,6 +102,7 @@ class Replication:
         "sides",
         "steps",
         "streams",
+        "subagents",
     )
 
     def __init__(
@@ -149,14 +160,12 @@ class Replication:
         patterns = Patterns()
         self.failures: Failures | None = None
         if scenario.is_resilient:
-            fallback, errors = scenario.resilience.fallback, scenario.provider.errors
-            callers = [Caller(agent, fallback, errors, streams) for agent in roster.agents]
-            limits = scenario.resilience.bulkhead or {}
             service = requests = Requests(
                 scenario.resilience,
                 scenario.provider.retry,
-                callers,
-                Bulkhead(limits, scenario.team, agenda, phases),
+                roster.agents,
+                _caller_of(scenario, streams),
+                Bulkhead(scenario.resilience.bulkhead or {}, scenario.team, agenda, phases),
                 agenda,
                 journal,
                 phases,
@@ -166,9 +175,19 @@ class Replication:
             health = Health(roster.agents, agenda, journal, sides)
             patterns = self.failures = Failures(agenda, health, requests)
 
+        self.subagents = subagents = SubagentPool(
+            scenario.team.subagents,
+            roster.difficulty,
+            streams,
+            agenda,
+            journal,
+            phases,
+            bill,
+            len(roster.agents),
+        )
         if any(agent.loop is not None for agent in roster.agents):
             kinds = (scenario.tool_names, scenario.stations, scenario.starts_at)
-            tools = Tools(*kinds, streams, agenda, journal, phases, len(roster.agents))
+            tools = Tools(*kinds, streams, agenda, journal, phases, subagents)
             has_checkpoints = scenario.resilience.checkpoint is not None
             service = Turns(service, agenda, journal, bill, tools, has_checkpoints)
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
@@ -209,6 +228,7 @@ class Replication:
         self.steps = CallSteps(phases, service, space, sides)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
         self.call_start = CallStart(sides, queue, coordination, patterns, service, journal)
+        subagents.connect(service, self.call_start.number_call)
         self.call_end = CallEnd(
             roster.agents,
             agenda,
@@ -259,5 +279,6 @@ class Replication:
 
     def forget(self) -> None:
         """Break the circles of references between parts, after the run."""
+        self.subagents.forget()
         if self.failures is not None:
             self.failures.forget()

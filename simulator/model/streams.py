@@ -10,6 +10,7 @@ numbers.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import zlib
 from array import array
@@ -57,6 +58,8 @@ class Entity(IntEnum):
     VERIFIER = 6
     VERIFIER_EFFECT = 7
     FAMILY = 8
+    SUBAGENT = 9
+    SUBAGENT_EFFECT = 10
 
 
 class Purpose(IntEnum):
@@ -154,6 +157,7 @@ _EFFECT = {
     Entity.AGENT: Entity.AGENT_EFFECT,
     Entity.COORDINATOR: Entity.COORDINATOR_EFFECT,
     Entity.VERIFIER: Entity.VERIFIER_EFFECT,
+    Entity.SUBAGENT: Entity.SUBAGENT_EFFECT,
     Entity.RUN: Entity.AGENT_EFFECT,
 }
 
@@ -161,6 +165,12 @@ _EFFECT = {
 def number_of(name: str) -> int:
     """Return the number under which a named entity (a model family) has its streams."""
     return zlib.crc32(name.encode())
+
+
+def number_of_child(entity: Entity, number: int, name: str, ordinal: int) -> int:
+    """Return the number of what an agent has made the n-th of that name: its own in the run."""
+    path = f"{int(entity)}/{number}/{name}/{ordinal}"
+    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "little")
 
 
 def purpose_of(name: str) -> int:

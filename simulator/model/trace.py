@@ -19,7 +19,7 @@ Events, and what the columns mean for each (columns not named are null):
                         rejected, false_alarm (rejected, and correct), given_up or
                         given_up_correct (rejected for the last time), duplicate.
 ``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition,
-                        queue, retry, breaker, bulkhead, tool.
+                        queue, retry, breaker, bulkhead, tool, subagent.
 ``request``             agent, round, call: a request that came to nothing, or a hedge that was
                         not needed; duration_s: service in vain (0 for the second of two at
                         the same time); tokens paid for; outcome: timeout, malformed,
@@ -40,6 +40,15 @@ Events, and what the columns mean for each (columns not named are null):
                         served in time), cancelled (with its loop) or cut_off (with the run).
 ``tool_wait``           agent, round, call; peer: which tool; duration_s: how long it waited at its
                         station. Written when the call of the tool ends.
+``subagent_start``      agent: the sub-agent, by a number after those of the team; round, call: its
+                        own; peer: who has started it; outcome: of which kind it is.
+``subagent_end``        agent, round, call; peer: which turn was its last, where it is a loop;
+                        duration_s: how long it was in service; input_tokens (cached included),
+                        cached_tokens and output_tokens of its last turn; outcome: done, error (its
+                        report is of no use), failed (its loop came to nothing),
+                        prompt_too_long, timeout, cancelled or cut_off. The ``turn``,
+                        ``tool``, ``wait`` and ``request`` rows between bear its number; the call of
+                        a tool that it was has a ``tool`` row of who has started it.
 ``commit``              agent, round, call; duration_s: reading, writing and merging.
 ``lost``                agent, round, call, task: whose work was overwritten, artifact; outcome:
                         redo or faulty, with ``_was_faulty`` or ``_was_known`` if it was.
@@ -95,6 +104,8 @@ class Event(StrEnum):
     TURN = "turn"
     TOOL = "tool"
     TOOL_WAIT = "tool_wait"
+    SUBAGENT_START = "subagent_start"
+    SUBAGENT_END = "subagent_end"
     COMMIT = "commit"
     LOST = "lost"
     PARTITION = "partition"
@@ -132,6 +143,9 @@ PROMPT_TOO_LONG = Why.PROMPT_TOO_LONG.value
 
 FAILED = frozenset({"failed", PROMPT_TOO_LONG})
 """Outcomes of calls that came to nothing."""
+
+ANSWERED = frozenset({"done", "error"})
+"""Outcomes of sub-agents whose last turn was answered; all others came to nothing."""
 
 IN_VAIN = frozenset({"duplicate", "blocked", "refused", "lost"})
 """Outcomes of attempts that came to nothing."""

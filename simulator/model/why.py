@@ -45,6 +45,8 @@ class Why(StrEnum):
     """The team has gone over to a simpler protocol."""
     LATE = "late"
     """The barrier has waited for enough others."""
+    CANCELLED = "cancelled"
+    """Nobody waits for it any more."""
     SILENT = "silent"
     """Its agent keeps to itself what it has done."""
 

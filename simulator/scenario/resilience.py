@@ -238,8 +238,8 @@ class Resilience(Spec):
     backup: Backup | None = None
     """Doing the last tasks twice."""
     bulkhead: dict[str, Annotated[int, Field(ge=1)]] | None = None
-    """Most requests under way for each group of workers (``team`` for all workers alike), so that
-    one cannot use up what all need."""
+    """Most requests under way for each group of workers (``team`` for all workers alike), those of
+    their sub-agents included, so that one cannot use up what all need."""
     checkpoint: Checkpoint | None = None
     """Losing less in a crash."""
     detector: DetectorSpec | None = None

@@ -25,6 +25,7 @@ from simulator.scenario.figure import Figure
 from simulator.scenario.network import Network
 from simulator.scenario.provider import Provider
 from simulator.scenario.resilience import Resilience
+from simulator.scenario.subagents import problem_in_starts
 from simulator.scenario.sweep import Sweep
 from simulator.scenario.team import Team
 from simulator.scenario.tools import StationSpec, WeekTime
@@ -167,7 +168,13 @@ class Scenario(Spec):
         """Whoever may answer a call: the kinds of workers, the staff, the model that stands in."""
         team, fallback = self.team, self.resilience.fallback
         specs = [*team.kinds, team.coordinator, team.verifier, fallback and fallback.model]
-        return [spec for spec in specs if spec]
+        return [*(spec for spec in specs if spec), *self.subagents]
+
+    @property
+    def subagents(self) -> list[Agent]:
+        """The kinds of sub-agents."""
+        subagents = self.team.subagents
+        return [] if subagents is None else list(subagents.kinds.values())
 
     @property
     def copies_tasks(self) -> bool:
@@ -178,7 +185,7 @@ class Scenario(Spec):
     def is_resilient(self) -> bool:
         """Whether calls can fail or be cancelled, or patterns are there for it."""
         team = self.team
-        specs = [*team.kinds, team.coordinator, team.verifier]
+        specs = [*team.kinds, team.coordinator, team.verifier, *self.subagents]
         return (
             bool(self.faults)
             or self.copies_tasks
@@ -219,7 +226,15 @@ class Scenario(Spec):
                 if tool.station is not None and tool.station not in self.stations:
                     said = unknown_name("station", tool.station, list(self.stations))
                     return f"tool {name!r}: {said}"
-        return None
+                if tool.starts and tool.station and self.stations[tool.station].outages:
+                    return (
+                        f"tool {name!r}: a sub-agent works at the provider and has no 'outages' of "
+                        f"its station {tool.station!r}"
+                    )
+            problem = problem_in_starts(model, self.team.subagents)
+            if problem is not None:
+                return problem
+        return None if self.team.subagents is None else self.team.subagents.problem()
 
     def _problem_in_faults(self) -> str | None:
         workers = self.team.worker_count

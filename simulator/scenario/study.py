@@ -135,10 +135,16 @@ class Study:
         if isinstance(groups, dict):
             kinds += [("team", "groups", name, "agent") for name in groups]
         kinds.append(("resilience", "fallback", "model"))
+        subagents = source.get(("team", "subagents", "kinds"))
+        if isinstance(subagents, dict):
+            kinds += [("team", "subagents", "kinds", name) for name in subagents]
         self._merge_profile(source, ("team", "agent"))
         for path in kinds:
             if self._merge_profile(source, path) and isinstance(team.get("agent"), dict):
-                source.merge_under(path, Source(team["agent"], {}))
+                base = team["agent"]
+                if path[1] == "subagents":
+                    base = _without_starts(base)
+                source.merge_under(path, Source(base, {}))
 
     def _merge_profile(self, source: Source, path: Path_) -> bool:
         """Merge the profile that the agent at `path` names; return whether there is an agent."""
@@ -158,6 +164,15 @@ class Study:
             raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
         source.merge_under(path, profile)
         return True
+
+
+def _without_starts(agent: dict[str, Any]) -> dict[str, Any]:
+    """Return what an agent says but for its tools that start sub-agents."""
+    tools = agent.get("tools")
+    if not isinstance(tools, dict):
+        return agent
+    kept = {n: t for n, t in tools.items() if not (isinstance(t, dict) and t.get("starts"))}
+    return {**agent, "tools": kept}
 
 
 def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:

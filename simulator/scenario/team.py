@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from simulator.scenario.agent import Agent
+from simulator.scenario.subagents import Subagents
 from simulator.spec import Fraction, Spec
 
 
@@ -32,6 +33,8 @@ class Team(Spec):
     """Coordinators, where they differ; what it does not say is as in `agent`."""
     verifier: Agent | None = None
     """Verifiers, where they differ; what it does not say is as in `agent`."""
+    subagents: Subagents | None = None
+    """Agents that others start, and that end with their loop."""
     family_similarity: Fraction = 0.0
     """How alike two families find the tasks: correlation of the difficulty, on a normal scale."""
 

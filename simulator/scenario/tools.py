@@ -15,6 +15,19 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+class StartSpec(Spec):
+    """The sub-agent that a call of a tool is."""
+
+    agent: str
+    """Its kind, one of ``team.subagents.kinds``."""
+    context: Literal["fresh", "forked"] = "fresh"
+    """``fresh``: it begins with its own `start_tokens`. ``forked``: with the whole context of who
+    starts it before them; where both are of one `family` and their system prompts are as long,
+    it finds what that has in its cache."""
+    work: Positive = 1.0
+    """Work units of its loop."""
+
+
 class ToolSpec(Spec):
     """A tool that an agent calls after a turn of its loop, unless the turn is the last.
 
@@ -30,6 +43,12 @@ class ToolSpec(Spec):
     """Calls at once, of a turn that calls it; a draw is rounded and at least 1."""
     seconds: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds that a call takes, once it is served."""
+    starts: StartSpec | None = None
+    """The sub-agent that each call starts: the call lasts as long as the sub-agent's loop, and its
+    result is the sub-agent's report. A call whose sub-agent comes to nothing has failed."""
+    wait_for: Annotated[int, Field(ge=1)] | Literal["all", "any"] = "all"
+    """How many of the calls of a turn must succeed: when so many have, the others are cancelled.
+    ``any`` is one of them; of fewer calls, all. The calls have failed if too many of them have."""
     result_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Tokens that the result of a call, or its error, adds to the context."""
     errors: Fraction = 0.0
@@ -48,12 +67,22 @@ class ToolSpec(Spec):
     def _is_chosen_in_one_way(self) -> Self:
         if self.probability is not None and self.weight is not None:
             raise ValueError("a tool has a 'probability' or a 'weight', not both")
+        if self.starts is not None and self.seconds.constant != 0.0:
+            raise ValueError(
+                "a tool that 'starts' a sub-agent takes as long as that does: leave out 'seconds'"
+            )
         return self
 
     @property
     def chance(self) -> float:
         """Probability that a turn calls it, where no weight says so."""
         return 1.0 if self.probability is None else self.probability
+
+    def needed(self, calls: int) -> int:
+        """Return how many of so many calls at once must succeed."""
+        if self.wait_for == "all":
+            return calls
+        return min(calls, 1 if self.wait_for == "any" else self.wait_for)
 
 
 class WeekTime(Spec):

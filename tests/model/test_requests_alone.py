@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -28,19 +29,21 @@ from tests.model.parts import Bench, model, provider
 SERVICE = {"latency": {"kind": "seconds", "base": 4}}
 
 
-def callers(bench: Bench, patterns: Resilience, **fields: Any) -> list[Caller]:
+def callers(bench: Bench, patterns: Resilience, **fields: Any) -> dict[int, Caller]:
     """Return the agents of a bench as clients."""
     errors = provider(bench, **fields).spec.errors
-    return [Caller(agent, patterns.fallback, errors, bench.streams) for agent in bench.agents]
+    made = [Caller(agent, patterns.fallback, errors, bench.streams) for agent in bench.agents]
+    return dict(enumerate(made))
 
 
 def requests(bench: Bench, patterns: dict[str, Any], **fields: Any) -> Requests:
     """Return what sends the requests of a bench's agents to a provider."""
     spec, host = Resilience.model_validate(patterns), provider(bench, **fields)
     bulkhead = Bulkhead({}, Team(size=len(bench.agents), agent=model()), bench.clock, bench.phases)
-    clients = callers(bench, spec, **fields)
+    errors = host.spec.errors
+    caller = partial(Caller, fallback=spec.fallback, errors=errors, streams=bench.streams)
     who = (bench.clock, bench.journal, bench.phases, host, Bill(bench.metrics, False, None))
-    return Requests(spec, host.spec.retry, clients, bulkhead, *who)
+    return Requests(spec, host.spec.retry, bench.agents, caller, bulkhead, *who)
 
 
 def call(desk: Requests, agent: AgentState, seconds: float) -> Iterator[Step]:

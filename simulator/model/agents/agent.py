@@ -17,13 +17,14 @@ from simulator.model.protocols import Dispatcher
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.scenario import Agent
 
-WORKER, COORDINATOR, VERIFIER = 0, 1, 2
-"""Roles: who takes tasks, who answers reports, who reviews."""
+WORKER, COORDINATOR, VERIFIER, SUBAGENT = 0, 1, 2, 3
+"""Roles: who takes tasks, who answers reports, who reviews, and who is started by another."""
 
 _ENTITY = {
     WORKER: Entity.AGENT,
     COORDINATOR: Entity.COORDINATOR,
     VERIFIER: Entity.VERIFIER,
+    SUBAGENT: Entity.SUBAGENT,
 }
 
 
@@ -35,7 +36,7 @@ class AgentState:
     spec : Agent
         Its parameters.
     index : int
-        Its number in the team.
+        Its number in the team; sub-agents have numbers after those.
     role, number : int
         Its role, and its number among the agents of that role, which names its draws: they do
         not depend on the size of the team.
@@ -64,6 +65,8 @@ class AgentState:
         The turns of its call; None where a call is one.
     is_steady : bool
         Whether nothing but its latency says how long its calls take.
+    member : int
+        The member of the team on whose behalf it works: itself, or who has started it.
     board, dispatcher : Board, Dispatcher
         Those of the side on which it works.
     side : int
@@ -103,6 +106,7 @@ class AgentState:
         "judgement",
         "latency",
         "loop",
+        "member",
         "memory",
         "number",
         "outbox",
@@ -128,7 +132,7 @@ class AgentState:
         self.number = number
         draws = OwnDraws(streams, self.entity, number)
         self.spec = self.server = spec
-        self.index = index
+        self.index = self.member = index
         self.role = role
         self.outbox = tuple(voice.outbox)
         self.call, self.time = Call(), Timesheet()
@@ -163,6 +167,15 @@ class AgentState:
         """Whether it is a worker that, asleep, could do a task that there is to do."""
         is_held_up = self.role or self.awaits_answer or self.side or self.is_shut_out
         return not is_held_up and self.is_there
+
+    @property
+    def is_of_team(self) -> bool:
+        """Whether its time is the team's: whether it is no sub-agent."""
+        return self.role != SUBAGENT
+
+    def work_for(self, member: int) -> None:
+        """Work on behalf of a member of the team."""
+        self.member = member
 
     def work_on(self, board: Board, dispatcher: Dispatcher) -> None:
         """Work on a board, by its protocol, from now on."""

@@ -212,6 +212,17 @@ class Memory:
         held.lose(self.context_tokens - self.sent_context, self._spec.overflow)
         return (held.begins if held.tokens else read), read - held.tokens
 
+    def fork(self, other: Memory, shares_cache: bool) -> None:
+        """Begin with another agent's whole context before one's own.
+
+        With `shares_cache`, what is in its model's cache is found there.
+        """
+        self.context_tokens = other.context_tokens + self._start_tokens
+        if shares_cache and self._caches and other._caches:
+            self._prefix_tokens = other._prefix_tokens
+            if self.life is not None and other.life is not None:
+                self.life.go_on_as(other.life)
+
     def take_in(self, tokens: int) -> None:
         """Keep what tools have said, for the next turn to read."""
         self.context_tokens += tokens

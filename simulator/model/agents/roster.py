@@ -45,6 +45,8 @@ class Roster:
         coordinators, those next to the workers first.
     delivered : list of (int, int)
         Sender and receiver of deliveries to mailboxes, since somebody last looked.
+    difficulty : Difficulty
+        The draws that they share.
     handed_in : Log or None
         What the aggregator of independent workers reads.
     """
@@ -54,6 +56,7 @@ class Roster:
         "aggregates",
         "coordinators",
         "delivered",
+        "difficulty",
         "handed_in",
         "managers",
         "verifiers",
@@ -78,7 +81,7 @@ class Roster:
         default = team.agent or specs[0]
         voices = self._voices(count, topology, network, streams, metrics)
         voices += [Voice() for _ in range(verifiers)]
-        difficulty = Difficulty(graph, team.family_similarity, streams)
+        self.difficulty = difficulty = Difficulty(graph, team.family_similarity, streams)
 
         def make(spec: Agent, role: int, number: int) -> AgentState:
             index = number + (count if role else 0) + (coordinators if role == VERIFIER else 0)

@@ -6,7 +6,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import WORKER, AgentState
+from simulator.model.agents.agent import SUBAGENT, WORKER, AgentState
 from simulator.model.calls.phases import Phases, Step
 from simulator.scenario.team import Team
 
@@ -43,9 +43,11 @@ class Bulkhead:
 
     def _group(self, agent: AgentState) -> str | None:
         """Return the agent's group if it has a limit."""
-        if not self._free or agent.role != WORKER:
+        if not self._free or agent.role not in (WORKER, SUBAGENT):
             return None
-        name = self._groups[agent.index]
+        if agent.member >= len(self._groups):  # a sub-agent of the staff's
+            return None
+        name = self._groups[agent.member]
         return name if name in self._free else None
 
     def has_room(self, agent: AgentState) -> bool:

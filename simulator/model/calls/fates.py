@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -22,7 +22,7 @@ class Fates:
 
     Parameters
     ----------
-    callers : sequence of Caller, shape (agents,)
+    callers : mapping of int to Caller
     provider : ProviderState
     agenda : Agenda
     metrics : Metrics
@@ -32,7 +32,7 @@ class Fates:
 
     def __init__(
         self,
-        callers: Sequence[Caller],
+        callers: Mapping[int, Caller],
         provider: ProviderState,
         agenda: Agenda,
         metrics: Metrics,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.timesheet import COMMITTING, WAITING, WASTING
 from simulator.model.journal import Journal
+from simulator.model.metrics import Metrics
 from simulator.model.trace import Event
 
 Step = float | None
 """Seconds until a call goes on; None until the agent is resumed."""
+
+Steps = Generator[Step, None, None]
+"""A call on its way, into which its loss may be thrown."""
 
 
 class Phases:
@@ -23,21 +27,26 @@ class Phases:
     journal : Journal
     """
 
-    __slots__ = ("_agenda", "_journal", "_metrics")
+    __slots__ = ("_agenda", "_aside", "_journal", "_metrics")
 
     def __init__(self, agenda: Agenda, journal: Journal) -> None:
         self._agenda = agenda
         self._journal = journal
         self._metrics = journal.metrics
+        self._aside = Metrics()
+
+    def _book(self, agent: AgentState) -> Metrics:
+        """Return where time is booked: that of sub-agents is none of the team's."""
+        return self._metrics if agent.is_of_team else self._aside
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""
         now, time = self._agenda.now, agent.time
         if time.phase == WASTING:
-            self._metrics.wasted_s += now - time.since_s
+            self._book(agent).wasted_s += now - time.since_s
         elif time.phase == COMMITTING:
             elapsed_s = now - time.since_s
-            self._metrics.coordination_s += elapsed_s
+            self._book(agent).coordination_s += elapsed_s
             if elapsed_s > 0.0:
                 where = (agent.index, agent.call.number)
                 self._journal.note(Event.COMMIT, *where, duration_s=elapsed_s)
@@ -52,7 +61,7 @@ class Phases:
 
     def book_wait(self, agent: AgentState) -> None:
         """End what the agent waits for."""
-        metrics, why = self._metrics, agent.time.waits_for
+        metrics, why = self._book(agent), agent.time.waits_for
         elapsed_s = self._agenda.now - agent.time.since_s
         agent.time.wait_for("")
         if why == "rate_limit":
@@ -65,6 +74,8 @@ class Phases:
             metrics.queue_wait_s += elapsed_s
         elif why == "tool":
             metrics.on_tools_s += elapsed_s
+        elif why == "subagent":
+            metrics.on_subagents_s += elapsed_s
         else:
             metrics.held_back_s += elapsed_s
         where = (agent.index, agent.call.number)

@@ -8,7 +8,7 @@ paid for, but for those that the provider failed.
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from functools import partial
 
 from simulator.model.agenda import Agenda
@@ -41,7 +41,9 @@ class Requests(Service):
     patterns : Resilience
     sdk : Retry
         How often the client's library sends a request again.
-    callers : sequence of Caller, shape (agents,)
+    agents : iterable of AgentState
+    caller_of : callable
+        Makes the `Caller` of an agent.
     bulkhead : Bulkhead
     agenda : Agenda
     journal : Journal
@@ -51,7 +53,8 @@ class Requests(Service):
 
     Attributes
     ----------
-    callers : sequence of Caller, shape (agents,)
+    callers : dict of int to Caller
+        Those of all agents, sub-agents included while they are there.
     breakers : Breakers
     """
 
@@ -59,6 +62,7 @@ class Requests(Service):
         "_agenda",
         "_budget",
         "_bulkhead",
+        "_caller_of",
         "_fates",
         "_metrics",
         "_patience",
@@ -75,7 +79,8 @@ class Requests(Service):
         self,
         patterns: Resilience,
         sdk: Retry,
-        callers: Sequence[Caller],
+        agents: Iterable[AgentState],
+        caller_of: Callable[[AgentState], Caller],
         bulkhead: Bulkhead,
         agenda: Agenda,
         journal: Journal,
@@ -90,7 +95,8 @@ class Requests(Service):
         self._metrics = metrics
         self._phases = phases
         self._provider = provider
-        self.callers = callers
+        self.callers = {agent.index: caller_of(agent) for agent in agents}
+        self._caller_of = caller_of
         self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
         self._bulkhead = bulkhead
         self.breakers = Breakers(patterns.breaker, agenda, journal, phases)
@@ -110,6 +116,14 @@ class Requests(Service):
             phases,
             bill,
         )
+
+    def join(self, agent: AgentState) -> None:
+        """Send the requests of one more agent from now on."""
+        self.callers[agent.index] = self._caller_of(agent)
+
+    def leave(self, agent: AgentState) -> None:
+        """Send no more requests of an agent."""
+        del self.callers[agent.index]
 
     def begin(self, agent: AgentState) -> None:
         """Note that a call begins."""

@@ -42,6 +42,12 @@ class Service(ABC):
         Raises `CallLostError` if nothing helps.
         """
 
+    def join(self, agent: AgentState) -> None:  # noqa: B027 (most know agents by nothing)
+        """Serve one more agent from now on."""
+
+    def leave(self, agent: AgentState) -> None:  # noqa: B027
+        """Serve an agent no more."""
+
     def over(self, agent: AgentState) -> None:  # noqa: B027 (most have but one model)
         """Let the agent's own model answer what it asks next."""
 

@@ -17,6 +17,32 @@ from simulator.scenario.tools import DAYS, Hours, StationSpec, WeekTime
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 
+class Group:
+    """Calls of one tool at once, of which not all must succeed.
+
+    Parameters
+    ----------
+    calls, needed : int
+        How many there are, and how many must succeed.
+    """
+
+    __slots__ = ("_needed", "_spare")
+
+    def __init__(self, calls: int, needed: int) -> None:
+        self._needed = needed
+        self._spare = calls - needed
+
+    def succeed(self) -> bool:
+        """Note that one has succeeded; return whether it was the last that is needed."""
+        self._needed -= 1
+        return not self._needed
+
+    def fail(self) -> bool:
+        """Note that one has failed; return whether too many have."""
+        self._spare -= 1
+        return self._spare < 0
+
+
 class Run:
     """A call of a tool under way.
 
@@ -33,12 +59,20 @@ class Run:
     began_s : float or None
         When its service began; None while it waits.
     is_over : bool
+    group : Group or None
+        The calls of one turn with it of which not all must succeed.
+    child : int
+        The number that names the draws of the sub-agent that it is, if it is one.
     """
 
-    __slots__ = ("agent", "asked_s", "began_s", "call", "is_over")
+    __slots__ = ("agent", "asked_s", "began_s", "call", "child", "group", "is_over")
 
-    def __init__(self, call: ToolCall, agent: AgentState, asked_s: float) -> None:
+    def __init__(
+        self, call: ToolCall, agent: AgentState, asked_s: float, group: Group | None = None
+    ) -> None:
         self.call = call
+        self.group = group
+        self.child = 0
         self.agent = agent
         self.asked_s = asked_s
         self.began_s: float | None = None
@@ -51,6 +85,10 @@ class Run:
     def end(self) -> None:
         """Be over."""
         self.is_over = True
+
+    def name_child(self, number: int) -> None:
+        """Be a sub-agent whose draws bear a number."""
+        self.child = number
 
     def is_under_way(self) -> bool:
         """Return whether it is not over."""

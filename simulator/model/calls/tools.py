@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
@@ -10,13 +11,13 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.toolkit import ToolCall
 from simulator.model.calls.phases import Phases, Step
-from simulator.model.calls.stations import Run, Station
+from simulator.model.calls.stations import Group, Run, Station
+from simulator.model.calls.subagents import CANCELLED, CUT_OFF, DONE, ERROR, SubagentPool
 from simulator.model.journal import Journal
 from simulator.model.streams import Streams
 from simulator.model.trace import Event
 from simulator.scenario.tools import StationSpec, WeekTime
 
-DONE, CANCELLED, CUT_OFF = "done", "cancelled", "cut_off"
 _NEVER_ENDED = frozenset({CANCELLED, CUT_OFF})
 
 
@@ -34,15 +35,23 @@ class Tools:
     agenda : Agenda
     journal : Journal
     phases : Phases
-    agents : int
-        How many there are.
+    subagents : SubagentPool
 
     Attributes
     ----------
     stations : dict of str to Station
     """
 
-    __slots__ = ("_agenda", "_desks", "_journal", "_metrics", "_number", "_phases", "stations")
+    __slots__ = (
+        "_agenda",
+        "_desks",
+        "_journal",
+        "_metrics",
+        "_number",
+        "_phases",
+        "_subagents",
+        "stations",
+    )
 
     def __init__(
         self,
@@ -53,26 +62,29 @@ class Tools:
         agenda: Agenda,
         journal: Journal,
         phases: Phases,
-        agents: int,
+        subagents: SubagentPool,
     ) -> None:
         self._agenda = agenda
         self._journal = journal
         self._metrics = journal.metrics
         self._phases = phases
+        self._subagents = subagents
         self._number: Mapping[str, int] = {name: i for i, name in enumerate(names)}
         self.stations = {
             name: Station(name, spec, starts_at, streams, agenda, self._begin)
             for name, spec in stations.items()
         }
-        self._desks = [_Desk() for _ in range(agents)]
+        self._desks: dict[int, _Desk] = defaultdict(_Desk)
 
     def call(self, agent: AgentState, calls: Sequence[ToolCall]) -> Iterator[Step]:
         """Call tools and wait for the last of them that is not in the background."""
         desk = self._desks[agent.index]
+        groups = _groups(calls)
         for each in calls:
-            self._ask(agent, desk, each)
+            self._ask(agent, desk, each, groups.get(each.name))
         if desk.awaited:
-            yield from self._phases.wait(agent, "tool", None)
+            why = "subagent" if desk.awaits_subagents() else "tool"
+            yield from self._phases.wait(agent, why, None)
 
     def take_results(self, agent: AgentState) -> tuple[int, bool]:
         """Return the tokens of what has come in for an agent, and whether anything has failed."""
@@ -84,9 +96,17 @@ class Tools:
             self._end(run, how)
         self._desks[agent.index].take()
 
-    def _ask(self, agent: AgentState, desk: _Desk, call: ToolCall) -> None:
+    def leave(self, agent: AgentState) -> None:
+        """Forget an agent that calls nothing any more."""
+        self._desks.pop(agent.index, None)
+
+    def _ask(self, agent: AgentState, desk: _Desk, call: ToolCall, group: Group | None) -> None:
         now, spec = self._agenda.now, call.spec
-        run = Run(call, agent, now)
+        run = Run(call, agent, now, group)
+        if spec.starts is not None:
+            if not self._subagents.may_ask():
+                return
+            self._subagents.ask(run)
         desk.add(run)
         self._metrics.tool_calls += 1
         if spec.station is None:
@@ -103,15 +123,29 @@ class Tools:
 
     def _begin(self, run: Run, seconds: float, is_struck: bool) -> None:
         """Serve a run, for so many seconds if it does not time out."""
+        if run.call.spec.starts is not None:
+            self._start(run)
+            return
         fails = is_struck or run.call.fails
         left_s = math.inf
         now = self._agenda.now
         if run.call.spec.timeout_s is not None:
             left_s = max(0.0, run.asked_s + run.call.spec.timeout_s - now)
-        how = DONE if not fails else "outage" if is_struck else "error"
+        how = DONE if not fails else "outage" if is_struck else ERROR
         if seconds > left_s:
             seconds, how = left_s, "timeout"
         self._agenda.at(now + seconds, partial(self._end, run, how), run.is_under_way)
+
+    def _start(self, run: Run) -> None:
+        """Let a run be a sub-agent's loop, for as long as that takes."""
+        timeout_s = run.call.spec.timeout_s
+        if timeout_s is not None:
+            out = partial(self._end, run, "timeout")
+            self._agenda.at(run.asked_s + timeout_s, out, run.is_under_way)
+        self._subagents.start(run, partial(self._report, run))
+
+    def _report(self, run: Run, has_failed: bool) -> None:
+        self._end(run, ERROR if has_failed else DONE)
 
     def _lose_patience(self, run: Run) -> None:
         if run.waits():
@@ -127,6 +161,8 @@ class Tools:
             return
         run.end()
         agent, spec = run.agent, run.call.spec
+        if spec.starts is not None:
+            self._subagents.end(run, how)
         metrics, now = self._metrics, self._agenda.now
         began_s = now if run.began_s is None else run.began_s
         fails = how != DONE and how not in _NEVER_ENDED
@@ -134,7 +170,13 @@ class Tools:
         metrics.tool_s += now - began_s
         metrics.tool_wait_s += began_s - run.asked_s
         self._note(agent, run, how, now - began_s, began_s - run.asked_s)
-        is_last = self._desks[agent.index].remove(run, how not in _NEVER_ENDED, fails)
+        desk = self._desks[agent.index]
+        if run.group is not None and how not in _NEVER_ENDED:
+            fails = fails and run.group.fail()
+            if how == DONE and run.group.succeed():
+                for other in [each for each in desk.runs if each.group is run.group]:
+                    self._end(other, CANCELLED)
+        is_last = desk.remove(run, how not in _NEVER_ENDED, fails)
         if is_last and how not in _NEVER_ENDED:
             self._agenda.resume(agent.index)
         if spec.station is not None:
@@ -153,6 +195,15 @@ class Tools:
         )
 
 
+def _groups(calls: Sequence[ToolCall]) -> dict[str, Group]:
+    """Return the calls of each tool together of which not all must succeed."""
+    if all(call.spec.wait_for == "all" for call in calls):
+        return {}
+    specs, counts = {call.name: call.spec for call in calls}, Counter(c.name for c in calls)
+    needed = {name: specs[name].needed(count) for name, count in counts.items()}
+    return {n: Group(count, needed[n]) for n, count in counts.items() if needed[n] < count}
+
+
 class _Desk:
     """What one agent has running, and what has come in for it."""
 
@@ -167,6 +218,12 @@ class _Desk:
         """Have one more run."""
         self.runs[run] = None
         self.awaited += not run.call.spec.background
+
+    def awaits_subagents(self) -> bool:
+        """Return whether any that is waited for is a sub-agent."""
+        return any(
+            run.call.spec.starts is not None and not run.call.spec.background for run in self.runs
+        )
 
     def remove(self, run: Run, counts: bool, fails: bool) -> bool:
         """Have a run no more; return whether it was the last that is waited for."""

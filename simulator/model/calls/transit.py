@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -30,7 +30,7 @@ class Transit:
 
     Parameters
     ----------
-    callers : sequence of Caller, shape (agents,)
+    callers : mapping of int to Caller
     fates : Fates
     patience : Patience
     provider : ProviderState
@@ -63,7 +63,7 @@ class Transit:
 
     def __init__(
         self,
-        callers: Sequence[Caller],
+        callers: Mapping[int, Caller],
         fates: Fates,
         patience: Patience,
         provider: ProviderState,
@@ -220,7 +220,8 @@ class Transit:
         """Book a request that came to nothing, and pay for it."""
         agent.time.throw_away()
         self._phases.enter(agent, WAITING)
-        self._metrics.lost_s += elapsed_s
+        if agent.is_of_team:
+            self._metrics.lost_s += elapsed_s
         self._pay(agent, elapsed_s, seconds, why, elapsed_s)
 
     def _pay_second(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:

@@ -10,7 +10,8 @@ from simulator.model.agents.loop import Loop
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Step
 from simulator.model.calls.service import CallLostError, Service
-from simulator.model.calls.tools import CUT_OFF, Tools
+from simulator.model.calls.subagents import CUT_OFF
+from simulator.model.calls.tools import Tools
 from simulator.model.journal import Journal
 from simulator.model.trace import Event
 from simulator.model.why import Why
@@ -90,7 +91,7 @@ class Turns(Service):
             self._done.pop(task, None)
         if loop.is_at_limit:
             self._metrics.loops_at_limit += 1
-            if loop.gives_up and agent.call.picks:
+            if loop.gives_up and (agent.call.picks or not agent.is_of_team):
                 self._settle(agent, loop)
                 self._lose(agent, Why.TURN_LIMIT)
 
@@ -159,6 +160,15 @@ class Turns(Service):
     def turns_done(self, tasks: Sequence[int]) -> int:
         """Return how many turns a crash has left of a loop that attempts tasks."""
         return min((self._done.get(task, 0) for task in tasks), default=0) if self._done else 0
+
+    def join(self, agent: AgentState) -> None:
+        """Serve one more agent from now on."""
+        self._inner.join(agent)
+
+    def leave(self, agent: AgentState) -> None:
+        """Serve an agent no more."""
+        self.tools.leave(agent)
+        self._inner.leave(agent)
 
     def over(self, agent: AgentState) -> None:
         """Let the agent's own model answer what it asks next."""

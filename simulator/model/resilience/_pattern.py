@@ -36,7 +36,7 @@ class FailureSetting:
     journal : Journal
     sides : Sides
     health : Health
-    callers : sequence of Caller, shape (agents,)
+    callers : mapping of int to Caller
     breakers : Breakers
     change_protocol : callable
         Lets the team go on with another protocol, without coordinators.
@@ -48,7 +48,7 @@ class FailureSetting:
     journal: Journal
     sides: Sides
     health: Health
-    callers: Sequence[Caller]
+    callers: Mapping[int, Caller]
     breakers: Breakers
     change_protocol: Callable[[ProtocolSpec], None]
 

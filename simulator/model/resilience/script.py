@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from simulator.model.agenda import Agenda
@@ -27,7 +27,7 @@ class Script:
         They misbehave already where they do so for the whole run.
     agenda : Agenda
     health : Health
-    callers : sequence of Caller, shape (agents,)
+    callers : mapping of int to Caller
     """
 
     __slots__ = ("_agenda", "_born", "_callers", "_faults", "_health", "_staff", "_workers")
@@ -38,7 +38,7 @@ class Script:
         agents: Sequence[AgentState],
         agenda: Agenda,
         health: Health,
-        callers: Sequence[Caller],
+        callers: Mapping[int, Caller],
     ) -> None:
         self._faults = faults
         self._workers = [agent for agent in agents if agent.role == WORKER]

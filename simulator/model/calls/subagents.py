@@ -1,0 +1,303 @@
+"""Sub-agents: calls of tools that are loops of other agents, served as all calls are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from simulator.model.agenda import Agenda
+from simulator.model.agents.agent import SUBAGENT, AgentState
+from simulator.model.agents.channels import Voice
+from simulator.model.agents.timesheet import WAITING
+from simulator.model.answers import Difficulty
+from simulator.model.calls.bill import Bill
+from simulator.model.calls.phases import Phases, Steps
+from simulator.model.calls.service import CallLostError, Service
+from simulator.model.calls.stations import Run
+from simulator.model.journal import Journal
+from simulator.model.streams import Purpose, Streams, number_of_child
+from simulator.model.trace import ANSWERED, Event
+from simulator.model.why import Why
+from simulator.scenario.agent import Agent
+from simulator.scenario.subagents import Subagents
+
+DONE, ERROR, CANCELLED, CUT_OFF = "done", "error", "cancelled", "cut_off"
+"""How calls of tools end, and sub-agents: their reports are of use or not, nobody waits for them
+any more, or the run has ended."""
+
+
+@dataclass(slots=True, eq=False)
+class _Subagent:
+    """A sub-agent under way."""
+
+    agent: AgentState
+    run: Run
+    depth: int
+    began_s: float
+    over: Callable[[bool], None]
+    """Told whether it has failed, when it ends by itself."""
+    how: str = ""
+    """How it ends, where somebody else has said so."""
+
+    def end_as(self, how: str) -> None:
+        """End in a way that somebody else says."""
+        self.how = self.how or how
+
+
+class SubagentPool:
+    """Starts sub-agents and brings them to their ends.
+
+    A sub-agent is an `AgentState` of its own, made when it begins; its draws bear a name made of
+    who starts it, with which tool, and the how-manieth of these it is. It goes through the same
+    service as everybody; its time is booked aside (`AgentState.is_of_team`).
+
+    Parameters
+    ----------
+    spec : Subagents or None
+        None where there are none.
+    difficulty : Difficulty
+    streams : Streams
+    agenda : Agenda
+    journal : Journal
+    phases : Phases
+    bill : Bill
+    agents : int
+        How many there are in the team: sub-agents are numbered from there on.
+    """
+
+    __slots__ = (
+        "_agenda",
+        "_asked",
+        "_bill",
+        "_difficulty",
+        "_journal",
+        "_kinds",
+        "_last_kinds",
+        "_left",
+        "_max_depth",
+        "_metrics",
+        "_next",
+        "_number_call",
+        "_of_run",
+        "_phases",
+        "_service",
+        "_streams",
+        "_under_way",
+    )
+
+    def __init__(
+        self,
+        spec: Subagents | None,
+        difficulty: Difficulty,
+        streams: Streams,
+        agenda: Agenda,
+        journal: Journal,
+        phases: Phases,
+        bill: Bill,
+        agents: int,
+    ) -> None:
+        self._difficulty = difficulty
+        self._streams = streams
+        self._agenda = agenda
+        self._journal = journal
+        self._metrics = journal.metrics
+        self._phases = phases
+        self._bill = bill
+        self._kinds = {} if spec is None else spec.kinds
+        self._last_kinds = {name: _without_starts(kind) for name, kind in self._kinds.items()}
+        self._max_depth = None if spec is None else spec.max_depth
+        self._left = None if spec is None else spec.max_total
+        self._next = agents
+        self._asked: Counter[tuple[int, str]] = Counter()
+        self._under_way: dict[int, _Subagent] = {}
+        self._of_run: dict[Run, _Subagent] = {}
+        self._service: Service
+        self._number_call: Callable[[], int]
+
+    def connect(self, service: Service, number_call: Callable[[], int]) -> None:
+        """Have sub-agents served from now on, and their calls numbered."""
+        self._service = service
+        self._number_call = number_call
+
+    def forget(self) -> None:
+        """Forget who serves: it holds whoever runs tools."""
+        self._under_way.clear()
+        self._of_run.clear()
+        del self._service, self._number_call
+
+    def agents(self) -> list[AgentState]:
+        """Return the sub-agents that are under way."""
+        return [each.agent for each in self._under_way.values()]
+
+    def may_ask(self) -> bool:
+        """Return whether one more may be asked for."""
+        return self._left is None or self._left > 0
+
+    def ask(self, run: Run) -> None:
+        """Ask for a sub-agent, which begins when `start` says so."""
+        parent, name = run.agent, run.call.name
+        ordinal = self._asked[parent.index, name]
+        self._asked[parent.index, name] += 1
+        if self._left is not None:
+            self._left -= 1
+        run.name_child(number_of_child(parent.entity, parent.number, name, ordinal))
+
+    def start(self, run: Run, over: Callable[[bool], None]) -> None:
+        """Let a sub-agent read its prompt and begin; `over` is told whether it has failed."""
+        starts, parent, now = run.call.spec.starts, run.agent, self._agenda.now
+        assert starts is not None
+        depth = 1 + self._depth_of(parent)
+        kinds = self._last_kinds if depth == self._max_depth else self._kinds
+        who = (kinds[starts.agent], self._next, SUBAGENT, run.child, 0)
+        agent = AgentState(*who, self._streams, self._difficulty, Voice())
+        self._next += 1
+        agent.work_for(parent.member)
+        if starts.context == "forked":
+            agent.memory.fork(parent.memory, shares_cache=_has_prompt_of(agent.spec, parent.spec))
+        each = _Subagent(agent, run, depth, now, over)
+        self._under_way[agent.index] = self._of_run[run] = each
+        self._service.join(agent)
+        self._begin_call(agent, starts.work, now)
+        self._metrics.sub_agents += 1
+        where = (agent.index, agent.call.number)
+        kind = starts.agent
+        self._journal.note(Event.SUBAGENT_START, *where, peer=parent.index, outcome=kind)
+        self._agenda.begin(agent.index)
+        if agent.spec.faults.crash is not None:
+            up_s = agent.spec.faults.crash.up_s
+            draw = self._streams.draws(up_s, agent.entity, agent.number, Purpose.CRASH_UP)
+            is_there = partial(self._under_way.__contains__, agent.index)
+            self._agenda.at(now + draw(), partial(self._crash, agent.index), is_there)
+
+    def _depth_of(self, agent: AgentState) -> int:
+        return self._under_way[agent.index].depth if agent.role == SUBAGENT else 0
+
+    def _begin_call(self, agent: AgentState, work: float, now: float) -> None:
+        """Read the prompt and begin to write."""
+        memory, loop = agent.memory, agent.loop
+        memory.read(now, None)
+        if agent.judgement.depends_on_context:
+            agent.settle_errors()
+        if loop is not None:
+            loop.begin(work, False, False)
+            work = loop.work
+        output, message, duration_s = agent.compose(work, False, 0)
+        if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
+            agent.call.fail(Why.PROMPT_TOO_LONG)
+            duration_s = 0.0
+        agent.call.begin(self._number_call(), [], work, output, message)
+        agent.time.begin(now, duration_s)
+        agent.time.begin_steps()
+
+    def _crash(self, index: int) -> None:
+        if index not in self._under_way:
+            return
+        self._metrics.crashes += 1
+        self._metrics.fault_events += 1
+        self._journal.note(Event.FAULT, index, outcome="crash")
+        self._agenda.interrupt(index, Why.CRASH)
+
+    def steps(self, index: int) -> tuple[AgentState, Steps]:
+        """Return a sub-agent that begins, and its steps."""
+        each = self._under_way[index]
+        return each.agent, self._go(each)
+
+    def _go(self, each: _Subagent) -> Steps:
+        """Go through a sub-agent's loop to its end."""
+        agent, service = each.agent, self._service
+        lost = agent.call.lost_to
+        if not lost:
+            try:
+                service.begin(agent)
+                yield from service.serve(agent, agent.time.duration_s)
+            except CallLostError as error:
+                lost = error.why
+                agent.call.fail(lost)
+                if agent.time.waits_for:
+                    self._phases.book_wait(agent)
+                self._phases.enter(agent, WAITING)
+                service.lost(agent, lost)
+        self._phases.enter(agent, WAITING)
+        agent.time.end_steps()
+        how = each.how or _outcome(lost, each.run.call.fails)
+        if how in ANSWERED:
+            self._bill.call(agent)
+            agent.memory.remember(agent.call.output)
+        else:
+            self._pay(agent)
+            self._metrics.failed_calls += 1
+            self._metrics.too_long_prompts += lost is Why.PROMPT_TOO_LONG
+        self._metrics.calls += 1
+        self._metrics.turns += agent.loop is not None
+        self._leave(each, how)
+        each.over(how != DONE)
+
+    def end(self, run: Run, how: str) -> None:
+        """End the sub-agent that a call is, if it is under way; `how` says why."""
+        each = self._of_run.get(run)
+        if each is None:
+            return
+        each.end_as(how)
+        if how == CUT_OFF:
+            self._cut_off(each)
+        else:
+            self._agenda.interrupt(each.agent.index, Why.CANCELLED)
+
+    def _cut_off(self, each: _Subagent) -> None:
+        """End a sub-agent with the run; what it has read, and written so far, is paid for."""
+        agent = each.agent
+        if agent.time.waits_for:
+            self._phases.book_wait(agent)
+        self._service.cut_off(agent)
+        agent.time.cut_off(agent.time.earlier_s + agent.time.served_s)
+        self._pay(agent)
+        self._leave(each, CUT_OFF)
+
+    def _pay(self, agent: AgentState) -> None:
+        """Pay for what a turn that came to nothing has read and written."""
+        if agent.call.paid_share is not None:
+            self._bill.in_vain(agent, agent.call.paid_share)
+
+    def _leave(self, each: _Subagent, how: str) -> None:
+        """Write that a sub-agent is over, and forget it."""
+        agent, now = each.agent, self._agenda.now
+        del self._under_way[agent.index], self._of_run[each.run]
+        self._service.leave(agent)
+        agent.time.end(now)
+        self._metrics.sub_agents_failed += how not in (DONE, CANCELLED, CUT_OFF)
+        self._metrics.sub_agent_s += now - each.began_s
+        self._metrics.compactions += agent.memory.compactions
+        share = 1.0 if how in ANSWERED else agent.call.paid_share
+        is_read = share is not None
+        self._journal.note(
+            Event.SUBAGENT_END,
+            agent.index,
+            agent.call.number,
+            peer=None if agent.loop is None else agent.loop.turn,
+            duration_s=agent.time.duration_s,
+            input_tokens=agent.memory.prompt_tokens * is_read,
+            cached_tokens=agent.memory.cached * is_read,
+            output_tokens=int(agent.call.output * (share or 0.0)),
+            outcome=how,
+        )
+
+
+def _outcome(lost: Why, fails: bool) -> str:
+    """Return how a sub-agent has ended by itself."""
+    if lost:
+        return lost.value if lost is Why.PROMPT_TOO_LONG else "failed"
+    return ERROR if fails else DONE
+
+
+def _without_starts(kind: Agent) -> Agent:
+    """Return a kind of sub-agents that starts none."""
+    tools = {name: tool for name, tool in kind.tools.items() if tool.starts is None}
+    return kind.model_copy(update={"tools": tools})
+
+
+def _has_prompt_of(one: Agent, other: Agent) -> bool:
+    """Return whether two models are one, with the same system prompt before them."""
+    as_long = one.context.system_tokens == other.context.system_tokens
+    return as_long and one.family == other.family

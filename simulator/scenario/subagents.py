@@ -1,0 +1,85 @@
+"""What YAML may say about sub-agents: who there may be, and how many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from simulator.errors import unknown_name
+from simulator.scenario.agent import Agent
+from simulator.spec import Spec
+
+
+class Subagents(Spec):
+    """Agents that others start with a tool (`tools`, `starts`), and that end with their loop.
+
+    A sub-agent is no member of the team: it takes no tasks, hears and says nothing but its
+    report, reads no board, and its time is none of the team's. It uses the same provider, tools
+    and stations, and what it reads and writes is on the same bill. Its attempts do not err
+    (`ToolSpec.errors` says how often a report is of no use); one that crashes is gone; none is
+    Byzantine.
+    """
+
+    kinds: dict[str, Agent]
+    """Kinds of sub-agents by name; what one does not say is as in the team's `agent`, but for the
+    tools that start sub-agents."""
+    max_depth: Annotated[int, Field(ge=1)] | None = None
+    """Levels of sub-agents below the team: with 1, sub-agents start none. At the last level,
+    tools that start sub-agents are not there. No limit when absent."""
+    max_total: Annotated[int, Field(ge=0)] | None = None
+    """Sub-agents that may be asked for in a run; a turn goes on without what would be too many.
+    No limit when absent."""
+
+    def problem(self) -> str | None:
+        """Return why the kinds may start each other without end, if they may."""
+        if self.max_depth is not None or self.max_total is not None:
+            return None
+        circle = _circle({name: list(_started_by(kind)) for name, kind in self.kinds.items()})
+        if circle is None:
+            return None
+        return (
+            f"team.subagents: {' > '.join(map(repr, circle))} may start each other without end: "
+            "say 'max_depth' or 'max_total'"
+        )
+
+
+def problem_in_starts(agent: Agent, subagents: Subagents | None) -> str | None:
+    """Return what is wrong with the sub-agents that an agent starts, if anything is."""
+    known = [] if subagents is None else list(subagents.kinds)
+    for name, tool in agent.tools.items():
+        if tool.starts is not None and tool.starts.agent not in known:
+            return f"tool {name!r}: {unknown_name('sub-agent', tool.starts.agent, known)}"
+    return None
+
+
+def _started_by(agent: Agent) -> Iterator[str]:
+    """Yield the kinds that an agent may start."""
+    if agent.loops:
+        for tool in agent.tools.values():
+            if tool.starts is not None and tool.chance > 0.0:
+                yield tool.starts.agent
+
+
+def _circle(starts: Mapping[str, list[str]]) -> list[str] | None:
+    """Return kinds each of which starts the next, the last being the first, if there are such."""
+    done: set[str] = set()
+
+    def walk(path: list[str]) -> list[str] | None:
+        for kind in starts.get(path[-1], []):
+            if kind in path:
+                return [*path[path.index(kind) :], kind]
+            if kind not in done:
+                found = walk([*path, kind])
+                if found is not None:
+                    return found
+        done.add(path[-1])
+        return None
+
+    for kind in starts:
+        if kind not in done:
+            found = walk([kind])
+            if found is not None:
+                return found
+    return None
