@@ -13,7 +13,9 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from analysis.breakdown.operations import Operation, messages_of, operations_of
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
+from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
 from simulator.scenario import Scenario
 
@@ -219,8 +221,10 @@ def otlp_trace(
 ) -> trace_pb2.TracesData:
     """Return a replication as OpenTelemetry spans, by the GenAI semantic conventions.
 
-    One ``invoke_agent`` span for each agent, and below it a ``chat`` span for each call that
-    ended, or each turn of a loop, with its tokens, and an ``execute_tool`` span for each tool.
+    One ``invoke_agent`` span for each agent, below that of its coordinator if it has one, and
+    below it a ``chat`` span for each call that ended, or each turn of a loop, with its tokens, an
+    ``execute_tool`` span for each tool, and a ``handoff`` span for each message that is heard by
+    few (`analysis.breakdown.operations.messages_of`).
 
     Parameters
     ----------
@@ -232,22 +236,27 @@ def otlp_trace(
     start_unix_s : int
         Unix time of simulated second 0 (not 0 itself, which JSON leaves out).
     """
-    names = agent_names(scenario)
+    names, managers = agent_names(scenario), scenario.topology.managers(scenario.team.worker_count)
     trace_id = _id(16, scenario.name, str(scenario.seed), str(replication))
     data = trace_pb2.TracesData()
     resource = data.resource_spans.add()
     _attributes(resource.resource.attributes, {"service.name": "llm-teamsim"})
     scope = resource.scope_spans.add()
     scope.scope.name = "teamsim"
-    end_s = rows[-1].time_s
-    owners = []
-    for i, name in enumerate(names):
+    owners = [_id(8, "agent", str(i)) for i in range(len(names))]
+
+    def add(name: str, span_id: bytes, parent: bytes, start_s: float, end_s: float) -> Any:
         span = scope.spans.add()
-        span.trace_id, span.span_id = trace_id, _id(8, "agent", str(i))
-        owners.append(span.span_id)
-        span.name, span.kind = f"invoke_agent {name}", trace_pb2.Span.SPAN_KIND_INTERNAL
-        span.start_time_unix_nano = _nanoseconds(start_unix_s, 0.0)
+        span.trace_id, span.span_id, span.parent_span_id = trace_id, span_id, parent
+        span.name, span.kind = name, trace_pb2.Span.SPAN_KIND_INTERNAL
+        span.start_time_unix_nano = _nanoseconds(start_unix_s, start_s)
         span.end_time_unix_nano = _nanoseconds(start_unix_s, end_s)
+        return span
+
+    for i, name in enumerate(names):
+        manager = managers[i] if i < len(managers) else NO_MANAGER
+        above = b"" if manager == NO_MANAGER else owners[manager]
+        span = add(f"invoke_agent {name}", owners[i], above, 0.0, rows[-1].time_s)
         said = {
             "gen_ai.operation.name": "invoke_agent",
             "gen_ai.agent.id": str(i),
@@ -255,44 +264,37 @@ def otlp_trace(
             "gen_ai.conversation.id": f"{scenario.name}-{replication}",
         }
         _attributes(span.attributes, said)
-    tools, begun = scenario.tool_names, dict[int | None, float]()
-    for number, row in enumerate(rows):
-        if row.event is Event.CALL_START or (row.event is Event.WAIT and row.outcome == "tool"):
-            begun[row.call] = row.time_s
-        if row.agent is None or row.event not in (Event.CALL_END, Event.TURN, Event.TOOL):
-            continue
-        span = scope.spans.add()
-        span.trace_id, span.parent_span_id = trace_id, owners[row.agent]
-        which = [] if row.event is Event.CALL_END else [str(number)]
-        span.span_id = _id(8, "call", str(row.call), *which)
-        span.end_time_unix_nano = _nanoseconds(start_unix_s, row.time_s)
-        if row.event is Event.TOOL:
-            name, start_s = tools[row.peer or 0], row.time_s - (row.duration_s or 0.0)
-            span.name, span.kind = f"execute_tool {name}", trace_pb2.Span.SPAN_KIND_INTERNAL
-            said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
-            _attributes(span.attributes, {**said, "teamsim.outcome": str(row.outcome)})
+    for each in operations_of(rows, scenario):
+        span_id, times = _id(8, "call", *each.key), (each.start_s, each.end_s)
+        if each.tool is not None:
+            span = add(f"execute_tool {each.tool}", span_id, owners[each.agent], *times)
+            said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": each.tool}
+            _attributes(span.attributes, {**said, "teamsim.outcome": str(each.row.outcome)})
         else:
-            start_s, begun[row.call] = begun[row.call], row.time_s
-            span.name, span.kind = "chat simulated", trace_pb2.Span.SPAN_KIND_CLIENT
-            _attributes(span.attributes, _chat(row, "-".join([f"call-{row.call}", *which])))
-        span.start_time_unix_nano = _nanoseconds(start_unix_s, start_s)
-        if row.event is not Event.TURN and row.outcome in _WENT_WRONG:
+            span = add("chat simulated", span_id, owners[each.agent], *times)
+            span.kind = trace_pb2.Span.SPAN_KIND_CLIENT
+            _attributes(span.attributes, _chat(each))
+        if each.went_wrong:
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
-            span.status.message = str(row.outcome)
+            span.status.message = str(each.row.outcome)
+    for number, told in enumerate(messages_of(rows, scenario)):
+        to = names[told.receiver]
+        span_id = _id(8, "message", str(number))
+        span = add(f"handoff to {to}", span_id, owners[told.sender], told.time_s, told.time_s)
+        said = {"gen_ai.operation.name": "handoff", "gen_ai.transfer.target.name": to}
+        _attributes(span.attributes, said)
     return data
 
 
-_WENT_WRONG = FAILED | {"cut_off", "error", "timeout", "outage", "impatient", "cancelled"}
-"""Outcomes of calls and tools that came to nothing."""
-
-
-def _chat(row: Row, response: str) -> dict[str, str | int]:
+def _chat(each: Operation) -> dict[str, str | int | list[str]]:
     """Return what a span says of a call, or of a turn of a loop."""
+    row = each.row
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "teamsim",
         "gen_ai.request.model": "simulated",
-        "gen_ai.response.id": response,
+        "gen_ai.response.id": "-".join(["call", *each.key]),
+        "gen_ai.response.finish_reasons": ["tool_use" if each.goes_on else "stop"],
         "gen_ai.usage.input_tokens": row.input_tokens or 0,
         "gen_ai.usage.cache_read.input_tokens": row.cached_tokens or 0,
         "gen_ai.usage.output_tokens": row.output_tokens or 0,
@@ -308,12 +310,15 @@ def _nanoseconds(start_unix_s: int, seconds: float) -> int:
     return 10**9 * start_unix_s + round(1e9 * seconds)  # their sum would lose a float's digits
 
 
-def _attributes(target: Any, values: Mapping[str, str | int]) -> None:
+def _attributes(target: Any, values: Mapping[str, str | int | list[str]]) -> None:
     for key, value in values.items():
         item = target.add()
         item.key = key
         if isinstance(value, str):
             item.value.string_value = value
+        elif isinstance(value, list):
+            for each in value:
+                item.value.array_value.values.add().string_value = each
         else:
             item.value.int_value = value
 

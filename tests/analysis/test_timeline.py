@@ -98,7 +98,11 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     spans = again.resource_spans[0].scope_spans[0].spans
     ended = [row for row in rows if row.event is Event.CALL_END]
     assert metrics.calls <= len(ended) <= metrics.calls + 4  # with those cut off at the end
-    assert len(spans) == 4 + len(ended)
+    said = [row for row in rows if row.event is Event.MESSAGE]
+    # A worker's message is heard by the coordinator, that one's by the three workers.
+    heard = sum(3 if row.agent == 3 else 1 for row in said)
+    assert heard > 0
+    assert len(spans) == 4 + len(ended) + heard
     assert all(len(s.trace_id) == 16 and len(s.span_id) == 8 for s in spans)
     assert len({s.span_id for s in spans}) == len(spans)
     path = tmp_path / "otlp.jsonl"
@@ -117,6 +121,12 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     assert calls["output_tokens"].sum() == sum(row.output_tokens or 0 for row in ended)
     lasted = float((calls["end_ns"] - calls["start_ns"]).sum()) / 1e9
     assert lasted == pytest.approx(sum(row.duration_s or 0.0 for row in ended), rel=1e-9)
+    assert set(calls["finish_reason"]) == {"stop"}
+    parents = dict(zip(traces.agents["name"], traces.agents["parent_agent_id"], strict=True))
+    assert {parents[f"worker {i}"] for i in range(3)} == {"3"}
+    told = traces.messages[~traces.messages["inferred"]]
+    assert len(told) == heard
+    assert set(told.loc[told["src_agent_id"] != "3", "dst_agent_id"]) == {"3"}
 
 
 def test_the_turns_and_tools_of_loops_are_spans_of_their_own(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The operations of one replication: calls of the model and of tools, and who told whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from simulator.model.topologies import Topology
+from simulator.model.trace import FAILED, Event, Row
+from simulator.scenario import Scenario
+
+WENT_WRONG = FAILED | {"cut_off", "error", "timeout", "outage", "impatient", "cancelled"}
+"""Outcomes of calls and tools that came to nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A call of the model, a turn of a loop, or a call of a tool.
+
+    Attributes
+    ----------
+    agent : int
+    start_s, end_s : float
+        Simulated seconds.
+    tool : str or None
+        Name of the tool; None for a call of the model.
+    key : tuple of str
+        What tells it from the others of its replication.
+    row : Row
+        The event that ended it.
+    goes_on : bool
+        Whether it is a turn after which the loop goes on.
+    """
+
+    agent: int
+    start_s: float
+    end_s: float
+    tool: str | None
+    key: tuple[str, ...]
+    row: Row
+    goes_on: bool = False
+
+    @property
+    def went_wrong(self) -> bool:
+        """Whether it came to nothing."""
+        return not self.goes_on and self.row.outcome in WENT_WRONG
+
+
+def operations_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Operation]:
+    """Yield the operations of a replication, in the order in which they ended.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        Its trace.
+    scenario : Scenario
+    """
+    tools, begun = scenario.tool_names, dict[int | None, float]()
+    for number, row in enumerate(rows):
+        if row.event is Event.CALL_START or (row.event is Event.WAIT and row.outcome == "tool"):
+            begun[row.call] = row.time_s
+        if row.agent is None:
+            continue
+        if row.event is Event.TOOL:
+            start_s, key = row.time_s - (row.duration_s or 0.0), (str(row.call), str(number))
+            yield Operation(row.agent, start_s, row.time_s, tools[row.peer or 0], key, row)
+        elif row.event in (Event.CALL_END, Event.TURN):
+            start_s, begun[row.call] = begun[row.call], row.time_s
+            goes_on = row.event is Event.TURN
+            call = (str(row.call), str(number)) if goes_on else (str(row.call),)
+            yield Operation(row.agent, start_s, row.time_s, None, call, row, goes_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message from one agent to another, sent at the end of a call."""
+
+    sender: int
+    receiver: int
+    time_s: float
+    tokens: int
+
+
+_MOST_RECEIVERS = 16
+"""Of a message; who hears one that more agents hear is not listed one by one."""
+
+
+def messages_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Told]:
+    """Yield who told whom, where the topology alone says who hears a message.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The trace of one replication.
+    scenario : Scenario
+    """
+    hearers = _hearers(scenario)
+    for row in rows:
+        if row.event is Event.MESSAGE and row.agent is not None:
+            for receiver in hearers.get(row.agent, ()):
+                yield Told(row.agent, receiver, row.time_s, row.output_tokens or 0)
+
+
+def _hearers(scenario: Scenario) -> Mapping[int, Sequence[int]]:
+    topology = scenario.topology
+    assert isinstance(topology, Topology)
+    if topology.is_random or topology.has_notes or topology.peers_per_message is not None:
+        return {}
+    graph = topology.graph(scenario.team.worker_count)
+    found = {sender: sorted(graph.successors(sender)) for sender in graph}
+    return {sender: each for sender, each in found.items() if len(each) <= _MOST_RECEIVERS}
