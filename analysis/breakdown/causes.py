@@ -23,11 +23,12 @@ CAUSES = (
 """What keeps a speed-up below n. `slower calls`: first attempts that take a team longer than one
 agent, with more to read for one; below 0 where they are quicker."""
 
-# What tools take is part of doing a task, for one agent as for many.
+# What tools and sub-agents take is part of doing a task, for one agent as for many.
 _WAITS = {
     "rate_limit": "rate limits",
     "queue": "rate limits",
     "tool": WORK,
+    "subagent": WORK,
     "lock": "duplicates and conflicts",
     "partition": "failures",
 }

@@ -57,14 +57,15 @@ def operations_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Operation
     """
     tools, begun = scenario.tool_names, dict[int | None, float]()
     for number, row in enumerate(rows):
-        if row.event is Event.CALL_START or (row.event is Event.WAIT and row.outcome == "tool"):
+        waits = row.event is Event.WAIT and row.outcome in ("tool", "subagent")
+        if row.event in (Event.CALL_START, Event.SUBAGENT_START) or waits:
             begun[row.call] = row.time_s
         if row.agent is None:
             continue
         if row.event is Event.TOOL:
             start_s, key = row.time_s - (row.duration_s or 0.0), (str(row.call), str(number))
             yield Operation(row.agent, start_s, row.time_s, tools[row.peer or 0], key, row)
-        elif row.event in (Event.CALL_END, Event.TURN):
+        elif row.event in (Event.CALL_END, Event.TURN, Event.SUBAGENT_END):
             start_s, begun[row.call] = begun[row.call], row.time_s
             goes_on = row.event is Event.TURN
             call = (str(row.call), str(number)) if goes_on else (str(row.call),)

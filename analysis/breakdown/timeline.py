@@ -13,6 +13,7 @@ from typing import Any
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from analysis.breakdown.lives import lives_of
 from analysis.breakdown.operations import Operation, messages_of, operations_of
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
 from simulator.model.topologies import NO_MANAGER
@@ -173,55 +174,13 @@ def instants_of(rows: Sequence[Row]) -> list[Instant]:
     return found
 
 
-def chrome_trace(rows: Sequence[Row], scenario: Scenario) -> dict[str, Any]:
-    """Return a replication in the Trace Event Format, for Perfetto and chrome://tracing.
-
-    Complete events (``X``) for spans, instant events (``i``), and the agents' names as metadata
-    (``M``); times in microseconds, a simulated second being a second.
-    """
-    names = agent_names(scenario)
-    events: list[dict[str, Any]] = [
-        {"ph": "M", "name": "process_name", "pid": 1, "tid": 0, "args": {"name": scenario.name}}
-    ]
-    for i, name in enumerate(names):
-        meta = {"ph": "M", "pid": 1, "tid": i}
-        events.append({**meta, "name": "thread_name", "args": {"name": name}})
-        events.append({**meta, "name": "thread_sort_index", "args": {"sort_index": i}})
-    for span in spans_of(rows):
-        tasks = ", ".join(map(str, span.tasks))
-        events.append(
-            {
-                "ph": "X",
-                "name": f"{span.kind} {tasks}".strip(),
-                "cat": span.kind,
-                "pid": 1,
-                "tid": span.agent,
-                "ts": 1e6 * span.start_s,
-                "dur": 1e6 * (span.end_s - span.start_s),
-                "args": {"call": span.call, "tasks": list(span.tasks)},
-            }
-        )
-    for instant in instants_of(rows):
-        events.append(
-            {
-                "ph": "i",
-                "name": instant.what,
-                "cat": instant.kind,
-                "pid": 1,
-                "tid": instant.agent if instant.agent is not None else 0,
-                "ts": 1e6 * instant.time_s,
-                "s": "t" if instant.agent is not None else "g",
-            }
-        )
-    return {"traceEvents": events, "displayTimeUnit": "ms"}
-
-
 def otlp_trace(
     rows: Sequence[Row], scenario: Scenario, replication: int, start_unix_s: int = _EPOCH_S
 ) -> trace_pb2.TracesData:
     """Return a replication as OpenTelemetry spans, by the GenAI semantic conventions.
 
-    One ``invoke_agent`` span for each agent, below that of its coordinator if it has one, and
+    One ``invoke_agent`` span for each agent, below that of its coordinator if it has one, one for
+    each sub-agent, for as long as it is there, below that of who has started it, and
     below it a ``chat`` span for each call that ended, or each turn of a loop, with its tokens, an
     ``execute_tool`` span for each tool, and a ``handoff`` span for each message that is heard by
     few (`analysis.breakdown.operations.messages_of`).
@@ -263,6 +222,13 @@ def otlp_trace(
             "gen_ai.agent.name": name,
             "gen_ai.conversation.id": f"{scenario.name}-{replication}",
         }
+        _attributes(span.attributes, said)
+    for life in lives_of(rows):
+        owners.append(_id(8, "agent", str(life.agent)))
+        times = (life.start_s, life.end_s)
+        span = add(f"invoke_agent {life.name}", owners[-1], owners[life.parent], *times)
+        said = {"gen_ai.agent.id": str(life.agent), "gen_ai.agent.name": life.name}
+        said |= {"gen_ai.operation.name": "invoke_agent", "teamsim.outcome": life.outcome}
         _attributes(span.attributes, said)
     for each in operations_of(rows, scenario):
         span_id, times = _id(8, "call", *each.key), (each.start_s, each.end_s)
@@ -321,11 +287,6 @@ def _attributes(target: Any, values: Mapping[str, str | int | list[str]]) -> Non
                 item.value.array_value.values.add().string_value = each
         else:
             item.value.int_value = value
-
-
-def write_chrome_trace(path: Path, rows: Sequence[Row], scenario: Scenario) -> None:
-    """Write a replication for Perfetto (ui.perfetto.dev) and chrome://tracing."""
-    path.write_text(json.dumps(chrome_trace(rows, scenario)), encoding="utf-8")
 
 
 def write_otlp(path: Path, rows: Sequence[Row], scenario: Scenario, replication: int) -> None:

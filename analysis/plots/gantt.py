@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.breakdown.lives import lives_of
 from analysis.breakdown.timeline import KINDS, Instant, Span, agent_names, instants_of, spans_of
 from analysis.plots.style import PAGE_IN, REFERENCE, headline, new_axes, paper_style
 from simulator.model.trace import Event, Row
@@ -28,6 +29,10 @@ _COLOURS = {
 
 _HATCHES = {"rework": "//", "in vain": "xx", "failed": "xx"}
 """For those who do not tell the colours, and in print."""
+
+
+_SUBAGENT = "#222222"
+"""Sub-agents are thin bars in the row of who has started them."""
 
 
 def plot_gantt(
@@ -96,6 +101,7 @@ def gantt_figure(
     """
     spans, names = spans_of(rows), agent_names(scenario)
     shown = [each for each in instants_of(rows) if messages or each.kind != "message"]
+    shown = [each for each in shown if each.agent is None or each.agent < len(names)]
     with paper_style():
         figure = Figure(figsize=(PAGE_IN, 1.2 + 0.26 * len(names)), layout="constrained")
         ax = plot_gantt(spans, names, shown, figure.add_subplot())
@@ -108,6 +114,12 @@ def gantt_figure(
             Patch(facecolor=_COLOURS[k], edgecolor="white", hatch=_HATCHES.get(k), label=k)
             for k in there
         ]
+        lives = [life for life in lives_of(rows) if life.parent < len(names)]
+        for life in lives:
+            bar = [(life.start_s, life.end_s - life.start_s)]
+            ax.broken_barh(bar, (life.parent + 0.22, 0.12), facecolors=_SUBAGENT)
+        if lives:
+            patches.append(Patch(facecolor=_SUBAGENT, label="sub-agents"))
         waits = Patch(facecolor="white", edgecolor="#999999", label="waiting")
         figure.legend(handles=[*patches, waits], loc="outside lower center", ncols=6)
         headline(figure, title)

@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from simulator.distributions import NonNegativeDistribution
 from simulator.spec import Positive, Spec
 
+ENDS = ("turns", "end_probability", "work_per_turn")
+"""Fields that say when a loop ends: one of them."""
+
 
 class LoopSpec(Spec):
     """An attempt at tasks, or an errand, is a loop of turns, each a call to the model.
@@ -42,7 +45,7 @@ class LoopSpec(Spec):
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:
-        ends = (self.turns, self.end_probability, self.work_per_turn)
+        ends = (self.turns, self.end_probability, self.work_per_turn)  # `ENDS`
         said = sum(end is not None for end in ends)
         if said != 1:
             raise ValueError(

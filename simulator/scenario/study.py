@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from simulator.documents import too_deep
 from simulator.errors import Problem, ScenarioError, unknown_name
+from simulator.scenario.loop import ENDS
 from simulator.scenario.schema import Scenario
 from simulator.scenario.source import Path_, Source, dotted
 from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
@@ -144,7 +145,7 @@ class Study:
                 base = team["agent"]
                 if path[1] == "subagents":
                     base = _without_starts(base)
-                source.merge_under(path, Source(base, {}))
+                _fill_agent(source, path, Source(base, {}))
 
     def _merge_profile(self, source: Source, path: Path_) -> bool:
         """Merge the profile that the agent at `path` names; return whether there is an agent."""
@@ -162,8 +163,17 @@ class Study:
             where = (*path, "profile")
             message = unknown_name("profile", name, profile_names())
             raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
-        source.merge_under(path, profile)
+        _fill_agent(source, path, profile)
         return True
+
+
+def _fill_agent(source: Source, path: Path_, base: Source) -> None:
+    """Fill the agent at `path` with what `base` says, but for another end of its loop."""
+    loop, below = source.get((*path, "loop")), base.get(("loop",))
+    if isinstance(loop, dict) and isinstance(below, dict) and not loop.keys().isdisjoint(ENDS):
+        base = base.copy()
+        base.data["loop"] = {name: value for name, value in below.items() if name not in ENDS}
+    source.merge_under(path, base)
 
 
 def _without_starts(agent: dict[str, Any]) -> dict[str, Any]:

@@ -12,14 +12,13 @@ from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from analysis.breakdown.perfetto import chrome_trace, write_chrome_trace
 from analysis.breakdown.timeline import (
     KINDS,
     agent_names,
-    chrome_trace,
     instants_of,
     otlp_trace,
     spans_of,
-    write_chrome_trace,
     write_otlp,
 )
 from analysis.plots import gantt_figure
@@ -127,6 +126,35 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     told = traces.messages[~traces.messages["inferred"]]
     assert len(told) == heard
     assert set(told.loc[told["src_agent_id"] != "3", "dst_agent_id"]) == {"3"}
+
+
+def test_sub_agents_are_agents_below_those_who_start_them(tmp_path: Path) -> None:
+    below = agent(latency=exponential(2.0), loop={"turns": 2})
+    tools = {"ask": {"starts": {"agent": "helper"}, "calls": 2, "errors": 0.2}}
+    who = agent(latency=exponential(2.0), loop={"turns": 2}, tools=tools)
+    team = {"size": 3, "agent": who, "subagents": {"kinds": {"helper": below}}}
+    each = scenario(**{**TEAM, "team": team})
+    rows, metrics = ran(each)
+    path = tmp_path / "otlp.jsonl"
+    write_otlp(path, rows, each, 0)
+    said = json.loads(path.read_text())["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    ids = {span["spanId"]: span for span in said}
+    assert len(ids) == len(said)
+    helpers = [span for span in said if span["name"].startswith("invoke_agent helper")]
+    assert len(helpers) == metrics.sub_agents > 0
+    parents = [ids[span["parentSpanId"]]["name"] for span in helpers]
+    assert all(name.startswith(("invoke_agent worker", "invoke_agent coord")) for name in parents)
+    lasted = sum(int(h["endTimeUnixNano"]) - int(h["startTimeUnixNano"]) for h in helpers) / 1e9
+    assert lasted == pytest.approx(metrics.sub_agent_s)
+    inside = {span["spanId"] for span in helpers}
+    chats = [s for s in said if s["name"] == "chat simulated" and s["parentSpanId"] in inside]
+    ends = [row for row in rows if row.event is Event.SUBAGENT_END]
+    of_helpers = {row.agent for row in ends}
+    turns = [row for row in rows if row.event is Event.TURN and row.agent in of_helpers]
+    assert len(chats) == len(ends) + len(turns)
+    events = chrome_trace(rows, each)["traceEvents"]
+    bars = [event for event in events if event.get("cat") == "sub-agent"]
+    assert sum(bar["dur"] for bar in bars) == pytest.approx(1e6 * metrics.sub_agent_s)
 
 
 def test_the_turns_and_tools_of_loops_are_spans_of_their_own(tmp_path: Path) -> None:

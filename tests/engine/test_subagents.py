@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from simulator.errors import ScenarioError
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row
+from simulator.scenario.loop import LoopSpec
 from simulator.scenario.study import parse_study
 from tests.conftest import run, run_as_traced, runs, scenario, z_score
 from tests.engine.test_loops import GROWS, SYSTEM, TIMES, WRITES, looping, traced
@@ -408,5 +409,10 @@ workload: {kind: parallel_fraction, tasks: 1, parallel_fraction: 1}
     assert team.agent is not None
     helper = team.subagents.kinds["helper"]
     assert (helper.speed, helper.loop, sorted(helper.tools)) == (2, team.agent.loop, ["look"])
+    # One end of a loop takes another's place.
+    other = text.replace("{speed: 2}", "{loop: {end_probability: 0.2}}")
+    subagents = parse_study(other).base.team.subagents
+    assert subagents is not None
+    assert subagents.kinds["helper"].loop == LoopSpec(end_probability=0.2)
     with pytest.raises(ScenarioError, match="unknown sub-agent 'helpr'"):
         _ = parse_study(text.replace("agent: helper", "agent: helpr")).base

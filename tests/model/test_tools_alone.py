@@ -13,8 +13,11 @@ from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.held import Held
 from simulator.model.agents.loop import Loop
 from simulator.model.agents.toolkit import ToolCall, Toolkit
+from simulator.model.answers import Difficulty
+from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Step
-from simulator.model.calls.stations import Run, Station
+from simulator.model.calls.stations import Group, Run, Station
+from simulator.model.calls.subagents import SubagentPool
 from simulator.model.calls.tools import Tools
 from simulator.model.streams import Entity, Streams
 from simulator.model.trace import Event
@@ -142,8 +145,11 @@ class Workshop:
         each = scenario(team__agent=who, stations=stations)
         self.bench = bench = Bench(workers, is_traced=True)
         parts = (bench.streams, bench.clock, bench.journal, bench.phases)
+        difficulty = Difficulty(bench.graph, 0.0, bench.streams)
+        bill = Bill(bench.metrics, False, None)
+        self.pool = SubagentPool(None, difficulty, *parts, bill, workers)
         kinds = (each.tool_names, each.stations, each.starts_at)
-        self.tools = Tools(*kinds, *parts, workers)
+        self.tools = Tools(*kinds, *parts, self.pool)
         self.results: dict[int, tuple[int, bool]] = {}
 
     def call(self, worker: int, at_s: float, *calls: ToolCall) -> None:
@@ -296,3 +302,29 @@ def test_what_a_loop_holds_is_lost_from_the_front(
     held = Held(100, 40)
     held.lose(dropped, overflow)
     assert (held.begins, held.tokens) == left
+
+
+@pytest.mark.parametrize(("needed", "ends_s"), [(1, 2.0), (2, 5.0), (3, 9.0)])
+def test_what_is_not_needed_any_more_is_cancelled(needed: int, ends_s: float) -> None:
+    shop = Workshop()
+    shop.call(0, 0.0, *(calling(seconds, wait_for=needed) for seconds in (9, 2, 5)))
+    assert shop.bench.run() == {0: ends_s}
+    assert shop.outcomes == ["done"] * needed + ["cancelled"] * (3 - needed)
+    assert shop.results == {0: (10 * needed, False)}
+
+
+@pytest.mark.parametrize(("failed", "has_failed"), [(1, False), (2, True), (3, True)])
+def test_calls_have_failed_together_if_too_many_have(failed: int, has_failed: bool) -> None:
+    shop = Workshop()
+    fate = [True] * failed + [False] * (3 - failed)
+    calls = [calling(1 + i, fails=fails, wait_for=2) for i, fails in enumerate(fate)]
+    shop.call(0, 0.0, *calls)
+    assert shop.bench.run() == {0: 3.0}
+    assert shop.results[0][1] == has_failed
+
+
+def test_a_group_counts_what_may_fail_and_what_must_succeed() -> None:
+    group = Group(5, 3)
+    assert [group.fail(), group.fail(), group.fail()] == [False, False, True]
+    group = Group(5, 3)
+    assert [group.succeed(), group.succeed(), group.succeed()] == [False, False, True]
