@@ -22,8 +22,8 @@ class StartSpec(Spec):
     """Its kind, one of ``team.subagents.kinds``."""
     context: Literal["fresh", "forked"] = "fresh"
     """``fresh``: it begins with its own `start_tokens`. ``forked``: with the whole context of who
-    starts it before them; where both are of one `family` and their system prompts are as long,
-    it finds what that has in its cache."""
+    starts it before them; where both are of one `family`, with equal caches and system prompts
+    of equal length, it finds what that has in its cache."""
     work: Positive = 1.0
     """Work units of its loop."""
 

@@ -16,7 +16,7 @@ from simulator.model.agents.toolkit import ToolCall, Toolkit
 from simulator.model.answers import Difficulty
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Step
-from simulator.model.calls.stations import Group, Run, Station
+from simulator.model.calls.stations import CallGroup, Run, Station
 from simulator.model.calls.subagents import SubagentPool
 from simulator.model.calls.tools import Tools
 from simulator.model.streams import Entity, Streams
@@ -324,7 +324,7 @@ def test_calls_have_failed_together_if_too_many_have(failed: int, has_failed: bo
 
 
 def test_a_group_counts_what_may_fail_and_what_must_succeed() -> None:
-    group = Group(5, 3)
+    group = CallGroup(5, 3)
     assert [group.fail(), group.fail(), group.fail()] == [False, False, True]
-    group = Group(5, 3)
+    group = CallGroup(5, 3)
     assert [group.succeed(), group.succeed(), group.succeed()] == [False, False, True]

@@ -38,10 +38,6 @@ class CacheLife:
         """Note that a request uses the cache until now."""
         self._used_s = now
 
-    def go_on_as(self, other: CacheLife) -> None:
-        """Have used the cache last when another has."""
-        self._used_s = other._used_s
-
     def keeps(self, now: float, tokens: int) -> bool:
         """Return whether so many tokens are still there for a request that begins now."""
         if now - self._used_s > self._life_s:

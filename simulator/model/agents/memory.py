@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
@@ -181,7 +183,7 @@ class Memory:
             if self.makes_room:
                 self.compactions += 1
                 self.keep_prefix(0)
-            self._leave_overflow()
+            self.overflows, self.summary_tokens = False, 0
         if self._retention == 1.0 or goes_on:
             self.context_tokens = total
         else:
@@ -213,23 +215,14 @@ class Memory:
         return (held.begins if held.tokens else read), read - held.tokens
 
     def fork(self, other: Memory, shares_cache: bool) -> None:
-        """Begin with another agent's whole context before one's own.
-
-        With `shares_cache`, what is in its model's cache is found there.
-        """
-        self.context_tokens = other.context_tokens + self._start_tokens
-        if shares_cache and self._caches and other._caches:
-            self._prefix_tokens = other._prefix_tokens
-            if self.life is not None and other.life is not None:
-                self.life.go_on_as(other.life)
+        """Begin with another's whole context and, if it is shared, what its cache holds."""
+        self.context_tokens += other.context_tokens
+        if shares_cache:
+            self._prefix_tokens, self.life = other._prefix_tokens, copy(other.life)
 
     def take_in(self, tokens: int) -> None:
         """Keep what tools have said, for the next turn to read."""
         self.context_tokens += tokens
-
-    def _leave_overflow(self) -> None:
-        self.overflows = False
-        self.summary_tokens = 0
 
     def keep_prefix(self, context_tokens: int) -> None:
         """Let no more than the system prompt and so much of the context begin as it did."""
@@ -258,7 +251,7 @@ class Memory:
 
         What the model has read of its prompt is in the cache.
         """
-        self._leave_overflow()
+        self.overflows, self.summary_tokens = False, 0
         held, self._held = self._held, None
         if held is None or not held.is_between:
             self.inbox.go_back()

@@ -43,10 +43,11 @@ class Phases:
         """End the agent's phase, book its time, and begin `phase`."""
         now, time = self._agenda.now, agent.time
         if time.phase == WASTING:
-            self._book(agent).wasted_s += now - time.since_s
+            metrics = self._book(agent)
+            metrics.wasted_s += now - time.since_s
         elif time.phase == COMMITTING:
-            elapsed_s = now - time.since_s
-            self._book(agent).coordination_s += elapsed_s
+            metrics, elapsed_s = self._book(agent), now - time.since_s
+            metrics.coordination_s += elapsed_s
             if elapsed_s > 0.0:
                 where = (agent.index, agent.call.number)
                 self._journal.note(Event.COMMIT, *where, duration_s=elapsed_s)

@@ -17,7 +17,7 @@ from simulator.scenario.tools import DAYS, Hours, StationSpec, WeekTime
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 
-class Group:
+class CallGroup:
     """Calls of one tool at once, of which not all must succeed.
 
     Parameters
@@ -59,7 +59,7 @@ class Run:
     began_s : float or None
         When its service began; None while it waits.
     is_over : bool
-    group : Group or None
+    group : CallGroup or None
         The calls of one turn with it of which not all must succeed.
     child : int
         The number that names the draws of the sub-agent that it is, if it is one.
@@ -68,7 +68,7 @@ class Run:
     __slots__ = ("agent", "asked_s", "began_s", "call", "child", "group", "is_over")
 
     def __init__(
-        self, call: ToolCall, agent: AgentState, asked_s: float, group: Group | None = None
+        self, call: ToolCall, agent: AgentState, asked_s: float, group: CallGroup | None = None
     ) -> None:
         self.call = call
         self.group = group

@@ -299,5 +299,6 @@ def _without_starts(kind: Agent) -> Agent:
 
 def _has_prompt_of(one: Agent, other: Agent) -> bool:
     """Return whether two models are one, with the same system prompt before them."""
-    as_long = one.context.system_tokens == other.context.system_tokens
-    return as_long and one.family == other.family
+    mine, theirs = one.context, other.context
+    as_long = mine.system_tokens == theirs.system_tokens
+    return as_long and one.family == other.family and mine.prompt_cache == theirs.prompt_cache

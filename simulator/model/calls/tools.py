@@ -11,7 +11,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.toolkit import ToolCall
 from simulator.model.calls.phases import Phases, Step
-from simulator.model.calls.stations import Group, Run, Station
+from simulator.model.calls.stations import CallGroup, Run, Station
 from simulator.model.calls.subagents import CANCELLED, CUT_OFF, DONE, ERROR, SubagentPool
 from simulator.model.journal import Journal
 from simulator.model.streams import Streams
@@ -100,7 +100,7 @@ class Tools:
         """Forget an agent that calls nothing any more."""
         self._desks.pop(agent.index, None)
 
-    def _ask(self, agent: AgentState, desk: _Desk, call: ToolCall, group: Group | None) -> None:
+    def _ask(self, agent: AgentState, desk: _Desk, call: ToolCall, group: CallGroup | None) -> None:
         now, spec = self._agenda.now, call.spec
         run = Run(call, agent, now, group)
         if spec.starts is not None:
@@ -195,13 +195,13 @@ class Tools:
         )
 
 
-def _groups(calls: Sequence[ToolCall]) -> dict[str, Group]:
+def _groups(calls: Sequence[ToolCall]) -> dict[str, CallGroup]:
     """Return the calls of each tool together of which not all must succeed."""
     if all(call.spec.wait_for == "all" for call in calls):
         return {}
     specs, counts = {call.name: call.spec for call in calls}, Counter(c.name for c in calls)
     needed = {name: specs[name].needed(count) for name, count in counts.items()}
-    return {n: Group(count, needed[n]) for n, count in counts.items() if needed[n] < count}
+    return {n: CallGroup(count, needed[n]) for n, count in counts.items() if needed[n] < count}
 
 
 class _Desk:
