@@ -244,6 +244,10 @@ class Clock(Agenda):
             self._outcome = (outcome, reason)
             self._ended.succeed()
 
+    def count_turn(self) -> None:
+        """Count a turn that begins, after the first of its loop, among the calls."""
+        self._most_calls -= 1
+
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
         run, limits = self._run, self.limits

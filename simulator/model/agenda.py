@@ -57,6 +57,14 @@ class Agenda(ABC):
             no timer matters, is stuck.
         """
 
+    @abstractmethod
+    def count_turn(self) -> None:
+        """Count a turn that begins among the calls that may be made."""
+
+    @abstractmethod
+    def check_limits(self) -> bool:
+        """End the run if it is complete or over a limit; return whether it has ended."""
+
     def reach(self, now: float) -> None:
         """Note that something happens now."""
         self.now = now

@@ -189,7 +189,9 @@ class Replication:
             kinds = (scenario.tool_names, scenario.stations, scenario.starts_at)
             tools = Tools(*kinds, streams, agenda, journal, phases, subagents)
             has_checkpoints = scenario.resilience.checkpoint is not None
-            service = Turns(service, agenda, journal, bill, tools, has_checkpoints)
+            service = Turns(
+                service, agenda, journal, bill, tools, patterns.call_goes_on, has_checkpoints
+            )
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         space = workspace.state(desk)
         hands_off = any(agent.spec.errors.hand_off for agent in roster.workers)

@@ -132,8 +132,9 @@ class DetectorSpec(Spec):
     ``heartbeat``: agents report every `period_s` (all at multiples of it), and who has not for
     `timeout_s` is taken for dead. ``swim``: in each period every agent probes another at random
     (Das, Gupta & Motivala 2002); a dead one is found at the end of the period in which somebody
-    probes it. An agent that has been in one call for `progress_s` is taken for stuck, rightly
-    or wrongly, and the call is cancelled.
+    probes it. An agent in whose call nothing has happened for `progress_s` is taken for stuck,
+    rightly or wrongly, and the call is cancelled. What happens is that the call begins and, of a
+    loop, that a turn begins or ends, its own or one of a sub-agent of its: tools count in full.
     """
 
     kind: Literal["heartbeat", "swim"] = "heartbeat"
@@ -143,7 +144,8 @@ class DetectorSpec(Spec):
     timeout_s: Positive = 15.0
     """Silence after which an agent is taken for dead (``heartbeat``)."""
     progress_s: Positive | None = None
-    """Length of a call after which its agent is taken for stuck; never when absent."""
+    """Length of a call, of a loop that of a turn or of the time until the next, after which its
+    agent is taken for stuck; never when absent."""
     reassign: bool = True
     """Whether the tasks of who is taken for dead or stuck go to the others."""
 

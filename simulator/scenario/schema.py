@@ -64,7 +64,8 @@ class Limits(Spec):
     max_rounds: Annotated[int, Field(ge=1)] = 10_000
     """Rounds of synchronous timing."""
     max_calls: Annotated[int, Field(ge=1)] = 10_000_000
-    """Calls started by the whole team."""
+    """Calls started by the whole team and by sub-agents: each turn of a loop is one. Requests that
+    are sent again, or twice, are the same call. The run ends when the next call does."""
     deadline_s: Positive | None = None
     """Simulated seconds."""
     budget_usd: Positive | None = None

@@ -386,3 +386,43 @@ def test_the_course_of_a_loop_is_in_the_trace() -> None:
     Simulation(scenario(team={"size": 3, "agent": looping({"turns": 4})})).run(0, trace)
     check_course(trace)
     assert sum(row.event is Event.TURN for row in trace.rows) == 3 * 20
+
+
+@pytest.mark.parametrize("most", [1, 2, 7, 19, 20])
+def test_turns_are_calls_that_may_be_made(most: int) -> None:
+    # Two loops of ten turns each: the run ends with the call that is the last it may make.
+    fields: dict[str, Any] = {"team__agent": looping({"turns": 10}), "workload__tasks": 2}
+    metrics = run_as_traced(scenario(limits={"max_calls": most}, **fields))
+    assert (metrics.outcome, metrics.makespan_s) == (
+        "max_calls" if most < 20 else "completed",
+        most,
+    )
+    plain = run(team__agent=looping(None), workload__tasks=20, limits={"max_calls": most})
+    assert plain.makespan_s == most
+
+
+def test_several_agents_end_with_the_call_that_ends_next_whether_they_loop_or_not() -> None:
+    fields: dict[str, Any] = {"limits": {"max_calls": 7}, "coordination__timing": "asynchronous"}
+    for loop, tasks in (({"turns": 10}, 3), (None, 30)):
+        team = {"size": 3, "agent": looping(loop)}
+        metrics = run_as_traced(scenario(team=team, workload__tasks=tasks, **fields))
+        # The first agent begins the seventh call when the second ends its second one.
+        assert (metrics.outcome, metrics.makespan_s) == ("max_calls", 2)
+
+
+@pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
+def test_an_agent_whose_turns_go_on_is_not_taken_for_stuck(timing: str) -> None:
+    fields: dict[str, Any] = {"workload__tasks": 3, "coordination__timing": timing}
+    tools = {"ci": {"seconds": 4}}
+
+    def stuck(progress_s: float, loop: dict[str, Any] | None, **parts: Any) -> int:
+        who = looping(loop, **parts)
+        patterns = {"detector": {"progress_s": progress_s}}
+        limits = {"max_calls": 60}
+        each = scenario(team__agent=who, resilience=patterns, limits=limits, **fields)
+        return run_as_traced(each).detections
+
+    assert stuck(1.5, {"turns": 30}) == 0  # turns of a second each
+    assert stuck(0.5, {"turns": 30}) > 0
+    assert stuck(4.5, {"turns": 5}, tools=tools) == 0
+    assert stuck(3.5, {"turns": 5}, tools=tools) > 0

@@ -416,3 +416,24 @@ workload: {kind: parallel_fraction, tasks: 1, parallel_fraction: 1}
     assert subagents.kinds["helper"].loop == LoopSpec(end_probability=0.2)
     with pytest.raises(ScenarioError, match="unknown sub-agent 'helpr'"):
         _ = parse_study(text.replace("agent: helper", "agent: helpr")).base
+
+
+@pytest.mark.parametrize(("progress_s", "is_stuck"), [(1.5, False), (0.5, True)])
+def test_turns_of_sub_agents_are_progress_of_who_has_started_them(
+    progress_s: float, is_stuck: bool
+) -> None:
+    below = {"again": {"starts": {"agent": "last"}}}
+    team = asking(looping({"turns": 2}, tools=below))
+    team["subagents"]["kinds"]["last"] = looping({"turns": 9})
+    patterns = {"detector": {"progress_s": progress_s}}
+    limits = {"max_calls": 60}
+    each = scenario(team=team, workload__tasks=1, resilience=patterns, limits=limits)
+    assert (run_as_traced(each).detections > 0) == is_stuck
+
+
+def test_calls_of_sub_agents_are_calls_that_may_be_made() -> None:
+    for most in (1, 2, 4, 5):
+        each = scenario(team=asking(), workload__tasks=1, limits={"max_calls": most})
+        metrics = run_as_traced(each)  # a turn, three of the sub-agent, a turn
+        assert metrics.makespan_s == most
+        assert metrics.outcome == ("max_calls" if most < 5 else "completed")

@@ -57,6 +57,12 @@ class Clock(Agenda):
     ) -> None:
         heappush(self._due, (time_s, next(self._order), action))
 
+    def count_turn(self) -> None:
+        """Count no calls."""
+
+    def check_limits(self) -> bool:
+        return False
+
     def happens(self) -> bool:
         """Let the next thing happen that is due; return whether there was one."""
         if not self._due or self.ending:

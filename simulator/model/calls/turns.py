@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -28,6 +28,8 @@ class Turns(Service):
     journal : Journal
     bill : Bill
     tools : Tools
+    goes_on : callable
+        Told whenever a turn begins or ends, of or on behalf of which member of the team.
     has_checkpoints : bool
         Whether a crash leaves the turns of a loop that have ended.
     """
@@ -40,6 +42,7 @@ class Turns(Service):
         "_inner",
         "_journal",
         "_metrics",
+        "_note_progress",
         "tools",
     )
 
@@ -50,12 +53,14 @@ class Turns(Service):
         journal: Journal,
         bill: Bill,
         tools: Tools,
+        goes_on: Callable[[int], None],
         has_checkpoints: bool = False,
     ) -> None:
         self._has_checkpoints = has_checkpoints
         self._done: dict[int, int] = {}  # turns that a crash has left of each task's loop
         self._inner = inner
         self.tools = tools
+        self._note_progress = goes_on
         self._agenda = agenda
         self._journal = journal
         self._metrics = journal.metrics
@@ -76,8 +81,7 @@ class Turns(Service):
         """Take the turns after the first."""
         while not loop.is_last:
             self._settle(agent, loop)
-            if self._bill.is_over_budget:
-                self._agenda.stop("budget", "")
+            if self._agenda.check_limits():
                 yield None
             yield from self.tools.call(agent, loop.toolkit.calls())
             tokens, has_failed = self.tools.take_results(agent)
@@ -116,11 +120,14 @@ class Turns(Service):
         self._inner.over(agent)
         time.end_turn()
         loop.end_turn()
+        self._note_progress(agent.member)
 
     def _begin_turn(self, agent: AgentState, loop: Loop) -> None:
         """Read what is new, and begin to write."""
         memory = agent.memory
         loop.next_turn()
+        self._agenda.count_turn()
+        self._note_progress(agent.member)
         memory.read(self._agenda.now, None)
         loop.read(memory.unread_tokens)
         if agent.judgement.depends_on_context:

@@ -77,6 +77,7 @@ class Failures(Patterns):
         "_on_done",
         "_on_end",
         "_on_failure",
+        "_on_going_on",
         "_on_skip",
         "_requests",
         "_script",
@@ -122,6 +123,9 @@ class Failures(Patterns):
         self._on_begin = [
             p.call_begins for p in parts if type(p).call_begins is not Patterns.call_begins
         ]
+        self._on_going_on = [
+            p.call_goes_on for p in parts if type(p).call_goes_on is not Patterns.call_goes_on
+        ]
         self._on_end = [
             p.call_ended for p in parts if type(p).call_ended is not Patterns.call_ended
         ]
@@ -155,6 +159,11 @@ class Failures(Patterns):
         """Note that a call begins."""
         for note in self._on_begin:
             note(agent)
+
+    def call_goes_on(self, member: int) -> None:
+        """Note that a turn begins or ends."""
+        for note in self._on_going_on:
+            note(member)
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a call is over; wake others where one came to nothing."""

@@ -18,6 +18,9 @@ class Patterns:
     def call_begins(self, agent: AgentState) -> None:
         """Note that a call begins."""
 
+    def call_goes_on(self, member: int) -> None:
+        """Note that a turn begins or ends, of a member of the team or of a sub-agent of its."""
+
     def call_ended(self, agent: AgentState) -> None:
         """Note that a call is over, its effects applied."""
 

@@ -45,7 +45,7 @@ class Detector(Pattern):
         self._found_dead = 0
         self._targets: list[Draw] = []
         self._due_s: dict[int, float] = {}
-        """When the call that each agent is in has taken suspiciously long."""
+        """When it is suspicious that nothing has happened in the call that each agent is in."""
         self._watched: set[int] = set()
         if spec.kind == "swim":
             self._targets = [setting.uniforms(agent, Purpose.PROBE) for agent in setting.agents]
@@ -107,10 +107,18 @@ class Detector(Pattern):
     def call_begins(self, agent: AgentState) -> None:
         """Look again when the call that begins has taken suspiciously long."""
         if self._spec.progress_s is not None:
-            # A call that takes just so long is over: its end has a rounding error.
-            self._due_s[agent.index] = self._agenda.now + self._spec.progress_s * (1.0 + AN_INSTANT)
+            self._set_due(agent.index, self._spec.progress_s)
             if agent.index not in self._watched:
                 self._watch_until_due(agent)
+
+    def call_goes_on(self, member: int) -> None:
+        """Count anew how long nothing has happened in the call that is under way."""
+        if self._spec.progress_s is not None:
+            self._set_due(member, self._spec.progress_s)
+
+    def _set_due(self, index: int, progress_s: float) -> None:
+        # A call that takes just so long is over: its end has a rounding error.
+        self._due_s[index] = self._agenda.now + progress_s * (1.0 + AN_INSTANT)
 
     def _watch_until_due(self, agent: AgentState) -> None:
         """Set the agent's only timer; one a call would fill the schedule with calls long over."""
