@@ -71,6 +71,10 @@ class Tokens(Spec):
     """Output tokens for each work unit of the tasks attempted in the call."""
     message: NonNegativeDistribution = Field(default_factory=lambda: constant(150.0))
     """Tokens of a message to the others; part of the sender's output."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """What its requests say that they will write at most. A provider takes so much from its limit
+    on output when it lets one in, whatever is written then; what will be written when absent, or
+    when that is more."""
     relay: Fraction = 0.0
     """Share of the messages just read that the agent's own message passes on (a summary)."""
 

@@ -84,7 +84,10 @@ class Provider(Spec):
     input_tokens_per_minute: Positive | None = None
     """Input tokens, cached ones only with `cached_input_counts`."""
     output_tokens_per_minute: Positive | None = None
-    """Output tokens."""
+    """Output tokens, those that a request may write (`Tokens.max_tokens`)."""
+    refunds_output: bool = False
+    """Whether a request that ends gives back what it has taken from the limit on output and not
+    written."""
     cached_input_counts: bool = False
     """Whether tokens read from the prompt cache count against the limit on input."""
     burst_s: Positive = 60.0

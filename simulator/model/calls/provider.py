@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -49,6 +49,10 @@ class TokenBucket:
         missing = min(amount, self.capacity) - self._level
         # Else a rounding error could make a caller come back a moment too early, without end.
         return missing / self._rate if missing > 1e-9 * self.capacity else 0.0
+
+    def give_back(self, amount: float) -> None:
+        """Put `amount` back; what the bucket cannot hold flows over."""
+        self._level += amount
 
     def take(self, amount: float) -> None:
         """Take `amount` out."""
@@ -117,6 +121,11 @@ class ProviderState:
     agenda : Agenda
     metrics : Metrics
     phases : Phases
+
+    Attributes
+    ----------
+    refunds : bool
+        Whether it wants to know what each request has written: see `settle`.
     """
 
     __slots__ = (
@@ -151,6 +160,8 @@ class ProviderState:
         self._requests = bucket(spec.requests_per_minute)
         self._input = bucket(spec.input_tokens_per_minute)
         self._output = bucket(spec.output_tokens_per_minute)
+        self.refunds = spec.refunds_output and self._output is not None
+        self._reserving: Counter[int] = Counter()  # requests under way of each agent
         self._agenda = agenda
         self._metrics = metrics
         self._phases = phases
@@ -180,17 +191,29 @@ class ProviderState:
             read = agent.memory.uncached + (
                 agent.memory.cached if self.spec.cached_input_counts else 0
             )
-            asked = [(self._requests, 1), (self._input, read), (self._output, agent.call.output)]
+            writes = _reserved(agent)
+            asked = [(self._requests, 1), (self._input, read), (self._output, writes)]
             limits = [(bucket, amount) for bucket, amount in asked if bucket is not None]
             longest = max((bucket.wait_s(amount, now) for bucket, amount in limits), default=0.0)
             if longest > 0.0:
                 return longest
             for bucket, amount in limits:
                 bucket.take(amount)
+            if self.refunds:
+                self._reserving[agent.index] += 1
         if self.spec.refuses:
             self._admitted += 1
             agent.time.admitted(self._admitted)
         return None
+
+    def settle(self, agent: AgentState, written: int) -> None:
+        """Give back what a request that has ended had reserved of the limit on output.
+
+        One that was not in service, or only goes on, has reserved nothing.
+        """
+        if self._output is not None and self._reserving[agent.index]:
+            self._reserving[agent.index] -= 1
+            self._output.give_back(_reserved(agent) - written)
 
     def admits(
         self, agent: AgentState, goes_on: bool, gate: Gate | None = None
@@ -274,6 +297,11 @@ class ProviderState:
         """Return what multiplies the duration of a call that starts now."""
         factor = self._slow.factor_at(now) if self._slow else 1.0
         return factor * self.outages.factor_at(now)
+
+
+def _reserved(agent: AgentState) -> int:
+    """Return what a request of the agent's call takes from a limit on output."""
+    return max(agent.call.output, agent.spec.tokens.max_tokens or 0)
 
 
 class _SlowPhases:

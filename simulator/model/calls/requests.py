@@ -166,6 +166,8 @@ class Requests(Service):
         agent.call.fail(why)
         agent.call.pay(caller.share_answered)
         caller.leave_queue()
+        if self._provider.refunds:  # what it has reserved and never begun to use
+            self._provider.settle(agent, 0)
         self._transit.release(caller.ticket)
         self._bulkhead.forget(agent)
         self.breakers.withdraw(agent)

@@ -104,6 +104,8 @@ class PlainService(Service):
         self._phases.enter(agent, WAITING)
         if provider.spec.refuses:
             provider.finished()
+            if provider.refunds:
+                provider.settle(agent, agent.call.output)
 
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of a call that has come to nothing."""

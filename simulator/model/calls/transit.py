@@ -132,6 +132,8 @@ class Transit:
     def time_out(self, agent: AgentState) -> None:
         """Book a request that has waited for service too long."""
         self._bulkhead.leave(agent)
+        if self._provider.refunds:
+            self._provider.settle(agent, 0)
         self._count(Why.TIMEOUT)
         self._breakers.record(agent, Why.TIMEOUT.blames_service)
 
@@ -164,6 +166,8 @@ class Transit:
                 unused = why if why is Why.TIMEOUT else Why.HEDGED
                 self._pay_second(agent, flight, elapsed_s, unused)
         self._free(agent, flight, elapsed_s)
+        if not why and self._provider.refunds:
+            self._provider.settle(agent, agent.call.output)
         if why:
             self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
         elif self._checkpoints is not None:
@@ -244,6 +248,8 @@ class Transit:
         paid = why.is_billed and (elapsed_s > 0.0 or seconds <= 0.0)
         share = self._callers[agent.index].share * share_done(elapsed_s, seconds)
         read, written = self._bill.in_vain(agent, share, paid)
+        if self._provider.refunds:
+            self._provider.settle(agent, written)
         if self._bill.is_over_budget:
             self._agenda.stop("budget", "")
         self._journal.note(
