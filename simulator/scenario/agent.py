@@ -164,6 +164,10 @@ class Drift(Spec):
     """What a unit of drift adds to a call's duration, as a multiple of it."""
 
 
+_SHORT_LIFE_S = 300.0
+"""The life of a cache up to which price lists know no other."""
+
+
 class Price(Spec):
     """Prices in US dollars for a million tokens, as numbers or by the model's name.
 
@@ -180,6 +184,12 @@ class Price(Spec):
     """Uncached input."""
     cached_input_per_mtok: NonNegative | None = None
     """Input read from the prompt cache; the price of uncached input when absent."""
+    cache_write_per_mtok: NonNegative | None = None
+    """Uncached input that is written to a cache of which `Context.cache` says how it keeps it; the
+    price of uncached input when absent."""
+    cache_write_1h_per_mtok: NonNegative | None = None
+    """The same for caches with a `life_s` of more than five minutes; as for short lives when
+    absent."""
     output_per_mtok: NonNegative = 0.0
     """Output."""
 
@@ -201,10 +211,18 @@ class Price(Spec):
             uncached * self.input_per_mtok + cached * per_cached + output * self.output_per_mtok
         ) / 1e6
 
+    def write_surcharge_usd(self, tokens: int, life_s: float | None) -> float:
+        """Return what it costs to write so many tokens to a cache, beyond their price as input."""
+        per_written = self.cache_write_per_mtok
+        if self.cache_write_1h_per_mtok is not None and (life_s or 0.0) > _SHORT_LIFE_S:
+            per_written = self.cache_write_1h_per_mtok
+        return 0.0 if per_written is None else tokens * (per_written - self.input_per_mtok) / 1e6
+
     @property
     def is_free(self) -> bool:
         """Whether nothing costs anything."""
-        return not (self.input_per_mtok or self.cached_input_per_mtok or self.output_per_mtok)
+        cache = self.cached_input_per_mtok or self.cache_write_per_mtok
+        return not (self.input_per_mtok or cache or self.output_per_mtok)
 
 
 class Agent(Spec):

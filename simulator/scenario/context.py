@@ -47,8 +47,9 @@ class PromptCache(Spec):
     life_s: Positive | None = None
     """Seconds for which a prompt stays in the cache after the last request that used it has left
     service; a request whose service begins later reads everything anew. For ever when absent."""
-    write_price_factor: NonNegative = 1.0
-    """What multiplies the price of uncached input, which is written to the cache."""
+    write_price_factor: NonNegative | None = None
+    """What multiplies the price of uncached input, which is written to the cache. When absent, what
+    the model's `Price` says of writing, by the cache's life; without that, the price of input."""
     min_tokens: NonNegative = 0.0
     """Prompts with fewer tokens are not cached."""
 

@@ -24,9 +24,10 @@ def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
     Returns
     -------
     dict
-        ``input_per_mtok``, ``cached_input_per_mtok``, ``output_per_mtok``. Where prices depend on
+        ``input_per_mtok``, ``cached_input_per_mtok``, ``output_per_mtok``, and for writing to a
+        cache ``cache_write_per_mtok`` and ``cache_write_1h_per_mtok``. Where prices depend on
         the length of the request, those of short requests; where they have changed, today's.
-        There is no ``cached_input_per_mtok`` where the table has none.
+        Of caches there is what the table has.
 
     Raises
     ------
@@ -52,6 +53,8 @@ def list_prices(model: str, provider: str | None = None) -> dict[str, float]:
     named = {
         "input_per_mtok": prices.input_mtok,
         "cached_input_per_mtok": prices.cache_read_mtok,
+        "cache_write_per_mtok": prices.cache_write_mtok,
+        "cache_write_1h_per_mtok": prices.cache_write_1h_mtok,
         "output_per_mtok": prices.output_mtok,
     }
     return {name: _base(price) for name, price in named.items() if price is not None}

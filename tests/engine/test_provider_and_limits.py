@@ -112,12 +112,16 @@ def test_slow_phases_hit_everybody_for_their_share_of_time() -> None:
 
 
 def test_prices_come_by_name_and_are_the_lists() -> None:
-    # The published list prices of Claude Sonnet 4.6: 3, 0.3 and 15 dollars a million.
+    # The published list prices of Claude Sonnet 4.6: 3, 0.3 and 15 dollars a million, and to write
+    # to the cache for five minutes 1.25 times, for an hour twice the price of input.
     assert list_prices("claude-sonnet-4-6") == {
         "input_per_mtok": 3.0,
         "cached_input_per_mtok": 0.3,
+        "cache_write_per_mtok": 3.75,
+        "cache_write_1h_per_mtok": 6.0,
         "output_per_mtok": 15.0,
     }
+    assert not {"cache_write_per_mtok", "cache_write_1h_per_mtok"} & list_prices("gpt-5.2").keys()
     m = run(
         team__agent=agent(
             price={"model": "claude-sonnet-4-6", "output_per_mtok": 10},
@@ -127,6 +131,11 @@ def test_prices_come_by_name_and_are_the_lists() -> None:
         workload__tasks=2,
     )
     assert m.cost_usd == pytest.approx((1000 * 3 + 1000 * 0.3 + 200 * 10) / 1e6)
+    for life_s, writes in ((300, 3.75), (3600, 6)):
+        context = {"system_tokens": 1000, "board_tokens_per_task": 0, "cache": {"life_s": life_s}}
+        who = agent(price="claude-sonnet-4-6", context=context, tokens={"output": 100})
+        m = run(team__agent=who, workload__tasks=2)
+        assert m.cost_usd == pytest.approx((1100 * writes + 1000 * 0.3 + 200 * 15) / 1e6)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from simulator.model.calls.subagents import SubagentPool
 from simulator.model.calls.tools import Tools
 from simulator.model.streams import Entity, Streams
 from simulator.model.trace import Event
+from simulator.scenario.agent import Price
 from simulator.scenario.context import PromptCache
 from simulator.scenario.loop import LoopSpec
 from simulator.scenario.tools import StationSpec, ToolSpec, WeekTime
@@ -280,7 +281,7 @@ def test_a_cache_lives_from_when_it_was_used_last() -> None:
     assert life.take_expired() == 0
     assert not life.keeps(15.1, 300)
     assert (life.take_expired(), life.take_expired()) == (300, 0)
-    assert (life.written(40, 59), life.written(40, 60), life.surcharge) == (0, 40, 0.5)
+    assert (life.written(40, 59), life.written(40, 60)) == (0, 40)
     assert CacheLife.of(PromptCache()) is None
     assert CacheLife.of(None) is None
 
@@ -321,6 +322,27 @@ def test_calls_have_failed_together_if_too_many_have(failed: int, has_failed: bo
     shop.call(0, 0.0, *calls)
     assert shop.bench.run() == {0: 3.0}
     assert shop.results[0][1] == has_failed
+
+
+@pytest.mark.parametrize(
+    ("cache", "price", "per_mtok"),
+    [
+        ({"life_s": 300}, {}, 0),
+        ({"life_s": 300}, {"cache_write_per_mtok": 5}, 1),
+        ({"life_s": 300, "write_price_factor": 1.5}, {"cache_write_per_mtok": 5}, 2),
+        ({"life_s": 300, "write_price_factor": 1}, {"cache_write_per_mtok": 5}, 0),
+        ({"life_s": 300}, {"cache_write_per_mtok": 5, "cache_write_1h_per_mtok": 8}, 1),
+        ({"life_s": 3600}, {"cache_write_per_mtok": 5, "cache_write_1h_per_mtok": 8}, 4),
+        ({"life_s": 3600}, {"cache_write_per_mtok": 5}, 1),
+        ({"min_tokens": 9}, {"cache_write_per_mtok": 5, "cache_write_1h_per_mtok": 8}, 1),
+    ],
+)
+def test_writing_to_a_cache_costs_what_the_scenario_or_the_list_says(
+    cache: dict[str, Any], price: dict[str, Any], per_mtok: float
+) -> None:
+    life = CacheLife(PromptCache.model_validate(cache))
+    price = {"input_per_mtok": 4, "output_per_mtok": 9, **price}
+    assert life.surcharge_usd(10**6, Price.model_validate(price)) == pytest.approx(per_mtok)
 
 
 def test_a_group_counts_what_may_fail_and_what_must_succeed() -> None:

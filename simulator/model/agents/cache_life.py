@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from simulator.model.timers import AN_INSTANT
+from simulator.scenario.agent import Price
 from simulator.scenario.context import PromptCache
 
 
@@ -49,10 +50,12 @@ class CacheLife:
         """Return how many tokens of a prompt a request writes to the cache."""
         return uncached if uncached + cached >= self._spec.min_tokens else 0
 
-    @property
-    def surcharge(self) -> float:
-        """What writing costs beyond the price of uncached input, as a multiple of it."""
-        return self._spec.write_price_factor - 1.0
+    def surcharge_usd(self, written: int, price: Price) -> float:
+        """Return what writing so many tokens costs beyond their price as uncached input."""
+        factor = self._spec.write_price_factor
+        if factor is None:
+            return price.write_surcharge_usd(written, self._spec.life_s)
+        return price.usd(written, 0, 0) * (factor - 1.0)
 
     def take_expired(self) -> int:
         """Return the tokens that were no longer there, and begin anew."""

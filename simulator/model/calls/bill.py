@@ -86,4 +86,4 @@ class Bill:
         written = life.written(uncached, cached)
         self._metrics.cache_write_tokens += written
         self._metrics.expired_tokens += life.take_expired()
-        return agent.server.price.usd(written, 0, 0) * life.surcharge
+        return life.surcharge_usd(written, agent.server.price)
