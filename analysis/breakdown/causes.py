@@ -29,6 +29,7 @@ _WAITS = {
     "queue": "rate limits",
     "tool": WORK,
     "subagent": WORK,
+    "barrier": "stragglers and barriers",
     "lock": "duplicates and conflicts",
     "partition": "failures",
 }

@@ -57,7 +57,7 @@ def operations_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Operation
     """
     tools, begun = scenario.tool_names, dict[int | None, float]()
     for number, row in enumerate(rows):
-        waits = row.event is Event.WAIT and row.outcome in ("tool", "subagent")
+        waits = row.event is Event.WAIT and row.outcome in ("tool", "subagent", "barrier")
         if row.event in (Event.CALL_START, Event.SUBAGENT_START) or waits:
             begun[row.call] = row.time_s
         if row.agent is None:

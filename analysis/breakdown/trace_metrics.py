@@ -8,8 +8,8 @@ import pandas as pd
 from simulator.model.metrics import Metrics
 from simulator.model.trace import ANSWERED, FAILED, IN_VAIN, PROMPT_TOO_LONG
 
-_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue", "tool", "subagent"]
-"""Reasons to wait that have a metric of their own."""
+_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue", "tool", "subagent", "barrier"]
+"""Reasons to wait that have a metric of their own, or none: barriers."""
 
 
 def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: int) -> Metrics:
@@ -140,7 +140,7 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
         wasted_tokens=int(in_vain_tokens.to_numpy().sum()),
         availability=1.0 - down / (agents * makespan) if makespan > 0 else 1.0,
         goodput=(correct - spoilt) / makespan if makespan > 0 else 0.0,
-        straggler_gap_s=_straggler_gap(calls, of("round_end"), workers),
+        straggler_gap_s=_straggler_gap(calls, turns, of("round_end"), workers),
         task_wait_s=_task_wait(trace, settled) / max(1, len(settled) - len(undone)),
         utilisation=busy / (agents * makespan) if makespan > 0 else 0.0,
         work_s=float(real.loc[~again, "duration_s"].sum())
@@ -196,8 +196,14 @@ def _is_rework(
     return attempts["seq"] > attempts["task"].map(first)
 
 
-def _straggler_gap(calls: pd.DataFrame, ends: pd.DataFrame, workers: int) -> float:
-    of_workers = calls[calls["round"].isin(ends["round"]) & (calls["agent"] < workers)]
+def _straggler_gap(
+    calls: pd.DataFrame, turns: pd.DataFrame, ends: pd.DataFrame, workers: int
+) -> float:
+    # A call's row has the time of all its turns, of earlier rounds too.
+    earlier_s = calls["call"].map(turns.groupby("call")["duration_s"].sum()).fillna(0.0)
+    last = calls.assign(duration_s=calls["duration_s"] - earlier_s)
+    both = pd.concat([last, turns])[["round", "agent", "duration_s"]]
+    of_workers = both[both["round"].isin(ends["round"]) & (both["agent"] < workers)]
     each = of_workers.groupby(["round", "agent"])["duration_s"].sum()
     latencies = each.groupby("round").agg(["max", "mean", "size"])
     latencies = latencies[latencies["size"] > 1]

@@ -89,6 +89,7 @@ class Clock(Agenda):
         "_known",
         "_most_calls",
         "_moved_before_s",
+        "_on_turn_end",
         "_outcome",
         "_react",
         "_run",
@@ -121,6 +122,7 @@ class Clock(Agenda):
         self.halted: dict[int, simpy.Event] = {}
         self._is_held = False
         self.only_calls_happen = False
+        self._on_turn_end: Callable[[int, float], None]
 
     def _is_idle(self) -> bool:
         """Return whether nothing happens any more unless a timer makes it happen."""
@@ -247,6 +249,14 @@ class Clock(Agenda):
     def count_turn(self) -> None:
         """Count a turn that begins, after the first of its loop, among the calls."""
         self._most_calls -= 1
+
+    def end_turn(self, agent: int, served_s: float) -> None:
+        """Tell the rounds that an agent is at the barrier, in the middle of its call."""
+        self._on_turn_end(agent, served_s)
+
+    def keep_rounds(self, on_turn_end: Callable[[int, float], None]) -> None:
+        """Have rounds told when a turn ends that is not its call's last."""
+        self._on_turn_end = on_turn_end
 
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""

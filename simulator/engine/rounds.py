@@ -11,6 +11,7 @@ import simpy
 
 from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
+from simulator.engine.halfway import Halfway
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
 from simulator.model.streams import Draw
@@ -59,11 +60,13 @@ class Rounds:
         "_env",
         "_gap_rounds",
         "_gap_sum_s",
+        "_halfway",
         "_is_complete",
         "_journal",
         "_metrics",
         "_must_call",
         "_news",
+        "_of_turns",
         "_overhead",
         "_owed",
         "_pending",
@@ -99,6 +102,8 @@ class Rounds:
         self._overhead = overhead
         self._gap_sum_s, self._gap_rounds = 0.0, 0
         self._served_s: dict[int, float] = {}
+        self._of_turns = coordination.round_of == "turn"
+        self._halfway = Halfway()
         self._pending = 0
         self._share = wait_for
         self._wanted = math.inf
@@ -114,6 +119,7 @@ class Rounds:
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
         self._clock.start(self._react, self.settle)
+        self._clock.keep_rounds(self._turn_ends)
         self.processes = [self._env.process(self._go_round())]
 
     def _react(self) -> None:
@@ -168,6 +174,8 @@ class Rounds:
 
     def _latencies(self, workers: list[AgentState]) -> list[float]:
         """Return the seconds that each worker has been in service in this round."""
+        if self._of_turns:
+            return [self._halfway.of_this_round_s(agent) for agent in workers]
         if self._calls_each == 1:
             return [agent.time.duration_s for agent in workers]
         return [self._served_s[agent.index] for agent in workers]
@@ -176,7 +184,7 @@ class Rounds:
         """Return those that begin a call."""
         begin, now = self._calls.begin, self._env.now
         self._clock.reach(now)
-        callers = [agent for agent in agents if begin(agent, now, must_call)]
+        callers = [a for a in agents if a in self._halfway or begin(a, now, must_call)]
         if callers:
             self._owed = None  # a round follows
         return callers
@@ -211,7 +219,11 @@ class Rounds:
         if self._calls.is_stepwise or self._calls_each > 1:
             # At the same instant, whom the provider has served longest ago asks it first.
             in_turn = sorted(callers, key=_last_admitted)
-            self.processes[1:] = [env.process(self._calls_of(agent)) for agent in in_turn]
+            if self._of_turns:
+                in_turn = self._go_on(in_turn)
+            else:
+                del self.processes[1:]
+            self.processes += [env.process(self._calls_of(agent)) for agent in in_turn]
             return self._barrier
         # In the order in which they will end, so that a large schedule is walked in memory order;
         # a callback rather than a process for each call, for half the events.
@@ -219,11 +231,29 @@ class Rounds:
             timeout(env, agent.time.duration_s, agent).callbacks.append(ends)
         return self._barrier
 
-    def _call_ends(self, event: simpy.Event) -> None:
-        self._calls.end(event._value, self._env._now)
+    def _go_on(self, callers: list[AgentState]) -> list[AgentState]:
+        """Let those go on that are in their calls; return the others."""
+        self.processes = [each for each in self.processes if each.is_alive]
+        waiting = [agent.index for agent in self._halfway.go_on(callers)]
+        for index in waiting:
+            self._clock.resume(index)
+        self._calls.resume()
+        others = {agent.index for agent in callers}.difference(waiting)
+        return [agent for agent in callers if agent.index in others]
+
+    def _turn_ends(self, index: int, served_s: float) -> None:
+        """Let an agent be at the barrier, in the middle of its call."""
+        self._halfway.wait(index, served_s)
+        self._be_at_barrier()
+
+    def _be_at_barrier(self) -> None:
         self._pending -= 1
         if not self._pending:
             self._barrier.succeed()
+
+    def _call_ends(self, event: simpy.Event) -> None:
+        self._calls.end(event._value, self._env._now)
+        self._be_at_barrier()
 
     def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
         """Make an agent's calls of this round, the first of which has begun."""
@@ -242,11 +272,11 @@ class Rounds:
             late = self._wanted <= 0
             if late or last or not calls.begin(agent, env.now, self._must_call):
                 break
-        self._pending -= 1
         self._wanted -= is_at_work and is_effective
-        if not self._pending:
-            self._barrier.succeed()
-        elif is_at_work and is_effective and self._wanted == 0:
+        if self._halfway.leave(agent):
+            return  # lost at the barrier
+        self._be_at_barrier()
+        if self._pending and is_at_work and is_effective and self._wanted == 0:
             for other in self._callers:
                 if other.time.in_call:
                     self._clock.interrupt(other.index, Why.LATE)
@@ -265,7 +295,9 @@ class Rounds:
         started, seconds = env.now, self._overhead()
         yield from self._clock.hold(seconds)
         # Who was down in between is not held up by the harness.
+        # Who is at the barrier in the middle of a call waits there meanwhile.
         there = [a for a in everybody if not a.is_down and a.time.free_since <= started]
+        there = [agent for agent in there if not agent.time.in_call]
         for agent in there:
             agent.time.book_free(started)
             agent.time.free_from(env.now)

@@ -62,6 +62,13 @@ class Agenda(ABC):
         """Count a turn that begins among the calls that may be made."""
 
     @abstractmethod
+    def end_turn(self, agent: int, served_s: float) -> None:
+        """Let an agent be at the barrier, in the middle of its call, until the next round.
+
+        `served_s` is for how many seconds the call has been in service.
+        """
+
+    @abstractmethod
     def check_limits(self) -> bool:
         """End the run if it is complete or over a limit; return whether it has ended."""
 

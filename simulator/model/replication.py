@@ -188,9 +188,16 @@ class Replication:
         if any(agent.loop is not None for agent in roster.agents):
             kinds = (scenario.tool_names, scenario.stations, scenario.starts_at)
             tools = Tools(*kinds, streams, agenda, journal, phases, subagents)
-            has_checkpoints = scenario.resilience.checkpoint is not None
             service = Turns(
-                service, agenda, journal, bill, tools, patterns.call_goes_on, has_checkpoints
+                service,
+                agenda,
+                journal,
+                bill,
+                tools,
+                phases,
+                patterns.call_goes_on,
+                has_checkpoints=scenario.resilience.checkpoint is not None,
+                keeps_rounds=scenario.has_rounds_of_turns,
             )
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         space = workspace.state(desk)

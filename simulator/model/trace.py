@@ -19,7 +19,8 @@ Events, and what the columns mean for each (columns not named are null):
                         rejected, false_alarm (rejected, and correct), given_up or
                         given_up_correct (rejected for the last time), duplicate.
 ``wait``                agent, round, call; duration_s; outcome: rate_limit, lock, partition,
-                        queue, retry, breaker, bulkhead, tool, subagent.
+                        queue, retry, breaker, bulkhead, tool, subagent,
+                        barrier (after a turn, in rounds of turns).
 ``request``             agent, round, call: a request that came to nothing, or a hedge that was
                         not needed; duration_s: service in vain (0 for the second of two at
                         the same time); tokens paid for; outcome: timeout, malformed,

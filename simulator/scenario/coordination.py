@@ -44,6 +44,9 @@ class CoordinationSpec(Spec):
     work (stale synchronous parallel, Ho et al. 2013)."""
     staleness: Annotated[int, Field(ge=0)] = 1
     """Calls that an agent may be ahead, with ``timing: bounded_staleness``."""
+    round_of: Literal["loop", "turn"] = "loop"
+    """In rounds, what each agent does before the barrier: its whole call, though it be a loop, or
+    one turn of it, with the tools and sub-agents that follow. Sub-agents keep no rounds."""
     idle_agents: Literal["call", "wait"] = "call"
     """In rounds, whether an agent that finds no task makes its call all the same."""
     calls_per_round: Annotated[int, Field(ge=1)] = 1

@@ -75,6 +75,8 @@ class WorkloadSpec(Plugin):
 class WorkspaceSpec(Plugin):
     """The artifacts that agents write, and what keeps their writes consistent."""
 
+    holds_others_up: ClassVar[bool] = False
+    """Whether who is in a call has what others in a call may wait for."""
     can_be_available: ClassVar[bool] = True
     """Whether a minority can write without the others."""
 

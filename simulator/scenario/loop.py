@@ -18,7 +18,7 @@ class LoopSpec(Spec):
 
     How many turns it takes is drawn when it begins, as `turns`, `end_probability` or
     `work_per_turn` say: one of them. What depends on work units, of latency and of output, is
-    spread over the turns alike. A turn reads the messages that have come since the one before;
+    spread over the turns alike. Messages are read as `reads_messages` says;
     board, artifacts and notes are read with the first turn, and what is read stays in the
     conversation until the loop ends. A call that takes no task is one turn.
     """
@@ -29,6 +29,9 @@ class LoopSpec(Spec):
     """Probability that a turn is the last: the number of turns is geometric."""
     work_per_turn: Positive | None = None
     """Work units that a turn does: the loop ends when its work is done."""
+    reads_messages: Literal["turn", "loop"] = "turn"
+    """With which turns messages are read that have come: with every turn, or with the first one of
+    every loop."""
     max_turns: Annotated[int, Field(ge=1)] = 1000
     """Most turns of a loop."""
     at_limit: Literal["hand_in", "give_up"] = "hand_in"

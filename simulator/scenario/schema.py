@@ -138,6 +138,7 @@ class Scenario(Spec):
             self._problem_in_partitions(),
             self._problem_in_review(),
             self._problem_in_tools(),
+            self._problem_in_rounds(),
             self._problem_in_faults(),
             self._problem_in_resilience(),
         )
@@ -236,6 +237,31 @@ class Scenario(Spec):
             if problem is not None:
                 return problem
         return None if self.team.subagents is None else self.team.subagents.problem()
+
+    def _problem_in_rounds(self) -> str | None:
+        coordination = self.coordination
+        if coordination.round_of == "loop":
+            return None
+        if coordination.timing != "rounds":
+            return f"coordination.round_of: there are no rounds with timing {coordination.timing!r}"
+        if coordination.calls_per_round > 1:
+            return "coordination.round_of: a round of one turn each has no 'calls_per_round'"
+        if self.workspace.holds_others_up:
+            return (
+                f"coordination.round_of: in workspace {self.workspace.kind!r} who waits at the "
+                "barrier would hold up others who must get there; use 'round_of: loop'"
+            )
+        if self.resilience.wait_for < 1.0:
+            return (
+                "resilience.wait_for: a barrier after each turn would cancel whole loops; use it "
+                "with 'round_of: loop'"
+            )
+        return None
+
+    @property
+    def has_rounds_of_turns(self) -> bool:
+        """Whether agents wait for each other after every turn of their loops."""
+        return self.coordination.round_of == "turn"
 
     def _problem_in_faults(self) -> str | None:
         workers = self.team.worker_count

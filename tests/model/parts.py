@@ -60,6 +60,9 @@ class Clock(Agenda):
     def count_turn(self) -> None:
         """Count no calls."""
 
+    def end_turn(self, agent: int, served_s: float) -> None:
+        """Keep no rounds."""
+
     def check_limits(self) -> bool:
         return False
 

@@ -108,6 +108,11 @@ class Loop:
         return self._wanted > self._spec.max_turns
 
     @property
+    def hears(self) -> bool:
+        """Whether every turn reads messages, not the first one alone."""
+        return self._spec.reads_messages == "turn"
+
+    @property
     def gives_up(self) -> bool:
         """Whether tasks are given up whose loop is at its limit."""
         return self._spec.at_limit == "give_up"

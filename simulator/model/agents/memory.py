@@ -118,7 +118,7 @@ class Memory:
         if board is None:
             fresh = unread
             if self._held is not None:
-                self._held.wait(False)
+                self._held.wait(self.inbox.is_shut)
         else:
             fresh = unread + noted + self._board_tokens
             if self._artifact_tokens:

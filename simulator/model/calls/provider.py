@@ -138,9 +138,11 @@ class ProviderState:
         "_phases",
         "_queue",
         "_requests",
+        "_reserving",
         "_rolls_retry",
         "_slow",
         "outages",
+        "refunds",
         "spec",
     )
 

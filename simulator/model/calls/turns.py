@@ -8,7 +8,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.loop import Loop
 from simulator.model.calls.bill import Bill
-from simulator.model.calls.phases import Step
+from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import CallLostError, Service
 from simulator.model.calls.subagents import CUT_OFF
 from simulator.model.calls.tools import Tools
@@ -28,10 +28,13 @@ class Turns(Service):
     journal : Journal
     bill : Bill
     tools : Tools
+    phases : Phases
     goes_on : callable
         Told whenever a turn begins or ends, of or on behalf of which member of the team.
     has_checkpoints : bool
         Whether a crash leaves the turns of a loop that have ended.
+    keeps_rounds : bool
+        Whether agents of the team wait for each other after every turn.
     """
 
     __slots__ = (
@@ -41,8 +44,10 @@ class Turns(Service):
         "_has_checkpoints",
         "_inner",
         "_journal",
+        "_keeps_rounds",
         "_metrics",
         "_note_progress",
+        "_phases",
         "tools",
     )
 
@@ -53,10 +58,14 @@ class Turns(Service):
         journal: Journal,
         bill: Bill,
         tools: Tools,
+        phases: Phases,
         goes_on: Callable[[int], None],
         has_checkpoints: bool = False,
+        keeps_rounds: bool = False,
     ) -> None:
         self._has_checkpoints = has_checkpoints
+        self._keeps_rounds = keeps_rounds
+        self._phases = phases
         self._done: dict[int, int] = {}  # turns that a crash has left of each task's loop
         self._inner = inner
         self.tools = tools
@@ -88,6 +97,9 @@ class Turns(Service):
             agent.memory.take_in(tokens)
             if has_failed:
                 loop.take_one_more()
+            if self._keeps_rounds and agent.is_of_team:
+                self._agenda.end_turn(agent.index, agent.time.earlier_s)
+                yield from self._phases.wait(agent, "barrier", None)
             self._begin_turn(agent, loop)
             yield from self._inner.serve(agent, agent.time.duration_s)
         self.tools.cancel(agent)
@@ -128,7 +140,10 @@ class Turns(Service):
         loop.next_turn()
         self._agenda.count_turn()
         self._note_progress(agent.member)
+        if not loop.hears:
+            memory.inbox.shut()
         memory.read(self._agenda.now, None)
+        memory.inbox.open()
         loop.read(memory.unread_tokens)
         if agent.judgement.depends_on_context:
             agent.settle_errors()

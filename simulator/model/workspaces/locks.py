@@ -23,6 +23,7 @@ class Locks(Workspace):
     """
 
     can_be_available: ClassVar[bool] = False
+    holds_others_up: ClassVar[bool] = True
     has_phases: ClassVar[bool] = True
 
     kind: Literal["locks"] = "locks"

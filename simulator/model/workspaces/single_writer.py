@@ -24,6 +24,7 @@ class SingleWriter(Workspace):
     """
 
     can_be_available: ClassVar[bool] = False
+    holds_others_up: ClassVar[bool] = True
     has_phases: ClassVar[bool] = True
 
     kind: Literal["single_writer"] = "single_writer"
