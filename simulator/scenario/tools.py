@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -77,6 +78,12 @@ class ToolSpec(Spec):
     def chance(self) -> float:
         """Probability that a turn calls it, where no weight says so."""
         return 1.0 if self.probability is None else self.probability
+
+    @cached_property
+    def ends_by_itself(self) -> bool:
+        """Whether nothing but its own seconds says when a call ends, for which the agent waits."""
+        depends = self.station is not None or self.timeout_s is not None or self.starts is not None
+        return not (depends or self.background)
 
     def needed(self, calls: int) -> int:
         """Return how many of so many calls at once must succeed."""

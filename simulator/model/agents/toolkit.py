@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -29,7 +29,17 @@ class ToolCall(NamedTuple):
 class _Tool:
     """One tool, and its draws."""
 
-    __slots__ = ("_count", "_rolls_error", "_seconds", "_tokens", "name", "rolls", "spec")
+    __slots__ = (
+        "_chance",
+        "_count",
+        "_is_one",
+        "_rolls_error",
+        "_seconds",
+        "_tokens",
+        "name",
+        "rolls",
+        "spec",
+    )
 
     def __init__(self, name: str, spec: ToolSpec, draws: OwnDraws) -> None:
         beside = _BESIDE * (1 + number_of(name))
@@ -37,20 +47,28 @@ class _Tool:
         self.spec = spec
         self.rolls = draws.rolls(Purpose.TOOL + beside, 0.0 < spec.chance < 1.0)
         self._count = draws.of(spec.calls, Purpose.TOOL_CALLS + beside)
+        self._is_one = spec.calls.constant is not None and round(spec.calls.constant) <= 1
+        self._chance = spec.chance
         self._seconds = draws.of(spec.seconds, Purpose.TOOL_SECONDS + beside)
         self._tokens = draws.of(spec.result_tokens, Purpose.TOOL_TOKENS + beside)
         self._rolls_error = draws.rolls(Purpose.TOOL_ERROR + beside, spec.errors > 0.0)
 
     def is_called(self) -> bool:
         """Return whether a turn calls it that could do without."""
-        chance = self.spec.chance
+        chance = self._chance
         return chance >= 1.0 or (chance > 0.0 and self.rolls() < chance)
 
-    def calls(self) -> Iterator[ToolCall]:
-        for _ in range(max(1, round(self._count()))):
-            fails = self.spec.errors > 0.0 and self._rolls_error() < self.spec.errors
-            tokens = int(self._tokens())
-            yield ToolCall(self.name, self.spec, self._seconds(), fails, tokens)
+    def calls(self) -> list[ToolCall]:
+        """Return the calls at once of a turn that calls it."""
+        if self._is_one:
+            return [self._call()]
+        return [self._call() for _ in range(max(1, round(self._count())))]
+
+    def _call(self) -> ToolCall:
+        errors = self.spec.errors
+        fails = errors > 0.0 and self._rolls_error() < errors
+        tokens = int(self._tokens())
+        return ToolCall(self.name, self.spec, self._seconds(), fails, tokens)
 
 
 class Toolkit:
@@ -74,6 +92,8 @@ class Toolkit:
     def calls(self) -> list[ToolCall]:
         """Return what a turn calls that has ended."""
         called = [tool for tool in self._sometimes if tool.is_called()]
+        if not called and len(self._weighted) == 1:
+            return self._weighted[0].calls()
         if len(self._weighted) > 1:
             roll = self._rolls_choice() * self._bounds[-1]
             called.append(

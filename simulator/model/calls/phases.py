@@ -79,6 +79,7 @@ class Phases:
             metrics.on_subagents_s += elapsed_s
         elif why != "barrier":  # waiting of no name, as between the calls of rounds
             metrics.held_back_s += elapsed_s
-        where = (agent.index, agent.call.number)
-        self._journal.note(Event.WAIT, *where, duration_s=elapsed_s, outcome=why)
+        if self._journal.trace is not None:
+            where = (agent.index, agent.call.number)
+            self._journal.note(Event.WAIT, *where, duration_s=elapsed_s, outcome=why)
         self.enter(agent, WAITING)

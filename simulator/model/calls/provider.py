@@ -124,6 +124,8 @@ class ProviderState:
 
     Attributes
     ----------
+    refuses : bool
+        Whether there is any limit.
     refunds : bool
         Whether it wants to know what each request has written: see `settle`.
     """
@@ -143,6 +145,7 @@ class ProviderState:
         "_slow",
         "outages",
         "refunds",
+        "refuses",
         "spec",
     )
 
@@ -162,6 +165,7 @@ class ProviderState:
         self._requests = bucket(spec.requests_per_minute)
         self._input = bucket(spec.input_tokens_per_minute)
         self._output = bucket(spec.output_tokens_per_minute)
+        self.refuses = spec.refuses
         self.refunds = spec.refunds_output and self._output is not None
         self._reserving: Counter[int] = Counter()  # requests under way of each agent
         self._agenda = agenda
@@ -203,7 +207,7 @@ class ProviderState:
                 bucket.take(amount)
             if self.refunds:
                 self._reserving[agent.index] += 1
-        if self.spec.refuses:
+        if self.refuses:
             self._admitted += 1
             agent.time.admitted(self._admitted)
         return None

@@ -89,7 +89,7 @@ class PlainService(Service):
         """Be taken in by the provider and served for so many seconds."""
         provider, time = self._provider, agent.time
         planned_s, goes_on = time.duration_s, time.served_s > 0.0
-        if provider.spec.refuses:
+        if provider.refuses:
             if not (yield from provider.admits(agent, goes_on)):
                 raise CallLostError(Why.REFUSED)
             provider.enter()
@@ -102,7 +102,7 @@ class PlainService(Service):
         yield seconds * pace
         agent.use_cache(self._agenda.now)
         self._phases.enter(agent, WAITING)
-        if provider.spec.refuses:
+        if provider.refuses:
             provider.finished()
             if provider.refunds:
                 provider.settle(agent, agent.call.output)

@@ -9,6 +9,7 @@ from functools import partial
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
+from simulator.model.agents.timesheet import WAITING
 from simulator.model.agents.toolkit import ToolCall
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.stations import CallGroup, Run, Station
@@ -45,6 +46,7 @@ class Tools:
     __slots__ = (
         "_agenda",
         "_desks",
+        "_is_traced",
         "_journal",
         "_metrics",
         "_number",
@@ -66,6 +68,7 @@ class Tools:
     ) -> None:
         self._agenda = agenda
         self._journal = journal
+        self._is_traced = journal.trace is not None
         self._metrics = journal.metrics
         self._phases = phases
         self._subagents = subagents
@@ -79,12 +82,28 @@ class Tools:
     def call(self, agent: AgentState, calls: Sequence[ToolCall]) -> Iterator[Step]:
         """Call tools and wait for the last of them that is not in the background."""
         desk = self._desks[agent.index]
+        if len(calls) == 1 and calls[0].spec.ends_by_itself:
+            yield from self._run_through(agent, desk, calls[0])
+            return
         groups = _groups(calls)
         for each in calls:
             self._ask(agent, desk, each, groups.get(each.name))
         if desk.awaited:
-            why = "subagent" if desk.awaits_subagents() else "tool"
+            why = "subagent" if desk.awaits_subagents else "tool"
             yield from self._phases.wait(agent, why, None)
+
+    def _run_through(self, agent: AgentState, desk: _Desk, call: ToolCall) -> Iterator[Step]:
+        """Let a call run that nothing comes between; without a timer, which costs more."""
+        now = self._agenda.now
+        run = Run(call, agent, now)
+        run.begin(now)
+        desk.add(run)
+        self._metrics.tool_calls += 1
+        self._phases.enter(agent, WAITING)
+        agent.time.wait_for("tool")
+        yield (now + call.seconds) - now  # rounded as the time of a timer is
+        self._close(run, ERROR if call.fails else DONE)
+        self._phases.book_wait(agent)
 
     def take_results(self, agent: AgentState) -> tuple[int, bool]:
         """Return the tokens of what has come in for an agent, and whether anything has failed."""
@@ -159,9 +178,17 @@ class Tools:
         """End a run, if it is not over; whoever waits for it may go on."""
         if run.is_over:
             return
+        spec = run.call.spec
+        if self._close(run, how) and how not in _NEVER_ENDED:
+            self._agenda.resume(run.agent.index)
+        if spec.station is not None:
+            self.stations[spec.station].leave(run)
+
+    def _close(self, run: Run, how: str) -> bool:
+        """Count a run as over; return whether it was the last that its agent waits for."""
         run.end()
-        agent, spec = run.agent, run.call.spec
-        if spec.starts is not None:
+        agent = run.agent
+        if run.call.spec.starts is not None:
             self._subagents.end(run, how)
         metrics, now = self._metrics, self._agenda.now
         began_s = now if run.began_s is None else run.began_s
@@ -169,22 +196,17 @@ class Tools:
         metrics.tool_errors += fails
         metrics.tool_s += now - began_s
         metrics.tool_wait_s += began_s - run.asked_s
-        self._note(agent, run, how, now - began_s, began_s - run.asked_s)
+        if self._is_traced:
+            self._note(agent, run, how, now - began_s, began_s - run.asked_s)
         desk = self._desks[agent.index]
         if run.group is not None and how not in _NEVER_ENDED:
             fails = fails and run.group.fail()
             if how == DONE and run.group.succeed():
                 for other in [each for each in desk.runs if each.group is run.group]:
                     self._end(other, CANCELLED)
-        is_last = desk.remove(run, how not in _NEVER_ENDED, fails)
-        if is_last and how not in _NEVER_ENDED:
-            self._agenda.resume(agent.index)
-        if spec.station is not None:
-            self.stations[spec.station].leave(run)
+        return desk.remove(run, how not in _NEVER_ENDED, fails)
 
     def _note(self, agent: AgentState, run: Run, how: str, ran_s: float, waited_s: float) -> None:
-        if self._journal.trace is None:
-            return
         where = (agent.index, agent.call.number)
         number = self._number[run.call.name]
         if waited_s > 0.0:
@@ -197,7 +219,10 @@ class Tools:
 
 def _groups(calls: Sequence[ToolCall]) -> dict[str, CallGroup]:
     """Return the calls of each tool together of which not all must succeed."""
-    if all(call.spec.wait_for == "all" for call in calls):
+    for call in calls:
+        if call.spec.wait_for != "all":
+            break
+    else:
         return {}
     specs, counts = {call.name: call.spec for call in calls}, Counter(c.name for c in calls)
     needed = {name: specs[name].needed(count) for name, count in counts.items()}
@@ -219,11 +244,13 @@ class _Desk:
         self.runs[run] = None
         self.awaited += not run.call.spec.background
 
+    @property
     def awaits_subagents(self) -> bool:
-        """Return whether any that is waited for is a sub-agent."""
-        return any(
-            run.call.spec.starts is not None and not run.call.spec.background for run in self.runs
-        )
+        """Whether any that is waited for is a sub-agent."""
+        for run in self.runs:
+            if run.call.spec.starts is not None and not run.call.spec.background:
+                return True
+        return False
 
     def remove(self, run: Run, counts: bool, fails: bool) -> bool:
         """Have a run no more; return whether it was the last that is waited for."""

@@ -117,15 +117,8 @@ class Turns(Service):
         self._metrics.calls += 1
         self._metrics.turns += 1
         self._bill.call(agent)
-        self._journal.note(
-            Event.TURN,
-            agent.index,
-            call.number,
-            duration_s=time.served_s,
-            input_tokens=memory.prompt_tokens,
-            cached_tokens=memory.cached,
-            output_tokens=call.output,
-        )
+        if self._journal.trace is not None:
+            self._note(agent)
         if agent.drifts:
             agent.wander()
         memory.remember(call.output, goes_on=True)
@@ -134,16 +127,30 @@ class Turns(Service):
         loop.end_turn()
         self._note_progress(agent.member)
 
+    def _note(self, agent: AgentState) -> None:
+        """Write that a turn has ended after which the loop goes on."""
+        self._journal.note(
+            Event.TURN,
+            agent.index,
+            agent.call.number,
+            duration_s=agent.time.served_s,
+            input_tokens=agent.memory.prompt_tokens,
+            cached_tokens=agent.memory.cached,
+            output_tokens=agent.call.output,
+        )
+
     def _begin_turn(self, agent: AgentState, loop: Loop) -> None:
         """Read what is new, and begin to write."""
         memory = agent.memory
         loop.next_turn()
         self._agenda.count_turn()
         self._note_progress(agent.member)
-        if not loop.hears:
+        if loop.hears:
+            memory.read(self._agenda.now, None)
+        else:
             memory.inbox.shut()
-        memory.read(self._agenda.now, None)
-        memory.inbox.open()
+            memory.read(self._agenda.now, None)
+            memory.inbox.open()
         loop.read(memory.unread_tokens)
         if agent.judgement.depends_on_context:
             agent.settle_errors()
