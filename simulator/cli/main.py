@@ -16,6 +16,7 @@ from simulator.cli.answers import answered
 from simulator.cli.calibration_commands import backtest, calibrate, predict, validate
 from simulator.cli.harmless import complain, say
 from simulator.cli.interrupts import run_until_signal
+from simulator.cli.observing import observe
 from simulator.cli.options import (
     Method,
     ScenarioFile,
@@ -300,7 +301,7 @@ def explore(
     deciding.explore(base, port)
 
 
-for command in (calibrate, predict, validate, backtest):
+for command in (observe, calibrate, predict, validate, backtest):
     app.command()(command)
 
 

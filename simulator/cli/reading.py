@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +16,11 @@ _SHOWN_PROBLEMS = 5
 
 @contextmanager
 def traces_of(
-    paths: Sequence[Path | str], form: str, columns: dict[str, str], strict: bool
+    paths: Sequence[Path | str],
+    form: str,
+    columns: dict[str, str],
+    strict: bool,
+    last: Callable[[str], None] = say,
 ) -> Iterator[Traces]:
     """Read traces for a command; say at its end what was read and what was left out.
 
@@ -26,6 +30,8 @@ def traces_of(
         As `analysis.traces.reading.read_traces` takes them.
     strict : bool
         Whether what was left out is an error.
+    last : callable
+        Says what was read: on standard output unless that is for something else.
 
     Raises
     ------
@@ -48,4 +54,4 @@ def traces_of(
     try:
         yield traces
     finally:
-        say(traces.report.line())
+        last(traces.report.line())

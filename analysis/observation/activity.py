@@ -1,0 +1,202 @@
+"""What every agent did when: in the model, in a tool, waiting for others, for people, or idle.
+
+An agent is there from its first operation to its last. What it is in a call of the model for is
+``model``, whatever else it does meanwhile; else a tool that it runs; but while a tool only waits
+for an agent that it started, it waits. In a gap it waits for others if any of them is at work;
+if nobody is, for people where its last call had ended its turn, for a tool that the trace does
+not tell of where it had asked for one, and else it is idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.calibration.requests import ASKS_TOOLS, ENDS, UNNAMED
+from analysis.observation.roles import agent_ids
+from analysis.traces.canonical import CHATS
+
+MODEL, WAITING, PEOPLE, IDLE = "model", "waiting for others", "people", "idle"
+TOOL = "tool: "
+"""What the causes of tools begin with."""
+
+_AWAY, _GAP, _ASKED, _ENDED, _MODEL, _FIRST_TOOL = range(6)
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Operations:
+    """The operations of one run, in the order of their starts.
+
+    Attributes
+    ----------
+    start, end : ndarray, shape (n,)
+        Seconds since the first start.
+    agent : ndarray of int, shape (n,)
+        Place in `agents`.
+    tool : list of str or None
+        Name of the tool; None for a call of the model.
+    ends, asks : ndarray of bool, shape (n,)
+        Whether a call of the model ended its turn, or asked for tools.
+    agents : list of str
+        Ids, in the order of their first operations.
+    parents : mapping of int to int
+        Who started whom.
+    """
+
+    start: Array
+    end: Array
+    agent: npt.NDArray[np.int64]
+    tool: list[str | None]
+    ends: npt.NDArray[np.bool_]
+    asks: npt.NDArray[np.bool_]
+    agents: list[str]
+    parents: Mapping[int, int]
+
+    @property
+    def makespan_s(self) -> float:
+        """From the first start to the last end."""
+        return float(self.end.max()) if len(self.end) else 0.0
+
+
+def operations_by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
+    """Yield each run with its calls of models and tools that have times."""
+    kind = calls["operation_name"]
+    timed = calls["start_ns"].notna() & calls["end_ns"].notna()
+    some = calls[(kind.isin(CHATS) | (kind == "execute_tool")) & timed]
+    some = some.sort_values(["start_ns", "end_ns"], kind="stable")
+    is_chat = some["operation_name"].isin(CHATS).to_numpy(dtype=bool)
+    reason = some["finish_reason"].astype("string").str.lower().fillna("")
+    names = some["tool_name"].fillna(UNNAMED).astype(str).to_numpy()
+    columns = {
+        "start": some["start_ns"].to_numpy(dtype=np.int64),
+        "end": some["end_ns"].to_numpy(dtype=np.int64),
+        "agent": agent_ids(some).to_numpy(dtype=object),
+        "parent": some["parent_agent_id"].astype(object).where(some["parent_agent_id"].notna(), "")
+        .to_numpy(dtype=object),
+        "tool": np.where(is_chat, None, names),
+        "ends": is_chat & reason.isin(ENDS).to_numpy(dtype=bool),
+        "asks": is_chat & reason.isin(ASKS_TOOLS).to_numpy(dtype=bool),
+    }  # fmt: skip
+    runs = some["run_id"].astype(str).reset_index(drop=True)
+    for run, places in runs.groupby(runs, sort=False).indices.items():
+        yield str(run), _operations({name: each[places] for name, each in columns.items()})
+
+
+def _operations(rows: Mapping[str, npt.NDArray[Any]]) -> Operations:
+    number, agents = pd.factorize(rows["agent"])
+    place = {name: i for i, name in enumerate(agents)}
+    parents: dict[int, int] = {}
+    for child, parent in zip(number.tolist(), rows["parent"].tolist(), strict=True):
+        if parent in place and place[parent] != child:
+            parents.setdefault(child, place[parent])
+    first = int(rows["start"].min())
+    return Operations(
+        (rows["start"] - first) / 1e9,
+        (rows["end"] - first) / 1e9,
+        np.asarray(number, dtype=np.int64),
+        rows["tool"].tolist(),
+        rows["ends"],
+        rows["asks"],
+        [str(agent) for agent in agents],
+        parents,
+    )
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What every agent of one run did between every two moments at which something changed.
+
+    Attributes
+    ----------
+    edges : ndarray, shape (m + 1,)
+        Moments, in seconds since the first start.
+    causes : list of str
+        What there is to do, `MODEL` first; state ``k`` is ``causes[k]``.
+    states : ndarray of int, shape (agents, m)
+        What each agent did; -1 where it was not there.
+    """
+
+    edges: Array
+    causes: list[str]
+    states: npt.NDArray[np.int64]
+
+    def seconds(self) -> dict[str, float]:
+        """Return the agents' seconds by cause."""
+        lengths = np.diff(self.edges)
+        return {
+            cause: float(((self.states == k) * lengths).sum())
+            for k, cause in enumerate(self.causes)
+        }
+
+    def at_work(self) -> Array:
+        """Return how many agents are in the model or in a tool, shape (m,)."""
+        busy = np.asarray([c == MODEL or c.startswith(TOOL) for c in self.causes])
+        return np.asarray((busy[self.states] & (self.states >= 0)).sum(axis=0), dtype=float)
+
+
+def activity(run: Operations) -> Activity:
+    """Return what every agent of a run did when."""
+    tools = sorted({name for name in run.tool if name is not None} | {UNNAMED})
+    number = {name: _FIRST_TOOL + i for i, name in enumerate(tools)}
+    edges = np.unique(np.concatenate([run.start, run.end]))
+    m = max(0, len(edges) - 1)
+    first, last = np.searchsorted(edges, run.start), np.searchsorted(edges, run.end)
+    raw = np.full((len(run.agents), m), _AWAY, dtype=np.int64)
+    for agent in range(len(run.agents)):
+        _fill(raw[agent], np.flatnonzero(run.agent == agent), run, number, first, last)
+    _await_children(raw, run.parents)
+    busy = raw >= _MODEL
+    others = busy.sum(axis=0)[None, :] - busy
+    causes = [MODEL, *(TOOL + name for name in tools), WAITING, PEOPLE, IDLE]
+    waiting = len(causes) - 3
+    states = np.full_like(raw, -1)
+    states[busy] = raw[busy] - _MODEL
+    gap = (raw > _AWAY) & ~busy
+    states[gap & (others > 0)] = waiting
+    alone = gap & (others == 0)
+    states[alone & (raw == _ASKED)] = causes.index(TOOL + UNNAMED)
+    states[alone & (raw == _ENDED)] = waiting + 1
+    states[alone & (raw == _GAP)] = waiting + 2
+    return Activity(edges, causes, states)
+
+
+def _fill(
+    row: npt.NDArray[np.int64],
+    mine: npt.NDArray[np.int64],
+    run: Operations,
+    number: Mapping[str, int],
+    first: npt.NDArray[np.int64],
+    last: npt.NDArray[np.int64],
+) -> None:
+    """Write one agent's states: gaps first, tools over them, calls of the model over these."""
+    row[first[mine].min() : last[mine].max()] = _GAP
+    chats = [i for i in mine if run.tool[i] is None]
+    for i, following in zip(chats, [*chats[1:], None], strict=True):
+        kind = _ASKED if run.asks[i] else _ENDED if run.ends[i] else _GAP
+        row[last[i] : len(row) if following is None else first[following]][
+            : max(0, last[mine].max() - last[i])
+        ] = kind
+    for i in mine:
+        name = run.tool[i]
+        if name is not None:
+            row[first[i] : last[i]] = number[name]
+            after = row[last[i] :]
+            # What follows a tool until the next call is the harness's, not the tool's.
+            stop = np.flatnonzero(after != _ASKED)
+            after[: stop[0] if len(stop) else len(after)] = _GAP
+    for i in chats:
+        row[first[i] : last[i]] = _MODEL
+
+
+def _await_children(raw: npt.NDArray[np.int64], parents: Mapping[int, int]) -> None:
+    """Make a gap of a tool of an agent while one that it started is at work."""
+    at_work = raw >= _MODEL
+    for child, parent in parents.items():
+        raw[parent, (raw[parent] >= _FIRST_TOOL) & at_work[child]] = _GAP

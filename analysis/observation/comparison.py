@@ -1,0 +1,138 @@
+"""A twin beside the observed runs: what was observed, and the interval of the simulated runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.observation.runs import SHARES
+from analysis.observation.structure import SINGLE, Structure
+
+LOW, HIGH = 0.1, 0.9
+"""Quantiles of an 80 % interval."""
+
+MEASURES: dict[str, tuple[str, str]] = {
+    "makespan_s": ("makespan", "s"),
+    "cost_usd": ("cost", "USD"),
+    "input_tokens": ("input", "tokens"),
+    "output_tokens": ("output", "tokens"),
+    "calls": ("calls", ""),
+    "turns": ("turns that ask for tools", ""),
+    "tool_calls": ("calls of tools", ""),
+    "at_work": ("agents at work", ""),
+    **{f"share: {cause}": (f"time: {cause}", "share") for cause in SHARES},
+}
+"""What is compared: name and unit of each column of `analysis.observation.runs.run_table`."""
+
+_WAITS = "agents may wait for each other, and tasks for tasks, otherwise than in the twin"
+_CONTEXTS = "contexts may be cleared, compacted or shared otherwise than in the twin"
+_ASKED = "runs differ in what they are asked, more than the twin's"
+_GAPS = "gaps that the trace does not explain, and the twin does not have"
+
+_REASONS = {
+    "makespan_s": _WAITS,
+    "cost_usd": _CONTEXTS,
+    "input_tokens": _CONTEXTS,
+    **dict.fromkeys(("output_tokens", "calls", "turns", "tool_calls"), _ASKED),
+    "at_work": "agents may come and go, and the twin's are there throughout",
+    "share: model": _WAITS,
+    "share: tools": "tools may be called together, or wait, otherwise than in the twin",
+    "share: waiting for others": _WAITS,
+    "share: people": _GAPS,
+    "share: idle": _GAPS,
+}
+"""Likely reasons why a measure does not fit."""
+
+_IDLE = 0.1
+"""Share of the agents' time that nobody worked from which it matters."""
+
+_NEAR = 0.02
+"""Share of the agents' time by which an interval may miss."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A twin beside the runs it was made of.
+
+    Attributes
+    ----------
+    table : DataFrame
+        A row a measure: ``measure`` (a key of `MEASURES`), ``name, unit``; of the observed runs
+        ``observed`` (their median), ``observed_low, observed_high`` (their 80 % interval);
+        ``low, median, high`` of the simulated; ``inside``, the share of observed runs within the
+        simulated 80 % interval; ``fits``, whether the observed median lies in it, and ``reason``,
+        the likely one where it does not.
+    runs : int
+        Observed.
+    replications : int
+    """
+
+    table: pd.DataFrame
+    runs: int
+    replications: int
+
+    @property
+    def misfits(self) -> pd.DataFrame:
+        """The measures that do not fit."""
+        return self.table[~self.table["fits"]]
+
+
+def compare(
+    observed: pd.DataFrame, simulated: pd.DataFrame, structure: Structure, has_tool_rows: bool
+) -> Comparison:
+    """Compare observed runs and simulated ones.
+
+    Parameters
+    ----------
+    observed, simulated : DataFrame
+        From `analysis.observation.runs.run_table`.
+    structure : Structure
+    has_tool_rows : bool
+        Whether the trace has rows of tools.
+    """
+    rows = []
+    for measure, (name, unit) in MEASURES.items():
+        real = observed[measure].dropna().to_numpy(dtype=float)
+        made = simulated[measure].dropna().to_numpy(dtype=float)
+        if not len(real) or not len(made) or not (real.any() or made.any()):
+            continue
+        if measure == "tool_calls" and not has_tool_rows:
+            continue
+        low, middle, high = np.quantile(made, [LOW, 0.5, HIGH])
+        real_low, seen, real_high = np.quantile(real, [LOW, 0.5, HIGH])
+        slack = _NEAR if unit == "share" else 1e-9 * abs(seen)
+        rows.append(
+            {
+                "measure": measure, "name": name, "unit": unit,
+                "observed": seen, "observed_low": real_low, "observed_high": real_high,
+                "low": low, "median": middle, "high": high,
+                "inside": float(((real >= low - slack) & (real <= high + slack)).mean()),
+                "fits": bool(low - slack <= seen <= high + slack),
+            }
+        )  # fmt: skip
+    table = pd.DataFrame(rows)
+    table["reason"] = [
+        "" if row.fits else _reason(row.measure, row.observed > row.high, table, structure)
+        for row in table.itertuples()
+    ]
+    return Comparison(table, len(observed), len(simulated))
+
+
+def _reason(measure: str, is_more: bool, table: pd.DataFrame, structure: Structure) -> str:
+    """Return the likely reason why a measure does not fit."""
+    seen = table.set_index("measure")
+    idle = max(
+        (
+            float(seen.at[m, "observed"])
+            for m in ("share: people", "share: idle")
+            if m in seen.index
+        ),
+        default=0.0,
+    )
+    if measure == "makespan_s" and is_more and idle > _IDLE and structure.kind != SINGLE:
+        return "people and gaps between operations, which a team's twin does not have"
+    if measure == "share: model" and "share: tools" in seen.index:
+        return "the rest of the time went elsewhere: see the other shares"
+    return _REASONS[measure]

@@ -1,0 +1,131 @@
+"""What calls cost: what the trace says, else list prices; and the prices that explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from analysis.calibration.profiles import profile_name
+from analysis.calibration.rounding import four_digits
+from analysis.observation.selection import model_of
+from analysis.traces.canonical import CHATS
+from simulator.scenario.prices import list_prices
+
+_NEAR = 0.05
+"""Share by which costs may differ from those at list prices for these to stand."""
+
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Prices of a kind of agent.
+
+    Attributes
+    ----------
+    spec : str, mapping or None
+        What a scenario says as ``price``; None where nothing is known.
+    said : str
+        Where it comes from.
+    """
+
+    spec: str | Mapping[str, float] | None
+    said: str
+
+
+@cache
+def priced_as(model: str) -> str | None:
+    """Return the name by which a model is in the table of list prices; None if it is not."""
+    for name in dict.fromkeys((model, profile_name(model))):
+        try:
+            list_prices(name)
+        except ValueError:
+            continue
+        return name
+    return None
+
+
+def with_costs(calls: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Return calls whose costs are filled in at list prices where the trace has none.
+
+    Returns
+    -------
+    DataFrame, str
+        And where the costs come from.
+    """
+    chats = calls["operation_name"].isin(CHATS)
+    said = chats & calls["cost_usd"].notna()
+    unknown = chats & calls["cost_usd"].isna() & calls["output_tokens"].notna()
+    if not unknown.any():
+        n = int(said.sum())
+        return calls, f"{n:,} calls say it" if n else "unknown: neither costs nor counts of tokens"
+    model, tokens = model_of(calls), token_counts(calls)
+    costs = calls["cost_usd"].astype("Float64").astype(float)
+    filled, missing = 0, set[str]()
+    for name, where in model[unknown].groupby(model[unknown].fillna("")).groups.items():
+        listed = priced_as(str(name)) if name else None
+        if listed is None:
+            missing.add(str(name) or "no name")
+            continue
+        price = _per_token(list_prices(listed))
+        costs.loc[where] = tokens.loc[where].to_numpy() @ price
+        filled += len(where)
+    parts = [f"{int(said.sum()):,} calls say it"] if said.any() else []
+    parts += [f"{filled:,} calls at list prices"] if filled else []
+    parts += [f"no price is known of {', '.join(sorted(missing))}"] if missing else []
+    return calls.assign(cost_usd=costs.astype("Float64")), "; ".join(parts)
+
+
+def token_counts(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return ``uncached, cached, output`` of calls, in tokens; unknown inputs count as 0."""
+    numbers = calls[["input_tokens", "cache_read_input_tokens", "output_tokens"]]
+    values = numbers.astype("Float64").astype(float)
+    cached = values["cache_read_input_tokens"].fillna(0.0)
+    return pd.DataFrame(
+        {
+            "uncached": (values["input_tokens"].fillna(0.0) - cached).clip(lower=0.0),
+            "cached": cached,
+            "output": values["output_tokens"],
+        }
+    )
+
+
+def _per_token(prices: Mapping[str, float]) -> np.ndarray:
+    each = prices["input_per_mtok"]
+    cached = prices.get("cached_input_per_mtok", each)
+    return np.asarray([each, cached, prices["output_per_mtok"]]) / 1e6
+
+
+def fit_prices(calls: pd.DataFrame, model: str) -> Prices:
+    """Return the prices of one kind of agent.
+
+    List prices of its model stand unless the calls say that they cost something else; then the
+    prices are fitted to their costs by least squares, none below 0.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Its calls of models, as the trace has them.
+    model : str
+    """
+    known = calls[calls["cost_usd"].notna() & calls["output_tokens"].notna()]
+    listed = priced_as(model)
+    tokens, costs = token_counts(known), known["cost_usd"].astype(float)
+    if listed is not None:
+        at_list = float((tokens.to_numpy() @ _per_token(list_prices(listed))).sum())
+        if not len(known) or abs(at_list - costs.sum()) <= _NEAR * max(float(costs.sum()), 1e-12):
+            checked = f"; {len(known):,} calls say the same" if len(known) else ""
+            return Prices(listed, f"list price of {listed} (genai-prices){checked}")
+    if len(known) < _FEWEST or not costs.sum():
+        why = "free in the trace" if len(known) and not costs.sum() else "unknown"
+        return Prices(None, f"no price: {why}; what is found is set to cost nothing")
+    per_token, _ = optimize.nnls(tokens.to_numpy(), costs.to_numpy())
+    names = ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
+    spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}
+    off = float(np.abs(tokens.to_numpy() @ per_token - costs).sum() / costs.sum())
+    return Prices(spec, f"fitted to the costs of {len(known):,} calls (off by {off:.1%})")

@@ -1,0 +1,111 @@
+"""The critical path of a run: the operations that, one after another, took as long as it did.
+
+It is walked back from the end (the last finisher, as in program activity graphs: Yang & Miller
+1988). What comes before an operation is the one that ended last before it began, of the same
+agent or of one that has to do with it: who started it, whom it started, who told it something.
+Where agents have nothing to do with each other that the trace tells, anybody's counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.observation.activity import MODEL, TOOL, Operations
+from analysis.observation.runs import Run
+
+GAP = "between operations"
+
+_SAME_NS = 1e-6
+"""Seconds by which clocks of two agents may differ in what is one moment."""
+
+
+def critical_path(
+    run: Operations, related: Collection[tuple[int, int]] | None = None
+) -> pd.DataFrame:
+    """Return the critical path, first step first.
+
+    Parameters
+    ----------
+    run : Operations
+    related : collection of (int, int), optional
+        Pairs of agents of which one may have waited for the other; anybody when absent.
+
+    Returns
+    -------
+    DataFrame
+        A row a step: ``agent`` (id), ``what`` (`MODEL`, a tool or `GAP`), ``start_s``, ``end_s``.
+        The steps are without a gap from the first start to the last end.
+    """
+    kept = np.flatnonzero(~_waits_for_children(run))
+    if not len(kept):
+        return pd.DataFrame(columns=["agent", "what", "start_s", "end_s"])
+    by_end = kept[np.argsort(run.end[kept], kind="stable")]
+    ends = run.end[by_end]
+    pairs = None if related is None else {(a, b) for a, b in related} | {(b, a) for a, b in related}
+    steps: list[tuple[str, str, float, float]] = []
+    at, until = int(by_end[-1]), float(ends[-1])
+    while True:
+        agent, tool = int(run.agent[at]), run.tool[at]
+        what = MODEL if tool is None else TOOL + tool
+        begin = float(run.start[at])
+        steps.append((run.agents[agent], what, begin, until))
+        before = _before(run, by_end, ends, at, begin, pairs)
+        if before is None:
+            break
+        ended = min(float(run.end[before]), begin)
+        if begin - ended > _SAME_NS:
+            steps.append((run.agents[agent], GAP, ended, begin))
+        at, until = before, ended
+    return pd.DataFrame(steps[::-1], columns=["agent", "what", "start_s", "end_s"])
+
+
+def _before(
+    run: Operations,
+    by_end: np.ndarray,
+    ends: np.ndarray,
+    at: int,
+    begin: float,
+    pairs: Collection[tuple[int, int]] | None,
+) -> int | None:
+    """Return the operation that ended last before one began, among those it may have waited for."""
+    agent = int(run.agent[at])
+    for place in range(int(np.searchsorted(ends, begin + _SAME_NS, side="right")) - 1, -1, -1):
+        other = int(by_end[place])
+        if run.start[other] >= begin:
+            continue  # at the same moment, of no length
+        whose = int(run.agent[other])
+        if whose == agent or pairs is None or (agent, whose) in pairs:
+            return other
+    return None
+
+
+def delegating_tools(runs: Sequence[Run]) -> list[str]:
+    """Return the tools most calls of which wait for agents that the caller has started."""
+    calls, waits = Counter[str](), Counter[str]()
+    for run in runs:
+        found = _waits_for_children(run.operations)
+        for tool, waited in zip(run.operations.tool, found.tolist(), strict=True):
+            if tool is not None:
+                calls[tool] += 1
+                waits[tool] += waited
+    return [tool for tool, n in calls.items() if waits[tool] > n / 2]
+
+
+def _waits_for_children(run: Operations) -> np.ndarray:
+    """Return which operations are tools that wait for an agent which theirs has started."""
+    found = np.zeros(len(run.start), dtype=bool)
+    for child, parent in run.parents.items():
+        work = np.flatnonzero(run.agent == child)
+        first, last = run.start[work].min(), run.end[work].max()
+        for i in np.flatnonzero(run.agent == parent):
+            if run.tool[i] is not None:
+                found[i] |= (
+                    run.start[i] <= last
+                    and run.end[i] >= first
+                    and (((run.start[work] >= run.start[i]) & (run.end[work] <= run.end[i])).any())
+                )
+    return found

@@ -1,0 +1,52 @@
+"""Loops of agents of which too few requests are known for a fit: what was seen stands for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.calibration.requests import UNNAMED, Requests
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import as_distribution
+
+
+def seen_loops(requests: Requests) -> dict[str, Any]:
+    """Return ``loop`` and ``tools`` of an agent as its requests were, cut ones taken for whole.
+
+    Empty where no request has more than one turn.
+    """
+    turns = requests.table["turns"].to_numpy(dtype=float)
+    if not len(turns) or turns.max() <= 1.0:
+        return {}
+    asked = requests.turns[requests.turns["gap_s"].notna()]
+    found = {"loop": {"turns": as_distribution(turns)}}
+    tools = requests.tools
+    if tools.empty:
+        gaps = asked["gap_s"].to_numpy(dtype=float)
+        named = {UNNAMED: _tool(gaps, 1.0, [])} if gaps.sum() > 0.0 else {}
+    else:
+        called = tools.drop_duplicates(["request", "turn", "tool"])["tool"].value_counts()
+        named = {
+            str(name): _tool(
+                some["seconds"].to_numpy(dtype=float),
+                min(1.0, int(called[name]) / max(1, len(asked))),
+                some.groupby(["request", "turn"]).size().tolist(),
+                float(some["failed"].mean()),
+            )
+            for name, some in tools.groupby("tool", sort=False)
+        }
+    return {**found, "tools": named} if named else found
+
+
+def _tool(
+    seconds: np.ndarray, share: float, at_once: Sequence[int], errors: float = 0.0
+) -> dict[str, Any]:
+    said: dict[str, Any] = {"probability": four_digits(share)}
+    if at_once and max(at_once) > 1:
+        said["calls"] = as_distribution(np.asarray(at_once, dtype=float))
+    said["seconds"] = as_distribution(seconds)
+    if 0.0 < errors < 1.0:
+        said["errors"] = four_digits(errors)
+    return said

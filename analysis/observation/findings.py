@@ -1,0 +1,261 @@
+"""What was found, as plain values: for programs, and for the summary that people read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.observation.activity import MODEL, TOOL
+from analysis.observation.comparison import HIGH, LOW
+from analysis.observation.observe import Observation, middle_run
+from analysis.observation.runs import cause_table
+from analysis.observation.selection import model_of
+from analysis.observation.structure import SINGLE
+from analysis.traces.canonical import CHATS
+
+FORMAT, VERSION = "teamsim-observation", 1
+"""Names the keys of `findings`; the version changes when one of them changes its meaning."""
+
+_MEASURES = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls", "turns",
+             "tool_calls", "agents", "peak", "at_work", "failed_calls", "retries",
+             "tool_errors")  # fmt: skip
+
+
+def findings(observation: Observation, directory: Path) -> dict[str, Any]:
+    """Return everything that was found, as values of JSON.
+
+    Returns
+    -------
+    dict
+        ``format, version``; ``reading`` (what was read and what was left out); ``notes``;
+        ``structure`` (``kind, confidence, evidence, lead, stages, in_rounds, runs, agreeing``);
+        ``runs`` (for each measure ``median, low, high``: the middle run and the 80 % interval,
+        null where nothing is known); ``costs`` (where they come from); ``agents`` (a role each:
+        ``role, agents, calls, input_tokens, output_tokens, cost_usd, seconds``); ``started`` and
+        ``told`` (``from, to, times``, by role); ``tools`` (``tool, calls, errors, seconds``);
+        ``time`` (share of the agents' time by cause); ``concurrency`` (share of the time by agents
+        at work); ``critical_path`` (its shares by role and what was done); ``twin`` (``file,
+        tasks, workers, replications, missing``); ``comparison`` (a measure each, with ``name,
+        unit, observed, observed_low, observed_high, low, median, high, inside, fits, reason``);
+        ``next`` (commands). Times are in seconds, costs in US dollars.
+    """
+    structure, twin = observation.structure, observation.twin
+    found = {
+        "format": FORMAT,
+        "version": VERSION,
+        "reading": observation.traces.report.to_dict(),
+        "notes": [*observation.traces.notes, *observation.notes],
+        "structure": {
+            "kind": structure.kind,
+            "confidence": round(structure.confidence, 3),
+            "evidence": structure.evidence,
+            "lead": structure.lead or None,
+            "stages": list(structure.order),
+            "in_rounds": structure.in_rounds,
+            "runs": structure.runs,
+            "agreeing": structure.agreeing,
+        },
+        "runs": {name: _quantiles(observation.table[name]) for name in _MEASURES},
+        "costs": observation.costs,
+        "agents": role_table(observation).to_dict("records"),
+        "started": _started(observation).to_dict("records"),
+        "told": told(observation).to_dict("records"),
+        "tools": tool_table(observation).to_dict("records"),
+        "time": time_shares(observation),
+        "concurrency": _concurrency(observation),
+        "critical_path": path_shares(observation).to_dict("records"),
+        "middle_run": middle_run(observation),
+        "twin": {
+            "file": str(directory / "team.yaml"),
+            "tasks": twin.tasks,
+            "workers": len(twin.worker_roles),
+            "replications": observation.comparison.replications,
+            "missing": list(dict.fromkeys(twin.missing)),
+        },
+        "comparison": observation.comparison.table.to_dict("records"),
+        "next": next_commands(observation, directory),
+    }
+    return _plain(found)  # type: ignore[no-any-return]
+
+
+def _quantiles(values: pd.Series) -> dict[str, float | None]:
+    known = values.dropna().to_numpy(dtype=float)
+    names = ("median", "low", "high")
+    if not len(known):
+        return dict.fromkeys(names)
+    return dict(zip(names, np.quantile(known, [0.5, LOW, HIGH]).tolist(), strict=True))
+
+
+def role_table(observation: Observation) -> pd.DataFrame:
+    """Return what each role did: ``role, agents, calls, ..., seconds`` in the model."""
+    calls = observation.traces.calls
+    chats = calls[calls["operation_name"].isin(CHATS)]
+    frame = pd.DataFrame(
+        {
+            "role": _roles(observation, chats["run_id"], chats["agent_id"]),
+            "agent": chats["run_id"].astype(str)
+            + "\x1f"
+            + chats["agent_id"].fillna("").astype(str),
+            "model": model_of(chats),
+            "calls": 1,
+            **{
+                name: chats[name].astype("Float64").astype(float)
+                for name in ("input_tokens", "output_tokens", "cost_usd")
+            },
+            "seconds": ((chats["end_ns"] - chats["start_ns"]) / 1e9)
+            .astype("Float64")
+            .astype(float),
+        }
+    )
+    each = frame.groupby("role", sort=False)
+    sums = each[["calls", "input_tokens", "output_tokens", "cost_usd", "seconds"]].sum(min_count=1)
+    sums.insert(0, "agents", each["agent"].nunique())
+    sums["models"] = [
+        ", ".join(some["model"].dropna().value_counts().index[:3]) for _, some in each
+    ]
+    return sums.sort_values("calls", ascending=False).reset_index()
+
+
+def _roles(observation: Observation, runs: pd.Series, agents: pd.Series) -> list[str]:
+    table = observation.roles
+    role = {
+        (run, agent): name
+        for run, agent, name in zip(table["run_id"], table["agent_id"], table["role"], strict=True)
+    }
+    ids = agents.astype("string").fillna("agent").astype(str)
+    return [role.get(key, "") for key in zip(runs.astype(str), ids, strict=True)]
+
+
+def _started(observation: Observation) -> pd.DataFrame:
+    agents = observation.traces.agents
+    below = agents[agents["parent_agent_id"].notna()]
+    return _pairs(observation, below["run_id"], below["parent_agent_id"], below["agent_id"])
+
+
+def told(observation: Observation) -> pd.DataFrame:
+    """Return who told whom how often, by role: ``from, to, times``."""
+    said = observation.traces.messages
+    said = said.dropna(subset=["src_agent_id", "dst_agent_id"])
+    return _pairs(observation, said["run_id"], said["src_agent_id"], said["dst_agent_id"])
+
+
+def _pairs(
+    observation: Observation, runs: pd.Series, sources: pd.Series, targets: pd.Series
+) -> pd.DataFrame:
+    frame = pd.DataFrame(
+        {
+            "from": _roles(observation, runs, sources),
+            "to": _roles(observation, runs, targets),
+        }
+    )
+    for name, ids in (("from", sources), ("to", targets)):
+        unknown = [known or str(each) for known, each in zip(frame[name], ids, strict=True)]
+        frame[name] = unknown
+    if frame.empty:
+        return frame.assign(times=[])
+    return frame.groupby(["from", "to"]).size().rename("times").reset_index()
+
+
+def tool_table(observation: Observation) -> pd.DataFrame:
+    """Return ``tool, calls, errors, seconds`` (in all) of each tool, the longest first."""
+    calls = observation.traces.calls
+    rows = calls[calls["operation_name"] == "execute_tool"]
+    frame = pd.DataFrame(
+        {
+            "tool": rows["tool_name"].fillna("tool").astype(str),
+            "calls": 1,
+            "errors": (rows["status"].fillna("ok") != "ok").astype(int),
+            "seconds": ((rows["end_ns"] - rows["start_ns"]) / 1e9).astype("Float64").astype(float),
+        }
+    )
+    sums = frame.groupby("tool", sort=False)[["calls", "errors", "seconds"]].sum()
+    return sums.sort_values("seconds", ascending=False).reset_index()
+
+
+def time_shares(observation: Observation) -> dict[str, float]:
+    """Return the share of all agents' time by cause, the largest first."""
+    spent = cause_table(observation.runs).groupby("cause")["seconds"].sum()
+    total = float(spent.sum())
+    return {
+        str(cause): float(seconds) / total
+        for cause, seconds in spent.sort_values(ascending=False).items()
+    }
+
+
+def _concurrency(observation: Observation) -> list[dict[str, float]]:
+    spent: dict[int, float] = {}
+    for run in observation.runs:
+        lengths = np.diff(run.activity.edges)
+        for n, seconds in zip(run.activity.at_work().tolist(), lengths.tolist(), strict=True):
+            spent[int(n)] = spent.get(int(n), 0.0) + seconds
+    total = sum(spent.values())
+    return [
+        {"agents": n, "share": seconds / total if total else 0.0}
+        for n, seconds in sorted(spent.items())
+    ]
+
+
+def path_shares(observation: Observation) -> pd.DataFrame:
+    """Return the share of all critical paths by ``role`` and ``what``, the largest first."""
+    path = observation.path.assign(seconds=observation.path["end_s"] - observation.path["start_s"])
+    sums = path.groupby(["role", "what"])["seconds"].sum()
+    total = float(sums.sum())
+    shares = (sums / total if total else sums).sort_values(ascending=False)
+    return shares.rename("share").reset_index()
+
+
+def next_commands(observation: Observation, directory: Path) -> list[str]:
+    """Return the three commands that follow, ready to copy: sweep, advise, chaos."""
+    import shlex
+
+    team, sweep = (shlex.quote(str(directory / name)) for name in ("team.yaml", "sweep"))
+    sizes = [n for n in next(iter(observation.twin.document["sweep"].values())) if n > 1]
+    tried = ",".join(str(n) for n in sizes or [2])
+    return [
+        f"teamsim sweep {team} --out {sweep} && teamsim plot {sweep}",
+        f"teamsim advise {team} --sizes {tried}",
+        f"teamsim chaos {team}",
+    ]
+
+
+def describe_structure(observation: Observation) -> str:
+    """Return the structure in words."""
+    structure = observation.structure
+    said = "one agent alone" if structure.kind == SINGLE else structure.kind
+    if structure.lead:
+        said += f" (the lead: {structure.lead})"
+    if structure.order:
+        said += f" ({' > '.join(structure.order)})"
+    if structure.in_rounds:
+        said += ", in rounds"
+    return (
+        f"{said}; confidence {structure.confidence:.2f}: {structure.agreeing} of "
+        f"{structure.runs} runs, from {structure.evidence}"
+    )
+
+
+def short_cause(cause: str) -> str:
+    """Return a cause as pictures and tables name it."""
+    return (
+        cause.removeprefix(TOOL) + " (tool)"
+        if cause.startswith(TOOL)
+        else ("the model" if cause == MODEL else cause)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return values that JSON has: what is not known is null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value

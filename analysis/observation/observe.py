@@ -1,0 +1,199 @@
+"""Observes a team: from its traces to what happened, its twin, and how alike the two are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.observation.comparison import Comparison, compare
+from analysis.observation.costs import with_costs
+from analysis.observation.critical_path import critical_path, delegating_tools
+from analysis.observation.roles import roles_of
+from analysis.observation.runs import Run, run_table, runs_of
+from analysis.observation.simulated import simulate
+from analysis.observation.structure import Structure, find_structure
+from analysis.observation.tuning import of_roles, tune
+from analysis.observation.twin import Observed, Twin, build_twin
+from analysis.traces.canonical import CHATS, Traces
+from simulator.errors import TeamsimError
+
+Progress = Callable[[int, int], None]
+Bars = Callable[[str], AbstractContextManager[Progress]]
+"""Makes a progress bar of what it is given the name of."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What happened in the traces of a team, and its twin.
+
+    Attributes
+    ----------
+    traces : Traces
+        What was looked at, costs filled in.
+    runs : list of Run
+        Those that have times.
+    table : DataFrame
+        A row a run, from `run_table`.
+    roles : DataFrame
+        A row an agent of a run, from `roles_of`.
+    structure : Structure
+    path : DataFrame
+        Critical paths: ``run_id, agent, role, what, start_s, end_s``.
+    costs : str
+        Where costs come from.
+    notes : list of str
+        What was taken for what.
+    twin : Twin
+    simulated : DataFrame
+        A row a simulated run.
+    comparison : Comparison
+    """
+
+    traces: Traces
+    runs: list[Run]
+    table: pd.DataFrame
+    roles: pd.DataFrame
+    structure: Structure
+    path: pd.DataFrame
+    costs: str
+    notes: list[str]
+    twin: Twin
+    simulated: pd.DataFrame
+    comparison: Comparison
+
+
+def _no_bar(_: str) -> AbstractContextManager[Progress]:
+    return nullcontext(lambda done, total: None)
+
+
+def observe(
+    traces: Traces, name: str, replications: int = 200, bars: Bars = _no_bar
+) -> Observation:
+    """Observe a team and make its twin.
+
+    Parameters
+    ----------
+    traces : Traces
+    name : str
+        Of the twin's scenario.
+    replications : int
+        Runs of the twin.
+    bars : callable, optional
+        Makes progress bars.
+
+    Raises
+    ------
+    TeamsimError
+        If there are no calls of models with times.
+    """
+    traces, notes = with_opaque_agents(traces)
+    calls, costs = with_costs(traces.calls)
+    traces = replace(traces, calls=calls)
+    runs = runs_of(calls)
+    if not any(tool is None for run in runs for tool in run.operations.tool):
+        raise TeamsimError(
+            "no call of a model has a start and an end: without times there is nothing to observe"
+        )
+    roles = roles_of(calls, traces.agents)
+    structure = find_structure(runs, roles, traces.messages)
+    seen = observed_of(traces, runs, roles, structure)
+    table = run_table(runs, calls)
+    with bars("twin") as progress:
+        twin = build_twin(seen, name)
+        own = {run.name for run in seen.runs}
+        chosen = table[table["run_id"].isin(own)]
+        tune(twin, of_roles(seen.calls, _role_of_calls(seen)), chosen, progress)
+    with bars("replications") as progress:
+        made = simulate(twin.scenario, replications, twin.worker_roles, twin.lead, progress)
+    simulated = run_table(runs_of(made.calls), made.calls)
+    has_tools = bool((calls["operation_name"] == "execute_tool").any())
+    return Observation(
+        traces,
+        runs,
+        table,
+        roles,
+        structure,
+        _paths(runs, roles),
+        costs,
+        notes,
+        twin,
+        simulated,
+        compare(chosen, simulated, structure, has_tools),
+    )
+
+
+def observed_of(
+    traces: Traces, runs: Sequence[Run], roles: pd.DataFrame, structure: Structure
+) -> Observed:
+    """Return the runs that have the structure that was found, for the twin."""
+    role = dict(
+        zip(zip(roles["run_id"], roles["agent_id"], strict=True), roles["role"], strict=True)
+    )
+    kept = [run for run in runs if structure.kinds.get(run.name, structure.kind) == structure.kind]
+    names = {run.name for run in kept}
+    calls = traces.calls[traces.calls["run_id"].astype(str).isin(names)].reset_index(drop=True)
+    return Observed(calls, kept, role, structure, tuple(delegating_tools(kept)))
+
+
+def _role_of_calls(seen: Observed) -> pd.Series:
+    keys = zip(
+        seen.calls["run_id"].astype(str),
+        seen.calls["agent_id"].astype("string").fillna("agent").astype(str),
+        strict=True,
+    )
+    return pd.Series([seen.roles.get(key, "") for key in keys], index=seen.calls.index)
+
+
+def _paths(runs: Sequence[Run], roles: pd.DataFrame) -> pd.DataFrame:
+    role = dict(
+        zip(zip(roles["run_id"], roles["agent_id"], strict=True), roles["role"], strict=True)
+    )
+    found = []
+    for run in runs:
+        parents = run.operations.parents
+        path = critical_path(run.operations, list(parents.items()) if parents else None)
+        path.insert(0, "run_id", run.name)
+        path.insert(2, "role", [role.get((run.name, agent), "") for agent in path["agent"]])
+        found.append(path)
+    return pd.concat(found, ignore_index=True)
+
+
+def with_opaque_agents(traces: Traces) -> tuple[Traces, list[str]]:
+    """Take each invocation of an agent of which no call is known for one call of it.
+
+    Returns
+    -------
+    Traces, list of str
+        And a note of how many agents these were.
+    """
+    calls = traces.calls
+    keys = pd.Series(
+        list(zip(calls["run_id"], calls["agent_id"].fillna(""), strict=True)), index=calls.index
+    )
+    is_chat = calls["operation_name"].isin(CHATS)
+    is_invoked = (calls["operation_name"] == "invoke_agent") & calls["agent_id"].notna()
+    seen = set(keys[is_chat])
+    parents = set(
+        zip(calls.loc[is_invoked, "run_id"], calls.loc[is_invoked, "parent_agent_id"], strict=True)
+    )
+    opaque = is_invoked & ~keys.isin(list(seen)) & ~keys.isin(list(parents - {None}))
+    if not opaque.any():
+        return traces, []
+    calls = calls.assign(operation_name=calls["operation_name"].mask(opaque, "chat"))
+    n = keys[opaque].nunique()
+    note = f"{n} agents of which no call is known: each invocation is taken for one call"
+    calls = calls.assign(operation_name=calls["operation_name"].astype("string"))
+    return replace(traces, calls=calls), [note]
+
+
+def middle_run(observation: Observation) -> str:
+    """Return the run of middle length, among those of the structure that was found."""
+    table = observation.table.sort_values("makespan_s").reset_index(drop=True)
+    kinds = observation.structure.kinds
+    same = table[[kinds.get(run) == observation.structure.kind for run in table["run_id"]]]
+    some = same if len(same) else table
+    return str(some["run_id"].iloc[int(np.ceil(len(some) / 2)) - 1])

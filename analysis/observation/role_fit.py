@@ -1,0 +1,212 @@
+"""A kind of agent fitted to the calls of all agents of one role, with the source of each part."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.call_agents import AgentFit, fit_agents
+from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.gaps import COEFFICIENTS
+from analysis.calibration.loops import FEWEST, LoopFit, fit_requests
+from analysis.calibration.profiles import reference_of
+from analysis.calibration.requests import find_requests
+from analysis.calibration.rounding import four_digits
+from analysis.observation.costs import Prices, fit_prices
+from analysis.observation.few_loops import seen_loops
+from analysis.observation.selection import model_of
+from analysis.traces.canonical import CHATS
+
+_LATENCY = (*COEFFICIENTS, "residual_scale", "residual_session", "residual_phase",
+            "speed_of_calls", "duration_s")  # fmt: skip
+_OUTPUT = ("output_session", "output_phase", "output_tokens")
+_READING = ("start_tokens", "first_turn_tokens", "turn_tokens", "cache_miss")
+
+
+@dataclass
+class RoleFit:
+    """A kind of agent.
+
+    Attributes
+    ----------
+    role : str
+    agents, calls, sessions : int
+        Agents of all runs, their calls that went well, and sessions (an agent of a run).
+    models : tuple of str
+        Most used first.
+    spec : dict
+        The agent, as a scenario says it.
+    sources : dict
+        Where each part of it comes from, by dotted path.
+    has_loops : bool
+        Whether a unit of its work is a request, not a call.
+    failed : BetaEstimate
+        Probability that a call fails.
+    failed_s : float
+        Mean seconds after which one did; NaN where none did.
+    prices : Prices
+    missing : list of str
+        What could not be estimated, and what is used in its place.
+    """
+
+    role: str
+    agents: int
+    calls: int
+    sessions: int
+    models: tuple[str, ...]
+    spec: dict[str, Any]
+    sources: dict[str, str]
+    has_loops: bool
+    failed: BetaEstimate
+    failed_s: float
+    prices: Prices
+    missing: list[str] = field(default_factory=list)
+
+
+def fit_role(role: str, calls: pd.DataFrame, delegating: Sequence[str] = ()) -> RoleFit:
+    """Fit the agents of a role.
+
+    Parameters
+    ----------
+    role : str
+    calls : DataFrame
+        Their calls in the canonical table, of models and of tools.
+    delegating : sequence of str
+        Tools that wait for other agents, which the twin has as agents.
+    """
+    chats = calls[calls["operation_name"].isin(CHATS)]
+    models = tuple(str(m) for m in model_of(chats).dropna().value_counts().index)
+    named = models[0] if models else "agent"
+    # One agent stands for all of the role: whose model differs, makes it differ more.
+    alike = chats.assign(
+        response_model=pd.array([named] * len(chats), dtype="string"),
+        request_model=pd.array([named] * len(chats), dtype="string"),
+    )
+    fit = fit_agents(alike, reference_of)[0]
+    prices = fit_prices(chats, named)
+    failed = chats["status"].fillna("ok") == "error"
+    lasted = ((chats["end_ns"] - chats["start_ns"])[failed] / 1e9).dropna()
+    found = RoleFit(
+        role,
+        len(chats[["run_id", "agent_id"]].drop_duplicates()),
+        fit.calls,
+        fit.sessions,
+        models,
+        {},
+        {},
+        False,
+        fit.failed,
+        float(lasted.mean()) if len(lasted) else float("nan"),
+        prices,
+        [str(gap) for gap in fit.gaps],
+    )
+    if len(models) > 1:
+        found.missing.append(
+            f"models apart: not estimated (one agent stands for all of a role); in its place: "
+            f"{len(models)} models together, priced as {named}"
+        )
+    _take_agent(found, fit)
+    own = calls[~calls["tool_name"].isin(list(delegating)).fillna(False).astype(bool)]
+    _take_loops(found, own)
+    if prices.spec is not None:
+        found.spec["price"] = prices.spec
+        found.sources["price"] = prices.said
+    else:
+        found.missing.append(f"price: {prices.said}")
+    return found
+
+
+def _take_agent(found: RoleFit, fit: AgentFit) -> None:
+    """Take over latency, output and context, with where they come from."""
+    found.spec |= {name: dict(part) for name, part in fit.agent.items()}
+    of = f"estimated from {fit.calls:,} calls of {fit.sessions:,} sessions"
+    for path, names in (
+        ("latency", _LATENCY),
+        ("tokens.output", _OUTPUT),
+        ("context", _READING),
+    ):
+        said = estimates(fit.parameters, names)
+        missing = [gap for gap in fit.gaps if _is_about(path, gap.what)]
+        if said or not missing:
+            found.sources[path] = f"{of}{': ' + said if said else ''}"
+        else:
+            found.sources[path] = f"{missing[0].instead} ({missing[0].why})"
+    context = found.spec.setdefault("context", {})
+    context["board_tokens_per_task"] = 0
+    found.sources["context.board_tokens_per_task"] = "0: what it reads is in the fit of its inputs"
+
+
+def _is_about(path: str, what: str) -> bool:
+    words = {"latency": "duration|tokens cost", "tokens.output": "output", "context": "input"}
+    return re.search(words[path], what) is not None
+
+
+def _take_loops(found: RoleFit, calls: pd.DataFrame) -> None:
+    """Take over loop and tools, fitted where there are requests enough, else as they were."""
+    requests = find_requests(calls)
+    fit: LoopFit = fit_requests(requests)
+    said = fit.spec()
+    n = len(requests.table)
+    if said:
+        of = f"estimated from {fit.requests:,} requests"
+        found.sources["loop"] = f"{of} ({fit.cut:,} cut short): " + estimates(
+            fit.parameters(), [name for name in fit.parameters() if name.startswith("turns")]
+        )
+        for tool in fit.tools:
+            found.sources[f"tools.{tool.name}"] = (
+                f"estimated from {tool.seconds.calls:,} calls: "
+                + estimates(tool.parameters(), list(tool.parameters()))
+            )
+        if fit.has_pause:
+            found.sources["tools.pause"] = "what is too long for a tool: estimated by length alone"
+        context = fit.context()
+        if context:
+            found.spec["context"] |= context
+            found.sources["context.turn_tokens"] = "0: what turns add is in the results of tools"
+            found.sources["context.first_turn_tokens"] = "0: as above"
+        found.missing += [str(gap) for gap in fit.gaps()]
+    else:
+        said = seen_loops(requests)
+        if said:
+            found.sources["loop"] = f"the {n:,} requests seen (a fit takes {FEWEST})"
+            found.sources["tools"] = (
+                f"the {len(requests.tools):,} calls of tools seen, as they were"
+            )
+        found.missing += [str(gap) for gap in fit.gaps() if not said or gap.what != "loops"]
+    found.spec |= said
+    found.has_loops = "loop" in said
+
+
+def estimates(parameters: Mapping[str, Estimate | BetaEstimate], names: Sequence[str]) -> str:
+    """Return parameters with their standard errors, relative ones on a log scale, in words."""
+    parts = []
+    for name in names:
+        each = parameters.get(name)
+        if each is None:
+            continue
+        value = f"{name} {four_digits(each.value):g}"
+        if isinstance(each, Estimate) and each.link == "log":
+            error = f" ± {each.error:.0%}" if np.isfinite(each.error) else ""
+        else:
+            error = f" ± {four_digits(each.error):.2g}" if np.isfinite(each.error) else ""
+        parts.append(value + (error or ", not estimated"))
+    return ", ".join(parts)
+
+
+def begin_afresh(fit: RoleFit, calls: pd.DataFrame) -> None:
+    """Let every unit of work begin with a context of its own, as sub-agents do."""
+    chats = calls[calls["operation_name"].isin(CHATS) & calls["input_tokens"].notna()]
+    if chats.empty:
+        return
+    first = chats.sort_values("start_ns").groupby(["run_id", "agent_id"], dropna=False).first()
+    context = fit.spec["context"]
+    context.pop("start_tokens", None)
+    context["system_tokens"] = four_digits(float(first["input_tokens"].astype(float).mean()))
+    context["retention"] = 0
+    fit.sources["context.system_tokens"] = f"mean first input of {len(first):,} agents"
+    fit.sources["context.retention"] = "0: each agent of the trace did one thing, and began anew"

@@ -1,0 +1,196 @@
+"""What of the traces is looked at: sessions, times, agents, models; and neutral names for them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from analysis.traces.canonical import CHATS, Traces
+from simulator.errors import TeamsimError, unknown_name
+
+_DAY_NS = 86_400 * 10**9
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is chosen; what is empty chooses all.
+
+    Attributes
+    ----------
+    sessions : sequence of str
+        Runs, or sessions of their members.
+    since : str
+        ISO date or time; runs that began earlier are left out. UTC where it names no zone.
+    agents, models : sequence of str
+        Names or ids of agents; names of models.
+    """
+
+    sessions: Sequence[str] = ()
+    since: str = ""
+    agents: Sequence[str] = ()
+    models: Sequence[str] = ()
+
+
+def since_ns(text: str) -> int:
+    """Return an ISO date or time in ns since 1970.
+
+    Raises
+    ------
+    TeamsimError
+        If it is none.
+    """
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise TeamsimError(
+            f"--since {text!r}: no date or time (as 2026-03-01 or 2026-03-01T14:30)"
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.UTC)
+    return int(moment.timestamp()) * 10**9
+
+
+def choose(traces: Traces, choice: Choice) -> Traces:
+    """Return the part of the traces that is chosen.
+
+    Raises
+    ------
+    TeamsimError
+        If a session, an agent or a model is not in them, or nothing is left.
+    """
+    calls = traces.calls
+    if choice.sessions:
+        known = pd.concat([calls["run_id"], calls["session_id"]]).dropna().astype(str)
+        _check("session", choice.sessions, known)
+        wanted = list(choice.sessions)
+        calls = calls[calls["run_id"].isin(wanted) | calls["session_id"].isin(wanted)]
+    if choice.since:
+        calls = _since(calls, since_ns(choice.since), choice.since)
+    if choice.agents:
+        known = pd.concat([calls["agent_id"], calls["agent_name"]]).dropna().astype(str)
+        _check("agent", choice.agents, known)
+        wanted = list(choice.agents)
+        calls = calls[calls["agent_id"].isin(wanted) | calls["agent_name"].isin(wanted)]
+    if choice.models:
+        model = model_of(calls)
+        _check("model", choice.models, model[calls["operation_name"].isin(CHATS)].dropna())
+        calls = _of_models(calls, model, choice.models)
+    if not calls["operation_name"].isin(CHATS).any():
+        raise TeamsimError("no calls of a model are left of what was chosen")
+    return _restricted(traces, calls.reset_index(drop=True))
+
+
+def model_of(calls: pd.DataFrame) -> pd.Series:
+    """Return the model that answered each call, else the one that was asked."""
+    return calls["response_model"].fillna(calls["request_model"]).astype("string")
+
+
+def _check(what: str, wanted: Sequence[str], known: pd.Series) -> None:
+    names = list(dict.fromkeys(known.astype(str)))
+    for each in wanted:
+        if each not in names:
+            raise TeamsimError(unknown_name(what, each, names))
+
+
+def _since(calls: pd.DataFrame, first_ns: int, said: str) -> pd.DataFrame:
+    begins = calls.groupby("run_id")["start_ns"].transform("min")
+    kept = calls[(begins >= first_ns).fillna(False).astype(bool)]
+    if kept.empty:
+        latest = begins.max()
+        when = "no run has a time"
+        if pd.notna(latest):
+            day = datetime.datetime.fromtimestamp(int(latest) / 1e9, tz=datetime.UTC)
+            when = f"the last one began {day:%Y-%m-%d %H:%M} UTC"
+        raise TeamsimError(f"--since {said}: no run began then or later; {when}")
+    return kept
+
+
+def _of_models(calls: pd.DataFrame, model: pd.Series, wanted: Sequence[str]) -> pd.DataFrame:
+    """Return the calls of some models, and the tools of the agents that made these calls."""
+    is_chat = calls["operation_name"].isin(CHATS)
+    chosen = is_chat & model.isin(list(wanted)).fillna(False).astype(bool)
+    agents = set(zip(calls.loc[chosen, "run_id"], calls.loc[chosen, "agent_id"], strict=True))
+    theirs = pd.Series(
+        [key in agents for key in zip(calls["run_id"], calls["agent_id"], strict=True)],
+        index=calls.index,
+    )
+    return calls[chosen | (~is_chat & theirs)]
+
+
+def _restricted(traces: Traces, calls: pd.DataFrame) -> Traces:
+    """Return traces with these calls, and what of the other tables belongs to them."""
+    runs = set(calls["run_id"].dropna())
+    there = set(zip(calls["run_id"], calls["agent_id"], strict=True))
+    agents, messages = traces.agents, traces.messages
+    kept = [key in there for key in zip(agents["run_id"], agents["agent_id"], strict=True)]
+    between = [
+        (run, source) in there and (run, target) in there
+        for run, source, target in zip(
+            messages["run_id"], messages["src_agent_id"], messages["dst_agent_id"], strict=True
+        )
+    ]
+    return replace(
+        traces,
+        calls=calls,
+        agents=agents[np.asarray(kept, dtype=bool)].reset_index(drop=True),
+        messages=messages[np.asarray(between, dtype=bool)].reset_index(drop=True),
+        runs=traces.runs[traces.runs["run_id"].isin(runs)].reset_index(drop=True),
+    )
+
+
+_NAMED = {
+    "run-": ("run_id",),
+    "session-": ("session_id",),
+    "agent-": ("agent_id", "parent_agent_id", "src_agent_id", "dst_agent_id"),
+    "tool-": ("tool_name",),
+    "model-": ("response_model", "request_model", "model"),
+    "task-": ("task_id",),
+}
+"""Columns whose names are replaced, with what the neutral ones begin with."""
+
+_DROPPED = ("source", "trace_id", "span_id", "parent_span_id", "call_id", "provider_name",
+            "error_type", "msg_id", "parent_msg_id", "task_family", "team_topology")  # fmt: skip
+
+
+def anonymised(traces: Traces) -> Traces:
+    """Return traces whose names of runs, agents, roles, tools and models are neutral.
+
+    Agents are numbered in each run in the order of their first call; those of the same name have
+    the same role (``role-1``, ...). A model's price is lost with its name.
+    """
+    names: dict[str, dict[str, str]] = {prefix: {} for prefix in (*_NAMED, "role-")}
+
+    def neutral(prefix: str, name: object) -> object:
+        if pd.isna(name):  # type: ignore[call-overload]
+            return pd.NA
+        known = names[prefix]
+        return known.setdefault(str(name), f"{prefix}{len(known) + 1}")
+
+    def renamed(table: pd.DataFrame) -> pd.DataFrame:
+        said = {}
+        for prefix, columns in _NAMED.items():
+            for column in columns:
+                if column in table:
+                    said[column] = [neutral(prefix, each) for each in table[column]]
+        for column in ("agent_name", "agent_role", "name", "role"):
+            if column in table:
+                said[column] = [neutral("role-", _kind(each)) for each in table[column]]
+        said |= {column: [pd.NA] * len(table) for column in _DROPPED if column in table}
+        return table.assign(
+            **{name: pd.Series(v, dtype="string", index=table.index) for name, v in said.items()}
+        )
+
+    tables = {
+        name: renamed(getattr(traces, name)) for name in ("calls", "messages", "runs", "agents")
+    }
+    return replace(traces, skipped=[], notes=[], team=None, **tables)
+
+
+def _kind(name: object) -> object:
+    from analysis.observation.roles import role_name
+
+    return name if pd.isna(name) else role_name(str(name))  # type: ignore[call-overload]

@@ -1,0 +1,126 @@
+"""Simulated runs as the tables that traces of real runs are read into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.breakdown.operations import operations_of
+from analysis.calibration.loops import PAUSE
+from analysis.calibration.requests import UNNAMED
+from analysis.traces.canonical import CALLS
+from simulator.engine import Simulation
+from simulator.experiment.pool import Progress
+from simulator.model.metrics import Metrics
+from simulator.model.trace import Trace
+from simulator.scenario import Scenario
+from simulator.scenario.agent import Agent
+
+_FIELDS = ("run_id", "operation_name", "agent_id", "agent_role", "start_ns", "end_ns",
+           "input_tokens", "cache_read_input_tokens", "output_tokens", "status", "finish_reason",
+           "tool_name", "cost_usd")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Runs of a scenario.
+
+    Attributes
+    ----------
+    calls : DataFrame
+        The canonical table of calls, a run a replication; ``agent_role`` is the group, or `lead`.
+    metrics : list of Metrics
+        Of each replication.
+    """
+
+    calls: pd.DataFrame
+    metrics: list[Metrics]
+
+
+def simulate(
+    scenario: Scenario,
+    replications: int,
+    roles: Sequence[str],
+    lead: str,
+    progress: Progress | None = None,
+) -> Simulated:
+    """Run replications and return what a tracer would have written.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    replications : int
+    roles : sequence of str
+        Of each worker.
+    lead : str
+        Role of coordinators.
+    progress : callable, optional
+        Told ``(replications done, replications in all)``.
+    """
+    simulation = Simulation(scenario)
+    columns: dict[str, list[Any]] = {name: [] for name in _FIELDS}
+    metrics = []
+    agents = _agents(scenario)
+    for replication in range(replications):
+        trace = Trace(replication)
+        metrics.append(simulation.run(replication, trace))
+        _add(columns, trace, scenario, agents, roles, lead)
+        if progress is not None:
+            progress(replication + 1, replications)
+    count = len(columns["run_id"])
+    rows = {name: columns.get(name, [None] * count) for name in CALLS}
+    table = pd.DataFrame({name: pd.Series(rows[name], dtype=CALLS[name]) for name in CALLS})
+    return Simulated(table, metrics)
+
+
+def _agents(scenario: Scenario) -> list[Agent]:
+    """Return what each agent is, workers, coordinators and verifiers in order."""
+    team, staff = scenario.team, scenario.staff
+    default = team.workers[0] if team.agent is None else team.agent
+    return [
+        *team.workers,
+        *[team.coordinator or default] * staff["coordinator"],
+        *[team.verifier or default] * staff["verifier"],
+    ]
+
+
+def _add(
+    columns: dict[str, list[Any]],
+    trace: Trace,
+    scenario: Scenario,
+    agents: Sequence[Agent],
+    roles: Sequence[str],
+    lead: str,
+) -> None:
+    run = str(trace.replication)
+    for each in operations_of(trace.rows, scenario):
+        row, is_chat = each.row, each.tool is None
+        read, cached, wrote = (
+            (row.input_tokens or 0, row.cached_tokens or 0, row.output_tokens or 0)
+            if is_chat
+            else (None, None, None)
+        )
+        cost = None
+        if read is not None and cached is not None and wrote is not None:
+            price = agents[each.agent].price
+            cost = None if price.is_free else price.usd(read - cached, cached, wrote)
+        values = (
+            run,
+            "chat" if is_chat else "execute_tool",
+            str(each.agent),
+            roles[each.agent] if each.agent < len(roles) else lead,
+            round(1e9 * each.start_s),
+            round(1e9 * each.end_s),
+            read,
+            cached,
+            wrote,
+            "error" if each.went_wrong else "ok",
+            ("tool_use" if each.goes_on else "stop") if is_chat else None,
+            UNNAMED if each.tool == PAUSE else each.tool,
+            cost,
+        )
+        for name, value in zip(_FIELDS, values, strict=True):
+            columns[name].append(value)

@@ -1,0 +1,258 @@
+"""Which structure a team had: who started or told whom, else who worked when.
+
+Each run is told by the first of these that it says anything of: agents that started others,
+messages and hand-overs between agents, the times at which agents worked. The structure is that of
+most runs; how sure it is says how many runs have it, and what it rests on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from analysis.observation.activity import Operations
+from analysis.observation.runs import Run
+from analysis.observation.units import Unit, units_of
+
+SINGLE, LEAD, TREE, PIPELINE, MESH, INDEPENDENT = (
+    "single",
+    "lead with workers",
+    "tree",
+    "pipeline",
+    "mesh",
+    "independent",
+)
+
+_LEADS = ("lead", "coordinator", "orchestrator", "supervisor", "manager", "boss", "main", "planner",
+          "director", "host", "router", "root", "triage")  # fmt: skip
+"""What leads are called."""
+
+_STARTED, _TOLD, _TIMES = "who started whom", "who told whom", "when agents worked"
+
+_SURE = {_STARTED: 0.95, _TOLD: 0.9, _TIMES: 0.6}
+"""How sure one run is by what it rests on (a judgement, not an estimate)."""
+
+_OVERLAP = 0.05
+"""Share of the agents' time that may overlap where one follows the other."""
+
+_IN_STEP = 0.8
+"""Share of starts at the same moment as another agent's from which a team works in rounds."""
+
+
+@dataclass(frozen=True)
+class Structure:
+    """The structure of a team.
+
+    Attributes
+    ----------
+    kind : str
+        `SINGLE`, `LEAD`, `TREE`, `PIPELINE`, `MESH` or `INDEPENDENT`.
+    confidence : float
+        0 to 1: the share of runs that have it, times how sure the evidence is.
+    runs, agreeing : int
+        Runs looked at, and those that have it.
+    evidence : str
+        What it rests on in most of these.
+    lead : str
+        Role of who leads; empty where nobody does.
+    order : tuple of str
+        Roles of a pipeline's stages.
+    in_rounds : bool
+        Whether agents began their calls at the same moments.
+    fan_out, depth : int
+        Of a tree: agents that one started, at most in most runs, and levels below the root.
+    kinds : mapping of str to str
+        Structure of each run.
+    """
+
+    kind: str
+    confidence: float
+    runs: int
+    agreeing: int
+    evidence: str
+    lead: str = ""
+    order: tuple[str, ...] = ()
+    in_rounds: bool = False
+    fan_out: int = 0
+    depth: int = 0
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _OfRun:
+    kind: str
+    evidence: str
+    lead: str = ""
+    order: tuple[str, ...] = ()
+    fan_out: int = 0
+    depth: int = 0
+
+
+def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFrame) -> Structure:
+    """Return the structure of most runs.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    roles : DataFrame
+        From `analysis.observation.roles.roles_of`.
+    messages : DataFrame
+        The canonical table.
+    """
+    role = dict(
+        zip(zip(roles["run_id"], roles["agent_id"], strict=True), roles["role"], strict=True)
+    )
+    told = _told(messages)
+    found = []
+    for run in runs:
+        names = {
+            agent: role[run.name, agent]
+            for agent in run.operations.agents
+            if (run.name, agent) in role
+        }
+        found.append(_of_run(run.operations, names, told.get(run.name, [])))
+    votes = Counter(each.kind for each in found)
+    kind, agreeing = votes.most_common(1)[0] if votes else (SINGLE, 0)
+    same = [each for each in found if each.kind == kind]
+    evidence = Counter(each.evidence for each in same).most_common(1)[0][0] if same else _TIMES
+    sure = float(np.mean([_SURE[each.evidence] for each in same])) if kind != SINGLE else 1.0
+    middle = Counter((each.lead, each.order) for each in same).most_common(1)
+    lead, order = middle[0][0] if middle else ("", ())
+    return Structure(
+        kind,
+        sure * agreeing / len(found) if found else 0.0,
+        len(found),
+        agreeing,
+        evidence if kind != SINGLE else "one agent made all calls",
+        lead,
+        order,
+        _in_rounds([run for run, each in zip(runs, found, strict=True) if each.kind == kind], lead,
+                   role),
+        int(np.median([each.fan_out for each in same])) if same else 0,
+        int(np.median([each.depth for each in same])) if same else 0,
+        {run.name: each.kind for run, each in zip(runs, found, strict=True)},
+    )  # fmt: skip
+
+
+def _told(messages: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
+    """Return who told whom in each run, what is only inferred from nesting left out."""
+    said = messages[~messages["inferred"].fillna(False).astype(bool)]
+    said = said.dropna(subset=["src_agent_id", "dst_agent_id"])
+    found: dict[str, list[tuple[str, str]]] = {}
+    for run, source, target in zip(
+        said["run_id"], said["src_agent_id"], said["dst_agent_id"], strict=True
+    ):
+        found.setdefault(str(run), []).append((str(source), str(target)))
+    return found
+
+
+def _of_run(run: Operations, roles: Mapping[str, str], told: Sequence[tuple[str, str]]) -> _OfRun:
+    if len(roles) <= 1:
+        return _OfRun(SINGLE, _TIMES)
+    parents = {run.agents[child]: run.agents[parent] for child, parent in run.parents.items()}
+    parents |= _paths(roles, parents)
+    parents = {child: top for child, top in parents.items() if child in roles and top in roles}
+    if len(parents) >= (len(roles) - 1) / 2:
+        return _by_parents(parents, roles)
+    edges = [(a, b) for a, b in told if a in roles and b in roles and a != b]
+    if edges:
+        return _by_messages(edges, roles, run)
+    return _by_times(run, roles)
+
+
+def _paths(roles: Collection[str], known: Collection[str]) -> dict[str, str]:
+    """Return who is above whom by ids that are paths: ``main/agent 3`` is below ``main``."""
+    found = {}
+    for agent in roles:
+        head, slash, _ = agent.rpartition("/")
+        if slash and head in roles and agent not in known:
+            found[agent] = head
+    return found
+
+
+def _by_parents(parents: Mapping[str, str], roles: Mapping[str, str]) -> _OfRun:
+    graph = nx.DiGraph([(parent, child) for child, parent in parents.items()])
+    if not nx.is_directed_acyclic_graph(graph):
+        return _OfRun(MESH, _STARTED)
+    depth = int(nx.dag_longest_path_length(graph))
+    fan_out = max(graph.out_degree(node) for node in graph)
+    top = max(graph, key=lambda node: (graph.out_degree(node), node))
+    kind = LEAD if depth == 1 else TREE
+    return _OfRun(kind, _STARTED, roles[top], (), fan_out, depth)
+
+
+def _by_messages(
+    edges: Sequence[tuple[str, str]], roles: Mapping[str, str], run: Operations
+) -> _OfRun:
+    graph = nx.DiGraph(edges)
+    n = len(roles)
+    hubs = [
+        node
+        for node in graph
+        if sum(node in edge for edge in edges) >= 0.8 * len(edges)
+        and graph.in_degree(node) > 0
+        and graph.out_degree(node) > 0
+    ]
+    is_line = all(graph.out_degree(v) <= 1 and graph.in_degree(v) <= 1 for v in graph)
+    if is_line and nx.is_directed_acyclic_graph(graph):
+        order = [roles[node] for node in nx.topological_sort(graph)]
+        return _OfRun(PIPELINE, _TOLD, order=tuple(order))
+    leads = [node for node in hubs if _leads(roles[node])]
+    if hubs and (n > 2 or leads):
+        lead = (leads or hubs)[0]
+        return _OfRun(LEAD, _TOLD, roles[lead], (), graph.out_degree(lead), 1)
+    return _OfRun(MESH, _TOLD)
+
+
+def _by_times(run: Operations, roles: Mapping[str, str]) -> _OfRun:
+    spans = []
+    for place, agent in enumerate(run.agents):
+        mine = np.flatnonzero(run.agent == place)
+        if agent in roles and len(mine):
+            spans.append((float(run.start[mine].min()), float(run.end[mine].max()), agent))
+    spans.sort()
+    overlap = sum(max(0.0, before[1] - after[0]) for before, after in pairwise(spans))
+    leads = [agent for agent in roles if _leads(roles[agent])]
+    if len(leads) == 1:
+        return _OfRun(LEAD, _TIMES, roles[leads[0]], (), len(roles) - 1, 1)
+    if overlap <= _OVERLAP * sum(end - start for start, end, _ in spans):
+        return _OfRun(PIPELINE, _TIMES, order=tuple(roles[agent] for _, _, agent in spans))
+    return _OfRun(INDEPENDENT, _TIMES)
+
+
+def _leads(role: str) -> bool:
+    return any(word in role.replace("_", "-").split("-") for word in _LEADS)
+
+
+def _in_rounds(runs: Sequence[Run], lead: str, role: Mapping[tuple[str, str], str]) -> bool:
+    """Return whether workers begin what they do at the same moments, the first apart."""
+    shared = alone = 0
+    for run in runs:
+        workers = {
+            place
+            for place, agent in enumerate(run.operations.agents)
+            if role.get((run.name, agent)) not in (None, lead)
+        }
+        units = [unit for unit in units_of(run.operations) if unit.agent in workers]
+        if len(workers) < 2:
+            continue
+        close_s = 1e-3 * float(np.median([unit.end_s - unit.start_s for unit in units] or [0.0]))
+        some = _starts(units, close_s)
+        shared, alone = shared + some[0], alone + some[1]
+    return shared + alone >= 4 and shared >= _IN_STEP * (shared + alone)
+
+
+def _starts(units: Sequence[Unit], close_s: float) -> tuple[int, int]:
+    """Return how many units begin at the moment of another agent's, and how many do not."""
+    order = sorted((unit.start_s, unit.agent) for unit in units if unit.start_s > close_s)
+    shared = 0
+    for i, (start, agent) in enumerate(order):
+        near = [*order[max(0, i - 1) : i], *order[i + 1 : i + 2]]
+        shared += any(abs(s - start) <= close_s and a != agent for s, a in near)
+    return shared, len(order) - shared

@@ -1,0 +1,259 @@
+"""Tunes a twin so that its runs are as long and as large as the middle one of the observed runs.
+
+The fits are of calls; how many of them a run takes, how its inputs grow where agents go on from
+task to task, and which tasks wait for others shows only in whole runs. What is tuned, by
+simulation with common random numbers, are four things: turns and inputs and outputs of each role
+(factors), the effect of a run on its turns and pauses (their spread between runs), and, where the
+trace does not tell what waits for what, the share of tasks in a chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.rounding import four_digits
+from analysis.observation.runs import run_table, runs_of
+from analysis.observation.scaling import geometric, scaled, with_run_effect
+from analysis.observation.simulated import simulate
+from analysis.observation.twin import Twin
+from analysis.traces.canonical import CHATS
+
+RUNS = 40
+"""Simulated runs of each trial."""
+
+_ROUNDS = 4
+_FEWEST_RUNS = 8
+"""Observed runs from which their spread is known."""
+
+_PAUSES = "coordination.round_overhead_s"
+
+_LEAST_SPREAD = 0.1
+"""Effects of runs below this are left out."""
+
+
+def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
+    """Return the middle run of each role: ``calls, input, output`` (a call's), by role.
+
+    Middles are geometric means: they are as good as medians, and vary less.
+    """
+    chats = calls["operation_name"].isin(CHATS)
+    frame = pd.DataFrame(
+        {
+            "role": role[chats].astype(str),
+            "run": calls.loc[chats, "run_id"].astype(str),
+            "input": calls.loc[chats, "input_tokens"].astype("Float64").astype(float),
+            "output": calls.loc[chats, "output_tokens"].astype("Float64").astype(float),
+        }
+    )
+    each = frame.groupby(["role", "run"])
+    runs = each[["input", "output"]].mean().assign(calls=each.size())
+    logs = np.log(runs.where(runs > 0.0))
+    return np.exp(logs.groupby("role").mean())  # type: ignore[no-any-return]
+
+
+def tune(
+    twin: Twin,
+    observed: pd.DataFrame,
+    table: pd.DataFrame,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Tune a twin in place.
+
+    Parameters
+    ----------
+    twin : Twin
+    observed : DataFrame
+        From `of_roles`.
+    table : DataFrame
+        The observed runs, from `analysis.observation.runs.run_table`.
+    progress : callable, optional
+        Told ``(steps done, steps in all)``.
+    """
+    steps = _ROUNDS + 3
+
+    def note(done: int) -> None:
+        if progress is not None:
+            progress(done, steps)
+
+    for i in range(_ROUNDS):
+        note(i)
+        calls = _runs(twin)
+        _tune_roles(twin, observed, of_roles(calls, calls["agent_role"]))
+    note(_ROUNDS)
+    if not twin.is_certain:
+        _tune_chain(twin, middle(table["makespan_s"]))
+    note(_ROUNDS + 1)
+    if len(table) >= _FEWEST_RUNS:
+        _tune_spread(twin, table)
+    note(_ROUNDS + 2)
+    if "round_overhead_s" in twin.document["coordination"]:
+        _tune_pauses(twin, table)
+    note(steps)
+
+
+def _runs(twin: Twin) -> pd.DataFrame:
+    return simulate(twin.scenario, RUNS, twin.worker_roles, twin.lead).calls
+
+
+def _tune_roles(twin: Twin, observed: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Bring turns, inputs and outputs of each role nearer to what was observed."""
+    for role in twin.fits:
+        if role not in observed.index or role not in found.index:
+            continue
+        agent, path = twin.agent_of(role), twin.path_of(role)
+        ratio = {name: _ratio(observed.at[role, name], found.at[role, name]) for name in found}
+        if "loop" in agent and abs(ratio["calls"] - 1.0) > 0.02:
+            _scale_turns(agent["loop"], ratio["calls"])
+            _add(twin, f"{path}.loop", "tuned to the calls of the middle run")
+        elif role == twin.lead and ratio["calls"] > 1.1:
+            # What it does for each report is more than one call.
+            agent["loop"] = {"turns": _turns(ratio["calls"])}
+            _add(twin, f"{path}.loop", "tuned to the calls of the middle run")
+        if abs(ratio["output"] - 1.0) > 0.02:
+            agent["tokens"]["output"] = scaled(agent["tokens"]["output"], ratio["output"])
+            _add(twin, f"{path}.tokens.output", "tuned to the output of the middle run")
+        if abs(ratio["input"] - 1.0) > 0.02:
+            _scale_inputs(agent, observed.at[role, "input"], found.at[role, "input"])
+            _add(twin, f"{path}.context", "tuned to the input of the middle run")
+
+
+def _ratio(wanted: float, found: float) -> float:
+    if not (np.isfinite(wanted) and np.isfinite(found) and wanted > 0.0 and found > 0.0):
+        return 1.0
+    return float(np.clip(wanted / found, 0.2, 5.0))
+
+
+def _add(twin: Twin, path: str, said: str) -> None:
+    before = twin.sources.get(path, "")
+    if said not in before:
+        twin.sources[path] = f"{before}; {said}" if before else said
+
+
+def _turns(mean: float) -> Any:
+    return geometric(1.0 / mean) if mean > 1.0 else 1
+
+
+def _scale_turns(loop: dict[str, Any], factor: float) -> None:
+    if "end_probability" in loop:
+        mean = factor / loop["end_probability"]
+        loop["end_probability"] = four_digits(min(1.0, 1.0 / mean))
+    else:
+        loop["turns"] = scaled(loop["turns"], factor)
+
+
+def _scale_inputs(agent: dict[str, Any], wanted: float, found: float) -> None:
+    """Scale what the context grows by; and what it begins with where that alone is too much."""
+    context = agent["context"]
+    begin = float(context.get("system_tokens", 0.0)) + _mean(context.get("start_tokens", 0.0))
+    if wanted > begin and found > begin:
+        factor = float(np.clip((wanted - begin) / (found - begin), 0.2, 5.0))
+        for name in ("turn_tokens", "first_turn_tokens"):
+            if name in context:
+                context[name] = scaled(context[name], factor)
+        for tool in agent.get("tools", {}).values():
+            if "result_tokens" in tool:
+                tool["result_tokens"] = scaled(tool["result_tokens"], factor)
+        return
+    factor = float(np.clip(wanted / found, 0.5, 2.0))
+    for name in ("system_tokens", "start_tokens"):
+        if name in context:
+            context[name] = scaled(context[name], factor)
+
+
+def _mean(said: Any) -> float:
+    if isinstance(said, (int, float)):
+        return float(said)
+    if "values" in said:
+        weights = said.get("weights") or [1.0] * len(said["values"])
+        return float(np.average(said["values"], weights=weights))
+    return float(said.get("mean", said.get("median", said.get("value", 0.0))))
+
+
+def _tune_chain(twin: Twin, makespan_s: float) -> None:
+    """Choose the share of tasks in a chain by which runs are as long as those observed."""
+    work = twin.document["workload"]
+
+    def length(share: float) -> float:
+        work["parallel_fraction"] = four_digits(1.0 - share)
+        table = _table(_runs(twin))
+        return middle(table["makespan_s"])
+
+    low, high = 0.0, 1.0
+    if length(0.0) >= makespan_s:
+        high = 0.0
+    else:
+        for _ in range(5):
+            middle = (low + high) / 2
+            low, high = (middle, high) if length(middle) < makespan_s else (low, middle)
+    work["parallel_fraction"] = four_digits(1.0 - (low + high) / 2)
+    _add(
+        twin,
+        "workload",
+        "parallel_fraction: tuned to the makespan of the middle run"
+        + ("" if high else ", which the work alone exceeds"),
+    )
+
+
+def _table(calls: pd.DataFrame) -> pd.DataFrame:
+    return run_table(runs_of(calls), calls)
+
+
+def _tune_spread(twin: Twin, observed: pd.DataFrame) -> None:
+    """Let runs differ as much in their calls as those observed."""
+    found = _table(_runs(twin))
+    missing = _log_variance(observed["calls"]) - _log_variance(found["calls"])
+    if missing > _LEAST_SPREAD**2:
+        _spread_turns(twin, missing**0.5)
+
+
+def _tune_pauses(twin: Twin, observed: pd.DataFrame) -> None:
+    """Let the pauses between requests be such that whole runs are as long, and as different."""
+    coordination = twin.document["coordination"]
+    wanted = middle(observed["makespan_s"])
+    for _ in range(_ROUNDS):
+        ratio = _ratio(wanted, middle(_table(_runs(twin))["makespan_s"]))
+        if abs(ratio - 1.0) > 0.02:
+            # Pauses are a part of a run: they change more than it.
+            said = scaled(coordination["round_overhead_s"], ratio**1.5)
+            coordination["round_overhead_s"] = said
+            _add(twin, _PAUSES, "tuned to the length of the middle run")
+    if len(observed) < _FEWEST_RUNS:
+        return
+    found = _table(_runs(twin))
+    missing = _log_variance(observed["makespan_s"]) - _log_variance(found["makespan_s"])
+    if missing > _LEAST_SPREAD**2:
+        said = with_run_effect(coordination["round_overhead_s"], missing**0.5)
+        coordination["round_overhead_s"] = said
+        _add(twin, _PAUSES, "run_sigma: tuned to how much runs differ in their length")
+
+
+def middle(values: pd.Series) -> float:
+    """Return the geometric mean of what is above 0; NaN where nothing is."""
+    known = values[values > 0.0].to_numpy(dtype=float)
+    return float(np.exp(np.log(known).mean())) if len(known) else float("nan")
+
+
+def _spread_turns(twin: Twin, sigma: float) -> None:
+    for role in twin.fits:
+        agent, path = twin.agent_of(role), twin.path_of(role)
+        if role == twin.lead or "loop" not in agent:
+            continue
+        loop = agent["loop"]
+        if "end_probability" in loop:
+            loop["turns"] = geometric(loop.pop("end_probability"))
+        if "turns" in loop:
+            loop["turns"] = with_run_effect(loop["turns"], sigma)
+            _add(twin, f"{path}.loop", "run_sigma: tuned to how much runs differ in their calls")
+
+
+def _log_variance(values: pd.Series) -> float:
+    """Return the variance of the logarithms, by the quartiles, of what is above 0."""
+    logs = np.log(values[values > 0.0].to_numpy(dtype=float))
+    if len(logs) < 2:
+        return 0.0
+    low, high = np.quantile(logs, [0.25, 0.75])
+    return float(((high - low) / 1.349) ** 2)

@@ -1,0 +1,64 @@
+"""Units of work: what an agent does from a question to its answer, or in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.observation.activity import Operations
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What an agent did without a new question: calls of the model, and tools between them.
+
+    Attributes
+    ----------
+    agent : int
+        Its place among the run's agents.
+    start_s, end_s : float
+        Of its first and last call of the model.
+    turns : int
+        Its calls of the model.
+    """
+
+    agent: int
+    start_s: float
+    end_s: float
+    turns: int
+
+
+def units_of(run: Operations, by_call: bool = False) -> list[Unit]:
+    """Return the units of a run in the order of their starts.
+
+    Parameters
+    ----------
+    run : Operations
+    by_call : bool
+        Whether each call is a unit; else a call goes on with the unit of the one before if
+        that asked for tools, or a tool of the agent began in between.
+    """
+    found: list[Unit] = []
+    for agent in range(len(run.agents)):
+        mine = np.flatnonzero(run.agent == agent)
+        chats: list[int] = []
+        goes_on = False
+        for i in mine:
+            if run.tool[i] is not None:
+                goes_on = goes_on or bool(chats)
+                continue
+            if chats and (by_call or not goes_on):
+                found.append(_unit(run, agent, chats))
+                chats = []
+            chats.append(int(i))
+            goes_on = bool(run.asks[i])
+        if chats:
+            found.append(_unit(run, agent, chats))
+    return sorted(found, key=lambda unit: (unit.start_s, unit.agent))
+
+
+def _unit(run: Operations, agent: int, chats: Sequence[int]) -> Unit:
+    ends = max(float(run.end[i]) for i in chats)
+    return Unit(agent, float(run.start[chats[0]]), ends, len(chats))

@@ -1,0 +1,120 @@
+"""The work of a run as tasks: how many, and which wait for which, by when they were done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.observation.roles import typical
+from analysis.observation.runs import Run
+from analysis.observation.structure import PIPELINE, SINGLE, Structure
+from analysis.observation.units import Unit
+
+_SHARE = 0.8
+"""Of the runs, those that must have the same stages."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A workload.
+
+    Attributes
+    ----------
+    spec : dict
+        As a scenario says it.
+    source : str
+        What it comes from.
+    tasks : int
+    is_certain : bool
+        Whether the trace tells which tasks wait for which; else that is tuned.
+    """
+
+    spec: dict[str, Any]
+    source: str
+    tasks: int
+    is_certain: bool
+
+
+def workload_of(
+    structure: Structure, runs: Sequence[Run], units: Mapping[str, Sequence[Unit]], size: int
+) -> Work:
+    """Return the work of the middle run.
+
+    Parameters
+    ----------
+    structure : Structure
+    runs : sequence of Run
+    units : mapping
+        Units of work of each run's workers.
+    size : int
+        Workers.
+    """
+    counts = [len(units[run.name]) for run in runs if units[run.name]]
+    tasks = typical(counts)
+    spread = f"{min(counts)} to {max(counts)} in {len(counts)} runs" if counts else "none seen"
+    if structure.kind == PIPELINE:
+        stages = max(1, size)
+        items = max(1, round(tasks / stages))
+        spec = {"kind": "pipeline", "items": items, "stages": stages}
+        said = f"stages as agents, items as often as each worked in the middle run ({spread} units)"
+        return Work(spec, said, items * stages, is_certain=True)
+    if structure.kind == SINGLE or size == 1:
+        said = f"requests of the middle run ({spread}); assumed to be independent of each other"
+        return Work(_independent(tasks), said, tasks, is_certain=True)
+    stages_of = [_stages(units[run.name]) for run in runs if units[run.name]]
+    staged = None if structure.in_rounds else _common(stages_of, size)
+    if staged is not None:
+        return staged
+    said = f"units of work of the middle run ({spread})"
+    return Work(_independent(tasks), said, tasks, is_certain=structure.in_rounds)
+
+
+def _independent(tasks: int) -> dict[str, Any]:
+    return {"kind": "parallel_fraction", "tasks": tasks, "parallel_fraction": 1}
+
+
+def _stages(units: Sequence[Unit]) -> list[int]:
+    """Return the sizes of stages: a unit begins a new one if all before it have ended."""
+    sizes: list[int] = []
+    reached = -np.inf
+    for unit in sorted(units, key=lambda each: each.start_s):
+        if unit.start_s >= reached - 1e-6 or not sizes:
+            sizes.append(0)
+        sizes[-1] += 1
+        reached = max(reached, unit.end_s)
+    return sizes
+
+
+def _common(stages: Sequence[Sequence[int]], size: int) -> Work | None:
+    """Return the stages that most runs have; None where they have no clear ones."""
+    count = typical([len(each) for each in stages])
+    same = [each for each in stages if len(each) == count]
+    if len(same) < _SHARE * len(stages) or count < 2:
+        return None
+    widths = [typical([each[i] for each in same]) for i in range(count)]
+    n, said = len(stages), f"stages seen in {len(same)} of {len(stages)} runs"
+    if max(widths) == 1:
+        spec: dict[str, Any] = {"kind": "parallel_fraction", "tasks": count, "parallel_fraction": 0}
+        return Work(spec, f"one after another in {len(same)} of {n} runs", count, is_certain=True)
+    tasks = sum(widths)
+    if len(set(widths)) == 1:
+        spec = {"kind": "layered", "layers": count, "width": widths[0], "coupling": 1}
+        return Work(spec, said, tasks, is_certain=True)
+    if count == 2 and widths[1] == 1:
+        spec = {"kind": "map_reduce", "maps": widths[0], "reduces": 1}
+        return Work(spec, said, tasks, is_certain=True)
+    return Work({"kind": "dag", "tasks": _dag(widths)}, said, tasks, is_certain=True)
+
+
+def _dag(widths: Sequence[int]) -> list[dict[str, Any]]:
+    """Return tasks each of which needs all of the stage before."""
+    found: list[dict[str, Any]] = []
+    before: list[str] = []
+    for stage, width in enumerate(widths, 1):
+        names = [f"stage-{stage}-task-{i + 1}" for i in range(width)]
+        found += [{"id": name, **({"dependencies": before} if before else {})} for name in names]
+        before = names
+    return found

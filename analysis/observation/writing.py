@@ -1,0 +1,71 @@
+"""Writes an observation: tables, the twin's file, pictures; never a text of prompts or answers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.observation.findings import describe_structure
+from analysis.observation.observe import Observation
+from analysis.observation.runs import cause_table, concurrency_table
+from analysis.observation.team_file import team_yaml
+from analysis.traces.canonical import Traces
+from analysis.traces.tables import write_traces
+
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.:\-]{0,63}|\d{3}")
+"""Kinds of errors look like this; messages of errors, which may quote a prompt, do not."""
+
+
+def write_tables(observation: Observation, directory: Path) -> list[Path]:
+    """Write the tables as Parquet: the canonical ones, and what was found of each run.
+
+    Raises
+    ------
+    TeamsimError
+        If they cannot be written.
+    """
+    write_traces(without_texts(observation.traces), directory)
+    tables = {
+        "run_measures": observation.table,
+        "roles": observation.roles,
+        "time_by_cause": cause_table(observation.runs),
+        "concurrency": concurrency_table(observation.runs),
+        "critical_path": observation.path,
+        "simulated_runs": observation.simulated,
+        "comparison": observation.comparison.table,
+    }
+    for name, table in tables.items():
+        table.to_parquet(directory / f"{name}.parquet", index=False)
+    return [directory / f"{name}.parquet" for name in tables]
+
+
+def without_texts(traces: Traces) -> Traces:
+    """Return traces whose errors are kinds of errors, no messages."""
+    kinds = traces.calls["error_type"]
+    kept = kinds.where(kinds.fillna("").map(lambda each: bool(_IDENTIFIER.fullmatch(str(each)))))
+    return replace(traces, calls=traces.calls.assign(error_type=kept.astype("string")))
+
+
+def write_team(observation: Observation, path: Path, source: str, version: str) -> None:
+    """Write the twin's scenario file."""
+    table = observation.table
+    head = [
+        f"The twin of a team, made by teamsim observe {version} from {source}.",
+        f"Observed: {len(table):,} runs, {int(table['calls'].sum()):,} calls of models; "
+        f"{describe_structure(observation)}.",
+        *(_misfit(row) for row in observation.comparison.misfits.itertuples()),
+        "Each number has above it where it comes from; what is 'tuned' was chosen by simulation, "
+        "so that whole runs are like those observed.",
+    ]
+    path.write_text(team_yaml(observation.twin, head), encoding="utf-8")
+
+
+def _misfit(row: object) -> str:
+    values = pd.Series(row._asdict())  # type: ignore[attr-defined]
+    return (
+        f"It does not fit in {values['name']}: observed {values['observed']:.4g}, simulated "
+        f"{values['low']:.4g} to {values['high']:.4g} (80 %)."
+    )

@@ -1,0 +1,162 @@
+"""What ``observe`` does and prints: what happened in traces of a team, its twin, what to do now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from simulator.cli.harmless import complain, say
+from simulator.cli.options import columns_in
+from simulator.documents import MOST_RUNS
+
+WIDTH = 80
+"""Columns of the summary."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user has asked for."""
+
+    sessions: Sequence[str] = field(default_factory=tuple)
+    since: str = ""
+    agents: Sequence[str] = field(default_factory=tuple)
+    models: Sequence[str] = field(default_factory=tuple)
+    anonymise: bool = False
+    as_json: bool = False
+    replications: int = 200
+    strict: bool = False
+
+
+def observe(
+    traces: Annotated[
+        list[Path],
+        typer.Argument(help="Files, directories or patterns of real runs; - for standard input."),
+    ],
+    out: Annotated[Path, typer.Option(help="Directory for the twin, tables and pictures.")],
+    form: Annotated[
+        str, typer.Option("--format", help="Trace format; auto looks (see `teamsim list`).")
+    ] = "auto",
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
+    ] = None,
+    session: Annotated[
+        list[str] | None, typer.Option("--session", help="Only this run, or session of a member.")
+    ] = None,
+    since: Annotated[
+        str, typer.Option(help="Only runs that began then or later, as 2026-03-01 (UTC).")
+    ] = "",
+    agent: Annotated[
+        list[str] | None, typer.Option("--agent", help="Only this agent, by name or id.")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", help="Only this model.")] = None,
+    anonymise: Annotated[
+        bool, typer.Option("--anonymise", help="Replace names by neutral ones in all that is said.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print what was found as JSON, in place of the summary.")
+    ] = False,
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=2, max=MOST_RUNS, help="Runs of the twin.")
+    ] = 200,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse traces of which anything is left out.")
+    ] = False,
+) -> None:
+    """Say what happened in traces of a team, and make its twin: a scenario to sweep."""
+    wanted = Wanted(
+        session or (), since, agent or (), model or (), anonymise, as_json, replications, strict
+    )
+    run(traces, out, form, columns_in(column or []), wanted)
+
+
+def run(
+    paths: Sequence[Path], out: Path, form: str, columns: dict[str, str], wanted: Wanted
+) -> None:
+    """Observe traces, and write and print what was found.
+
+    Raises
+    ------
+    TeamsimError
+        If the traces cannot be read, what is asked for is not in them, or `out` cannot be written.
+    """
+    from analysis.observation.findings import findings
+    from analysis.observation.observe import observe as look
+    from analysis.observation.selection import Choice, anonymised, choose, since_ns
+    from analysis.observation.twin import twin_name
+    from simulator.cli.interrupts import when_interrupted
+    from simulator.cli.reading import traces_of
+    from simulator.cli.terminal import progress_bar
+    from simulator.errors import TeamsimError
+
+    if out.exists() and not out.is_dir():
+        raise TeamsimError(f"--out {out}: it is a file; give a directory")
+    if wanted.since:
+        since_ns(wanted.since)
+    with (
+        when_interrupted(f"what is in {out} may be incomplete"),
+        traces_of(paths, form, columns, wanted.strict, complain) as traces,
+    ):
+        chosen = choose(traces, Choice(wanted.sessions, wanted.since, wanted.agents, wanted.models))
+        source = _source(paths)
+        if wanted.anonymise:
+            chosen, source = anonymised(chosen), "traces"
+        _make_writable(out)
+        found = look(chosen, twin_name(source), wanted.replications, progress_bar)
+        _write(found, out, source)
+        values = findings(found, out)
+        (out / "summary.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        if wanted.as_json:
+            print(json.dumps(values, indent=1))
+        else:
+            _summarise(values, out)
+
+
+def _source(paths: Sequence[Path]) -> str:
+    names = ["standard input" if str(p) == "-" else p.resolve().name for p in paths]
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _make_writable(out: Path) -> None:
+    """Make the directory, and be sure that it can be written into before the work is done."""
+    from simulator.cli.terminal import make_directory
+    from simulator.errors import TeamsimError
+
+    make_directory(out)
+    probe = out / ".writable"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
+
+
+def _write(found: Any, out: Path, source: str) -> None:
+    from analysis.observation.writing import write_tables, write_team
+    from analysis.plots import save
+    from analysis.plots.observed import observed_figure
+    from analysis.plots.twin import twin_figure
+    from simulator.version import __version__
+
+    write_team(found, out / "team.yaml", source, __version__)
+    write_tables(found, out / "tables")
+    save(observed_figure(found, f"What happened in {source}"), out / "observed")
+    save(twin_figure(found.comparison, "Is the twin like the original?"), out / "twin")
+
+
+def _summarise(values: dict[str, Any], out: Path) -> None:
+    """Print the summary: what does not fit, what happened, the twin beside it, what now."""
+    for line in summary_lines(values, out):
+        say(line)
+
+
+def summary_lines(values: dict[str, Any], out: Path) -> list[str]:
+    """Return the summary, no line of which is wider than `WIDTH` but for commands and paths."""
+    from analysis.observation.summary import summary
+
+    return [*summary(values, WIDTH), "", f"team.yaml, observed.png, twin.png, tables in {out}"]
