@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from simulator.model.topologies import Topology
 from simulator.model.trace import FAILED, Event, Row
 from simulator.scenario import Scenario
+from simulator.scenario.agent import Agent
 
 WENT_WRONG = FAILED | {"cut_off", "error", "timeout", "outage", "impatient", "cancelled"}
 """Outcomes of calls and tools that came to nothing."""
@@ -44,6 +45,17 @@ class Operation:
     def went_wrong(self) -> bool:
         """Whether it came to nothing."""
         return not self.goes_on and self.row.outcome in WENT_WRONG
+
+
+def agents_of(scenario: Scenario) -> list[Agent]:
+    """Return what each agent is, workers, coordinators and verifiers in order."""
+    team, staff = scenario.team, scenario.staff
+    default = team.workers[0] if team.agent is None else team.agent
+    return [
+        *team.workers,
+        *[team.coordinator or default] * staff["coordinator"],
+        *[team.verifier or default] * staff["verifier"],
+    ]
 
 
 def operations_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Operation]:

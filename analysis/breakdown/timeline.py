@@ -14,11 +14,12 @@ from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from analysis.breakdown.lives import lives_of
-from analysis.breakdown.operations import Operation, messages_of, operations_of
+from analysis.breakdown.operations import Operation, agents_of, messages_of, operations_of
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
 from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
 from simulator.scenario import Scenario
+from simulator.scenario.agent import Price
 
 KINDS = (
     "work",
@@ -196,6 +197,7 @@ def otlp_trace(
         Unix time of simulated second 0 (not 0 itself, which JSON leaves out).
     """
     names, managers = agent_names(scenario), scenario.topology.managers(scenario.team.worker_count)
+    agents = agents_of(scenario)
     trace_id = _id(16, scenario.name, str(scenario.seed), str(replication))
     data = trace_pb2.TracesData()
     resource = data.resource_spans.add()
@@ -239,7 +241,7 @@ def otlp_trace(
         else:
             span = add("chat simulated", span_id, owners[each.agent], *times)
             span.kind = trace_pb2.Span.SPAN_KIND_CLIENT
-            _attributes(span.attributes, _chat(each))
+            _attributes(span.attributes, _chat(each, agents[each.agent].price))
         if each.went_wrong:
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
             span.status.message = str(each.row.outcome)
@@ -252,18 +254,21 @@ def otlp_trace(
     return data
 
 
-def _chat(each: Operation) -> dict[str, str | int | list[str]]:
+def _chat(each: Operation, price: Price) -> dict[str, str | int | float | list[str]]:
     """Return what a span says of a call, or of a turn of a loop."""
     row = each.row
+    read, cached, wrote = row.input_tokens or 0, row.cached_tokens or 0, row.output_tokens or 0
+    cost = {} if price.is_free else {"gen_ai.usage.cost": price.usd(read - cached, cached, wrote)}
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "teamsim",
         "gen_ai.request.model": "simulated",
         "gen_ai.response.id": "-".join(["call", *each.key]),
         "gen_ai.response.finish_reasons": ["tool_use" if each.goes_on else "stop"],
-        "gen_ai.usage.input_tokens": row.input_tokens or 0,
-        "gen_ai.usage.cache_read.input_tokens": row.cached_tokens or 0,
-        "gen_ai.usage.output_tokens": row.output_tokens or 0,
+        "gen_ai.usage.input_tokens": read,
+        "gen_ai.usage.cache_read.input_tokens": cached,
+        "gen_ai.usage.output_tokens": wrote,
+        **cost,
         "teamsim.outcome": str(row.outcome or "turn"),
     }
 
@@ -276,7 +281,7 @@ def _nanoseconds(start_unix_s: int, seconds: float) -> int:
     return 10**9 * start_unix_s + round(1e9 * seconds)  # their sum would lose a float's digits
 
 
-def _attributes(target: Any, values: Mapping[str, str | int | list[str]]) -> None:
+def _attributes(target: Any, values: Mapping[str, str | int | float | list[str]]) -> None:
     for key, value in values.items():
         item = target.add()
         item.key = key
@@ -285,6 +290,8 @@ def _attributes(target: Any, values: Mapping[str, str | int | list[str]]) -> Non
         elif isinstance(value, list):
             for each in value:
                 item.value.array_value.values.add().string_value = each
+        elif isinstance(value, float):
+            item.value.double_value = value
         else:
             item.value.int_value = value
 

@@ -80,7 +80,8 @@ def operations_by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
         "agent": agent_ids(some).to_numpy(dtype=object),
         "parent": some["parent_agent_id"].astype(object).where(some["parent_agent_id"].notna(), "")
         .to_numpy(dtype=object),
-        "tool": np.where(is_chat, None, names),
+        "tool": np.asarray([None if chat else name
+                            for chat, name in zip(is_chat, names, strict=True)], dtype=object),
         "ends": is_chat & reason.isin(ENDS).to_numpy(dtype=bool),
         "asks": is_chat & reason.isin(ASKS_TOOLS).to_numpy(dtype=bool),
     }  # fmt: skip

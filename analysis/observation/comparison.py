@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,7 +94,7 @@ def compare(
     has_tool_rows : bool
         Whether the trace has rows of tools.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for measure, (name, unit) in MEASURES.items():
         real = observed[measure].dropna().to_numpy(dtype=float)
         made = simulated[measure].dropna().to_numpy(dtype=float)
@@ -114,25 +116,22 @@ def compare(
         )  # fmt: skip
     table = pd.DataFrame(rows)
     table["reason"] = [
-        "" if row.fits else _reason(row.measure, row.observed > row.high, table, structure)
-        for row in table.itertuples()
+        ""
+        if row["fits"]
+        else _reason(row["measure"], row["observed"] > row["high"], rows, structure)
+        for row in rows
     ]
     return Comparison(table, len(observed), len(simulated))
 
 
-def _reason(measure: str, is_more: bool, table: pd.DataFrame, structure: Structure) -> str:
+def _reason(
+    measure: str, is_more: bool, rows: Sequence[Mapping[str, Any]], structure: Structure
+) -> str:
     """Return the likely reason why a measure does not fit."""
-    seen = table.set_index("measure")
-    idle = max(
-        (
-            float(seen.at[m, "observed"])
-            for m in ("share: people", "share: idle")
-            if m in seen.index
-        ),
-        default=0.0,
-    )
+    seen = {row["measure"]: float(row["observed"]) for row in rows}
+    idle = max(seen.get("share: people", 0.0), seen.get("share: idle", 0.0))
     if measure == "makespan_s" and is_more and idle > _IDLE and structure.kind != SINGLE:
         return "people and gaps between operations, which a team's twin does not have"
-    if measure == "share: model" and "share: tools" in seen.index:
+    if measure == "share: model" and "share: tools" in seen:
         return "the rest of the time went elsewhere: see the other shares"
     return _REASONS[measure]

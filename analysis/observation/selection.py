@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.observation.roles import role_name
 from analysis.traces.canonical import CHATS, Traces
+from analysis.traces.report import ReadingReport
 from simulator.errors import TeamsimError, unknown_name
 
 _DAY_NS = 86_400 * 10**9
@@ -102,7 +104,7 @@ def _since(calls: pd.DataFrame, first_ns: int, said: str) -> pd.DataFrame:
     if kept.empty:
         latest = begins.max()
         when = "no run has a time"
-        if pd.notna(latest):
+        if not pd.isna(latest):
             day = datetime.datetime.fromtimestamp(int(latest) / 1e9, tz=datetime.UTC)
             when = f"the last one began {day:%Y-%m-%d %H:%M} UTC"
         raise TeamsimError(f"--since {said}: no run began then or later; {when}")
@@ -184,13 +186,29 @@ def anonymised(traces: Traces) -> Traces:
             **{name: pd.Series(v, dtype="string", index=table.index) for name, v in said.items()}
         )
 
-    tables = {
-        name: renamed(getattr(traces, name)) for name in ("calls", "messages", "runs", "agents")
+    return Traces(
+        renamed(traces.calls),
+        renamed(traces.messages),
+        renamed(traces.runs),
+        renamed(traces.agents),
+        report=_without_places(traces.report),
+    )
+
+
+def _without_places(report: ReadingReport) -> ReadingReport:
+    """Return a report that names no file, session or span."""
+    tallies = {
+        name: replace(tally, first="not said" if tally.first else None)
+        for name, tally in (
+            ("failed", report.failed),
+            ("duplicates", report.duplicates),
+            ("placeholders", report.placeholders),
+            ("errors", report.errors),
+            ("unread", report.unread),
+        )
     }
-    return replace(traces, skipped=[], notes=[], team=None, **tables)
+    return replace(report, **tallies)  # type: ignore[arg-type]
 
 
 def _kind(name: object) -> object:
-    from analysis.observation.roles import role_name
-
     return name if pd.isna(name) else role_name(str(name))  # type: ignore[call-overload]

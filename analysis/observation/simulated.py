@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.breakdown.operations import operations_of
+from analysis.breakdown.operations import agents_of, operations_of
 from analysis.calibration.loops import PAUSE
 from analysis.calibration.requests import UNNAMED
 from analysis.traces.canonical import CALLS
@@ -63,7 +63,7 @@ def simulate(
     simulation = Simulation(scenario)
     columns: dict[str, list[Any]] = {name: [] for name in _FIELDS}
     metrics = []
-    agents = _agents(scenario)
+    agents = agents_of(scenario)
     for replication in range(replications):
         trace = Trace(replication)
         metrics.append(simulation.run(replication, trace))
@@ -74,17 +74,6 @@ def simulate(
     rows = {name: columns.get(name, [None] * count) for name in CALLS}
     table = pd.DataFrame({name: pd.Series(rows[name], dtype=CALLS[name]) for name in CALLS})
     return Simulated(table, metrics)
-
-
-def _agents(scenario: Scenario) -> list[Agent]:
-    """Return what each agent is, workers, coordinators and verifiers in order."""
-    team, staff = scenario.team, scenario.staff
-    default = team.workers[0] if team.agent is None else team.agent
-    return [
-        *team.workers,
-        *[team.coordinator or default] * staff["coordinator"],
-        *[team.verifier or default] * staff["verifier"],
-    ]
 
 
 def _add(

@@ -51,8 +51,8 @@ def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
     )
     each = frame.groupby(["role", "run"])
     runs = each[["input", "output"]].mean().assign(calls=each.size())
-    logs = np.log(runs.where(runs > 0.0))
-    return np.exp(logs.groupby("role").mean())  # type: ignore[no-any-return]
+    logs = runs.where(runs > 0.0).apply(np.log).groupby("role").mean()
+    return logs.apply(np.exp)
 
 
 def tune(
@@ -105,7 +105,11 @@ def _tune_roles(twin: Twin, observed: pd.DataFrame, found: pd.DataFrame) -> None
         if role not in observed.index or role not in found.index:
             continue
         agent, path = twin.agent_of(role), twin.path_of(role)
-        ratio = {name: _ratio(observed.at[role, name], found.at[role, name]) for name in found}
+        seen, made = (
+            {str(row["role"]): row for row in each.reset_index().to_dict("records")}[role]
+            for each in (observed, found)
+        )
+        ratio = {name: _ratio(seen[name], made[name]) for name in ("calls", "input", "output")}
         if "loop" in agent and abs(ratio["calls"] - 1.0) > 0.02:
             _scale_turns(agent["loop"], ratio["calls"])
             _add(twin, f"{path}.loop", "tuned to the calls of the middle run")
@@ -117,7 +121,7 @@ def _tune_roles(twin: Twin, observed: pd.DataFrame, found: pd.DataFrame) -> None
             agent["tokens"]["output"] = scaled(agent["tokens"]["output"], ratio["output"])
             _add(twin, f"{path}.tokens.output", "tuned to the output of the middle run")
         if abs(ratio["input"] - 1.0) > 0.02:
-            _scale_inputs(agent, observed.at[role, "input"], found.at[role, "input"])
+            _scale_inputs(agent, seen["input"], made["input"])
             _add(twin, f"{path}.context", "tuned to the input of the middle run")
 
 
@@ -187,8 +191,8 @@ def _tune_chain(twin: Twin, makespan_s: float) -> None:
         high = 0.0
     else:
         for _ in range(5):
-            middle = (low + high) / 2
-            low, high = (middle, high) if length(middle) < makespan_s else (low, middle)
+            share = (low + high) / 2
+            low, high = (share, high) if length(share) < makespan_s else (low, share)
     work["parallel_fraction"] = four_digits(1.0 - (low + high) / 2)
     _add(
         twin,

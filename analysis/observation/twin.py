@@ -304,7 +304,8 @@ def _let_lead_answer(twin: Twin, seen: Observed, units: Mapping[str, Sequence[Un
         sum(seen.role(run, unit) == twin.lead for unit in units_of(run.operations, by_call=True))
         for run in seen.runs
     ]
-    lead, tasks = np.mean(asked), np.mean([len(some) for some in units.values()])
+    lead = float(np.mean(asked))
+    tasks = float(np.mean([len(some) for some in units.values()]))
     if not 0.0 < lead < _ANSWERS * tasks:
         return
     protocol = {"kind": "self_claim", "claims": "immediate", "choice": "first"}

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from analysis.observation.activity import IDLE, MODEL, PEOPLE, TOOL, WAITING
 from analysis.observation.findings import path_shares, short_cause, told
@@ -100,7 +101,7 @@ def plot_concurrency(run: Run, ax: Axes | None = None) -> Axes:
         ax.set_xlim(0.0, float(run.activity.edges[-1]) / scale)
     ax.set(ylim=(0.0, max(1.0, float(at_work.max(initial=1.0))) * 1.08), xlabel=unit)
     ax.set_ylabel("agents at work")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     return ax
 
 
@@ -141,12 +142,15 @@ def plot_ties(
         Where to draw; a new figure when absent.
     """
     ax = new_axes(ax)
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(roles)
     graph.add_edges_from((row["from"], row["to"]) for row in pairs.to_dict("records"))
-    place = nx.circular_layout(graph)
-    if graph.number_of_nodes() == 2:
-        place = {node: np.asarray([2.0 * i - 1.0, 0.0]) for i, node in enumerate(graph)}
+    n = graph.number_of_nodes()
+    angles = {node: np.pi * (0.5 + 2.0 * i / n) for i, node in enumerate(graph)}
+    place = {
+        node: (float(np.cos(angle)), float(np.sin(angle))) if n > 1 else (0.0, 0.0)
+        for node, angle in angles.items()
+    }
     most = max([*pairs["times"], 1])
     for row in pairs.to_dict("records"):
         a, b = place[row["from"]], place[row["to"]]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -46,8 +49,9 @@ def plot_twin(table: pd.DataFrame, ax: Axes | None = None, relative: bool = True
         ax.set_xscale("log")
         ax.axvline(1.0, color=REFERENCE, linewidth=0.6, zorder=0)
         ax.set_xlabel("multiple of the observed median")
-        ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]
         lowest, highest = ax.get_xlim()
+        wide = highest / lowest > 100.0
+        ticks = [0.01, 0.1, 1, 10, 100] if wide else [0.1, 0.2, 0.5, 1, 2, 5, 10]
         shown = [tick for tick in ticks if lowest <= tick <= highest]
         ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
         ax.minorticks_off()
@@ -61,8 +65,8 @@ def plot_twin(table: pd.DataFrame, ax: Axes | None = None, relative: bool = True
     return ax
 
 
-def _label(row: dict[str, object]) -> str:
-    name, unit, value = str(row["name"]), row["unit"], float(str(row["observed"]))
+def _label(row: Mapping[Hashable, Any]) -> str:
+    name, unit, value = str(row["name"]), row["unit"], float(row["observed"])
     if unit == "share":
         return name.removeprefix("time: ")
     return f"{name}\n{short_number(value)} {unit}".rstrip()
@@ -81,7 +85,7 @@ def twin_figure(comparison: Comparison, title: str = "") -> Figure:
     """Return the picture of a twin beside the observed runs."""
     table = comparison.table
     shares = table[table["unit"] == "share"]
-    rest = table[table["unit"] != "share"]
+    rest = table[(table["unit"] != "share") & (table["observed"] > 0.0)]
     with paper_style():
         tall = max(len(shares), len(rest))
         figure = Figure(figsize=(PAGE_IN, 1.5 + 0.36 * tall), layout="constrained")

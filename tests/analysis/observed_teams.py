@@ -1,0 +1,111 @@
+"""Scenarios of many structures, loops and tools, and their runs as traces that `observe` reads."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from analysis.breakdown.timeline import write_otlp
+from analysis.observation.structure import INDEPENDENT, LEAD, MESH, PIPELINE, SINGLE, TREE
+from simulator.engine import Simulation
+from simulator.model.trace import Trace
+from simulator.scenario import Scenario
+
+KINDS = (SINGLE, LEAD, PIPELINE, MESH, INDEPENDENT, TREE)
+TOOLS = ("search", "run_tests", "read_file", "browser")
+
+
+def agent(chance: random.Random) -> dict[str, Any]:
+    """Return an agent with a loop and tools of its own."""
+    shape = chance.choice(("lognormal", "geometric", "constant"))
+    turns: dict[str, Any] = {
+        "lognormal": {"turns": {"kind": "lognormal", "median": chance.uniform(2, 6), "sigma": 0.5}},
+        "geometric": {"end_probability": round(chance.uniform(0.2, 0.5), 3)},
+        "constant": {"turns": chance.randint(2, 5)},
+    }[shape]
+    tools = {
+        name: {
+            "weight": round(chance.uniform(0.5, 2.0), 2),
+            "seconds": {"kind": "lognormal", "median": round(chance.uniform(1, 12), 2),
+                        "sigma": round(chance.uniform(0.2, 0.8), 2)},
+            "result_tokens": {"kind": "lognormal", "median": round(chance.uniform(100, 1500)),
+                              "sigma": 0.6},
+        }
+        for name in chance.sample(TOOLS, chance.randint(1, 3))
+    }  # fmt: skip
+    return {
+        "latency": {
+            "kind": "tokens", "base_s": round(chance.uniform(0.5, 2.0), 2),
+            "uncached_s_per_1k": 0.05, "cached_s_per_1k": 0.005,
+            "output_s_per_1k": round(chance.uniform(8, 25), 1),
+            "residual": {"kind": "log_logistic", "median": 1, "shape": 8},
+        },
+        "tokens": {"output": {"kind": "lognormal", "median": round(chance.uniform(100, 500)),
+                              "sigma": round(chance.uniform(0.3, 0.7), 2)},
+                   "message": round(chance.uniform(50, 200))},
+        "context": {"system_tokens": round(chance.uniform(2000, 8000)), "board_tokens_per_task": 0},
+        "price": {"input_per_mtok": 3, "cached_input_per_mtok": 0.3, "output_per_mtok": 15},
+        "loop": turns,
+        "tools": tools,
+    }  # fmt: skip
+
+
+def team(kind: str, seed: int) -> dict[str, Any]:
+    """Return a scenario of a structure, drawn with a seed."""
+    chance = random.Random(f"{kind}-{seed}")
+    size = 1 if kind == SINGLE else chance.randint(2, 5)
+    size = max(size, 5) if kind == TREE else size
+    each = agent(chance)
+    quiet = copy.deepcopy(each) | {"behaviour": {"talk": 0}}
+    independent = {"kind": "independent", "aggregate": False}
+    claim = {"kind": "self_claim", "claims": "immediate", "choice": "first"}
+    lead = copy.deepcopy(each)
+    lead.pop("loop")
+    lead.pop("tools")
+    tasks = chance.randint(size + 2, 4 * size + 4)
+    work: dict[str, Any] = {"kind": "parallel_fraction", "tasks": tasks,
+                            "parallel_fraction": round(chance.uniform(0.5, 1.0), 2)}  # fmt: skip
+    said: dict[str, Any] = {
+        "name": f"{kind.replace(' ', '-')}-{seed}",
+        "seed": seed,
+        "team": {"size": size, "agent": each if kind in (MESH, PIPELINE) else quiet},
+        "coordination": {"protocol": claim, "timing": "asynchronous"},
+        "workload": work,
+    }
+    if kind in (SINGLE, INDEPENDENT):
+        said["topology"] = independent
+    elif kind == MESH:
+        said["topology"] = {"kind": "decentralised"}
+    elif kind == PIPELINE:
+        said["topology"] = {"kind": "pipeline"}
+        said["coordination"]["protocol"] = {"kind": "pipeline"}
+        said["workload"] = {"kind": "pipeline", "items": chance.randint(3, 8), "stages": size}
+    else:
+        said["team"]["coordinator"] = lead
+        said["topology"] = (
+            {"kind": "centralised"} if kind == LEAD else {"kind": "hierarchical", "fan_out": 3}
+        )
+        said["coordination"]["protocol"] = {"kind": "lead_assign"}
+    return said
+
+
+def teams(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield so many scenarios, each structure in turn."""
+    for i in range(count):
+        kind = KINDS[i % len(KINDS)]
+        yield kind, team(kind, i)
+
+
+def write_runs(said: dict[str, Any], directory: Path, runs: int) -> Scenario:
+    """Write runs of a scenario as OTLP, a file a run."""
+    scenario = Scenario.model_validate(said)
+    directory.mkdir(parents=True, exist_ok=True)
+    simulation = Simulation(scenario)
+    for replication in range(runs):
+        trace = Trace(replication)
+        simulation.run(replication, trace)
+        write_otlp(directory / f"run-{replication}.jsonl", trace.rows, scenario, replication)
+    return scenario
