@@ -73,34 +73,30 @@ def tune(
     progress : callable, optional
         Told ``(steps done, steps in all)``.
     """
-    steps = _ROUNDS + 3
-
-    def note(done: int) -> None:
+    own = table.set_index("run_id")
+    steps = [
+        *[lambda: _tune_roles(twin, observed)] * _ROUNDS,
+        *[lambda: _tune_chain(twin, middle(own["makespan_s"]))] * (not twin.is_certain),
+        *[lambda: _tune_spread(twin, own)] * (len(table) >= _FEWEST_RUNS),
+        *[lambda: _tune_roles(twin, observed)] * 2,
+        *[lambda: _tune_pauses(twin, own)] * ("round_overhead_s" in twin.document["coordination"]),
+    ]
+    for done, step in enumerate(steps):
         if progress is not None:
-            progress(done, steps)
-
-    for i in range(_ROUNDS):
-        note(i)
-        calls = _runs(twin)
-        _tune_roles(twin, observed, of_roles(calls, calls["agent_role"]))
-    note(_ROUNDS)
-    if not twin.is_certain:
-        _tune_chain(twin, middle(table["makespan_s"]))
-    note(_ROUNDS + 1)
-    if len(table) >= _FEWEST_RUNS:
-        _tune_spread(twin, table)
-    note(_ROUNDS + 2)
-    if "round_overhead_s" in twin.document["coordination"]:
-        _tune_pauses(twin, table)
-    note(steps)
+            progress(done, len(steps))
+        step()
+    if progress is not None:
+        progress(len(steps), len(steps))
 
 
 def _runs(twin: Twin) -> pd.DataFrame:
     return simulate(twin.scenario, RUNS, twin.worker_roles, twin.lead).calls
 
 
-def _tune_roles(twin: Twin, observed: pd.DataFrame, found: pd.DataFrame) -> None:
+def _tune_roles(twin: Twin, observed: pd.DataFrame) -> None:
     """Bring turns, inputs and outputs of each role nearer to what was observed."""
+    calls = _runs(twin)
+    found = of_roles(calls, calls["agent_role"])
     for role in twin.fits:
         if role not in observed.index or role not in found.index:
             continue

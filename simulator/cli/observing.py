@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +101,7 @@ def run(
         since_ns(wanted.since)
     with (
         when_interrupted(f"what is in {out} may be incomplete"),
-        traces_of(paths, form, columns, wanted.strict, complain) as traces,
+        traces_of(paths, form, columns, wanted.strict, _complain_wrapped) as traces,
     ):
         chosen = choose(traces, Choice(wanted.sessions, wanted.since, wanted.agents, wanted.models))
         source = _source(paths)
@@ -115,6 +116,10 @@ def run(
             print(json.dumps(values, indent=1))
         else:
             _summarise(values, out)
+
+
+def _complain_wrapped(line: str) -> None:
+    complain("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent="  ")))
 
 
 def _source(paths: Sequence[Path]) -> str:

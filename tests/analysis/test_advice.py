@@ -14,6 +14,7 @@ from analysis.decisions.advice import (
     advise,
     candidates,
     in_words,
+    sized,
     thresholds,
 )
 from simulator.errors import TeamsimError
@@ -194,10 +195,15 @@ def test_a_scenario_that_stops_early_is_replicated_as_often_as_it_takes() -> Non
     assert (advice.table["replications"] >= 10).all()
 
 
-def test_groups_have_no_size_to_advise_on() -> None:
-    groups = {"a": {"size": 2, "agent": agent()}}
-    with pytest.raises(TeamsimError, match=r"give 'team.size', not 'team.groups'"):
-        candidates(scenario(team={"groups": groups}), [2])
+def test_groups_keep_their_shares_of_a_team() -> None:
+    groups = {"a": {"size": 1, "agent": agent()}, "b": {"size": 3, "agent": agent()}}
+    team = scenario(team={"groups": groups})
+    assert sized(team, 8) == {"team.groups.a.size": 2, "team.groups.b.size": 6}
+    assert sized(team, 3) == {"team.groups.a.size": 1, "team.groups.b.size": 2}
+    assert sized(team, 1) == {"team.groups.a.size": 0, "team.groups.b.size": 1}
+    found = candidates(team, [2, 4])
+    assert found["one agent"].team.worker_count == 1
+    assert {each.team.worker_count for each in found.values()} == {1, 2, 4}
 
 
 def test_runs_that_do_not_finish_are_started_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,22 +63,19 @@ def structure_of(name: str) -> str:
 def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
     """Return one agent, and a team of each size in each structure that the scenario allows.
 
-    The scenario's own structure is one of them.
+    The scenario's own structure is one of them. Groups keep their shares of a team.
 
     Raises
     ------
     TeamsimError
-        If the team is made of groups, whose size is no one number, or if the scenario says
-        something that one agent cannot have.
+        If the scenario says something that one agent cannot have.
     """
-    if scenario.team.size is None:
-        raise TeamsimError("advise asks how many agents: give 'team.size', not 'team.groups'")
     own = {
         "topology": scenario.topology.model_dump(),
         "coordination.protocol": scenario.coordination.protocol.model_dump(),
     }
     try:
-        found = {ALONE: with_changes(scenario, {**_ALONE, "team.size": 1})}
+        found = {ALONE: with_changes(scenario, {**_ALONE, **sized(scenario, 1)})}
     except ValidationError as error:
         said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
         raise TeamsimError(
@@ -87,7 +85,7 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
     for name, changes in {**_STRUCTURES, _OWN: own}.items():
         for n in sizes:
             try:
-                team = with_changes(scenario, {**changes, "team.size": n})
+                team = with_changes(scenario, {**changes, **sized(scenario, n)})
             except ValidationError:
                 continue
             said = team.model_dump_json()
@@ -95,6 +93,24 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
                 seen.add(said)
                 found[f"{n}, {name}"] = team
     return found
+
+
+def sized(scenario: Scenario, n: int) -> dict[str, int]:
+    """Return what makes a team of `n` workers: dotted paths and values.
+
+    Groups have as many of them as is nearest to their shares (largest remainders, Hamilton's
+    method; of equal ones the larger group's, then the first one's).
+    """
+    groups = scenario.team.groups
+    if groups is None:
+        return {"team.size": n}
+    whole = scenario.team.worker_count
+    quotas = {name: n * group.size / whole for name, group in groups.items()}
+    counts = {name: math.floor(quota) for name, quota in quotas.items()}
+    in_turn = sorted(groups, key=lambda name: (counts[name] - quotas[name], -groups[name].size))
+    for name in in_turn[: n - sum(counts.values())]:
+        counts[name] += 1
+    return {f"team.groups.{name}.size": count for name, count in counts.items()}
 
 
 def replicate(
