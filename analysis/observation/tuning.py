@@ -74,7 +74,7 @@ def tune(
         Told ``(steps done, steps in all)``.
     """
     own = table.set_index("run_id")
-    steps = [
+    steps: list[Callable[[], None]] = [
         *[lambda: _tune_roles(twin, observed)] * _ROUNDS,
         *[lambda: _tune_chain(twin, middle(own["makespan_s"]))] * (not twin.is_certain),
         *[lambda: _tune_spread(twin, own)] * (len(table) >= _FEWEST_RUNS),

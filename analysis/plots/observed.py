@@ -68,7 +68,7 @@ def plot_activity(
     for agent in range(shown):
         row = states[agent]
         changes = np.flatnonzero(np.diff(row, prepend=-2))
-        ends = np.append(changes[1:], len(row))
+        ends = np.append(changes[1:], len(row))[: len(changes)]
         for k, cause in enumerate(run.activity.causes):
             bars = [
                 (edges[a], edges[b] - edges[a])
@@ -84,7 +84,7 @@ def plot_activity(
                 )  # fmt: skip
     ax.set_yticks(range(shown), [_cut(name, 22) for name in names[:shown]])
     ax.set(ylim=(shown - 0.4, -0.6), xlabel=unit)
-    ax.set_xlim(0.0, float(edges[-1]) if len(edges) else 1.0)
+    ax.set_xlim(0.0, float(edges[-1]) if len(edges) > 1 else 1.0)
     ax.grid(visible=False, axis="y")
     if len(names) > shown:
         ax.set_ylabel(f"{shown} of {len(names)} agents")

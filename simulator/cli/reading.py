@@ -53,5 +53,7 @@ def traces_of(
         traces.report.check_complete()
     try:
         yield traces
-    finally:
+    except Exception:
         last(traces.report.line())
+        raise
+    last(traces.report.line())

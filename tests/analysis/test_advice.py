@@ -14,9 +14,9 @@ from analysis.decisions.advice import (
     advise,
     candidates,
     in_words,
-    sized,
     thresholds,
 )
+from analysis.decisions.advice.structures import sized
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
 from tests.conftest import agent, exponential, scenario

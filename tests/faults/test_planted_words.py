@@ -107,9 +107,19 @@ def table(directory: Path) -> None:
     pd.DataFrame(rows).to_csv(directory / "calls.csv", index=False)
 
 
+COMMANDS = {
+    "calibrate": ["--holdout", "0", "-w", "1"],
+    "observe": ["-r", "4"],
+    "observe --json": ["-r", "4"],
+    "observe --anonymise": ["-r", "4"],
+}
+
+
+@pytest.mark.parametrize("named", COMMANDS)
 @pytest.mark.parametrize("write", [claude_code, langfuse, otlp, table])
 def test_words_of_a_trace_go_nowhere(
     write: Callable[[Path], None],
+    named: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -119,7 +129,7 @@ def test_words_of_a_trace_go_nowhere(
     (trace,) = (tmp_path / "traces").iterdir()
     assert PLANTED in trace.read_text()
     out = tmp_path / "out"
-    command = ["calibrate", tmp_path / "traces", "--out", out, "--holdout", "0", "-w", "1"]
+    command = [*named.split(), tmp_path / "traces", "--out", out, *COMMANDS[named]]
     monkeypatch.setattr(sys, "argv", ["teamsim", *map(str, command)])
     with pytest.raises(SystemExit) as ended:
         main()

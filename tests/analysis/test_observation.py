@@ -1,0 +1,371 @@
+"""What is observed of a team is what happened, on runs small enough to be followed by hand."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from analysis.observation.activity import (
+    IDLE,
+    MODEL,
+    PEOPLE,
+    TOOL,
+    WAITING,
+    Operations,
+    activity,
+    operations_by_run,
+)
+from analysis.observation.comparison import Comparison
+from analysis.observation.costs import fit_prices, with_costs
+from analysis.observation.critical_path import GAP, critical_path, delegating_tools
+from analysis.observation.observe import Observation, observe, with_opaque_agents
+from analysis.observation.roles import role_name, roles_of
+from analysis.observation.runs import run_table, runs_of
+from analysis.observation.scaling import geometric, scaled
+from analysis.observation.selection import Choice, anonymised, choose
+from analysis.observation.structure import (
+    INDEPENDENT,
+    LEAD,
+    MESH,
+    PIPELINE,
+    SINGLE,
+    TREE,
+    Structure,
+    find_structure,
+)
+from analysis.observation.team_file import team_yaml
+from analysis.observation.units import units_of
+from analysis.observation.workload import workload_of
+from analysis.traces.canonical import AGENTS, CALLS, MESSAGES, RUNS, Traces
+from analysis.traces.reading import read_traces
+from simulator.distributions import DISTRIBUTIONS
+from simulator.errors import TeamsimError
+from simulator.scenario import parse_study
+from tests.analysis.observed_teams import KINDS, team, teams, write_runs
+from tests.conftest import REAL_DATA
+
+AGENT_CALLS = REAL_DATA.parent / "agent-calls" / "calls.parquet"
+
+
+def traces(
+    *rows: tuple[str, str, float, float, str],
+    parents: dict[str, str] | None = None,
+    told: tuple[tuple[str, str], ...] = (),
+    run: str = "r",
+) -> Traces:
+    """Return traces of rows ``(agent, what, start, end, why it ended or tool)``, in seconds."""
+    calls = []
+    for agent, what, start, end, more in rows:
+        is_chat = what == "chat"
+        calls.append(
+            {
+                "run_id": run, "agent_id": agent, "agent_name": agent,
+                "parent_agent_id": (parents or {}).get(agent),
+                "operation_name": "chat" if is_chat else what,
+                "start_ns": round(start * 1e9), "end_ns": round(end * 1e9),
+                "finish_reason": more if is_chat else None,
+                "tool_name": None if is_chat else more,
+                "response_model": "m" if is_chat else None, "status": "ok",
+                "input_tokens": 1000 if is_chat else None,
+                "output_tokens": 100 if is_chat else None,
+                "quality_time": "exact", "quality_tokens": "exact" if is_chat else None,
+            }
+        )  # fmt: skip
+    names = dict.fromkeys(row[0] for row in rows)
+    agents = [
+        {"run_id": run, "agent_id": a, "name": a, "parent_agent_id": (parents or {}).get(a)}
+        for a in names
+    ]
+    messages = [
+        {"run_id": run, "msg_id": str(i), "src_agent_id": a, "dst_agent_id": b, "inferred": False}
+        for i, (a, b) in enumerate(told)
+    ]
+    return Traces(
+        table(calls, CALLS), table(messages, MESSAGES), table([{"run_id": run}], RUNS),
+        table(agents, AGENTS),
+    )  # fmt: skip
+
+
+def table(rows: list[dict[str, Any]], dtypes: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {name: pd.Series([r.get(name) for r in rows], dtype=t) for name, t in dtypes.items()}
+    )
+
+
+def one(found: Traces) -> Operations:
+    ((_, run),) = operations_by_run(found.calls)
+    return run
+
+
+def structure(found: Traces) -> Structure:
+    return find_structure(runs_of(found.calls), roles_of(found.calls, found.agents), found.messages)
+
+
+ALONE = traces(
+    ("a", "chat", 0, 4, "tool_use"), ("a", "execute_tool", 4, 6, "grep"),
+    ("a", "chat", 7, 9, "end_turn"), ("a", "chat", 19, 20, "tool_use"),
+    ("a", "chat", 25, 26, "end_turn"),
+)  # fmt: skip
+"""4 s + 2 s + 1 s + 1 s in the model, 2 s in grep and 1 s in nothing, 10 s for a person, and 5 s
+in a tool of which there is no row."""
+
+
+def test_the_time_of_one_agent_goes_to_what_it_went_to() -> None:
+    spent = {k: v for k, v in activity(one(ALONE)).seconds().items() if v}
+    assert spent == {MODEL: 8.0, TOOL + "grep": 2.0, TOOL + "tool": 5.0, PEOPLE: 10.0, IDLE: 1.0}
+
+
+def test_an_agent_waits_while_another_works_and_not_while_it_is_not_there() -> None:
+    found = traces(
+        ("a", "chat", 0, 2, "end_turn"), ("a", "chat", 8, 9, "end_turn"),
+        ("b", "chat", 2, 7, "end_turn"),
+    )  # fmt: skip
+    spent = activity(one(found)).seconds()
+    assert (spent[MODEL], spent[WAITING], spent[PEOPLE]) == (8.0, 5.0, 1.0)
+    assert activity(one(found)).at_work().tolist() == [1.0, 1.0, 0.0, 1.0]
+
+
+def test_a_tool_that_waits_for_the_agent_that_it_started_is_a_wait() -> None:
+    found = traces(
+        ("a", "chat", 0, 2, "tool_use"), ("a", "execute_tool", 2, 9, "Task"),
+        ("b", "chat", 3, 8, "end_turn"), ("a", "chat", 9, 10, "end_turn"), parents={"b": "a"},
+    )  # fmt: skip
+    spent = activity(one(found)).seconds()
+    assert spent[WAITING] == 5.0
+    assert spent[TOOL + "Task"] == 2.0  # before and after the other is at work
+    assert delegating_tools(runs_of(found.calls)) == ["Task"]
+    path = critical_path(one(found), [(1, 0)])
+    assert path["agent"].tolist() == ["a", "b", "b", "a", "a"]
+    assert path["what"].tolist() == [MODEL, GAP, MODEL, GAP, MODEL]
+
+
+def test_the_critical_path_leads_through_who_ended_last_and_lasts_as_long_as_the_run() -> None:
+    found = traces(
+        ("a", "chat", 0, 2, "end_turn"), ("b", "chat", 2, 5, "stop"), ("c", "chat", 2, 9, "stop"),
+        ("a", "chat", 9.5, 11, "end_turn"),
+    )  # fmt: skip
+    path = critical_path(one(found))
+    assert path["agent"].tolist() == ["a", "c", "a", "a"]
+    assert (path["end_s"] - path["start_s"]).sum() == pytest.approx(11.0)
+    # Where b alone has to do with a, the path does not lead through c.
+    assert "c" not in critical_path(one(found), [(0, 1)])["agent"].tolist()
+
+
+def test_units_are_requests_or_calls() -> None:
+    run = one(ALONE)
+    assert [(u.start_s, u.end_s, u.turns) for u in units_of(run)] == [(0, 9, 2), (19, 26, 2)]
+    assert len(units_of(run, by_call=True)) == 4
+
+
+CHAT = [(agent, "chat", 2.0 * i, 2.0 * i + 3.0, "stop") for i, agent in enumerate("abc")]
+
+
+@pytest.mark.parametrize(
+    ("found", "kind", "evidence"),
+    [
+        (ALONE, SINGLE, "one agent"),
+        (traces(*CHAT, parents={"b": "a", "c": "a"}), LEAD, "started"),
+        (traces(*CHAT, parents={"b": "a", "c": "b"}), TREE, "started"),
+        (traces(*CHAT, told=(("a", "b"), ("b", "c"))), PIPELINE, "told"),
+        (traces(*CHAT, told=(("b", "a"), ("a", "b"), ("c", "a"), ("a", "c"))), LEAD, "told"),
+        (traces(*CHAT, told=tuple((x, y) for x in "abc" for y in "abc" if x != y)), MESH, "told"),
+        (traces(*CHAT), INDEPENDENT, "worked"),
+        (traces(*((a, w, 2 * s, 2 * s + 3, m) for a, w, s, _, m in CHAT)), PIPELINE, "worked"),
+        (
+            traces(*(("main" if a == "a" else f"main/{a}", w, s, e, m) for a, w, s, e, m in CHAT)),
+            LEAD,
+            "started",
+        ),
+    ],
+)
+def test_a_structure_is_told_by_parents_then_messages_then_times(
+    found: Traces, kind: str, evidence: str
+) -> None:
+    told = structure(found)
+    assert (told.kind, evidence in told.evidence) == (kind, True)
+    assert 0.0 < told.confidence <= 1.0
+
+
+def test_agents_of_one_name_have_one_role() -> None:
+    assert role_name("Worker 3") == role_name("worker-12") == "worker"
+    assert role_name("a1b2c3d4e5") == role_name("550e8400-e29b-41d4-a716-446655440000") == ""
+    assert role_name("code_reviewer") == "code_reviewer"
+
+
+def test_agents_of_which_only_the_whole_is_known_made_one_call() -> None:
+    found = traces(
+        ("root", "invoke_agent", 0, 9, ""), ("x", "invoke_agent", 0, 4, ""),
+        ("y", "invoke_agent", 5, 9, ""), parents={"x": "root", "y": "root"},
+    )  # fmt: skip
+    opened, notes = with_opaque_agents(found)
+    assert opened.chats["agent_id"].tolist() == ["x", "y"]
+    assert "2 agents" in notes[0]
+    assert structure(opened).kind == PIPELINE
+
+
+def test_stages_are_seen_where_all_wait_for_all() -> None:
+    rows = [(f"w{i}", "chat", 10.0 * s, 10.0 * s + 5 + i, "stop") for s in range(3) for i in (0, 1)]
+    found = runs_of(traces(*rows).calls)
+    units = {"r": units_of(found[0].operations)}
+    shape = Structure(INDEPENDENT, 0.6, 1, 1, "when agents worked")
+    work = workload_of(shape, found, units, 2)
+    assert work.spec == {"kind": "layered", "layers": 3, "width": 2, "coupling": 1}
+    assert work.is_certain
+
+
+def test_costs_are_those_of_the_trace_else_list_prices() -> None:
+    calls = ALONE.calls.assign(response_model="claude-opus-4-5")
+    priced, said = with_costs(calls)
+    assert priced["cost_usd"].sum() == pytest.approx(4 * (1000 * 5 + 100 * 25) / 1e6)
+    assert "4 calls at list prices" in said
+    chats = calls[calls["operation_name"] == "chat"]
+    own = chats.assign(
+        cost_usd=[0.1, 0.2, 0.3, 0.4], output_tokens=pd.array([100, 200, 300, 400], dtype="Int64")
+    )
+    prices = fit_prices(own, "claude-opus-4-5").spec
+    assert isinstance(prices, dict)
+    assert prices["output_per_mtok"] == pytest.approx(1000.0, rel=1e-3)
+    assert with_costs(ALONE.calls)[1] == "no price is known of m"
+
+
+def test_a_scaled_distribution_is_the_distribution_of_scaled_draws() -> None:
+    u = (np.arange(50) + 0.5) / 50
+    for said in (
+        {"kind": "lognormal", "median": 3, "sigma": 0.5, "at_most": 9},
+        {"kind": "burr12", "c": 4, "d": 0.3, "scale": 100, "at_most": 900.0},
+        {"kind": "empirical", "values": [1, 2, 5], "weights": [1, 1, 2]},
+        {"kind": "exponential", "mean": 4, "shift": 0.5},
+    ):
+        law = DISTRIBUTIONS.get(str(said["kind"]))
+        plain, twice = law.model_validate(said), law.model_validate(scaled(said, 2))
+        assert twice.transform(u) == pytest.approx(2 * plain.transform(u), rel=1e-3)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_a_rounded_exponential_is_geometric(p: float) -> None:
+    law = DISTRIBUTIONS.get("exponential").model_validate(geometric(p))
+    k = np.arange(1, 8)
+    survival = 1.0 - law.probability_up_to(k + 0.5)
+    assert survival == pytest.approx((1.0 - p) ** k, rel=5e-3)  # the mean has four digits
+
+
+def test_what_is_chosen_is_what_is_there() -> None:
+    assert set(choose(ALONE, Choice(sessions=["r"])).calls["run_id"]) == {"r"}
+    for choice, said in (
+        (Choice(sessions=["R"]), "unknown session 'R'"),
+        (Choice(agents=["aa"]), "unknown agent 'aa'; did you mean 'a'"),
+        (Choice(models=["n"]), "unknown model 'n'"),
+        (Choice(since="2030-01-01"), "no run began then or later"),
+        (Choice(since="soon"), "no date or time"),
+    ):
+        with pytest.raises(TeamsimError, match=said):
+            choose(ALONE, choice)
+
+
+def test_neutral_names_hide_all_names_and_keep_the_structure() -> None:
+    rows = [(f"secret {a}", *rest) for a, *rest in CHAT]
+    parents = {"secret b": "secret a", "secret c": "secret a"}
+    found = anonymised(traces(*rows, parents=parents, run="secret run"))  # type: ignore[arg-type]
+    everything = "".join(
+        each.to_json() for each in (found.calls, found.agents, found.runs, found.messages)
+    )
+    assert "secret" not in everything
+    assert structure(found).kind == LEAD
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Observation:
+    directory = tmp_path_factory.mktemp("lead")
+    write_runs(team(LEAD, 1), directory, 12)
+    return observe(read_traces([directory]), "observed", 30)
+
+
+def test_each_number_of_the_twin_says_where_it_comes_from(seen: Observation) -> None:
+    text = team_yaml(seen.twin, ["made up"])
+    study = parse_study(text)
+    assert study.base.topology.kind == "centralised"
+    assert len(study.points) == len(seen.twin.document["sweep"]["team.size"])
+
+    def numbers(value: Any, path: str) -> list[str]:
+        if isinstance(value, dict):
+            return [each for k, v in value.items() for each in numbers(v, f"{path}.{k}".strip("."))]
+        return [path] if isinstance(value, (int, float, list)) else []
+
+    sources = set(seen.twin.sources)
+    for path in numbers(yaml.safe_load(text), ""):
+        parts = path.split(".")
+        above = {".".join(parts[:i]) for i in range(1, len(parts) + 1)}
+        assert above & sources, path
+
+
+def test_what_does_not_fit_is_marked_and_has_a_reason(seen: Observation) -> None:
+    comparison = seen.comparison
+    assert isinstance(comparison, Comparison)
+    rows = comparison.table
+    inside = (rows["observed"] >= rows["low"] - 0.021) & (rows["observed"] <= rows["high"] + 0.021)
+    assert (rows["fits"] <= inside).all()
+    assert (rows.loc[~rows["fits"], "reason"] != "").all()
+    assert {"makespan_s", "cost_usd", "calls", "share: model"} <= set(rows["measure"])
+
+
+def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> None:
+    again = run_table(runs_of(seen.traces.calls), seen.traces.calls)
+    pd.testing.assert_frame_equal(again, seen.table)
+    assert set(seen.table) == set(seen.simulated)
+
+
+COUNT = {"short": (6, 10), "long": (20, 20)}
+"""Scenarios and runs of each."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["short", "long"])
+def test_a_simulated_team_that_is_observed_comes_out_as_it_was(form: str, tmp_path: Path) -> None:
+    count, runs = COUNT[form]
+    right, off = 0, []
+    for i, (kind, said) in enumerate(teams(count)):
+        write_runs(said, tmp_path / str(i), runs)
+        found = observe(read_traces([tmp_path / str(i)]), "observed", 200)
+        shutil.rmtree(tmp_path / str(i))
+        right += found.structure.kind == kind
+        for measure, most in (
+            ("makespan_s", 0.1), ("cost_usd", 0.1), ("share: tools", 0.15),
+            ("share: waiting for others", 0.15),
+        ):  # fmt: skip
+            real, made = (each[measure].mean() for each in (found.table, found.simulated))
+            # A share may be off by its own 15 %, or by three points where it is small.
+            slack = max(most * real, 0.03 if measure.startswith("share") else 0.0)
+            if abs(made - real) > slack:
+                off.append((kind, i, measure, round(real, 3), round(made, 3)))
+    assert right >= 0.9 * count
+    # Each mean of so few observed runs is itself off by some percent: one in ten may miss.
+    assert len(off) <= 0.1 * 4 * count, off
+
+
+def test_every_structure_is_made(tmp_path: Path) -> None:
+    assert [kind for kind, _ in teams(len(KINDS))] == list(KINDS)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not AGENT_CALLS.is_file(), reason=f"needs real calls in {AGENT_CALLS}")
+def test_a_twin_of_real_sessions_holds_most_of_those_held_out() -> None:
+    import zlib
+
+    everything = read_traces([AGENT_CALLS])
+    names = everything.calls["run_id"].astype(str).unique()
+    held = [name for name in names if zlib.crc32(name.encode()) % 10 < 3]
+    kept = [name for name in names if name not in set(held)]
+    twin = observe(choose(everything, Choice(sessions=kept)), "observed", 200)
+    calls, _ = with_costs(choose(everything, Choice(sessions=held)).calls)
+    real = run_table(runs_of(calls), calls)
+    for measure in ("makespan_s", "cost_usd", "input_tokens", "output_tokens"):
+        low, high = twin.simulated[measure].quantile([0.1, 0.9])
+        inside = float(real[measure].between(low, high).mean())
+        # Of 208 sessions the share varies by 3 points: what is wanted is 70 to 90 %.
+        assert 0.67 <= inside <= 0.93, (measure, inside)

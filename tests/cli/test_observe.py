@@ -1,0 +1,234 @@
+"""`teamsim observe` as a user types it: a team, its twin, little data, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.observation.structure import LEAD, PIPELINE
+from analysis.traces.reading import read_traces
+from simulator.cli.observing import WIDTH
+from tests.analysis.observed_teams import team, write_runs
+from tests.cli.test_commands import Here, teamsim_here
+
+__all__ = ["teamsim_here"]
+
+pytestmark = pytest.mark.end_to_end
+
+
+@pytest.fixture(scope="module")
+def lead(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Traces of a lead with workers."""
+    directory = tmp_path_factory.mktemp("traces") / "lead"
+    write_runs(team(LEAD, 1), directory, 6)
+    return directory
+
+
+def test_a_team_is_observed(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
+    out = tmp_path / "out"
+    done = teamsim_here("observe", lead, "--out", out, "-r", 20)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(("What does not fit", "The twin fits"))
+    assert any(line.startswith("Structure: lead with workers, lead: coordinator") for line in lines)
+    too_wide = [line for line in lines if len(line) > WIDTH and str(tmp_path) not in line]
+    assert too_wide == []
+    assert re.search(r"6 files .* 6 runs", " ".join(done.stderr.split()))
+    for name in ("observed.png", "observed.svg", "twin.png", "twin.svg", "summary.json"):
+        assert (out / name).stat().st_size > 1000
+    runs = pd.read_parquet(out / "tables" / "run_measures.parquet")
+    assert len(runs) == 6
+    path = pd.read_parquet(out / "tables" / "critical_path.parquet")
+    length = (path["end_s"] - path["start_s"]).groupby(path["run_id"]).sum()
+    assert length.to_dict() == pytest.approx(runs.set_index("run_id")["makespan_s"].to_dict())
+    assert len(read_traces([out / "tables"]).chats) == runs["calls"].sum()
+    checked = teamsim_here("check", out / "team.yaml")
+    assert (checked.returncode, "ok" in checked.stdout) == (0, True), checked.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [LEAD, PIPELINE])
+def test_the_commands_that_follow_work(kind: str, tmp_path: Path, teamsim_here: Here) -> None:
+    write_runs(team(kind, 1), tmp_path / "traces", 4)
+    out = tmp_path / "out"
+    done = teamsim_here("observe", tmp_path / "traces", "--out", out, "-r", 4)
+    text = (out / "team.yaml").read_text()
+    (out / "team.yaml").write_text(text.replace("replications: 200", "replications: 3"))
+    commands = [line.strip() for line in done.stdout.splitlines() if "  teamsim " in line]
+    assert len(commands) == 3
+    for each in (part for command in commands for part in command.split(" && ")):
+        program, name, *rest = shlex.split(each)
+        few = {"advise": ["-r", "20", "-w", "1"], "chaos": ["-r", "3", "-w", "1"]}.get(name, [])
+        again = teamsim_here(name, *rest, *few)
+        assert (program, again.returncode) == ("teamsim", 0), (each, again.stderr)
+    assert list((out / "sweep").glob("*.png"))
+
+
+KEYS = {"format", "version", "reading", "notes", "structure", "runs", "costs", "agents", "started",
+        "told", "tools", "time", "concurrency", "critical_path", "middle_run", "twin",
+        "comparison", "next"}  # fmt: skip
+
+
+def test_programs_get_it_as_json(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("observe", lead, "--out", tmp_path / "out", "-r", 4, "--json")
+    said = json.loads(done.stdout)
+    assert said == json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (said["format"], said["version"], set(said)) == ("teamsim-observation", 1, KEYS)
+    assert said["structure"]["kind"] == "lead with workers"
+    assert said["reading"]["runs"] == 6
+    assert sum(said["time"].values()) == pytest.approx(1.0)
+    assert sum(row["share"] for row in said["critical_path"]) == pytest.approx(1.0)
+
+
+def test_neutral_names_are_everywhere(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
+    out = tmp_path / "out"
+    done = teamsim_here("observe", lead, "--out", out, "-r", 4, "--anonymise")
+    assert done.returncode == 0, done.stderr
+    names = ("coordinator 0", "worker 0", "run-0", "lead-with-workers-1", "simulated")
+    tools = {each["tool_name"] for each in read_traces([lead]).tools.to_dict("records")}
+    written = [path for path in out.rglob("*") if path.suffix in {".yaml", ".json", ".parquet"}]
+    for path in written:
+        found = [name for name in (*names[:4], *tools) if name.encode() in path.read_bytes()]
+        assert found == [], path
+    assert not any(name in done.stdout for name in (*names[:4], *tools))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "left"),
+    [("--session", "lead-with-workers-1-2", 1), ("--agent", "worker 1", 6),
+     ("--since", "2020-01-01", 6), ("--model", "simulated", 6)],
+)  # fmt: skip
+def test_parts_are_chosen(
+    option: str, value: str, left: int, lead: Path, tmp_path: Path, teamsim_here: Here
+) -> None:
+    done = teamsim_here("observe", lead, "--out", tmp_path, "-r", 4, "--json", option, value)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["structure"]["runs"] == left
+    if option == "--agent":
+        assert [row["role"] for row in said["agents"]] == ["worker"]
+
+
+HEAD = "session,agent,model,start_s,duration_s,input_tokens,output_tokens,status\n"
+
+FEW: dict[str, str] = {
+    "one call": "s,a,m,0,3,1000,100,ok\n",
+    "no tokens": "".join(f"s{i % 3},a,m,{9 * i},{3 + i % 4},,,ok\n" for i in range(40)),
+    "errors only": "".join(f"s,a,m,{9 * i},3,,,error\n" for i in range(5)),
+    "one session": "".join(f"s,a,m,{9 * i},{3 + i % 4},{900 + i},{50 + i},ok\n" for i in range(40)),
+    "equal": "".join(f"s{i % 4},a,m,{9 * i},3,1000,100,ok\n" for i in range(60)),
+    "no model": "".join(f"s{i % 2},a,,{9 * i},{3 + i % 4},1000,100,ok\n" for i in range(20)),
+    "all at once": "".join(f"s,a{i},m,0,{3 + i % 4},1000,100,ok\n" for i in range(20)),
+    "of no length": "s,a,m,0,0,1000,100,ok\n" * 3,
+}
+
+
+@pytest.mark.parametrize("what", FEW)
+def test_little_or_odd_data_gets_a_twin_that_says_what_is_missing(
+    what: str, tmp_path: Path, teamsim_here: Here
+) -> None:
+    (tmp_path / "calls.csv").write_text(HEAD + FEW[what])
+    done = teamsim_here("observe", tmp_path / "calls.csv", "--out", tmp_path / "out", "-r", 4)
+    assert done.returncode == 0, done.stderr
+    assert "Not estimated: " in done.stdout
+    assert "nan" not in done.stdout.lower()
+    assert teamsim_here("check", tmp_path / "out" / "team.yaml").returncode == 0
+
+
+BAD: dict[str, tuple[list[str], str]] = {
+    "no file": (["missing.jsonl", "--out", "out"], "missing.jsonl: no such file"),
+    "empty": (["empty.jsonl", "--out", "out"], "empty.jsonl: it is empty"),
+    "no trace": (["notes.txt", "--out", "out"], "notes.txt: no known trace format"),
+    "session": (["calls.csv", "--out", "out", "--session", "s11"], "did you mean 's1'"),
+    "agent": (["calls.csv", "--out", "out", "--agent", "agnt"], "did you mean 'agent'"),
+    "model": (["calls.csv", "--out", "out", "--model", "mm"], "did you mean 'm'"),
+    "since": (["calls.csv", "--out", "out", "--since", "yesterday"], "no date or time"),
+    "too late": (["calls.csv", "--out", "out", "--since", "2100-01-01"], "no run began then"),
+    "out is a file": (["calls.csv", "--out", "notes.txt"], "notes.txt: it is a file"),
+    "out below a file": (["calls.csv", "--out", "notes.txt/x"], "notes.txt/x cannot be made"),
+    "no runs": (["calls.csv", "--out", "out", "-r", "0"], "Invalid value for '--replications'"),
+    "format": (["calls.csv", "--out", "out", "--format", "cvs"], "unknown trace format 'cvs'"),
+    "column": (["calls.csv", "--out", "out", "--column", "a"], "a column is OURS=THEIRS"),
+    "no out": (["calls.csv"], "Missing option '--out'"),
+    "tools only": (["tools.csv", "--out", "out"], "no calls of a model"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_is_wrong_is_said(what: str, tmp_path: Path, teamsim_here: Here) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    (tmp_path / "notes.txt").write_text("Nothing of interest.\n")
+    rows = "".join(f"s{i % 2},agent,m,{9 * i},3,1000,100,ok\n" for i in range(20))
+    (tmp_path / "calls.csv").write_text(HEAD + rows)
+    tools = "session,operation_name,tool_name,start_s,duration_s,output_tokens\n"
+    (tmp_path / "tools.csv").write_text(tools + "s,execute_tool,grep,0,3,5\n" * 3)
+    arguments, said = BAD[what]
+    done = teamsim_here("observe", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_directory_that_is_read_only_is_said(
+    lead: Path, tmp_path: Path, teamsim_here: Here
+) -> None:
+    (tmp_path / "out").mkdir(mode=0o500)
+    done = teamsim_here("observe", lead, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_is_one_line(lead: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "simulator.cli", "observe", lead, "--out", tmp_path / "out"]
+    running: subprocess.Popen[str] = subprocess.Popen(
+        [*map(str, command), "-r", "100000"], stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "out").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert said.count("\n") == 1
+    assert said.startswith("interrupted: ")
+
+
+def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) -> None:
+    from analysis.observation.summary import summary
+
+    said: dict[str, Any] = {
+        "comparison": [
+            {"name": "makespan", "unit": "s", "observed": 9.0, "low": 1.0, "high": 2.0,
+             "median": 1.5, "fits": False, "reason": "why " * 30}
+        ],
+        "structure": {"kind": "pipeline", "lead": None, "stages": ["a", "b"], "in_rounds": False,
+                      "confidence": 0.6, "agreeing": 1, "runs": 2,
+                      "evidence": "when agents worked"},
+        "started": [], "told": [{"from": "a", "to": "b", "times": 3}], "notes": ["a note " * 20],
+        "runs": {}, "costs": "unknown", "agents": [], "tools": [], "time": {"model": 1.0},
+        "critical_path": [], "concurrency": [], "next": ["teamsim check x"],
+        "twin": {"workers": 2, "tasks": 4, "replications": 5, "missing": ["this", "that"]},
+    }  # fmt: skip
+    measures = ("makespan_s cost_usd input_tokens output_tokens calls turns tool_calls agents peak "
+                "failed_calls retries tool_errors")  # fmt: skip
+    said["runs"] = {name: {"median": None, "low": None, "high": None} for name in measures.split()}
+    lines = summary(said, WIDTH)
+    assert max(map(len, lines)) <= WIDTH
+    text = "\n".join(lines)
+    for part in ("makespan: 9, not 1 to 2", "pipeline: a > b", "a told b: 3 times", "unknown"):
+        assert part in text
