@@ -325,7 +325,6 @@ def _sojourns(copies: int, correlation: float, agents: int, replication: int, ta
     [
         (5, 2, 1.197, 2000),
         pytest.param(5, 1, 3.333, 3000, marks=pytest.mark.slow),
-        pytest.param(5, 2, 1.197, 6000, marks=pytest.mark.slow),
         pytest.param(5, 3, 0.858, 3000, marks=pytest.mark.slow),
         pytest.param(5, 5, 0.667, 3000, marks=pytest.mark.slow),
         pytest.param(10, 2, 1.102, 3000, marks=pytest.mark.slow),
