@@ -17,6 +17,9 @@ demo: $(VENV)/.installed
 	$(BIN)/teamsim report $(OUT)
 	@echo "The report is $(OUT)/report.html, the curves alone $(OUT)/scaling.png; scenarios/ has more questions."
 
+# There is a worker a core: threads of linear algebra would only wait for each other.
+test test-slow test-all: export OMP_NUM_THREADS = 1
+
 # The quick tests; `make test-slow` runs the long statistical ones, `make test-all` both.
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
