@@ -56,7 +56,7 @@ def test_work_that_divides_wants_the_largest_team() -> None:
 
 def test_a_chain_wants_one_agent() -> None:
     chain = {"kind": "parallel_fraction", "tasks": 6, "parallel_fraction": 0.0}
-    advice = ask(work(workload=chain), sizes=(2,), replications=2000)
+    advice = ask(work(workload=chain), sizes=(2,), replications=400)
     assert (advice.verdict, advice.best) == ("alone", ALONE)
     assert in_words(advice)[0].startswith("One agent is enough")
 
@@ -110,7 +110,7 @@ def test_a_tight_budget_wants_one_agent() -> None:
 def test_on_a_tie_it_says_so() -> None:
     """Fixed durations: dealing and claiming are the same to the second."""
     same = work(team__agent=agent(behaviour={"talk": 0}), workload__tasks=8)
-    advice = ask(same, sizes=(4,), replications=2000)
+    advice = ask(same, sizes=(4,), replications=800)
     assert advice.verdict == "team"
     assert advice.p_best >= 0.95
     tied = {"4, dealt out, nobody talks", "4, claimed from one queue, nobody talks"}
