@@ -67,9 +67,7 @@ def run_as_traced(
     plain = Simulation(scenario).run(0)
     assert plain == traced  # a seed reproduces, and tracing changes nothing, to the last bit
     check_course(trace)
-    told = metrics_from_trace(
-        trace.table().to_pandas(), plain.agents, plain.tasks, scenario.team.worker_count
-    )
+    told = metrics_from_trace(trace.rows, plain.agents, plain.tasks, scenario.team.worker_count)
     for field in dataclasses.fields(told):
         if field.name in NOT_TRACED or field.name in not_told:
             continue

@@ -2,23 +2,73 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from math import fsum
+from statistics import fmean
+from typing import NamedTuple
 
 from simulator.model.metrics import Metrics
-from simulator.model.trace import ANSWERED, FAILED, IN_VAIN, PROMPT_TOO_LONG
+from simulator.model.trace import ANSWERED, FAILED, IN_VAIN, PROMPT_TOO_LONG, Event, Row, sends_back
 
-_NAMED_WAITS = ["rate_limit", "lock", "partition", "queue", "tool", "subagent", "barrier"]
+_NAMED_WAITS = frozenset(
+    {"rate_limit", "lock", "partition", "queue", "tool", "subagent", "barrier"}
+)
 """Reasons to wait that have a metric of their own, or none: barriers."""
 
+_SETTLED = frozenset({"done", "faulty", "given_up", "given_up_correct", "partial"})
+"""Outcomes of attempts and reviews after which a task is done."""
 
-def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: int) -> Metrics:
+
+class _At(NamedTuple):
+    """A row, and its place in the trace."""
+
+    seq: int
+    row: Row
+
+
+class _Rows(list[_At]):
+    """Rows of one kind, in their order."""
+
+    def which(self, *outcomes: str) -> _Rows:
+        """Return the rows that have one of these outcomes."""
+        return self.among(outcomes)
+
+    def among(self, outcomes: Collection[str]) -> _Rows:
+        """Return the rows that have one of a collection of outcomes."""
+        return _Rows(each for each in self if each.row.outcome in outcomes)
+
+    def apart_from(self, outcomes: Collection[str]) -> _Rows:
+        """Return the rows that have none of these outcomes."""
+        return _Rows(each for each in self if each.row.outcome not in outcomes)
+
+    def beginning(self, outcome: str) -> _Rows:
+        """Return the rows whose outcome begins so."""
+        return _Rows(each for each in self if str(each.row.outcome).startswith(outcome))
+
+    def ending(self, outcome: str) -> int:
+        """Return how many rows have an outcome that ends so."""
+        return sum(str(each.row.outcome).endswith(outcome) for each in self)
+
+    @property
+    def seconds(self) -> float:
+        """Durations, added up."""
+        return fsum(each.row.duration_s or 0.0 for each in self)
+
+    def of_team(self, agents: int) -> _Rows:
+        """Return the rows of agents of the team, none of sub-agents."""
+        return _Rows(
+            each for each in self if each.row.agent is not None and each.row.agent < agents
+        )
+
+
+def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: int) -> Metrics:
     """Return the row of results that a trace tells, to hold against the accumulated one.
 
     Parameters
     ----------
-    trace : DataFrame
-        Columns of `simulator.model.trace.SCHEMA`, the events of one replication in order.
+    rows : sequence of Row
+        The events of one replication in order.
     agents : int
         Agents in the team, a coordinator included.
     tasks : int
@@ -29,196 +79,202 @@ def metrics_from_trace(trace: pd.DataFrame, agents: int, tasks: int, workers: in
     Returns
     -------
     Metrics
-        All but what only the agents and the workspace know: `NOT_TRACED`.
+        All but what only the agents and the workspace know.
     """
-    events = dict(list(trace.groupby("event")))
-    nothing = trace.iloc[:0]
-
-    def of(event: str, **equal: str) -> pd.DataFrame:
-        rows = events.get(event, nothing)
-        for column, value in equal.items():
-            rows = rows[rows[column] == value]
-        return rows
-
-    end = events["run_end"].iloc[0]
-    calls, attempts, reviews = of("call_end"), of("attempt"), of("review")
-    tools, begun = of("tool"), of("subagent_start")
-    reports = of("subagent_end")  # of sub-agents, whose time is none of the team's
-    reported = reports[reports["outcome"] != "cut_off"]
-    no_reports = reports[~reports["outcome"].isin(ANSWERED)]
-    turns = of("turn")  # those that are not the last of their call
-    ended = calls[calls["outcome"] != "cut_off"]
-    real = attempts[~attempts["outcome"].isin(IN_VAIN)]
-    again = _is_rework(real, reviews, of("lost"))
-    settled = pd.concat([attempts, reviews]).query(
-        "outcome in ['done', 'faulty', 'given_up', 'given_up_correct', 'partial']"
-    )
-    lost, apart = of("lost"), of("diverged")
-    diverged = apart[apart["outcome"] != "first_attempt"]  # of a task done by a later one
-    redone = lost[lost["outcome"].str.startswith("redo")]
+    of: defaultdict[Event, _Rows] = defaultdict(_Rows)
+    for seq, row in enumerate(rows):
+        of[row.event].append(_At(seq, row))
+    (end,) = (each.row for each in of[Event.RUN_END])
+    calls, attempts, reviews = of[Event.CALL_END], of[Event.ATTEMPT], of[Event.REVIEW]
+    tools, begun = of[Event.TOOL], of[Event.SUBAGENT_START]
+    reports = of[Event.SUBAGENT_END]  # of sub-agents, whose time is none of the team's
+    reported = reports.apart_from({"cut_off"})
+    no_reports = reports.apart_from(ANSWERED)
+    turns = of[Event.TURN]  # those that are not the last of their call
+    ended, cut_off = calls.apart_from({"cut_off"}), calls.which("cut_off")
+    real = attempts.apart_from(IN_VAIN)
+    rework, first_work = _told_apart(real, reviews, of[Event.LOST])
+    settled = _Rows((*attempts.among(_SETTLED), *reviews.among(_SETTLED)))
+    lost, apart = of[Event.LOST], of[Event.DIVERGED]
+    diverged = apart.apart_from({"first_attempt"})  # of a task done by a later one
     # What was settled and then undone, by another's write or by the other side of a partition.
-    undone = pd.concat([redone, diverged])
-    was_faulty = int(undone["outcome"].str.endswith("_was_faulty").sum())
-    was_known = int(undone["outcome"].str.endswith("_was_known").sum())
-    correct = int(settled["outcome"].isin(["done", "given_up_correct"]).sum()) - (
-        len(undone) - was_faulty - was_known
+    undone = _Rows((*lost.beginning("redo"), *diverged))
+    was_faulty, was_known = undone.ending("_was_faulty"), undone.ending("_was_known")
+    spoilt = len(lost.which("faulty"))
+    right = len(settled.which("done", "given_up_correct")) - (len(undone) - was_faulty - was_known)
+    correct = right - spoilt
+    in_vain = apart.beginning("rework")
+    makespan = end.duration_s or 0.0
+    overhead = fsum(
+        (each.row.duration_s or 0.0) * (each.row.peer or 0) for each in of[Event.OVERHEAD]
     )
-    spoilt = int((lost["outcome"] == "faulty").sum())
-    in_vain = apart["outcome"].str.startswith("rework")
-    makespan = float(end["duration_s"])
-    overhead = float((of("overhead")["duration_s"] * of("overhead")["peer"]).sum())
-    requests, down = of("request"), float(of("down")["duration_s"].sum())
-    given_up = ended[ended["outcome"].isin(FAILED)]
-    cut_off = calls[calls["outcome"] == "cut_off"]
-    in_vain_tokens = pd.concat([requests, given_up, cut_off, no_reports])[
-        ["input_tokens", "output_tokens"]
-    ]
-    paid = pd.concat([requests, calls, turns, reports])
-    lost_s = float(requests.loc[requests["agent"] < agents, "duration_s"].sum())
-    committed = float(of("commit")["duration_s"].sum())
-    messages, busy = of("message"), float(calls["duration_s"].sum())
-    seconds = calls.groupby("outcome")["duration_s"].sum()
-    count = ended["outcome"].value_counts()
-    waited = of("wait")
-    waits = waited[waited["agent"] < agents].groupby("outcome")["duration_s"].sum()
+    requests, down = of[Event.REQUEST], of[Event.DOWN].seconds
+    given_up = ended.among(FAILED)
+    paid = (*requests, *calls, *turns, *reports)
+    wasted = (*requests, *given_up, *cut_off, *no_reports)
+    lost_s = requests.of_team(agents).seconds
+    committed, busy = of[Event.COMMIT].seconds, calls.seconds
+    messages = of[Event.MESSAGE]
+    seconds, waits = _by_outcome(calls), _by_outcome(of[Event.WAIT].of_team(agents))
+    count = Counter(each.row.outcome for each in ended)
     return Metrics(
         makespan_s=makespan,
-        outcome=str(end["outcome"]),
-        success=end["outcome"] == "completed",
+        outcome=str(end.outcome),
+        success=end.outcome == "completed",
         agents=agents,
         tasks=tasks,
         tasks_done=len(settled) - len(undone),
-        tasks_correct=correct - spoilt,
-        faulty_detected=int(settled["outcome"].isin(["given_up", "partial"]).sum()) - was_known,
-        faulty_undetected=int((settled["outcome"] == "faulty").sum()) - was_faulty + spoilt,
-        quality=(correct - spoilt) / tasks,
+        tasks_correct=correct,
+        faulty_detected=len(settled.which("given_up", "partial")) - was_known,
+        faulty_undetected=len(settled.which("faulty")) - was_faulty + spoilt,
+        quality=correct / tasks,
         calls=len(ended) + len(turns) + len(reported),
         tool_calls=len(tools),
-        tool_errors=int((~tools["outcome"].isin(["done", "cancelled", "cut_off"])).sum()),
-        tool_s=float(tools["duration_s"].sum()),
-        tool_wait_s=float(of("tool_wait")["duration_s"].sum()),
-        turns=int(ended["peer"].notna().sum() + reported["peer"].notna().sum()) + len(turns),
+        tool_errors=len(tools.apart_from({"done", "cancelled", "cut_off"})),
+        tool_s=tools.seconds,
+        tool_wait_s=of[Event.TOOL_WAIT].seconds,
+        turns=sum(each.row.peer is not None for each in (*ended, *reported)) + len(turns),
         sub_agents=len(begun),
-        sub_agents_failed=int((~reported["outcome"].isin(["done", "cancelled"])).sum()),
-        sub_agent_s=float(reports["time_s"].sum() - begun["time_s"].sum()),
-        idle_calls=int(count.get("idle", 0)),
-        lost_replies=int(attempts.loc[attempts["outcome"] == "lost", "call"].nunique()),
-        coordination_calls=int(count.get("coordination", 0)),
-        review_calls=int(count.get("review", 0)),
+        sub_agents_failed=len(reported.apart_from({"done", "cancelled"})),
+        sub_agent_s=fsum(each.row.time_s for each in reports)
+        - fsum(each.row.time_s for each in begun),
+        idle_calls=count["idle"],
+        lost_replies=len({each.row.call for each in attempts.which("lost")}),
+        coordination_calls=count["coordination"],
+        review_calls=count["review"],
         reviews=len(reviews),
-        rejections=int(reviews["outcome"].isin(["rejected", "false_alarm"]).sum())
-        + int(reviews["outcome"].isin(["given_up", "given_up_correct"]).sum()),
-        false_alarms=int(reviews["outcome"].isin(["false_alarm", "given_up_correct"]).sum()),
-        rounds=len(of("round_start")),
-        idle_rounds=_idle_rounds(of("round_start"), of("round_end"), settled, undone),
+        rejections=len(reviews.which("rejected", "false_alarm", "given_up", "given_up_correct")),
+        false_alarms=len(reviews.which("false_alarm", "given_up_correct")),
+        rounds=len(of[Event.ROUND_START]),
+        idle_rounds=_idle_rounds(of[Event.ROUND_START], of[Event.ROUND_END], settled, undone),
         messages=len(messages),
-        deliveries=int(messages["peer"].sum()),
-        message_tokens=int(messages["output_tokens"].sum()),
-        input_tokens=int(paid["input_tokens"].sum()),
-        cached_tokens=int(paid["cached_tokens"].sum()),
-        output_tokens=int(paid["output_tokens"].sum()),
+        deliveries=sum(each.row.peer or 0 for each in messages),
+        message_tokens=sum(each.row.output_tokens or 0 for each in messages),
+        input_tokens=sum(each.row.input_tokens or 0 for each in paid),
+        cached_tokens=sum(each.row.cached_tokens or 0 for each in paid),
+        output_tokens=sum(each.row.output_tokens or 0 for each in paid),
         attempts=len(attempts),
-        duplicate_attempts=int((attempts["outcome"] == "duplicate").sum())
-        + int((reviews["outcome"] == "duplicate").sum())
+        duplicate_attempts=len(attempts.which("duplicate"))
+        + len(reviews.which("duplicate"))
         + len(diverged),
-        blocked_claims=len(of("claim_blocked")),
-        concurrent_writes=len(of("conflict")),
-        rewrites=len(of("write", outcome="rewrite")),
+        blocked_claims=len(of[Event.CLAIM_BLOCKED]),
+        concurrent_writes=len(of[Event.CONFLICT]),
+        rewrites=len(of[Event.WRITE].which("rewrite")),
         lost_updates=len(lost),
-        failed_tests=int((attempts["outcome"].isin(["failed_test", "given_up"])).sum()),
-        failed_calls=len(given_up) + len(no_reports) - int((reports["outcome"] == "cut_off").sum()),
-        too_long_prompts=int(count.get(PROMPT_TOO_LONG, 0))
-        + int((reports["outcome"] == PROMPT_TOO_LONG).sum()),
-        fault_events=len(of("fault")),
-        crashes=len(of("fault", outcome="crash")),
-        malformed=int((requests["outcome"] == "malformed").sum()),
-        breaker_opens=len(of("breaker", outcome="open")),
-        partial_tasks=int((attempts["outcome"] == "partial").sum()),
-        detections=len(of("detected")),
-        failovers=len(of("leads")),
+        failed_tests=len(attempts.which("failed_test", "given_up")),
+        failed_calls=len(given_up) + len(no_reports) - len(reports.which("cut_off")),
+        too_long_prompts=count[PROMPT_TOO_LONG] + len(reports.which(PROMPT_TOO_LONG)),
+        fault_events=len(of[Event.FAULT]),
+        crashes=len(of[Event.FAULT].which("crash")),
+        malformed=len(requests.which("malformed")),
+        breaker_opens=len(of[Event.BREAKER].which("open")),
+        partial_tasks=len(attempts.which("partial")),
+        detections=len(of[Event.DETECTED]),
+        failovers=len(of[Event.LEADS]),
         lost_s=lost_s,
-        wasted_tokens=int(in_vain_tokens.to_numpy().sum()),
+        wasted_tokens=sum(
+            (each.row.input_tokens or 0) + (each.row.output_tokens or 0) for each in wasted
+        ),
         availability=1.0 - down / (agents * makespan) if makespan > 0 else 1.0,
-        goodput=(correct - spoilt) / makespan if makespan > 0 else 0.0,
-        straggler_gap_s=_straggler_gap(calls, turns, of("round_end"), workers),
-        task_wait_s=_task_wait(trace, settled) / max(1, len(settled) - len(undone)),
+        goodput=correct / makespan if makespan > 0 else 0.0,
+        straggler_gap_s=_straggler_gap(calls, turns, of[Event.ROUND_END], workers),
+        task_wait_s=_task_wait(of[Event.TASK_READY], of[Event.CALL_START], settled)
+        / max(1, len(settled) - len(undone)),
         utilisation=busy / (agents * makespan) if makespan > 0 else 0.0,
-        work_s=float(real.loc[~again, "duration_s"].sum())
-        - float(apart.loc[~in_vain, "duration_s"].sum()),
-        rework_s=float(real.loc[again, "duration_s"].sum())
-        - float(apart.loc[in_vain, "duration_s"].sum()),
-        wasted_s=float(attempts.loc[attempts["outcome"].isin(IN_VAIN), "duration_s"].sum())
-        + float(seconds.get("idle", 0.0))
-        + float(seconds.get("cut_off", 0.0))
-        + float(seconds.get("failed", 0.0))
+        work_s=first_work.seconds - apart.seconds + in_vain.seconds,
+        rework_s=rework.seconds - in_vain.seconds,
+        wasted_s=attempts.among(IN_VAIN).seconds
+        + fsum(seconds[outcome] for outcome in ("idle", "cut_off", "failed"))
         + lost_s
-        + float(apart["duration_s"].sum()),
-        coordination_s=float(seconds.get("coordination", 0.0))
-        + float(seconds.get("review", 0.0))
-        + committed
-        + overhead,
+        + apart.seconds,
+        coordination_s=seconds["coordination"] + seconds["review"] + committed + overhead,
         waiting_s=agents * makespan - overhead - busy - committed - down - lost_s,
         down_s=down,
-        rate_limited_s=float(waits.get("rate_limit", 0.0)),
-        lock_wait_s=float(waits.get("lock", 0.0)),
-        partition_wait_s=float(waits.get("partition", 0.0)),
-        queue_wait_s=float(waits.get("queue", 0.0)),
-        on_tools_s=float(waits.get("tool", 0.0)),
-        on_subagents_s=float(waits.get("subagent", 0.0)),
-        held_back_s=float(waits[~waits.index.isin(_NAMED_WAITS)].sum()),
+        rate_limited_s=waits["rate_limit"],
+        lock_wait_s=waits["lock"],
+        partition_wait_s=waits["partition"],
+        queue_wait_s=waits["queue"],
+        on_tools_s=waits["tool"],
+        on_subagents_s=waits["subagent"],
+        held_back_s=fsum(s for outcome, s in waits.items() if outcome not in _NAMED_WAITS),
     )
 
 
-def _idle_rounds(
-    starts: pd.DataFrame, ends: pd.DataFrame, settled: pd.DataFrame, undone: pd.DataFrame
-) -> int:
+def _by_outcome(rows: _Rows) -> defaultdict[str, float]:
+    """Return the seconds of rows by their outcome."""
+    found: defaultdict[str, float] = defaultdict(float)
+    for _, row in rows:
+        found[str(row.outcome)] += row.duration_s or 0.0
+    return found
+
+
+def _idle_rounds(starts: _Rows, ends: _Rows, settled: _Rows, undone: _Rows) -> int:
     """Return the number of rounds after which no more tasks were done than before.
 
     By the order of events: what a partition undoes between two rounds is of neither.
     """
-    begun = starts["seq"].to_numpy()[: len(ends)]
-    gained = np.zeros(len(ends))
-    for rows, sign in ((settled, 1), (undone, -1)):
-        seq = np.sort(rows["seq"].to_numpy())
-        inside = np.searchsorted(seq, ends["seq"].to_numpy()) - np.searchsorted(seq, begun)
-        gained += sign * inside
-    return int((gained == 0).sum())
+    gains = sorted([(each.seq, 1) for each in settled] + [(each.seq, -1) for each in undone])
+    idle, place = 0, 0
+    for start, end in zip(starts, ends, strict=False):  # the last round may be cut off
+        gained = 0
+        while place < len(gains) and gains[place][0] < end.seq:
+            gained += gains[place][1] if gains[place][0] > start.seq else 0
+            place += 1
+        idle += not gained
+    return idle
 
 
-def _is_rework(
-    attempts: pd.DataFrame, reviews: pd.DataFrame, lost: pd.DataFrame
-) -> pd.Series[bool]:
-    """Return which attempts are at tasks that had failed, been sent back or been undone before."""
-    failed = attempts[attempts["outcome"] == "failed_test"]
-    sent_back = reviews[reviews["outcome"].isin(["rejected", "false_alarm"])]
-    undone = lost[lost["outcome"].str.startswith("redo")]
-    first = pd.concat([failed, sent_back, undone]).groupby("task")["seq"].min()
-    return attempts["seq"] > attempts["task"].map(first)
+def _told_apart(attempts: _Rows, reviews: _Rows, lost: _Rows) -> tuple[_Rows, _Rows]:
+    """Return attempts at tasks that had been sent back before, or undone, and all others."""
+    first: dict[int | None, int] = {}
+    for seq, row in sorted((*attempts, *reviews, *lost)):
+        if sends_back(row):
+            first.setdefault(row.task, seq)
+
+    def is_again(each: _At) -> bool:
+        return each.seq > first.get(each.row.task, each.seq)
+
+    again = _Rows(each for each in attempts if is_again(each))
+    return again, _Rows(each for each in attempts if not is_again(each))
 
 
-def _straggler_gap(
-    calls: pd.DataFrame, turns: pd.DataFrame, ends: pd.DataFrame, workers: int
-) -> float:
+def _straggler_gap(calls: _Rows, turns: _Rows, ends: _Rows, workers: int) -> float:
+    """Return by how much the longest call of a round lasts longer than the mean one, on average."""
     # A call's row has the time of all its turns, of earlier rounds too.
-    earlier_s = calls["call"].map(turns.groupby("call")["duration_s"].sum()).fillna(0.0)
-    last = calls.assign(duration_s=calls["duration_s"] - earlier_s)
-    both = pd.concat([last, turns])[["round", "agent", "duration_s"]]
-    of_workers = both[both["round"].isin(ends["round"]) & (both["agent"] < workers)]
-    each = of_workers.groupby(["round", "agent"])["duration_s"].sum()
-    latencies = each.groupby("round").agg(["max", "mean", "size"])
-    latencies = latencies[latencies["size"] > 1]
-    return float((latencies["max"] - latencies["mean"]).mean()) if len(latencies) else 0.0
+    earlier_s: defaultdict[int | None, float] = defaultdict(float)
+    for _, row in turns:
+        earlier_s[row.call] += row.duration_s or 0.0
+    over = {each.row.round for each in ends}
+    latencies: defaultdict[int | None, defaultdict[int, float]]
+    latencies = defaultdict(lambda: defaultdict(float))
+
+    def add(row: Row, seconds: float) -> None:
+        if row.round in over and row.agent is not None and row.agent < workers:
+            latencies[row.round][row.agent] += seconds
+
+    for _, row in calls:
+        add(row, (row.duration_s or 0.0) - earlier_s[row.call])
+    for _, row in turns:
+        add(row, row.duration_s or 0.0)
+    gaps = [
+        max(each.values()) - fmean(each.values()) for each in latencies.values() if len(each) > 1
+    ]
+    return fmean(gaps) if gaps else 0.0
 
 
-def _task_wait(trace: pd.DataFrame, settled: pd.DataFrame) -> float:
+def _task_wait(announced: _Rows, call_starts: _Rows, settled: _Rows) -> float:
     """Return the sum of waits; a task done together with its dependencies was never announced."""
-    if settled.empty:
-        return 0.0
-    ready = trace[trace["event"] == "task_ready"].drop_duplicates("task").set_index("task")
-    start = trace[trace["event"] == "call_start"].set_index("call")["time_s"]
-    # A review says how long ago the call began that did the task.
-    began = (settled["time_s"] - settled["duration_s"]).where(
-        settled["event"] == "review", settled["call"].map(start)
-    )
-    waits = began - settled["task"].map(ready["time_s"])
-    return float(waits.clip(lower=0.0).sum())
+    ready: dict[int | None, float] = {}
+    for _, row in announced:
+        ready.setdefault(row.task, row.time_s)
+    start = {each.row.call: each.row.time_s for each in call_starts}
+
+    def waits() -> Iterator[float]:
+        for _, row in settled:
+            if row.task in ready:
+                # A review says how long ago the call began that did the task.
+                is_review = row.event is Event.REVIEW
+                began = row.time_s - (row.duration_s or 0.0) if is_review else start[row.call]
+                yield max(0.0, began - ready[row.task])
+
+    return fsum(waits())
