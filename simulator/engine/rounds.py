@@ -182,7 +182,7 @@ class Rounds:
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return those that begin a call."""
-        begin, now = self._calls.begin, self._env.now
+        begin, now = self._calls.begin, self._env._now
         self._clock.reach(now)
         callers = [a for a in agents if a in self._halfway or begin(a, now, must_call)]
         if callers:
@@ -197,11 +197,12 @@ class Rounds:
             yield self._barrier_after(callers, share)
             return
         # Nobody looks at the team before the last call has ended: one event will do for all.
-        end_call, started = self._calls.end, self._env.now
-        ending = sorted(callers, key=_duration_s)
-        yield self._env.timeout(ending[-1].time.duration_s)
-        for agent in ending:
-            end_call(agent, started + agent.time.duration_s)
+        end_call, started = self._calls.end, self._env._now
+        lengths_s = [agent.time.duration_s for agent in callers]
+        in_order = sorted(range(len(callers)), key=lengths_s.__getitem__)
+        yield self._env.timeout(lengths_s[in_order[-1]])
+        for i in in_order:
+            end_call(callers[i], started + lengths_s[i])
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.

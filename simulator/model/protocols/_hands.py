@@ -41,11 +41,8 @@ class Hands(Dispatcher):
 
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's first tasks that can start."""
-        return [self.take_first(agent) for _ in range(min(count, len(self.ready[agent])))]
-
-    def take_first(self, agent: int) -> int:
-        """Take the agent's first task that can start out of its hand."""
-        return self.order[heappop(self.ready[agent])]
+        ready, order = self.ready[agent], self.order
+        return [order[heappop(ready)] for _ in range(min(count, len(ready)))]
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the agent owns the task."""

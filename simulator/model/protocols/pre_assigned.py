@@ -101,7 +101,7 @@ class _Dealt(Hands):
         if self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
             blindness = 1.0
         if count == 1 and not blindness:
-            return [self.take_first(agent)] if ready else []
+            return [order[heappop(ready)]] if ready else []
         picks: list[int] = []
         freed: dict[int, int] = {}
         ahead: list[int] = []
@@ -111,7 +111,7 @@ class _Dealt(Hands):
             if ahead and (not ready or ahead[0] < ready[0]):
                 task = order[heappop(ahead)]
             elif ready:
-                task = self.take_first(agent)
+                task = order[heappop(ready)]
             else:
                 break
             if task in picks:
