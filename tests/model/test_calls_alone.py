@@ -209,6 +209,16 @@ def test_who_timed_out_took_longer_than_anybody() -> None:
     assert (patience.limit_s(), patience.hedge_s()) == (30.0, math.inf)
 
 
+def test_only_so_many_of_the_last_requests_are_remembered() -> None:
+    limit = Patience(Timeout(percentile=0.5, window=4, minimum=1, seconds=9), None)
+    second = Patience(None, Hedge(percentile=0.5, window=4, minimum=1))
+    for seconds in (1.0, 1.0, 1.0, 1.0, 8.0, 8.0, 8.0, 8.0):
+        limit.remember(seconds, Why.NOTHING)
+        second.remember(seconds, Why.NOTHING)
+    assert limit.limit_s() == 8.0
+    assert second.hedge_s() == 8.0
+
+
 def breakers(bench: Bench, **fields: int) -> Breakers:
     """Return breakers that open at the first failure, for ten seconds."""
     spec = BreakerSpec.model_validate({"minimum": 1, "window": 1, "open_s": 10, **fields})
