@@ -275,6 +275,28 @@ def test_without_a_majority_nobody_is_elected() -> None:
     assert metrics.outcome == "completed"
 
 
+def test_what_was_under_review_when_a_simpler_protocol_takes_over_is_not_done_again() -> None:
+    # Both tasks are handed in at 1 s; the coordinator has read one of them for 4 s of its 10.
+    board = {"board_tokens_per_task": 0}
+    quick, slow = ({"latency": {"kind": "seconds", "base": s}, "context": board} for s in (1, 10))
+    metrics = run(
+        team={"size": 2, "agent": quick, "coordinator": slow},
+        topology="centralised",
+        workload__tasks=2,
+        coordination={
+            "protocol": "pre_assigned",
+            "timing": "asynchronous",
+            "review": {"by": "coordinator"},
+        },
+        faults=[{"kind": "kill", "agent": 1, "at_s": 5}],
+        resilience={
+            "simpler_protocol": {"when_lost": "workers", "share": 0.5, "protocol": "self_claim"}
+        },
+    )
+    assert (metrics.outcome, metrics.makespan_s) == ("completed", 5.0)
+    assert (metrics.attempts, metrics.tasks_correct, metrics.reviews) == (2, 2, 0)
+
+
 @pytest.mark.parametrize("protocol", ["self_claim", "pre_assigned", "work_stealing"])
 def test_a_simpler_protocol_takes_over_from_a_lost_orchestrator(protocol: str) -> None:
     patterns = {"simpler_protocol": {"protocol": protocol, "after_s": 3}}

@@ -221,3 +221,32 @@ def test_what_waits_for_a_coordinator_that_is_gone_is_accepted_unseen() -> None:
     assert crew.clock.take_woken()  # the second task can start
     crew.do(1, 1)
     assert crew.metrics.tasks_done == 2
+
+
+def test_what_a_coordinator_was_reviewing_is_accepted_like_what_waited() -> None:
+    crew = Crew(bag(3), workers=3, review={"by": "coordinator"})
+    review = Review(by="coordinator")
+    where = change(crew, review)
+    lead = crew.agents[-1]
+    for worker in range(3):
+        crew.do(worker, worker)
+    crew.queue.take_submitted(lead, crew.workers[:2])
+    assert crew.queue.is_reviewing(lead)
+    where.change_to(SelfClaim())
+    assert (crew.metrics.tasks_done, crew.metrics.tasks_correct) == (3, 3)
+    # Its call is cancelled: nothing is left to be put back.
+    assert not crew.queue.is_reviewing(lead)
+    crew.queue.returned(lead)
+    assert not any(crew.queue.awaited(worker) for worker in crew.workers)
+
+
+def test_what_others_have_done_meanwhile_is_not_accepted_a_second_time() -> None:
+    crew = Crew(bag(2), review={"by": "coordinator"}, goes_on=True)
+    review = Review(by="coordinator")
+    where = change(crew, review)
+    crew.sides.cut(crew.workers[1:])
+    crew.do(1, 1)  # handed in on the minority's board
+    crew.sides.join(crew.workers[1:])
+    crew.sides.board.complete(1, 0, 0.0)
+    where.change_to(SelfClaim())
+    assert crew.metrics.tasks_done == 0

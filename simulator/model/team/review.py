@@ -46,10 +46,13 @@ class Reviews:
         self._journal = journal
 
     def leave_out(self, by: str, now: float) -> list[int]:
-        """Review no more, if `by` does; accept what waits unseen, and return the tasks freed."""
+        """Review no more, if `by` does, and return the tasks freed.
+
+        What was handed in is accepted unseen, whether it waited or a reviewer had just begun.
+        """
         freed: list[int] = []
         for agent, task, answer, started_s, board, is_backup in self._queue.leave_out(by):
-            if not board.done[task]:
+            if not (board.done[task] or agent.board.done[task]):
                 how = (started_s, is_backup)
                 self._settlement.settle(agent, task, answer, now, freed, *how)
         return freed

@@ -136,13 +136,14 @@ class ReviewQueue:
         return Errand(self._begin(reviewer, mine), False)
 
     def leave_out(self, by: str) -> list[Submission]:
-        """Review no more, if `by` does; return what waited."""
+        """Review no more, if `by` does; return what waited, and what was under review."""
         if self._spec is None or self._spec.by != by:
             return []
         self.wanted = self.by_peers = False
-        waiting = [item for items in self._submitted.values() for item in items]
+        handed_in = [*self._submitted.values(), *self._in_review.values()]
         self._submitted.clear()
-        return waiting
+        self._in_review.clear()
+        return [item for items in handed_in for item in items]
 
     def returned(self, reviewer: AgentState) -> None:
         """Take back what a call that failed was to review."""
