@@ -60,7 +60,10 @@ class ToolSpec(Spec):
     """Whether the agent goes on, and reads the result with the first turn after it is there; what
     still runs when the loop ends is cancelled."""
     station: str | None = None
-    """Name of the station where it is served; every call is served at once when absent."""
+    """Name of the station where it is served; every call is served at once when absent. For tools
+    that start sub-agents it is a pool with so many of them at a time. Sub-agents that wait for
+    others of the same pool can use it up: the team is stuck then, as nested pools of threads are.
+    """
     priority: int = 0
     """At a station with ``order: priority``, what has the higher one is served first."""
 

@@ -197,6 +197,25 @@ def test_a_station_is_a_pool_of_sub_agents() -> None:
     assert (metrics.makespan_s, metrics.tool_wait_s) == (1 + 20 + 1, 10)
 
 
+def test_a_pool_that_is_full_of_sub_agents_who_wait_for_it_is_a_deadlock() -> None:
+    below = {"again": {"starts": {"agent": "last"}, "station": "pool"}}
+    team = asking(looping({"turns": 2}, tools=below), calls=3, station="pool")
+    team["subagents"]["kinds"]["last"] = looping({"turns": 2})
+    fields: dict[str, Any] = {"team": team, "workload__tasks": 1}
+    # Three at a time wait for one more each.
+    stuck = run_as_traced(scenario(stations={"pool": {"concurrency": 3}}, **fields))
+    assert (stuck.outcome, stuck.makespan_s, stuck.sub_agents) == ("deadlock", 2, 3)
+    free = run_as_traced(scenario(stations={"pool": {"concurrency": 4}}, **fields))
+    assert (free.outcome, free.sub_agents) == ("completed", 6)
+
+
+def test_no_sub_agent_begins_when_the_run_is_over() -> None:
+    team = asking(lasting(10), calls=4, station="pool")
+    each = scenario(team=team, workload__tasks=1, stations={"pool": {}}, limits={"deadline_s": 15})
+    metrics = run_as_traced(each)
+    assert (metrics.sub_agents, metrics.tool_calls, metrics.sub_agent_s) == (2, 4, 14)
+
+
 def test_the_bill_is_one_and_so_is_the_budget() -> None:
     price = {"output_per_mtok": 1e6 / WRITES}  # a dollar a turn
     dear = looping({"turns": 3}, price={"output_per_mtok": 2e6 / WRITES})

@@ -181,7 +181,7 @@ class Tools:
         spec = run.call.spec
         if self._close(run, how) and how not in _NEVER_ENDED:
             self._agenda.resume(run.agent.index)
-        if spec.station is not None:
+        if spec.station is not None and how != CUT_OFF:
             self.stations[spec.station].leave(run)
 
     def _close(self, run: Run, how: str) -> bool:
