@@ -71,6 +71,7 @@ profiles: $(VENV)/.installed
 	  --source "Python coding tasks, runs published with arXiv 2603.12229 (MIT)"
 	$(BIN)/teamsim calibrate $(CALLS) --out out/calls \
 	  --source "Claude Code sessions of callanjfox/kv-cache-tester (Apache-2.0)"
+	rm -f out/calls/*.session.yaml
 	cp out/runs/profiles/*.yaml out/calls/*.yaml simulator/profiles/
 
 # Draws who imports whom, from the imports themselves.

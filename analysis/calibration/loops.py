@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.cache_life import CacheLife, fit_cache_life
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
 from analysis.calibration.requests import UNNAMED, Requests, clusters, find_requests
+from analysis.calibration.rounding import four_digits
 from analysis.calibration.tool_fits import ToolFit
 from analysis.calibration.tool_times import FEWEST_FOR_TAIL, fit_tool_times
 from analysis.calibration.turn_counts import TurnCounts, fit_turns
@@ -51,6 +53,8 @@ class LoopFit:
         Those called most first.
     session_requests : int
         Requests of the middle session.
+    cache : CacheLife or None
+        How long the provider's cache keeps prompts; None where no end is seen.
     missing : tuple of Gap
         What was not estimated.
     """
@@ -61,6 +65,7 @@ class LoopFit:
     turns: TurnCounts | None
     tools: tuple[ToolFit, ...]
     session_requests: int = 1
+    cache: CacheLife | None = None
     missing: tuple[Gap, ...] = ()
 
     def spec(self) -> dict[str, Any]:
@@ -79,9 +84,13 @@ class LoopFit:
 
     def context(self) -> dict[str, Any]:
         """Return what fields of ``context`` change as the results of tools are the tools'."""
-        if not any(tool.result.any() for tool in self.tools):
-            return {}
-        return {"turn_tokens": 0.0, "first_turn_tokens": 0.0}
+        said: dict[str, Any] = {}
+        if any(tool.result.any() for tool in self.tools):
+            said |= {"turn_tokens": 0.0, "first_turn_tokens": 0.0}
+        if self.cache is not None:
+            said["cache"] = {"life_s": four_digits(self.cache.life_s.value)}
+            said["cache_miss"] = four_digits(self.cache.missed.value)
+        return said
 
     @property
     def has_pause(self) -> bool:
@@ -96,6 +105,9 @@ class LoopFit:
             found |= self.turns.parameters()
         for tool in self.tools:
             found |= {f"{tool.name}_{name}": each for name, each in tool.parameters().items()}
+        if self.cache is not None:
+            found["cache_life_s"] = self.cache.life_s
+            found["cache_lost_after"] = self.cache.lost
         return found
 
     def goodness(self) -> dict[str, float]:
@@ -123,7 +135,11 @@ def fit_requests(requests: Requests) -> LoopFit:
     """Fit the loops of the requests of one kind of agent."""
     table = requests.table
     whole = int(table["is_whole"].sum())
-    known = {"requests": whole, "cut": len(table) - whole, "sessions": table["session"].nunique()}
+    known: dict[str, Any] = {
+        "requests": whole,
+        "cut": len(table) - whole,
+        "sessions": table["session"].nunique(),
+    }
     if whole < FEWEST:
         why = f"requests seen whole: {whole}, {FEWEST} are needed"
         instead = "each call is a task of its own"
@@ -141,7 +157,17 @@ def fit_requests(requests: Requests) -> LoopFit:
         np.maximum(turns, 1), table["is_whole"].to_numpy(dtype=bool), clusters(table["session"])
     )
     middle = max(1, int(table[table["is_whole"]].groupby("session").size().median()))
-    return LoopFit(**known, turns=counts, tools=tools, session_requests=middle, missing=tuple(gaps))
+    cache = fit_cache_life(requests.turns)
+    if isinstance(cache, Gap):
+        gaps.append(cache)
+    return LoopFit(
+        **known,
+        turns=counts,
+        tools=tools,
+        session_requests=middle,
+        cache=cache if isinstance(cache, CacheLife) else None,
+        missing=tuple(gaps),
+    )
 
 
 def _fit_tools(requests: Requests, gaps: list[Gap]) -> tuple[ToolFit, ...]:

@@ -74,6 +74,7 @@ def test_requests_of_sessions_held_out_are_predicted_as_well_as_by_a_black_box(
     print(table.round(4).to_string(), scores.sums.round(3).to_string(), sep="\n")
     assert (table["simulated"] <= 1.05 * table["black box"]).all()
     simple = table.drop(columns=["simulated", "coverage", "black box"]).min(axis=1)
+    # One in a hundred: the chance of 200 draws.
     assert (table["simulated"] <= 1.01 * simple).all()
-    assert table["coverage"].between(0.68, 0.9).all()
+    assert table["coverage"].between(0.7, 0.9).all()
     assert scores.sums["ratio"].between(0.9, 1.1).all()

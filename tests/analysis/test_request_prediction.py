@@ -16,7 +16,10 @@ from analysis.calibration.request_draws import RequestDraws
 from analysis.calibration.request_fit import fit_request_model
 from analysis.calibration.request_model import RequestModel
 from analysis.calibration.requests import Requests, find_requests
+from analysis.calibration.turn_laws import ChanceLaw, Location, TurnLaw
 from simulator.cli.__main__ import main
+from simulator.engine import Simulation
+from simulator.scenario import Scenario
 from tests.analysis.made_up_requests import MODEL, as_canonical, made_requests, write_calls
 
 LATENCY = {MODEL: np.asarray([1.2, 1e-6, 1e-6, 16.0])}
@@ -272,3 +275,70 @@ def test_predictions_are_scored_against_later_calls(fit: Path, tmp_path: Path) -
     code, error = typed(["validate", out, others])
     assert code == 2
     assert "no predicted request is among the real ones" in " ".join(error.split())
+
+
+def always(value: float, covariates: int) -> TurnLaw:
+    """Return a law that gives one value."""
+    log = float(np.log(value))
+    where = Location(
+        ("m",),
+        np.asarray([log, *[0.0] * (1 + covariates)]),
+        np.zeros((covariates + 2, covariates + 2)),
+    )
+    return TurnLaw(where, 0.0, 0.0, 1.0, np.zeros(1), log, log)
+
+
+def chance(logit: float, covariates: int) -> ChanceLaw:
+    return ChanceLaw(
+        Location(
+            ("m",),
+            np.asarray([logit, *[0.0] * (1 + covariates)]),
+            np.zeros((covariates + 2, covariates + 2)),
+        ),
+        0.0,
+    )
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize("turns", [1, 2, 7])
+def test_draws_are_what_the_engine_makes_of_the_same_loop(turns: int) -> None:
+    """Of laws without chance, to the token and to a nanosecond a turn."""
+    laws = {
+        "output": always(300, 2), "answer": always(300, 2), "alone": always(300, 1),
+        "tool": always(9, 2), "pause": always(9, 2), "latency": always(1, 3),
+        "result": always(300 + 800, 3), "bulk": always(300 + 800, 2),
+    }  # fmt: skip
+    model = RequestModel(
+        models=("m",), requests={"m": 1}, latency={"m": np.asarray([1.5, 0.03, 0.01, 16.0])},
+        laws=laws,
+        chances={"pauses": chance(-60, 2), "bulks": chance(-60, 4), "cold": chance(60, 3)},
+        together=np.eye(6), cut=np.zeros(6), kept=np.ones(1), limit={"m": 1e6},
+        cold=np.zeros(1), warm=np.ones(1), missed=0.0, held=np.ones(1), system=0.0,
+        turns={"m": np.ones(1)},
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    drawn = RequestDraws(model, 2, rng).of("m", 20_000, turns, rng)
+    agent = {
+        "latency": {
+            "kind": "tokens", "base_s": 1.5, "uncached_s_per_1k": 0.03, "cached_s_per_1k": 0.01,
+            "output_s_per_1k": 16,
+        },
+        "tokens": {"output": 300},
+        "behaviour": {"talk": 0},
+        "context": {"system_tokens": 0, "board_tokens_per_task": 0, "start_tokens": 20_000},
+        "loop": {"turns": turns},
+        "tools": {"tool": {"seconds": 9, "result_tokens": 800}},
+    }  # fmt: skip
+    scenario = {
+        "name": "request",
+        "team": {"size": 1, "agent": agent},
+        "topology": "single",
+        "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
+        "workload": {"kind": "parallel_fraction", "tasks": 1, "parallel_fraction": 1},
+    }
+    run = Simulation(Scenario.model_validate(scenario)).run(0)
+    assert drawn["input_tokens"][0] == run.input_tokens
+    assert drawn["output_tokens"][0] == run.output_tokens
+    assert drawn["uncached_tokens"][0] == run.input_tokens - run.cached_tokens
+    assert drawn["seconds"][0] == pytest.approx(run.makespan_s, abs=1e-6)
+    assert drawn["tool_s"][0] == pytest.approx(9 * (turns - 1))

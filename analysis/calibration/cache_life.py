@@ -1,0 +1,102 @@
+"""Fits how long the provider's cache keeps what was read: the idle time beyond which it is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import special, stats
+
+from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.gaps import Gap
+from simulator.distributions import Floats
+
+FEWEST = 20
+"""Calls, and losses, below which no life is looked for."""
+
+_HELD = 0.9
+"""A cache has failed that holds less than this share of what the call before has read."""
+
+_LOST = 0.5
+"""A life is seen if more than this share is lost beyond it."""
+
+_GAIN = 10.0
+"""What AIC must gain by it."""
+
+
+@dataclass(frozen=True)
+class CacheLife:
+    """How long the cache keeps a prompt.
+
+    Attributes
+    ----------
+    life_s : Estimate
+        The idle time beyond which prompts are lost.
+    missed : BetaEstimate
+        Probability that it fails before.
+    lost : BetaEstimate
+        Probability that a prompt is lost after.
+    """
+
+    life_s: Estimate
+    missed: BetaEstimate
+    lost: BetaEstimate
+
+
+def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
+    """Fit the life of the cache, or say why none is seen.
+
+    The share of calls that find their prompt lost jumps at the life: the jump is where the
+    likelihood is greatest, its interval where that is less by no more than 1.92.
+
+    Parameters
+    ----------
+    turns : DataFrame
+        Of `analysis.calibration.requests.Requests`.
+    """
+    agent = turns.groupby(["session", "agent"], sort=False)
+    before = agent["input"].shift()
+    is_known = before.notna() & turns["idle_s"].notna() & (turns["input"] >= before)
+    idle = turns.loc[is_known, "idle_s"].to_numpy(dtype=float)
+    is_lost = (turns["cached"] < _HELD * before)[is_known].to_numpy(dtype=float)
+    instead = "none: the cache keeps prompts for ever"
+    what = "life of the cache"
+    if len(idle) < FEWEST or not (turns["cached"] > 0.0).any():
+        return Gap(what, f"calls that read the cache again: {len(idle)}", instead)
+    order = np.argsort(idle, kind="stable")
+    idle, is_lost = idle[order], is_lost[order]
+    n = np.arange(1.0, len(idle))
+    hits = np.asarray(np.cumsum(is_lost)[:-1], dtype=float)
+    after = np.asarray(is_lost.sum() - hits, dtype=float)
+    after_n = np.asarray(len(idle) - n, dtype=float)
+    likelihood = _log_likelihood(hits, n) + _log_likelihood(after, after_n)
+    likelihood[idle[1:] <= idle[:-1]] = -np.inf
+    best = int(likelihood.argmax())
+    alone = float(_log_likelihood(np.asarray([is_lost.sum()]), np.asarray([len(idle)]))[0])
+    share = float(after[best] / after_n[best])
+    if share < _LOST or 2.0 * (likelihood[best] - alone) - 4.0 < _GAIN or after[best] < FEWEST / 2:
+        long = idle > np.quantile(idle, 0.99)
+        why = (
+            f"of prompts idle for {idle[long].min():,.0f} s or more (1 in 100), "
+            f"{is_lost[long].mean():.0%} are lost"
+        )
+        return Gap(what, why, instead)
+    inside = np.flatnonzero(likelihood >= likelihood[best] - stats.chi2.ppf(0.95, 1) / 2.0)
+    low, high = np.log(idle[inside.min()]), np.log(idle[inside.max() + 1])
+    middle = np.log(idle[best] * idle[best + 1]) / 2.0
+    error = max(float(high - low), 1e-6) / (2.0 * float(special.ndtri(0.975)))
+    return CacheLife(
+        Estimate(float(middle), error, "log"),
+        BetaEstimate(float(hits[best]) + 0.5, float(n[best] - hits[best]) + 0.5),
+        BetaEstimate(float(after[best]) + 0.5, float(after_n[best] - after[best]) + 0.5),
+    )
+
+
+def _log_likelihood(hits: Floats, trials: Floats) -> Floats:
+    """Return the greatest log likelihood of so many hits."""
+    return np.asarray(
+        special.xlogy(hits, hits)
+        + special.xlogy(trials - hits, trials - hits)
+        - special.xlogy(trials, trials)
+    )
