@@ -19,7 +19,8 @@ from analysis.calibration.requests import Requests, find_requests
 from analysis.calibration.turn_laws import ChanceLaw, Location, TurnLaw
 from simulator.cli.__main__ import main
 from simulator.engine import Simulation
-from simulator.scenario import Scenario
+from simulator.experiment import replicate
+from simulator.scenario import Scenario, load_study
 from tests.analysis.made_up_requests import MODEL, as_canonical, made_requests, write_calls
 
 LATENCY = {MODEL: np.asarray([1.2, 1e-6, 1e-6, 16.0])}
@@ -239,6 +240,24 @@ def test_bad_tables_are_refused_in_one_clear_message(
     assert said in " ".join(error.split()).replace("│ ", "")
     assert "Traceback" not in error
     assert not (tmp_path / "p.parquet").exists()
+
+
+@pytest.mark.end_to_end
+def test_sessions_that_calibrate_writes_are_loops_and_run(fit: Path) -> None:
+    """Five requests of geometric turns, mean 5, in the mean: within four standard errors."""
+    session = fit / "claude-opus-4-5.session.yaml"
+    assert typed(["check", session])[0] == 0
+    base = load_study(session).base
+    assert base.team.agent.loop is not None
+    assert set(base.team.agent.tools) == {"tool", "pause"}
+    assert "tasks: 5" in session.read_text()
+    turns = np.asarray([run.turns / 5 for run in replicate(base)])
+    error = np.hypot(turns.std(ddof=1) / np.sqrt(len(turns)), np.sqrt(20 / 200))
+    assert abs(turns.mean() - 5.0) < 4 * error
+    report = pd.read_csv(fit / "fit_report.csv").set_index("model")
+    assert report.loc[MODEL, "requests"] == 200
+    assert report.loc[MODEL, "turns_ks"] < 0.1
+    assert (fit / "requests.png").is_file()
 
 
 @pytest.mark.end_to_end
