@@ -42,6 +42,11 @@ class Operation:
     goes_on: bool = False
 
     @property
+    def is_cut_off(self) -> bool:
+        """Whether the end of the run ended it."""
+        return not self.goes_on and self.row.outcome == "cut_off"
+
+    @property
     def went_wrong(self) -> bool:
         """Whether it came to nothing."""
         return not self.goes_on and self.row.outcome in WENT_WRONG

@@ -244,7 +244,8 @@ def otlp_trace(
             _attributes(span.attributes, _chat(each, agents[each.agent].price))
         if each.went_wrong:
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
-            span.status.message = str(each.row.outcome)
+            cancelled = "cancelled by the end of the run" if each.is_cut_off else ""
+            span.status.message = cancelled or str(each.row.outcome)
     for number, told in enumerate(messages_of(rows, scenario)):
         to = names[told.receiver]
         span_id = _id(8, "message", str(number))

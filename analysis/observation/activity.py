@@ -9,8 +9,9 @@ not tell of where it had asked for one, and else it is idle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ class Operations:
         Ids, in the order of their first operations.
     parents : mapping of int to int
         Who started whom.
+    waits : ndarray of bool, shape (n,)
+        Whether it is a tool that only waits for an agent that it has started.
     """
 
     start: Array
@@ -58,6 +61,7 @@ class Operations:
     asks: npt.NDArray[np.bool_]
     agents: list[str]
     parents: Mapping[int, int]
+    waits: npt.NDArray[np.bool_]
 
     @property
     def makespan_s(self) -> float:
@@ -65,8 +69,42 @@ class Operations:
         return float(self.end.max()) if len(self.end) else 0.0
 
 
-def operations_by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
-    """Yield each run with its calls of models and tools that have times."""
+def operations_by_run(calls: pd.DataFrame) -> list[tuple[str, Operations]]:
+    """Return each run with its calls of models and tools that have times."""
+    runs = list(_by_run(calls))
+    names = delegating_tools([run for _, run in runs])
+    return [
+        (name, replace(run, waits=np.asarray([tool in names for tool in run.tool], dtype=bool)))
+        for name, run in runs
+    ]
+
+
+def delegating_tools(runs: Sequence[Operations]) -> list[str]:
+    """Return the tools that wait for agents: while most of their calls ran, one came and went.
+
+    It is an agent that the caller has started, that worked while the call ran, and neither when
+    it began nor when it ended.
+    """
+    calls, waits = Counter[str](), Counter[str]()
+    for run in runs:
+        found = np.zeros(len(run.start), dtype=bool)
+        for child, parent in run.parents.items():
+            mine = np.flatnonzero(run.agent == child)
+            start, end = run.start[mine], run.end[mine]
+            for i in np.flatnonzero(run.agent == parent):
+                if run.tool[i] is not None and not found[i]:
+                    begin, over = run.start[i], run.end[i]
+                    inside = (start >= begin) & (end <= over)
+                    across = (start < over) & (end > begin) & ~inside
+                    found[i] = bool(inside.any() and not across.any())
+        for tool, waited in zip(run.tool, found.tolist(), strict=True):
+            if tool is not None:
+                calls[tool] += 1
+                waits[tool] += waited
+    return [tool for tool, n in calls.items() if waits[tool] > n / 2]
+
+
+def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
     kind = calls["operation_name"]
     timed = calls["start_ns"].notna() & calls["end_ns"].notna()
     some = calls[(kind.isin(CHATS) | (kind == "execute_tool")) & timed]
@@ -107,6 +145,7 @@ def _operations(rows: Mapping[str, npt.NDArray[Any]]) -> Operations:
         rows["asks"],
         [str(agent) for agent in agents],
         parents,
+        np.zeros(len(number), dtype=bool),
     )
 
 
@@ -152,7 +191,16 @@ def activity(run: Operations) -> Activity:
     raw = np.full((len(run.agents), m), _AWAY, dtype=np.int64)
     for agent in range(len(run.agents)):
         _fill(raw[agent], np.flatnonzero(run.agent == agent), run, number, first, last)
-    _await_children(raw, run.parents)
+    if run.waits.any():
+        _await_children(
+            raw,
+            run,
+            [
+                number[name]
+                for name in set(run.tool)
+                if name is not None and run.waits[run.tool.index(name)]
+            ],
+        )
     busy = raw >= _MODEL
     others = busy.sum(axis=0)[None, :] - busy
     causes = [MODEL, *(TOOL + name for name in tools), WAITING, PEOPLE, IDLE]
@@ -196,8 +244,8 @@ def _fill(
         row[first[i] : last[i]] = _MODEL
 
 
-def _await_children(raw: npt.NDArray[np.int64], parents: Mapping[int, int]) -> None:
-    """Make a gap of a tool of an agent while one that it started is at work."""
+def _await_children(raw: npt.NDArray[np.int64], run: Operations, delegating: Sequence[int]) -> None:
+    """Make a gap of a delegating tool of an agent while one that it started is at work."""
     at_work = raw >= _MODEL
-    for child, parent in parents.items():
-        raw[parent, (raw[parent] >= _FIRST_TOOL) & at_work[child]] = _GAP
+    for child, parent in run.parents.items():
+        raw[parent, np.isin(raw[parent], delegating) & at_work[child]] = _GAP

@@ -8,14 +8,12 @@ Where agents have nothing to do with each other that the trace tells, anybody's 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
 
 from analysis.observation.activity import MODEL, TOOL, Operations
-from analysis.observation.runs import Run
 
 GAP = "between operations"
 
@@ -40,7 +38,7 @@ def critical_path(
         A row a step: ``agent`` (id), ``what`` (`MODEL`, a tool or `GAP`), ``start_s``, ``end_s``.
         The steps are without a gap from the first start to the last end.
     """
-    kept = np.flatnonzero(~_waits_for_children(run))
+    kept = np.flatnonzero(~run.waits)
     if not len(kept):
         return pd.DataFrame(columns=["agent", "what", "start_s", "end_s"])
     by_end = kept[np.argsort(run.end[kept], kind="stable")]
@@ -81,31 +79,3 @@ def _before(
         if whose == agent or pairs is None or (agent, whose) in pairs:
             return other
     return None
-
-
-def delegating_tools(runs: Sequence[Run]) -> list[str]:
-    """Return the tools most calls of which wait for agents that the caller has started."""
-    calls, waits = Counter[str](), Counter[str]()
-    for run in runs:
-        found = _waits_for_children(run.operations)
-        for tool, waited in zip(run.operations.tool, found.tolist(), strict=True):
-            if tool is not None:
-                calls[tool] += 1
-                waits[tool] += waited
-    return [tool for tool, n in calls.items() if waits[tool] > n / 2]
-
-
-def _waits_for_children(run: Operations) -> np.ndarray:
-    """Return which operations are tools that wait for an agent which theirs has started."""
-    found = np.zeros(len(run.start), dtype=bool)
-    for child, parent in run.parents.items():
-        work = np.flatnonzero(run.agent == child)
-        first, last = run.start[work].min(), run.end[work].max()
-        for i in np.flatnonzero(run.agent == parent):
-            if run.tool[i] is not None:
-                found[i] |= (
-                    run.start[i] <= last
-                    and run.end[i] >= first
-                    and (((run.start[work] >= run.start[i]) & (run.end[work] <= run.end[i])).any())
-                )
-    return found

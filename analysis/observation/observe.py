@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.observation.activity import delegating_tools
 from analysis.observation.comparison import Comparison, compare
 from analysis.observation.costs import with_costs
-from analysis.observation.critical_path import critical_path, delegating_tools
+from analysis.observation.critical_path import critical_path
 from analysis.observation.roles import roles_of
 from analysis.observation.runs import Run, run_table, runs_of
 from analysis.observation.simulated import simulate
@@ -136,7 +137,9 @@ def observed_of(
     kept = [run for run in runs if structure.kinds.get(run.name, structure.kind) == structure.kind]
     names = {run.name for run in kept}
     calls = traces.calls[traces.calls["run_id"].astype(str).isin(names)].reset_index(drop=True)
-    return Observed(calls, kept, role, structure, tuple(delegating_tools(kept)))
+    return Observed(
+        calls, kept, role, structure, tuple(delegating_tools([run.operations for run in kept]))
+    )
 
 
 def _role_of_calls(seen: Observed) -> pd.Series:

@@ -106,7 +106,7 @@ def _add(
             read,
             cached,
             wrote,
-            "error" if each.went_wrong else "ok",
+            "cancelled" if each.is_cut_off else "error" if each.went_wrong else "ok",
             ("tool_use" if each.goes_on else "stop") if is_chat else None,
             UNNAMED if each.tool == PAUSE else each.tool,
             cost,

@@ -31,6 +31,9 @@ _FEWEST_RUNS = 8
 
 _PAUSES = "coordination.round_overhead_s"
 
+_SHORT = 0.03
+"""Share of the makespan by which a twin may be short."""
+
 _LEAST_SPREAD = 0.1
 """Effects of runs below this are left out."""
 
@@ -76,7 +79,7 @@ def tune(
     own = table.set_index("run_id")
     steps: list[Callable[[], None]] = [
         *[lambda: _tune_roles(twin, observed)] * _ROUNDS,
-        *[lambda: _tune_chain(twin, middle(own["makespan_s"]))] * (not twin.is_certain),
+        *[lambda: _tune_chain(twin, own["makespan_s"])] * (not twin.is_certain),
         *[lambda: _tune_spread(twin, own)] * (len(table) >= _FEWEST_RUNS),
         *[lambda: _tune_roles(twin, observed)] * 2,
         *[lambda: _tune_pauses(twin, own)] * ("round_overhead_s" in twin.document["coordination"]),
@@ -173,9 +176,16 @@ def _mean(said: Any) -> float:
     return float(said.get("mean", said.get("median", said.get("value", 0.0))))
 
 
-def _tune_chain(twin: Twin, makespan_s: float) -> None:
-    """Choose the share of tasks in a chain by which runs are as long as those observed."""
+def _tune_chain(twin: Twin, observed: pd.Series) -> None:
+    """Choose the least share of tasks in a chain by which runs are as long as those observed.
+
+    As long: but for `_SHORT` and twice the standard error of the observed mean, since where it
+    matters little at this team size, it would else stand for whatever else is not alike.
+    """
     work = twin.document["workload"]
+    logs = np.log(observed[observed > 0.0].to_numpy(dtype=float))
+    error = float(logs.std(ddof=1) / np.sqrt(len(logs))) if len(logs) > 1 else 0.1
+    makespan_s = float(np.exp(logs.mean() - min(_SHORT + 2.0 * error, 3 * _SHORT)))
 
     def length(share: float) -> float:
         work["parallel_fraction"] = four_digits(1.0 - share)

@@ -19,11 +19,12 @@ from analysis.observation.activity import (
     WAITING,
     Operations,
     activity,
+    delegating_tools,
     operations_by_run,
 )
 from analysis.observation.comparison import Comparison
 from analysis.observation.costs import fit_prices, with_costs
-from analysis.observation.critical_path import GAP, critical_path, delegating_tools
+from analysis.observation.critical_path import GAP, critical_path
 from analysis.observation.observe import Observation, observe, with_opaque_agents
 from analysis.observation.roles import role_name, roles_of
 from analysis.observation.runs import run_table, runs_of
@@ -139,10 +140,20 @@ def test_a_tool_that_waits_for_the_agent_that_it_started_is_a_wait() -> None:
     spent = activity(one(found)).seconds()
     assert spent[WAITING] == 5.0
     assert spent[TOOL + "Task"] == 2.0  # before and after the other is at work
-    assert delegating_tools(runs_of(found.calls)) == ["Task"]
+    assert delegating_tools([one(found)]) == ["Task"]
     path = critical_path(one(found), [(1, 0)])
     assert path["agent"].tolist() == ["a", "b", "b", "a", "a"]
     assert path["what"].tolist() == [MODEL, GAP, MODEL, GAP, MODEL]
+
+
+def test_a_tool_that_runs_beside_an_agent_waits_for_nobody() -> None:
+    found = traces(
+        ("a", "chat", 0, 2, "tool_use"), ("a", "execute_tool", 2, 9, "make"),
+        ("b", "chat", 1, 3, "tool_use"), ("b", "chat", 4, 6, "end_turn"),
+        ("a", "chat", 9, 10, "end_turn"), parents={"b": "a"},
+    )  # fmt: skip
+    assert delegating_tools([one(found)]) == []
+    assert activity(one(found)).seconds()[TOOL + "make"] == 7.0
 
 
 def test_the_critical_path_leads_through_who_ended_last_and_lasts_as_long_as_the_run() -> None:
