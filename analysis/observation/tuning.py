@@ -177,15 +177,17 @@ def _mean(said: Any) -> float:
 
 
 def _tune_chain(twin: Twin, observed: pd.Series) -> None:
-    """Choose the least share of tasks in a chain by which runs are as long as those observed.
+    """Choose the share of tasks in a chain by which runs are as long as those observed.
 
-    As long: but for `_SHORT` and twice the standard error of the observed mean, since where it
-    matters little at this team size, it would else stand for whatever else is not alike.
+    There is none if runs without it are as long but for `_SHORT` and twice the standard error of
+    the observed mean: where a chain matters little at this team size, it would else stand for
+    whatever else is not alike.
     """
     work = twin.document["workload"]
     logs = np.log(observed[observed > 0.0].to_numpy(dtype=float))
     error = float(logs.std(ddof=1) / np.sqrt(len(logs))) if len(logs) > 1 else 0.1
-    makespan_s = float(np.exp(logs.mean() - min(_SHORT + 2.0 * error, 3 * _SHORT)))
+    makespan_s = float(np.exp(logs.mean()))
+    enough_s = makespan_s * (1.0 - min(_SHORT + 2.0 * error, 3.0 * _SHORT))
 
     def length(share: float) -> float:
         work["parallel_fraction"] = four_digits(1.0 - share)
@@ -193,7 +195,7 @@ def _tune_chain(twin: Twin, observed: pd.Series) -> None:
         return middle(table["makespan_s"])
 
     low, high = 0.0, 1.0
-    if length(0.0) >= makespan_s:
+    if length(0.0) >= enough_s:
         high = 0.0
     else:
         for _ in range(5):
@@ -204,7 +206,7 @@ def _tune_chain(twin: Twin, observed: pd.Series) -> None:
         twin,
         "workload",
         "parallel_fraction: tuned to the makespan of the middle run"
-        + ("" if high else ", which the work alone exceeds"),
+        + ("" if high else ", which is as long without a chain"),
     )
 
 
