@@ -35,6 +35,7 @@ _LOOK = {
 _TOOL_LOOKS = (("#E69F00", "//"), ("#009E73", "\\\\"), ("#D55E00", "--"), ("#56B4E9", "++"))
 _MOST_AGENTS = 16
 _MOST_STRETCHES = 400
+_MOST_TIED = 8
 
 
 def looks(shares: Mapping[str, float]) -> dict[str, tuple[str, str]]:
@@ -166,10 +167,12 @@ def plot_ties(
         )  # fmt: skip
     for node, at in place.items():
         count = roles.get(node, 0)
-        said = f"{_cut(str(node), 18)}\n{count:,} agent{'s' if count != 1 else ''}"
+        said = _cut(str(node), 18)
+        if count:
+            said += f"\n{count:,} agent{'s' if count != 1 else ''}"
         box = {"boxstyle": "round", "facecolor": "white", "edgecolor": "#999999"}
         ax.annotate(said, at, ha="center", va="center", fontsize=7, bbox=box)
-    ax.set(xlim=(-1.6, 1.6), ylim=(-1.4, 1.4))
+    ax.set(xlim=(-1.45, 1.45), ylim=(-1.3, 1.3))
     ax.set_axis_off()
     ax.set_title(what)
     return ax
@@ -189,7 +192,9 @@ def observed_figure(observation: Observation, title: str = "") -> Figure:
     with paper_style():
         tall = 0.7 + 0.24 * rows
         figure = Figure(figsize=(PAGE_IN, 1.2 + tall + 1.2 + 2.3), layout="constrained")
-        grid = figure.add_gridspec(3, 3, height_ratios=[tall, 1.0, 2.0])
+        grid = figure.add_gridspec(
+            3, 3, height_ratios=[tall, 1.0, 2.0], width_ratios=[1.0, 1.0, 1.35]
+        )
         ax = plot_activity(run, names, look, figure.add_subplot(grid[0, :]))
         ax.set_title("what each agent did: the run of middle length")
         ax.set_xlabel("")
@@ -213,10 +218,7 @@ def observed_figure(observation: Observation, title: str = "") -> Figure:
             figure.add_subplot(grid[2, 1]),
         )  # fmt: skip
         on_path.set_title("critical path, all runs")
-        counts = {str(role): int(n) for role, n in table["role"].value_counts().head(8).items()}
-        pairs = told(observation)
-        pairs = pairs[pairs["from"].isin(counts.keys()) & pairs["to"].isin(counts.keys())]
-        what = "who told whom" if len(pairs) else "agents by role, all runs"
+        pairs, counts, what = _ties(observation, run, names)
         plot_ties(pairs, counts, what, figure.add_subplot(grid[2, 2]))
         there = [cause for cause in look if shares.get(cause, 0.0) > 0.0]
         handles = {
@@ -231,6 +233,34 @@ def observed_figure(observation: Observation, title: str = "") -> Figure:
         )  # fmt: skip
         headline(figure, title)
     return figure
+
+
+def _ties(
+    observation: Observation, run: Run, names: Sequence[str]
+) -> tuple[pd.DataFrame, dict[str, int], str]:
+    """Return who told or started whom: agents of the middle run if they are few, else roles."""
+    if len(names) > _MOST_TIED or len(set(names)) < len(names):
+        roles = observation.roles["role"].value_counts().head(_MOST_TIED)
+        counts = {str(role): int(n) for role, n in roles.items()}
+        pairs = told(observation)
+        what = "who told whom, by role"
+    else:
+        name = dict(zip(run.operations.agents, names, strict=True))
+        counts = dict.fromkeys(names, 0)
+        said = observation.traces.messages
+        said = said[said["run_id"].astype(str) == run.name]
+        known = [
+            (name.get(a, a), name.get(b, b))
+            for a, b in zip(said["src_agent_id"], said["dst_agent_id"], strict=True)
+        ]
+        what = "who told whom" if known else "who started whom"
+        known = known or [
+            (names[parent], names[child]) for child, parent in run.operations.parents.items()
+        ]
+        pairs = pd.DataFrame(known, columns=["from", "to"])
+        pairs = pairs.groupby(["from", "to"]).size().rename("times").reset_index()
+    pairs = pairs[pairs["from"].isin(counts.keys()) & pairs["to"].isin(counts.keys())]
+    return pairs, counts, what if len(pairs) else "agents"
 
 
 def _names(run: Run, roles: pd.DataFrame) -> list[str]:

@@ -14,6 +14,13 @@ from matplotlib.lines import Line2D
 from analysis.observation.comparison import Comparison
 from analysis.plots.style import PAGE_IN, REFERENCE, footnote, headline, new_axes, paper_style
 
+_TICKS = (
+    (2.5, (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6, 1.8, 2)),
+    (100.0, (0.1, 0.2, 0.5, 1, 2, 5, 10)),
+    (float("inf"), (0.01, 0.1, 1, 10, 100)),
+)
+"""Largest ratio of the axis' ends, and its ticks."""
+
 _SIMULATED, _OBSERVED, _MISFIT = "#56B4E9", "#000000", "#D55E00"
 
 
@@ -50,8 +57,7 @@ def plot_twin(table: pd.DataFrame, ax: Axes | None = None, relative: bool = True
         ax.axvline(1.0, color=REFERENCE, linewidth=0.6, zorder=0)
         ax.set_xlabel("multiple of the observed median")
         lowest, highest = ax.get_xlim()
-        wide = highest / lowest > 100.0
-        ticks = [0.01, 0.1, 1, 10, 100] if wide else [0.1, 0.2, 0.5, 1, 2, 5, 10]
+        ticks = next(each for most, each in _TICKS if highest / lowest <= most)
         shown = [tick for tick in ticks if lowest <= tick <= highest]
         ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
         ax.minorticks_off()
@@ -104,7 +110,8 @@ def twin_figure(comparison: Comparison, title: str = "") -> Figure:
             Line2D([], [], color=_MISFIT, marker="X", linestyle="", markersize=5,
                    label="observed median outside"),
         ]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=2)
+        shown = handles[: 3 + bool(len(comparison.misfits))]
+        figure.legend(handles=shown, loc="outside lower center", ncols=2)
         headline(figure, title)
         runs = f"{comparison.runs:,} observed run{'s' if comparison.runs != 1 else ''}"
         footnote(figure, f"{runs}, {comparison.replications:,} simulated")
