@@ -35,7 +35,7 @@ ALSO_RUN = (
     "tests/model/test_failures_alone.py",
 )
 
-COPIED = ("simulator", "analysis", "tests", "pyproject.toml")
+COPIED = ("docs", "scenarios", "simulator", "analysis", "tests", "pyproject.toml")
 
 
 class Walk(NamedTuple):

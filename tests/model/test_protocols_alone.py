@@ -20,14 +20,14 @@ from simulator.model.tasks import TaskGraph
 from simulator.model.timers import always
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import PROTOCOLS
-from tests.model.parts import bag, tasks
+from tests.model.parts import Clock, bag, tasks
 
 AGENT = Agent.model_validate({"latency": {"kind": "seconds", "base": 1}})
 LEAD = 99  # of those protocols that want one
 
 
-class Clock(Agenda):
-    """An agenda that only writes down what is to be done later."""
+class Notebook(Clock):
+    """A clock that only writes down what is to be done later."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ def alone(
         managers=[LEAD] * workers,
         streams=Streams(1, 0),
         metrics=Metrics(tasks=len(graph)),
-        agenda=clock or Clock(),
+        agenda=clock or Notebook(),
     )
     protocol = PROTOCOLS.get(kind).model_validate({"kind": kind, **fields})
     dispatcher = protocol.dispatcher(setting)
@@ -263,7 +263,7 @@ def test_of_two_claims_at_commit_the_first_counts() -> None:
 
 
 def test_a_claim_ends_with_its_lease_unless_it_was_renewed() -> None:
-    clock = Clock()
+    clock = Notebook()
     claims = alone("self_claim", bag(1), clock=clock, claims="immediate", lease_s=5)
     claims.choose(0, 1)
     ((ends_s, expire, matters),) = clock.timers
