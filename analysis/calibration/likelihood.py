@@ -61,6 +61,9 @@ def _covariance(
             for unit in np.eye(len(at))
         ]
     )
+    # At the edge of what a parameter may be, the density of some has no derivative.
+    known = np.isfinite(scores).all(axis=1)
+    scores, clusters = scores[known], None if clusters is None else clusters[known]
     # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).
     bread = np.linalg.pinv(scores.T @ scores)
     if clusters is None or len(np.unique(clusters)) < FEWEST_CLUSTERS:
