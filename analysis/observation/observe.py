@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.observation.activity import delegating_tools
+from analysis.observation.building import build_twin
 from analysis.observation.comparison import Comparison, compare
 from analysis.observation.costs import with_costs
 from analysis.observation.critical_path import critical_path
@@ -18,7 +19,7 @@ from analysis.observation.runs import Run, run_table, runs_of
 from analysis.observation.simulated import simulate
 from analysis.observation.structure import Structure, find_structure
 from analysis.observation.tuning import of_roles, tune
-from analysis.observation.twin import Observed, Twin, build_twin
+from analysis.observation.twin import Observed, Twin
 from analysis.traces.canonical import CHATS, Traces
 from simulator.errors import TeamsimError
 

@@ -25,6 +25,10 @@ from analysis.traces.canonical import CHATS
 _LATENCY = (*COEFFICIENTS, "residual_scale", "residual_session", "residual_phase",
             "speed_of_calls", "duration_s")  # fmt: skip
 _OUTPUT = ("output_session", "output_phase", "output_tokens")
+_CONTEXTS = {
+    "turn_tokens": "0: what turns add is in the results of tools",
+    "first_turn_tokens": "0: as above",
+}
 _READING = ("start_tokens", "first_turn_tokens", "turn_tokens", "cache_miss")
 
 
@@ -167,8 +171,7 @@ def _take_loops(found: RoleFit, calls: pd.DataFrame) -> None:
         context = fit.context()
         if context:
             found.spec["context"] |= context
-            found.sources["context.turn_tokens"] = "0: what turns add is in the results of tools"
-            found.sources["context.first_turn_tokens"] = "0: as above"
+            found.sources |= {f"context.{name}": _CONTEXTS.get(name, of) for name in context}
         found.missing += [str(gap) for gap in fit.gaps()]
     else:
         said = seen_loops(requests)

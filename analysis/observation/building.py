@@ -1,0 +1,206 @@
+"""Builds a twin: its team, its work, what fails, and what a sweep tries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.rounding import four_digits
+from analysis.observation.coordinating import coordinate, let_lead_answer
+from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role
+from analysis.observation.roles import typical
+from analysis.observation.structure import (
+    LEAD,
+    PIPELINE,
+    TREE,
+    Structure,
+)
+from analysis.observation.twin import Observed, Twin
+from analysis.observation.units import Unit, units_of
+from analysis.observation.workload import workload_of
+
+_SIZES = (1, 2, 3, 4, 6, 8, 12, 16)
+"""Team sizes that the scenario sweeps, as far as there are tasks for so many."""
+
+
+def build_twin(seen: Observed, name: str) -> Twin:
+    """Return the twin of the observed runs, before it is tuned.
+
+    Parameters
+    ----------
+    seen : Observed
+    name : str
+        Of the scenario.
+    """
+    fits = _fit_roles(seen)
+    structure = seen.structure
+    lead = structure.lead if structure.kind in (LEAD, TREE) and structure.lead in fits else ""
+    workers = [role for role in fits if role != lead] or list(fits)
+    if len(fits) == 1:
+        lead = ""
+    units = {
+        run.name: [
+            unit
+            for role in workers
+            for unit in units_of(run.operations, not fits[role].has_loops)
+            if seen.role(run, unit) == role
+        ]
+        for run in seen.runs
+    }
+    sizes = {role: _size(role, seen, units) for role in workers}
+    if structure.kind == PIPELINE:
+        workers = [role for role in dict.fromkeys(structure.order) if role in sizes] or workers
+    twin = Twin(
+        {}, {}, {role: fits[role] for role in [*workers, *([lead] if lead else [])]}, lead, 1
+    )
+    document, sources = twin.document, twin.sources
+    document |= {"name": name, "question": "What would this team do, were it otherwise?"}
+    document |= {"seed": 1, "replications": 200}
+    sources["seed"] = "any"
+    sources["replications"] = "runs of each point"
+    document["team"] = _team(twin, workers, sizes)
+    coordinate(twin, structure, seen, units)
+    if twin.lead:
+        let_lead_answer(twin, seen, units)
+    tasks = {run: len(some) for run, some in units.items()}
+    work = workload_of(structure, seen.runs, units, sum(sizes[role] for role in workers))
+    document["workload"] = work.spec
+    twin.take_work(work.tasks, work.is_certain)
+    sources["workload"] = work.source
+    _let_agents_begin(twin, seen, tasks, sizes)
+    _let_calls_fail(twin)
+    _sweep(twin, structure)
+    return twin
+
+
+def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
+    """Return the fits of all roles, the one with most calls first."""
+    keys = zip(
+        seen.calls["run_id"].astype(str),
+        seen.calls["agent_id"].astype("string").fillna("agent").astype(str),
+        strict=True,
+    )
+    role = pd.Series([seen.roles.get(key, "") for key in keys], index=seen.calls.index)
+    counts = role[role != ""].value_counts()
+    return {
+        str(each): fit_role(str(each), seen.calls[role == each], seen.delegating)
+        for each in counts.index
+    }
+
+
+def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int:
+    """Return how many agents of a role there are at a time, at most, in most runs."""
+    found = []
+    for run in seen.runs:
+        mine = [unit for unit in units[run.name] if seen.role(run, unit) == role]
+        spans: dict[int, tuple[float, float]] = {}
+        for unit in mine:
+            start, end = spans.get(unit.agent, (unit.start_s, unit.end_s))
+            spans[unit.agent] = (min(start, unit.start_s), max(end, unit.end_s))
+        moments = sorted([(s, 1) for s, _ in spans.values()] + [(e, -1) for _, e in spans.values()])
+        if moments:
+            found.append(int(np.cumsum([step for _, step in moments]).max()))
+    return typical(found)
+
+
+def _team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the team: agents alike, or groups by role; a coordinator where somebody leads."""
+    team: dict[str, Any] = {}
+    said = "most at a time in the middle run"
+    if len(workers) == 1:
+        (role,) = workers
+        team |= {"size": sizes[role], "agent": {"family": role}}
+        twin.sources["team.size"] = f"{role}: {said}"
+    else:
+        team["groups"] = {
+            role: {"size": sizes[role], "agent": {"family": role}} for role in workers
+        }
+        for role in workers:
+            twin.sources[f"team.groups.{role}.size"] = said
+    if twin.lead:
+        team["coordinator"] = {"family": twin.lead}
+    twin.document["team"] = team
+    for role, fit in twin.fits.items():
+        agent, path = twin.agent_of(role), twin.path_of(role)
+        agent |= fit.spec
+        agent["behaviour"] = {"talk": 0}
+        agent["tokens"] = {**agent.get("tokens", {}), "message": 0}
+        twin.sources.update({f"{path}.{where}": source for where, source in fit.sources.items()})
+        twin.sources[f"{path}.behaviour"] = (
+            "assumed: what it tells others is part of what it writes"
+        )
+        twin.sources[f"{path}.tokens.message"] = "0: part of the output, as above"
+        named = ", ".join(fit.models) or "not named"
+        twin.sources[path] = (
+            f"{role}: {fit.calls:,} calls of {fit.agents:,} agents in the trace, model {named}"
+        )
+        twin.missing.extend([f"{role}: {each}" for each in fit.missing])
+    twin.missing.append(
+        "errors of agents: not estimated (a trace does not say which answers were right); in "
+        "their place: none"
+    )
+    return team
+
+
+def _let_agents_begin(
+    twin: Twin, seen: Observed, tasks: Mapping[str, int], sizes: Mapping[str, int]
+) -> None:
+    """Let workers of which each did one thing begin each task with a context of its own."""
+    for role, fit in twin.fits.items():
+        if role == twin.lead or twin.document["topology"]["kind"] not in (
+            "centralised",
+            "hierarchical",
+        ):
+            continue
+        runs = max(1, len(seen.runs))
+        if fit.agents / runs > 1.2 * sizes[role] and sum(tasks.values()) <= 1.2 * fit.agents:
+            mine = seen.calls[
+                [
+                    seen.roles.get((str(run), str(agent))) == role
+                    for run, agent in zip(seen.calls["run_id"], seen.calls["agent_id"], strict=True)
+                ]
+            ]
+            begin_afresh(fit, mine)
+            agent, path = twin.agent_of(role), twin.path_of(role)
+            agent["context"] = dict(fit.spec["context"])
+            twin.sources.update(
+                {f"{path}.{where}": source for where, source in fit.sources.items()}
+            )
+
+
+def _let_calls_fail(twin: Twin) -> None:
+    """Let requests fail at the provider as often as those of the trace did."""
+    hits = sum(fit.failed.hits - 0.5 for fit in twin.fits.values())
+    asked = sum(fit.failed.hits + fit.failed.misses - 1.0 for fit in twin.fits.values())
+    if hits < 1.0 or hits >= asked:
+        if hits >= 1.0:
+            twin.missing.append("calls that go well: none did; in their place: a profile's")
+        return
+    share = hits / asked
+    after = np.asarray([fit.failed_s for fit in twin.fits.values()])
+    known = after[np.isfinite(after)]
+    said: dict[str, Any] = {"probability": four_digits(share)}
+    if len(known) and known.mean() > 0.0:
+        said["after_s"] = four_digits(float(known.mean()))
+    twin.document["provider"] = {"errors": said}
+    error = (share * (1.0 - share) / asked) ** 0.5
+    twin.sources["provider.errors"] = (
+        f"{hits:,.0f} of {asked:,.0f} calls failed: {share:.2%} ± {error:.2%}; seconds: their mean"
+    )
+
+
+def _sweep(twin: Twin, structure: Structure) -> None:
+    """Say which team sizes a sweep tries."""
+    team = twin.document["team"]
+    if "groups" in team:
+        sizes = {role: group["size"] for role, group in team["groups"].items()}
+        largest = max(sizes, key=lambda role: sizes[role])
+        path, n = f"team.groups.{largest}.size", sizes[largest]
+    else:
+        path, n = "team.size", team["size"]
+    tried = sorted({n, *(k for k in _SIZES if k <= max(2 * n, 4) and k <= max(twin.tasks, n))})
+    twin.document["sweep"] = {path: tried}
+    twin.sources["sweep"] = "team sizes to try; as found: " + str(n)

@@ -1,0 +1,127 @@
+"""How the agents of a twin work together: topology, protocol, timing, pauses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import as_distribution
+from analysis.observation.structure import (
+    INDEPENDENT,
+    LEAD,
+    MESH,
+    PIPELINE,
+    SINGLE,
+    TREE,
+    Structure,
+)
+from analysis.observation.twin import Observed, Twin
+from analysis.observation.units import Unit, units_of
+
+_ANSWERS = 0.8
+"""Calls of the lead for each task below which not every task is reported to it."""
+
+
+def coordinate(
+    twin: Twin, structure: Structure, seen: Observed, units: Mapping[str, Sequence[Unit]]
+) -> None:
+    """Say topology, protocol and timing of a twin, in place.
+
+    Parameters
+    ----------
+    twin : Twin
+    structure : Structure
+    seen : Observed
+    units : mapping
+        Units of work of each run's workers.
+    """
+    kind = structure.kind if len(twin.fits) > 1 or sum(1 for _ in twin.worker_roles) > 1 else SINGLE
+    if kind in (LEAD, TREE) and not twin.lead:
+        kind = INDEPENDENT
+    sure = f"confidence {structure.confidence:.2f}, from {structure.evidence}"
+    claim = {"kind": "self_claim", "claims": "immediate", "choice": "first"}
+    alone: dict[str, Any] = {"kind": "independent", "aggregate": False}
+    topology, protocol, said = {
+        SINGLE: (alone, claim, "one agent; 'independent' lets the sweep add others"),
+        INDEPENDENT: (alone, claim, f"agents at work at once who tell each other nothing ({sure})"),
+        MESH: ({"kind": "decentralised"}, claim, f"a mesh ({sure})"),
+        PIPELINE: ({"kind": "pipeline"}, {"kind": "pipeline"}, f"a pipeline ({sure})"),
+        LEAD: ({"kind": "centralised"}, {"kind": "lead_assign"}, f"a lead with workers ({sure})"),
+        TREE: (
+            {"kind": "hierarchical", "fan_out": max(2, structure.fan_out),
+             "depth": max(1, structure.depth)},
+            {"kind": "lead_assign"},
+            f"a tree of agents {structure.depth} levels deep ({sure})",
+        ),
+    }[kind]  # fmt: skip
+    twin.document["topology"], twin.sources["topology"] = topology, said
+    if kind in (LEAD, TREE) and structure.evidence == "who started whom":
+        twin.sources["topology"] += (
+            "; agents that start others: in the twin a lead hands tasks to workers in place of "
+            "sub-agents"
+        )
+    coordination: dict[str, Any] = {"protocol": protocol}
+    how = (
+        "lead" if kind in (LEAD, TREE) else "stages" if kind == PIPELINE else "no two take one task"
+    )
+    twin.sources["coordination.protocol"] = f"assumed from the structure: {how}"
+    pauses = _pauses(seen, units) if kind == SINGLE else np.zeros(0)
+    if pauses.any():
+        coordination |= {"timing": "rounds", "round_overhead_s": as_distribution(pauses)}
+        twin.sources["coordination.timing"] = "a round is a request; then the person reads, thinks"
+        twin.sources["coordination.round_overhead_s"] = (
+            f"what passed between requests: {len(pauses):,} pauses, as they were"
+        )
+    elif structure.in_rounds:
+        coordination |= {"timing": "rounds", "idle_agents": "wait"}
+        twin.sources["coordination.timing"] = "agents began at the same moments"
+    else:
+        coordination["timing"] = "asynchronous"
+        twin.sources["coordination.timing"] = "agents began each at its own time"
+    twin.document["coordination"] = coordination
+
+
+def let_lead_answer(twin: Twin, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> None:
+    """Let workers report rarely to a lead that made fewer calls than they did tasks, in place.
+
+    Parameters
+    ----------
+    twin : Twin
+        With a lead, and `coordinate` applied.
+    seen : Observed
+    units : mapping
+        Units of work of each run's workers.
+    """
+    asked = [
+        sum(seen.role(run, unit) == twin.lead for unit in units_of(run.operations, by_call=True))
+        for run in seen.runs
+    ]
+    lead = float(np.mean(asked))
+    tasks = float(np.mean([len(some) for some in units.values()]))
+    if not 0.0 < lead < _ANSWERS * tasks:
+        return
+    protocol = {"kind": "self_claim", "claims": "immediate", "choice": "first"}
+    twin.document["coordination"]["protocol"] = protocol
+    twin.sources["coordination.protocol"] = (
+        "assumed: the lead makes fewer calls than there are tasks"
+    )
+    share = four_digits(min(1.0, lead / tasks))
+    for role in twin.fits:
+        if role != twin.lead:
+            twin.agent_of(role)["behaviour"] = {"talk": share}
+            twin.sources[f"{twin.path_of(role)}.behaviour"] = (
+                f"{lead:.3g} calls of the lead for {tasks:.3g} tasks: so often it is reported to"
+            )
+
+
+def _pauses(seen: Observed, units: Mapping[str, Sequence[Unit]]) -> np.ndarray:
+    """Return the seconds between the units of one agent, run by run."""
+    found = []
+    for run in seen.runs:
+        mine = units[run.name]
+        found += [max(0.0, after.start_s - before.end_s) for before, after in pairwise(mine)]
+    return np.asarray(found)
