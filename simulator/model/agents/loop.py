@@ -32,6 +32,7 @@ class Loop:
         Work units of each turn.
     speaks : bool
         Whether the last turn writes a message.
+    has_tools : bool
     toolkit : Toolkit
         What it may call after a turn.
     unread_tokens : int
@@ -44,6 +45,7 @@ class Loop:
         "_spec",
         "_turns",
         "_wanted",
+        "has_tools",
         "is_between",
         "speaks",
         "toolkit",
@@ -55,6 +57,7 @@ class Loop:
     def __init__(self, spec: LoopSpec, tools: Mapping[str, ToolSpec], draws: OwnDraws) -> None:
         self._spec = spec
         self.toolkit = Toolkit(tools, draws)
+        self.has_tools = bool(tools)
         self._turns: Draw | None = None
         if spec.turns is not None:
             self._turns = draws.of(spec.turns, Purpose.TURNS)

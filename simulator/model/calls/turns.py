@@ -92,17 +92,15 @@ class Turns(Service):
             self._settle(agent, loop)
             if self._agenda.check_limits():
                 yield None
-            yield from self.tools.call(agent, loop.toolkit.calls())
-            tokens, has_failed = self.tools.take_results(agent)
-            agent.memory.take_in(tokens)
-            if has_failed:
-                loop.take_one_more()
+            if loop.has_tools:
+                yield from self._use_tools(agent, loop)
             if self._keeps_rounds and agent.is_of_team:
                 self._agenda.end_turn(agent.index, agent.time.earlier_s)
                 yield from self._phases.wait(agent, "barrier", None)
             self._begin_turn(agent, loop)
             yield from self._inner.serve(agent, agent.time.duration_s)
-        self.tools.cancel(agent)
+        if loop.has_tools:
+            self.tools.cancel(agent)
         for task in agent.call.picks if self._done else ():
             self._done.pop(task, None)
         if loop.is_at_limit:
@@ -110,6 +108,14 @@ class Turns(Service):
             if loop.gives_up and (agent.call.picks or not agent.is_of_team):
                 self._settle(agent, loop)
                 self._lose(agent, Why.TURN_LIMIT)
+
+    def _use_tools(self, agent: AgentState, loop: Loop) -> Iterator[Step]:
+        """Call tools, wait for them, and take in what they have said by then."""
+        yield from self.tools.call(agent, loop.toolkit.calls())
+        tokens, has_failed = self.tools.take_results(agent)
+        agent.memory.take_in(tokens)
+        if has_failed:
+            loop.take_one_more()
 
     def _settle(self, agent: AgentState, loop: Loop) -> None:
         """Settle a turn that is not the last."""
