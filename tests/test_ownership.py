@@ -27,7 +27,8 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.experiment.crew": {"__dict__"},  # of a thread
     "analysis.report.explorer": {"layout"},  # an application of Dash
     "analysis.report.explorer_requests": {"config"},  # and its server
-    "analysis.statistics.completion": {"loc"},  # a table of pandas
+    "analysis.observation.costs": {"loc"},  # a table of pandas
+    "analysis.statistics.completion": {"loc"},
     "analysis.validation.ablation": {"name"},
     "analysis.breakdown.timeline": None,  # OTLP's own messages
 }

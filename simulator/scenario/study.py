@@ -171,8 +171,8 @@ def _fill_agent(source: Source, path: Path_, base: Source) -> None:
     """Fill the agent at `path` with what `base` says, but for another end of its loop."""
     loop, below = source.get((*path, "loop")), base.get(("loop",))
     if isinstance(loop, dict) and isinstance(below, dict) and not loop.keys().isdisjoint(ENDS):
-        base = base.copy()
-        base.data["loop"] = {name: value for name, value in below.items() if name not in ENDS}
+        base, where = base.copy(), base.origin(("loop",))
+        base.set("loop", {name: each for name, each in below.items() if name not in ENDS}, where)
     source.merge_under(path, base)
 
 

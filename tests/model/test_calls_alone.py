@@ -263,7 +263,7 @@ def test_others_wait_until_a_trial_is_over_however_it_ends(end: str) -> None:
     assert not guard.admit(waiting)
     for agent in (waiting, lost):
         bench.begin(10.0, agent, guard.wait(agent))
-    bench.clock.at(11.0, lambda: guard.forget(lost))
+    bench.clock.at(11.0, lambda: guard.stop_waiting(lost))
     if end == "is withdrawn":
         bench.clock.at(15.0, lambda: guard.withdraw(trying))
     else:
@@ -319,8 +319,8 @@ def test_a_lost_call_gives_back_all_it_holds_and_waits_no_more() -> None:
         wall.hold(hedged)
     for agent in (lost, following):
         bench.begin(1.0, agent, wall.enter(agent))
-    bench.clock.at(2.0, lambda: wall.forget(lost))
-    bench.clock.at(3.0, lambda: wall.forget(hedged))
+    bench.clock.at(2.0, lambda: wall.release(lost))
+    bench.clock.at(3.0, lambda: wall.release(hedged))
     assert bench.run() == {following.index: 3.0}
     assert wall.has_room(hedged)  # the other place is free
 

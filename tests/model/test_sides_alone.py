@@ -108,10 +108,10 @@ def test_a_minority_is_cut_off_from_the_end_and_waits_where_the_team_is_consiste
     crew.clock.reach(3.0)
     split.split(Partition(at_s=3, duration_s=5, minority=0.4))
     assert [agent.side for agent in crew.agents] == [0, 0, 0, 1, 1]
-    assert (split.has_cut, crew.sides.other, crew.sides.split_s) == (True, None, 3.0)
+    assert (crew.sides.other, crew.sides.split_s) == (None, 3.0)
     crew.agents[4].time.in_call, crew.agents[4].time.waits_for = True, "partition"
     split.heal()
-    assert not split.has_cut
+    assert [agent.side for agent in crew.agents] == [0] * 5
     assert crew.clock.resumed == [4]
 
 

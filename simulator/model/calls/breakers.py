@@ -96,7 +96,7 @@ class Breakers:
                 self._agenda.resume(other.index)
         waiting.clear()
 
-    def forget(self, agent: AgentState) -> None:
+    def stop_waiting(self, agent: AgentState) -> None:
         """Let an agent whose call is lost wait no more."""
         for waiting in self._waiting.values():
             if agent in waiting:

@@ -86,7 +86,7 @@ class Bulkhead:
         else:
             self._free[group] += 1
 
-    def forget(self, agent: AgentState) -> None:
+    def release(self, agent: AgentState) -> None:
         """Give back all that the agent holds, and wait for no more."""
         group = self._group(agent)
         if group is not None and agent in self._queues[group]:

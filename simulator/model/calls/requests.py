@@ -38,7 +38,7 @@ class Requests(Service):
 
     Parameters
     ----------
-    patterns : Resilience
+    spec : Resilience
     sdk : Retry
         How often the client's library sends a request again.
     agents : iterable of AgentState
@@ -66,10 +66,10 @@ class Requests(Service):
         "_fates",
         "_metrics",
         "_patience",
-        "_patterns",
         "_phases",
         "_provider",
         "_sdk",
+        "_spec",
         "_transit",
         "breakers",
         "callers",
@@ -77,7 +77,7 @@ class Requests(Service):
 
     def __init__(
         self,
-        patterns: Resilience,
+        spec: Resilience,
         sdk: Retry,
         agents: Iterable[AgentState],
         caller_of: Callable[[AgentState], Caller],
@@ -89,7 +89,7 @@ class Requests(Service):
         bill: Bill,
     ) -> None:
         metrics = journal.metrics
-        self._patterns = patterns
+        self._spec = spec
         self._sdk = sdk
         self._agenda = agenda
         self._metrics = metrics
@@ -97,10 +97,10 @@ class Requests(Service):
         self._provider = provider
         self.callers = {agent.index: caller_of(agent) for agent in agents}
         self._caller_of = caller_of
-        self._budget = RetryBudget(patterns.retry.budget if patterns.retry else None)
+        self._budget = RetryBudget(spec.retry.budget if spec.retry else None)
         self._bulkhead = bulkhead
-        self.breakers = Breakers(patterns.breaker, agenda, journal, phases)
-        self._patience = Patience(patterns.timeout, patterns.hedge)
+        self.breakers = Breakers(spec.breaker, agenda, journal, phases)
+        self._patience = Patience(spec.timeout, spec.hedge)
         self._fates = Fates(self.callers, provider, agenda, metrics)
         self._transit = Transit(
             self.callers,
@@ -109,8 +109,8 @@ class Requests(Service):
             provider,
             self._bulkhead,
             self.breakers,
-            Checkpoints(patterns.checkpoint) if patterns.checkpoint else None,
-            patterns.hedge.correlation if patterns.hedge else 0.0,
+            Checkpoints(spec.checkpoint) if spec.checkpoint else None,
+            spec.hedge.correlation if spec.hedge else 0.0,
             agenda,
             journal,
             phases,
@@ -128,7 +128,7 @@ class Requests(Service):
     def begin(self, agent: AgentState) -> None:
         """Note that a call begins."""
         caller = self.callers[agent.index]
-        retry = self._patterns.retry
+        retry = self._spec.retry
         caller.begin(iter(()) if retry is None else waits(retry.backoff, caller.jitter))
         self._budget.first_request()
         if agent.memory.is_too_long:
@@ -169,9 +169,9 @@ class Requests(Service):
         if self._provider.refunds:  # what it has reserved and never begun to use
             self._provider.settle(agent, 0)
         self._transit.release(caller.ticket)
-        self._bulkhead.forget(agent)
+        self._bulkhead.release(agent)
         self.breakers.withdraw(agent)
-        self.breakers.forget(agent)
+        self.breakers.stop_waiting(agent)
 
     def cut_off(self, agent: AgentState) -> None:
         """End the requests in flight with the run; pay for a hedge, and say what else is paid."""
@@ -193,7 +193,7 @@ class Requests(Service):
 
     def _try_again(self, agent: AgentState, caller: Caller, why: Why) -> Iterator[Step]:
         """Wait before the next request; raise `CallLostError` if there is to be none."""
-        retry, metrics = self._patterns.retry, self._metrics
+        retry, metrics = self._spec.retry, self._metrics
         if why.blames_service and caller.sdk_tries < self._sdk.max_retries:
             metrics.retries += 1
             pause_s = self._provider.pause_s(caller.sdk_tries, 0.0)
@@ -227,7 +227,7 @@ class Requests(Service):
     ) -> Generator[Step, None, Why]:
         """Get a request past the breaker and into the provider; return why not, if not."""
         metrics = self._metrics
-        if self._patterns.breaker is not None and not caller.uses_other:
+        if self._spec.breaker is not None and not caller.uses_other:
             yield from self._pass_breaker(agent, caller)
         if not self._is_limited(caller):
             yield from self._bulkhead.enter(agent)
@@ -246,7 +246,7 @@ class Requests(Service):
 
     def _is_limited(self, caller: Caller) -> bool:
         """Return whether the provider's limits concern the requests that are sent now."""
-        fallback = self._patterns.fallback
+        fallback = self._spec.fallback
         return not caller.uses_other or (fallback is not None and fallback.shares_limits)
 
     def _pass_breaker(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
@@ -254,7 +254,7 @@ class Requests(Service):
             if self.other_can_read(agent):
                 self._use_other(agent, caller, True)
                 return
-            if agent.call.picks and self._patterns.fallback and self._patterns.fallback.partial:
+            if agent.call.picks and self._spec.fallback and self._spec.fallback.partial:
                 raise CallLostError(Why.BREAKER)
             yield from self.breakers.wait(agent)
 

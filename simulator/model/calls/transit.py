@@ -195,7 +195,7 @@ class Transit:
         self.release(caller.ticket, time_left(flight.first.seconds, elapsed_s))
         if flight.second is not None:
             self.release(flight.ticket, time_left(flight.second.seconds, elapsed_s))
-        self._bulkhead.forget(agent)
+        self._bulkhead.release(agent)
 
     def _takes_a_second(self, agent: AgentState, flight: Flight) -> bool:
         """Return whether bulkhead and provider take in a second request now; hold its places."""

@@ -23,7 +23,7 @@ class Commits:
     Parameters
     ----------
     sides : Sides
-    reviews : ReviewQueue
+    queue : ReviewQueue
     patterns : Patterns
     settlement : Settlement
     writes : Writes
@@ -41,7 +41,7 @@ class Commits:
         "_journal",
         "_metrics",
         "_patterns",
-        "_reviews",
+        "_queue",
         "_settlement",
         "_sides",
         "_writes",
@@ -50,7 +50,7 @@ class Commits:
     def __init__(
         self,
         sides: Sides,
-        reviews: ReviewQueue,
+        queue: ReviewQueue,
         patterns: Patterns,
         settlement: Settlement,
         writes: Writes,
@@ -59,7 +59,7 @@ class Commits:
     ) -> None:
         self._sides = sides
         self._graph = sides.board.graph
-        self._reviews = reviews
+        self._queue = queue
         self._patterns = patterns
         self._settlement = settlement
         self._writes = writes
@@ -72,7 +72,7 @@ class Commits:
     def adapt(self) -> None:
         """Look again at what protocol and reviews ask for, which may have changed."""
         self._is_plain = not self._sides.dispatcher.gives_answers
-        self._is_simple = self._is_plain and not self._reviews.wanted
+        self._is_simple = self._is_plain and not self._queue.wanted
 
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
@@ -139,13 +139,13 @@ class Commits:
     def _sort_out(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
         """Book as wasted the picks that cannot take effect; return the others."""
         if not agent.call.is_astray:
-            return self._take_back(agent, share_s, sizes)
+            return self._book_rejected(agent, share_s, sizes)
         agent.call.forget_rejected()
         for task in agent.call.picks:
             self._waste(agent, task, share_s * sizes[task], now, "refused")
         return []
 
-    def _take_back(self, agent: AgentState, share_s: float, sizes: Sizes) -> list[int]:
+    def _book_rejected(self, agent: AgentState, share_s: float, sizes: Sizes) -> list[int]:
         """Book as wasted the picks that the workspace has refused; return the others."""
         rejected, was_cut = agent.call.take_rejected()
         outcome = "lost" if was_cut else "refused"
@@ -234,10 +234,10 @@ class Commits:
         decided = agent.dispatcher.decide(agent.index, task, answer)
         if decided is None:
             return "answer"
-        if self._reviews.wanted and not self._patterns.skips("reviews"):
+        if self._queue.wanted and not self._patterns.skips("reviews"):
             if not agent.call.is_backup:
                 agent.dispatcher.handed_in(agent.index, task)
-            self._reviews.submit(agent, task, decided)
+            self._queue.submit(agent, task, decided)
             return "submitted"
         return self._settlement.settle(
             agent, task, decided, now, freed, agent.time.started_s, agent.call.is_backup

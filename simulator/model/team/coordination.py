@@ -28,7 +28,7 @@ class Coordination:
     agenda : Agenda
     talk : Talk
     sides : Sides
-    reviews : ReviewQueue
+    queue : ReviewQueue
         What workers have handed in with their reports.
     one_by_one : bool
         Whether a coordinator answers one report in a call rather than all of them.
@@ -47,8 +47,8 @@ class Coordination:
         "_is_handed_in",
         "_managers",
         "_one_by_one",
+        "_queue",
         "_reports",
-        "_reviews",
         "_sides",
         "_subordinates",
         "_talk",
@@ -66,7 +66,7 @@ class Coordination:
         agenda: Agenda,
         talk: Talk,
         sides: Sides,
-        reviews: ReviewQueue,
+        queue: ReviewQueue,
         one_by_one: bool,
     ) -> None:
         self._workers = workers
@@ -75,7 +75,7 @@ class Coordination:
         self._agenda = agenda
         self._talk = talk
         self._sides = sides
-        self._reviews = reviews
+        self._queue = queue
         self._one_by_one = one_by_one
         self._managers = {
             agent.index: coordinators[manager - len(workers)]
@@ -114,7 +114,7 @@ class Coordination:
             answering = list(reports)
             reports.clear()
         self._answering[agent.index] = answering
-        return Errand(len(answering) + self._reviews.take_submitted(agent, answering), True)
+        return Errand(len(answering) + self._queue.take_submitted(agent, answering), True)
 
     def _hand_in(self) -> None:
         """Let every worker send what it has done to the aggregator, one message each."""
@@ -163,7 +163,7 @@ class Coordination:
         elif agent.side or not (
             agent.call.message_tokens >= 0
             or self._sides.dispatcher.has_lead
-            or self._reviews.awaited(agent)
+            or self._queue.awaited(agent)
         ):
             return
         elif self._one_by_one:
@@ -177,7 +177,7 @@ class Coordination:
     def hand_in_late(self, agent: AgentState) -> None:
         """Report what was done for review on the other side of a partition."""
         manager = self._managers.get(agent.index)
-        if manager is not None and self._reviews.awaited(agent):
+        if manager is not None and self._queue.awaited(agent):
             self._tell(manager, agent)
 
     def dissolve(self) -> None:
