@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.breakdown.lives import lives_of
 from simulator.model.topologies import Topology
 from simulator.model.trace import FAILED, Event, Row
 from simulator.scenario import Scenario
@@ -52,14 +53,23 @@ class Operation:
         return not self.goes_on and self.row.outcome in WENT_WRONG
 
 
-def agents_of(scenario: Scenario) -> list[Agent]:
-    """Return what each agent is, workers, coordinators and verifiers in order."""
+def agents_of(scenario: Scenario, rows: Sequence[Row] = ()) -> list[Agent]:
+    """Return what each agent is: workers, coordinators, verifiers, then sub-agents, by number.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    rows : sequence of Row
+        The trace of a replication, which tells of its sub-agents.
+    """
     team, staff = scenario.team, scenario.staff
+    kinds = {} if team.subagents is None else team.subagents.kinds
     default = team.workers[0] if team.agent is None else team.agent
     return [
         *team.workers,
         *[team.coordinator or default] * staff["coordinator"],
         *[team.verifier or default] * staff["verifier"],
+        *[kinds[life.kind] for life in lives_of(rows)],
     ]
 
 

@@ -197,7 +197,7 @@ def otlp_trace(
         Unix time of simulated second 0 (not 0 itself, which JSON leaves out).
     """
     names, managers = agent_names(scenario), scenario.topology.managers(scenario.team.worker_count)
-    agents = agents_of(scenario)
+    agents = agents_of(scenario, rows)
     trace_id = _id(16, scenario.name, str(scenario.seed), str(replication))
     data = trace_pb2.TracesData()
     resource = data.resource_spans.add()
