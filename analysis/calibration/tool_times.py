@@ -33,6 +33,12 @@ FEWEST_FOR_TAIL = 200
 _GAIN = 10.0
 """What AIC must gain by a tail."""
 
+_STEEPEST = 5.0
+"""Largest log density of a part, on the log scale of seconds: a spread of about 0.3 %."""
+
+_FEWEST_IN_TAIL = 3.0
+"""Calls that a tail must stand for."""
+
 _TAIL = LOG_FAMILIES["lognormal"]
 _BODIES = ("lognormal", "log_logistic", "weibull")
 _BODIES_WITH_TAIL = ("lognormal", "log_logistic")
@@ -144,7 +150,9 @@ def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
     if n >= FEWEST_FOR_TAIL:
         body, mixed, mixed_aic = _best(x, _BODIES_WITH_TAIL, _mixture, clusters)
         edge = _tail_begins(body, mixed.at, x)
-        if mixed_aic < aic - _GAIN and np.isfinite(edge):
+        there = len(x) * float(special.expit(mixed.at[len(LOG_FAMILIES[body].names)]))
+        is_tail = np.isfinite(edge) and _FEWEST_IN_TAIL <= there <= n / 2
+        if mixed_aic < aic - _GAIN and is_tail:
             kind, fit, tail_from = body, mixed, edge
             near, far = _parts(kind, fit.at, x)
             tail_seconds = _drawn_by(special.expit(far - near), seconds)
@@ -199,7 +207,15 @@ def _parts(kind: str, at: Floats, x: Floats) -> tuple[Floats, Floats]:
 
 
 def _mixture(kind: str, at: Floats, x: Floats) -> Floats:
-    return np.asarray(np.logaddexp(*_parts(kind, at, x)))
+    """Return the log density of the mixture; impossible where a part shrinks to a point.
+
+    The likelihood of a mixture has no bound there (Kiefer & Wolfowitz 1956).
+    """
+    with np.errstate(all="ignore"):
+        body, tail = _parts(kind, at, x)
+    if not max(body.max(), tail.max()) < _STEEPEST:
+        return np.full(len(x), -np.inf)
+    return np.asarray(np.logaddexp(body, tail))
 
 
 def _tail_begins(kind: str, at: Floats, x: Floats) -> float:

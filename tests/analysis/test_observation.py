@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from analysis.calibration.tool_times import fit_tool_times
 from analysis.observation.activity import (
     IDLE,
     MODEL,
@@ -329,6 +330,15 @@ def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> No
     again = run_table(runs_of(seen.traces.calls), seen.traces.calls)
     pd.testing.assert_frame_equal(again, seen.table)
     assert set(seen.table) == set(seen.simulated)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_seconds_of_one_law_have_no_tail(seed: int) -> None:
+    # Without a bound on how narrow a part may be, some of these had a tail of no calls at all.
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(200, 900))
+    seconds = np.exp(rng.normal(np.log(rng.uniform(1, 12)), rng.uniform(0.2, 0.8), n))
+    assert not fit_tool_times(seconds, rng.integers(0, 20, n)).has_tail
 
 
 COUNT = {"short": (6, 10), "long": (20, 20)}
