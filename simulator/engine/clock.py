@@ -122,7 +122,7 @@ class Clock(Agenda):
         self.halted: dict[int, simpy.Event] = {}
         self._is_held = False
         self.only_calls_happen = False
-        self._on_turn_end: Callable[[int, float], None]
+        self._on_turn_end: Callable[[int, float], None] = _in_no_rounds
 
     def _is_idle(self) -> bool:
         """Return whether nothing happens any more unless a timer makes it happen."""
@@ -305,6 +305,7 @@ class Clock(Agenda):
     def forget(self) -> None:
         """Drop what holds the clock in its turn, after the run."""
         self._timers.clear()
+        self._on_turn_end = _in_no_rounds
         del self._run, self._react, self._settle
 
     def _over(self, outcome: str) -> str:
@@ -317,3 +318,7 @@ class Clock(Agenda):
             "max_rounds": f"{limits.max_rounds} rounds have been made",
         }[outcome]
         return f"{limit}: {metrics.tasks_done} of {metrics.tasks} tasks are done"
+
+
+def _in_no_rounds(agent: int, served_s: float) -> None:
+    """Hold up nobody whose turn has ended: there is no barrier."""

@@ -73,7 +73,7 @@ def test_a_replication_that_breaks_off_leaves_nothing_behind(
     def breaks(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("simulator.engine.clock.finish", breaks)
+    monkeypatch.setattr("simulator.model.ending.Closing.finish", breaks)
     with pytest.raises(ZeroDivisionError):
         simulation.run(1)
     alive = [each for each in gc.get_objects() if isinstance(each, Replication)]
