@@ -80,7 +80,8 @@ class Closing:
         names = board.graph.names
         left = [names[task] for task in range(len(board.done)) if not board.done[task]]
         shown = ", ".join(left[:5]) + (f" and {len(left) - 5} more" if len(left) > 5 else "")
-        waits = [*self._workspace.waits(), *self._sides.dispatcher.waits(), *self._too_long()]
+        waits = [*self._workspace.waits(), *self._sides.dispatcher.waits()]
+        waits += [*self._steps.waits(), *self._too_long()]
         said = f"; {'; '.join(waits[:5])}" if waits else ""
         return f"nothing can happen any more, and {len(left)} tasks are left: {shown}{said}"
 

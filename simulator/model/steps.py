@@ -78,6 +78,10 @@ class CallSteps:
         while agent.side and not self._sides.minority_goes_on:
             yield from self._phases.wait(agent, "partition", None)
 
+    def waits(self) -> list[str]:
+        """Say what waits in the service, where nothing can happen any more."""
+        return self._service.waits()
+
     def cut_off(self, agent: AgentState) -> None:
         """End a call in flight as it stands."""
         if agent.time.waits_for:

@@ -205,6 +205,7 @@ def test_a_pool_that_is_full_of_sub_agents_who_wait_for_it_is_a_deadlock() -> No
     # Three at a time wait for one more each.
     stuck = run_as_traced(scenario(stations={"pool": {"concurrency": 3}}, **fields))
     assert (stuck.outcome, stuck.makespan_s, stuck.sub_agents) == ("deadlock", 2, 3)
+    assert "3 calls of tools wait at station 'pool', which serves 3" in stuck.reason
     free = run_as_traced(scenario(stations={"pool": {"concurrency": 4}}, **fields))
     assert (free.outcome, free.sub_agents) == ("completed", 6)
 

@@ -59,6 +59,10 @@ class Service(ABC):
     def cut_off(self, agent: AgentState) -> None:
         """Note that a call in service ends with the run; say what is paid."""
 
+    def waits(self) -> list[str]:
+        """Say what waits, where nothing can happen any more."""
+        return []
+
     def turns_done(self, tasks: Sequence[int]) -> int:
         """Return how many turns of a loop that attempts tasks need not be taken again."""
         return 0

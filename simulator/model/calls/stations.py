@@ -157,6 +157,11 @@ class Station:
         heappush(self._queue, (first, self._came, run))
         self._go_on()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait to be served."""
+        return sum(not run.is_over for _, _, run in self._queue)
+
     def leave(self, run: Run) -> None:
         """Note that a run is over: if it was served, another is."""
         if run.began_s is not None:

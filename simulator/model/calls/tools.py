@@ -115,6 +115,15 @@ class Tools:
             self._end(run, how)
         self._desks[agent.index].take()
 
+    def waits(self) -> list[str]:
+        """Say which calls wait at which stations."""
+        queues = {name: (each.waiting, each.busy) for name, each in self.stations.items()}
+        return [
+            f"{waiting} calls of tools wait at station {name!r}, which serves {busy}"
+            for name, (waiting, busy) in queues.items()
+            if waiting
+        ]
+
     def leave(self, agent: AgentState) -> None:
         """Forget an agent that calls nothing any more."""
         self._desks.pop(agent.index, None)

@@ -192,6 +192,10 @@ class Turns(Service):
         if agent.loop is not None and agent.loop.is_between:
             agent.call.pay(None)
 
+    def waits(self) -> list[str]:
+        """Say what waits for a station."""
+        return self.tools.waits()
+
     def turns_done(self, tasks: Sequence[int]) -> int:
         """Return how many turns a crash has left of a loop that attempts tasks."""
         return min((self._done.get(task, 0) for task in tasks), default=0) if self._done else 0
