@@ -56,20 +56,18 @@ def build_twin(seen: Observed, name: str) -> Twin:
     twin = Twin(
         {}, {}, {role: fits[role] for role in [*workers, *([lead] if lead else [])]}, lead, 1
     )
-    document, sources = twin.document, twin.sources
-    document |= {"name": name, "question": "What would this team do, were it otherwise?"}
-    document |= {"seed": 1, "replications": 200}
-    sources["seed"] = "any"
-    sources["replications"] = "runs of each point"
-    document["team"] = _team(twin, workers, sizes)
+    twin.say("name", name)
+    twin.say("question", "What would this team do, were it otherwise?")
+    twin.say("seed", 1, "any; another one draws other random numbers")
+    twin.say("replications", 200, "runs of each point")
+    _say_team(twin, workers, sizes)
     coordinate(twin, structure, seen, units)
     if twin.lead:
         let_lead_answer(twin, seen, units)
     tasks = {run: len(some) for run, some in units.items()}
     work = workload_of(structure, seen.runs, units, sum(sizes[role] for role in workers))
-    document["workload"] = work.spec
+    twin.say("workload", work.spec, work.source)
     twin.take_work(work.tasks, work.is_certain)
-    sources["workload"] = work.source
     _let_agents_begin(twin, seen, tasks, sizes)
     _let_calls_fail(twin)
     _sweep(twin, structure)
@@ -106,43 +104,41 @@ def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int
     return typical(found)
 
 
-def _team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> dict[str, Any]:
-    """Return the team: agents alike, or groups by role; a coordinator where somebody leads."""
+def _say_team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> None:
+    """Say the team: agents alike, or groups by role; a coordinator where somebody leads."""
     team: dict[str, Any] = {}
     said = "most at a time in the middle run"
     if len(workers) == 1:
         (role,) = workers
         team |= {"size": sizes[role], "agent": {"family": role}}
-        twin.sources["team.size"] = f"{role}: {said}"
+        twin.explain("team.size", f"{role}: {said}")
     else:
         team["groups"] = {
             role: {"size": sizes[role], "agent": {"family": role}} for role in workers
         }
         for role in workers:
-            twin.sources[f"team.groups.{role}.size"] = said
+            twin.explain(f"team.groups.{role}.size", said)
     if twin.lead:
         team["coordinator"] = {"family": twin.lead}
-    twin.document["team"] = team
+    twin.say("team", team)
     for role, fit in twin.fits.items():
         agent, path = twin.agent_of(role), twin.path_of(role)
         agent |= fit.spec
         agent["behaviour"] = {"talk": 0}
         agent["tokens"] = {**agent.get("tokens", {}), "message": 0}
-        twin.sources.update({f"{path}.{where}": source for where, source in fit.sources.items()})
-        twin.sources[f"{path}.behaviour"] = (
-            "assumed: what it tells others is part of what it writes"
-        )
-        twin.sources[f"{path}.tokens.message"] = "0: part of the output, as above"
+        talk = "assumed: what it tells others is part of what it writes"
+        message = "0: part of the output, as above"
+        twin.explain_agent(role, {**fit.sources, "behaviour": talk, "tokens.message": message})
         named = ", ".join(fit.models) or "not named"
-        twin.sources[path] = (
-            f"{role}: {fit.calls:,} calls of {fit.agents:,} agents in the trace, model {named}"
+        twin.explain(
+            path,
+            f"{role}: {fit.calls:,} calls of {fit.agents:,} agents in the trace, model {named}",
         )
-        twin.missing.extend([f"{role}: {each}" for each in fit.missing])
-    twin.missing.append(
+        twin.lack(*(f"{role}: {each}" for each in fit.missing))
+    twin.lack(
         "errors of agents: not estimated (a trace does not say which answers were right); in "
         "their place: none"
     )
-    return team
 
 
 def _let_agents_begin(
@@ -164,11 +160,8 @@ def _let_agents_begin(
                 ]
             ]
             begin_afresh(fit, mine)
-            agent, path = twin.agent_of(role), twin.path_of(role)
-            agent["context"] = dict(fit.spec["context"])
-            twin.sources.update(
-                {f"{path}.{where}": source for where, source in fit.sources.items()}
-            )
+            twin.agent_of(role)["context"] = dict(fit.spec["context"])
+            twin.explain_agent(role, fit.sources)
 
 
 def _let_calls_fail(twin: Twin) -> None:
@@ -177,7 +170,7 @@ def _let_calls_fail(twin: Twin) -> None:
     asked = sum(fit.failed.hits + fit.failed.misses - 1.0 for fit in twin.fits.values())
     if hits < 1.0 or hits >= asked:
         if hits >= 1.0:
-            twin.missing.append("calls that go well: none did; in their place: a profile's")
+            twin.lack("calls that go well: none did; in their place: a profile's")
         return
     share = hits / asked
     after = np.asarray([fit.failed_s for fit in twin.fits.values()])
@@ -185,10 +178,11 @@ def _let_calls_fail(twin: Twin) -> None:
     said: dict[str, Any] = {"probability": four_digits(share)}
     if len(known) and known.mean() > 0.0:
         said["after_s"] = four_digits(float(known.mean()))
-    twin.document["provider"] = {"errors": said}
+    twin.say("provider", {"errors": said})
     error = (share * (1.0 - share) / asked) ** 0.5
-    twin.sources["provider.errors"] = (
-        f"{hits:,.0f} of {asked:,.0f} calls failed: {share:.2%} ± {error:.2%}; seconds: their mean"
+    twin.explain(
+        "provider.errors",
+        f"{hits:,.0f} of {asked:,.0f} calls failed: {share:.2%} ± {error:.2%}; seconds: their mean",
     )
 
 
@@ -202,5 +196,4 @@ def _sweep(twin: Twin, structure: Structure) -> None:
     else:
         path, n = "team.size", team["size"]
     tried = sorted({n, *(k for k in _SIZES if k <= max(2 * n, 4) and k <= max(twin.tasks, n))})
-    twin.document["sweep"] = {path: tried}
-    twin.sources["sweep"] = "team sizes to try; as found: " + str(n)
+    twin.say("sweep", {path: tried}, f"team sizes to try; as found: {n}")

@@ -58,31 +58,33 @@ def coordinate(
             f"a tree of agents {structure.depth} levels deep ({sure})",
         ),
     }[kind]  # fmt: skip
-    twin.document["topology"], twin.sources["topology"] = topology, said
+    twin.say("topology", topology, said)
     if kind in (LEAD, TREE) and structure.evidence == "who started whom":
-        twin.sources["topology"] += (
-            "; agents that start others: in the twin a lead hands tasks to workers in place of "
-            "sub-agents"
+        twin.explain_further(
+            "topology",
+            "agents that start others: in the twin a lead hands tasks to workers in place of "
+            "sub-agents",
         )
     coordination: dict[str, Any] = {"protocol": protocol}
     how = (
         "lead" if kind in (LEAD, TREE) else "stages" if kind == PIPELINE else "no two take one task"
     )
-    twin.sources["coordination.protocol"] = f"assumed from the structure: {how}"
+    twin.explain("coordination.protocol", f"assumed from the structure: {how}")
     pauses = _pauses(seen, units) if kind == SINGLE else np.zeros(0)
     if pauses.any():
         coordination |= {"timing": "rounds", "round_overhead_s": as_distribution(pauses)}
-        twin.sources["coordination.timing"] = "a round is a request; then the person reads, thinks"
-        twin.sources["coordination.round_overhead_s"] = (
-            f"what passed between requests: {len(pauses):,} pauses, as they were"
+        twin.explain("coordination.timing", "a round is a request; then the person reads, thinks")
+        twin.explain(
+            "coordination.round_overhead_s",
+            f"what passed between requests: {len(pauses):,} pauses, as they were",
         )
     elif structure.in_rounds:
         coordination |= {"timing": "rounds", "idle_agents": "wait"}
-        twin.sources["coordination.timing"] = "agents began at the same moments"
+        twin.explain("coordination.timing", "agents began at the same moments")
     else:
         coordination["timing"] = "asynchronous"
-        twin.sources["coordination.timing"] = "agents began each at its own time"
-    twin.document["coordination"] = coordination
+        twin.explain("coordination.timing", "agents began each at its own time")
+    twin.say("coordination", coordination)
 
 
 def let_lead_answer(twin: Twin, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> None:
@@ -105,16 +107,15 @@ def let_lead_answer(twin: Twin, seen: Observed, units: Mapping[str, Sequence[Uni
     if not 0.0 < lead < _ANSWERS * tasks:
         return
     protocol = {"kind": "self_claim", "claims": "immediate", "choice": "first"}
-    twin.document["coordination"]["protocol"] = protocol
-    twin.sources["coordination.protocol"] = (
-        "assumed: the lead makes fewer calls than there are tasks"
-    )
+    said = "assumed: the lead makes fewer calls than there are tasks"
+    twin.say("coordination.protocol", protocol, said)
     share = four_digits(min(1.0, lead / tasks))
     for role in twin.fits:
         if role != twin.lead:
             twin.agent_of(role)["behaviour"] = {"talk": share}
-            twin.sources[f"{twin.path_of(role)}.behaviour"] = (
-                f"{lead:.3g} calls of the lead for {tasks:.3g} tasks: so often it is reported to"
+            twin.explain(
+                f"{twin.path_of(role)}.behaviour",
+                f"{lead:.3g} calls of the lead for {tasks:.3g} tasks: so often it is reported to",
             )
 
 

@@ -111,29 +111,23 @@ def _tune_roles(twin: Twin, observed: pd.DataFrame) -> None:
         ratio = {name: _ratio(seen[name], made[name]) for name in ("calls", "input", "output")}
         if "loop" in agent and abs(ratio["calls"] - 1.0) > 0.02:
             _scale_turns(agent["loop"], ratio["calls"])
-            _add(twin, f"{path}.loop", "tuned to the calls of the middle run")
+            twin.explain_further(f"{path}.loop", "tuned to the calls of the middle run")
         elif role == twin.lead and ratio["calls"] > 1.1:
             # What it does for each report is more than one call.
             agent["loop"] = {"turns": _turns(ratio["calls"])}
-            _add(twin, f"{path}.loop", "tuned to the calls of the middle run")
+            twin.explain_further(f"{path}.loop", "tuned to the calls of the middle run")
         if abs(ratio["output"] - 1.0) > 0.02:
             agent["tokens"]["output"] = scaled(agent["tokens"]["output"], ratio["output"])
-            _add(twin, f"{path}.tokens.output", "tuned to the output of the middle run")
+            twin.explain_further(f"{path}.tokens.output", "tuned to the output of the middle run")
         if abs(ratio["input"] - 1.0) > 0.02:
             _scale_inputs(agent, seen["input"], made["input"])
-            _add(twin, f"{path}.context", "tuned to the input of the middle run")
+            twin.explain_further(f"{path}.context", "tuned to the input of the middle run")
 
 
 def _ratio(wanted: float, found: float) -> float:
     if not (np.isfinite(wanted) and np.isfinite(found) and wanted > 0.0 and found > 0.0):
         return 1.0
     return float(np.clip(wanted / found, 0.2, 5.0))
-
-
-def _add(twin: Twin, path: str, said: str) -> None:
-    before = twin.sources.get(path, "")
-    if said not in before:
-        twin.sources[path] = f"{before}; {said}" if before else said
 
 
 def _turns(mean: float) -> Any:
@@ -183,14 +177,13 @@ def _tune_chain(twin: Twin, observed: pd.Series) -> None:
     the observed mean: where a chain matters little at this team size, it would else stand for
     whatever else is not alike.
     """
-    work = twin.document["workload"]
     logs = np.log(observed[observed > 0.0].to_numpy(dtype=float))
     error = float(logs.std(ddof=1) / np.sqrt(len(logs))) if len(logs) > 1 else 0.1
     makespan_s = float(np.exp(logs.mean()))
     enough_s = makespan_s * (1.0 - min(_SHORT + 2.0 * error, 3.0 * _SHORT))
 
     def length(share: float) -> float:
-        work["parallel_fraction"] = four_digits(1.0 - share)
+        twin.say("workload.parallel_fraction", four_digits(1.0 - share))
         table = _table(_runs(twin))
         return middle(table["makespan_s"])
 
@@ -201,9 +194,8 @@ def _tune_chain(twin: Twin, observed: pd.Series) -> None:
         for _ in range(5):
             share = (low + high) / 2
             low, high = (share, high) if length(share) < makespan_s else (low, share)
-    work["parallel_fraction"] = four_digits(1.0 - (low + high) / 2)
-    _add(
-        twin,
+    twin.say("workload.parallel_fraction", four_digits(1.0 - (low + high) / 2))
+    twin.explain_further(
         "workload",
         "parallel_fraction: tuned to the makespan of the middle run"
         + ("" if high else ", which is as long without a chain"),
@@ -224,23 +216,22 @@ def _tune_spread(twin: Twin, observed: pd.DataFrame) -> None:
 
 def _tune_pauses(twin: Twin, observed: pd.DataFrame) -> None:
     """Let the pauses between requests be such that whole runs are as long, and as different."""
-    coordination = twin.document["coordination"]
+    pauses = twin.document["coordination"]["round_overhead_s"]
     wanted = middle(observed["makespan_s"])
     for _ in range(_ROUNDS):
         ratio = _ratio(wanted, middle(_table(_runs(twin))["makespan_s"]))
         if abs(ratio - 1.0) > 0.02:
             # Pauses are a part of a run: they change more than it.
-            said = scaled(coordination["round_overhead_s"], ratio**1.5)
-            coordination["round_overhead_s"] = said
-            _add(twin, _PAUSES, "tuned to the length of the middle run")
+            pauses = scaled(pauses, ratio**1.5)
+            twin.say(_PAUSES, pauses)
+            twin.explain_further(_PAUSES, "tuned to the length of the middle run")
     if len(observed) < _FEWEST_RUNS:
         return
     found = _table(_runs(twin))
     missing = _log_variance(observed["makespan_s"]) - _log_variance(found["makespan_s"])
     if missing > _LEAST_SPREAD**2:
-        said = with_run_effect(coordination["round_overhead_s"], missing**0.5)
-        coordination["round_overhead_s"] = said
-        _add(twin, _PAUSES, "run_sigma: tuned to how much runs differ in their length")
+        twin.say(_PAUSES, with_run_effect(pauses, missing**0.5))
+        twin.explain_further(_PAUSES, "run_sigma: tuned to how much runs differ in their length")
 
 
 def middle(values: pd.Series) -> float:
@@ -259,7 +250,9 @@ def _spread_turns(twin: Twin, sigma: float) -> None:
             loop["turns"] = geometric(loop.pop("end_probability"))
         if "turns" in loop:
             loop["turns"] = with_run_effect(loop["turns"], sigma)
-            _add(twin, f"{path}.loop", "run_sigma: tuned to how much runs differ in their calls")
+            twin.explain_further(
+                f"{path}.loop", "run_sigma: tuned to how much runs differ in their calls"
+            )
 
 
 def _log_variance(values: pd.Series) -> float:

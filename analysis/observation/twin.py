@@ -66,6 +66,35 @@ class Twin:
         (role,) = [role for role in self.fits if role != self.lead]
         return [role] * team["size"]
 
+    def say(self, path: Path, value: Any, source: str = "") -> None:
+        """Say a field of the scenario, which is no agent's, and where it comes from."""
+        *above, last = path.split(".")
+        node = self.document
+        for name in above:
+            node = node[name]
+        node[last] = value
+        if source:
+            self.sources[path] = source
+
+    def explain(self, path: Path, source: str) -> None:
+        """Say where a field comes from."""
+        self.sources[path] = source
+
+    def explain_agent(self, role: str, sources: Mapping[Path, str]) -> None:
+        """Say where fields of a role's agent come from, by their paths below it."""
+        path = self.path_of(role)
+        self.sources.update({f"{path}.{where}": source for where, source in sources.items()})
+
+    def explain_further(self, path: Path, said: str) -> None:
+        """Say, once, what else a field comes from."""
+        before = self.sources.get(path, "")
+        if said not in before:
+            self.sources[path] = f"{before}; {said}" if before else said
+
+    def lack(self, *what: str) -> None:
+        """Note what the twin does not have of the team."""
+        self.missing.extend(what)
+
     def take_work(self, tasks: int, is_certain: bool) -> None:
         """Take in how much work a run is, and whether its order is known."""
         self.tasks, self.is_certain = tasks, is_certain
