@@ -27,6 +27,18 @@ __all__ = ["teamsim_here"]
 pytestmark = pytest.mark.end_to_end
 
 
+@pytest.fixture(autouse=True)
+def roughly_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let twins be tuned on few runs: how well they fit is the matter of other tests."""
+    monkeypatch.setattr("analysis.observation.tuning.RUNS", 4)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no pictures."""
+    monkeypatch.setattr("analysis.plots.save", lambda figure, path: None)
+
+
 @pytest.fixture(scope="module")
 def lead(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Traces of a lead with workers."""
@@ -80,6 +92,7 @@ KEYS = {"format", "version", "reading", "notes", "structure", "runs", "costs", "
         "comparison", "next"}  # fmt: skip
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_programs_get_it_as_json(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
     done = teamsim_here("observe", lead, "--out", tmp_path / "out", "-r", 4, "--json")
     said = json.loads(done.stdout)
@@ -91,6 +104,7 @@ def test_programs_get_it_as_json(lead: Path, tmp_path: Path, teamsim_here: Here)
     assert sum(row["share"] for row in said["critical_path"]) == pytest.approx(1.0)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_neutral_names_are_everywhere(lead: Path, tmp_path: Path, teamsim_here: Here) -> None:
     out = tmp_path / "out"
     done = teamsim_here("observe", lead, "--out", out, "-r", 4, "--anonymise")
@@ -104,6 +118,7 @@ def test_neutral_names_are_everywhere(lead: Path, tmp_path: Path, teamsim_here: 
     assert not any(name in done.stdout for name in (*names[:4], *tools))
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("option", "value", "left"),
     [("--session", "lead-with-workers-1-2", 1), ("--agent", "worker 1", 6),
@@ -134,6 +149,7 @@ FEW: dict[str, str] = {
 }
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("what", FEW)
 def test_little_or_odd_data_gets_a_twin_that_says_what_is_missing(
     what: str, tmp_path: Path, teamsim_here: Here

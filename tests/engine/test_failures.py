@@ -148,6 +148,7 @@ def test_a_fan_out_of_a_hundred_meets_a_straggler_and_hedging_at_p95_does_not() 
             assert abs(above - (1 - share)) < 4 * error, (patterns, share, exact)
 
 
+@pytest.mark.slow
 def test_a_hedge_after_the_95th_percentile_cuts_the_tail() -> None:
     """P(T > t) = F(t) F(t - d), p99 4.605 -> 3.800, p99.9 6.908 -> 4.952, 5 % more requests."""
     tasks, delay = 20_000, float(np.log(20))
@@ -359,6 +360,7 @@ def test_retries_until_success_cost_one_in_one_minus_f() -> None:
     assert metrics.tasks_correct == tasks
 
 
+@pytest.mark.slow
 def test_a_retry_budget_leaves_what_its_formula_says() -> None:
     f, b, tasks = 0.3, 2, 20_000
     metrics = run(

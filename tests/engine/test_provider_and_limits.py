@@ -91,6 +91,7 @@ def test_more_agents_than_the_limit_feeds_wait_for_it() -> None:
     assert many.rate_limited_s > 10 * alone.rate_limited_s
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_slow_phases_hit_everybody_for_their_share_of_time() -> None:
     # Normal 30 s, slow 10 s, a call of 0.2 s or 0.6 s: in a quarter of the time calls are three

@@ -32,6 +32,7 @@ def test_errors_compound_along_a_chain(e: float) -> None:
     assert all(m.tasks_done == 8 for m in found)
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_verify_and_retry_lifts_each_step() -> None:
     # p / (p + (1 - p)(1 - d)) a step, 1 / (p + (1 - p)(1 - d)) attempts: p = .9, d = .8: .978.
@@ -99,6 +100,7 @@ def test_a_fault_that_is_known_and_given_up_is_told_apart_from_one_that_escaped(
     assert abs(m.faulty_detected / 2000 - 0.25) < 3 * np.sqrt(0.1875 / 2000)
 
 
+@pytest.mark.slow
 def test_hand_offs_lose_and_staying_with_one_agent_does_not() -> None:
     def quality(size: int, **protocol: Any) -> float:
         found = runs(

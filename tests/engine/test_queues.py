@@ -88,6 +88,7 @@ def test_waiting_time_in_the_metrics_is_the_traces() -> None:
     assert accumulated.task_wait_s == pytest.approx(np.mean(found), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_coordinator_with_one_server_is_a_machine_repairman() -> None:
     # N workers think for Z and then queue for the coordinator's S, all exponential:
     # throughput (1 - p0) / S with 1 / p0 = sum_k N! / (N - k)! (S / Z)^k (closed M/M/1//N).

@@ -268,6 +268,7 @@ def test_mesh_debate_tokens_follow_their_identity(n: int, rounds: int, retention
     assert m.calls == m.messages == n * r
 
 
+@pytest.mark.slow
 def test_compromise_with_novices_holds_an_expert_back() -> None:
     # arXiv 2602.01011: the loss against the best member grows with the team; the damage of one
     # adversary falls with it. Power: the differences are above 6 standard errors.

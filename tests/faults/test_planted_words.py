@@ -115,8 +115,16 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("named", COMMANDS)
-@pytest.mark.parametrize("write", [claude_code, langfuse, otlp, table])
+# What else `observe` prints or renames is the same for all formats: the slow suite has them all.
+EACH = [
+    pytest.param(write, named, id=f"{write.__name__}-{named}", marks=marks)
+    for write in (claude_code, langfuse, otlp, table)
+    for named in COMMANDS
+    for marks in ([pytest.mark.slow] if "--" in named and write is not table else [],)
+]
+
+
+@pytest.mark.parametrize(("write", "named"), EACH)
 def test_words_of_a_trace_go_nowhere(
     write: Callable[[Path], None],
     named: str,
@@ -131,6 +139,7 @@ def test_words_of_a_trace_go_nowhere(
     out = tmp_path / "out"
     command = [*named.split(), tmp_path / "traces", "--out", out, *COMMANDS[named]]
     monkeypatch.setattr(sys, "argv", ["teamsim", *map(str, command)])
+    monkeypatch.setattr("analysis.observation.tuning.RUNS", 4)
     with pytest.raises(SystemExit) as ended:
         main()
     said = capsys.readouterr()
