@@ -33,7 +33,8 @@ def send(fuse: Breaker, results: Sequence[int], now: float = 0.0) -> list[bool]:
 def opened(now: float = 0.0, **fields: Any) -> Breaker:
     """Return a breaker that has just opened."""
     fuse = breaker(**fields)
-    assert send(fuse, [1, 1], now) == [False, True]
+    fewest = fields.get("minimum", 2)
+    assert send(fuse, [1] * fewest, now) == [*[False] * (fewest - 1), True]
     return fuse
 
 
@@ -108,6 +109,31 @@ def test_the_result_of_what_was_sent_before_it_changed_says_nothing() -> None:
     assert fuse.record(trial, False, 11.0)
     assert not fuse.record(trial, True, 11.5)
     assert send(fuse, [1], 12.0) == [False]  # neither has been counted
+
+
+def test_closed_again_it_counts_from_nothing() -> None:
+    fuse = opened(minimum=1)  # at the first failure of one
+    assert send(fuse, [0], now=10.0) == [True]
+    assert send(fuse, [0, 1], now=11.0) == [False, True]  # half of two, no failure before
+    again = opened(minimum=1)
+    assert send(again, [0], now=10.0) == [True]
+    assert send(again, [0, 0, 1, 0], now=11.0) == [False] * 4
+
+
+def test_what_was_sent_in_any_earlier_state_says_nothing() -> None:
+    fuse, sent = breaker(minimum=1), []
+    for cycle in range(4):
+        now = 20.0 * cycle
+        sent.append(fuse.admit(now))  # while closed
+        assert send(fuse, [1], now) == [True]
+        sent.append(fuse.admit(now + 10.0))  # the one trial
+        assert sent[-1] is not None
+        assert fuse.record(sent[-1], False, now + 10.0)
+        for term in sent:
+            assert term is not None
+            assert not fuse.record(term, True, now + 11.0)
+    assert (fuse.state, fuse.opens) == (CLOSED, 4)
+    assert len(set(sent)) == len(sent)
 
 
 def test_a_trial_that_is_withdrawn_leaves_its_place_to_another() -> None:
