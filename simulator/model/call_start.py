@@ -194,11 +194,12 @@ class CallStart:
         if loop is None:
             # As `AgentState.compose` does; to call it took 2 % more instructions a call.
             habits = agent.habits
-            output = int(habits.output() + habits.output_per_work_unit * work)
-            output += memory.summary_tokens
+            draw_output = habits.output
+            output = draw_output(work) + memory.summary_tokens
             message = -1
             if speaks:
-                message = int(habits.message() + habits.relay * memory.unread_tokens)
+                draw_message = habits.message
+                message = draw_message(memory.unread_tokens)
                 output += message
             duration_s = agent.latency(work, memory.uncached, memory.cached, output)
             if not agent.is_steady:

@@ -17,7 +17,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from functools import lru_cache
-from itertools import chain, repeat
+from itertools import chain
 
 import numpy as np
 from scipy.special import ndtri
@@ -38,7 +38,7 @@ _BLOCK = 64
 @lru_cache(maxsize=1024)
 def always(value: float) -> Draw:
     """Return the stream that is always `value`: one object for all agents, to spare the cache."""
-    return repeat(value).__next__
+    return lambda: value
 
 
 def _one_by_one(blocks: Iterator[array[float]]) -> Draw:

@@ -238,10 +238,10 @@ class AgentState:
             Output tokens; those of the message, -1 without one; and how long it takes, in seconds.
         """
         memory, habits = self.memory, self.habits
-        output = int(habits.output() + habits.output_per_work_unit * work) + memory.summary_tokens
+        output = habits.output(work) + memory.summary_tokens
         message = -1
         if speaks:
-            message = int(habits.message() + habits.relay * unread_tokens)
+            message = habits.message(unread_tokens)
             output += message
         duration_s = self.latency(work, memory.uncached, memory.cached, output)
         return output, message, duration_s if self.is_steady else duration_s * self.pace()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from simulator.distributions import Distribution
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.answers import expit
-from simulator.model.streams import Purpose
+from simulator.model.streams import Draw, Purpose
 from simulator.scenario import Agent
 
 
@@ -37,8 +38,7 @@ class Habits:
     talk, chatter : float
         Probabilities of a message with a call that works, and with one that idles.
     output, message : callable
-        Draw tokens.
-    output_per_work_unit, relay : float
+        Draw what a call writes that does so much work, and a message after so many tokens of news.
     """
 
     __slots__ = (
@@ -59,9 +59,7 @@ class Habits:
         "is_particular",
         "message",
         "output",
-        "output_per_work_unit",
         "redo_work",
-        "relay",
         "rolls_talk",
         "talk",
         "tried",
@@ -95,10 +93,13 @@ class Habits:
         self.chatter = behaviour.chatter if speaks else 0.0
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
-        self.output = draws.of(spec.tokens.output, Purpose.OUTPUT_TOKENS)
-        self.output_per_work_unit = spec.tokens.per_work_unit
-        self.message = draws.of(spec.tokens.message, Purpose.MESSAGE_TOKENS)
-        self.relay = spec.tokens.relay
+        tokens = spec.tokens
+        self.output = _tokens(
+            tokens.output, draws.of(tokens.output, Purpose.OUTPUT_TOKENS), tokens.per_work_unit
+        )
+        self.message = _tokens(
+            tokens.message, draws.of(tokens.message, Purpose.MESSAGE_TOKENS), tokens.relay
+        )
 
     def take_count(self) -> int:
         """Draw how many tasks the call that begins takes on, where `batch_size` does not say."""
@@ -135,6 +136,16 @@ class Habits:
     def effort(self, task: int) -> float:
         """Return the share of the task's work that an attempt takes."""
         return self.redo_work if task in self.tried else 1.0
+
+
+def _tokens(spec: Distribution, draw: Draw, per_unit: float) -> Callable[[float], int]:
+    """Return the function that draws whole tokens: some, and `per_unit` for each unit."""
+    if per_unit:
+        return lambda units: int(draw() + per_unit * units)
+    if spec.constant is None:
+        return lambda units: int(draw())
+    fixed = int(spec.constant)
+    return lambda units: fixed
 
 
 def _count(value: float) -> int:

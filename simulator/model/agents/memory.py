@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 
+from simulator.model.agents.additions import Additions
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
@@ -49,14 +50,13 @@ class Memory:
     """
 
     __slots__ = (
+        "_additions",
         "_artifact_tokens",
         "_board_tokens",
         "_cache_miss",
         "_caches",
-        "_first_turn",
         "_held",
         "_life_elsewhere",
-        "_next_turn",
         "_prefix_elsewhere",
         "_prefix_tokens",
         "_retention",
@@ -64,7 +64,6 @@ class Memory:
         "_spec",
         "_start_tokens",
         "_system_tokens",
-        "_turn",
         "cached",
         "compactions",
         "context_tokens",
@@ -86,19 +85,17 @@ class Memory:
         self._board_tokens = int(spec.board_tokens_per_task * tasks)
         self._artifact_tokens = spec.artifact_tokens
         self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
-        self._turn = self._first_turn = draws.of(spec.turn_tokens, Purpose.TURN_TOKENS)
-        if spec.first_turn_tokens is not None:
-            self._first_turn = draws.of(spec.first_turn_tokens, Purpose.FIRST_TURN_TOKENS)
+        self._additions = Additions(spec, draws)
         self._cache_miss = spec.cache_miss
         self._rolls_miss = draws.rolls(Purpose.CACHE_MISS, spec.cache_miss > 0.0)
         self._system_tokens = int(spec.system_tokens)
-        self.window_tokens = spec.window_tokens
+        window = spec.window_tokens  # whole numbers are compared in half the instructions
+        self.window_tokens = int(window) if window.is_integer() else window
         self._retention = spec.retention
         self._caches = spec.prompt_cache is not None
         self.life = CacheLife.of(spec.prompt_cache)
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
-        self._next_turn = self._first_turn
         self._prefix_tokens = 0  # of its prompt, from the beginning on, in its model's cache
         self._prefix_elsewhere = 0  # the same at the model that stands in for its own
         self.sent_context = self.uncached = self.cached = 0
@@ -128,10 +125,12 @@ class Memory:
         if self._cache_miss and self._rolls_miss() < self._cache_miss:
             self.cached = min(self.cached, self._system_tokens)
         context = self.context_tokens
-        if self._system_tokens + context + fresh > self.window_tokens:
+        total = self._system_tokens + context + fresh
+        if total > self.window_tokens:
             context = self._make_room(fresh)
+            total = self._system_tokens + context + fresh
         self.sent_context = context
-        self.uncached = self._system_tokens + context + fresh - self.cached
+        self.uncached = total - self.cached
 
     def _make_room(self, fresh: int) -> int:
         """Return the context to send in place of one that does not fit; it stays if all is well."""
@@ -176,8 +175,10 @@ class Memory:
             read = kept = self._hold(read)
         elif self._held is not None:
             read, kept = self._let_go(read)
-        total = kept + output + int(self._next_turn())
-        self._next_turn = self._turn
+        added = self._additions.fixed
+        if added is None:
+            added = self._additions.draw()
+        total = kept + output + added
         if self.overflows:
             total -= self.summary_tokens  # it is what was sent as the context
             if self.makes_room:
@@ -304,7 +305,7 @@ class Memory:
         The provider has not crashed: the system prompt is still in its cache.
         """
         self.context_tokens = self._start_tokens
-        self._next_turn = self._first_turn
+        self._additions.begin_anew()
         self._held = None
         self.keep_prefix(0)
 

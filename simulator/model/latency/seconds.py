@@ -39,6 +39,14 @@ class Seconds(LatencyModel):
         most_s = self.most_s or math.inf
         per_work, per_token = self.per_work_unit_s, self.per_1k_input_s / 1000.0
 
+        is_plain = self.residual.constant == 1.0 and not (per_work or per_token or idle)
+        if is_plain and most_s == math.inf:
+
+            def base_seconds(work: float, uncached: int, cached: int, output: int) -> float:
+                return base()
+
+            return base_seconds
+
         def seconds(work: float, uncached: int, cached: int, output: int) -> float:
             if idle is not None and work == 0.0:
                 return idle()
