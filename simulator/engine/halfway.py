@@ -17,6 +17,9 @@ class Halfway:
         self._before_s: dict[int, float] = {}
         """The same when the round began, of those whose calls went on in it."""
 
+    def __len__(self) -> int:
+        return len(self._by_now_s)
+
     def __contains__(self, agent: AgentState) -> bool:
         return agent.index in self._by_now_s
 

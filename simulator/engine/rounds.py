@@ -182,9 +182,12 @@ class Rounds:
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return those that begin a call."""
-        begin, now = self._calls.begin, self._env._now
+        begin, now, halfway = self._calls.begin, self._env._now, self._halfway
         self._clock.reach(now)
-        callers = [a for a in agents if a in self._halfway or begin(a, now, must_call)]
+        if halfway:
+            callers = [a for a in agents if a in halfway or begin(a, now, must_call)]
+        else:
+            callers = [agent for agent in agents if begin(agent, now, must_call)]
         if callers:
             self._owed = None  # a round follows
         return callers
