@@ -43,6 +43,7 @@ class Board:
 
     __slots__ = (
         "_conflict_s",
+        "_dependents",
         "_released",
         "_writer",
         "_written_s",
@@ -63,6 +64,7 @@ class Board:
     def __init__(self, graph: TaskGraph) -> None:
         n = len(graph)
         self.graph = graph
+        self._dependents = graph.dependents
         self.left = n
         on_arrival = 1 if graph.arrivals_s else 0
         self.missing = array("i", [len(needed) + on_arrival for needed in graph.dependencies])
@@ -127,11 +129,13 @@ class Board:
         self.doer[task] = agent
         self.freed_by = agent
         self.left -= 1
-        dependents = self.graph.dependents[task]
-        if not dependents or self._released[task]:
+        if not self._dependents[task] or self._released[task]:
             return ()
+        return self._release_dependents(task, now)
+
+    def _release_dependents(self, task: int, now: float) -> Sequence[int]:
         self._released[task] = 1
-        return [other for other in dependents if self.release(other, now)]
+        return [other for other in self._dependents[task] if self.release(other, now)]
 
     def arrive(self, task: int, now: float) -> bool:
         """Let `task` arrive; return whether it can start now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from simulator.model.agents.agent import AgentState
+from simulator.model.answers import CORRECT
 from simulator.model.journal import Journal
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review_queue import ReviewQueue
@@ -77,18 +78,24 @@ class Commits:
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
         board, picks = agent.board, agent.call.picks
-        sizes: Sizes = self._graph.sizes
         count = len(picks)
         self._metrics.attempts += count
-        freed: list[int] = []
-        if agent.habits.is_particular or agent.judgement.is_particular:
-            sizes = self._prepare(agent)
-        share_s = agent.time.duration_s / agent.call.work
+        is_particular = agent.habits.is_particular or agent.judgement.is_particular
+        sizes = self._prepare(agent) if is_particular else self._graph.sizes
         if agent.call.rejected or agent.call.is_astray:
-            picks = self._sort_out(agent, share_s, sizes, now)
+            picks = self._sort_out(agent, sizes, now)
         elif count == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
+            freed: list[int] = []
             self._attempt(agent, picks[0], agent.time.duration_s, now, freed)
             return freed
+        return self._commit_several(agent, picks, sizes, now)
+
+    def _commit_several(
+        self, agent: AgentState, picks: list[int], sizes: Sizes, now: float
+    ) -> list[int]:
+        """Commit tasks of which some may be blocked; return those that can start."""
+        board, freed = agent.board, list[int]()
+        share_s = agent.time.duration_s / agent.call.work
         # Claims are made before the call's own results are on the board.
         blocked = [task for task in picks if board.missing[task] and not board.done[task]]
         if not blocked:
@@ -136,8 +143,9 @@ class Commits:
         else:
             agent.call.keep_reply()
 
-    def _sort_out(self, agent: AgentState, share_s: float, sizes: Sizes, now: float) -> list[int]:
+    def _sort_out(self, agent: AgentState, sizes: Sizes, now: float) -> list[int]:
         """Book as wasted the picks that cannot take effect; return the others."""
+        share_s = agent.time.duration_s / agent.call.work
         if not agent.call.is_astray:
             return self._book_rejected(agent, share_s, sizes)
         agent.call.forget_rejected()
@@ -183,7 +191,7 @@ class Commits:
             metrics.duplicate_effects += not self._is_idempotent
             self._waste(agent, task, seconds, now, "duplicate")
             return
-        is_rework = board.failures[task] > 0
+        is_rework = bool(board.failures[task])
         if is_rework:
             metrics.rework_s += seconds
         else:
@@ -192,20 +200,23 @@ class Commits:
             self._note_on_other_side(agent, task, seconds, is_rework)
         self._writes.write(agent, task, now)
         if self._is_plain and not agent.byzantine:
-            answer, is_tested = agent.judgement.errs and agent.judgement.answer(task), True
+            answer = agent.judgement.answer(task) if agent.judgement.errs else CORRECT
+            is_tested = True
         else:
             answer, is_tested = self._answer(agent, task)
         if answer and is_tested and agent.judgement.rolls_detection() < agent.spec.errors.detection:
             metrics.failed_tests += 1
-            how = (agent.time.started_s, agent.call.is_backup)
-            redo = self._settlement.reject(agent, task, True, now, freed, *how)
+            started_s, is_backup = agent.time.started_s, agent.call.is_backup
+            redo = self._settlement.reject(agent, task, True, now, freed, started_s, is_backup)
             outcome = "failed_test" if redo else "given_up"
         else:
             if not answer and self._settlement.inputs_may_fail:
                 answer = int(self._inherits_fault(agent, task))
             if self._is_simple:
-                how = (agent.time.started_s, agent.call.is_backup)
-                outcome = self._settlement.settle(agent, task, answer, now, freed, *how)
+                started_s, is_backup = agent.time.started_s, agent.call.is_backup
+                outcome = self._settlement.settle(
+                    agent, task, answer, now, freed, started_s, is_backup
+                )
             else:
                 outcome = self._hand_in(agent, task, answer, now, freed)
         if self._is_traced:
@@ -225,7 +236,7 @@ class Commits:
         answer = agent.dispatcher.answer(agent.index, task)
         if answer is not None:
             return answer, False  # an opinion has no tests
-        return agent.judgement.errs and agent.judgement.answer(task), True
+        return agent.judgement.answer(task) if agent.judgement.errs else CORRECT, True
 
     def _hand_in(
         self, agent: AgentState, task: int, answer: int, now: float, freed: list[int]
