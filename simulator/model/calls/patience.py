@@ -18,38 +18,51 @@ class Patience:
     hedge : Hedge or None
     """
 
-    __slots__ = ("_hedge", "_hedged_times", "_timeout", "_times")
+    __slots__ = ("_hedge", "_hedge_s", "_hedged_times", "_limit_s", "_timeout", "_times")
 
     def __init__(self, timeout: Timeout | None, hedge: Hedge | None) -> None:
         self._timeout = timeout
         self._hedge = hedge
-        self._times = RecentTimes(timeout.window, timeout.minimum) if timeout else None
-        self._hedged_times = RecentTimes(hedge.window, hedge.minimum) if hedge else None
+        # Times are remembered only where a percentile of them is asked for.
+        self._times: RecentTimes | None = None
+        self._limit_s: float | None = math.inf
+        if timeout is not None:
+            self._limit_s = timeout.seconds
+            if timeout.percentile is not None:
+                self._limit_s = None
+                self._times = RecentTimes(timeout.window, timeout.minimum)
+        self._hedged_times: RecentTimes | None = None
+        self._hedge_s: float | None = math.inf
+        if hedge is not None:
+            self._hedge_s = hedge.after_s
+            if hedge.after_s is None:
+                self._hedged_times = RecentTimes(hedge.window, hedge.minimum)
 
     def limit_s(self) -> float:
         """Return after how many seconds a request times out."""
+        if self._limit_s is not None:
+            return self._limit_s
         timeout = self._timeout
-        if timeout is None:
-            return math.inf
-        if timeout.percentile is None:
-            return timeout.seconds
+        assert timeout is not None
+        assert timeout.percentile is not None
         assert self._times is not None
         found = self._times.percentile(timeout.percentile)
         return timeout.seconds if math.isinf(found) else timeout.factor * found
 
     def hedge_s(self) -> float:
         """Return after how many seconds a second request is sent."""
+        if self._hedge_s is not None:
+            return self._hedge_s
         hedge = self._hedge
-        if hedge is None:
-            return math.inf
-        if hedge.after_s is not None:
-            return hedge.after_s
+        assert hedge is not None
         assert self._hedged_times is not None
         assert hedge.percentile is not None
         return self._hedged_times.percentile(hedge.percentile)
 
     def remember(self, elapsed_s: float, why: Why) -> None:
         """Learn how long a request took; one that timed out took longer than any other."""
+        if self._times is None and self._hedged_times is None:
+            return
         seen_s = math.inf if why is Why.TIMEOUT else elapsed_s
         for times in (self._times, self._hedged_times):
             if times is not None:
