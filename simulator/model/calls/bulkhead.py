@@ -41,6 +41,11 @@ class Bulkhead:
         sizes = sizes or {"team": team.worker_count}
         self._groups = [name for name, size in sizes.items() for _ in range(size)]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no group has a limit."""
+        return not self._free
+
     def _group(self, agent: AgentState) -> str | None:
         """Return the agent's group if it has a limit."""
         if not self._free or agent.role not in (WORKER, SUBAGENT):
@@ -88,6 +93,8 @@ class Bulkhead:
 
     def release(self, agent: AgentState) -> None:
         """Give back all that the agent holds, and wait for no more."""
+        if not self._free:
+            return
         group = self._group(agent)
         if group is not None and agent in self._queues[group]:
             self._queues[group].remove(agent)

@@ -64,6 +64,7 @@ class Requests(Service):
         "_bulkhead",
         "_caller_of",
         "_fates",
+        "_is_open",
         "_metrics",
         "_patience",
         "_phases",
@@ -99,6 +100,7 @@ class Requests(Service):
         self._caller_of = caller_of
         self._budget = RetryBudget(spec.retry.budget if spec.retry else None)
         self._bulkhead = bulkhead
+        self._is_open = bulkhead.is_open and not provider.refuses and spec.breaker is None
         self.breakers = Breakers(spec.breaker, agenda, journal, phases)
         self._patience = Patience(spec.timeout, spec.hedge)
         self._fates = Fates(self.callers, provider, agenda, metrics)
@@ -143,7 +145,11 @@ class Requests(Service):
         duration_s = agent.time.duration_s
         share = seconds / duration_s if duration_s > 0.0 else 1.0
         caller.ask_for(share)
-        yield from self._get_in(agent, caller, agent.time.served_s > 0.0)
+        goes_on = agent.time.served_s > 0.0
+        if self._is_open and not caller.uses_other:
+            self._walk_in(agent, caller, goes_on)
+        else:
+            yield from self._get_in(agent, caller, goes_on)
         if caller.uses_other:
             seconds = share * self._fates.seconds_again(agent)
         elif agent.memory.life is not None and duration_s > 0.0:
@@ -157,7 +163,10 @@ class Requests(Service):
             if why.is_billed:
                 agent.memory.read_in_vain()
             yield from self._try_again(agent, caller, why)
-            yield from self._get_in(agent, caller, False)
+            if self._is_open and not caller.uses_other:
+                self._walk_in(agent, caller, False)
+            else:
+                yield from self._get_in(agent, caller, False)
             seconds = share * self._fates.seconds_again(agent)
 
     def lost(self, agent: AgentState, why: Why) -> None:
@@ -183,6 +192,14 @@ class Requests(Service):
         caller = self.callers[agent.index]
         if caller.uses_other:
             self._use_other(agent, caller, False)
+
+    def _walk_in(self, agent: AgentState, caller: Caller, goes_on: bool) -> None:
+        """Get a request into a provider that takes in all."""
+        if not goes_on:
+            agent.look_in_cache(self._agenda.now)
+            self._metrics.requests += 1
+        self._provider.enter()
+        caller.ticket.take_in()
 
     def _get_in(self, agent: AgentState, caller: Caller, goes_on: bool) -> Iterator[Step]:
         while True:
