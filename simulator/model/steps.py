@@ -51,8 +51,13 @@ class CallSteps:
         """Take the call through service and workspace; it may be lost on the way."""
         try:
             self._service.begin(agent)
-            yield from self._work(agent)
-            yield from self._hand_in(agent)
+            if agent.call.picks:
+                yield from self._workspace.call(agent)
+            else:
+                yield from self._workspace.serve(agent, agent.time.duration_s)
+            self._phases.enter(agent, WAITING)
+            while agent.side and not self._sides.minority_goes_on:
+                yield from self._phases.wait(agent, "partition", None)
         except CallLostError as lost:
             self._lose(agent, lost.why)
 
@@ -64,19 +69,6 @@ class CallSteps:
         self._phases.enter(agent, WAITING)
         self._workspace.abandoned(agent)
         self._service.lost(agent, why)
-
-    def _work(self, agent: AgentState) -> Iterator[Step]:
-        """Do the call in the workspace."""
-        if agent.call.picks:
-            yield from self._workspace.call(agent)
-        else:
-            yield from self._workspace.serve(agent, agent.time.duration_s)
-        self._phases.enter(agent, WAITING)
-
-    def _hand_in(self, agent: AgentState) -> Iterator[Step]:
-        """Wait for the end of a partition that is in the way."""
-        while agent.side and not self._sides.minority_goes_on:
-            yield from self._phases.wait(agent, "partition", None)
 
     def waits(self) -> list[str]:
         """Say what waits in the service, where nothing can happen any more."""

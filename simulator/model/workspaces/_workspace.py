@@ -81,13 +81,14 @@ class WorkspaceState:
         Draws the seconds that it takes to merge two versions of an artifact.
     """
 
-    __slots__ = ("_rolls_ack", "desk", "merge_s", "spec")
+    __slots__ = ("_loses_acks", "_rolls_ack", "desk", "merge_s", "spec")
 
     spec: Workspace
 
     def __init__(self, spec: Workspace, desk: Desk) -> None:
         self.desk = desk
         self.spec = spec
+        self._loses_acks = spec.ack_loss > 0.0
         self._rolls_ack = desk.streams.uniforms(Entity.RUN, 0, Purpose.ACKNOWLEDGEMENT)
         self.merge_s = self.draws(spec.merge_s, Purpose.MERGE)
 
@@ -97,12 +98,11 @@ class WorkspaceState:
 
     def call(self, agent: AgentState) -> Iterator[Step]:
         """Take a call that attempts tasks through its phases, until its effects are applied."""
-        yield from self.access(agent)
-        yield from self._acknowledge(agent)
+        return self._acknowledge(agent) if self._loses_acks else self.access(agent)
 
     def access(self, agent: AgentState) -> Iterator[Step]:
         """Read, serve, write: what differs between workspaces."""
-        yield from self.serve(agent, agent.time.duration_s)
+        return self.serve(agent, agent.time.duration_s)
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Be in service for so many seconds."""
@@ -115,7 +115,9 @@ class WorkspaceState:
             yield seconds
 
     def _acknowledge(self, agent: AgentState) -> Iterator[Step]:
-        while self.spec.ack_loss and self._rolls_ack() < self.spec.ack_loss:
+        """Take a call through its phases and commit again as long as no answer comes."""
+        yield from self.access(agent)
+        while self._rolls_ack() < self.spec.ack_loss:
             self.desk.metrics.retries += 1
             yield from self.commit(agent, self.spec.ack_timeout_s)
             if not self.spec.idempotent:
