@@ -77,21 +77,23 @@ class Calls:
         """Be a process for the length of one call of `agent`, which has begun."""
         env, clock = self._env, self._clock
         steps = steps or self._steps.of(agent)
-        if env.active_process is not None:
-            self._under_way[agent.index] = env.active_process
+        process = env.active_process
+        if process is not None:
+            self._under_way[agent.index] = process
         mishap: Exception | None = None
         hung = False
         while True:
             if hung:
-                clock.reach(env.now)  # that a call ends which hangs is nothing that gets on
+                clock.reach(env._now)  # that a call ends which hangs is nothing that gets on
             else:
-                clock.move(env.now)
+                clock.move(env._now)
             try:
                 seconds = next(steps) if mishap is None else steps.throw(mishap)
             except StopIteration:
                 break
             finally:
-                self.resume()
+                if clock.resumed or clock.interrupted:
+                    self.resume()
             mishap, hung = None, False
             if clock.ending is not None:
                 clock.end(*clock.ending)

@@ -274,7 +274,7 @@ class Rounds:
             self._calls.resume()
             last = made == self._calls_each or agent.role or self._is_complete()
             late = self._wanted <= 0
-            if late or last or not calls.begin(agent, env.now, self._must_call):
+            if late or last or not calls.begin(agent, env._now, self._must_call):
                 break
         self._wanted -= is_at_work and is_effective
         if self._halfway.leave(agent):
@@ -290,7 +290,7 @@ class Rounds:
         """End an agent's call; return whether it has come to something."""
         metrics, attempts, has_failed = self._metrics, len(agent.call.picks), agent.call.failed
         failed_before = metrics.failed_tests
-        self._calls.end(agent, self._env.now)
+        self._calls.end(agent, self._env._now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
     def _harness(self) -> Generator[simpy.Event, object, None]:

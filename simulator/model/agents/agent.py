@@ -259,7 +259,10 @@ class AgentState:
 
         Returns how many times as long it takes.
         """
-        memory, planned_s = self.memory, self.time.duration_s
+        memory = self.memory
+        if memory.life is None:
+            return 1.0
+        planned_s = self.time.duration_s
         found = memory.uncached, memory.cached
         if not memory.look_in_cache(now):
             return 1.0

@@ -35,6 +35,8 @@ class Caller:
         Whether, by a scripted fault, what it sends never comes back.
     tries, sdk_tries : int
         Retries of the call so far: the team's, and those of the client's library in a row.
+    may_fail : bool
+        Whether models that it asks are slow, stall or answer what is of no use.
     flight : Flight or None
         What is in service.
     share : float
@@ -60,6 +62,7 @@ class Caller:
         "jitter",
         "latency_again",
         "latency_elsewhere",
+        "may_fail",
         "other",
         "other_err_logit",
         "rolls_error",
@@ -108,6 +111,7 @@ class Caller:
         self.uses_other = False
         self.other_err_logit = 0.0
         specs = [agent.spec.faults, *([other.faults] if other else [])]
+        self.may_fail = any(s.slow or s.stall or s.malformed for s in specs)
         self.rolls_slow = rolls(Purpose.SLOW, any(s.slow for s in specs))
         self.rolls_stall = rolls(Purpose.STALL, any(s.stall for s in specs))
         self.rolls_malformed = rolls(Purpose.MALFORMED, any(s.malformed for s in specs))

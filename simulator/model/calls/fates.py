@@ -13,6 +13,7 @@ from simulator.model.calls.provider import ProviderState
 from simulator.model.metrics import Metrics
 from simulator.model.why import Why
 
+_NOTHING = Why.NOTHING  # a member of an enumeration is slow to look up
 _SHORTEST_S = 1e-3
 """A failure takes some time: a call that fails at once for ever would stop the clock."""
 
@@ -51,8 +52,19 @@ class Fates:
     def draw(self, agent: AgentState, seconds: float) -> Fate:
         """Return how a request ends that starts now and takes so long if all goes well."""
         caller = self._callers[agent.index]
+        seconds, why = seconds * self.factor(caller), _NOTHING
+        if caller.may_fail or caller.is_stuck:
+            seconds, why = self._fail(agent, caller, seconds)
+        if caller.uses_other:
+            return Fate(seconds, why)
+        if caller.error_p and caller.rolls_error() < caller.error_p:
+            seconds, why = min(seconds, max(_SHORTEST_S, caller.error_after())), Why.ERROR
+        seconds, fails = self._provider.outages.fate(self._agenda.now, seconds)
+        return Fate(seconds, Why.OUTAGE if fails else why)
+
+    def _fail(self, agent: AgentState, caller: Caller, seconds: float) -> tuple[float, Why]:
+        """Return how long the request takes by faults of the model that is asked; what fails."""
         faults = (caller.other or agent.spec if caller.uses_other else agent.spec).faults
-        seconds *= self.factor(caller)
         if faults.slow and caller.rolls_slow() < faults.slow.probability:
             self._metrics.slow_calls += 1
             seconds *= caller.slow_factors[caller.uses_other]()
@@ -62,12 +74,7 @@ class Fates:
         if caller.is_stuck or (faults.stall and caller.rolls_stall() < faults.stall):
             self._metrics.stalls += 1
             seconds = math.inf
-        if caller.uses_other:
-            return Fate(seconds, why)
-        if caller.error_p and caller.rolls_error() < caller.error_p:
-            seconds, why = min(seconds, max(_SHORTEST_S, caller.error_after())), Why.ERROR
-        seconds, fails = self._provider.outages.fate(self._agenda.now, seconds)
-        return Fate(seconds, Why.OUTAGE if fails else why)
+        return seconds, why
 
     def seconds_again(self, agent: AgentState) -> float:
         """Return a new draw of the time that a request of the call takes."""

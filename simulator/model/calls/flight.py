@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from simulator.model.calls.provider import Ticket
@@ -24,6 +24,7 @@ class Fate(NamedTuple):
 
 
 _NEVER = Fate(math.inf)
+_NOT_SENT = Ticket()
 
 
 @dataclass(slots=True)
@@ -34,8 +35,12 @@ class Flight:
     second: Fate | None = None
     sent_s: float = 0.0
     """When, after the first, the second was sent."""
-    ticket: Ticket = field(default_factory=Ticket)
-    """The second request's ticket at the provider."""
+    ticket: Ticket = _NOT_SENT
+    """The second request's ticket at the provider, once it is taken in."""
+
+    def take_in_second(self) -> None:
+        """Let the provider take in a second request."""
+        self.ticket = Ticket(is_admitted=True)
 
     def send_second(self, sent_s: float, second: Fate) -> None:
         """Send the second request."""

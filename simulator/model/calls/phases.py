@@ -42,16 +42,20 @@ class Phases:
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""
         now, time = self._agenda.now, agent.time
-        if time.phase == WASTING:
-            metrics = self._book(agent)
-            metrics.wasted_s += now - time.since_s
-        elif time.phase == COMMITTING:
-            metrics, elapsed_s = self._book(agent), now - time.since_s
-            metrics.coordination_s += elapsed_s
-            if elapsed_s > 0.0:
-                where = (agent.index, agent.call.number)
-                self._journal.note(Event.COMMIT, *where, duration_s=elapsed_s)
+        if time.phase >= COMMITTING:
+            self._book_phase(agent, now - time.since_s)
         time.enter(phase, now)
+
+    def _book_phase(self, agent: AgentState, elapsed_s: float) -> None:
+        """Book what is neither waited nor in service."""
+        metrics = self._book(agent)
+        if agent.time.phase == WASTING:
+            metrics.wasted_s += elapsed_s
+            return
+        metrics.coordination_s += elapsed_s
+        if elapsed_s > 0.0:
+            where = (agent.index, agent.call.number)
+            self._journal.note(Event.COMMIT, *where, duration_s=elapsed_s)
 
     def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
         """Wait so many seconds, or until resumed; the time is booked under `why`."""

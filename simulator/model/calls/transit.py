@@ -107,7 +107,7 @@ class Transit:
         hedge_s = math.inf if caller.uses_other else self._patience.hedge_s()
         self._phases.enter(agent, SERVING)
         while True:
-            end_s, why = flight.end
+            end_s, why = flight.first if flight.second is None else flight.end
             # An answer at the very instant of the time-out counts.
             cut_s = limit_s if end_s > limit_s + AN_INSTANT * timeout_s else math.inf
             due_s = min(end_s, cut_s, hedge_s)
@@ -166,16 +166,17 @@ class Transit:
                 unused = why if why is Why.TIMEOUT else Why.HEDGED
                 self._pay_second(agent, flight, elapsed_s, unused)
         self._free(agent, flight, elapsed_s)
-        if not why and self._provider.refunds:
-            self._provider.settle(agent, agent.call.output)
         if why:
             self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
-        elif self._checkpoints is not None:
-            self._checkpoints.forget(agent)
-        if why.is_billed:
+        else:
+            if self._provider.refunds:
+                self._provider.settle(agent, agent.call.output)
+            if self._checkpoints is not None:
+                self._checkpoints.forget(agent)
+        if not why or why.is_billed:
             agent.use_cache(self._agenda.now)
         self._patience.remember(elapsed_s, why)
-        self._breakers.record(agent, why.blames_service)
+        self._breakers.record(agent, bool(why) and why.blames_service)
 
     def _lose(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:
         """Settle a request, or a pair of them, whose call is lost."""
@@ -206,7 +207,7 @@ class Transit:
             self._metrics.rate_limits += 1
             return False
         provider.enter()
-        flight.ticket.take_in()
+        flight.take_in_second()
         self._bulkhead.hold(agent)
         return True
 

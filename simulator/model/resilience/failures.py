@@ -184,7 +184,7 @@ class Failures(Patterns):
 
     def skips(self, what: str) -> bool:
         """Return whether any pattern leaves something out now."""
-        return any(skips(what) for skips in self._on_skip)
+        return bool(self._on_skip) and any(skips(what) for skips in self._on_skip)
 
     def backups_for(self, agent: AgentState) -> list[int]:
         """Return what the first pattern that has anything gives an agent without work."""
