@@ -72,9 +72,9 @@ class Tokens(Spec):
     message: NonNegativeDistribution = Field(default_factory=lambda: constant(150.0))
     """Tokens of a message to the others; part of the sender's output."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
-    """What its requests say that they will write at most. A provider takes so much from its limit
-    on output when it lets one in, whatever is written then; what will be written when absent, or
-    when that is more."""
+    """Most output that a request announces. The provider takes this much from its limit on output
+    when it accepts the request, however much is then written. When absent, or when the request
+    will write more, it takes what will be written."""
     relay: Fraction = 0.0
     """Share of the messages just read that the agent's own message passes on (a summary)."""
 
@@ -85,9 +85,9 @@ class Behaviour(Spec):
     idle: Probability = Probability(probability=0.0)
     """Probability that a call takes no task although there is one."""
     idle_first: Fraction | None = None
-    """The same in an agent's first call, where it differs."""
+    """The same for an agent's first call, if it differs."""
     idle_persistence: Fraction = 0.0
-    """Probability that an agent who has idled goes on idling (else the next call is as any)."""
+    """Probability that an agent which has idled idles again (else its next call is like any)."""
     deference: Fraction = 0.0
     """Probability of leaving open tasks to others when there are fewer of them than agents."""
     talk: Fraction = 1.0
@@ -95,13 +95,14 @@ class Behaviour(Spec):
     chatter: Fraction = 0.0
     """Probability that an idle call ends with a message."""
     dependency_blindness: Fraction = 0.0
-    """Probability, a pick, of choosing among all open tasks whether or not they can start."""
+    """Probability, at each pick, of choosing among all open tasks, even those that cannot start."""
     blind_calls: Fraction = 0.0
-    """Probability that a call overlooks all dependencies: an agent that hands in a plan whole."""
+    """Probability that a call overlooks all dependencies, as when an agent does a whole plan."""
     claim_blindness: Fraction = 0.0
-    """Probability, a pick, of choosing a task that another agent has claimed, if there is one."""
+    """Probability, at each pick, of choosing a task that another agent has claimed, if any."""
     preference_correlation: Fraction = 0.0
-    """Probability that a choice is the one that all agents of the family would make there."""
+    """Probability that a choice is the one that all agents of the family would make in the same
+    situation."""
 
 
 class WrongAnswers(Spec):
@@ -110,7 +111,7 @@ class WrongAnswers(Spec):
     options: Annotated[int, Field(ge=1)] = 1
     """How many different wrong answers there are."""
     shared: Fraction = 0.0
-    """Probability that a wrong answer is the popular one rather than any."""
+    """Probability that a wrong answer is the most popular one, rather than any one at random."""
 
 
 class Errors(Spec):
@@ -134,13 +135,15 @@ class Errors(Spec):
     difficulty_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Correlation of two attempts' errors at the same task, because the task is hard (rho)."""
     common_mode: Fraction = 0.0
-    """Probability that an attempt goes as the family's attempts at that task go."""
+    """Probability that an attempt has the outcome that the family's attempts at that task share."""
     call_correlation: Fraction = 0.0
-    """Probability that an attempt goes as the others of its call: a reply fails as a whole."""
+    """Probability that an attempt has the outcome that the attempts of its call share, because a
+    reply fails as a whole."""
     wrong_answers: WrongAnswers = WrongAnswers()
     """Which wrong answer a faulty attempt gives."""
     max_attempts: Annotated[int, Field(ge=1)] | None = None
-    """After so many attempts that failed their tests or review, a task is left faulty, known so."""
+    """After this many attempts that failed their tests or review, a task is left as it is and is
+    known to be faulty."""
 
 
 class Drift(Spec):
@@ -165,19 +168,20 @@ class Drift(Spec):
 
 
 _SHORT_LIFE_S = 300.0
-"""The life of a cache up to which price lists know no other."""
+"""Longest life of a cache for which `cache_write_per_mtok` is the price of writing."""
 
 
 class Price(Spec):
     """Prices in US dollars for a million tokens, as numbers or by the model's name.
 
-    The provider bills a request's input in full once it is in service, and of its output what is
-    written when it is answered, given up (timed out, cancelled, lost in a crash) or cut off by
-    the end of the run; nothing while it waits, where it is refused, or where it fails.
+    Once a request is in service, the provider bills all of its input, and the output written by
+    the time it is answered, given up (timed out, cancelled, lost in a crash) or cut off by the end
+    of the run. It bills nothing for a request that waits, is refused or fails.
     """
 
     model: str | None = None
-    """Name of a model whose prices stand where no number does (package ``genai-prices``)."""
+    """Name of a model whose list prices are used for all prices not given as numbers (package
+    ``genai-prices``)."""
     provider: str | None = None
     """Who serves the model, where several do."""
     input_per_mtok: NonNegative = 0.0
@@ -185,11 +189,11 @@ class Price(Spec):
     cached_input_per_mtok: NonNegative | None = None
     """Input read from the prompt cache; the price of uncached input when absent."""
     cache_write_per_mtok: NonNegative | None = None
-    """Uncached input that is written to a cache of which `Context.cache` says how it keeps it; the
-    price of uncached input when absent."""
+    """Uncached input that is written to a cache (`Context.cache` describes the cache); the price of
+    uncached input when absent."""
     cache_write_1h_per_mtok: NonNegative | None = None
-    """The same for caches with a `life_s` of more than five minutes; as for short lives when
-    absent."""
+    """The same for caches with a `life_s` of more than five minutes; the price for shorter lives
+    when absent."""
     output_per_mtok: NonNegative = 0.0
     """Output."""
 
@@ -229,9 +233,9 @@ class Agent(Spec):
     """An agent: one LLM call at a time, each with its latency, batch, errors and drift."""
 
     profile: str | None = None
-    """Name of a shipped profile, or a YAML file, whose fields stand where this one is silent."""
+    """Name of a shipped profile, or a YAML file, that supplies the fields not given here."""
     source: str | None = None
-    """Where the parameters come from (profiles say it)."""
+    """Where the parameters come from (for profiles)."""
     latency: Annotated[LatencySpec, OneOf(LATENCY_MODELS)]
     """Duration of a call."""
     speed: Positive = 1.0
@@ -241,13 +245,13 @@ class Agent(Spec):
     batch: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
     """Tasks attempted in one call; a draw is rounded and at least 1."""
     first_batch: NonNegativeDistribution | None = None
-    """Tasks attempted in an agent's first call, where they differ."""
+    """Tasks attempted in an agent's first call, if different."""
     batch_persistence: Fraction = 0.0
-    """Probability that a call takes on as many tasks as the agent's last one did: a habit."""
+    """Probability that a call takes as many tasks as the agent's last one did, out of habit."""
     capacity: Positive | None = None
     """Work units that fit into one reply (its output limit); the rest of a batch is cut off."""
     truncation_loss: Fraction = 0.0
-    """Probability that a reply that was cut off is of no use at all."""
+    """Probability that a reply which was cut off is useless as a whole."""
     redo_work: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Work of an agent's further attempts at a task, as a share of the first: drafts are kept."""
     tokens: Tokens = Tokens()
@@ -265,9 +269,9 @@ class Agent(Spec):
     faults: AgentFaults = AgentFaults()
     """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""
     loop: LoopSpec | None = None
-    """Turns of an attempt; it is one call when absent."""
+    """The turns of an attempt; an attempt is one call when absent."""
     tools: dict[str, ToolSpec] = Field(default_factory=dict)
-    """What it calls between the turns of a loop, by name."""
+    """Tools that it calls between the turns of a loop, by name."""
 
     @model_validator(mode="after")
     def _calls_tools_in_loops(self) -> Self:
@@ -277,7 +281,7 @@ class Agent(Spec):
 
     @property
     def needs_steps(self) -> bool:
-        """Whether a call is more than its service: a loop, or with a cache that may expire."""
+        """Whether a call has more steps than its service: it is a loop, or its cache may expire."""
         cache = self.context.prompt_cache
         return self.loops or (cache is not None and not cache.is_plain)
 

@@ -20,9 +20,9 @@ def with_changes(scenario: Scenario, changes: Mapping[str, Any]) -> Scenario:
     Raises
     ------
     KeyError
-        If a path leads nowhere.
+        If there is no field at a path.
     pydantic.ValidationError
-        If the scenario may not be so.
+        If the changed scenario is not valid.
     """
     data = scenario.model_dump()
     for path, value in changes.items():

@@ -23,11 +23,12 @@ class ContextEffect(Spec):
 
     shape: Literal["linear", "doubling", "logistic"]
     height: NonNegative
-    """Effect of a full window, of one doubling, or far beyond the knee."""
+    """Effect of a full window (linear), of one doubling (doubling), or of a fill far beyond the
+    knee (logistic)."""
     from_tokens: Positive = 4000.0
     """Where the doublings are counted from."""
     knee: NonNegative = 0.5
-    """Fill at which half of the logistic effect is there."""
+    """Fill at which the logistic effect reaches half its height."""
     width: Positive = 0.1
     """Width of the logistic rise, in units of fill."""
 
@@ -45,17 +46,19 @@ class PromptCache(Spec):
     """The provider's cache of what a model has read."""
 
     life_s: Positive | None = None
-    """Seconds for which a prompt stays in the cache after the last request that used it has left
-    service; a request whose service begins later reads everything anew. For ever when absent."""
+    """Seconds for which a prompt stays in the cache, counted from when the last request that used
+    it left service. A request whose service begins later reads everything anew. For ever when
+    absent."""
     write_price_factor: NonNegative | None = None
-    """What multiplies the price of uncached input, which is written to the cache. When absent, what
-    the model's `Price` says of writing, by the cache's life; without that, the price of input."""
+    """Price of writing to the cache, as a multiple of the price of uncached input. When absent, the
+    model's `Price` has the price of writing, which depends on the cache's life; if it has none,
+    writing costs what input costs."""
     min_tokens: NonNegative = 0.0
     """Prompts with fewer tokens are not cached."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether it holds every prompt for ever, at no price of its own."""
+        """Whether it holds every prompt for ever, and writing to it costs nothing extra."""
         return self == PromptCache()
 
 
@@ -64,9 +67,9 @@ class Context(Spec):
 
     A prompt is the system prompt, the retained context, the messages not read yet and, read anew
     at every call, the artifacts, the board and the notes of others. The provider caches what a
-    model has read: of the next prompt, the part from the beginning on that is as it was costs
-    and counts as cached input. What a call has written and what its tools have said is read
-    for the first time by the next one. Agents share no cache, nor do models.
+    model has read: the longest unchanged beginning of the next prompt is billed and counted as
+    cached input. The next call is the first to read what a call has written and what its tools
+    have answered. Each agent and each model has a cache of its own.
     """
 
     system_tokens: NonNegative = 1500.0
@@ -76,34 +79,35 @@ class Context(Spec):
     artifact_tokens: NonNegative = 0.0
     """The workspace: tokens of each artifact that has been written, read anew at every call."""
     start_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
-    """Context with which an agent begins, drawn once: its task, a conversation that goes on. After
-    a crash that lost the context, it begins so again."""
+    """Context with which an agent begins, drawn once: its task, or an earlier conversation. After
+    a crash that lost the context, the agent begins with as much again."""
     turn_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
-    """What a call adds to the context besides its output: tool results, the harness's words."""
+    """What a call adds to the context besides its output: tool results, text of the harness."""
     first_turn_tokens: NonNegativeDistribution | None = None
-    """The same for an agent's first call, where it differs: it looks around."""
+    """The same for an agent's first call, if it differs: at first an agent looks around."""
     retention: Fraction = 1.0
-    """Share of what was read and written that stays in the context for the next call. Below 1
-    the same share of everything is dropped, so that only the system prompt is as it was."""
+    """Share of what was read and written that stays in the context for the next call. Below 1,
+    the same share of everything is dropped, so that only the system prompt stays unchanged (and
+    cached)."""
     window_tokens: Positive = 200_000.0
-    """Context limit; beyond it the retained context is compacted or truncated. A call whose
-    prompt is too long all the same is refused, at no cost, unless a `fallback` model has a
-    larger window; the agent then waits until something shortens its prompt."""
+    """Context limit; beyond it the retained context is compacted or truncated. If the prompt is
+    still too long, the call is refused at no cost, unless a `fallback` model has a larger window.
+    The agent then waits until something shortens its prompt."""
     overflow: Literal["compact", "truncate"] = "compact"
-    """``compact``: a summary takes the context's place. ``truncate``: the oldest goes."""
+    """``compact``: a summary replaces the context. ``truncate``: the oldest part is dropped."""
     compaction: Fraction = 0.2
-    """Size of the summary as a share of the window; it is never larger than what it sums up."""
+    """Size of the summary as a share of the window; never more than the text it summarises."""
     compaction_output: Fraction = 0.0
-    """Output tokens of a compaction, as a share of the summary (1: it is all written anew)."""
+    """Output tokens of a compaction, as a share of the summary (1: all of it is newly written)."""
     loss: NonNegative = 0.0
-    """Drift that a compaction or truncation adds: something that mattered is gone. It comes with
-    the call that makes room, after what `sync` takes away."""
+    """Drift that a compaction or truncation adds, because something that mattered is lost. It is
+    added at the call that makes room, after `sync` has reduced the drift."""
     cache: bool | PromptCache = True
-    """Whether the provider caches prompts, or how. What was read by a request that was
-    billed is found in the cache when it is sent again, in the same call or the next; a hedge is
-    sent too early for that. After a crash the system prompt is still there."""
+    """Whether the provider caches prompts, or how it does. What a billed request has read is in
+    the cache when it is sent again, in the same call or the next. A hedge is sent too early to
+    find it there. After a crash the system prompt is still in the cache."""
     cache_miss: Fraction = 0.0
-    """Probability that a call finds no more than its system prompt in the cache: the rest has
+    """Probability that a call finds only its system prompt in the cache, because the rest has
     expired or was evicted."""
     error: ContextEffect | None = None
     """What the context adds to the logit of the error probability."""

@@ -14,17 +14,17 @@ from simulator.spec import Fraction, NonNegative, Spec
 
 
 class Review(Spec):
-    """Who looks at finished tasks before they count as done, and how well.
+    """Who reviews finished tasks before they count as done, and how well.
 
-    A review takes a call of the reviewer's; a task that it rejects is done again.
+    A review takes a call of the reviewer; a task that the reviewer rejects is done again.
     """
 
     by: Literal["coordinator", "verifiers", "peers"]
-    """The worker's own coordinator; agents that do nothing else; or workers, never their own."""
+    """The worker's own coordinator; agents that do nothing else; or other workers."""
     verifiers: Annotated[int, Field(ge=1)] = 1
-    """With ``by: verifiers``, how many there are."""
+    """Number of verifiers, with ``by: verifiers``."""
     batch: Annotated[int, Field(ge=1)] = 1
-    """Tasks that a verifier or a peer reviews in one call (a coordinator: all it is handed)."""
+    """Tasks that a verifier or a peer reviews in one call; a coordinator reviews all that it has."""
     miss: Fraction = 0.0
     """Probability that a faulty task is accepted (false negative)."""
     false_alarm: Fraction = 0.0
@@ -45,10 +45,10 @@ class CoordinationSpec(Spec):
     staleness: Annotated[int, Field(ge=0)] = 1
     """Calls that an agent may be ahead, with ``timing: bounded_staleness``."""
     round_of: Literal["loop", "turn"] = "loop"
-    """In rounds, what each agent does before the barrier: its whole call, though it be a loop, or
-    one turn of it, with the tools and sub-agents that follow. Sub-agents keep no rounds."""
+    """In rounds, what each agent does before the barrier: its whole call, even if that is a loop,
+    or one turn, with the tools and sub-agents that follow it. Sub-agents do not act in rounds."""
     idle_agents: Literal["call", "wait"] = "call"
-    """In rounds, whether an agent that finds no task makes its call all the same."""
+    """In rounds, whether an agent that finds no task makes its call anyway."""
     calls_per_round: Annotated[int, Field(ge=1)] = 1
     """In rounds, the calls that a worker makes one after another before the barrier."""
     round_overhead_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))

@@ -1,7 +1,6 @@
 """The families of plugins that a scenario names, and what it asks of a plugin of each.
 
-What a plugin does in a replication is said above, by the abstract classes of the model that derive
-from these.
+The abstract classes of the model, which derive from these, say what a plugin does in a replication.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ NO_MANAGER = -1
 class TopologySpec(Plugin):
     """Says who hears whom, and who reports to whom.
 
-    Workers are agents 0..n-1; coordinators, where there are any, come after them, those next
-    to the workers first. A coordinator reads what is reported to it and answers, takes no
-    tasks, and is an agent that takes time.
+    Workers are agents 0..n-1. Coordinators, if there are any, come after them, the level next to
+    the workers first. A coordinator reads reports and answers them, which takes time like any
+    agent's calls; it takes no tasks.
     """
 
     @property
@@ -59,7 +58,7 @@ class ProtocolSpec(Plugin):
     can_back_up: ClassVar[bool] = True
     """Whether a task is one agent's, which another can do again as a backup."""
     can_take_over: ClassVar[bool] = True
-    """Whether it can go on from where another protocol stopped, without coordinators."""
+    """Whether it can continue the work of another protocol in mid-run, without coordinators."""
     copies_tasks: ClassVar[bool] = False
     """Whether several agents are at the same task, and the first to finish cancels the others."""
 
@@ -76,13 +75,13 @@ class WorkspaceSpec(Plugin):
     """The artifacts that agents write, and what keeps their writes consistent."""
 
     holds_others_up: ClassVar[bool] = False
-    """Whether who is in a call has what others in a call may wait for."""
+    """Whether an agent may hold, during its call, something that others wait for in theirs."""
     can_be_available: ClassVar[bool] = True
     """Whether a minority can write without the others."""
 
     on_partition: Literal["consistent", "available"] = "consistent"
-    """What a partition's minority does: ``consistent``: it waits. ``available``: it goes on with
-    what it knows; afterwards what both sides did is merged."""
+    """What the minority does in a partition. ``consistent``: it waits. ``available``: it goes on
+    with what it knows; afterwards the work of both sides is merged."""
 
     @model_validator(mode="after")
     def _a_minority_can_go_on(self) -> Self:

@@ -32,14 +32,14 @@ class Crash(Spec):
 
 
 class Byzantine(Spec):
-    """An agent that does not do what it should, for the whole run."""
+    """An agent that misbehaves for the whole run."""
 
     probability: Fraction = 1.0
-    """Probability that the agent is one."""
+    """Probability that the agent is Byzantine."""
     manner: Literal["wrong", "silent"] = "wrong"
-    """``wrong``: it gives the most popular wrong answer, with confidence: its own tests pass,
-    and as a reviewer it accepts what is faulty and rejects what is correct. ``silent``: it
-    works, and neither hands in nor says anything."""
+    """``wrong``: it gives the most popular wrong answer, its own tests pass, and as a reviewer it
+    accepts what is faulty and rejects what is correct. ``silent``: it works, but hands in nothing
+    and sends no message."""
 
 
 class AgentFaults(Spec):
@@ -68,11 +68,11 @@ Who = Annotated[int, Field(ge=0)] | Literal["coordinator", "verifier"]
 class ScriptedFault(Spec):
     """Something that goes wrong at a given time.
 
-    ``kill``: the agent is gone for good. ``crash``: it is down for `for_s`. ``stall``: what it
-    is asked while the fault lasts never returns (also the request in flight). ``slow``: what it
-    starts while the fault lasts takes `factor` times as long. ``wrong``, ``silent``: it is
-    Byzantine. ``outage``: the provider is down for everybody. ``brownout``: it is `factor` times
-    slower for everybody.
+    ``kill``: the agent is gone for good. ``crash``: it is down for `for_s`. ``stall``: requests
+    that it sends while the fault lasts never return, nor does its request in flight. ``slow``:
+    what it starts while the fault lasts takes `factor` times as long. ``wrong``, ``silent``: it is
+    Byzantine. ``outage``: the provider is down for everybody. ``brownout``: the provider is
+    `factor` times slower for everybody.
     """
 
     at_s: NonNegative
@@ -80,9 +80,10 @@ class ScriptedFault(Spec):
     kind: Literal["kill", "crash", "stall", "slow", "wrong", "silent", "outage", "brownout"]
     """What happens."""
     agent: Who | tuple[Who, ...] | None = None
-    """To whom: a worker's number from 0, several, ``coordinator`` (the first) or ``verifier``."""
+    """Whom it hits: a worker by its number from 0, several, ``coordinator`` (the first one) or
+    ``verifier``."""
     for_s: Positive | None = None
-    """How long it lasts; to the end when absent."""
+    """How long it lasts, in seconds; to the end when absent."""
     factor: Positive | None = None
     """For ``slow`` and ``brownout``."""
     keeps_context: bool = False

@@ -16,10 +16,10 @@ ENDS = ("turns", "end_probability", "work_per_turn")
 class LoopSpec(Spec):
     """An attempt at tasks, or an errand, is a loop of turns, each a call to the model.
 
-    How many turns it takes is drawn when it begins, as `turns`, `end_probability` or
-    `work_per_turn` say: one of them. What depends on work units, of latency and of output, is
-    spread over the turns alike. Messages are read as `reads_messages` says;
-    board, artifacts and notes are read with the first turn, and what is read stays in the
+    Its number of turns is drawn when it begins, from `turns`, `end_probability` or
+    `work_per_turn`, exactly one of which is given. The parts of latency and output that depend on
+    work units are spread evenly over the turns. `reads_messages` says when messages are read;
+    board, artifacts and notes are read with the first turn. What is read stays in the
     conversation until the loop ends. A call that takes no task is one turn.
     """
 
@@ -30,18 +30,19 @@ class LoopSpec(Spec):
     work_per_turn: Positive | None = None
     """Work units that a turn does: the loop ends when its work is done."""
     reads_messages: Literal["turn", "loop"] = "turn"
-    """With which turns messages are read that have come: with every turn, or with the first one of
-    every loop."""
+    """When an agent reads the messages that have come: at every turn, or only at the first turn of
+    each loop."""
     max_turns: Annotated[int, Field(ge=1)] = 1000
     """Most turns of a loop."""
     at_limit: Literal["hand_in", "give_up"] = "hand_in"
-    """What becomes of tasks whose loop would take more turns. ``hand_in``: they are handed in as
-    they are, like any. ``give_up``: the call has failed, and they are left as they are, known
-    faulty. An errand (of a coordinator, a reviewer) is always handed in."""
+    """What happens to the tasks of a loop that would take more turns. ``hand_in``: they are handed
+    in as they are, like any others. ``give_up``: the call has failed; the tasks are left as they
+    are and are known to be faulty. An errand (of a coordinator or a reviewer) is always handed
+    in."""
 
     @property
     def is_one_turn(self) -> bool:
-        """Whether every loop is one turn: a call like any."""
+        """Whether every loop has one turn, and so is a call like any other."""
         turns = None if self.turns is None else self.turns.constant
         is_short = turns is not None and round(turns) <= 1
         return is_short or self.end_probability == 1.0

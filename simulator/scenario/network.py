@@ -25,8 +25,8 @@ class Partition(Spec):
 class Network(Spec):
     """Delay, loss and order of messages; partitions.
 
-    What a coordinator is told and answers (reports, assignments, verdicts) is carried by an
-    acknowledged protocol: loss and delay are those of the messages' contents.
+    Reports to a coordinator and its answers (assignments, verdicts) travel by an acknowledged
+    protocol. Only the contents of messages are delayed or lost.
     """
 
     delay_s: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))

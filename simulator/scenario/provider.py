@@ -20,15 +20,16 @@ class Retry(Spec):
     """
 
     max_retries: Annotated[int, Field(ge=0)] = 2
-    """Retries of one call; when they are used up the call has failed."""
+    """Retries of one call; when they are used up, the call has failed."""
     base_s: Positive = 0.5
     """Wait before the first retry."""
     cap_s: Positive = 8.0
     """Longest wait."""
     jitter: Fraction = 0.25
-    """Largest share of the wait that is left out at random."""
+    """Largest share by which a wait is shortened at random."""
     lag: NonNegative = 0.05
-    """Largest share by which a client is late after a retry-after: no two are in step for ever."""
+    """Largest share by which a client is late after a retry-after, so that clients do not stay in
+    step."""
 
 
 class SlowPhases(Spec):
@@ -43,12 +44,12 @@ class SlowPhases(Spec):
 
 
 class ProviderErrors(Spec):
-    """Requests that fail at the provider (HTTP 5xx), each for itself."""
+    """Requests that fail at the provider (HTTP 5xx), independently of each other."""
 
     probability: Fraction
     """Probability that a request fails."""
     after_s: NonNegativeDistribution = Field(default_factory=lambda: Deterministic(value=1.0))
-    """Seconds until the error comes, if the request would have taken that long."""
+    """Seconds until the error comes, or the time of the request if that is shorter."""
 
 
 class Outages(Spec):
@@ -57,44 +58,44 @@ class Outages(Spec):
     up_s: SharedDistribution
     """Seconds between two outages (its mean is the MTBF)."""
     down_s: SharedDistribution
-    """Seconds that one lasts (its mean is the MTTR)."""
+    """Seconds that an outage lasts (its mean is the MTTR)."""
     hangs: bool = False
     """Whether calls wait for the end of the outage rather than fail."""
 
 
 class Queue(Spec):
-    """What becomes of calls beyond `concurrency`: they wait at the provider, first come first."""
+    """Where calls beyond `concurrency` wait at the provider, first come first served."""
 
     limit: Annotated[int, Field(ge=0)] | None = None
     """Calls that may wait; further ones are refused. No limit when absent."""
     drops_expired: bool = False
-    """Whether a call whose client has given up meanwhile is dropped rather than served."""
+    """Whether a waiting call is dropped, rather than served, once its client has given up."""
 
 
 class Provider(Spec):
     """Limits shared by the whole team, and common-mode slowness.
 
-    Each rate limit is a token bucket: it fills at the rate, holds `burst_s` seconds of it, and
-    a call for which it does not hold enough is refused (HTTP 429) and told after how many
-    seconds it will (retry-after).
+    Each rate limit is a token bucket: it fills at the rate and holds at most `burst_s` seconds of
+    it. A call for which it does not hold enough is refused (HTTP 429), and told after how many
+    seconds there will be enough (retry-after).
     """
 
     requests_per_minute: Positive | None = None
     """Calls."""
     input_tokens_per_minute: Positive | None = None
-    """Input tokens, cached ones only with `cached_input_counts`."""
+    """Input tokens; cached ones count only with `cached_input_counts`."""
     output_tokens_per_minute: Positive | None = None
-    """Output tokens, those that a request may write (`Tokens.max_tokens`)."""
+    """Output tokens, counted as what a request may write (`Tokens.max_tokens`)."""
     refunds_output: bool = False
-    """Whether a request that ends gives back what it has taken from the limit on output and not
-    written."""
+    """Whether a request, when it ends, gives back what it took from the limit on output but did
+    not write."""
     cached_input_counts: bool = False
     """Whether tokens read from the prompt cache count against the limit on input."""
     burst_s: Positive = 60.0
     """Seconds of the rate that a bucket holds: 60 for a whole minute, 1 for one request a second
     at 60 a minute."""
     concurrency: Annotated[int, Field(ge=1)] | None = None
-    """Calls in service at the same time; a refusal because of it names no retry-after."""
+    """Calls in service at the same time. A call refused for this limit is told no retry-after."""
     queue: Queue | None = None
     """What calls beyond `concurrency` do; they are refused when absent."""
     cancels: bool = True
@@ -102,7 +103,7 @@ class Provider(Spec):
     errors: ProviderErrors | None = None
     """Requests that fail."""
     outages: Outages | None = None
-    """Times in which everything does."""
+    """Times in which all requests fail, or wait."""
     error_s: Positive = 1.0
     """Seconds until a call sent in an outage has failed."""
     retry: Retry = Retry()

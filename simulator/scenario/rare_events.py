@@ -1,9 +1,8 @@
 """What a scenario lets happen seldom: it must be seen before a mean over replications is believed.
 
-Twenty replications without a straggler have a narrow interval, and a wrong one. What they have not
-seen is no secret: the scenario says with what probability it happens, and the results count the
-chances that it had. So it can be said how many of each rare event the replications should have
-held, whether or not they did.
+Twenty replications without a straggler have a narrow interval, and a wrong one. But the scenario
+gives the probability of each rare event, and the results count the chances that it had. Together
+they give the expected number of each rare event in the replications, seen or not.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from simulator.scenario.schema import Scenario
 from simulator.spec import Spec
 
 REPLICATIONS = "replications"
-"""In place of a column that counts chances: one in each replication."""
+"""Stands for a column that counts one chance in each replication."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +29,16 @@ class RareEvent:
     """Something that happens or not at each of many chances."""
 
     path: str
-    """Where the scenario says so."""
+    """Dotted path of the field that gives its probability."""
     probability: float
-    """Of it, at each chance."""
+    """Probability of the event at each chance."""
     column: str
     """The column of the results that counts the chances, or `REPLICATIONS`."""
     share: float = 1.0
-    """Its own chances for each one counted."""
+    """Chances of the event for each chance that `column` counts."""
 
     def expected(self, columns: Mapping[str, Floats], replications: int) -> float:
-        """Return how many of it so many replications should have held.
+        """Return the expected number of this event in so many replications.
 
         Parameters
         ----------
@@ -58,11 +57,11 @@ class RareOnset:
     path: str
     after_s: Distribution
     clocks: int = 1
-    """Of how many it may befall each."""
+    """How many agents, or other parts, it may befall, each independently."""
     column: str = "makespan_s"
 
     def expected(self, columns: Mapping[str, Floats], replications: int) -> float:
-        """Return in how many cases it should have begun, as `RareEvent.expected`."""
+        """Return the expected number of cases in which it began, as `RareEvent.expected`."""
         return self.clocks * float(self.after_s.probability_up_to(columns[self.column]).sum())
 
 
@@ -70,11 +69,11 @@ Event = RareEvent | RareOnset
 
 
 def rare_events(scenario: Scenario, negligible: float) -> list[Event]:
-    """Return what may happen in a scenario, with its chances.
+    """Return the rare events of a scenario, with their chances.
 
-    Faults of agents and provider, errors and lost messages, each with the probability that the
-    scenario gives it (or that of its not happening, if that is smaller), and the rare tails of all
-    distributions (`rare_tail`) and of their effects on runs and agents.
+    These are faults of agents and provider, errors and lost messages, and the rare tails of all
+    distributions (`rare_tail`) and of their effects on runs and agents. Each event has the
+    probability that the scenario gives it, or that of its not happening, if that is smaller.
 
     Parameters
     ----------
@@ -94,7 +93,7 @@ def rare_events(scenario: Scenario, negligible: float) -> list[Event]:
 def endless_tails(scenario: Scenario) -> list[str]:
     """Return where a scenario has distributions of infinite variance.
 
-    No number of replications makes an interval of a mean of such draws that can be trusted.
+    With such draws, no number of replications gives a mean an interval that can be trusted.
     """
     return [path for path, each in _drawn(scenario) if not each.has_variance]
 
@@ -103,10 +102,10 @@ def rare_tail(distribution: Distribution) -> tuple[float, float]:
     """Return the probability of a distribution's rare tail, and the share of the mean in it.
 
     Where the tail falls more slowly than a power law of exponent 2, rarer draws carry more of the
-    variance than more frequent ones. The rare tail begins where that is so for the last time:
-    from twice to half of its probability the quantile at least doubles. It is the rare component
-    of a mixture, the outlier among measured values, the last 0.02 % of a lognormal with sigma 2.
-    One of more than 5 % is none.
+    variance than more frequent ones: the quantile at least doubles from tail probability p to
+    p / 4. The rare tail is the one with the smallest such p. Examples are the rare component of a
+    mixture, an outlier among measured values, and the last 0.02 % of a lognormal with sigma 2. If
+    p is more than 5 %, there is no rare tail.
 
     Parameters
     ----------
@@ -137,13 +136,13 @@ def rare_tail(distribution: Distribution) -> tuple[float, float]:
 
 
 _DECADES, _STEPS = 10, 40
-"""How far a tail is looked at, in powers of ten, and how finely."""
+"""Tails are examined down to 10 ** -_DECADES, at _STEPS probabilities for each power of ten."""
 
 _MOST_OF_A_TAIL = 0.05
 
 
 def _agents(scenario: Scenario) -> Iterator[tuple[str, Agent, float, int]]:
-    """Yield path, specification, share of the team's calls, and number of each kind of agents."""
+    """Yield path, specification, share of the team's calls and number, for each kind of agents."""
     team, staff = scenario.team, scenario.staff
     everybody = team.worker_count + sum(staff.values())
     kinds = [("team.agent", team.agent, team.size or 0)] + [

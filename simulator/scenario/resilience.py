@@ -19,15 +19,15 @@ from simulator.spec import Fraction, NonNegative, Positive, Spec
 class Timeout(Spec):
     """How long a request may take, its wait in the provider's queue included.
 
-    With `percentile`, the limit is `factor` times that percentile of the last `window`
-    requests' times (one that timed out counts as longer than any), and `seconds` until there
-    are `minimum` of them.
+    With `percentile`, the limit is `factor` times that percentile of the times of the last
+    `window` requests; a request that timed out counts as longer than any other. Until `minimum`
+    requests have been seen, the limit is `seconds`.
     """
 
     seconds: Positive
     """The limit, or the first one."""
     percentile: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Share of the requests seen that are to be quicker than the limit / `factor`."""
+    """Share of the requests seen that are quicker than the limit / `factor`."""
     factor: Positive = 1.0
     """Multiplies the percentile."""
     window: Annotated[int, Field(ge=1, le=100_000)] = 200
@@ -39,17 +39,17 @@ class Timeout(Spec):
 class CallRetry(Spec):
     """What an agent does about a request that timed out, failed or came back malformed.
 
-    It is sent again after a wait. The client library's own retries (`provider.retry`) come
-    first, for each of these.
+    The agent sends it again after a wait. Each of these tries has the client library's own retries
+    (`provider.retry`) first.
     """
 
     max_retries: Annotated[int, Field(ge=0)] = 2
     """Retries of one call."""
     backoff: Backoff = Backoff(kind="full_jitter", base_s=0.5, cap_s=30.0)
-    """Waits between them; a retry-after of the provider is what the client library obeys."""
+    """Waits between the retries. Only the client library obeys a retry-after of the provider."""
     budget: Fraction | None = None
     """Retries that the whole team may send, as a share of its first requests (a token bucket
-    that holds ten); no limit when absent."""
+    that holds ten retries); no limit when absent."""
 
 
 class BreakerSpec(Spec):
@@ -101,9 +101,9 @@ class Hedge(Spec):
 
 
 class Backup(Spec):
-    """Backup tasks near the end (Dean & Ghemawat 2004): who is free does again what is in progress.
+    """Backup tasks near the end (Dean & Ghemawat 2004): free agents repeat tasks in progress.
 
-    The first to finish a task has done it; the calls of the others are cancelled.
+    The first agent to finish a task has done it; the calls of the others are cancelled.
     """
 
     when_left: Annotated[float, Field(gt=0, le=1)] = 0.1
@@ -111,13 +111,13 @@ class Backup(Spec):
     copies: Annotated[int, Field(ge=1)] = 1
     """Most backups of a task at a time (r)."""
     correlation: Fraction = 0.0
-    """Probability that a backup takes as long as the original: the task is what is slow."""
+    """Probability that a backup takes as long as the original, because the task itself is slow."""
 
 
 class Checkpoint(Spec):
-    """A call in service saves what it has every `every_s`; after a crash work resumes there.
+    """A call in service saves its work every `every_s` seconds; after a crash it resumes there.
 
-    Of a loop it saves the turns that have ended, at no cost, instead.
+    A loop saves each turn that ends instead, at no cost.
     """
 
     every_s: Positive
@@ -129,12 +129,13 @@ class Checkpoint(Spec):
 class DetectorSpec(Spec):
     """How the team learns that an agent is dead or stuck.
 
-    ``heartbeat``: agents report every `period_s` (all at multiples of it), and who has not for
-    `timeout_s` is taken for dead. ``swim``: in each period every agent probes another at random
-    (Das, Gupta & Motivala 2002); a dead one is found at the end of the period in which somebody
-    probes it. An agent in whose call nothing has happened for `progress_s` is taken for stuck,
-    rightly or wrongly, and the call is cancelled. What happens is that the call begins and, of a
-    loop, that a turn begins or ends, its own or one of a sub-agent of its: tools count in full.
+    ``heartbeat``: agents report every `period_s` (all at multiples of it); an agent that has not
+    reported for `timeout_s` is taken for dead. ``swim``: in each period every agent probes another
+    at random (Das, Gupta & Motivala 2002); a dead agent is found at the end of the period in which
+    another probes it. An agent is taken for stuck, rightly or wrongly, when its call has made no
+    progress for `progress_s`; the call is then cancelled. A call makes progress when it begins
+    and, in a loop, when a turn of its own or of one of its sub-agents begins or ends. The time of
+    tools is therefore time without progress.
     """
 
     kind: Literal["heartbeat", "swim"] = "heartbeat"
@@ -144,14 +145,14 @@ class DetectorSpec(Spec):
     timeout_s: Positive = 15.0
     """Silence after which an agent is taken for dead (``heartbeat``)."""
     progress_s: Positive | None = None
-    """Length of a call, of a loop that of a turn or of the time until the next, after which its
-    agent is taken for stuck; never when absent."""
+    """Time without progress in a call after which its agent is taken for stuck; never when
+    absent."""
     reassign: bool = True
-    """Whether the tasks of who is taken for dead or stuck go to the others."""
+    """Whether the tasks of an agent taken for dead or stuck go to the others."""
 
 
 class SupervisorSpec(Spec):
-    """Restarts agents that are found dead or stuck (Armstrong 2003: intensity and period)."""
+    """Restarts agents found dead or stuck, up to a number in a period (Armstrong 2003)."""
 
     restart_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
     """Seconds that a restart takes; its context is gone."""
@@ -164,9 +165,10 @@ class SupervisorSpec(Spec):
 class ElectionSpec(Spec):
     """Who leads when the coordinator is lost: an election by the rules of Raft.
 
-    (Ongaro & Ousterhout 2014: terms, one vote a term, randomised time-outs, and only who knows
-    at least as much as a majority may lead.) The elected worker takes the coordinator's seat,
-    model and instructions; its own seat stays empty until the lost one is back.
+    (Ongaro & Ousterhout 2014: terms, one vote a term, randomised time-outs; only a worker that
+    knows at least as much as a majority may lead.) The elected worker takes over the coordinator's
+    place, model and instructions. Its place as a worker stays empty until the lost coordinator is
+    back.
     """
 
     timeout_s: NonNegativeDistribution = Field(default_factory=lambda: Uniform(low=10.0, high=20.0))
@@ -180,37 +182,41 @@ class ElectionSpec(Spec):
 
 
 class Fallback(Spec):
-    """What is done instead, when retries are used up or a breaker is open.
+    """What a call does instead when its retries are used up or a breaker is open.
 
-    In this order, as far as they are given: the call goes to another model; it yields what is
-    there, a partial answer. Without either, a call waits at an open breaker.
+    It goes to another model, if `model` is given. If that fails too, or there is none, and
+    `partial` is set, the call yields what is there, a partial answer. Without either, a call waits
+    at the open breaker.
     """
 
     model: Agent | None = None
-    """The other model: latency, error probability and price; what it does not say is as in the
+    """The other model: latency, error probability and price; fields not given are those of the
     team's `agent`. No outage, error, slow phase or breaker of the first model concerns it."""
     shares_limits: bool = True
-    """Whether its requests count against the provider's limits and wait in its queue, as all
-    others do; not if somebody else serves it."""
+    """Whether its requests count against the provider's limits and wait in its queue, like all
+    others; false if another provider serves it."""
     partial: bool = False
-    """Whether the tasks of a call that has failed for good are left as they are, known faulty."""
+    """Whether the tasks of a call that has failed for good are left as they are and are known to be
+    faulty."""
     partial_after: Annotated[int, Field(ge=1)] = 1
-    """With `partial`, calls that must have failed at a task; before, it is attempted again."""
+    """With `partial`, the calls that must fail at a task before it is left; until then the task is
+    attempted again."""
 
 
 class SimplerProtocol(Spec):
-    """Another protocol for the rest of the run, once too few can go on."""
+    """Another protocol for the rest of the run, once too few agents are left."""
 
     protocol: Annotated[ProtocolSpec, OneOf(PROTOCOLS)]
     """The simpler protocol, without coordinators."""
     when_lost: Literal["coordinator", "workers"] = "coordinator"
-    """Whose loss it answers: any coordinator's, or that of a share of the workers."""
+    """Whose loss it answers: that of any coordinator, or of a share of the workers."""
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """With ``workers``, the share of them that is down."""
+    """With ``workers``, the share of workers that must be down."""
     after_s: NonNegative = 0.0
-    """Seconds that the loss must have lasted."""
+    """Seconds for which they must have been down."""
     agents: Annotated[int, Field(ge=1)] | None = None
-    """Workers that go on, the first ones that are up (1: a single agent); all when absent."""
+    """Number of workers that go on: the first ones that are up (1: a single agent). All workers
+    when absent."""
 
 
 class Degraded(Spec):
@@ -223,40 +229,40 @@ class Degraded(Spec):
 
 
 class Resilience(Spec):
-    """The patterns; each does without the others, and any of them go together."""
+    """The patterns; each works alone, and any of them work together."""
 
     timeout: Timeout | None = None
     """A limit on each request's time."""
     retry: CallRetry | None = None
-    """Sending it again."""
+    """Sending a failed request again."""
     breaker: BreakerSpec | None = None
-    """Sending nothing while everything fails."""
+    """Sending no requests while all of them fail."""
     hedge: Hedge | None = None
-    """Sending it twice."""
+    """Sending a second request when the first is slow."""
     fallback: Fallback | None = None
-    """Doing something else."""
+    """Using another model, or a partial answer, when a call fails."""
     simpler_protocol: SimplerProtocol | None = None
-    """Going on in another way."""
+    """Going on with another protocol, and perhaps fewer workers."""
     backup: Backup | None = None
-    """Doing the last tasks twice."""
+    """Having free agents repeat the last tasks in progress."""
     bulkhead: dict[str, Annotated[int, Field(ge=1)]] | None = None
-    """Most requests under way for each group of workers (``team`` for all workers alike), those of
-    their sub-agents included, so that one cannot use up what all need."""
+    """Most requests in flight for each group of workers (``team`` for workers without groups), the
+    requests of their sub-agents included, so that one group cannot use up what all need."""
     checkpoint: Checkpoint | None = None
     """Losing less in a crash."""
     detector: DetectorSpec | None = None
-    """Noticing who is dead or stuck, and giving its tasks to others."""
+    """Noticing agents that are dead or stuck, and giving their tasks to others."""
     supervisor: SupervisorSpec | None = None
-    """Restarting who is found dead or stuck."""
+    """Restarting agents that are found dead or stuck."""
     election: ElectionSpec | None = None
     """A new coordinator for a lost one."""
     degraded: Degraded | None = None
-    """Leaving things out while it is bad."""
+    """Leaving out messages, reviews or idle calls while agents are down or the breaker is open."""
     wait_for: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """In rounds, the share of the calls at work on tasks that a barrier waits for (k of n, rounded
-    up); the others are cancelled."""
+    """In rounds, the share of the calls on tasks for which a barrier waits (k of n, rounded up);
+    the other calls are cancelled."""
     enough: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the tasks that is enough: the run is complete with them."""
+    """Share of the tasks that is enough: the run is complete when these are done."""
 
     @model_validator(mode="before")
     @classmethod

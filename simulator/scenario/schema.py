@@ -33,18 +33,19 @@ from simulator.spec import Positive, Spec
 
 
 class Precision(Spec):
-    """When there are replications enough: the mean of a metric is known to a relative precision.
+    """When to stop replicating: the mean of a metric is known to a relative precision.
 
-    Replications are made until no end of the interval is farther from the mean than `relative` of
-    it (Chow & Robbins 1965) and they should have held `events` of each rare event that the
-    scenario lets happen, or until there are `replications` of them: `minimum` at first, then each
-    time as many as these two ask for, at most as many again. With a distribution of infinite
-    variance, such as a Pareto with shape 2, no number of them is enough.
+    Replications are made until two conditions hold, or until there are `replications` of them. No
+    end of the interval is farther from the mean than `relative` times the mean (Chow & Robbins
+    1965), and the expected number of each rare event of the scenario is at least `events`. The
+    first round has `minimum` replications; each further round has as many as the conditions need,
+    but at most doubles the number. With a distribution of infinite variance, such as a Pareto with
+    shape 2, no number is enough.
     """
 
     metric: str = "makespan_s"
-    """A column of the results; ``makespan_s`` stands for the time to success, a run that did not
-    finish being started again."""
+    """A column of the results; ``makespan_s`` stands for the time to success, where a run that did
+    not finish is started again."""
     relative: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """Distance from the mean to the end of its interval, over the mean."""
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -52,25 +53,25 @@ class Precision(Spec):
     minimum: Annotated[int, Field(ge=2)] = 20
     """Replications before the first look, and the fewest between two looks."""
     events: Annotated[int, Field(ge=0)] = 30
-    """How many of each rare event there should have been: stragglers, stalls, crashes, errors,
-    outages, draws from the tails of distributions. 0 lets them be missed."""
+    """Least expected number of each rare event: stragglers, stalls, crashes, errors, outages, draws
+    from the tails of distributions. With 0, the replications may miss rare events."""
     budget: Annotated[int, Field(ge=2)] | None = None
     """Replications of all points together, at most; they go where the interval is widest."""
 
 
 class Limits(Spec):
-    """When a replication is stopped although tasks are left."""
+    """Limits that stop a replication although tasks are left."""
 
     max_rounds: Annotated[int, Field(ge=1)] = 10_000
     """Rounds of synchronous timing."""
     max_calls: Annotated[int, Field(ge=1)] = 10_000_000
-    """Calls started by the whole team and by sub-agents: each turn of a loop is one. Requests that
-    are sent again, or twice, are the same call. The run ends when the next call does."""
+    """Calls started by the whole team and by sub-agents; each turn of a loop is a call. A request
+    that is sent again, or twice, belongs to the same call. The run ends when the next call ends."""
     deadline_s: Positive | None = None
     """Simulated seconds."""
     budget_usd: Positive | None = None
-    """Cost in US dollars, looked at when a call or a round ends and when a request that came to
-    nothing is paid for. What is in flight then is paid on top, for what it has come to."""
+    """Cost in US dollars, checked when a call or a round ends and when a failed request is billed.
+    Requests then in flight cost more on top: what they have used so far."""
 
 
 class Scenario(Spec):
@@ -85,7 +86,7 @@ class Scenario(Spec):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Root of all random streams."""
     replications: Annotated[int, Field(ge=1, le=MOST_RUNS)] = 100
-    """Independent replications of each point; the most, where `precision` may do with fewer."""
+    """Independent replications of each point; with `precision`, the most that are made."""
     precision: Precision | None = None
     """Stop replicating a point when its mean is known well enough."""
     team: Team
@@ -99,18 +100,17 @@ class Scenario(Spec):
     workspace: Annotated[WorkspaceSpec, OneOf(WORKSPACES)] = Field(
         default_factory=lambda: WORKSPACES.get("last_writer_wins").model_validate({})
     )
-    """What happens when agents write the same artifact, and when they are cut off."""
+    """What happens when agents write the same artifact, and when a partition separates them."""
     network: Network = Network()
     """The links between agents."""
     provider: Provider = Provider()
     """Limits and slow phases that all agents share."""
     stations: dict[str, StationSpec] = Field(default_factory=dict)
-    """Where tools are served that name them, by name: a CI, a database, a person."""
+    """Stations that serve tools, by name: a CI, a database, a person."""
     starts_at: WeekTime = WeekTime()
-    """The time of the week at which the run begins, by which the hours of persons go."""
+    """The time of the week at which the run begins; the working hours of stations refer to it."""
     faults: tuple[ScriptedFault, ...] = ()
-    """What goes wrong at given times; what goes wrong at random is said of agents, provider and
-    network."""
+    """Faults at given times; random faults are fields of agents, provider and network."""
     resilience: Resilience = Resilience()
     """The patterns by which the team answers failures."""
     limits: Limits = Limits()
@@ -167,7 +167,7 @@ class Scenario(Spec):
 
     @property
     def models(self) -> list[Agent]:
-        """Whoever may answer a call: the kinds of workers, the staff, the model that stands in."""
+        """All that may answer a call: the kinds of workers, the staff, the fallback model."""
         team, fallback = self.team, self.resilience.fallback
         specs = [*team.kinds, team.coordinator, team.verifier, fallback and fallback.model]
         return [*(spec for spec in specs if spec), *self.subagents]
@@ -185,7 +185,7 @@ class Scenario(Spec):
 
     @property
     def is_resilient(self) -> bool:
-        """Whether calls can fail or be cancelled, or patterns are there for it."""
+        """Whether calls can fail or be cancelled, or there are patterns for such failures."""
         team = self.team
         specs = [*team.kinds, team.coordinator, team.verifier, *self.subagents]
         return (
@@ -198,7 +198,7 @@ class Scenario(Spec):
 
     @property
     def has_steps(self) -> bool:
-        """Whether provider, network, loops or failures make a call more than its service."""
+        """Whether provider, network, loops or failures give a call more steps than its service."""
         provider = self.provider
         return (
             self.is_resilient

@@ -25,7 +25,7 @@ Path_ = tuple[str | int, ...]
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with ``1e-3`` a number and ``2024-01-01`` words, as in YAML 1.2."""
+    """The safe loader, with ``1e-3`` a number and ``2024-01-01`` a string, as in YAML 1.2."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -65,7 +65,7 @@ class Source:
         self._origins = origins
 
     def drop(self, *keys: str) -> None:
-        """Take keys out of the mapping that the document is, where it has them."""
+        """Remove top-level keys that the document has."""
         for key in keys:
             self.data.pop(key, None)
 
@@ -151,14 +151,14 @@ class Source:
         return node[key]
 
     def merge_under(self, path: Path_, base: Source) -> None:
-        """Fill the mapping at `path` with what `base` says and it does not."""
+        """Fill the mapping at `path` with the fields of `base` that it lacks."""
         target = self.get(path)
         for inner, origin in base._origins.items():
             self._origins.setdefault(path + inner, origin)
         _fill(target, base.data)
 
     def get(self, path: Path_) -> Any:
-        """Return the value at `path`, or None where the document says none."""
+        """Return the value at `path`, or None if the document has none there."""
         node = self.data
         for key in path:
             node = node.get(key) if isinstance(node, dict) else None

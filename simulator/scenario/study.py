@@ -29,7 +29,7 @@ class Point:
     overrides: Overrides
     """Dotted paths and values by which it differs from the file."""
     baseline: int | None
-    """Index of the point that is its single-agent baseline (its own, if it is one)."""
+    """Index of its single-agent baseline (its own index, if it is a baseline)."""
     series: str
     """Name of the entry of a sweep's list that it comes from; empty in a grid."""
     scenario: Scenario
@@ -66,7 +66,7 @@ class Study:
             If any point is wrong.
         """
         points: list[Point] = []
-        place: dict[str, int] = {}  # where a scenario first stands, by its content
+        place: dict[str, int] = {}  # by the content of a scenario, the first point that has it
         for entry in self._sweep:
             scenario = self._scenario(entry)
             place.setdefault(scenario.model_dump_json(), len(points))
@@ -168,7 +168,7 @@ class Study:
 
 
 def _fill_agent(source: Source, path: Path_, base: Source) -> None:
-    """Fill the agent at `path` with what `base` says, but for another end of its loop."""
+    """Fill the agent at `path` from `base`, except for a second way in which its loop ends."""
     loop, below = source.get((*path, "loop")), base.get(("loop",))
     if isinstance(loop, dict) and isinstance(below, dict) and not loop.keys().isdisjoint(ENDS):
         base, where = base.copy(), base.origin(("loop",))
@@ -177,7 +177,7 @@ def _fill_agent(source: Source, path: Path_, base: Source) -> None:
 
 
 def _without_starts(agent: dict[str, Any]) -> dict[str, Any]:
-    """Return what an agent says but for its tools that start sub-agents."""
+    """Return the fields of an agent, without its tools that start sub-agents."""
     tools = agent.get("tools")
     if not isinstance(tools, dict):
         return agent
@@ -225,7 +225,7 @@ def profile_text(name: str) -> str:
 
 
 _LONGEST_SETTING = 120
-"""That is repeated in messages as it was given."""
+"""Longest setting that error messages repeat in full, in characters."""
 
 
 def _apply(setting: str, source: Source) -> None:

@@ -15,21 +15,21 @@ from simulator.spec import Spec
 class Subagents(Spec):
     """Agents that others start with a tool (`tools`, `starts`), and that end with their loop.
 
-    A sub-agent is no member of the team: it takes no tasks, hears and says nothing but its
-    report, reads no board, and its time is none of the team's. It uses the same provider, tools
-    and stations, and what it reads and writes is on the same bill. Its attempts do not err
-    (`ToolSpec.errors` says how often a report is of no use); one that crashes is gone; none is
-    Byzantine.
+    A sub-agent is no member of the team: it takes no tasks, reads no board, gets no messages and
+    sends nothing but its report. Its time does not count as the team's. It uses the same provider,
+    tools and stations, and its tokens are on the same bill. Its attempts do not err
+    (`ToolSpec.errors` says how often a report is useless). A sub-agent that crashes is gone, and
+    none is Byzantine.
     """
 
     kinds: dict[str, Agent]
-    """Kinds of sub-agents by name; what one does not say is as in the team's `agent`, but for the
+    """Kinds of sub-agents by name. Fields not given are those of the team's `agent`, except for its
     tools that start sub-agents."""
     max_depth: Annotated[int, Field(ge=1)] | None = None
     """Levels of sub-agents below the team: with 1, sub-agents start none. At the last level,
     tools that start sub-agents are not there. No limit when absent."""
     max_total: Annotated[int, Field(ge=0)] | None = None
-    """Sub-agents that may be asked for in a run; a turn goes on without what would be too many.
+    """Sub-agents that may be started in a run; a turn goes on without those that would be too many.
     No limit when absent."""
 
     def problem(self) -> str | None:
@@ -63,7 +63,7 @@ def _started_by(agent: Agent) -> Iterator[str]:
 
 
 def _circle(starts: Mapping[str, list[str]]) -> list[str] | None:
-    """Return kinds each of which starts the next, the last being the first, if there are such."""
+    """Return a circle of kinds in which each may start the next, if there is one."""
     done: set[str] = set()
 
     def walk(path: list[str]) -> list[str] | None:

@@ -72,9 +72,9 @@ class SweepPoint(NamedTuple):
 def parse_sweep(raw: object) -> list[SweepPoint]:
     """Return the points of a sweep, the last axis fastest.
 
-    A mapping is a full grid. In a list, an entry is a series: a value ``{from, to}`` or
-    ``{values: [...]}`` stands for several, in all combinations; values ``{in_step: [...]}``, as
-    many in each, change together.
+    A mapping is a full grid. In a list, each entry is a series. There, ``{from, to}`` or
+    ``{values: [...]}`` stands for several values, which are taken in all combinations. Lists
+    ``{in_step: [...]}`` must be equally long, and their values change together.
 
     Raises
     ------

@@ -12,31 +12,31 @@ from simulator.spec import Fraction, Spec
 
 
 class Group(Spec):
-    """Workers alike, in a team of several kinds."""
+    """Workers of one kind, in a team of several kinds."""
 
     size: Annotated[int, Field(ge=0, le=1_000_000)]
     """How many."""
     agent: Agent
-    """Each of them; what it does not say is as in the team's `agent`."""
+    """Each of them; fields not given are those of the team's `agent`."""
 
 
 class Team(Spec):
-    """Who works: `size` agents alike, or `groups`; coordinators and verifiers come on top."""
+    """Who works: `size` equal agents, or `groups`. Coordinators and verifiers come on top."""
 
     size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
-    """Number of workers, the agents that take tasks, all as `agent`."""
+    """Number of workers, the agents that take tasks; each is an `agent`."""
     agent: Agent | None = None
     """Every worker."""
     groups: dict[str, Group] | None = None
-    """Kinds of workers by name, in place of `size`."""
+    """Groups of workers by name, in place of `size`."""
     coordinator: Agent | None = None
-    """Coordinators, where they differ; what it does not say is as in `agent`."""
+    """Coordinators, if they differ; fields not given are those of `agent`."""
     verifier: Agent | None = None
-    """Verifiers, where they differ; what it does not say is as in `agent`."""
+    """Verifiers, if they differ; fields not given are those of `agent`."""
     subagents: Subagents | None = None
     """Agents that others start, and that end with their loop."""
     family_similarity: Fraction = 0.0
-    """How alike two families find the tasks: correlation of the difficulty, on a normal scale."""
+    """Correlation, between two families, of how difficult a task is (on a normal scale)."""
 
     @model_validator(mode="after")
     def _says_who_works(self) -> Self:

@@ -17,14 +17,15 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class StartSpec(Spec):
-    """The sub-agent that a call of a tool is."""
+    """The sub-agent that each call of a tool starts."""
 
     agent: str
     """Its kind, one of ``team.subagents.kinds``."""
     context: Literal["fresh", "forked"] = "fresh"
-    """``fresh``: it begins with its own `start_tokens`. ``forked``: with the whole context of who
-    starts it before them; where both are of one `family`, with equal caches and system prompts
-    of equal length, it finds what that has in its cache."""
+    """``fresh``: it begins with its own `start_tokens`. ``forked``: it begins with the whole
+    context of the agent that starts it, followed by these. If both are of one `family`, with
+    equal caches and system prompts of equal length, it finds in its cache what that agent has
+    in its own."""
     work: Positive = 1.0
     """Work units of its loop."""
 
@@ -41,31 +42,32 @@ class ToolSpec(Spec):
     weight: Positive | None = None
     """Of the tools with weights, a turn calls exactly one, each in proportion to its weight."""
     calls: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
-    """Calls at once, of a turn that calls it; a draw is rounded and at least 1."""
+    """Number of calls at once, in a turn that calls it; a draw is rounded and at least 1."""
     seconds: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds that a call takes, once it is served."""
     starts: StartSpec | None = None
-    """The sub-agent that each call starts: the call lasts as long as the sub-agent's loop, and its
-    result is the sub-agent's report. A call whose sub-agent comes to nothing has failed."""
+    """The sub-agent that each call starts. The call lasts as long as the sub-agent's loop, and its
+    result is the sub-agent's report. If the sub-agent fails, the call has failed."""
     wait_for: Annotated[int, Field(ge=1)] | Literal["all", "any"] = "all"
-    """How many of the calls of a turn must succeed: when so many have, the others are cancelled.
-    ``any`` is one of them; of fewer calls, all. The calls have failed if too many of them have."""
+    """How many of the calls of a turn must succeed; when that many have, the others are cancelled.
+    ``any`` means one. If there are fewer calls, all must succeed. If too many calls fail, all of
+    them have failed."""
     result_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Tokens that the result of a call, or its error, adds to the context."""
     errors: Fraction = 0.0
     """Probability that a call fails, at its end."""
     timeout_s: Positive | None = None
-    """Seconds after which a call has failed, its wait for the station included."""
+    """Seconds after which a call has failed; its wait for the station counts."""
     background: bool = False
-    """Whether the agent goes on, and reads the result with the first turn after it is there; what
-    still runs when the loop ends is cancelled."""
+    """Whether the agent goes on without waiting. It then reads the result in the first turn after
+    the result is there; calls that still run when the loop ends are cancelled."""
     station: str | None = None
     """Name of the station where it is served; every call is served at once when absent. For tools
-    that start sub-agents it is a pool with so many of them at a time. Sub-agents that wait for
-    others of the same pool can use it up: the team is stuck then, as nested pools of threads are.
-    """
+    that start sub-agents, the station limits how many of them run at a time. If sub-agents that
+    hold all its places wait for others that need one, the team is stuck, as in nested thread
+    pools."""
     priority: int = 0
-    """At a station with ``order: priority``, what has the higher one is served first."""
+    """At a station with ``order: priority``, calls with the higher priority are served first."""
 
     @model_validator(mode="after")
     def _is_chosen_in_one_way(self) -> Self:
@@ -84,7 +86,7 @@ class ToolSpec(Spec):
 
     @cached_property
     def ends_by_itself(self) -> bool:
-        """Whether nothing but its own seconds says when a call ends, for which the agent waits."""
+        """Whether the agent waits for a call that lasts just its own seconds."""
         depends = self.station is not None or self.timeout_s is not None or self.starts is not None
         return not (depends or self.background)
 
@@ -110,7 +112,7 @@ class Hours(Spec):
     opens: Annotated[float, Field(alias="from", ge=0, lt=24)] = 9.0
     """Hours since midnight at which they come."""
     closes: Annotated[float, Field(alias="to", gt=0, le=24)] = 17.0
-    """Hours since midnight at which they go; what they have begun by then they finish."""
+    """Hours since midnight at which they go; they finish what they have begun by then."""
     days: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri")
     """Days on which they come."""
 
@@ -129,18 +131,19 @@ class Hours(Spec):
 class StationSpec(Spec):
     """Where calls of tools are served, shared by the whole team: a CI, a browser, a person.
 
-    No server is idle while a call waits, but in outages and out of hours.
+    No server is idle while a call waits, except in outages and outside working hours.
     """
 
     concurrency: Annotated[int, Field(ge=1)] = 1
     """Calls that are served at the same time."""
     order: Literal["fifo", "priority"] = "fifo"
-    """Who is next: who came first, or of those with the highest priority who came first."""
+    """Which call is next: the one that came first, or the first among those with the highest
+    priority."""
     patience_s: Positive | None = None
-    """Seconds after which a call that is not yet served has failed; never when absent."""
+    """Seconds after which a call that still waits has failed; never when absent."""
     outages: Outages | None = None
-    """Times in which nobody is served. A call in service fails when one begins, or with `hangs`
-    goes on after it; what waits waits on."""
+    """Times in which no call is served. When an outage begins, a call in service fails or, with
+    `hangs`, goes on after it. Calls that wait keep waiting."""
     available: Hours | None = None
-    """When a person is there who serves; always when absent. `Scenario.starts_at` says at which
-    time of the week the run begins."""
+    """Working hours, when calls are served; always when absent. `Scenario.starts_at` is the time of
+    the week at which the run begins."""
