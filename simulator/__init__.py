@@ -1,15 +1,15 @@
 """Discrete-event simulator of LLM agent teams.
 
-The public names, found when they are first used so that importing the package is quick:
+The public names; each is imported when it is first used, so that importing the package is quick:
 
 ``load_study``, ``parse_study``
     A scenario file, or text, with its sweep.
 ``Scenario``, ``Simulation``, ``Metrics``, ``Trace``
-    One team; what runs it; a row of results; the events of one replication.
+    One team with its work; the class that runs it; a row of results; the events of a replication.
 ``replicate``, ``run_sweep``
     Replications of one team, and of every point of a sweep.
 ``TeamsimError``
-    Base of all errors that a user can mend.
+    Base of all errors that a user can correct.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Text and JSON from outside, within limits: what every reader of files builds on.
+"""Reads text and JSON from outside, within limits; every reader of files uses it.
 
 YAML is read by `simulator.scenario.source`, within the same limits.
 """
@@ -12,13 +12,13 @@ from typing import Any
 from simulator.errors import TeamsimError
 
 MOST_BYTES = 20_000_000
-"""Of a file that people write: a scenario, a profile, a list of tasks."""
+"""Bytes of a file that people write: a scenario, a profile, a list of tasks."""
 MOST_VALUES = 200_000
 """Values of a document once its aliases are expanded (a YAML bomb holds billions)."""
 MOST_DEPTH = 50
-"""Lists and mappings within each other."""
+"""Depth of nested lists and mappings."""
 MOST_DIGITS = 100
-"""Of a whole number: what is written with more takes long to read, and no sum needs it."""
+"""Digits of a whole number: more take long to read, and no count or sum needs them."""
 MOST_NUMBER = 1e15
 """Size of a number with a fraction or an exponent: 30 million years in seconds."""
 MOST_WHOLE = 2**63
@@ -29,7 +29,7 @@ MOST_RUNS = 10**12
 
 
 class DocumentError(TeamsimError, ValueError):
-    """A text that cannot be read, or goes beyond a limit; the message is without its name."""
+    """A text that cannot be read, or is beyond a limit; the message does not name the file."""
 
 
 def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
@@ -57,7 +57,7 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """Return what a JSON text holds.
+    """Return the value of a JSON text.
 
     Raises
     ------
@@ -81,17 +81,17 @@ def parse_json(text: str) -> Any:
 
 
 def too_deep() -> DocumentError:
-    """Return what to raise for a document that is nested too deeply."""
+    """Return the error for a document that is nested too deeply."""
     return DocumentError(f"more than {MOST_DEPTH} lists or mappings within each other")
 
 
 def checked_number(value: Any) -> Any:
-    """Return a value as it is, if it is no number beyond the limits.
+    """Return a value unchanged, unless it is a number beyond the limits.
 
     Raises
     ------
     DocumentError
-        If it is.
+        If it is a number beyond the limits.
     """
     if isinstance(value, float) and abs(value) > MOST_NUMBER and abs(value) != float("inf"):
         raise DocumentError(f"{value:g} is too large: numbers go up to {MOST_NUMBER:g}")
@@ -101,12 +101,12 @@ def checked_number(value: Any) -> Any:
 
 
 def checked_digits(text: str) -> str:
-    """Return the text of a number as it is, if it has few digits enough.
+    """Return the text of a number unchanged, unless it has too many digits.
 
     Raises
     ------
     DocumentError
-        If it has more.
+        If it has too many digits.
     """
     if len(text) > MOST_DIGITS:
         raise DocumentError(f"a number of {len(text):,} digits: {MOST_DIGITS} are enough")

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 
 
 class TeamsimError(Exception):
-    """Something the user can mend: a wrong scenario, a wrong file, a wrong argument."""
+    """An error that the user can correct: in a scenario, a file or an argument."""
 
 
 class TeamsimWarning(UserWarning):
-    """Something that a user should know, and that stops nothing; the command line prints it."""
+    """A warning for the user, printed by the command line; the command goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a scenario: where it stands and what would be right.
+    """One error in a scenario: where it is, what was found and what is allowed.
 
     Parameters
     ----------
     origin : str
-        ``file:line`` or ``--set path=value``: where the value was said.
+        ``file:line`` or ``--set path=value``: where the value was given.
     path : str
         Dotted path in the document, ``""`` for the document itself.
     message : str
@@ -50,7 +50,7 @@ class ScenarioError(TeamsimError):
 
 
 def unknown_name(what: str, found: str, allowed: Iterable[str]) -> str:
-    """Say that a name is unknown, which names are allowed and which of them is nearest."""
+    """Return the message for an unknown name: the allowed names, and the nearest of them."""
     names = sorted(allowed)
     nearest = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
     hint = f"; did you mean {nearest[0]!r}?" if nearest else ""

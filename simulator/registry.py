@@ -35,12 +35,12 @@ class Plugin(Spec):
 
     @classmethod
     def of(cls, plugin: Plugin) -> Self:
-        """Return a plugin as one of this class, for who needs more of it than a scenario does.
+        """Return a plugin as one of this class, for callers that need more than a scenario does.
 
         Raises
         ------
         TypeError
-            If it is none.
+            If it does not derive from this class.
         """
         if not isinstance(plugin, cls):
             raise TypeError(f"{plugin.kind!r} ({type(plugin).__name__}) is no {cls.__name__}")
@@ -101,7 +101,7 @@ class Registry(Generic[Family_co]):
         Raises
         ------
         TeamsimError
-            If there is none; the message names the nearest and all the others.
+            If there is none; the message names all plugins and the nearest one.
         """
         found: type[Family_co]
         if name in self._modules:
@@ -167,7 +167,7 @@ class OneOf:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        # A marker: pydantic knows no definition of the family yet (see `define_families`).
+        # A placeholder for `define_families` to replace: pydantic has no definition of it yet.
         return {FAMILY: self.registry.definition}
 
     def _plugin(self, value: object, info: core_schema.ValidationInfo) -> Plugin:
@@ -204,7 +204,7 @@ class OneOf:
 
 
 FAMILY = "x-teamsim-family"
-"""Key that stands for a reference to a family of plugins until all are defined."""
+"""Key of a placeholder for a reference to a family of plugins, until all are defined."""
 
 
 def define_families(schema: dict[str, Any], registries: Iterable[Registry[Plugin]]) -> None:

@@ -1,4 +1,4 @@
-"""The base of everything that YAML may say: frozen, closed, and finite numbers only."""
+"""The base of all specifications in YAML: frozen, no unknown keys, finite numbers only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Spec(BaseModel):
     )
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with other fields; what was computed from the old ones is not kept."""
+        """Return a copy with other fields; cached properties of the old fields are not kept."""
         copy = super().model_copy(update=update, deep=deep)
         for cached in vars(copy).keys() - type(self).model_fields.keys():
             del vars(copy)[cached]

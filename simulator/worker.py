@@ -1,7 +1,7 @@
-"""What runs in the processes of a pool.
+"""The program of a worker process of a pool.
 
-The module imports little, so that a worker looks for the end of its main process from the first
-moment on, and not only when it has imported what it is to call.
+The module imports little, so that a worker watches for the end of its main process from the
+beginning, and not only after it has imported the function that it is to call.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def answer(calls: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """End also in the midst of a call."""
+    """End this process when the main process ends, even in the middle of a call."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""The program ``teamsim``: signals are caught first, as imports take their time."""
+"""The program ``teamsim``. It catches signals before the imports, which take long."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from simulator.cli.interrupts import run_until_signal
 
 
 def main() -> None:
-    """Run the command line until it ends or is ended."""
+    """Run the command line until it ends or a signal ends it."""
     run_until_signal(_commands)
 
 

@@ -1,4 +1,4 @@
-"""How commands end: well, or with one message that says what the user can mend."""
+"""How commands end: well, or with one message about an error that the user can correct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.cli.harmless import complain
 from simulator.errors import TeamsimError, TeamsimWarning
 
 _UsageError: Any = typer.BadParameter.__base__
-"""Of Typer's own copy of click, or of click itself, as its version has it."""
+"""Exceptions of Typer's own copy of click, or of click itself, depending on its version."""
 
 _EXTRAS = {
     "SALib": "sensitivity",
@@ -24,11 +24,11 @@ _EXTRAS = {
     "plotly": "report",
     "werkzeug": "explore",
 }
-"""What not everybody installs, and what brings it."""
+"""Optional packages, and the command that installs each."""
 
 
 def answered(command: Callable[[], int | None]) -> int:
-    """Run a command and return its exit code: 2 after an error that the user can mend."""
+    """Run a command and return its exit code: 2 after an error that the user can correct."""
     with warnings.catch_warnings():
         warnings.simplefilter("default", TeamsimWarning)
         warnings.showwarning = _print_warning

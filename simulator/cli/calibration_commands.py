@@ -22,16 +22,17 @@ def calibrate(
         list[Path],
         typer.Argument(help="Files, directories or patterns of real runs; - for standard input."),
     ],
-    out: Annotated[Path, typer.Option(help="Directory for what is fitted.")],
+    out: Annotated[Path, typer.Option(help="Directory for the fits.")],
     form: Annotated[
-        str, typer.Option("--format", help="Trace format; auto looks (see `teamsim list`).")
+        str, typer.Option("--format", help="Trace format; auto detects it (see `teamsim list`).")
     ] = "auto",
     column: Annotated[
         list[str] | None,
         typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
     ] = None,
     team_sizes: Annotated[
-        str, typer.Option("--team-sizes", help="Use only runs of these sizes: a pilot, as 1,2.")
+        str,
+        typer.Option("--team-sizes", help="Use only runs of these team sizes (a pilot), as 1,2."),
     ] = "",
     holdout: Annotated[
         float,
@@ -39,15 +40,15 @@ def calibrate(
             callback=checked,
             min=0.0,
             max=0.9,
-            help="Share of the sessions to check single calls on.",
+            help="Share of the sessions held out to check fits to single calls.",
         ),
     ] = 1 / 3,
     source: Annotated[
-        str, typer.Option(help="What profiles say they come from; the paths' names if absent.")
+        str, typer.Option(help="Source to name in the profiles; the paths' names if absent.")
     ] = "",
     workers: Workers = 0,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse traces of which anything is left out.")
+        bool, typer.Option("--strict", help="Fail if anything in the traces has to be left out.")
     ] = False,
 ) -> None:
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
@@ -67,34 +68,34 @@ def calibrate(
 
 
 def predict(
-    directory: Annotated[Path, typer.Argument(help="What `teamsim calibrate` wrote.")],
+    directory: Annotated[Path, typer.Argument(help="Directory that `teamsim calibrate` wrote.")],
     out: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
     team_sizes: TeamSizes = [1, 2, 3],  # noqa: B006 (Typer reads the default, nobody changes it)
     replications: Annotated[
         int,
         typer.Option(
-            "--replications", "-r", min=1, max=MOST_RUNS, help="Replications a cell and size."
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Replications of each cell and size."
         ),
     ] = 400,
     topology: Annotated[
-        str | None, typer.Option(help="Other than the pilot's: a name, YAML, or a YAML file.")
+        str | None, typer.Option(help="Another topology than the pilot's: a name, YAML, or a file.")
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="The same for coordination.")] = None,
-    workload: Annotated[str | None, typer.Option(help="The same for the tasks.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Another protocol than the pilot's.")] = None,
+    workload: Annotated[str | None, typer.Option(help="Another workload than the pilot's.")] = None,
     workers: Workers = 0,
     requests: Annotated[
         Path | None,
         typer.Option(
-            help="Predict these instead: a table (CSV, Parquet) with the columns request, model, "
-            "context_tokens and, where known, turns."
+            help="Predict requests instead: a table (CSV, Parquet) with the columns request, "
+            "model, context_tokens and, if known, turns."
         ),
     ] = None,
     draws: Annotated[
-        int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of each of the --requests.")
+        int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of each request of --requests.")
     ] = 200,
     more_sizes: Sizes = None,
 ) -> None:
-    """Predict calibrated teams, also ones never run, or requests: a row a simulated run."""
+    """Predict calibrated teams, also of sizes never run, or requests; write a row for each run."""
     if requests is not None:
         from simulator.cli import predicting
 
@@ -109,10 +110,11 @@ def predict(
 def validate(
     predictions: Annotated[Path, typer.Argument(help="Table that `teamsim predict` wrote.")],
     directory: Annotated[
-        Path, typer.Argument(help="Directory of real runs; of requests, traces or their table.")
+        Path, typer.Argument(help="Directory of real runs; for requests, traces or a table.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Where to put validation.png and .csv; beside the table.")
+        Path | None,
+        typer.Option(help="Directory for validation.png and .csv; the table's if absent."),
     ] = None,
 ) -> None:
     """Score predictions against real runs, beside baselines and the noise floor."""
@@ -127,18 +129,18 @@ def validate(
 
 def backtest(
     directory: Annotated[Path, typer.Argument(help="Directory of real team runs.")],
-    out: Annotated[Path, typer.Option(help="Directory for everything.")],
+    out: Annotated[Path, typer.Option(help="Directory for all results.")],
     pilot: Annotated[str, typer.Option(help="Team sizes to calibrate on, as 1,2.")] = "1,2",
     target: Annotated[str, typer.Option(help="Team sizes to predict, as 3.")] = "3",
     replications: Annotated[
         int,
         typer.Option(
-            "--replications", "-r", min=1, max=MOST_RUNS, help="Replications a cell and size."
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Replications of each cell and size."
         ),
     ] = 400,
     workers: Workers = 0,
 ) -> None:
-    """Calibrate on the small teams of a data set, predict the larger, and score that."""
+    """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
     from simulator.cli import fitting
 
     fitting.backtest(directory, out, sizes_in(pilot), sizes_in(target), replications, workers)

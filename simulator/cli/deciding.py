@@ -1,4 +1,4 @@
-"""What the commands that help to decide do and print: advice, causes, sensitivity, failures."""
+"""The commands that help to decide: advice, causes, sensitivity, faults, pictures of them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def advise(
 
 
 def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
-    """Return the systems, with the share by which each is behind the best as it is known."""
+    """Return the systems, with the interval of the share by which each is behind the best."""
     shown = Table(box=None, pad_edge=False)
     takes = [] if wish.usd_per_hour is None else ["USD in all"]
     heads = ["system", *takes, "time s", "cost USD", "quality", "finished", "fulfils", "behind"]
@@ -96,7 +96,7 @@ def stack(study: Study, replications: int, out: Path) -> None:
         stacks = speedup_stacks(study.points, replications, progress)
     if stacks.empty:
         raise TeamsimError(
-            "there is no single agent to hold a team against: sweep team.size from 1 on, or name "
+            "there is no single agent to compare a team with: sweep team.size from 1 on, or name "
             "a 'baseline'"
         )
     stacks.to_csv(out / "speedup_stack.csv", index=False)
@@ -171,7 +171,7 @@ def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int)
     priced = all(not kind.price.is_free for kind in scenario.team.kinds)
     console.print(_chaos_table(table, priced))
     if table["patterns"].nunique() == 1:
-        say("the scenario has no patterns under 'resilience' to be tried without")
+        say("the scenario has no patterns under 'resilience' that could be left out")
     say(
         f"means of {replications} replications, with 95 % intervals; time: until success, where "
         "runs that are not completed are started again"

@@ -1,4 +1,4 @@
-"""What ``calibrate`` does and prints where traces are calls and not runs of teams."""
+"""What ``calibrate`` does and prints if traces hold single calls and not runs of teams."""
 
 from __future__ import annotations
 
@@ -34,14 +34,16 @@ from simulator.cli.terminal import console, frame_table
 from simulator.errors import TeamsimError
 
 LOOP = "-loop"
-"""End of the name of a profile that works in loops."""
+"""Suffix of the name of a profile that works in loops."""
 
 
 def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> None:
     """Fit calls model by model, and the requests that they are turns of."""
     fits = fit_agents(traces.calls, reference_of)
     if not fits:
-        raise TeamsimError(f"{source}: no calls of a model in it (tools alone tell of no agent)")
+        raise TeamsimError(
+            f"{source}: it has no calls of a model (calls of tools alone describe no agent)"
+        )
     names = _profile_names([fit.model for fit in fits])
     requests = find_requests(traces.calls)
     loops = {fit.model: fit_requests(requests.of_model(fit.model)) for fit in fits}
@@ -78,7 +80,7 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
 
 
 def _calibrate_requests(requests: Requests, fits: Sequence[AgentFit], out: Path) -> None:
-    """Fit what requests take, write it for ``predict --requests``, and draw how well it fits."""
+    """Fit the model of requests, write it for ``predict --requests``, and draw how well it fits."""
     for name in (FILE, PILOT):  # what an earlier calibration has left is not of these calls
         (out / name).unlink(missing_ok=True)
     latency = {
@@ -98,7 +100,7 @@ def _calibrate_requests(requests: Requests, fits: Sequence[AgentFit], out: Path)
 
 
 def _profile_names(models: Sequence[str]) -> list[str]:
-    """Return a name a model; two that would have the same keep theirs whole."""
+    """Return a short name for each model; models that would share a name keep their full names."""
     short = [profile_name(model) for model in models]
     return [
         name if short.count(name) == 1 else safe_name(model)
@@ -107,7 +109,7 @@ def _profile_names(models: Sequence[str]) -> list[str]:
 
 
 def _show_fits(fits: Sequence[AgentFit]) -> None:
-    """Print what was fitted: by tokens, by time, or scaled from a profile."""
+    """Print each fit: durations by tokens, durations alone, or a scaled profile."""
     rows = []
     for fit in fits:
         base, output, scale = ("base_s", "output_s_per_1k", "residual_scale")
@@ -152,7 +154,7 @@ def _loop_row(loops: LoopFit) -> dict[str, object]:
 
 
 def _show_loops(loops: dict[str, LoopFit]) -> None:
-    """Print the loops that were fitted, if any was."""
+    """Print the fitted loops, if there are any."""
     rows = []
     for model, fit in loops.items():
         if fit.turns is None:

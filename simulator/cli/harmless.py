@@ -1,4 +1,4 @@
-"""What is printed: nothing that files, names and arguments hold can steer a terminal."""
+"""Makes text harmless to print: nothing in files, names or arguments can control a terminal."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 import unicodedata
 
 _LONGEST = 1_000
-"""Characters of a line."""
+"""Most characters of a line."""
 _MOST_LINES = 40
-"""Lines of an error."""
+"""Most lines of an error."""
 
 
 def harmless(text: object, longest: int = _LONGEST) -> str:
-    r"""Return text without what a terminal would obey, each line cut to a length.
+    r"""Return text without characters that control a terminal, with long lines shortened.
 
     Control characters, direction marks, other invisible characters and halves of surrogate pairs
     are written as escapes, such as ``\x1b``.
@@ -37,7 +37,7 @@ def _escaped(text: str) -> str:
 
 
 def _is_harmless(character: str) -> bool:
-    # Cc, Cf, Cs, Co, Cn and line separators; an ordinary or wide space is no danger.
+    # Unicode categories Cc, Cf, Cs, Co, Cn and line separators; other spaces do no harm.
     return character.isprintable() or unicodedata.category(character) == "Zs" or character == "\t"
 
 

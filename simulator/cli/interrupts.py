@@ -19,14 +19,15 @@ _SIGNALS = [
 ]
 
 _PATIENCE_S = 1.5
-"""For what unwinds; what takes longer, as a compiled function does, is not waited for."""
+"""Seconds that unwinding the stack may take; the program does not wait longer, as it would have to
+for a compiled function."""
 
 
 class Interrupted(BaseException):
     """The first signal that asks this process to end.
 
-    Not a `KeyboardInterrupt`, which libraries catch and answer in ways of their own. It can be
-    made again from its `args`, as SimPy makes what its processes raise.
+    It is not a `KeyboardInterrupt`, because libraries catch that and react in their own ways. It
+    can be built again from its `args`, as SimPy does with the exceptions of its processes.
     """
 
     @property
@@ -36,7 +37,7 @@ class Interrupted(BaseException):
 
 
 class _Ending:
-    """What this process knows of its end."""
+    """The state of this process as it ends."""
 
     def __init__(self) -> None:
         self.is_asked = False
@@ -44,11 +45,11 @@ class _Ending:
         self._only_one = threading.Lock()
 
     def interrupt(self, number: int, frame: FrameType | None) -> None:
-        """Begin to unwind at the first signal, and let later ones be."""
+        """Unwind the stack at the first signal, and ignore later ones."""
         if self.is_asked:
             return
         self.is_asked = True
-        # What breaks because the process ends is nobody's concern.
+        # Errors that come only from the end of the process are of no use to anybody.
         sys.unraisablehook = threading.excepthook = lambda *_: None  # type: ignore[assignment]
         logging.disable()
         raise Interrupted(number)
@@ -60,13 +61,13 @@ class _Ending:
         self.end(number)
 
     def end(self, number: int) -> None:
-        """Say so and end, without waiting for threads or for what registered itself at exit."""
+        """Print the signal's name and end, without waiting for threads or `atexit` functions."""
         self._only_one.acquire()
         name = signal.Signals(number).name
         what = "interrupted" if number == signal.SIGINT else f"ended by {name}"
         line = harmless(": ".join([what, *self.advice[-1:]]))
         show_cursor = "\x1b[?25h" if os.isatty(2) else ""
-        with suppress(OSError):  # nobody may be left to read it
+        with suppress(OSError):  # the reader of standard error may be gone
             os.write(2, f"{show_cursor}{line}\n".encode())
         os._exit(128 + number)
 
@@ -77,12 +78,13 @@ _ending = _Ending()
 def run_until_signal(program: Callable[[], None]) -> None:
     """Run a program in the main thread; SIGINT, SIGTERM and SIGHUP end the process.
 
-    The exit code is 128 and the number of the signal. A signal that the process was started to
-    ignore, as by ``nohup``, stays ignored.
+    The exit code is 128 plus the number of the signal. A signal that the process ignores from its
+    start, as under ``nohup``, stays ignored.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    # Written to also while the main thread is in a compiled function, where handlers have to wait.
+    # Signals are written to this pipe even while the main thread is in a compiled function, when
+    # Python's handlers have to wait.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_ending.wait_and_end, args=(reader,), daemon=True).start()
     for number in _SIGNALS:
@@ -98,7 +100,7 @@ def run_until_signal(program: Callable[[], None]) -> None:
 
 @contextmanager
 def when_interrupted(advice: str) -> Iterator[None]:
-    """Add what to do next to the line that is printed when a signal ends the body."""
+    """Add advice on what to do next to the line printed when a signal ends the body."""
     _ending.advice.append(advice)
     try:
         yield

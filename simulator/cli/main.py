@@ -1,6 +1,6 @@
 """``teamsim``: the commands, and how errors reach the user.
 
-Commands import what they need when they run: ``teamsim --help`` must not wait for scipy.
+Commands import what they need when they run, so that ``teamsim --help`` does not wait for scipy.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 @app.command()
 def check(scenario: ScenarioFile, settings: Settings = None) -> None:
-    """Say whether a scenario is right, and how much it would run."""
+    """Check a scenario, and print how many points and replications it has."""
     from analysis.statistics.curves import check_figure
     from simulator.experiment.allocation import budget_of
     from simulator.experiment.estimate import estimate
@@ -82,18 +82,22 @@ def run(
     replications: Annotated[
         int | None,
         typer.Option(
-            "--replications", "-r", min=1, max=MOST_RUNS, help="Instead of the scenario's."
+            "--replications",
+            "-r",
+            min=1,
+            max=MOST_RUNS,
+            help="Replications, instead of the scenario's.",
         ),
     ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write the events of one replication (Parquet).")
     ] = None,
     replication: Annotated[
-        int, typer.Option(min=0, max=MOST_RUNS, help="Which replication --trace writes.")
+        int, typer.Option(min=0, max=MOST_RUNS, help="Replication that --trace writes.")
     ] = 0,
-    out: Annotated[Path | None, typer.Option(help="Write a row a replication (Parquet).")] = None,
+    out: Annotated[Path | None, typer.Option(help="Table of replications (Parquet).")] = None,
     steady: Annotated[
-        bool, typer.Option("--steady", help="Print waits after the warm-up (MSER-5) instead.")
+        bool, typer.Option("--steady", help="Print waits after the warm-up (MSER-5).")
     ] = False,
 ) -> None:
     """Run a scenario as it stands, without its sweep, and print what happened."""
@@ -120,7 +124,7 @@ def sweep(
         typer.Option(metavar="ADDRESS", help="Run on a dask cluster, e.g. tcp://10.0.0.1:8786."),
     ] = None,
 ) -> None:
-    """Run every point of a sweep; interrupted, the same command goes on where it stopped."""
+    """Run every point of a sweep; after an interruption, the same command resumes it."""
     from simulator.cli import running
     from simulator.scenario import load_study
 
@@ -131,7 +135,7 @@ def sweep(
 def plot(
     directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
     out: Annotated[
-        Path | None, typer.Option(help="Where to put scaling.png and .svg; DIRECTORY if absent.")
+        Path | None, typer.Option(help="Directory for scaling.png and .svg; DIRECTORY if absent.")
     ] = None,
 ) -> None:
     """Draw the scaling curves of a sweep over team size."""
@@ -172,7 +176,7 @@ def stack(
         ),
     ] = 20,
 ) -> None:
-    """Say where the speed-up went: what each cause has taken from it, at every team size."""
+    """Show where the speed-up was lost: how much each cause takes, at every team size."""
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
@@ -184,7 +188,7 @@ def timeline(
     scenario: ScenarioFile,
     out: Annotated[Path, typer.Option(help="Directory for the picture and the two exports.")],
     settings: Settings = None,
-    replication: Annotated[int, typer.Option(min=0, max=MOST_RUNS, help="Which replication.")] = 0,
+    replication: Annotated[int, typer.Option(min=0, max=MOST_RUNS, help="The replication.")] = 0,
     messages: Annotated[bool, typer.Option("--messages", help="Mark messages too.")] = False,
 ) -> None:
     """Draw what every agent did when, and write it for Perfetto and as OpenTelemetry spans."""
@@ -202,7 +206,7 @@ def sensitivity(
     ],
     out: Annotated[Path, typer.Option(help="Directory for sensitivity.png, .svg and .csv.")],
     settings: Settings = None,
-    metric: Annotated[str, typer.Option(help="What is looked at.")] = "makespan_s",
+    metric: Annotated[str, typer.Option(help="Metric to explain.")] = "makespan_s",
     method: Annotated[Method, typer.Option(help="Screening, or shares of variance.")] = "morris",
     samples: Annotated[
         int,
@@ -213,7 +217,7 @@ def sensitivity(
     ] = 10,
     workers: Workers = 0,
 ) -> None:
-    """Say which parameters of a scenario matter (Morris, Sobol)."""
+    """Show which parameters of a scenario matter (Morris, Sobol)."""
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
@@ -230,12 +234,12 @@ def advise(
     usd_per_hour: Annotated[
         float | None,
         typer.Option(
-            callback=checked, min=0.0, help="What an hour is worth: makes cost plus time least."
+            callback=checked, min=0.0, help="Value of an hour: minimise cost plus time, not time."
         ),
     ] = None,
     budget_usd: Annotated[
         float | None,
-        typer.Option(callback=checked, min=0.0, help="Most that a run may cost in the mean."),
+        typer.Option(callback=checked, min=0.0, help="Most that a run may cost on average."),
     ] = None,
     min_quality: Annotated[
         float | None,
@@ -250,13 +254,13 @@ def advise(
     indifference: Annotated[
         float,
         typer.Option(
-            callback=checked, min=0.0, max=0.5, help="Share by which a difference does not matter."
+            callback=checked, min=0.0, max=0.5, help="Smaller differences (a share) do not matter."
         ),
     ] = 0.01,
     out: Annotated[Path | None, typer.Option(help="Write the table (CSV).")] = None,
     workers: Workers = 0,
 ) -> None:
-    """Say whether a team is worth it here, how many agents, in which structure, how surely."""
+    """Advise whether a team is worth it, of what size and structure, and say how sure that is."""
     from analysis.decisions.advice import Wish
     from simulator.cli import deciding
     from simulator.scenario import load_study
@@ -288,10 +292,10 @@ def report(
 @app.command()
 def explore(
     scenario: Annotated[
-        Path | None, typer.Argument(help="What to start from (YAML).", metavar="[SCENARIO]")
+        Path | None, typer.Argument(help="Scenario to start from (YAML).", metavar="[SCENARIO]")
     ] = None,
     settings: Settings = None,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of 127.0.0.1.")] = 8050,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of 127.0.0.1.")] = 8050,
 ) -> None:
     """Serve a page with sliders on this machine: the curves redraw as they move."""
     from simulator.cli import deciding
@@ -306,7 +310,7 @@ for command in (observe, calibrate, predict, validate, backtest):
 
 
 def main() -> None:
-    """Run the command line; what the user can mend is one message and exit code 2."""
+    """Run the command line; an error that the user can correct gives a message and exit code 2."""
     sys.exit(answered(lambda: app(sys.argv[1:] or ["--help"], standalone_mode=False)))
 
 

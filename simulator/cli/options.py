@@ -17,7 +17,8 @@ Settings = Annotated[
 ]
 Method = Literal["morris", "sobol"]
 Workers = Annotated[
-    int, typer.Option("--workers", "-w", min=0, max=1024, help="Processes; 0 means one a core.")
+    int,
+    typer.Option("--workers", "-w", min=0, max=1024, help="Processes; 0 means one for each core."),
 ]
 
 
@@ -47,7 +48,7 @@ def range_in(setting: str) -> tuple[str, tuple[float, float]]:
 
 
 def checked(value: float | None) -> Any:
-    """Return a number of an option as it is; what is infinite or no number raises an error."""
+    """Return the number of an option; raise an error if it is infinite or not a number."""
     if value is not None and not abs(value) <= MOST_NUMBER:
         raise typer.BadParameter(f"{value} is no number up to {MOST_NUMBER:g}")
     return value

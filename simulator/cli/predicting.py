@@ -1,4 +1,4 @@
-"""What ``predict --requests`` and ``validate`` do and print where requests are predicted."""
+"""What ``predict --requests`` does and prints, and ``validate`` for predicted requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from simulator.cli.terminal import check_writable, console, frame_table, progres
 from simulator.errors import TeamsimError
 
 _SHOWN = 10
-"""Requests that are shown."""
+"""Most requests in the printed table."""
 
 
 def predict(directory: Path, requests: Path, out: Path, draws: int) -> None:
@@ -81,7 +81,7 @@ def validate(predictions: Path, calls: Path, out: Path | None) -> None:
 
 
 def _truth(path: Path) -> pd.DataFrame:
-    """Return what requests took: a table of requests, or those found in traces."""
+    """Return the requests in a table of requests, or found in traces."""
     if path.suffix in (".csv", ".parquet") and path.is_file():
         table = _table(path)
         if table is not None:

@@ -1,4 +1,4 @@
-"""What commands that read traces share: progress while reading, and one line of what was read."""
+"""Shared by commands that read traces: progress while reading, and a line on what was read."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def traces_of(
     paths, form, columns
         As `analysis.traces.reading.read_traces` takes them.
     strict : bool
-        Whether what was left out is an error.
+        Whether it is an error if anything was left out.
     last : callable
-        Says what was read: on standard output unless that is for something else.
+        Prints the line on what was read: on standard output, unless that is for other output.
 
     Raises
     ------
     TeamsimError
-        If nothing can be read, or not all where `strict`.
+        If nothing can be read or, with `strict`, if anything was left out.
     """
     with progress_bar("bytes") as progress:
         traces = read_traces(paths, form, columns, progress)

@@ -87,7 +87,7 @@ def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | 
 
 
 def _with_bounds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return a summary and its heads as printed: a quantile that is not known is a bound."""
+    """Return a summary and its heads as printed; an unknown quantile is printed as a bound."""
     rows = table[["mean", "low", "high", "sd"]].reset_index(names="metric")
     for name in QUANTILES:
         columns = table[[name, f"{name}_low", f"{name}_high", "sd"]]
@@ -106,7 +106,7 @@ def _quantile(estimate: float, low: float, high: float, sd: float) -> str:
 
 
 def _time_to_success(frame: pd.DataFrame) -> str:
-    """Return how many runs finished, and what the table says of their time."""
+    """Return a note on how many runs finished, and on what the table's times then mean."""
     finished, runs = int(frame["success"].sum()), len(frame)
     said = runs_finished(finished, runs)
     if not finished:
@@ -120,7 +120,7 @@ def _time_to_success(frame: pd.DataFrame) -> str:
 
 
 def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
-    """Run replications and print waits and times in system, the warm-up deleted."""
+    """Run replications and print waits and times in system after the warm-up."""
     from analysis.statistics.steady_state import steady_state
 
     count = replications or scenario.replications
@@ -134,8 +134,8 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
     say(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
     for row in table[~table["is_long_enough"]].itertuples():
         say(
-            f"run too short: the interval of {row.measure} holds less often than it says; it "
-            f"takes at least {row.tasks_needed:,} tasks a replication"
+            f"run too short: the interval of {row.measure} covers the mean less often than it "
+            f"says; it takes at least {row.tasks_needed:,} tasks a replication"
         )
 
 

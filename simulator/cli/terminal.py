@@ -1,4 +1,4 @@
-"""What commands share: tables, progress bars, and paths that are checked before the work."""
+"""Shared by all commands: tables, progress bars, and checks of paths before the work."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from simulator.errors import TeamsimError
 
 
 class _Harmless(RenderHook):
-    """Has a console print text that steers no terminal."""
+    """Makes the text of a console harmless before it is printed."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         return [_HarmlessRenderable(each) for each in renderables]
@@ -47,7 +47,7 @@ console.push_render_hook(_Harmless())
 
 @contextmanager
 def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar with the time left on standard error, if that is a terminal, during the body."""
+    """Show, during the body, a bar with the time left on standard error, if that is a terminal."""
     columns = (
         TextColumn(unit),
         BarColumn(),
@@ -67,7 +67,7 @@ def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory for results, if it is not there.
+    """Make a directory for results, if it does not exist.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def make_directory(path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse an output path before the work is done rather than after.
+    """Check, before the work is done, that a file can be written at a path.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:
 
 
 def number(value: float) -> str:
-    """Return a number of a table, with four digits that count; nothing for one that is missing."""
+    """Return a number of a table with four significant digits; nothing if it is missing."""
     if math.isinf(value):
         return "not known"
     if abs(value) >= 1e7:

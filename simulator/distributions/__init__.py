@@ -1,4 +1,4 @@
-"""Probability distributions, a family a file, named in YAML by ``kind``.
+"""Probability distributions, one family in each file, named in YAML by ``kind``.
 
 Every family is defined by its quantile function, so that a draw is a function of one
 uniform number: truncation, mixtures and common random numbers then compose exactly.

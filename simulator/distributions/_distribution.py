@@ -19,10 +19,10 @@ Floats = npt.NDArray[np.float64]
 _SIGMAS = ("run_sigma", "agent_sigma", "phase_sigma")
 
 BELOW_ONE = float(np.nextafter(1.0, 0.0))
-"""The largest uniform: what has no upper end is infinite at 1."""
+"""The largest uniform that is used: a distribution without an upper end is infinite at 1."""
 
 _ACROSS = np.asarray([0.0, 0.5, BELOW_ONE])
-"""Uniforms that give the least, the middle and the largest of what can be drawn."""
+"""Uniforms that give the smallest, the middle and the largest draw."""
 
 DISTRIBUTIONS: Registry[Distribution] = Registry(
     "distribution", "simulator.distributions", "teamsim.distributions", takes_numbers=True
@@ -35,11 +35,12 @@ class Distribution(Plugin):
     A family implements `quantile` and `cdf`; shift and truncation are done here. The
     random effects are multiplicative: a draw is multiplied by
     ``exp(run_sigma * Z_run + agent_sigma * Z_agent)`` with standard normal ``Z`` drawn once a
-    replication and once an agent (median 1), so that slow runs and slow agents exist; and by
-    ``exp(phase_sigma * Z_t)``, a stationary autoregressive ``Z_t`` of each agent whose
-    correlation over k draws is ``exp(-k / phase_length)``, so that there are slow phases. They
-    multiply what is drawn, its shift and truncation applied. What no agent draws (as the sizes
-    of tasks and what a workspace takes) has no effect of an agent, and refuses one.
+    replication and once an agent (median 1), so that there are slow runs and slow agents. It is
+    also multiplied by ``exp(phase_sigma * Z_t)``, where ``Z_t`` is a stationary autoregressive
+    process of each agent whose correlation over k draws is ``exp(-k / phase_length)``, so that
+    there are slow phases. The effects multiply the draw after its shift and truncation. A quantity
+    that no agent draws (such as the sizes of tasks, or the times of a workspace) has no effect of
+    an agent, and an `agent_sigma` there is an error.
     """
 
     shift: float = 0.0
@@ -129,15 +130,15 @@ class Distribution(Plugin):
         return self.run_sigma, self.agent_sigma, self.phase_sigma
 
     def part_sigmas(self, u: Floats) -> Floats | None:
-        """Return what each draw made of `u` (any shape) has beside `sigmas`, shape (3, *u.shape).
+        """Return further standard deviations of the effects on each draw, shape (3, *u.shape).
 
-        None where that is nothing.
+        They add to `sigmas`, for draws made of `u` (any shape). None if there are none.
         """
         return None
 
     @property
     def has_agent_effect(self) -> bool:
-        """Whether it has an effect of one agent in a replication."""
+        """Whether it has an effect of each agent in a replication."""
         return self.agent_sigma > 0.0
 
     @property
@@ -154,7 +155,7 @@ class Distribution(Plugin):
             )
         if any(self.sigmas) and not np.any(self.transform(_ACROSS)):
             said = next(n for n, sigma in zip(_SIGMAS, self.sigmas, strict=True) if sigma > 0.0)
-            raise ValueError(f"{said} multiplies what is drawn, and this is always 0; leave it out")
+            raise ValueError(f"{said} multiplies each draw, and this is always 0; leave it out")
         return self
 
     @model_validator(mode="after")
@@ -181,7 +182,7 @@ def _never_negative(distribution: Distribution) -> Distribution:
 def _nobodys(distribution: Distribution) -> Distribution:
     if distribution.has_agent_effect:
         raise ValueError(
-            "no agent draws this, so there is no agent_sigma: leave it out, or say run_sigma for "
+            "no agent draws this, so there is no agent_sigma: leave it out, or use run_sigma for "
             "an effect that all draws of a replication share"
         )
     return distribution

@@ -13,7 +13,7 @@ from simulator.spec import NonNegative
 
 
 class Empirical(Distribution):
-    """Resamples `values`, each with its weight (alike when `weights` is absent)."""
+    """Resamples `values`, each with its weight (equal weights when `weights` is absent)."""
 
     kind: Literal["empirical"] = "empirical"
     values: Annotated[tuple[float, ...], Field(min_length=1)]

@@ -28,7 +28,8 @@ class InverseGamma(Distribution):
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
-        with np.errstate(over="ignore"):  # far below the scale the ratio is infinite, rightly
+        # Far below the scale the ratio is infinite, and the probability is rightly 0.
+        with np.errstate(over="ignore"):
             ratio = self.scale / np.maximum(x, _TINY)
         return np.asarray(gammaincc(self.shape, ratio), dtype=np.float64)
 

@@ -32,8 +32,8 @@ class Component(Spec):
 class Mixture(Distribution):
     """Draws from one of several distributions, chosen by weight.
 
-    Random effects may be the mixture's, which hold for all components, or a component's, which
-    hold for what is drawn from it: the effects of one run, agent or phase are one number for all.
+    Random effects of the mixture hold for all components; those of a component hold for draws from
+    it. The ``Z`` of a run, an agent or a phase is the same number for all of them.
     """
 
     kind: Literal["mixture"] = "mixture"
@@ -58,7 +58,7 @@ class Mixture(Distribution):
         return x + self.shift
 
     def _parts(self, u: Floats) -> Iterator[tuple[Distribution, npt.NDArray[np.bool_], Floats]]:
-        """Yield each component, which of `u` choose it, and the uniforms for its draws."""
+        """Yield each component, a mask of the `u` that choose it, and the uniforms of its draws."""
         edges = np.concatenate(([0.0], np.cumsum(self._weights)))
         chosen = np.minimum(np.searchsorted(edges, u, side="right") - 1, len(self.components) - 1)
         for i, component in enumerate(self.components):
@@ -67,7 +67,7 @@ class Mixture(Distribution):
             yield component.distribution, here, np.clip(inner, 0.0, BELOW_ONE)
 
     def part_sigmas(self, u: Floats) -> Floats | None:
-        """Return the effects that the components drawn by `u` have beside the mixture's own."""
+        """Return the effects of the components that `u` choose, which add to the mixture's own."""
         if not self._parts_vary:
             return None
         sigmas = np.zeros((3, *u.shape))
@@ -87,11 +87,13 @@ class Mixture(Distribution):
     def _effects_of_parts_can_be_told(self) -> Self:
         if self._parts_vary and (self.at_least is not None or self.at_most is not None):
             raise ValueError(
-                "of a mixture that is truncated nobody knows which component a draw is from: say "
-                "run_sigma, agent_sigma and phase_sigma of the mixture, not of a component"
+                "in a truncated mixture the component of a draw is not known: give run_sigma, "
+                "agent_sigma and phase_sigma for the mixture, not for a component"
             )
         if any("phase_length" in c.distribution.model_fields_set for c in self.components):
-            raise ValueError("the phases of a mixture have one phase_length: say it of the mixture")
+            raise ValueError(
+                "the phases of a mixture have one phase_length: give it for the mixture"
+            )
         return self
 
     @property
@@ -130,7 +132,7 @@ class Mixture(Distribution):
 
     @property
     def tail_index(self) -> float:
-        """The least of the components'."""
+        """The smallest tail exponent of the components."""
         parts = [component.distribution for component in self.components]
         return min(math.inf if part.at_most is not None else part.tail_index for part in parts)
 
@@ -140,4 +142,4 @@ def _parts_vary(part: Distribution) -> bool:
 
 
 _BISECTIONS = 80
-"""Enough to reach the last bit of a double."""
+"""Number of bisections, enough to reach the last bit of a double."""

@@ -11,7 +11,10 @@ from simulator.spec import Positive
 
 
 class Pareto(Distribution):
-    """Pareto type I (scipy: ``pareto(b=shape, scale=minimum)``); variance infinite to shape 2."""
+    """Pareto type I (scipy: ``pareto(b=shape, scale=minimum)``).
+
+    Its variance is infinite for shapes up to 2.
+    """
 
     kind: Literal["pareto"] = "pareto"
     shape: Positive

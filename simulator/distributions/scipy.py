@@ -62,6 +62,6 @@ class Scipy(Distribution):
 
     @property
     def tail_index(self) -> float:
-        """1 or 2 where the mean or the variance is infinite, else taken as infinite."""
+        """1 if the mean is infinite, 2 if the variance is, else infinite: scipy tells no more."""
         mean, variance = self._frozen.stats(moments="mv")
         return math.inf if np.isfinite(variance) else 2.0 if np.isfinite(mean) else 1.0

@@ -1,4 +1,4 @@
-"""When it happens: the SimPy engine."""
+"""The SimPy engine: it decides when the steps of the model happen."""
 
 from simulator.engine.simulation import Simulation
 

@@ -15,19 +15,19 @@ from simulator.model.protocols import EVERYONE, SOMEONE, preferred
 
 
 def _place(agent: AgentState) -> int:
-    """Return when an agent begins: coordinators and verifiers before the workers."""
+    """Return an agent's place in the order of beginning: staff before the workers."""
     return (COORDINATOR, VERIFIER, WORKER).index(agent.role)
 
 
 class Asynchronous:
-    """Each agent calls as soon as it can; one without work sleeps until it is concerned.
+    """Each agent calls as soon as it can; an agent without work sleeps until an event concerns it.
 
     A worker with a coordinator waits, after each call that reported, until its report has
     been answered; the coordinator answers one report at a time, first come first served.
 
-    An agent is a SimPy process where its calls have steps or it keeps pace with others. Where a
-    call is its service and no more, the end of one begins the next by a callback: the processes
-    of a thousand agents would not fit the cache.
+    An agent is a SimPy process if its calls have steps, or if it keeps pace with others. If a call
+    is nothing but its service, the end of one begins the next by a callback, because the processes
+    of a thousand agents would not fit into the processor's cache.
 
     Parameters
     ----------
@@ -65,12 +65,12 @@ class Asynchronous:
         self._calls = calls
         self._agents = agents
         self._pace = None if staleness is None else _Pace(env, staleness)
-        # A plain dict looks through all that has been taken from its front.
+        # Finding the first key of a plain dict takes time for each key deleted before it.
         self._asleep: OrderedDict[int, simpy.Event] = OrderedDict()
         self._waiting: dict[int, simpy.Event] = {}
-        """Asleep too, but of no use to a task: only what is meant for them wakes them."""
+        """Agents asleep that could not take a task: only events meant for them wake them."""
         self.processes: list[simpy.Process] = []
-        """One an agent, or the one that lets them begin."""
+        """One for each agent, or a single one that starts all agents."""
         self._ends = self._call_ends  # one object for all calls
 
     def start(self) -> None:
@@ -83,7 +83,7 @@ class Asynchronous:
             self.processes = [self._env.process(self._begin(everyone))]
 
     def forget(self) -> None:
-        """Drop what holds the agents' loops in its turn, after the run."""
+        """Break the circles of references to the agents' loops, after the run."""
         stop(self.processes)
         self._calls.forget()
         self._asleep.clear()
@@ -96,7 +96,7 @@ class Asynchronous:
             self._calls.resume()
 
     def _wake(self) -> None:
-        """Wake whom the last events concern."""
+        """Wake the agents that the last events concern."""
         asleep, waiting, woken = self._asleep, self._waiting, self._clock.take_woken()
         if asleep or waiting:
             for concerned in woken:
@@ -123,13 +123,13 @@ class Asynchronous:
             self._asleep.pop(first).succeed()
 
     def _alarm(self, agent: AgentState) -> simpy.Event:
-        """Put the agent to sleep; return the event that something concerns it."""
+        """Put the agent to sleep; return the event that wakes it."""
         place = self._asleep if agent.is_of_use else self._waiting
         place[agent.index] = alarm = self._env.event()
         return alarm
 
     def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
-        """Let everyone begin, after what arrives at the start has."""
+        """Let everyone begin, after the tasks that arrive at the start have arrived."""
         self._clock.reach(self._env._now)
         for agent in agents:
             self._call(agent)
@@ -154,7 +154,7 @@ class Asynchronous:
             self._call(agent)
 
     def _sleep(self, agent: AgentState, pace: _Pace | None) -> Generator[simpy.Event, object, None]:
-        """Wait for something that concerns the agent; nobody waits for it meanwhile."""
+        """Wait for an event that concerns the agent; meanwhile no agent keeps pace with it."""
         alarm = self._alarm(agent)
         if pace is not None:
             pace.leave(agent.index)
@@ -195,7 +195,7 @@ class Asynchronous:
 
 
 class _Pace:
-    """Holds back who is more than `staleness` calls ahead of the slowest agent at work."""
+    """Holds back agents that are more than `staleness` calls ahead of the slowest at work."""
 
     __slots__ = ("_at_work", "_calls", "_env", "_news", "_slowest", "_staleness")
 
@@ -209,7 +209,7 @@ class _Pace:
         self._news = env.event()
 
     def join(self, agent: int) -> None:
-        """Count an agent among those at work; it need not make up for the time it slept."""
+        """Count an agent among those at work; it need not make up for calls missed in its sleep."""
         if self._at_work:
             self._calls[agent] = max(self._calls[agent], self._slowest)
         else:
@@ -217,7 +217,7 @@ class _Pace:
         self._at_work[self._calls[agent]] += 1
 
     def leave(self, agent: int) -> None:
-        """Wait for an agent no longer."""
+        """Let no others wait for this agent any longer."""
         self._take_off(self._calls[agent])
         self._catch_up()
 
@@ -234,7 +234,7 @@ class _Pace:
             del self._at_work[calls]
 
     def _catch_up(self) -> None:
-        """Move on to the slowest there is now, and tell those who wait for it."""
+        """Find the slowest agent again, and wake the agents that may go on."""
         before = self._slowest
         while self._at_work and self._slowest not in self._at_work:
             self._slowest += 1

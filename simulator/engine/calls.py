@@ -1,4 +1,4 @@
-"""Calls that are more than their service: the model says what comes next, SimPy when."""
+"""Calls of several steps: the model says which step comes next, SimPy when."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from simulator.model.why import Why
 
 
 class Calls:
-    """Takes calls through the steps of the model; wakes those that wait to be resumed.
+    """Takes calls through the steps of the model, and wakes calls that wait to be resumed.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Calls:
     steps : CallSteps
     subagents : SubagentPool
     is_stepwise : bool
-        Whether a call is more than its service.
+        Whether a call has more steps than its service.
 
     Attributes
     ----------
@@ -69,12 +69,12 @@ class Calls:
         self._clock = clock
         self._halted = clock.halted
         self._under_way: dict[int, simpy.Process] = {}
-        """The process that takes each agent's call through."""
+        """The process that runs each agent's call."""
 
     def take_through(
         self, agent: AgentState, steps: Steps | None = None
     ) -> Generator[simpy.Event, object, None]:
-        """Be a process for the length of one call of `agent`, which has begun."""
+        """Take one call of `agent`, which has begun, through its steps, as its process."""
         env, clock = self._env, self._clock
         steps = steps or self._steps.of(agent)
         process = env.active_process
@@ -84,7 +84,7 @@ class Calls:
         hung = False
         while True:
             if hung:
-                clock.reach(env._now)  # that a call ends which hangs is nothing that gets on
+                clock.reach(env._now)  # the end of a call that hangs is no progress
             else:
                 clock.move(env._now)
             try:
@@ -110,7 +110,7 @@ class Calls:
         self._under_way.pop(agent.index, None)
 
     def _take_subagent(self, index: int) -> Generator[simpy.Event, object, None]:
-        """Be the process of a sub-agent."""
+        """Take a sub-agent through its steps, as its process."""
         agent, steps = self._subagents.steps(index)
         yield from self.take_through(agent, steps)
         self._clock.check_limits()
@@ -121,7 +121,7 @@ class Calls:
         self._under_way.clear()
 
     def resume(self) -> None:
-        """Let those go on whom the model has resumed, and interrupt whom it has interrupted."""
+        """Resume and interrupt the calls that the model has resumed and interrupted."""
         if self._clock.resumed:
             for index in self._clock.take_resumed():
                 halted = self._halted.pop(index, None)
@@ -136,7 +136,7 @@ class Calls:
 
 
 def stop(processes: list[simpy.Process]) -> None:
-    """Forget processes; one that still waits and what it waits for hold each other."""
+    """Stop processes; else a waiting process and its event would keep each other in memory."""
     for process in processes:
         if process.target is not None and process.target.callbacks is not None:
             process.target.callbacks.clear()

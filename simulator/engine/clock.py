@@ -22,12 +22,12 @@ from simulator.model.timers import AN_INSTANT, always
 from simulator.scenario.schema import Limits
 
 _IN_ORDER, _LAST = NORMAL, EventPriority(NORMAL + 1)
-"""Priorities of what happens at one time: in the order in which it was put there, or after it."""
+"""Priorities of events at the same time: in the order of scheduling, or after all others."""
 
 
 @dataclass(slots=True, eq=False)
 class _Timer:
-    """What is to happen at a later time, and whether it can still change anything."""
+    """An action at a later time, and whether it can still change anything."""
 
     action: Callable[[], None]
     matters: Callable[[], bool]
@@ -35,7 +35,7 @@ class _Timer:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """What a clock looks at in a replication."""
+    """The parts of a replication that its clock uses."""
 
     agents: Sequence[AgentState]
     subagents: SubagentPool
@@ -46,19 +46,19 @@ class Watched:
     closing: Closing
     metrics: Metrics
     set_timers: Callable[[], None]
-    """Lets happen later what the scenario says."""
+    """Schedules what the scenario lets happen at later times, such as faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How and when a run is known to end, after it has been looked at to its very end."""
+    """How and when a run ends, known from an earlier run of it that was followed further."""
 
     outcome: str
     at_s: float
 
 
 _MANY = 100_000
-"""Timers that go off without any call getting on, after which none ever will."""
+"""Number of timers that go off without progress in any call, after which the team is stuck."""
 
 
 class Clock(Agenda):
@@ -69,14 +69,14 @@ class Clock(Agenda):
     env : simpy.Environment
     limits : Limits
     ending : Ending or None
-        How the run is known to end; None if that is to be found out.
+        How the run ends, if that is known; None if it is to be found out.
 
     Attributes
     ----------
     halted : dict of int to simpy.Event
-        What each agent waits for whose call waits to be resumed.
+        For each agent whose call waits to be resumed, the event that it waits for.
     only_calls_happen : bool
-        Whether nothing comes between the beginnings and ends of calls.
+        Whether no other events happen than the beginnings and ends of calls.
     """
 
     __slots__ = (
@@ -125,18 +125,18 @@ class Clock(Agenda):
         self._on_turn_end: Callable[[int, float], None] = _in_no_rounds
 
     def _is_idle(self) -> bool:
-        """Return whether nothing happens any more unless a timer makes it happen."""
+        """Return whether nothing will happen any more, except by timers."""
         if self._is_held or self._tasks_arrive:
             return False
         callers = (*self._run.agents, *self._run.subagents.agents())
         return all(agent.index in self.halted for agent in callers if agent.time.in_call)
 
     def _is_stuck(self) -> bool:
-        """Return whether nothing that is still to happen can change anything."""
+        """Return whether no event that is still to come can change anything."""
         return self._is_idle() and not any(timer.matters() for timer in self._timers)
 
     def watch(self, run: Watched) -> None:
-        """Watch over a replication, which has been put together."""
+        """Watch over a replication, all parts of which exist by now."""
         self._run = run
 
     def start(self, react: Callable[[], None], settle: Callable[[], None]) -> None:
@@ -171,7 +171,7 @@ class Clock(Agenda):
             self._let(self._known.at_s, lambda event: self.end("deadlock"), _LAST)
 
     def hold(self, seconds: float) -> Iterator[simpy.Event]:
-        """Let time pass outside of calls and timers: the team is not stuck meanwhile."""
+        """Let time pass outside of calls and timers; meanwhile the team does not count as stuck."""
         self._is_held = True
         yield self._env.timeout(seconds)
         self._is_held = False
@@ -195,7 +195,7 @@ class Clock(Agenda):
 
     def _goes_off(self, timer: _Timer, event: simpy.Event) -> None:
         if not timer.matters() and self._is_stuck():
-            # Not before all else that happens at this instant, which may yet move something.
+            # Only after all other events of this instant, as one of them may make progress.
             self._let(self._env.now, partial(self._goes_off_last, timer), _LAST)
         else:
             self._act(timer)
@@ -221,7 +221,7 @@ class Clock(Agenda):
         if self._is_stuck():
             self.end("deadlock")
         elif self._is_idle() and self._known is None:
-            # Whether the team is stuck will show: if a call begins, it was not.
+            # Whether the team is stuck is seen later: if another call begins, it was not.
             self._is_overdue = True
             self._most_calls = self._run.call_start.calls_begun + 1
         else:
@@ -247,7 +247,7 @@ class Clock(Agenda):
             self._ended.succeed()
 
     def count_turn(self) -> None:
-        """Count a turn that begins, after the first of its loop, among the calls."""
+        """Count the beginning of a loop's second or later turn as a call."""
         self._most_calls -= 1
 
     def end_turn(self, agent: int, served_s: float) -> None:
@@ -255,7 +255,7 @@ class Clock(Agenda):
         self._on_turn_end(agent, served_s)
 
     def keep_rounds(self, on_turn_end: Callable[[int, float], None]) -> None:
-        """Have rounds told when a turn ends that is not its call's last."""
+        """Call `on_turn_end` at the end of each turn that is not the last of its call."""
         self._on_turn_end = on_turn_end
 
     def check_limits(self) -> bool:
@@ -275,15 +275,15 @@ class Clock(Agenda):
         Returns
         -------
         Metrics or Ending
-            What happened; or how the run ends, where it went on for longer to find that out:
-            it is to be run again. A stuck team ends with what last got on, not with timers
-            that went off later and changed nothing.
+            What happened; or how the run ends, if it had to be followed beyond its end to find
+            that out: then it must be run again. A stuck team ends at its last progress, not with
+            timers that went off later and changed nothing.
         """
         run = self._run
         try:
             self._env.run(until=self._ended)
         except RuntimeError:
-            # SimPy's word for an empty schedule; anything else is a bug and shows.
+            # SimPy raises this for an empty schedule; any other RuntimeError is a bug.
             if self._has_ended or self._env.peek() != float("inf"):
                 raise
             self._outcome = ("deadlock", "")
@@ -303,13 +303,13 @@ class Clock(Agenda):
         return run.closing.finish(ended_s, outcome, reason)
 
     def forget(self) -> None:
-        """Drop what holds the clock in its turn, after the run."""
+        """Break the circles of references to the clock, after the run."""
         self._timers.clear()
         self._on_turn_end = _in_no_rounds
         del self._run, self._react, self._settle
 
     def _over(self, outcome: str) -> str:
-        """Say which limit was reached, and how much was done by then."""
+        """Return which limit was reached, and how much was done by then."""
         limits, metrics = self.limits, self._run.metrics
         limit = {
             "deadline": f"the deadline of {limits.deadline_s} s has passed",

@@ -8,14 +8,14 @@ from simulator.model.agents.agent import AgentState
 
 
 class Halfway:
-    """Whose call goes on in the next round, and how long it has been in service by then."""
+    """The agents whose calls go on in the next round, and how long these have been in service."""
 
     __slots__ = ("_before_s", "_by_now_s")
 
     def __init__(self) -> None:
         self._by_now_s: dict[int, float] = {}
         self._before_s: dict[int, float] = {}
-        """The same when the round began, of those whose calls went on in it."""
+        """Service of calls that go on in this round, up to its beginning."""
 
     def __len__(self) -> int:
         return len(self._by_now_s)
@@ -24,15 +24,15 @@ class Halfway:
         return agent.index in self._by_now_s
 
     def wait(self, index: int, served_s: float) -> None:
-        """Let an agent wait whose call has been in service for so long."""
+        """Let an agent wait; its call has been in service for `served_s` so far."""
         self._by_now_s[index] = served_s
 
     def leave(self, agent: AgentState) -> bool:
-        """Let an agent's call be over; return whether it was waiting."""
+        """Note that an agent's call is over; return whether the agent was waiting."""
         return self._by_now_s.pop(agent.index, None) is not None
 
     def go_on(self, callers: Iterable[AgentState]) -> list[AgentState]:
-        """Return those that were waiting, and let them wait no more: a round begins."""
+        """Begin a round: return the agents that were waiting, which wait no more."""
         waiting = []
         for agent in callers:
             self._before_s.pop(agent.index, None)

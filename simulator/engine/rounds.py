@@ -1,4 +1,4 @@
-"""Synchronous timing: everybody calls, a barrier, the staff calls, and again."""
+"""Synchronous timing: in each round all workers call, then a barrier, then the staff calls."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def _last_admitted(agent: AgentState) -> int:
 class Rounds:
     """Rounds with a barrier: each lasts as long as its slowest call.
 
-    After the workers, verifiers and then coordinators call, level by level, each with a
-    barrier of their own.
+    After the workers' barrier the verifiers call, and then the coordinators, level by level. Each
+    of these phases has its own barrier.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Rounds:
     is_complete : callable
         Tells whether nothing is left to do.
     overhead : callable or None
-        Draws the seconds of the harness after a round; None where there are none.
+        Draws the seconds of the harness after a round; None if it takes no time.
     coordination : CoordinationSpec
     wait_for : float
         Share of the workers' calls that a barrier waits for.
@@ -107,14 +107,14 @@ class Rounds:
         self._pending = 0
         self._share = wait_for
         self._wanted = math.inf
-        """Calls at work on tasks that the barrier still waits for, where it does not for all."""
+        """Calls on tasks for which the barrier still waits; infinite if it waits for all calls."""
         self._owed: _Overhead | None = None
         """The harness's time since the last round, until another begins."""
         self._callers: list[AgentState] = []
         self._barrier = env.event()
         self._news = env.event()
         self.processes: list[simpy.Process] = []
-        """That of the rounds, and those of the calls of the last phase, if they have any."""
+        """The process of the rounds, then those of the last phase's calls, if they have any."""
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
@@ -155,7 +155,7 @@ class Rounds:
         return self._clock.check_limits() or is_last
 
     def _phases(self) -> Generator[simpy.Event, object, bool]:
-        """Let workers and then staff call; return whether anybody has."""
+        """Let workers and then staff call; return whether any agent has called."""
         workers = self._begin(self._workers, self._must_call)
         somebody_called = bool(workers)
         if workers:
@@ -181,7 +181,7 @@ class Rounds:
         return [self._served_s[agent.index] for agent in workers]
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
-        """Return those that begin a call."""
+        """Return the agents that begin a call, or go on with one."""
         begin, now, halfway = self._calls.begin, self._env._now, self._halfway
         self._clock.reach(now)
         if halfway:
@@ -199,7 +199,7 @@ class Rounds:
         if self._calls.is_stepwise or self._calls_each > 1 or not self._clock.only_calls_happen:
             yield self._barrier_after(callers, share)
             return
-        # Nobody looks at the team before the last call has ended: one event will do for all.
+        # No agent sees the team before the last call has ended, so one event is enough for all.
         end_call, started = self._calls.end, self._env._now
         lengths_s = [agent.time.duration_s for agent in callers]
         in_order = sorted(range(len(callers)), key=lengths_s.__getitem__)
@@ -210,18 +210,18 @@ class Rounds:
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
 
-        When `share` of them have come to something, the others are cancelled; one that has failed,
-        or whose attempts have all failed their tests, cancels nobody.
+        When `share` of them have succeeded, the others are cancelled. A call that has failed, or
+        whose attempts have all failed their tests, does not count as a success.
         """
         env, ends, timeout = self._env, self._call_ends, simpy.Timeout
         self._pending = len(callers)
-        # Who calls idly is not waited for, and does not count for the others either.
+        # Idle calls are not waited for, and do not count among the calls that must succeed.
         at_work = sum(1 for agent in callers if agent.call.picks) if share < 1.0 else 0
         self._wanted = math.ceil(share * at_work - 1e-9) if at_work else math.inf
         self._callers = callers
         self._barrier = env.event()
         if self._calls.is_stepwise or self._calls_each > 1:
-            # At the same instant, whom the provider has served longest ago asks it first.
+            # Of requests at the same instant, those of the agents served longest ago come first.
             in_turn = sorted(callers, key=_last_admitted)
             if self._of_turns:
                 in_turn = self._go_on(in_turn)
@@ -229,14 +229,14 @@ class Rounds:
                 del self.processes[1:]
             self.processes += [env.process(self._calls_of(agent)) for agent in in_turn]
             return self._barrier
-        # In the order in which they will end, so that a large schedule is walked in memory order;
-        # a callback rather than a process for each call, for half the events.
+        # Scheduled in the order in which they will end, so that a large schedule is read in memory
+        # order. A callback for each call, rather than a process, halves the number of events.
         for agent in sorted(callers, key=_duration_s):
             timeout(env, agent.time.duration_s, agent).callbacks.append(ends)
         return self._barrier
 
     def _go_on(self, callers: list[AgentState]) -> list[AgentState]:
-        """Let those go on that are in their calls; return the others."""
+        """Let the agents that are in the middle of a call go on; return the others."""
         self.processes = [each for each in self.processes if each.is_alive]
         waiting = [agent.index for agent in self._halfway.go_on(callers)]
         for index in waiting:
@@ -287,7 +287,7 @@ class Rounds:
             self._calls.resume()
 
     def _end(self, agent: AgentState) -> bool:
-        """End an agent's call; return whether it has come to something."""
+        """End an agent's call; return whether it has succeeded, at least in part."""
         metrics, attempts, has_failed = self._metrics, len(agent.call.picks), agent.call.failed
         failed_before = metrics.failed_tests
         self._calls.end(agent, self._env._now)
@@ -298,8 +298,8 @@ class Rounds:
         assert self._overhead is not None
         started, seconds = env.now, self._overhead()
         yield from self._clock.hold(seconds)
-        # Who was down in between is not held up by the harness.
-        # Who is at the barrier in the middle of a call waits there meanwhile.
+        # The harness does not hold up agents that were down in between, nor agents that wait at
+        # the barrier in the middle of a call.
         there = [a for a in everybody if not a.is_down and a.time.free_since <= started]
         there = [agent for agent in there if not agent.time.in_call]
         for agent in there:
@@ -311,12 +311,12 @@ class Rounds:
         self._owed = _Overhead(started, env.now, there)
 
     def forget(self) -> None:
-        """Drop what holds the rounds in its turn, after the run."""
+        """Break the circles of references to the rounds, after the run."""
         stop(self.processes)
         self._calls.forget()
 
     def settle(self) -> None:
-        """Take back the harness's time after a round that none has followed: it is between two."""
+        """Take back the harness's time after the last round: it passes only between two rounds."""
         owed, self._owed = self._owed, None
         if owed is None:
             return
@@ -329,7 +329,7 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True)
 class _Overhead:
-    """The harness's time after a round, and whom it has kept waiting."""
+    """The harness's time after a round, and the agents that it has kept waiting."""
 
     began_s: float
     ended_s: float

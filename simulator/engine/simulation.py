@@ -49,7 +49,7 @@ class Simulation:
         replication : int
             Its number, at least 0; with the scenario's seed it fixes every random draw.
         trace : Trace, optional
-            Collects the events; the results are the same with and without.
+            Collects the events; the results do not depend on it.
 
         Returns
         -------
@@ -95,7 +95,7 @@ class Simulation:
     def _timing(
         self, env: simpy.Environment, clock: Clock, run: Replication
     ) -> Rounds | Asynchronous:
-        """Return what lets the agents call when the scenario says that they do."""
+        """Return the timing of the scenario, which decides when the agents call."""
         said = self.scenario.coordination
         calls = Calls(
             env, clock, run.call_start, run.call_end, run.steps, run.subagents, run.is_stepwise
@@ -123,9 +123,9 @@ class Simulation:
         env: simpy.Environment, timing: Rounds | Asynchronous, run: Replication, clock: Clock
     ) -> None:
         """Break the circles of references in a replication that has ended, well or badly."""
-        # Reference counts then free all of it at once: the cyclic collector would have to look
-        # through it, which for a thousand agents takes a seventh of the time, and would let
-        # several ended replications pile up before it does.
+        # Reference counts then free all of it at once. The cyclic garbage collector would have to
+        # scan it, which for a thousand agents takes a seventh of the time, and several ended
+        # replications would pile up before it does.
         for part in (timing, run, clock):
             part.forget()
         vars(env).clear()  # SimPy binds the classes of its events to the environment itself
@@ -135,8 +135,8 @@ class Simulation:
 def _garbage_collector_paused() -> Iterator[None]:
     """Keep the cyclic garbage collector from scanning a running replication.
 
-    Events make no cycles, so that reference counts free them; a thousand agents' state, looked
-    through again and again for nothing, costs a tenth of the time (see benchmarks).
+    Events make no cycles, so reference counts free them. Scanning the state of a thousand agents
+    again and again, for nothing, would take a tenth of the time (see benchmarks).
     """
     was_enabled = gc.isenabled()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Which replications are made: all of them, or as many as a precision takes, the widest first."""
+"""Decides which replications are made: all, or as many as a precision needs, the widest first."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from simulator.scenario.rare_events import REPLICATIONS, endless_tails, rare_eve
 from simulator.scenario.schema import Precision
 
 _NEAR_WIDEST = 0.7
-"""With a budget, a round is for points whose interval is at least so wide beside the widest."""
+"""With a budget, a round serves points whose interval is at least this share of the widest."""
 
 _NEGLIGIBLE = 0.1
-"""Share of the precision by which the mean may be off for tails that are not waited for."""
+"""Share of the precision by which the mean may be wrong because small tails are not waited for."""
 
 
 class Allocation:
-    """Deals out replications in rounds, each from the results of all before it.
+    """Deals out replications in rounds; each round depends on the results of all rounds before it.
 
-    Points without a `precision` get all their replications in the first round. The others get
-    `minimum` at first, and then, round by round, what the width of their interval and the rare
-    events of their scenario ask for, but no more than they have already. What is made depends on
-    the results alone: neither on workers nor on interruptions.
+    Points without a `precision` get all their replications in the first round. The others first
+    get `minimum`. In each later round they get as many as the width of their interval and the rare
+    events of their scenario need, but they at most double. The replications made depend on the
+    results alone, not on the number of workers or on interruptions.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Allocation:
     Raises
     ------
     TeamsimError
-        If a precision is of what is no numeric metric, or its budget makes no sense.
+        If the metric of a precision is not a numeric metric, or its budget makes no sense.
     """
 
     def __init__(self, points: Sequence[Point], plan: Plan) -> None:
@@ -65,7 +65,7 @@ class Allocation:
 
     @property
     def most(self) -> int:
-        """Replications that may still come to be dealt out, those dealt out included."""
+        """Most replications that may be dealt out in all."""
         closed = sum(n for i, n in enumerate(self._made) if i not in self._is_open)
         most = closed + sum(self._most[i] for i in self._is_open)
         free = sum(self._most) - sum(self._most[i] for i in self._precise)
@@ -87,7 +87,7 @@ class Allocation:
                 self._evidence[point].add(rows, mine, replications[mine])
 
     def next_round(self) -> list[Span]:
-        """Return what to make next, the widest intervals first; nothing when that is all."""
+        """Return the spans to make next, the widest intervals first; none when all are made."""
         wanted = []
         for point in sorted(self._is_open):
             count, width = self._wanted(point)
@@ -106,12 +106,12 @@ class Allocation:
         return spans
 
     def shortfalls(self) -> list[Shortfall]:
-        """Return the points whose precision is not reached with what was dealt out."""
+        """Return the points that have not reached their precision with the replications made."""
         found = (self._evidence[i].shortfall(self._made[i]) for i in self._precise)
         return [each for each in found if each is not None]
 
     def _wanted(self, point: int) -> tuple[int, float]:
-        """Return how many more a point wants, and how wide its interval is over what is allowed."""
+        """Return how many more a point needs, and the width of its interval over that allowed."""
         made, most = self._made[point], self._most[point]
         precision = self._precise.get(point)
         if precision is None or made == 0:
@@ -140,7 +140,7 @@ class Allocation:
 
 
 class _Evidence:
-    """What the replications of one point say, and what they should have held."""
+    """The results of one point so far, and the expected numbers of its rare events."""
 
     def __init__(self, point: Point, precision: Precision) -> None:
         self._point, self._precision = point, precision
@@ -154,7 +154,7 @@ class _Evidence:
         self._values = {name: np.full(0, np.nan) for name in self.columns}
 
     def add(self, rows: pa.Table, mine: npt.NDArray[np.bool_], at: npt.NDArray[Any]) -> None:
-        """Take in the rows that are `mine`, of the replications `at`."""
+        """Take in the rows marked `mine`; `at` are the numbers of their replications."""
         size = int(at.max()) + 1
         for name in self.columns:
             room = len(self._values[name])
@@ -164,16 +164,16 @@ class _Evidence:
             self._values[name][at] = rows.column(name).to_numpy()[mine]
 
     def width(self, made: int) -> float:
-        """Return how far the first replications are from enough: `width` ** 2 times as many are.
+        """Return `width`: about `width` ** 2 times as many replications would be enough.
 
-        That is how wide the interval is over what is allowed, or what is missing of rare events,
-        whichever is more.
+        It is the width of the interval over that allowed, or the same measure for the rare events
+        that are missing, whichever is more.
         """
         width = self._relative(made) / self._precision.relative
         for expected in self._expected(made).values():
             missing = self._precision.events / expected if expected > 0.0 else math.inf
             width = max(width, math.sqrt(missing))
-        # An interval of draws without variance may look narrow, and is not to be believed.
+        # An interval of draws with infinite variance may look narrow, and cannot be trusted.
         return max(width, _NEVER_ENOUGH) if self._endless else width
 
     def shortfall(self, made: int) -> Shortfall | None:
@@ -224,10 +224,11 @@ _NEVER_ENOUGH = 1.0 + 1e-9
 def _until_success(
     lengths: npt.NDArray[np.float64], finished: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return values whose mean is the time to success, and whose spread is that of its estimate.
+    """Return values with the time to success as their mean, and the spread of its estimate.
 
-    The length of all runs over the share that finished, linearised at their means (the delta
-    method); where all runs finished, their lengths.
+    The time to success is the mean length of all runs over the share that finished. The values
+    linearise this ratio at the means (the delta method). If all runs finished, they are the
+    lengths.
     """
     share = float(finished.mean())
     ratio = float(lengths.mean()) / share
@@ -235,7 +236,7 @@ def _until_success(
 
 
 def budget_of(precisions: Sequence[Precision]) -> int | None:
-    """Return the replications that points with these precisions may have in all, None without end.
+    """Return the most replications of all points with a precision together; None for no limit.
 
     Raises
     ------

@@ -21,7 +21,7 @@ def dask_cluster(address: str) -> Iterator[tuple[Executor, int]]:
     Parameters
     ----------
     address : str
-        Of the scheduler, as ``tcp://127.0.0.1:8786``.
+        Address of the scheduler, such as ``tcp://127.0.0.1:8786``.
 
     Raises
     ------
@@ -36,7 +36,8 @@ def dask_cluster(address: str) -> Iterator[tuple[Executor, int]]:
             "--dask needs dask.distributed: pip install 'llm-teamsim[cluster]'"
         ) from None
     try:
-        # A client that finds nobody complains again when it is collected: knock first.
+        # A client that finds no scheduler logs an error again when it is garbage-collected: try to
+        # connect first.
         with create_connection(get_address_host_port(address), _CONNECT_S):
             dask: Any = distributed
             client = dask.Client(address, timeout=_CONNECT_S, set_as_default=False)
@@ -53,7 +54,7 @@ def dask_cluster(address: str) -> Iterator[tuple[Executor, int]]:
 
 
 def _let_errors_be_raised_only() -> None:
-    """Keep a client that loses its scheduler from logging what its futures raise here, too."""
+    """Keep a client that loses its scheduler from logging errors that its futures raise anyway."""
     for name in list(logging.root.manager.loggerDict):
         if name.partition(".")[0] in ("distributed", "tornado"):
             logging.getLogger(name).disabled = True

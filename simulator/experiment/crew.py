@@ -24,11 +24,11 @@ from simulator.experiment.plan import Span
 from simulator.version import __version__
 
 _KEPT_JOBS = 4
-"""Jobs that a worker remembers: sweeps may share an executor."""
+"""Number of jobs that a worker remembers, as several sweeps may share an executor."""
 
 
 class Job(Protocol):
-    """What can be computed in chunks anywhere; it is pickled once, and sent once to a worker."""
+    """Work that any process can compute in chunks; pickled once, and sent once to each worker."""
 
     def run(self, span: Span) -> pa.Table:
         """Return the rows of a chunk."""
@@ -42,8 +42,8 @@ Done = tuple[Span, pa.Table, float]
 class Crew:
     """Who computes the chunks of a job.
 
-    A worker that does not know the job says so and is sent it: any executor will do, and the job
-    travels about once to each worker.
+    A worker that does not know the job says so, and the job is then sent to it. So any executor
+    will do, and the job is sent about once to each worker.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class Crew:
         Parameters
         ----------
         next_chunk : callable
-            Returns the next chunk, or none. It is asked when there is somebody to compute it.
+            Returns the next chunk, or none. It is called when a worker is free.
 
         Raises
         ------
@@ -114,13 +114,13 @@ class Crew:
 
 
 _known = threading.local()
-"""Jobs of this worker: a simulation is not shared between threads."""
+"""Jobs that this worker knows; each thread has its own, as threads must not share a simulation."""
 
 
 def _run_there(
     version: str, key: str, span: Span, content: bytes | None
 ) -> tuple[pa.Table, float] | None:
-    """Run a chunk of a job that this worker knows or is sent now; none if neither."""
+    """Run a chunk of a job; return none if this worker neither knows the job nor is sent it now."""
     if version != __version__:
         raise TeamsimError(f"workers have teamsim {__version__}, and this is {version}")
     jobs: dict[str, Job] = _known.__dict__.setdefault("jobs", {})

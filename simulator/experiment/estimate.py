@@ -1,4 +1,4 @@
-"""What experiments are going to take, roughly, before they are begun."""
+"""Estimates roughly, before experiments begin, how long they take and how much memory."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ MANY_TRIES = 10**5
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """How much there is to be done at least, from what a scenario says alone."""
+    """Least amount of work of an experiment, from its scenarios alone."""
 
     calls: int
-    """Of all replications: at least one for each task and each agent."""
+    """Calls of all replications: at least one for each task and each agent."""
     memory_bytes: int
-    """Of the largest replication."""
+    """Memory of the largest replication."""
     tries: int
-    """Of one call, at most: the first and all retries."""
+    """Most tries of one call: the first one and all retries."""
 
     def notes(self) -> list[str]:
-        """Return what somebody should know who begins it; nothing of experiments of usual size."""
+        """Return warnings for the user; none for an experiment of usual size."""
         found = []
         if self.calls >= MANY_CALLS:
-            found.append(f"about {self.calls:,} calls or more are to be simulated: that takes long")
+            found.append(f"at least about {self.calls:,} calls will be simulated: that takes long")
         if self.memory_bytes >= MANY_BYTES:
             found.append(f"a replication takes about {_gigabytes(self.memory_bytes)} of memory")
         if self.tries >= MANY_TRIES:
             found.append(
-                f"a call may be tried {self.tries:,} times: where none succeeds and nothing makes "
-                "it wait, a replication hardly ends"
+                f"a call may be tried {self.tries:,} times: if none succeeds and nothing makes "
+                "it wait, a replication may hardly ever end"
             )
         return found
 
@@ -54,7 +54,7 @@ class Estimate:
 
 
 def estimate(points: Iterable[Point]) -> Estimate:
-    """Return what the replications of points take, all of them where a precision may do with fewer.
+    """Return what all replications of points take, though a precision may need fewer.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def estimate(points: Iterable[Point]) -> Estimate:
 
 
 def _tasks(scenario: Scenario) -> int:
-    """Return how many tasks the workload says that it has; a plugin may not say it."""
+    """Return the number of tasks of a workload, as far as it is known: a plugin may not tell it."""
     said = getattr(scenario.workload, "tasks", 1)
     return said if isinstance(said, int) else len(said)
 

@@ -22,10 +22,10 @@ _NEXT, _BEFORE = ".extended", ".replaced"
 
 
 def extend(directory: Path, data: str, study: Study, old: Manifest, new: Manifest) -> None:
-    """Give what is in a directory the places that it has in a larger sweep.
+    """Give the rows in a directory the places that they have in a larger sweep.
 
-    The rows are written beside what is there, and put in its place when all of them are: a
-    process that is killed in between leaves the one or the other.
+    The new rows are written beside the old ones, and replace them when all are written. A process
+    that is killed in between leaves either the old rows or the new ones, whole.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def extend(directory: Path, data: str, study: Study, old: Manifest, new: Manifes
     study : Study
         The larger sweep.
     old, new : Manifest
-        Of what is there, and of `study`.
+        Manifests of the results in `directory`, and of `study`.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def extend(directory: Path, data: str, study: Study, old: Manifest, new: Manifes
 
 
 def settle(directory: Path, data: str) -> None:
-    """Put in place what `extend` has written whole, and clear away what it has not."""
+    """Put in place what `extend` has written in full; remove what it has written in part."""
     beside, before = directory / _NEXT, directory / _BEFORE
     if (beside / manifests.FILE).exists():
         if (beside / data).exists():
@@ -87,7 +87,7 @@ def settle(directory: Path, data: str) -> None:
 
 
 def _joined(pieces: Sequence[tuple[Span, pa.Table]]) -> Iterator[tuple[Span, pa.Table]]:
-    """Yield pieces, those that follow upon each other made one."""
+    """Yield pieces, with adjacent ones joined."""
     span, tables = pieces[0][0], [pieces[0][1]]
     for following, rows in pieces[1:]:
         if following.start == span.stop:

@@ -1,4 +1,4 @@
-"""Confidence intervals of means: what is printed, and what decides when to stop replicating."""
+"""Confidence intervals of means: they are printed, and decide when to stop replicating."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHARE_METRICS = frozenset({"success", "quality", "error_rate", "utilisation", "a
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with its confidence interval; an end that is not known is infinite."""
+    """An estimate with its confidence interval; an unknown end is infinite."""
 
     estimate: float
     low: float
@@ -39,11 +39,12 @@ def interval_of_metric(values: npt.ArrayLike, metric: str, confidence: float = 0
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     """Return the mean of independent values and an interval that allows for their skewness.
 
-    Student's t interval of skewed values holds the mean too seldom: of ten exponential ones in
-    90 %, of ten lognormal ones with sigma 1 in 84 %. So it is extended to where Hall's (1992,
-    section 3) cubic transformation of the t statistic puts the ends, which brings them to 94 and
-    90 %. It is never narrower than Student's, and about 10 % wider for ten normal values. What no
-    value shows it cannot know: ten values that happen to hold no straggler tell of none.
+    Student's 95 % t interval covers the mean of skewed values too seldom: with ten exponential
+    values in 90 % of cases, with ten lognormal ones of sigma 1 in 84 %. So each end is moved
+    outwards to where Hall's (1992, section 3) cubic transformation of the t statistic puts it,
+    which brings the coverage to 94 and 90 %. The interval is never narrower than Student's, and
+    about 10 % wider for ten normal values. It cannot allow for what no value shows, such as
+    stragglers if none of the ten values is one.
 
     Parameters
     ----------
@@ -73,9 +74,9 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
 
 
 def _untransformed(t: float, skewness: float, count: int) -> float:
-    """Return where Hall's transformation of the standardised mean takes the value `t`.
+    """Return the standardised mean at which Hall's transformation has the value `t`.
 
-    It flattens where the cube is 0, and says nothing of what is beyond.
+    The transformation is flat where its cube is 0, and cannot be inverted beyond that.
     """
     if abs(skewness) < 1e-6:
         return t
@@ -86,12 +87,12 @@ def _untransformed(t: float, skewness: float, count: int) -> float:
 def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     """Return the mean of values between 0 and 1, with an interval between 0 and 1.
 
-    Of outcomes, all 0 or 1, it is Clopper and Pearson's (1934), which holds the probability at
-    least as often as it says: after 100 successes of 100 it reaches down to 0.964. Of other
-    shares it is that of as many outcomes as have the same standard error (Korn & Graubard 1998:
-    the effective sample size), extended to the ends of `mean_interval`, as far as these are
-    between 0 and 1. Values all alike say that others have a probability of at most what
-    Clopper and Pearson allow after no success, and may be anything from 0 to 1.
+    For outcomes, all 0 or 1, it is the interval of Clopper and Pearson (1934), whose coverage is
+    at least the nominal one: after 100 successes of 100 it reaches down to 0.964. For other shares
+    it is the interval of as many outcomes as have the same standard error (the effective sample
+    size of Korn & Graubard 1998), extended to the ends of `mean_interval`, as far as these are
+    between 0 and 1. If all values are equal, other values may be anything from 0 to 1; their
+    probability is at most the bound of Clopper and Pearson after no success.
 
     Parameters
     ----------
@@ -103,14 +104,15 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     Returns
     -------
     Interval
-        Of a width above 0.
+        Its width is above 0.
 
     Notes
     -----
-    Degrees of freedom of the standard error are those of Satterthwaite (1946), from the kurtosis.
-    In simulations 95 % intervals hold outcomes in 95 % and more, shares of correct tasks in 93 %
-    and more at 10 to 400 replications, also where errors come in clusters (intra-class
-    correlation 0.5), and ten values of a beta distribution that is almost all at 1 in 85 %.
+    The degrees of freedom of the standard error are those of Satterthwaite (1946), from the
+    kurtosis. In simulations, 95 % intervals cover the mean of outcomes in 95 % of cases or more,
+    and of shares of correct tasks in 93 % or more at 10 to 400 replications, also where errors come
+    in clusters (intra-class correlation 0.5). With ten values of a beta distribution almost all of
+    which is at 1, they cover it in 85 %.
 
     Raises
     ------
@@ -131,7 +133,7 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
         return Interval(mean, mean * (1.0 - unseen), mean + (1.0 - mean) * unseen)
     squares, tail = (x - mean) ** 2, 0.5 + confidence / 2
     kurtosis = float((squares**2).mean() / squares.mean() ** 2)
-    # A variance that a few values make is known to no more degrees of freedom than there are.
+    # If a few values make up the variance, it has no more degrees of freedom than these values.
     degrees = min(count - 1.0, 2.0 * count / max(kurtosis - 1.0, 1.0))
     shrunk = float(stats.norm.ppf(tail) / stats.t.ppf(tail, degrees))
     effective = count * mean * (1.0 - mean) / float(x.var(ddof=1)) * shrunk**2
@@ -141,7 +143,7 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
 
 
 _ROUNDING = 1e-9
-"""By which a share of times may miss its bounds."""
+"""Rounding error by which a share of times may be outside its bounds."""
 
 
 def _clopper_pearson(share: float, count: float, confidence: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What a directory of results says about itself, and how the sweep in it differs from another."""
+"""The manifest of a directory of results, and how the sweep in it differs from another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from simulator.version import __version__
 
 FILE = "manifest.json"
 FORMAT = 3
-"""Of what is written. Format 2, without digests, is read if it is finished."""
+"""Format that is written. Finished sweeps of format 2, without digests, can still be read."""
 
 _READ = (2, FORMAT)
 _PACKAGES = ("genai-prices", "simpy", "numpy", "scipy", "pandas", "pyarrow", "pydantic")
@@ -32,11 +32,11 @@ Manifest = dict[str, Any]
 
 
 class DamagedManifest(TeamsimError):
-    """A manifest that is there and is none."""
+    """A manifest file that cannot be read as one."""
 
 
 def manifest_of(study: Study) -> Manifest:
-    """Return what is said of the results of a study when there are none yet."""
+    """Return the manifest of a study that has no results yet."""
     first = study.points[0].scenario
     points = [_described(point, study.points) for point in study.points]
     return {
@@ -71,7 +71,7 @@ def _described(point: Point, points: Sequence[Point]) -> dict[str, Any]:
 
 
 def _matters(scenario: dict[str, Any]) -> dict[str, Any]:
-    """Return what makes a replication what it is: not how many there are, nor words about it."""
+    """Return the fields on which a replication depends: not their number, nor descriptions."""
     leaves = {"question", "answer", "figure", "replications"}
     return {key: value for key, value in scenario.items() if key not in leaves}
 
@@ -86,14 +86,14 @@ def _sha256(content: object) -> str:
 
 
 def read_manifest(directory: str | Path) -> Manifest:
-    """Return what a sweep's directory says about itself.
+    """Return the manifest in a sweep's directory.
 
     Raises
     ------
     TeamsimError
         If it holds no sweep, or one of a format that this version does not read.
     DamagedManifest
-        If what it says is damaged.
+        If the manifest is damaged.
     """
     path = Path(directory) / FILE
     if not path.exists():
@@ -121,29 +121,29 @@ def read_manifest(directory: str | Path) -> Manifest:
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Write a manifest, with the digest by which `read_manifest` sees that it is whole."""
+    """Write a manifest with its digest, by which `read_manifest` checks that it is whole."""
     text = json.dumps({**manifest, "seal": _sha256(manifest)}, indent=2) + "\n"
     write_whole(directory / FILE, text.encode())
 
 
 def places_in(new: Manifest, old: Manifest, directory: Path) -> list[int]:
-    """Return where in a sweep the points of an older one are, which it has more of.
+    """Return the places, in a larger sweep, of the points of an older one.
 
     Parameters
     ----------
     new, old : Manifest
     directory : Path
-        Where the older is, for messages.
+        Where the older sweep is, for messages.
 
     Returns
     -------
     list of int, shape (points of old,)
-        Indices of points of `new`, which have as many replications or more.
+        Indices of points of `new`, each with at least as many replications.
 
     Raises
     ------
     TeamsimError
-        If it is another sweep: naming what has changed.
+        If it is another sweep; the message names what has changed.
     """
     difference = _difference(new, old)
     if difference is not None:
@@ -156,7 +156,7 @@ def places_in(new: Manifest, old: Manifest, directory: Path) -> list[int]:
 
 
 def _keys(manifest: Manifest) -> Iterator[tuple[str, int]]:
-    """Yield what names each point: its name, and which of several of that name it is."""
+    """Yield a key of each point: its name, and its number among the points of that name."""
     seen: Counter[str] = Counter()
     for point in manifest["points"]:
         yield point["name"], seen[point["name"]]
@@ -164,7 +164,7 @@ def _keys(manifest: Manifest) -> Iterator[tuple[str, int]]:
 
 
 def _difference(new: Manifest, old: Manifest) -> str | None:
-    """Return what keeps a sweep from being an extension of an older one."""
+    """Return why a sweep is no extension of an older one, if it is none."""
     if old["teamsim"] != new["teamsim"]:
         return f"they are of teamsim {old['teamsim']}, this is {new['teamsim']}"
     if old["format"] != FORMAT:

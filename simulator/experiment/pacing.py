@@ -1,4 +1,4 @@
-"""Cuts the work into chunks of about a second, from what chunks have taken so far."""
+"""Cuts the work into chunks of about a second, by the time that chunks have taken so far."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from collections.abc import Sequence
 from simulator.experiment.plan import Plan, Span
 
 TARGET_S = 1.0
-"""A chunk: long beside the milliseconds of handing it out, short beside a sweep."""
+"""Seconds of a chunk: long beside the milliseconds of sending it, short beside a sweep."""
 
 _SECONDS_A_TASK = 5e-5
 """Before anything is measured."""
 
 
 class Pacer:
-    """Hands out chunks, towards the end smaller ones (guided self-scheduling).
+    """Hands out chunks, which become smaller towards the end, so that workers finish together.
 
-    Chunks are sized by what was measured, so they differ from run to run; no result depends on
-    them. That workers finish together: Polychronopoulos and Kuck (1987).
+    This is guided self-scheduling (Polychronopoulos & Kuck 1987). Chunks are sized by measured
+    times, so they differ from run to run; no result depends on them.
 
     Parameters
     ----------
     plan : Plan
     tasks : sequence of int, shape (points,)
-        Tasks of a replication, the first guess of what it takes.
+        Tasks of a replication, the first guess of the time that it takes.
     workers : int
     """
 
@@ -45,7 +45,7 @@ class Pacer:
 
     @property
     def has_much_left(self) -> bool:
-        """Whether what is not handed out yet takes more than a chunk's time."""
+        """Whether the work not yet handed out takes longer than a chunk."""
         pieces = (piece for span in self._waiting for piece in self._plan.pieces(span))
         return sum(self._each_s(point) * len(each) for point, each in pieces) > TARGET_S
 
@@ -57,7 +57,8 @@ class Pacer:
         stop, seconds = span.start, 0.0
         for point, replications in self._plan.pieces(span):
             each_s = self._each_s(point)
-            # A share of what is left, if all of it is like this; a probe before anything is known.
+            # A share of the remaining work, as if all of it were like this. Before anything is
+            # measured, a small probe.
             share_s = each_s * self._left / (2 * self._workers) if self._measured else 0.0
             most_s = min(TARGET_S, max(TARGET_S / 10, share_s))
             count = min(len(replications), max(1, int((most_s - seconds) / each_s)))
@@ -70,7 +71,7 @@ class Pacer:
         return Span(span.start, stop)
 
     def learn(self, chunk: Span, seconds: float) -> None:
-        """Take in what a chunk took."""
+        """Take in the time of a chunk."""
         pieces = list(self._plan.pieces(chunk))
         expected = sum(self._each_s(point) * len(each) for point, each in pieces)
         ratio = max(seconds, 1e-6) / expected

@@ -1,4 +1,4 @@
-"""The files of a sweep's data set: each is whole, and says by a digest in its name that it is."""
+"""The files of a sweep's data set: each is whole, as a digest in its name shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Part:
     span: Span
     path: Path
     digest: str
-    """Of the sweep, the span and the content; empty in files of format 2, which have none."""
+    """Digest of the sweep, the span and the content; empty in format 2, which has no digests."""
 
     def read(self, sweep: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return the rows, all columns or some.
@@ -44,7 +44,7 @@ class Part:
         Raises
         ------
         DamagedPart
-            If it holds something else than what was written for this span of this sweep.
+            If it does not hold what was written for this span of this sweep.
         """
         content = self._content(sweep)
         try:
@@ -58,7 +58,7 @@ class Part:
         return rows
 
     def check(self, sweep: str) -> None:
-        """Raise `DamagedPart` if it holds something else than what was written."""
+        """Raise `DamagedPart` if it does not hold what was written."""
         if self.digest:
             self._content(sweep)
         else:
@@ -86,7 +86,7 @@ def write_part(directory: Path, sweep: str, span: Span, rows: pa.Table) -> None:
     Raises
     ------
     TeamsimError
-        If the disk does not take them.
+        If they cannot be written to the disk.
     """
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink)
@@ -96,7 +96,7 @@ def write_part(directory: Path, sweep: str, span: Span, rows: pa.Table) -> None:
 
 
 def parts_in(directory: Path, with_digests: bool = True) -> tuple[list[Part], list[Path]]:
-    """Return the parts in a directory in order, and the files that look like some and are none.
+    """Return the parts in a directory in order, and the files that only look like parts.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def parts_in(directory: Path, with_digests: bool = True) -> tuple[list[Part], li
 
 
 def overlapping(parts: Iterable[Part]) -> list[tuple[Part, Part]]:
-    """Return pairs of parts, in order, of which the second begins before the first ends."""
+    """Return consecutive parts that overlap: the second begins before the first ends."""
     return [(a, b) for a, b in pairwise(sorted(parts)) if b.span.start < a.span.stop]
 
 
@@ -141,13 +141,13 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> TeamsimError:
-    """Return what to raise when a file of a sweep cannot be written, with what there is kept."""
+    """Return the error to raise when a file of a sweep cannot be written."""
     if not path.parent.is_dir():
         return TeamsimError(f"{path.parent} was removed while the sweep ran, with what was in it")
     path.with_name(f".{path.name}.tmp").unlink(missing_ok=True)
     return TeamsimError(
-        f"{path} cannot be written ({error.strerror or error}): what was there is kept; with "
-        "that mended, the same command goes on from there"
+        f"{path} cannot be written ({error.strerror or error}): earlier results are kept; when "
+        "this is corrected, the same command goes on from there"
     )
 
 

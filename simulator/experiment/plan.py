@@ -27,7 +27,7 @@ class Plan:
     Parameters
     ----------
     replications : sequence of int, shape (points,)
-        The most of each point.
+        Most replications of each point.
     """
 
     def __init__(self, replications: Sequence[int]) -> None:
@@ -54,7 +54,7 @@ class Plan:
 
 
 def without(wanted: Iterable[Span], covered: Iterable[Span]) -> list[Span]:
-    """Return what of `wanted` is not in `covered`, in the order wanted.
+    """Return the parts of `wanted` that are not in `covered`, in the order of `wanted`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def without(wanted: Iterable[Span], covered: Iterable[Span]) -> list[Span]:
 
 
 def joined(spans: Iterable[Span]) -> list[Span]:
-    """Return spans in order, those that touch made one."""
+    """Return spans in order, with those that touch joined."""
     result: list[Span] = []
     for span in sorted(spans):
         if result and span.start <= result[-1].stop:

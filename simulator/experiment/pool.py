@@ -19,7 +19,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 Progress = Callable[[int, int], None]
-"""Told how many pieces of the work are done, and how many there are."""
+"""Called with the number of pieces of the work that are done, and the number of all."""
 
 
 def default_workers() -> int:
@@ -38,12 +38,12 @@ def in_processes(
     Parameters
     ----------
     work : callable
-        A function of a module, so that processes find it.
+        A function at the top level of a module, so that other processes can import it.
     jobs : sequence
     workers : int
         Processes; 1 works in this one.
     progress : callable, optional
-        Told ``(jobs done, jobs in all)``.
+        Called with ``(jobs done, jobs in all)``.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def in_processes(
 def processes(workers: int) -> Iterator[Executor]:
     """Return a pool of processes on this machine, which ends with the context.
 
-    However the context is left, nothing of the pool is waited for: what still runs is killed. And
-    however this process ends, also by SIGKILL, its workers end with it.
+    When the context is left, for whatever reason, the pool waits for nothing: processes that still
+    run are killed. When this process ends, even by SIGKILL, its workers end with it.
     """
     pool = _Pool(workers)
     try:
@@ -91,11 +91,11 @@ def processes(workers: int) -> Iterator[Executor]:
 
 
 class _Pool(ThreadPoolExecutor):
-    """Threads, each of which has calls answered by a process of its own, over a pipe.
+    """Threads, each of which sends its calls over a pipe to a process of its own.
 
     Unlike those of `concurrent.futures.ProcessPoolExecutor`, the processes share neither queues
-    nor semaphores: one that is killed holds up no other, and there is nothing to be cleaned up
-    after a main process that is killed.
+    nor semaphores. So a process that is killed holds up no other, and a main process that is
+    killed leaves nothing to clean up.
     """
 
     def __init__(self, workers: int) -> None:
@@ -122,7 +122,7 @@ class _Pool(ThreadPoolExecutor):
             self._idle.put(worker)
 
     def end(self) -> None:
-        """Kill the processes: a worker holds nothing that is worth a farewell."""
+        """Kill the processes; workers hold nothing that would have to be saved first."""
         for worker in self._started:
             worker.kill()
         self.shutdown(cancel_futures=True)
@@ -132,7 +132,7 @@ class _Worker:
     """A process that answers calls."""
 
     def __init__(self) -> None:
-        # Forked processes would inherit threads that are not there, and locks that they hold.
+        # A forked process would inherit locks held by threads that it does not have.
         context = multiprocessing.get_context("spawn")
         self._here, self._there = context.Pipe()
         self._process = context.Process(target=answer, args=(self._there,), daemon=True)
@@ -140,7 +140,7 @@ class _Worker:
     def start(self) -> None:
         with _no_keyboard():
             self._process.start()
-        self._there.close()  # or the end of the process would not end what is read here
+        self._there.close()  # else reading here would not end when the process ends
 
     def call(self, function: Callable[..., Any], args: Any, more: Any) -> Any:
         try:
@@ -160,14 +160,15 @@ class _Worker:
 
 @contextmanager
 def _no_keyboard() -> Iterator[None]:
-    """Keep what is started from what the terminal sends to all: that is for the main process.
+    """Shield processes started here from the terminal's signals: the main process handles them.
 
-    A signal mask is inherited, so that it holds from the first instruction on.
+    They inherit the signal mask, so that it holds from their first instruction on.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # by the first process otherwise, and it resets the mask
+    # Started before the mask is set: else the first process starts it, and that resets the mask.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield

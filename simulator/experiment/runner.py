@@ -50,7 +50,7 @@ def run_sweep(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> pa.Table:
-    """Run every point of a sweep; the numbers do not depend on how.
+    """Run every point of a sweep; the results do not depend on workers or executor.
 
     Parameters
     ----------
@@ -61,16 +61,16 @@ def run_sweep(
         Processes; 1 runs in this one. A script that asks for more needs the usual
         ``if __name__ == "__main__":``. With an `executor`: how many workers that has.
     progress : callable, optional
-        Told how far the sweep has come.
+        Called with the numbers of replications done and in all.
     executor : concurrent.futures.Executor, optional
-        What to run on in place of processes of this machine, as dask's
+        Used in place of processes of this machine, for example dask's
         ``Client(...).get_executor()``.
 
     Returns
     -------
     pyarrow.Table
-        A row a replication, ordered by point and replication. `shortfalls` returns the points of
-        it whose precision was not reached.
+        A row a replication, ordered by point and replication. `shortfalls` returns its points
+        that have not reached their precision.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def sweep_into(
     progress: Progress | None = None,
     executor: Executor | None = None,
 ) -> int:
-    """Run a sweep into a directory, in memory that does not grow with it.
+    """Run a sweep into a directory; the memory used does not grow with the sweep.
 
     Parameters
     ----------
@@ -154,17 +154,17 @@ def run_each(
     progress: Progress | None = None,
     first: int = 0,
 ) -> pa.Table:
-    """Run as many replications of each scenario, with the same random numbers.
+    """Run the same replications of each scenario, with the same random numbers.
 
     Parameters
     ----------
     scenarios : sequence of Scenario
     replications : int
-        Of each, whatever it says of replications and precision itself.
+        Of each scenario, whatever its own `replications` and `precision`.
     workers, progress
         As for `run_sweep`.
     first : int
-        The first to be run, below `replications`: those before it are there already.
+        First replication to run, below `replications`; the caller has those before it already.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def run_each(
 
 
 class _Job:
-    """What a worker is sent once: the points, and how a chunk of them is computed."""
+    """The job that is sent once to each worker: the points, and how to compute a chunk of them."""
 
     def __init__(self, points: Sequence[Point], axes: Sequence[str]) -> None:
         self._points = points
@@ -221,7 +221,7 @@ class _Job:
 
 
 class _Work:
-    """What is to be made of some points, and what there is already."""
+    """The replications of some points that are to be made, and those there are already."""
 
     def __init__(self, points: Sequence[Point], axes: Sequence[str]) -> None:
         expected = estimate(points)
@@ -252,7 +252,7 @@ class _Work:
                 if there is None and workers > 1 and pacer.has_much_left:
                     pool = stack.enter_context(processes(workers))
                     there = Crew(self._job, pool, workers)
-                # A little is done here before other processes would have started.
+                # In the time that other processes take to start, a little work is done here.
                 for span, rows, seconds in (there or here).compute(pacer.next):
                     pacer.learn(span, seconds)
                     self.allocation.add(rows)

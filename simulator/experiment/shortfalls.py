@@ -1,4 +1,4 @@
-"""Points whose replications were used up before their precision was reached: who says so where."""
+"""Points whose replications were used up before their precision was reached."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Shortfall:
     metric: str
     replications: int
     relative: float | None
-    """Distance from the mean to the farther end of its interval, over the mean (none at a mean of
-    0) ..."""
+    """Distance from the mean to the farther end of its interval, over the mean; None if the mean
+    is 0."""
     wanted: float
-    """... and what it was to be at most."""
+    """Most that `relative` was to be."""
     reasons: tuple[str, ...]
-    """What else is missing: rare events that too few replications have held, endless tails."""
+    """What else is missing: too few rare events, or distributions of infinite variance."""
 
     def __str__(self) -> str:
         far = "without bound" if self.relative is None else f"{self.relative:.2%}"
@@ -43,7 +43,7 @@ def shortfalls(results: pa.Table) -> list[Shortfall]:
     Parameters
     ----------
     results : pyarrow.Table
-        As `run_sweep` and `read_results` return it: its metadata hold them.
+        As `run_sweep` and `read_results` return it; its metadata name these points.
     """
     return from_json(json.loads((results.schema.metadata or {}).get(_KEY, b"[]")))
 

@@ -1,4 +1,4 @@
-"""Where a sweep's results are kept: a Parquet data set that grows, and can be gone on with."""
+"""Keeps a sweep's results: a Parquet data set that grows, so that the sweep can be resumed."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ from simulator.scenario import Study
 _DATA, _LOCK = "results", ".lock"
 
 _SHORTFALLS = "precision_not_reached"
-"""In the manifest of a finished sweep."""
+"""Key in the manifest of a finished sweep."""
 
 
 class Store:
     """A directory that holds one sweep: a manifest, and `results`, a Parquet data set.
 
     Each file of the data set is there whole or not at all, also after a crash of the machine.
-    As a context manager the store keeps other processes out of the directory, and puts right what
-    is there: parts that are damaged are removed, so that they are made anew, a damaged manifest
-    is written again, and the results of a smaller sweep get their places in this one. Of all that
-    it warns.
+    As a context manager, the store keeps other processes out of the directory and repairs it:
+    damaged parts are removed, so that they are made anew; a damaged manifest is written again; and
+    the results of a smaller sweep get their places in this one. It warns of each repair.
 
     Parameters
     ----------
@@ -45,8 +44,8 @@ class Store:
     Raises
     ------
     TeamsimError
-        If the directory holds other results, or something that is no sweep, or another process is
-        at work in it.
+        If the directory holds the results of another sweep, or other files, or if another process
+        is at work in it.
     """
 
     def __init__(self, directory: Path, study: Study) -> None:
@@ -95,11 +94,11 @@ class Store:
         self._lock.release()
 
     def covered(self) -> list[Span]:
-        """Return what is there already, in order."""
+        """Return the spans there are already, in order."""
         return joined(part.span for part in self._parts)
 
     def kept(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        """Yield columns of what is there, file by file."""
+        """Yield columns of the results, file by file."""
         for part in self._parts:
             yield part.read(self._manifest["sha256"], columns)
 
@@ -109,12 +108,12 @@ class Store:
         Raises
         ------
         TeamsimError
-            If the disk does not take them. What was there before stays.
+            If they cannot be written to the disk. Earlier results stay.
         """
         write_part(self._data, self._manifest["sha256"], span, rows)
 
     def finish(self, found: Sequence[Shortfall]) -> None:
-        """Write down that nothing is missing, and which points have not reached their precision."""
+        """Record that the sweep is finished, and which points have not reached their precision."""
         count = sum(part.span.count for part in parts_in(self._data)[0])
         said = {"complete": True, _SHORTFALLS: to_json(found), "replications": count}
         if not said.items() <= self._manifest.items():
@@ -122,7 +121,7 @@ class Store:
             manifests.write_manifest(self._directory, self._manifest)
 
     def _found(self) -> Manifest | None:
-        """Return the manifest that is there; none at the beginning, or when it can be rebuilt."""
+        """Return the manifest in the directory; none if it is new, or if it can be rebuilt."""
         directory, sweep = self._directory, self._manifest["sha256"]
         if not (directory / manifests.FILE).exists():
             if directory.exists() and _is_somebodys(directory) and not _holds(self._data, sweep):
@@ -179,7 +178,7 @@ def read_results(directory: str | Path, columns: Sequence[str] | None = None) ->
     Raises
     ------
     TeamsimError
-        If there is none, or a part of it is damaged.
+        If there is no finished sweep, or a part of it is damaged.
     """
     directory = Path(directory)
     manifest = read_manifest(directory)
@@ -214,13 +213,13 @@ def read_shortfalls(directory: str | Path) -> list[Shortfall]:
 
 
 def _is_somebodys(directory: Path) -> bool:
-    """Return whether a directory without a manifest holds more than an empty beginning of one."""
+    """Return whether a directory without a manifest holds more than the empty start of a sweep."""
     names = {path.name for path in directory.iterdir() if path.name != _LOCK}
     return bool(names - {_DATA}) or any((directory / _DATA).glob("*"))
 
 
 def _holds(data: Path, sweep: str) -> bool:
-    """Return whether a data set has a sound part of a sweep."""
+    """Return whether a data set has an undamaged part of a sweep."""
     for part in parts_in(data)[0]:
         try:
             part.check(sweep)

@@ -57,7 +57,7 @@ def rows(
 
 
 def moved(rows: pa.Table, point: Point, schema: pa.Schema) -> pa.Table:
-    """Return rows of a point as they stand in a sweep in which it has another place."""
+    """Return the rows of a point for a sweep in which the point has another place."""
     names = ["parallel_fraction", "replication", *(field.name for field in METRIC_FIELDS)]
     columns = {name: rows.column(name) for name in names}
     return _of_point(point, schema, rows.num_rows, columns)

@@ -24,7 +24,7 @@ class Review(Spec):
     verifiers: Annotated[int, Field(ge=1)] = 1
     """Number of verifiers, with ``by: verifiers``."""
     batch: Annotated[int, Field(ge=1)] = 1
-    """Tasks that a verifier or a peer reviews in one call; a coordinator reviews all that it has."""
+    """Tasks that a verifier or a peer reviews in one call; a coordinator reviews all of them."""
     miss: Fraction = 0.0
     """Probability that a faulty task is accepted (false negative)."""
     false_alarm: Fraction = 0.0

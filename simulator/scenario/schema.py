@@ -248,8 +248,8 @@ class Scenario(Spec):
             return "coordination.round_of: a round of one turn each has no 'calls_per_round'"
         if self.workspace.holds_others_up:
             return (
-                f"coordination.round_of: in workspace {self.workspace.kind!r} who waits at the "
-                "barrier would hold up others who must get there; use 'round_of: loop'"
+                f"coordination.round_of: in workspace {self.workspace.kind!r} an agent that waits "
+                "at the barrier would hold up others that must reach it; use 'round_of: loop'"
             )
         if self.resilience.wait_for < 1.0:
             return (
@@ -284,8 +284,8 @@ class Scenario(Spec):
         protocol = self.coordination.protocol
         if patterns.backup is not None and not protocol.can_back_up:
             return (
-                f"resilience.backup: with protocol {protocol.kind!r} a task is not one agent's to "
-                "be done again by another (use self_claim, pre_assigned, work_stealing, ...)"
+                f"resilience.backup: with protocol {protocol.kind!r} no task belongs to one agent, "
+                "so that another could repeat it (use self_claim, pre_assigned, work_stealing, ...)"
             )
         is_available = self.workspace.on_partition == "available"
         may_diverge = bool(self.network.partitions) and is_available

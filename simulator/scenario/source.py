@@ -238,7 +238,7 @@ class _Reader:
                 raise self._error(key_node, path, "a key must be a plain word")
             key = key_node.value
             if key in seen:
-                raise self._error(key_node, (*path, key), "this key is said twice")
+                raise self._error(key_node, (*path, key), "this key is given twice")
             seen.add(key)
             yield key, self.value(value_node, (*path, key))
 

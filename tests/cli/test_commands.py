@@ -172,7 +172,10 @@ def test_a_steady_state_says_when_runs_are_too_short(
     arrivals = "workload={kind: arrivals, tasks: 30, interarrival_s: {kind: exponential, mean: 2}}"
     done = teamsim_here("run", scenario_file, "--steady", "-r", 2, "--set", arrivals)
     assert done.returncode == 0, done.stderr
-    assert "run too short: the interval of wait_s holds less often than it says" in done.stdout
+    assert (
+        "run too short: the interval of wait_s covers the mean less often than it says"
+        in done.stdout
+    )
 
 
 def test_run_says_which_quantiles_are_not_known(scenario_file: Path, teamsim_here: Here) -> None:

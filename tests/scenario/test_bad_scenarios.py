@@ -106,14 +106,14 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         ),
         (
             changed("base: 3", f"base: {mixture('run_sigma: 0.5', ', at_most: 9')}"),
-            ["latency.base: of a mixture that is truncated nobody knows which component"],
+            ["latency.base: in a truncated mixture the component of a draw is not known"],
         ),
         (
             changed("base: 3", f"base: {mixture('phase_sigma: 0.5, phase_length: 3')}"),
-            ["latency.base: the phases of a mixture have one phase_length: say it of the mixture"],
+            ["latency.base: the phases of a mixture have one phase_length: give it for"],
         ),
         *(
-            (GOOD + section % once + "\n", [f"{path}: no agent draws this", "say run_sigma"])
+            (GOOD + section % once + "\n", [f"{path}: no agent draws this", "use run_sigma"])
             for once in (PER_AGENT, mixture("agent_sigma: 0.2"))
             for section, path in (
                 ("workspace: {kind: locks, merge_s: %s}", "workspace.merge_s"),
@@ -150,7 +150,7 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         ("just words\n", ["a scenario is a mapping"]),
         ("name: good\n\tteam: 1\n", ["file.yaml:2:", "a tab cannot indent YAML"]),
         ("name: [1, 2\n", ["file.yaml:2:", "not YAML"]),
-        ("name: a\nname: b\n", ["file.yaml:2: name: this key is said twice"]),
+        ("name: a\nname: b\n", ["file.yaml:2: name: this key is given twice"]),
         ("a: &a [x, *a]\n", ["contains itself"]),
         ("name: !!python/object:os.system x\n", ["not YAML"]),
         (
@@ -206,7 +206,7 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         ),
         (
             pattern("backup: {}").replace("self_claim", "debate"),
-            ["resilience.backup: with protocol 'debate' a task is not one agent's"],
+            ["resilience.backup: with protocol 'debate' no task belongs to one agent"],
         ),
         (GOOD + "provider: {queue: {}}\n", ["a 'queue' needs 'concurrency': how many calls"]),
     ],
