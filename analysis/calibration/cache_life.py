@@ -1,4 +1,4 @@
-"""Fits how long the provider's cache keeps what was read: the idle time beyond which it is lost."""
+"""Fits how long the provider's cache keeps a prompt: the idle time beyond which it is lost."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from analysis.calibration.gaps import Gap
 from simulator.distributions import Floats
 
 FEWEST = 20
-"""Calls, and losses, below which no life is looked for."""
+"""Fewest calls, and fewest losses, from which a life is fitted."""
 
 _HELD = 0.9
-"""A cache has failed that holds less than this share of what the call before has read."""
+"""The cache has failed if it holds less than this share of what the call before has read."""
 
 _LOST = 0.5
-"""A life is seen if more than this share is lost beyond it."""
+"""There is a life only if more than this share of the prompts is lost beyond it."""
 
 _GAIN = 10.0
-"""What AIC must gain by it."""
+"""Least gain of AIC by a life."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class CacheLife:
     life_s : Estimate
         The idle time beyond which prompts are lost.
     missed : BetaEstimate
-        Probability that it fails before.
+        Probability that the cache fails within its life.
     lost : BetaEstimate
-        Probability that a prompt is lost after.
+        Probability that a prompt is lost beyond it.
     """
 
     life_s: Estimate
@@ -45,15 +45,15 @@ class CacheLife:
 
 
 def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
-    """Fit the life of the cache, or say why none is seen.
+    """Fit the life of the cache, or return why there is no estimate.
 
-    The share of calls that find their prompt lost jumps at the life: the jump is where the
-    likelihood is greatest, its interval where that is less by no more than 1.92.
+    The share of calls that find their prompt lost jumps at the life. The estimate is where a jump
+    gives the greatest log likelihood; its interval is where this is less by at most 1.92.
 
     Parameters
     ----------
     turns : DataFrame
-        Of `analysis.calibration.requests.Requests`.
+        `turns` of `analysis.calibration.requests.Requests`.
     """
     agent = turns.groupby(["session", "agent"], sort=False)
     before = agent["input"].shift()

@@ -1,9 +1,9 @@
-"""Fits agents to whatever calls of theirs there are: many or few, with or without counts.
+"""Fits agents to their calls: many or few, with or without token counts.
 
-A model with enough calls whose tokens are known gets durations given tokens; one whose tokens
-are not known, durations as they are; of fewer calls, or of none that went well, the level is
-fitted and the rest is that of a profile. What was not estimated is named, with the reason and
-what is used in its place.
+With enough calls whose tokens are known, durations are fitted given the tokens. If the tokens are
+not known, durations are fitted alone. With fewer calls, or none that succeeded, only the level is
+fitted and the rest comes from a profile. The fit names each parameter that was not estimated,
+with the reason and what is used in its place.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from simulator.distributions import Floats
 ReferenceOf = Callable[[str], Reference]
 
 _PRIOR_CALLS = 5.0
-"""Calls that the profile's spread counts for, where few calls tell one of their own."""
+"""Number of calls for which the profile's spread counts, where there are few calls."""
 
 _DEFAULT_CALLS = 20
-"""Calls of the session to try out where no session tells how many it has."""
+"""Calls of the scenario of a session, where the number of calls of a session is not known."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class AgentFit:
     ----------
     model : str
     sessions, calls : int
-        Of calls that went well.
+        Numbers of calls that succeeded, and of their sessions.
     failed : BetaEstimate
         Probability that a call fails (Jeffreys' prior).
     fit : CallFit, MarginalFit or None
@@ -61,7 +61,7 @@ class AgentFit:
     gaps : list of Gap
         What was not estimated.
     session_calls : int
-        Calls of the middle session.
+        Median number of calls of a session.
     """
 
     model: str
@@ -110,7 +110,7 @@ def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
     calls : DataFrame
         The canonical table of calls.
     references : callable
-        Returns the profile for what is not known of a model.
+        Returns the profile that supplies what is not known of a model.
     """
     chats = calls[calls["operation_name"].isin(CHATS)]
     went_well = timed(chats)
@@ -120,7 +120,7 @@ def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
     model = chats["response_model"].fillna(chats["request_model"]).fillna("agent").astype(str)
     is_failed = chats["status"].fillna("ok") == "error"
     found = []
-    # Errors rarely say of which model they are: with one model, they are its.
+    # Errors rarely name their model; if there is one model, they are its errors.
     named = sorted(set(went_well["model"]))
     if len(named) == 1:
         model = model.where(~is_failed | (model != "agent"), named[0])
@@ -173,7 +173,7 @@ def _fit(
 
 
 class _Parts:
-    """The parts of an agent of which few calls, or not all that is needed, are known."""
+    """The parts of an agent that are fitted from few calls, or from incomplete ones."""
 
     def __init__(self, calls: pd.DataFrame, reference: Reference) -> None:
         numbers = dict.fromkeys(("duration_s", "input", "cached", "output"), "float64")
@@ -183,7 +183,7 @@ class _Parts:
         self.gaps: list[Gap] = []
 
     def latency(self, by_time: MarginalFit | None) -> dict[str, Any]:
-        """Return durations: as they are where there are many, else the profile's, scaled."""
+        """Return durations: fitted alone if there are many, else scaled from the profile."""
         n, seconds = len(self._calls), self._calls["duration_s"].to_numpy()
         has_tokens = self._calls[["input", "output"]].notna().all(axis=1).to_numpy()
         if n == 0:
@@ -224,7 +224,7 @@ class _Parts:
         return {"kind": "seconds", "base": _lognormal(middle, sigma)}
 
     def output(self) -> dict[str, Any]:
-        """Return output tokens: a family where there are many counts, else the profile's."""
+        """Return output tokens: a fitted family if there are many counts, else the profile's."""
         known = self._calls[self._calls["output"].notna()]
         counts = np.maximum(known["output"].to_numpy(dtype=float), 1.0)
         if not len(counts):
@@ -243,7 +243,7 @@ class _Parts:
         return {**_lognormal(middle, sigma), "at_most": four_digits(max(16_000.0, counts.max()))}
 
     def context(self) -> dict[str, Any]:
-        """Return what calls read: fitted to the inputs that are known, else the profile's."""
+        """Return what calls read: fitted to the known inputs, else the profile's."""
         calls = self._calls[self._calls["input"].notna()].reset_index(drop=True)
         if calls.empty:
             why = "no call that went well says how many"
@@ -270,9 +270,9 @@ def _level(
 ) -> tuple[float, float, float]:
     """Return mean, its standard error, and standard deviation of a few logarithms.
 
-    The variance is that of the values and the one given together, which counts for
-    `_PRIOR_CALLS` (the mean of a scaled inverse chi-squared law, Gelman et al. 2013, section 3.3).
-    What the calls of a session have in common does not average out within it.
+    The variance combines that of the values with the given one, which counts for `_PRIOR_CALLS`
+    values (the mean of a scaled inverse chi-squared law, Gelman et al. 2013, section 3.3). The
+    effect that the calls of a session share does not average out within the session.
 
     Parameters
     ----------

@@ -1,11 +1,10 @@
 """Fits agents to single calls whose tokens and durations are known.
 
-``T = (a + b_u uncached + b_c cached + c output) * residual``, tokens in thousands: the duration
-given the tokens, never the marginal where the tokens are there. What a session has of its own
-is put where it is: on the output tokens first, on the residual second, each as a session effect
-and a phase effect that comes and goes (an AR(1) process), so that sums of consecutive calls vary
-as they do in reality. What calls read and write is fitted to the beginnings of sessions, as a
-simulation makes them (`analysis.calibration.sessions`).
+``T = (a + b_u uncached + b_c cached + c output) * residual``, tokens in thousands: the duration is
+fitted given the tokens, never alone. Sessions differ in their output tokens and in the residual.
+Each of the two has an effect of the session and a phase effect that comes and goes (an AR(1)
+process), so that sums of consecutive calls vary as in reality. What calls read and write is fitted
+to the beginnings of sessions, as a simulation makes them (`analysis.calibration.sessions`).
 """
 
 from __future__ import annotations
@@ -27,13 +26,13 @@ from analysis.calibration.sessions import HORIZON, SessionFit, begins, fit_sessi
 from simulator.distributions import Floats
 
 FEWEST = 30
-"""Calls below which a model is not fitted."""
+"""Fewest calls from which a model is fitted."""
 
 _FEWEST_CLUSTERS = 10
-"""Sessions from which their scores tell the errors of five parameters."""
+"""Fewest sessions whose scores give the errors of five parameters."""
 
 _LEAST_SCALE = 0.005
-"""Smallest residual: 1 % of spread, below what any clock and any provider have."""
+"""Smallest residual spread: 1 %, less than that of any clock or provider."""
 
 _START = np.log([1.0, 0.02, 0.01, 15.0, 0.15])
 _VAGUE = np.asarray([3.0, 1.5, 1.5, 3.0, 3.0])
@@ -51,13 +50,13 @@ class CallFit:
         Logarithms of `COEFFICIENTS` and of the residual's scale (1 / shape, log-logistic).
     residual, output_effects : Dependence
     output : Family
-        Output tokens of a call, effects apart.
+        Output tokens of a call, without the effects.
     reading : SessionFit
         What its calls read.
     window_tokens : float
         Context limit: the usual 200,000, or a million if there were larger inputs.
     gaps : tuple of Gap
-        What the calls do not tell.
+        What was not estimated.
     """
 
     model: str
@@ -116,7 +115,7 @@ class CallFit:
 
 
 def relative_durations(fit: CallFit, calls: pd.DataFrame) -> Floats:
-    """Return durations over those that their tokens let expect (median 1)."""
+    """Return durations over those expected from their tokens (median 1)."""
     logs = np.log(calls["duration_s"].to_numpy(dtype=float))
     return np.asarray(np.exp(logs - _log_mean(fit.latency.at, calls)))
 
@@ -134,8 +133,8 @@ def usable(calls: pd.DataFrame) -> pd.DataFrame:
 def timed(calls: pd.DataFrame) -> pd.DataFrame:
     """Return the chats with a duration, in order, with ``session, model, duration_s`` and tokens.
 
-    ``censored`` marks those that were cut short (time-out or cancelled); a model that has no
-    name is called ``agent``.
+    ``censored`` marks those that were cut short (time-out or cancelled). A model without a name is
+    called ``agent``.
     """
     duration = (calls["end_ns"] - calls["start_ns"]) / 1e9
     status = calls["status"].fillna("ok")
@@ -164,7 +163,7 @@ def timed(calls: pd.DataFrame) -> pd.DataFrame:
 def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
     """Fit every model with enough calls (`FEWEST`) of a `usable` table, the largest first.
 
-    What the tokens cost in time is pooled over the models: one with few calls borrows.
+    The seconds for each token are pooled over the models, which helps models with few calls.
     """
     counts = calls["model"].value_counts()
     models = counts[counts >= FEWEST].index
@@ -212,7 +211,7 @@ def window_of(inputs: pd.Series) -> float:
 
 
 def _gaps(calls: pd.DataFrame, scale: float, effects: Mapping[str, Dependence]) -> list[Gap]:
-    """Return what a model's calls do not tell."""
+    """Return what could not be estimated from a model's calls."""
     found = []
     typical = dict(zip(COEFFICIENTS, np.exp(_START[:4]), strict=True))
     for name, column in zip(COEFFICIENTS[1:], ("uncached", "cached", "output"), strict=True):
@@ -242,10 +241,10 @@ def _gaps(calls: pd.DataFrame, scale: float, effects: Mapping[str, Dependence]) 
 
 
 def run_weights(calls: pd.DataFrame) -> Floats:
-    """Return in how many runs of `HORIZON` consecutive calls of its session each call is.
+    """Return, for each call, the number of windows of `HORIZON` calls of its session that hold it.
 
-    The first and last calls of a session are unlike the others (a plan, a final answer) and are
-    in fewer; sessions shorter than the horizon count with the weight of their last chance.
+    The first and last calls of a session are unlike the others (a plan, a final answer) and are in
+    fewer windows. The calls of a session shorter than the horizon have the weight of one window.
     """
     groups = calls.groupby("session", sort=False)["session"]
     place = calls.groupby("session", sort=False).cumcount().to_numpy()
@@ -304,8 +303,8 @@ def _covariance(at: Floats, calls: pd.DataFrame) -> Floats:
     information = scores.T @ scores + np.diag(_VAGUE**-2.0)
     clusters = calls["session"].to_numpy()
     if calls["session"].nunique() < _FEWEST_CLUSTERS:
-        # The scores of all calls add up to 0 at the fit: those of a few sessions nearly do, and
-        # say nothing of the error. Calls are taken as independent then.
+        # The scores of all calls add up to 0 at the fit. If sessions are few, the sums of their
+        # scores show too little of the error, and calls are taken as independent.
         clusters = np.arange(len(calls))
     summed = pd.DataFrame(scores).groupby(clusters).sum().to_numpy()
     bread = np.linalg.inv(information)
@@ -316,8 +315,8 @@ def _covariance(at: Floats, calls: pd.DataFrame) -> Floats:
 def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, float]:
     """Return the family that predicts held-out durations best without tokens, and its score.
 
-    The score is the mean log density of a call, the families fitted to `calls` by maximum
-    likelihood for each model apart.
+    The score is the mean log density of a call. Each family is fitted to `calls` by maximum
+    likelihood, for each model separately.
     """
     scores: dict[str, list[Floats]] = {name: [] for name in FAMILIES}
     for model, some in calls.groupby("model"):

@@ -1,4 +1,4 @@
-"""What was estimated for one cell of real runs, and the scenario that says it."""
+"""The estimates for one cell of real runs, and the scenario made of them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def safe_name(text: str) -> str:
 
 @dataclass(frozen=True)
 class CellFit:
-    """What was estimated for one cell, all team sizes together; each with its uncertainty."""
+    """The estimates for one cell, all team sizes together, each with its uncertainty."""
 
     cell: dict[str, str]
     runs: int
@@ -41,7 +41,7 @@ class CellFit:
     latency: VectorFit
     """Logarithms of base, per task, and hand_in (see `analysis.calibration.latency`)."""
     redo: Probability
-    """Work of a further attempt at a task, as a share of the first."""
+    """Work of a later attempt at a task, as a share of the first."""
     residual: Residual
     idle_median: VectorFit
     idle_residual: Residual
@@ -49,32 +49,32 @@ class CellFit:
     idle_first: Probability
     """Probability that an agent's first call takes no task."""
     idle: Probability
-    """Probability that a call takes no task although its agent has one, after one that did."""
+    """Probability that a call takes no task although its agent has one, after a call that did."""
     idle_again: Probability
     """The same, after a call that took none."""
     error: Probability
     """Probability that an attempt that could succeed does not."""
     error_run_sigma: Estimate
     call_correlation: Estimate
-    """Probability that an attempt goes as the others of its call."""
+    """Probability that an attempt has the outcome that the attempts of its call share."""
     limit_s: float | None
-    """Length of replies that have reached the output limit, where there were any."""
+    """Duration of replies that have reached the output limit, if there were any."""
     round_sigma: Estimate
     """Standard deviation between rounds of the log of durations; reported, not simulated."""
     hung: Probability
     """Probability that a call hangs for many times its length; reported, not simulated."""
     trends: dict[str, Estimate]
-    """Drift: trends of durations, errors and idling a call; reported, not simulated."""
+    """Drift: change of durations, errors and idling with each call; reported, not simulated."""
     capacity: float | None
-    """Tasks that fit into one reply, where that limits them."""
+    """Tasks that fit into one reply, if the output limit matters."""
     truncation_loss: Probability
-    """Probability that a reply that was cut off is of no use."""
+    """Probability that a reply which was cut off is useless."""
     overhead_s: float
     tokens: TokenFit
     deference: Probability = field(default_factory=lambda: Estimate(0.0, 0.0))
     noise: Probability = field(default_factory=lambda: Estimate(0.5, 0.0))
     matching: dict[str, float] = field(default_factory=dict)
-    """How near the two habits that are matched by simulation have come (see `matching`)."""
+    """How well the two habits that are matched by simulation match (see `matching`)."""
 
     @property
     def name(self) -> str:
@@ -88,7 +88,7 @@ class CellFit:
 
     @property
     def idle_persistence(self) -> float:
-        """Probability of going on idling beyond that of idling anyway."""
+        """Probability of idling again, beyond the probability of idling in any call."""
         p, again = self.idle.value, self.idle_again.value
         return max(0.0, (again - p) / (1.0 - p)) if p < 1.0 else 0.0
 
@@ -188,7 +188,7 @@ class CellFit:
         }
 
     def parameters(self) -> dict[str, Any]:
-        """Return every scalar parameter by name: what can be reported with a standard error."""
+        """Return every scalar parameter that can be reported with a standard error, by name."""
         named = {
             "base_s": self.latency.estimate(0, "log"),
             "per_task_s": self.latency.estimate(1, "log"),

@@ -1,10 +1,9 @@
 """Fits the cells of real runs: a cell is an agent at work on a task list under a protocol.
 
 Everything is estimated directly from replies and runs (see `observations`, `latency`, `habits`
-and `tokens`) and pooled over the cells of the same agent and mode, but for two habits of
-self-claiming agents that leave no direct trace, `deference` and the `noise` of their choice:
-those are set so that simulated idle replies and concurrent writes match the real ones (see
-`matching`).
+and `tokens`) and pooled over the cells of the same agent and mode. Two habits of self-claiming
+agents leave no direct trace: `deference` and the `noise` of their choice. They are set so that
+simulated idle replies and concurrent writes match the real ones (see `matching`).
 """
 
 from __future__ import annotations
@@ -51,12 +50,12 @@ from simulator.distributions import Floats
 from simulator.experiment.pool import Progress, in_processes
 
 AGENT = ["model_dir", "mode"]
-"""Cells that share these are of one agent, and lend each other strength."""
+"""Cells with equal values here are of one agent, and are pooled."""
 
 _MAX_ROUNDS = 60
-"""Rounds that the harness allows, where no run has reached its limit."""
+"""Rounds that the harness allows, if no run has reached the limit."""
 _UNSEEN_IDLE_S, _UNSEEN_SIGMA = 2.0, 0.6
-"""Length of an idle call where there never was one, and its spread."""
+"""Median duration of an idle call, and its spread, if no idle call was observed."""
 
 
 def fit_cells(
@@ -72,13 +71,13 @@ def fit_cells(
     ----------
     real : TeamRuns
     match : bool
-        Whether to set, by simulation, what replies alone do not show.
+        Whether to estimate by simulation the two habits that replies do not show.
     workers : int
-        Processes for that.
+        Processes for these simulations.
     progress : callable, optional
-        Told ``(cells done, cells in all)``.
+        Called with ``(cells done, cells in all)``.
     pooled : bool
-        Whether the cells of an agent and mode lend each other strength.
+        Whether the cells of an agent and mode are pooled.
     """
     calls = observe(real)
     fits: list[CellFit] = []
@@ -93,7 +92,7 @@ def fit_cells(
 
 
 def fit_pooled(real: TeamRuns) -> list[CellFit]:
-    """Return one fit for each agent and mode, its cells taken as one."""
+    """Return one fit for each agent and mode, with all of its cells together."""
     names = ["task_type", "p_label"]
     calls = observe(real)
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
@@ -205,7 +204,7 @@ def _max_rounds(runs: pd.DataFrame, everything: pd.DataFrame) -> int:
 
 
 def _centred_residuals(fits: Sequence[VectorFit], working: Sequence[pd.DataFrame]) -> Floats:
-    """Return the logarithms of durations over those expected, each cell's with median 0."""
+    """Return the logarithms of durations over the expected ones; the median of each cell is 0."""
     logs = [
         np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
         - mean_log_seconds(fit.at, calls)
@@ -249,7 +248,7 @@ def _idle_latencies(idle: Sequence[pd.DataFrame]) -> tuple[list[VectorFit], list
 
 
 def _habits(working: Sequence[pd.DataFrame], most: int) -> list[Habits]:
-    """Return each cell's habits, those of all of the agent's cells their prior."""
+    """Return each cell's habits; the habits over all cells of the agent are the prior."""
     common = fit_habits(pd.concat(working, ignore_index=True), vague(most))
     strength = concentration(np.stack([_first_calls(calls) for calls in working]))
     return [fit_habits(calls, common.weakened(strength)) for calls in working]
@@ -279,7 +278,7 @@ def _capacity(latency: VectorFit, limit_s: float | None, most: int) -> float | N
 
 
 def _loss_share(calls: pd.DataFrame, capacity: float | None) -> Share:
-    """Return the replies that came to nothing, of those that reached their limit."""
+    """Return how many of the replies that reached the limit were useless."""
     if capacity is None:
         return Share(np.zeros(0), np.zeros(0))
     full = calls[calls["is_lost"] | (calls["edited"] >= 0.75 * capacity)]
@@ -287,7 +286,7 @@ def _loss_share(calls: pd.DataFrame, capacity: float | None) -> Share:
 
 
 def _redo_share(calls: pd.DataFrame, latency: VectorFit) -> Share:
-    """Return the work of attempts that were not the agent's first, in first attempts."""
+    """Return the work of later attempts, as a share of that of first attempts."""
     hand_in = min(1.0, float(np.exp(latency.at[2])))
     again = calls["attempts"] - calls["fresh"]
     rewritten = calls["edited"] - calls["fresh"]

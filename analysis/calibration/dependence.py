@@ -1,4 +1,4 @@
-"""How alike the calls of a session are."""
+"""Estimates the correlation of the calls of a session."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
 _FEWEST_PAIRS = 200
-"""Pairs of calls below which session effects cannot be told from chance."""
+"""Fewest pairs of calls from which session effects can be told from chance."""
 
 _FEWEST_SESSIONS = 3
-"""Sessions of several calls below which what they have of their own cannot be told."""
+"""Fewest sessions of several calls from which session effects can be estimated."""
 
 _FEWEST_LAGGED = 30
-"""Pairs a lag apart below which they tell nothing."""
+"""Fewest pairs of calls at a lag from which the correlation at that lag is used."""
 
 _LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
 
@@ -29,17 +29,17 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Dependence:
-    """How alike the calls of a session are: standard deviations of effects on the logarithm."""
+    """Correlation of the calls of a session: standard deviations of effects on the logarithm."""
 
     session: Estimate
     phase: Estimate
     length: float
     """Calls over which the correlation of the phase effect falls to 1/e."""
     why_not: str | None = None
-    """Why the effects were not estimated, if so: they are 0 then, of unknown error."""
+    """Reason why the effects were not estimated; they are then 0, with an unknown error."""
 
     def spec(self) -> dict[str, float]:
-        """Return the effects as a distribution in a scenario says them: a session is an agent's."""
+        """Return the effects as fields of a scenario's distribution; an agent is a session."""
         spec = {}
         if self.session.value > 0.005:
             spec["agent_sigma"] = four_digits(self.session.value)
@@ -109,7 +109,7 @@ def _positive(value: float, error: float) -> Estimate:
 
 
 def without_effects(values: Floats, effects: Dependence, weights: Floats) -> Floats:
-    """Return values with the variance (log) and the mean that are left once effects are apart."""
+    """Return values with the mean, and the variance (log) that remains without the effects."""
     logs = np.log(values)
     centre = float(np.average(logs, weights=weights))
     variance = float(np.average((logs - centre) ** 2, weights=weights))

@@ -1,4 +1,4 @@
-"""How often attempts fail, how that varies between runs, how alike attempts of a call go."""
+"""How often attempts fail, how this varies between runs, and the correlation within a call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analysis.calibration.estimates import Estimate, Share
 
 
 def error_share(calls: pd.DataFrame) -> Share:
-    """Return the attempts that failed of those that could have succeeded."""
+    """Return how many of the attempts that could have succeeded failed."""
     table = calls[["tried", "completed"]].groupby(calls["run_dir"].to_numpy()).sum()
     completed = table["completed"].to_numpy(dtype=float)
     tried = np.maximum(table["tried"].to_numpy(dtype=float), completed)
@@ -36,9 +36,10 @@ def run_sigma(shares: Sequence[Share]) -> Estimate:
 
 
 def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:
-    """Return the probability that an attempt goes as the others of its call.
+    """Return the probability that an attempt has the outcome that its call's attempts share.
 
-    Two attempts both do with its square, which is their intra-class correlation (moments).
+    Its square is the probability that two attempts both have it, and so their intra-class
+    correlation, from which it is estimated (by moments).
     """
     calls = pd.concat(working)
     completed = calls["completed"].to_numpy(dtype=float)

@@ -1,10 +1,10 @@
-"""Parameters with their uncertainty, and partial pooling of those of similar cells.
+"""Parameters with their uncertainty, and partial pooling over similar cells.
 
-An estimate is normal on the scale of its link: the logarithm of what is positive, the logit of
-a probability, the square of a standard deviation that may be 0. Cells lend each other strength
-by empirical Bayes: the spread of the true values between cells is what their estimates vary
-beyond their own errors (DerSimonian & Laird 1986; Efron & Morris 1975), so that a cell of few
-or odd runs moves towards the others.
+An estimate is normal on the scale of its link: the logarithm of a positive parameter, the logit of
+a probability, the square of a standard deviation that may be 0. Cells are pooled by empirical
+Bayes: the variance of the true values between cells is the part of the variance of the estimates
+that their own errors do not explain (DerSimonian & Laird 1986; Efron & Morris 1975). So a cell
+with few or odd runs moves towards the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simulator.distributions import Floats
 Link = Literal["identity", "log", "logit", "square"]
 
 _EDGE = 1e-6
-"""Nearest that a probability comes to 0 or 1."""
+"""Least distance of a probability from 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class VectorFit:
         return VectorFit(at, np.zeros_like(self.covariance))
 
     def estimate(self, i: int, link: Link) -> Estimate:
-        """Return one coordinate; its standard error is unknown where the fit does not tell it."""
+        """Return one coordinate; its standard error is NaN where the fit has none."""
         variance = float(self.covariance[i, i])
         error = math.sqrt(variance) if variance >= 0.0 else math.nan
         return Estimate(float(self.at[i]), error, link)
@@ -174,7 +174,7 @@ def median_of_logit_normal(mean: float, sigma: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A probability as it was seen: the hits of each run's trials."""
+    """An observed share: the trials of each run, and how many of them were hits."""
 
     hits: Floats
     trials: Floats
@@ -234,10 +234,10 @@ def concentration(counts: Floats) -> float:
 def pool_shares(shares: Sequence[Share]) -> list[BetaEstimate]:
     """Return the probability of each cell, pooled as beta-binomial.
 
-    Trials of one run that go alike count as fewer (`design_effect`).
+    If trials of one run are correlated, they count as fewer (`design_effect`).
     """
     effect = design_effect(shares)
-    if len(shares) == 1:  # nobody to borrow from: Jeffreys' prior
+    if len(shares) == 1:  # there are no other cells to pool with: Jeffreys' prior
         h, n = float(shares[0].hits.sum()) / effect, float(shares[0].trials.sum()) / effect
         return [BetaEstimate(h + 0.5, n - h + 0.5)]
     hits = np.asarray([share.hits.sum() for share in shares]) / effect

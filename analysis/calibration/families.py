@@ -16,13 +16,13 @@ from simulator.distributions import Floats
 
 @dataclass(frozen=True)
 class _Kind:
-    """A family under scipy's name and ours."""
+    """A family of distributions, with its name in scipy and in scenarios."""
 
     scipy: Any
     spec: Callable[[Floats], dict[str, Any]]
 
     def fit(self, values: Floats) -> Floats:
-        """Return scipy's parameters, the location left out, by maximum likelihood."""
+        """Return scipy's parameters, without the location, by maximum likelihood."""
         parameters = self.scipy.fit(values, floc=0.0)
         return np.asarray([*parameters[:-2], parameters[-1]], dtype=float)
 
@@ -42,7 +42,7 @@ FAMILIES: dict[str, _Kind] = {
 
 
 CONSTANT = "deterministic"
-"""Kind of values that are all equal: nothing is known of their spread."""
+"""Kind of a fit to values that are all equal, so that their spread is not known."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ def best_family(values: Floats, weights: Floats | None = None) -> Family:
     values : ndarray, shape (n,)
         Positive.
     weights : ndarray, shape (n,), optional
-        How much each counts; values are resampled by them (systematically, so that the result
-        does not depend on chance).
+        Weights, by which the values are resampled (systematically, so that the result does not
+        depend on chance).
     """
     if weights is not None:
         values = np.sort(values)[_systematic(weights[np.argsort(values)], len(values))]

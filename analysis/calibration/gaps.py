@@ -15,13 +15,13 @@ from simulator.scenario import profile_names
 from simulator.scenario.study import profile_text
 
 COEFFICIENTS = ("base_s", "uncached_s_per_1k", "cached_s_per_1k", "output_s_per_1k")
-"""What a call's duration is made of, given its tokens."""
+"""The parts of a call's duration, given its tokens."""
 
 _OF_SINGLE_CALLS = "tokens"
 """Latency of the profiles that were fitted to single calls: duration given tokens."""
 
 _ANY = "claude-opus-4-5"
-"""Profile of the model that has most calls of those that ship."""
+"""Of the profiles that ship, the one fitted to most calls."""
 
 _GRID = (np.arange(400) + 0.5) / 400
 
@@ -40,7 +40,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Reference:
-    """A profile that ships with the simulator, for what a model's own calls do not tell.
+    """A profile that ships with the simulator and supplies what a model's calls do not tell.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Reference:
 
     @property
     def said(self) -> str:
-        """What it is called where it is used."""
+        """The profile's name in messages and reports."""
         source = str(self.agent.get("source", "")).partition(";")[0]
         other = "" if self.is_same else ", of another model"
         return f"the profile {self.name}{other} ({source})"
@@ -73,7 +73,7 @@ class Reference:
         return dict(self.agent["context"])
 
     def latency(self, scale: float = 1.0) -> dict[str, Any]:
-        """Return its durations given tokens, all times multiplied."""
+        """Return its durations given tokens, with all times multiplied by a factor."""
         said = dict(self.agent["latency"])
         return {
             name: float(f"{value * scale:.4g}") if name in COEFFICIENTS else value
@@ -81,7 +81,7 @@ class Reference:
         }
 
     def expected(self, uncached: Floats, cached: Floats, output: Floats) -> Floats:
-        """Return the median durations of calls, in seconds, of their tokens."""
+        """Return the median durations of calls with given tokens, in seconds."""
         said = self.agent["latency"]
         base, *rates = (float(said[name]) for name in COEFFICIENTS)
         parts = zip(rates, (uncached, cached, output), strict=True)
@@ -90,9 +90,10 @@ class Reference:
 
     @property
     def residual_variances(self) -> tuple[float, float]:
-        """Variance of the logarithm of durations given tokens: of calls, and shared by a session.
+        """Variances of the logarithm of durations given tokens: within and between sessions.
 
-        Of calls the log-logistic residual and the phases, of sessions the agent's own speed.
+        Within sessions it is that of the log-logistic residual and of the phases, between sessions
+        that of the agent's speed.
         """
         said = self.agent["latency"]["residual"]
         own = float(np.pi**2 / 3.0 / float(said["shape"]) ** 2)
@@ -100,7 +101,7 @@ class Reference:
 
     @property
     def output_variances(self) -> tuple[float, float]:
-        """The same of the logarithm of output tokens."""
+        """Variances of the logarithm of output tokens: within and between sessions."""
         said = self.output
         own = float(np.log(self.outputs).var())
         return own + float(said.get("phase_sigma", 0.0)) ** 2, _shared(said)
@@ -115,11 +116,11 @@ class Reference:
 
     @property
     def duration_variances(self) -> tuple[float, float]:
-        """The same of the logarithm of durations, tokens not given."""
+        """Variances of the logarithm of durations, if tokens are not given."""
         none = np.zeros_like(self.outputs)
         expected = np.log(self.expected(none, none, self.outputs))
         own, shared = self.residual_variances
-        # Sessions that write more take longer, as far as writing is what takes the time.
+        # Sessions that write more take longer, in proportion to the share of time spent writing.
         slope = float(np.polyfit(np.log(self.outputs), expected, 1)[0])
         return float(expected.var()) + own, slope**2 * self.output_variances[1] + shared
 
@@ -143,9 +144,10 @@ def _shared(said: Mapping[str, Any]) -> float:
 
 @cache
 def reference(model: str) -> Reference:
-    """Return the profile to use for what is not known of a model.
+    """Return the profile that supplies what is not known of a model.
 
-    Its own if one ships, else one of the same family of models, else the one with most calls.
+    It is the model's own if one ships, else one of the same family of models, else the one that
+    was fitted to most calls.
 
     Parameters
     ----------

@@ -1,12 +1,13 @@
 """Estimates how many tasks agents take on in a call, and how long they keep the habit.
 
-An agent's habit is a hidden Markov chain: the number of tasks it would take on in a call, which
-stays from one working call to the next with probability `persistence` and is else drawn anew;
-an agent's first call, with nothing read yet, has a distribution of its own.
-What is seen is the smaller of the habit and of what there is to take, so that a call that takes
-everything says only that the habit is not smaller (a censored observation). In a blind call
-there is everything that is left to take, else what can start. Maximum a posteriori by
-expectation-maximisation (Baum, Petrie, Soules & Weiss 1970; Dempster, Laird & Rubin 1977).
+An agent's habit is a hidden Markov chain: the number of tasks that it would take on in a call. The
+habit stays from one working call to the next with probability `persistence`, and is otherwise drawn
+anew. An agent's first call, before it has read anything, has a distribution of its own.
+A call takes the smaller of the habit and the number of tasks that it can take. So a call that takes
+all of these shows only that the habit is not smaller (a censored observation). A blind call can
+take all tasks that are left, any other call only those that can start. The estimate is maximum a
+posteriori by expectation-maximisation (Baum, Petrie, Soules & Weiss 1970; Dempster, Laird & Rubin
+1977).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 
 _STEPS = 40
 _FIRST_BLOCKED = 0.3
-"""Probability that a blind call is blocked that takes no more tasks than could start."""
+"""Probability of being blocked, for a blind call that takes no more tasks than could start."""
 _SLIP = 0.01
 """Probability of a call that fits no habit: logs are not perfect."""
 
@@ -38,7 +39,7 @@ class Habits:
     Attributes
     ----------
     sizes : ndarray of int, shape (K,)
-        Numbers of tasks a call takes on; the largest stands for all there are.
+        Numbers of tasks that a call takes on; the largest stands for all tasks.
     first : ndarray, shape (K,)
         Dirichlet parameters of their probabilities in an agent's first call: expected draws,
         prior included.
@@ -100,7 +101,7 @@ def size_grid(most: int) -> Ints:
 
 
 def vague(most: int) -> Habits:
-    """Return a prior that says next to nothing."""
+    """Return a very vague prior."""
     sizes = size_grid(most)
     little = np.full(len(sizes), 0.5 / len(sizes))
     return Habits(sizes, little, little, (0.5, 0.5), (0.5, 0.5))
@@ -153,10 +154,10 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
 def _as_sure_as_told(
     kept: tuple[float, float], chance: Floats, first: Floats, later: Floats
 ) -> tuple[float, float]:
-    """Return the beta parameters of the persistence with the error its likelihood gives it.
+    """Return the beta parameters of the persistence, with the error that the likelihood gives.
 
-    The expected counts of the hidden states count as if they had been seen; the curvature of
-    the likelihood (over the logit) does not.
+    The expected counts of the hidden states would give too small an error, as if the states had
+    been observed. The curvature of the likelihood (in the logit) does not.
     """
     p = _mean(kept)
     step = 0.1
@@ -184,12 +185,12 @@ def _log_likelihood(chance: Floats, first: Floats, later: Floats, stays: float) 
 
 @dataclass(frozen=True)
 class _Emissions:
-    """Chance of each call under each habit, blind and seeing, shape (calls, K)."""
+    """Probability of each call under each habit, if blind and if not, shape (calls, K)."""
 
     blind: Floats
     seeing: Floats
     tells: npt.NDArray[np.bool_]
-    """Calls in which a blind agent would do something else than a seeing one."""
+    """Calls in which a blind agent would act otherwise than one that is not blind."""
 
 
 def _emissions(calls: pd.DataFrame, sizes: Ints) -> _Emissions:
@@ -199,7 +200,8 @@ def _emissions(calls: pd.DataFrame, sizes: Ints) -> _Emissions:
     ready = np.clip(calls["ready"].to_numpy(dtype=np.int64), 1, left)
     differ = left > ready
     seeing = _takes(taken, ready, sizes) * (1.0 - blocked)[:, None]
-    # Who takes no more than could start may have taken just that; who takes more has not.
+    # A blind call that takes no more tasks than could start may have taken just those; one that
+    # takes more has not.
     within = np.where(blocked[:, None], _FIRST_BLOCKED, 1.0 - _FIRST_BLOCKED)
     shows = np.where(sizes <= ready[:, None], within, np.where(blocked[:, None], 1.0, 0.05))
     blind = _takes(taken, left, sizes) * np.where(differ[:, None], shows, 1.0 - blocked[:, None])
@@ -207,7 +209,7 @@ def _emissions(calls: pd.DataFrame, sizes: Ints) -> _Emissions:
 
 
 def _takes(taken: Ints, there: Ints, sizes: Ints) -> Floats:
-    """Return 1 where a habit explains what was taken of what was there, shape (calls, K)."""
+    """Return 1 where a habit explains the number of tasks taken, shape (calls, K)."""
     upper = np.append(np.sqrt(sizes[:-1] * sizes[1:]), np.inf)
     lower = np.insert(upper[:-1], 0, 0.0)
     taken_all = (taken >= there)[:, None]

@@ -22,14 +22,15 @@ _QUANTILES = (0.5, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class HeldOut:
-    """How well calls of unseen sessions are predicted.
+    """How well calls of sessions held out are predicted.
 
     Attributes
     ----------
     sessions, calls : int
-        Held out, of models that were fitted.
+        Numbers held out, of the models that were fitted.
     conditional, marginal : float
-        Mean log density of a call's duration: given its tokens; under the best family without.
+        Mean log density of a call's duration, given its tokens and under the best family without
+        tokens.
     family : str
         That family, fitted to the calls of all models together.
     sums : DataFrame
@@ -47,9 +48,9 @@ class HeldOut:
 
 
 def split(calls: pd.DataFrame, share: float, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split calls by session: those of a random `share` of the sessions are held out.
+    """Split calls by session: a random `share` of the sessions is held out.
 
-    Sub-agents go with their session.
+    Sub-agents belong to the session of the agent that started them.
     """
     family = calls["session"].str.partition("\x1f")[0]
     names = np.sort(family.unique())
@@ -66,9 +67,9 @@ def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
     calls : DataFrame
         As `analysis.calibration.calls.usable` returns them.
     share : float
-        Of the sessions, how many are held out.
+        Share of the sessions that is held out.
     seed : int
-        Which.
+        Seed of the choice of these sessions.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Fits the duration of calls to the work they took on.
+"""Fits the duration of calls, given the work that they took on.
 
 ``T = (base + per_task (edited + hand_in other)) * run effect * residual``: the files of `edited`
 tasks are written, `other` ones are only claimed or handed in.
@@ -19,7 +19,7 @@ from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
 FASTEST_S = 0.05
-"""Durations below are taken as this: clocks of logs are no better."""
+"""Shorter durations are taken as this, because the clocks of logs are no more precise."""
 
 _WEAK = np.asarray([1.0, 1.0, 1.5])
 """Standard deviations of the prior around the pooled fit: log base, log per task, log hand_in."""
@@ -75,8 +75,8 @@ class Residual:
 def fit_latencies(cells: Sequence[pd.DataFrame]) -> list[VectorFit]:
     """Fit the working calls of similar cells, each by itself and then pooled.
 
-    Least squares on the logarithm with a random effect of the run and a loss that is soft far
-    out, since a few calls hang for minutes.
+    This is least squares on the logarithm with a random effect of the run. The loss is robust to
+    outliers, since a few calls hang for minutes.
 
     Parameters
     ----------
@@ -106,8 +106,8 @@ def mean_log_seconds(at: Floats, calls: pd.DataFrame) -> Floats:
 def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
     """Fit by penalised least squares with a random effect of the run.
 
-    The effect is taken out by quasi-demeaning (generalised least squares; Fuller & Battese
-    1973), since calls of a run go alike and some runs have ten times the calls of others.
+    The effect is removed by quasi-demeaning (generalised least squares; Fuller & Battese 1973),
+    since calls of a run are correlated and some runs have ten times the calls of others.
     """
     logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
     runs = calls["run_dir"].astype(str)
@@ -123,7 +123,7 @@ def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
         def objective(x: Floats, misfit: Transform = misfit, scale: float = scale) -> Floats:
             return np.concatenate([misfit(x) / scale, (x - centre) / spread])
 
-        # Only what is far out is taken for a hung call: the loss is quadratic up to three sigma.
+        # The loss is quadratic up to three sigma; only calls beyond that are treated as hung.
         fit = optimize.least_squares(
             objective, at, bounds=(-np.inf, upper), loss="soft_l1", f_scale=3.0, max_nfev=200
         )
@@ -142,7 +142,7 @@ Transform = Callable[[Floats], Floats]
 
 
 def _quasi_demeaning(runs: pd.Series, ratio: float) -> Transform:
-    """Return what takes a random run effect, of `ratio` times the variance within, out."""
+    """Return a function that removes a run effect of `ratio` times the variance within runs."""
     group = pd.factorize(runs)[0]
     sizes = np.bincount(group)
     share = (1.0 - 1.0 / np.sqrt(1.0 + sizes * ratio))[group]
@@ -164,11 +164,11 @@ def within_runs(logs: Floats, runs: pd.Series) -> float:
 
 
 HUNG = 8.0
-"""A call hangs that takes so many times what its work lets expect: a request gone astray."""
+"""A call hangs if it takes this many times the duration expected from its work."""
 
 
 def hung(logs: Floats, runs: pd.Series) -> Share:
-    """Return how often calls hang, run by run; the limit of a reply is no such thing."""
+    """Return how often calls hang, run by run; replies that reach the output limit do not count."""
     return Share.of(pd.Series(logs - np.median(logs) > np.log(HUNG)), runs)
 
 
@@ -214,10 +214,10 @@ def fit_residual(logs: Floats, runs: pd.Series) -> Residual:
 
 
 def between_rounds(logs: Floats, calls: pd.DataFrame) -> Estimate:
-    """Return the standard deviation between rounds of a run: slow moments that all agents share.
+    """Return the standard deviation between rounds of a run: all agents are slow at some times.
 
-    From the covariance of calls of one round (of teams) beyond that of calls of one run; the
-    error by a jackknife over ten groups of runs. Reported, not simulated.
+    It comes from the covariance of a team's calls in one round, beyond that of calls in one run.
+    Its error is from a jackknife over ten groups of runs. It is reported, not simulated.
     """
     frame = pd.DataFrame({"run": calls["run_dir"], "round": calls["round"], "log": logs})
     frame["log"] -= frame.groupby("run")["log"].transform("mean")
@@ -266,6 +266,6 @@ def between_runs(logs: Floats, runs: pd.Series) -> Estimate:
     top = float(means.var()) * 10.0 + 1e-6
     variance = float(optimize.brentq(excess, 0.0, top)) if excess(top) < 0 else top
     spread = np.sqrt(2.0 / ((1.0 / (variance + noise)) ** 2).sum())
-    if variance > 1.5 * spread:  # far from 0 a variance is skew, its logarithm is not
+    if variance > 1.5 * spread:  # the estimate is skewed, but far from 0 its logarithm is not
         return Estimate.of(float(np.sqrt(variance)), float(spread / (2.0 * variance)), "log")
     return Estimate(variance, float(spread), "square")

@@ -1,4 +1,4 @@
-"""Maximum likelihood, with errors that hold where observations of a session go alike."""
+"""Maximum likelihood, with errors that are valid if observations of a session are correlated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.calibration.estimates import VectorFit
 from simulator.distributions import Floats
 
 FEWEST_CLUSTERS = 10
-"""Sessions from which their scores tell the errors of a few parameters."""
+"""Fewest sessions whose scores give the errors of a few parameters."""
 
 _STEP = 1e-4
 
@@ -61,7 +61,7 @@ def _covariance(
             for unit in np.eye(len(at))
         ]
     )
-    # At the edge of what a parameter may be, the density of some has no derivative.
+    # At the bound of a parameter, the density of some observations has no derivative.
     known = np.isfinite(scores).all(axis=1)
     scores, clusters = scores[known], None if clusters is None else clusters[known]
     # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).

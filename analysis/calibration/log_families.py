@@ -1,7 +1,7 @@
 """Families of positive variables, by the logarithm of the variable, for likelihoods.
 
-Each has parameters without bounds, so that it can be part of a mixture, of counts or of what is
-cut off.
+The parameters of each are without bounds, so that it can be part of a mixture, or be fitted to
+counts and to censored values.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Fits agents that work in loops: turns of a request, the tools between them, what these add.
+"""Fits agents that work in loops: turns of a request, tools between them, tokens that these add.
 
-A request is as `analysis.calibration.requests` finds it. Where rows of tools tell their names and
-seconds, each tool is fitted; else all that passes between two turns is one tool, and what is too
-long for it, a pause.
+`analysis.calibration.requests` finds the requests. If rows of tools give their names and seconds,
+each tool is fitted. Otherwise the time between two turns is taken as one tool, and times that are
+too long for it as pauses.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from analysis.calibration.turn_counts import TurnCounts, fit_turns
 from simulator.distributions import Floats
 
 FEWEST = 10
-"""Requests, and calls of a tool, below which nothing is fitted to them."""
+"""Fewest requests, and fewest calls of a tool, to which a fit is made."""
 
 PAUSE = "pause"
-"""What passes between turns and is too long for a tool: a person is asked, or nobody is there."""
+"""Name of times between turns that are too long for a tool: a person is asked, or is away."""
 
 OTHER = "other"
-"""Tools that are called too rarely to be fitted alone."""
+"""Name of all tools together that are called too rarely to be fitted alone."""
 
 _LARGEST = 50_000.0
-"""Tokens that tools may add in a turn to any context."""
+"""Tokens that the tools of a turn may add to a context of any size."""
 
 _SEVERAL = 0.05
-"""Share of turns with tools of several names from which each has a probability of its own."""
+"""If tools of several names are called in at least this share of turns, each has a probability."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,13 @@ class LoopFit:
     Attributes
     ----------
     requests, cut, sessions : int
-        Requests that were seen whole, those that were not, and the sessions they are of.
+        Requests that were seen whole, requests that were cut short, and their sessions.
     turns : TurnCounts or None
-        Turns of a request; None where nothing tells.
+        Turns of a request; None if not known.
     tools : tuple of ToolFit
-        Those called most first.
+        The most frequently called first.
     session_requests : int
-        Requests of the middle session.
+        Median number of requests of a session.
     cache : CacheLife or None
         How long the provider's cache keeps prompts; None where no end is seen.
     missing : tuple of Gap
@@ -71,8 +71,8 @@ class LoopFit:
     def spec(self) -> dict[str, Any]:
         """Return ``{"loop": ..., "tools": ...}`` of an agent, as a scenario says them.
 
-        Empty where the calls tell of no requests. What tools add to the context is in
-        their results: the agent's ``context`` should then say `context` as well.
+        Empty if the calls show no requests. The tokens that tools add to the context are in the
+        tools' results, so the agent's ``context`` must then take the changes of `context`.
         """
         if self.turns is None:
             return {}
@@ -83,7 +83,7 @@ class LoopFit:
         return {**said, "tools": tools} if tools else said
 
     def context(self) -> dict[str, Any]:
-        """Return what fields of ``context`` change as the results of tools are the tools'."""
+        """Return the fields of ``context`` that change because tools add their own results."""
         said: dict[str, Any] = {}
         if any(tool.result.any() for tool in self.tools):
             said |= {"turn_tokens": 0.0, "first_turn_tokens": 0.0}
@@ -94,7 +94,7 @@ class LoopFit:
 
     @property
     def has_pause(self) -> bool:
-        """Whether the tail of the only tool is a tool of its own, a pause."""
+        """Whether the tail of the only tool is split off as a tool of its own, a pause."""
         alone = len(self.tools) == 1 and self.tools[0].name == UNNAMED
         return alone and self.tools[0].is_only and self.tools[0].seconds.has_tail
 
@@ -146,7 +146,7 @@ def fit_requests(requests: Requests) -> LoopFit:
         return LoopFit(**known, turns=None, tools=(), missing=(Gap("loops", why, instead),))
     gaps: list[Gap] = []
     tools = _fit_tools(requests, gaps)
-    # A turn whose tool has failed is one more than the loop would take.
+    # Each turn whose tool failed adds one turn to those that the loop would take.
     extra = pd.Series(0, index=table["request"])
     if any(tool.errors is not None and tool.errors.hits > 0.5 for tool in tools):
         failed = requests.tools[requests.tools["failed"]]
@@ -185,10 +185,10 @@ def _fit_tools(requests: Requests, gaps: list[Gap]) -> tuple[ToolFit, ...]:
 
 
 def _grown(asked: pd.DataFrame, gaps: list[Gap]) -> Floats:
-    """Return what the turns have added to the context besides their output, NaN where unknown.
+    """Return the tokens that turns added to the context besides their output, NaN where unknown.
 
-    Where the input is halved, or doubled by more than `_LARGEST`, it is that of another
-    conversation or of a summary, and tools have not added the difference.
+    If the input is halved, or doubled by more than `_LARGEST`, it belongs to another conversation
+    or to a summary: tools have not added the difference.
     """
     growth = asked["growth"].to_numpy(dtype=float).copy()
     had = asked["input"].to_numpy(dtype=float)
@@ -204,7 +204,7 @@ def _grown(asked: pd.DataFrame, gaps: list[Gap]) -> Floats:
 
 
 def _fit_unnamed(asked: pd.DataFrame, growth: Floats, gaps: list[Gap]) -> ToolFit:
-    """Fit all that passes between turns as one tool."""
+    """Fit the times between turns as one tool."""
     seconds = asked["gap_s"].to_numpy(dtype=float)
     times = fit_tool_times(seconds, clusters(asked["session"]))
     why = "no rows of tools"
@@ -227,7 +227,7 @@ def _fit_unnamed(asked: pd.DataFrame, growth: Floats, gaps: list[Gap]) -> ToolFi
 def _fit_named(
     tools: pd.DataFrame, asked: pd.DataFrame, growth: Floats, gaps: list[Gap]
 ) -> tuple[ToolFit, ...]:
-    """Fit each tool that rows name; rare ones together, as `OTHER`."""
+    """Fit each tool that rows name, and the rare ones together as `OTHER`."""
     counts = tools["tool"].value_counts()
     rare = counts.index[counts < FEWEST]
     name = tools["tool"].where(~tools["tool"].isin(rare), OTHER)
@@ -271,13 +271,13 @@ def _fit_named(
 
 
 def _per_call(tools: pd.DataFrame) -> pd.Series:
-    """Return what each call has added: the growth of its turn, shared by the size of results."""
+    """Return the tokens that each call added: the growth of its turn, in proportion to results."""
     size = tools["result_size"].fillna(tools["result_size"].median()).fillna(1.0) + 1.0
     return tools["growth"] * size / size.groupby(tools["place"]).transform("sum")
 
 
 def _note_rest(asked: pd.DataFrame, gaps: list[Gap]) -> None:
-    """Say how much of the time between turns no tool takes."""
+    """Return the gap for the share of the time between turns in which no tool runs."""
     rest = float((asked["gap_s"] - asked["tool_s"]).sum())
     all_s = float(asked["gap_s"].sum())
     if all_s > 0.0 and rest > 0.01 * all_s:
@@ -286,7 +286,7 @@ def _note_rest(asked: pd.DataFrame, gaps: list[Gap]) -> None:
 
 
 def _results(growth: Floats) -> Floats:
-    """Return tokens that are added, none below 0, of the same mean; 0 where nothing is known."""
+    """Return added tokens of the same mean, with none below 0; 0 if none are known."""
     known = growth[np.isfinite(growth)]
     if not len(known):
         return np.zeros(1)

@@ -1,7 +1,7 @@
 """Fits agents to single calls whose durations are known and tokens are not.
 
-The fallback: a family of durations with session and phase effects. Where there are tokens,
-`analysis.calibration.calls` says far more.
+This is the fallback: a family of durations with session and phase effects. If tokens are known,
+`analysis.calibration.calls` gives a much better model.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sets by simulation the two habits of self-claiming agents that replies do not show.
+"""Estimates by simulation the two habits of self-claiming agents that replies do not show.
 
 With common random numbers a simulated moment is a nearly smooth, monotone function of its
 parameter. A search that interpolates between what it has simulated finds the value at which the
@@ -22,12 +22,12 @@ from simulator.scenario import Scenario
 
 _REPLICATIONS = 40
 _PARTS = 64
-"""A parameter in [0, 1] is found to within one of so many equal parts."""
+"""A parameter in [0, 1] is found to within one of this many equal parts."""
 _PASSES = 2
 _STEP = 0.1
 """Distance over which the slope of a moment is taken."""
 _VAGUE = 0.29
-"""Standard deviation of a parameter in [0, 1] of which nothing is known."""
+"""Standard deviation of a parameter in [0, 1] if nothing is known of it."""
 
 
 def match_habits(
@@ -48,7 +48,7 @@ def match_habits(
         return fit
     sizes = sorted(int(n) for n in teams["n_teammates"].unique())
     in_teams = calls[calls["n_teammates"] > 1]
-    # Means over team sizes, so that sizes with more runs or more calls count alike.
+    # Means over team sizes, so that all sizes count the same, however many runs or calls they have.
     is_idle = in_teams["attempts"] == 0
     idle = float(is_idle.groupby(in_teams["n_teammates"]).mean().mean())
     writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
@@ -113,9 +113,9 @@ def _crossing(
 ) -> float:
     """Return the value in [0, 1] at which a monotone moment meets `target`, or the nearer end.
 
-    It is the middle of one of `_PARTS` equal parts. Asked are first the ends, or, outwards from a
-    `guess`, edges that are twice as far each time; and then the edge that interpolation names,
-    each fourth time the middle.
+    It is the middle of one of `_PARTS` equal parts. The search first simulates the ends or, given a
+    `guess`, edges at distances from it that double each time. Then it simulates the edge found by
+    interpolation and, every fourth time, the middle.
     """
     below: dict[int, float] = {}
     above: dict[int, float] = {}
@@ -134,7 +134,7 @@ def _crossing(
 
 
 def _outwards(part: int) -> list[int]:
-    """Return the edges of a part, and then those that are twice as far each time, to the ends."""
+    """Return the edges of a part, then edges at doubled distances, and so on to the ends."""
     steps = [2**i - 1 for i in range(_PARTS.bit_length())]
     both = [edge for step in steps for edge in (part - step, part + 1 + step)]
     return [min(max(edge, 0), _PARTS) for edge in both]

@@ -1,9 +1,9 @@
-"""What a reply did and could have done, from the log.
+"""What each reply did and could have done, from the log.
 
 Agents that claim tasks themselves attempt ``max(new files, claims + blocked claims,
-completions)`` in a reply, or what they edit if that is nothing: duplicates and blocked claims
-are attempts too. Pre-assigned agents own their tasks: a reply attempts what it edits or
-completes; what it edits beyond the tasks that are left is no attempt at them.
+completions)`` tasks in a reply or, if this is 0, those that they edit. Duplicates and blocked
+claims are attempts too. Pre-assigned agents own their tasks: a reply attempts those that it edits
+or completes, but at most as many as are left.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ def observe(real: TeamRuns) -> pd.DataFrame:
 
     Added columns, counts of tasks unless said otherwise:
 
-    * ``attempts``, of which `edited` ones whose files it wrote (`fresh` for the first time) and
-      `other` ones, only claimed or handed in;
-    * ``left``, to be done when the round began: of the agent's own where tasks were dealt out,
-      else of all; ``ready``, those that could start;
-    * ``blocked``: claims of tasks that could not start, none where tasks were dealt out (there
-      a claim decides nothing);
-    * ``owed``: claimed before by the agent and not completed;
-    * ``tried``: attempts that nothing but an error kept from success;
-    * ``written``: files that somebody had edited before the round, ``work``: files edited;
-    * ``is_idle``; ``could_work``: whether there was certainly something for it to do (who
-      claims in a team may rightly leave what is open to others); ``was_idle``: whether its
-      call before was idle, and ``is_first``, whether there was none; ``is_lost``: nobody's
-      yet, see `mark_lost`.
+    * ``attempts``: the sum of ``edited``, tasks whose files it wrote (``fresh``: for the first
+      time), and ``other``, tasks that it only claimed or handed in;
+    * ``left``: tasks not done when the round began, of the agent's own if tasks were pre-assigned,
+      else of all; ``ready``: those of them that could start;
+    * ``blocked``: claims of tasks that could not start; 0 if tasks were pre-assigned, where a
+      claim decides nothing;
+    * ``owed``: tasks that the agent had claimed and not completed;
+    * ``tried``: attempts that only an error could make fail;
+    * ``written``: files that any agent had edited before the round; ``work``: files edited;
+    * ``is_idle``; ``could_work``: whether there was certainly a task for it (an agent that claims
+      in a team may rightly leave open tasks to others); ``was_idle``: whether its call before was
+      idle; ``is_first``: whether there was no call before; ``is_lost``: False for all calls, until
+      `mark_lost` sets it.
     """
     calls = real.calls.sort_values(["run_dir", "agent", "round"], kind="stable")
     calls = calls.reset_index(drop=True)
@@ -77,12 +77,11 @@ def observe(real: TeamRuns) -> pd.DataFrame:
 
 
 def longest_reply_s(calls: pd.DataFrame) -> float | None:
-    """Return how long a reply of an agent takes that has reached its output limit.
+    """Return the duration of an agent's replies that reach the output limit.
 
-    A reply that is cut off comes to nothing, or to less than it would, and takes longer than
-    most: the limit shows as replies of about the same great length that did nothing. They are
-    looked for beyond half of the 99th percentile of the replies that did something; with fewer
-    than three there is no telling.
+    A reply that is cut off has no result, or a smaller one, and takes longer than most. So the
+    limit shows as replies without result, all of about the same long duration. They are searched
+    for beyond half of the 99th percentile of the replies with a result. At least three are needed.
     """
     working = calls.loc[~calls["is_idle"], "latency_s"]
     if working.empty:
@@ -93,10 +92,10 @@ def longest_reply_s(calls: pd.DataFrame) -> float | None:
 
 
 def mark_lost(calls: pd.DataFrame, limit_s: float, capacity: float) -> pd.DataFrame:
-    """Return the calls with those told apart whose reply was cut off and came to nothing.
+    """Return the calls with ``is_lost`` set where the reply was cut off and had no result.
 
-    They are not idle: they attempted more than the `capacity` of a reply. What there was to do
-    is limited to that in all calls, since more does not show.
+    Such calls are not idle: they attempted more than the `capacity` of a reply. In all calls, the
+    tasks that could be taken are limited to the capacity, since more cannot be observed.
     """
     lost = calls["is_idle"] & (calls["left"] > capacity) & (calls["latency_s"] > 0.7 * limit_s)
     held = max(1, int(capacity))
@@ -122,9 +121,9 @@ def _before_round(calls: pd.DataFrame, name: str) -> Ints:
 
 
 def _tried(calls: pd.DataFrame, owed: Ints, left: Ints, alone: npt.NDArray[np.bool_]) -> Ints:
-    """Return the attempts of self-claiming agents at tasks that were theirs and could be done.
+    """Return the attempts of self-claiming agents at tasks of their own that could be done.
 
-    Those claimed or completed in the call; or, without either, edits of tasks owed from before.
+    These are tasks claimed or completed in the call or, if there are none, edits of tasks owed.
     """
     done_or_claimed = np.maximum(calls["completed"].to_numpy(), calls["claims"].to_numpy())
     mine = np.where(alone, left, owed)
@@ -134,7 +133,7 @@ def _tried(calls: pd.DataFrame, owed: Ints, left: Ints, alone: npt.NDArray[np.bo
 
 
 class _Deals:
-    """Task lists: how many tasks, how they are dealt, how many can start after some are done."""
+    """Task lists: number of tasks, who owns them, and how many can start after some are done."""
 
     def __init__(self, real: TeamRuns) -> None:
         self._graphs = {
@@ -145,7 +144,7 @@ class _Deals:
         self._startable: dict[tuple[str, str], Ints] = {}
 
     def of(self, calls: pd.DataFrame) -> tuple[Ints, Ints]:
-        """Return for each call the number of all tasks and, if dealt out, of its agent's."""
+        """Return for each call the number of all tasks, and that of its agent's if pre-assigned."""
         seat = calls.groupby("run_dir")["agent"].transform(lambda a: a.rank(method="dense")) - 1
         keys = zip(calls["task_type"], calls["p_label"], calls["n_teammates"], seat, strict=True)
         rows = [self._numbers(kind, p, int(n), int(i)) for kind, p, n, i in keys]
@@ -163,7 +162,7 @@ class _Deals:
     def ready(
         self, calls: pd.DataFrame, done: Ints, left: Ints, claims_itself: npt.NDArray[np.bool_]
     ) -> Ints:
-        """Return how many tasks can start when so many are done, done in topological order.
+        """Return how many tasks can start when a number of them is done, in topological order.
 
         A pre-assigned call does a task together with those it needs: all that is left.
         """

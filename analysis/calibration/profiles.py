@@ -1,4 +1,4 @@
-"""Agent profiles made from fits: YAML files with source, date, sample size, standard errors."""
+"""Writes fits as agent profiles: YAML files with source, date, sample size, standard errors."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from simulator.scenario.prices import list_prices
 
 
 def profile_name(model: str, claims_itself: bool = False) -> str:
-    """Return a short name: without the vendor's name before it and a date after it."""
+    """Return a model's short name, without the vendor before it and the date after it."""
     short = re.sub(r"^(anthropic|google|openai)_", "", model)
     return safe_name(re.sub(r"-\d{8}$", "", short) + ("-claiming" if claims_itself else ""))
 
 
 def pooled_fits(team: TeamRuns, fits: Sequence[CellFit]) -> list[CellFit]:
-    """Return one fit for each agent and mode, its cells taken as one.
+    """Return one fit for each agent and mode, with all of its cells together.
 
-    The two habits that are matched by simulation are the medians over the cells, their errors
-    the cells' spread.
+    The two habits that are matched by simulation are medians over the cells; their standard errors
+    are the spread over the cells.
     """
     pooled = []
     for fit in fit_pooled(team):
@@ -77,7 +77,7 @@ def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str)
 def loop_profile(fit: AgentFit, loops: LoopFit, path: Path, source: str) -> None:
     """Write an agent that works in loops as a profile: its calls are turns.
 
-    What its tools say is then added by the tools, and no longer by every call.
+    The tools then add their results to the context, and no longer every call.
     """
     said = f"{source}: {loops.requests} requests of {loops.sessions} sessions of {fit.model}"
     agent = {**fit.agent, **loops.spec()}
@@ -98,7 +98,7 @@ def write_session(fit: AgentFit, path: Path, profile: str, loops: LoopFit | None
 
 
 def reference_of(model: str) -> Reference:
-    """Return the profile that stands in for what is not known of a model."""
+    """Return the profile that supplies what is not known of a model."""
     return reference(profile_name(model))
 
 

@@ -1,7 +1,8 @@
 """Simulates requests turn by turn, many draws at the same time.
 
-The mechanism is that of a loop in a scenario: read, write, wait for tools, grow. Draws are rows of
-arrays, so that ten thousand requests with two hundred draws each take a minute and not hours.
+The mechanism is that of a loop in a scenario: in each turn the agent reads its context, writes,
+waits for tools, and its context grows. Draws are rows of arrays, so that ten thousand requests with
+two hundred draws each take a minute and not hours.
 """
 
 from __future__ import annotations
@@ -28,18 +29,18 @@ COLUMNS = (
     "uncached_tokens",
     "output_tokens",
 )
-"""What is drawn of a request."""
+"""The quantities of a request that are drawn."""
 
 
 class RequestDraws:
-    """Draws what requests take.
+    """Draws the time and the tokens of requests.
 
     Parameters
     ----------
     model : RequestModel
     draws : int
-        Draws of each request. A draw has the same coefficients in all requests: they are drawn
-        from what the calibration leaves uncertain.
+        Draws of each request. Draw number i has the same coefficients in all requests: they are
+        drawn from the uncertainty of the calibration.
     rng : Generator
     """
 
@@ -63,7 +64,7 @@ class RequestDraws:
         context : float
             Input of its first turn, in tokens.
         turns : int or None
-            How many it takes; drawn when None.
+            Number of its turns; drawn when None.
         rng : Generator
         """
         return _Request(self._model, self._n, self._locations, rng).draw(name, context, turns)
@@ -195,7 +196,7 @@ class _Request:
         return np.asarray(np.rint(read))
 
     def _uncached(self, name: str, read: Floats, length: Floats, opening: Floats) -> Floats:
-        """Return what of each turn's input the cache does not hold."""
+        """Return the tokens of each turn's input that the cache does not hold."""
         model, rng, n = self._model, self._rng, self._n
         chance = self._location("cold", name, [length, opening, opening**2])
         chance = chance + model.chances["cold"].request * rng.standard_normal(n)

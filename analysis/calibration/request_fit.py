@@ -23,26 +23,26 @@ from analysis.calibration.turn_laws import ChanceLaw, Design, TurnLaw, fit_chanc
 from simulator.distributions import Floats
 
 _SEVERAL = 6
-"""Turns of the requests whose effects tell how they go together."""
+"""Fewest turns of the requests from which the correlation of the effects is estimated."""
 
 _CUT = 0.3
-"""A context that loses more than this share of it was cut: compacted, or left for another."""
+"""A context that loses more than this share was cut: compacted, or replaced by another."""
 
 _COLD = 0.5
-"""A request begins cold of whose first input the cache holds less than this share."""
+"""A request begins cold if the cache holds less than this share of its first input."""
 
 _NEW = 0.9
-"""A cache has failed that holds less than this share of what the turn before has read."""
+"""The cache has failed if it holds less than this share of what the turn before has read."""
 
 
 def fit_request_model(requests: Requests, latency: Mapping[str, Floats]) -> RequestModel | None:
-    """Fit the laws of turns; None where there are too few requests.
+    """Fit the laws of turns; None if there are too few requests.
 
     Parameters
     ----------
     requests : Requests
     latency : mapping of str to ndarray, shape (4,)
-        What calls of each model take: only requests of these models are fitted.
+        Coefficients of each model's call durations; only requests of these models are fitted.
     """
     turns = _known(requests, latency)
     asks = turns[~turns["is_last"]]
@@ -87,7 +87,7 @@ def fit_request_model(requests: Requests, latency: Mapping[str, Floats]) -> Requ
 
 
 def _known(requests: Requests, latency: Mapping[str, Floats]) -> pd.DataFrame:
-    """Return the turns of whole requests whose tokens are known, with what they are known by."""
+    """Return the turns of whole requests whose tokens are known, with their covariates."""
     turns = requests.turns
     counted = turns[["input", "output"]].notna().all(axis=1) & (turns["seconds"] > 0.0)
     usable = turns["is_whole"] & counted.groupby(turns["request"]).transform("all")
@@ -105,7 +105,7 @@ def _known(requests: Requests, latency: Mapping[str, Floats]) -> pd.DataFrame:
 
 
 class _Fit:
-    """Fits law after law, and keeps what their residuals say of each request."""
+    """Fits one law after another, and keeps the residuals, which show each request's effects."""
 
     def __init__(self, turns: pd.DataFrame, names: tuple[str, ...]) -> None:
         self._turns = turns
@@ -115,7 +115,7 @@ class _Fit:
         self.chances: dict[str, ChanceLaw] = {}
 
     def writing(self) -> None:
-        """Fit what turns write."""
+        """Fit the output tokens of turns."""
         turns = self._turns
         self._law("output", turns[~turns["is_last"]], "output", ["length", "opening"])
         is_alone = turns["size"] == 1
@@ -124,7 +124,7 @@ class _Fit:
         self._law("alone", alone, "output", ["opening"])
 
     def waiting(self, asks: pd.DataFrame) -> None:
-        """Fit what tools take, and people."""
+        """Fit the seconds of tools, and the pauses of people."""
         seconds = asks["gap_s"].clip(lower=SHORTEST_S)
         times = fit_tool_times(seconds.to_numpy(), asks["number"].to_numpy())
         edge = times.tail_from_s if times.has_tail else float(seconds.quantile(0.9))
@@ -137,7 +137,7 @@ class _Fit:
         self._residuals["pauses"] = pd.Series(np.log(odds.to_numpy()), index=share.index)
 
     def answering(self, latency: Mapping[str, Floats]) -> None:
-        """Fit what calls take beyond what their tokens let expect."""
+        """Fit the durations of calls relative to those expected from their tokens."""
         turns = self._turns
         rates = np.stack([latency[model] for model in turns["model"]])
         tokens = turns[["uncached", "cached", "output"]].to_numpy() / 1000.0
@@ -146,9 +146,9 @@ class _Fit:
         self._law("latency", turns, "ratio", ["length", "single", "opening"])
 
     def growing(self, asks: pd.DataFrame) -> None:
-        """Fit what turns add to the context: mostly little, and bulks.
+        """Fit the tokens that turns add to the context: mostly few, and sometimes a bulk.
 
-        Bulks are what is so large that it makes half of all that is added.
+        Bulks are the largest additions, which together make up half of all added tokens.
         """
         grown = asks[asks["growth"].notna() & (asks["growth"] >= -_CUT * asks["input"])]
         added = (grown["growth"] + grown["output"]).clip(lower=1.0)
@@ -167,7 +167,7 @@ class _Fit:
         self._chance("bulks", grown, "is_bulk", ["length", "context", "little", "opens"])
 
     def beginning(self) -> tuple[Floats, Floats]:
-        """Fit which requests begin cold; return what share is cached of those, and of the rest."""
+        """Fit which requests begin cold; return the cached shares of these, and of all others."""
         first = self._turns[self._turns["turn"] == 0]
         share = (first["cached"] / first["input"]).clip(upper=1.0)
         first = first.assign(curve=first["opening"] ** 2, is_cold=share < _COLD)
@@ -180,7 +180,7 @@ class _Fit:
     def together(self) -> Floats:
         """Return the square root of the correlation of the effects of requests.
 
-        That of the mean residuals of requests of `_SEVERAL` turns or more.
+        It is estimated from the mean residuals of requests of `_SEVERAL` turns or more.
         """
         many = self._turns.loc[self._turns["size"] > _SEVERAL, "request"].unique()
         table = pd.DataFrame(self._residuals)[list(EFFECTS)].reindex(many)
@@ -210,14 +210,14 @@ class _Fit:
 
 
 def _limits(turns: pd.DataFrame, names: tuple[str, ...]) -> dict[str, float]:
-    """Return the largest context that is usual for each model."""
+    """Return the largest usual context of each model."""
     everyone = float(turns["input"].quantile(0.99))
     own = turns.groupby("model")["input"].quantile(0.99)
     return {name: float(own.get(name, everyone)) for name in names}
 
 
 def _turn_counts(requests: Requests, names: tuple[str, ...]) -> dict[str, Floats]:
-    """Return the probability of each number of turns, of models with too few those of all."""
+    """Return the probabilities of the numbers of turns; models with few requests have all's."""
     table = requests.table[requests.table["model"].isin(names)]
     found: dict[str, Floats] = {}
     everyone = _probabilities(table)

@@ -1,9 +1,9 @@
-"""What requests take: the laws of their turns, fitted together over all models.
+"""The model of requests: the laws of their turns, fitted together over all models.
 
-A turn reads the context, writes, and asks for tools, which take their time and add to the
-context. A request's effects go together: who writes more also waits longer. Given how many turns
-a request takes, its turns differ (long requests have shorter ones), and so they do given how
-large the context is: a small one grows by bulks of files that are read in, a large one is cut.
+A turn reads the context, writes, and asks for tools, which take time and add to the context. The
+effects of a request are correlated: a request that writes more also waits longer. Turns depend on
+the number of turns of their request (long requests have shorter turns) and on the size of the
+context: a small one grows by bulks of files that are read in, a large one is cut.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 
 FILE = "requests.json"
-"""What it is called where `teamsim calibrate` writes."""
+"""Name of the file that `teamsim calibrate` writes."""
 
 FEWEST = 30
-"""Requests with tools, over all models, below which no model of them is made."""
+"""Fewest requests with tools, over all models, from which a model of them is made."""
 
 EFFECTS = ("output", "tool", "pause", "latency", "result", "pauses")
-"""What requests have effects of that go together."""
+"""The quantities on which a request has correlated effects."""
 
 FILL = np.asarray([0.0, 0.5, 0.8, 0.9, 0.95, 1.0])
-"""How full a context is, as a share of `limit`: where the classes begin that tell how it is cut."""
+"""Lower bounds of the classes of fill (context over `limit`); each has its probability of a cut."""
 
 _REFERENCE = 1e5
 """Tokens at which the covariate of the context is 0."""
@@ -55,33 +55,33 @@ class RequestModel:
     requests : dict of str to int
         Requests of each model that were seen whole.
     latency : dict of str to ndarray, shape (4,)
-        Of each model: seconds of a call, and for each 1,000 tokens uncached, cached and written.
+        For each model: seconds of a call, and of each 1,000 tokens uncached, cached and written.
     laws : dict of str to TurnLaw
         ``output`` of a turn that asks for tools, ``answer`` of the last and ``alone`` of the only
         turn, tokens; ``tool`` and ``pause``, seconds; ``latency``, the residual; ``result`` and
         ``bulk``, tokens that a turn adds to the context, its output included.
     chances : dict of str to ChanceLaw
-        ``pauses`` and ``bulks``: that a pause follows a turn, that a bulk is added; ``cold``: that
-        a request begins cold, most of its first input not in the cache.
+        Probabilities. ``pauses``: a pause follows a turn; ``bulks``: a bulk is added; ``cold``: a
+        request begins cold, with most of its first input not in the cache.
     together : ndarray, shape (6, 6)
         Square root of the correlation of `EFFECTS`.
     cut : ndarray, shape (6,)
         Probability that a turn's context is cut, by how full it is.
     kept : ndarray
-        What share of it then stays.
+        Shares of the context that stay when it is cut.
     limit : dict of str to float
-        Largest context that is usual for a model.
+        Largest usual context of each model.
     cold, warm : ndarray
-        Quantiles of the share of the first input that the cache holds, where a request begins
-        cold, and where it does not.
+        Quantiles of the share of the first input that the cache holds, for requests that begin
+        cold and for the others.
     missed : float
-        Probability that the cache fails a later turn, that is not cut.
+        Probability that the cache fails at a later turn whose context is not cut.
     held : ndarray
-        What share of what the turn before has read it then holds.
+        Shares, of what the turn before has read, that the cache holds when it fails.
     system : float
-        Tokens that all prompts have in common: what the cache holds of a context that was cut.
+        Tokens that all prompts have in common: the part of a cut context that the cache holds.
     turns : dict of str to ndarray
-        Of each model, the probability of 1, 2, ... turns.
+        For each model, the probability of 1, 2, ... turns.
     """
 
     models: tuple[str, ...]
@@ -122,12 +122,12 @@ class RequestModel:
 
     @classmethod
     def read(cls, directory: Path) -> RequestModel:
-        """Read it from where `teamsim calibrate` wrote it.
+        """Read the model from a directory that `teamsim calibrate` wrote.
 
         Raises
         ------
         TeamsimError
-            If it is not there, or damaged.
+            If the directory has no such file, or the file is damaged.
         """
         path = directory / FILE
         if not path.is_file():
@@ -175,5 +175,5 @@ def of_context(tokens: Floats) -> Floats:
 
 
 def small(context: Floats) -> Floats:
-    """Return how far a context's covariate is below that of a third of the reference."""
+    """Return how far a context's covariate is below that of a third of `_REFERENCE`."""
     return np.asarray(np.maximum(0.0, -1.0 - context))

@@ -1,9 +1,10 @@
 """Requests: what an agent does from a question to its answer, turn by turn.
 
-A request is a run of consecutive calls of one agent of one session, each but the last ending in a
-call of tools, the last with the model's turn ended. It lasts from the first start to the last
-end. Between two of its calls its tools run: for as long as the rows of tools say, else for as
-long as it takes until the next call, people who are asked and absences included.
+A request is a run of consecutive calls of one agent in one session. Each call but the last ends by
+asking for tools; the last one ends the model's turn. The request lasts from its first start to its
+last end. Between two of its calls its tools run. Their time is that of the rows of tools, if there
+are any; otherwise it is the time until the next call, which then includes people who are asked, and
+absences.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from analysis.traces.canonical import CHATS
 from simulator.distributions import Floats
 
 ASKS_TOOLS = frozenset({"tool_use", "tool_calls", "tool_call", "function_call", "tool-calls"})
-"""Reasons of a call's end that say that it asks for tools."""
+"""Finish reasons of calls that ask for tools."""
 
 ENDS = frozenset({"end_turn", "stop", "stop_sequence", "end", "completed", "complete"})
-"""Reasons that say that the model has ended its turn."""
+"""Finish reasons of calls that end the model's turn."""
 
 UNNAMED = "tool"
-"""What tools are called whose name is not known."""
+"""Name of tools whose own name is not known."""
 
 _NS = 1e9
 
@@ -36,23 +37,24 @@ class Requests:
     Attributes
     ----------
     turns : DataFrame
-        A row a call that went well, in the order of session, agent and start: ``session, agent,
-        model, request`` (number of its request), ``turn`` (from 0), ``is_last`` (it ended the
-        request), ``is_whole`` (the request was seen from its first call to its end), ``seconds``,
-        ``input, cached, uncached, output`` (tokens, NaN where unknown), ``gap_s`` (from its end
-        to the start of the request's next call, without failed attempts; NaN after the last),
-        ``tool_s`` (of it, seconds in which a tool ran; NaN where no rows of tools tell), ``tools``
-        (calls of tools, NaN likewise), ``growth`` (what the next call of the request reads beyond
-        what this one has read and written; NaN after the last) and ``idle_s`` (from the end of
-        the agent's call before, whichever request that was of, to its start; NaN for the first).
+        A row for each call that succeeded, in the order of session, agent and start: ``session,
+        agent, model, request`` (number of its request), ``turn`` (from 0), ``is_last`` (it ended
+        the request), ``is_whole`` (the request was seen from its first call to its end),
+        ``seconds``, ``input, cached, uncached, output`` (tokens, NaN where unknown), ``gap_s``
+        (from its end to the start of the request's next call, without failed attempts; NaN after
+        the last), ``tool_s`` (seconds of the gap in which a tool ran; NaN without rows of tools),
+        ``tools`` (calls of tools; NaN without rows of tools), ``growth`` (tokens that the next
+        call of the request reads beyond those that this one has read and written; NaN after the
+        last) and ``idle_s`` (from the end of the agent's previous call, of any request, to the
+        start of this one; NaN for the first).
     tools : DataFrame
-        A row a call of a tool between two calls of a request: ``session, request, turn, tool,
-        seconds, failed, result_size``.
+        A row for each call of a tool between two calls of a request: ``session, request, turn,
+        tool, seconds, failed, result_size``.
     table : DataFrame
-        A row a request, cut ones too: ``session, agent, model, request, name`` (its session,
-        agent, and number among the agent's requests, from 0), ``is_whole, turns,
-        context_tokens`` (input of its first call), ``seconds, llm_s, tool_s`` (what of
-        the seconds the model did not take), ``input_tokens, uncached_tokens, output_tokens``.
+        A row for each request, also those cut short: ``session, agent, model, request, name`` (its
+        session, agent, and number among the agent's requests, from 0), ``is_whole, turns,
+        context_tokens`` (input of its first call), ``seconds, llm_s, tool_s`` (seconds without
+        those of the model), ``input_tokens, uncached_tokens, output_tokens``.
     """
 
     turns: pd.DataFrame
@@ -75,7 +77,7 @@ class Requests:
         return Requests(turns, tools, table)
 
     def named(self) -> pd.DataFrame:
-        """Return the whole requests as a table of them is written: ``request`` is their name."""
+        """Return the whole requests as a table to be written: ``request`` is their name."""
         table = self.whole.drop(columns=["request", "is_whole", "agent"])
         table = table.rename(columns={"name": "request"})
         return table[["request", *table.columns.drop("request")]]
@@ -99,7 +101,7 @@ def find_requests(calls: pd.DataFrame) -> Requests:
 
 
 def _chats(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return the calls of models that have times, in order, failed ones too."""
+    """Return the calls of models that have times, in order, including failed ones."""
     kind = calls["operation_name"].fillna("chat")
     frame = calls[kind.isin(CHATS) & calls["start_ns"].notna() & calls["end_ns"].notna()]
     reason = frame["finish_reason"].astype("string").str.lower().fillna("")
@@ -132,7 +134,7 @@ def _model(calls: pd.DataFrame) -> pd.Series:
 def _tools(calls: pd.DataFrame, chats: pd.DataFrame) -> pd.DataFrame:
     """Return the calls of tools, with the position of the call that asked for them.
 
-    It is the last of the same agent that went well and began before.
+    It is the same agent's last successful call that began before.
     """
     rows = calls[calls["operation_name"] == "execute_tool"]
     rows = rows[rows["start_ns"].notna() & rows["end_ns"].notna()]
@@ -189,7 +191,7 @@ def _turns(chats: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_tools(turns: pd.DataFrame, tools: pd.DataFrame) -> pd.DataFrame:
-    """Return turns with the seconds in which tools ran, where rows of tools tell."""
+    """Return turns with the seconds in which tools ran, if there are rows of tools."""
     if tools.empty:
         return turns.assign(tool_s=np.nan, tools=np.nan)
     number = tools.groupby("position").size()
@@ -209,7 +211,7 @@ def _with_tools(turns: pd.DataFrame, tools: pd.DataFrame) -> pd.DataFrame:
 
 
 def _union(begin: Floats, finish: Floats) -> float:
-    """Return the seconds in which at least one of some intervals lasts."""
+    """Return the seconds covered by at least one of some intervals."""
     order = np.argsort(begin)
     begin, finish = begin[order], np.maximum.accumulate(finish[order])
     reached = np.concatenate(([-np.inf], finish[:-1]))

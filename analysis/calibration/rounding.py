@@ -2,5 +2,5 @@
 
 
 def four_digits(value: float) -> float:
-    """Return `value` to four significant digits, and 0 for what a fit left at its bound of 0."""
+    """Return `value` to four significant digits, and 0 for a value at a fit's lower bound."""
     return float(f"{value:.4g}") if abs(value) > 1e-9 else 0.0

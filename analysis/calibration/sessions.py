@@ -1,9 +1,10 @@
-"""Fits what the calls of a session read: how it starts, how it grows, how often the cache fails.
+"""Fits the input of the calls of a session: its start, its growth, and failures of the cache.
 
-A call's input is that of the call before, what that one wrote, and what its tools said. The first
-calls of a session add more than later ones (files are opened), so that a fit is made to the
-first `HORIZON` calls, and to the first of them apart. Sessions whose input shrinks by then were
-compacted, or are several, and are left out where there are enough others.
+A call's input is that of the call before, what that call wrote, and the results of its tools. The
+first calls of a session add more than later ones (files are opened). So the fit is made to the
+first `HORIZON` calls, and to the first of these separately. If the input of a session shrinks by
+then, it was compacted, or it is several sessions; such sessions are left out if there are enough
+others.
 """
 
 from __future__ import annotations
@@ -22,16 +23,17 @@ from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
 HORIZON = 20
-"""Length of the runs of consecutive calls that a fit is made for."""
+"""Number of consecutive calls of a session for which a fit is made."""
 _FEWEST = 10
-"""Sessions of `HORIZON` calls that only grow, below which all sessions are used."""
+"""With fewer sessions of `HORIZON` calls that only grow, all sessions are used."""
 
 _EDGES = np.asarray([*np.linspace(0.0, 0.95, 20), 0.98, 0.99, 0.995, 1.0])
-"""Quantiles between which values are taken for alike, finer in the tail that makes the mean."""
+"""Quantiles between which values are replaced by their mean; finer in the tail, which determines
+the mean."""
 _MISSED = 0.9
-"""A cache has failed that holds less than this share of what the call before has read."""
+"""The cache has failed if it holds less than this share of what the call before has read."""
 _SYSTEM = 0.05
-"""Quantile of the sessions' first input that is taken for the system prompt, common to all."""
+"""Quantile of the sessions' first inputs that is taken as the system prompt, common to all."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,12 @@ class SessionFit:
     Attributes
     ----------
     sessions : int
-        Fitted to.
+        Sessions that it was fitted to.
     system_tokens : float
-        What all sessions begin with.
+        Tokens with which all sessions begin.
     start, first_turn, turn : ndarray
-        Tokens that the sessions begin with beyond that, that their first calls have added to the
-        context besides their output, and that later calls have.
+        Further tokens with which the sessions begin; tokens that their first calls, and their
+        later calls, have added to the context besides their output.
     cache_miss : Estimate
         Probability that the cache fails.
     """
@@ -112,7 +114,7 @@ def fit_sessions(calls: pd.DataFrame) -> SessionFit:
     count = len(grown)
     has_cache = (frame["cached"] > 0).any() and count > 0
     misses = float(missed.sum()) if has_cache else 0.0
-    # Half a miss more (Jeffreys 1946): that none was seen does not mean that there is none.
+    # Half a miss is added (Jeffreys 1946), since misses are possible even if none was observed.
     error = float(np.sqrt(misses + 0.5)) / count if has_cache else float("nan")
     return SessionFit(
         sessions=len(first),
@@ -127,8 +129,8 @@ def fit_sessions(calls: pd.DataFrame) -> SessionFit:
 def begins(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Return which calls are the first `HORIZON` of their sessions, as a simulation makes them.
 
-    Those of sessions that are so long and whose input never shrinks by then, if these are enough
-    and most of the long ones; else those of all.
+    Only sessions of at least that length whose input does not shrink by then count, if there are
+    enough of these and they are most of the long ones; otherwise all sessions count.
     """
     frame = _in_order(calls)
     is_early = frame["place"] < HORIZON
@@ -142,7 +144,7 @@ def begins(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def _in_order(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return the calls with their place in the session, what the one before read and wrote."""
+    """Return the calls with their place in the session and the tokens of the call before."""
     sessions = calls.groupby("session", sort=False)
     return calls.assign(
         place=sessions.cumcount(),
@@ -152,7 +154,7 @@ def _in_order(calls: pd.DataFrame) -> pd.DataFrame:
 
 
 def _never_negative(values: Floats) -> Floats:
-    """Return values without those below 0 (words that the harness drops), of the same mean."""
+    """Return values of the same mean without those below 0 (text that the harness drops)."""
     return _with_mean(np.maximum(values, 0.0), float(values.mean())) if len(values) else values
 
 
@@ -162,9 +164,9 @@ def _with_mean(values: Floats, mean: float) -> Floats:
 
 
 def as_distribution(values: Floats) -> float | dict[str, Any]:
-    """Return values as a scenario says a distribution: a number, or their means between quantiles.
+    """Return values as a scenario's distribution: a number, or their means between quantiles.
 
-    The mean stays, and the quantiles as well as two dozen values can say them.
+    The mean stays the same; the quantiles stay as nearly as two dozen values allow.
     """
     ordered = np.sort(values)
     if not len(ordered) or ordered[0] == ordered[-1]:

@@ -1,4 +1,4 @@
-"""Writes what was calibrated into a directory, and reads it again.
+"""Writes a calibration into a directory, and reads it again.
 
 ``fits.json`` holds every cell's estimates with their uncertainty, its task list and its pilot
 runs; the scenarios, profiles and reports beside it are for people.
@@ -116,7 +116,7 @@ def read_calibration(directory: Path) -> list[Calibrated]:
 
 
 def _other_than_cells(directory: Path) -> str:
-    """Return what to do with a directory without cells: run the session of a fit to calls."""
+    """Return advice for a directory without cells: run the session of a fit to calls."""
     session = next(iter(sorted(directory.glob("*.session.yaml"))), None)
     if session is None:
         return "run `teamsim calibrate` first"
@@ -129,7 +129,7 @@ def runs_of(runs: pd.DataFrame, cell: dict[str, str]) -> pd.DataFrame:
 
 
 def _kept(runs: pd.DataFrame) -> list[str]:
-    """Return the columns of runs that are worth keeping: numbers and names."""
+    """Return the columns of runs that are kept: numbers and names."""
     return [name for name in runs.columns if name != "exp_dir"]
 
 

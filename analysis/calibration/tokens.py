@@ -1,9 +1,9 @@
-"""Fits what calls read and write to the token totals of runs.
+"""Fits the tokens that calls read and write to the token totals of runs.
 
-A call reads ``system + kept + artifact * written`` tokens and writes ``output + per_task *
-work``; of what it kept, wrote and was told by the harness (`turn`) the share `retention` is read
-again by the agent's next call. The log says who called when and what was written by then, so
-that a run's totals follow from the parameters.
+A call reads ``system + kept + artifact * written`` tokens and writes ``output + per_task * work``.
+The agent's next call reads again the share `retention` of what this call kept, wrote and was told
+by the harness (`turn`). The log shows which agent called when, and what was written by then. So a
+run's totals follow from the parameters.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _START = np.asarray(
 _VAGUE = np.asarray([2.0, 2.0, 1.5, 2.0, 2.0, 2.0])
 _WEAK = np.asarray([0.7, 0.7, 0.7, 0.7, 0.7, 0.7])
 _SCALE = 0.25
-"""Typical misfit of a run's log total, where the soft-L1 loss turns linear."""
+"""Typical residual of a run's log total, beyond which the soft-L1 loss becomes linear."""
 
 
 @dataclass(frozen=True)
 class TokenFit:
-    """Tokens of a call; `at` holds `NAMES`, see the module for what each is."""
+    """Tokens of a call; `at` holds the parameters `NAMES`, which the module explains."""
 
     fit: VectorFit
     run_sigma: Estimate
@@ -82,7 +82,7 @@ class Log:
         Which run each row is of.
     made : ndarray of bool, shape (agents, T)
     written : ndarray, shape (agents, T)
-        Artifacts there are when the call begins.
+        Number of artifacts when the call begins.
     work : ndarray, shape (agents, T)
         Tasks that the call works on.
     inputs, outputs : ndarray, shape (runs,)
@@ -116,7 +116,7 @@ def log_of(runs: pd.DataFrame, calls: pd.DataFrame) -> Log:
 
 
 def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[TokenFit]:
-    """Fit similar cells, each ``(runs, calls)``, by themselves and then pooled."""
+    """Fit similar cells, each ``(runs, calls)``, first separately and then pooled."""
     logs = [log_of(runs, calls) for runs, calls in cells]
     together = log_of(
         pd.concat([runs for runs, _ in cells], ignore_index=True),
@@ -172,10 +172,10 @@ def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
 
 
 def _robust_covariance(slope: Floats, misfit: Floats, runs: int) -> Floats:
-    """Return the covariance of a penalised fit, the spread of each run its own (a sandwich).
+    """Return the covariance of a penalised fit that allows each run its own spread (a sandwich).
 
-    The first `runs` rows are inputs, the next outputs, the rest the prior; scores of runs are
-    scaled up as residuals of a fit are too small (MacKinnon & White 1985, HC1).
+    The first `runs` rows are inputs, the next ones outputs, the rest the prior. The scores of runs
+    are scaled up, since the residuals of a fit are too small (MacKinnon & White 1985, HC1).
     """
     bread = np.linalg.inv(slope.T @ slope)
     scores = slope[: 2 * runs] * misfit[: 2 * runs, None]

@@ -1,4 +1,4 @@
-"""One tool of an agent, fitted: how often it is called, how long it takes, what it adds."""
+"""The fit of one tool of an agent: how often it is called, its duration, the tokens it adds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class ToolFit:
     ----------
     name : str
     share : BetaEstimate
-        Of the turns that are not the last, those that call it.
+        Share of the turns, without last ones, that call it.
     is_only : bool
-        Whether a turn calls one of the tools and no other: shares are weights then.
+        Whether each turn calls just one of the tools: then the shares are weights.
     at_once : ndarray
-        Calls at once of the turns that call it.
+        Calls at once, in the turns that call it.
     seconds : ToolTimes
     errors : BetaEstimate or None
-        Probability that a call fails; None where nothing tells.
+        Probability that a call fails; None if not known.
     result : ndarray
         Tokens that a call adds to the context.
     """
@@ -43,7 +43,7 @@ class ToolFit:
     result: Floats
 
     def spec(self, has_pause: bool) -> dict[str, Any]:
-        """Return the tool as a scenario says it, its tail apart if that is a pause."""
+        """Return the tool as a scenario says it, without its tail if that is a pause."""
         chance = "weight" if self.is_only else "probability"
         share = self.share.value * (1.0 - self.seconds.share.value if has_pause else 1.0)
         said: dict[str, Any] = {chance: four_digits(share)}

@@ -1,9 +1,9 @@
-"""Fits how long tools take: a body, and where there is one a tail of people and absences.
+"""Fits how long tools take: a body and, if there is one, a tail of people and absences.
 
-What lasts long is told from what a tool takes by its length alone: seconds are a mixture of a
-body (the tool) and a much longer, wider lognormal tail (a person is asked, or nobody is there).
-The tail is there only if the likelihood wants it by `_GAIN`; its share has a standard error.
-Tests that run for an hour are in the tail as well: lengths alone cannot tell them apart.
+Seconds are a mixture of a body (the tool) and a much longer, wider lognormal tail (a person is
+asked, or is away). Only the durations themselves separate the two. There is a tail only if it
+improves AIC by `_GAIN`; its share has a standard error. Tests that run for an hour are in the tail
+as well, because durations alone cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from analysis.calibration.sessions import as_distribution
 from simulator.distributions import Floats
 
 SHORTEST_S = 0.05
-"""Seconds below are taken as this: clocks of logs are no better."""
+"""Shorter times are taken as this, because the clocks of logs are no more precise."""
 
 FEWEST_FOR_TAIL = 200
-"""Calls below which no tail is looked for."""
+"""Fewest calls from which a tail is fitted."""
 
 _GAIN = 10.0
-"""What AIC must gain by a tail."""
+"""Least gain of AIC by a tail."""
 
 _STEEPEST = 5.0
 """Largest log density of a part, on the log scale of seconds: a spread of about 0.3 %."""
@@ -54,19 +54,19 @@ class ToolTimes:
     Attributes
     ----------
     calls : int
-        Fitted to.
+        Calls that it was fitted to.
     kind : str
-        Family of the body, as scenarios call it.
+        Family of the body, by its name in scenarios.
     fit : VectorFit
         Logarithms of the body's parameters; with a tail, then the logit of its share, the
         logarithms of its median and of its sigma.
     most : float
         Longest seen, in seconds.
     tail_seconds : ndarray
-        What was seen of the tail: as many values as are of it, drawn by their probability to be.
+        Observed values of the tail, drawn by their probability of belonging to it.
     tail_from_s : float
-        Seconds beyond which a call is more likely of the tail than of the body; infinite
-        without a tail.
+        Seconds beyond which a call is more likely in the tail than in the body; infinite without
+        a tail.
     ks, ad : float
         Kolmogorov-Smirnov distance and Anderson-Darling statistic.
     """
@@ -103,7 +103,7 @@ class ToolTimes:
         return {"kind": self.kind, **numbers, "at_most": four_digits(self.most)}
 
     def tail(self) -> float | dict[str, Any]:
-        """Return the tail as a scenario says it: as it was seen, so that its mean is right."""
+        """Return the tail as a scenario says it: the observed values, so that its mean is right."""
         return as_distribution(self.tail_seconds)
 
     def parameters(self) -> dict[str, Estimate]:
@@ -168,12 +168,12 @@ def _best(
     density: Callable[[str, Floats, Floats], Floats],
     clusters: Ints,
 ) -> tuple[str, VectorFit, float]:
-    """Return the kind of the lowest AIC, its fit, and that."""
+    """Return the kind with the lowest AIC, its fit, and this AIC."""
     found = []
     for kind in kinds:
         start = LOG_FAMILIES[kind].start(x)
         if density is _mixture:
-            # The body where most are, the tail beyond the 90th percentile.
+            # Start with the body where most values are, and the tail beyond the 90th percentile.
             near, far = x[x <= np.quantile(x, 0.9)], x[x > np.quantile(x, 0.9)]
             tail = [special.logit(0.1), float(far.mean()), np.log(max(0.3, float(far.std())))]
             start = np.concatenate((LOG_FAMILIES[kind].start(near), tail))
@@ -188,7 +188,7 @@ def _best(
 
 
 def _drawn_by(probability: Floats, values: Floats) -> Floats:
-    """Return values in order, each as often as its probability says, evenly (no chance)."""
+    """Return values in order, each in proportion to its probability (systematic, not random)."""
     order = np.argsort(values)
     passed = np.floor(np.cumsum(probability[order]) + 0.5)
     return values[order][np.diff(passed, prepend=0.0) > 0.0]
@@ -219,7 +219,7 @@ def _mixture(kind: str, at: Floats, x: Floats) -> Floats:
 
 
 def _tail_begins(kind: str, at: Floats, x: Floats) -> float:
-    """Return from how many seconds on a value is of the tail, infinite if none is."""
+    """Return the seconds beyond which values belong to the tail; infinite if none do."""
     grid = np.linspace(np.median(x), x.max(), 400)
     body, tail = _parts(kind, at, grid)
     below = np.flatnonzero(tail <= body)

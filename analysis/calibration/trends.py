@@ -1,4 +1,4 @@
-"""Drift, as the trend of what agents do with the number of calls they have made."""
+"""Drift: trends of agents' behaviour with the number of calls that they have made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fits how many turns a request takes, those that were cut short included."""
+"""Fits how many turns a request takes, from whole requests and from those cut short."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
 GEOMETRIC = "geometric"
-"""Every turn is the last with the same probability."""
+"""Kind of a fit in which every turn is the last with the same probability."""
 
 CONSTANT = "deterministic"
 
@@ -80,7 +80,7 @@ def fit_turns(turns: Ints, is_whole: npt.NDArray[np.bool_], clusters: Ints) -> T
     turns : ndarray of int, shape (n,)
         Turns of each request, at least 1.
     is_whole : ndarray of bool, shape (n,)
-        Whether the request ended then; the others were to go on (censored observations).
+        Whether the request ended after them; the others would have gone on (censored values).
     clusters : ndarray of int, shape (n,)
         Session of each.
     """
@@ -123,7 +123,7 @@ def _log_survival(kind: str, at: Floats, turns: Floats) -> Floats:
 def kaplan_meier(turns: Ints, is_whole: npt.NDArray[np.bool_], grid: Ints) -> Floats:
     """Return the share of requests of more turns than `grid` (Kaplan & Meier 1958).
 
-    A request that was cut short after so many turns was to take at least one more.
+    A request that was cut short would have taken at least one more turn.
     """
     alive = 1.0
     survival = {}

@@ -1,10 +1,11 @@
-"""Laws of what a turn takes, writes and adds: per turn, with effects of the request it is of.
+"""Laws of a turn's time, output and growth of context, with effects of its request.
 
-A quantity of a turn is ``exp(location + request effect + phase + own)``: the location is linear in
-what is known (the model, how many turns the request takes, how large its context is), the
-request's effect is normal and the same for all its turns, the phase comes and goes (an AR(1)
-process), and what is a turn's own is as it was seen. A chance has a logit of the same form. What
-the sessions leave uncertain of a location has a covariance, robust to sessions, and is drawn.
+A quantity of a turn is ``exp(location + request effect + phase + own)``. The location is linear in
+the covariates (the model, the number of turns of the request, the size of its context). The
+request's effect is normal and the same for all its turns. The phase comes and goes (an AR(1)
+process). The turn's own part has the distribution that was observed. A chance, the probability of
+an event in a turn, has a logit of the same form. The uncertainty of a location is a covariance that
+is robust to correlation within sessions; coefficients are drawn from it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from analysis.calibration.dependence import fit_lags
 from simulator.distributions import Floats
 
 _VAGUE = 1.0
-"""Prior standard deviation of what a model has of its own, on the log scale: a factor of e."""
+"""Prior standard deviation of a model's own effect, on the log scale: a factor of e."""
 
 _ENOUGH = 4.0
-"""Turns of a request from which it counts no more: they go alike."""
+"""Turns beyond which the weight of a request grows no more, as its turns are correlated."""
 
 _QUANTILES = (np.arange(1000) + 0.5) / 1000
 
@@ -44,7 +45,7 @@ class Design:
     models : ndarray of str, shape (n,)
     covariates : ndarray, shape (n, k)
     request, session : ndarray of int, shape (n,)
-        What each row is of; rows of a request follow one another.
+        Request and session of each row; rows of a request follow one another.
     """
 
     models: npt.NDArray[np.str_]
@@ -53,13 +54,13 @@ class Design:
     session: Ints
 
     def matrix(self, names: Sequence[str]) -> Floats:
-        """Return a column of ones, one a model, and the covariates."""
+        """Return a column of ones, a column for each model, and the covariates."""
         own = self.models[:, None] == np.asarray(names)[None, :]
         return np.column_stack((np.ones(len(self.models)), own, self.covariates)).astype(float)
 
     @property
     def weights(self) -> Floats:
-        """How much each row counts: requests of many turns no more than those of `_ENOUGH`."""
+        """Weight of each row: a request counts for at most `_ENOUGH` turns."""
         size = np.bincount(self.request)[self.request]
         return np.asarray(np.minimum(1.0, _ENOUGH / size))
 
@@ -102,7 +103,7 @@ class TurnLaw:
     length : float
         Turns over which the correlation of phases falls to 1/e.
     own : ndarray, shape (1000,)
-        Quantiles of what is a turn's own.
+        Quantiles of the turn's own part.
     low, high : float
         Logarithms of the smallest and largest value seen.
     """
@@ -116,7 +117,7 @@ class TurnLaw:
     high: float
 
     def noise(self, rng: np.random.Generator, n: int, turns: int) -> Floats:
-        """Return phases and turns' own, shape (n, turns)."""
+        """Return phases and turns' own parts together, shape (n, turns)."""
         total = self.own[rng.integers(len(self.own), size=(n, turns))]
         if self.phase > 0.0:
             rho = np.exp(-1.0 / self.length)
@@ -128,13 +129,13 @@ class TurnLaw:
         return np.asarray(total)
 
     def value(self, logs: Floats) -> Floats:
-        """Return the quantity of its logarithm, no smaller or larger than was seen."""
+        """Return the quantity with this logarithm, within the range that was observed."""
         return np.exp(np.clip(logs, self.low, self.high))
 
 
 @dataclass(frozen=True)
 class ChanceLaw:
-    """Whether something happens in a turn: a logit with a normal effect of the request."""
+    """Probability of an event in a turn: its logit has a normal effect of the request."""
 
     location: Location
     request: float
@@ -143,8 +144,8 @@ class ChanceLaw:
 def fit_turn_law(values: Floats, design: Design, names: Sequence[str]) -> tuple[TurnLaw, Floats]:
     """Fit a positive quantity; return the law and the residuals, effects included.
 
-    Least squares on the logarithm; the variances of the effects match the covariances of turns
-    some turns apart, the rest is the turn's own.
+    The location is fitted by least squares on the logarithm. The variances of the effects match
+    the covariances of turns at several distances; the rest is the turns' own part.
     """
     logs, weights = np.log(values), design.weights
     matrix = design.matrix(names)
@@ -182,9 +183,10 @@ def fit_turn_law(values: Floats, design: Design, names: Sequence[str]) -> tuple[
 
 
 def fit_chance(happened: npt.NDArray[np.bool_], design: Design, names: Sequence[str]) -> ChanceLaw:
-    """Fit a chance by maximum likelihood, the request's effect integrated out.
+    """Fit a chance by maximum likelihood, with the request's effect integrated out.
 
-    Gauss-Hermite quadrature of 15 nodes; what a model has of its own has a prior of `_VAGUE`.
+    The integral is a Gauss-Hermite quadrature of 15 nodes. A model's own effect has a prior with
+    standard deviation `_VAGUE`.
     """
     matrix = design.matrix(names)
     group = pd.factorize(design.request)[0]
@@ -241,7 +243,7 @@ def _solve(matrix: Floats, y: Floats, weights: Floats, prior: Floats) -> Floats:
 def _as_unseen(
     matrix: Floats, weights: Floats, residual: Floats, bread: Floats, session: Ints
 ) -> Floats:
-    """Return the residuals of each session under a fit to the others.
+    """Return the residuals of each session under the fit to all other sessions.
 
     ``(1 - H)^-1 r`` with the session's block of the hat matrix (Bell & McCaffrey 2002).
     """
@@ -257,9 +259,9 @@ def _as_unseen(
 
 
 def _root(bread: Floats, scores: Floats, session: Ints, prior: Floats) -> Floats:
-    """Return the square root of the sandwich covariance, scores summed over sessions.
+    """Return the square root of the sandwich covariance, with scores summed over sessions.
 
-    What no data tell varies as the prior does, of which `prior` is the precision.
+    Directions without data vary as in the prior, whose precision is `prior`.
     """
     summed = pd.DataFrame(scores).groupby(session).sum().to_numpy()
     k = len(summed)
@@ -291,16 +293,16 @@ def to_document(law: TurnLaw | ChanceLaw) -> dict[str, Any]:
 
 
 def location_of(said: Mapping[str, Any]) -> Location:
-    """Return the location of a law that JSON holds."""
+    """Return the location of a law from JSON."""
     return Location(tuple(said["models"]), np.asarray(said["at"]), np.asarray(said["root"]))
 
 
 def turn_law(said: Mapping[str, Any]) -> TurnLaw:
-    """Return a law that JSON holds."""
+    """Return a law from JSON."""
     numbers = {name: float(said[name]) for name in ("request", "phase", "length", "low", "high")}
     return TurnLaw(location_of(said), own=np.asarray(said["own"]), **numbers)
 
 
 def chance_law(said: Mapping[str, Any]) -> ChanceLaw:
-    """Return a chance that JSON holds."""
+    """Return a chance from JSON."""
     return ChanceLaw(location_of(said), float(said["request"]))

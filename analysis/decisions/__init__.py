@@ -1,1 +1,1 @@
-"""What to do: whether a team is worth it, what matters, what faults do, what it costs."""
+"""Helps to decide: whether a team is worth it, which parameters matter, faults, costs."""

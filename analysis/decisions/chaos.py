@@ -19,12 +19,12 @@ from simulator.scenario.resilience import Resilience
 NO_FAULT, ALL, NONE = "nothing", "all patterns", "no pattern"
 
 _MOST = 20.0
-"""Times the healthy makespan, and the healthy calls, after which a run is stopped."""
+"""A run is stopped after this many times the makespan, or the calls, of a run without faults."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One fault of the battery: what it changes in a scenario."""
+    """One fault of the battery, as a change of a scenario."""
 
     name: str
     changes: Mapping[str, Any]
@@ -32,7 +32,7 @@ class Trial:
 
 
 def battery(scenario: Scenario, healthy_s: float) -> list[Trial]:
-    """Return the standard faults; they strike a quarter of a healthy run into the run.
+    """Return the standard faults; they begin after a quarter of the time of a healthy run.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def battery(scenario: Scenario, healthy_s: float) -> list[Trial]:
     Returns
     -------
     list of Trial
-        Faults of one agent; of half the team at once; of the coordinator, where there is one;
-        of the provider; of replies; of the network, where agents talk.
+        Faults of one agent; of half the team at once; of the coordinator, if there is one; of the
+        provider; of replies; of the network, if agents talk.
     """
     at_s = lasts_s = healthy_s / 4
     half = list(range(max(1, scenario.team.worker_count // 2)))
@@ -85,7 +85,7 @@ def battery(scenario: Scenario, healthy_s: float) -> list[Trial]:
 
 
 def configurations(scenario: Scenario) -> dict[str, dict[str, Any]]:
-    """Return what is tried of the scenario's patterns: all, all but one each, and none."""
+    """Return the sets of the scenario's patterns to try: all, all but one, and none."""
     patterns = scenario.resilience
     said = patterns.model_dump(exclude_unset=True, exclude_none=True)
     default = Resilience().model_dump()
@@ -124,14 +124,14 @@ def chaos(
 ) -> pd.DataFrame:
     """Run a scenario under every fault of the battery and with every configuration of patterns.
 
-    Its own script of faults is left out, what it says of agents, provider and network is kept.
-    A run that takes twenty times as long as without faults is stopped.
+    The scenario's own script of faults is left out; its faults of agents, provider and network are
+    kept. A run that takes twenty times as long as without faults is stopped.
 
     Parameters
     ----------
     scenario : Scenario
     replications : int
-        Of each fault and configuration, the same random numbers for all.
+        Replications of each fault and configuration, with the same random numbers for all.
     workers : int
         Processes.
     progress : callable, optional
@@ -142,11 +142,11 @@ def chaos(
     DataFrame
         A row a fault and configuration: ``fault, patterns, completed`` (share of runs),
         ``lost_tasks`` (of the workload: not done, or not right), ``makespan_s``, ``makespan_low``
-        and ``makespan_high`` (time to success and its 95 % interval, failed runs started again;
-        null where none was completed), ``recovery_s`` (of runs that were not completed, until they
-        ended: it takes longer), ``wasted_tokens``, ``extra_tokens`` and ``extra_usd`` (until
-        success, over the same patterns without the fault), ``retries``; tasks, recovery, wasted
-        tokens and retries are means of runs as they ended.
+        and ``makespan_high`` (time to success and its 95 % interval, where failed runs are started
+        again; null if no run was completed), ``recovery_s`` (a lower bound for runs that were not
+        completed: the time until they ended), ``wasted_tokens``, ``extra_tokens`` and ``extra_usd``
+        (until success, compared with the same patterns without the fault), ``retries``. Tasks,
+        recovery, wasted tokens and retries are means of runs as they ended.
     """
     quiet = changed(scenario, {"faults": []})
     healthy = run_each([quiet], replications, workers).to_pandas()
@@ -162,7 +162,7 @@ def chaos(
                 changes = {**stop, **trial.changes, "resilience": patterns}
                 tried[trial.name, name] = changed(quiet, changes)
             except ValidationError:
-                continue  # a partition and a protocol that cannot be cut, for one
+                continue  # for example a partition, with a protocol that does not allow one
     results = run_each(list(tried.values()), replications, workers, progress).to_pandas()
     return _table(results, list(tried))
 

@@ -1,7 +1,7 @@
-"""What a team costs, and what it is worth.
+"""The cost of a team, and its value.
 
-Time and money are those until success: a run that does not finish is started again, and costs
-again (see `analysis.statistics.completion`).
+Time and cost are those until success: a run that does not finish is started again, and paid again
+(see `analysis.statistics.completion`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HOUR_S = 3600.0
 
 
 def unit_costs(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
-    """Return what a finished and what a correct task costs, at each point.
+    """Return the cost of a finished task and of a correct task, at each point.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ def unit_costs(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
     DataFrame
         A row a point: ``point, point_name, cost_usd`` (of a run as it ended), ``usd_per_task,
         usd_per_correct_task``, each of the last two with ``_low`` and ``_high``: mean cost over
-        mean tasks, with its interval; infinite where no task was done. Tasks done in runs that
-        did not finish count, and so does what these cost.
+        mean tasks, with its interval; infinite if no task was done. Runs that did not finish count
+        with their tasks and with their cost.
     """
     rows = []
     for (point, name), group in results.groupby(["point", "point_name"], sort=False):
@@ -59,9 +59,9 @@ def unit_costs(results: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:
 
 
 def total_usd(results: pd.DataFrame, usd_per_hour: float) -> pd.Series[float]:
-    """Return cost plus the value of the time that a run took, a number a replication.
+    """Return cost plus the value of the time that a run took, for each replication.
 
-    Of runs that did not all finish, `analysis.statistics.completion.to_success` makes the total
+    If not all runs finished, `analysis.statistics.completion.to_success` turns this into the total
     until success: both parts recur with every run that is started again.
 
     Parameters
@@ -83,8 +83,8 @@ def break_even_usd_per_hour(
 ) -> Interval:
     """Return the value of an hour from which a team pays: extra cost over time saved.
 
-    The interval has all values at which it is not known which of the two takes less in all, cost
-    and time at its price together (Fieller 1954).
+    The interval has all values of an hour at which it is not known whether the team or one agent
+    takes less in total, cost and value of the time together (Fieller 1954).
 
     Parameters
     ----------
@@ -94,15 +94,15 @@ def break_even_usd_per_hour(
     confidence : float
         Coverage of the interval.
     advantage : callable, optional
-        Returns how many times as much as the team one agent takes in all, at a value of an hour,
-        with an interval; that of the two tables when absent.
+        Returns, for a value of an hour, the ratio of one agent's total to the team's, with an
+        interval; computed from the two tables when absent.
 
     Returns
     -------
     Interval
-        US dollars an hour, of cost and time until success; infinite where the team saves no time,
-        NaN where either never finished. Where the team is cheaper and quicker anyway, the estimate
-        is 0 or less; values below 0 are not told apart, so that the interval has all of them.
+        US dollars an hour, of cost and time until success; infinite if the team saves no time, NaN
+        if either never finished. If the team is cheaper and quicker anyway, the estimate is 0 or
+        less. Values below 0 are not distinguished, so the interval then has all of them.
     """
     if not (alone["success"].any() and team["success"].any()):
         return UNKNOWN
@@ -133,7 +133,7 @@ def break_even_usd_per_hour(
 
 
 def _first_value(holds: Callable[[float], bool]) -> float:
-    """Return from which value of an hour on something holds, to a part in a thousand."""
+    """Return the value of an hour from which a condition holds, to a part in a thousand."""
     low, high = 1e-4, 1e6
     if holds(low):
         return 0.0
@@ -146,7 +146,7 @@ def _first_value(holds: Callable[[float], bool]) -> float:
 
 
 def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.DataFrame:
-    """Return what each further agent brings, from one team size of a sweep to the next.
+    """Return the gain of each further agent, from one team size of a sweep to the next.
 
     Parameters
     ----------
@@ -158,9 +158,10 @@ def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.Dat
     Returns
     -------
     DataFrame
-        A row a size but the smallest: ``n``; for each agent more ``saved_s``, ``extra_usd`` and
-        ``net_usd`` (the time saved at its price, less the extra cost), until success, each with
-        ``_low`` and ``_high``, paired intervals; null where one of the two sizes never finished.
+        A row for each size but the smallest: ``n``; for each further agent ``saved_s``,
+        ``extra_usd`` and ``net_usd`` (the value of the time saved, less the extra cost), until
+        success, each with ``_low`` and ``_high``, paired intervals; null if one of the two sizes
+        never finished.
     """
     sizes = sorted(int(n) for n in results["team.size"].unique())
     worth = results.assign(total_usd=total_usd(results, usd_per_hour))
@@ -193,15 +194,15 @@ def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.Dat
 def pareto_front(
     table: pd.DataFrame, smaller: Sequence[str], larger: Sequence[str] = ()
 ) -> pd.Series[bool]:
-    """Return which rows no other row is better than: as good in all columns, better in one.
+    """Return the rows on the Pareto front: no other is as good in all columns and better in one.
 
-    A row of which something is not known (null) is not on the front, and keeps no other from it.
+    A row with an unknown value (null) is not on the front, and excludes no other row from it.
 
     Parameters
     ----------
     table : DataFrame
     smaller, larger : sequence of str
-        Columns of which less, or more, is better.
+        Columns in which less, or more, is better.
     """
     columns = [table[name].to_numpy(dtype=float) for name in smaller]
     columns += [-table[name].to_numpy(dtype=float) for name in larger]
@@ -214,7 +215,7 @@ def pareto_front(
 
 
 def at_equal_budget(table: pd.DataFrame, budget_usd: float) -> pd.DataFrame:
-    """Return what each series can have for a budget: its best point that costs no more.
+    """Return the best point of each series that costs no more than a budget.
 
     Parameters
     ----------
@@ -222,13 +223,13 @@ def at_equal_budget(table: pd.DataFrame, budget_usd: float) -> pd.DataFrame:
         From `analysis.statistics.curves.curves_against`, with ``series, x, cost_usd_to_success,
         makespan_s, quality``.
     budget_usd : float
-        For the work, failed runs that are started again included.
+        For the whole work, including failed runs that are started again.
 
     Returns
     -------
     DataFrame
-        A row a series that has an affordable point: the one with the highest quality, of those
-        the quickest. Points whose runs never finish cannot be had for any budget.
+        A row for each series that has an affordable point: its point with the highest quality, and
+        of these the quickest. Points whose runs never finish are not affordable at any budget.
     """
     affordable = table[(table["cost_usd_to_success"] <= budget_usd) & table["makespan_s"].notna()]
     order = affordable.sort_values(["quality", "makespan_s"], ascending=[False, True])

@@ -1,4 +1,4 @@
-"""What a team makes of agents and tokens."""
+"""Production functions: the output of a team as a function of agents and tokens."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def fit_production(
     output: npt.ArrayLike,
     confidence: float = 0.95,
 ) -> Production:
-    """Fit output as a function of agents, of which talking takes a part, and of tokens.
+    """Fit output as a function of tokens and of agents, part of whose work is lost to talking.
 
-    With ``l = n / (1 + overhead (n - 1))`` agents that are left for the work, ``cobb_douglas`` is
+    With ``l = n / (1 + overhead (n - 1))`` agents left for the work, ``cobb_douglas`` is
     ``scale l^agents k^tokens`` (Cobb & Douglas 1928) and ``ces`` is ``scale (share l^r + (1 -
     share) k^r)^(returns / r)`` with the elasticity of substitution ``1 / (1 - r)`` (Arrow et al.
     1961); k is the tokens over their geometric mean. By least squares on logarithms.
@@ -63,8 +63,8 @@ def fit_production(
     Raises
     ------
     ValueError
-        If the form is unknown, something is not positive or not known (where no run finished, no
-        time and no output by time is), or there are too few points.
+        If the form is unknown, there are too few points, or a number is not positive or not known
+        (if no run finished, times and outputs over time are not known).
     """
     n, k, y = (np.asarray(each, dtype=np.float64) for each in (agents, tokens, output))
     if form not in ("cobb_douglas", "ces"):

@@ -35,10 +35,10 @@ def sensitivity(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Return how much each parameter moves a metric: its mean, or a time to success.
+    """Return how much each parameter changes a metric: its mean, or a time to success.
 
-    Every point of the design is replicated with the same random numbers, which leaves less noise
-    than independent ones would; what is left of it shows in the interaction terms.
+    Every point of the design is replicated with the same random numbers, so that there is less
+    noise than with independent ones. The rest of the noise appears in the interaction terms.
 
     Parameters
     ----------
@@ -46,8 +46,9 @@ def sensitivity(
     bounds : mapping of str to (float, float)
         Dotted paths of numbers, and the range of each; whole numbers stay whole.
     metric : str
-        A column of the results: its mean over runs as they ended, or of
-        `analysis.statistics.curves.TIMES` the time to success, failed runs started again.
+        A column of the results: its mean over runs as they ended. For one of
+        `analysis.statistics.curves.TIMES` it is the time to success, where failed runs are started
+        again.
     method : {'morris', 'sobol'}
         ``morris``: elementary effects on `samples` trajectories (Morris 1991; Campolongo et al.
         2007), ``(k + 1) samples`` points for k parameters. ``sobol``: first-order and total
@@ -67,16 +68,16 @@ def sensitivity(
     -------
     DataFrame
         A row a parameter, the most important first. Morris: ``parameter, mu, mu_star,
-        mu_star_conf, sigma`` (the metric's change over the whole range: mean, mean of its size
-        with half of a 95 % interval, spread). Sobol: ``parameter, S1, S1_conf, ST, ST_conf``
-        (share of the variance alone, and with its interactions, with halves of the intervals).
-        In each row ``finished`` and ``runs``: how many of all runs finished.
+        mu_star_conf, sigma`` (the metric's change over the whole range: mean, mean absolute value
+        with half of a 95 % interval, standard deviation). Sobol: ``parameter, S1, S1_conf, ST,
+        ST_conf`` (share of the variance, alone and with its interactions, with halves of the
+        intervals). In each row ``finished`` and ``runs``: how many of all runs finished.
 
     Raises
     ------
     TeamsimError
-        If there is no such metric or parameter, or a range is empty or not allowed; if a time is
-        looked at that is not known, since no run finished at a point of the design.
+        If there is no such metric or parameter, if a range is empty or not allowed, or if the
+        metric is a time that is not known, since no run finished at a point of the design.
     """
     if metric not in NUMBERS:
         raise TeamsimError(unknown_name("metric", metric, NUMBERS))
@@ -106,7 +107,7 @@ def sensitivity(
         columns, by = ["S1", "S1_conf", "ST", "ST_conf"], "ST"
     table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
     table.insert(0, "parameter", list(bounds))
-    # A metric that does not move has no variance to be shared out.
+    # A metric that never changes has no variance to divide among parameters.
     table = table.fillna(0.0).sort_values(by, ascending=False, ignore_index=True)
     return table.assign(finished=int(results["success"].sum()), runs=len(results))
 
@@ -159,12 +160,12 @@ def _run(
 
 
 def _outputs(results: pd.DataFrame, metric: str, whole: Mapping[str, bool], design: Array) -> Array:
-    """Return what is looked at of each point of the design.
+    """Return the metric at each point of the design.
 
     Raises
     ------
     TeamsimError
-        If it is a time, and no run of a point finished.
+        If the metric is a time, and no run of a point finished.
     """
     means = results.groupby("point")[[metric, "success"]].mean().to_numpy(dtype=np.float64)
     if metric not in TIMES:

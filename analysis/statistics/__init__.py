@@ -1,3 +1,3 @@
-"""How sure a number is: intervals, curves with intervals, laws fitted to them, selection."""
+"""Statistics of results: intervals, curves with intervals, laws fitted to them, selection."""
 
 from analysis.statistics.intervals import *  # noqa: F403

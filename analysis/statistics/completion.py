@@ -1,7 +1,7 @@
-"""How long the work takes when some runs do not finish it.
+"""How long the work takes if some runs do not finish it.
 
-A run that ends at a deadline, a budget or a deadlock says nothing of how long the work takes, only
-that it takes longer: it is censored. So a time is never a mean over the runs as they ended. It is
+A run that ends at a deadline, a budget or a deadlock shows only that the work takes longer: it is
+censored. So a time is never a mean over the runs as they ended. It is
 the **time to success**: a run that fails is started again, until one finishes. The number of runs
 is geometric, and by Wald's identity the expected time is the mean length of all runs over the share
 that finished (Auger & Hansen 2005, "expected running time"). Where all runs finish, this is the
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 UNKNOWN = Interval(math.nan, math.nan, math.nan)
-"""Where no run finished."""
+"""The interval if no run finished."""
 
 
 def time_to_success(rows: pd.DataFrame, confidence: float = 0.95) -> Interval:
-    """Return the expected time until a run has finished, failed ones started again.
+    """Return the expected time until a run has finished, where failed runs are started again.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def time_to_success(rows: pd.DataFrame, confidence: float = 0.95) -> Interval:
 
 
 def to_success(spent: npt.ArrayLike, finished: npt.ArrayLike, confidence: float = 0.95) -> Interval:
-    """Return what is spent in the mean until a run has finished, failed ones started again.
+    """Return the mean spent until a run has finished, where failed runs are started again.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def to_success(spent: npt.ArrayLike, finished: npt.ArrayLike, confidence: float 
     Returns
     -------
     Interval
-        In the unit of `spent`, ``mean(spent) / mean(finished)``; `UNKNOWN` where none finished.
-        Where all did, the upper end is still that of a share of which so few runs say little.
+        In the unit of `spent`, ``mean(spent) / mean(finished)``; `UNKNOWN` if none finished. Even
+        if all finished, the upper end allows for a share below 1, as the runs are few.
     """
     x, done = _numbers(spent), _numbers(finished)
     if not done.any():
@@ -77,7 +77,7 @@ def to_success(spent: npt.ArrayLike, finished: npt.ArrayLike, confidence: float 
 
 
 def linearised(spent: npt.ArrayLike, finished: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return a number a replication whose mean is `to_success`, and which varies as it does.
+    """Return a number for each replication; their mean is `to_success`, with its standard error.
 
     With ``R = mean(spent) / mean(finished)`` it is ``R + (spent - R finished) / mean(finished)``:
     the linear part of the estimate (delta method; Casella & Berger 2002, section 5.5.4). So means
@@ -106,21 +106,21 @@ def linearised(spent: npt.ArrayLike, finished: npt.ArrayLike) -> npt.NDArray[np.
 def quantile_to_finish(
     spent: npt.ArrayLike, finished: npt.ArrayLike, share: float, confidence: float = 0.95
 ) -> Interval:
-    """Return a quantile of what a single run takes to finish: those that do not take longer.
+    """Return a quantile of what a single run spends to finish; others count as longer.
 
     Parameters
     ----------
     spent, finished : array_like, shape (replications,)
     share : float
-        Of the distribution below the quantile, between 0 and 1.
+        Share of the distribution below the quantile, between 0 and 1.
     confidence : float
         Coverage of the interval.
 
     Returns
     -------
     Interval
-        In the unit of `spent`; infinite where it falls among the runs that did not finish, which
-        count as longer than all others.
+        In the unit of `spent`; infinite if it falls among the runs that did not finish, which count
+        as longer than all others.
     """
     x, done = _numbers(spent), _numbers(finished).astype(bool)
     if done.all():
@@ -143,7 +143,7 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
     Returns
     -------
     Interval
-        Time to success of the one over that of the other; `UNKNOWN` where either never finished.
+        Time to success of one agent over that of the team; `UNKNOWN` if either never finished.
 
     Raises
     ------
@@ -159,12 +159,12 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
 def ratio_to_success(
     before: Floats, alone_done: Floats, after: Floats, team_done: Floats, confidence: float = 0.95
 ) -> Interval:
-    """Return how many times as much one agent spends until success as a team does.
+    """Return the ratio of what one agent and what a team spends until success.
 
     Parameters
     ----------
     before, after : ndarray, shape (replications,)
-        What each run of one agent, and each of the team, spent, whether it finished or not.
+        The amount spent by each run of one agent, and by each run of the team, finished or not.
     alone_done, team_done : ndarray, shape (replications,)
         1 where it finished, else 0.
     confidence : float
@@ -198,7 +198,7 @@ def with_time_to_success(summary: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFr
     -------
     DataFrame
         With that row changed: mean and interval are those of `time_to_success`, quantiles those of
-        `quantile_to_finish`; the standard deviation, which censored times do not tell, is null.
+        `quantile_to_finish`. The standard deviation is null, as censored times do not show it.
     """
     lengths, finished = rows["makespan_s"], rows["success"]
     if finished.all() or "makespan_s" not in summary.index:
@@ -226,7 +226,7 @@ def _numbers(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def _at(ordered: npt.NDArray[np.float64], rank: float) -> float:
-    """Return the value at a rank, between two where it is none's; beyond the ends, infinite."""
+    """Return the value at a rank, interpolated between ranks; infinite beyond the ends."""
     if not math.isfinite(rank):
         return rank
     below = math.floor(rank)

@@ -31,22 +31,22 @@ SIZE = "team.size"
 """The axis that a scaling curve is drawn against."""
 
 SERIES = "series"
-"""In place of a swept field: a point a named series."""
+"""Stands for a swept field: each named series is a point."""
 
 NUMBERS = frozenset({*NUMERIC_METRICS, "tokens", "error_rate", "overhead_s"})
 """Columns of numbers, those of `with_derived` among them."""
 
 RATIOS = ("speedup", "error_amplification")
-"""What `curves_against` gives against the baseline."""
+"""The columns of `curves_against` that compare with the baseline."""
 
 QUANTILES = {"_p50": 0.5, "_p95": 0.95, "_p99": 0.99}
-"""What a metric's name may end in: that quantile over replications in place of the mean."""
+"""Suffixes of a metric's name that ask for a quantile over replications, not the mean."""
 
 TIMES = frozenset({"makespan_s", "overhead_s"})
-"""How long the work takes: until success, failed runs started again."""
+"""Metrics of how long the work takes: until success, where failed runs are started again."""
 
 TO_SUCCESS = "_to_success"
-"""What the name of anything that runs spend may end in: until success in place of in a run."""
+"""Suffix of the name of anything that runs spend: until success, not in one run."""
 
 _PAIRED = ["replication", "makespan_s", "success", "quality"]
 
@@ -63,16 +63,16 @@ def interval_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) ->
 
 
 def estimate_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
-    """Return what a curve shows of a metric at a point.
+    """Return the estimate of a metric at a point, as curves show it.
 
     Parameters
     ----------
     results : DataFrame
-        The point's rows, a replication each.
+        The point's rows, one for each replication.
     metric : str
-        One of `TIMES`, or anything with `TO_SUCCESS` at the end: what is spent until a run has
-        finished, failed ones started again; NaN where none finished. A quantile of a time counts
-        runs that did not finish as longer than all others. The rest is that of `interval_of`.
+        If it is one of `TIMES`, or ends in `TO_SUCCESS`: the mean spent until a run has finished,
+        where failed runs are started again; NaN if none finished. A quantile of a time counts runs
+        that did not finish as longer than all others. For all other metrics see `interval_of`.
     confidence : float
         Coverage of the interval.
     """
@@ -90,8 +90,8 @@ def estimate_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) ->
 def with_derived(results: pd.DataFrame) -> pd.DataFrame:
     """Return `results` with the columns ``tokens``, ``error_rate`` and ``overhead_s``.
 
-    ``overhead_s`` is the agents' time beside first attempts; of a run that did not finish it is
-    all of their time, since its first attempts are made again.
+    ``overhead_s`` is the agents' time without first attempts. For a run that did not finish it is
+    all of their time, since its first attempts have to be made again.
     """
     kept_s = results["work_s"].where(results["success"].astype(bool), 0.0)
     return results.assign(
@@ -103,7 +103,7 @@ def with_derived(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_figure(study: Study) -> None:
-    """Refuse a picture that its sweep cannot give, before the sweep is run.
+    """Check, before a sweep is run, that its picture can be drawn from it.
 
     Raises
     ------
@@ -230,14 +230,14 @@ def curves_against(
 
 
 def not_known(curves: pd.DataFrame, metric: str) -> pd.Series[bool]:
-    """Return at which rows of `curves_against` a time is not known, since runs did not finish.
+    """Return the rows of `curves_against` whose metric is not known, since runs did not finish.
 
     Parameters
     ----------
     curves : DataFrame
     metric : str
-        Column of it: a time, something spent until success, a quantile of a time, the speed-up;
-        all others are known of runs that did not finish, too.
+        A column of `curves`. Only times, amounts until success, quantiles of times and the speed-up
+        can be unknown; all others are known even if runs did not finish.
     """
     import pandas as pd
 
@@ -258,7 +258,7 @@ def scaling_curves(
 
 
 def _baseline_of(table: pd.DataFrame, group: pd.DataFrame, x: str) -> pd.DataFrame:
-    """Return the rows of the point that `group` is held against, none if there is none."""
+    """Return the rows of the baseline of `group`; none if it has no baseline."""
     import pandas as pd
 
     baseline = group["baseline_point"].iloc[0]
@@ -298,7 +298,7 @@ def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool
 
 
 def _paired(alone: pd.DataFrame, team: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what both have of the replications that both have, in the same order."""
+    """Return the rows of the replications that both have, in the same order."""
     first, second = (rows[_PAIRED].set_index("replication") for rows in (alone, team))
     common = first.index.intersection(second.index)
     return first.loc[common], second.loc[common]

@@ -43,7 +43,7 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
 
     The ends are order statistics whose ranks the binomial distribution gives, so that the
     coverage is at least `confidence` whatever the distribution (David & Nagaraja 2003, section
-    7.1). Where there are too few values for an end, it is not known.
+    7.1). With too few values for an end, the end is not known.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
     Returns
     -------
     Interval
-        In the unit of `values`; an end that so few values leave open (see
-        `replications_for_quantile`) is infinite.
+        In the unit of `values`; an end is infinite if there are too few values for it (see
+        `replications_for_quantile`).
     """
     from scipy import stats
 
@@ -73,8 +73,9 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
 def replications_for_quantile(share: float, confidence: float = 0.95) -> int:
     """Return the fewest replications that bound a quantile on both sides.
 
-    All of them lie on one side of it with probability ``share**n`` and ``(1 - share)**n``, and
-    neither may be more than half of what is left to chance: 368 for the 99th percentile.
+    All n values are below it with probability ``share**n``, and above it with probability
+    ``(1 - share)**n``. Neither may be more than half of ``1 - confidence``. The 99th percentile
+    needs 368 replications at 95 % confidence.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def ratio_of_means_interval(
     Returns
     -------
     Interval
-        As `ratio_of_products_interval`, which says how, and what is raised.
+        That of `ratio_of_products_interval`, which describes the method and the errors raised.
     """
     return ratio_of_products_interval([numerator], [denominator], confidence)
 
@@ -111,13 +112,13 @@ def ratio_of_products_interval(
 ) -> Interval:
     """Return a product of means over a product of means, with an interval.
 
-    Value i of all comes from the same replication, so that what moves together narrows it. Of
-    two means it is Fieller's (1954): all ratios r for which the paired t test of
-    ``numerator - r * denominator`` does not reject a mean of 0; of products the same, with each
-    product linearised in its means. Outcomes, which are all 0 or 1 with a 1 among them, have an
-    interval of their own (`proportion_interval`): after ten successes of ten the share of
-    successes may still be 0.7. The parts are put together on the logarithmic scale by the method
-    of variance estimates recovery, with the correlations in the sample (Zou & Donner 2008).
+    Value i of all comes from the same replication, so that positive correlation narrows the
+    interval. For two means it is Fieller's (1954): all ratios r for which the paired t test of
+    ``numerator - r * denominator`` does not reject a mean of 0. For products it is the same, with
+    each product linearised in its means. Outcomes (all values 0 or 1, with at least one 1) have an
+    interval of their own (`proportion_interval`), because after ten successes of ten the
+    probability of success may still be 0.7. The parts are combined on the logarithmic scale by the
+    method of variance estimates recovery, with the correlations in the sample (Zou & Donner 2008).
 
     Parameters
     ----------
@@ -129,8 +130,8 @@ def ratio_of_products_interval(
     Returns
     -------
     Interval
-        Between 0 and infinity, which it reaches where the product below cannot be told from 0.
-        The estimate is infinite where that is 0.
+        Between 0 and infinity. The upper end is infinite if the product below is not significantly
+        different from 0; the estimate is infinite if that product is 0.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def ratio_of_products_interval(
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A factor of a ratio of products: its interval, and what each replication adds to it."""
+    """A factor of a ratio of products: its interval, and the influence of each replication."""
 
     estimate: float
     low: float
@@ -187,7 +188,7 @@ def _outcome_part(x: Array, power: int, confidence: float) -> _Part:
 def _fieller(
     tops: Sequence[Array], bottoms: Sequence[Array], count: int, confidence: float
 ) -> _Part:
-    """Return the ratio of two products of means, as far as it is not negative, by Fieller."""
+    """Return the ratio of two products of means by Fieller, with an interval from 0 up."""
     from scipy import stats
 
     above, below = (math.prod(float(x.mean()) for x in side) for side in (tops, bottoms))
@@ -204,7 +205,7 @@ def _fieller(
 
 
 def _influence(factors: Sequence[Array], count: int) -> Array:
-    """Return what each replication adds to a product of means."""
+    """Return the influence of each replication on a product of means."""
     total = np.zeros(count)
     for i, x in enumerate(factors):
         total += x * math.prod(float(y.mean()) for j, y in enumerate(factors) if j != i)
@@ -216,7 +217,7 @@ def _log_ratio(larger: float, smaller: float) -> float:
 
 
 def _distance(distances: Sequence[float], parts: Sequence[_Part]) -> float:
-    """Return how far the end of a product is from its estimate, from those of its factors."""
+    """Return how far the end of a product is from its estimate, given the ends of its factors."""
     if math.inf in distances:
         return math.inf
     square = 0.0
@@ -255,7 +256,7 @@ def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95)
     DataFrame
         Index: metric; columns: ``mean, low, high`` (`interval_of_metric`), ``sd`` (over
         replications), and for each of `QUANTILES` its estimate and, with ``_low`` and ``_high``,
-        its interval: an end that so few replications leave open is infinite.
+        its interval, whose ends are infinite if there are too few replications.
     """
     import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Fits laws to curves, and weighs them against each other."""
+"""Fits laws to curves, and compares the laws."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class LawFit:
     ----------
     law : Law
     n, y, residuals : ndarray, shape (points,)
-        What it was fitted to, and y less the curve.
+        The points that it was fitted to, and y less the curve.
     estimates : dict of str to float
     low, high : dict of str to float
-        Ends of the confidence intervals; infinite where the points leave no residual.
+        Ends of the confidence intervals; infinite if there are no more points than parameters.
     aic : float
         Akaike's criterion for small samples, ``m log(RSS / m) + 2 k + 2 k (k + 1) / (m - k - 1)``
         with k parameters, the variance among them (Burnham & Anderson 2002, section 2.4);
@@ -47,7 +47,7 @@ class LawFit:
 
     @property
     def residuals(self) -> Array:
-        """What the curve leaves of y, shape (points,)."""
+        """Residuals: y less the curve, shape (points,)."""
         return self.y - self(self.n)
 
     @property
@@ -123,7 +123,7 @@ def compare_laws(
     fixed: Mapping[str, float] | None = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Fit several laws to the same points and weigh them against each other.
+    """Fit several laws to the same points and compare them.
 
     Parameters
     ----------

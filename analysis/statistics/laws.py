@@ -1,4 +1,4 @@
-"""Laws of speed-up, growth and overhead, to hold against what was simulated."""
+"""Laws of speed-up, growth and overhead, to compare with simulated results."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def usl_speedup(n: npt.ArrayLike, contention: float, coherency: float) -> Floats
     ----------
     n : array_like, any shape
     contention : float
-        sigma: what is done one after another.
+        sigma: the share of the work that is done one after another.
     coherency : float
-        kappa: what each pair has to agree on.
+        kappa: the cost of agreement for each pair of agents.
 
     Notes
     -----
@@ -95,13 +95,13 @@ class Law:
     ----------
     name : str
     formula : str
-        As one writes it.
+        The formula, as text.
     curve : callable
         ``curve(n, *parameters)``.
     start : mapping of str to callable
         First guess of each parameter from the data, in the order of `curve`.
     bounds : mapping of str to (float, float)
-        Of the parameters that have any.
+        Bounds of the parameters that have any.
     """
 
     name: str
@@ -175,4 +175,4 @@ LAWS: dict[str, Law] = {
         ),
     )
 }
-"""Every law, by name. `scale` is what one agent does: 1 for a speed-up, if it is not fitted."""
+"""Every law, by name. `scale` is the value for one agent: 1 for a speed-up, if not fitted."""

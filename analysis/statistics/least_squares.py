@@ -18,12 +18,12 @@ Bounds = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Estimate:
-    """Parameters, in their order: the best, and the ends of their intervals.
+    """Parameters in their order: the best values, and the ends of their intervals.
 
     Attributes
     ----------
     values, low, high : ndarray, shape (parameters,)
-        Ends are infinite, or at the bounds, where the points leave no residual.
+        Ends are infinite, or at the bounds, if there are no more points than parameters.
     rss : float
         Sum of the squared residuals.
     """
@@ -46,7 +46,7 @@ def least_squares(
     Parameters
     ----------
     curve : callable
-        Returns what parameters give at the points.
+        Returns the values at the points for given parameters.
     target : ndarray, shape (points,)
         At least as many as parameters.
     start : sequence of float
@@ -97,9 +97,9 @@ def small_sample_aic(rss: float, points: int, parameters: int, size: float) -> f
         Sum of the squared residuals.
     points : int
     parameters : int
-        With the variance.
+        Number of parameters, the variance included.
     size : float
-        Sum of the squares of what was fitted: an exact fit is one up to its rounding.
+        Sum of the squares of the values fitted: a fit is exact if `rss` is only rounding of it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which of several systems is best, and how sure one may be of it."""
+"""Selects the best of several systems, and tells how sure this is."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def paired_difference(
 ) -> Interval:
     """Return mean(first) - mean(second) with the paired t interval.
 
-    Value i of both comes from the same replication: with common random numbers the interval is
-    narrower than that of two samples by as much as they move together (Law 2015, section 10.2.1).
+    Value i of both comes from the same replication. With common random numbers the two are
+    positively correlated, which makes the interval narrower than that of independent samples (Law
+    2015, section 10.2.1).
 
     Raises
     ------
@@ -49,7 +50,7 @@ def difference_errors(values: npt.ArrayLike) -> Array:
     """
     x = np.asarray(values, dtype=np.float64)
     errors = np.zeros((len(x), len(x)))
-    # Not from the covariances: the difference of two that are nearly the same would be rounding.
+    # Not from the covariances: if two systems are nearly equal, only rounding errors would remain.
     for i in range(len(x)):
         errors[i] = (x - x[i]).std(axis=1, ddof=1) / np.sqrt(x.shape[1])
     return errors
@@ -61,13 +62,13 @@ def rank(
     confidence: float = 0.95,
     indifference: float = 0.01,
 ) -> pd.DataFrame:
-    """Return systems in the order of their means, and how surely each is the best.
+    """Return systems in the order of their means, with bounds of how sure each is the best.
 
     Parameters
     ----------
     samples : mapping of str to array_like, shape (replications,)
-        Value i of each comes from the same replication. How many there are must not depend on
-        what they say.
+        Value i of each comes from the same replication. The number of replications must not depend
+        on the values.
     smaller_is_better : bool
     confidence : float
         Coverage of the interval of each mean, and joint coverage of all the differences.
@@ -79,11 +80,10 @@ def rank(
     DataFrame
         A row a system, the best first: ``system, mean, low, high``; ``behind, behind_low,
         behind_high``: how much worse than the first, with a paired t interval, corrected by
-        Bonferroni for all pairs, since which is the first is found from the same samples;
-        ``may_be_best``: whether no other is known to be better (Nelson & Matejcik 1995);
-        ``p_best``: with what probability, at least, no other is better by more than the
-        indifference; 0 where nothing is known, and at most 0.99, as tails of a t distribution
-        are not to be trusted further.
+        Bonferroni for all pairs, since the first is chosen by the same samples; ``may_be_best``:
+        whether no other is known to be better (Nelson & Matejcik 1995); ``p_best``: a lower bound
+        of the probability that no other is better by more than the indifference; 0 if nothing is
+        known, and at most 0.99, as the tails of a t distribution cannot be trusted further.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def rank(
         half = float(stats.t.isf(min(tail, 0.5), count - 1)) * errors
         zone = indifference * abs(float(means.min()))
         with np.errstate(divide="ignore", invalid="ignore"):
-            # That the one is worse by more than the zone: how improbable that is, for all pairs.
+            # For all pairs, the p-value of one being worse than the other by more than the zone.
             surprise = (zone - behind) / errors
         surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
         np.fill_diagonal(surprise, np.inf)
@@ -142,7 +142,7 @@ def rank(
 
 @dataclass(frozen=True)
 class Selection:
-    """What the procedure has selected, and at what expense."""
+    """The selected system, and the number of replications spent."""
 
     best: int
     replications: Sequence[int]
@@ -159,8 +159,8 @@ def kim_nelson(
 ) -> Selection:
     """Select the system with the largest mean, fully sequentially (Kim & Nelson 2001).
 
-    With probability at least `confidence` it is the best, if that is better than the others by
-    at least `indifference`, for normal replications. Common random numbers make it quicker.
+    For normal replications, it is the best with probability at least `confidence`, if the best is
+    better than the others by at least `indifference`. Common random numbers make it quicker.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def kim_nelson(
     first_stage : int
         Replications from which variances are estimated.
     most : int
-        Replications after which the best so far is taken.
+        Replications after which the procedure stops and selects the best so far.
 
     Raises
     ------

@@ -22,16 +22,16 @@ Array = npt.NDArray[np.float64]
 def mser5(values: npt.ArrayLike, batch: int = 5) -> int:
     """Return how many observations to delete as warm-up, by MSER-5.
 
-    The truncation that makes the standard error of the mean of what is left smallest, computed
-    on means of five, among those that delete at most half (White, Cobb & Spratt 2000; Franklin &
-    White 2008).
+    Among the truncations that delete at most half, it is the one for which the standard error of
+    the mean of the remaining observations is smallest, computed on means of five (White, Cobb &
+    Spratt 2000; Franklin & White 2008).
 
     Parameters
     ----------
     values : array_like, shape (observations,)
         In the order of time, at least twice `batch`.
     batch : int
-        Observations whose means are looked at.
+        Number of observations in each mean.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def mser5(values: npt.ArrayLike, batch: int = 5) -> int:
     if count < 2:
         raise ValueError(f"MSER-{batch} needs at least {2 * batch} observations, not {len(x)}")
     means = x[: count * batch].reshape(count, batch).mean(axis=1)
-    # Sums over what is left when the first d means are gone, for all d at once.
+    # Sums over the means that remain without the first d, for all d at once.
     left = np.arange(count, 0, -1)
     total = np.cumsum(means[::-1])[::-1]
     squares = np.cumsum((means**2)[::-1])[::-1]
@@ -54,20 +54,19 @@ def mser5(values: npt.ArrayLike, batch: int = 5) -> int:
 def steady_mean(values: npt.ArrayLike, confidence: float = 0.95, batches: int = 20) -> Interval:
     """Return the mean after the warm-up, with an interval by batch means.
 
-    The warm-up is what MSER-5 deletes, and a tenth at least. Batches are ten times as long as
-    what is left is correlated (`correlation_length`), as far as that leaves five of them (Law
-    2015, section 9.5.3); what correlation their means still have widens the interval (Tafazzoli
-    et al. 2011: Skart).
+    The warm-up is what MSER-5 deletes, but at least a tenth. Batches have ten correlation lengths
+    of the remaining observations (`correlation_length`), as far as this leaves at least five
+    batches (Law 2015, section 9.5.3). The interval is widened for the correlation that the batch
+    means still have (Tafazzoli et al. 2011: Skart).
 
     Parameters
     ----------
     values : array_like, shape (observations,)
-        Of one long run, in the order of time.
+        Observations of one long run, in the order of time.
     confidence : float
-        Coverage. It is reached by runs of some 100 correlation lengths, and missed by shorter
-        ones.
+        Coverage. Runs of some 100 correlation lengths reach it; with shorter runs it is less.
     batches : int
-        Most batches into which what is left is cut, five or more.
+        Most batches of the remaining observations, five or more.
 
     Raises
     ------
@@ -89,8 +88,8 @@ class SteadyMean:
     deleted: int
     """Observations at the start of each run."""
     needed: int
-    """Observations that each run needs for the interval to be trusted; of runs much too short,
-    too small a number."""
+    """Observations that each run needs for the interval to be trusted; too small a number if the
+    runs are much too short."""
     is_long_enough: bool
     """Whether all runs have as many."""
 
@@ -98,18 +97,18 @@ class SteadyMean:
 def replication_deletion(runs: Sequence[npt.ArrayLike], confidence: float = 0.95) -> SteadyMean:
     """Return the mean of a process after its warm-up, by replication and deletion.
 
-    (Law 2015, section 9.5.2.) The warm-up is one for all runs: what MSER-5 deletes from their
-    average, and a tenth at least. (From each run by itself it deletes busy times as warm-ups, and
-    the means come out too small.) The interval is over the runs' means, or over batches of few
-    runs, as in `steady_mean`.
+    (Law 2015, section 9.5.2.) All runs have the same warm-up: what MSER-5 deletes from their
+    average, but at least a tenth. (Applied to each run alone, MSER-5 deletes busy times as
+    warm-ups, so that the means are too small.) The interval is over the runs' means or, with few
+    runs, over batches of them, as in `steady_mean`.
 
     Parameters
     ----------
     runs : sequence of array_like, each of shape (observations,)
         Independent, in the order of time; at least ten observations of each.
     confidence : float
-        Coverage of the interval. Runs are long enough for it when each lasts for ten
-        `correlation_length`, and all together for 100.
+        Coverage of the interval. Runs are long enough for it if each has ten correlation lengths
+        (`correlation_length`), and all together 100.
     """
     series = [np.asarray(run, dtype=np.float64) for run in runs]
     shortest = min(len(x) for x in series)
@@ -132,10 +131,11 @@ _RUN_LENGTHS, _TOTAL_LENGTHS = 10.0, 100.0
 
 
 def correlation_length(runs: Sequence[npt.ArrayLike]) -> float:
-    """Return how many observations tell as much of the mean as one independent one.
+    """Return how many observations tell as much about the mean as one independent observation.
 
-    The integrated autocorrelation time, ``1 + 2 sum of autocorrelations``, pooled over the runs,
-    about the mean of all; the sum ends at the first lag of six times itself (Sokal 1997).
+    This is the integrated autocorrelation time, ``1 + 2 sum of autocorrelations``, pooled over the
+    runs, about the mean of all. The sum ends at the first lag that is six times the sum so far
+    (Sokal 1997).
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def correlation_length(runs: Sequence[npt.ArrayLike]) -> float:
     Returns
     -------
     float
-        In observations, 1 or more. Of runs that are hardly longer, it comes out too short.
+        In observations, 1 or more. It is too small if the runs are hardly longer than it.
     """
     series = [np.asarray(run, dtype=np.float64) for run in runs]
     longest = max(len(x) for x in series)
@@ -164,7 +164,7 @@ def correlation_length(runs: Sequence[npt.ArrayLike]) -> float:
 
 
 def _batch_means(runs: Sequence[Array], length: float, confidence: float, most: int) -> Interval:
-    """Return the mean of runs with an interval over batches of them, each run one at least."""
+    """Return the mean of runs with an interval over batches, at least one batch for each run."""
     independent = sum(len(run) for run in runs) / (_BATCH_LENGTHS * length)
     wanted = min(max(int(independent), _FEWEST_BATCHES), most)
     each = max(1, wanted // len(runs))
@@ -185,14 +185,14 @@ def _batch_means(runs: Sequence[Array], length: float, confidence: float, most: 
 
 
 def _cut(run: Array, batches: int) -> Array:
-    """Return the means of batches alike, the first observations left over."""
+    """Return the means of equal batches; observations left over are dropped at the beginning."""
     size = len(run) // batches
     means: Array = run[len(run) - size * batches :].reshape(batches, size).mean(axis=1)
     return means
 
 
 _MOST_CORRELATION = 0.9
-"""Of neighbouring batch means, as far as it is allowed for."""
+"""Largest correlation of neighbouring batch means for which the interval is widened."""
 
 
 _DONE = frozenset({"done", "faulty", "given_up", "partial"})
@@ -237,9 +237,9 @@ def steady_state(
     confidence: float = 0.95,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Return waits and times in system of a team that is fed for long, the warm-up deleted.
+    """Return waits and times in system of a team with steady arrivals, after the warm-up.
 
-    By `replication_deletion`.
+    The means are those of `replication_deletion`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Holds predictions against runs that were not used to make them."""
+"""Compares predictions with runs that were not used to make them."""
 
 from analysis.validation.compare import Validation, read_predictions, validate
 

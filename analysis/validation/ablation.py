@@ -1,4 +1,4 @@
-"""What each part of the calibrated model buys: predictions without it, scored."""
+"""The value of each part of the calibrated model: scores of predictions without it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from simulator.experiment.pool import Progress
 
 
 def no_run_variation(document: dict[str, Any]) -> dict[str, Any]:
-    """Let all runs be alike: no effects of a run on durations, tokens or errors."""
+    """Make all runs equal: no effects of a run on durations, tokens or errors."""
     cleaned: dict[str, Any] = _without(document, "run_sigma")
     return cleaned
 
 
 def no_duplicates(document: dict[str, Any]) -> dict[str, Any]:
-    """Let claims be seen at once, so that nobody does the same work twice."""
+    """Let agents see claims at once, so that no two agents do the same work."""
     if document["coordination"]["protocol"]["kind"] == "self_claim":
         document["coordination"]["protocol"]["claims"] = "immediate"
     return document
 
 
 def no_habits(document: dict[str, Any]) -> dict[str, Any]:
-    """Let agents decide anew at each call how much they take on and whether they idle."""
+    """Remove habits: at each call, agents decide anew how much to take on and whether to idle."""
     document["team"]["agent"]["batch_persistence"] = 0.0
     document["team"]["agent"]["behaviour"]["idle_persistence"] = 0.0
     return document
 
 
 def no_drafts(document: dict[str, Any]) -> dict[str, Any]:
-    """Let further attempts at a task take as much work as the first."""
+    """Let later attempts at a task take as much work as the first."""
     document["team"]["agent"]["redo_work"] = 1.0
     return document
 
@@ -70,7 +70,7 @@ WITHOUT: dict[str, Adjust] = {
     "joint failures": no_joint_failures,
     "blindness to dependencies": no_blindness,
 }
-"""Parts of the mechanism, and how a scenario is changed to be without them."""
+"""Parts of the mechanism, and the changes of a scenario that remove them."""
 
 
 def ablation_table(
@@ -82,13 +82,13 @@ def ablation_table(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Return the mean CRPS (log) of predictions with everything, and without each part.
+    """Return the mean CRPS (log) of predictions with all parts, and without each part.
 
     Parameters
     ----------
     pilot : TeamRuns
     cells : sequence of Calibrated
-        What `fit_cells` has made of the pilot.
+        The fits of `fit_cells` to the pilot.
     truth : Path
         Runs of the predicted teams.
     team_sizes : sequence of int
@@ -100,7 +100,7 @@ def ablation_table(
     Returns
     -------
     DataFrame
-        Index: what is left out; columns: the metrics, and ``success`` (Brier score).
+        Index: the part left out; columns: the metrics, and ``success`` (Brier score).
     """
     alone = _calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
     certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.pilot) for cell in cells]  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ def ablation_table(
 
 
 class _Certain:
-    """A fit whose draws are all the estimate itself."""
+    """A fit without uncertainty: each draw is the estimate itself."""
 
     def __init__(self, fit: Any) -> None:
         self._fit = fit

@@ -1,7 +1,7 @@
-"""What one would predict without a simulator: runs as they are, and laws through them.
+"""Baselines, predictions without a simulator: the pilot's runs themselves, and laws fitted to them.
 
-A baseline takes the pilot's runs of a cell, on the logarithmic scale, and returns an ensemble
-for a team of `n`; the spread of the laws is that of their residuals.
+A baseline takes the pilot's runs of a cell, on the logarithmic scale, and returns an ensemble for a
+team of `n`. The ensemble of a law has the spread of the law's residuals.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Pilot:
     logs : ndarray, shape (runs,)
         Logarithm of the metric.
     parallel : float
-        The fraction of the work that is parallel, where it is known, else NaN.
+        The parallel fraction of the work; NaN if not known.
     is_time : bool
-        Whether the metric is a time: the speed-up laws say nothing of others.
+        Whether the metric is a time; the laws of speed-up apply only to times.
     """
 
     sizes: Floats
@@ -38,7 +38,7 @@ class Pilot:
 
 
 Baseline = Callable[[Pilot, float], Floats | None]
-"""``(pilot, n) -> ensemble`` of logarithms; None where the baseline does not apply."""
+"""``(pilot, n) -> ensemble`` of logarithms; None if the baseline does not apply."""
 
 
 def largest_pilot(pilot: Pilot, n: float) -> Floats | None:
@@ -88,7 +88,7 @@ def universal_scalability(pilot: Pilot, n: float) -> Floats | None:
     fit = optimize.least_squares(
         misfit,
         start,
-        # Two sizes tell one coefficient: coherency is the one that needs a third.
+        # Two sizes determine only one coefficient, contention; coherency needs a third size.
         bounds=([-np.inf, 0.0, 0.0], [np.inf, np.inf, np.inf if sizes > 2 else 1e-9]),
     )
     return log_time(fit.x, n) + pilot.logs - log_time(fit.x, pilot.sizes)

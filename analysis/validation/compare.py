@@ -48,9 +48,9 @@ class Validation:
     cells : DataFrame
         The same for each cell and team size.
     pits : dict
-        Metric to the probability integral transforms of its true runs.
+        For each metric, the probability integral transforms of the true runs.
     in_sample : bool
-        Whether the scored teams were in the pilot themselves.
+        Whether the scored teams are themselves in the pilot.
     """
 
     summary: pd.DataFrame
@@ -84,7 +84,7 @@ def read_predictions(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) -> Validation:
     """Score predictions against the runs in a directory.
 
-    Cells and sizes that the pilot has itself are scored only if there are no others.
+    Cells and sizes that are in the pilot are scored only if there are no others.
 
     Raises
     ------
@@ -178,7 +178,7 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
     means = means.drop(columns=["n_teammates", "runs"])
     means.insert(0, "cells", cells.groupby("metric").size())
     names = [name for name in BASELINES if name in means]
-    # A baseline that does not apply to every cell is no rival: its mean is of other cells.
+    # A baseline that does not apply to every cell is not compared: its mean is over other cells.
     complete = cells[names].notna().groupby(cells["metric"]).all()
     rivals = means[names].where(complete.reindex(means.index))
     means["best"] = rivals.idxmin(axis=1)

@@ -1,10 +1,10 @@
-"""What was found about real teams, recomputed from runs: real ones or simulated ones.
+"""Published findings on real teams, recomputed from real or simulated runs.
 
-The statistics are those of arXiv 2603.12229 and of a second look at its data; each comes with
-an interval from resampling the runs of every cell and size. One thing is other than published:
-the length of a run that did not finish is no time in which the work was done. Such a run has a
-speed-up of 0, and times that are held against each other are times to success (see
-`analysis.statistics.completion`). Where only successful runs are looked at, nothing differs.
+The statistics are those of arXiv 2603.12229 and of a second analysis of its data. Each has an
+interval, from resampling the runs of every cell and size. One definition differs from the published
+one: the length of a run that did not finish is not the time that the work takes. Such a run has a
+speed-up of 0, and times that are compared are times to success (see
+`analysis.statistics.completion`). Statistics of successful runs alone do not differ.
 """
 
 from __future__ import annotations
@@ -96,14 +96,14 @@ def statistics(runs: pd.DataFrame) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Runs:
-    """Runs as arrays, which are resampled in a tenth of the time that a table takes.
+    """Runs as arrays: resampling them takes a tenth of the time of resampling a table.
 
     Attributes
     ----------
     cells : DataFrame
         `CELL` of each cell.
     question : ndarray of int, shape (cells,)
-        Number of what the cells of all modes have in common: model and task list.
+        Number of each cell's model and task list, which cells of several modes share.
     cell, n : ndarray of int, shape (runs,)
         Number of each run's cell, and size of its team.
     claims : ndarray of bool, shape (runs,)
@@ -120,7 +120,7 @@ class _Runs:
 
     @classmethod
     def of(cls, runs: pd.DataFrame) -> _Runs:
-        """Take the columns apart."""
+        """Make arrays of the columns of a table."""
         groups = runs.groupby(CELL)
         cells = groups.size().index.to_frame(index=False)
         others = [name for name in CELL if name != "mode"]
@@ -134,7 +134,7 @@ class _Runs:
         )
 
     def take(self, chosen: Ints | Bools) -> _Runs:
-        """Return some of the runs, by their places or by whether they are wanted."""
+        """Return some of the runs, by their indices or by a mask."""
         columns = {name: values[chosen] for name, values in self.columns.items()}
         return replace(
             self,
@@ -195,8 +195,8 @@ def _statistics(runs: _Runs) -> dict[str, float]:
 def _over_one_agent(runs: _Runs) -> _Runs:
     """Return each run of a team with its speed-up and token multiplier over one agent's mean.
 
-    A run that did not finish has a speed-up of 0; what one agent takes is its time to success.
-    Cells without runs of one agent have none.
+    A run that did not finish has a speed-up of 0. The time of one agent is its time to success.
+    Cells without runs of one agent are left out.
     """
     alone = runs.take(runs.n == 1)
     is_known = alone.of_cells(np.ones(len(alone))) > 0.0
@@ -210,7 +210,7 @@ def _over_one_agent(runs: _Runs) -> _Runs:
 
 
 def _to_success(runs: _Runs, metric: str) -> Floats:
-    """Return what each cell spends until a run has finished; NaN where none did or there is none.
+    """Return what each cell spends until a run has finished; NaN without a finished run.
 
     Shape (cells,).
     """
@@ -221,9 +221,9 @@ def _to_success(runs: _Runs, metric: str) -> Floats:
 
 
 def _mode_ratio(runs: _Runs, metric: str) -> float:
-    """Return the geometric mean over models and task lists of the modes' ratio, until success.
+    """Return the ratio of the modes, until success, as a geometric mean over models and task lists.
 
-    A model and task list that one mode never finishes is left out: its ratio is not known.
+    If one mode never finishes a task list with a model, the ratio is not known and is left out.
     """
     mode = runs.cells["mode"].to_numpy()
     modes = set(mode[runs.cell])

@@ -1,12 +1,11 @@
 """Predicts runs of calibrated teams that may never have been run.
 
-Parameters are drawn from their uncertainty and simulated, so that a prediction is a
-distribution. The pilot's own runs say more than the parameters fitted to them: each is carried
-over to the predicted team by quantile delta mapping (Cannon, Sobie & Murdock 2015), the change
-that the simulator gives to a run of its rank. How far such changes can be trusted is measured
-within the pilot, where it has several team sizes: by the regression of observed on simulated
-changes between them. Predictions are a mixture of the two: what the mechanism says alone, and
-what it makes of the runs there are.
+Parameters are drawn from their uncertainty and simulated, so that a prediction is a distribution.
+The pilot's own runs hold more information than the parameters fitted to them. So each run is
+carried over to the predicted team by quantile delta mapping (Cannon, Sobie & Murdock 2015): it is
+changed as the simulator changes a run of its rank. How far such changes can be trusted is measured
+within the pilot, if it has several team sizes, by the regression of observed on simulated changes
+between them. A prediction is a mixture of the simulated runs and of the runs carried over.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ METRICS = [
     "claims_blocked",
     "calls",
 ]
-"""What is predicted of a run, under the names that real runs have.
+"""The metrics of a run that are predicted, under the names that real runs have.
 
-Time, tokens and rounds are those of a run as it ends, finished or not: they are scored against real
-runs that were cut off in the same way. They are no times to do the work, of which nothing is said
-without ``success`` beside them.
+Time, tokens and rounds are those of a run as it ends, finished or not, because they are scored
+against real runs that were cut off in the same way. They are not the time that the work takes, and
+must be read together with ``success``.
 """
 
 COLUMNS = [*CELL, "n_teammates", "replication", *METRICS]
@@ -56,18 +55,18 @@ Adjust = Callable[[dict[str, Any]], dict[str, Any]]
 _PER_DRAW = 4
 """Replications for each draw of the parameters."""
 _MECHANISM_ALONE = 0.35
-"""Share of replications that owe nothing to single pilot runs."""
+"""Share of replications that come from the simulation alone, not from single pilot runs."""
 _NEARNESS = 0.8
-"""Pilot teams count by ``exp(-|log(n / target)| / nearness)``: near sizes tell more."""
+"""Pilot teams have the weight ``exp(-|log(n / target)| / nearness)``: near sizes count more."""
 _DOUBT = 0.5
-"""Standard deviation of the prior of how much of a simulated change is seen."""
+"""Standard deviation of the prior of the share of a simulated change that is observed."""
 _JITTER = 0.1
 """Spread (log) around a pilot run carried over: the kernel of the smoothed bootstrap."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be predicted.
+    """The teams to predict.
 
     Attributes
     ----------
@@ -102,7 +101,7 @@ def predict_cells(
     progress : callable, optional
         Told ``(jobs done, jobs in all)``: a job is a cell at a team size.
     carry_over : bool
-        Whether pilot runs are carried over; without, the mechanism speaks alone.
+        Whether pilot runs are carried over; if not, the prediction is the simulation alone.
     adjust : callable, optional
         Changes every scenario before it is simulated (for ablations); a function of a module.
 
@@ -137,7 +136,7 @@ def predict_cells(
 
 @dataclass(frozen=True)
 class _Job:
-    """One cell at one team size, under the target's changes or as the pilot was."""
+    """One cell at one team size, with the target's changes or as in the pilot."""
 
     number: int
     cell: Calibrated
@@ -218,7 +217,7 @@ def _changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, 
 
 
 def check_target(cells: Sequence[Calibrated], target: Target) -> None:
-    """Refuse a target that makes a scenario wrong, before the work is done.
+    """Check, before the work is done, that a target gives valid scenarios.
 
     Raises
     ------
@@ -241,7 +240,7 @@ def _carried_over(
     trust: Mapping[str, float],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Return the replications `here`, most of them replaced by pilot runs carried over."""
+    """Return the replications `here`, with most of them replaced by pilot runs carried over."""
     sizes = pilot["n_teammates"].to_numpy(dtype=float)
     counts = pilot.groupby("n_teammates")["n_teammates"].transform("size").to_numpy()
     weights = np.exp(-np.abs(np.log(sizes / n)) / _NEARNESS) / counts
@@ -266,10 +265,10 @@ def _carried_over(
 
 
 def _trust(cells: Sequence[Calibrated], simulated: pd.DataFrame) -> dict[str, float]:
-    """Return for each metric how much of a simulated change is seen, 0 to 1.
+    """Return for each metric the share of a simulated change that is observed, 0 to 1.
 
-    The regression through the origin of observed changes (log means) between neighbouring team
-    sizes of the pilot on simulated ones, with a prior of 1 +- `_DOUBT`.
+    It is the regression through the origin of observed changes (log means), between neighbouring
+    team sizes of the pilot, on simulated ones, with a prior of 1 +- `_DOUBT`.
     """
     trust = {}
     for metric in MAPPED:
@@ -311,10 +310,10 @@ def _success(
     differs: bool,
     rng: np.random.Generator,
 ) -> Floats:
-    """Return successes: simulated ones, or drawn with the pilot's odds as the simulator has them.
+    """Return successes: simulated ones, or draws with the pilot's odds, changed as simulated.
 
-    The pilot's share at each size counts as if half a success and half a failure had been seen
-    besides (Jeffreys), and its logit is changed by what the simulator changes it.
+    Half a success and half a failure are added to the pilot's counts at each size (Jeffreys). The
+    logit of this share is then changed by as much as the simulator changes it.
     """
     target = _logit(here["success"])
     odds = {}

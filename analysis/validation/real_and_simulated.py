@@ -1,4 +1,4 @@
-"""Runs of teams, real and simulated, in the same columns: what is compared with what."""
+"""Runs of teams, real and simulated, in the same columns, so that they can be compared."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predicts what requests take, of which model, context and perhaps turns are known."""
+"""Predicts time and tokens of requests from their model, context and perhaps turns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASKED = ("request", "model", "context_tokens")
 """Columns that a table of requests must have; ``turns`` may be there."""
 
 PILOT = "requests.parquet"
-"""What `teamsim calibrate` calls the requests it was fitted to."""
+"""Name of the file in which `teamsim calibrate` writes the requests that it has fitted."""
 
 MOST_TURNS = 10_000
 """Most turns of a request that are simulated."""
@@ -48,7 +48,7 @@ def read_requests(path: Path, model: RequestModel) -> pd.DataFrame:
     path : Path
         CSV or Parquet.
     model : RequestModel
-        What knows their models.
+        The calibration, which must know their models.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _models(found: pd.Series, model: RequestModel, path: Path) -> pd.Series:
-    """Return the models as the calibration calls them."""
+    """Return the models under the names of the calibration."""
     known = {profile_name(name): name for name in model.models} | {n: n for n in model.models}
     names = found.where(found.notna(), "").astype(str)
     matched = names.map(lambda name: known.get(name) or known.get(profile_name(name)))
@@ -160,7 +160,7 @@ def predict_requests(
         As `read_requests` returns it.
     draws : int
     pilot : DataFrame or None
-        The requests that the model was fitted to, for baselines; they go with the file.
+        The requests that the model was fitted to; they are written into the file, for baselines.
     out : Path
         Parquet: ``request, draw``, `COLUMNS` and ``usd`` (missing where no price is known).
     progress : callable, optional
@@ -205,7 +205,7 @@ def _draw(
     parts = []
     known = zip(*(asked[name] for name in (*ASKED, "turns")), strict=True)
     for request, model, context, turns in known:
-        # What is drawn of a request does not depend on which others are in the file.
+        # The draws of a request do not depend on the other requests in the file.
         rng = np.random.default_rng([_SEED, zlib.crc32(str(request).encode())])
         count = None if np.isnan(turns) else int(turns)
         drawn = simulated.of(str(model), float(context), count, rng)
@@ -224,14 +224,14 @@ def _usd(price: Price | None, drawn: dict[str, Floats]) -> Floats:
     uncached, output = drawn["uncached_tokens"], drawn["output_tokens"]
     if price is None:
         return np.full_like(output, np.nan)
-    # A price is linear in tokens: that of single ones, once each.
+    # A price is linear in tokens, so the prices of single tokens are enough.
     cached = drawn["input_tokens"] - uncached
     each = [price.usd(*(int(i == kind) for i in range(3))) for kind in range(3)]
     return np.asarray(each[0] * uncached + each[1] * cached + each[2] * output)
 
 
 def _price(model: str) -> Price | None:
-    """Return a model's prices; None where none is known."""
+    """Return a model's prices; None if they are not known."""
     try:
         return Price.model_validate(list_prices(profile_name(model), None))
     except ValueError:
@@ -256,7 +256,7 @@ def is_request_prediction(path: Path) -> bool:
 def read_request_predictions(
     path: Path,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame | None]:
-    """Return draws, the requests that were asked for, and those that were fitted to.
+    """Return the draws, the requests to predict, and the requests used for the fit.
 
     Raises
     ------

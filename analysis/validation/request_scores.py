@@ -1,7 +1,7 @@
-"""Scores predicted requests against what they took, beside simple baselines.
+"""Scores predicted requests against real ones, beside simple baselines.
 
-Scores are continuous ranked probability scores of logarithms: a request predicted twice too long
-counts as one predicted half as long.
+Scores are continuous ranked probability scores of logarithms, so that a prediction of twice the
+true time counts the same as one of half of it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from simulator.distributions import Floats
 from simulator.errors import TeamsimError
 
 SCORED = ("seconds", "llm_s", "input_tokens", "output_tokens")
-"""What is scored of a request."""
+"""The quantities of a request that are scored."""
 
 SUMMED = ("input_tokens", "uncached_tokens", "output_tokens", "seconds")
-"""What is summed over the requests of a session."""
+"""The quantities that are summed over the requests of a session."""
 
 _NEIGHBOURS = 50
-"""Requests that a baseline takes for alike."""
+"""Number of nearest requests that a baseline uses."""
 
 _LEVEL = 0.8
 
@@ -34,7 +34,7 @@ class RequestScores:
     Attributes
     ----------
     requests : int
-        Of the predicted ones, those whose truth is known.
+        Number of predicted requests whose true values are known.
     table : DataFrame
         A row a quantity: ``quantity``, ``simulated`` and a column a baseline (mean CRPS), and
         ``coverage`` of the 80 % intervals.
@@ -57,9 +57,9 @@ def score_requests(
     draws : DataFrame
         As `teamsim predict --requests` writes them.
     asked : DataFrame
-        What was known of them: ``request, context_tokens, turns``.
+        The requests to predict: ``request, context_tokens, turns``.
     pilot : DataFrame or None
-        Requests that baselines are made of; no baselines without.
+        Requests from which baselines are made; None for no baselines.
     truth : DataFrame
         ``request``, ``session`` if it is known, and `SCORED`.
 
@@ -108,11 +108,11 @@ def _mean(ensembles: Floats, wanted: Floats) -> float:
 
 
 def _baselines(pilot: pd.DataFrame, known: pd.DataFrame, name: str) -> dict[str, Floats]:
-    """Return what one would predict without a simulator, each of shape (requests, k).
+    """Return the predictions of baselines, without a simulator, each of shape (requests, k).
 
-    The `_NEIGHBOURS` requests of the pilot that are nearest in length, as they are or scaled by
-    turns; nearest in length and context; the same scaled by context times turns, for input. A
-    request whose turns were not known is given those of the pilot's middle.
+    Each uses `_NEIGHBOURS` requests of the pilot: those nearest in length, as they are or scaled
+    by turns; those nearest in length and context, as they are or, for input, scaled by context
+    times turns. A request whose turns are not known is given the median turns of the pilot.
     """
     seen = _logs(pilot[name])
     length, context = _logs(pilot["turns"]), _logs(pilot["context_tokens"])

@@ -31,14 +31,14 @@ def fair_crps(ensemble: Floats, truth: float) -> float:
 
 
 def mean_crps(ensemble: Floats, truths: Floats) -> float:
-    """Return the mean of `fair_crps` over what happened."""
+    """Return the mean of `fair_crps` over the true values."""
     return float(np.mean([fair_crps(ensemble, float(y)) for y in truths]))
 
 
 def noise_floor(truths: Floats) -> float:
-    """Return the mean score of each true replicate under the others: nothing can do better.
+    """Return the mean score of each true replicate under the others, which no forecast can beat.
 
-    In expectation it is the score of the true distribution itself; NaN for a single one.
+    Its expectation is the score of the true distribution itself. It is NaN for a single replicate.
     """
     if len(truths) < 2:
         return float("nan")
@@ -75,7 +75,7 @@ def brier_floor(happened: Floats) -> float:
     if len(outcomes) < 2:
         return float("nan")
     others = (outcomes.sum() - outcomes) / (len(outcomes) - 1)
-    # The share of k others misses by its own noise: p (1 - p) / k of it is not the forecast's.
+    # The share of k others has noise of its own, of variance p (1 - p) / k, which is subtracted.
     k = len(outcomes) - 1
     noise = others * (1.0 - others) / max(1, k - 1)
     return float(np.mean((outcomes - others) ** 2 - noise))

@@ -27,9 +27,10 @@ def advise(
 ) -> Advice:
     """Compare one agent with teams, and say what to do.
 
-    All systems are replicated `first` times with the same random numbers, and those that may be
-    the best twice as often, again and again, until the best is known with the wanted confidence
-    to within the indifference, and whether a team is worth it, or `replications` are reached.
+    All systems are replicated `first` times with the same random numbers. The replications of
+    those that may be the best are then doubled, again and again. This ends when it is known, with
+    the wanted confidence and to within the indifference, which system is best and whether a team
+    is worth it, or when `replications` are reached.
 
     A run that does not finish is started again: time, or cost and time together, are those until
     success (see `analysis.statistics.completion`).
@@ -43,7 +44,7 @@ def advise(
     replications : int
         Most of each system, at least 2.
     first : int
-        Of the first look, at least 2.
+        Replications at the first look, at least 2.
     workers : int
         Processes.
     progress : callable, optional
@@ -52,7 +53,7 @@ def advise(
     Raises
     ------
     TeamsimError
-        If the scenario says nothing that could be compared, or a number is out of its range.
+        If there is nothing to compare, or a number is out of its range.
     """
     if min(first, replications) < 2:
         raise TeamsimError("at least 2 replications are needed to tell systems apart")

@@ -17,15 +17,15 @@ Simulate = Callable[[Sequence[str], int, int], dict[str, pd.DataFrame]]
 
 
 _FAR = 8
-"""By so many times the replications of the others are ahead of those of one set aside."""
+"""A system set aside has this many times fewer replications than the others."""
 
 
 def contest(rows: Mapping[str, pd.DataFrame], simulate: Simulate, wish: Wish, most: int) -> Advice:
-    """Replicate systems until it is known which of them is to be advised.
+    """Replicate systems until it is known which of them to advise.
 
     At each look, the replications of those that may still be the best are doubled. The others are
-    set aside, not dropped: at the next look they are judged again by all that is known then, of
-    the best and of one agent too.
+    set aside, not dropped: at the next look they are judged again by all replications made by
+    then, also those of the best system and of one agent.
 
     Parameters
     ----------
@@ -60,13 +60,13 @@ def contest(rows: Mapping[str, pd.DataFrame], simulate: Simulate, wish: Wish, mo
 
 
 def _more(evidence: Evidence, advice: Advice, following: int) -> dict[str, int]:
-    """Return up to which replication systems are simulated next, those that are.
+    """Return the systems to simulate next, and for each the replication up to which.
 
-    To the following look: who may be as good as the best, and who it is held against. Failures
-    that were not seen are left out here: what they could still change is for the best to show by
-    more replications, not for all the others. Who is set aside so, and is not excluded by the
-    best of the means, follows at a distance: whoever it was set aside for may have been set aside
-    since.
+    Systems that may be as good as the best, and those they are compared with, go to the next look.
+    Failures that were not seen are left out here: the best system has to rule them out by more
+    replications, the others need not. A system that is set aside, but that the best by the means
+    does not exclude, follows with fewer replications, because the system for which it was set
+    aside may itself have been set aside since.
     """
     names, looks, wish = evidence.names, evidence.looks, evidence.wish
     more = dict.fromkeys(

@@ -1,19 +1,19 @@
-"""What the replications so far say of every system, with bounds that hold for all of it at once.
+"""The evidence of the replications on every system, with bounds that hold jointly.
 
-A system is judged by its mean time (or cost) over the share of its runs that finish: a ratio of two
-means, compared on a logarithmic scale, pair by pair, on the replications that both have. Bounds
-that are to be relied on after looking several times and choosing among many have to be wider than
-those of one comparison:
+A system is judged by its mean time (or cost) over the share of its runs that finish. This ratio of
+two means is compared on a logarithmic scale, pair by pair, on the replications that both systems
+have. After several looks, and a choice among many systems, valid bounds are wider than those of one
+comparison:
 
-- **Looks.** The error that is allowed is spent over the looks in proportion to the replications
-  that each adds (Lan & DeMets 1983, the linear spending function), by Bonferroni, so that it holds
-  whatever makes the procedure stop.
-- **Systems.** Every error is one of the true best against one of the others, or of one system and
-  its conditions; so each look's part is divided by the number of systems (Nelson & Matejcik 1995).
-- **What was not seen.** Something that a run does with probability u is not seen in n replications
-  with probability (1 - u)^n: that 30 of 30 runs finished does not mean that all will. Every bound
-  on a share is wider by the u at which this becomes improbable, as Bernstein's inequality has it
-  (Maurer & Pontil 2009, theorem 4).
+- **Looks.** The allowed error is spent over the looks in proportion to the replications that each
+  adds (Lan & DeMets 1983, the linear spending function), by Bonferroni, so that it holds whatever
+  makes the procedure stop.
+- **Systems.** Every error concerns the true best and one other system, or one system and its
+  conditions. So each look's part is divided by the number of systems (Nelson & Matejcik 1995).
+- **Unseen outcomes.** An outcome of probability u is missed by all of n replications with
+  probability (1 - u)^n: if 30 of 30 runs finished, not all runs need finish. Every bound on a share
+  is wider by the u at which this becomes improbable, as in Bernstein's inequality (Maurer & Pontil
+  2009, theorem 4).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ROUNDING = 1e-12
 
 
 def looks_at(first: int, most: int) -> list[int]:
-    """Return at which numbers of replications is looked: doubled from `first` on up to `most`."""
+    """Return the numbers of replications at the looks: `first`, doubled each time, up to `most`."""
     looks = []
     count = min(first, most)
     while count < most / 1.5:
@@ -49,14 +49,14 @@ def looks_at(first: int, most: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What holds of all systems at once, with the probability that was asked for.
+    """Statements that hold for all systems jointly, with the probability that was asked for.
 
     Attributes
     ----------
     low, high : ndarray, shape (systems, systems)
-        Of the logarithm of how many times as much row i takes as column j.
+        Bounds of the logarithm of how many times as much system i takes as system j.
     holds, fails : ndarray of bool, shape (conditions, systems)
-        Whether a condition is known to hold, to within the indifference, or known not to.
+        Whether a condition is known to hold, to within the indifference, or known to fail.
     """
 
     low: Array
@@ -71,46 +71,46 @@ class Bounds:
 
     @property
     def violates(self) -> Flags:
-        """Which systems are known not to."""
+        """Which systems are known not to fulfil all conditions."""
         return np.asarray(self.fails.any(axis=0))
 
 
 class Evidence:
-    """What the replications say.
+    """The evidence of the replications.
 
     Parameters
     ----------
     rows : mapping of str to DataFrame
-        Of each system its replications from 0 on, as many as at one of the looks; one is
-        `ALONE`, which has as many as any.
+        The replications of each system from 0 on, as many as at one of the looks. One system is
+        `ALONE`, which has at least as many as any other.
     wish : Wish
     looks : sequence of int
-        All numbers of replications at which is looked, planned ahead.
+        The numbers of replications at all looks, planned ahead.
 
     Attributes
     ----------
     rows, wish, looks
         As given.
     names : list of str
-        The systems, in the order in which arrays have them.
+        The systems, in the order of the arrays.
     counts : ndarray of int, shape (systems,)
         Replications.
     finished : ndarray, shape (systems,)
         Share that finished.
     takes : ndarray, shape (systems,)
-        Logarithm of the mean of the objective over the share that finished; infinite where none
-        did.
+        Logarithm of the mean of the objective over the share that finished; infinite if no run
+        finished.
     conditions : list of Condition
     reserves : ndarray, shape (conditions, systems)
-        By how much the means are better than what is wanted.
+        How much better the means are than the conditions require.
     meets : ndarray of bool, shape (systems,)
-        Whether the means meet the conditions, to within half of the indifference, so that who is
-        just at a limit is not left out by chance; and some run finished.
+        Whether some run finished and the means meet the conditions, to within half of the
+        indifference, so that a system just at a limit is not left out by chance.
 
     Raises
     ------
     TeamsimError
-        If a system takes nothing at all, so that shares of it mean nothing.
+        If a system takes no time and costs nothing, so that there are no shares of it.
     """
 
     def __init__(self, rows: Mapping[str, pd.DataFrame], wish: Wish, looks: Sequence[int]) -> None:
@@ -140,13 +140,13 @@ class Evidence:
         self.meets = (self.reserves >= -zone).all(axis=0) & (self.finished > 0.0)
 
     def bounds(self, error: float, with_unseen: bool = True) -> Bounds:
-        """Return what holds of all systems at once.
+        """Return the statements that hold for all systems jointly.
 
         Parameters
         ----------
         error : float
-            Probability that any of it is wrong, at any look: half of it for the differences, a
-            quarter each for runs that fail unseen and for the conditions.
+            Probability that any statement is wrong, at any look. Half of it is for the differences,
+            a quarter for failures that were not seen, and a quarter for the conditions.
         with_unseen : bool
             Whether the bounds of the differences allow for failures that were not seen.
         """
@@ -164,10 +164,9 @@ class Evidence:
     def possible(self, bounds: Bounds, judges: Flags, margin: float = 0.0) -> Flags:
         """Return which systems may be the best.
 
-        Those that may fulfil the conditions and that none of the `judges` is known to be better
-        than, by more than a share of `margin`. Who was judged by fewer replications is held
-        against all that its judge has made since: as soon as the means no longer speak against
-        it, it is back.
+        These may fulfil the conditions, and none of the `judges` is known to be better than they
+        are by more than a share of `margin`. A system with fewer replications is compared with all
+        replications that its judge has by now: when the means no longer exclude it, it is back.
         """
         behind = (bounds.low > np.log1p(margin) + _ROUNDING) & (
             self.takes[:, None] > self.takes[None, :]
@@ -177,7 +176,8 @@ class Evidence:
     def good(self, error: float) -> Flags:
         """Return which systems are known to be as good as the best, to within the indifference.
 
-        That is: they fulfil the conditions, and none that may be the best is better by more.
+        They fulfil the conditions, and no system that may be the best is better by more than the
+        indifference.
         """
         bounds = self.bounds(error)
         rivals = self.possible(bounds, bounds.fulfils)
@@ -186,10 +186,10 @@ class Evidence:
         return np.asarray(bounds.fulfils & (self.finished > 0.0) & near[:, rivals].all(axis=1))
 
     def probability_good(self) -> Array:
-        """Return with what probability, at least, each system is as good as the best.
+        """Return lower bounds of the probabilities that each system is as good as the best.
 
-        The highest level at which `good` holds, between 0.5 and 0.99, or 0 where it is less: the
-        tails of a few hundred replications are not known any better, and less is no knowledge.
+        The bound is the highest level between 0.5 and 0.99 at which `good` holds, or 0 if there is
+        none. A few hundred replications do not show tails beyond 0.99; below 0.5 nothing is known.
         """
         levels = {*np.arange(50, 90, 5) / 100.0, *np.arange(90, 100) / 100.0, self.wish.confidence}
         found = np.zeros(len(self.names))
@@ -211,7 +211,7 @@ class Evidence:
             values = np.stack([self._values[i][:count] for i in here])
             success = np.stack([self._success[i][:count] for i in here])
             share = success.mean(axis=1, keepdims=True)
-            # Who never finished is bounded by what was not seen alone.
+            # If no run of a system finished, only the bound on unseen outcomes applies to it.
             share[share == 0.0] = 1.0
             means = values.mean(axis=1, keepdims=True)
             means[means == 0.0] = 1.0  # as of one that is stuck at once
@@ -224,10 +224,10 @@ class Evidence:
         return middle, errors, counts
 
     def _unseen_of_finishing(self, error: float) -> tuple[Array, Array]:
-        """Return by how much the logarithm of the share that finishes may be less, and more.
+        """Return how much less, and how much more, the log of the finishing share may be.
 
-        Of failing and finishing, only the rarer may be much more frequent than was seen; that it
-        is less frequent is within the standard error.
+        Only the rarer of failing and finishing may be much more frequent than was seen. That it is
+        less frequent than was seen is covered by the standard error.
         """
         unseen = self._unseen(error, self.counts)
         share, often = self.finished, self.finished > 0.5
@@ -265,7 +265,7 @@ class Evidence:
         return np.asarray(holds), np.asarray(fails)
 
     def _spent(self, counts: npt.NDArray[np.int_]) -> Array:
-        """Return the share of the error that is for the look at which there were so many."""
+        """Return the share of the error for the look with a given number of replications."""
         before = dict(zip(self.looks, [0, *self.looks[:-1]], strict=True))
         parts = {look: (look - last) / self.looks[-1] for look, last in before.items()}
         return np.array([parts[count] for count in counts.ravel().tolist()]).reshape(counts.shape)
@@ -276,5 +276,5 @@ class Evidence:
         return np.asarray(quantiles[place].reshape(counts.shape))
 
     def _unseen(self, error: float, counts: npt.NDArray[np.int_]) -> Array:
-        """Return the share of runs of which none is seen with the probability `error`."""
+        """Return the share u of runs of which, with probability `error`, none is seen."""
         return np.asarray(1.0 - np.minimum(1.0, error * self._spent(counts)) ** (1.0 / counts))

@@ -1,4 +1,4 @@
-"""From what value of an hour on a dearer team pays."""
+"""The value of an hour from which a more expensive team pays."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from analysis.statistics.intervals import Interval
 def break_even(evidence: Evidence, team: str) -> Interval | None:
     """Return the value of an hour from which a team pays, if it costs more than one agent.
 
-    As `analysis.decisions.economics.break_even_usd_per_hour`, but by the bounds of the evidence:
-    as the gain, the interval holds whichever team was chosen.
+    It is that of `analysis.decisions.economics.break_even_usd_per_hour`, but with the bounds of the
+    evidence: like the interval of the gain, this one holds whichever team was chosen.
 
     Parameters
     ----------

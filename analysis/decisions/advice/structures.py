@@ -68,7 +68,7 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
     Raises
     ------
     TeamsimError
-        If the scenario says something that one agent cannot have.
+        If the scenario has something that is not possible with one agent.
     """
     own = {
         "topology": scenario.topology.model_dump(),
@@ -96,10 +96,10 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
 
 
 def sized(scenario: Scenario, n: int) -> dict[str, int]:
-    """Return what makes a team of `n` workers: dotted paths and values.
+    """Return the changes that make a team of `n` workers: dotted paths and values.
 
-    Groups have as many of them as is nearest to their shares (largest remainders, Hamilton's
-    method; of equal ones the larger group's, then the first one's).
+    The sizes of groups are as near to their shares as possible (Hamilton's method of largest
+    remainders; of equal remainders, the larger group's comes first, then the earlier group's).
     """
     groups = scenario.team.groups
     if groups is None:
@@ -126,10 +126,11 @@ def replicate(
 
 
 def leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
-    """Leave out the scenario's own structure if another is the same in all replications so far.
+    """Leave out the scenario's own structure if another gave the same in all replications so far.
 
-    A mesh whose agents never talk is one: two names for one team would share the probability of
-    being the best. Returns the other, or nothing.
+    For example, a mesh whose agents never talk is the same as a team without communication. Two
+    names for one team would share the probability of being the best. Returns the other structure,
+    or nothing.
     """
     columns = ["makespan_s", "cost_usd", "quality", "success", "input_tokens", "output_tokens"]
 

@@ -27,7 +27,7 @@ _PARAMETERS = (
     "team.agent.faults.stall",
     "network.delay_s.value",
 )
-"""What is varied: numbers of a scenario that are above 0, by factors."""
+"""The parameters that are varied by factors, if they are numbers above 0."""
 
 
 def thresholds(
@@ -39,21 +39,21 @@ def thresholds(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Threshold]:
-    """Return where a change of one parameter makes the other choice better, the nearest first.
+    """Return the values of single parameters at which the choice changes, the nearest first.
 
-    One agent and the best team are compared at multiples of each parameter's value from an
-    eighth to eight times. Between two of them at which the answer differs, and is known with the
-    wanted confidence, the value is interpolated on a logarithmic scale. The wished-for advantage
-    `wish.worth` counts as in the verdict; failures that were not seen do not.
+    One agent and the best team are compared at multiples of each parameter's value, from an eighth
+    to eight times. If the answer differs between two multiples, and is known at both with the
+    wanted confidence, the value is interpolated on a logarithmic scale. The wanted advantage
+    `wish.worth` counts as in the verdict; failures that were not seen do not count.
 
     Parameters
     ----------
     scenario : Scenario
     advice : Advice
-        Of this scenario.
+        The advice on this scenario.
     wish : Wish
     parameters : sequence of str
-        Dotted paths of numbers; those that are not there, or are 0, are left out.
+        Dotted paths of numbers; paths without a number, or with 0, are left out.
     replications : int
         Of each comparison.
     workers : int
@@ -98,9 +98,9 @@ def thresholds(
 
 
 def _known_lag(evidence: Evidence) -> float | None:
-    """Return by how much a team misses what makes it worth it, on a logarithmic scale.
+    """Return how far a team is from being worth it, on a logarithmic scale.
 
-    None where the replications do not tell on which side of it the team is.
+    None if the replications do not show whether the team is worth it.
     """
     alone, team = evidence.finished
     if min(alone, team) == 0.0:
@@ -113,7 +113,7 @@ def _known_lag(evidence: Evidence) -> float | None:
 
 
 def _named(path: str, factor: float, system: str) -> str:
-    """Return the name of a variant; unchanged, a system is the same whatever is not changed."""
+    """Return the name of a variant; all variants without a change have the same name."""
     return f"{path}|{factor}|{system}" if factor != 1.0 else system
 
 

@@ -1,4 +1,4 @@
-"""What the evidence amounts to: a team or not, which one, and what is as good."""
+"""The verdict on the evidence: a team or not, which one, and which others are as good."""
 
 from __future__ import annotations
 
@@ -31,14 +31,15 @@ class Advice:
     Attributes
     ----------
     verdict : {'team', 'alone', 'open', 'neither'}
-        Whether a team is worth it; ``open`` where the intervals leave it so, ``neither`` where
-        nothing fulfils the conditions.
+        Whether a team is worth it; ``open`` if the intervals do not decide it, ``neither`` if no
+        system fulfils the conditions.
     best : str
-        The system that is advised: of those known to be as good as the best, the one with the
-        fewest agents, and of these the cheapest; where none is known to be, the best by the means.
+        The advised system. Among the systems known to be as good as the best, it has the fewest
+        agents, and among these it is the cheapest. If none is known to be, it is the best by the
+        means.
     p_best : float
-        Probability, at least, that it fulfils the conditions and no other that does is better by
-        more than the indifference; 0 where nothing is known, at most 0.99.
+        Lower bound of the probability that `best` fulfils the conditions and that no other system
+        that does is better by more than the indifference; 0 if nothing is known, at most 0.99.
     as_good : list of str
         Others known to be as good as the best, to within the indifference.
     not_excluded : list of str
@@ -46,26 +47,26 @@ class Advice:
     best_team : str
         The best team by the means, where one agent is best.
     gain : Interval
-        What the best team saves over one agent, as a share of what one agent takes. It holds with
-        the wanted confidence whatever was chosen, and whenever it was stopped.
+        The saving of the best team over one agent, as a share of what one agent takes. The interval
+        holds with the wanted confidence, whatever was chosen and whenever the procedure stopped.
     unsure : list of str
-        Conditions of which it is not known whether `best` fulfils them.
+        Conditions that `best` is neither known to fulfil nor known to fail.
     table : DataFrame
         A row a system: ``system, n, structure``; ``objective``, what success takes: seconds, or
         US dollars with an hour's worth; ``time_to_success_s``; means over runs, finished or not,
         of ``makespan_s, cost_usd, quality, success``; ``finished`` and ``replications``, numbers
         of runs; ``fulfils`` the conditions: yes, no, not known; ``behind, behind_low,
-        behind_high``, by which share it takes more than the best, jointly; ``may_be_best``;
-        ``p_best``, as above for each.
+        behind_high``, the share by which it takes more than the best, with joint bounds;
+        ``may_be_best``; ``p_best``, as above for each system.
     break_even : Interval or None
-        Value of an hour from which the best team pays, where it costs more than one agent.
+        Value of an hour from which the best team pays, if it costs more than one agent.
     is_settled : bool
-        Whether no more needs to be known.
+        Whether more replications are not needed.
     thresholds : list of Threshold, or None
-        The nearest first; None where they were not looked for.
+        The nearest first; None if they were not computed.
     same_as_own : str
-        The structure that came to the same as the scenario's own, which is then not in the
-        table; empty if there is none.
+        The structure with the same results as the scenario's own, which is then not in the table;
+        empty if there is none.
     """
 
     verdict: str
@@ -96,8 +97,8 @@ def conclude(evidence: Evidence) -> Advice:
     Returns
     -------
     Advice
-        Without thresholds, and what `complete` adds: until then `p_best` is the wanted confidence
-        or nothing.
+        Without thresholds and the fields that `complete` adds. Until then, `p_best` is the wanted
+        confidence or 0.
     """
     wish, names = evidence.wish, evidence.names
     error = 1.0 - wish.confidence
@@ -125,7 +126,7 @@ def conclude(evidence: Evidence) -> Advice:
     others = [i for i in range(len(names)) if i != at]
     behind = np.expm1(evidence.takes - evidence.takes[at])
     table["behind"] = behind
-    # Any of the systems could have been the one that they are all held against.
+    # Any of the systems could have been the one with which all others are compared.
     joint = evidence.bounds(error / len(names))
     table["behind_low"] = np.minimum(np.expm1(joint.low[:, at]), behind)
     table["behind_high"] = np.maximum(np.expm1(joint.high[:, at]), behind)
@@ -157,7 +158,7 @@ def complete(advice: Advice, evidence: Evidence) -> Advice:
     advice : Advice
         From `conclude`.
     evidence : Evidence
-        That it was concluded from.
+        The evidence from which it was concluded.
     """
     table = advice.table
     violates = (table["fulfils"] == "no").to_numpy()
@@ -193,7 +194,7 @@ def _table(evidence: Evidence, bounds: Bounds) -> pd.DataFrame:
 
 
 def _least(evidence: Evidence, among: Flags) -> str:
-    """Return who takes least by the means, or nothing where there is nobody."""
+    """Return the system that takes least by the means, or nothing if there is none."""
     if not among.any():
         return ""
     return evidence.names[int(np.argmin(np.where(among, evidence.takes, np.inf)))]
@@ -202,13 +203,13 @@ def _least(evidence: Evidence, among: Flags) -> str:
 def _choose(
     evidence: Evidence, table: pd.DataFrame, good: Flags, eligible: Flags, left: Flags
 ) -> str:
-    """Return who is advised."""
+    """Return the advised system."""
     if good.any():
         simplest = table[good].sort_values(["n", "cost_usd", "objective"], kind="stable")
         return str(simplest["system"].iloc[0])
     if eligible.any():
         return _least(evidence, eligible)
-    # Nobody's means meet the conditions: who comes nearest.
+    # No system's means meet the conditions: take the one that comes nearest.
     lacking = evidence.reserves.min(axis=0)
     return evidence.names[int(np.argmax(np.where(left, lacking, -np.inf)))]
 
@@ -218,8 +219,8 @@ def _verdict(
 ) -> tuple[str, Interval]:
     """Return whether a team is worth it, and what the best one saves.
 
-    For a team to be worth it, that team has to save enough; for one agent to be enough, none that
-    may be the best may save so much.
+    A team is worth it if it is known to save enough. One agent is enough if no team that may be
+    the best can save that much.
     """
     wish, alone = evidence.wish, evidence.names.index(ALONE)
     if not team:

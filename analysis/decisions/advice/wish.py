@@ -1,4 +1,4 @@
-"""What is asked for: what is to be made least, and what has to hold."""
+"""The user's wish: the objective to minimise, and the conditions that have to hold."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from simulator.errors import TeamsimError
 Array = npt.NDArray[np.float64]
 
 LESS_THAN_ALONE = 0.02
-"""By so much a team may get less right, or finish less often, than one agent."""
+"""Share by which a team may get less right, or finish less often, than one agent."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is asked for.
+    """The objective and the conditions.
 
     Attributes
     ----------
     usd_per_hour : float or None
-        What an hour until the work is done is worth; with it, cost plus time until success is
-        made least, without it, time alone.
+        Value of an hour until the work is done. With it, cost plus the value of time until success
+        is minimised; without it, time alone.
     budget_usd : float or None
-        Most that a run may cost in the mean.
+        Most that a run may cost on average.
     min_quality : float or None
-        Share of the tasks that must be right in the mean; when absent, what one agent gets
-        right, less two points.
+        Share of the tasks that must be right on average; when absent, the share that one agent
+        gets right, less two points.
     worth : float
         Share by which a team must be better for being a team.
     confidence : float
-        Wanted of the answer, between 0.5 and 0.99.
+        Wanted confidence of the answer, between 0.5 and 0.99.
     indifference : float
-        Differences smaller than this do not matter: a share of the time, or of the cost, and as
-        many points of quality and of finishing.
+        Differences smaller than this do not matter: a share of the time or cost, and the same
+        number of points of quality and of the share of runs that finish.
 
     Raises
     ------
@@ -75,7 +75,7 @@ TIME_ONLY = Wish()
 
 
 def objective(rows: pd.DataFrame, wish: Wish) -> Array:
-    """Return what each run took of what is to be made least, whether it finished or not.
+    """Return the objective of each run, whether it finished or not.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ def objective(rows: pd.DataFrame, wish: Wish) -> Array:
     Returns
     -------
     ndarray, shape (replications,)
-        Seconds, or US dollars. The mean of it over the share that finished is what success
-        takes, failed runs included.
+        Seconds, or US dollars. Their mean over the share of runs that finished is the time or cost
+        until success, failed runs included.
     """
     if wish.usd_per_hour is None:
         return np.asarray(rows["makespan_s"], dtype=np.float64)
@@ -96,7 +96,7 @@ def objective(rows: pd.DataFrame, wish: Wish) -> Array:
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that has to hold in the mean.
+    """A condition on the mean over runs.
 
     Attributes
     ----------
@@ -104,9 +104,9 @@ class Condition:
     column : str
         Of the table of replications.
     limit : float or None
-        Least in the mean; None for what one agent has, less two points.
+        Least mean; None for the mean of one agent, less two points.
     at_most : bool
-        Whether the limit is the most instead.
+        Whether the limit is instead the largest mean.
     """
 
     name: str
@@ -115,9 +115,10 @@ class Condition:
     at_most: bool = False
 
     def reserve(self, value: npt.ArrayLike, alone: npt.ArrayLike) -> Array:
-        """Return by how much a value is better than what is wanted; of means, that of the mean.
+        """Return how much better a value is than the condition requires.
 
-        Points of a share, or a share of a budget. Below 0, the condition does not hold.
+        The result is in points of a share, or is a share of a budget. Below 0, the condition does
+        not hold.
         """
         x = np.asarray(value, dtype=np.float64)
         if self.limit is None:
@@ -129,7 +130,7 @@ class Condition:
 
 
 def conditions(wish: Wish) -> list[Condition]:
-    """Return what has to hold of a system that is advised."""
+    """Return the conditions on an advised system."""
     found = [
         Condition("finishing", "success", None),
         Condition("quality", "quality", wish.min_quality),

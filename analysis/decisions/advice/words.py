@@ -17,7 +17,7 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
     ----------
     advice : Advice
     wish : Wish
-        With which it was asked for.
+        The wish for which it was made.
     """
     if advice.verdict == "neither":
         return _neither(advice)
@@ -96,7 +96,7 @@ def _verdict(advice: Advice, wish: Wish) -> str:
 
 
 def _share(value: float) -> str:
-    """Return a share in percent; never all, and without a minus at nothing."""
+    """Return a share in percent; never 100 %, and never minus 0."""
     if not math.isfinite(value):
         return "an unknown part"
     if value >= 0.995:
@@ -105,7 +105,7 @@ def _share(value: float) -> str:
 
 
 def _conditions(advice: Advice, wish: Wish) -> list[str]:
-    """Say what is not known of the conditions."""
+    """Say which conditions are not known to hold."""
     rows = advice.table.set_index("system").to_dict("index")
     row, alone, less = rows[advice.best], rows[ALONE], LESS_THAN_ALONE
     said = []
@@ -118,7 +118,7 @@ def _conditions(advice: Advice, wish: Wish) -> list[str]:
         else:
             least = max(0.0, alone["success"] - less)
             if not alone["finished"]:
-                continue  # one agent, of whose runs none finished, asks for nothing
+                continue  # no run of one agent finished, so that it sets no limit
             said.append(f"finishes {row['success']:.1%} of its runs where {least:.1%} is wanted")
     if not said:
         return []
@@ -129,14 +129,14 @@ def _conditions(advice: Advice, wish: Wish) -> list[str]:
 
 
 def _it(advice: Advice) -> str:
-    """Return how the best is called once the verdict has been said."""
+    """Return how to refer to the best system once the verdict has named it."""
     if advice.best == ALONE:
         return ALONE
     return "it" if advice.verdict == "team" else f'"{advice.best}"'
 
 
 def _how_sure(advice: Advice, wish: Wish) -> list[str]:
-    """Say how sure it is that it is the best, and what is as good."""
+    """Say how sure it is that the best is the best, and which others are as good."""
     zone = f"{wish.indifference:.3g}" if wish.indifference < 0.01 else f"{wish.indifference:.0%}"
     runs = int(advice.table["replications"].max())
     lines = []
@@ -178,7 +178,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _finishing(advice: Advice) -> list[str]:
-    """Say how many runs finished, where not all did."""
+    """Say how many runs finished, if not all did."""
     table = advice.table.set_index("system")
     names = list(dict.fromkeys([advice.best, ALONE]))
     finished, runs = table["finished"].to_dict(), table["replications"].to_dict()
