@@ -1,1 +1,1 @@
-"""Where the time of one replication goes: timelines, and speed-up stacks."""
+"""Breaks the time of a replication down: timelines, and speed-up stacks."""

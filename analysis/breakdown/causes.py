@@ -1,4 +1,4 @@
-"""What the time of a team's workers went to, in one replication."""
+"""Divides the time of a team's workers by cause, in one replication."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ CAUSES = (
     "rate limits",
     "slower calls",
 )
-"""What keeps a speed-up below n. `slower calls`: first attempts that take a team longer than one
-agent, with more to read for one; below 0 where they are quicker."""
+"""The causes that keep a speed-up below n. `slower calls`: first attempts take longer in a team
+than for one agent, for example because there is more to read; below 0 if they are quicker."""
 
-# What tools and sub-agents take is part of doing a task, for one agent as for many.
+# The time of tools and sub-agents is part of doing a task, for one agent as for many.
 _WAITS = {
     "rate_limit": "rate limits",
     "queue": "rate limits",
@@ -36,13 +36,14 @@ _WAITS = {
 
 
 def time_by_cause(rows: Sequence[Row], scenario: Scenario, tasks: int) -> dict[str, float]:
-    """Return the workers' seconds by what they went to, ``work`` and `CAUSES`.
+    """Return the workers' seconds for ``work`` and for each of `CAUSES`.
 
-    Waiting is told apart by the board at the time. A worker that waits while tasks are open has
-    them withheld from it: by a coordinator, where there is one, else by having been dealt to
-    somebody else (imbalance). While all that is left is hindered by dependencies, it waits for
-    serial work; while the rest is in progress, for the end (imbalance). After its call of a
-    round, it waits for the slowest (barrier) and then for the staff (coordination).
+    The cause of waiting depends on the state of the board. If tasks are open while a worker waits,
+    it may not take them: it waits for a coordinator, if there is one (coordination), or the tasks
+    are assigned to others (imbalance). If all remaining tasks wait for dependencies, the worker
+    waits for serial work. If all remaining tasks are in progress, it waits for the end (imbalance).
+    After its call of a round, it waits for the slowest call (barrier), then for the staff
+    (coordination).
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def time_by_cause(rows: Sequence[Row], scenario: Scenario, tasks: int) -> dict[s
                 spent[cause] += row.duration_s or 0.0
         if row.task is not None and sends_back(row):
             again.add(row.task)
-    # Tasks are withheld from who waits by a coordinator, where there is one.
+    # If there is a coordinator, it is the reason why a waiting worker does not get open tasks.
     withheld = "coordination" if scenario.staff["coordinator"] > 0 else "imbalance"
     for cause, seconds in course.waiting().items():
         spent[withheld if cause == WITHHELD else cause] += seconds
@@ -76,7 +77,7 @@ def time_by_cause(rows: Sequence[Row], scenario: Scenario, tasks: int) -> dict[s
 
 
 def _cause_of(row: Row, again: set[int]) -> str:
-    """Return what a row's duration went to, if it is a worker's and tells."""
+    """Return the cause of a row's duration, if the row is a worker's and has one."""
     cause = ""
     if row.event is Event.ATTEMPT:
         if row.outcome in IN_VAIN:

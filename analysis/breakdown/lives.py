@@ -1,4 +1,4 @@
-"""The lives of sub-agents in one replication: who started which, when, and how they ended."""
+"""The lives of sub-agents in one replication: their parents, times and outcomes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Life:
     agent : int
         Its number, after those of the team.
     parent : int
-        Who has started it.
+        The agent that has started it.
     kind : str
     start_s, end_s : float
         Simulated seconds.
@@ -37,7 +37,7 @@ class Life:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name."""
         return f"{self.kind} {self.agent}"
 
 

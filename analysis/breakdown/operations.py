@@ -1,4 +1,4 @@
-"""The operations of one replication: calls of the model and of tools, and who told whom."""
+"""The operations of one replication: calls of the model and of tools, and messages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
 
 WENT_WRONG = FAILED | {"cut_off", "error", "timeout", "outage", "impatient", "cancelled"}
-"""Outcomes of calls and tools that came to nothing."""
+"""Outcomes of calls and tools that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Operation:
     tool : str or None
         Name of the tool; None for a call of the model.
     key : tuple of str
-        What tells it from the others of its replication.
+        Key that no other operation of the replication has.
     row : Row
         The event that ended it.
     goes_on : bool
@@ -49,7 +49,7 @@ class Operation:
 
     @property
     def went_wrong(self) -> bool:
-        """Whether it came to nothing."""
+        """Whether it failed."""
         return not self.goes_on and self.row.outcome in WENT_WRONG
 
 
@@ -110,11 +110,11 @@ class Told:
 
 
 _MOST_RECEIVERS = 16
-"""Of a message; who hears one that more agents hear is not listed one by one."""
+"""Most receivers of a message that are listed one by one."""
 
 
 def messages_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Told]:
-    """Yield who told whom, where the topology alone says who hears a message.
+    """Yield messages with sender and receiver, if the topology alone determines the receivers.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Where the speed-up went: how much of it each cause has taken.
+"""Speed-up stacks: how much of the ideal speed-up each cause has taken.
 
-A team of n workers that takes T spends n T seconds. One agent takes T1 for the same work, so that
-the speed-up is T1 / T, and what is missing to n is ``(n T - T1) / T``: the seconds that the team
-spent on each cause and one agent did not, over T. The parts add up to n (speed-up stacks: Eyerman,
-Du Bois & Eeckhout 2012).
+A team of n workers that takes T spends n T seconds. One agent takes T1 for the same work, so the
+speed-up is T1 / T. The rest, n - T1 / T = ``(n T - T1) / T``, is divided among the causes: each
+takes the seconds that the team spent on it and one agent did not, over T. The parts add up to n
+(Eyerman, Du Bois & Eeckhout 2012).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def losses(
         agent.
     workers : int
     makespan_s : float
-        Of the team.
+        Makespan of the team.
     """
     found = {"speed-up": fsum(alone.values()) / makespan_s}
     for cause in CAUSES:
@@ -48,7 +48,7 @@ def speedup_stacks(
     replications: int = 10,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Return the speed-up stack of every point that has a single agent to be held against.
+    """Return the speed-up stack of every point that has a single-agent baseline.
 
     Parameters
     ----------
@@ -62,11 +62,10 @@ def speedup_stacks(
     Returns
     -------
     DataFrame
-        A row a point, none for the single agents: ``point, series, name, n`` (workers); ``runs``,
-        and ``finished``: in how many of them both the team and the single agent finished;
-        ``speed-up`` and each of `CAUSES`: means over these, in speed-up, which add up to n. They
-        are null where there is none, since time of a run that did not finish has no whole to be a
-        part of.
+        A row for each point but the single agents: ``point, series, name, n`` (workers); ``runs``;
+        ``finished``: runs in which both the team and the single agent finished; ``speed-up`` and
+        each of `CAUSES`: means over these runs, in units of speed-up, which add up to n. They are
+        null if there is no such run, since a run that did not finish has no speed-up to divide.
     """
     baselines = {point.index: _baseline(point, points) for point in points}
     wanted = [point for point in points if baselines[point.index] not in (None, point.index)]
@@ -111,7 +110,7 @@ def _series(point: Point) -> str:
 
 
 def _baseline(point: Point, points: Sequence[Point]) -> int | None:
-    """Return what a point is held against: what the scenario names, else its own n = 1."""
+    """Return the baseline of a point: the one that the scenario names, else its own n = 1."""
     if point.baseline is not None:
         return point.baseline
     others = {key: value for key, value in point.overrides.items() if key != SIZE}
@@ -124,7 +123,7 @@ def _baseline(point: Point, points: Sequence[Point]) -> int | None:
 
 
 def _stacked(scenario: Scenario, replications: int) -> list[dict[str, float] | None]:
-    """Return the workers' seconds by cause of each replication, None where it did not finish."""
+    """Return the workers' seconds by cause for each replication; None if it did not finish."""
     simulation = Simulation(scenario)
     found: list[dict[str, float] | None] = []
     for replication in range(replications):

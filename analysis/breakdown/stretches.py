@@ -1,4 +1,4 @@
-"""Stretches of time: what of them lies between two times, and what none of them covers."""
+"""Stretches of time: their parts between two times, and the time that none of them covers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Stretch = tuple[float, float]
 
 
 class Stretches:
-    """Stretches in order: those between two times are found without a look at all of them."""
+    """Stretches in order, so that those between two times are found without checking all."""
 
     def __init__(self, stretches: Sequence[Stretch]) -> None:
         self.stretches = stretches
@@ -34,7 +34,7 @@ def total_length(stretches: Iterable[Stretch]) -> float:
 
 
 def gaps_between(stretches: Sequence[Stretch], makespan: float) -> list[Stretch]:
-    """Return what no stretch covers between 0 and the makespan."""
+    """Return the time between 0 and the makespan that no stretch covers."""
     gaps, reached = list[Stretch](), 0.0
     for start, end in sorted(stretches):
         if start > reached:

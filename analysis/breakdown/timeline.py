@@ -33,13 +33,12 @@ KINDS = (
     "held up",
     "down",
 )
-"""What an agent's time went to: attempts, attempts at what had failed before, attempts that came
-to nothing, calls that took no task, coordination, reviews, reading and committing, requests and
-calls that failed, waits inside a call, out of order. Between them it waits."""
+"""Kinds of spans of an agent's time: attempts, later attempts at a task that had failed, attempts
+without result, calls that took no task, coordination, reviews, reading and committing, requests and
+calls that failed, waits inside a call, down times. Between spans the agent waits."""
 
 _EPOCH_S = 1_767_225_600
-"""2026-01-01 00:00 UTC: simulated time has no date, and exports that differ by the clock are no
-good to compare."""
+"""2026-01-01 00:00 UTC. Simulated time has no date; a fixed one makes exports comparable."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Span:
         One of `KINDS`.
     call : int or None
     tasks : tuple of int
-        What was attempted.
+        Tasks that were attempted.
     """
 
     agent: int
@@ -77,7 +76,7 @@ class Instant:
 
 
 def agent_names(scenario: Scenario) -> list[str]:
-    """Return what each agent is called: worker 0, ..., coordinator 0, verifier 0."""
+    """Return the name of each agent: worker 0, ..., coordinator 0, verifier 0."""
     staff = scenario.staff
     counts = {
         WORKER: scenario.team.worker_count,
@@ -147,7 +146,7 @@ def _kind(outcome: str, attempts: Sequence[Row], is_rework: bool) -> str:
 
 
 def _cut(whole: Span, parts: Sequence[Span]) -> Iterator[Span]:
-    """Yield a call's parts, and what is between them as the call itself."""
+    """Yield the parts of a call; the time between them is that of the call itself."""
     reached = whole.start_s
     for part in sorted(parts, key=lambda each: each.start_s):
         start_s = max(part.start_s, reached)
@@ -180,11 +179,11 @@ def otlp_trace(
 ) -> trace_pb2.TracesData:
     """Return a replication as OpenTelemetry spans, by the GenAI semantic conventions.
 
-    One ``invoke_agent`` span for each agent, below that of its coordinator if it has one, one for
-    each sub-agent, for as long as it is there, below that of who has started it, and
-    below it a ``chat`` span for each call that ended, or each turn of a loop, with its tokens, an
-    ``execute_tool`` span for each tool, and a ``handoff`` span for each message that is heard by
-    few (`analysis.breakdown.operations.messages_of`).
+    Each agent has one ``invoke_agent`` span, below that of its coordinator if it has one. Each
+    sub-agent has one for its lifetime, below that of the agent that started it. Below these there
+    is a ``chat`` span for each call that ended, or each turn of a loop, with its tokens, an
+    ``execute_tool`` span for each tool, and a ``handoff`` span for each message with few receivers
+    (`analysis.breakdown.operations.messages_of`).
 
     Parameters
     ----------
@@ -256,7 +255,7 @@ def otlp_trace(
 
 
 def _chat(each: Operation, price: Price) -> dict[str, str | int | float | list[str]]:
-    """Return what a span says of a call, or of a turn of a loop."""
+    """Return the attributes of a span of a call, or of a turn of a loop."""
     row = each.row
     read, cached, wrote = row.input_tokens or 0, row.cached_tokens or 0, row.output_tokens or 0
     cost = {} if price.is_free else {"gen_ai.usage.cost": price.usd(read - cached, cached, wrote)}

@@ -14,7 +14,8 @@ from simulator.model.trace import ANSWERED, FAILED, IN_VAIN, PROMPT_TOO_LONG, Ev
 _NAMED_WAITS = frozenset(
     {"rate_limit", "lock", "partition", "queue", "tool", "subagent", "barrier"}
 )
-"""Reasons to wait that have a metric of their own, or none: barriers."""
+"""Reasons to wait that do not count as waiting: they have metrics of their own or, as barriers,
+none."""
 
 _SETTLED = frozenset({"done", "faulty", "given_up", "given_up_correct", "partial"})
 """Outcomes of attempts and reviews after which a task is done."""
@@ -63,7 +64,7 @@ class _Rows(list[_At]):
 
 
 def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: int) -> Metrics:
-    """Return the row of results that a trace tells, to hold against the accumulated one.
+    """Return the row of results computed from a trace, to compare with the accumulated one.
 
     Parameters
     ----------
@@ -74,12 +75,12 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
     tasks : int
         Tasks in the workload.
     workers : int
-        Of the agents, those that take tasks; they come first.
+        Number of agents that take tasks; they come first.
 
     Returns
     -------
     Metrics
-        All but what only the agents and the workspace know.
+        All metrics except those that only the agents and the workspace know.
     """
     of: defaultdict[Event, _Rows] = defaultdict(_Rows)
     for seq, row in enumerate(rows):
@@ -97,7 +98,7 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
     settled = _Rows((*attempts.among(_SETTLED), *reviews.among(_SETTLED)))
     lost, apart = of[Event.LOST], of[Event.DIVERGED]
     diverged = apart.apart_from({"first_attempt"})  # of a task done by a later one
-    # What was settled and then undone, by another's write or by the other side of a partition.
+    # Tasks settled and later undone, by another's write or by the other side of a partition.
     undone = _Rows((*lost.beginning("redo"), *diverged))
     was_faulty, was_known = undone.ending("_was_faulty"), undone.ending("_was_known")
     spoilt = len(lost.which("faulty"))
@@ -211,7 +212,8 @@ def _by_outcome(rows: _Rows) -> defaultdict[str, float]:
 def _idle_rounds(starts: _Rows, ends: _Rows, settled: _Rows, undone: _Rows) -> int:
     """Return the number of rounds after which no more tasks were done than before.
 
-    By the order of events: what a partition undoes between two rounds is of neither.
+    It goes by the order of events: tasks that a partition undoes between two rounds count in
+    neither.
     """
     gains = sorted([(each.seq, 1) for each in settled] + [(each.seq, -1) for each in undone])
     idle, place = 0, 0
@@ -225,7 +227,7 @@ def _idle_rounds(starts: _Rows, ends: _Rows, settled: _Rows, undone: _Rows) -> i
 
 
 def _told_apart(attempts: _Rows, reviews: _Rows, lost: _Rows) -> tuple[_Rows, _Rows]:
-    """Return attempts at tasks that had been sent back before, or undone, and all others."""
+    """Return the attempts at tasks sent back or undone before, and all other attempts."""
     first: dict[int | None, int] = {}
     for seq, row in sorted((*attempts, *reviews, *lost)):
         if sends_back(row):
@@ -240,7 +242,7 @@ def _told_apart(attempts: _Rows, reviews: _Rows, lost: _Rows) -> tuple[_Rows, _R
 
 def _straggler_gap(calls: _Rows, turns: _Rows, ends: _Rows, workers: int) -> float:
     """Return by how much the longest call of a round lasts longer than the mean one, on average."""
-    # A call's row has the time of all its turns, of earlier rounds too.
+    # A call's row has the time of all its turns, including those of earlier rounds.
     earlier_s: defaultdict[int | None, float] = defaultdict(float)
     for _, row in turns:
         earlier_s[row.call] += row.duration_s or 0.0
@@ -263,7 +265,7 @@ def _straggler_gap(calls: _Rows, turns: _Rows, ends: _Rows, workers: int) -> flo
 
 
 def _task_wait(announced: _Rows, call_starts: _Rows, settled: _Rows) -> float:
-    """Return the sum of waits; a task done together with its dependencies was never announced."""
+    """Return the sum of waits; tasks done together with their dependencies never waited."""
     ready: dict[int | None, float] = {}
     for _, row in announced:
         ready.setdefault(row.task, row.time_s)
@@ -272,7 +274,7 @@ def _task_wait(announced: _Rows, call_starts: _Rows, settled: _Rows) -> float:
     def waits() -> Iterator[float]:
         for _, row in settled:
             if row.task in ready:
-                # A review says how long ago the call began that did the task.
+                # A review has the time since the beginning of the call that did the task.
                 is_review = row.event is Event.REVIEW
                 began = row.time_s - (row.duration_s or 0.0) if is_review else start[row.call]
                 yield max(0.0, began - ready[row.task])

@@ -1,4 +1,4 @@
-"""What workers wait for between their calls, read off the trace of one replication."""
+"""Finds from the trace of one replication what workers wait for between their calls."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from simulator.model.trace import IN_VAIN, Event, Row
 Array = npt.NDArray[np.float64]
 
 WITHHELD = "withheld"
-"""Waiting while tasks are open, all of which are somebody else's."""
+"""Waiting while tasks are open, but all of them belong to others."""
 
 
 class Course:
-    """What is between the calls of one replication, and the calls that took no task."""
+    """The time between the calls of one replication, and that of calls that took no task."""
 
     def __init__(self, rows: Sequence[Row], workers: int, tasks: int) -> None:
         self._rows = rows
@@ -38,7 +38,7 @@ class Course:
         self._between = gaps_between([*inside, *self._overheads.stretches], self._makespan_s)
 
     def waiting(self) -> dict[str, float]:
-        """Return the seconds of all workers that no row of theirs tells of, by their cause."""
+        """Return, by cause, the seconds of all workers that none of their rows covers."""
         found: dict[str, float] = defaultdict(float)
         down: dict[int, list[Stretch]] = {}
         served = {}
@@ -51,7 +51,7 @@ class Course:
         for agent, calls in enumerate(self._calls):
             for call, (start, end, outcome) in calls.items():
                 if outcome == "idle" and end > start:
-                    # Of a call that also waited to be served, the rest is booked as that.
+                    # If a call also waited to be served, the rest of it counts as such a wait.
                     share = served[call] / (end - start)
                     _add(found, self._by_board([(start, end)], share))
             stretches = [(start, end) for start, end, _ in calls.values()]
@@ -59,7 +59,7 @@ class Course:
         return found
 
     def _by_board(self, stretches: Sequence[Stretch], share: float = 1.0) -> dict[str, float]:
-        """Return what a worker without a task waits for, by the state of the board."""
+        """Return the cause for which a worker without a task waits, by the state of the board."""
         withheld, hindered, ending = self._board.shares(stretches)
         return {
             WITHHELD: share * withheld,
@@ -68,7 +68,7 @@ class Course:
         }
 
     def _between_calls(self, stretches: Sequence[Stretch]) -> dict[str, float]:
-        """Return what one worker waits for outside of `stretches`, when it is in a call or down."""
+        """Return one worker's waits by cause, outside of `stretches` (in a call or down)."""
         found: dict[str, float] = defaultdict(float)
         gaps, busy = Stretches(gaps_between(stretches, self._makespan_s)), Stretches(stretches)
         for start, end in self._overheads.stretches:
@@ -110,7 +110,7 @@ def _calls(
 
 
 def _rounds(rows: Sequence[Row], workers: int, makespan: float) -> list[tuple[float, float, float]]:
-    """Return of each round its start, the end of its last worker's call, and its end."""
+    """Return for each round its start, the end of its last worker's call, and its end."""
     starts = {row.round: row.time_s for row in rows if row.event is Event.ROUND_START}
     ends = {row.round: row.time_s for row in rows if row.event is Event.ROUND_END}
     lasts = dict(starts)
@@ -123,14 +123,14 @@ def _rounds(rows: Sequence[Row], workers: int, makespan: float) -> list[tuple[fl
 
 @dataclass(frozen=True)
 class _Board:
-    """How many tasks are open, and how many hindered, as step functions of time."""
+    """Numbers of open tasks, and of tasks that wait for others, as step functions of time."""
 
     times: Array
     open: Array
     hindered: Array
 
     def shares(self, stretches: Iterable[Stretch]) -> tuple[float, float, float]:
-        """Return the seconds with open tasks, with only hindered ones, and with none."""
+        """Return the seconds with open tasks, with waiting tasks only, and with neither."""
         found = np.zeros(3)
         for start, end in stretches:
             first = int(np.searchsorted(self.times, start, side="right")) - 1
@@ -166,7 +166,7 @@ def _board(rows: Sequence[Row], tasks: int) -> _Board:
             begun_s = started[row.call]
             if row.task in ready:
                 changes.append((max(begun_s, ready[row.task]), -1, 0))
-            else:  # done ahead of its turn, together with what it depends on
+            else:  # done before it could start, together with its dependencies
                 ready[row.task] = begun_s
                 changes.append((begun_s, 0, -1))
     changes.sort()

@@ -1,9 +1,9 @@
-"""Estimates with their intervals, and what is not known because runs did not finish.
+"""Draws estimates with intervals, and marks those not known because runs did not finish.
 
 A filled mark is a point whose runs all finished, an open one a point where some did not. An x
-below a panel is a point at which the metric is not known: no run of it, or of what it is
-held against, finished. An interval that is open at an end reaches as far as the panel's other
-numbers, and a little further, and has an arrow there.
+below a panel is a point at which the metric is not known: no run of the point, or of its baseline,
+finished. An interval without an end reaches a little further than the panel's other numbers, and
+has an arrow there.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from analysis.statistics.intervals import SHARE_METRICS
 Array = npt.NDArray[np.float64]
 
 _RUG, _ROW_PT = "not known", 7.0
-"""Rows of x: their id, and how high one is."""
+"""Rows of x marks: their id, and the height of one."""
 
 _REACH = 0.12
-"""How far an open interval reaches beyond all that is finite, in the range of that."""
+"""How far an open interval reaches beyond all finite values, as a share of their range."""
 
 
 def draw_band(
@@ -41,7 +41,7 @@ def draw_band(
     x, metric : str
         Columns of it.
     series : int
-        Which colour and mark.
+        Number of the series, for its colour and mark.
     name : str
         For the legend.
     """
@@ -57,13 +57,13 @@ def draw_band(
 def closed_ends(
     ax: Axes, known: pd.DataFrame, metric: str, at: Array, face: ColorType, sideways: bool = False
 ) -> tuple[Array, Array]:
-    """Return the ends of intervals with those that are open where an arrow is drawn for them.
+    """Return the ends of intervals; open ends get an arrow, and its place as their end.
 
     Parameters
     ----------
     ax : Axes
     known : DataFrame
-        Rows with `metric` and its ``_low`` and ``_high``, of which each may be infinite or null.
+        Rows with `metric` and its ``_low`` and ``_high``, each of which may be infinite or null.
     metric : str
     at : array, shape (rows,)
         Places on the other axis.
@@ -85,7 +85,7 @@ def closed_ends(
 
 
 def within_reach(known: pd.DataFrame, metric: str) -> tuple[Array, Array]:
-    """Return the ends of a series' intervals, open ones a little beyond all that is finite."""
+    """Return the ends of a series' intervals, with open ends a little beyond all finite values."""
     columns = [metric, f"{metric}_low", f"{metric}_high"]
     values = known[columns].to_numpy(dtype=float)
     finite = values[np.isfinite(values)]
@@ -93,7 +93,7 @@ def within_reach(known: pd.DataFrame, metric: str) -> tuple[Array, Array]:
         return values[:, 1], values[:, 2]
     least, most = float(finite.min()), float(finite.max())
     further = _REACH * ((most - least) or abs(most) or 1.0)
-    # What is positive stays so: its axis may be logarithmic.
+    # Positive ends stay positive, since the axis may be logarithmic.
     bottom, top = (least / (1.0 + _REACH) if least > 0.0 else least - further), most + further
     if metric in SHARE_METRICS:
         bottom, top = max(bottom, 0.0), min(top, 1.0)
@@ -133,7 +133,7 @@ def mark_not_known(ax: Axes, x: Array, series: int) -> None:
 
 
 def reason(metric: str) -> str:
-    """Return why a metric is not known where it is not."""
+    """Return the reason why a metric may be unknown."""
     if metric == "speedup":
         return "one side never finished"
     is_quantile = metric.endswith(tuple(QUANTILES))
@@ -141,13 +141,13 @@ def reason(metric: str) -> str:
 
 
 def say_not_known(label: str, curves: pd.DataFrame, metric: str) -> str:
-    """Return the label of an axis, with a line that says what an x is, if there is any."""
+    """Return the label of an axis, with a line that explains the x marks, if there are any."""
     is_any = not_known(curves, metric).any()
     return f"{label}\n\N{MULTIPLICATION SIGN}: {reason(metric)}" if is_any else label
 
 
 def why_not_known(curves: pd.DataFrame, metric: str) -> str:
-    """Return what stands in a panel that has no number to show."""
+    """Return the text of a panel that has no number to show."""
     is_known = np.isfinite(curves[metric].to_numpy(dtype=float))
     if is_known.any() or not not_known(curves, metric).any():
         return "none"
@@ -162,13 +162,13 @@ def all_finished(curves: pd.DataFrame) -> bool:
 
 
 def span_of_shares(shares: pd.Series[float]) -> str:
-    """Return ``48 to 82 %``, or ``48 %`` where they are all alike."""
+    """Return ``48 to 82 %``, or ``48 %`` if all are equal."""
     low, high = f"{100 * shares.min():.0f}", f"{100 * shares.max():.0f}"
     return f"{high} %" if low == high else f"{low} to {high} %"
 
 
 def finish_note(curves: pd.DataFrame) -> str:
-    """Return what a figure says at its foot of runs that did not finish; nothing if all did."""
+    """Return a figure's note on runs that did not finish; nothing if all did."""
     if all_finished(curves):
         return ""
     share = curves["finished"] / curves["runs"]

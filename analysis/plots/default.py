@@ -1,4 +1,4 @@
-"""What is drawn of a sweep whose scenario asks for no picture of its own."""
+"""The picture of a sweep whose scenario has no `figure`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries
 
 
 def wanted_figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:
-    """Return what the scenario asks for, or curves over what is known of every point, or rows.
+    """Return the picture that the scenario asks for, else curves over team size, else rows.
 
     Parameters
     ----------
     results : DataFrame
         A row a replication.
     manifest : Mapping
-        Of the sweep.
+        Manifest of the sweep.
     """
     if manifest.get("figure"):
         return Figure.model_validate(manifest["figure"])
@@ -35,5 +35,5 @@ def wanted_figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:
 
 
 def has_sizes(results: pd.DataFrame) -> bool:
-    """Return whether the team size of every point is known, so that curves go over it."""
+    """Return whether the team size of every point is known, so that curves can be drawn over it."""
     return SIZE in results and bool(results[SIZE].notna().all())

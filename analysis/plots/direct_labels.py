@@ -1,4 +1,4 @@
-"""Names beside the ends of lines, where a reader looks for them, in place of a legend."""
+"""Writes names beside the ends of lines, where readers look for them, in place of a legend."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from simulator.distributions import Floats
 _WRAP, _SIZE_PT = 20, 7.5
 
 _LOWEST, _HIGHEST = -0.05, 1.1
-"""Where names may stand, in heights of the panel."""
+"""Lowest and highest place of names, in heights of the panel."""
 
 _CONNECTOR = {"arrowstyle": "-", "linewidth": 0.6, "relpos": (0.0, 0.5), "shrinkA": 1}
 
 
 def name_series(figure: Figure, row_ends: Sequence[Axes]) -> None:
-    """Say which series is which: beside `row_ends`, or in a legend when there is no room.
+    """Name the series: beside `row_ends`, or in a legend if there is no room.
 
     Parameters
     ----------
     figure : Figure
-        Complete but for its names: its layout says how much room there is.
+        Complete except for the names, so that its layout shows how much room there is.
     row_ends : sequence of Axes
-        The last panel of each row. Series are those that have a label.
+        The last panel of each row. Lines and bars with a label are series.
     """
     keys = {
         name: key
@@ -84,12 +84,12 @@ def _ends(ax: Axes) -> list[_End]:
 
 
 def _label_ends(ax: Axes) -> dict[str, Annotation] | None:
-    """Write the names right of `ax`, as near to their ends as they go; None without room."""
+    """Write the names right of `ax`, as near to their lines as possible; None without room."""
     ends = _ends(ax)
     if not ends:
         return {}
     texts = [balanced(end.name, _WRAP) for end in ends]
-    # All in heights of the panel from here.
+    # From here on, all lengths are in heights of the panel.
     points = ax.get_window_extent().height * 72.0 / ax.figure.dpi
     heights = np.asarray([1.2 * _SIZE_PT * (1 + text.count("\n")) for text in texts]) / points
     if heights.sum() > _HIGHEST - _LOWEST:
@@ -116,7 +116,7 @@ def _label_ends(ax: Axes) -> dict[str, Annotation] | None:
 
 
 def balanced(text: str, width: int) -> str:
-    """Return `text` in the fewest lines of at most `width`, about equally long."""
+    """Return `text` in the fewest lines of at most `width`, all about equally long."""
     lines = len(textwrap.wrap(text, width))
     narrow = next(w for w in range(1, width + 1) if len(textwrap.wrap(text, w)) <= lines)
     return textwrap.fill(text, narrow)
@@ -128,16 +128,16 @@ def spread(wanted: Floats, heights: Floats, low: float, high: float) -> Floats:
     Parameters
     ----------
     wanted : array, shape (labels,), not empty
-        Where the middles would be best.
+        Best places of the middles.
     heights : array, shape (labels,)
     low, high : float
-        Between which labels should stay, room given.
+        Between which labels should stay, if there is room.
 
     Returns
     -------
     array, shape (labels,)
-        The order is kept. Least squares under least distances is isotonic regression of what is
-        left when the distances are taken off.
+        The order is kept. Least squares with least distances is isotonic regression of the places
+        less the summed distances.
     """
     order = np.argsort(wanted, kind="stable")
     tall = heights[order]

@@ -28,11 +28,11 @@ _COLOURS = {
 }
 
 _HATCHES = {"rework": "//", "in vain": "xx", "failed": "xx"}
-"""For those who do not tell the colours, and in print."""
+"""Hatches, for readers who do not distinguish the colours, and for print."""
 
 
 _SUBAGENT = "#222222"
-"""Sub-agents are thin bars in the row of who has started them."""
+"""Height of sub-agents: thin bars in the row of the agent that has started them."""
 
 
 def plot_gantt(
@@ -48,7 +48,7 @@ def plot_gantt(
     spans : sequence of Span
         From `analysis.breakdown.timeline.spans_of`.
     names : sequence of str
-        Of the agents, the first on top.
+        Names of the agents, the first on top.
     instants : sequence of Instant
         Drawn as marks: messages as ticks, faults as triangles, the others as diamonds.
     ax : Axes, optional

@@ -1,4 +1,4 @@
-"""What axes say of metrics."""
+"""The axis labels of metrics."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ _UNTIL_SUCCESS = {
 
 
 def metric_label(metric: str, all_finish: bool = True) -> str:
-    """Return what an axis says of a metric, or of a quantile of one.
+    """Return the axis label of a metric, or of a quantile of one.
 
     Parameters
     ----------
     metric : str
     all_finish : bool
-        Whether all runs finished, so that a time to success is that of a run.
+        Whether all runs finished, so that a time to success is the time of a run.
     """
     if not all_finish and metric in _UNTIL_SUCCESS:
         return _UNTIL_SUCCESS[metric]

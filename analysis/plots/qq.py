@@ -1,4 +1,4 @@
-"""Fitted distributions against what was seen, quantile by quantile."""
+"""Fitted distributions against observed values, quantile by quantile."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def latency_figure(calls: pd.DataFrame, fits: Sequence[CallFit]) -> Figure:
 
 
 def plot_qq(seen: Floats, law: Floats, label: str, series: int, ax: Axes | None = None) -> Axes:
-    """Draw quantiles that were seen against those of a law, at the same probabilities."""
+    """Draw observed quantiles against those of a law, at the same probabilities."""
     ax = new_axes(ax)
     quantiles = np.quantile(seen, _PROBABILITIES)
     ax.plot(

@@ -1,4 +1,4 @@
-"""Requests as they were and as their model draws them."""
+"""Observed requests, and requests drawn from their model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from analysis.plots.style import PAGE_IN, colour, new_axes, paper_style
 from simulator.distributions import Floats
 
 _DRAWS = 40
-"""Draws of all requests that bands are made of."""
+"""Number of draws of all requests, from which bands are made."""
 
 _PANELS = (
     ("seconds", "seconds"),
@@ -30,16 +30,17 @@ _SHARES = np.linspace(0.005, 0.995, 100)
 
 
 def request_figure(real: pd.DataFrame, model: RequestModel) -> Figure:
-    """Return distribution functions of requests that were seen, and bands of drawn ones.
+    """Return distribution functions of observed requests, and bands of drawn ones.
 
-    Each draw is of all requests, of their models, with their first contexts and as many turns;
-    bands hold the middle 95 % of the draws. Turns are drawn from their law; those of requests
-    that were cut short are taken into account in what was seen of them (Kaplan-Meier).
+    Each draw has all requests, with their models, first contexts and numbers of turns; bands are
+    the middle 95 % of the draws. In the panel of turns, turns are drawn from their law, and the
+    observed distribution takes account of requests that were cut short (Kaplan-Meier).
 
     Parameters
     ----------
     real : DataFrame
-        Requests, cut ones too: ``model, context_tokens, turns, is_whole`` and what they took.
+        Requests, including those cut short: ``model, context_tokens, turns, is_whole``, and their
+        times and tokens.
     model : RequestModel
     """
     real = real[real["model"].isin(model.models)]
@@ -76,7 +77,7 @@ def _drawn(real: pd.DataFrame, model: RequestModel) -> dict[str, Floats]:
 
 
 def _plot_turns(real: pd.DataFrame, model: RequestModel, ax: Axes) -> None:
-    """Draw the distribution of turns: the law's, over the models, and what was seen."""
+    """Draw the distribution of turns: that of the law, over all models, and the observed one."""
     turns = real["turns"].to_numpy(dtype=np.int64)
     grid = np.arange(1, int(turns.max()) + 1)
     seen = 1.0 - kaplan_meier(turns, real["is_whole"].to_numpy(dtype=bool), grid)

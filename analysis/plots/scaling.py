@@ -57,7 +57,7 @@ _TITLES = {
     "Quality": "Quality",
     "Cost": "Cost until success",
 }
-"""Of the panels; and where not all runs finished."""
+"""Titles of the panels, and titles if not all runs finished."""
 
 
 def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
@@ -110,7 +110,7 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     for p, bound in bounds.items():
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
         last = int(np.flatnonzero(bound <= 0.9 * top)[-1])
-        # A curve that leaves the panel at once has no room on its left.
+        # A steep curve leaves the panel early, and has no room for a label on its left.
         where = (n[last], bound[last]) if last else (float(np.interp(top, bound, n)), top)
         ax.annotate(
             f"Amdahl, p = {p:.2g}",
@@ -129,10 +129,10 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric against team size on log-log axes with the fitted exponent of each series.
 
-    What is spent is to be the column ``<metric>_to_success``: runs that ended before the work was
-    done have not spent what it takes, and have no place in a law.
+    For amounts that runs spend, use the column ``<metric>_to_success``: runs that ended before the
+    work was done have not spent what the work takes, and would distort a law.
     """
-    # What is not positive has no place on a log axis, but its series keeps its colour.
+    # Values that are not positive cannot be on a log axis, but their series keeps its colour.
     positive = curves.assign(**{metric: curves[metric].where(curves[metric] > 0)})
     if not _is_known(positive, metric).any():
         return _nothing_to_draw(new_axes(ax), curves, metric, label)
@@ -181,7 +181,7 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     Figure
         Nine panels: makespan, speed-up beside Amdahl, success; straggler gap, messages and
         deliveries; tokens with their exponents, quality, cost. Time, messages, tokens and cost are
-        those until success, failed runs started again.
+        those until success, where failed runs are started again.
 
     Raises
     ------

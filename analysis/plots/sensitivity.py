@@ -1,4 +1,4 @@
-"""What matters, as bars."""
+"""The effects of parameters, as bars."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from analysis.statistics.curves import TIMES
 
 
 def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -> Axes:
-    """Draw how much each parameter moves a metric, the most important on top.
+    """Draw how much each parameter changes a metric, the most important on top.
 
     Parameters
     ----------
     table : DataFrame
         From `analysis.decisions.sensitivity.sensitivity`.
     metric : str
-        What was looked at, for the label.
+        The metric, for the label.
     ax : Axes, optional
         Where to draw; a new figure when absent.
 
@@ -27,7 +27,7 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     -------
     Axes
         Morris: mean size of the effect with its interval. Sobol: total index, and within it the
-        share of the parameter alone. Where not all runs finished, it says how many did.
+        share of the parameter alone. If not all runs finished, a note says how many did.
     """
     if ax is None:  # names are long
         with paper_style():
@@ -58,7 +58,7 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
 
 
 def _short(path: str) -> str:
-    """Return a path without what goes without saying."""
+    """Return a path without its obvious parts."""
     for ending in (".value", ".probability"):
         path = path.removesuffix(ending)
     return path.removeprefix("team.agent.")

@@ -39,7 +39,7 @@ CAUSE_COLOURS = {
 """Okabe and Ito's colours, a wine red and a grey: neighbours differ for any colour vision."""
 
 _SHOWN = 0.005
-"""What is smaller has no name."""
+"""Smaller parts are drawn without a name."""
 
 
 def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -55,9 +55,9 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Bars reach n, the ideal; what is gained (calls quicker than one agent's) lies below 0. Below
-        a size stands in how many pairs of runs both finished, where not all did; where none did,
-        there is no bar.
+        Bars reach n, the ideal. Gains (calls quicker than one agent's) are below 0. If not all runs
+        finished, the number of pairs of runs that both finished stands below the size; if there is
+        no such pair, there is no bar.
     """
     ax = new_axes(ax)
     table = stacks.sort_values("n")
@@ -127,5 +127,5 @@ def _some_unfinished(stacks: pd.DataFrame) -> bool:
 
 
 def size_label(n: float, finished: float, runs: float) -> str:
-    """Return what stands below a bar: the size, and of how many pairs of runs, if not of all."""
+    """Return the text below a bar: the size and, if not all runs finished, the number of pairs."""
     return f"{n:g}" if finished == runs else f"{n:g}\n{finished:g} of {runs:g}"

@@ -1,4 +1,4 @@
-"""One look for all plots, switched on where it is used and nowhere else."""
+"""One look for all plots, switched on only where it is used."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito (2008): told apart with any colour vision."""
+"""Colours of Okabe and Ito (2008), which differ for any colour vision."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 REFERENCE = "#666666"
-"""For laws and baselines, behind the data."""
+"""Style of laws and baselines, behind the data."""
 
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 """Keeps small text legible where it crosses a line."""
 
 COLUMN_IN, PAGE_IN = 3.4, 7.2
-"""Widths of a column and of a page: a picture is drawn at the size at which it is printed."""
+"""Widths of a column and of a page: pictures are drawn in the size in which they are printed."""
 
 _STYLE: Any = {
     "figure.dpi": 120,
@@ -81,9 +81,9 @@ def panel_grid(panels: int, height_in: float = 2.1, columns: int = 3) -> tuple[F
     ----------
     panels : int
     height_in : float
-        Of a row.
+        Height of a row.
     columns : int
-        At most so many beside each other; four make a square.
+        Most panels beside each other; four panels make a square.
     """
     beside = min(columns, 2 if panels == 4 and columns < 4 else panels)
     rows = -(-panels // beside)
@@ -110,7 +110,7 @@ def headline(figure: Figure, question: str) -> None:
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """Say at the foot of a figure what its bands, bars, hatches and marks are."""
+    """Write at the foot of a figure what its bands, bars, hatches and marks mean."""
     lines = textwrap.fill(text, round(19.0 * figure.get_figwidth()))
     figure.supxlabel(lines, x=0.99, ha="right", fontsize=7, color=REFERENCE)
 
@@ -120,7 +120,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
     with paper_style():
         for path in paths:
-            # No date: the same figure is the same file.
+            # Without a date, so that the same figure gives the same file.
             metadata = {"Date": None} if path.suffix == ".svg" else None
             figure.savefig(path, metadata=metadata)
     return paths

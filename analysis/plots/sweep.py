@@ -201,7 +201,7 @@ def _mark_crossing(
 
 
 def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the series, those that are a baseline only left out."""
+    """Return the series, without those that are only a baseline."""
     found = [line for _, line in curves.groupby("series", sort=False)]
     in_rows = (curves["x"] == curves["series"]).all()
     several = [
@@ -223,7 +223,7 @@ def _log_axis(ax: Axes, values: list[float]) -> None:
 
 
 def _are_apart(values: list[Any]) -> bool:
-    """Return whether values are numbers that can stand below an axis without touching."""
+    """Return whether values are numbers whose labels fit below an axis."""
     return (
         1 < len(values) <= 6
         and not isinstance(values[0], str)

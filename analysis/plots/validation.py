@@ -1,4 +1,4 @@
-"""How good predictions are: scores beside baselines, coverage, and the PIT histogram."""
+"""Draws how good predictions are: scores beside baselines, coverage, and the PIT histogram."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def plot_pit(validation: Validation, ax: Axes | None = None) -> Axes:
 
 
 def summary_table(validation: Validation) -> pd.DataFrame:
-    """Return the rows that are printed: scores, the best baseline, skill, coverage, errors."""
+    """Return the rows to print: scores, the best baseline, skill, coverage, errors."""
     summary = validation.summary
     columns = {
         "metric": summary["metric"].map(lambda name: NAMES.get(name, name)),

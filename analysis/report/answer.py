@@ -1,4 +1,4 @@
-"""The first section of a report: what came out."""
+"""The first section of a report: the main result."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def answer(results: pd.DataFrame) -> Section:
 
 
 def _unfinished(counts: pd.DataFrame) -> list[str]:
-    """Say how many runs did not finish, and what a time is then; `counts`: ``sum, size``."""
+    """Say how many runs did not finish, and what times mean then; `counts`: ``sum, size``."""
     done, made = int(counts["sum"].sum()), int(counts["size"].sum())
     some = counts[(counts["sum"] > 0) & (counts["sum"] < counts["size"])]
     never = [str(name) for name in counts.index[counts["sum"] == 0]]
@@ -80,7 +80,7 @@ def _unfinished(counts: pd.DataFrame) -> list[str]:
 
 
 def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
-    """Say what a point saves over its single agent, no surer than the interval."""
+    """Say what a point saves over its single agent, as far as the interval allows."""
     point = results[results["point_name"] == name]
     baseline = point["baseline_point"].iloc[0]
     if pd.isna(baseline) or baseline == point["point"].iloc[0]:

@@ -44,8 +44,8 @@ def series_of(curves: pd.DataFrame) -> list[str]:
 def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
     """Return a metric against the swept field: a line and a band for each series.
 
-    Marks are open where not all runs finished. Where the metric is not known, since no run did, an
-    x stands below the panel.
+    Marks are open if not all runs finished. If the metric is not known, since no run finished,
+    there is an x below the panel.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
 
 
 def _make_room_at_the_foot(figure: Any, curves: pd.DataFrame, metric: str) -> None:
-    """Give the x of `_at_the_foot` an axis of their own between the panel and its labels."""
+    """Give the x marks of `_at_the_foot` their own axis, between the panel and its labels."""
     series = curves["series"].nunique()
     strip = min(0.06 + 0.04 * series, 0.3)
     figure.update_layout(
@@ -146,7 +146,7 @@ def _make_room_at_the_foot(figure: Any, curves: pd.DataFrame, metric: str) -> No
 
 
 def _at_the_foot(where: Sequence[Any], series: int, said: str, metric: str) -> Any:
-    """Return a trace of x below the axis of its own, which has nothing to do with the metric."""
+    """Return a trace of x marks on an axis of their own, independent of the metric's axis."""
     return go.Scatter(
         x=list(where),
         y=[0.5 + series] * len(where),
@@ -159,7 +159,7 @@ def _at_the_foot(where: Sequence[Any], series: int, said: str, metric: str) -> A
 
 
 def _span(low: float, high: float) -> str:
-    """Return an interval in words; ends that are open are left out."""
+    """Return an interval in words, without ends that are not known."""
     if not (math.isfinite(low) or math.isfinite(high)):
         return "interval not known"
     if not math.isfinite(high):
@@ -174,7 +174,7 @@ def _finished(finished: int, runs: int) -> str:
 def stack_chart(stacks: pd.DataFrame) -> Any:
     """Return the speed-up stack of one series, bars over team size.
 
-    Below a size stands in how many pairs of runs both finished, where not all did.
+    If not all runs finished, the number of pairs of runs that both finished stands below the size.
     """
     table = stacks.sort_values("n")
     sizes = [
@@ -201,9 +201,9 @@ def stack_chart(stacks: pd.DataFrame) -> Any:
 
 
 def pareto_chart(points: pd.DataFrame, names: Sequence[str]) -> Any:
-    """Return time to success against cost, quality in the hover, the front as a line.
+    """Return time to success against cost, with quality in the hover and the front as a line.
 
-    Marks are open where not all runs finished.
+    Marks are open if not all runs finished.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""An explorer in the browser: sliders, and the curves that a team of such agents makes."""
+"""An explorer in the browser: sliders, and the curves of a team with these settings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MOST_AGENTS = 32
 """In a team."""
 
 PANELS = ("makespan_s", "speedup", "quality", "tokens", "success")
-"""Metrics, a chart each; the last says how many runs finished."""
+"""Metrics, each with a chart; the last one shows how many runs finished."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ KNOBS = (
 
 
 def base_scenario() -> Scenario:
-    """Return what is explored when nothing else is given."""
+    """Return the scenario that is explored if none is given."""
     return parse_study(DEFAULT).base
 
 
 def settings_of(scenario: Scenario) -> dict[str, float]:
-    """Return where the knobs stand for a scenario; those that it has no number for are left out."""
+    """Return the knobs' values in a scenario, without knobs for which it has no number."""
     found = {}
     data = scenario.model_dump()
     for knob in KNOBS:
@@ -94,7 +94,7 @@ def explored(
     replications: int = 12,
     progress: Progress | None = None,
 ) -> tuple[list[Any], str]:
-    """Return the charts for a setting of the knobs, and what to write into a file for it.
+    """Return the charts for a setting of the knobs, and its scenario as the text of a file.
 
     Parameters
     ----------
@@ -106,14 +106,14 @@ def explored(
     topology, protocol, timing : str
         Names.
     replications : int
-        Of each team size, the same random numbers for all.
+        Replications of each team size, with the same random numbers for all.
     progress : callable, optional
-        Told how far it has come; what it raises ends the work.
+        Called with the progress; an exception that it raises ends the work.
 
     Raises
     ------
     pydantic.ValidationError
-        If the combination may not be.
+        If the combination is not valid.
     """
     whole = {"workload.tasks"}
     numbers = {path: round(v) if path in whole else float(v) for path, v in values.items()}
@@ -143,7 +143,7 @@ def _sizes(most: int) -> Sequence[int]:
 
 
 def _as_yaml(scenario: Scenario) -> str:
-    """Return the scenario as a file, without what is as it would be anyway."""
+    """Return the scenario as the text of a file, without default values."""
     said = scenario.model_dump(mode="json", exclude_defaults=True)
     said["topology"] = scenario.topology.model_dump(mode="json", exclude_defaults=True) | {
         "kind": scenario.topology.kind
@@ -161,7 +161,7 @@ def explorer(base: Scenario | None = None) -> Dash:
     Parameters
     ----------
     base : Scenario, optional
-        What the knobs do not say.
+        Supplies all fields that the knobs do not set.
     """
     start = base or base_scenario()
     where = settings_of(start)

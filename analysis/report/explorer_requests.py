@@ -1,4 +1,4 @@
-"""Which requests the explorer answers, and for how long it works on one."""
+"""Limits of the explorer: the requests that it answers, and its time for each."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def guard(server: Flask) -> None:
-    """Let a server answer pages of its own only, small requests only, and name what is wrong.
+    """Let a server answer only small requests from its own pages, and name what is wrong in others.
 
-    A page of somebody else's may send requests to this machine, also under a name of its own that
-    it lets point here (DNS rebinding): Host and Origin say so.
+    A foreign page may send requests to this machine, also under a foreign name that points here
+    (DNS rebinding). The headers Host and Origin show this.
     """
     server.config["MAX_CONTENT_LENGTH"] = _MOST_BYTES
 
@@ -51,7 +51,7 @@ def _host(address: str) -> str | None:
 
 
 class Turns:
-    """One request at a time: a newer one ends an older one, and none takes long."""
+    """Works on one request at a time: a newer one ends an older one, and none takes long."""
 
     def __init__(self, longest_s: float = _LONGEST_S) -> None:
         self._longest_s = longest_s
@@ -60,12 +60,12 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[Progress]:
-        """Return what the work is to call now and then, in the body.
+        """Return a function that the work in the body must call from time to time.
 
         Raises
         ------
         TeamsimError
-            From that call, if there is a newer request, or the time is up.
+            By that function, if there is a newer request, or the time is up.
         """
         self._newest += 1
         mine = self._newest

@@ -1,4 +1,4 @@
-"""Puts a report together from the directory of a sweep."""
+"""Makes a report from the directory of a sweep."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def write_report(
     Parameters
     ----------
     directory : str or Path
-        Of the sweep.
+        Directory of the sweep.
     out : str or Path
-        The page.
+        File of the page.
     stack_replications : int
         Traced runs of each point for the speed-up stacks; 0 leaves them out.
     progress : callable, optional
-        Told how far the stacks are.
+        Called with the progress of the stacks.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a page is made of: sections with words, charts and tables."""
+"""The sections of a page, with words, charts and tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 @dataclass
 class Section:
-    """A part of a page: as many words, charts and tables as it has, in this order."""
+    """A part of a page: words, charts and tables, in this order."""
 
     id: str
     title: str

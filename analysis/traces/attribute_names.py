@@ -1,4 +1,4 @@
-"""The attributes of spans that say something, in all dialects, by what they say.
+"""The attributes of spans that are used, in all dialects, by their meaning.
 
 OpenTelemetry GenAI in its generations, OpenInference, OpenLLMetry (traceloop), the Vercel AI SDK,
 Claude Code, MLflow, Langfuse's and LangSmith's OpenTelemetry exports. One span may carry several.

@@ -1,7 +1,7 @@
 """The tables that every trace reader fills: calls, messages, runs and agents.
 
-Names follow the OpenTelemetry GenAI conventions with the prefix dropped. What a source does not
-say is null, never 0. ``input_tokens`` is the total, cached tokens included.
+Names follow the OpenTelemetry GenAI conventions, without the prefix. A value that the source does
+not give is null, never 0. ``input_tokens`` is the total, cached tokens included.
 """
 
 from __future__ import annotations
@@ -55,11 +55,12 @@ CALLS = {
 }
 """One row an attempt of an operation: chat, execute_tool, invoke_agent, ... (name: dtype).
 
-``run_id`` is one team at work, ``session_id`` what the source calls a session (in a team, a
-member's); ``queue_s`` is what a call waited before it began, for people too; ``result_size`` is
-what a tool gave back, in characters or bytes. ``status`` is ok, error, timeout or cancelled;
-``quality_time`` exact, 1s, parent_event or estimated (the start is made up, the length is not);
-``quality_tokens`` exact or placeholder (counts that the writer did not know yet are missing).
+``run_id`` is one team at work; ``session_id`` is a session of the source (in a team, a member's);
+``queue_s`` is the wait of a call before it began, also for people; ``result_size`` is the size of a
+tool's result, in characters or bytes. ``status`` is ok, error, timeout or cancelled.
+``quality_time`` is exact, 1s, parent_event or estimated (the start is estimated, the length is
+not); ``quality_tokens`` is exact or placeholder (counts that the writer did not know yet are
+missing).
 """
 
 CHATS = frozenset({"chat", "text_completion", "generate_content"})
@@ -112,7 +113,7 @@ AGENTS = {
 
 @dataclass(frozen=True)
 class Traces:
-    """What was read.
+    """The tables that were read.
 
     Attributes
     ----------
@@ -122,12 +123,11 @@ class Traces:
         Rows and spans that could not be used, with file, place and reason (the first 1,000;
         `report` counts all).
     notes : list of str
-        What was done to the rest: duplicates dropped, nested spans merged, clocks that are
-        quantised.
+        Changes and remarks: duplicates dropped, nested spans merged, coarse clocks.
     team : TeamRuns or None
-        More about runs of teams on task lists, where the source has it.
+        More about runs of teams on task lists, if the source has it.
     report : ReadingReport
-        What was read and what was not, counted.
+        Counts of what was read and what was left out.
     """
 
     calls: pd.DataFrame

@@ -1,4 +1,4 @@
-"""Gathers what readers find, and makes the tables of it."""
+"""Gathers the rows that readers find, and makes tables of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 
 _MOST_PROBLEMS = 1000
-"""Problems that are kept word by word; all are counted."""
+"""Number of problems whose text is kept; all are counted."""
 
 
 class Collector:
@@ -29,7 +29,7 @@ class Collector:
         self.team: TeamRuns | None = None
 
     def call(self, where: str, source: str, source_format: str, **fields: Any) -> None:
-        """Add a call of a model or of a tool; `where` is its place, for what is said of it."""
+        """Add a call of a model or of a tool; `where` is its place, for messages."""
         get = fields.get
         for name, column in self._calls.items():
             column.append(get(name))
@@ -50,11 +50,11 @@ class Collector:
         self._messages.append(fields)
 
     def run(self, **fields: Any) -> None:
-        """Add what is known of a run."""
+        """Add a run, or more about it."""
         self._runs.append(fields)
 
     def agent(self, run_id: str, agent_id: str, **fields: Any) -> None:
-        """Add an agent, or what else is known of it."""
+        """Add an agent, or more about it."""
         row = self._agents.setdefault((run_id, agent_id), {"run_id": run_id, "agent_id": agent_id})
         row.update({name: value for name, value in fields.items() if value is not None})
 
@@ -66,7 +66,7 @@ class Collector:
             self.skipped.append(problem)
 
     def duplicate(self, where: str, times: int = 1) -> None:
-        """Note a call that is in the tables already."""
+        """Count a call that is in the tables already."""
         self.report.duplicates.add(where, times)
 
     def traces(self) -> Traces:
@@ -96,7 +96,7 @@ class Collector:
         repeated = key.duplicated() & exact.fillna(True) & calls["operation_name"].isin(CHATS)
         if not repeated.any():
             return calls
-        # Two agents may start at once by the same clock: only another run's copy is a repetition.
+        # Two agents of a run may start at the same time; only a copy in another run repeats a call.
         first_run = calls.groupby([key[name] for name in key], dropna=False)["run_id"].transform(
             "first"
         )
@@ -119,7 +119,7 @@ class Collector:
 
 
 def _frame(columns: dict[str, list[Any]], dtypes: dict[str, str]) -> pd.DataFrame:
-    # One by one: the lists of many calls are given up as their columns are made.
+    # One by one, so that the list of each column can be freed as soon as the column is made.
     return pd.DataFrame(
         {name: pd.Series(columns.pop(name), dtype=dtype) for name, dtype in dtypes.items()}
     )
@@ -147,7 +147,7 @@ def _agents_of(calls: pd.DataFrame, known: list[dict[str, Any]]) -> pd.DataFrame
 
 
 def _depth(rows: dict[tuple[str, str], dict[str, Any]], run: str, agent: str) -> int:
-    """Return how many agents are above one; a circle of parents ends where it closes."""
+    """Return how many agents are above one; in a circle of parents, each counts once."""
     above: list[str] = []
     while True:
         parent = rows.get((run, agent), {}).get("parent_agent_id")
@@ -158,7 +158,7 @@ def _depth(rows: dict[tuple[str, str], dict[str, Any]], run: str, agent: str) ->
 
 
 def _with_parents(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
-    """Say with each call who started its agent."""
+    """Add to each call the agent that started its agent."""
     if not agents["parent_agent_id"].notna().any():
         return calls
     parents = {

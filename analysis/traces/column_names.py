@@ -40,7 +40,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "operation_name": ("operation_name", "operation"),
     "call_id": ("call_id", "request_id"),
 }  # fmt: skip
-"""Canonical columns and the names under which they are found without being told."""
+"""Canonical columns, and the names by which they are recognised without the user's help."""
 
 TIMES: dict[str, tuple[str, ...]] = {
     "start": ("start", "start_time", "started_at", "started", "start_timestamp", "begin",
@@ -56,7 +56,7 @@ TIMES: dict[str, tuple[str, ...]] = {
     "first_chunk": ("first_chunk", "ttft", "time_to_first_token", "time_to_first_chunk",
                     "first_token_latency", "first_token"),
 }  # fmt: skip
-"""Moments and lengths, without the unit that may follow the name."""
+"""Names of points in time and of durations, without the unit that may follow."""
 
 UNITS: dict[str, int] = {
     "ns": 1,
@@ -85,7 +85,7 @@ def plain(name: str) -> str:
 
 
 def found_columns(names: Iterable[str]) -> dict[str, str]:
-    """Return canonical columns that are there, and under which name; the surest name first."""
+    """Return the canonical columns of a table and their names in it; the surest name first."""
     by_plain: dict[str, str] = {}
     for name in names:
         by_plain.setdefault(plain(name), name)
@@ -97,7 +97,7 @@ def found_columns(names: Iterable[str]) -> dict[str, str]:
 
 
 def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
-    """Return the moments and lengths that are there: their column, and its unit in ns if said."""
+    """Return the times and durations of a table: column, and its unit in ns if the name has one."""
     found: dict[str, tuple[str, int | None]] = {}
     ranks: dict[str, int] = {}
     for name in names:

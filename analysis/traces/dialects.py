@@ -1,4 +1,4 @@
-"""What the attributes of a span say, whoever wrote them (`analysis.traces.attribute_names`)."""
+"""Interprets the attributes of spans of all writers (`analysis.traces.attribute_names`)."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "result_size": ("result_size", count),
     "cost": ("cost_usd", amount),
 }
-"""Slots that are a field of a call as they are."""
+"""Slots that become a field of a call unchanged."""
 
 
 def slots_of(attributes: Mapping[str, Any]) -> Slots:
-    """Return what attributes say, by what they say, the surest where several do."""
+    """Return the values of attributes by their meaning; of several, the surest."""
     found: Slots = {}
     ranks: dict[str, int] = {}
     for name, value in attributes.items():
@@ -83,7 +83,7 @@ def slots_of(attributes: Mapping[str, Any]) -> Slots:
 
 
 def operation_of(name: str, said: Slots) -> str | None:
-    """Return what a span is: chat, execute_tool, invoke_agent, ...; None if none of them."""
+    """Return the operation of a span: chat, execute_tool, invoke_agent, ...; None if not known."""
     if name in _NAMED:
         return _NAMED[name]
     ai = text(said.get("ai_operation"))
@@ -111,7 +111,7 @@ def tokens_of(said: Slots) -> dict[str, int | None]:
     if "api_usage" in said and "input" not in said:
         return of_api(mapping(said["api_usage"]))
     plain, apart = count(said.get("input")), False
-    if plain is None and "flat_input" in said:  # Claude Code: what the cache has is not in it
+    if plain is None and "flat_input" in said:  # Claude Code: input without cached tokens
         plain, apart = count(said["flat_input"]), True
     elif plain is None:
         plain = count(said.get("flat_prompt"))
@@ -129,7 +129,7 @@ def tokens_of(said: Slots) -> dict[str, int | None]:
 
 
 def call_fields(said: Slots, operation: str) -> dict[str, Any]:
-    """Return what the slots say of a call, under canonical names; what is missing is left out."""
+    """Return the fields of a call from the slots, under canonical names, without missing ones."""
     fields: dict[str, Any] = {}
     for slot, value in said.items():
         known = _FIELDS.get(slot)
@@ -162,7 +162,7 @@ def error_of(said: Slots, failed: bool, message: str | None) -> tuple[str, str |
     failed : bool
         Whether the span's status is an error.
     message : str or None
-        What the status says.
+        Message of the status.
     """
     error = said.get("error")
     named = None if isinstance(error, bool) else text(error)
@@ -176,7 +176,7 @@ def error_of(said: Slots, failed: bool, message: str | None) -> tuple[str, str |
 
 
 def status_of(said: str) -> str:
-    """Return how a call failed, by what is said of it."""
+    """Return the kind of a failure, by its description."""
     said = said.lower()
     if "timeout" in said or "timed out" in said or "deadline" in said:
         return "timeout"
@@ -184,7 +184,7 @@ def status_of(said: str) -> str:
 
 
 def with_metadata(said: Slots) -> Slots:
-    """Add what OpenInference's metadata say of LangGraph's node and thread."""
+    """Add LangGraph's node and thread from OpenInference's metadata."""
     metadata = said.pop("metadata", None)
     if isinstance(metadata, dict) or (isinstance(metadata, str) and "_" in metadata):
         known = mapping(metadata)

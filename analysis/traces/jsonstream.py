@@ -1,8 +1,8 @@
-"""JSON values of a file one after the other, however they are laid out.
+"""Reads the JSON values of a file one after the other, however they are laid out.
 
-A file may hold a document a line, documents one after another, an array of them, or one document
-that is larger than memory. Lists that a reader names are handed out element by element while
-they are read, each with what is known of the objects around it.
+A file may have a document on each line, documents one after another, an array of them, or one
+document larger than memory. Lists that a reader names are yielded element by element while they are
+read, each element with the part of the surrounding objects that was read by then.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Any, BinaryIO
 
 _CHUNK = 1 << 20
 _LARGEST = 1 << 26
-"""Characters of one value beyond which a file is taken for damaged."""
+"""Characters of one value beyond which a file counts as damaged."""
 
 _NEAR_END = 16
-"""An error this near to the end of what was read may be a value that goes on."""
+"""Characters: an error this near to the end of the text read so far may be an incomplete value."""
 
 _MOST_OPEN = 200
-"""Objects and lists inside each other beyond which the beginning of a text is not completed."""
+"""Depth of nesting beyond which the beginning of a text is not completed."""
 
 _DEEPEST = 8
-"""Lists inside lists that are handed out element by element."""
+"""Depth of lists inside lists that are yielded element by element."""
 
 Skip = Callable[[str, str], None]
-"""Takes the place and the reason of something that could not be used."""
+"""Called with the place of something that could not be used, and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One value of a file: where it stands, and what is around it, from the outside in."""
+    """One value of a file: its place, and the objects around it from the outside in."""
 
     place: str
     node: dict[str, Any]
@@ -56,9 +56,9 @@ def json_records(
     lines : bool
         Whether every line is a value of its own.
     nested : frozenset of str
-        Names whose lists are handed out element by element, in place of the object they are in.
+        Names of lists that are yielded element by element, in place of the object around them.
     skip : callable
-        Told of what is no JSON, and of values that are no objects.
+        Called for text that is not JSON, and for values that are not objects.
     """
     if lines:
         yield from _of_lines(stream, name, nested, skip)
@@ -154,7 +154,7 @@ def _streamed(
     skip: Skip,
     around: tuple[dict[str, Any], ...],
 ) -> Iterator[Record]:
-    """Yield what the next value holds, lists by their elements."""
+    """Yield the objects of the next value; lists element by element."""
     first = window.peek()
     if first == "[":
         for _ in window.elements("]"):
@@ -178,7 +178,7 @@ def _object(
     skip: Skip,
     around: tuple[dict[str, Any], ...],
 ) -> Iterator[Record]:
-    """Yield an object, or the elements of its nested lists; the rest is around these."""
+    """Yield an object, or the elements of its nested lists with the rest of it around them."""
     shell: dict[str, Any] = {}
     place = f"{name}:{window.line()}"
     opened = False
@@ -197,7 +197,7 @@ def _object(
 
 
 class _Window:
-    """The part of a text that is being parsed; it moves on and grows as values need."""
+    """The part of a text that is being parsed; it moves on, and grows for large values."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

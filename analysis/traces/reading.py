@@ -31,7 +31,7 @@ _DATA = {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".otlp", ".pb
 _COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes are read, and how many there are."""
+"""Called with the number of bytes read, and the number of all."""
 
 
 class Reader(ABC):
@@ -41,9 +41,9 @@ class Reader(ABC):
 
     @abstractmethod
     def recognises(self, head: Head) -> float:
-        """Return how sure it is that a file is of this format, 0 to 1, by the start of it.
+        """Return how sure it is that a file has this format, 0 to 1, by the start of the file.
 
-        The surest reader reads the file: the share of the rows that are its own is a good answer.
+        The surest reader reads the file. The share of the rows in its format is a good answer.
         """
 
     def holds(self, directory: Path) -> bool:
@@ -51,11 +51,11 @@ class Reader(ABC):
         return False
 
     def companions(self, path: Path) -> Sequence[Path]:
-        """Return files that belong to one that was named, and are read with it."""
+        """Return the files that belong to a named file, and are read with it."""
         return ()
 
     def knows(self, path: Path) -> bool:
-        """Return whether a file is one of this format's that tell of no calls."""
+        """Return whether a file belongs to this format but has no calls."""
         return False
 
     @abstractmethod
@@ -66,7 +66,7 @@ class Reader(ABC):
         ----------
         sources : sequence of Source
         out : Collector
-            Takes what is found, and what could not be used.
+            Takes the rows, and the problems.
         columns : dict
             Canonical names to the names that a plain table has.
 
@@ -93,9 +93,9 @@ def read_traces(
     form : str
         A reader's name, or ``auto``.
     columns : dict, optional
-        For plain tables: canonical names to theirs.
+        For plain tables: canonical names to the names in the table.
     progress : callable, optional
-        Told how many bytes are read, and how many there are.
+        Called with the number of bytes read, and the number of all.
 
     Raises
     ------
@@ -195,7 +195,7 @@ class _Search:
         best = max(sure, key=lambda reader: sure[reader])
         if sure[best] > 0.0:
             return best
-        # Who says what the columns are called has a table of names of their own.
+        # A user who names columns has a plain table.
         is_told = self.told_columns and head.layout in {"table", "parquet"}
         return next((r for r in self._candidates() if is_told and r.kind == _TABLE), None)
 
@@ -257,7 +257,7 @@ def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -
 
 @contextmanager
 def _no_search_for_cycles() -> Iterator[None]:
-    """Let Python not look for garbage in cycles: millions of objects are made, and they stay."""
+    """Switch off Python's cyclic garbage collector: millions of objects are made and stay."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -272,7 +272,7 @@ def _names(search: _Search) -> Iterator[str]:
 
 
 def _data_files(files: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
-    """Return those files that look like data: others in a directory are no traces of anything."""
+    """Return the files that look like data; other files of a directory are no traces."""
     return [
         (path, name)
         for path, name in files

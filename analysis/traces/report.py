@@ -1,4 +1,4 @@
-"""What a reading found, and what it left out: each with its count and the first place."""
+"""Reports what a reading found and what it left out, with counts and first places."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from simulator.errors import TeamsimError
 
 _SHOWN = 500
-"""Characters of a place with its reason: damaged files have names of any length."""
+"""Most characters of a place with its reason; damaged files may have very long names."""
 
 
 def shortened(said: str) -> str:
-    """Return a text that a line can hold."""
+    """Return a text shortened to fit on a line."""
     return said if len(said) <= _SHOWN else f"{said[: _SHOWN // 2]} ... {said[-_SHOWN // 2 :]}"
 
 
@@ -33,28 +33,28 @@ class Tally:
 
 @dataclass(slots=True)
 class ReadingReport:
-    """What was read and what was not.
+    """Counts of what was read and what was left out.
 
     Attributes
     ----------
     files : Counter
         Files by format.
     rows : int
-        Lines, spans, observations, table rows that were looked at.
+        Lines, spans, observations and table rows that were read.
     calls, tool_calls, messages, agents, runs : int
-        What the tables hold; `calls` are those of a model.
+        Numbers in the tables; `calls` are those of a model.
     failed : Tally
-        Calls of a model that ended in an error, a time-out or were cancelled (they are in the
+        Calls of a model that ended in an error or a time-out, or were cancelled (they are in the
         tables).
     duplicates : Tally
-        Calls left out as they are in the tables already: copies in forked sessions, two
+        Calls left out because they are in the tables already: copies in forked sessions, two
         instrumentors on one client, a framework's span around the client's.
     placeholders : Tally
-        Token counts left out as the writer did not know them yet.
+        Token counts left out because the writer did not know them yet.
     errors : Tally
         Rows and values that could not be used.
     unread : Tally
-        Files in directories that are of no known format.
+        Files in directories that have no known format.
     """
 
     files: Counter[str] = field(default_factory=Counter)
@@ -99,7 +99,7 @@ class ReadingReport:
         )
 
     def left_out(self) -> dict[str, Tally]:
-        """Return what is not in the tables, by what it is."""
+        """Return the tallies of everything left out, by name."""
         return {
             "duplicates": self.duplicates,
             "placeholders for counts": self.placeholders,
@@ -112,7 +112,7 @@ class ReadingReport:
         return asdict(self) | {"files": dict(self.files)}
 
     def check_complete(self) -> None:
-        """Refuse a reading that lost something (duplicates are no loss).
+        """Raise an error if the reading left something out (duplicates are no loss).
 
         Raises
         ------
@@ -125,7 +125,7 @@ class ReadingReport:
 
 
 def _single(what: str) -> str:
-    """Return the name of one of several things."""
+    """Return the singular of a name."""
     for many, one in (("duplicates", "duplicate"), ("placeholders", "placeholder"),
                       ("rows or values with errors", "row or value with an error"),
                       ("files", "file")):  # fmt: skip

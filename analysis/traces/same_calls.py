@@ -1,8 +1,8 @@
-"""Which spans are of one and the same call.
+"""Finds spans of the same call.
 
-A framework's span holds the client's, two instrumentors on one client write a span each, and a
-program may write a request as a span and as a log record. One is kept of each, and what the
-others know more goes to it.
+A framework's span has the client's inside it, two instrumentors on one client write a span each,
+and a program may write a request both as a span and as a log record. One span of each call is kept;
+it takes over the fields that only the others have.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from analysis.traces.span import Span
 
 Above = Callable[[Span], Iterable[Span]]
 Same = tuple[Span, Span, bool]
-"""The span that is kept, the one that is not, and whether it tells of that call alone."""
+"""The span that is kept, the one left out, and whether this one has no other call."""
 
 _NEAR_NS = 50_000_000
 _NEAR_SHARE = 0.2
 """Spans of one call by two instrumentors begin and end within 50 ms, or a fifth of the longer."""
 
 _LOG_NS = 2_000_000_000
-"""A log record of a call is written this near to the end of its span."""
+"""A log record of a call is written within this time of the end of its span."""
 
 
 def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same]:
@@ -55,7 +55,7 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
 def _nested(
     spans: list[Span], operation: str, ends: set[str], above: Above
 ) -> list[tuple[Span, list[Span]]]:
-    """Return spans that hold others of the same kind, with those: both report one call."""
+    """Return spans with others of the same kind inside, and these: both report one call."""
     found: dict[int, tuple[Span, list[Span]]] = {}
     for span in spans:
         for each in above(span):
@@ -67,7 +67,7 @@ def _nested(
 
 
 def _may_hold(around: Span, inside: Span, operation: str) -> bool:
-    """Tell whether two nested spans may be of one call: a tool that calls another is not."""
+    """Tell whether two nested spans may be one call; a tool that calls another tool is not."""
     if operation == "chat":
         return True
     names = around.fields.get("tool_name"), inside.fields.get("tool_name")
@@ -75,7 +75,7 @@ def _may_hold(around: Span, inside: Span, operation: str) -> bool:
 
 
 def _add_wait(span: Span, above: Above) -> None:
-    """Say of a tool how long it waited for a person's leave."""
+    """Add to a tool the time for which it waited for a person's permission."""
     tool = next(iter(above(span)), None)
     if tool is not None and tool.operation == "execute_tool":
         tool.know({"queue_s": (span.end_ns - span.start_ns) / 1e9})
@@ -118,7 +118,7 @@ def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
     if kind == "trace":
         if (first.name, first.scope) == (second.name, second.scope):
             return None  # one instrumentor: calls in parallel
-        # The longer holds the shorter.
+        # The shorter one must lie within the longer one.
         lengths = first.end_ns - first.start_ns, second.end_ns - second.start_ns
         longer, shorter = (first, second) if lengths[0] >= lengths[1] else (second, first)
         inside = longer.start_ns <= shorter.start_ns and shorter.end_ns <= longer.end_ns
@@ -133,7 +133,7 @@ def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
 
 
 def _alike(one: Span, other: Span) -> bool:
-    """Tell whether model and counts agree as far as both are known."""
+    """Tell whether model and counts agree, where both are known."""
     models = [str(span.fields.get("response_model") or "") for span in (one, other)]
     if not (models[0].startswith(models[1]) or models[1].startswith(models[0])):
         return False

@@ -23,13 +23,13 @@ from analysis.traces.values import items, mapping
 from simulator.errors import TeamsimError
 
 _HEAD = 1 << 20
-"""Bytes that are looked at to tell what a file is."""
+"""Bytes that are read to find the format of a file."""
 
 _COMPLETED = 1 << 18
-"""Characters of a document that goes on beyond the head which are looked at."""
+"""Characters used of a document that is longer than the head."""
 
 _SAMPLE = 400
-"""Rows that are looked at."""
+"""Rows that are read to find the format."""
 
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -40,12 +40,12 @@ _MAGIC = {
 _DELIMITERS = ",\t;|"
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
-"""What reading a file that is missing, forbidden or damaged raises."""
+"""Errors of reading a file that is missing, forbidden or damaged."""
 
 csv.field_size_limit(1 << 27)  # prompts and answers are cells of exported tables
 
 Watch = Callable[[int], None]
-"""Told of every stretch of bytes that was read."""
+"""Called with the number of bytes, each time some are read."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Head:
     start : bytes
         Its first bytes, decompressed.
     layout : {"lines", "document", "table", "parquet", "binary"}
-        How it is laid out.
+        Layout of the file.
     rows : list of dict
         The first objects, or rows of a table.
     columns : list of str
-        Names of the columns of a table; those that rows of JSON have.
+        Names of the columns of a table, or of the fields of JSON rows.
     """
 
     start: bytes
@@ -70,7 +70,7 @@ class Head:
     columns: list[str]
 
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
-        """Return which share of the rows is of some kind."""
+        """Return the share of the rows of some kind."""
         return sum(map(is_one, self.rows)) / len(self.rows) if self.rows else 0.0
 
 
@@ -82,9 +82,9 @@ class Source:
     ----------
     path : Path
     name : str
-        What it is called in messages.
+        Its name in messages.
     watch : callable
-        Told how many bytes of the file were read.
+        Called with the number of bytes read.
     """
 
     path: Path
@@ -113,7 +113,7 @@ class Source:
 
     @cached_property
     def head(self) -> Head:
-        """The start of the file, told for what it is.
+        """The start of the file, with its layout.
 
         Raises
         ------
@@ -159,9 +159,9 @@ class Source:
         return Head(start[:8], "parquet", rows, columns)
 
     def records(self, nested: frozenset[str], skip: Skip) -> Iterator[Record]:
-        """Yield the objects or the rows of the file, lists of the names in `nested` by element.
+        """Yield the objects or rows of the file; lists named in `nested` element by element.
 
-        A file that breaks off gives what it has; `skip` is told of the rest.
+        A file that breaks off yields what it has; `skip` is called for the rest.
         """
         layout = self.head.layout
         try:
@@ -197,7 +197,7 @@ class Source:
 
 
 class _Watched(io.RawIOBase):
-    """A file that tells how much of it was read."""
+    """A file that reports how much of it was read."""
 
     def __init__(self, path: Path, watch: Watch) -> None:
         self._file = path.open("rb", buffering=0)
@@ -231,7 +231,7 @@ def _as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
 
 
 def _layout(text: str) -> str:
-    """Tell a value a line from documents that go over lines, by the lines that begin a value."""
+    """Tell whether each line has a value of its own, or documents span several lines."""
     lines = [line for line in text.splitlines()[:_SAMPLE] if line[:1] in {"{", "["}]
     whole = sum(_parses(line) for line in lines)
     # A list with an element a line has one that is followed by no comma: the last.
@@ -247,10 +247,10 @@ def _parses(line: str) -> bool:
 
 
 def _sampled(text: str, layout: str) -> Iterator[dict[str, Any]]:
-    """Yield the first objects; of a document that goes on beyond the head, what is whole."""
+    """Yield the first objects; of a document longer than the head, the part that is complete."""
 
     def ignore(place: str, why: str) -> None:
-        """Say nothing: the reading will."""
+        """Report nothing, as the reading itself will report it."""
 
     if layout == "document" and not _parses(text):
         text = completed(text.lstrip("\ufeff\x1e\x00 \t\r\n")[:_COMPLETED]) or text

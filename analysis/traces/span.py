@@ -1,4 +1,4 @@
-"""One span of any tracing system, its attributes understood."""
+"""One span of any tracing system, with its attributes interpreted."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ _WRAPPER = re.compile(
     r"(<.*>)?",
     re.DOTALL,
 )
-"""Spans that frameworks mark as agents though they are steps of one."""
+"""Spans that frameworks mark as agents although they are steps of an agent."""
 
 _AGENT_RUN = re.compile(r"(?:agent_run|invoke_agent) \[?([^\]]+)\]?")
 """Names that Google's ADK and the conventions give to the span of an agent at work."""
 
 _ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "chatbot", "assistant"}
-"""Nodes that any LangGraph agent has: they say less than an agent above."""
+"""Nodes that every LangGraph agent has; an agent above is a better name."""
 
 _HANDOFF = re.compile(r"(?:transfer|hand_?off)[ _]to[ _](.+)", re.IGNORECASE)
 CLAUDE_CODE = "claude_code."
 """Beginning of the names of Claude Code's own spans: without an agent they are the main one's."""
 
 _STEP_NS = 2_000_000
-"""Below this no agent works: frameworks mark formatting and parsing as agents' spans."""
+"""Spans below these are no agent's work: frameworks mark formatting and parsing as agents."""
 
 Key = tuple[str, str]
 
 
 @dataclass(slots=True)
 class Span:
-    """One span, times in ns; `place` says where it stands.
+    """One span, with times in ns; `place` is its place in the file.
 
-    `fields` are what is known of a call under canonical names; `around` is what the resource
-    around the span says, for the session.
+    `fields` are the fields of a call under canonical names; `around` are the attributes of the
+    resource around the span, which may name the session.
     """
 
     place: str
@@ -75,33 +75,33 @@ class Span:
 
     @property
     def where(self) -> str:
-        """Where it stands, in words."""
+        """Its place, in words."""
         return f"{self.place}, span {self.span_id!r}"
 
     @property
     def key(self) -> Key:
-        """What it is known by."""
+        """Its key."""
         return self.trace_id, self.span_id
 
     def know(self, fields: Mapping[str, Any]) -> None:
-        """Take in what else is known of the call."""
+        """Add fields of the call."""
         self.fields.update(fields)
 
     def take_fields(self) -> dict[str, Any]:
-        """Return what is known of the call and keep none of it: memory for a large file."""
+        """Return the fields of the call and forget them, to save memory with large files."""
         fields, self.fields = self.fields, {}
         return fields
 
     def belong_to(self, session: str | None) -> None:
-        """Be of a session, or of none."""
+        """Set the session; None if it has none."""
         self.session = session
 
     def stand_in(self, around: Mapping[str, Any]) -> None:
-        """Take in the attributes of the resource, known only after the span."""
+        """Add the attributes of the resource, which may stand after the span."""
         self.around = around
 
     def fill_from(self, other: Span) -> None:
-        """Take over what another span of the same call knows more."""
+        """Take over the fields that only another span of the same call has."""
         self.fields = other.fields | self.fields
         if self.status == "ok" and other.status != "ok":
             self.status, self.error_type = other.status, other.error_type
@@ -125,7 +125,7 @@ def spans_of(
     out: Collector,
     understand: Callable[[Record, str, str, Collector], Span | None],
 ) -> Iterator[Span]:
-    """Yield the spans that records are; each record is a row that was read.
+    """Yield the spans of records; each record counts as a row that was read.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def spans_of(
         The file, and its format.
     out : Collector
     understand : callable
-        Returns the span that a record is; None if it is none, or no good one.
+        Returns the span of a record; None if it has none, or an invalid one.
     """
     for record in records:
         out.report.rows += 1
@@ -158,12 +158,12 @@ def span_of(
     around: Mapping[str, Any] | None = None,
     is_log: bool = False,
 ) -> Span:
-    """Return a span with its attributes understood.
+    """Return a span with its attributes interpreted.
 
     Parameters
     ----------
     place, source, form : str
-        Where it stands, in which file, of which format.
+        Its place, its file, and the file's format.
     ids : tuple
         Trace, span and parent.
     name : str
@@ -171,7 +171,7 @@ def span_of(
         Start and end, ns.
     attributes : mapping
     failed : bool
-        Whether its status is an error; `message` is what the status says.
+        Whether its status is an error; `message` is the message of the status.
     scope : str, optional
         The instrumentation that wrote it.
     around : mapping, optional
@@ -218,7 +218,7 @@ def span_of(
 
 
 def _own_name(name: str, times: tuple[int, int]) -> str | None:
-    """Return the agent that a span without any name of one stands for; None for a mere step."""
+    """Return the agent of a span that names none; None if the span is only a step."""
     if _WRAPPER.fullmatch(name) or times[1] - times[0] < _STEP_NS:
         return None
     run = _AGENT_RUN.fullmatch(name)

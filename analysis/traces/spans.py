@@ -1,8 +1,8 @@
-"""Spans of any tracing system, and the calls, agents and messages they tell of.
+"""Makes calls, agents and messages of the spans of any tracing system.
 
-The rules that are easily got wrong have their home here: whose call it is (the agent that the
-span names, else the nearest above it), and which of several spans of one call counts
-(`analysis.traces.same_calls`). What a span's attributes mean is in `analysis.traces.dialects`.
+This module decides to which agent a call belongs (the agent that the span names, else the nearest
+one above it). `analysis.traces.same_calls` decides which of several spans of one call counts, and
+`analysis.traces.dialects` what a span's attributes mean.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from analysis.traces.span import CLAUDE_CODE, Key, Span
 from analysis.traces.values import text
 
 _MOST_ABOVE = 500
-"""Spans above one that are looked at."""
+"""Most spans above a span that are followed."""
 
 
 def collect(spans: Iterable[Span], out: Collector) -> None:
@@ -51,7 +51,7 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
 
 
 def _unique(spans: Iterable[Span], out: Collector) -> dict[Key, Span]:
-    """Return spans by key; of a span that was written several times the one that ends last."""
+    """Return spans by key; if a span was written several times, the version that ends last."""
     by_id: dict[Key, Span] = {}
     for span in spans:
         before = by_id.setdefault(span.key, span)
@@ -83,14 +83,14 @@ class _Forest:
             yield at
 
     def merge(self, kept: Span, left_out: Span, is_only: bool) -> None:
-        """Leave a span out; what it knows more goes to the one that is kept of the same call."""
+        """Leave a span out; the kept span of the same call takes over its further fields."""
         self.left_out.add(left_out.key)
         if is_only:
             kept.fill_from(left_out)
             self._also.setdefault(kept.key, left_out)
 
     def runs(self) -> dict[Key, str]:
-        """Return the run of each span: the session it or one above is of, else the trace's."""
+        """Return the run of each span: its session or that of a span above, else its trace."""
         own: dict[Key, str] = {}
         of_trace: dict[str, str] = {}
         for span in self.spans:
@@ -121,7 +121,7 @@ class _Forest:
         return None if weak is None else ((str(weak.weak_agent), weak.weak_agent), weak)
 
     def parent_agent(self, owner: Span, agent: str) -> str | None:
-        """Return the agent that started one: the one that is named so, else the next above."""
+        """Return the agent that started another: the one named as such, else the next above."""
         if owner.parent_agent is not None:
             return owner.parent_agent
         for each in self.above(owner):
@@ -136,7 +136,7 @@ def _session_around(span: Span) -> str | None:
 
 
 def _ids_by_name(spans: list[Span], runs: Mapping[Key, str]) -> dict[tuple[str, str], str]:
-    """Return the id of each agent that some spans call by id and name, others by name alone."""
+    """Return the id of each agent that some spans name by id and name, others by name alone."""
     found: dict[tuple[str, str], set[str]] = {}
     for span in spans:
         if span.agent_name is not None and span.agent_id is not None:

@@ -1,4 +1,4 @@
-"""Start and end of the calls of a table, whatever columns and units tell them."""
+"""Start and end of the calls of a table, from whatever columns and units it has."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.traces.values import factor_of, in_range, nanoseconds
 from simulator.errors import TeamsimError
 
 EXTRA = ("duration_s", "start_s", "end_s")
-"""Columns that a table may be told to have in place of start_ns and end_ns, in seconds."""
+"""Columns in seconds that a user may name in place of start_ns and end_ns."""
 
 _TOLD = {
     "duration_s": ("duration", 10**9),
@@ -27,13 +27,13 @@ _LONGEST_S = 100.0
 """Durations whose median is above this are milliseconds: hardly any call takes minutes."""
 
 _DATE = 1e8
-"""Numbers below are times since some start, not dates."""
+"""Smaller numbers are times since some start, not dates."""
 
 Ns = list[int | None]
 
 
 class Times:
-    """The columns of a table that tell times.
+    """The columns of a table that hold times.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ class Times:
     names : sequence of str
         All columns.
     told : mapping
-        Canonical names to columns, as the user says.
+        Canonical names to columns, as the user has named them.
     file : str
-        What the table is called in messages.
+        Name of the table in messages.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Times:
 
     @property
     def has_moments(self) -> bool:
-        """Whether the table says when calls were, not only how long."""
+        """Whether the table has the times of calls, not only their durations."""
         return bool(self._moments)
 
     def first_chunk(self, i: int) -> float | None:
@@ -90,12 +90,12 @@ class Times:
         return None if ns is None else ns / 1e9
 
     def of(self, groups: Sequence[str]) -> tuple[Ns, Ns, list[str]]:
-        """Return starts and ends in ns, and what was taken for what.
+        """Return starts and ends in ns, and notes on how columns were interpreted.
 
         Parameters
         ----------
         groups : sequence of str
-            Whose call each row is: without starts, calls of one follow each other.
+            The group of each row; without starts, calls of one group follow each other.
         """
         starts, ends = self._moments.get("start"), self._moments.get("end")
         lengths = self._duration
@@ -132,7 +132,7 @@ class Times:
     def _common_factor(
         self, moments: Mapping[str, tuple[tuple[str, int | None], list[Any]]]
     ) -> int:
-        """Return the unit of moments that are numbers and whose names say none."""
+        """Return the unit of times that are numbers, if the name of their column has none."""
         numbers = [
             v for (_, unit), values in moments.values() if unit is None for v in values
             if isinstance(v, (int, float))
@@ -179,7 +179,7 @@ def _sum(moments: Ns, lengths: Ns) -> Ns:
 
 
 def _coarse(starts: Ns, ends: Ns, lengths: Ns) -> bool:
-    """Tell whether ends are whole seconds after starts though durations are finer, and agree."""
+    """Tell whether ends are in whole seconds from starts, though durations are finer and agree."""
     spans = [
         (b - a, n)
         for a, b, n in zip(starts, ends, lengths, strict=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from simulator.errors import TeamsimError
 
 CELL = ["model_dir", "mode", "task_type", "p_label"]
-"""What tells one experimental cell from another, team size apart."""
+"""The columns that identify an experimental cell, without the team size."""
 
 SELF_CLAIM = "decentralized"
 """The mode in which agents claim tasks themselves; in the others tasks are pre-assigned."""
@@ -24,14 +24,14 @@ class TeamRuns:
     Attributes
     ----------
     runs : DataFrame
-        A row a run, the columns of ``runs.parquet``, and ``calls`` (replies in the log).
+        A row for each run: the columns of ``runs.parquet``, and ``calls`` (replies in the log).
         ``concurrent_writes`` is counted anew from the log: files that several agents edited in
         a round (in the published table it is 0 for some cells whose log is full of them).
     calls : DataFrame
-        A row a reply: ``run_dir, round, agent, latency_s``, the counts of what it did
-        (``edits, claims, blocked, completed, tests, failed_tests``), ``files`` that it edited,
-        of which ``fresh_files`` its agent had not edited before, ``files_there`` that anybody
-        had edited before the round, the cell and ``n_teammates``.
+        A row for each reply: ``run_dir, round, agent, latency_s``, counts of its actions (``edits,
+        claims, blocked, completed, tests, failed_tests``), ``files`` (files edited),
+        ``fresh_files`` (files that its agent had not edited before), ``files_there`` (files that
+        any agent had edited before the round), the cell and ``n_teammates``.
     tasks : dict
         ``(task_type, p_label)`` to the list of tasks (id, dependencies, files).
     skipped : list of str

@@ -1,8 +1,9 @@
-"""Token counts of a call, brought to one meaning.
+"""Token counts of a call, converted to one convention.
 
-Writers differ in whether the input holds what was read from the cache and written into it, and
-the output what was reasoned. Here it always does. Where a writer says a total, the total decides;
-otherwise its convention does, and a part that is larger than the whole shows that it is none.
+Writers differ in whether the input includes tokens read from the cache and written to it, and
+whether the output includes reasoning. In our tables both do. If a writer gives a total, the total
+shows which convention applies. Otherwise the writer's usual convention does, unless a part is
+larger than the whole.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ def counts(
     read, written : int or None
         Tokens from and into the cache.
     output, reasoning : int or None
-        Tokens that were written; those of them that are reasoning.
+        Tokens that were written, and tokens of reasoning.
     total : int or None
-        Input and output together, if it is said.
+        Input and output together, if given.
     includes_cache : bool
-        Whether this writer's input is said to hold what the cache has to do with.
+        Whether this writer's input usually includes the tokens of the cache.
     """
     parts = (read or 0) + (written or 0)
     whole = plain
@@ -109,15 +110,15 @@ def of_buckets(
     """Return the counts of Langfuse's usage buckets.
 
     Buckets whose names begin with ``input`` add up to the input, those with ``output`` to the
-    output; others (``prompt_details.cache_read``) are parts of what they are named after. The
-    sums that Langfuse adds, where they are there, decide.
+    output. Others (``prompt_details.cache_read``) are parts of the bucket in their name. If
+    Langfuse has added the sums, they decide.
 
     Parameters
     ----------
     usage : mapping
         Bucket names to counts.
     input_sum, output_sum : optional
-        What Langfuse says the buckets add up to.
+        Sums of the buckets, as Langfuse gives them.
     """
     known = {name.lower(): n for name, each in usage.items() if (n := count(each)) is not None}
     read = _sum(known, "cache_read", "cached")
@@ -143,9 +144,9 @@ def _side(
     said: int | None,
     rest: int | None,
 ) -> int | None:
-    """Return what the buckets of the input or the output add up to.
+    """Return the sum of the buckets of the input or the output.
 
-    `said` is the sum where the writer says it; `rest` what a total leaves.
+    `said` is the sum that the writer gives, if any; `rest` is the total without the other sum.
     """
     names = {name.lower() for name in wholes}
     plain = next((known[name] for name in names if name in known), None)
@@ -165,7 +166,7 @@ def _sum(known: Mapping[str, int], *parts: str) -> int | None:
 
 
 def cost_of(details: Mapping[str, Any]) -> float | None:
-    """Return the total of cost buckets: what is called so, else their sum."""
+    """Return the total of cost buckets: the one with that name, else their sum."""
     total = amount(pick(details, "total", "total_cost", "totalCost"))
     if total is not None:
         return total

@@ -1,4 +1,4 @@
-"""What a value of a file says, whatever type it has: never an exception, None where nothing."""
+"""Converts values of files, whatever their type; never raises, and returns None if invalid."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 MOST_COUNT = 10**12
-"""Largest count of tokens or bytes that is taken for one."""
+"""Largest valid count of tokens or bytes."""
 
 _MOST_NS = 2**62
 """Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 
 _UNITS = ((1e10, 10**9), (1e13, 10**6), (1e16, 1000))
-"""Below each, a date since 1970 is in seconds, milliseconds, microseconds; else in ns."""
+"""Numbers below these are dates in seconds, milliseconds, microseconds since 1970; others in ns."""
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def items(value: Any) -> list[Any]:
 
 
 def parsed(value: str) -> Any:
-    """Return what a JSON text says; None if it is none."""
+    """Return the value of a JSON text; None if it is not JSON."""
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
@@ -87,14 +87,14 @@ def seconds(milliseconds: Any) -> float | None:
 
 
 def flag(value: Any) -> bool | None:
-    """Return a truth value, also one that is written as text."""
+    """Return a boolean, also one that is written as text."""
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False}.get(str(value).lower()) if value is not None else None
 
 
 def pick(node: Mapping[str, Any], *names: str) -> Any:
-    """Return the first value of these names that is there and is not empty."""
+    """Return the first value under these names that is not missing or empty."""
     for name in names:
         value = node.get(name)
         is_nan = isinstance(value, float) and math.isnan(value)

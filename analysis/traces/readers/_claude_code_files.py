@@ -1,4 +1,4 @@
-"""What one session file of Claude Code tells, line by line, and whose each event is."""
+"""Reads one session file of Claude Code line by line, and finds the agent of each event."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAIN = "main"
 
 @dataclass(slots=True)
 class Message:
-    """An assistant's message as its lines tell it: the first and the last count."""
+    """An assistant's message, which has several lines; the first and the last are used."""
 
     place: str
     first: dict[str, Any]
@@ -31,7 +31,7 @@ class Message:
 
 @dataclass(slots=True)
 class ToolUse:
-    """A tool that is called: where, by which message, when, with what."""
+    """A call of a tool: its place, message, time and arguments."""
 
     place: str
     message: str | None
@@ -43,7 +43,7 @@ class ToolUse:
 
 @dataclass
 class SessionFile:
-    """What one file tells."""
+    """The contents of one file."""
 
     source: Source
     messages: dict[str, Message] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class SessionFile:
     last: int = 0
 
     def note_made_up(self) -> None:
-        """Count a message that the client made up: it is no call."""
+        """Count a message that the client made itself: it is not a call."""
         self.made_up += 1
 
     def add(self, record: Record, out: Collector) -> None:
@@ -88,7 +88,7 @@ class SessionFile:
             self.results.append(("", _slim(event, {}), result, moment))
 
     def _note_team(self, event: dict[str, Any]) -> None:
-        """Note of which team a session is, and as which member: not all its lines say so."""
+        """Note the team of a session and its member, as only some of the lines name them."""
         team, session = text(event.get("teamName")), text(event.get("sessionId"))
         if team is not None and session is not None:
             is_member = event.get("agentId") is None and event.get("isSidechain") is not True
@@ -148,7 +148,7 @@ _KEPT = (
 
 
 def _slim(event: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is used of a line: the texts of messages are not kept."""
+    """Return the parts of a line that are used; the texts of messages are not kept."""
     slim = {name: event[name] for name in _KEPT if name in event}
     slim["message"] = {
         name: message[name] for name in ("id", "model", "stop_reason", "usage") if name in message
@@ -169,7 +169,7 @@ def _slim_result(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Agents:
-    """Whose an event is: its run, its agent, and who started that one."""
+    """Finds the run and the agent of an event, and the agent that started it."""
 
     def __init__(self, files: Iterable[SessionFile]) -> None:
         self._parents: dict[tuple[str, str], str] = {}
@@ -201,7 +201,7 @@ class Agents:
         return team or session, agent, name or (self._roles.get(agent) if number else member)
 
     def parent(self, run: str, agent: str, event: Mapping[str, Any]) -> str | None:
-        """Return who started an agent: who was told its result, else the file's main agent."""
+        """Return the agent that started another: the one told its result, else the main agent."""
         found = self._parents.get((run, agent))
         if found is not None or agent == MAIN:
             return found
@@ -220,7 +220,7 @@ def _session_of(path: Path) -> str:
 
 
 def _role_beside(path: Path) -> dict[str, str]:
-    """Return what a sub-agent is, as the small file beside its own says."""
+    """Return the type of a sub-agent from the small file beside its own."""
     beside = path.with_name(path.stem + ".meta.json")
     if not path.stem.startswith("agent-") or not beside.is_file():
         return {}

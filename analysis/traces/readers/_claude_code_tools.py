@@ -1,4 +1,4 @@
-"""The tools that Claude Code's messages call, and what goes between its agents."""
+"""The tools that Claude Code's messages call, and the messages between its agents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def add_tools(
     form: str,
     out: Collector,
 ) -> None:
-    """Add the tools that messages call, with what came back, and what went between agents."""
+    """Add the tools that messages call, with their results, and the messages between agents."""
     done = set()
     for used, block, result, moment in file.results:
         use = file.uses.get(used)
@@ -64,7 +64,7 @@ def _add_tool(
     took = seconds(pick(result, "totalDurationMs", "durationMs"))
     start = use.at
     if took is not None and use.at <= moment - round(took * 1e9):
-        start = moment - round(took * 1e9)  # before it people were asked for leave
+        start = moment - round(took * 1e9)  # before this, people were asked for permission
     failed = block.get("is_error") is True
     out.call(
         use.place,
@@ -99,7 +99,7 @@ def _add_return(
     agents: Agents,
     out: Collector,
 ) -> None:
-    """Add the work that a sub-agent was given, and its result, which names the agent."""
+    """Add the messages to and from a sub-agent: its work, and its result, which names it."""
     run, agent, _ = agents.of(event, file.source.path)
     child = str(text(result.get("agentId")))
     known = {"run_id": run, "inferred": False}
@@ -130,7 +130,7 @@ def _add_return(
 
 
 def is_copy(event: Mapping[str, Any], seen: set[str]) -> bool:
-    """Tell whether a line was read before: resumed sessions copy those that they go on with."""
+    """Tell whether a line was read before: a resumed session begins with a copy of the old one."""
     uuid = text(event.get("uuid"))
     if uuid is None or uuid not in seen:
         seen.add(uuid or "")

@@ -33,7 +33,7 @@ NESTED = frozenset(
         "log_records",
     }
 )
-"""Names under which OTLP documents hold lists, in all their writings."""
+"""Names of the lists in OTLP documents, in all spellings."""
 
 
 def is_protobuf(start: bytes) -> bool:
@@ -51,7 +51,7 @@ def _without_length(data: bytes) -> bytes:
 
 
 def _parsed_prefix(start: bytes) -> bool:
-    """Tell whether the first resource begins as one does: its own field 1 or 2."""
+    """Tell whether the first resource begins like a resource: with field 1 or 2."""
     at, shift, size = 1, 0, 0
     while at < min(len(start), 11):
         size |= (start[at] & 0x7F) << shift

@@ -1,4 +1,4 @@
-"""The tables that we write ourselves: calls.parquet, and beside it messages, runs and agents."""
+"""Reads our own tables: calls.parquet, and beside it messages, runs and agents."""
 
 from __future__ import annotations
 

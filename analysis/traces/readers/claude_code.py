@@ -41,17 +41,17 @@ _SYNTHETIC = "<synthetic>"
 class ClaudeCode(Reader):
     """Events of sessions; an assistant's message is spread over several lines.
 
-    A call is one ``message.id`` (global: resumed and forked sessions copy lines). It starts at
-    the event that it answers and ends with its last line, whose token counts are the right ones;
-    without a ``stop_reason`` the output count is a placeholder and left out. The input does not
-    include the cache's tokens in the file, and does here. A run is a session with its sub-agents,
-    or an agent team with a session a member.
+    A call is one ``message.id``, over all files, since resumed and forked sessions copy lines. It
+    starts at the event that it answers and ends with its last line, which has the right token
+    counts. Without a ``stop_reason`` the output count is a placeholder and is left out. In the file
+    the input does not include the cache's tokens; in the table it does. A run is a session with its
+    sub-agents, or an agent team with one session for each member.
     """
 
     kind: ClassVar[str] = "claude_code"
 
     def recognises(self, head: Head) -> float:
-        """Return the share of lines that are a session's events, also those of bookkeeping."""
+        """Return the share of lines that are events of a session, including bookkeeping."""
         return head.share(_is_event) if head.layout in {"lines", "document"} else 0.0
 
     def companions(self, path: Path) -> Sequence[Path]:
@@ -65,7 +65,7 @@ class ClaudeCode(Reader):
         return [*inside, *beside]
 
     def knows(self, path: Path) -> bool:
-        """Return whether it says what a sub-agent is, or is an index of sessions."""
+        """Return whether a file describes a sub-agent, or is an index of sessions."""
         return path.name.endswith(".meta.json") or path.name == "sessions-index.json"
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
@@ -77,7 +77,8 @@ class ClaudeCode(Reader):
                 out.report.rows += 1
                 file.add(record, out)
             files.append(file)
-        # A resumed session's file begins with the lines of the one it goes on with, which ended.
+        # A resumed session's file begins with a copy of the session that it continues, so the file
+        # of that session, which ended earlier, comes first.
         files.sort(key=lambda file: file.last)
         _emit(files, self.kind, out)
 
@@ -90,7 +91,7 @@ def _is_event(row: Mapping[str, Any]) -> bool:
 
 
 def _of(path: Path, session: str) -> bool:
-    """Tell whether a sub-agent's file beside a main file is of its session."""
+    """Tell whether a sub-agent's file beside a main file belongs to the same session."""
     try:
         rows = Source(path, str(path)).head.rows
     except TeamsimError:
@@ -195,7 +196,7 @@ def _add_retries(
     form: str,
     out: Collector,
 ) -> None:
-    """Add the failed attempts that the client tells of: it tries again after a while."""
+    """Add the failed attempts that the client reports, each of which it repeats after a while."""
     for place, event, moment in file.retries:
         if is_copy(event, seen):
             out.duplicate(place)

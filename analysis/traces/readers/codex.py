@@ -24,7 +24,7 @@ _OUTPUTS = {"function_call_output", "custom_tool_call_output"}
 _ENDS = {"exec_command_end", "mcp_tool_call_end"}
 _FAILURES = {"error", "stream_error", "turn_aborted"}
 _TOO_FAST_NS = 100_000_000
-"""No call of a model is over so soon: copies from a parent that are dated anew are."""
+"""No call of a model is this short; calls copied from a parent with new times are."""
 
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
 
@@ -34,7 +34,7 @@ class Codex(Reader):
 
     A call ends with a ``token_count`` event and starts when there was something to answer: the
     last user message, turn context or tool output before it. Input includes cached tokens. A fork
-    and a sub-agent's session begin with what they copy from their parent: it counts once.
+    and a sub-agent's session begin with a copy of their parent's calls, which count once.
     """
 
     kind: ClassVar[str] = "codex"
@@ -90,7 +90,7 @@ class _Tool:
 
 @dataclass
 class _Session:
-    """What a rollout tells."""
+    """The contents of a rollout."""
 
     source: Source
     own: str
@@ -110,7 +110,7 @@ class _Session:
 
     @property
     def names(self) -> dict[str, str | None]:
-        """What each call of the session says of whose it is."""
+        """The fields of each call that name its run, session and agent."""
         return {
             "session_id": self.own,
             "trace_id": self.own,
@@ -153,7 +153,7 @@ def _read_rollout(source: Source, out: Collector) -> _Session:
 
 
 def _note_meta(session: _Session, payload: Mapping[str, Any], moment: int) -> None:
-    """Take the file's own meta data; those after it are the parent's, copied."""
+    """Take the file's own metadata, the first ones; later ones are copies of the parent's."""
     if session.has_meta:
         return
     source = payload.get("source")
@@ -248,7 +248,7 @@ def _add(session: _Session, by_id: Mapping[str, _Session], form: str, out: Colle
 
 
 def _run_of(session: _Session, by_id: Mapping[str, _Session]) -> str:
-    """Return the session at the root: a sub-agent is of its parent's run, a fork of its own."""
+    """Return the root session: a sub-agent belongs to its parent's run, a fork to its own."""
     seen = {session.own}
     while session.parent is not None and session.parent not in seen:
         seen.add(session.parent)
@@ -260,7 +260,7 @@ def _run_of(session: _Session, by_id: Mapping[str, _Session]) -> str:
 
 
 def _copied(session: _Session, by_id: Mapping[str, _Session]) -> int:
-    """Return how many calls at the beginning are copies of those of whom it was forked from."""
+    """Return how many calls at the beginning are copies from the session that was forked."""
     origin = session.forked_from or session.parent
     if origin is None or session.began is None:
         return 0
@@ -270,7 +270,7 @@ def _copied(session: _Session, by_id: Mapping[str, _Session]) -> int:
             if mine.key != theirs.key:
                 break
             alike += 1
-    # Copies keep their times, which are before the session, or have that of the copying.
+    # Copies keep their times, which are before the session, or have the time of the copying.
     early = 0
     for call in session.calls:
         is_new = call.start is None or call.end - call.start > _TOO_FAST_NS

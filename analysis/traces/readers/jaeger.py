@@ -1,4 +1,4 @@
-"""Jaeger: traces as its interface and its API give them."""
+"""Jaeger: traces as exported from its interface and its API."""
 
 from __future__ import annotations
 

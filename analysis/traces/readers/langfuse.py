@@ -39,7 +39,7 @@ class Langfuse(Reader):
         return head.share(_is_trace_or_observation)
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
-        """Read the files; traces and observations may be in files apart."""
+        """Read the files; traces and observations may be in separate files."""
         sessions: dict[str, str] = {}
         spans = [s for source in sources for s in _spans(source, self.kind, sessions, out)]
         for span in spans:
@@ -121,7 +121,7 @@ def _span(
 
 
 def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return what the observation says under the names of OpenTelemetry."""
+    """Return the fields of an observation under the names of OpenTelemetry."""
     metadata = mapping(raw.get("metadata"))
     attributes = dict(mapping(metadata.get("attributes")))  # of an OpenTelemetry export
     attributes["metadata"] = metadata
@@ -155,7 +155,7 @@ def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
         found = of_buckets(usage, *(each if count(each) else None for each in sums))
     else:
         found = {"input_tokens": count(sums[0]), "output_tokens": count(sums[1])}
-        if not any(found.values()):  # 0 is what an absent count is in some exports
+        if not any(found.values()):  # some exports write 0 for a missing count
             found = {}
     return {name: n for name, n in found.items() if n is not None}
 

@@ -27,8 +27,8 @@ _NESTED = frozenset({"runs", "child_runs"})
 class LangSmith(Reader):
     """Runs with ``run_type``: lists, lines, trees by ``child_runs``, or rows of a table.
 
-    A conversation (``thread_id``, ``session_id`` or ``conversation_id`` of the metadata) is one
-    run of ours, else a trace is; LangSmith's own ``session_id`` is its project.
+    A run in our tables is a conversation (``thread_id``, ``session_id`` or ``conversation_id`` of
+    the metadata) or, without one, a trace. LangSmith's own ``session_id`` is its project.
     """
 
     kind: ClassVar[str] = "langsmith"
@@ -129,7 +129,7 @@ def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
-    """Return the counts: of the run, else of the message that it put out."""
+    """Return the token counts of the run, or else of its output message."""
     found = of_api(raw)
     if found["input_tokens"] is None and found["output_tokens"] is None:
         outputs = mapping(raw.get("outputs"))

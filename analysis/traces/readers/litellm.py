@@ -63,13 +63,13 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
     counts = of_api(usage) if usage else {}
     counts |= {name: n for name, n in of_api(raw).items() if n is not None}
     if count(pick(raw, "prompt_tokens")) is not None:
-        # LiteLLM's prompt tokens hold those of the cache, for every provider.
+        # LiteLLM's prompt tokens include those of the cache, for every provider.
         counts["input_tokens"] = count(raw["prompt_tokens"])
     error = mapping(raw.get("error_information")) or mapping(metadata.get("error_information"))
     said = text(raw.get("error_str")) or text(error.get("error_message"))
     failed = str(raw.get("status")).lower() in {"failure", "failed", "error"} or said is not None
     if failed and not any(counts.values()):
-        counts = {}  # 0 is what is written where nothing came back
+        counts = {}  # 0 is written if there was no reply
     first = nanoseconds(pick(raw, "completionStartTime", "completion_start_time"))
     streamed = first is not None and start <= first < end
     agent = text(pick(metadata, "agent_id", "agent_name")) or text(

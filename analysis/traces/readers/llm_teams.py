@@ -126,7 +126,7 @@ def read_team_runs(directory: Path) -> TeamRuns:
 
 
 def _edits(events: pd.DataFrame) -> pd.DataFrame:
-    """Return a row an edit: ``run_dir, round, agent, path``, whose agent is who replied last."""
+    """Return a row for each edit: ``run_dir, round, agent, path``; the last to reply made it."""
     kind = events["type"].astype(str)
     replier = events["agent"].where(kind == "agent_reply").ffill()
     edits = events.loc[kind == "edit_file", ["run_dir", "round", "path"]].astype({"run_dir": str})
@@ -140,7 +140,7 @@ def _concurrent_writes(edits: pd.DataFrame) -> pd.Series:
 
 
 def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
-    """Add what a reply edited in terms of files."""
+    """Add the files that each reply edited."""
     reply = ["run_dir", "round", "agent"]
     files = edits.drop_duplicates([*reply, "path"])
     counts = files.groupby(reply).size().rename("files")
@@ -161,7 +161,7 @@ def _with_files(calls: pd.DataFrame, edits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _calls(events: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a reply; the events after it, up to the next reply or round, are its acts."""
+    """Return a row for each reply; the events up to the next reply or round are its actions."""
     kind = events["type"].astype(str)
     is_reply = kind == "agent_reply"
     starts_block = is_reply | kind.isin(["round_start", "run_start", "run_end", "initialize"])
@@ -192,7 +192,7 @@ def _calls(events: pd.DataFrame) -> pd.DataFrame:
 def _without_gaps(
     path: Path, runs: pd.DataFrame, calls: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Leave out replies without a time and runs without replies or totals; say which."""
+    """Leave out replies without a time, and runs without replies or totals; note them."""
     wrong = calls[~(calls["latency_s"] >= 0)]
     skipped = [
         f"{path}: the reply of {reply.agent!r} in round {reply.round} of {reply.run_dir!r} has no "

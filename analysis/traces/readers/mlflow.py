@@ -51,7 +51,7 @@ def _spans(source: Source, form: str, out: Collector) -> Iterator[Span]:
 
 
 def _records(source: Source, out: Collector) -> Iterator[Record]:
-    """Yield records, and those inside one in its place."""
+    """Yield records; if a record has others inside, yield these in its place."""
     for record in source.records(frozenset({"traces", "data", "spans"}), out.skip):
         raw = record.node
         inside = [Record(record.place, each, (*record.around, raw)) for each in _listed(raw)]
@@ -59,7 +59,7 @@ def _records(source: Source, out: Collector) -> Iterator[Record]:
 
 
 def _listed(raw: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return spans that a cell of a table or a text holds."""
+    """Return the spans in a cell of a table or in a text."""
     spans = raw.get("spans")
     if spans is None and isinstance(raw.get("trace"), (str, dict)):
         spans = mapping(mapping(raw["trace"]).get("data")).get("spans")

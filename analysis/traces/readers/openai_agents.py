@@ -27,7 +27,7 @@ _KINDS = {
 class OpenAIAgents(Reader):
     """Objects ``trace`` and ``trace.span``: lines, a list, or batches under ``data``.
 
-    A group of traces (``group_id``) is a run, else a trace is.
+    A run is a group of traces (``group_id``) or, without one, a trace.
     """
 
     kind: ClassVar[str] = "openai_agents"

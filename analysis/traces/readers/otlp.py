@@ -40,7 +40,7 @@ class Otlp(Reader):
     kind: ClassVar[str] = "otlp"
 
     def recognises(self, head: Head) -> float:
-        """Return the share of documents of spans or logs; whether it parses as protobuf."""
+        """Return the share of documents of spans or logs, or 0.9 if binary files are protobuf."""
         if head.layout == "binary":
             return 0.9 if is_protobuf(head.start) else 0.0
         return head.share(_is_document)
@@ -137,7 +137,7 @@ def _parent(raw: Mapping[str, Any]) -> str | None:
 
 
 def _hex(identity: str) -> str:
-    """Return an id as it is, but for those that proto3's JSON mapping wrote as base64."""
+    """Return an id in hexadecimal digits; proto3's JSON mapping writes some in base64."""
     if len(identity) in {12, 24} and identity[-1] == "=":
         try:
             return base64.b64decode(identity, validate=True).hex()
@@ -147,7 +147,7 @@ def _hex(identity: str) -> str:
 
 
 def _of_log(record: Record, source: str, form: str, out: Collector) -> Span | None:
-    """Return the call that a log record tells of: Claude Code's and its relatives' events."""
+    """Return the call in a log record, of Claude Code and tools that write the same events."""
     raw = record.node
     attributes = _attributes(raw)
     body = _value(raw.get("body"))
@@ -201,7 +201,7 @@ def _of_log(record: Record, source: str, form: str, out: Collector) -> Span | No
 
 
 def _attributes(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the attributes that mean something to us: a list of pairs, or a mapping."""
+    """Return the attributes that are used, from a list of pairs or a mapping."""
     raw = node.get("attributes")
     if isinstance(raw, dict):
         return {key: value for key, value in raw.items() if key in KNOWN}
@@ -240,7 +240,7 @@ def _value(value: Any) -> Any:
 
 
 def _around(record: Record) -> tuple[dict[str, Any] | None, str | None]:
-    """Return what is used of the resource's attributes, and the instrumentation's name."""
+    """Return the resource's attributes that are used, and the instrumentation's name."""
     resource: dict[str, Any] | None = None
     scope: str | None = None
     for each in record.around:
@@ -252,7 +252,7 @@ def _around(record: Record) -> tuple[dict[str, Any] | None, str | None]:
             named = mapping(pick(each, "scope", "instrumentationLibrary"))
             scope = text(named.get("name")) or scope
     if resource is None and len(record.around) > 1:
-        return record.around[1], scope  # it is being read still
+        return record.around[1], scope  # the resource is still being read
     return resource or None, scope
 
 

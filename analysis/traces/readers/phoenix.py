@@ -1,4 +1,4 @@
-"""Spans with their context apart: Phoenix's data frames, OpenTelemetry's console exporters."""
+"""Spans with a separate context: Phoenix's data frames, OpenTelemetry's console exporters."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PREFIX = "attributes."
 class Phoenix(Reader):
     """Spans with ``context.span_id``, attributes and a kind: objects, or rows of a table.
 
-    What Phoenix's client gives, and what the console exporter of OpenTelemetry's Python SDK
-    prints, between other output too. Attributes are nested (``llm: {token_count: {prompt: 9}}``),
+    Phoenix's client returns them, and the console exporter of OpenTelemetry's Python SDK prints
+    them, perhaps among other output. Attributes are nested (``llm: {token_count: {prompt: 9}}``),
     or flat columns.
     """
 

@@ -1,4 +1,4 @@
-"""Plain tables of calls: CSV, Parquet or JSON rows, columns found by name or told."""
+"""Plain tables of calls: CSV, Parquet or JSON rows, with columns found by name or given."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
 class Table(Reader):
-    """A row a call. Needed: a duration, or a start and an end.
+    """A row for each call. Needed: a duration, or a start and an end.
 
-    Times are ISO texts or numbers; the unit is that of the column's name, else the one that the
-    size of its values tells, which is then said in a note.
+    Times are ISO texts or numbers. The column's name gives the unit; otherwise the unit is guessed
+    from the size of the values, and a note says so.
     """
 
     kind: ClassVar[str] = "table"
 
     def recognises(self, head: Head) -> float:
-        """Return how likely it is a table of calls: less than any format that is known by name."""
+        """Return how likely it is a table of calls; less likely than any format with a name."""
         times = found_times(head.columns)
         has_length = "duration" in times or {"start", "end"} <= times.keys()
         if not has_length or head.layout == "binary":
@@ -128,7 +128,7 @@ class _Table:
         self._out = out
 
     def text_or_number(self, name: str, may_be_text: bool) -> list[Any]:
-        """Return a column of times; numbers that are none are counted and become None."""
+        """Return a column of times; invalid values are counted and become None."""
         if may_be_text and any(_is_words(row.get(name)) for row in self.rows[:50]):
             return [row.get(name) for row in self.rows]
         return [
@@ -137,7 +137,7 @@ class _Table:
         ]
 
     def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
-        """Return a column of counts or amounts; what is none is counted and becomes None."""
+        """Return a column of counts or amounts; invalid values are counted and become None."""
         values = self._checked(theirs, low=0.0, most=float(MOST_COUNT))
         whole = CALLS[ours] == "Int64"
         return [None if np.isnan(n) else round(n) if whole else n for n in values.tolist()]
@@ -161,7 +161,7 @@ class _Table:
 
 
 def _scalar(value: Any) -> Any:
-    """Return a number or a text; truth values and nested objects are no numbers."""
+    """Return a number or a text; booleans and nested objects are not numbers."""
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, (int, float, str, type(None))):
@@ -183,7 +183,7 @@ def _is_words(value: Any) -> bool:
 
 
 def _cache_is_apart(read: Mapping[str, Sequence[Any]]) -> bool:
-    """Tell whether the input leaves out what the cache gave: then some row has more of that."""
+    """Tell whether the input excludes cached tokens: then they exceed it in some row."""
     whole, parts = read.get("input_tokens"), read.get("cache_read_input_tokens")
     if whole is None or parts is None:
         return False
@@ -203,7 +203,7 @@ def _counts(fields: Mapping[str, Any], apart: bool) -> dict[str, Any]:
 
 
 def _status(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the status under our names: of words, codes, or of an error that is named."""
+    """Return the status under our names, from words, codes, or the name of an error."""
     said, error = fields.get("status"), fields.get("error_type")
     code = count(said) if said is not None else None
     http = fields.get("http_status")
