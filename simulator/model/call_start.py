@@ -42,6 +42,7 @@ class CallStart:
     __slots__ = (
         "_coordination",
         "_is_traced",
+        "_is_watched",
         "_journal",
         "_patterns",
         "_queue",
@@ -65,6 +66,7 @@ class CallStart:
         self._queue = queue
         self._coordination = coordination
         self._patterns = patterns
+        self._is_watched = patterns.watches
         self._service = service
         self._journal = journal
         self._is_traced = journal.trace is not None
@@ -99,7 +101,7 @@ class CallStart:
         sides = self._sides
         if agent.awaits_answer or (agent.side and not sides.minority_goes_on):
             return False
-        has_errands = agent.dispatcher.has_duties or self._queue.by_peers or sides.owed_s
+        has_errands = sides.has_duties or self._queue.by_peers or sides.owed_s
         if has_errands and self._run_errand(agent, now, self._errand_of_worker(agent)):
             return True
         habits = agent.habits
@@ -183,10 +185,10 @@ class CallStart:
         lasts_s: float | None = None,
     ) -> None:
         """Start the call of an agent that has decided what to do in it."""
-        if speaks and self._patterns.watches:
+        if speaks and self._is_watched:
             speaks = not self._patterns.skips("messages")
         memory, loop = agent.memory, agent.loop
-        if self._sides.dispatcher.sets_context and agent.role == WORKER:
+        if self._sides.sets_context and agent.role == WORKER:
             memory.replace(*agent.dispatcher.context_of(agent.index, memory.context_tokens))
         memory.read(now, agent.board)
         if agent.judgement.depends_on_context:
@@ -217,5 +219,5 @@ class CallStart:
         agent.time.begin(now, duration_s if lasts_s is None else lasts_s)
         if self._is_traced:
             self._journal.note(Event.CALL_START, agent.index, number)
-        if self._patterns.watches:
+        if self._is_watched:
             self._patterns.call_begins(agent)

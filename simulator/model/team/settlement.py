@@ -34,12 +34,20 @@ class Settlement:
         Seconds that finished tasks have waited since they could start.
     """
 
-    __slots__ = ("_journal", "_metrics", "_patterns", "inputs_may_fail", "wait_sum_s")
+    __slots__ = (
+        "_is_watched",
+        "_journal",
+        "_metrics",
+        "_patterns",
+        "inputs_may_fail",
+        "wait_sum_s",
+    )
 
     def __init__(self, journal: Journal, patterns: Patterns, inputs_may_fail: bool) -> None:
         self._journal = journal
         self._metrics = journal.metrics
         self._patterns = patterns
+        self._is_watched = patterns.watches
         self.inputs_may_fail = inputs_may_fail
         self.wait_sum_s = 0.0
 
@@ -72,7 +80,7 @@ class Settlement:
         agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
         metrics.tasks_done += 1
-        if self._patterns.watches:
+        if self._is_watched:
             self._patterns.task_done(agent, task, is_of_use=not is_known)
         waited_s = started_s - board.ready_s[task]
         if waited_s > 0.0:  # below 0 where a call worked ahead

@@ -93,6 +93,8 @@ class Sides:
         When the last partition began.
     owed_s : dict of int to float
         Seconds of merging that agents owe after a partition.
+    has_duties, sets_context : bool
+        What the protocol says of itself, of both sides.
     """
 
     __slots__ = (
@@ -101,9 +103,11 @@ class Sides:
         "_journal",
         "board",
         "dispatcher",
+        "has_duties",
         "minority_goes_on",
         "other",
         "owed_s",
+        "sets_context",
         "spare",
         "split_s",
     )
@@ -127,13 +131,15 @@ class Sides:
         self.other: Side | None = None
         self.split_s = 0.0
         self.owed_s: dict[int, float] = {}
-        self.dispatcher = dispatcher
         for agent in self._agents:
             agent.work_on(board, dispatcher)
+        self.adopt(dispatcher)
 
     def adopt(self, dispatcher: Dispatcher) -> None:
         """Go on with another protocol."""
         self.dispatcher = dispatcher
+        self.has_duties = dispatcher.has_duties
+        self.sets_context = dispatcher.sets_context
         for agent in self._agents:
             agent.work_on(agent.board, dispatcher)
 
