@@ -49,6 +49,8 @@ _REASONS = {
 
 _IDLE = 0.1
 """Share of the agents' time that nobody worked from which it matters."""
+_ROUNDING = 0.005
+"""Share of a value by which an interval may miss it: less shows in no number that is printed."""
 
 _NEAR = 0.02
 """Share of the agents' time by which an interval may miss."""
@@ -104,7 +106,7 @@ def compare(
             continue
         low, middle, high = np.quantile(made, [LOW, 0.5, HIGH])
         real_low, seen, real_high = np.quantile(real, [LOW, 0.5, HIGH])
-        slack = _NEAR if unit == "share" else 1e-9 * abs(seen)
+        slack = _NEAR if unit == "share" else _ROUNDING * abs(seen)
         rows.append(
             {
                 "measure": measure, "name": name, "unit": unit,

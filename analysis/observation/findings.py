@@ -76,11 +76,22 @@ def findings(observation: Observation, directory: Path) -> dict[str, Any]:
             "workers": len(twin.worker_roles),
             "replications": observation.comparison.replications,
             "missing": list(dict.fromkeys(twin.missing)),
+            **_stands_for(observation),
         },
         "comparison": observation.comparison.table.to_dict("records"),
         "next": next_commands(observation, directory),
     }
     return _plain(found)  # type: ignore[no-any-return]
+
+
+def _stands_for(observation: Observation) -> dict[str, float]:
+    """Return how many runs the twin is made of, and their share of the time of all."""
+    structure, table = observation.structure, observation.table
+    kinds = table["run_id"].map(dict(structure.kinds)).fillna(structure.kind)
+    own = table[kinds == structure.kind]
+    whole_s = float(table["makespan_s"].sum())
+    share = float(own["makespan_s"].sum()) / whole_s if whole_s > 0.0 else 1.0
+    return {"runs": len(own), "of_runs": len(table), "of_time": share}
 
 
 def _quantiles(values: pd.Series) -> dict[str, float | None]:

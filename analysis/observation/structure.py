@@ -118,7 +118,12 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
         }
         found.append(_of_run(run.operations, names, told.get(run.name, [])))
     votes = Counter(each.kind for each in found)
-    kind, agreeing = votes.most_common(1)[0] if votes else (SINGLE, 0)
+    seconds = dict.fromkeys(votes, 0.0)
+    for run, each in zip(runs, found, strict=True):
+        seconds[each.kind] += run.operations.makespan_s
+    # Of structures that as many runs have, the one with most of the time.
+    kind = max(votes, key=lambda kind: (votes[kind], seconds[kind]), default=SINGLE)
+    agreeing = votes[kind]
     same = [each for each in found if each.kind == kind]
     evidence = Counter(each.evidence for each in same).most_common(1)[0][0] if same else _TIMES
     sure = float(np.mean([_SURE[each.evidence] for each in same])) if kind != SINGLE else 1.0

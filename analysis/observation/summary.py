@@ -21,6 +21,9 @@ _NAMES = {
     "tool_errors": "errors of tools",
 }
 _ALWAYS = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls", "agents")
+_FEW_RUNS = 5
+"""Runs below which the median of what the twin is made of tests nothing."""
+
 _MOST = 5
 """Lines of what has many."""
 
@@ -42,8 +45,20 @@ def summary(found: Mapping[str, Any], width: int) -> list[str]:
 
 def _misfits(found: Mapping[str, Any], width: int) -> Iterator[str]:
     off = [row for row in found["comparison"] if not row["fits"]]
+    twin = found["twin"]
+    if twin["runs"] < twin["of_runs"]:
+        yield from textwrap.wrap(
+            f"The twin stands for {twin['runs']:,} of {twin['of_runs']:,} runs, with "
+            f"{twin['of_time']:.0%} of their time: the others have another structure and are not "
+            "in it.",
+            width,
+            subsequent_indent="  ",
+        )
     if not off:
         yield "The twin fits: each observed median is in its simulated 80 % interval."
+        if twin["runs"] < _FEW_RUNS:
+            few = "one run" if twin["runs"] == 1 else f"{twin['runs']} runs"
+            yield f"  It was made of {few}, and could hardly do otherwise: more runs would test it."
         return
     yield "What does not fit (observed median, simulated 80 % interval):"
     for row in off:

@@ -238,7 +238,8 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
         "started": [], "told": [{"from": "a", "to": "b", "times": 3}], "notes": ["a note " * 20],
         "runs": {}, "costs": "unknown", "agents": [], "tools": [], "time": {"model": 1.0},
         "critical_path": [], "concurrency": [], "next": ["teamsim check x"],
-        "twin": {"workers": 2, "tasks": 4, "replications": 5, "missing": ["this", "that"]},
+        "twin": {"workers": 2, "tasks": 4, "replications": 5, "missing": ["this", "that"],
+                 "runs": 1, "of_runs": 2, "of_time": 0.75},
     }  # fmt: skip
     measures = ("makespan_s cost_usd input_tokens output_tokens calls turns tool_calls agents peak "
                 "failed_calls retries tool_errors")  # fmt: skip
@@ -248,3 +249,8 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     text = "\n".join(lines)
     for part in ("makespan: 9, not 1 to 2", "pipeline: a > b", "a told b: 3 times", "unknown"):
         assert part in text
+    assert text.startswith("The twin stands for 1 of 2 runs, with 75% of their time")
+    fits = {**said["comparison"][0], "observed": 1.5, "fits": True}
+    twin = {**said["twin"], "of_runs": 1}
+    first, second, *_ = summary({**said, "comparison": [fits], "twin": twin}, WIDTH)
+    assert (first[:13], second.strip()[:23]) == ("The twin fits", "It was made of one run,")
