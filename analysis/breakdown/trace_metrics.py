@@ -14,8 +14,8 @@ from simulator.model.trace import ANSWERED, FAILED, IN_VAIN, PROMPT_TOO_LONG, Ev
 _NAMED_WAITS = frozenset(
     {"rate_limit", "lock", "partition", "queue", "tool", "subagent", "barrier"}
 )
-"""Reasons to wait that do not count as waiting: they have metrics of their own or, as barriers,
-none."""
+"""Reasons to wait that do not count in `held_back_s`: they have metrics of their own or, like
+barriers, none."""
 
 _SETTLED = frozenset({"done", "faulty", "given_up", "given_up_correct", "partial"})
 """Outcomes of attempts and reviews after which a task is done."""

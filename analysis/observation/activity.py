@@ -1,10 +1,11 @@
 """What every agent did when: in the model, in a tool, waiting for others, for people, or idle.
 
-An agent is there from its first operation to its last. What it is in a call of the model for is
-``model``, whatever else it does meanwhile; else a tool that it runs; but while a tool only waits
-for an agent that it started, it waits. In a gap it waits for others if any of them is at work;
-if nobody is, for people where its last call had ended its turn, for a tool that the trace does
-not tell of where it had asked for one, and else it is idle.
+An agent is present from its first operation to its last. Time in a call of the model is ``model``,
+whatever else the agent does meanwhile. Otherwise it is the time of the tool that it runs; but if
+the tool only waits for an agent that it started, the agent waits. In a gap between operations, the
+agent waits for others if any of them is at work. If none is, it waits for people if its last call
+had ended its turn, for a tool that is not in the trace if that call had asked for one, and is idle
+otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from analysis.traces.canonical import CHATS
 
 MODEL, WAITING, PEOPLE, IDLE = "model", "waiting for others", "people", "idle"
 TOOL = "tool: "
-"""What the causes of tools begin with."""
+"""Prefix of the causes of tools."""
 
 _AWAY, _GAP, _ASKED, _ENDED, _MODEL, _FIRST_TOOL = range(6)
 
@@ -80,10 +81,10 @@ def operations_by_run(calls: pd.DataFrame) -> list[tuple[str, Operations]]:
 
 
 def delegating_tools(runs: Sequence[Operations]) -> list[str]:
-    """Return the tools that wait for agents: while most of their calls ran, one came and went.
+    """Return the tools that wait for agents: during most of their calls an agent came and went.
 
-    It is an agent that the caller has started, that worked while the call ran, and neither when
-    it began nor when it ended.
+    The caller has started this agent, and it worked during the call, but neither when the call
+    began nor when it ended.
     """
     calls, waits = Counter[str](), Counter[str]()
     for run in runs:
@@ -158,9 +159,9 @@ class Activity:
     edges : ndarray, shape (m + 1,)
         Moments, in seconds since the first start.
     causes : list of str
-        What there is to do, `MODEL` first; state ``k`` is ``causes[k]``.
+        Names of the states, `MODEL` first; state ``k`` is ``causes[k]``.
     states : ndarray of int, shape (agents, m)
-        What each agent did; -1 where it was not there.
+        State of each agent; -1 where it was not present.
     """
 
     edges: Array
@@ -237,7 +238,7 @@ def _fill(
         if name is not None:
             row[first[i] : last[i]] = number[name]
             after = row[last[i] :]
-            # What follows a tool until the next call is the harness's, not the tool's.
+            # The time from the end of a tool to the next call is the harness's, not the tool's.
             stop = np.flatnonzero(after != _ASKED)
             after[: stop[0] if len(stop) else len(after)] = _GAP
     for i in chats:
@@ -245,7 +246,7 @@ def _fill(
 
 
 def _await_children(raw: npt.NDArray[np.int64], run: Operations, delegating: Sequence[int]) -> None:
-    """Make a gap of a delegating tool of an agent while one that it started is at work."""
+    """Turn a delegating tool into a gap, while an agent that its agent started is at work."""
     at_work = raw >= _MODEL
     for child, parent in run.parents.items():
         raw[parent, np.isin(raw[parent], delegating) & at_work[child]] = _GAP

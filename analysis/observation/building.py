@@ -1,4 +1,4 @@
-"""Builds a twin: its team, its work, what fails, and what a sweep tries."""
+"""Builds a twin: its team, its work, its failures, and its sweep."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from analysis.observation.units import Unit, units_of
 from analysis.observation.workload import workload_of
 
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16)
-"""Team sizes that the scenario sweeps, as far as there are tasks for so many."""
+"""Team sizes that the scenario sweeps, if there are tasks enough for them."""
 
 
 def build_twin(seen: Observed, name: str) -> Twin:
@@ -90,7 +90,7 @@ def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
 
 
 def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int:
-    """Return how many agents of a role there are at a time, at most, in most runs."""
+    """Return the peak number of agents of a role at a time, in the median run."""
     found = []
     for run in seen.runs:
         mine = [unit for unit in units[run.name] if seen.role(run, unit) == role]
@@ -105,7 +105,7 @@ def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int
 
 
 def _say_team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> None:
-    """Say the team: agents alike, or groups by role; a coordinator where somebody leads."""
+    """Set the team: equal agents, or groups by role; and a coordinator if an agent leads."""
     team: dict[str, Any] = {}
     said = "most at a time in the middle run"
     if len(workers) == 1:
@@ -144,7 +144,7 @@ def _say_team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> N
 def _let_agents_begin(
     twin: Twin, seen: Observed, tasks: Mapping[str, int], sizes: Mapping[str, int]
 ) -> None:
-    """Let workers of which each did one thing begin each task with a context of its own."""
+    """If each worker did just one task, let every task begin with a new context."""
     for role, fit in twin.fits.items():
         if role == twin.lead or twin.document["topology"]["kind"] not in (
             "centralised",
@@ -187,7 +187,7 @@ def _let_calls_fail(twin: Twin) -> None:
 
 
 def _sweep(twin: Twin, structure: Structure) -> None:
-    """Say which team sizes a sweep tries."""
+    """Set the team sizes of the sweep."""
     team = twin.document["team"]
     if "groups" in team:
         sizes = {role: group["size"] for role, group in team["groups"].items()}

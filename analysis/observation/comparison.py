@@ -26,7 +26,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "at_work": ("agents at work", ""),
     **{f"share: {cause}": (f"time: {cause}", "share") for cause in SHARES},
 }
-"""What is compared: name and unit of each column of `analysis.observation.runs.run_table`."""
+"""The measures: name and unit of each column of `analysis.observation.runs.run_table`."""
 
 _WAITS = "agents may wait for each other, and tasks for tasks, otherwise than in the twin"
 _CONTEXTS = "contexts may be cleared, compacted or shared otherwise than in the twin"
@@ -48,9 +48,10 @@ _REASONS = {
 """Likely reasons why a measure does not fit."""
 
 _IDLE = 0.1
-"""Share of the agents' time that nobody worked from which it matters."""
+"""Share of the agents' time without work from which it counts as a reason."""
+
 _ROUNDING = 0.005
-"""Share of a value by which an interval may miss it: less shows in no number that is printed."""
+"""Share of a value by which an interval may miss it: no printed number shows less."""
 
 _NEAR = 0.02
 """Share of the agents' time by which an interval may miss."""
@@ -58,7 +59,7 @@ _NEAR = 0.02
 
 @dataclass(frozen=True)
 class Comparison:
-    """A twin beside the runs it was made of.
+    """A comparison of a twin with the runs it was made of.
 
     Attributes
     ----------
@@ -67,9 +68,9 @@ class Comparison:
         ``observed`` (their median), ``observed_low, observed_high`` (their 80 % interval);
         ``low, median, high`` of the simulated; ``inside``, the share of observed runs within the
         simulated 80 % interval; ``fits``, whether the observed median lies in it, and ``reason``,
-        the likely one where it does not.
+        the likely reason if it does not.
     runs : int
-        Observed.
+        Number of observed runs.
     replications : int
     """
 

@@ -23,13 +23,13 @@ from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 
 _ANSWERS = 0.8
-"""Calls of the lead for each task below which not every task is reported to it."""
+"""If the lead makes fewer calls for each task than this, not every task is reported to it."""
 
 
 def coordinate(
     twin: Twin, structure: Structure, seen: Observed, units: Mapping[str, Sequence[Unit]]
 ) -> None:
-    """Say topology, protocol and timing of a twin, in place.
+    """Set topology, protocol and timing of a twin, in place.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def coordinate(
 
 
 def let_lead_answer(twin: Twin, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> None:
-    """Let workers report rarely to a lead that made fewer calls than they did tasks, in place.
+    """Let workers report less often, if the lead made fewer calls than there were tasks; in place.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What calls cost: what the trace says, else list prices; and the prices that explain it."""
+"""The costs of calls, from the trace or else at list prices, and the prices that explain them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from analysis.traces.canonical import CHATS
 from simulator.scenario.prices import list_prices
 
 _NEAR = 0.05
-"""Share by which costs may differ from those at list prices for these to stand."""
+"""Largest relative difference of costs from list prices at which list prices are used."""
 
 _FEWEST = 3
 
@@ -29,9 +29,9 @@ class Prices:
     Attributes
     ----------
     spec : str, mapping or None
-        What a scenario says as ``price``; None where nothing is known.
+        The scenario's ``price``; None if not known.
     said : str
-        Where it comes from.
+        Its source.
     """
 
     spec: str | Mapping[str, float] | None
@@ -40,7 +40,7 @@ class Prices:
 
 @cache
 def priced_as(model: str) -> str | None:
-    """Return the name by which a model is in the table of list prices; None if it is not."""
+    """Return a model's name in the table of list prices; None if it is not in it."""
     for name in dict.fromkeys((model, profile_name(model))):
         try:
             list_prices(name)
@@ -51,12 +51,12 @@ def priced_as(model: str) -> str | None:
 
 
 def with_costs(calls: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return calls whose costs are filled in at list prices where the trace has none.
+    """Return calls with costs; those that the trace lacks are computed at list prices.
 
     Returns
     -------
     DataFrame, str
-        And where the costs come from.
+        The calls, and the source of their costs.
     """
     chats = calls["operation_name"].isin(CHATS)
     said = chats & calls["cost_usd"].notna()
@@ -104,8 +104,8 @@ def _per_token(prices: Mapping[str, float]) -> np.ndarray:
 def fit_prices(calls: pd.DataFrame, model: str) -> Prices:
     """Return the prices of one kind of agent.
 
-    List prices of its model stand unless the calls say that they cost something else; then the
-    prices are fitted to their costs by least squares, none below 0.
+    They are the list prices of its model, unless the costs of the calls differ from these. Then the
+    prices are fitted to the costs by least squares, with none below 0.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""The critical path of a run: the operations that, one after another, took as long as it did.
+"""The critical path of a run: operations, one after another, that took as long as the run.
 
-It is walked back from the end (the last finisher, as in program activity graphs: Yang & Miller
-1988). What comes before an operation is the one that ended last before it began, of the same
-agent or of one that has to do with it: who started it, whom it started, who told it something.
-Where agents have nothing to do with each other that the trace tells, anybody's counts.
+It is found backwards from the last operation to finish, as in program activity graphs (Yang &
+Miller 1988). The predecessor of an operation is the one that ended last before it began, of the
+same agent or of a related one: the agent that started it, an agent that it started, or an agent
+that sent it a message. If the trace shows no relations between agents, all agents count.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from analysis.observation.activity import MODEL, TOOL, Operations
 GAP = "between operations"
 
 _SAME_NS = 1e-6
-"""Seconds by which clocks of two agents may differ in what is one moment."""
+"""Seconds by which the clocks of two agents may differ at the same moment."""
 
 
 def critical_path(
@@ -30,13 +30,13 @@ def critical_path(
     ----------
     run : Operations
     related : collection of (int, int), optional
-        Pairs of agents of which one may have waited for the other; anybody when absent.
+        Pairs of agents, one of which may have waited for the other; all pairs when absent.
 
     Returns
     -------
     DataFrame
         A row a step: ``agent`` (id), ``what`` (`MODEL`, a tool or `GAP`), ``start_s``, ``end_s``.
-        The steps are without a gap from the first start to the last end.
+        The steps cover the time from the first start to the last end without gaps.
     """
     kept = np.flatnonzero(~run.waits)
     if not len(kept):

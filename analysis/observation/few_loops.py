@@ -1,4 +1,4 @@
-"""Loops of agents of which too few requests are known for a fit: what was seen stands for all."""
+"""Loops of agents with too few requests for a fit: the observed values are used as they are."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from analysis.calibration.sessions import as_distribution
 
 
 def seen_loops(requests: Requests) -> dict[str, Any]:
-    """Return ``loop`` and ``tools`` of an agent as its requests were, cut ones taken for whole.
+    """Return ``loop`` and ``tools`` of an agent from its requests; cut ones count as whole.
 
-    Empty where no request has more than one turn.
+    Empty if no request has more than one turn.
     """
     turns = requests.table["turns"].to_numpy(dtype=float)
     if not len(turns) or turns.max() <= 1.0:

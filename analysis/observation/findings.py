@@ -1,4 +1,4 @@
-"""What was found, as plain values: for programs, and for the summary that people read."""
+"""The findings as plain values, for programs and for the summary that people read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analysis.observation.structure import SINGLE
 from analysis.traces.canonical import CHATS
 
 FORMAT, VERSION = "teamsim-observation", 1
-"""Names the keys of `findings`; the version changes when one of them changes its meaning."""
+"""Format of `findings`; its version changes when a key changes its meaning."""
 
 _MEASURES = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls", "turns",
              "tool_calls", "agents", "peak", "at_work", "failed_calls", "retries",
@@ -27,7 +27,7 @@ _MEASURES = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls",
 
 
 def findings(observation: Observation, directory: Path) -> dict[str, Any]:
-    """Return everything that was found, as values of JSON.
+    """Return all findings, as values of JSON.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def _quantiles(values: pd.Series) -> dict[str, float | None]:
 
 
 def role_table(observation: Observation) -> pd.DataFrame:
-    """Return what each role did: ``role, agents, calls, ..., seconds`` in the model."""
+    """Return the totals of each role: ``role, agents, calls, ..., seconds`` in the model."""
     calls = observation.traces.calls
     chats = calls[calls["operation_name"].isin(CHATS)]
     frame = pd.DataFrame(
@@ -260,7 +260,7 @@ def short_cause(cause: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return values that JSON has: what is not known is null."""
+    """Return values as JSON allows them; unknown ones are null."""
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):

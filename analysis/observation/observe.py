@@ -1,4 +1,4 @@
-"""Observes a team: from its traces to what happened, its twin, and how alike the two are."""
+"""Observes a team: from its traces to what happened, its twin, and a comparison of the two."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from simulator.errors import TeamsimError
 
 Progress = Callable[[int, int], None]
 Bars = Callable[[str], AbstractContextManager[Progress]]
-"""Makes a progress bar of what it is given the name of."""
+"""Makes a progress bar for a named step of the work."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ class Observation:
     Attributes
     ----------
     traces : Traces
-        What was looked at, costs filled in.
+        The traces that were used, with costs filled in.
     runs : list of Run
-        Those that have times.
+        The runs that have times.
     table : DataFrame
         A row a run, from `run_table`.
     roles : DataFrame
@@ -46,9 +46,9 @@ class Observation:
     path : DataFrame
         Critical paths: ``run_id, agent, role, what, start_s, end_s``.
     costs : str
-        Where costs come from.
+        Source of the costs.
     notes : list of str
-        What was taken for what.
+        Assumptions made in reading the traces.
     twin : Twin
     simulated : DataFrame
         A row a simulated run.
@@ -81,7 +81,7 @@ def observe(
     ----------
     traces : Traces
     name : str
-        Of the twin's scenario.
+        Name of the twin's scenario.
     replications : int
         Runs of the twin.
     bars : callable, optional
@@ -167,12 +167,12 @@ def _paths(runs: Sequence[Run], roles: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_opaque_agents(traces: Traces) -> tuple[Traces, list[str]]:
-    """Take each invocation of an agent of which no call is known for one call of it.
+    """If no call of an agent is known, take each of its invocations as one call.
 
     Returns
     -------
     Traces, list of str
-        And a note of how many agents these were.
+        The traces, and a note of how many agents these were.
     """
     calls = traces.calls
     keys = pd.Series(
@@ -195,7 +195,7 @@ def with_opaque_agents(traces: Traces) -> tuple[Traces, list[str]]:
 
 
 def middle_run(observation: Observation) -> str:
-    """Return the run of middle length, among those of the structure that was found."""
+    """Return the run of median length, among those with the structure that was found."""
     table = observation.table.sort_values("makespan_s").reset_index(drop=True)
     kinds = observation.structure.kinds
     same = table[[kinds.get(run) == observation.structure.kind for run in table["run_id"]]]

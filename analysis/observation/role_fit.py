@@ -40,19 +40,19 @@ class RoleFit:
     ----------
     role : str
     agents, calls, sessions : int
-        Agents of all runs, their calls that went well, and sessions (an agent of a run).
+        Agents of all runs, their successful calls, and sessions (one agent in one run).
     models : tuple of str
         Most used first.
     spec : dict
         The agent, as a scenario says it.
     sources : dict
-        Where each part of it comes from, by dotted path.
+        Source of each part of it, by dotted path.
     has_loops : bool
         Whether a unit of its work is a request, not a call.
     failed : BetaEstimate
         Probability that a call fails.
     failed_s : float
-        Mean seconds after which one did; NaN where none did.
+        Mean seconds after which calls failed; NaN if none did.
     prices : Prices
     missing : list of str
         What could not be estimated, and what is used in its place.
@@ -86,7 +86,7 @@ def fit_role(role: str, calls: pd.DataFrame, delegating: Sequence[str] = ()) -> 
     chats = calls[calls["operation_name"].isin(CHATS)]
     models = tuple(str(m) for m in model_of(chats).dropna().value_counts().index)
     named = models[0] if models else "agent"
-    # One agent stands for all of the role: whose model differs, makes it differ more.
+    # One agent stands for all of the role; if their models differ, its spread is larger.
     alike = chats.assign(
         response_model=pd.array([named] * len(chats), dtype="string"),
         request_model=pd.array([named] * len(chats), dtype="string"),
@@ -126,7 +126,7 @@ def fit_role(role: str, calls: pd.DataFrame, delegating: Sequence[str] = ()) -> 
 
 
 def _take_agent(found: RoleFit, fit: AgentFit) -> None:
-    """Take over latency, output and context, with where they come from."""
+    """Set latency, output and context, with their sources."""
     found.spec |= {name: dict(part) for name, part in fit.agent.items()}
     of = f"estimated from {fit.calls:,} calls of {fit.sessions:,} sessions"
     for path, names in (
@@ -151,7 +151,7 @@ def _is_about(path: str, what: str) -> bool:
 
 
 def _take_loops(found: RoleFit, calls: pd.DataFrame) -> None:
-    """Take over loop and tools, fitted where there are requests enough, else as they were."""
+    """Set loop and tools: fitted if there are requests enough, else the observed values."""
     requests = find_requests(calls)
     fit: LoopFit = fit_requests(requests)
     said = fit.spec()
@@ -202,7 +202,7 @@ def estimates(parameters: Mapping[str, Estimate | BetaEstimate], names: Sequence
 
 
 def begin_afresh(fit: RoleFit, calls: pd.DataFrame) -> None:
-    """Let every unit of work begin with a context of its own, as sub-agents do."""
+    """Let every unit of work begin with a new context, as sub-agents do."""
     chats = calls[calls["operation_name"].isin(CHATS) & calls["input_tokens"].notna()]
     if chats.empty:
         return

@@ -1,4 +1,4 @@
-"""Which agents do the same job: by their names, numbers and ids in them left out."""
+"""Finds agents that do the same job, by their names without numbers and ids."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from analysis.calibration.cell import safe_name
 from analysis.traces.canonical import CHATS
 
 MAIN, SUB, AGENT = "main", "sub-agent", "agent"
-"""Roles of agents without a telling name: nobody's, somebody's sub-agent, and of one alone."""
+"""Roles of agents without a meaningful name: top agents, sub-agents, and an agent alone."""
 
 _MOST_ROLES = 8
-"""Beyond so many names, roles are told by who started whom."""
+"""With more names than this, roles are found by who started whom."""
 
 _ID = re.compile(r"[0-9a-f]{6,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NUMBER = re.compile(r"[\s_\-#.:/]*\d+$")
 
 
 def role_name(name: str) -> str:
-    """Return the role that an agent's name tells: ``worker 3`` is a ``worker``; empty for an id."""
+    """Return the role in an agent's name: ``worker`` for ``worker 3``; empty for an id."""
     short = name.strip().lower()
     if _ID.fullmatch(short.removeprefix("agent-")) and any(c.isdigit() for c in short):
         return ""
@@ -84,5 +84,5 @@ def agent_ids(calls: pd.DataFrame) -> pd.Series:
 
 
 def typical(values: Sequence[float] | pd.Series) -> int:
-    """Return the middle of some counts, at least 1."""
+    """Return the median of some counts, at least 1."""
     return max(1, round(float(np.median(np.asarray(values, dtype=float))))) if len(values) else 1

@@ -1,4 +1,4 @@
-"""What is measured of each run, real or simulated, in the same way."""
+"""The measures of each run, computed in the same way for real and simulated runs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from analysis.traces.canonical import CHATS
 
 TOOLS = "tools"
 SHARES = (MODEL, TOOLS, WAITING, PEOPLE, IDLE)
-"""Causes by which runs are compared; each tool apart is in the tables."""
+"""Causes by which runs are compared; the tables have each tool separately."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,13 @@ def causes_of(run: Run) -> dict[str, float]:
 
 
 def run_table(runs: list[Run], calls: pd.DataFrame) -> pd.DataFrame:
-    """Return what is measured of each run.
+    """Return the measures of each run.
 
     Parameters
     ----------
     runs : list of Run
     calls : DataFrame
-        The canonical calls that they are of.
+        Their canonical calls.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def run_table(runs: list[Run], calls: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counts(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return what is counted of the calls of each run."""
+    """Return the counts and sums over the calls of each run."""
     is_chat = calls["operation_name"].isin(CHATS)
     is_tool = calls["operation_name"] == "execute_tool"
     ok = calls["status"].fillna("ok") == "ok"
@@ -127,7 +127,7 @@ def cause_table(runs: list[Run]) -> pd.DataFrame:
 
 
 def concurrency_table(runs: list[Run]) -> pd.DataFrame:
-    """Return how many agents were at work from when on: ``run_id, from_s, agents``."""
+    """Return how many agents were at work from each time on: ``run_id, from_s, agents``."""
     rows = []
     for run in runs:
         at_work = run.activity.at_work()

@@ -1,4 +1,4 @@
-"""What of the traces is looked at: sessions, times, agents, models; and neutral names for them."""
+"""Selects parts of traces by session, time, agent or model; replaces names by neutral ones."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _DAY_NS = 86_400 * 10**9
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen; what is empty chooses all.
+    """The selection; an empty field selects all.
 
     Attributes
     ----------
     sessions : sequence of str
         Runs, or sessions of their members.
     since : str
-        ISO date or time; runs that began earlier are left out. UTC where it names no zone.
+        ISO date or time, in UTC if it names no zone; runs that began earlier are left out.
     agents, models : sequence of str
         Names or ids of agents; names of models.
     """
@@ -43,7 +43,7 @@ def since_ns(text: str) -> int:
     Raises
     ------
     TeamsimError
-        If it is none.
+        If the text is not a date or time.
     """
     try:
         moment = datetime.datetime.fromisoformat(text)
@@ -124,7 +124,7 @@ def _of_models(calls: pd.DataFrame, model: pd.Series, wanted: Sequence[str]) -> 
 
 
 def _restricted(traces: Traces, calls: pd.DataFrame) -> Traces:
-    """Return traces with these calls, and what of the other tables belongs to them."""
+    """Return traces with these calls, and the rows of other tables that belong to them."""
     runs = set(calls["run_id"].dropna())
     there = set(zip(calls["run_id"], calls["agent_id"], strict=True))
     agents, messages = traces.agents, traces.messages
@@ -152,7 +152,7 @@ _NAMED = {
     "model-": ("response_model", "request_model", "model"),
     "task-": ("task_id",),
 }
-"""Columns whose names are replaced, with what the neutral ones begin with."""
+"""Columns whose names are replaced, with the prefix of the neutral names."""
 
 _DROPPED = ("source", "trace_id", "span_id", "parent_span_id", "call_id", "provider_name",
             "error_type", "msg_id", "parent_msg_id", "task_family", "team_topology")  # fmt: skip

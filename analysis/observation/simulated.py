@@ -1,4 +1,4 @@
-"""Simulated runs as the tables that traces of real runs are read into."""
+"""Simulated runs in the same tables as traces of real runs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""Which structure a team had: who started or told whom, else who worked when.
+"""Finds the structure of a team: by who started or told whom, else by who worked when.
 
-Each run is told by the first of these that it says anything of: agents that started others,
-messages and hand-overs between agents, the times at which agents worked. The structure is that of
-most runs; how sure it is says how many runs have it, and what it rests on.
+The structure of a run follows from the first of these that its trace has: agents that started
+others, messages and hand-overs between agents, the times at which agents worked. The structure of
+the team is that of most runs. Its confidence depends on how many runs have it, and on the kind of
+evidence.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ SINGLE, LEAD, TREE, PIPELINE, MESH, INDEPENDENT = (
 
 _LEADS = ("lead", "coordinator", "orchestrator", "supervisor", "manager", "boss", "main", "planner",
           "director", "host", "router", "root", "triage")  # fmt: skip
-"""What leads are called."""
+"""Names of leads."""
 
 _STARTED, _TOLD, _TIMES = "who started whom", "who told whom", "when agents worked"
 
 _SURE = {_STARTED: 0.95, _TOLD: 0.9, _TIMES: 0.6}
-"""How sure one run is by what it rests on (a judgement, not an estimate)."""
+"""Confidence in the structure of one run, by kind of evidence (a judgement, not an estimate)."""
 
 _OVERLAP = 0.05
-"""Share of the agents' time that may overlap where one follows the other."""
+"""Share of the agents' time that may overlap if one follows the other."""
 
 _IN_STEP = 0.8
-"""Share of starts at the same moment as another agent's from which a team works in rounds."""
+"""A team works in rounds if at least this share of starts is simultaneous with another agent's."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,17 @@ class Structure:
     confidence : float
         0 to 1: the share of runs that have it, times how sure the evidence is.
     runs, agreeing : int
-        Runs looked at, and those that have it.
+        Number of runs, and of those that have it.
     evidence : str
-        What it rests on in most of these.
+        Kind of evidence in most of these.
     lead : str
-        Role of who leads; empty where nobody does.
+        Role of the lead; empty if there is none.
     order : tuple of str
         Roles of a pipeline's stages.
     in_rounds : bool
         Whether agents began their calls at the same moments.
     fan_out, depth : int
-        Of a tree: agents that one started, at most in most runs, and levels below the root.
+        For a tree: most agents started by one agent, in the median run, and levels below the root.
     kinds : mapping of str to str
         Structure of each run.
     """
@@ -146,7 +147,7 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
 
 
 def _told(messages: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
-    """Return who told whom in each run, what is only inferred from nesting left out."""
+    """Return who told whom in each run, without messages only inferred from nesting."""
     said = messages[~messages["inferred"].fillna(False).astype(bool)]
     said = said.dropna(subset=["src_agent_id", "dst_agent_id"])
     found: dict[str, list[tuple[str, str]]] = {}
@@ -172,7 +173,7 @@ def _of_run(run: Operations, roles: Mapping[str, str], told: Sequence[tuple[str,
 
 
 def _paths(roles: Collection[str], known: Collection[str]) -> dict[str, str]:
-    """Return who is above whom by ids that are paths: ``main/agent 3`` is below ``main``."""
+    """Return parents by ids that are paths: ``main/agent 3`` is below ``main``."""
     found = {}
     for agent in roles:
         head, slash, _ = agent.rpartition("/")
@@ -236,7 +237,7 @@ def _leads(role: str) -> bool:
 
 
 def _in_rounds(runs: Sequence[Run], lead: str, role: Mapping[tuple[str, str], str]) -> bool:
-    """Return whether workers begin what they do at the same moments, the first apart."""
+    """Return whether workers begin their units at the same moments, without first units."""
     shared = alone = 0
     for run in runs:
         workers = {
@@ -254,7 +255,7 @@ def _in_rounds(runs: Sequence[Run], lead: str, role: Mapping[tuple[str, str], st
 
 
 def _starts(units: Sequence[Unit], close_s: float) -> tuple[int, int]:
-    """Return how many units begin at the moment of another agent's, and how many do not."""
+    """Return how many units begin at the same moment as another agent's, and how many do not."""
     order = sorted((unit.start_s, unit.agent) for unit in units if unit.start_s > close_s)
     shared = 0
     for i, (start, agent) in enumerate(order):

@@ -1,4 +1,4 @@
-"""What was found as lines for a terminal: what does not fit first, then what happened."""
+"""The findings as lines for a terminal: first the misfits of the twin, then what happened."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FEW_RUNS = 5
 """Runs below which the median of what the twin is made of tests nothing."""
 
 _MOST = 5
-"""Lines of what has many."""
+"""Most lines of a list."""
 
 
 def summary(found: Mapping[str, Any], width: int) -> list[str]:
@@ -171,7 +171,7 @@ def _missing(found: Mapping[str, Any], width: int) -> Iterator[str]:
 
 
 def number(value: float | None) -> str:
-    """Return a number as tables show it, with three or four digits that count."""
+    """Return a number for tables, with three or four significant digits."""
     if value is None:
         return "unknown"
     if abs(value) >= 1e7:

@@ -1,4 +1,4 @@
-"""Writes a twin as a scenario file in which a comment says where each number comes from."""
+"""Writes a twin as a scenario file, with a comment on the source of each number."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def team_yaml(twin: Twin, head: Sequence[str]) -> str:
     ----------
     twin : Twin
     head : sequence of str
-        What stands above it, a comment a line.
+        Comments above it, one on each line.
     """
     lines = [line for each in head for line in _comment(each, "")]
     lines += _fields(twin.document, "", "", twin.sources)
@@ -53,7 +53,7 @@ def _fields(
 
 
 def _holds_more(value: Mapping[str, Any], where: str, sources: Mapping[str, str]) -> bool:
-    """Return whether a mapping is written field by field: some of them have more to say."""
+    """Return whether a mapping is written field by field, because a field has a comment."""
     inside = any(source.startswith(f"{where}.") for source in sources)
     return inside or any(isinstance(each, Mapping) for each in value.values())
 

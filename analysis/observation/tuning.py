@@ -1,10 +1,10 @@
-"""Tunes a twin so that its runs are as long and as large as the middle one of the observed runs.
+"""Tunes a twin so that its runs are as long and as large as the median observed run.
 
-The fits are of calls; how many of them a run takes, how its inputs grow where agents go on from
-task to task, and which tasks wait for others shows only in whole runs. What is tuned, by
-simulation with common random numbers, are four things: turns and inputs and outputs of each role
-(factors), the effect of a run on its turns and pauses (their spread between runs), and, where the
-trace does not tell what waits for what, the share of tasks in a chain.
+The fits are to calls. Only whole runs show how many calls a run takes, how inputs grow if agents
+go on from task to task, and which tasks wait for others. By simulation with common random numbers,
+the following are tuned: turns, inputs and outputs of each role (factors); the effect of a run on
+its turns and pauses (their spread between runs); and, if the trace does not show which tasks wait
+for which, the share of tasks in a chain.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RUNS = 40
 
 _ROUNDS = 4
 _FEWEST_RUNS = 8
-"""Observed runs from which their spread is known."""
+"""Fewest observed runs from which their spread is estimated."""
 
 _PAUSES = "coordination.round_overhead_s"
 
@@ -39,9 +39,9 @@ _LEAST_SPREAD = 0.1
 
 
 def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
-    """Return the middle run of each role: ``calls, input, output`` (a call's), by role.
+    """Return the typical run of each role: ``calls, input, output`` (of a call), by role.
 
-    Middles are geometric means: they are as good as medians, and vary less.
+    The typical values are geometric means, which serve as well as medians and vary less.
     """
     chats = calls["operation_name"].isin(CHATS)
     frame = pd.DataFrame(
@@ -143,7 +143,7 @@ def _scale_turns(loop: dict[str, Any], factor: float) -> None:
 
 
 def _scale_inputs(agent: dict[str, Any], wanted: float, found: float) -> None:
-    """Scale what the context grows by; and what it begins with where that alone is too much."""
+    """Scale the growth of the context; and its beginning, if that alone is too much."""
     context = agent["context"]
     begin = float(context.get("system_tokens", 0.0)) + _mean(context.get("start_tokens", 0.0))
     if wanted > begin and found > begin:
@@ -171,7 +171,7 @@ def _mean(said: Any) -> float:
 
 
 def _tune_chain(twin: Twin, observed: pd.Series) -> None:
-    """Choose the share of tasks in a chain by which runs are as long as those observed.
+    """Choose the share of tasks in a chain for which runs are as long as those observed.
 
     There is none if runs without it are as long but for `_SHORT` and twice the standard error of
     the observed mean: where a chain matters little at this team size, it would else stand for
@@ -207,7 +207,7 @@ def _table(calls: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tune_spread(twin: Twin, observed: pd.DataFrame) -> None:
-    """Let runs differ as much in their calls as those observed."""
+    """Set the effect of a run on turns so that runs differ in calls as much as those observed."""
     found = _table(_runs(twin))
     missing = _log_variance(observed["calls"]) - _log_variance(found["calls"])
     if missing > _LEAST_SPREAD**2:
@@ -215,7 +215,7 @@ def _tune_spread(twin: Twin, observed: pd.DataFrame) -> None:
 
 
 def _tune_pauses(twin: Twin, observed: pd.DataFrame) -> None:
-    """Let the pauses between requests be such that whole runs are as long, and as different."""
+    """Set the pauses between requests so that the lengths of runs match in mean and spread."""
     pauses = twin.document["coordination"]["round_overhead_s"]
     wanted = middle(observed["makespan_s"])
     for _ in range(_ROUNDS):
@@ -235,7 +235,7 @@ def _tune_pauses(twin: Twin, observed: pd.DataFrame) -> None:
 
 
 def middle(values: pd.Series) -> float:
-    """Return the geometric mean of what is above 0; NaN where nothing is."""
+    """Return the geometric mean of the positive values; NaN if there are none."""
     known = values[values > 0.0].to_numpy(dtype=float)
     return float(np.exp(np.log(known).mean())) if len(known) else float("nan")
 
@@ -256,7 +256,7 @@ def _spread_turns(twin: Twin, sigma: float) -> None:
 
 
 def _log_variance(values: pd.Series) -> float:
-    """Return the variance of the logarithms, by the quartiles, of what is above 0."""
+    """Return the variance of the logarithms of the positive values, from their quartiles."""
     logs = np.log(values[values > 0.0].to_numpy(dtype=float))
     if len(logs) < 2:
         return 0.0

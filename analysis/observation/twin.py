@@ -30,17 +30,17 @@ class Twin:
     document : dict
         The scenario, as YAML says it.
     sources : dict
-        Where what a field says comes from, by dotted path.
+        Source of each field, by dotted path.
     fits : dict of str to RoleFit
         By role; workers first, the lead last.
     lead : str
-        Role of coordinators; empty where there are none.
+        Role of coordinators; empty if there are none.
     tasks : int
         Units of work of a run.
     is_certain : bool
-        Whether the trace tells which tasks wait for which.
+        Whether the trace shows which tasks wait for which.
     missing : list of str
-        What the twin does not have of the team.
+        Features of the team that the twin does not have.
     """
 
     document: dict[str, Any]
@@ -119,7 +119,7 @@ class Twin:
 
 @dataclass(frozen=True)
 class Observed:
-    """The runs that a twin is made of, those of the structure that was found.
+    """The runs that a twin is made of: those with the structure that was found.
 
     Attributes
     ----------
@@ -145,6 +145,6 @@ class Observed:
 
 
 def twin_name(source: str) -> str:
-    """Return a scenario's name made of a file's."""
+    """Return a scenario's name made from the name of a file."""
     short = safe_name(source).strip("-_.")[:40]
     return f"observed-{short}" if short else "observed"

@@ -12,14 +12,14 @@ from analysis.observation.activity import Operations
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What an agent did without a new question: calls of the model, and tools between them.
+    """The work of an agent on one question: calls of the model, and tools between them.
 
     Attributes
     ----------
     agent : int
         Its place among the run's agents.
     start_s, end_s : float
-        Of its first and last call of the model.
+        Start of its first call of the model, and end of its last.
     turns : int
         Its calls of the model.
     """
@@ -37,8 +37,8 @@ def units_of(run: Operations, by_call: bool = False) -> list[Unit]:
     ----------
     run : Operations
     by_call : bool
-        Whether each call is a unit; else a call goes on with the unit of the one before if
-        that asked for tools, or a tool of the agent began in between.
+        Whether each call is a unit. Otherwise a call continues the unit of the call before if
+        that asked for tools, or if a tool of the agent began in between.
     """
     found: list[Unit] = []
     for agent in range(len(run.agents)):

@@ -1,4 +1,4 @@
-"""The work of a run as tasks: how many, and which wait for which, by when they were done."""
+"""The work of a run as tasks: their number, and which wait for which, by the times of work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.observation.structure import PIPELINE, SINGLE, Structure
 from analysis.observation.units import Unit
 
 _SHARE = 0.8
-"""Of the runs, those that must have the same stages."""
+"""Share of the runs that must have the same stages."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class Work:
     Attributes
     ----------
     spec : dict
-        As a scenario says it.
+        The workload, as a scenario says it.
     source : str
-        What it comes from.
+        Its source.
     tasks : int
     is_certain : bool
-        Whether the trace tells which tasks wait for which; else that is tuned.
+        Whether the trace shows which tasks wait for which; if not, this is tuned.
     """
 
     spec: dict[str, Any]
@@ -41,7 +41,7 @@ class Work:
 def workload_of(
     structure: Structure, runs: Sequence[Run], units: Mapping[str, Sequence[Unit]], size: int
 ) -> Work:
-    """Return the work of the middle run.
+    """Return the work of the median run.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def _common(stages: Sequence[Sequence[int]], size: int) -> Work | None:
 
 
 def _dag(widths: Sequence[int]) -> list[dict[str, Any]]:
-    """Return tasks each of which needs all of the stage before."""
+    """Return tasks in stages; each task needs all tasks of the stage before."""
     found: list[dict[str, Any]] = []
     before: list[str] = []
     for stage, width in enumerate(widths, 1):

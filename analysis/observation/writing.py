@@ -1,4 +1,4 @@
-"""Writes an observation: tables, the twin's file, pictures; never a text of prompts or answers."""
+"""Writes an observation: tables, the twin's file, pictures; never texts of prompts or answers."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from analysis.traces.canonical import Traces
 from analysis.traces.tables import write_traces
 
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.:\-]{0,63}|\d{3}")
-"""Kinds of errors look like this; messages of errors, which may quote a prompt, do not."""
+"""Pattern of kinds of errors; messages of errors, which may quote a prompt, do not match."""
 
 
 def write_tables(observation: Observation, directory: Path) -> list[Path]:
-    """Write the tables as Parquet: the canonical ones, and what was found of each run.
+    """Write the tables as Parquet: the canonical ones, and the findings on each run.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def write_tables(observation: Observation, directory: Path) -> list[Path]:
 
 
 def without_texts(traces: Traces) -> Traces:
-    """Return traces whose errors are kinds of errors, no messages."""
+    """Return traces whose errors are only kinds of errors, without messages."""
     kinds = traces.calls["error_type"]
     kept = kinds.where(kinds.fillna("").map(lambda each: bool(_IDENTIFIER.fullmatch(str(each)))))
     return replace(traces, calls=traces.calls.assign(error_type=kept.astype("string")))

@@ -1,4 +1,4 @@
-"""What ``observe`` does and prints: what happened in traces of a team, its twin, what to do now."""
+"""What ``observe`` does and prints: what happened in traces of a team, its twin, next commands."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from simulator.cli.options import columns_in
 from simulator.documents import MOST_RUNS
 
 WIDTH = 80
-"""Columns of the summary."""
+"""Width of the summary, in columns."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user has asked for."""
+    """The options that the user has given."""
 
     sessions: Sequence[str] = field(default_factory=tuple)
     since: str = ""
@@ -40,7 +40,7 @@ def observe(
     ],
     out: Annotated[Path, typer.Option(help="Directory for the twin, tables and pictures.")],
     form: Annotated[
-        str, typer.Option("--format", help="Trace format; auto looks (see `teamsim list`).")
+        str, typer.Option("--format", help="Trace format; auto detects it (see `teamsim list`).")
     ] = "auto",
     column: Annotated[
         list[str] | None,
@@ -66,10 +66,10 @@ def observe(
         int, typer.Option("--replications", "-r", min=2, max=MOST_RUNS, help="Runs of the twin.")
     ] = 200,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse traces of which anything is left out.")
+        bool, typer.Option("--strict", help="Fail if anything in the traces has to be left out.")
     ] = False,
 ) -> None:
-    """Say what happened in traces of a team, and make its twin: a scenario to sweep."""
+    """Show what happened in traces of a team, and make its twin: a scenario to sweep."""
     wanted = Wanted(
         session or (), since, agent or (), model or (), anonymise, as_json, replications, strict
     )
@@ -79,12 +79,12 @@ def observe(
 def run(
     paths: Sequence[Path], out: Path, form: str, columns: dict[str, str], wanted: Wanted
 ) -> None:
-    """Observe traces, and write and print what was found.
+    """Observe traces, and write and print the findings.
 
     Raises
     ------
     TeamsimError
-        If the traces cannot be read, what is asked for is not in them, or `out` cannot be written.
+        If the traces cannot be read, if they lack what is asked for, or if `out` cannot be written.
     """
     from analysis.observation.findings import findings
     from analysis.observation.observe import observe as look
@@ -128,7 +128,7 @@ def _source(paths: Sequence[Path]) -> str:
 
 
 def _make_writable(out: Path) -> None:
-    """Make the directory, and be sure that it can be written into before the work is done."""
+    """Make the directory, and check, before the work is done, that it can be written into."""
     from simulator.cli.terminal import make_directory
     from simulator.errors import TeamsimError
 
@@ -155,13 +155,13 @@ def _write(found: Any, out: Path, source: str) -> None:
 
 
 def _summarise(values: dict[str, Any], out: Path) -> None:
-    """Print the summary: what does not fit, what happened, the twin beside it, what now."""
+    """Print the summary: misfits of the twin, what happened, the comparison, next commands."""
     for line in summary_lines(values, out):
         say(line)
 
 
 def summary_lines(values: dict[str, Any], out: Path) -> list[str]:
-    """Return the summary, no line of which is wider than `WIDTH` but for commands and paths."""
+    """Return the summary; only commands and paths may be wider than `WIDTH`."""
     from analysis.observation.summary import summary
 
     return [*summary(values, WIDTH), "", f"team.yaml, observed.png, twin.png, tables in {out}"]
