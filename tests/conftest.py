@@ -1,4 +1,4 @@
-"""What tests share: short ways to say a scenario, and the real data where it is present."""
+"""Shared by all tests: short ways to write a scenario, and the real data if present."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def runs(count: int, **fields: Any) -> list[Metrics]:
 def run_as_traced(
     scenario: Scenario, not_told: Collection[str] = (), trace: Trace | None = None
 ) -> Metrics:
-    """Run replication 0 with and without a trace; both, and what the trace tells, must agree."""
+    """Run replication 0 with and without a trace; both must agree, and so must the trace."""
     trace = Trace() if trace is None else trace
     traced = Simulation(scenario).run(0, trace)
     plain = Simulation(scenario).run(0)

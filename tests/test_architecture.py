@@ -57,7 +57,7 @@ BY_NAME = {"getattr", "setattr", "hasattr", "delattr", "attrgetter"}
 
 
 def untyped(text: str, may_be_any: bool) -> Iterator[str]:
-    """Yield what of a module hides from the type checker what a thing is."""
+    """Yield the expressions of a module that hide types from the type checker."""
     for node in ast.walk(ast.parse(text)):
         is_found = False
         if isinstance(node, ast.Assert):
@@ -128,7 +128,7 @@ MAKERS = re.compile(r"subprocess\.\w+|os\.(fork|forkpty|posix_spawnp?|spawn\w+|s
 
 
 def makes_processes(text: str) -> bool:
-    """Return whether a module starts processes, by whatever name it calls what does."""
+    """Return whether a module starts processes, under whatever name it imports the means."""
     tree = ast.parse(text)
     origin = {}
     for node in ast.walk(tree):
@@ -163,10 +163,10 @@ def test_one_module_makes_processes() -> None:
 
 
 def has_no_slots(thing: type) -> bool:
-    """Return whether a class of a run's state or rules lets anything be set on its instances.
+    """Return whether any attribute can be set on instances of a class of a run's state or rules.
 
-    What scenarios say, lists of names, errors and tuples are other things; a value that is worked
-    out when it is first asked for needs a place of its own.
+    Specifications of scenarios, enumerations, errors and tuples are exempt, and so are classes with
+    a cached property, which needs a ``__dict__``.
     """
     is_other = issubclass(thing, Spec | Enum | BaseException | tuple) or is_protocol(thing)
     works_out = any(isinstance(each, cached_property) for each in vars(thing).values())
@@ -174,7 +174,7 @@ def has_no_slots(thing: type) -> bool:
 
 
 def is_protocol(thing: type) -> bool:
-    """Return whether a class only says what others have."""
+    """Return whether a class only declares what other classes have."""
     return typing.Protocol in thing.__bases__
 
 
@@ -264,7 +264,7 @@ def attributes(node: ast.ClassDef) -> set[str]:
 
 
 def too_large(name: str, text: str) -> Iterator[str]:
-    """Yield what of a module has more lines or attributes than one takes in at a time."""
+    """Yield the file and the classes of a module that have too many lines or attributes."""
     lines = text.count("\n")
     if lines > MOST_LINES:
         yield f"{name} has {lines} lines"

@@ -1,4 +1,4 @@
-"""The shipped scenarios: complete, and what their answers claim still comes out.
+"""The shipped scenarios are complete, and the claims in their answers still hold.
 
 Each claim is checked on a sweep with the scenario's own seed and fewer replications than it
 ships with; margins are several standard errors of that smaller sweep.

@@ -1,4 +1,4 @@
-"""What tests of analysis share: a browser, where there is one."""
+"""Shared by tests of analysis: a browser, if there is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes simulated runs down as the harness of the real team runs would have logged them."""
+"""Writes simulated runs as the harness of the real team runs would have logged them."""
 
 from __future__ import annotations
 

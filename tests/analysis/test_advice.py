@@ -108,7 +108,7 @@ def test_a_tight_budget_wants_one_agent() -> None:
 
 
 def test_on_a_tie_it_says_so() -> None:
-    """Fixed durations: dealing and claiming are the same to the second."""
+    """With fixed durations, pre-assigned and claimed tasks take the same time to the second."""
     same = work(team__agent=agent(behaviour={"talk": 0}), workload__tasks=8)
     advice = ask(same, sizes=(4,), replications=800)
     assert advice.verdict == "team"

@@ -1,4 +1,4 @@
-"""What advice says holds as often as it says: questions whose answers are known."""
+"""Statements of advice hold as often as they claim, for questions whose answers are known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.analysis.made_up_questions import KINDS, Question, question
 
 
 def below(share: float, count: int) -> float:
-    """Return two standard errors below a share of so many."""
+    """Return the share less two standard errors, for a number of trials."""
     return share - 2.0 * float(np.sqrt(share * (1.0 - share) / count))
 
 
@@ -118,7 +118,7 @@ def test_who_was_set_aside_comes_back_when_the_evidence_turns() -> None:
 
 
 def test_equal_quality_excludes_nobody() -> None:
-    """As many right in all, by chance fewer in some: the quickest is advised, whatever the luck."""
+    """All get the same share right, some fewer by chance: the quickest is advised all the same."""
     rng = np.random.default_rng(5)
     for _ in range(15):
         right = rng.binomial(12, 0.8, (3, 2000)) / 12.0

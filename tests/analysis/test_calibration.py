@@ -1,4 +1,4 @@
-"""What was put in is found again; real runs come out near what they were."""
+"""Fits find the true parameters again; predictions of real runs are near the real runs."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ TRUTH: dict[str, Any] = {
 def logged(
     agent: dict[str, Any], mode: str, sizes: tuple[int, ...], runs: int, seed: int = 5
 ) -> Iterator[tuple[dict[str, Any], list[Any]]]:
-    """Yield runs of teams; their replications differ, so that sizes share no luck."""
+    """Yield runs of teams; sizes have different replications, so that they are independent."""
     for size in sizes:
         truth = scenario(agent, mode, size, TASKS, seed)
         for replication in range(runs):
@@ -87,7 +87,7 @@ def simulated_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def close(estimate: Probability, truth: float, errors: float = 4.0) -> bool:
-    """Return whether the truth is within so many standard errors (and they are not vast)."""
+    """Return whether the truth is within some standard errors, and these are not too large."""
     if isinstance(estimate, BetaEstimate):
         return abs(estimate.value - truth) < errors * estimate.error < 0.3
     value = {"log": np.log, "logit": special.logit, "square": np.square}.get(
@@ -388,7 +388,7 @@ PRIORS = {
 
 
 def _rank_of_truth(draw: int, directory: Path) -> dict[str, float]:
-    """Simulate a pilot from known parameters; return their ranks among what is estimated."""
+    """Simulate a pilot from known parameters; return their ranks in the estimated distributions."""
     rng = np.random.default_rng([2026, draw])
     truth = {name: float(np.exp(rng.normal(*prior))) for name, prior in PRIORS.items()}
     truth |= {"idle": float(rng.beta(3, 17)), "error": float(rng.beta(3, 17))}

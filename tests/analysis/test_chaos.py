@@ -1,4 +1,4 @@
-"""The battery of faults, and what a table of it says."""
+"""The battery of faults, and its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times of runs of which some do not finish: right in the mean, and as sure as they say."""
+"""Times to success if some runs do not finish: unbiased, with intervals of the right coverage."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Intervals hold the truth as often as they say, by simulation.
+"""Intervals have their nominal coverage, by simulation.
 
 Each test draws many studies with a fixed seed and counts how many 95 % intervals hold the truth. It
-fails where that is so seldom that a coverage of `floor` would give as few with a probability of
-0.001. With 1,000 studies and a floor of 0.95 (0.93), a coverage of 0.91 (0.89) fails in 97 (92) %.
+fails if a coverage of `floor` would give so few, or fewer, with a probability of at most 0.001.
+With 1,000 studies and a floor of 0.95 (0.93), a coverage of 0.91 (0.89) fails in 97 (92) %.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def test_batch_means_of_one_long_queue(load: float) -> None:
 
 
 def fed(load: float, tasks: int, seed: int) -> Scenario:
-    """Return one agent, to whom tasks come at random: M/M/1."""
+    """Return a team of one agent with tasks that arrive at random: M/M/1."""
     return scenario(
         team__agent__latency={"kind": "seconds", "base": {"kind": "exponential", "mean": 1}},
         coordination__timing="asynchronous",

@@ -1,4 +1,4 @@
-"""Scaling curves say what the table says, and the pictures what the curves say."""
+"""Scaling curves agree with the table, and the pictures agree with the curves."""
 
 from __future__ import annotations
 

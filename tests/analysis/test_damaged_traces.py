@@ -1,4 +1,4 @@
-"""Damaged trace files end in finite tables or in a clear error, never otherwise."""
+"""Damaged trace files give finite tables or a clear error, and nothing else."""
 
 from __future__ import annotations
 

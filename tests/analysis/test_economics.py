@@ -1,4 +1,4 @@
-"""Prices, fronts and production functions, on numbers whose answer is known."""
+"""Prices, fronts and production functions, on numbers with known results."""
 
 from __future__ import annotations
 

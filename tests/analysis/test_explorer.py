@@ -1,4 +1,4 @@
-"""The explorer redraws with its knobs, and gives the file that makes the same curves."""
+"""The explorer redraws when its knobs move, and its file gives the same curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Few, odd and incomplete calls: what can be fitted is, the rest is named and never made up."""
+"""Few, odd and incomplete calls: all that can be fitted is fitted, and the rest is named."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def runs(fit: AgentFit, directory: Path, times: int = 3) -> list[float]:
 
 
 def check_errors(fit: AgentFit) -> None:
-    """Hold that nothing that was not seen has a standard error of 0."""
+    """Check that no parameter without data has a standard error of 0."""
     for name, estimate in fit.parameters.items():
         constant = name.endswith("_tokens") and estimate.error == 0.0
         assert constant or not estimate.error <= 0.0, name

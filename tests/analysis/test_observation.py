@@ -1,4 +1,4 @@
-"""What is observed of a team is what happened, on runs small enough to be followed by hand."""
+"""Observations of a team are right, on runs small enough to be followed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions are distributions that cover what happens; scores are what they are said to be."""
+"""Predicted distributions cover the real runs; scores agree with their definitions."""
 
 from __future__ import annotations
 

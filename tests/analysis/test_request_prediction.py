@@ -1,4 +1,4 @@
-"""Requests that are predicted: what they take, what is refused, how they are scored."""
+"""Predicted requests: their times and tokens, refused input, and scores."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def chance(logit: float, covariates: int) -> ChanceLaw:
 @pytest.mark.theory
 @pytest.mark.parametrize("turns", [1, 2, 7])
 def test_draws_are_what_the_engine_makes_of_the_same_loop(turns: int) -> None:
-    """Of laws without chance, to the token and to a nanosecond a turn."""
+    """For laws without randomness, it is exact to the token and to a nanosecond in each turn."""
     laws = {
         "output": always(300, 2), "answer": always(300, 2), "alone": always(300, 1),
         "tool": always(9, 2), "pause": always(9, 2), "latency": always(1, 3),

@@ -1,4 +1,4 @@
-"""Selections are right as often as they say; warm-ups are found; precision is what was asked."""
+"""Selections are right as often as they claim; warm-ups are found; the wanted precision holds."""
 
 from __future__ import annotations
 

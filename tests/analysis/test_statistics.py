@@ -1,4 +1,4 @@
-"""Intervals are what they are said to be (how often they hold: `test_coverage`)."""
+"""Intervals agree with their definitions (for their coverage see `test_coverage`)."""
 
 from __future__ import annotations
 

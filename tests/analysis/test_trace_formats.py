@@ -1,4 +1,4 @@
-"""Every kind of trace file is read for all it says, and for nothing more."""
+"""Readers take all fields from every kind of trace file, and invent none."""
 
 from __future__ import annotations
 

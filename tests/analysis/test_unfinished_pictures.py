@@ -1,4 +1,4 @@
-"""Pictures and pages say which runs did not finish, and draw nothing that is not known."""
+"""Pictures and pages tell which runs did not finish, and draw no unknown values."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_ends_that_are_open_are_drawn_to_the_edge_with_an_arrow() -> None:
 
 
 def assert_inside(ax: Axes, sideways: bool = False) -> None:
-    """Hold that every band, bar, whisker and mark of a share lies between 0 and 1."""
+    """Check that every band, bar, whisker and mark of a share lies between 0 and 1."""
     axis = 0 if sideways else 1
     spans = [path.vertices[:, axis] for each in ax.collections for path in each.get_paths()]
     assert spans
@@ -281,7 +281,7 @@ def test_the_report_says_how_many_finished_where_and_what_is_not_known(page: str
 
 
 def test_the_report_names_a_quickest_that_finishes(page: str) -> None:
-    """Runs cut off at 95 s are no quick ones."""
+    """Runs cut off at 95 s do not count as quick."""
     first = re.search(r"Quickest of the 12 points whose time is known: ([^,]+), team.size=16", page)
     assert first is not None
 

@@ -1,4 +1,4 @@
-"""A sweep in which some points never finish, some sometimes, some always: what each reader says."""
+"""All that reads a sweep in which some points never finish, some sometimes, some always."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Small trace files of every kind, made up: what programs write, in the shape they write it."""
+"""Small made-up trace files of every kind, in the format in which programs write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A spread that is said is there, whatever the family, or is refused."""
+"""A given spread has its effect, whatever the family, or is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is paid for: every answer, and of what came to nothing what was read and written."""
+"""Billing: every answer is paid for, and for failed requests the tokens read and written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def worker(**fields: Any) -> dict[str, Any]:
 
 
 def usd(rows: list[Row]) -> float:
-    """Return the cost of all that the trace says was read and written."""
+    """Return the cost of all tokens read and written in the trace."""
     total = 0.0
     for row in rows:
         if row.event in (Event.REQUEST, Event.CALL_END):

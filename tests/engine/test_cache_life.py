@@ -1,4 +1,4 @@
-"""A prompt cache that expires: read anew what is too old, and pay for writing it again."""
+"""A prompt cache that expires: old prompts are read anew, and writing them again is paid."""
 
 from __future__ import annotations
 

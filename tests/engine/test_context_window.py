@@ -1,4 +1,4 @@
-"""No call is larger than the window: what makes room, what that costs, and what is refused."""
+"""No call exceeds the window: how room is made, its cost, and which calls are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies and backups of a task: the first that does it counts, one that fails stops nobody."""
+"""Copies and backups of a task: the first success counts, and a failure stops no other copy."""
 
 from __future__ import annotations
 

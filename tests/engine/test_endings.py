@@ -16,7 +16,7 @@ TIMINGS = ["rounds", "asynchronous"]
 
 
 def crashing(after_s: float, **more: Any) -> dict[str, Any]:
-    """Return an agent of 10 s calls that goes down after so long."""
+    """Return an agent with calls of 10 s that goes down after a given time."""
     latency = {"kind": "seconds", "base": 10}
     return agent(latency=latency, faults={"crash": {"up_s": after_s, **more}})
 

@@ -204,7 +204,7 @@ PATTERNS = variants(
 
 @st.composite
 def failing(draw: st.DrawFn) -> dict[str, Any]:
-    """Return what goes wrong, and the patterns that answer it."""
+    """Return faults, and the patterns against them."""
     chosen = draw(st.sets(st.sampled_from(sorted(PATTERNS)), max_size=5))
     if "supervisor" in chosen:
         chosen.add("detector")  # without it a supervisor knows of no dead
@@ -335,7 +335,7 @@ def check(metrics: Metrics, enough: float = 1.0) -> None:
 
 
 def of_many(examples: int, fails: bool, law: Callable[[Scenario], None]) -> None:
-    """Hold a law against so many scenarios."""
+    """Check a law with a number of scenarios."""
     health = [HealthCheck.too_slow]
 
     @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=health)

@@ -1,4 +1,4 @@
-"""Loops of turns: how many, what they read, write, cost and last, alone and in company."""
+"""Loops of turns: number, tokens, cost and duration, alone and together with other mechanisms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits on output tokens a minute: what requests reserve, and what they give back."""
+"""Limits on output tokens a minute: how much requests reserve, and how much they give back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a prompt is in the cache: exactly what the call before it has read, while it stands."""
+"""The cached part of a prompt: exactly what the call before has read, as far as it is unchanged."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ CHAIN = {"kind": "parallel_fraction", "tasks": 8, "parallel_fraction": 0}
 
 
 def share(found: list[Metrics], length: int) -> float:
-    """Return the share of runs whose last task of a chain is correct: all of it is then."""
+    """Return the share of runs whose last task of a chain is correct, and so the whole chain."""
     return float(np.mean([m.tasks_correct == length for m in found]))
 
 

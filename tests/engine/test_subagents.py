@@ -1,4 +1,4 @@
-"""Sub-agents: what they take, cost and report, whom their parents wait for, and how they end."""
+"""Sub-agents: their time, cost and reports, the waits of their parents, and how they end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def asking(
 
 
 def lasting(seconds: Any, **fields: Any) -> dict[str, Any]:
-    """Return an agent of a call so long."""
+    """Return an agent with calls of a given length."""
     return looping({"turns": 1}, latency={"kind": "seconds", "base": seconds}, **fields)
 
 
@@ -285,7 +285,7 @@ def test_every_sub_agent_ends_once_in_generated_company(timing: str, seed: int) 
 
 
 def generated(rng: np.random.Generator, timing: str) -> dict[str, Any]:
-    """Return a scenario in which sub-agents meet whatever there is."""
+    """Return a scenario in which sub-agents meet all other mechanisms."""
     latency = {"kind": "seconds", "base": {"kind": "lognormal", "median": 1, "sigma": 0.8}}
     price = {"input_per_mtok": 3, "cached_input_per_mtok": 0.3, "output_per_mtok": 15}
     some = {"latency": latency, "price": price}
@@ -355,7 +355,7 @@ def generated(rng: np.random.Generator, timing: str) -> dict[str, Any]:
 
 
 def run_and_count(fields: dict[str, Any]) -> tuple[Metrics, list[Row]]:
-    """Run a scenario, and hold what its trace says of sub-agents against its metrics."""
+    """Run a scenario, and compare the sub-agents in its trace with its metrics."""
     told = run_as_traced(scenario(**fields))
     metrics, rows = traced(**fields)
     assert metrics == told

@@ -1,4 +1,4 @@
-"""Where the time went, and the trace that tells the same story."""
+"""Where the time went, in the metrics and in the trace alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A call that came to nothing has read nothing: the next one reads its messages."""
+"""A failed call has read nothing: the next call reads its messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every call in flight can hang, is found, and is made again: whoever makes it."""
+"""Whichever agent makes a call: if it hangs, it is found and made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workspaces: who may write when, and what it costs."""
+"""Workspaces: which agent may write when, and the cost of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A precision is reached when the interval is narrow and the rare events have had their chances."""
+"""A precision is reached if the interval is narrow and rare events were expected to occur."""
 
 from __future__ import annotations
 

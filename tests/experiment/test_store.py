@@ -1,4 +1,4 @@
-"""The data set is whole files only, kept apart from others, and read by the usual tools."""
+"""The data set has only whole files, excludes other data, and can be read by the usual tools."""
 
 from __future__ import annotations
 

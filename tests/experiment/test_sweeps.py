@@ -1,4 +1,4 @@
-"""The same numbers whatever the workers, the interruption, the order."""
+"""Results do not depend on workers, interruptions or order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that are started, disturbed and looked at from outside."""
+"""Commands that are started, disturbed and observed from outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scenarios made from the schema, valid and broken, and what becomes of them."""
+"""Scenarios made from the schema, valid and broken, and their results."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _spoil(draw: st.DrawFn, document: dict[str, Any]) -> None:
 
 
 def outcome(document: dict[str, Any]) -> str:
-    """Run a scenario that may be wrong; return ``result`` or ``error``, or raise what is no answer.
+    """Run a scenario that may be wrong; return ``result`` or ``error``, or raise an error.
 
     Raises
     ------

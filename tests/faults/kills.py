@@ -1,4 +1,4 @@
-"""A sweep that is killed again and again at random moments, and what its table is in the end."""
+"""A sweep that is killed again and again at random moments, and its table in the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damaged results are made anew by the sweep, and refused by name by what reads them."""
+"""The sweep makes damaged results anew; commands that read them refuse them by name."""
 
 from __future__ import annotations
 

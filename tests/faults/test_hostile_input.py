@@ -1,4 +1,4 @@
-"""Whatever a file or an argument holds: a result or a clear error, nothing for the terminal."""
+"""Any file or argument gives a result or a clear error, and cannot control the terminal."""
 
 from __future__ import annotations
 

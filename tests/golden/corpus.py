@@ -1,4 +1,4 @@
-"""What the golden corpus runs: every shipped scenario, and those written for it.
+"""The scenarios of the golden corpus: every shipped one, and those written for it.
 
 `scenarios/` beside this file holds the written ones, 000.yaml and on. They were drawn at random
 once and are kept as text, so that nothing changes them by itself: a new option comes with a new

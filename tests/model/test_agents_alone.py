@@ -1,4 +1,4 @@
-"""What one agent remembers, answers and says, by itself: no team, no engine."""
+"""Memory, answers and messages of one agent by itself: no team, no engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Circuit breakers: when one opens, whom it lets through, and what it tells the journal."""
+"""Circuit breakers: when they open, which requests they let through, and their trace events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call goes through, part by part: clock, journal, bill, phases, patience, bulkhead."""
+"""The parts that handle a call, one by one: clock, journal, bill, phases, patience, bulkhead."""
 
 from __future__ import annotations
 

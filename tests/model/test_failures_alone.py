@@ -1,4 +1,4 @@
-"""Who is told and asked what: patterns and faults are found, and only who overrides is called."""
+"""Patterns and faults are found, and only the methods that they override are called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets which task, and what becomes of it."""
+"""Which agent gets which task, and the state of the task afterwards."""
 
 from __future__ import annotations
 

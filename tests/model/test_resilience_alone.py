@@ -1,4 +1,4 @@
-"""Who copies, finds and restarts whom, part by part: no team, no engine."""
+"""Copies, detectors and supervisors, part by part: no team, no engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sides of a team by themselves: whose tasks are whose, and what a partition does."""
+"""The sides of a team by themselves: the owners of tasks, and the effect of a partition."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each workload by itself: the graph that it makes, held against its definition."""
+"""Each workload by itself: its graph agrees with its definition."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Bugs that are known to be seen: each is put into a copy, where its tests must fail."""
+"""Bugs that tests must detect: each is put into a copy, where its tests must fail."""

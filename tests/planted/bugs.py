@@ -1,4 +1,4 @@
-"""The list of planted bugs: what is put in the place of what, and which tests must fail."""
+"""The list of planted bugs: the text replaced, its replacement, and the tests that must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong scenario is refused with file, line, path, what was found, what is allowed."""
+"""A wrong scenario is refused; the error has file, line, path, the value, and allowed values."""
 
 from __future__ import annotations
 

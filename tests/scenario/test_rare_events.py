@@ -1,4 +1,4 @@
-"""A scenario's rare events are found, with their chances; what is common or harmless is not."""
+"""A scenario's rare events are found, with their chances; common or harmless events are not."""
 
 from __future__ import annotations
 
