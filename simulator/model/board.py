@@ -77,7 +77,10 @@ class Board:
         self._writer = array("i", [NOBODY]) * graph.artifact_count
         self._written_s = array("d", [0.0]) * graph.artifact_count
         self._conflict_s = array("d", [-1.0]) * graph.artifact_count
-        self._written_task = array("i", [NOBODY]) * graph.artifact_count
+        self._written_task: array[int] | None = None
+        """Where artifacts are not the tasks' own: the task for which each was written last."""
+        if graph.artifacts is not None:
+            self._written_task = array("i", [NOBODY]) * graph.artifact_count
         self.freed_by = NOBODY
         self.written = 0
         self.doer = array("i", [NOBODY]) * n
@@ -97,7 +100,7 @@ class Board:
         other._writer = self._writer[:]
         other._written_s = self._written_s[:]
         other._conflict_s = self._conflict_s[:]
-        other._written_task = self._written_task[:]
+        other._written_task = copy.copy(self._written_task)
         return other
 
     def give(self, task: int, agent: int) -> None:
@@ -161,7 +164,9 @@ class Board:
         """Return the task whose work `agent`, which read at `read_s`, now overwrites unseen."""
         writer = self._writer[artifact]
         unseen = writer not in (NOBODY, agent) and self._written_s[artifact] > read_s
-        return self._written_task[artifact] if unseen else NOBODY
+        if not unseen:
+            return NOBODY
+        return artifact if self._written_task is None else self._written_task[artifact]
 
     def write(self, artifact: int, agent: int, task: int, read_s: float, now: float) -> int:
         """Record that `agent`, which read the artifact at `read_s`, overwrites it for `task`.
@@ -188,7 +193,8 @@ class Board:
             self.written += 1
         self._writer[artifact] = agent
         self._written_s[artifact] = now
-        self._written_task[artifact] = task
+        if self._written_task is not None:
+            self._written_task[artifact] = task
         return outcome
 
     def written_s(self, artifact: int) -> float:
