@@ -1,4 +1,4 @@
-"""Instructions of this checkout beside another's, for scenarios without faults or patterns.
+"""Instructions of this checkout beside another's, for plain scenarios and one with retries.
 
     python benchmarks/bench_revision.py OTHER_CHECKOUT
 
@@ -35,15 +35,20 @@ coordination: {coordination}
 workload: {{kind: parallel_fraction, tasks: 5000, parallel_fraction: 1}}
 """
 
+RETRIES = """
+provider: {errors: {probability: 0.05}}
+resilience: {retry: {max_retries: 3}, timeout: {seconds: 20}}
+"""
+
 CASES = {
-    "rounds, pre-assigned": "{protocol: pre_assigned}",
-    "asynchronous, self-claim": "{protocol: self_claim, timing: asynchronous}",
+    "rounds, pre-assigned": ("{protocol: pre_assigned}", ""),
+    "asynchronous, self-claim": ("{protocol: self_claim, timing: asynchronous}", ""),
+    "rounds, retries and time-outs": ("{protocol: pre_assigned}", RETRIES),
 }
 
 
-def instructions(checkout: Path, coordination: str, replications: int) -> int:
+def instructions(checkout: Path, scenario: str, replications: int) -> int:
     """Return what a run of so many replications executes, the start of Python included."""
-    scenario = SCENARIO.format(coordination=coordination)
     tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
     done = subprocess.run(
         [*tool, sys.executable, "-c", PROGRAM, scenario, str(replications)],
@@ -62,9 +67,10 @@ def main() -> None:
     """Print a row a case."""
     other = Path(sys.argv[1]).resolve()
     print("| case | other, million | here, million | ratio |\n|---|---|---|---|")
-    for name, coordination in CASES.items():
+    for name, (coordination, more) in CASES.items():
+        scenario = SCENARIO.format(coordination=coordination) + more
         counts = [
-            instructions(checkout, coordination, 4) - instructions(checkout, coordination, 1)
+            instructions(checkout, scenario, 4) - instructions(checkout, scenario, 1)
             for checkout in (other, HERE)
         ]
         before, now = (count / 1e6 for count in counts)
