@@ -330,6 +330,30 @@ class watched:
         self._patch.undo()
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"provider__concurrency": 1000},
+        {"provider__requests_per_minute": 1e9},
+        {"resilience__bulkhead": {"team": 1000}},
+    ],
+    ids=["concurrency", "rate", "bulkhead"],
+)
+def test_a_limit_that_never_binds_is_as_none(limit: dict[str, Any]) -> None:
+    """Requests that nothing can hold back go another way in than those that are asked about."""
+    case: dict[str, Any] = {
+        "team": {"size": 5, "agent": agent(latency=exponential(8))},
+        "workload__tasks": 60,
+        "provider__errors": {"probability": 0.2},
+        "resilience__retry": {"max_retries": 3},
+        "resilience__timeout": {"seconds": 15},
+        **ASYNC,
+    }
+    without = run(**case)
+    assert without.provider_errors > 0 < without.timeouts
+    assert run(**case, **limit) == without
+
+
 @pytest.mark.parametrize("examples", [50, pytest.param(200, marks=pytest.mark.slow)])
 def test_no_limit_is_ever_exceeded_and_no_place_lost(examples: int) -> None:
     def law(scenario: Scenario) -> None:
