@@ -60,14 +60,14 @@ class Registry(Generic[Family_co]):
         What a plugin of this registry is called in messages, for example ``"topology"``.
     package : str
         Dotted package whose modules are the built-in plugins, a module a plugin.
-    entry_point_group : str
-        Entry-point group by which other distributions add plugins.
+    entry_point_group : str, optional
+        Entry-point group by which other distributions add plugins; without it they can add none.
     takes_numbers : bool
         Whether a bare number stands for ``{kind: deterministic, value: number}``.
     """
 
     def __init__(
-        self, family: str, package: str, entry_point_group: str, takes_numbers: bool = False
+        self, family: str, package: str, entry_point_group: str = "", takes_numbers: bool = False
     ) -> None:
         self.family = family
         self.takes_numbers = takes_numbers
@@ -81,6 +81,8 @@ class Registry(Generic[Family_co]):
 
     @cached_property
     def _entry_points(self) -> dict[str, importlib.metadata.EntryPoint]:
+        if not self.entry_point_group:
+            return {}
         found = importlib.metadata.entry_points(group=self.entry_point_group)
         return {point.name: point for point in found}
 

@@ -33,6 +33,8 @@ ALSO_RUN = (
     "tests/engine/test_every_combination.py"
     "::test_every_pattern_and_every_fault_is_combined_with_the_others",
     "tests/model/test_failures_alone.py",
+    "tests/distributions/test_random_effects.py::test_every_family_is_here",
+    "tests/analysis/test_readers.py",
 )
 
 COPIED = ("docs", "scenarios", "simulator", "analysis", "tests", "pyproject.toml")

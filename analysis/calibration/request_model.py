@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from analysis.calibration.turn_laws import (
     ChanceLaw,
@@ -41,8 +40,6 @@ FILL = np.asarray([0.0, 0.5, 0.8, 0.9, 0.95, 1.0])
 
 _REFERENCE = 1e5
 """Tokens at which the covariate of the context is 0."""
-
-Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,6 @@ from analysis.traces.canonical import CHATS, Traces
 from analysis.traces.report import ReadingReport
 from simulator.errors import TeamsimError, unknown_name
 
-_DAY_NS = 86_400 * 10**9
-
 
 @dataclass(frozen=True)
 class Choice:

@@ -92,7 +92,7 @@ class CallStart:
         Returns
         -------
         bool
-            Whether a call has begun; its service lasts ``agent.duration_s`` seconds.
+            Whether a call has begun; its service lasts ``agent.time.duration_s`` seconds.
         """
         if agent.is_shut_out or agent.is_down or agent.is_retired:
             return False

@@ -69,7 +69,7 @@ class Metrics:
     """... of which so many were correct."""
     rounds: int = 0
     idle_rounds: int = 0
-    """Rounds, ended ones, in which no task was finished."""
+    """Rounds that have ended and in which no task was finished."""
     messages: int = 0
     """A broadcast is one message ..."""
     deliveries: int = 0

@@ -209,7 +209,7 @@ def test_what_is_large_is_said_before_it_is_run(teamsim: Teamsim) -> None:
     code, out, said = teamsim("check", "good.yaml", "--set", f"replications={10**12}")
     assert code == 0
     assert "1000000000000 replications" in out
-    assert "note: about 10,000,000,000,000 calls or more" in said
+    assert "note: at least about 10,000,000,000,000 calls will be simulated" in said
     retries = "resilience={retry: {max_retries: 1000000000}}"
     code, _, said = teamsim("run", "good.yaml", "-r", 1, "--set", retries)
     assert "a call may be tried 1,000,000,001 times" in said

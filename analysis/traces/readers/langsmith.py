@@ -21,7 +21,6 @@ _KINDS = {
     "embedding": "embeddings",
     "retriever": "retrieval",
 }
-_NESTED = frozenset({"runs", "child_runs"})
 
 
 class LangSmith(Reader):

@@ -64,7 +64,7 @@ class AgentState:
     loop : Loop or None
         The turns of its call; None where a call is one.
     is_steady : bool
-        Whether nothing but its latency says how long its calls take.
+        Whether its latency alone determines how long its calls take.
     member : int
         The member of the team on whose behalf it works: itself, or who has started it.
     board, dispatcher : Board, Dispatcher
@@ -300,8 +300,8 @@ class AgentState:
     def answer_with(self, model: Agent | None, err_logit: float = 0.0) -> None:
         """Let another model answer, with its errors, prices and cache; None: the agent's own.
 
-        `err_logit` is the other model's logit of the error probability, effects apart where it
-        has none of its own: those of the run and the agent stay then.
+        `err_logit` is the other model's logit of the error probability. If that model has no
+        random effects of its own, those of the run and the agent are added as before.
         """
         self.server = model or self.spec
         self.memory.change_model(self.server.context.prompt_cache, reads_prompt=model is not None)

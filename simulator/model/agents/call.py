@@ -103,7 +103,7 @@ class Call:
         self.is_backup = False
 
     def begin_steps(self) -> None:
-        """Let nothing have gone wrong yet in a call that goes through phases."""
+        """Begin a call that goes through phases: nothing has gone wrong yet."""
         self.is_astray = False
         self.paid_share = None
 
@@ -155,12 +155,12 @@ class Call:
         self.outdated.clear()
 
     def void(self) -> None:
-        """Leave nothing of a call that came to nothing but why it did."""
+        """Clear a call that came to nothing, except the reason why it was lost."""
         self.failed = False
         self.rejected.clear()
         self.is_cut = False
         self.kind = ATTEMPTS
 
     def settle(self) -> None:
-        """Have told everybody why the call was lost."""
+        """Clear the reason why the call was lost, once all who need it know it."""
         self.lost_to = Why.NOTHING

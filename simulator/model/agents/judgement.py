@@ -98,8 +98,8 @@ class Judgement:
     def change_model(self, model: Agent | None, logit: float) -> None:
         """Err as another model does from now on; None: as its own. `settle` is to follow.
 
-        `logit` is the other model's logit of the error probability, effects apart where it has
-        none of its own: those of the run and the agent stay then.
+        `logit` is the other model's logit of the error probability. If that model has no random
+        effects of its own, those of the run and the agent are added as before.
         """
         self._logit = self._own_logit
         if model is not None:

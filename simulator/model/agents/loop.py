@@ -89,7 +89,7 @@ class Loop:
         self.unread_tokens = 0
 
     def _count(self, work: float) -> int:
-        """Return how many turns a loop takes that is to do so much work."""
+        """Return the number of turns of a loop that has so much work to do."""
         spec = self._spec
         if self._turns is not None:
             return max(1, round(self._turns()))
@@ -107,7 +107,7 @@ class Loop:
 
     @property
     def is_at_limit(self) -> bool:
-        """Whether it ends, with the last turn, before it would."""
+        """Whether `max_turns` ends the loop early."""
         return self._wanted > self._spec.max_turns
 
     @property

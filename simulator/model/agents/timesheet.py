@@ -32,7 +32,7 @@ class Timesheet:
     busy_s, waited_s : float
         How long it has been in calls, and has waited, in all.
     last_admitted : int
-        The number of the request of its that the provider took in last.
+        The number of its last request that the provider admitted.
     """
 
     __slots__ = (

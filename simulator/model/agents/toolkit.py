@@ -54,7 +54,7 @@ class _Tool:
         self._rolls_error = draws.rolls(Purpose.TOOL_ERROR + beside, spec.errors > 0.0)
 
     def is_called(self) -> bool:
-        """Return whether a turn calls it that could do without."""
+        """Draw whether the turn calls this tool."""
         chance = self._chance
         return chance >= 1.0 or (chance > 0.0 and self.rolls() < chance)
 
@@ -90,7 +90,7 @@ class Toolkit:
         self._rolls_choice = draws.rolls(Purpose.TOOL, len(self._weighted) > 1)
 
     def calls(self) -> list[ToolCall]:
-        """Return what a turn calls that has ended."""
+        """Draw the calls that follow a turn."""
         called = [tool for tool in self._sometimes if tool.is_called()]
         if not called and len(self._weighted) == 1:
             return self._weighted[0].calls()

@@ -49,9 +49,9 @@ class _Subagent:
 class SubagentPool:
     """Starts sub-agents and brings them to their ends.
 
-    A sub-agent is an `AgentState` of its own, made when it begins; its draws bear a name made of
-    who starts it, with which tool, and the how-manieth of these it is. It goes through the same
-    service as everybody; its time is booked aside (`AgentState.is_of_team`).
+    A sub-agent is an `AgentState` of its own, made when it begins; its draws are named
+    by who starts it, with which tool, and by its ordinal among these. It goes through the same
+    service as all agents; its time is booked aside (`AgentState.is_of_team`).
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def _without_starts(kind: Agent) -> Agent:
 
 
 def _has_prompt_of(one: Agent, other: Agent) -> bool:
-    """Return whether two models are one, with the same system prompt before them."""
+    """Return whether two agents share a model, a system prompt and a cache: prompts of one hit."""
     mine, theirs = one.context, other.context
     as_long = mine.system_tokens == theirs.system_tokens
     return as_long and one.family == other.family and mine.prompt_cache == theirs.prompt_cache

@@ -227,7 +227,7 @@ class Tools:
 
 
 def _groups(calls: Sequence[ToolCall]) -> dict[str, CallGroup]:
-    """Return the calls of each tool together of which not all must succeed."""
+    """Group the calls of each tool of which not all must succeed, by the tool's name."""
     for call in calls:
         if call.spec.wait_for != "all":
             break
@@ -249,20 +249,20 @@ class _Desk:
         self._tokens, self._failed = 0, False
 
     def add(self, run: Run) -> None:
-        """Have one more run."""
+        """Add a run."""
         self.runs[run] = None
         self.awaited += not run.call.spec.background
 
     @property
     def awaits_subagents(self) -> bool:
-        """Whether any that is waited for is a sub-agent."""
+        """Whether the agent waits for a sub-agent."""
         for run in self.runs:
             if run.call.spec.starts is not None and not run.call.spec.background:
                 return True
         return False
 
     def remove(self, run: Run, counts: bool, fails: bool) -> bool:
-        """Have a run no more; return whether it was the last that is waited for."""
+        """Remove a run; return whether it was the last that the agent waits for."""
         del self.runs[run]
         if counts:
             self._tokens += run.call.result_tokens

@@ -30,7 +30,7 @@ class Turns(Service):
     tools : Tools
     phases : Phases
     goes_on : callable
-        Told whenever a turn begins or ends, of or on behalf of which member of the team.
+        Told, whenever a turn begins or ends, for which member of the team it works.
     has_checkpoints : bool
         Whether a crash leaves the turns of a loop that have ended.
     keeps_rounds : bool

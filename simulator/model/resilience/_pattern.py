@@ -24,8 +24,8 @@ from simulator.spec import Spec
 class FailureSetting:
     """What patterns and faults are told about one replication.
 
-    A pattern or a fault is a plugin, which may be of another package: it takes from here what it
-    uses, as a protocol does from its `Setting` and a workspace from its `Desk`.
+    A pattern or a fault is a plugin in a file of its own: it takes from here what it uses, as a
+    protocol does from its `Setting` and a workspace from its `Desk`.
 
     Attributes
     ----------
@@ -69,8 +69,8 @@ class FailureSetting:
 class Pattern(Patterns):
     """One pattern: it is told what happens, and asked what to do.
 
-    What a pattern has nothing to do about, it leaves as it is here and in `Patterns`: only who
-    overrides a method is called.
+    A pattern overrides the methods that it needs, of this class and of `Patterns`; only overridden
+    methods are called.
 
     Parameters
     ----------
@@ -114,9 +114,7 @@ class AgentFault(Pattern):
     def __init__(self, specs: Mapping[AgentState, Spec], setting: FailureSetting) -> None: ...
 
 
-PATTERNS: Registry[Pattern] = Registry(
-    "pattern", "simulator.model.resilience.patterns", "teamsim.patterns"
-)
-AGENT_FAULTS: Registry[AgentFault] = Registry(
-    "fault", "simulator.model.resilience.faults", "teamsim.faults"
-)
+# A pattern or a fault is switched on by a field of the scenario's own classes: no other
+# distribution can add one.
+PATTERNS: Registry[Pattern] = Registry("pattern", "simulator.model.resilience.patterns")
+AGENT_FAULTS: Registry[AgentFault] = Registry("fault", "simulator.model.resilience.faults")

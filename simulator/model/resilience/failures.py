@@ -28,8 +28,8 @@ from simulator.scenario.resilience import Resilience
 def _patterns(resilience: Resilience, setting: FailureSetting) -> list[Pattern]:
     """Return the patterns that a scenario asks for, in the order of its fields.
 
-    Those of single requests (time-outs, retries, breakers, hedges) are no files of the registry:
-    `Requests` goes by them.
+    Patterns of single requests (time-outs, retries, breakers, hedges) are not in the registry:
+    `Requests` applies them.
     """
     names, absent = PATTERNS.names(), dict(Resilience())
     return [

@@ -80,7 +80,7 @@ class Health:
         self.on_found.extend(on_found)
 
     def forget(self) -> None:
-        """Tell nobody any more: those who are told hold whom they are told by."""
+        """Drop the listeners: they hold this object, and so form circles of references."""
         self.on_loss.clear()
         self.on_return.clear()
         self.on_found.clear()

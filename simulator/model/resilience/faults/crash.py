@@ -12,7 +12,7 @@ from simulator.model.streams import Draw, Purpose
 from simulator.scenario.faults import Crash
 
 _INSTANT_S = 1e-6
-"""After so long, what happens at one time has happened."""
+"""A delay after which all events of the present instant are over."""
 
 
 class Crashes(AgentFault):
