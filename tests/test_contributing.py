@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.project_copy import ROOT, copy_project
 
 FILES = {
     "a topology": 2,
@@ -77,13 +77,7 @@ WALKS = walks((ROOT / "CONTRIBUTING.md").read_text("utf-8"))
 
 def copied(into: Path) -> Path:
     """Return a copy of what the walks need, a repository of its own."""
-    for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            unwanted = shutil.ignore_patterns("__pycache__", "expected")
-            shutil.copytree(source, into / name, ignore=unwanted)
-        else:
-            shutil.copy(source, into / name)
+    copy_project(COPIED, into, "expected")
     subprocess.run(["git", "init", "--quiet"], cwd=into, check=True)
     return into
 

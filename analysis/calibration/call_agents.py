@@ -29,7 +29,7 @@ from analysis.calibration.gaps import Gap, Reference
 from analysis.calibration.marginal import MarginalFit, fit_durations
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import fit_sessions
-from analysis.traces.canonical import CHATS
+from analysis.traces.canonical import CHATS, named_models
 from simulator.distributions import Floats
 
 ReferenceOf = Callable[[str], Reference]
@@ -117,7 +117,7 @@ def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
     counted = usable(chats)
     by_tokens = {fit.model: fit for fit in fit_calls(counted)}
     by_time = {fit.model: fit for fit in fit_durations(went_well)}
-    model = chats["response_model"].fillna(chats["request_model"]).fillna("agent").astype(str)
+    model = named_models(chats)
     is_failed = chats["status"].fillna("ok") == "error"
     found = []
     # Errors rarely name their model; if there is one model, they are its errors.

@@ -23,6 +23,7 @@ from analysis.calibration.families import FAMILIES, Family, best_family
 from analysis.calibration.gaps import COEFFICIENTS, Gap
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import HORIZON, SessionFit, begins, fit_sessions
+from analysis.traces.canonical import named_models
 from simulator.distributions import Floats
 
 FEWEST = 30
@@ -143,7 +144,7 @@ def timed(calls: pd.DataFrame) -> pd.DataFrame:
             "session": calls["run_id"].astype(str)
             + "\x1f"
             + calls["agent_id"].fillna("").astype(str),
-            "model": calls["response_model"].fillna(calls["request_model"]).fillna("agent"),
+            "model": named_models(calls),
             "duration_s": duration,
             "input": calls["input_tokens"],
             "cached": calls["cache_read_input_tokens"].fillna(0),

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.traces.canonical import CHATS
+from analysis.traces.canonical import CHATS, named_models
 from simulator.distributions import Floats
 
 ASKS_TOOLS = frozenset({"tool_use", "tool_calls", "tool_call", "function_call", "tool-calls"})
@@ -112,7 +112,7 @@ def _chats(calls: pd.DataFrame) -> pd.DataFrame:
         {
             "session": frame["run_id"].astype("string").fillna("").astype(str),
             "agent": frame["agent_id"].astype("string").fillna("").astype(str),
-            "model": _model(frame),
+            "model": named_models(frame),
             "start": frame["start_ns"].astype(float) / _NS,
             "end": frame["end_ns"].astype(float) / _NS,
             "ok": (frame["status"].fillna("ok") == "ok").to_numpy(dtype=bool),
@@ -125,10 +125,6 @@ def _chats(calls: pd.DataFrame) -> pd.DataFrame:
     )
     chats = chats.sort_values(["session", "agent", "start"], kind="stable", ignore_index=True)
     return chats.assign(position=np.arange(len(chats)))
-
-
-def _model(calls: pd.DataFrame) -> pd.Series:
-    return calls["response_model"].fillna(calls["request_model"]).fillna("agent").astype(str)
 
 
 def _tools(calls: pd.DataFrame, chats: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.requests import ASKS_TOOLS, ENDS, UNNAMED
-from analysis.observation.roles import agent_ids
+from analysis.observation.roles import named_agents
 from analysis.traces.canonical import CHATS
 
 MODEL, WAITING, PEOPLE, IDLE = "model", "waiting for others", "people", "idle"
@@ -116,7 +116,7 @@ def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
     columns = {
         "start": some["start_ns"].to_numpy(dtype=np.int64),
         "end": some["end_ns"].to_numpy(dtype=np.int64),
-        "agent": agent_ids(some).to_numpy(dtype=object),
+        "agent": named_agents(some["agent_id"]).to_numpy(dtype=object),
         "parent": some["parent_agent_id"].astype(object).where(some["parent_agent_id"].notna(), "")
         .to_numpy(dtype=object),
         "tool": np.asarray([None if chat else name

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.coordinating import coordinate, let_lead_answer
@@ -76,12 +75,7 @@ def build_twin(seen: Observed, name: str) -> Twin:
 
 def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
     """Return the fits of all roles, the one with most calls first."""
-    keys = zip(
-        seen.calls["run_id"].astype(str),
-        seen.calls["agent_id"].astype("string").fillna("agent").astype(str),
-        strict=True,
-    )
-    role = pd.Series([seen.roles.get(key, "") for key in keys], index=seen.calls.index)
+    role = seen.role_of_calls()
     counts = role[role != ""].value_counts()
     return {
         str(each): fit_role(str(each), seen.calls[role == each], seen.delegating)
@@ -153,13 +147,7 @@ def _let_agents_begin(
             continue
         runs = max(1, len(seen.runs))
         if fit.agents / runs > 1.2 * sizes[role] and sum(tasks.values()) <= 1.2 * fit.agents:
-            mine = seen.calls[
-                [
-                    seen.roles.get((str(run), str(agent))) == role
-                    for run, agent in zip(seen.calls["run_id"], seen.calls["agent_id"], strict=True)
-                ]
-            ]
-            begin_afresh(fit, mine)
+            begin_afresh(fit, seen.calls[seen.role_of_calls() == role])
             twin.agent_of(role)["context"] = dict(fit.spec["context"])
             twin.explain_agent(role, fit.sources)
 

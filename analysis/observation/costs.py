@@ -12,8 +12,7 @@ from scipy import optimize
 
 from analysis.calibration.profiles import profile_name
 from analysis.calibration.rounding import four_digits
-from analysis.observation.selection import model_of
-from analysis.traces.canonical import CHATS
+from analysis.traces.canonical import CHATS, model_of
 from simulator.scenario.prices import list_prices
 
 _NEAR = 0.05

@@ -13,10 +13,10 @@ import pandas as pd
 from analysis.observation.activity import MODEL, TOOL
 from analysis.observation.comparison import HIGH, LOW
 from analysis.observation.observe import Observation, middle_run
+from analysis.observation.roles import named_roles, roles_by_agent
 from analysis.observation.runs import cause_table
-from analysis.observation.selection import model_of
 from analysis.observation.structure import SINGLE
-from analysis.traces.canonical import CHATS
+from analysis.traces.canonical import CHATS, model_of
 
 FORMAT, VERSION = "teamsim-observation", 1
 """Format of `findings`; its version changes when a key changes its meaning."""
@@ -106,9 +106,10 @@ def role_table(observation: Observation) -> pd.DataFrame:
     """Return the totals of each role: ``role, agents, calls, ..., seconds`` in the model."""
     calls = observation.traces.calls
     chats = calls[calls["operation_name"].isin(CHATS)]
+    roles = roles_by_agent(observation.roles)
     frame = pd.DataFrame(
         {
-            "role": _roles(observation, chats["run_id"], chats["agent_id"]),
+            "role": named_roles(chats["run_id"], chats["agent_id"], roles),
             "agent": chats["run_id"].astype(str)
             + "\x1f"
             + chats["agent_id"].fillna("").astype(str),
@@ -132,16 +133,6 @@ def role_table(observation: Observation) -> pd.DataFrame:
     return sums.sort_values("calls", ascending=False).reset_index()
 
 
-def _roles(observation: Observation, runs: pd.Series, agents: pd.Series) -> list[str]:
-    table = observation.roles
-    role = {
-        (run, agent): name
-        for run, agent, name in zip(table["run_id"], table["agent_id"], table["role"], strict=True)
-    }
-    ids = agents.astype("string").fillna("agent").astype(str)
-    return [role.get(key, "") for key in zip(runs.astype(str), ids, strict=True)]
-
-
 def _started(observation: Observation) -> pd.DataFrame:
     agents = observation.traces.agents
     below = agents[agents["parent_agent_id"].notna()]
@@ -158,11 +149,9 @@ def told(observation: Observation) -> pd.DataFrame:
 def _pairs(
     observation: Observation, runs: pd.Series, sources: pd.Series, targets: pd.Series
 ) -> pd.DataFrame:
+    roles = roles_by_agent(observation.roles)
     frame = pd.DataFrame(
-        {
-            "from": _roles(observation, runs, sources),
-            "to": _roles(observation, runs, targets),
-        }
+        {"from": named_roles(runs, sources, roles), "to": named_roles(runs, targets, roles)}
     )
     for name, ids in (("from", sources), ("to", targets)):
         unknown = [known or str(each) for known, each in zip(frame[name], ids, strict=True)]

@@ -14,7 +14,7 @@ from analysis.observation.building import build_twin
 from analysis.observation.comparison import Comparison, compare
 from analysis.observation.costs import with_costs
 from analysis.observation.critical_path import critical_path
-from analysis.observation.roles import roles_of
+from analysis.observation.roles import roles_by_agent, roles_of
 from analysis.observation.runs import Run, run_table, runs_of
 from analysis.observation.simulated import simulate
 from analysis.observation.structure import Structure, find_structure
@@ -108,7 +108,7 @@ def observe(
         twin = build_twin(seen, name)
         own = {run.name for run in seen.runs}
         chosen = table[table["run_id"].isin(own)]
-        tune(twin, of_roles(seen.calls, _role_of_calls(seen)), chosen, progress)
+        tune(twin, of_roles(seen.calls, seen.role_of_calls()), chosen, progress)
     with bars("replications") as progress:
         made = simulate(twin.scenario, replications, twin.worker_roles, twin.lead, progress)
     simulated = run_table(runs_of(made.calls), made.calls)
@@ -132,9 +132,7 @@ def observed_of(
     traces: Traces, runs: Sequence[Run], roles: pd.DataFrame, structure: Structure
 ) -> Observed:
     """Return the runs that have the structure that was found, for the twin."""
-    role = dict(
-        zip(zip(roles["run_id"], roles["agent_id"], strict=True), roles["role"], strict=True)
-    )
+    role = roles_by_agent(roles)
     kept = [run for run in runs if structure.kinds.get(run.name, structure.kind) == structure.kind]
     names = {run.name for run in kept}
     calls = traces.calls[traces.calls["run_id"].astype(str).isin(names)].reset_index(drop=True)
@@ -143,19 +141,8 @@ def observed_of(
     )
 
 
-def _role_of_calls(seen: Observed) -> pd.Series:
-    keys = zip(
-        seen.calls["run_id"].astype(str),
-        seen.calls["agent_id"].astype("string").fillna("agent").astype(str),
-        strict=True,
-    )
-    return pd.Series([seen.roles.get(key, "") for key in keys], index=seen.calls.index)
-
-
 def _paths(runs: Sequence[Run], roles: pd.DataFrame) -> pd.DataFrame:
-    role = dict(
-        zip(zip(roles["run_id"], roles["agent_id"], strict=True), roles["role"], strict=True)
-    )
+    role = roles_by_agent(roles)
     found = []
     for run in runs:
         parents = run.operations.parents

@@ -19,8 +19,7 @@ from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
 from analysis.observation.costs import Prices, fit_prices
 from analysis.observation.few_loops import seen_loops
-from analysis.observation.selection import model_of
-from analysis.traces.canonical import CHATS
+from analysis.traces.canonical import CHATS, model_of
 
 _LATENCY = (*COEFFICIENTS, "residual_scale", "residual_session", "residual_phase",
             "speed_of_calls", "duration_s")  # fmt: skip

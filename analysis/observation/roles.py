@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -48,7 +48,7 @@ def roles_of(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
     """
     chats = calls[calls["operation_name"].isin(CHATS)]
     found = pd.DataFrame(
-        {"run_id": chats["run_id"].astype(str), "agent_id": agent_ids(chats)}
+        {"run_id": chats["run_id"].astype(str), "agent_id": named_agents(chats["agent_id"])}
     ).drop_duplicates(ignore_index=True)
     known = agents.assign(
         run_id=agents["run_id"].astype(str), agent_id=agents["agent_id"].astype(str)
@@ -78,9 +78,31 @@ def roles_of(calls: pd.DataFrame, agents: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def agent_ids(calls: pd.DataFrame) -> pd.Series:
-    """Return the id of each call's agent; ``agent`` where it has none."""
-    return calls["agent_id"].astype("string").fillna(AGENT).astype(str)
+def named_agents(agents: pd.Series) -> pd.Series:
+    """Return ids of agents; ``agent`` where there is none."""
+    return agents.astype("string").fillna(AGENT).astype(str)
+
+
+def roles_by_agent(roles: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return the role of each agent of `roles_of`, by run and agent."""
+    keys = zip(roles["run_id"], roles["agent_id"], strict=True)
+    return dict(zip(keys, roles["role"], strict=True))
+
+
+def named_roles(
+    runs: pd.Series, agents: pd.Series, roles: Mapping[tuple[str, str], str]
+) -> list[str]:
+    """Return the role of the agent of each row; empty where it has none.
+
+    Parameters
+    ----------
+    runs, agents : Series, shape (n,)
+        Ids; an agent that has no id is called ``agent``.
+    roles : mapping
+        From `roles_by_agent`.
+    """
+    keys = zip(runs.astype(str), named_agents(agents), strict=True)
+    return [roles.get(key, "") for key in keys]
 
 
 def typical(values: Sequence[float] | pd.Series) -> int:

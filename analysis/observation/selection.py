@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.observation.roles import role_name
-from analysis.traces.canonical import CHATS, Traces
+from analysis.traces.canonical import CHATS, Traces, model_of
 from analysis.traces.report import ReadingReport
 from simulator.errors import TeamsimError, unknown_name
 
@@ -64,17 +64,11 @@ def choose(traces: Traces, choice: Choice) -> Traces:
     """
     calls = traces.calls
     if choice.sessions:
-        known = pd.concat([calls["run_id"], calls["session_id"]]).dropna().astype(str)
-        _check("session", choice.sessions, known)
-        wanted = list(choice.sessions)
-        calls = calls[calls["run_id"].isin(wanted) | calls["session_id"].isin(wanted)]
+        calls = _named(calls, "session", choice.sessions, ["run_id", "session_id"])
     if choice.since:
         calls = _since(calls, since_ns(choice.since), choice.since)
     if choice.agents:
-        known = pd.concat([calls["agent_id"], calls["agent_name"]]).dropna().astype(str)
-        _check("agent", choice.agents, known)
-        wanted = list(choice.agents)
-        calls = calls[calls["agent_id"].isin(wanted) | calls["agent_name"].isin(wanted)]
+        calls = _named(calls, "agent", choice.agents, ["agent_id", "agent_name"])
     if choice.models:
         model = model_of(calls)
         _check("model", choice.models, model[calls["operation_name"].isin(CHATS)].dropna())
@@ -84,9 +78,13 @@ def choose(traces: Traces, choice: Choice) -> Traces:
     return _restricted(traces, calls.reset_index(drop=True))
 
 
-def model_of(calls: pd.DataFrame) -> pd.Series:
-    """Return the model that answered each call, else the one that was asked."""
-    return calls["response_model"].fillna(calls["request_model"]).astype("string")
+def _named(
+    calls: pd.DataFrame, what: str, wanted: Sequence[str], columns: list[str]
+) -> pd.DataFrame:
+    """Return the calls that bear a wanted name in any of some columns."""
+    names = calls[columns]
+    _check(what, wanted, pd.concat([names[column] for column in columns]).dropna())
+    return calls[names.isin(list(wanted)).any(axis=1)]
 
 
 def _check(what: str, wanted: Sequence[str], known: pd.Series) -> None:

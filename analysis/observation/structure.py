@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.observation.activity import Operations
+from analysis.observation.roles import roles_by_agent
 from analysis.observation.runs import Run
 from analysis.observation.units import Unit, units_of
 
@@ -106,9 +107,7 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
     messages : DataFrame
         The canonical table.
     """
-    role = dict(
-        zip(zip(roles["run_id"], roles["agent_id"], strict=True), roles["role"], strict=True)
-    )
+    role = roles_by_agent(roles)
     told = _told(messages)
     found = []
     for run in runs:

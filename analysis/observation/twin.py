@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.calibration.cell import safe_name
 from analysis.observation.role_fit import RoleFit
+from analysis.observation.roles import named_roles
 from analysis.observation.runs import Run
 from analysis.observation.structure import (
     Structure,
@@ -138,6 +139,11 @@ class Observed:
     roles: Mapping[tuple[str, str], str]
     structure: Structure
     delegating: tuple[str, ...] = ()
+
+    def role_of_calls(self) -> pd.Series:
+        """Return the role of each call's agent."""
+        roles = named_roles(self.calls["run_id"], self.calls["agent_id"], self.roles)
+        return pd.Series(roles, index=self.calls.index, dtype=object)
 
     def role(self, run: Run, unit: Unit) -> str:
         """Return the role of the agent whose unit it is."""

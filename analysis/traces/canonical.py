@@ -111,6 +111,16 @@ AGENTS = {
 """One row an agent of a run."""
 
 
+def model_of(calls: pd.DataFrame) -> pd.Series:
+    """Return the model that answered each call, else the one that was asked."""
+    return calls["response_model"].fillna(calls["request_model"]).astype("string")
+
+
+def named_models(calls: pd.DataFrame) -> pd.Series:
+    """Return the model of each call; one that has no name is called ``agent``."""
+    return model_of(calls).fillna("agent").astype(str)
+
+
 @dataclass(frozen=True)
 class Traces:
     """The tables that were read.

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.options import Workers, checked, columns_in, sizes_in
+from simulator.cli.options import (
+    Strict,
+    TraceColumns,
+    TraceFiles,
+    TraceFormat,
+    Workers,
+    checked,
+    columns_in,
+    sizes_in,
+)
 from simulator.documents import MOST_RUNS
 
 MOST_DRAWS = 10_000
@@ -18,18 +27,10 @@ Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", m
 
 
 def calibrate(
-    traces: Annotated[
-        list[Path],
-        typer.Argument(help="Files, directories or patterns of real runs; - for standard input."),
-    ],
+    traces: TraceFiles,
     out: Annotated[Path, typer.Option(help="Directory for the fits.")],
-    form: Annotated[
-        str, typer.Option("--format", help="Trace format; auto detects it (see `teamsim list`).")
-    ] = "auto",
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
-    ] = None,
+    form: TraceFormat = "auto",
+    column: TraceColumns = None,
     team_sizes: Annotated[
         str,
         typer.Option("--team-sizes", help="Use only runs of these team sizes (a pilot), as 1,2."),
@@ -47,9 +48,7 @@ def calibrate(
         str, typer.Option(help="Source to name in the profiles; the paths' names if absent.")
     ] = "",
     workers: Workers = 0,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail if anything in the traces has to be left out.")
-    ] = False,
+    strict: Strict = False,
 ) -> None:
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
     from simulator.cli import fitting

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from simulator.cli.harmless import complain, say
-from simulator.cli.options import columns_in
+from simulator.cli.options import Strict, TraceColumns, TraceFiles, TraceFormat, columns_in
 from simulator.documents import MOST_RUNS
 
 WIDTH = 80
@@ -34,18 +34,10 @@ class Wanted:
 
 
 def observe(
-    traces: Annotated[
-        list[Path],
-        typer.Argument(help="Files, directories or patterns of real runs; - for standard input."),
-    ],
+    traces: TraceFiles,
     out: Annotated[Path, typer.Option(help="Directory for the twin, tables and pictures.")],
-    form: Annotated[
-        str, typer.Option("--format", help="Trace format; auto detects it (see `teamsim list`).")
-    ] = "auto",
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
-    ] = None,
+    form: TraceFormat = "auto",
+    column: TraceColumns = None,
     session: Annotated[
         list[str] | None, typer.Option("--session", help="Only this run, or session of a member.")
     ] = None,
@@ -65,9 +57,7 @@ def observe(
     replications: Annotated[
         int, typer.Option("--replications", "-r", min=2, max=MOST_RUNS, help="Runs of the twin.")
     ] = 200,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail if anything in the traces has to be left out.")
-    ] = False,
+    strict: Strict = False,
 ) -> None:
     """Show what happened in traces of a team, and make its twin: a scenario to sweep."""
     wanted = Wanted(

@@ -15,6 +15,20 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field, e.g. team.size=4."),
 ]
+TraceFiles = Annotated[
+    list[Path],
+    typer.Argument(help="Files, directories or patterns of real runs; - for standard input."),
+]
+TraceFormat = Annotated[
+    str, typer.Option("--format", help="Trace format; auto detects it (see `teamsim list`).")
+]
+TraceColumns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Fail if anything in the traces has to be left out.")
+]
 Method = Literal["morris", "sobol"]
 Workers = Annotated[
     int,

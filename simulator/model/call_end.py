@@ -9,6 +9,7 @@ from simulator.model.agents.agent import COORDINATOR, AgentState
 from simulator.model.agents.call import ATTEMPTS, MERGE
 from simulator.model.agents.talk import Talk
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.end_rows import note_end
 from simulator.model.journal import Journal
 from simulator.model.steps import CallSteps
 from simulator.model.team.commits import Commits
@@ -246,19 +247,5 @@ class CallEnd:
 
     def _note_end(self, agent: AgentState, outcome: str) -> None:
         """Write that a call has ended."""
-        # Tokens of requests that failed are in rows of their own.
-        share: float | None = 1.0
-        if outcome == "cut_off" or outcome in FAILED:
-            share = agent.call.paid_share
-        is_read = share is not None
-        self._journal.note(
-            Event.CALL_END,
-            agent.index,
-            agent.call.number,
-            peer=None if agent.loop is None else agent.loop.turn,
-            duration_s=agent.time.duration_s,
-            input_tokens=agent.memory.prompt_tokens * is_read,
-            cached_tokens=agent.memory.cached * is_read,
-            output_tokens=int(agent.call.output * (share or 0.0)),
-            outcome=outcome,
-        )
+        is_answered = outcome != "cut_off" and outcome not in FAILED
+        note_end(self._journal, Event.CALL_END, agent, outcome, is_answered)

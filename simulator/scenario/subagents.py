@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
@@ -32,6 +33,11 @@ class Subagents(Spec):
     """Sub-agents that may be started in a run; a turn goes on without those that would be too many.
     No limit when absent."""
 
+    @cached_property
+    def last_kinds(self) -> dict[str, Agent]:
+        """The kinds at the last level, which start none."""
+        return {name: _without_starts(kind) for name, kind in self.kinds.items()}
+
     def problem(self) -> str | None:
         """Return why the kinds may start each other without end, if they may."""
         if self.max_depth is not None or self.max_total is not None:
@@ -52,6 +58,12 @@ def problem_in_starts(agent: Agent, subagents: Subagents | None) -> str | None:
         if tool.starts is not None and tool.starts.agent not in known:
             return f"tool {name!r}: {unknown_name('sub-agent', tool.starts.agent, known)}"
     return None
+
+
+def _without_starts(kind: Agent) -> Agent:
+    """Return a kind of sub-agents that starts none."""
+    tools = {name: tool for name, tool in kind.tools.items() if tool.starts is None}
+    return kind.model_copy(update={"tools": tools})
 
 
 def _started_by(agent: Agent) -> Iterator[str]:

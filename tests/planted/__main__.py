@@ -6,28 +6,31 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.planted.bugs import BUGS, Bug
+from tests.project_copy import copy_project
 
-ROOT = Path(__file__).parents[2]
 COPIED = ("simulator", "analysis", "tests", "scenarios", "pyproject.toml")
 FAILED = 1
 """What pytest ends with when tests have failed, and not something else."""
+LONGEST_S = 120
+"""After so long tests are ended that a bug keeps from ending: they do not pass."""
 
 
 def is_seen(bug: Bug, copy: Path) -> bool:
-    """Return whether a bug's tests fail in a copy of the project where it is planted."""
+    """Return whether a bug's tests fail, or never end, in a copy where it is planted."""
     file = copy / bug.file
     right = file.read_text()
     assert right.count(bug.right) == 1, bug
     file.write_text(right.replace(bug.right, bug.wrong))
     try:
         return _ended(bug, copy) == FAILED
+    except subprocess.TimeoutExpired:
+        return True
     finally:
         file.write_text(right)
 
@@ -52,6 +55,7 @@ def _ended(bug: Bug, copy: Path) -> int:
         env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
+        timeout=LONGEST_S,
     )
     return done.returncode
 
@@ -61,12 +65,7 @@ def main(text: str = "") -> int:
     unseen = 0
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory)
-        for name in COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                shutil.copy(source, copy / name)
+        copy_project(COPIED, copy)
         for bug in (bug for bug in BUGS if text in bug.file):
             seen = is_seen(bug, copy)
             unseen += not seen

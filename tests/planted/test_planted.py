@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.planted.__main__ import ROOT
 from tests.planted.bugs import BUGS, Bug
+from tests.project_copy import ROOT
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.wrong[:30])

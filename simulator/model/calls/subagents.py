@@ -13,6 +13,7 @@ from simulator.model.agents.channels import Voice
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.end_rows import note_end
 from simulator.model.calls.phases import Phases, Steps
 from simulator.model.calls.service import CallLostError, Service
 from simulator.model.calls.stations import Run
@@ -106,7 +107,7 @@ class SubagentPool:
         self._phases = phases
         self._bill = bill
         self._kinds = {} if spec is None else spec.kinds
-        self._last_kinds = {name: _without_starts(kind) for name, kind in self._kinds.items()}
+        self._last_kinds = {} if spec is None else spec.last_kinds
         self._max_depth = None if spec is None else spec.max_depth
         self._left = None if spec is None else spec.max_total
         self._next = agents
@@ -269,19 +270,7 @@ class SubagentPool:
         self._metrics.sub_agents_failed += how not in (DONE, CANCELLED, CUT_OFF)
         self._metrics.sub_agent_s += now - each.began_s
         self._metrics.compactions += agent.memory.compactions
-        share = 1.0 if how in ANSWERED else agent.call.paid_share
-        is_read = share is not None
-        self._journal.note(
-            Event.SUBAGENT_END,
-            agent.index,
-            agent.call.number,
-            peer=None if agent.loop is None else agent.loop.turn,
-            duration_s=agent.time.duration_s,
-            input_tokens=agent.memory.prompt_tokens * is_read,
-            cached_tokens=agent.memory.cached * is_read,
-            output_tokens=int(agent.call.output * (share or 0.0)),
-            outcome=how,
-        )
+        note_end(self._journal, Event.SUBAGENT_END, agent, how, how in ANSWERED)
 
 
 def _outcome(lost: Why, fails: bool) -> str:
@@ -289,12 +278,6 @@ def _outcome(lost: Why, fails: bool) -> str:
     if lost:
         return lost.value if lost is Why.PROMPT_TOO_LONG else "failed"
     return ERROR if fails else DONE
-
-
-def _without_starts(kind: Agent) -> Agent:
-    """Return a kind of sub-agents that starts none."""
-    tools = {name: tool for name, tool in kind.tools.items() if tool.starts is None}
-    return kind.model_copy(update={"tools": tools})
 
 
 def _has_prompt_of(one: Agent, other: Agent) -> bool:
