@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from queue import SimpleQueue
@@ -108,7 +108,7 @@ class _Pool(ThreadPoolExecutor):
         for _ in range(self._count):
             worker = _Worker()
             self._started.append(worker)
-            worker.start()
+            worker.start_with(super().submit)
             self._idle.put(worker)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
@@ -136,8 +136,18 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self._here, self._there = context.Pipe()
         self._process = context.Process(target=answer, args=(self._there,), daemon=True)
+        self._starting: Future[None] | None = None
 
-    def start(self) -> None:
+    def start_with(self, submit: Callable[[Callable[[], None]], Future[None]]) -> None:
+        """Start the process in another thread, and wait for that.
+
+        A signal unwinds the main thread wherever that is. A process that is started halfway would
+        end with a traceback.
+        """
+        self._starting = submit(self._start)
+        self._starting.result()
+
+    def _start(self) -> None:
         with _no_keyboard():
             self._process.start()
         self._there.close()  # else reading here would not end when the process ends
@@ -153,6 +163,8 @@ class _Worker:
         return result
 
     def kill(self) -> None:
+        if self._starting is not None:
+            wait([self._starting])
         if self._process.pid is not None:
             self._process.kill()
             self._process.join()

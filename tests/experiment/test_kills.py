@@ -20,9 +20,9 @@ Start = Callable[..., subprocess.Popen[str]]
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started, youngest last."""
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(each) for each in found.read_text().split()]
+    """Return the processes that the threads of a process have started."""
+    found = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(each) for children in found for each in children.read_text().split()]
 
 
 def finish(start: Start, out: Path, *options: str) -> None:
