@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure as MatplotlibFigure
 
 from analysis.plots import (
     plot_power_law,
@@ -93,14 +95,25 @@ def test_axes_may_be_given(results: pd.DataFrame) -> None:
     )
 
 
+ONE_PANEL = Figure(x="team.size", y=("makespan_s",))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        pytest.param(lambda results: sweep_figure(results, ONE_PANEL, "Why?"), id="a panel"),
+        pytest.param(
+            lambda results: scaling_figure(results, "Why?"), id="overview", marks=pytest.mark.slow
+        ),
+    ],
+)
 def test_a_figure_is_written_as_png_and_svg_and_is_reproducible(
-    results: pd.DataFrame, tmp_path: Path
+    draw: Callable[[pd.DataFrame], MatplotlibFigure], results: pd.DataFrame, tmp_path: Path
 ) -> None:
-    one_panel = Figure(x="team.size", y=("makespan_s",))
-    png, svg = save(sweep_figure(results, one_panel, "Why?"), tmp_path / "figure")
+    png, svg = save(draw(results), tmp_path / "figure")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "Why?" in svg.read_text()
-    again = save(sweep_figure(results, one_panel, "Why?"), tmp_path / "again")
+    again = save(draw(results), tmp_path / "again")
     assert again[1].read_text() == svg.read_text()
 
 

@@ -126,9 +126,9 @@ def test_the_time_until_the_first_good_copy_is_that_of_a_thinned_process(
     p: float, copies: int
 ) -> None:
     # Each copy is tried again at once: attempts end at rate k mu, and 1 - p of them are good. Four
-    # standard errors of 1,000 runs are 13 %: without faults it is 30 % less, with one copy double.
+    # standard errors of 3,000 runs are 7 %: without faults it is 30 % less, with one copy double.
     found = runs(
-        1000,
+        3000,
         team={
             "size": copies,
             "agent": agent(latency=exponential(10.0), errors={"probability": p, "detection": 1.0}),

@@ -225,7 +225,7 @@ def test_gossip_tells_everybody_in_as_many_rounds_as_the_epidemic_takes(
             seed=7,
         )
     )  # fmt: skip
-    found = [rounds_to_tell_everybody(simulation, r, n) for r in range(30)]
+    found = [rounds_to_tell_everybody(simulation, r, n) for r in range(60)]
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert abs(np.mean(found) - expected) < 3 * error + 0.01 * expected
 

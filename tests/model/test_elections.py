@@ -93,12 +93,12 @@ def split_vote(servers: int, down: int, latency: float) -> float:
 @pytest.mark.parametrize(
     ("servers", "down", "latency", "expected", "elections"),
     [
-        (5, 1, 0.01, 0.0006, 30_000),  # as many as it takes to tell it from 0
-        (5, 1, 0.1, 0.0523, 8000),
-        (5, 1, 0.2, 0.1808, 8000),
-        (5, 2, 0.2, 0.488, 8000),
-        (9, 4, 0.1, 0.410, 8000),
-        (9, 4, 0.2, 0.672, 8000),
+        (5, 1, 0.01, 0.0006, 100_000),
+        (5, 1, 0.1, 0.0523, 20_000),
+        (5, 1, 0.2, 0.1808, 20_000),
+        (5, 2, 0.2, 0.488, 20_000),
+        (9, 4, 0.1, 0.410, 20_000),
+        (9, 4, 0.2, 0.672, 20_000),
     ],
 )
 def test_first_time_out_split_votes_and_time_of_an_election(
