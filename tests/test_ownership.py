@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -61,6 +61,8 @@ class Write:
     """The class whose method does it, or nothing."""
     sets_up: bool
     """Whether that method is the one that makes an object."""
+    in_place: bool = False
+    """Whether a container that the attribute holds is changed, and not the attribute itself."""
 
     def __str__(self) -> str:
         return f"{self.line}: {self.whose}.{self.attribute}"
@@ -148,16 +150,36 @@ def _writes_of(
                 name = local.get(name.id, name)
             if isinstance(name, ast.Attribute):
                 whose = ast.unparse(name.value)
-                yield Write(whose, name.attr, node.lineno, in_class, sets_up)
+                yield Write(whose, name.attr, node.lineno, in_class, sets_up, name is not node)
     for child in ast.iter_child_nodes(node):
         yield from _writes_of(child, local, in_class, method)
+
+
+def kept(node: ast.ClassDef) -> dict[str, ast.Attribute]:
+    """Return the attributes by which a class keeps an attribute of another object."""
+    found = {}
+    for each in ast.walk(node):
+        for target in each.targets if isinstance(each, ast.Assign) else ():
+            other = held_in(each.value)
+            own = isinstance(target, ast.Attribute) and ast.unparse(target.value) == "self"
+            if own and other is not None and ast.unparse(other.value) != "self":
+                found[target.attr] = other
+    return found
 
 
 def house(text: str) -> House:
     """Read a module."""
     tree = ast.parse(text)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    found = list(writes(tree))
+    of_others = {node.name: kept(node) for node in classes}
+    found = []
+    for write in writes(tree):
+        other = of_others.get(write.in_class, {}).get(write.attribute)
+        if other is None or write.whose != "self" or not write.in_place:
+            found.append(write)
+        else:
+            whose = ast.unparse(other.value)
+            found.append(replace(write, whose=whose, attribute=other.attr))
     declares: dict[str, set[str]] = {}
     for node in classes:
         names = {str(x.target.id) for x in node.body
@@ -251,6 +273,12 @@ class A:
         ("mine = them.there; mine.append(1)", True),
         ("a, mine = 1, them.there[0]; mine[0] = 1", True),
         ("mine = them.there; call(lambda: mine.clear())", True),
+        ("self._kept = them.there; self._kept.append(1)", True),
+        ("self._kept = them.there[0]; self._kept[1] = 1", True),
+        ("self._kept = self.own.there; mine = self._kept; mine.add(1)", True),
+        ("self._kept = them.there; self._kept = 1", False),
+        ("self._kept = them.here; self._kept.append(1)", False),
+        ("self._kept = list(them.there); self._kept.append(1)", False),
         ("them.here = 1", False),
         ("them.here.append(1)", False),
         ("self.own.append(1)", False),

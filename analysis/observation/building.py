@@ -101,7 +101,7 @@ def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int
 def _say_team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> None:
     """Set the team: equal agents, or groups by role; and a coordinator if an agent leads."""
     team: dict[str, Any] = {}
-    said = "most at a time in the middle run"
+    said = "most at a time in the median run"
     if len(workers) == 1:
         (role,) = workers
         team |= {"size": sizes[role], "agent": {"family": role}}

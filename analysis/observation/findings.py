@@ -34,7 +34,7 @@ def findings(observation: Observation, directory: Path) -> dict[str, Any]:
     dict
         ``format, version``; ``reading`` (what was read and what was left out); ``notes``;
         ``structure`` (``kind, confidence, evidence, lead, stages, in_rounds, runs, agreeing``);
-        ``runs`` (for each measure ``median, low, high``: the middle run and the 80 % interval,
+        ``runs`` (for each measure ``median, low, high``: the median run and the 80 % interval,
         null where nothing is known); ``costs`` (where they come from); ``agents`` (a role each:
         ``role, agents, calls, input_tokens, output_tokens, cost_usd, seconds``); ``started`` and
         ``told`` (``from, to, times``, by role); ``tools`` (``tool, calls, errors, seconds``);

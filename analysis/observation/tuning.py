@@ -111,17 +111,17 @@ def _tune_roles(twin: Twin, observed: pd.DataFrame) -> None:
         ratio = {name: _ratio(seen[name], made[name]) for name in ("calls", "input", "output")}
         if "loop" in agent and abs(ratio["calls"] - 1.0) > 0.02:
             _scale_turns(agent["loop"], ratio["calls"])
-            twin.explain_further(f"{path}.loop", "tuned to the calls of the middle run")
+            twin.explain_further(f"{path}.loop", "tuned to the calls of the median run")
         elif role == twin.lead and ratio["calls"] > 1.1:
             # What it does for each report is more than one call.
             agent["loop"] = {"turns": _turns(ratio["calls"])}
-            twin.explain_further(f"{path}.loop", "tuned to the calls of the middle run")
+            twin.explain_further(f"{path}.loop", "tuned to the calls of the median run")
         if abs(ratio["output"] - 1.0) > 0.02:
             agent["tokens"]["output"] = scaled(agent["tokens"]["output"], ratio["output"])
-            twin.explain_further(f"{path}.tokens.output", "tuned to the output of the middle run")
+            twin.explain_further(f"{path}.tokens.output", "tuned to the output of the median run")
         if abs(ratio["input"] - 1.0) > 0.02:
             _scale_inputs(agent, seen["input"], made["input"])
-            twin.explain_further(f"{path}.context", "tuned to the input of the middle run")
+            twin.explain_further(f"{path}.context", "tuned to the input of the median run")
 
 
 def _ratio(wanted: float, found: float) -> float:
@@ -197,7 +197,7 @@ def _tune_chain(twin: Twin, observed: pd.Series) -> None:
     twin.say("workload.parallel_fraction", four_digits(1.0 - (low + high) / 2))
     twin.explain_further(
         "workload",
-        "parallel_fraction: tuned to the makespan of the middle run"
+        "parallel_fraction: tuned to the makespan of the median run"
         + ("" if high else ", which is as long without a chain"),
     )
 
@@ -224,7 +224,7 @@ def _tune_pauses(twin: Twin, observed: pd.DataFrame) -> None:
             # Pauses are a part of a run: they change more than it.
             pauses = scaled(pauses, ratio**1.5)
             twin.say(_PAUSES, pauses)
-            twin.explain_further(_PAUSES, "tuned to the length of the middle run")
+            twin.explain_further(_PAUSES, "tuned to the length of the median run")
     if len(observed) < _FEWEST_RUNS:
         return
     found = _table(_runs(twin))

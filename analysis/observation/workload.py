@@ -59,16 +59,16 @@ def workload_of(
         stages = max(1, size)
         items = max(1, round(tasks / stages))
         spec = {"kind": "pipeline", "items": items, "stages": stages}
-        said = f"stages as agents, items as often as each worked in the middle run ({spread} units)"
+        said = f"stages as agents, items as often as each worked in the median run ({spread} units)"
         return Work(spec, said, items * stages, is_certain=True)
     if structure.kind == SINGLE or size == 1:
-        said = f"requests of the middle run ({spread}); assumed to be independent of each other"
+        said = f"requests of the median run ({spread}); assumed to be independent of each other"
         return Work(_independent(tasks), said, tasks, is_certain=True)
     stages_of = [_stages(units[run.name]) for run in runs if units[run.name]]
     staged = None if structure.in_rounds else _common(stages_of, size)
     if staged is not None:
         return staged
-    said = f"units of work of the middle run ({spread})"
+    said = f"units of work of the median run ({spread})"
     return Work(_independent(tasks), said, tasks, is_certain=structure.in_rounds)
 
 

@@ -179,7 +179,7 @@ def plot_ties(
 
 
 def observed_figure(observation: Observation, title: str = "") -> Figure:
-    """Return the picture of what happened: the middle run, and all runs' time and ties."""
+    """Return the picture of what happened: the median run, and all runs' time and ties."""
     from analysis.observation.findings import time_shares
 
     shares = time_shares(observation)
@@ -238,7 +238,7 @@ def observed_figure(observation: Observation, title: str = "") -> Figure:
 def _ties(
     observation: Observation, run: Run, names: Sequence[str]
 ) -> tuple[pd.DataFrame, dict[str, int], str]:
-    """Return who told or started whom: agents of the middle run if they are few, else roles."""
+    """Return who told or started whom: agents of the median run if they are few, else roles."""
     if len(names) > _MOST_TIED or len(set(names)) < len(names):
         roles = observation.roles["role"].value_counts().head(_MOST_TIED)
         counts = {str(role): int(n) for role, n in roles.items()}

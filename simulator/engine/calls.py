@@ -41,7 +41,6 @@ class Calls:
     __slots__ = (
         "_clock",
         "_env",
-        "_halted",
         "_steps",
         "_subagents",
         "_under_way",
@@ -67,7 +66,6 @@ class Calls:
         self._steps = steps
         self._subagents = subagents
         self._clock = clock
-        self._halted = clock.halted
         self._under_way: dict[int, simpy.Process] = {}
         """The process that runs each agent's call."""
 
@@ -99,12 +97,11 @@ class Calls:
                 clock.end(*clock.ending)
             try:
                 if seconds is None:
-                    self._halted[agent.index] = env.event()
-                    yield self._halted[agent.index]
+                    yield clock.halt(agent.index)
                 else:
                     yield env.timeout(seconds)
             except simpy.Interrupt as interrupt:
-                hung = self._halted.pop(agent.index, None) is not None
+                hung = clock.unhalt(agent.index) is not None
                 why = Why(str(interrupt.cause))
                 mishap = StallError() if why is Why.STALL else CallLostError(why)
         self._under_way.pop(agent.index, None)
@@ -124,7 +121,7 @@ class Calls:
         """Resume and interrupt the calls that the model has resumed and interrupted."""
         if self._clock.resumed:
             for index in self._clock.take_resumed():
-                halted = self._halted.pop(index, None)
+                halted = self._clock.unhalt(index)
                 if halted is not None:
                     halted.succeed()
                 elif self._clock.begins(index):

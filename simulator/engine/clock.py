@@ -73,8 +73,6 @@ class Clock(Agenda):
 
     Attributes
     ----------
-    halted : dict of int to simpy.Event
-        For each agent whose call waits to be resumed, the event that it waits for.
     only_calls_happen : bool
         Whether no other events happen than the beginnings and ends of calls.
     """
@@ -82,6 +80,7 @@ class Clock(Agenda):
     __slots__ = (
         "_ended",
         "_env",
+        "_halted",
         "_has_ended",
         "_in_vain",
         "_is_held",
@@ -96,7 +95,6 @@ class Clock(Agenda):
         "_settle",
         "_tasks_arrive",
         "_timers",
-        "halted",
         "limits",
         "only_calls_happen",
     )
@@ -119,17 +117,27 @@ class Clock(Agenda):
         self._most_calls = limits.max_calls
         self._is_overdue = False
         self._moved_before_s, self._in_vain = 0.0, 0
-        self.halted: dict[int, simpy.Event] = {}
+        self._halted: dict[int, simpy.Event] = {}
+        """For each agent whose call waits to be resumed, the event that it waits for."""
         self._is_held = False
         self.only_calls_happen = False
         self._on_turn_end: Callable[[int, float], None] = _in_no_rounds
+
+    def halt(self, index: int) -> simpy.Event:
+        """Return the event that an agent waits for, whose call is to be resumed by another."""
+        self._halted[index] = event = self._env.event()
+        return event
+
+    def unhalt(self, index: int) -> simpy.Event | None:
+        """Return the event that an agent no longer waits for, none if it waits for none."""
+        return self._halted.pop(index, None)
 
     def _is_idle(self) -> bool:
         """Return whether nothing will happen any more, except by timers."""
         if self._is_held or self._tasks_arrive:
             return False
         callers = (*self._run.agents, *self._run.subagents.agents())
-        return all(agent.index in self.halted for agent in callers if agent.time.in_call)
+        return all(agent.index in self._halted for agent in callers if agent.time.in_call)
 
     def _is_stuck(self) -> bool:
         """Return whether no event that is still to come can change anything."""

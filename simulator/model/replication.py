@@ -136,7 +136,7 @@ class Replication:
             spare=int((1.0 - scenario.resilience.enough) * len(graph) + 1e-9),
             minority_goes_on=workspace.on_partition == "available",
         )
-        talk = Talk(journal, roster.delivered)
+        talk = Talk(journal, roster.deliveries)
         review = scenario.coordination.review
         queue = ReviewQueue(review, roster.verifiers, graph.sizes, agenda)
         self.coordination = coordination = Coordination(

@@ -10,6 +10,7 @@ from typing import Any
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.agents.channels import Log, Voice
+from simulator.model.agents.messages import Deliveries
 from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
@@ -245,7 +246,7 @@ class Crew(Bench):
         above = [lead.index for lead in leads] + [NO_MANAGER]
         managers = [above[0]] * len(self.workers) + above[1:]
         who = (self.workers, leads, managers, handed_in)
-        talk = Talk(self.journal, [])
+        talk = Talk(self.journal, Deliveries())
         return Coordination(*who, self.clock, talk, self.sides, self.queue, one_by_one)
 
     def failure_setting(self, health: Health | None = None, **ports: Any) -> FailureSetting:

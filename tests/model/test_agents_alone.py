@@ -7,7 +7,7 @@ import pytest
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.call import ATTEMPTS, DUTY, Call
 from simulator.model.agents.channels import Log, Post, Subscription, Voice
-from simulator.model.agents.messages import Link, Mailbox, Notes
+from simulator.model.agents.messages import Deliveries, Link, Mailbox, Notes
 from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, Timesheet
 from simulator.model.board import Board
@@ -254,7 +254,7 @@ def test_a_batch_is_at_least_one_and_the_first_can_differ() -> None:
 
 def test_a_message_is_one_and_its_deliveries_are_counted_by_receiver() -> None:
     bench = Bench(is_traced=True)
-    talk, logs = Talk(bench.journal, []), [Log(), Log()]
+    talk, logs = Talk(bench.journal, Deliveries()), [Log(), Log()]
     outbox = [Post(logs[0], 3, None), Post(logs[1], 2, None)]
     for tokens in (10, 20):
         talk.send(bench.agents[0], outbox, tokens, 0.0)
@@ -270,15 +270,15 @@ def test_a_message_is_one_and_its_deliveries_are_counted_by_receiver() -> None:
 def test_each_delivery_to_a_mailbox_is_told_once() -> None:
     bench = Bench(is_traced=True)
     boxes = [Mailbox(i) for i in range(3)]
-    delivered: list[tuple[int, int]] = []
+    deliveries = Deliveries()
     how = {"delay": always(1.0), "rolls": always(1.0), "duplicates": always(1.0)}
     plain = {"loss": 0.0, "duplication": 0.0, "in_order": False, "metrics": bench.metrics}
-    link = Link(boxes[0], boxes, **how, **plain, delivered=delivered)
+    link = Link(boxes[0], boxes, **how, **plain, deliveries=deliveries)
     for _ in range(2):
-        Talk(bench.journal, delivered).send(bench.agents[0], [link], 10, 0.0)
+        Talk(bench.journal, deliveries).send(bench.agents[0], [link], 10, 0.0)
     told = [(row.peer, row.agent) for row in bench.rows(Event.DELIVERY)]
     assert told == [(0, 1), (0, 2)] * 2
-    assert delivered == []
+    assert deliveries.pairs == []
     assert [box.collect(1.0) for box in boxes] == [(0, 0), (2, 20), (2, 20)]
 
 

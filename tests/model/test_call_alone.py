@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
+from simulator.model.agents.messages import Deliveries
 from simulator.model.agents.roster import Roster
 from simulator.model.agents.talk import Talk
 from simulator.model.call_end import CallEnd
@@ -48,7 +49,7 @@ class Floor:
         self.end = CallEnd(
             *parts,
             crew.sides,
-            Talk(crew.journal, []),
+            Talk(crew.journal, Deliveries()),
             Bill(crew.metrics, False, None),
             space,
             crew.queue,

@@ -76,16 +76,39 @@ class Mailbox:
         self._read.clear()
 
 
+class Deliveries:
+    """What mailboxes have been sent and nobody has noted in the trace yet.
+
+    Attributes
+    ----------
+    pairs : list of (int, int)
+        Sender and receiver of each.
+    """
+
+    __slots__ = ("pairs",)
+
+    def __init__(self) -> None:
+        self.pairs: list[tuple[int, int]] = []
+
+    def add(self, sender: int, receiver: int) -> None:
+        """Take in a delivery."""
+        self.pairs.append((sender, receiver))
+
+    def take(self) -> list[tuple[int, int]]:
+        """Return the deliveries, and keep none of them."""
+        taken, self.pairs = self.pairs, []
+        return taken
+
+
 class Link:
     """One sender's way to the mailboxes of a channel, with delay, loss and partitions.
 
-    Senders on a channel share its list of mailboxes; nobody hears itself. `delivered` takes in
-    (sender, receiver) of each delivery; whoever traces empties it.
+    Senders on a channel share its list of mailboxes; nobody hears itself.
     """
 
     __slots__ = (
         "_arrival_s",
-        "_delivered",
+        "_deliveries",
         "_metrics",
         "delay",
         "duplicates",
@@ -108,7 +131,7 @@ class Link:
         duplicates: Draw,
         in_order: bool,
         metrics: Metrics,
-        delivered: list[tuple[int, int]],
+        deliveries: Deliveries,
     ) -> None:
         self.own = own
         self.mailboxes = mailboxes
@@ -119,7 +142,7 @@ class Link:
         self.duplicates = duplicates
         self.in_order = in_order
         self._metrics = metrics
-        self._delivered = delivered
+        self._deliveries = deliveries
         self._arrival_s: dict[int, float] = {}
 
     def send(self, tokens: int, now: float) -> int:
@@ -144,14 +167,14 @@ class Link:
             arrival_s = max(arrival_s, self._arrival_s.get(mailbox.owner, 0.0))
             self._arrival_s[mailbox.owner] = arrival_s
         mailbox.put(arrival_s, now, self.own.owner, tokens)
-        self._delivered.append((self.own.owner, mailbox.owner))
+        self._deliveries.add(self.own.owner, mailbox.owner)
 
     def hear(self, mailbox: Mailbox, tokens: int, now: float) -> bool:
         """Get from a peer what it said last, if it is on the same side."""
         if not tokens or mailbox.side != self.own.side:
             return False
         self.own.put(now, now, mailbox.owner, tokens)
-        self._delivered.append((mailbox.owner, self.own.owner))
+        self._deliveries.add(mailbox.owner, self.own.owner)
         return True
 
 

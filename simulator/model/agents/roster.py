@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.agents.channels import Log, Voice, connect
-from simulator.model.agents.messages import Gossip, Link, Mailbox, Notes, Outlet
+from simulator.model.agents.messages import Deliveries, Gossip, Link, Mailbox, Notes, Outlet
 from simulator.model.answers import Difficulty
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Entity, Purpose, Streams
@@ -43,8 +43,8 @@ class Roster:
     phases : list of lists of AgentState
         Who calls together in a round, one phase after another: workers, verifiers, then the
         coordinators, those next to the workers first.
-    delivered : list of (int, int)
-        Sender and receiver of deliveries to mailboxes, since somebody last looked.
+    deliveries : Deliveries
+        What mailboxes have been sent.
     difficulty : Difficulty
         The draws that they share.
     handed_in : Log or None
@@ -55,7 +55,7 @@ class Roster:
         "agents",
         "aggregates",
         "coordinators",
-        "delivered",
+        "deliveries",
         "difficulty",
         "handed_in",
         "managers",
@@ -75,7 +75,7 @@ class Roster:
     ) -> None:
         specs = team.workers
         count = len(specs)
-        self.delivered: list[tuple[int, int]] = []
+        self.deliveries = Deliveries()
         self.managers = topology.managers(count)
         coordinators = len(self.managers) - count
         default = team.agent or specs[0]
@@ -136,7 +136,7 @@ class Roster:
         if network.is_plain and topology.peers_per_message is None:
             voices = [Voice(*ends) for ends in connect(channels, agents)]
         else:
-            voices = _mail(network, topology, channels, agents, streams, metrics, self.delivered)
+            voices = _mail(network, topology, channels, agents, streams, metrics, self.deliveries)
         if topology.has_notes:
             notes = Notes(agents)
             voices = [replace(voice, notes=notes) for voice in voices]
@@ -150,7 +150,7 @@ def _mail(
     agents: int,
     streams: Streams,
     metrics: Metrics,
-    delivered: list[tuple[int, int]],
+    deliveries: Deliveries,
 ) -> list[Voice]:
     """Return voices with a mailbox each, for links that delay, lose, or are drawn anew."""
     boxes = [Mailbox(i) for i in range(agents)]
@@ -171,7 +171,7 @@ def _mail(
                 duplicates=streams.uniforms(Entity.AGENT, sender, Purpose.DUPLICATION),
                 in_order=network.in_order,
                 metrics=metrics,
-                delivered=delivered,
+                deliveries=deliveries,
             )
             peers = topology.peers_per_message
             if peers is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.model.agents.agent import AgentState
-from simulator.model.agents.messages import Outlet
+from simulator.model.agents.messages import Deliveries, Outlet
 from simulator.model.journal import Journal
 from simulator.model.trace import Event
 
@@ -16,16 +16,16 @@ class Talk:
     Parameters
     ----------
     journal : Journal
-    delivered : list of (int, int)
-        Sender and receiver of deliveries to mailboxes, since this was last emptied.
+    deliveries : Deliveries
+        Where links to mailboxes put theirs.
     """
 
-    __slots__ = ("_delivered", "_journal", "_metrics")
+    __slots__ = ("_deliveries", "_journal", "_metrics")
 
-    def __init__(self, journal: Journal, delivered: list[tuple[int, int]]) -> None:
+    def __init__(self, journal: Journal, deliveries: Deliveries) -> None:
         self._journal = journal
         self._metrics = journal.metrics
-        self._delivered = delivered
+        self._deliveries = deliveries
 
     def send(self, agent: AgentState, outbox: Sequence[Outlet], tokens: int, now: float) -> None:
         """Send one message and count it and its deliveries."""
@@ -36,10 +36,9 @@ class Talk:
         metrics.messages += 1
         metrics.deliveries += receivers
         metrics.message_tokens += tokens
-        if self._delivered:
-            for sender, receiver in self._delivered:
+        if self._deliveries.pairs:
+            for sender, receiver in self._deliveries.take():
                 journal.note(Event.DELIVERY, receiver, peer=sender)
-            self._delivered.clear()
         if journal.trace is not None:
             where = (agent.index, agent.call.number)
             journal.note(Event.MESSAGE, *where, peer=receivers, output_tokens=tokens)
