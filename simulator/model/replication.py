@@ -165,7 +165,12 @@ class Replication:
                 scenario.provider.retry,
                 roster.agents,
                 _caller_of(scenario, streams),
-                Bulkhead(scenario.resilience.bulkhead or {}, scenario.team, agenda, phases),
+                Bulkhead(
+                    scenario.resilience.bulkhead or {},
+                    scenario.team.group_of_workers,
+                    agenda,
+                    phases,
+                ),
                 agenda,
                 journal,
                 phases,

@@ -66,6 +66,13 @@ class Team(Spec):
         return [group.agent for group in self.groups.values()]
 
     @property
+    def group_of_workers(self) -> list[str]:
+        """Name of each worker's group; ``team`` where all workers are alike."""
+        sizes = {name: group.size for name, group in (self.groups or {}).items()}
+        sizes = sizes or {"team": self.worker_count}
+        return [name for name, size in sizes.items() for _ in range(size)]
+
+    @property
     def worker_count(self) -> int:
         """Number of workers."""
         if self.groups is None:

@@ -18,7 +18,6 @@ from simulator.model.calls.patience import Patience
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.resilience import BreakerSpec, Checkpoint, Hedge, Timeout
-from simulator.scenario.team import Team
 from tests.model.parts import Bench, Clock, model
 
 PRICE = {"input_per_mtok": 2.0, "cached_input_per_mtok": 0.5, "output_per_mtok": 10.0}
@@ -274,9 +273,7 @@ def test_others_wait_until_a_trial_is_over_however_it_ends(end: str) -> None:
 
 def bulkhead(bench: Bench, **limits: int) -> Bulkhead:
     """Return a bulkhead for groups a and b, of three workers each."""
-    groups = {name: {"size": 3, "agent": model().model_dump()} for name in "ab"}
-    team = Team.model_validate({"groups": groups})
-    return Bulkhead(limits, team, bench.clock, bench.phases)
+    return Bulkhead(limits, "aaabbb", bench.clock, bench.phases)
 
 
 def test_a_group_waits_for_its_own_places_first_come_first_served() -> None:

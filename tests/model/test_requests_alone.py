@@ -23,8 +23,7 @@ from simulator.model.calls.transit import Transit
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.resilience import Hedge, Resilience, Timeout
-from simulator.scenario.team import Team
-from tests.model.parts import Bench, model, provider
+from tests.model.parts import Bench, provider
 
 SERVICE = {"latency": {"kind": "seconds", "base": 4}}
 
@@ -39,7 +38,7 @@ def callers(bench: Bench, patterns: Resilience, **fields: Any) -> dict[int, Call
 def requests(bench: Bench, patterns: dict[str, Any], **fields: Any) -> Requests:
     """Return what sends the requests of a bench's agents to a provider."""
     spec, host = Resilience.model_validate(patterns), provider(bench, **fields)
-    bulkhead = Bulkhead({}, Team(size=len(bench.agents), agent=model()), bench.clock, bench.phases)
+    bulkhead = Bulkhead({}, [], bench.clock, bench.phases)
     errors = host.spec.errors
     caller = partial(Caller, fallback=spec.fallback, errors=errors, streams=bench.streams)
     who = (bench.clock, bench.journal, bench.phases, host, Bill(bench.metrics, False, None))
@@ -129,9 +128,7 @@ class Line:
         self.host = provider(bench)
         self.clients = callers(bench, Resilience())
         parts = (bench.clock, bench.journal, bench.phases)
-        bulkhead = Bulkhead(
-            {}, Team(size=len(bench.agents), agent=model()), bench.clock, bench.phases
-        )
+        bulkhead = Bulkhead({}, [], bench.clock, bench.phases)
         self.breakers = Breakers(None, *parts)
         self.fates = Fates(self.clients, self.host, bench.clock, bench.metrics)
         self.transit = Transit(

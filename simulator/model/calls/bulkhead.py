@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import SUBAGENT, WORKER, AgentState
 from simulator.model.calls.phases import Phases, Step
-from simulator.scenario.team import Team
 
 
 class Bulkhead:
@@ -21,7 +20,8 @@ class Bulkhead:
     ----------
     limits : mapping of str to int
         Most requests of each group; ``team`` where all workers are alike. Empty for no limits.
-    team : Team
+    groups : sequence of str, shape (workers,)
+        The group of each worker.
     agenda : Agenda
     phases : Phases
     """
@@ -29,7 +29,7 @@ class Bulkhead:
     __slots__ = ("_agenda", "_free", "_groups", "_held", "_phases", "_queues")
 
     def __init__(
-        self, limits: Mapping[str, int], team: Team, agenda: Agenda, phases: Phases
+        self, limits: Mapping[str, int], groups: Sequence[str], agenda: Agenda, phases: Phases
     ) -> None:
         self._agenda = agenda
         self._phases = phases
@@ -37,9 +37,7 @@ class Bulkhead:
         self._queues: dict[str, deque[AgentState]] = {name: deque() for name in limits}
         self._held: Counter[int] = Counter()
         """Places that each agent holds."""
-        sizes = {name: group.size for name, group in (team.groups or {}).items()}
-        sizes = sizes or {"team": team.worker_count}
-        self._groups = [name for name, size in sizes.items() for _ in range(size)]
+        self._groups = groups
 
     @property
     def is_open(self) -> bool:
