@@ -11,7 +11,6 @@ import pandas as pd
 
 from analysis.observation.roles import role_name
 from analysis.traces.canonical import CHATS, Traces, model_of
-from analysis.traces.report import ReadingReport
 from simulator.errors import TeamsimError, unknown_name
 
 
@@ -187,23 +186,8 @@ def anonymised(traces: Traces) -> Traces:
         renamed(traces.messages),
         renamed(traces.runs),
         renamed(traces.agents),
-        report=_without_places(traces.report),
+        report=traces.report.without_places(),
     )
-
-
-def _without_places(report: ReadingReport) -> ReadingReport:
-    """Return a report that names no file, session or span."""
-    tallies = {
-        name: replace(tally, first="not said" if tally.first else None)
-        for name, tally in (
-            ("failed", report.failed),
-            ("duplicates", report.duplicates),
-            ("placeholders", report.placeholders),
-            ("errors", report.errors),
-            ("unread", report.unread),
-        )
-    }
-    return replace(report, **tallies)  # type: ignore[arg-type]
 
 
 def _kind(name: object) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from simulator.errors import TeamsimError
@@ -106,6 +106,15 @@ class ReadingReport:
             "rows or values with errors": self.errors,
             "files of no known format": self.unread,
         }
+
+    def without_places(self) -> ReadingReport:
+        """Return the report without the names of files, sessions and spans."""
+        tallies = {
+            each.name: replace(tally, first="not said" if tally.first else None)
+            for each in fields(self)
+            if isinstance(tally := getattr(self, each.name), Tally)
+        }
+        return replace(self, **tallies)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, for JSON."""

@@ -49,7 +49,11 @@ def observe(
     ] = None,
     model: Annotated[list[str] | None, typer.Option("--model", help="Only this model.")] = None,
     anonymise: Annotated[
-        bool, typer.Option("--anonymise", help="Replace names by neutral ones in all that is said.")
+        bool,
+        typer.Option(
+            "--anonymise",
+            help="Replace names by neutral ones in all that is written and printed, errors apart.",
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print what was found as JSON, in place of the summary.")
@@ -91,7 +95,9 @@ def run(
         since_ns(wanted.since)
     with (
         when_interrupted(f"what is in {out} may be incomplete"),
-        traces_of(paths, form, columns, wanted.strict, _complain_wrapped) as traces,
+        traces_of(
+            paths, form, columns, wanted.strict, _complain_wrapped, not wanted.anonymise
+        ) as traces,
     ):
         chosen = choose(traces, Choice(wanted.sessions, wanted.since, wanted.agents, wanted.models))
         source = _source(paths)

@@ -21,6 +21,7 @@ def traces_of(
     columns: dict[str, str],
     strict: bool,
     last: Callable[[str], None] = say,
+    names_shown: bool = True,
 ) -> Iterator[Traces]:
     """Read traces for a command; say at its end what was read and what was left out.
 
@@ -32,6 +33,8 @@ def traces_of(
         Whether it is an error if anything was left out.
     last : callable
         Prints the line on what was read: on standard output, unless that is for other output.
+    names_shown : bool
+        Whether places and notes, which have names of files, sessions and models, are printed.
 
     Raises
     ------
@@ -40,6 +43,22 @@ def traces_of(
     """
     with progress_bar("bytes") as progress:
         traces = read_traces(paths, form, columns, progress)
+    report = traces.report if names_shown else traces.report.without_places()
+    if names_shown:
+        _complain_of(traces)
+    elif traces.notes or traces.skipped:
+        complain("notes on the reading are not shown, as they have names")
+    if strict:
+        report.check_complete()
+    try:
+        yield traces
+    except Exception:
+        last(report.line())
+        raise
+    last(report.line())
+
+
+def _complain_of(traces: Traces) -> None:
     for note in traces.notes:
         complain(f"note: {note}")
     problems = traces.report.errors.count
@@ -49,11 +68,3 @@ def traces_of(
             complain(f"  {problem}")
         if problems > _SHOWN_PROBLEMS:
             complain(f"  ... and {problems - _SHOWN_PROBLEMS} more")
-    if strict:
-        traces.report.check_complete()
-    try:
-        yield traces
-    except Exception:
-        last(traces.report.line())
-        raise
-    last(traces.report.line())

@@ -115,7 +115,24 @@ def test_neutral_names_are_everywhere(lead: Path, tmp_path: Path, teamsim_here: 
     for path in written:
         found = [name for name in (*names[:4], *tools) if name.encode() in path.read_bytes()]
         assert found == [], path
-    assert not any(name in done.stdout for name in (*names[:4], *tools))
+    said = done.stdout + done.stderr
+    assert not any(name in said for name in (*names[:4], *tools))
+
+
+def test_neutral_names_are_in_what_reading_says(tmp_path: Path, teamsim_here: Here) -> None:
+    table = tmp_path / "secret-name.csv"
+    table.write_text(
+        "agent,model,start,end,input_tokens\n"
+        + "".join(f"secret-agent,secret-model,{i}0,{i}5,100\n" for i in range(1, 9))
+        + "secret-agent,secret-model,secret-time,9,1\n"
+    )
+    shown = teamsim_here("observe", table, "--out", tmp_path / "shown", "-r", 2)
+    hidden = teamsim_here("observe", table, "--out", tmp_path / "out", "-r", 2, "--anonymise")
+    assert (shown.returncode, hidden.returncode) == (0, 0), hidden.stderr
+    assert "secret" in shown.stderr
+    assert "secret" in shown.stdout
+    assert "secret" not in hidden.stdout + hidden.stderr
+    assert "1 row or value with an error (first: not said)" in " ".join(hidden.stderr.split())
 
 
 @pytest.mark.usefixtures("undrawn")
