@@ -52,6 +52,8 @@ class Operations:
         Who started whom.
     waits : ndarray of bool, shape (n,)
         Whether it is a tool that only waits for an agent that it has started.
+    rows : ndarray, shape (n,)
+        Labels of their rows in the table of calls.
     """
 
     start: Array
@@ -63,6 +65,7 @@ class Operations:
     agents: list[str]
     parents: Mapping[int, int]
     waits: npt.NDArray[np.bool_]
+    rows: npt.NDArray[Any]
 
     @property
     def makespan_s(self) -> float:
@@ -123,6 +126,7 @@ def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
                             for chat, name in zip(is_chat, names, strict=True)], dtype=object),
         "ends": is_chat & reason.isin(ENDS).to_numpy(dtype=bool),
         "asks": is_chat & reason.isin(ASKS_TOOLS).to_numpy(dtype=bool),
+        "rows": some.index.to_numpy(),
     }  # fmt: skip
     runs = some["run_id"].astype(str).reset_index(drop=True)
     for run, places in runs.groupby(runs, sort=False).indices.items():
@@ -147,6 +151,7 @@ def _operations(rows: Mapping[str, npt.NDArray[Any]]) -> Operations:
         [str(agent) for agent in agents],
         parents,
         np.zeros(len(number), dtype=bool),
+        rows["rows"],
     )
 
 

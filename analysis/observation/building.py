@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.coordinating import coordinate, let_lead_answer
-from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role
+from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role, let_start
 from analysis.observation.roles import typical
 from analysis.observation.structure import (
     LEAD,
@@ -37,7 +37,8 @@ def build_twin(seen: Observed, name: str) -> Twin:
     fits = _fit_roles(seen)
     structure = seen.structure
     lead = structure.lead if structure.kind in (LEAD, TREE) and structure.lead in fits else ""
-    workers = [role for role in fits if role != lead] or list(fits)
+    below = tuple(role for role in fits if role in set(seen.starts.values()))
+    workers = [role for role in fits if role not in (lead, *below)] or list(fits)
     if len(fits) == 1:
         lead = ""
     units = {
@@ -52,14 +53,15 @@ def build_twin(seen: Observed, name: str) -> Twin:
     sizes = {role: _size(role, seen, units) for role in workers}
     if structure.kind == PIPELINE:
         workers = [role for role in dict.fromkeys(structure.order) if role in sizes] or workers
-    twin = Twin(
-        {}, {}, {role: fits[role] for role in [*workers, *([lead] if lead else [])]}, lead, 1
-    )
+    order = [*workers, *([lead] if lead else []), *below]
+    twin = Twin({}, {}, {role: fits[role] for role in order}, lead, 1, below)
     twin.say("name", name)
     twin.say("question", "What would this team do, were it otherwise?")
     twin.say("seed", 1, "any; another one draws other random numbers")
     twin.say("replications", 200, "runs of each point")
-    _say_team(twin, workers, sizes)
+    _say_team(twin, workers, sizes, structure)
+    for role in below:
+        _begin_afresh(twin, seen, role)
     coordinate(twin, structure, seen, units)
     if twin.lead:
         let_lead_answer(twin, seen, units)
@@ -77,10 +79,13 @@ def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
     """Return the fits of all roles, the one with most calls first."""
     role = seen.role_of_calls()
     counts = role[role != ""].value_counts()
-    return {
+    fits = {
         str(each): fit_role(str(each), seen.calls[role == each], seen.delegating)
         for each in counts.index
     }
+    for fit in fits.values():
+        let_start(fit, seen.starts)
+    return fits
 
 
 def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int:
@@ -98,8 +103,10 @@ def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int
     return typical(found)
 
 
-def _say_team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> None:
-    """Set the team: equal agents, or groups by role; and a coordinator if an agent leads."""
+def _say_team(
+    twin: Twin, workers: Sequence[str], sizes: Mapping[str, int], structure: Structure
+) -> None:
+    """Set the team: equal agents, or groups by role; a coordinator if one leads; sub-agents."""
     team: dict[str, Any] = {}
     said = "most at a time in the median run"
     if len(workers) == 1:
@@ -114,6 +121,12 @@ def _say_team(twin: Twin, workers: Sequence[str], sizes: Mapping[str, int]) -> N
             twin.explain(f"team.groups.{role}.size", said)
     if twin.lead:
         team["coordinator"] = {"family": twin.lead}
+    if twin.subagents:
+        team["subagents"] = {
+            "kinds": {role: {"family": role} for role in twin.subagents},
+            "max_depth": structure.depth,
+        }
+        twin.explain("team.subagents.max_depth", "most levels of sub-agents in the median run")
     twin.say("team", team)
     for role, fit in twin.fits.items():
         agent, path = twin.agent_of(role), twin.path_of(role)
@@ -147,9 +160,14 @@ def _let_agents_begin(
             continue
         runs = max(1, len(seen.runs))
         if fit.agents / runs > 1.2 * sizes[role] and sum(tasks.values()) <= 1.2 * fit.agents:
-            begin_afresh(fit, seen.calls[seen.role_of_calls() == role])
-            twin.agent_of(role)["context"] = dict(fit.spec["context"])
-            twin.explain_agent(role, fit.sources)
+            _begin_afresh(twin, seen, role)
+
+
+def _begin_afresh(twin: Twin, seen: Observed, role: str) -> None:
+    fit = twin.fits[role]
+    begin_afresh(fit, seen.calls[seen.role_of_calls() == role])
+    twin.agent_of(role)["context"] = dict(fit.spec["context"])
+    twin.explain_agent(role, fit.sources)
 
 
 def _let_calls_fail(twin: Twin) -> None:

@@ -16,6 +16,7 @@ from analysis.observation.structure import (
     MESH,
     PIPELINE,
     SINGLE,
+    SUBAGENTS,
     TREE,
     Structure,
 )
@@ -39,7 +40,10 @@ def coordinate(
     units : mapping
         Units of work of each run's workers.
     """
-    kind = structure.kind if len(twin.fits) > 1 or sum(1 for _ in twin.worker_roles) > 1 else SINGLE
+    others = len(twin.fits) - len(twin.subagents) > 1 or len(twin.worker_roles) > 1
+    kind = structure.kind if others else SINGLE
+    if kind == SUBAGENTS:
+        kind = INDEPENDENT
     if kind in (LEAD, TREE) and not twin.lead:
         kind = INDEPENDENT
     sure = f"confidence {structure.confidence:.2f}, from {structure.evidence}"
@@ -62,8 +66,8 @@ def coordinate(
     if kind in (LEAD, TREE) and structure.evidence == "who started whom":
         twin.explain_further(
             "topology",
-            "agents that start others: in the twin a lead hands tasks to workers in place of "
-            "sub-agents",
+            "agents that start others, which outlive the calls that started them: in the twin a "
+            "lead hands tasks to workers in their place",
         )
     coordination: dict[str, Any] = {"protocol": protocol}
     how = (

@@ -17,7 +17,8 @@ from analysis.observation.critical_path import critical_path
 from analysis.observation.roles import roles_by_agent, roles_of
 from analysis.observation.runs import Run, run_table, runs_of
 from analysis.observation.simulated import simulate
-from analysis.observation.structure import Structure, find_structure
+from analysis.observation.starts import with_named_starts
+from analysis.observation.structure import SUBAGENTS, Structure, find_structure
 from analysis.observation.tuning import of_roles, tune
 from analysis.observation.twin import Observed, Twin
 from analysis.traces.canonical import CHATS, Traces
@@ -134,11 +135,19 @@ def observed_of(
     """Return the runs that have the structure that was found, for the twin."""
     role = roles_by_agent(roles)
     kept = [run for run in runs if structure.kinds.get(run.name, structure.kind) == structure.kind]
-    names = {run.name for run in kept}
-    calls = traces.calls[traces.calls["run_id"].astype(str).isin(names)].reset_index(drop=True)
-    return Observed(
-        calls, kept, role, structure, tuple(delegating_tools([run.operations for run in kept]))
-    )
+    calls = _of_runs(traces.calls, kept)
+    starts: dict[str, str] = {}
+    if structure.kind == SUBAGENTS:
+        named, starts = with_named_starts(traces.calls, kept, role)
+        calls = _of_runs(named, kept)
+    waiting = delegating_tools([run.operations for run in kept])
+    delegating = tuple(tool for tool in waiting if tool not in starts)
+    return Observed(calls, kept, role, structure, delegating, starts)
+
+
+def _of_runs(calls: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:
+    names = {run.name for run in runs}
+    return calls[calls["run_id"].astype(str).isin(names)].reset_index(drop=True)
 
 
 def _paths(runs: Sequence[Run], roles: pd.DataFrame) -> pd.DataFrame:

@@ -212,3 +212,23 @@ def begin_afresh(fit: RoleFit, calls: pd.DataFrame) -> None:
     context["retention"] = 0
     fit.sources["context.system_tokens"] = f"mean first input of {len(first):,} agents"
     fit.sources["context.retention"] = "0: each agent of the trace did one thing, and began anew"
+
+
+def let_start(fit: RoleFit, starts: Mapping[str, str]) -> None:
+    """Let tools start sub-agents, as long as which their calls then last.
+
+    Parameters
+    ----------
+    fit : RoleFit
+        Changed in place.
+    starts : mapping of str to str
+        The role of the sub-agents that a tool starts, by its name.
+    """
+    tools = fit.spec.get("tools", {})
+    for name, role in starts.items():
+        if name in tools:
+            tools[name].pop("seconds")
+            tools[name]["starts"] = {"agent": role}
+            said = f"each call starts a sub-agent, {role}, and lasts as long as that"
+            before = fit.sources.get(f"tools.{name}", fit.sources.get("tools", ""))
+            fit.sources[f"tools.{name}"] = f"{before}; {said}" if before else said

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.breakdown.lives import lives_of
 from analysis.breakdown.operations import agents_of, operations_of
 from analysis.calibration.loops import PAUSE
 from analysis.calibration.requests import UNNAMED
@@ -17,11 +18,10 @@ from simulator.experiment.pool import Progress
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
-from simulator.scenario.agent import Agent
 
-_FIELDS = ("run_id", "operation_name", "agent_id", "agent_role", "start_ns", "end_ns",
-           "input_tokens", "cache_read_input_tokens", "output_tokens", "status", "finish_reason",
-           "tool_name", "cost_usd")  # fmt: skip
+_FIELDS = ("run_id", "operation_name", "agent_id", "parent_agent_id", "agent_role", "start_ns",
+           "end_ns", "input_tokens", "cache_read_input_tokens", "output_tokens", "status",
+           "finish_reason", "tool_name", "cost_usd")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Simulated:
     Attributes
     ----------
     calls : DataFrame
-        The canonical table of calls, a run a replication; ``agent_role`` is the group, or `lead`.
+        The canonical table of calls, a run a replication; ``agent_role`` is the group, the kind of
+        sub-agents, or `lead`.
     metrics : list of Metrics
         Of each replication.
     """
@@ -63,11 +64,10 @@ def simulate(
     simulation = Simulation(scenario)
     columns: dict[str, list[Any]] = {name: [] for name in _FIELDS}
     metrics = []
-    agents = agents_of(scenario)
     for replication in range(replications):
         trace = Trace(replication)
         metrics.append(simulation.run(replication, trace))
-        _add(columns, trace, scenario, agents, roles, lead)
+        _add(columns, trace, scenario, roles, lead)
         if progress is not None:
             progress(replication + 1, replications)
     count = len(columns["run_id"])
@@ -80,13 +80,14 @@ def _add(
     columns: dict[str, list[Any]],
     trace: Trace,
     scenario: Scenario,
-    agents: Sequence[Agent],
     roles: Sequence[str],
     lead: str,
 ) -> None:
     run = str(trace.replication)
+    agents = agents_of(scenario, trace.rows)
+    lives = {life.agent: life for life in lives_of(trace.rows)}
     for each in operations_of(trace.rows, scenario):
-        row, is_chat = each.row, each.tool is None
+        row, is_chat, life = each.row, each.tool is None, lives.get(each.agent)
         read, cached, wrote = (
             (row.input_tokens or 0, row.cached_tokens or 0, row.output_tokens or 0)
             if is_chat
@@ -100,7 +101,8 @@ def _add(
             run,
             "chat" if is_chat else "execute_tool",
             str(each.agent),
-            roles[each.agent] if each.agent < len(roles) else lead,
+            str(life.parent) if life else None,
+            life.kind if life else roles[each.agent] if each.agent < len(roles) else lead,
             round(1e9 * each.start_s),
             round(1e9 * each.end_s),
             read,

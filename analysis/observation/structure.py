@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import networkx as nx
@@ -20,12 +20,14 @@ import pandas as pd
 from analysis.observation.activity import Operations
 from analysis.observation.roles import roles_by_agent
 from analysis.observation.runs import Run
+from analysis.observation.starts import starts_of
 from analysis.observation.units import Unit, units_of
 
-SINGLE, LEAD, TREE, PIPELINE, MESH, INDEPENDENT = (
+SINGLE, LEAD, TREE, SUBAGENTS, PIPELINE, MESH, INDEPENDENT = (
     "single",
     "lead with workers",
     "tree",
+    "sub-agents",
     "pipeline",
     "mesh",
     "independent",
@@ -39,6 +41,9 @@ _STARTED, _TOLD, _TIMES = "who started whom", "who told whom", "when agents work
 
 _SURE = {_STARTED: 0.95, _TOLD: 0.9, _TIMES: 0.6}
 """Confidence in the structure of one run, by kind of evidence (a judgement, not an estimate)."""
+
+_WITHIN = 0.8
+"""Agents are sub-agents if at least this share of them began and ended within a tool's call."""
 
 _OVERLAP = 0.05
 """Share of the agents' time that may overlap if one follows the other."""
@@ -54,7 +59,8 @@ class Structure:
     Attributes
     ----------
     kind : str
-        `SINGLE`, `LEAD`, `TREE`, `PIPELINE`, `MESH` or `INDEPENDENT`.
+        `SINGLE`, `LEAD`, `TREE`, `SUBAGENTS`, `PIPELINE`, `MESH` or `INDEPENDENT`. Sub-agents are
+        agents that others start with a tool, and that end before its call does.
     confidence : float
         0 to 1: the share of runs that have it, times how sure the evidence is.
     runs, agreeing : int
@@ -68,7 +74,8 @@ class Structure:
     in_rounds : bool
         Whether agents began their calls at the same moments.
     fan_out, depth : int
-        For a tree: most agents started by one agent, in the median run, and levels below the root.
+        Of agents that started others: most started by one, in the median run, and levels below
+        the root.
     kinds : mapping of str to str
         Structure of each run.
     """
@@ -94,6 +101,8 @@ class _OfRun:
     order: tuple[str, ...] = ()
     fan_out: int = 0
     depth: int = 0
+    above: frozenset[str] = frozenset()
+    """Roles of agents that nobody has started, where some have started others."""
 
 
 def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFrame) -> Structure:
@@ -109,14 +118,17 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
     """
     role = roles_by_agent(roles)
     told = _told(messages)
-    found = []
+    found, names = [], []
     for run in runs:
-        names = {
-            agent: role[run.name, agent]
-            for agent in run.operations.agents
-            if (run.name, agent) in role
-        }
-        found.append(_of_run(run.operations, names, told.get(run.name, [])))
+        names.append(
+            {
+                agent: role[run.name, agent]
+                for agent in run.operations.agents
+                if (run.name, agent) in role
+            }
+        )
+        found.append(_of_run(run.operations, names[-1], told.get(run.name, [])))
+    found = _with_none_started(found, [set(each.values()) for each in names])
     votes = Counter(each.kind for each in found)
     seconds = dict.fromkeys(votes, 0.0)
     for run, each in zip(runs, found, strict=True):
@@ -137,12 +149,30 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
         evidence if kind != SINGLE else "one agent made all calls",
         lead,
         order,
+        kind != SUBAGENTS and
         _in_rounds([run for run, each in zip(runs, found, strict=True) if each.kind == kind], lead,
                    role),
-        int(np.median([each.fan_out for each in same])) if same else 0,
-        int(np.median([each.depth for each in same])) if same else 0,
+        _typical([each.fan_out for each in same]),
+        _typical([each.depth for each in same]),
         {run.name: each.kind for run, each in zip(runs, found, strict=True)},
     )  # fmt: skip
+
+
+def _typical(counts: Sequence[int]) -> int:
+    """Return the median of the counts that are not 0; 0 if all are."""
+    some = [count for count in counts if count]
+    return int(np.median(some)) if some else 0
+
+
+def _with_none_started(found: Sequence[_OfRun], roles: Sequence[Collection[str]]) -> list[_OfRun]:
+    """Take runs in which agents that may start sub-agents started none for runs with sub-agents."""
+    above = {role for each in found if each.kind == SUBAGENTS for role in each.above}
+    return [
+        replace(each, kind=SUBAGENTS, evidence=_STARTED, order=(), lead=min(mine))
+        if each.kind in (SINGLE, INDEPENDENT, PIPELINE) and mine and set(mine) <= above
+        else each
+        for each, mine in zip(found, roles, strict=True)
+    ]
 
 
 def _told(messages: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
@@ -164,7 +194,7 @@ def _of_run(run: Operations, roles: Mapping[str, str], told: Sequence[tuple[str,
     parents |= _paths(roles, parents)
     parents = {child: top for child, top in parents.items() if child in roles and top in roles}
     if len(parents) >= (len(roles) - 1) / 2:
-        return _by_parents(parents, roles)
+        return _by_parents(parents, roles, run)
     edges = [(a, b) for a, b in told if a in roles and b in roles and a != b]
     if edges:
         return _by_messages(edges, roles, run)
@@ -181,15 +211,21 @@ def _paths(roles: Collection[str], known: Collection[str]) -> dict[str, str]:
     return found
 
 
-def _by_parents(parents: Mapping[str, str], roles: Mapping[str, str]) -> _OfRun:
+def _by_parents(parents: Mapping[str, str], roles: Mapping[str, str], run: Operations) -> _OfRun:
     graph = nx.DiGraph([(parent, child) for child, parent in parents.items()])
     if not nx.is_directed_acyclic_graph(graph):
         return _OfRun(MESH, _STARTED)
     depth = int(nx.dag_longest_path_length(graph))
     fan_out = max(graph.out_degree(node) for node in graph)
     top = max(graph, key=lambda node: (graph.out_degree(node), node))
-    kind = LEAD if depth == 1 else TREE
-    return _OfRun(kind, _STARTED, roles[top], (), fan_out, depth)
+    within = {run.agents[child] for child in starts_of(run)}
+    below = {roles[child] for child in parents}
+    above = {role for agent, role in roles.items() if agent not in parents}
+    if len(within) >= _WITHIN * len(parents) and not below & above:
+        kind = SUBAGENTS
+    else:
+        kind = LEAD if depth == 1 else TREE
+    return _OfRun(kind, _STARTED, roles[top], (), fan_out, depth, frozenset(above))
 
 
 def _by_messages(

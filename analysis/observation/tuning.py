@@ -109,6 +109,9 @@ def _tune_roles(twin: Twin, observed: pd.DataFrame) -> None:
             for each in (observed, found)
         )
         ratio = {name: _ratio(seen[name], made[name]) for name in ("calls", "input", "output")}
+        # Each sub-agent is one loop: its turns are known, and how many there are is its parent's.
+        if role in twin.subagents:
+            ratio["calls"] = 1.0
         if "loop" in agent and abs(ratio["calls"] - 1.0) > 0.02:
             _scale_turns(agent["loop"], ratio["calls"])
             twin.explain_further(f"{path}.loop", "tuned to the calls of the median run")

@@ -33,9 +33,11 @@ class Twin:
     sources : dict
         Source of each field, by dotted path.
     fits : dict of str to RoleFit
-        By role; workers first, the lead last.
+        By role; workers first, then the lead, sub-agents last.
     lead : str
         Role of coordinators; empty if there are none.
+    subagents : tuple of str
+        Roles of sub-agents.
     tasks : int
         Units of work of a run.
     is_certain : bool
@@ -49,6 +51,7 @@ class Twin:
     fits: dict[str, RoleFit]
     lead: str
     tasks: int
+    subagents: tuple[str, ...] = ()
     is_certain: bool = True
     missing: list[str] = field(default_factory=list)
 
@@ -64,7 +67,7 @@ class Twin:
         team = self.document["team"]
         if "groups" in team:
             return [n for n, group in team["groups"].items() for _ in range(group["size"])]
-        (role,) = [role for role in self.fits if role != self.lead]
+        (role,) = [role for role in self.fits if role not in (self.lead, *self.subagents)]
         return [role] * team["size"]
 
     def say(self, path: Path, value: Any, source: str = "") -> None:
@@ -103,7 +106,9 @@ class Twin:
     def agent_of(self, role: str) -> dict[str, Any]:
         """Return the agent of a role, as the document says it."""
         team = self.document["team"]
-        if role == self.lead:
+        if role in self.subagents:
+            found = team["subagents"]["kinds"][role]
+        elif role == self.lead:
             found = team["coordinator"]
         elif "groups" in team:
             found = team["groups"][role]["agent"]
@@ -113,6 +118,8 @@ class Twin:
 
     def path_of(self, role: str) -> Path:
         """Return the dotted path of the agent of a role."""
+        if role in self.subagents:
+            return f"team.subagents.kinds.{role}"
         if role == self.lead:
             return "team.coordinator"
         return f"team.groups.{role}.agent" if "groups" in self.document["team"] else "team.agent"
@@ -131,7 +138,9 @@ class Observed:
         Role of each agent, by run and agent.
     structure : Structure
     delegating : tuple of str
-        Tools that wait for other agents.
+        Tools that wait for other agents, and start no sub-agents.
+    starts : mapping of str to str
+        The role of the sub-agents that a tool starts, by its name.
     """
 
     calls: pd.DataFrame
@@ -139,6 +148,7 @@ class Observed:
     roles: Mapping[tuple[str, str], str]
     structure: Structure
     delegating: tuple[str, ...] = ()
+    starts: Mapping[str, str] = field(default_factory=dict)
 
     def role_of_calls(self) -> pd.Series:
         """Return the role of each call's agent."""

@@ -9,12 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from analysis.breakdown.timeline import write_otlp
-from analysis.observation.structure import INDEPENDENT, LEAD, MESH, PIPELINE, SINGLE, TREE
+from analysis.observation.structure import (
+    INDEPENDENT,
+    LEAD,
+    MESH,
+    PIPELINE,
+    SINGLE,
+    SUBAGENTS,
+    TREE,
+)
 from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
 
-KINDS = (SINGLE, LEAD, PIPELINE, MESH, INDEPENDENT, TREE)
+KINDS = (SINGLE, LEAD, PIPELINE, MESH, INDEPENDENT, TREE, SUBAGENTS)
 TOOLS = ("search", "run_tests", "read_file", "browser")
 
 
@@ -77,6 +85,10 @@ def team(kind: str, seed: int) -> dict[str, Any]:
     }
     if kind in (SINGLE, INDEPENDENT):
         said["topology"] = independent
+    elif kind == SUBAGENTS:
+        said["topology"] = independent
+        said["team"] = with_subagents(quiet, chance)
+        said["workload"] = {**work, "tasks": chance.randint(4, 6)}
     elif kind == MESH:
         said["topology"] = {"kind": "decentralised"}
     elif kind == PIPELINE:
@@ -90,6 +102,25 @@ def team(kind: str, seed: int) -> dict[str, Any]:
         )
         said["coordination"]["protocol"] = {"kind": "lead_assign"}
     return said
+
+
+def with_subagents(each: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """Return a team of one or two agents with sub-agents of two kinds, one level or two deep."""
+    asks = {"calls": chance.randint(1, 3), "result_tokens": round(chance.uniform(200, 1000))}
+    kinds = {name: agent(chance) for name in ("researcher", "reader")}
+    starts = {name: {"probability": 0.4, **asks, "starts": {"agent": name}} for name in kinds}
+    deep = chance.random() < 0.5
+    (kinds["researcher"] if deep else each)["tools"]["read_all"] = {
+        **starts["reader"],
+        "probability": 0.3,
+    }
+    each["tools"]["research"] = starts["researcher"]
+    for spec in (each, *kinds.values()):
+        for tool in spec["tools"].values():
+            if "weight" in tool:
+                tool["probability"] = min(1.0, tool.pop("weight"))
+        spec["behaviour"] = {"talk": 0}
+    return {"size": chance.randint(1, 2), "agent": each, "subagents": {"kinds": kinds}}
 
 
 def teams(count: int) -> Iterator[tuple[str, dict[str, Any]]]:

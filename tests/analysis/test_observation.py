@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +25,24 @@ from analysis.observation.activity import (
     delegating_tools,
     operations_by_run,
 )
+from analysis.observation.building import build_twin
 from analysis.observation.comparison import Comparison
 from analysis.observation.costs import fit_prices, with_costs
 from analysis.observation.critical_path import GAP, critical_path
-from analysis.observation.observe import Observation, observe, with_opaque_agents
-from analysis.observation.roles import role_name, roles_of
+from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
+from analysis.observation.roles import role_name, roles_by_agent, roles_of
 from analysis.observation.runs import run_table, runs_of
 from analysis.observation.scaling import geometric, scaled
 from analysis.observation.selection import Choice, anonymised, choose
+from analysis.observation.simulated import simulate
+from analysis.observation.starts import with_named_starts
 from analysis.observation.structure import (
     INDEPENDENT,
     LEAD,
     MESH,
     PIPELINE,
     SINGLE,
+    SUBAGENTS,
     TREE,
     Structure,
     find_structure,
@@ -202,6 +208,91 @@ def test_a_structure_is_told_by_parents_then_messages_then_times(
     told = structure(found)
     assert (told.kind, evidence in told.evidence) == (kind, True)
     assert 0.0 < told.confidence <= 1.0
+
+
+def delegated(kinds: Sequence[str], run: str = "r", lead: str = "lead") -> Traces:
+    """Return a run in which a lead starts an agent of each kind with a tool, one after another."""
+    rows, parents = [(lead, "chat", 0.0, 2.0, "tool_use" if kinds else "end_turn")], {}
+    for i, kind in enumerate(kinds):
+        at_s, name, is_last = 10.0 * i, f"{kind} {i + 1}", i + 1 == len(kinds)
+        rows += [
+            (lead, "execute_tool", at_s + 2, at_s + 9, "Task"),
+            (name, "chat", at_s + 3, at_s + 5, "tool_use"),
+            (name, "execute_tool", at_s + 5, at_s + 6, "grep"),
+            (name, "chat", at_s + 6, at_s + 9, "end_turn"),
+            (lead, "chat", at_s + 10, at_s + 12, "end_turn" if is_last else "tool_use"),
+        ]
+        parents[name] = lead
+    return traces(*rows, parents=parents, run=run)
+
+
+def together(*found: Traces) -> Traces:
+    return Traces(
+        *(
+            pd.concat([getattr(each, name) for each in found], ignore_index=True)
+            for name in ("calls", "messages", "runs", "agents")
+        )
+    )
+
+
+def test_agents_that_end_within_a_call_of_a_tool_are_sub_agents() -> None:
+    found = delegated(["explore", "plan", "explore"])
+    told = structure(found)
+    assert (told.kind, told.lead, told.fan_out, told.depth) == (SUBAGENTS, "lead", 3, 1)
+    assert not told.in_rounds
+    # One that goes on after the call has ended, or is like the agent that starts it, is none.
+    late = replace(found, calls=found.calls.assign(tool_name=None, operation_name="chat"))
+    assert structure(late).kind == LEAD
+    assert structure(delegated(["lead", "lead"], lead="lead 0")).kind == LEAD
+
+
+def test_runs_in_which_no_sub_agent_was_started_belong_to_the_others() -> None:
+    told = structure(together(delegated(["explore"], "r1"), delegated([], "r2")))
+    assert dict(told.kinds) == {"r1": SUBAGENTS, "r2": SUBAGENTS}
+    assert (told.agreeing, told.depth) == (2, 1)
+    other = structure(together(delegated(["explore"], "r1"), delegated([], "r2", "clerk")))
+    assert other.kinds["r2"] == SINGLE
+
+
+@pytest.mark.parametrize(
+    ("kinds", "tools"),
+    [
+        (["explore", "explore"], {"Task": "explore"}),
+        (["explore", "plan", "plan"], {"Task-explore": "explore", "Task-plan": "plan"}),
+    ],
+)
+def test_a_tool_has_a_name_for_each_role_that_it_starts(
+    kinds: list[str], tools: dict[str, str]
+) -> None:
+    found = delegated(kinds)
+    roles = roles_by_agent(roles_of(found.calls, found.agents))
+    named, starts = with_named_starts(found.calls, runs_of(found.calls), roles)
+    assert starts == tools
+    mine = named[(named["agent_id"] == "lead") & (named["operation_name"] == "execute_tool")]
+    assert [starts[tool] for tool in mine["tool_name"]] == kinds
+    assert (named["tool_name"] == "grep").sum() == len(kinds)
+
+
+def test_a_twin_starts_sub_agents_as_the_team_did() -> None:
+    found = together(*(delegated(["explore", "plan"], f"r{i}") for i in range(12)))
+    runs, roles = runs_of(found.calls), roles_of(found.calls, found.agents)
+    seen = observed_of(found, runs, roles, structure(found))
+    twin = build_twin(seen, "observed")
+    assert (twin.worker_roles, set(twin.subagents)) == (["lead"], {"explore", "plan"})
+    tools = twin.scenario.team.workers[0].tools
+    starts = {name: tool.starts.agent for name, tool in tools.items() if tool.starts}
+    assert starts == {"Task-explore": "explore", "Task-plan": "plan"}
+    assert all(tool.weight == pytest.approx(0.5, abs=0.05) for tool in tools.values())
+    subagents = twin.scenario.team.subagents
+    assert subagents is not None
+    assert subagents.max_depth == 1
+    made = simulate(twin.scenario, 30, twin.worker_roles, twin.lead).calls
+    chats = made[made["operation_name"] == "chat"]
+    assert set(chats["agent_role"]) == {"lead", "explore", "plan"}
+    # Each is a loop of two turns, and the tool that started it lasted as long.
+    below = chats[chats["parent_agent_id"].notna()]
+    assert (below.groupby(["run_id", "agent_id"]).size() == 2).all()
+    assert activity(runs_of(made)[0].operations).seconds()[WAITING] > 0.0
 
 
 def test_agents_of_one_name_have_one_role() -> None:
