@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from simulator.errors import unknown_name
 
@@ -18,9 +29,9 @@ Positive = Annotated[float, Field(gt=0)]
 class Spec(BaseModel):
     """A frozen pydantic model that refuses unknown keys and says which keys it knows."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+    # What is built for all of some hundred classes, programs would wait for: validators come with
+    # the first value, and the texts below fields with the first JSON Schema.
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with other fields; cached properties of the old fields are not kept."""
@@ -28,6 +39,21 @@ class Spec(BaseModel):
         for cached in vars(copy).keys() - type(self).model_fields.keys():
             del vars(copy)[cached]
         return copy
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Return the JSON Schema, in which the texts below fields are their descriptions."""
+        found = handler(schema)
+        properties = handler.resolve_ref_schema(found).get("properties", {})
+        texts = _texts_of_fields(cls)
+        for name, field in cls.model_fields.items():
+            said = properties.get(field.alias or name, {})
+            text = texts.get(name)
+            if text and handler.resolve_ref_schema(said).get("description") != text:
+                said.setdefault("description", text)
+        return found
 
     @model_validator(mode="before")
     @classmethod
@@ -49,3 +75,24 @@ class Spec(BaseModel):
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return data
+
+
+def _texts_of_fields(cls: type[Spec]) -> dict[str, str]:
+    """Return the string that stands below each field, fields of base classes included."""
+    texts: dict[str, str] = {}
+    for each in reversed(cls.__mro__):
+        if not issubclass(each, Spec):
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
+        except (OSError, TypeError):  # a class of no file
+            continue
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for field, below in pairwise(body):
+            match field, below:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ):
+                    texts[name] = inspect.cleandoc(text)
+    return texts

@@ -38,7 +38,8 @@ class Probability(Spec):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         number = {"type": "number", "minimum": 0, "maximum": 1}
-        return {"anyOf": [number, handler.resolve_ref_schema(handler(schema))]}
+        fields = super().__get_pydantic_json_schema__(schema, handler)
+        return {"anyOf": [number, handler.resolve_ref_schema(fields)]}
 
     @model_validator(mode="before")
     @classmethod
