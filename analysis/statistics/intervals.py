@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 from simulator.experiment.intervals import (
     SHARE_METRICS,
@@ -16,6 +17,7 @@ from simulator.experiment.intervals import (
     interval_of_metric,
     mean_interval,
     proportion_interval,
+    student_quantile,
 )
 
 if TYPE_CHECKING:
@@ -59,15 +61,20 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
         In the unit of `values`; an end is infinite if there are too few values for it (see
         `replications_for_quantile`).
     """
-    from scipy import stats
-
     x = np.sort(np.asarray(values, dtype=np.float64))
     count, tail = len(x), (1.0 - confidence) / 2
-    below, above = np.asarray(stats.binom.ppf([tail, 1.0 - tail], count, share)).astype(int)
+    below, above = (_binomial_quantile(each, count, share) for each in (tail, 1.0 - tail))
     estimate = float(np.quantile(x, share))
     low = min(float(x[below - 1]), estimate) if below > 0 else -math.inf
     high = max(float(x[above]), estimate) if above < count else math.inf
     return Interval(estimate, low, high)
+
+
+def _binomial_quantile(probability: float, count: int, share: float) -> int:
+    """Return the fewest successes that are not exceeded with a probability."""
+    found = math.ceil(scipy.special.bdtrik(probability, count, share))
+    fewer = max(found - 1, 0)  # where rounding has made it one too many
+    return fewer if scipy.special.bdtr(fewer, count, share) >= probability else found
 
 
 def replications_for_quantile(share: float, confidence: float = 0.95) -> int:
@@ -189,11 +196,9 @@ def _fieller(
     tops: Sequence[Array], bottoms: Sequence[Array], count: int, confidence: float
 ) -> _Part:
     """Return the ratio of two products of means by Fieller, with an interval from 0 up."""
-    from scipy import stats
-
     above, below = (math.prod(float(x.mean()) for x in side) for side in (tops, bottoms))
     pulls = [_influence(side, count) for side in (tops, bottoms)]
-    squared = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) ** 2 / count
+    squared = student_quantile(0.5 + confidence / 2, count - 1) ** 2 / count
     (v_above, both), (_, v_below) = squared * np.cov(pulls[0], pulls[1])
     # The ratios r with (above - r below)^2 <= t^2 var(u - r w) / count: a quadratic inequality.
     a, b, c = below**2 - v_below, above * below - both, above**2 - v_above

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammainc, gammaincinv
+import scipy
 
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.spec import Positive
@@ -22,8 +22,10 @@ class Gamma(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
-        return np.asarray(self.scale * gammaincinv(self.shape, u), dtype=np.float64)
+        return np.asarray(self.scale * scipy.special.gammaincinv(self.shape, u), dtype=np.float64)
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
-        return np.asarray(gammainc(self.shape, np.maximum(x, 0.0) / self.scale), dtype=np.float64)
+        return np.asarray(
+            scipy.special.gammainc(self.shape, np.maximum(x, 0.0) / self.scale), dtype=np.float64
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+import scipy
 
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.spec import NonNegative
@@ -24,8 +24,10 @@ class Normal(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
-        return self.mean + self.sd * ndtri(np.maximum(u, _TINY))
+        return self.mean + self.sd * scipy.special.ndtri(np.maximum(u, _TINY))
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
-        return np.asarray(ndtr((x - self.mean) / max(self.sd, _TINY)), dtype=np.float64)
+        return np.asarray(
+            scipy.special.ndtr((x - self.mean) / max(self.sd, _TINY)), dtype=np.float64
+        )

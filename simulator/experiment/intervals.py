@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 
 SHARE_METRICS = frozenset({"success", "quality", "error_rate", "utilisation", "availability"})
 """Metrics that lie between 0 and 1 in every replication."""
@@ -57,8 +58,6 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     Interval
         In the unit of `values`; of width 0 for values all alike, without ends for a single one.
     """
-    from scipy import stats
-
     x = np.asarray(values, dtype=np.float64)
     count, mean = len(x), float(x.mean())
     if count < 2:
@@ -66,11 +65,16 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     sd = float(x.std(ddof=1))
     if sd == 0.0:
         return Interval(mean, mean, mean)
-    t = float(stats.t.ppf(0.5 + confidence / 2, count - 1)) / math.sqrt(count)
+    t = student_quantile(0.5 + confidence / 2, count - 1) / math.sqrt(count)
     skewness = float((((x - mean) / sd) ** 3).mean()) * (count / (count - 1)) ** 1.5
     low = max(t, _untransformed(t, skewness, count))
     high = min(-t, _untransformed(-t, skewness, count))
     return Interval(mean, mean - low * sd, mean - high * sd)
+
+
+def student_quantile(share: float, degrees: float) -> float:
+    """Return a quantile of Student's t; ``scipy.stats`` is right too, but takes long to import."""
+    return float(scipy.special.stdtrit(degrees, share))
 
 
 def _untransformed(t: float, skewness: float, count: int) -> float:
@@ -119,8 +123,6 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     ValueError
         If a value is below 0 or above 1.
     """
-    from scipy import stats
-
     x = np.asarray(values, dtype=np.float64)
     if x.min() < -_ROUNDING or x.max() > 1.0 + _ROUNDING:
         raise ValueError(f"shares are from 0 to 1, found {x.min():g} to {x.max():g}")
@@ -135,7 +137,7 @@ def proportion_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Inte
     kurtosis = float((squares**2).mean() / squares.mean() ** 2)
     # If a few values make up the variance, it has no more degrees of freedom than these values.
     degrees = min(count - 1.0, 2.0 * count / max(kurtosis - 1.0, 1.0))
-    shrunk = float(stats.norm.ppf(tail) / stats.t.ppf(tail, degrees))
+    shrunk = float(scipy.special.ndtri(tail)) / student_quantile(tail, degrees)
     effective = count * mean * (1.0 - mean) / float(x.var(ddof=1)) * shrunk**2
     low, high = _clopper_pearson(mean, max(count, effective), confidence)
     skewed = mean_interval(x, confidence)
@@ -148,10 +150,9 @@ _ROUNDING = 1e-9
 
 def _clopper_pearson(share: float, count: float, confidence: float) -> tuple[float, float]:
     """Return the interval of a probability after `share` of `count` trials, whole or not."""
-    from scipy import stats
-
     tail, successes = (1.0 - confidence) / 2, share * count
     failures = count - successes
-    low = float(stats.beta.ppf(tail, successes, failures + 1.0)) if share > 0.0 else 0.0
-    high = float(stats.beta.ppf(1.0 - tail, successes + 1.0, failures)) if share < 1.0 else 1.0
+    beta = scipy.special.betaincinv
+    low = float(beta(successes, failures + 1.0, tail)) if share > 0.0 else 0.0
+    high = float(beta(successes + 1.0, failures, 1.0 - tail)) if share < 1.0 else 1.0
     return low, high

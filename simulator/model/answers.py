@@ -11,8 +11,7 @@ from array import array
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
-from scipy.special import ndtr, ndtri
+import scipy
 
 from simulator.distributions import Floats
 from simulator.model.streams import Entity, Purpose, Streams, number_of
@@ -54,12 +53,11 @@ class Difficulty:
             return self._graph.difficulties or None
         key = (family, p, rho)
         if key not in self._shifts:
-            from scipy.stats import beta
-
             # Mean p and intra-class correlation rho: a + b = 1 / rho - 1 (Griffiths 1973).
             both = 1.0 / rho - 1.0
-            drawn = beta.ppf(self._hardness(family), p * both, (1.0 - p) * both)
-            logits = special.logit(np.clip(drawn, 1e-15, 1.0 - 1e-15)) - special.logit(p)
+            drawn = scipy.special.betaincinv(p * both, (1.0 - p) * both, self._hardness(family))
+            logit = scipy.special.logit
+            logits = logit(np.clip(drawn, 1e-15, 1.0 - 1e-15)) - logit(p)
             if self._graph.difficulties:
                 logits = logits + np.asarray(self._graph.difficulties)
             self._shifts[key] = array("d", logits.tobytes())
@@ -72,8 +70,9 @@ class Difficulty:
             return own
         shared = self._uniforms(Entity.RUN, 0, Purpose.DIFFICULTY)
         weight = self._similarity
+        ndtri = scipy.special.ndtri
         mixed = np.sqrt(weight) * ndtri(shared) + np.sqrt(1.0 - weight) * ndtri(own)
-        return np.asarray(ndtr(mixed), dtype=np.float64)
+        return np.asarray(scipy.special.ndtr(mixed), dtype=np.float64)
 
     def common_rolls(self, family: str) -> Sequence[float]:
         """Return the uniform by which a family's attempts at each task go wrong together."""

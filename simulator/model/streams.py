@@ -20,7 +20,7 @@ from functools import lru_cache
 from itertools import chain
 
 import numpy as np
-from scipy.special import ndtri
+import scipy
 
 from simulator.distributions import Distribution, Floats
 from simulator.scenario.agent import Probability
@@ -265,7 +265,7 @@ class Streams:
 
     def _normal(self, entity: Entity, index: int, purpose: int) -> float:
         u = self.block(entity, index, purpose, 0, 1)[0]
-        return float(ndtri(max(u, 2.0**-53)))
+        return float(scipy.special.ndtri(max(u, 2.0**-53)))
 
     def _phases(
         self,
@@ -277,7 +277,7 @@ class Streams:
         distribution: Distribution,
     ) -> Floats:
         """Return the next block of an AR(1) process of variance 1 that was at `before`."""
-        noise = ndtri(
+        noise = scipy.special.ndtri(
             np.maximum(self.block(entity, index, purpose + _PHASE, start, _BLOCK), 2.0**-53)
         )
         rho = math.exp(-1.0 / distribution.phase_length)

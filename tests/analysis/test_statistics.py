@@ -92,6 +92,19 @@ def test_one_value_says_nothing_of_how_far_the_mean_is() -> None:
     assert mean_interval([3.0]) == Interval(3.0, -math.inf, math.inf)
 
 
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.5, 0.95, 0.99])
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.99])
+def test_the_ends_of_a_quantile_are_at_the_ranks_of_the_binomial_distribution(
+    share: float, confidence: float
+) -> None:
+    for count in (2, 3, 10, 59, 368, 1000, 20_011):
+        x = np.arange(float(count))
+        found = quantile_interval(x, share, confidence)
+        low, high = stats.binom.ppf([(1 - confidence) / 2, (1 + confidence) / 2], count, share)
+        assert found.low == (min(low - 1, found.estimate) if low > 0 else -math.inf)
+        assert found.high == (max(high, found.estimate) if high < count else math.inf)
+
+
 def test_a_quantile_that_so_few_values_leave_open_has_no_end() -> None:
     x = np.arange(1.0, 101.0)
     far = quantile_interval(x, 0.99)
