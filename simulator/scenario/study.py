@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ class Study:
     def __init__(self, source: Source, directory: Path) -> None:
         self._source = source
         self._directory = directory
+        self._profiles: dict[str, Source] = {}
 
     @cached_property
     def base(self) -> Scenario:
@@ -66,6 +67,7 @@ class Study:
             If any point is wrong.
         """
         points: list[Point] = []
+        alike: dict[str, Scenario] = {}  # baselines, by what they say differently from the file
         place: dict[str, int] = {}  # by the content of a scenario, the first point that has it
         for entry in self._sweep:
             scenario = self._scenario(entry)
@@ -79,7 +81,8 @@ class Study:
             overrides = {**point.overrides, **self._baseline}
             series = "baseline" if point.series else ""
             alone = SweepPoint(point_name(overrides), overrides, series)
-            scenario = self._scenario(alone)
+            scenario = alike.get(repr(overrides)) or self._scenario(alone)
+            alike[repr(overrides)] = scenario
             index = place.setdefault(scenario.model_dump_json(), len(points))
             if index == len(points):
                 points.append(Point(index, alone.name, overrides, index, series, scenario))
@@ -147,6 +150,12 @@ class Study:
                     base = _without_starts(base)
                 _fill_agent(source, path, Source(base, {}))
 
+    def _profile_in(self, name: str) -> Source:
+        """Return the profile in a file of the user's, read once for all points."""
+        if name not in self._profiles:
+            self._profiles[name] = Source.read(self._directory / name)
+        return self._profiles[name]
+
     def _merge_profile(self, source: Source, path: Path_) -> bool:
         """Merge the profile that the agent at `path` names; return whether there is an agent."""
         agent = source.get(path)
@@ -156,15 +165,21 @@ class Study:
         if not isinstance(name, str):
             return True
         if name.endswith((".yaml", ".yml")):
-            profile = Source.read(self._directory / name)
+            profile = self._profile_in(name)
         elif name in profile_names():
-            profile = Source.parse(profile_text(name), f"profile {name}")
+            profile = _shipped_profile(name)
         else:
             where = (*path, "profile")
             message = unknown_name("profile", name, profile_names())
             raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
         _fill_agent(source, path, profile)
         return True
+
+
+@cache
+def _shipped_profile(name: str) -> Source:
+    """Return a shipped profile, read once; nobody changes it."""
+    return Source.parse(profile_text(name), f"profile {name}")
 
 
 def _fill_agent(source: Source, path: Path_, base: Source) -> None:
@@ -213,10 +228,11 @@ def parse_study(text: str, name: str = "<text>", directory: Path = Path()) -> St
     return Study(Source.parse(text, name), directory)
 
 
-def profile_names() -> list[str]:
+@cache
+def profile_names() -> tuple[str, ...]:
     """Return the names of the agent profiles that ship with the simulator."""
     files = (resources.files("simulator") / "profiles").iterdir()
-    return sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
 
 
 def profile_text(name: str) -> str:
