@@ -14,10 +14,9 @@ The public names; each is imported when it is first used, so that importing the 
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from simulator.version import __version__
+from simulator.handed_on import handed_on
 
 if TYPE_CHECKING:
     from simulator.engine import Simulation
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from simulator.model.metrics import Metrics
     from simulator.model.trace import Trace
     from simulator.scenario import Scenario, load_study, parse_study
+    from simulator.version import __version__
 
 _HOMES = {
     "Metrics": "simulator.model.metrics",
@@ -33,6 +33,7 @@ _HOMES = {
     "Simulation": "simulator.engine",
     "TeamsimError": "simulator.errors",
     "Trace": "simulator.model.trace",
+    "__version__": "simulator.version",
     "load_study": "simulator.scenario",
     "parse_study": "simulator.scenario",
     "replicate": "simulator.experiment",
@@ -53,7 +54,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'simulator' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+__getattr__ = handed_on(__name__, _HOMES)

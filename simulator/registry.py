@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import pkgutil
 from collections.abc import Iterable
@@ -88,7 +89,8 @@ class Registry(Generic[Family_co]):
 
     @cached_property
     def _modules(self) -> frozenset[str]:
-        path = importlib.import_module(self.package).__path__
+        package = importlib.util.find_spec(self.package)  # which does not import it
+        path = package.submodule_search_locations if package else []
         return frozenset(
             module.name for module in pkgutil.iter_modules(path) if not module.name.startswith("_")
         )

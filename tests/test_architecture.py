@@ -340,12 +340,48 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
     [
         (
             "from simulator.cli.main import app",
-            {"numpy", "scipy", "pandas", "matplotlib", "pyarrow", "simpy", "pydantic"},
+            {
+                "numpy",
+                "scipy",
+                "pandas",
+                "matplotlib",
+                "pyarrow",
+                "simpy",
+                "pydantic",
+                "yaml",
+                "importlib.metadata",
+                "simulator.version",
+            },
+        ),
+        (
+            "from simulator.cli.main import app; app(['list'], standalone_mode=False)",
+            {
+                "scipy.special",
+                "pandas",
+                "pyarrow",
+                "simpy",
+                "simulator.model.streams",
+                "genai_prices",
+            },
         ),
         (
             "from simulator.cli.main import app; "
             "app(['check', 'scenarios/quickstart.yaml'], standalone_mode=False)",
-            {"scipy.stats", "scipy.optimize", "pandas", "matplotlib"},
+            {
+                "scipy.special",
+                "pandas",
+                "matplotlib",
+                "pyarrow",
+                "simpy",
+                "simulator.engine",
+                "simulator.experiment.runner",
+                "filelock",
+            },
+        ),
+        (
+            "from simulator.cli.main import app; "
+            "app(['run', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
+            {"scipy.optimize", "matplotlib"},
         ),
         (
             "from simulator.scenario import load_study; "
@@ -354,7 +390,7 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
             {"scipy.stats", "scipy.optimize", "matplotlib"},  # Arrow imports pandas itself
         ),
     ],
-    ids=["help", "check", "worker"],
+    ids=["help", "list", "check", "run", "worker"],
 )
 def test_what_starts_often_imports_nothing_heavy(code: str, heavy: set[str]) -> None:
     code += f"; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"

@@ -7,22 +7,16 @@ import glob
 import shutil
 import sys
 import tempfile
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 from analysis.traces.canonical import Traces
 from analysis.traces.collector import Collector
+from analysis.traces.reader import READERS, Reader
 from analysis.traces.source import Head, Source
 from simulator.errors import TeamsimError, unknown_name
-from simulator.registry import Registry
-
-READERS: Registry[Reader] = Registry(
-    "trace reader", "analysis.traces.readers", "teamsim.trace_readers"
-)
 
 STANDARD_INPUT = "-"
 _TABLE = "table"
@@ -32,49 +26,6 @@ _COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
 
 Progress = Callable[[int, int], None]
 """Called with the number of bytes read, and the number of all."""
-
-
-class Reader(ABC):
-    """Reads one format; a subclass sets `kind`, its name."""
-
-    kind: ClassVar[str]
-
-    @abstractmethod
-    def recognises(self, head: Head) -> float:
-        """Return how sure it is that a file has this format, 0 to 1, by the start of the file.
-
-        The surest reader reads the file. The share of the rows in its format is a good answer.
-        """
-
-    def holds(self, directory: Path) -> bool:
-        """Return whether a directory is of this format as a whole."""
-        return False
-
-    def companions(self, path: Path) -> Sequence[Path]:
-        """Return the files that belong to a named file, and are read with it."""
-        return ()
-
-    def knows(self, path: Path) -> bool:
-        """Return whether a file belongs to this format but has no calls."""
-        return False
-
-    @abstractmethod
-    def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
-        """Read files (or directories that it `holds`).
-
-        Parameters
-        ----------
-        sources : sequence of Source
-        out : Collector
-            Takes the rows, and the problems.
-        columns : dict
-            Canonical names to the names that a plain table has.
-
-        Raises
-        ------
-        TeamsimError
-            If a file cannot be read at all.
-        """
 
 
 def read_traces(

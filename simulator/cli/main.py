@@ -67,7 +67,7 @@ def schema() -> None:
 @app.command(name="list")
 def list_plugins() -> None:
     """List every plugin, family by family, and the agent profiles."""
-    from analysis.traces.reading import READERS
+    from analysis.traces.reader import READERS
     from simulator.scenario import REGISTRIES, profile_names
 
     for registry in (*REGISTRIES, READERS):

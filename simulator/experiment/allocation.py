@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment.intervals import interval_of_metric
@@ -18,6 +17,9 @@ from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Point
 from simulator.scenario.rare_events import REPLICATIONS, endless_tails, rare_events
 from simulator.scenario.schema import Precision
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NEAR_WIDEST = 0.7
 """With a budget, a round serves points whose interval is at least this share of the widest."""

@@ -78,11 +78,12 @@ Events, and what the columns mean for each (columns not named are null):
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, NamedTuple
 
 from simulator.model.why import Why
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Event(StrEnum):
@@ -161,26 +162,25 @@ def sends_back(row: Row) -> bool:
     )
 
 
-SCHEMA = pa.schema(
-    [
-        ("replication", pa.int64()),
-        ("seq", pa.int64()),
-        ("time_s", pa.float64()),
-        ("event", pa.string()),
-        ("agent", pa.int64()),
-        ("round", pa.int64()),
-        ("call", pa.int64()),
-        ("task", pa.int64()),
-        ("artifact", pa.int64()),
-        ("peer", pa.int64()),
-        ("duration_s", pa.float64()),
-        ("input_tokens", pa.int64()),
-        ("cached_tokens", pa.int64()),
-        ("output_tokens", pa.int64()),
-        ("outcome", pa.string()),
-    ]
-)
-"""Arrow schema of a trace; times in simulated seconds, agents and tasks by number from 0."""
+COLUMNS = {
+    "replication": "int64",
+    "seq": "int64",
+    "time_s": "float64",
+    "event": "string",
+    "agent": "int64",
+    "round": "int64",
+    "call": "int64",
+    "task": "int64",
+    "artifact": "int64",
+    "peer": "int64",
+    "duration_s": "float64",
+    "input_tokens": "int64",
+    "cached_tokens": "int64",
+    "output_tokens": "int64",
+    "outcome": "string",
+}
+"""Columns of a trace with their Arrow types: times in simulated seconds, agents and tasks by number
+from 0."""
 
 
 class Trace:
@@ -211,7 +211,9 @@ class Trace:
         del self.rows[count:]
 
     def table(self) -> pa.Table:
-        """Return the events as an Arrow table with `SCHEMA`."""
+        """Return the events as an Arrow table with `COLUMNS`."""
+        import pyarrow as pa
+
         columns = list(zip(*self.rows, strict=True)) or [()] * len(Row._fields)
         count = len(self.rows)
         arrays = {
@@ -219,4 +221,4 @@ class Trace:
             "seq": range(count),
             **dict(zip(Row._fields, columns, strict=True)),
         }
-        return pa.table(arrays, schema=SCHEMA)
+        return pa.table(arrays, schema=pa.schema(list(COLUMNS.items())))

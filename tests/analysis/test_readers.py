@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from analysis.traces.canonical import AGENTS, CALLS, MESSAGES, RUNS, Traces
-from analysis.traces.reading import READERS, read_traces
+from analysis.traces.reader import READERS
+from analysis.traces.reading import read_traces
 from simulator.errors import TeamsimError
 from tests.analysis.harness import DEALT, TASKS, logged_run, scenario, write_runs
 from tests.analysis.test_calibration import TRUTH

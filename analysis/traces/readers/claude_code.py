@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from analysis.traces.collector import Collector
+from analysis.traces.reader import Reader
 from analysis.traces.readers._claude_code_files import Agents, Message, SessionFile
 from analysis.traces.readers._claude_code_tools import add_tools, is_copy
-from analysis.traces.reading import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import count, mapping, pick, text

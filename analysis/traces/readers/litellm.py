@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import status_of
 from analysis.traces.jsonstream import Record
-from analysis.traces.reading import Reader
+from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import amount, count, mapping, nanoseconds, pick, text

@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis.traces.collector import Collector
 from analysis.traces.parquet import read_parquet
-from analysis.traces.reading import Reader
+from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.errors import TeamsimError

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from analysis.traces.attribute_names import KNOWN
 from analysis.traces.collector import Collector
 from analysis.traces.jsonstream import Record
+from analysis.traces.reader import Reader
 from analysis.traces.readers._otlp_protobuf import NESTED, is_protobuf, protobuf_records
-from analysis.traces.reading import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect

@@ -13,7 +13,7 @@ from analysis.traces.canonical import CALLS
 from analysis.traces.collector import Collector
 from analysis.traces.column_names import found_columns, found_times
 from analysis.traces.dialects import status_of
-from analysis.traces.reading import Reader
+from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.usage import counts
