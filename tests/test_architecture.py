@@ -387,10 +387,14 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
             "from simulator.scenario import load_study; "
             "from simulator.experiment import run_sweep; "
             "run_sweep(load_study('scenarios/quickstart.yaml', ['replications=1']))",
-            {"scipy.stats", "scipy.optimize", "matplotlib"},  # Arrow imports pandas itself
+            {"scipy.stats", "scipy.optimize", "matplotlib", "pandas"},
+        ),
+        (
+            "import simulator.worker, simulator.experiment.crew, simulator.experiment.points_job",
+            {"scipy.special", "pandas", "pyarrow.parquet", "filelock", "asyncio", "genai_prices"},
         ),
     ],
-    ids=["help", "list", "check", "run", "worker"],
+    ids=["help", "list", "check", "run", "sweep", "worker"],
 )
 def test_what_starts_often_imports_nothing_heavy(code: str, heavy: set[str]) -> None:
     code += f"; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"

@@ -15,13 +15,14 @@ from concurrent.futures import (
     wait,
 )
 from hashlib import sha256
-from typing import Protocol
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from simulator.errors import TeamsimError
 from simulator.experiment.plan import Span
 from simulator.version import __version__
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _KEPT_JOBS = 4
 """Number of jobs that a worker remembers, as several sweeps may share an executor."""
@@ -35,7 +36,7 @@ class Job(Protocol):
         ...
 
 
-Done = tuple[Span, pa.Table, float]
+Done: TypeAlias = "tuple[Span, pa.Table, float]"
 """A chunk, its rows, and the seconds it took."""
 
 

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from simulator.engine import Simulation
 from simulator.errors import TeamsimWarning
-from simulator.experiment import table
 from simulator.experiment.allocation import Allocation
 from simulator.experiment.crew import Crew
 from simulator.experiment.estimate import estimate
 from simulator.experiment.pacing import Pacer
-from simulator.experiment.plan import Plan, Span, without
+from simulator.experiment.plan import Span, without
+from simulator.experiment.points_job import PointsJob
 from simulator.experiment.pool import Progress, processes
 from simulator.experiment.shortfalls import with_shortfalls
 from simulator.experiment.store import Store, read_results
@@ -182,44 +182,6 @@ def run_each(
     return _in_order(work.do(workers, progress, None))
 
 
-class _Job:
-    """The job that is sent once to each worker: the points, and how to compute a chunk of them."""
-
-    def __init__(self, points: Sequence[Point], axes: Sequence[str]) -> None:
-        self._points = points
-        self._schema = table.schema(points, axes)
-        self.plan = Plan([point.scenario.replications for point in points])
-        self._latest: tuple[int, Simulation] | None = None
-
-    def __getstate__(self) -> tuple[Sequence[Point], pa.Schema, Plan]:
-        return self._points, self._schema, self.plan
-
-    def __setstate__(self, state: tuple[Sequence[Point], pa.Schema, Plan]) -> None:
-        self._points, self._schema, self.plan = state
-        self._latest = None
-
-    def tasks(self) -> list[int]:
-        """Return the tasks of a replication at each point; a wrong point is found here."""
-        return [self._simulation(point.index).model.task_count for point in self._points]
-
-    def run(self, span: Span) -> pa.Table:
-        """Return the rows of a chunk."""
-        parts = []
-        for point, replications in self.plan.pieces(span):
-            simulation = self._simulation(point)
-            metrics = [simulation.run(i) for i in replications]
-            fraction = simulation.model.parallel_fraction
-            parts.append(
-                table.rows(self._points[point], self._schema, fraction, replications, metrics)
-            )
-        return pa.concat_tables(parts)
-
-    def _simulation(self, point: int) -> Simulation:
-        if self._latest is None or self._latest[0] != point:
-            self._latest = (point, Simulation(self._points[point].scenario))
-        return self._latest[1]
-
-
 class _Work:
     """The replications of some points that are to be made, and those there are already."""
 
@@ -228,7 +190,7 @@ class _Work:
         for note in expected.notes():
             warnings.warn(note, TeamsimWarning, stacklevel=3)
         expected.check_memory()
-        self._job = _Job(points, axes)
+        self._job = PointsJob(points, axes)
         self._tasks = self._job.tasks()
         self.plan = self._job.plan
         self.allocation = Allocation(points, self.plan)

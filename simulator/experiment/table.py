@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import pyarrow as pa
@@ -78,11 +80,36 @@ def _of_point(point: Point, schema: pa.Schema, count: int, columns: Mapping[str,
     alike = {name: [value] * count for name, value in (said | axes).items()}
     found = {**alike, **columns}
     try:
-        return pa.table({name: found[name] for name in schema.names}, schema=schema)
+        arrays = [_array(found[field.name], field.type) for field in schema]
+        return pa.Table.from_arrays(arrays, schema=schema)
     except (OverflowError, pa.ArrowInvalid) as error:
         raise TeamsimError(
             f"point {point.name!r}: a result is larger than a table holds ({error})"
         ) from None
+
+
+def _array(values: Sequence[Any] | pa.ChunkedArray, kind: pa.DataType) -> Any:
+    """Return a column of numbers, texts or truth values, or one that is null throughout.
+
+    Arrow's own conversion of a list imports pandas, to see whether there is any in it. That would
+    be a quarter of what a worker imports.
+    """
+    if isinstance(values, pa.ChunkedArray):
+        return values
+    count = len(values)
+    if None in values:
+        return pa.nulls(count, kind)
+    if kind == pa.string():
+        texts = [value.encode() for value in values]
+        ends = array("i", accumulate(map(len, texts), initial=0))
+        return pa.StringArray.from_buffers(count, pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
+    if kind == pa.bool_():
+        return _array(values, pa.int8()).cast(kind)
+    numbers = array(_CODES[kind], values)
+    return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(numbers)])
+
+
+_CODES = {pa.int8(): "b", pa.int64(): "q", pa.float64(): "d"}
 
 
 def _axis_type(values: list[Any]) -> pa.DataType:
