@@ -29,6 +29,11 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).lstrip("-._")
 
 
+def as_said(probability: float) -> float:
+    """Return an estimate of a probability as a scenario says it."""
+    return four_digits(min(1.0, max(0.0, probability)))
+
+
 @dataclass(frozen=True)
 class CellFit:
     """The estimates for one cell, all team sizes together, each with its uncertainty."""
@@ -127,7 +132,7 @@ class CellFit:
             "chatter": 1,
         }
         if self.claims_itself:
-            behaviour["deference"] = four_digits(min(1.0, max(0.0, self.deference.value)))
+            behaviour["deference"] = as_said(self.deference.value)
             behaviour["blind_calls"] = four_digits(_mean(self.habits.blind))
         limit: dict[str, Any] = {}
         if self.capacity is not None:
@@ -151,7 +156,7 @@ class CellFit:
             "behaviour": behaviour,
             "errors": {
                 "probability": self._error_probability(),
-                "call_correlation": four_digits(min(1.0, max(0.0, self.call_correlation.value))),
+                "call_correlation": as_said(self.call_correlation.value),
                 "detection": 1,
             },
         }
@@ -167,7 +172,7 @@ class CellFit:
         """Return the cell as a scenario of `size` agents on `tasks`."""
         protocol: dict[str, Any] = {"kind": "pre_assigned"}
         if self.claims_itself:
-            noise = four_digits(min(1.0, max(0.0, self.noise.value)))
+            noise = as_said(self.noise.value)
             protocol = {"kind": "self_claim", "choice": "noisy", "noise": noise}
         return {
             "name": self.name,
@@ -216,10 +221,6 @@ class CellFit:
         }
         named["retention"] = named.pop("retention_tokens")
         return named
-
-    def with_habits(self, deference: float, noise: float) -> CellFit:
-        """Return this fit with other values of the two habits that replies do not show."""
-        return replace(self, deference=Estimate.of(deference), noise=Estimate.of(noise))
 
     def report(self) -> dict[str, Any]:
         """Return the fit as a row of the report."""

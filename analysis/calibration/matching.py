@@ -7,7 +7,7 @@ moment equals the observed one; each value that it asks for is simulated once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.cell import CellFit
+from analysis.calibration.cell import CellFit, as_said
+from analysis.calibration.coupling import Replications
 from analysis.calibration.estimates import Estimate
-from simulator.experiment import replicate
 from simulator.scenario import Scenario
 
 _REPLICATIONS = 40
@@ -53,9 +53,14 @@ def match_habits(
     idle = float(is_idle.groupby(in_teams["n_teammates"]).mean().mean())
     writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
 
+    simulated = [
+        Replications(Scenario.model_validate(fit.scenario(tasks, size)), _REPLICATIONS)
+        for size in sizes
+    ]
+
     @cache
     def moments(deference: float, noise: float) -> tuple[float, float]:
-        return _simulated(fit.with_habits(deference, noise), tasks, sizes)
+        return _moments(simulated, deference, noise)
 
     def idle_share(noise: float, deference: float) -> float:
         return moments(deference, noise)[0]
@@ -97,12 +102,11 @@ def _error(moment: Callable[[float], float], at: float, seen: pd.Series) -> floa
     return float(min(_VAGUE, spread / max(slope, 1e-9)))
 
 
-def _simulated(fit: CellFit, tasks: list[dict[str, Any]], sizes: list[int]) -> tuple[float, float]:
+def _moments(teams: Sequence[Replications], deference: float, noise: float) -> tuple[float, float]:
     """Return the share of idle calls and the concurrent writes a run, means over team sizes."""
     idle, writes = [], []
-    for size in sizes:
-        scenario = Scenario.model_validate(fit.scenario(tasks, size))
-        rows = replicate(scenario, _REPLICATIONS)
+    for team in teams:
+        rows = team.counts(as_said(deference), as_said(noise))
         idle.append(sum(row.idle_calls for row in rows) / sum(row.calls for row in rows))
         writes.append(sum(row.concurrent_writes for row in rows) / len(rows))
     return float(np.mean(idle)), float(np.mean(writes))
