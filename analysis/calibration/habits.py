@@ -122,19 +122,19 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
     emission = _emissions(calls, prior.sizes)
     agent = calls.groupby(["run_dir", "agent"], sort=False).ngroup().to_numpy()
     turn = calls.groupby(["run_dir", "agent"], sort=False).cumcount().to_numpy()
-    padded = np.ones((agent.max() + 1, turn.max() + 1, len(prior.sizes)))
+    padded = np.ones((turn.max() + 1, agent.max() + 1, len(prior.sizes)))
     real = np.zeros(padded.shape[:2], dtype=bool)
-    real[agent, turn] = True
+    real[turn, agent] = True
     stays, blind = _mean(prior.persistence), _mean(prior.blind)
     first, later = prior.first, prior.later
     kept, blindly = prior.persistence, prior.blind
     for _ in range(_STEPS):
         chance = blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
-        padded[agent, turn] = chance
+        padded[turn, agent] = chance
         begun, drawn, stayed, posterior = _forward_backward(
             padded, real, _normal(first), _normal(later), stays
         )
-        states = posterior[agent, turn]
+        states = posterior[turn, agent]
         told = states * blind * emission.blind / chance
         saw = states * (1.0 - blind) * emission.seeing / chance
         first, later = prior.first + begun, prior.later + drawn
@@ -146,7 +146,7 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
         )
         stays, blind = _mean(kept), _mean(blindly)
     chance = blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
-    padded[agent, turn] = chance
+    padded[turn, agent] = chance
     kept = _as_sure_as_told(kept, padded, _normal(first), _normal(later))
     return Habits(prior.sizes, first, later, kept, blindly)
 
@@ -173,10 +173,10 @@ def _as_sure_as_told(
 
 
 def _log_likelihood(chance: Floats, first: Floats, later: Floats, stays: float) -> float:
-    prediction: Floats = np.broadcast_to(first, chance[:, 0].shape)
+    prediction: Floats = np.broadcast_to(first, chance[0].shape)
     total = 0.0
-    for t in range(chance.shape[1]):
-        joint = prediction * chance[:, t]
+    for here in chance:
+        joint = prediction * here
         scale = joint.sum(axis=1)
         total += float(np.log(scale).sum())
         prediction = stays * joint / scale[:, None] + (1.0 - stays) * later
@@ -222,27 +222,36 @@ def _forward_backward(
 ) -> tuple[Floats, Floats, float, Floats]:
     """Return expected first and later draws of each habit, habits kept, and habits of the calls.
 
-    `chance` has shape (agents, T, K); `real` (agents, T) says which calls are not padding.
+    `chance` has shape (T, agents, K), call after call; `real` (T, agents) says which calls are not
+    padding.
     """
-    forward, scale = np.empty_like(chance), np.empty(chance.shape[:2])
-    prediction = np.broadcast_to(first, chance[:, 0].shape)
-    for t in range(chance.shape[1]):
-        joint = prediction * chance[:, t]
-        scale[:, t] = joint.sum(axis=1)
-        forward[:, t] = joint / scale[:, t, None]
-        prediction = stays * forward[:, t] + (1.0 - stays) * later
+    steps = len(chance)
+    forward, scale = np.empty_like(chance), np.empty((*chance.shape[:2], 1))
+    staying = np.empty_like(chance)  # the part of the prediction of a habit that is kept
+    anew = (1.0 - stays) * later
+    prediction = np.broadcast_to(first, chance[0].shape)
+    joint = np.empty_like(chance[0])
+    for t in range(steps):
+        np.multiply(prediction, chance[t], out=joint)
+        joint.sum(axis=1, keepdims=True, out=scale[t])
+        np.divide(joint, scale[t], out=forward[t])
+        np.multiply(stays, forward[t], out=staying[t])
+        prediction = staying[t] + anew
     backward = np.ones_like(chance)
     drawn = np.zeros(len(later))
     kept = 0.0
-    for t in range(chance.shape[1] - 1, 0, -1):
-        here = real[:, t, None]
-        ahead = chance[:, t] * backward[:, t] / scale[:, t, None]
-        fresh = (1.0 - stays) * later * ahead
-        same = stays * forward[:, t - 1] * ahead
+    mask = real[:, :, None]
+    ahead, fresh, same = (np.empty_like(joint) for _ in range(3))
+    for t in range(steps - 1, 0, -1):
+        here = mask[t]
+        np.multiply(chance[t], backward[t], out=ahead)
+        np.divide(ahead, scale[t], out=ahead)
+        np.multiply(anew, ahead, out=fresh)
+        np.multiply(staying[t - 1], ahead, out=same)
         drawn += (fresh * here).sum(axis=0)
         kept += float((same * here).sum())
-        backward[:, t - 1] = np.where(here, stays * ahead + fresh.sum(axis=1)[:, None], 1.0)
-    begun = (forward[:, 0] * backward[:, 0]).sum(axis=0)
+        np.add(stays * ahead, fresh.sum(axis=1, keepdims=True), out=backward[t - 1], where=here)
+    begun = (forward[0] * backward[0]).sum(axis=0)
     return begun, drawn, kept, forward * backward
 
 

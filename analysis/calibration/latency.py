@@ -98,8 +98,12 @@ def fit_latencies(cells: Sequence[pd.DataFrame]) -> list[VectorFit]:
 
 def mean_log_seconds(at: Floats, calls: pd.DataFrame) -> Floats:
     """Return the logarithm of the expected duration of calls under fitted parameters."""
+    return _mean_log_seconds(at, calls["edited"].to_numpy(), calls["other"].to_numpy())
+
+
+def _mean_log_seconds(at: Floats, edited: Floats, other: Floats) -> Floats:
     base, per_task, hand_in = np.exp(at)
-    work = calls["edited"].to_numpy() + min(1.0, hand_in) * calls["other"].to_numpy()
+    work = edited + min(1.0, hand_in) * other
     return np.asarray(np.log(base + per_task * work))
 
 
@@ -110,6 +114,7 @@ def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
     since calls of a run are correlated and some runs have ten times the calls of others.
     """
     logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
+    edited, other = calls["edited"].to_numpy(), calls["other"].to_numpy()
     runs = calls["run_dir"].astype(str)
     upper = np.asarray([np.inf, np.inf, 1e-9])
     at = np.minimum(centre, upper - 1e-6)
@@ -118,7 +123,7 @@ def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
     for _ in range(3):
 
         def misfit(x: Floats, demean: Transform = demean) -> Floats:
-            return demean(np.asarray(logs - mean_log_seconds(x, calls)))
+            return demean(np.asarray(logs - _mean_log_seconds(x, edited, other)))
 
         def objective(x: Floats, misfit: Transform = misfit, scale: float = scale) -> Floats:
             return np.concatenate([misfit(x) / scale, (x - centre) / spread])
@@ -128,7 +133,7 @@ def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
             objective, at, bounds=(-np.inf, upper), loss="soft_l1", f_scale=3.0, max_nfev=200
         )
         at = fit.x
-        raw = logs - mean_log_seconds(at, calls)
+        raw = logs - _mean_log_seconds(at, edited, other)
         effect = between_runs(raw - np.median(raw), runs).value
         within = max(0.05, within_runs(raw, runs))
         demean = _quasi_demeaning(runs, (effect / within) ** 2)

@@ -8,8 +8,9 @@ run's totals follow from the parameters.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,17 @@ class Log:
     inputs: Floats
     outputs: Floats
 
+    @cached_property
+    def longest_first(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """The rows, those with most calls first, so that those with a call t are the first ones."""
+        return np.argsort(-self.made.sum(axis=1), kind="stable")
+
+    @cached_property
+    def written_by_call(self) -> list[Floats]:
+        """`written` of the rows that make a call, longest first, call by call."""
+        active = self.made.sum(axis=0)
+        return [self.written[self.longest_first[:n], t] for t, n in enumerate(active)]
+
 
 def log_of(runs: pd.DataFrame, calls: pd.DataFrame) -> Log:
     """Arrange calls (``run_dir, agent, written, work``, in order) and their runs' totals."""
@@ -128,20 +140,33 @@ def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[Token
 
 
 def totals(at: Floats, log: Log) -> tuple[Floats, Floats]:
-    """Return input and output tokens of each run under the parameters (links as `NAMES`)."""
-    system, turn, artifact, output, per_task = np.exp(at[[0, 1, 3, 4, 5]])
-    retention = 1.0 / (1.0 + np.exp(-at[2]))
-    wrote = (output + per_task * log.work) * log.made
-    kept = np.zeros(log.made.shape[0])
-    read = np.zeros_like(kept)
-    for t in range(log.made.shape[1]):
-        read += log.made[:, t] * (system + kept + artifact * log.written[:, t])
-        kept = retention * (kept + wrote[:, t] + turn)
-    n = len(log.inputs)
-    return (
-        np.asarray(np.bincount(log.run, read, minlength=n), dtype=np.float64),
-        np.asarray(np.bincount(log.run, wrote.sum(axis=1), minlength=n), dtype=np.float64),
-    )
+    """Return input and output tokens of each run under the parameters (links as `NAMES`).
+
+    Parameters
+    ----------
+    at : ndarray, shape (P, 6)
+        Sets of parameters.
+    log : Log
+
+    Returns
+    -------
+    (ndarray, ndarray), shape (P, runs)
+    """
+    system, turn, artifact, output, per_task = np.exp(at[:, [0, 1, 3, 4, 5]]).T[:, :, None]
+    retention = 1.0 / (1.0 + np.exp(-at[:, 2, None]))
+    wrote = (output[:, :, None] + per_task[:, :, None] * log.work) * log.made
+    kept, read = np.zeros((2, len(at), len(log.run)))
+    for t, written in enumerate(log.written_by_call):
+        rows = log.longest_first[: len(written)]
+        kept = kept[:, : len(rows)]
+        read[:, rows] += system + kept + artifact * written
+        kept = retention * (kept + wrote[:, rows, t] + turn)
+    return _by_run(read, log), _by_run(wrote.sum(axis=2), log)
+
+
+def _by_run(tokens: Floats, log: Log) -> Floats:
+    """Return the sums over each run's agents, shape (P, runs)."""
+    return np.stack([np.bincount(log.run, each, minlength=len(log.inputs)) for each in tokens])
 
 
 def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
@@ -150,18 +175,26 @@ def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
     scales = np.repeat([_SCALE, _SCALE], n)
     at = centre
 
-    def misfit(x: Floats) -> Floats:
+    def misfits(x: Floats) -> Floats:
         read, wrote = totals(x, log)
-        return np.concatenate([np.log(read) - log.inputs, np.log(wrote) - log.outputs])
+        return np.concatenate([np.log(read) - log.inputs, np.log(wrote) - log.outputs], axis=1)
 
     for _ in range(2):
 
-        def objective(x: Floats, scales: Floats = scales) -> Floats:
-            return np.concatenate([misfit(x) / scales, (x - centre) / spread])
+        def objectives(x: Floats, scales: Floats = scales) -> Floats:
+            return np.concatenate([misfits(x) / scales, (x - centre) / spread], axis=1)
 
-        fit = optimize.least_squares(objective, at, loss="soft_l1", f_scale=2.0, max_nfev=100)
+        def objective(x: Floats, objectives: Objectives = objectives) -> Floats:
+            return np.asarray(objectives(x[None])[0])
+
+        def slope(x: Floats, objectives: Objectives = objectives) -> Floats:
+            return forward_differences(objectives, x)
+
+        fit = optimize.least_squares(
+            objective, at, slope, loss="soft_l1", f_scale=2.0, max_nfev=100
+        )
         at = fit.x
-        rest = misfit(at).reshape(2, n)
+        rest = misfits(at[None]).reshape(2, n)
         freedom = max(1.0, n - len(at) / 2)
         robust = [1.4826 * np.median(np.abs(each)) for each in rest]
         own = np.sqrt((rest**2).sum(axis=1) / freedom)
@@ -169,6 +202,32 @@ def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
         kept = [max(0.003, min(o, 2.0 * r + 0.003)) for o, r in zip(own, robust, strict=True)]
         scales = np.repeat(kept, n)
     return VectorFit(at, _robust_covariance(np.asarray(fit.jac), objective(at), n))
+
+
+Objectives = Callable[[Floats], Floats]
+
+
+def forward_differences(function: Objectives, x: Floats) -> Floats:
+    """Return the Jacobian at `x`, all of its points evaluated together.
+
+    Parameters
+    ----------
+    function : callable
+        Takes points, shape (P, K), and returns values, shape (P, M).
+    x : ndarray, shape (K,)
+
+    Returns
+    -------
+    ndarray, shape (M, K)
+        The steps are those of `scipy.optimize.least_squares`.
+    """
+    root = np.sqrt(np.finfo(np.float64).eps)
+    steps = root * np.where(x >= 0.0, 1.0, -1.0) * np.maximum(1.0, np.abs(x))
+    points = np.tile(x, (len(x) + 1, 1))
+    ahead = x + steps
+    np.fill_diagonal(points[1:], ahead)
+    values = function(points)
+    return np.asarray(((values[1:] - values[0]) / (ahead - x)[:, None]).T)
 
 
 def _robust_covariance(slope: Floats, misfit: Floats, runs: int) -> Floats:
@@ -186,7 +245,7 @@ def _robust_covariance(slope: Floats, misfit: Floats, runs: int) -> Floats:
 
 
 def _token_fit(fit: VectorFit, log: Log) -> TokenFit:
-    read, wrote = totals(fit.at, log)
+    (read,), (wrote,) = totals(fit.at[None], log)
     return TokenFit(
         fit,
         run_sigma=_spread(np.log(wrote) - log.outputs),
