@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from simulator.distributions import DistributionSpec, NonNegativeDistribution
@@ -230,6 +230,18 @@ class Price(Spec):
         return not (self.input_per_mtok or cache or self.output_per_mtok)
 
 
+def _those_there(tools: Any) -> Any:
+    """Return tools without those that are null."""
+    if not isinstance(tools, dict):
+        return tools
+    return {name: tool for name, tool in tools.items() if tool is not None}
+
+
+def _may_be_null(schema: dict[str, Any]) -> None:
+    """Let every entry of a mapping be null in its JSON Schema."""
+    schema["additionalProperties"] = {"anyOf": [schema["additionalProperties"], {"type": "null"}]}
+
+
 class Agent(Spec):
     """An agent: one LLM call at a time, each with its latency, batch, errors and drift."""
 
@@ -271,8 +283,13 @@ class Agent(Spec):
     """Stragglers, stalls, malformed replies, crashes, Byzantine agents."""
     loop: LoopSpec | None = None
     """The turns of an attempt; an attempt is one call when absent."""
-    tools: dict[str, ToolSpec] = Field(default_factory=dict)
-    """Tools that it calls between the turns of a loop, by name."""
+    tools: Annotated[
+        dict[str, ToolSpec],
+        BeforeValidator(_those_there),
+        Field(default_factory=dict, json_schema_extra=_may_be_null),
+    ]
+    """Tools that it calls between the turns of a loop, by name. ``null`` takes away a tool of the
+    profile, or of the team's `agent`."""
 
     @model_validator(mode="after")
     def _calls_tools_in_loops(self) -> Self:

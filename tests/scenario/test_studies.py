@@ -137,6 +137,19 @@ def test_the_schema_that_ships_beside_the_scenarios_is_the_current_one() -> None
     assert json.loads(path.read_text()) == scenario_json_schema()
 
 
+def test_null_takes_away_a_tool_of_a_profile_or_of_the_team() -> None:
+    agent = "profile: claude-haiku-4-5-loop\n    tools: {pause: null, tests: {seconds: 60}}"
+    text = GOOD.replace("latency: {kind: seconds, base: 3}", agent)
+    text = text.replace(
+        "  agent:\n", "  subagents: {kinds: {reader: {tools: {tests: null}}}}\n  agent:\n"
+    )
+    team = parse_study(text, "file.yaml").base.team
+    assert team.agent is not None
+    assert team.subagents is not None
+    assert sorted(team.agent.tools) == ["tests", "tool"]
+    assert sorted(team.subagents.kinds["reader"].tools) == ["tool"]
+
+
 @pytest.mark.parametrize("name", profile_names())
 def test_a_shipped_profile_is_a_whole_agent_with_its_source(name: str) -> None:
     text = GOOD.replace("latency: {kind: seconds, base: 3}", f"profile: {name}")
