@@ -20,6 +20,13 @@ _LABELS = {
     "recovery_s": "time to recover (s)",
     "availability": "availability (share of agents' time)",
     "goodput": "correct tasks a second",
+    "rate_limited_s": "wait after refusals (s)",
+    "rate_limits": "requests refused",
+    "on_tools_s": "wait for tools (s)",
+    "on_subagents_s": "wait for sub-agents (s)",
+    "tool_wait_s": "wait at stations (s)",
+    "expired_tokens": "tokens expired in the cache",
+    "cache_write_tokens": "tokens written to the cache",
 }
 
 

@@ -46,6 +46,9 @@ from analysis.statistics.curves import (
 )
 from simulator.scenario.figure import Figure as FigureSpec
 
+_LETTERS_BELOW = 15
+"""Letters of the values that fit below a logarithmic axis, where each is written."""
+
 _ROWS_BESIDE = 4
 
 
@@ -216,7 +219,7 @@ def _lines(curves: pd.DataFrame) -> list[pd.DataFrame]:
 def _log_axis(ax: Axes, values: list[float]) -> None:
     powers_of_two = all(float(np.log2(value)).is_integer() for value in values if value > 0)
     ax.set_xscale("log", base=2 if powers_of_two else 10)
-    if powers_of_two or len(values) <= 8:
+    if powers_of_two or sum(len(f"{value:g}") for value in values) <= _LETTERS_BELOW:
         ax.set_xticks(values)
     ax.xaxis.set_major_formatter(FuncFormatter(_plain))
     ax.xaxis.set_minor_locator(NullLocator())
