@@ -6,6 +6,7 @@ ships with; margins are several standard errors of that smaller sweep.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,6 +240,76 @@ def provider_outage(of: Curves) -> None:
     assert quality["hand in what there is"][480] < 0.4
 
 
+def coding_loop(of: Curves) -> None:
+    speedup, cost = of("speedup"), of("cost_usd")
+    everybody, queue = "tests for everybody", "one runs tests at a time"
+    assert speedup[everybody][8] > 1.2 * speedup[everybody][4] > 2.5
+    assert speedup[queue].max() < 2.2
+    assert cost[queue][8] > 1.3 * cost[everybody][8]
+    own = cost["one conversation for all issues"]
+    assert own[1] > 2 * own[4] > 2 * cost[everybody][4]
+    assert of("tool_wait_s")[everybody].max() == 0
+
+
+def one_ci(of: Curves) -> None:
+    speedup = of("speedup")
+    steady, exponential = speedup["steady times"], speedup["exponential times"]
+    assert [round(float(steady[n]), 2) for n in (2, 3, 8)] == [1.99, 2.08, 2.08]
+
+    def repairman(n: int) -> float:
+        """Return its throughput over that of one agent (Z = 66 s between builds, S = 60 s)."""
+        weights = [math.perm(n, k) * (60 / 66) ** k for k in range(n + 1)]
+        return (1 - 1 / sum(weights)) * (60 + 66) / 60
+
+    for n, found in exponential.items():
+        assert found == pytest.approx(repairman(int(n)), rel=0.06)
+    assert speedup["exponential times, two at a time"][8] > 1.8 * exponential[8]
+
+
+def approvals(of: Curves) -> None:
+    spans, cost = of("makespan_s"), of("cost_usd")
+    always, office = "somebody is always there", "weekdays 9 to 17"
+    assert spans[always][0.2] < 1.35 * spans[always][0]
+    assert spans[office][0.1] > 2.4 * spans[always][0.1]
+    assert spans["weekdays 9 to 17, begun on Friday"][0.1] > 2.6 * spans[office][0.1]
+    hour = cost["weekdays 9 to 17, cache of an hour"]
+    assert (hour.loc[:0.05] > cost[office].loc[:0.05]).all()
+    assert cost[office][0.2] > 1.2 * cost[office][0]
+
+
+def cache_life(of: Curves) -> None:
+    cost = of("cost_usd")
+    assert 12 < of.crossing("five minutes", "an hour") < 28
+    assert cost["no cache"][1000] == pytest.approx(3.69, abs=0.005)
+    assert cost["an hour"][1000] < 0.7 * cost["no cache"][1000]
+    assert cost["five minutes"][300] < cost["no cache"][300]
+    assert cost["five minutes"][1000] > 0.97 * cost["no cache"][1000]
+
+
+def research_fan_out(of: Curves) -> None:
+    spans, tokens = of("makespan_s"), of("tokens")
+    divided, alone = "30 searches, divided among k", "one agent, 30 searches"
+    assert spans[divided].is_monotonic_decreasing
+    assert tokens[divided].is_monotonic_decreasing
+    assert spans[divided][3] < 0.5 * spans[alone][3]
+    # Three times the searches of one agent are almost nine times the tokens, less what is constant.
+    assert tokens[alone][3] > 6 * tokens["one agent, 10 searches"][3]
+    assert tokens["10 searches by each of k"][10] > 9 * tokens["one agent, 10 searches"][10]
+
+
+def rate_limited_fleet(of: Curves) -> None:
+    speedup = of("speedup")
+    reserved = speedup["8,000 output tokens a minute, reserved"]
+    given_back = speedup["8,000 output tokens a minute, the rest given back"]
+    requests, inputs = speedup["50 requests a minute"], speedup["30,000 input tokens a minute"]
+    assert reserved.max() < 0.75
+    assert 2.5 < given_back.max() < 3.5
+    assert 3.5 < inputs.max() < 5
+    assert inputs[32] < 0.9 * inputs[8]
+    assert requests[16] == pytest.approx(speedup["no limit"][16], rel=0.01)
+    assert requests[32] < 0.9 * speedup["no limit"][32]
+
+
 CLAIMS: dict[Callable[[Curves], None], int] = {
     architectures: 400,
     single_agent_threshold: 300,
@@ -259,6 +330,12 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
     hedging: 60,
     byzantine_minority: 60,
     provider_outage: 20,
+    coding_loop: 20,
+    one_ci: 8,
+    approvals: 20,
+    cache_life: 60,
+    research_fan_out: 20,
+    rate_limited_fleet: 2,
 }
 
 

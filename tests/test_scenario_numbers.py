@@ -1,8 +1,8 @@
 """Numbers in the answers of shipped scenarios, read from the text, come out of the scenario.
 
-A number with an interval, ``9.7 [9.7, 9.8]`` or ``28.5 ± 0.6``, is a mean, or a ratio of them, with
-its 95 % interval. Each is simulated again with another seed and fewer replications: the two may
-differ by four standard errors of their difference.
+A number with an interval, ``9.7 [9.7, 9.8]`` or ``28.5 ± 0.6``, is a mean, a ratio of two, or a
+median, with its 95 % interval. Each is simulated again with another seed and fewer replications:
+the two may differ by four standard errors of their difference.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def stated(answer: str) -> list[Stated]:
 
 @dataclass(frozen=True)
 class Mean:
-    """What a number is: the mean of a metric at a point of a sweep, or a ratio of two.
+    """What a number is: the mean of a metric at a point of a sweep, a ratio of two, or a median.
 
     Attributes
     ----------
@@ -57,9 +57,15 @@ class Mean:
     x : float
         The value of the figure's x.
     metric : str
-        Its name, or the names of those that are added, with ``+`` between.
+        Its name, or a sum or difference of several.
     speedup_over, times : float, optional
         The x of the mean that is divided by this one, or that this one is divided by.
+    times_series : str, optional
+        The series of the mean that this one is divided by, at `times`; the same when absent.
+    unit : float
+        How many of the metric's units the number counts: 3,600 for hours.
+    is_median : bool
+        Whether it is the median over replications.
     """
 
     series: str
@@ -67,25 +73,31 @@ class Mean:
     metric: str = "makespan_s"
     speedup_over: float | None = None
     times: float | None = None
+    times_series: str | None = None
+    unit: float = 1.0
+    is_median: bool = False
 
     @property
     def points(self) -> set[tuple[str, float]]:
         """The points of the sweep that it needs: series and x."""
-        used = (self.x, self.speedup_over, self.times)
-        return {(self.series, x) for x in used if x is not None}
+        used = {(self.series, x) for x in (self.x, self.speedup_over) if x is not None}
+        if self.times is not None:
+            used.add((self.times_series or self.series, self.times))
+        return used
 
     def of(self, runs: dict[tuple[str, float], pd.DataFrame]) -> Stated:
         """Return the estimate from simulated runs."""
 
-        def values(x: float) -> Floats:
-            columns = runs[self.series, x][self.metric.split("+")]
-            return np.asarray(columns.sum(axis=1), dtype=float)
+        def values(x: float, series: str = self.series) -> Floats:
+            return np.asarray(runs[series, x].eval(self.metric), dtype=float)
 
         if self.speedup_over is not None:
             return ratio(values(self.speedup_over), values(self.x))
         if self.times is not None:
-            return ratio(values(self.x), values(self.times))
-        own = values(self.x)
+            return ratio(values(self.x), values(self.times, self.times_series or self.series))
+        own = values(self.x) / self.unit
+        if self.is_median:
+            return median(own)
         return Stated(own.mean(), own.std(ddof=1) / math.sqrt(len(own)))
 
 
@@ -96,16 +108,106 @@ def ratio(above: Floats, below: Floats) -> Stated:
     return Stated(value, rest.std(ddof=1) / math.sqrt(len(rest)))
 
 
+def median(values: Floats) -> Stated:
+    """Return the median, and its error: from the order statistics one standard error away."""
+    low, high = np.quantile(values, 0.5 + np.array([-0.5, 0.5]) / math.sqrt(len(values)))
+    return Stated(float(np.median(values)), float(high - low) / 2)
+
+
 INDEPENDENT, COMMON = "independent answers", "common mode (0.8)"
 CORRELATED = "correlated (rho = {})".format
 TOKENS = "input_tokens+output_tokens"
 FIRST, MAJORITY, ALL = "the first answer", "a majority", "all answers"
 DEALT, CLAIMED = "dealt, {}, sigma {}".format, "claimed, no barrier, sigma 1.2"
 
-REPLICATIONS = {"voting": 20}
+EVERYBODY, ONE_AT_A_TIME = "tests for everybody", "one runs tests at a time"
+CONVERSATION = "one conversation for all issues"
+EXPONENTIAL, TWO_AT_A_TIME = "exponential times", "exponential times, two at a time"
+SHORT_BUILDS = "exponential times, builds of 15 s"
+ALWAYS, OFFICE = "somebody is always there", "weekdays 9 to 17"
+FRIDAY, OFFICE_HOUR = "weekdays 9 to 17, begun on Friday", "weekdays 9 to 17, cache of an hour"
+FIVE_MINUTES, AN_HOUR = "five minutes", "an hour"
+CHAT, ALONE = "a chat", "one agent, {} searches".format
+DIVIDED, EACH = "30 searches, divided among k", "10 searches by each of k"
+ONCE = "input_tokens - cached_tokens + output_tokens"
+REQUESTS, INPUT = "50 requests a minute", "30,000 input tokens a minute"
+RESERVED = "8,000 output tokens a minute, reserved"
+GIVEN_BACK = "8,000 output tokens a minute, the rest given back"
+MINUTES, HOURS = 60.0, 3600.0
+
+REPLICATIONS = {
+    "voting": 20,
+    "coding_loop": 40,
+    "one_ci": 20,
+    "approvals": 60,
+    "rate_limited_fleet": 4,
+}
 """Where calls are many; else 200."""
 
 NUMBERS: dict[str, Sequence[Mean]] = {
+    "approvals": (
+        Mean(ALWAYS, 0.05, unit=HOURS),
+        Mean(ALWAYS, 0, unit=HOURS),
+        Mean(OFFICE, 0.05, unit=HOURS),
+        Mean(OFFICE, 0.05, unit=HOURS, is_median=True),
+        Mean(FRIDAY, 0.05, unit=HOURS),
+        Mean(FRIDAY, 0.05, unit=HOURS, is_median=True),
+        Mean(OFFICE, 0.2, unit=HOURS),
+        Mean(ALWAYS, 0, "cost_usd"),
+        Mean(ALWAYS, 0.2, "cost_usd"),
+        Mean(OFFICE, 0.2, "cost_usd"),
+        Mean(OFFICE, 0.05, "cost_usd"),
+        Mean(OFFICE_HOUR, 0.05, "cost_usd"),
+        Mean(OFFICE_HOUR, 0.2, "cost_usd"),
+    ),
+    "cache_life": [
+        Mean(series, x, "cost_usd") for x in (10, 100, 1000) for series in (FIVE_MINUTES, AN_HOUR)
+    ],
+    "coding_loop": (
+        Mean(EVERYBODY, 4, unit=MINUTES),
+        Mean(EVERYBODY, 1, unit=MINUTES),
+        Mean(EVERYBODY, 4, speedup_over=1),
+        Mean(EVERYBODY, 8, speedup_over=1),
+        Mean(ONE_AT_A_TIME, 4, speedup_over=1),
+        Mean(ONE_AT_A_TIME, 8, speedup_over=1),
+        Mean(ONE_AT_A_TIME, 8, "cost_usd"),
+        Mean(EVERYBODY, 8, "cost_usd"),
+        Mean(CONVERSATION, 1, "cost_usd"),
+        Mean(CONVERSATION, 4, "cost_usd"),
+        Mean(EVERYBODY, 1, "cost_usd"),
+    ),
+    "one_ci": (
+        Mean(EXPONENTIAL, 2, speedup_over=1),
+        Mean(EXPONENTIAL, 3, speedup_over=1),
+        Mean(EXPONENTIAL, 8, speedup_over=1),
+        Mean(TWO_AT_A_TIME, 8, speedup_over=1),
+        Mean(SHORT_BUILDS, 8, speedup_over=1),
+    ),
+    "rate_limited_fleet": (
+        Mean(RESERVED, 1, "rate_limited_s", unit=MINUTES),
+        Mean(RESERVED, 1, unit=MINUTES),
+        Mean(RESERVED, 32, unit=MINUTES),
+        Mean(GIVEN_BACK, 8, speedup_over=1),
+        Mean(INPUT, 8, speedup_over=1),
+        Mean(INPUT, 32, speedup_over=1),
+        Mean(REQUESTS, 16, speedup_over=1),
+        Mean(REQUESTS, 32, speedup_over=1),
+    ),
+    "research_fan_out": (
+        Mean(DIVIDED, 3),
+        Mean(ALONE(30), 1),
+        Mean(DIVIDED, 10),
+        Mean(ALONE(30), 1, TOKENS, unit=1000),
+        Mean(DIVIDED, 3, TOKENS, unit=1000),
+        Mean(DIVIDED, 3, "cost_usd"),
+        Mean(ALONE(30), 1, "cost_usd"),
+        Mean(EACH, 3, TOKENS, times=3, times_series=ALONE(10)),
+        Mean(EACH, 10, TOKENS, times=10, times_series=ALONE(10)),
+        Mean(ALONE(10), 3, TOKENS, times=3, times_series=CHAT),
+        Mean(EACH, 3, TOKENS, times=3, times_series=CHAT),
+        Mean(ALONE(10), 3, ONCE, times=3, times_series=CHAT),
+        Mean(EACH, 3, ONCE, times=3, times_series=CHAT),
+    ),
     "quickstart": [
         each
         for series in ("tasks dealt out, p = 0.9", "tasks dealt out, p = 0.5")
