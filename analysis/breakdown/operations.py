@@ -92,7 +92,7 @@ def operations_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Operation
         if row.event is Event.TOOL:
             start_s, key = row.time_s - (row.duration_s or 0.0), (str(row.call), str(number))
             yield Operation(row.agent, start_s, row.time_s, tools[row.peer or 0], key, row)
-        elif row.event in (Event.CALL_END, Event.TURN, Event.SUBAGENT_END):
+        elif row.event in (Event.CALL_END, Event.TURN, Event.SUBAGENT_END) and row.peer != 0:
             start_s, begun[row.call] = begun[row.call], row.time_s
             goes_on = row.event is Event.TURN
             call = (str(row.call), str(number)) if goes_on else (str(row.call),)

@@ -108,7 +108,6 @@ class CallEnd:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
         call, memory = agent.call, agent.memory
         agent.time.end(now)
-        self._metrics.calls += 1
         freed: list[int] = []
         if agent.byzantine == "silent":
             self._fall_silent(agent)
@@ -117,6 +116,7 @@ class CallEnd:
             outcome = self._give_up(agent, now, freed)
         else:
             self._agenda.move(now)
+            self._metrics.calls += 1
             self._bill.call(agent)
             if call.picks:
                 freed = self._commits.commit(agent, now)
@@ -141,7 +141,7 @@ class CallEnd:
 
     def _end_steps(self, agent: AgentState) -> None:
         """Tell workspace and patterns that a call is over, the last turn of a loop."""
-        self._metrics.turns += agent.loop is not None
+        self._metrics.turns += agent.loop is not None and agent.is_calling
         self._workspace.call_ended(agent)
         self._patterns.call_ended(agent)
         agent.call.settle()
@@ -203,6 +203,7 @@ class CallEnd:
         call, outcome = agent.call, "failed"
         if call.lost_to is Why.PROMPT_TOO_LONG:
             outcome = PROMPT_TOO_LONG
+        self._metrics.calls += agent.is_calling
         self._metrics.failed_calls += 1
         self._metrics.wasted_s += agent.time.duration_s
         if call.paid_share is not None:

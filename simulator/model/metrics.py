@@ -129,7 +129,8 @@ class Metrics:
     rate_limits: int = 0
     """Calls that the provider refused."""
     failed_calls: int = 0
-    """Calls that came to nothing: given up after the last retry, lost in a crash, cancelled."""
+    """Calls that came to nothing: given up after the last retry, lost in a crash, cancelled; and
+    loops that did so between two turns."""
     too_long_prompts: int = 0
     """Of these, calls whose prompt was larger than the window."""
     requests: int = 0

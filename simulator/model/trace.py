@@ -43,10 +43,11 @@ Events, and what the columns mean for each (columns not named are null):
                         station. Written when the call of the tool ends.
 ``subagent_start``      agent: the sub-agent, by a number after those of the team; round, call: its
                         own; peer: who has started it; outcome: of which kind it is.
-``subagent_end``        agent, round, call; peer: which turn was its last, where it is a loop;
-                        duration_s: how long it was in service; input_tokens (cached included),
-                        cached_tokens and output_tokens of its last turn; outcome: done, error (its
-                        report is of no use), failed (its loop came to nothing),
+``subagent_end``        agent, round, call; peer: which turn was its last, where it is a loop (0
+                        where it was lost between two); duration_s: how long it was in service;
+                        input_tokens (cached included), cached_tokens and output_tokens of its last
+                        turn; outcome: done, error (its report is of no use), failed (its loop came
+                        to nothing),
                         prompt_too_long, timeout, cancelled or cut_off. The ``turn``,
                         ``tool``, ``wait`` and ``request`` rows between bear its number; the call of
                         a tool that it was has a ``tool`` row of who has started it.
@@ -64,7 +65,8 @@ Events, and what the columns mean for each (columns not named are null):
                         (delay, loss, partitions, gossip).
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
                         cached_tokens; output_tokens (message included): of a loop, those of its
-                        last turn; peer: which turn that was; outcome: work, idle,
+                        last turn; peer: which turn that was (0 where the loop was lost between
+                        two, when no call was under way); outcome: work, idle,
                         coordination, review, failed (it came to nothing; tokens: of what was
                         done before), prompt_too_long (refused) or cut_off (by the
                         end of the run; tokens: read, and written so far).

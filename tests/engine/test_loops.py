@@ -186,6 +186,7 @@ def test_a_loop_has_no_more_turns_than_it_may(at_limit: str) -> None:
     metrics = run_as_traced(scenario(team__agent=who, workload__tasks=3))
     assert metrics.outcome == "completed"
     assert (metrics.loops_at_limit, metrics.output_tokens) == (3, 12 * WRITES)
+    assert metrics.calls == metrics.turns == 12
     gives_up = at_limit == "give_up"
     assert (metrics.partial_tasks, metrics.failed_calls) == (3 * gives_up, 3 * gives_up)
     assert metrics.tasks_correct == 3 * (not gives_up)
@@ -253,6 +254,17 @@ def test_a_crash_loses_the_loop() -> None:
     assert metrics.turns == 4 + 5
     after = [read for read, _ in prompts(rows)][4:]
     assert after == [SYSTEM + k * GROWS for k in range(5)]
+
+
+@pytest.mark.parametrize("at_s", [2.5, 4.0])
+def test_a_loop_lost_while_a_tool_runs_has_no_call_under_way(at_s: float) -> None:
+    crash = [{"kind": "crash", "agent": 0, "at_s": at_s, "for_s": 10}]
+    who = looping({"turns": 3}, tools={"tests": {"seconds": 5}})
+    metrics = run_as_traced(scenario(team__agent=who, workload__tasks=1, faults=crash))
+    # A turn before the crash, three after it.
+    assert (metrics.calls, metrics.turns, metrics.failed_calls) == (4, 4, 1)
+    assert metrics.output_tokens == 4 * WRITES
+    assert metrics.makespan_s == at_s + 10 + 3 + 2 * 5
 
 
 @pytest.mark.parametrize("at_s", [3.5, 4.5])

@@ -99,6 +99,14 @@ def test_waits_for_k_of_n_sub_agents_are_order_statistics(wait_for: Any, needed:
     assert all(m.sub_agents == 200 and m.sub_agents_failed == 0 for m in found)
 
 
+def test_sub_agents_cancelled_while_their_tools_run_have_no_call_under_way() -> None:
+    kind = looping({"turns": 2}, tools={"read": {"seconds": 9}})
+    team = asking(kind, calls=5, timeout_s=3, limits={"max_total": 5})
+    metrics = run_as_traced(scenario(team=team, workload__tasks=1))
+    # A turn of each sub-agent, and three of the parent: one more than if they had answered.
+    assert (metrics.calls, metrics.turns, metrics.failed_calls) == (5 + 3, 5 + 3, 5)
+
+
 def test_mean_seconds_and_tokens_are_walds() -> None:
     # Calls of a turn 2 on average, turns of a sub-agent 4, seconds of its turn 3; alpha 0.003.
     kind = looping(

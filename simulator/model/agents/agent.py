@@ -169,6 +169,11 @@ class AgentState:
         return not is_held_up and self.is_there
 
     @property
+    def is_calling(self) -> bool:
+        """Whether its call, or a turn of its loop, is under way; not between two turns."""
+        return self.loop is None or not self.loop.is_between
+
+    @property
     def is_of_team(self) -> bool:
         """Whether its time is the team's: whether it is no sub-agent."""
         return self.role != SUBAGENT

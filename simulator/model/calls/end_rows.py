@@ -29,7 +29,7 @@ def note_end(
         event,
         agent.index,
         agent.call.number,
-        peer=None if agent.loop is None else agent.loop.turn,
+        peer=None if agent.loop is None else agent.loop.turn * agent.is_calling,
         duration_s=agent.time.duration_s,
         input_tokens=agent.memory.prompt_tokens * is_read,
         cached_tokens=agent.memory.cached * is_read,

@@ -230,8 +230,8 @@ class SubagentPool:
             self._pay(agent)
             self._metrics.failed_calls += 1
             self._metrics.too_long_prompts += lost is Why.PROMPT_TOO_LONG
-        self._metrics.calls += 1
-        self._metrics.turns += agent.loop is not None
+        self._metrics.calls += agent.is_calling
+        self._metrics.turns += agent.loop is not None and agent.is_calling
         self._leave(each, how)
         each.over(how != DONE)
 

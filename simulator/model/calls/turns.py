@@ -189,7 +189,7 @@ class Turns(Service):
 
     @staticmethod
     def _pay_nothing_between(agent: AgentState) -> None:
-        if agent.loop is not None and agent.loop.is_between:
+        if not agent.is_calling:
             agent.call.pay(None)
 
     def waits(self) -> list[str]:
