@@ -23,8 +23,8 @@ from analysis.observation.tuning import of_roles, tune
 from analysis.observation.twin import Observed, Twin
 from analysis.traces.canonical import CHATS, Traces
 from simulator.errors import TeamsimError
+from simulator.experiment.pool import Progress
 
-Progress = Callable[[int, int], None]
 Bars = Callable[[str], AbstractContextManager[Progress]]
 """Makes a progress bar for a named step of the work."""
 

@@ -72,7 +72,7 @@ class Turns:
         with self._lock:
             ends = time.monotonic() + self._longest_s
 
-            def go_on(done: int, total: int) -> None:
+            def go_on(done: float, total: int) -> None:
                 if mine != self._newest:
                     raise TeamsimError("a newer setting is being drawn")
                 if time.monotonic() > ends:

@@ -223,7 +223,8 @@ def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) ->
 
     make_directory(out)
     trace = Trace(replication)
-    metrics = Simulation(scenario).run(replication, trace)
+    with progress_bar("replication") as progress:
+        metrics = Simulation(scenario).run(replication, trace, lambda share: progress(share, 1))
     title = f"{scenario.name}, replication {replication}: {metrics.outcome}"
     for path in save(gantt_figure(trace.rows, scenario, messages, title), out / "timeline"):
         say(str(path))

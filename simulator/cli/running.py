@@ -44,7 +44,8 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     check_writable(path)
     trace = Trace(replication)
     simulation = Simulation(scenario)
-    metrics = simulation.run(replication, trace)
+    with progress_bar("replication") as progress:
+        metrics = simulation.run(replication, trace, lambda share: progress(share, 1))
     pq.write_table(trace.table(), path)
     row = pd.DataFrame([(name, getattr(metrics, name)) for name in METRIC_NAMES])
     console.print(frame_table(row, ["metric", "value"]))

@@ -46,7 +46,7 @@ console.push_render_hook(_Harmless())
 
 
 @contextmanager
-def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(unit: str) -> Iterator[Callable[[float, int], None]]:
     """Show, during the body, a bar with the time left on standard error, if that is a terminal."""
     columns = (
         TextColumn(unit),
@@ -60,7 +60,7 @@ def progress_bar(unit: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
         task = bar.add_task(unit, total=None)
 
-        def advance(done: int, total: int) -> None:
+        def advance(done: float, total: int) -> None:
             bar.update(task, completed=done, total=total)
 
         yield advance

@@ -112,6 +112,18 @@ class Calls:
         yield from self.take_through(agent, steps)
         self._clock.check_limits()
 
+    def going_on_now(self) -> set[int]:
+        """Return the agents whose calls go on at this instant."""
+        agents = {process._resume: index for index, process in self._under_way.items()}
+        found = set()
+        for time_s, _, _, event in self._env._queue:
+            if time_s > self._env._now:
+                continue
+            if isinstance(event._value, AgentState):  # its call is nothing but its service
+                found.add(event._value.index)
+            found.update(agents[each] for each in event.callbacks if each in agents)
+        return found
+
     def forget(self) -> None:
         """Drop the processes of sub-agents that the end of the run has cut off."""
         stop(list(self._under_way.values()))

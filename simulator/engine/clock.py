@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 import simpy
 from simpy.events import NORMAL, EventPriority
 
+from simulator.engine.course import Course
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.call_start import CallStart
@@ -132,11 +134,14 @@ class Clock(Agenda):
         """Return the event that an agent no longer waits for, none if it waits for none."""
         return self._halted.pop(index, None)
 
+    def _callers(self) -> Sequence[AgentState]:
+        return (*self._run.agents, *self._run.subagents.agents())
+
     def _is_idle(self) -> bool:
         """Return whether nothing will happen any more, except by timers."""
         if self._is_held or self._tasks_arrive:
             return False
-        callers = (*self._run.agents, *self._run.subagents.agents())
+        callers = self._callers()
         return all(agent.index in self._halted for agent in callers if agent.time.in_call)
 
     def _is_stuck(self) -> bool:
@@ -277,8 +282,17 @@ class Clock(Agenda):
             self.end("budget")
         return self._has_ended
 
-    def run(self) -> Metrics | Ending:
+    def run(
+        self, going_on_now: Callable[[], set[int]], progress: Callable[[float], None] | None
+    ) -> Metrics | Ending:
         """Run until stopped, or until nothing can happen any more (a deadlock).
+
+        Parameters
+        ----------
+        going_on_now : callable
+            Returns the agents whose calls go on at this instant.
+        progress : callable or None
+            Told from time to time which share of the run is over.
 
         Returns
         -------
@@ -286,14 +300,16 @@ class Clock(Agenda):
             What happened; or how the run ends, if it had to be followed beyond its end to find
             that out: then it must be run again. A stuck team ends at its last progress, not with
             timers that went off later and changed nothing.
+
+        Raises
+        ------
+        TeamsimError
+            If time stands still.
         """
         run = self._run
-        try:
-            self._env.run(until=self._ended)
-        except RuntimeError:
-            # SimPy raises this for an empty schedule; any other RuntimeError is a bug.
-            if self._has_ended or self._env.peek() != float("inf"):
-                raise
+        course = Course(self._env, run.metrics, run.sides, self._callers, going_on_now)
+        tell = None if progress is None else lambda: progress(self._share_over())
+        if not course.follow(self._ended, tell):
             self._outcome = ("deadlock", "")
         outcome, reason = self._outcome
         if self._is_overdue:
@@ -309,6 +325,12 @@ class Clock(Agenda):
             reason = reason or self._over(outcome)
         ended_s = self.now if outcome == "deadline" else self._env.now
         return run.closing.finish(ended_s, outcome, reason)
+
+    def _share_over(self) -> float:
+        """Return which share of the run is over, by its tasks or the limit that comes first."""
+        run, deadline_s = self._run, self.limits.deadline_s or math.inf
+        tasks, calls = run.metrics.tasks_done / run.metrics.tasks, run.call_start.calls_begun
+        return min(1.0, max(tasks, calls / self._most_calls, self._env.now / deadline_s))
 
     def forget(self) -> None:
         """Break the circles of references to the clock, after the run."""

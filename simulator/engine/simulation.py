@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import simpy
@@ -41,7 +41,12 @@ class Simulation:
         self.scenario = scenario
         self.model = Model(scenario)
 
-    def run(self, replication: int, trace: Trace | None = None) -> Metrics:
+    def run(
+        self,
+        replication: int,
+        trace: Trace | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Metrics:
         """Run one replication.
 
         Parameters
@@ -50,23 +55,34 @@ class Simulation:
             Its number, at least 0; with the scenario's seed it fixes every random draw.
         trace : Trace, optional
             Collects the events; the results do not depend on it.
+        progress : callable, optional
+            Called with the share of the replication that is over, about every 10,000 events.
 
         Returns
         -------
         Metrics
             What happened, a row of results.
+
+        Raises
+        ------
+        TeamsimError
+            If time stands still: if events follow each other without end at one instant.
         """
         before = 0 if trace is None else len(trace.rows)
         with _garbage_collector_paused():
-            found = self._run(replication, trace, None)
+            found = self._run(replication, trace, progress, None)
             while isinstance(found, Ending):
                 if trace is not None:
                     trace.cut_back(before)
-                found = self._run(replication, trace, found)
+                found = self._run(replication, trace, progress, found)
         return found
 
     def _run(
-        self, replication: int, trace: Trace | None, ending: Ending | None
+        self,
+        replication: int,
+        trace: Trace | None,
+        progress: Callable[[float], None] | None,
+        ending: Ending | None,
     ) -> Metrics | Ending:
         env = simpy.Environment()
         clock = Clock(env, self.scenario.limits, ending)
@@ -84,22 +100,22 @@ class Simulation:
                 run.set_timers,
             )
         )
-        timing = self._timing(env, clock, run)
+        calls = Calls(
+            env, clock, run.call_start, run.call_end, run.steps, run.subagents, run.is_stepwise
+        )
+        timing = self._timing(env, clock, run, calls)
         timing.start()
         try:
-            found = clock.run()
+            found = clock.run(calls.going_on_now, progress)
         finally:
             self._forget(env, timing, run, clock)
         return found
 
     def _timing(
-        self, env: simpy.Environment, clock: Clock, run: Replication
+        self, env: simpy.Environment, clock: Clock, run: Replication, calls: Calls
     ) -> Rounds | Asynchronous:
         """Return the timing of the scenario, which decides when the agents call."""
         said = self.scenario.coordination
-        calls = Calls(
-            env, clock, run.call_start, run.call_end, run.steps, run.subagents, run.is_stepwise
-        )
         if said.timing != "rounds":
             staleness = said.staleness if said.timing == "bounded_staleness" else None
             return Asynchronous(env, clock, calls, run.agents, staleness)

@@ -31,10 +31,13 @@ _KEPT_JOBS = 4
 class Job(Protocol):
     """Work that any process can compute in chunks; pickled once, and sent once to each worker."""
 
-    def run(self, span: Span) -> pa.Table:
-        """Return the rows of a chunk."""
+    def run(self, span: Span, hear: Hear | None = None) -> pa.Table:
+        """Return the rows of a chunk; `hear` is told now and then how much of it is done."""
         ...
 
+
+Hear = Callable[[float], None]
+"""Told how many replications of a chunk are done, one that is begun in part."""
 
 Done: TypeAlias = "tuple[Span, pa.Table, float]"
 """A chunk, its rows, and the seconds it took."""
@@ -62,13 +65,17 @@ class Crew:
             self._content = pickle.dumps(job)
             self._key = sha256(self._content).hexdigest()
 
-    def compute(self, next_chunk: Callable[[], Span | None]) -> Iterator[Done]:
+    def compute(
+        self, next_chunk: Callable[[], Span | None], hear: Hear | None = None
+    ) -> Iterator[Done]:
         """Yield chunks as they are done, until there is no next one.
 
         Parameters
         ----------
         next_chunk : callable
             Returns the next chunk, or none. It is called when a worker is free.
+        hear : callable, optional
+            Told how much of a chunk is done that is computed in this process.
 
         Raises
         ------
@@ -77,7 +84,7 @@ class Crew:
         """
         if self._executor is None:
             while (span := next_chunk()) is not None:
-                yield (span, *_timed(self._job, span))
+                yield (span, *_timed(self._job, span, hear))
             return
         running: dict[Future[tuple[pa.Table, float] | None], Span] = {}
         try:
@@ -134,7 +141,7 @@ def _run_there(
     return _timed(jobs[key], span)
 
 
-def _timed(job: Job, span: Span) -> tuple[pa.Table, float]:
+def _timed(job: Job, span: Span, hear: Hear | None = None) -> tuple[pa.Table, float]:
     started = time.perf_counter()
-    rows = job.run(span)
+    rows = job.run(span, hear)
     return rows, time.perf_counter() - started

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import pyarrow as pa
 
 from simulator.engine import Simulation
 from simulator.experiment import table
+from simulator.experiment.crew import Hear
 from simulator.experiment.plan import Plan, Span
 from simulator.scenario import Point
 
@@ -40,12 +42,15 @@ class PointsJob:
         """Return the tasks of a replication at each point; a wrong point is found here."""
         return [self._simulation(point.index).model.task_count for point in self._points]
 
-    def run(self, span: Span) -> pa.Table:
-        """Return the rows of a chunk."""
-        parts = []
+    def run(self, span: Span, hear: Hear | None = None) -> pa.Table:
+        """Return the rows of a chunk; `hear` is told now and then how much of it is done."""
+        parts, done = [], 0
         for point, replications in self.plan.pieces(span):
-            simulation = self._simulation(point)
-            metrics = [simulation.run(i) for i in replications]
+            simulation, metrics = self._simulation(point), []
+            for i in replications:
+                tell = None if hear is None else partial(_tell, hear, done)
+                metrics.append(simulation.run(i, progress=tell))
+                done += 1
             fraction = simulation.model.parallel_fraction
             parts.append(
                 table.rows(self._points[point], self._schema, fraction, replications, metrics)
@@ -56,3 +61,7 @@ class PointsJob:
         if self._latest is None or self._latest[0] != point:
             self._latest = (point, Simulation(self._points[point].scenario))
         return self._latest[1]
+
+
+def _tell(hear: Hear, done: int, share: float) -> None:
+    hear(done + share)

@@ -18,8 +18,9 @@ from simulator.worker import answer
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-Progress = Callable[[int, int], None]
-"""Called with the number of pieces of the work that are done, and the number of all."""
+Progress = Callable[[float, int], None]
+"""Called with the number of pieces of the work that are done, where one that is begun may count in
+part, and the number of all."""
 
 
 def default_workers() -> int:

@@ -201,7 +201,12 @@ class _Work:
     ) -> Iterator[tuple[Span, pa.Table]]:
         """Yield chunks as they are done, round by round, reporting progress."""
         pacer = Pacer(self.plan, self._tasks, workers)
-        done = 0
+        done, hear = 0, None
+        if progress is not None:
+
+            def hear(part: float) -> None:
+                progress(done + part, self.allocation.most)
+
         with ExitStack() as stack:
             here = Crew(self._job, None, 1)
             there = None if executor is None else Crew(self._job, executor, workers)
@@ -215,7 +220,7 @@ class _Work:
                     pool = stack.enter_context(processes(workers))
                     there = Crew(self._job, pool, workers)
                 # In the time that other processes take to start, a little work is done here.
-                for span, rows, seconds in (there or here).compute(pacer.next):
+                for span, rows, seconds in (there or here).compute(pacer.next, hear):
                     pacer.learn(span, seconds)
                     self.allocation.add(rows)
                     yield span, rows

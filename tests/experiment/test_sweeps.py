@@ -68,7 +68,7 @@ def test_an_interrupted_sweep_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     with pytest.raises(TeamsimError, match="not finished: run its command again"):
         read_results(tmp_path / "out")
 
-    seen: list[int] = []
+    seen: list[float] = []
     again = run_sweep(study, tmp_path / "out", progress=lambda done, total: seen.append(done))
     assert again.equals(whole)
     assert seen[0] > 0  # what was done was not done again
@@ -81,7 +81,7 @@ def test_a_finished_sweep_is_not_run_again(tmp_path: Path) -> None:
 
     run_sweep(small(), tmp_path / "out")
     before = stamps()
-    seen: list[int] = []
+    seen: list[float] = []
     run_sweep(small(), tmp_path / "out", progress=lambda done, total: seen.append(done))
     assert seen == [150]
     assert stamps() == before
@@ -200,3 +200,12 @@ def test_a_precision_of_no_metric_is_refused() -> None:
     text = {"replications: 30": "precision: {metric: makespan}"}
     with pytest.raises(TeamsimError, match="did you mean 'makespan_s'"):
         run_sweep(small(**text))
+
+
+def test_progress_goes_on_within_a_replication(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.engine.course._EVENTS_AT_A_TIME", 5)
+    seen: list[float] = []
+    study = small()
+    assert run_sweep(study, progress=lambda done, total: seen.append(done)).num_rows == seen[-1]
+    assert seen == sorted(seen)
+    assert any(done % 1 for done in seen)
