@@ -11,15 +11,10 @@ import simpy
 from simpy.events import NORMAL, EventPriority
 
 from simulator.engine.course import Course
+from simulator.engine.watched import Watched
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.call_start import CallStart
-from simulator.model.calls.bill import Bill
-from simulator.model.calls.subagents import SubagentPool
-from simulator.model.ending import Closing
 from simulator.model.metrics import Metrics
-from simulator.model.team.coordination import Coordination
-from simulator.model.team.sides import Sides
 from simulator.model.timers import AN_INSTANT, always
 from simulator.scenario.schema import Limits
 
@@ -33,22 +28,6 @@ class _Timer:
 
     action: Callable[[], None]
     matters: Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """The parts of a replication that its clock uses."""
-
-    agents: Sequence[AgentState]
-    subagents: SubagentPool
-    sides: Sides
-    coordination: Coordination
-    call_start: CallStart
-    bill: Bill
-    closing: Closing
-    metrics: Metrics
-    set_timers: Callable[[], None]
-    """Schedules what the scenario lets happen at later times, such as faults."""
 
 
 @dataclass(frozen=True, slots=True)

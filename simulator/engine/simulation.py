@@ -10,8 +10,9 @@ import simpy
 
 from simulator.engine.asynchronous import Asynchronous
 from simulator.engine.calls import Calls
-from simulator.engine.clock import Clock, Ending, Watched
+from simulator.engine.clock import Clock, Ending
 from simulator.engine.rounds import Rounds
+from simulator.engine.watched import Watched
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
 from simulator.model.replication import Replication
