@@ -17,6 +17,7 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.engine.asynchronous": {"callbacks"},  # SimPy's events
     "simulator.engine.calls": {"callbacks"},
     "simulator.engine.clock": {"_ok", "_value", "callbacks"},
+    "simulator.engine.course": {"callbacks"},
     "simulator.engine.rounds": {"callbacks"},
     "simulator.engine.simulation": {"vars"},  # SimPy's environment
     "simulator.model.streams": {"state"},  # a generator of NumPy
