@@ -191,7 +191,6 @@ def _of_run(run: Operations, roles: Mapping[str, str], told: Sequence[tuple[str,
     if len(roles) <= 1:
         return _OfRun(SINGLE, _TIMES)
     parents = {run.agents[child]: run.agents[parent] for child, parent in run.parents.items()}
-    parents |= _paths(roles, parents)
     parents = {child: top for child, top in parents.items() if child in roles and top in roles}
     if len(parents) >= (len(roles) - 1) / 2:
         return _by_parents(parents, roles, run)
@@ -199,16 +198,6 @@ def _of_run(run: Operations, roles: Mapping[str, str], told: Sequence[tuple[str,
     if edges:
         return _by_messages(edges, roles, run)
     return _by_times(run, roles)
-
-
-def _paths(roles: Collection[str], known: Collection[str]) -> dict[str, str]:
-    """Return parents by ids that are paths: ``main/agent 3`` is below ``main``."""
-    found = {}
-    for agent in roles:
-        head, slash, _ = agent.rpartition("/")
-        if slash and head in roles and agent not in known:
-            found[agent] = head
-    return found
 
 
 def _by_parents(parents: Mapping[str, str], roles: Mapping[str, str], run: Operations) -> _OfRun:

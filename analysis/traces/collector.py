@@ -142,6 +142,10 @@ def _agents_of(calls: pd.DataFrame, known: list[dict[str, Any]]) -> pd.DataFrame
             if row.get(column) is None and pd.notna(value):
                 row[column] = value
     for (run, agent), row in rows.items():
+        above = str(agent).rpartition("/")[0]  # an id may be a path: ``main/agent 3``
+        if row.get("parent_agent_id") is None and (run, above) in rows:
+            row["parent_agent_id"] = above
+    for (run, agent), row in rows.items():
         row["depth"] = _depth(rows, run, agent)
     return _table(list(rows.values()), AGENTS)
 

@@ -195,11 +195,6 @@ CHAT = [(agent, "chat", 2.0 * i, 2.0 * i + 3.0, "stop") for i, agent in enumerat
         (traces(*CHAT, told=tuple((x, y) for x in "abc" for y in "abc" if x != y)), MESH, "told"),
         (traces(*CHAT), INDEPENDENT, "worked"),
         (traces(*((a, w, 2 * s, 2 * s + 3, m) for a, w, s, _, m in CHAT)), PIPELINE, "worked"),
-        (
-            traces(*(("main" if a == "a" else f"main/{a}", w, s, e, m) for a, w, s, e, m in CHAT)),
-            LEAD,
-            "started",
-        ),
     ],
 )
 def test_a_structure_is_told_by_parents_then_messages_then_times(
