@@ -117,11 +117,12 @@ class _Fit:
     def writing(self) -> None:
         """Fit the output tokens of turns."""
         turns = self._turns
-        self._law("output", turns[~turns["is_last"]], "output", ["length", "opening"])
+        self._law("output", turns[~turns["is_last"]], "output", ["length", "opening"], turns)
         is_alone = turns["size"] == 1
-        self._law("answer", turns[turns["is_last"] & ~is_alone], "output", ["length", "opening"])
+        answers = turns[turns["is_last"] & ~is_alone]
+        self._law("answer", answers, "output", ["length", "opening"], turns)
         alone = turns[is_alone] if is_alone.sum() >= FEWEST else turns[turns["is_last"]]
-        self._law("alone", alone, "output", ["opening"])
+        self._law("alone", alone, "output", ["opening"], turns)
 
     def waiting(self, asks: pd.DataFrame) -> None:
         """Fit the seconds of tools, and the pauses of people."""
@@ -129,8 +130,8 @@ class _Fit:
         times = fit_tool_times(seconds.to_numpy(), asks["number"].to_numpy())
         edge = times.tail_from_s if times.has_tail else float(seconds.quantile(0.9))
         asks = asks.assign(gap_s=seconds, waits=(seconds > edge))
-        self._law("tool", asks[~asks["waits"]], "gap_s", ["length", "opening"])
-        self._law("pause", asks[asks["waits"]], "gap_s", ["length", "opening"])
+        self._law("tool", asks[~asks["waits"]], "gap_s", ["length", "opening"], asks)
+        self._law("pause", asks[asks["waits"]], "gap_s", ["length", "opening"], asks)
         self._chance("pauses", asks, "waits", ["length", "opening"])
         share = asks.groupby("request")["waits"].agg(["sum", "size"])
         odds = (share["sum"] + 0.5) / (share["size"] - share["sum"] + 0.5)
@@ -143,7 +144,7 @@ class _Fit:
         tokens = turns[["uncached", "cached", "output"]].to_numpy() / 1000.0
         expected = rates[:, 0] + (rates[:, 1:] * tokens).sum(axis=1)
         turns = turns.assign(ratio=turns["seconds"] / expected, single=(turns["size"] == 1) * 1.0)
-        self._law("latency", turns, "ratio", ["length", "single", "opening"])
+        self._law("latency", turns, "ratio", ["length", "single", "opening"], turns)
 
     def growing(self, asks: pd.DataFrame) -> None:
         """Fit the tokens that turns add to the context: mostly few, and sometimes a bulk.
@@ -151,6 +152,8 @@ class _Fit:
         Bulks are the largest additions, which together make up half of all added tokens.
         """
         grown = asks[asks["growth"].notna() & (asks["growth"] >= -_CUT * asks["input"])]
+        if grown.empty:  # every context was cut
+            grown = asks.assign(growth=0.0)
         added = (grown["growth"] + grown["output"]).clip(lower=1.0)
         ordered = np.sort(added.to_numpy())
         half = ordered[np.searchsorted(np.cumsum(ordered), 0.5 * ordered.sum())]
@@ -162,8 +165,9 @@ class _Fit:
             opens=(grown["turn"] == 0) * 1.0,
             is_bulk=added > half,
         )
-        self._law("result", grown[~grown["is_bulk"]], "added", ["length", "context", "opens"])
-        self._law("bulk", grown[grown["is_bulk"]], "added", ["length", "context"])
+        little, bulk = grown[~grown["is_bulk"]], grown[grown["is_bulk"]]
+        self._law("result", little, "added", ["length", "context", "opens"], grown)
+        self._law("bulk", bulk, "added", ["length", "context"], grown)
         self._chance("bulks", grown, "is_bulk", ["length", "context", "little", "opens"])
 
     def beginning(self) -> tuple[Floats, Floats]:
@@ -197,7 +201,16 @@ class _Fit:
             rows["number"].to_numpy(),
         )
 
-    def _law(self, name: str, rows: pd.DataFrame, column: str, covariates: list[str]) -> None:
+    def _law(
+        self,
+        name: str,
+        rows: pd.DataFrame,
+        column: str,
+        covariates: list[str],
+        everything: pd.DataFrame,
+    ) -> None:
+        """Fit a law to some rows; to all of them where there are none, and so none is drawn."""
+        rows = rows if len(rows) else everything
         values = np.maximum(rows[column].to_numpy(dtype=float), 1e-3)
         self.laws[name], residual = fit_turn_law(
             values, self._design(rows, covariates), self._names

@@ -131,6 +131,10 @@ class ToolTimes:
         return np.asarray((1.0 - p) * body + p * tail)
 
 
+_CLOCK = 1e-6
+"""Relative difference below which times are equal: a clock shows no less."""
+
+
 def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
     """Fit the seconds of a tool.
 
@@ -142,7 +146,7 @@ def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
     """
     x = np.log(np.maximum(seconds, SHORTEST_S))
     n, most = len(x), float(seconds.max())
-    if x.min() == x.max():
+    if np.ptp(x) < _CLOCK:
         nothing = VectorFit(np.zeros(0), np.zeros((0, 0)))
         return ToolTimes(n, _CONSTANT, nothing, most, seconds[:0], np.inf, np.nan, np.nan)
     kind, fit, aic = _best(x, _BODIES, _alone, clusters)

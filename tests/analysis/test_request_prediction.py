@@ -21,7 +21,14 @@ from simulator.cli.__main__ import main
 from simulator.engine import Simulation
 from simulator.experiment import replicate
 from simulator.scenario import Scenario, load_study
-from tests.analysis.made_up_requests import MODEL, as_canonical, made_requests, write_calls
+from tests.analysis.made_up_requests import (
+    MODEL,
+    as_canonical,
+    canonical,
+    chat,
+    made_requests,
+    write_calls,
+)
 
 LATENCY = {MODEL: np.asarray([1.2, 1e-6, 1e-6, 16.0])}
 
@@ -361,3 +368,28 @@ def test_draws_are_what_the_engine_makes_of_the_same_loop(turns: int) -> None:
     assert drawn["uncached_tokens"][0] == run.input_tokens - run.cached_tokens
     assert drawn["seconds"][0] == pytest.approx(run.makespan_s, abs=1e-6)
     assert drawn["tool_s"][0] == pytest.approx(9 * (turns - 1))
+
+
+@pytest.mark.parametrize("shape", ["equal", "shrinking", "two turns each", "one request long"])
+def test_requests_that_hardly_differ_are_fitted_and_predicted(shape: str) -> None:
+    rows, now = [], 0.0
+    for request in range(40):
+        turns = {"two turns each": 2, "one request long": 40 if request == 0 else 2}.get(shape, 3)
+        for turn in range(turns):
+            last = turn + 1 == turns
+            read = 90_000 // 3**turn if shape == "shrinking" else 1000 + 60 * turn
+            rows.append(
+                chat(now, 2.0, "end_turn" if last else "tool_use", input_tokens=read,
+                     output_tokens=10, cache_read_input_tokens=0, run_id=f"s{request % 10}")
+            )  # fmt: skip
+            now += 7.1
+    model = fit_request_model(find_requests(canonical(rows)), LATENCY)
+    assert model is not None
+    rng = np.random.default_rng(1)
+    draw = RequestDraws(model, 50, rng).of(MODEL, 1000.0, 3, rng)
+    for name in ("seconds", "llm_s", "tool_s", "input_tokens", "output_tokens"):
+        assert np.isfinite(draw[name]).all()
+        assert (draw[name] >= 0.0).all()
+    if shape == "equal":
+        assert np.median(draw["tool_s"]) == pytest.approx(2 * 5.1, rel=0.01)
+        assert np.median(draw["output_tokens"]) == pytest.approx(30.0, rel=0.01)
