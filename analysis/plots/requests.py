@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from analysis.calibration.request_draws import RequestDraws
 from analysis.calibration.request_model import RequestModel
+from analysis.calibration.subagents import SubagentFit
 from analysis.calibration.turn_counts import kaplan_meier
 from analysis.plots.style import PAGE_IN, colour, new_axes, paper_style
 from simulator.distributions import Floats
@@ -29,7 +33,9 @@ _PANELS = (
 _SHARES = np.linspace(0.005, 0.995, 100)
 
 
-def request_figure(real: pd.DataFrame, model: RequestModel) -> Figure:
+def request_figure(
+    real: pd.DataFrame, model: RequestModel, below: Sequence[SubagentFit] = ()
+) -> Figure:
     """Return distribution functions of observed requests, and bands of drawn ones.
 
     Each draw has all requests, with their models, first contexts and numbers of turns; bands are
@@ -42,17 +48,24 @@ def request_figure(real: pd.DataFrame, model: RequestModel) -> Figure:
         Requests, including those cut short: ``model, context_tokens, turns, is_whole``, and their
         times and tokens.
     model : RequestModel
+    below : sequence of SubagentFit, optional
+        Draws a panel of how many sub-agents agents start, over all models.
     """
     real = real[real["model"].isin(model.models)]
     whole = real[real["is_whole"]]
     drawn = _drawn(whole, model)
     with paper_style():
-        figure = Figure(figsize=(PAGE_IN, 4.6), layout="constrained")
-        axes = figure.subplots(2, 3, sharey=True)
-        for ax, (name, label) in zip(axes.flat[1:], _PANELS, strict=True):
+        rows = 3 if below else 2
+        figure = Figure(figsize=(PAGE_IN, 2.3 * rows), layout="constrained")
+        axes = figure.subplots(rows, 3, sharey=True)
+        for ax, (name, label) in zip(axes.flat[1:6], _PANELS, strict=True):
             plot_band(whole[name].to_numpy(dtype=float), drawn[name], label, ax=ax)
         _plot_turns(real, model, axes[0, 0])
-        for ax in axes[:, 0]:
+        if below:
+            _plot_subagents(below, axes[2, 0])
+            for ax in axes[2, 1:]:
+                ax.set_axis_off()
+        for ax in axes[:2, 0]:
             ax.set_ylabel("share of requests up to")
         handles = [
             Line2D([], [], color="black", label="real"),
@@ -92,6 +105,23 @@ def _plot_turns(real: pd.DataFrame, model: RequestModel, ax: Axes) -> None:
     ax.step(grid, seen, where="post", color="black", linewidth=1)
     ax.set_xscale("log")
     ax.set(xlabel="turns", ylim=(0, 1.02))
+
+
+def _plot_subagents(fits: Sequence[SubagentFit], ax: Axes) -> None:
+    """Draw the distribution of how many sub-agents an agent starts, and that of the law."""
+    counts = np.concatenate([fit.counts for fit in fits])
+    grid = np.arange(0, int(counts.max()) + 1)
+    seen = (counts[:, None] <= grid).mean(axis=0)
+    law = sum(len(fit.counts) * (1.0 - fit.survival(grid)) for fit in fits) / len(counts)
+    error = 1.96 * np.sqrt(law * (1.0 - law) / len(counts))
+    ax.fill_between(
+        grid, law - error, law + error, color=colour(0), alpha=0.4, linewidth=0, step="post"
+    )
+    ax.step(grid, seen, where="post", color="black", linewidth=1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(
+        xlabel="sub-agents of a session", ylabel="share of agents that start up to", ylim=(0, 1.02)
+    )
 
 
 def plot_band(real: Floats, drawn: Floats, label: str, ax: Axes | None = None) -> Axes:

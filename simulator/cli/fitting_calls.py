@@ -24,6 +24,7 @@ from analysis.calibration.profiles import (
 from analysis.calibration.request_fit import fit_request_model
 from analysis.calibration.request_model import FILE
 from analysis.calibration.requests import Requests, find_requests
+from analysis.calibration.subagents import SubagentFit, fit_subagents
 from analysis.plots import save
 from analysis.plots.qq import latency_figure
 from analysis.plots.requests import request_figure
@@ -57,11 +58,18 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
         else:
             loop_profile(fit, mine, in_loops, source)
             write_session(fit, session, in_loops.name, mine)
-    report = pd.DataFrame([{**_call_row(fit), **_loop_row(loops[fit.model])} for fit in fits])
+    below = {fit.model: fit for fit in fit_subagents(traces.calls, traces.agents)}
+    report = pd.DataFrame(
+        [
+            {**_call_row(fit), **_loop_row(loops[fit.model]), **_subagent_row(below.get(fit.model))}
+            for fit in fits
+        ]
+    )
     report.to_csv(out / "fit_report.csv", index=False)
     _show_fits(fits)
     _show_loops(loops)
-    _calibrate_requests(requests, fits, out)
+    _show_subagents(below)
+    _calibrate_requests(requests, fits, list(below.values()), out)
     by_tokens = [fit.fit for fit in fits if isinstance(fit.fit, CallFit)]
     if by_tokens:
         calls = usable(traces.calls)
@@ -79,7 +87,9 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
     )
 
 
-def _calibrate_requests(requests: Requests, fits: Sequence[AgentFit], out: Path) -> None:
+def _calibrate_requests(
+    requests: Requests, fits: Sequence[AgentFit], below: Sequence[SubagentFit], out: Path
+) -> None:
     """Fit the model of requests, write it for ``predict --requests``, and draw how well it fits."""
     for name in (FILE, PILOT):  # what an earlier calibration has left is not of these calls
         (out / name).unlink(missing_ok=True)
@@ -90,7 +100,7 @@ def _calibrate_requests(requests: Requests, fits: Sequence[AgentFit], out: Path)
     if model is None:
         return
     model.write(out / FILE)
-    save(request_figure(requests.table, model), out / "requests")
+    save(request_figure(requests.table, model, below), out / "requests")
     pilot = requests.named()
     pilot.to_parquet(out / PILOT, index=False)
     say(
@@ -174,6 +184,35 @@ def _show_loops(loops: dict[str, LoopFit]) -> None:
         )
     if rows:
         console.print(frame_table(pd.DataFrame(rows), list(rows[0])))
+
+
+def _subagent_row(fit: SubagentFit | None) -> dict[str, object]:
+    if fit is None:
+        return {}
+    row: dict[str, object] = {"subagents_family": fit.number.kind, "subagents_depth": fit.depth}
+    for name, estimate in fit.parameters().items():
+        row[name] = estimate.value
+        row[f"{name}_se"] = estimate.error
+    return {**row, "subagents_ks": fit.number.ks}
+
+
+def _show_subagents(fits: dict[str, SubagentFit]) -> None:
+    """Print how many sub-agents agents start, if they start any."""
+    rows = [
+        {
+            "model": model,
+            "agents": len(fit.counts),
+            "start some": f"{fit.some.value:.1%} ± {fit.some.error:.1%}",
+            "how many": fit.counts[fit.counts > 0].mean(),
+            "law": fit.number.kind,
+            "KS": fit.number.ks,
+            "levels": fit.depth,
+        }
+        for model, fit in fits.items()
+    ]
+    if rows:
+        console.print(frame_table(pd.DataFrame(rows), list(rows[0])))
+        say("sub-agents are in no profile of one model: `teamsim observe` makes a team with them")
 
 
 def _hold_out(calls: pd.DataFrame, share: float) -> None:
