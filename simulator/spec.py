@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
@@ -39,6 +39,11 @@ class Spec(BaseModel):
         for cached in vars(copy).keys() - type(self).model_fields.keys():
             del vars(copy)[cached]
         return copy
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:  # type: ignore[override]
+        """Yield names and values of the fields, without properties cached beside them."""
+        fields = type(self).model_fields
+        return ((name, value) for name, value in super().__iter__() if name in fields)
 
     @classmethod
     def __get_pydantic_json_schema__(

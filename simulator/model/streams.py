@@ -181,6 +181,12 @@ def purpose_of(name: str) -> int:
     return 2**32 + number_of(name)
 
 
+_UNUSED = np.random.SeedSequence(0)
+"""Seed of generators whose state is set before they draw: without one, Philox asks the operating
+system for entropy."""
+_FRESH = np.random.Philox(_UNUSED).state
+
+
 class Streams:
     """The random streams of one replication.
 
@@ -192,15 +198,15 @@ class Streams:
         Number of the replication, at least 0.
     """
 
-    __slots__ = ("_bits", "_counter", "_generator", "_state")
+    __slots__ = ("_bits", "_counter", "_generator", "_of_run", "_state")
 
     def __init__(self, seed: int, replication: int) -> None:
         key = np.random.SeedSequence(seed, spawn_key=(replication,)).generate_state(2, np.uint64)
-        self._bits = np.random.Philox(key=key)
+        self._bits = np.random.Philox(_UNUSED)
         self._generator = np.random.Generator(self._bits)
         self._counter = np.zeros(4, dtype=np.uint64)
-        self._state = self._bits.state
-        self._state["state"]["counter"] = self._counter
+        self._state = {**_FRESH, "state": {"counter": self._counter, "key": key}}
+        self._of_run: dict[tuple[int, int], float] = {}  # effects that all agents share
 
     def block(self, entity: Entity, index: int, purpose: int, start: int, size: int) -> Floats:
         """Return `size` uniforms on [0, 1) from position `start` (a multiple of 4)."""
@@ -258,10 +264,16 @@ class Streams:
         if run_sigma > 0.0:
             # One effect for the workers of a run and one for its coordinator, which may be
             # another model.
-            total += run_sigma * self._normal(Entity.RUN_EFFECT, int(entity), purpose)
+            total += run_sigma * self._normal_of_run(entity, purpose)
         if agent_sigma > 0.0:
             total += agent_sigma * self._normal(_EFFECT[entity], index, purpose)
         return total
+
+    def _normal_of_run(self, entity: Entity, purpose: int) -> float:
+        key = (int(entity), purpose)
+        if key not in self._of_run:
+            self._of_run[key] = self._normal(Entity.RUN_EFFECT, *key)
+        return self._of_run[key]
 
     def _normal(self, entity: Entity, index: int, purpose: int) -> float:
         u = self.block(entity, index, purpose, 0, 1)[0]
@@ -292,7 +304,7 @@ class Streams:
         self, entity: Entity, index: int, effects: int, purpose: int, distribution: Distribution
     ) -> Iterator[array[float]]:
         """Yield draws from a mixture whose components have effects, at the address `effects`."""
-        of_run = self._normal(Entity.RUN_EFFECT, int(entity), effects)
+        of_run = self._normal_of_run(entity, effects)
         of_agent = self._normal(_EFFECT[entity], index, effects)
         start, phase = 0, 0.0
         while True:

@@ -56,7 +56,7 @@ class PromptCache(Spec):
     min_tokens: NonNegative = 0.0
     """Prompts with fewer tokens are not cached."""
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
         """Whether it holds every prompt for ever, and writing to it costs nothing extra."""
         return self == PromptCache()

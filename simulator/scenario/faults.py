@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -56,7 +57,7 @@ class AgentFaults(Spec):
     byzantine: Byzantine | None = None
     """Wrong or silent agents."""
 
-    @property
+    @cached_property
     def any(self) -> bool:
         """Whether anything ever goes wrong."""
         return self != AgentFaults()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -277,7 +278,7 @@ class Resilience(Spec):
             raise ValueError("a 'supervisor' restarts who is found dead: it needs a 'detector'")
         return self
 
-    @property
+    @cached_property
     def any(self) -> bool:
         """Whether there is any pattern."""
         return self != Resilience()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
@@ -160,19 +161,19 @@ class Scenario(Spec):
             )
         return None
 
-    @property
+    @cached_property
     def is_priced(self) -> bool:
         """Whether any call costs money."""
         return any(not spec.price.is_free for spec in self.models)
 
-    @property
+    @cached_property
     def models(self) -> list[Agent]:
         """All that may answer a call: the kinds of workers, the staff, the fallback model."""
         team, fallback = self.team, self.resilience.fallback
         specs = [*team.kinds, team.coordinator, team.verifier, fallback and fallback.model]
         return [*(spec for spec in specs if spec), *self.subagents]
 
-    @property
+    @cached_property
     def subagents(self) -> list[Agent]:
         """The kinds of sub-agents."""
         subagents = self.team.subagents
@@ -183,7 +184,7 @@ class Scenario(Spec):
         """Whether the protocol sends tasks to several agents and cancels the slower ones."""
         return self.coordination.protocol.copies_tasks
 
-    @property
+    @cached_property
     def is_resilient(self) -> bool:
         """Whether calls can fail or be cancelled, or there are patterns for such failures."""
         team = self.team
@@ -196,7 +197,7 @@ class Scenario(Spec):
             or any(spec.faults.any for spec in specs if spec is not None)
         )
 
-    @property
+    @cached_property
     def has_steps(self) -> bool:
         """Whether provider, network, loops or failures give a call more steps than its service."""
         provider = self.provider
@@ -217,7 +218,7 @@ class Scenario(Spec):
             "verifier": review.verifiers if review and review.by == "verifiers" else 0,
         }
 
-    @property
+    @cached_property
     def tool_names(self) -> list[str]:
         """The names of all agents' tools, in order."""
         return sorted({name for model in self.models for name in model.tools})
@@ -258,7 +259,7 @@ class Scenario(Spec):
             )
         return None
 
-    @property
+    @cached_property
     def has_rounds_of_turns(self) -> bool:
         """Whether agents wait for each other after every turn of their loops."""
         return self.coordination.round_of == "turn"

@@ -10,7 +10,13 @@ import pytest
 import yaml
 
 from simulator.engine import Simulation
-from simulator.scenario import load_study, parse_study, profile_names, scenario_json_schema
+from simulator.scenario import (
+    Scenario,
+    load_study,
+    parse_study,
+    profile_names,
+    scenario_json_schema,
+)
 from simulator.scenario.context import Context
 from simulator.scenario.study import profile_text
 from tests.scenario.test_bad_scenarios import GOOD
@@ -157,6 +163,15 @@ def test_a_shipped_profile_is_a_whole_agent_with_its_source(name: str) -> None:
     assert agent.source
     assert Simulation(parse_study(text).base).run(0).success
     assert yaml.safe_load(profile_text(name))
+
+
+def test_a_spec_that_has_computed_something_is_made_of_its_fields_all_the_same() -> None:
+    fresh, asked = parse_study(GOOD).base, parse_study(GOOD).base
+    assert not asked.is_resilient
+    assert not asked.has_steps
+    assert [name for name, _ in asked] == list(Scenario.model_fields)
+    assert asked == fresh
+    assert asked.model_dump() == fresh.model_dump()
 
 
 def test_a_copy_with_other_fields_keeps_nothing_computed_from_the_old_ones() -> None:
