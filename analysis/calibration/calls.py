@@ -21,6 +21,7 @@ from analysis.calibration.dependence import Dependence, dependence, without_effe
 from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.families import FAMILIES, Family, best_family
 from analysis.calibration.gaps import COEFFICIENTS, Gap
+from analysis.calibration.likelihood import LogDensity
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import HORIZON, SessionFit, begins, fit_sessions
 from analysis.traces.canonical import named_models
@@ -112,7 +113,7 @@ class CallFit:
 
     def log_likelihood(self, calls: pd.DataFrame) -> Floats:
         """Return the log density (per second) of each call's duration, given its tokens."""
-        return _log_density(self.latency.at, calls)
+        return _log_density_of(calls)(self.latency.at)
 
 
 def relative_durations(fit: CallFit, calls: pd.DataFrame) -> Floats:
@@ -265,38 +266,47 @@ def _log_mean(at: Floats, calls: pd.DataFrame) -> Floats:
     return np.asarray(np.log(_design(calls) @ np.exp(at[:4])))
 
 
-def _log_density(at: Floats, calls: pd.DataFrame) -> Floats:
-    """Return log density of each duration (log survival where it is censored), per second."""
-    logs, scale = np.log(calls["duration_s"].to_numpy(dtype=float)), float(np.exp(at[4]))
-    z = logs - _log_mean(at, calls)
-    density = stats.logistic.logpdf(z, scale=scale) - logs
-    if "censored" in calls and calls["censored"].any():
-        censored = calls["censored"].to_numpy(dtype=bool)
-        density = np.where(censored, stats.logistic.logsf(z, scale=scale), density)
-    return np.asarray(density)
+def _log_density_of(calls: pd.DataFrame) -> LogDensity:
+    """Return what gives, at some parameters, the log density of each duration, per second.
+
+    It is the log survival where a duration is censored.
+    """
+    logs, design = np.log(calls["duration_s"].to_numpy(dtype=float)), _design(calls)
+    is_known = "censored" not in calls or not calls["censored"].any()
+    censored = None if is_known else calls["censored"].to_numpy(dtype=bool)
+
+    def log_density(at: Floats) -> Floats:
+        scale = float(np.exp(at[4]))
+        z = logs - np.log(design @ np.exp(at[:4]))
+        density = stats.logistic.logpdf(z, scale=scale) - logs
+        if censored is not None:
+            density = np.where(censored, stats.logistic.logsf(z, scale=scale), density)
+        return np.asarray(density)
+
+    return log_density
 
 
 def _fit_latency(calls: pd.DataFrame) -> VectorFit:
     """Fit coefficients and scale by maximum likelihood, with errors robust to sessions."""
+    log_density = _log_density_of(calls)
 
     def loss(at: Floats) -> float:
         penalty = float((((at - _START) / _VAGUE) ** 2).sum()) / 2
-        return penalty - float(_log_density(at, calls).sum())
+        return penalty - float(log_density(at).sum())
 
     fit = optimize.minimize(loss, _START, method="L-BFGS-B")
     fit = optimize.minimize(
         loss, fit.x, method="Nelder-Mead", options={"maxiter": 400, "xatol": 1e-4}
     )
-    return VectorFit(fit.x, _covariance(fit.x, calls))
+    return VectorFit(fit.x, _covariance(fit.x, log_density, calls))
 
 
-def _covariance(at: Floats, calls: pd.DataFrame) -> Floats:
+def _covariance(at: Floats, log_density: LogDensity, calls: pd.DataFrame) -> Floats:
     """Return the sandwich covariance of the fit, calls clustered by session if there are enough."""
     step = 1e-4
     scores = np.column_stack(
         [
-            (_log_density(at + step * unit, calls) - _log_density(at - step * unit, calls))
-            / (2 * step)
+            (log_density(at + step * unit) - log_density(at - step * unit)) / (2 * step)
             for unit in np.eye(len(at))
         ]
     )

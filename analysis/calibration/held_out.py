@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,8 @@ import pandas as pd
 from analysis.calibration.calls import CallFit, best_marginal, fit_calls
 from analysis.calibration.sessions import HORIZON
 from simulator.distributions import Floats
+from simulator.engine import Simulation
 from simulator.errors import TeamsimError
-from simulator.experiment import replicate
 from simulator.scenario import Scenario
 
 _SIMULATED = 4000
@@ -89,7 +90,7 @@ def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
         [fit.log_likelihood(held[held["model"] == fit.model]) for fit in fits]
     )
     family, marginal = best_marginal(fitted_on.assign(model="all"), held.assign(model="all"))
-    simulated = {fit.model: simulated_sums(fit) for fit in fits}
+    simulated = {fit.model: SimulatedSums(fit) for fit in fits}
     rows = [
         _sums(name, some, simulated) for name, some in (("fitted", fitted_on), ("held out", held))
     ]
@@ -103,22 +104,47 @@ def check_held_out(calls: pd.DataFrame, share: float, seed: int = 0) -> HeldOut:
     )
 
 
+class SimulatedSums:
+    """The durations of simulated sessions of `HORIZON` calls, each simulated when it is asked for.
+
+    Parameters
+    ----------
+    fit : CallFit
+    """
+
+    def __init__(self, fit: CallFit) -> None:
+        self._simulation = Simulation(_session(fit))
+        self._known: dict[int, float] = {}
+
+    def of(self, numbers: Iterable[int]) -> Floats:
+        """Return the durations of the sessions with these numbers, in seconds."""
+        found = []
+        for number in numbers:
+            if number not in self._known:
+                self._known[number] = self._simulation.run(number).makespan_s
+            found.append(self._known[number])
+        return np.asarray(found, dtype=np.float64)
+
+
 def simulated_sums(fit: CallFit) -> Floats:
     """Return the durations of simulated sessions of `HORIZON` calls, in seconds."""
+    return SimulatedSums(fit).of(range(_SIMULATED))
+
+
+def _session(fit: CallFit) -> Scenario:
     agent = fit.agent()
     agent["tokens"]["message"] = 0
     scenario = {
         "name": "calls",
-        "replications": _SIMULATED,
         "team": {"size": 1, "agent": {**agent, "behaviour": {"talk": 0}}},
         "topology": "single",
         "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
         "workload": {"kind": "parallel_fraction", "tasks": HORIZON, "parallel_fraction": 1},
     }
-    return np.asarray([row.makespan_s for row in replicate(Scenario.model_validate(scenario))])
+    return Scenario.model_validate(scenario)
 
 
-def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, Floats]) -> pd.DataFrame:
+def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, SimulatedSums]) -> pd.DataFrame:
     """Compare sums, the simulated ones in the models' shares of the real ones."""
     rng = np.random.default_rng(1)
     real, mixed = [], []
@@ -127,7 +153,8 @@ def _sums(name: str, calls: pd.DataFrame, simulated: dict[str, Floats]) -> pd.Da
         is_early = (sessions.cumcount() < HORIZON) & (sessions.transform("size") >= HORIZON)
         sums = some[is_early].groupby("session", sort=False)["duration_s"].sum().to_numpy()
         real.append(sums)
-        mixed.append(rng.choice(simulated[str(model)], _DRAWS * len(sums)))
+        numbers = rng.choice(_SIMULATED, _DRAWS * len(sums))
+        mixed.append(simulated[str(model)].of(numbers.tolist()))
     seen, drawn = np.concatenate(real), np.concatenate(mixed)
     if len(seen) < 2:
         raise TeamsimError(f"too few calls: of the {name} sessions hardly any has {HORIZON}")
