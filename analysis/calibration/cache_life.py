@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+import scipy
 
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
@@ -82,10 +82,10 @@ def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
             f"{is_lost[long].mean():.0%} are lost"
         )
         return Gap(what, why, instead)
-    inside = np.flatnonzero(likelihood >= likelihood[best] - stats.chi2.ppf(0.95, 1) / 2.0)
+    inside = np.flatnonzero(likelihood >= likelihood[best] - scipy.stats.chi2.ppf(0.95, 1) / 2.0)
     low, high = np.log(idle[inside.min()]), np.log(idle[inside.max() + 1])
     middle = np.log(idle[best] * idle[best + 1]) / 2.0
-    error = max(float(high - low), 1e-6) / (2.0 * float(special.ndtri(0.975)))
+    error = max(float(high - low), 1e-6) / (2.0 * float(scipy.special.ndtri(0.975)))
     return CacheLife(
         Estimate(float(middle), error, "log"),
         BetaEstimate(float(hits[best]) + 0.5, float(n[best] - hits[best]) + 0.5),
@@ -96,7 +96,7 @@ def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
 def _log_likelihood(hits: Floats, trials: Floats) -> Floats:
     """Return the greatest log likelihood of so many hits."""
     return np.asarray(
-        special.xlogy(hits, hits)
-        + special.xlogy(trials - hits, trials - hits)
-        - special.xlogy(trials, trials)
+        scipy.special.xlogy(hits, hits)
+        + scipy.special.xlogy(trials - hits, trials - hits)
+        - scipy.special.xlogy(trials, trials)
     )

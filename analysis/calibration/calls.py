@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+import scipy
 
 from analysis.calibration.dependence import Dependence, dependence, without_effects
 from analysis.calibration.estimates import Estimate, VectorFit, pool
@@ -278,9 +278,9 @@ def _log_density_of(calls: pd.DataFrame) -> LogDensity:
     def log_density(at: Floats) -> Floats:
         scale = float(np.exp(at[4]))
         z = logs - np.log(design @ np.exp(at[:4]))
-        density = stats.logistic.logpdf(z, scale=scale) - logs
+        density = scipy.stats.logistic.logpdf(z, scale=scale) - logs
         if censored is not None:
-            density = np.where(censored, stats.logistic.logsf(z, scale=scale), density)
+            density = np.where(censored, scipy.stats.logistic.logsf(z, scale=scale), density)
         return np.asarray(density)
 
     return log_density
@@ -294,8 +294,8 @@ def _fit_latency(calls: pd.DataFrame) -> VectorFit:
         penalty = float((((at - _START) / _VAGUE) ** 2).sum()) / 2
         return penalty - float(log_density(at).sum())
 
-    fit = optimize.minimize(loss, _START, method="L-BFGS-B")
-    fit = optimize.minimize(
+    fit = scipy.optimize.minimize(loss, _START, method="L-BFGS-B")
+    fit = scipy.optimize.minimize(
         loss, fit.x, method="Nelder-Mead", options={"maxiter": 400, "xatol": 1e-4}
     )
     return VectorFit(fit.x, _covariance(fit.x, log_density, calls))

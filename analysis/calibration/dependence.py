@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize
+import scipy
 
 from analysis.calibration.estimates import Estimate
 from analysis.calibration.rounding import four_digits
@@ -78,7 +78,7 @@ def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependen
             return np.asarray((x[0] + x[1] * np.exp(-_LAGS / x[2]) - seen) * np.sqrt(n / n.max()))
 
         bounds = ([0.0, 0.0, 1.0], [4.0, 4.0, 60.0])
-        return np.asarray(optimize.least_squares(misfit, [0.05, 0.1, 6.0], bounds=bounds).x)
+        return np.asarray(scipy.optimize.least_squares(misfit, [0.05, 0.1, 6.0], bounds=bounds).x)
 
     several = int((np.bincount(group) > 1).sum()) if len(group) else 0
     why_not = None
@@ -151,5 +151,5 @@ def fit_lags(centred: Floats, group: Ints, weights: Floats) -> tuple[float, floa
 
     top = max(float(np.var(centred)), 1e-9)
     bounds = ([0.0, 0.0, 1.0], [2.0 * top, 2.0 * top, 60.0])
-    found = optimize.least_squares(misfit, [0.1 * top, 0.1 * top, 4.0], bounds=bounds).x
+    found = scipy.optimize.least_squares(misfit, [0.1 * top, 0.1 * top, 4.0], bounds=bounds).x
     return float(found[0]), float(found[1]), float(found[2])

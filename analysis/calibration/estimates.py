@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
+import scipy
 
 from simulator.distributions import Floats
 
@@ -50,7 +50,7 @@ class Estimate:
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the central interval that holds the parameter with probability `level`."""
-        half = float(stats.norm.ppf(0.5 + level / 2)) * self.error
+        half = float(scipy.stats.norm.ppf(0.5 + level / 2)) * self.error
         return _backward(self.at - half, self.link), _backward(self.at + half, self.link)
 
 
@@ -58,7 +58,7 @@ def _forward(value: float, link: Link) -> float:
     if link == "log":
         return float(np.log(max(value, 1e-12)))
     if link == "logit":
-        return float(special.logit(np.clip(value, _EDGE, 1.0 - _EDGE)))
+        return float(scipy.special.logit(np.clip(value, _EDGE, 1.0 - _EDGE)))
     return value**2 if link == "square" else value
 
 
@@ -66,7 +66,7 @@ def _backward(at: float, link: Link) -> float:
     if link == "log":
         return float(np.exp(at))
     if link == "logit":
-        return float(special.expit(at))
+        return float(scipy.special.expit(at))
     return float(np.sqrt(max(0.0, at))) if link == "square" else at
 
 
@@ -94,7 +94,7 @@ class BetaEstimate:
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Return the central interval that holds the probability with probability `level`."""
         tail = (1.0 - level) / 2
-        low, high = special.betaincinv(self.hits, self.misses, [tail, 1.0 - tail])
+        low, high = scipy.special.betaincinv(self.hits, self.misses, [tail, 1.0 - tail])
         return float(low), float(high)
 
 
@@ -164,12 +164,12 @@ def median_of_logit_normal(mean: float, sigma: float) -> float:
         return mean
 
     def excess(centre: float) -> float:
-        return float(_WEIGHTS @ special.expit(centre + sigma * _NODES)) - mean
+        return float(_WEIGHTS @ scipy.special.expit(centre + sigma * _NODES)) - mean
 
-    centre = optimize.brentq(
-        excess, special.logit(mean) - 10.0 * sigma, special.logit(mean) + 10.0 * sigma
+    centre = scipy.optimize.brentq(
+        excess, scipy.special.logit(mean) - 10.0 * sigma, scipy.special.logit(mean) + 10.0 * sigma
     )
-    return float(special.expit(centre))
+    return float(scipy.special.expit(centre))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analysis.calibration.latency import anderson_darling
 from analysis.calibration.rounding import four_digits
@@ -16,28 +16,32 @@ from simulator.distributions import Floats
 
 @dataclass(frozen=True)
 class _Kind:
-    """A family of distributions, with its name in scipy and in scenarios."""
+    """A family of distributions, with its name in scipy.stats and what it is in scenarios."""
 
-    scipy: Any
+    name: str
     spec: Callable[[Floats], dict[str, Any]]
+
+    @property
+    def _family(self) -> Any:
+        return getattr(scipy.stats, self.name)
 
     def fit(self, values: Floats) -> Floats:
         """Return scipy's parameters, without the location, by maximum likelihood."""
-        parameters = self.scipy.fit(values, floc=0.0)
+        parameters = self._family.fit(values, floc=0.0)
         return np.asarray([*parameters[:-2], parameters[-1]], dtype=float)
 
     def law(self, parameters: Floats) -> Any:
         """Return the frozen distribution."""
-        return self.scipy(*parameters[:-1], loc=0.0, scale=parameters[-1])
+        return self._family(*parameters[:-1], loc=0.0, scale=parameters[-1])
 
 
 FAMILIES: dict[str, _Kind] = {
-    "lognormal": _Kind(stats.lognorm, lambda p: {"sigma": p[0], "median": p[1]}),
-    "log_logistic": _Kind(stats.fisk, lambda p: {"shape": p[0], "median": p[1]}),
-    "gamma": _Kind(stats.gamma, lambda p: {"shape": p[0], "scale": p[1]}),
-    "weibull": _Kind(stats.weibull_min, lambda p: {"shape": p[0], "scale": p[1]}),
-    "inverse_gamma": _Kind(stats.invgamma, lambda p: {"shape": p[0], "scale": p[1]}),
-    "burr12": _Kind(stats.burr12, lambda p: {"c": p[0], "d": p[1], "scale": p[2]}),
+    "lognormal": _Kind("lognorm", lambda p: {"sigma": p[0], "median": p[1]}),
+    "log_logistic": _Kind("fisk", lambda p: {"shape": p[0], "median": p[1]}),
+    "gamma": _Kind("gamma", lambda p: {"shape": p[0], "scale": p[1]}),
+    "weibull": _Kind("weibull_min", lambda p: {"shape": p[0], "scale": p[1]}),
+    "inverse_gamma": _Kind("invgamma", lambda p: {"shape": p[0], "scale": p[1]}),
+    "burr12": _Kind("burr12", lambda p: {"c": p[0], "d": p[1], "scale": p[2]}),
 }
 
 
@@ -112,7 +116,7 @@ def best_family(values: Floats, weights: Floats | None = None) -> Family:
         best,
         fits[best],
         float(values.max()),
-        float(stats.kstest(probabilities, "uniform").statistic),
+        float(scipy.stats.kstest(probabilities, "uniform").statistic),
         anderson_darling(probabilities),
         aic[second] - aic[best],
     )

@@ -19,7 +19,7 @@ from math import fsum
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import special
+import scipy
 
 from simulator.distributions import Floats
 
@@ -163,7 +163,7 @@ def _as_sure_as_told(
     step = 0.1
     centre = np.log(p / (1.0 - p))
     around = [
-        _log_likelihood(chance, first, later, float(special.expit(centre + move)))
+        _log_likelihood(chance, first, later, float(scipy.special.expit(centre + move)))
         for move in (-step, 0.0, step)
     ]
     curvature = -(around[0] - 2.0 * around[1] + around[2]) / step**2

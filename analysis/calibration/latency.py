@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+import scipy
 
 from analysis.calibration.estimates import Estimate, Share, VectorFit, pool
 from analysis.calibration.rounding import four_digits
@@ -129,7 +129,7 @@ def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
             return np.concatenate([misfit(x) / scale, (x - centre) / spread])
 
         # The loss is quadratic up to three sigma; only calls beyond that are treated as hung.
-        fit = optimize.least_squares(
+        fit = scipy.optimize.least_squares(
             objective, at, bounds=(-np.inf, upper), loss="soft_l1", f_scale=3.0, max_nfev=200
         )
         at = fit.x
@@ -198,11 +198,11 @@ def fit_residual(logs: Floats, runs: pd.Series) -> Residual:
         within = within - np.median(within)
     scales = {
         "lognormal": max(0.01, float(np.sqrt(np.mean(within**2)))),
-        "log_logistic": max(0.01, float(stats.logistic.fit(within, floc=0.0)[1])),
+        "log_logistic": max(0.01, float(scipy.stats.logistic.fit(within, floc=0.0)[1])),
     }
     laws = {
-        "lognormal": stats.norm(scale=scales["lognormal"]),
-        "log_logistic": stats.logistic(scale=scales["log_logistic"]),
+        "lognormal": scipy.stats.norm(scale=scales["lognormal"]),
+        "log_logistic": scipy.stats.logistic(scale=scales["log_logistic"]),
     }
     aic = {name: -2.0 * float(law.logpdf(within).sum()) for name, law in laws.items()}
     best = min(aic, key=lambda name: aic[name])
@@ -212,7 +212,7 @@ def fit_residual(logs: Floats, runs: pd.Series) -> Residual:
         best,
         Estimate.of(scales[best], error, "log"),
         run_sigma,
-        float(stats.kstest(within, laws[best].cdf).statistic),
+        float(scipy.stats.kstest(within, laws[best].cdf).statistic),
         anderson_darling(laws[best].cdf(np.sort(within))),
         max(aic.values()) - min(aic.values()),
     )
@@ -269,7 +269,7 @@ def between_runs(logs: Floats, runs: pd.Series) -> Estimate:
     if excess(0.0) <= 0.0:
         return Estimate(0.0, float(spread), "square")
     top = float(means.var()) * 10.0 + 1e-6
-    variance = float(optimize.brentq(excess, 0.0, top)) if excess(top) < 0 else top
+    variance = float(scipy.optimize.brentq(excess, 0.0, top)) if excess(top) < 0 else top
     spread = np.sqrt(2.0 / ((1.0 / (variance + noise)) ** 2).sum())
     if variance > 1.5 * spread:  # the estimate is skewed, but far from 0 its logarithm is not
         return Estimate.of(float(np.sqrt(variance)), float(spread / (2.0 * variance)), "log")

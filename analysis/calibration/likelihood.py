@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize
+import scipy
 
 from analysis.calibration.estimates import VectorFit
 from simulator.distributions import Floats
@@ -41,8 +41,8 @@ def maximise(
         total = float(log_density(at).sum())
         return -total if np.isfinite(total) else 1e12
 
-    found = optimize.minimize(loss, start, method="L-BFGS-B")
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(loss, start, method="L-BFGS-B")
+    found = scipy.optimize.minimize(
         loss,
         found.x,
         method="Nelder-Mead",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+import scipy
 
 from simulator.distributions import Floats
 
@@ -79,12 +79,12 @@ LOG_FAMILIES: dict[str, LogFamily] = {
         LogFamily(
             "lognormal",
             ("median", "sigma"),
-            lambda at, x: np.asarray(stats.norm.logsf((x - at[0]) / np.exp(at[1]))),
+            lambda at, x: np.asarray(scipy.stats.norm.logsf((x - at[0]) / np.exp(at[1]))),
             lambda at, x: (
                 -0.5 * ((x - at[0]) / np.exp(at[1])) ** 2 - at[1] - 0.5 * np.log(2.0 * np.pi)
             ),
             _lognormal_start,
-            lambda at, u: np.exp(at[0] + np.exp(at[1]) * special.ndtri(u)),
+            lambda at, u: np.exp(at[0] + np.exp(at[1]) * scipy.special.ndtri(u)),
         ),
         LogFamily(
             "log_logistic",
@@ -94,7 +94,7 @@ LOG_FAMILIES: dict[str, LogFamily] = {
                 at[1] + np.exp(at[1]) * (x - at[0]) - 2.0 * _softplus(np.exp(at[1]) * (x - at[0]))
             ),
             _shape_start,
-            lambda at, u: np.exp(at[0] + special.logit(u) / np.exp(at[1])),
+            lambda at, u: np.exp(at[0] + scipy.special.logit(u) / np.exp(at[1])),
         ),
         LogFamily(
             "weibull",

@@ -8,7 +8,7 @@ two hundred draws each take a minute and not hours.
 from __future__ import annotations
 
 import numpy as np
-from scipy import special
+import scipy
 
 from analysis.calibration.request_model import (
     EFFECTS,
@@ -187,7 +187,7 @@ class _Request:
             if t == 0:
                 logit = logit + slopes["bulks"][:, 3]
                 little = little + slopes["result"][:, 2]
-            is_bulk = roll[:, t] < special.expit(logit)
+            is_bulk = roll[:, t] < scipy.special.expit(logit)
             much = model.laws["bulk"].value(bulk[:, t] + slopes["bulk"][:, 1] * now)
             added = np.where(is_bulk, much, model.laws["result"].value(little))
             fill = np.digitize(read[:, t] / limit, FILL) - 1
@@ -201,7 +201,7 @@ class _Request:
         chance = self._location("cold", name, [length, opening, opening**2])
         chance = chance + model.chances["cold"].request * rng.standard_normal(n)
         pick = rng.integers(len(model.cold), size=n)
-        is_cold = rng.random(n) < special.expit(chance)
+        is_cold = rng.random(n) < scipy.special.expit(chance)
         cached = np.where(is_cold, model.cold[pick], model.warm[pick])
         uncached = np.empty_like(read)
         uncached[:, 0] = read[:, 0] * (1.0 - cached)
@@ -223,7 +223,7 @@ class _Request:
         covariates = [length, opening]
         chance = self._location("pauses", name, covariates)
         chance = chance + model.chances["pauses"].request * effect["pauses"]
-        waits = self._rng.random((n, most)) < special.expit(chance)[:, None]
+        waits = self._rng.random((n, most)) < scipy.special.expit(chance)[:, None]
         tool = self._logs("tool", name, covariates, effect["tool"], most)
         pause = self._logs("pause", name, covariates, effect["pause"], most)
         return np.where(waits, model.laws["pause"].value(pause), model.laws["tool"].value(tool))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit, pool
 from analysis.calibration.rounding import four_digits
@@ -190,7 +190,7 @@ def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
         def slope(x: Floats, objectives: Objectives = objectives) -> Floats:
             return forward_differences(objectives, x)
 
-        fit = optimize.least_squares(
+        fit = scipy.optimize.least_squares(
             objective, at, slope, loss="soft_l1", f_scale=2.0, max_nfev=100
         )
         at = fit.x

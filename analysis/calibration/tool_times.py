@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+import scipy
 
 from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.latency import anderson_darling
@@ -154,15 +154,15 @@ def fit_tool_times(seconds: Floats, clusters: Ints) -> ToolTimes:
     if n >= FEWEST_FOR_TAIL:
         body, mixed, mixed_aic = _best(x, _BODIES_WITH_TAIL, _mixture, clusters)
         edge = _tail_begins(body, mixed.at, x)
-        there = len(x) * float(special.expit(mixed.at[len(LOG_FAMILIES[body].names)]))
+        there = len(x) * float(scipy.special.expit(mixed.at[len(LOG_FAMILIES[body].names)]))
         is_tail = np.isfinite(edge) and _FEWEST_IN_TAIL <= there <= n / 2
         if mixed_aic < aic - _GAIN and is_tail:
             kind, fit, tail_from = body, mixed, edge
             near, far = _parts(kind, fit.at, x)
-            tail_seconds = _drawn_by(special.expit(far - near), seconds)
+            tail_seconds = _drawn_by(scipy.special.expit(far - near), seconds)
     times = ToolTimes(n, kind, fit, most, tail_seconds, tail_from, np.nan, np.nan)
     u = np.sort(times.cdf(seconds))
-    ks = float(stats.kstest(u, "uniform").statistic)
+    ks = float(scipy.stats.kstest(u, "uniform").statistic)
     return replace(times, ks=ks, ad=anderson_darling(u))
 
 
@@ -179,7 +179,7 @@ def _best(
         if density is _mixture:
             # Start with the body where most values are, and the tail beyond the 90th percentile.
             near, far = x[x <= np.quantile(x, 0.9)], x[x > np.quantile(x, 0.9)]
-            tail = [special.logit(0.1), float(far.mean()), np.log(max(0.3, float(far.std())))]
+            tail = [scipy.special.logit(0.1), float(far.mean()), np.log(max(0.3, float(far.std())))]
             start = np.concatenate((LOG_FAMILIES[kind].start(near), tail))
 
         def log_density(at: Floats, kind: str = kind) -> Floats:

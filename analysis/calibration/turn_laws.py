@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, special
+import scipy
 
 from analysis.calibration.dependence import fit_lags
 from simulator.distributions import Floats
@@ -202,11 +202,11 @@ def fit_chance(happened: npt.NDArray[np.bool_], design: Design, names: Sequence[
         scale = np.exp(at[-1])
         eta = sign * ((matrix @ at[:-1])[:, None] + scale * _NODES)
         each = -np.logaddexp(0.0, -eta)
-        slope = sign * special.expit(-eta)
+        slope = sign * scipy.special.expit(-eta)
         joint = np.stack(
             [np.bincount(group, each[:, j], minlength=count) for j in range(len(_NODES))], axis=1
         )
-        total = special.logsumexp(joint, axis=1, b=_WEIGHTS)
+        total = scipy.special.logsumexp(joint, axis=1, b=_WEIGHTS)
         posterior = _WEIGHTS * np.exp(joint - total[:, None])
         rows = posterior[group] * slope
         mean_slope = rows.sum(axis=1)
@@ -226,8 +226,8 @@ def fit_chance(happened: npt.NDArray[np.bool_], design: Design, names: Sequence[
 
     share = float(np.clip(happened.mean(), 1e-4, 1.0 - 1e-4))
     start = np.zeros(matrix.shape[1] + 1)
-    start[0] = special.logit(share)
-    found = optimize.minimize(loss, start, jac=True, method="L-BFGS-B").x
+    start[0] = scipy.special.logit(share)
+    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B").x
     scores = by_request(found)[1]
     information = scores.T @ scores + np.diag([*prior, 1.0])
     bread = np.asarray(np.linalg.pinv(information)[:-1], dtype=float)

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+import scipy
 
 from analysis.calibration.profiles import profile_name
 from analysis.calibration.rounding import four_digits
@@ -123,7 +123,7 @@ def fit_prices(calls: pd.DataFrame, model: str) -> Prices:
     if len(known) < _FEWEST or not costs.sum():
         why = "free in the trace" if len(known) and not costs.sum() else "unknown"
         return Prices(None, f"no price: {why}; what is found is set to cost nothing")
-    per_token, _ = optimize.nnls(tokens.to_numpy(), costs.to_numpy())
+    per_token, _ = scipy.optimize.nnls(tokens.to_numpy(), costs.to_numpy())
     names = ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
     spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}
     off = float(np.abs(tokens.to_numpy() @ per_token - costs).sum() / costs.sum())

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import scipy
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from analysis.calibration.calls import CallFit, relative_durations
 from analysis.plots.style import PAGE_IN, REFERENCE, colour, marker, new_axes, paper_style
@@ -29,7 +29,7 @@ def latency_figure(calls: pd.DataFrame, fits: Sequence[CallFit]) -> Figure:
             mine = calls[calls["model"] == fit.model]
             ratio = relative_durations(fit, mine)
             scale = float(np.exp(fit.latency.at[4]))
-            law = np.exp(stats.logistic.ppf(_PROBABILITIES, scale=scale))
+            law = np.exp(scipy.stats.logistic.ppf(_PROBABILITIES, scale=scale))
             plot_qq(ratio, law, fit.model, i, ax=left)
             seen = mine["output"].to_numpy()
             plot_qq(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from analysis.statistics.laws import LAWS, Law
 from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
@@ -202,8 +202,8 @@ def fit_power_law(n: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) 
     x, z = np.log(x[usable]), np.log(z[usable])
     if len(np.unique(x)) < 2:
         raise ValueError("a power law needs positive values at two different n")
-    line = stats.linregress(x, z)
+    line = scipy.stats.linregress(x, z)
     free = len(x) - 2
-    half = stats.t.ppf(0.5 + confidence / 2, free) * line.stderr if free else np.inf
+    half = scipy.stats.t.ppf(0.5 + confidence / 2, free) * line.stderr if free else np.inf
     slope = float(line.slope)
     return PowerLaw(float(np.exp(line.intercept)), slope, slope - half, slope + half)

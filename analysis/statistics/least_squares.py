@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, stats
+import scipy
 
 from simulator.distributions import Floats
 
@@ -63,7 +63,7 @@ def least_squares(
     def misses(values: Array) -> Array:
         return np.asarray((curve(values) - target) / scale)
 
-    found = optimize.least_squares(
+    found = scipy.optimize.least_squares(
         misses,
         np.clip(start, low, high),
         bounds=(low, high),
@@ -78,7 +78,9 @@ def least_squares(
     variances = np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * 2.0 * found.cost / max(1, degrees)
     errors = np.sqrt(np.maximum(0.0, variances))
     half = (
-        errors * float(stats.t.ppf(0.5 + confidence / 2, degrees)) if degrees else errors + np.inf
+        errors * float(scipy.stats.t.ppf(0.5 + confidence / 2, degrees))
+        if degrees
+        else errors + np.inf
     )
     return Estimate(
         values=found.x,

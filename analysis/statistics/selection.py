@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from analysis.statistics.intervals import Interval, mean_interval
 
@@ -104,14 +104,14 @@ def rank(
     if count > 1:
         errors = difference_errors(table)
         tail = (1.0 - confidence) / (systems * rivals)
-        half = float(stats.t.isf(min(tail, 0.5), count - 1)) * errors
+        half = float(scipy.stats.t.isf(min(tail, 0.5), count - 1)) * errors
         zone = indifference * abs(float(means.min()))
         with np.errstate(divide="ignore", invalid="ignore"):
             # For all pairs, the p-value of one being worse than the other by more than the zone.
             surprise = (zone - behind) / errors
         surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
         np.fill_diagonal(surprise, np.inf)
-        wrong = rivals * stats.t.sf(surprise.min(axis=1), count - 1)
+        wrong = rivals * scipy.stats.t.sf(surprise.min(axis=1), count - 1)
         p_best = np.clip(1.0 - wrong, 0.0, 0.99)
     else:
         half = np.full_like(behind, np.inf)

@@ -16,16 +16,11 @@ from analysis.calibration.profiles import (
     write_profile,
 )
 from analysis.calibration.store import read_calibration, write_calibration
-from analysis.plots import save
-from analysis.plots.posterior_predictive import posterior_predictive_figure
-from analysis.plots.validation import summary_table, validation_figure
 from analysis.traces.reading import STANDARD_INPUT
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import Target, check_target, parse_changes, predict_cells
-from analysis.validation.real_and_simulated import real, simulated
-from simulator.cli.fitting_calls import calibrate_calls
 from simulator.cli.harmless import say
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
@@ -54,6 +49,8 @@ def calibrate(
     strict: bool = False,
 ) -> None:
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
+    from simulator.cli.fitting_calls import calibrate_calls
+
     with traces_of(paths, form, columns, strict) as traces:
         make_directory(out)
         source = source or ", ".join(
@@ -71,6 +68,10 @@ def calibrate(
 
 def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list[CellFit]:
     """Fit the cells of team runs and write everything into `out`."""
+    from analysis.plots import save
+    from analysis.plots.posterior_predictive import posterior_predictive_figure
+    from analysis.validation.real_and_simulated import real, simulated
+
     with progress_bar("cells") as progress:
         fits = fit_cells(team, workers=workers, progress=progress)
     write_calibration(team, fits, out, source)
@@ -145,6 +146,9 @@ def validate_predictions(predictions: Path, directory: Path, out: Path | None) -
 
 
 def _show(validation: Validation, out: Path) -> None:
+    from analysis.plots import save
+    from analysis.plots.validation import summary_table, validation_figure
+
     try:
         out.mkdir(parents=True, exist_ok=True)
         validation.cells.to_csv(out / "validation.csv", index=False)
