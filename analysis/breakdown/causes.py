@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.breakdown.queues import ToolQueues
+from analysis.breakdown.stretches import total_length
 from analysis.breakdown.waiting import WITHHELD, Course
 from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
 from simulator.scenario import Scenario
@@ -18,10 +20,13 @@ CAUSES = (
     "rework",
     "failures",
     "rate limits",
+    "queues for tools",
     "slower calls",
 )
-"""The causes that keep a speed-up below n. `slower calls`: first attempts take longer in a team
-than for one agent, for example because there is more to read; below 0 if they are quicker."""
+"""The causes that keep a speed-up below n. `queues for tools`: a worker waits for tools of which
+none is being served, since their stations are busy or closed. `slower calls`: first attempts take
+longer in a team than for one agent, for example because there is more to read; below 0 if they are
+quicker."""
 
 # The time of tools and sub-agents is part of doing a task, for one agent as for many.
 _WAITS = {
@@ -62,11 +67,16 @@ def time_by_cause(rows: Sequence[Row], scenario: Scenario, tasks: int) -> dict[s
     course = Course(rows, workers, tasks)
     spent = dict.fromkeys((WORK, *CAUSES), 0.0)
     again: set[int] = set()
+    queues = ToolQueues() if scenario.stations else None
     for row in rows:
         if row.agent is not None and row.agent < workers:
             cause = _cause_of(row, again)
             if cause:
                 spent[cause] += row.duration_s or 0.0
+            if queues is not None:
+                queued_s = total_length(queues.show(row))
+                spent["queues for tools"] += queued_s
+                spent[WORK] -= queued_s
         if row.task is not None and sends_back(row):
             again.add(row.task)
     # If there is a coordinator, it is the reason why a waiting worker does not get open tasks.

@@ -15,6 +15,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.operations import Operation, agents_of, messages_of, operations_of
+from analysis.breakdown.queues import ToolQueues
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
 from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
@@ -30,12 +31,18 @@ KINDS = (
     "review",
     "workspace",
     "failed",
+    "tools",
+    "sub-agents",
+    "queued",
     "held up",
     "down",
 )
 """Kinds of spans of an agent's time: attempts, later attempts at a task that had failed, attempts
 without result, calls that took no task, coordination, reviews, reading and committing, requests and
-calls that failed, waits inside a call, down times. Between spans the agent waits."""
+calls that failed, waits for tools, for sub-agents, and for stations at which these queue, other
+waits inside a call, down times. Between spans the agent waits."""
+
+_WAITS = {"tool": "tools", "subagent": "sub-agents"}
 
 _EPOCH_S = 1_767_225_600
 """2026-01-01 00:00 UTC. Simulated time has no date; a fixed one makes exports comparable."""
@@ -88,7 +95,7 @@ def agent_names(scenario: Scenario) -> list[str]:
 
 
 def spans_of(rows: Sequence[Row]) -> list[Span]:
-    """Return what every agent did when, in the order of agents and time.
+    """Return what every agent and sub-agent did when, in the order of agents and time.
 
     Parameters
     ----------
@@ -106,23 +113,27 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
     attempts: dict[int, list[Row]] = {}
     failed: set[int] = set()
     again: dict[int, bool] = {}
+    queues = ToolQueues()
     for row in rows:
         if row.event is Event.DOWN and row.agent is not None:
             start_s = row.time_s - (row.duration_s or 0.0)
             found.append(Span(row.agent, start_s, row.time_s, "down"))
         if row.call is None or row.agent is None:
             continue
-        if row.event is Event.CALL_START:
+        queued = queues.show(row)
+        if row.event in (Event.CALL_START, Event.SUBAGENT_START):
             begun[row.call] = row
         elif row.event in (Event.WAIT, Event.COMMIT, Event.REQUEST) and row.duration_s:
-            kinds = {Event.WAIT: "held up", Event.COMMIT: "workspace", Event.REQUEST: "failed"}
+            wait = _WAITS.get(str(row.outcome), "held up")
+            kinds = {Event.WAIT: wait, Event.COMMIT: "workspace", Event.REQUEST: "failed"}
             start_s = row.time_s - row.duration_s
             span = Span(row.agent, start_s, row.time_s, kinds[row.event], row.call)
-            inside.setdefault(row.call, []).append(span)
+            waits = [replace(span, start_s=a, end_s=b, kind="queued") for a, b in queued]
+            inside.setdefault(row.call, []).extend([*waits, *_cut(span, waits)])
         elif row.event is Event.ATTEMPT and row.task is not None:
             attempts.setdefault(row.call, []).append(row)
             again[row.call] = again.get(row.call, False) or row.task in failed
-        elif row.event is Event.CALL_END:
+        elif row.event in (Event.CALL_END, Event.SUBAGENT_END):
             start = begun.pop(row.call)
             tried = attempts.pop(row.call, [])
             kind = _kind(str(row.outcome), tried, again.get(row.call, False))
@@ -135,8 +146,10 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
 
 
 def _kind(outcome: str, attempts: Sequence[Row], is_rework: bool) -> str:
-    if outcome in FAILED:
+    if outcome in FAILED or outcome in ("error", "timeout"):
         return "failed"
+    if outcome == "done":
+        return "work"
     if outcome != "work":
         kinds = ("idle", "coordination", "review")
         return outcome if outcome in kinds else "in vain"

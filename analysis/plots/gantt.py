@@ -23,16 +23,22 @@ _COLOURS = {
     "review": "#009E73",
     "workspace": "#E69F00",
     "failed": "#882255",
+    "tools": "#99DDCC",
+    "sub-agents": "#DDCC77",
+    "queued": "#F0E442",
     "held up": "#F0E442",
     "down": "#222222",
 }
 
-_HATCHES = {"rework": "//", "in vain": "xx", "failed": "xx"}
+_HATCHES = {"rework": "//", "in vain": "xx", "failed": "xx", "queued": ".."}
 """Hatches, for readers who do not distinguish the colours, and for print."""
 
 
 _SUBAGENT = "#222222"
-"""Height of sub-agents: thin bars in the row of the agent that has started them."""
+"""Colour of sub-agents that have no row of their own: thin bars in that of their parent."""
+
+_SUBAGENT_ROWS = 20
+"""Most sub-agents that have rows of their own."""
 
 
 def plot_gantt(
@@ -99,7 +105,10 @@ def gantt_figure(
         Whether to mark messages.
     title : str
     """
-    spans, names = spans_of(rows), agent_names(scenario)
+    spans, names, lives = spans_of(rows), agent_names(scenario), lives_of(rows)
+    if len(lives) <= _SUBAGENT_ROWS:
+        names, lives = [*names, *(life.name for life in lives)], []
+    spans = [span for span in spans if span.agent < len(names)]
     shown = [each for each in instants_of(rows) if messages or each.kind != "message"]
     shown = [each for each in shown if each.agent is None or each.agent < len(names)]
     with paper_style():
@@ -114,12 +123,11 @@ def gantt_figure(
             Patch(facecolor=_COLOURS[k], edgecolor="white", hatch=_HATCHES.get(k), label=k)
             for k in there
         ]
-        lives = [life for life in lives_of(rows) if life.parent < len(names)]
-        for life in lives:
+        for life in (life for life in lives if life.parent < len(names)):
             bar = [(life.start_s, life.end_s - life.start_s)]
             ax.broken_barh(bar, (life.parent + 0.22, 0.12), facecolors=_SUBAGENT)
         if lives:
-            patches.append(Patch(facecolor=_SUBAGENT, label="sub-agents"))
+            patches.append(Patch(facecolor=_SUBAGENT, label="lives of sub-agents"))
         waits = Patch(facecolor="white", edgecolor="#999999", label="waiting")
         figure.legend(handles=[*patches, waits], loc="outside lower center", ncols=6)
         headline(figure, title)

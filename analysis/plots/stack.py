@@ -34,9 +34,11 @@ CAUSE_COLOURS = {
     "rework": "#F0E442",
     "failures": "#882255",
     "rate limits": "#009E73",
+    "queues for tools": "#332288",
     "slower calls": "#BBBBBB",
 }
-"""Okabe and Ito's colours, a wine red and a grey: neighbours differ for any colour vision."""
+"""Okabe and Ito's colours, a wine red, an indigo and a grey: neighbours differ for any colour
+vision."""
 
 _SHOWN = 0.005
 """Smaller parts are drawn without a name."""

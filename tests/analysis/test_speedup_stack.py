@@ -81,6 +81,15 @@ ONE_CAUSE: dict[str, dict[str, Any]] = {
         "workload__tasks": 100,
         "baseline": {"provider": {}},
     },
+    "queues for tools": {
+        **ASYNC,
+        "team__agent": agent(
+            loop={"turns": 11},
+            tools={"build": {"seconds": {"kind": "uniform", "low": 2, "high": 4}, "station": "ci"}},
+        ),
+        "stations": {"ci": {}},
+        "workload__tasks": 40,
+    },
     "slower calls": {
         **ASYNC,
         "topology": "decentralised",
@@ -247,7 +256,27 @@ def test_the_time_of_tools_is_work_for_one_agent_as_for_many() -> None:
     trace = Trace()
     metrics = Simulation(each).run(0, trace)
     spent = time_by_cause(trace.rows, each, metrics.tasks)
-    # Both work and wait for the tool but for the 6 s that one is done before the other.
+    # One works while the other waits for the CI; the last build is the second agent's alone.
     assert metrics.makespan_s == 1 + 4 * 6 + 1
     assert spent["failures"] == spent["rate limits"] == 0.0
-    assert spent["work"] == pytest.approx(2 * metrics.makespan_s - spent["imbalance"])
+    assert spent["work"] == pytest.approx(2 * (3 + 2 * 6))
+    queued_s = 2 * metrics.makespan_s - spent["work"] - spent["imbalance"]
+    assert spent["queues for tools"] == pytest.approx(queued_s)
+
+
+def test_a_wait_for_tools_is_a_queue_while_none_of_them_is_served() -> None:
+    # After the first turn both ask the CI; a tool of 2 s without a station runs meanwhile.
+    tools = {"build": {"seconds": 5, "station": "ci"}, "read": {"seconds": 2}}
+    each = scenario(
+        team={"size": 2, "agent": agent(loop={"turns": 2}, tools=tools)},
+        stations={"ci": {}},
+        workload__tasks=2,
+        **ASYNC,
+    )
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    spent = time_by_cause(trace.rows, each, metrics.tasks)
+    assert metrics.makespan_s == 1 + 2 * 5 + 1
+    assert spent["queues for tools"] == 5 - 2
+    assert spent["imbalance"] == 5
+    assert spent["work"] == 2 * (1 + 5 + 1) + 2

@@ -204,3 +204,42 @@ def test_the_gantt_picture_has_a_row_an_agent() -> None:
     assert ax.get_xlim() == (0.0, pytest.approx(metrics.makespan_s))
     named = {text.get_text() for text in figure.legends[0].get_texts()}
     assert {"work", "coordination", "down", "waiting"} <= named
+
+
+def test_waits_for_tools_are_told_from_queues_for_their_station() -> None:
+    tools = {"build": {"seconds": {"kind": "exponential", "mean": 5}, "station": "ci"}}
+    each = scenario(
+        team={"size": 3, "agent": agent(loop={"turns": 4}, tools=tools)},
+        stations={"ci": {}},
+        coordination__timing="asynchronous",
+        workload__tasks=6,
+    )
+    rows, metrics = ran(each)
+    lasted = {
+        kind: sum(s.end_s - s.start_s for s in spans_of(rows) if s.kind == kind) for kind in KINDS
+    }
+    assert lasted["queued"] == pytest.approx(metrics.tool_wait_s)
+    assert lasted["queued"] + lasted["tools"] == pytest.approx(metrics.on_tools_s)
+    assert lasted["work"] == pytest.approx(6 * 4)
+
+
+def test_sub_agents_have_spans_of_their_own() -> None:
+    tools = {"ask": {"starts": {"agent": "helper"}, "calls": 2}}
+    helper = agent(loop={"turns": 3}, tools={"read": {"seconds": 2}})
+    each = scenario(
+        team={
+            "size": 1,
+            "agent": agent(loop={"turns": 2}, tools=tools),
+            "subagents": {"kinds": {"helper": helper}},
+        },
+        workload__tasks=1,
+    )
+    rows, _ = ran(each)
+    found = [(s.agent, s.start_s, s.end_s, s.kind) for s in spans_of(rows)]
+    of_helper = [(1, 2, "work"), (2, 4, "tools"), (4, 5, "work"), (5, 7, "tools"), (7, 8, "work")]
+    assert found == [
+        (0, 0, 1, "work"),
+        (0, 1, 8, "sub-agents"),
+        (0, 8, 9, "work"),
+        *((i, *span) for i in (1, 2) for span in of_helper),
+    ]
