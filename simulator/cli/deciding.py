@@ -13,7 +13,7 @@ from rich.table import Table
 
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
-from analysis.decisions.advice import Wish, in_words, thresholds
+from analysis.decisions.advice import Wish, in_words, moves, thresholds
 from analysis.decisions.advice import advise as give_advice
 from analysis.decisions.chaos import chaos as run_chaos
 from analysis.statistics.completion import runs_finished
@@ -52,6 +52,8 @@ def advise(
         if advice.verdict in ("team", "alone"):
             nearest = thresholds(scenario, advice, wish, workers=workers, progress=progress)
             advice = dataclasses.replace(advice, thresholds=nearest)
+        others = moves(scenario, advice, wish, workers=workers, progress=progress)
+        advice = dataclasses.replace(advice, moves=others)
     for line in in_words(advice, wish):
         say(line)
     table = advice.table.sort_values(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from analysis.decisions.advice import (
     advise,
     candidates,
     in_words,
+    moves,
     thresholds,
 )
 from analysis.decisions.advice.structures import sized
@@ -288,3 +290,55 @@ def test_equal_agents_are_not_excluded_for_their_quality() -> None:
         advice = advise(equal, TIME_ONLY, (2, 8), replications=480)
         assert advice.best.startswith("8, claimed"), seed
         assert "no" not in set(advice.table["fulfils"]), seed
+
+
+def building(**fields: Any) -> Scenario:
+    """Return a team whose agents build at one CI after each turn but the last."""
+    build = {"build": {"seconds": {"kind": "exponential", "mean": 10}, "station": "ci"}}
+    who = agent(latency=LOGNORMAL, loop={"turns": 5}, tools=build, **fields)
+    return work(team__agent=who, stations={"ci": {}}, workload__tasks=12)
+
+
+def test_a_second_place_at_a_busy_station_is_what_helps() -> None:
+    each = building(context={"cache": {"life_s": 300}, "board_tokens_per_task": 0})
+    advice = ask(each, sizes=(6,), replications=60)
+    found = moves(each, advice, replications=30)
+    assert [move.parameter for move in found] == [
+        "stations.ci.concurrency",
+        "team.agent.context.cache.life_s",
+    ]
+    places, life = found
+    assert (places.now, places.then, life.then) == (1, 2, 3600)
+    # Almost half of the time is the CI's: six agents keep two places busy too, but for the ends.
+    assert 0.25 < places.saves.low < places.saves.estimate < places.saves.high < 0.6
+    assert life.saves.estimate == 0.0
+    said = in_words(dataclasses.replace(advice, moves=found))[-1]
+    assert said.startswith("What else would help 6, ")
+    assert "stations.ci.concurrency 2 (now 1) saves" in said
+    assert "life_s" not in said
+
+
+def test_more_sub_agents_than_there_is_work_for_do_not_help() -> None:
+    helper = agent(loop={"turns": 3})
+    ask_them = {"ask": {"starts": {"agent": "helper"}, "calls": 4}}
+    team = {
+        "size": 1,
+        "agent": agent(latency=LOGNORMAL, loop={"turns": 2}, tools=ask_them),
+        "subagents": {"kinds": {"helper": helper}},
+    }
+    each = scenario(team=team, coordination__timing="asynchronous", workload__tasks=4)
+    advice = ask(each, sizes=(2,), replications=60)
+    found = moves(each, advice, replications=20)
+    assert {(move.parameter, move.then) for move in found} == {
+        ("team.agent.tools.ask.calls.value", 2),
+        ("team.agent.tools.ask.calls.value", 8),
+    }
+    assert "No other change" in in_words(dataclasses.replace(advice, moves=found))[-1]
+
+
+def test_what_changes_the_answer_may_be_the_time_of_a_tool() -> None:
+    each = building()
+    advice = ask(each, sizes=(2,), replications=60)
+    assert advice.verdict == "team"
+    nearest = thresholds(each, advice, Wish(worth=0.3), replications=15)
+    assert "team.agent.tools.build.seconds.mean" in {found.parameter for found in nearest}

@@ -2,10 +2,11 @@
 
 from analysis.decisions.advice.advising import advise
 from analysis.decisions.advice.contest import contest
+from analysis.decisions.advice.moves import moves
 from analysis.decisions.advice.structures import ALONE, candidates
 from analysis.decisions.advice.structures import replicate as _replicate
 from analysis.decisions.advice.turning_points import thresholds
-from analysis.decisions.advice.verdict import Advice, Threshold
+from analysis.decisions.advice.verdict import Advice, Move, Threshold
 from analysis.decisions.advice.wish import TIME_ONLY, Wish, objective
 from analysis.decisions.advice.words import in_words
 
@@ -13,6 +14,7 @@ __all__ = [
     "ALONE",
     "TIME_ONLY",
     "Advice",
+    "Move",
     "Threshold",
     "Wish",
     "_replicate",
@@ -20,6 +22,7 @@ __all__ = [
     "candidates",
     "contest",
     "in_words",
+    "moves",
     "objective",
     "thresholds",
 ]

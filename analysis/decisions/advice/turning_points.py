@@ -13,6 +13,7 @@ from analysis.decisions.advice.evidence import Evidence
 from analysis.decisions.advice.structures import ALONE, candidates, replicate, size_of
 from analysis.decisions.advice.verdict import Advice, Threshold
 from analysis.decisions.advice.wish import TIME_ONLY, Wish
+from analysis.decisions.loop_numbers import loop_numbers
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
@@ -34,7 +35,7 @@ def thresholds(
     scenario: Scenario,
     advice: Advice,
     wish: Wish = TIME_ONLY,
-    parameters: Sequence[str] = _PARAMETERS,
+    parameters: Sequence[str] | None = None,
     replications: int = 60,
     workers: int = 1,
     progress: Progress | None = None,
@@ -52,8 +53,9 @@ def thresholds(
     advice : Advice
         The advice on this scenario.
     wish : Wish
-    parameters : sequence of str
-        Dotted paths of numbers; paths without a number, or with 0, are left out.
+    parameters : sequence of str, optional
+        Dotted paths of numbers; paths without a number, or with 0, are left out. When absent:
+        those that most often matter, and the seconds of tools that a station serves.
     replications : int
         Of each comparison.
     workers : int
@@ -66,7 +68,7 @@ def thresholds(
     pair = {name: systems[name] for name in (ALONE, advice.best_team)}
     varied: dict[str, float] = {}
     variants = {_named("", 1.0, name): system for name, system in pair.items()}
-    for path in parameters:
+    for path in parameters or [*_PARAMETERS, *_served(scenario)]:
         now = _value(scenario, path)
         if now is None or now <= 0.0:
             continue
@@ -97,6 +99,18 @@ def thresholds(
     return sorted(found, key=lambda each: abs(math.log(each.then / each.now)))
 
 
+def _served(scenario: Scenario) -> list[str]:
+    """Return the paths of the seconds of tools for which agents may have to queue."""
+    agent = scenario.team.agent
+    tools = {} if agent is None else agent.tools
+    ours = [f"team.agent.tools.{name}." for name, tool in tools.items() if tool.station]
+    return [
+        number.path
+        for number in loop_numbers(scenario)
+        if number.what == "tool" and number.path.startswith(tuple(ours))
+    ]
+
+
 def _known_lag(evidence: Evidence) -> float | None:
     """Return how far a team is from being worth it, on a logarithmic scale.
 
@@ -120,7 +134,7 @@ def _named(path: str, factor: float, system: str) -> str:
 def _value(scenario: Scenario, path: str) -> float | None:
     node: Any = scenario
     for part in path.split("."):
-        node = getattr(node, part, None)
+        node = node.get(part) if isinstance(node, dict) else getattr(node, part, None)
     return float(node) if isinstance(node, (int, float)) and not isinstance(node, bool) else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,24 @@ class Threshold:
     parameter: str
     now: float
     then: float
+
+
+@dataclass(frozen=True)
+class Move:
+    """A change of one parameter of the advised system, and what it saves.
+
+    Attributes
+    ----------
+    parameter : str
+    now, then : float
+    saves : Interval
+        Share of the time, or of the cost and time together; below 0 if it takes more.
+    """
+
+    parameter: str
+    now: float
+    then: float
+    saves: Interval
 
 
 @dataclass(frozen=True)
@@ -64,6 +83,8 @@ class Advice:
         Whether more replications are not needed.
     thresholds : list of Threshold, or None
         The nearest first; None if they were not computed.
+    moves : list of Move
+        Changes beside the number of agents, the one that saves most first.
     same_as_own : str
         The structure with the same results as the scenario's own, which is then not in the table;
         empty if there is none.
@@ -81,6 +102,7 @@ class Advice:
     break_even: Interval | None
     is_settled: bool
     thresholds: list[Threshold] | None = None
+    moves: Sequence[Move] = ()
     same_as_own: str = ""
 
 

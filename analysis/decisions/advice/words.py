@@ -43,7 +43,24 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
             "None of the parameters that were varied, one at a time and up to eight times, is seen "
             "to change the answer."
         )
-    return lines
+    return [*lines, *_moves(advice, wish)]
+
+
+def _moves(advice: Advice, wish: Wish) -> list[str]:
+    """Say what changes beside the number of agents would help."""
+    if not advice.moves:
+        return []
+    what = "time" if wish.usd_per_hour is None else "cost and time together"
+    said = [
+        f"{move.parameter} {move.then:g} (now {move.now:g}) saves {_share(move.saves.estimate)} of "
+        f"{what} ({_share(move.saves.low)} to {_share(move.saves.high)})"
+        for move in advice.moves
+        if move.saves.low > wish.indifference
+    ]
+    if said:
+        return [f"What else would help {advice.best}: {_listed(said)}."]
+    tried = list(dict.fromkeys(move.parameter for move in advice.moves))
+    return [f"No other change that was tried is seen to save anything: {_listed(tried)}."]
 
 
 def _neither(advice: Advice) -> list[str]:
