@@ -44,7 +44,8 @@ def sensitivity(
     ----------
     scenario : Scenario
     bounds : mapping of str to (float, float)
-        Dotted paths of numbers, and the range of each; whole numbers stay whole.
+        Dotted paths of numbers, and the range of each; whole numbers stay whole. A distribution
+        that is a constant counts as a number.
     metric : str
         A column of the results: its mean over runs as they ended. For one of
         `analysis.statistics.curves.TIMES` it is the time to success, where failed runs are started
@@ -129,9 +130,19 @@ def _is_whole(scenario: Scenario, path: str) -> bool:
             raise TeamsimError(f"{path}: {where}: {unknown_name('field', part, list(keys))}")
         node = node[part]
         said.append(part)
-    if isinstance(node, bool) or not isinstance(node, (int, float)):
+    if isinstance(node, dict) and node.get("kind") == "deterministic":
+        return False
+    if isinstance(node, dict):
+        numbers = [name for name, value in node.items() if _is_number(value)]
+        some = f", one of {', '.join(numbers)} of it" if numbers else ""
+        raise TeamsimError(f"{path} has fields of its own: only a number can be varied{some}")
+    if not _is_number(node):
         raise TeamsimError(f"{path} is {node!r}: only a number can be varied")
     return isinstance(node, int)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _run(

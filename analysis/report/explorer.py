@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from dash import Dash, Input, Output, dcc, html
 from pydantic import ValidationError
 
+from analysis.decisions.loop_numbers import loop_numbers
 from analysis.plots.bands import all_finished
 from analysis.plots.labels import metric_label
 from analysis.report.charts import curve_chart
@@ -53,11 +55,12 @@ class Knob:
     low: float
     high: float
     step: float
+    is_whole: bool = False
 
 
 KNOBS = (
     Knob("workload.parallel_fraction", "parallel fraction p", 0.0, 1.0, 0.05),
-    Knob("workload.tasks", "tasks", 4, 60, 4),
+    Knob("workload.tasks", "tasks", 4, 60, 4, is_whole=True),
     Knob("team.agent.errors.probability.probability", "error probability", 0.0, 0.6, 0.02),
     Knob("team.agent.errors.detection", "errors that tests find", 0.0, 1.0, 0.05),
     Knob("team.agent.drift.step.value", "drift a call", 0.0, 0.2, 0.01),
@@ -71,11 +74,27 @@ def base_scenario() -> Scenario:
     return parse_study(DEFAULT).base
 
 
+def knobs_of(scenario: Scenario) -> list[Knob]:
+    """Return the knobs that may be moved in a scenario: `KNOBS`, and the numbers of its loops."""
+    loops = []
+    for number in loop_numbers(scenario):
+        step = 1.0 if number.is_whole else _round_step(number.now / 20)
+        high = 1.0 if number.what == "end" else 4 * number.now
+        low = max(1.0, step) if number.is_whole else step
+        loops.append(Knob(number.path, number.label, low, high, step, number.is_whole))
+    return [*KNOBS, *loops]
+
+
+def _round_step(value: float) -> float:
+    """Return the power of ten below a value."""
+    return 10.0 ** math.floor(math.log10(value))
+
+
 def settings_of(scenario: Scenario) -> dict[str, float]:
     """Return the knobs' values in a scenario, without knobs for which it has no number."""
     found = {}
     data = scenario.model_dump()
-    for knob in KNOBS:
+    for knob in knobs_of(scenario):
         node: Any = data
         for part in knob.path.split("."):
             node = node.get(part) if isinstance(node, dict) else None
@@ -115,7 +134,7 @@ def explored(
     pydantic.ValidationError
         If the combination is not valid.
     """
-    whole = {"workload.tasks"}
+    whole = {knob.path for knob in knobs_of(base) if knob.is_whole}
     numbers = {path: round(v) if path in whole else float(v) for path, v in values.items()}
     changes = {
         **numbers,
@@ -165,7 +184,7 @@ def explorer(base: Scenario | None = None) -> Dash:
     """
     start = base or base_scenario()
     where = settings_of(start)
-    knobs = [knob for knob in KNOBS if knob.path in where]
+    knobs = [knob for knob in knobs_of(start) if knob.path in where]
     app = Dash("teamsim", title="teamsim explore", update_title="")
     guard(app.server)
     turns = Turns()

@@ -25,6 +25,7 @@ from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Progress
 from simulator.scenario import parse_study
+from tests.conftest import agent, scenario
 
 SETTING = "decentralised", "pre_assigned", "rounds"
 
@@ -51,6 +52,27 @@ def test_the_file_makes_the_same_runs() -> None:
     assert again.team.size == 3
     rows = [Simulation(again).run(replication).makespan_s for replication in range(6)]
     assert sum(rows) / 6 == pytest.approx(makespans(charts)[2])
+
+
+def test_loops_have_knobs_of_their_own() -> None:
+    tools = {"tests": {"seconds": {"kind": "exponential", "mean": 10}, "station": "ci"}}
+    who = agent(loop={"turns": 4}, tools=tools, context={"cache": {"life_s": 300}})
+    base = scenario(team={"size": 2, "agent": who}, stations={"ci": {}}, workload__tasks=12)
+    values = settings_of(base)
+    others = settings_of(base_scenario())
+    added = {path: value for path, value in values.items() if path not in others}
+    assert added == {
+        "team.agent.loop.turns.value": 4,
+        "team.agent.tools.tests.seconds.mean": 10,
+        "stations.ci.concurrency": 1,
+        "team.agent.context.cache.life_s": 300,
+    }
+    charts, _ = explored(base, values, 4, *SETTING)
+    wider, text = explored(base, {**values, "stations.ci.concurrency": 4}, 4, *SETTING)
+    assert makespans(wider)[0] == pytest.approx(makespans(charts)[0])
+    assert makespans(wider)[3] < 0.6 * makespans(charts)[3]
+    assert parse_study(text).base.stations["ci"].concurrency == 4
+    assert explorer(base).layout is not None
 
 
 def test_a_combination_that_may_not_be_is_refused() -> None:

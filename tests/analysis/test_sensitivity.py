@@ -46,9 +46,26 @@ def test_interactions_show_as_total_above_first_order() -> None:
     assert (table["ST"] > table["S1"] + 0.03).all()
 
 
+def test_numbers_of_loops_can_be_varied() -> None:
+    tools = {"tests": {"seconds": {"kind": "gamma", "shape": 4, "scale": 1}, "station": "ci"}}
+    who = agent(loop={"turns": 4}, tools=tools, context={"cache": {"life_s": 300}})
+    each = scenario(team={"size": 2, "agent": who}, stations={"ci": {}}, workload__tasks=4)
+    bounds = {
+        "team.agent.loop.turns": (2.0, 6.0),
+        "team.agent.tools.tests.seconds.scale": (1.0, 4.0),
+        "stations.ci.concurrency": (1.0, 2.0),
+        "team.agent.context.cache.life_s": (100.0, 900.0),
+    }
+    table = sensitivity(each, bounds, samples=4, replications=2).set_index("parameter")
+    assert table.loc["team.agent.context.cache.life_s", "mu_star"] == 0.0
+    assert (table.drop("team.agent.context.cache.life_s")["mu_star"] > 1.0).all()
+    assert table.loc["stations.ci.concurrency", "mu"] < 0 < table.loc["team.agent.loop.turns", "mu"]
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"bounds": {"team.agent.latency.bass": (1.0, 2.0)}}, "did you mean 'base'"),
     ({"bounds": {"team.agent.latency.kind": (1.0, 2.0)}}, "only a number can be varied"),
+    ({"bounds": {"team.agent.context": (1.0, 2.0)}}, "one of system_tokens, "),
     ({"bounds": {"workload.tasks": (9.0, 9.0)}}, "is empty"),
     ({"bounds": BOUNDS, "metric": "makespan"}, "did you mean 'makespan_s'"),
     ({"bounds": {"team.agent.context.system_tokens": (-9.0, 9.0)}}, "not allowed"),
