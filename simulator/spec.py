@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     GetJsonSchemaHandler,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -24,6 +26,29 @@ from simulator.errors import unknown_name
 Fraction = Annotated[float, Field(ge=0, le=1)]
 NonNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
+
+
+def one_of(name: str, other: str, is_first: Callable[[Any], bool]) -> Discriminator:
+    """Return what chooses between two types that a field may have, so that one is checked alone.
+
+    Parameters
+    ----------
+    name, other : str
+        Tags of the types (`tag`).
+    is_first : callable
+        Whether a value is meant to be of the first.
+    """
+    return Discriminator(lambda value: tag(name).tag if is_first(value) else tag(other).tag)
+
+
+def tag(name: str) -> Tag:
+    """Return the tag of a type for `one_of`; errors do not show it (`is_tag`)."""
+    return Tag(f"<{name}>")
+
+
+def is_tag(step: str | int) -> bool:
+    """Return whether a step of an error's path is a tag."""
+    return isinstance(step, str) and step.startswith("<")
 
 
 class Spec(BaseModel):

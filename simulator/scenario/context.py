@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from simulator.distributions import NonNegativeDistribution
 from simulator.distributions.deterministic import constant
-from simulator.spec import Fraction, NonNegative, Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec, one_of, tag
 
 
 class ContextEffect(Spec):
@@ -102,7 +102,10 @@ class Context(Spec):
     loss: NonNegative = 0.0
     """Drift that a compaction or truncation adds, because something that mattered is lost. It is
     added at the call that makes room, after `sync` has reduced the drift."""
-    cache: bool | PromptCache = True
+    cache: Annotated[
+        Annotated[PromptCache, tag("fields")] | Annotated[bool, tag("switch")],
+        one_of("fields", "switch", lambda value: isinstance(value, (dict, PromptCache))),
+    ] = True
     """Whether the provider caches prompts, or how it does. What a billed request has read is in
     the cache when it is sent again, in the same call or the next. A hedge is sent too early to
     find it there. After a crash the system prompt is still in the cache."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -224,20 +225,37 @@ class Scenario(Spec):
         return sorted({name for model in self.models for name in model.tools})
 
     def _problem_in_tools(self) -> str | None:
-        for model in self.models:
+        for path, model in self._models_by_path():
             for name, tool in model.tools.items():
                 if tool.station is not None and tool.station not in self.stations:
                     said = unknown_name("station", tool.station, list(self.stations))
-                    return f"tool {name!r}: {said}"
+                    return f"{path}.tools.{name}.station: {said}"
                 if tool.starts and tool.station and self.stations[tool.station].outages:
                     return (
-                        f"tool {name!r}: a sub-agent works at the provider and has no 'outages' of "
-                        f"its station {tool.station!r}"
+                        f"{path}.tools.{name}.station: a sub-agent works at the provider and has "
+                        f"no 'outages' of its station {tool.station!r}"
                     )
             problem = problem_in_starts(model, self.team.subagents)
             if problem is not None:
-                return problem
+                return f"{path}.{problem}"
         return None if self.team.subagents is None else self.team.subagents.problem()
+
+    def _models_by_path(self) -> Iterator[tuple[str, Agent]]:
+        """Yield all that may answer a call, each with its dotted path."""
+        team, fallback = self.team, self.resilience.fallback
+        kinds = {} if team.subagents is None else team.subagents.kinds
+        groups = team.groups or {}
+        found: dict[str, Agent | None] = {
+            "team.agent": team.agent,
+            **{f"team.groups.{name}.agent": group.agent for name, group in groups.items()},
+            "team.coordinator": team.coordinator,
+            "team.verifier": team.verifier,
+            "resilience.fallback.model": fallback.model if fallback else None,
+            **{f"team.subagents.kinds.{name}": kind for name, kind in kinds.items()},
+        }
+        for path, model in found.items():
+            if model is not None:
+                yield path, model
 
     def _problem_in_rounds(self) -> str | None:
         coordination = self.coordination

@@ -147,8 +147,12 @@ class Source:
 
     def said(self, path: Path_) -> Path_:
         """Return the longest beginning of `path` that the document says."""
-        while path and path not in self._origins:
-            path = path[:-1]
+        node = self.data
+        for depth, step in enumerate(path):
+            fields: Mapping[Any, Any] = dict(enumerate(node)) if isinstance(node, list) else node
+            if not isinstance(fields, dict) or step not in fields:
+                return path[:depth]
+            node = fields[step]
         return path
 
     def set(self, dotted: str, value: Any, origin: str) -> None:

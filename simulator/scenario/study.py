@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import resources
@@ -18,6 +18,7 @@ from simulator.scenario.loop import ENDS
 from simulator.scenario.schema import Scenario
 from simulator.scenario.source import Path_, Source, dotted
 from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
+from simulator.spec import is_tag
 
 
 @dataclass(frozen=True)
@@ -274,16 +275,41 @@ def _origins_of_overrides(source: Source, series: str) -> dict[str, str]:
 
 
 def _problems(error: ValidationError, source: Source) -> list[Problem]:
+    details: dict[Path_, dict[str, Any]] = {
+        tuple(step for step in detail["loc"] if not is_tag(step)): dict(detail)
+        for detail in error.errors(include_url=False)
+    }
     problems = []
-    for detail in error.errors(include_url=False):
-        path = tuple(detail["loc"])
-        if detail["type"] not in {"missing", "unknown_key"}:
-            path = source.said(path)  # short forms have fewer steps than what they stand for
-        message = _message(dict(detail))
-        if not path:
-            path, message = _split_off_path(message, source)
-        problems.append(Problem(source.origin(path), dotted(path), message))
+    for path, detail in details.items():
+        if _is_taken_over(path, details):
+            continue
+        # Short forms have fewer steps than what they stand for.
+        is_there = detail["type"] not in {"missing", "unknown_key"}
+        where, message = source.said(path) if is_there else path, _message(detail)
+        if not where:
+            where, message = _split_off_path(message, source)
+        problems.append(Problem(source.origin(where), dotted(where), message))
     return problems
+
+
+_LIKE_THE_TEAM = {
+    ("team", "coordinator"): 2,
+    ("team", "verifier"): 2,
+    ("team", "groups"): 4,
+    ("team", "subagents", "kinds"): 4,
+    ("resilience", "fallback", "model"): 3,
+}
+"""Agents that take over what ``team.agent`` says: the beginnings of their paths, and how many steps
+these have."""
+
+
+def _is_taken_over(path: Path_, details: Mapping[Path_, Mapping[str, Any]]) -> bool:
+    """Return whether the same is wrong in ``team.agent``, from where an agent has it."""
+    for begins, steps in _LIKE_THE_TEAM.items():
+        if path[: len(begins)] == begins and len(path) > steps:
+            there = details.get(("team", "agent", *path[steps:]))
+            return there is not None and there["msg"] == details[path]["msg"]
+    return False
 
 
 def _split_off_path(message: str, source: Source) -> tuple[tuple[str | int, ...], str]:
@@ -303,6 +329,8 @@ def _message(detail: dict[str, Any]) -> str:
         return "this field is required and missing"
     if kind == "model_type":
         message = "should be a mapping of fields"
+    if kind == "dict_type":
+        message = "should be a mapping of names"
     if kind == "tuple_type":
         message = "should be a list"
     message = message.removeprefix("Value error, ").removeprefix("Input ")

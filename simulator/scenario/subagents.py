@@ -52,11 +52,12 @@ class Subagents(Spec):
 
 
 def problem_in_starts(agent: Agent, subagents: Subagents | None) -> str | None:
-    """Return what is wrong with the sub-agents that an agent starts, if anything is."""
+    """Return what is wrong with the sub-agents that an agent starts, after where it is wrong."""
     known = [] if subagents is None else list(subagents.kinds)
     for name, tool in agent.tools.items():
         if tool.starts is not None and tool.starts.agent not in known:
-            return f"tool {name!r}: {unknown_name('sub-agent', tool.starts.agent, known)}"
+            said = unknown_name("sub-agent", tool.starts.agent, known)
+            return f"tools.{name}.starts.agent: {said}"
     return None
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from simulator.distributions import NonNegativeDistribution
 from simulator.distributions.deterministic import constant
 from simulator.scenario.provider import Outages
-from simulator.spec import Fraction, Positive, Spec
+from simulator.spec import Fraction, Positive, Spec, one_of, tag
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -48,7 +48,10 @@ class ToolSpec(Spec):
     starts: StartSpec | None = None
     """The sub-agent that each call starts. The call lasts as long as the sub-agent's loop, and its
     result is the sub-agent's report. If the sub-agent fails, the call has failed."""
-    wait_for: Annotated[int, Field(ge=1)] | Literal["all", "any"] = "all"
+    wait_for: Annotated[
+        Annotated[int, Field(ge=1), tag("number")] | Annotated[Literal["all", "any"], tag("word")],
+        one_of("word", "number", lambda value: isinstance(value, str)),
+    ] = "all"
     """How many of the calls of a turn must succeed; when that many have, the others are cancelled.
     ``any`` means one. If there are fewer calls, all must succeed. If too many calls fail, all of
     them have failed."""
