@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import math
 import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,39 @@ _BASE: dict[str, Any] = {
     "coordination": {"protocol": "self_claim"},
     "workload": {"kind": "parallel_fraction", "tasks": 8, "parallel_fraction": 0.5},
 }
+_RICH: dict[str, Any] = {
+    **_BASE,
+    "team": {
+        "size": 3,
+        "agent": {
+            "latency": {"kind": "tokens", "base_s": 1, "output_s_per_1k": 20},
+            "tokens": {"output": 200},
+            "context": {"window_tokens": 50_000, "turn_tokens": 300, "cache": {"life_s": 60}},
+            "loop": {"turns": 4, "max_turns": 6, "at_limit": "give_up"},
+            "tools": {
+                "look": {"seconds": {"kind": "exponential", "mean": 2}, "result_tokens": 500},
+                "build": {"seconds": 20, "station": "builder", "errors": 0.1, "calls": 2},
+                "ask": {"starts": {"agent": "helper", "work": 0.5}, "result_tokens": 80},
+            },
+            "errors": {"probability": 0.1, "detection": 0.5},
+        },
+        "subagents": {
+            "kinds": {"helper": {"loop": {"end_probability": 0.5}}},
+            "max_depth": 2,
+            "max_total": 20,
+        },
+    },
+    "stations": {"builder": {"concurrency": 1}},
+    "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
+    "provider": {"requests_per_minute": 60, "errors": {"probability": 0.05}},
+    "resilience": {"timeout": {"seconds": 90}, "retry": {"max_retries": 2}, "breaker": {}},
+}
+"""With loops, tools, a cache, sub-agents and patterns of resilience."""
+_MILD: list[Any] = [
+    0, 1, 2, 7, 0.5, 0.999, 1e-6, 1000, {"kind": "exponential", "mean": 3},
+    {"kind": "uniform", "low": 0, "high": 9}, {"kind": "lognormal", "median": 2, "sigma": 0.5},
+]  # fmt: skip
+"""Values that are right in place of many numbers."""
 _ODD: list[Any] = [
     None, True, -1, 0, 1, 3, 0.5, 1e-9, 1e15, 1e300, math.inf, math.nan, 10**30, "", "a", "\x00",
     "\u202e",    "2024-99-99", [], [[]], {}, {"kind": "x"}, {"a": {"b": 1}}, "1e5", "-.inf",
@@ -90,21 +125,47 @@ def _section(name: str) -> st.SearchStrategy[Any]:
 
 @st.composite
 def documents(draw: st.DrawFn) -> dict[str, Any]:
-    """Return scenarios: a plain one with sections from the schema, and sometimes a wrong value."""
-    found: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_BASE))
+    """Return scenarios that ship, and some more, with sections from the schema and other values."""
+    found: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(_bases())))
+    for _ in range(draw(st.integers(0, 3))):
+        node, place = draw(st.sampled_from(list(_numbers(found))))
+        node[place] = copy.deepcopy(draw(st.sampled_from(_MILD)))
     names = sorted(
         set(_SCHEMA["properties"])
         - {"name", "replications", "limits", "figure", "sweep", "baseline"}
     )
-    for name in draw(st.lists(st.sampled_from(names), max_size=2, unique=True)):
+    for name in draw(st.lists(st.sampled_from(names), max_size=draw(st.integers(0, 2)))):
         value = draw(_section(name))
         old = found.get(name)
         found[name] = (
             {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
         )
-    if draw(st.booleans()):
+    if draw(st.integers(0, 2)) == 0:
         _spoil(draw, found)
     return {**found, **_KEPT}
+
+
+@cache
+def _bases() -> list[dict[str, Any]]:
+    """Return scenarios, half of the list plain or rich, the others those that ship, made small."""
+    ship = []
+    for path in sorted(Path(__file__).parents[2].glob("scenarios/*.yaml")):
+        found = yaml.safe_load(path.read_text("utf-8"))
+        for name in ("sweep", "baseline", "figure", "precision", "question", "answer"):
+            found.pop(name, None)
+        if isinstance(tasks := found["workload"].get("tasks"), int):
+            found["workload"]["tasks"] = min(tasks, 20)
+        ship.append(found)
+    return [*[_BASE, _RICH, _RICH] * (len(ship) // 3), *ship]
+
+
+def _numbers(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield where there are numbers: the mapping or list, and the place in it."""
+    for place, inner in node.items() if isinstance(node, dict) else enumerate(node):
+        if isinstance(inner, (dict, list)):
+            yield from _numbers(inner)
+        elif isinstance(inner, (int, float)) and not isinstance(inner, bool):
+            yield node, place
 
 
 def _spoil(draw: st.DrawFn, document: dict[str, Any]) -> None:
