@@ -5,7 +5,9 @@ YAML is read by `simulator.scenario.source`, within the same limits.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,9 @@ MOST_NUMBER = 1e15
 """Size of a number with a fraction or an exponent: 30 million years in seconds."""
 MOST_WHOLE = 2**63
 """Size of a whole number: seeds have as many values."""
+
+MOST_OWN_BYTES = 500_000_000
+"""Bytes of a file that a command has written, or of a table."""
 
 MOST_RUNS = 10**12
 """Replications of a point."""
@@ -56,16 +61,24 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
         raise DocumentError(f"not UTF-8, at byte {error.start:,}") from None
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str, any_float: bool = False) -> Any:
     """Return the value of a JSON text.
+
+    Parameters
+    ----------
+    text : str
+    any_float : bool
+        Whether fractions may be as large as they like, infinite, or not a number, as in files of
+        results.
 
     Raises
     ------
     DocumentError
         If it is no JSON, or nested more deeply or with larger numbers than the limits allow.
     """
+    number = float if any_float else _number
     try:
-        found = json.loads(text, parse_int=_whole, parse_float=_number, parse_constant=_number)
+        found = json.loads(text, parse_int=_whole, parse_float=number, parse_constant=number)
     except RecursionError:
         raise too_deep() from None
     except DocumentError:
@@ -77,6 +90,44 @@ def parse_json(text: str) -> Any:
         depth += 1
         if depth > MOST_DEPTH:
             raise too_deep()
+    return found
+
+
+def digest(content: Any) -> str:
+    """Return a digest of what can be written as JSON; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document with its digest, by which `unsealed` finds out that it is whole."""
+    return {**document, "seal": digest(document)}
+
+
+def read_own(path: Path) -> dict[str, Any]:
+    """Return a JSON document that a command has written, as it stands.
+
+    Raises
+    ------
+    DocumentError
+        If it is missing, or no mapping in JSON within the limits.
+    """
+    found = parse_json(read_text(path, MOST_OWN_BYTES), any_float=True)
+    if not isinstance(found, dict):
+        raise DocumentError("a mapping is expected")
+    return found
+
+
+def unsealed(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a sealed document without its digest.
+
+    Raises
+    ------
+    DocumentError
+        If it is not what was written.
+    """
+    found = {name: value for name, value in document.items() if name != "seal"}
+    if document.get("seal") != digest(found):
+        raise DocumentError("it does not hold what was written: its digest is another")
     return found
 
 

@@ -24,6 +24,7 @@ from analysis.calibration.turn_laws import (
     turn_law,
 )
 from simulator.distributions import Floats
+from simulator.documents import DocumentError, read_own, sealed, unsealed
 from simulator.errors import TeamsimError
 
 FILE = "requests.json"
@@ -115,7 +116,7 @@ class RequestModel:
             "system": self.system,
             "turns": {model: each.tolist() for model, each in self.turns.items()},
         }
-        path.write_text(json.dumps(said) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(sealed(said)) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, directory: Path) -> RequestModel:
@@ -133,9 +134,10 @@ class RequestModel:
                 f"{FEWEST} requests with tools or more"
             )
         try:
-            return cls._of(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise TeamsimError(f"{path} is damaged ({error!r}): calibrate anew") from None
+            said = unsealed(read_own(path))
+        except DocumentError as error:
+            raise TeamsimError(f"{path} is damaged ({error}): calibrate anew") from None
+        return cls._of(said)
 
     @classmethod
     def _of(cls, said: Mapping[str, Any]) -> RequestModel:

@@ -24,11 +24,12 @@ from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
 from analysis.calibration.tokens import TokenFit
 from analysis.traces.team_runs import CELL, TeamRuns
+from simulator.documents import DocumentError, read_own, sealed, unsealed
 from simulator.errors import TeamsimError
 from simulator.scenario import scenario_json_schema
 
 FILE = "fits.json"
-_VERSION = 1
+_VERSION = 2
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (CellFit, Estimate, BetaEstimate, VectorFit, Habits, Residual, TokenFit)
@@ -73,7 +74,7 @@ def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> N
             }
         )
     document = {"version": _VERSION, "source": source, "made": _today(), "cells": cells}
-    (out / FILE).write_text(json.dumps(document), encoding="utf-8")
+    (out / FILE).write_text(json.dumps(sealed(document)), encoding="utf-8")
     schema = json.dumps(scenario_json_schema(), indent=2)
     (out / "scenario.schema.json").write_text(schema, encoding="utf-8")
     header = (
@@ -96,23 +97,23 @@ def read_calibration(directory: Path) -> list[Calibrated]:
         If the directory holds no calibration of this version.
     """
     path = directory / FILE
-    try:
-        document = json.loads(path.read_text("utf-8"))
-        if document["version"] != _VERSION:
-            raise TeamsimError(
-                f"{path} is of version {document['version']}, this reads {_VERSION}: "
-                "calibrate again"
-            )
-        return [
-            Calibrated(_decode(cell["fit"]), cell["tasks"], pd.DataFrame(cell["pilot"]))
-            for cell in document["cells"]
-        ]
-    except OSError:
+    if not path.is_file():
         raise TeamsimError(
             f"{directory} holds no calibrated cells (no {FILE}): " + _other_than_cells(directory)
-        ) from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise TeamsimError(f"{path} is damaged: {error!r}") from None
+        )
+    try:
+        document = read_own(path)
+        if (version := document.get("version")) != _VERSION:
+            raise TeamsimError(
+                f"{path} is of version {version}, this reads {_VERSION}: calibrate again"
+            )
+        cells = unsealed(document)["cells"]
+    except DocumentError as error:
+        raise TeamsimError(f"{path} is damaged ({error}): calibrate again") from None
+    return [
+        Calibrated(_decode(cell["fit"]), cell["tasks"], pd.DataFrame(cell["pilot"]))
+        for cell in cells
+    ]
 
 
 def _other_than_cells(directory: Path) -> str:

@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.traces.parquet import read_parquet
+from analysis.traces.named_tables import read_parquet, stored_in, with_stored
 from analysis.traces.readers.llm_teams import read_runs
 from analysis.traces.team_runs import CELL
 from analysis.validation.baselines import BASELINES, Pilot
-from analysis.validation.prediction import COLUMNS, MAPPED
+from analysis.validation.prediction import COLUMNS, MAPPED, METRICS
 from analysis.validation.scores import (
     brier,
     brier_floor,
@@ -62,8 +62,8 @@ class Validation:
 def write_predictions(table: pd.DataFrame, pilot: pd.DataFrame, path: Path) -> None:
     """Write predictions with the pilot's runs, which baselines need, in the file's metadata."""
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    metadata = {**(arrow.schema.metadata or {}), _PILOT: pilot.to_json(orient="records").encode()}
-    pq.write_table(arrow.replace_schema_metadata(metadata), path)
+    rows = json.loads(pilot.to_json(orient="split", index=False, double_precision=15))
+    pq.write_table(with_stored(arrow, _PILOT, rows), path)
 
 
 def read_predictions(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -74,11 +74,11 @@ def read_predictions(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     TeamsimError
         If the file is missing, is no Parquet file, lacks a column or the pilot.
     """
-    table = read_parquet(path, COLUMNS)
-    stored = (pq.read_schema(path).metadata or {}).get(_PILOT)
+    table = read_parquet(path, COLUMNS, ["n_teammates", "replication", *METRICS])
+    stored = stored_in(path, _PILOT)
     if stored is None:
         raise TeamsimError(f"{path} does not say which pilot it is from: write it with predict")
-    return table, pd.DataFrame(json.loads(stored))
+    return table, pd.DataFrame(stored["data"], columns=stored["columns"])
 
 
 def validate(predictions: pd.DataFrame, pilot: pd.DataFrame, directory: Path) -> Validation:

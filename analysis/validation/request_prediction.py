@@ -15,7 +15,13 @@ import pyarrow.parquet as pq
 from analysis.calibration.profiles import profile_name
 from analysis.calibration.request_draws import COLUMNS, RequestDraws
 from analysis.calibration.request_model import RequestModel
-from analysis.traces.parquet import read_parquet
+from analysis.traces.named_tables import (
+    read_csv,
+    read_parquet,
+    stored_in,
+    with_numbers,
+    with_stored,
+)
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError, unknown_name
 from simulator.scenario.agent import Price
@@ -93,18 +99,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise TeamsimError(f"{path} cannot be read: {error.strerror}") from None
     if is_parquet:
         return read_parquet(path, ASKED)
-    try:
-        table: pd.DataFrame = pd.read_csv(path, skipinitialspace=True)
-    except pd.errors.EmptyDataError:
-        raise TeamsimError(f"{path} is empty") from None
-    except (UnicodeDecodeError, pd.errors.ParserError, ValueError) as error:
-        raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
-    missing = [name for name in ASKED if name not in table]
-    if missing:
-        raise TeamsimError(
-            f"{path} lacks the column {missing[0]!r} (it has {', '.join(map(str, table.columns))})"
-        )
-    return table
+    return read_csv(path, ASKED)
 
 
 def _models(found: pd.Series, model: RequestModel, path: Path) -> pd.Series:
@@ -185,8 +180,7 @@ def predict_requests(
             frame = _draw(simulated, some, draws, prices)
             table = pa.Table.from_pandas(frame, preserve_index=False)
             if writer is None:
-                metadata = {**(table.schema.metadata or {}), _STORED: json.dumps(stored).encode()}
-                writer = pq.ParquetWriter(out, table.schema.with_metadata(metadata))
+                writer = pq.ParquetWriter(out, with_stored(table, _STORED, stored).schema)
             writer.write_table(table.cast(writer.schema))
             summaries.append(_summary(frame))
             if progress is not None:
@@ -263,8 +257,12 @@ def read_request_predictions(
     TeamsimError
         If the file is damaged.
     """
-    draws = read_parquet(path, ["request", "draw", *COLUMNS])
-    stored = json.loads((pq.read_schema(path).metadata or {})[_STORED])
+    draws = with_numbers(
+        read_parquet(path, ["request", "draw", *COLUMNS]), path, COLUMNS, may_miss=False
+    )
+    if draws.groupby("request", sort=False).size().nunique() != 1:
+        raise TeamsimError(f"{path} is damaged: its requests have not all as many draws")
+    stored = stored_in(path, _STORED) or {}
     asked = pd.DataFrame(stored["asked"]["data"], columns=stored["asked"]["columns"])
     pilot = stored["pilot"]
     return (

@@ -6,6 +6,7 @@ true time counts the same as one of half of it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -150,7 +151,7 @@ def _sums(draws: pd.DataFrame, known: pd.DataFrame, n: int) -> pd.DataFrame:
                 "session sum": name,
                 "predicted": predicted,
                 "real": real_sum,
-                "ratio": predicted / real_sum,
+                "ratio": predicted / real_sum if real_sum else math.nan,
             }
         )
     return pd.DataFrame(rows)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.calibration.request_model import RequestModel
 from analysis.calibration.requests import find_requests
-from analysis.traces.parquet import read_parquet
+from analysis.traces.named_tables import read_csv, read_parquet, with_numbers
 from analysis.validation.request_prediction import (
     PILOT,
     is_request_prediction,
@@ -33,7 +33,8 @@ def predict(directory: Path, requests: Path, out: Path, draws: int) -> None:
     asked = read_requests(requests, model)
     pilot = None
     if (directory / PILOT).is_file():
-        pilot = read_parquet(directory / PILOT, ["request", "turns", "context_tokens", *SCORED])
+        numbers = ["turns", "context_tokens", *SCORED]
+        pilot = read_parquet(directory / PILOT, ["request", *numbers], numbers)
     with progress_bar("requests") as progress:
         table = predict_requests(model, asked, draws, pilot, out, progress)
     shown = pd.DataFrame({"request": table["request"].astype(str)})
@@ -92,8 +93,7 @@ def _truth(path: Path) -> pd.DataFrame:
 
 def _table(path: Path) -> pd.DataFrame | None:
     """Return a file that is a table of requests, else None."""
-    try:
-        table: pd.DataFrame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise TeamsimError(f"{path} cannot be read: {error}") from None
-    return table if {"request", *SCORED} <= set(table.columns) else None
+    table = read_csv(path) if path.suffix == ".csv" else read_parquet(path, [])
+    if not {"request", *SCORED} <= set(table.columns):
+        return None
+    return with_numbers(table, path, SCORED, may_miss=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 from collections import Counter
@@ -12,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from simulator.documents import DocumentError, digest, read_own, sealed
 from simulator.errors import TeamsimError
 from simulator.experiment.parts import write_whole
 from simulator.scenario import Point, Study
@@ -42,7 +42,7 @@ def manifest_of(study: Study) -> Manifest:
     return {
         "format": FORMAT,
         "complete": False,
-        "sha256": _sha256([FORMAT, __version__, study.axes, *map(_identity, points)]),
+        "sha256": digest([FORMAT, __version__, study.axes, *map(_identity, points)]),
         "scenario_name": first.name,
         "question": first.question,
         "figure": first.figure.model_dump(mode="json") if first.figure else None,
@@ -65,7 +65,7 @@ def _described(point: Point, points: Sequence[Point]) -> dict[str, Any]:
         "series": point.series,
         "overrides": point.overrides,
         "baseline_point": point.baseline,
-        "sha256": _sha256([point.name, point.overrides, baseline, _matters(scenario)]),
+        "sha256": digest([point.name, point.overrides, baseline, _matters(scenario)]),
         "scenario": scenario,
     }
 
@@ -79,10 +79,6 @@ def _matters(scenario: dict[str, Any]) -> dict[str, Any]:
 def _identity(point: dict[str, Any]) -> list[Any]:
     names = "sha256", "series", "baseline_point"
     return [*(point[name] for name in names), point["scenario"]["replications"]]
-
-
-def _sha256(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_manifest(directory: str | Path) -> Manifest:
@@ -99,10 +95,10 @@ def read_manifest(directory: str | Path) -> Manifest:
     if not path.exists():
         raise TeamsimError(f"{directory} holds no sweep (no {FILE})")
     try:
-        found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or "format" not in found:
+        found = read_own(path)
+    except DocumentError:
+        found = {}
+    if "format" not in found:
         raise DamagedManifest(
             f"{path} is not a sweep's manifest, or it is damaged: the command that made the sweep "
             "makes it anew"
@@ -113,7 +109,7 @@ def read_manifest(directory: str | Path) -> Manifest:
             f"is teamsim {__version__}, which reads the formats {' and '.join(map(str, _READ))}"
         )
     seal = found.pop("seal", None)
-    if not found.keys() >= _NEEDED or (found["format"] > 2 and seal != _sha256(found)):
+    if not found.keys() >= _NEEDED or (found["format"] > 2 and seal != digest(found)):
         raise DamagedManifest(
             f"{path} is damaged or was changed: the command that made the sweep makes it anew"
         )
@@ -122,7 +118,7 @@ def read_manifest(directory: str | Path) -> Manifest:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Write a manifest with its digest, by which `read_manifest` checks that it is whole."""
-    text = json.dumps({**manifest, "seal": _sha256(manifest)}, indent=2) + "\n"
+    text = json.dumps(sealed(manifest), indent=2) + "\n"
     write_whole(directory / FILE, text.encode())
 
 

@@ -23,6 +23,8 @@ import numpy as np
 import scipy
 
 from simulator.distributions import Distribution, Floats
+from simulator.documents import MOST_NUMBER
+from simulator.errors import TeamsimError
 from simulator.scenario.agent import Probability
 
 Draw = Callable[[], float]
@@ -149,6 +151,9 @@ class Purpose(IntEnum):
 _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
 
+_LARGEST_LOG = 700.0
+"""Its exponential is a number."""
+
 AGAIN, ELSEWHERE = 10_000, 20_000
 """Added to a purpose for requests that are sent again, or to another model: what comes after
 them is as it would be without."""
@@ -241,9 +246,8 @@ class Streams:
         """
         if distribution.constant is not None:
             return always(distribution.constant)
-        factor = math.exp(
-            self._effect(entity, index, purpose, distribution.run_sigma, distribution.agent_sigma)
-        )
+        sigmas = distribution.run_sigma, distribution.agent_sigma
+        factor = math.exp(min(_LARGEST_LOG, self._effect(entity, index, purpose, *sigmas)))
         if distribution.part_sigmas(_ANY) is not None:
             blocks = self._blocks_of_parts(entity, index, purpose, purpose + beside, distribution)
             return _one_by_one(blocks)
@@ -317,7 +321,9 @@ class Streams:
                 now = self._phases(entity, index, purpose, start, phase, distribution)
                 logs = logs + phases * now
                 phase = float(now[-1])
-            yield array("d", (distribution.transform(u) * np.exp(logs)).tobytes())
+            with np.errstate(over="ignore"):
+                values = distribution.transform(u) * np.exp(logs)
+            yield array("d", _checked(values, purpose).tobytes())
             start += _BLOCK
 
     def _blocks(
@@ -332,12 +338,33 @@ class Streams:
         while True:
             values = self.block(entity, index, purpose, start, _BLOCK)
             if distribution is not None:
-                values = distribution.transform(values) * factor
-                if distribution.phase_sigma:
-                    phases = self._phases(entity, index, purpose, start, phase, distribution)
-                    values = values * np.exp(distribution.phase_sigma * phases)
-                    phase = float(phases[-1])
+                with np.errstate(over="ignore"):
+                    values = distribution.transform(values) * factor
+                    if distribution.phase_sigma:
+                        phases = self._phases(entity, index, purpose, start, phase, distribution)
+                        values = values * np.exp(distribution.phase_sigma * phases)
+                        phase = float(phases[-1])
+                values = _checked(values, purpose)
             block = array("d", values.tobytes())  # a quarter of a list's memory
             del values  # which a waiting stream would keep
             yield block
             start += _BLOCK
+
+
+def _checked(draws: Floats, purpose: int) -> Floats:
+    """Return draws, unless one is too large: sums of them would not be finite.
+
+    Raises
+    ------
+    TeamsimError
+        Naming what the draws decide.
+    """
+    largest = float(np.abs(draws).max())
+    if largest <= MOST_NUMBER:
+        return draws
+    number = purpose % AGAIN
+    what = Purpose(number).name.lower() if number in list(Purpose) else "a plugin"
+    raise TeamsimError(
+        f"a draw of {what} is {largest:g}, and draws go up to {MOST_NUMBER:g}: its distribution "
+        "spreads too widely"
+    )

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from simulator.engine import Simulation
+from simulator.errors import TeamsimError
 from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams, purpose_of
 from simulator.model.trace import Event, Trace
 from tests.conftest import scenario
@@ -76,3 +77,19 @@ def test_numpys_global_state_is_never_touched() -> None:
     base = {"kind": "lognormal", "median": 5, "sigma": 0.6}
     Simulation(scenario(team__agent__latency={"kind": "seconds", "base": base})).run(0)
     assert np.random.get_state()[1].tolist() == before
+
+
+@pytest.mark.parametrize(
+    "spread",
+    [
+        {"sigma": 1000},
+        {"sigma": 1, "run_sigma": 1000},
+        {"sigma": 1, "agent_sigma": 1000},
+        {"sigma": 1, "phase_sigma": 1000, "phase_length": 3},
+    ],
+)
+def test_draws_that_no_sum_can_hold_are_refused(spread: dict[str, float]) -> None:
+    wide = {"kind": "seconds", "base": {"kind": "lognormal", "median": 10, **spread}}
+    simulation = Simulation(scenario(team__agent__latency=wide, team__size=4))
+    with pytest.raises(TeamsimError, match=r"a draw of latency is .* spreads too widely"):
+        _ = [simulation.run(replication) for replication in range(20)]

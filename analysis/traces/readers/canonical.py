@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from analysis.traces.canonical import AGENTS, CALLS, MESSAGES, RUNS
 from analysis.traces.collector import Collector
-from analysis.traces.parquet import read_parquet
+from analysis.traces.named_tables import read_parquet
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.values import MOST_COUNT, amount, count, exact_ns, text

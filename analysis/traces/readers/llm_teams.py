@@ -6,7 +6,6 @@ within a run) and ``tasks/<task_type>/<p_label>.json`` (the task lists).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,15 +13,14 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from analysis.traces.collector import Collector
-from analysis.traces.parquet import read_parquet
+from analysis.traces.named_tables import read_parquet
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.team_runs import CELL, TeamRuns
+from simulator.documents import DocumentError, parse_json, read_text
 from simulator.errors import TeamsimError
 
-_RUN_COLUMNS = [
-    "run_dir",
-    *CELL,
+_RUN_NUMBERS = [
     "n_teammates",
     "success",
     "wall_clock_seconds",
@@ -32,7 +30,9 @@ _RUN_COLUMNS = [
     "total_input_tokens",
     "total_output_tokens",
 ]
+_RUN_COLUMNS = ["run_dir", *CELL, *_RUN_NUMBERS]
 _EVENT_COLUMNS = ["type", "ts", "run_dir", "round", "agent", "path", "returncode"]
+_EVENT_NUMBERS = ["ts", "round"]
 _ACTIONS = {
     "edit_file": "edits",
     "claim_task": "claims",
@@ -99,7 +99,7 @@ def read_runs(directory: Path) -> pd.DataFrame:
     TeamsimError
         If the file is missing, is no Parquet file, or lacks a column.
     """
-    return read_parquet(directory / "runs.parquet", _RUN_COLUMNS)
+    return read_parquet(directory / "runs.parquet", _RUN_COLUMNS, _RUN_NUMBERS)
 
 
 def read_team_runs(directory: Path) -> TeamRuns:
@@ -111,7 +111,7 @@ def read_team_runs(directory: Path) -> TeamRuns:
         If a file or a column is missing, or a cell has no task list.
     """
     runs = read_runs(directory)
-    events = read_parquet(directory / "events.parquet", _EVENT_COLUMNS)
+    events = read_parquet(directory / "events.parquet", _EVENT_COLUMNS, _EVENT_NUMBERS)
     calls = _calls(events)
     counts = calls.groupby("run_dir").size().rename("calls")
     runs = runs.merge(counts, left_on="run_dir", right_index=True, how="left")
@@ -219,13 +219,13 @@ def _without_gaps(
 
 def _tasks(path: Path) -> list[dict[str, Any]]:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        found = parse_json(read_text(path))
         return [
             {"id": task["id"], "dependencies": task["dependencies"], "files": task["files"]}
             for task in found
         ]
-    except FileNotFoundError:
-        raise TeamsimError(f"{path}: no such file (the task list of a cell)") from None
+    except DocumentError as error:
+        raise TeamsimError(f"{path}: {error} (the task list of a cell)") from None
     except (ValueError, TypeError, KeyError) as error:
         raise TeamsimError(
             f"{path} is not a list of tasks with id, dependencies and files: {error!r}"

@@ -1,0 +1,160 @@
+"""Reads tables that a user names, Parquet and CSV, within limits."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulator.documents import (
+    MOST_NUMBER,
+    MOST_OWN_BYTES,
+    DocumentError,
+    parse_json,
+    read_text,
+    sealed,
+    unsealed,
+)
+from simulator.errors import TeamsimError
+
+MOST_CELLS = 10**9
+"""Cells of a Parquet file: a small one may unpack to more than fits into memory."""
+
+
+def read_parquet(path: Path, columns: Sequence[str], numbers: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a Parquet file as a data frame.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+        Columns that it must have; the first one must have no nulls.
+    numbers : sequence of str
+        Columns that are numbers, as for `with_numbers`, if they are there.
+
+    Raises
+    ------
+    TeamsimError
+        If it is missing, is no Parquet file, is too large, lacks a column or has one twice, has
+        what is no number, or has a null in the first column.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            if file.metadata.num_rows * file.metadata.num_columns > MOST_CELLS:
+                raise TeamsimError(f"{path} has more than {MOST_CELLS:,} cells")
+            table = file.read()
+    except FileNotFoundError:
+        raise TeamsimError(f"{path}: no such file") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
+    _check_columns(path, table.column_names, columns)
+    try:
+        frame: pd.DataFrame = table.to_pandas()
+    except (pa.ArrowException, ValueError, OverflowError) as error:  # dates beyond all calendars
+        raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
+    if columns:
+        empty = frame[columns[0]].isna()
+        if empty.any():
+            row = int(empty.to_numpy().argmax()) + 1
+            raise TeamsimError(f"{path}, row {row}: no {columns[0]!r}")
+    return with_numbers(frame, path, numbers)
+
+
+def read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """Return a CSV file with a header as a data frame.
+
+    Raises
+    ------
+    TeamsimError
+        If it is missing, empty, too large, no CSV, or lacks a column.
+    """
+    try:
+        text = io.StringIO(read_text(path, MOST_OWN_BYTES))
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame: pd.DataFrame = pd.read_csv(text, skipinitialspace=True, index_col=False)
+    except pd.errors.EmptyDataError:
+        raise TeamsimError(f"{path} is empty") from None
+    except DocumentError as error:
+        raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
+    except pd.errors.ParserWarning:
+        raise TeamsimError(f"{path} has rows with more cells than its header") from None
+    except (pd.errors.ParserError, ValueError, OverflowError) as error:
+        raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
+    _check_columns(path, list(map(str, frame.columns)), columns)
+    return frame
+
+
+def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> None:
+    twice = next((name for name in found if found.count(name) > 1), None)
+    if twice is not None:
+        raise TeamsimError(f"{path} has the column {twice!r} twice")
+    missing = next((name for name in wanted if name not in found), None)
+    if missing is not None:
+        raise TeamsimError(f"{path} lacks the column {missing!r} (it has {', '.join(found)})")
+
+
+def with_numbers(
+    frame: pd.DataFrame, path: Path, names: Sequence[str], may_miss: bool = True
+) -> pd.DataFrame:
+    """Return a table with columns checked that must be numbers from 0 to `MOST_NUMBER`, or missing.
+
+    Raises
+    ------
+    TeamsimError
+        Naming file, row and value of what is wrong.
+    """
+    for name in names:
+        if name not in frame or frame[name].dtype == bool:
+            continue
+        found = frame[name]
+        numbers = pd.to_numeric(found, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        wrong = ~((numbers >= 0.0) & (numbers <= MOST_NUMBER))
+        if may_miss:
+            wrong &= ~found.isna().to_numpy()
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise TeamsimError(
+                f"{path}, row {row + 1}: {name!r} is {str(found.iloc[row])[:60]!r}, not a number "
+                f"from 0 to {MOST_NUMBER:g}"
+            )
+        if not pd.api.types.is_numeric_dtype(found):
+            frame = frame.assign(**{name: numbers})
+    return frame
+
+
+def with_stored(table: pa.Table, key: bytes, document: Mapping[str, Any]) -> pa.Table:
+    """Return a table with a sealed document in the metadata of its file."""
+    stored = json.dumps(sealed(document)).encode()
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), key: stored})
+
+
+def stored_in(path: Path, key: bytes) -> dict[str, Any] | None:
+    """Return the document that `with_stored` has put into a file; None if it has none.
+
+    Raises
+    ------
+    TeamsimError
+        If it is no Parquet file, or the document is damaged.
+    """
+    try:
+        found = (pq.read_schema(path).metadata or {}).get(key)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
+    if found is None:
+        return None
+    try:
+        document = parse_json(found.decode("utf-8", "replace"), any_float=True)
+        if not isinstance(document, dict):
+            raise DocumentError("a mapping is expected")
+        return unsealed(document)
+    except DocumentError as error:
+        raise TeamsimError(f"{path} is damaged ({error}): write it anew with predict") from None
