@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from functools import cached_property
 from typing import Annotated, Self
 
 import numpy as np
@@ -23,6 +24,12 @@ BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 _ACROSS = np.asarray([0.0, 0.5, BELOW_ONE])
 """Uniforms that give the smallest, the middle and the largest draw."""
+
+_FARTHEST = 8.3
+"""No standard normal that is made of a uniform is larger (the quantile at 1 - 2^-53 is 8.21)."""
+
+_LARGEST_LOG = 700.0
+"""Its exponential is a number."""
 
 DISTRIBUTIONS: Registry[Distribution] = Registry(
     "distribution", "simulator.distributions", "teamsim.distributions", takes_numbers=True
@@ -105,6 +112,13 @@ class Distribution(Plugin):
     def lowest(self) -> float:
         """Return the smallest value that can be drawn."""
         return float(self.transform(np.zeros(1))[0])
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest absolute value of a draw, with the effect of a phase and no other."""
+        phase = math.exp(min(_LARGEST_LOG, _FARTHEST * self.phase_sigma))
+        with np.errstate(over="ignore"):
+            return float(np.abs(self.transform(np.array([0.0, BELOW_ONE]))).max() * phase)
 
     @property
     def tail_index(self) -> float:

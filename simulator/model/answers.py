@@ -14,7 +14,8 @@ import numpy as np
 import scipy
 
 from simulator.distributions import Floats
-from simulator.model.streams import Entity, Purpose, Streams, number_of
+from simulator.model.stream_numbers import number_of
+from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.scenario.agent import Errors
 

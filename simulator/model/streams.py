@@ -10,9 +10,7 @@ numbers.
 
 from __future__ import annotations
 
-import hashlib
 import math
-import zlib
 from array import array
 from collections.abc import Callable, Iterator
 from enum import IntEnum
@@ -24,7 +22,7 @@ import scipy
 
 from simulator.distributions import Distribution, Floats
 from simulator.documents import MOST_NUMBER
-from simulator.errors import TeamsimError
+from simulator.model.limited_draws import limited
 from simulator.scenario.agent import Probability
 
 Draw = Callable[[], float]
@@ -167,25 +165,6 @@ _EFFECT = {
 }
 
 
-def number_of(name: str) -> int:
-    """Return the number under which a named entity (a model family) has its streams."""
-    return zlib.crc32(name.encode())
-
-
-def number_of_child(entity: Entity, number: int, name: str, ordinal: int) -> int:
-    """Return the number of what an agent has made the n-th of that name: its own in the run."""
-    path = f"{int(entity)}/{number}/{name}/{ordinal}"
-    return int.from_bytes(hashlib.blake2b(path.encode(), digest_size=8).digest(), "little")
-
-
-def purpose_of(name: str) -> int:
-    """Return the purpose of draws that one plugin alone makes, by its name.
-
-    Whoever adds a plugin needs no number of `Purpose`; none of these is one of those.
-    """
-    return 2**32 + number_of(name)
-
-
 _UNUSED = np.random.SeedSequence(0)
 """Seed of generators whose state is set before they draw: without one, Philox asks the operating
 system for entropy."""
@@ -210,7 +189,7 @@ class Streams:
         self._bits = np.random.Philox(_UNUSED)
         self._generator = np.random.Generator(self._bits)
         self._counter = np.zeros(4, dtype=np.uint64)
-        self._state = {**_FRESH, "state": {"counter": self._counter, "key": key}}
+        self._state: dict[str, object] = {**_FRESH, "state": {"counter": self._counter, "key": key}}
         self._of_run: dict[tuple[int, int], float] = {}  # effects that all agents share
 
     def block(self, entity: Entity, index: int, purpose: int, start: int, size: int) -> Floats:
@@ -220,7 +199,7 @@ class Streams:
         counter[1] = purpose
         counter[2] = index
         counter[3] = entity
-        self._bits.state = self._state
+        self._bits.state = self._state  # type: ignore[assignment]
         return self._generator.random(size)
 
     def generator(self, purpose: Purpose) -> np.random.Generator:
@@ -250,8 +229,11 @@ class Streams:
         factor = math.exp(min(_LARGEST_LOG, self._effect(entity, index, purpose, *sigmas)))
         if distribution.part_sigmas(_ANY) is not None:
             blocks = self._blocks_of_parts(entity, index, purpose, purpose + beside, distribution)
-            return _one_by_one(blocks)
-        return _one_by_one(self._blocks(entity, index, purpose + beside, distribution, factor))
+            return _one_by_one(limited(blocks, _name_of(purpose)))
+        blocks = self._blocks(entity, index, purpose + beside, distribution, factor)
+        if not distribution.largest * factor <= MOST_NUMBER:
+            blocks = limited(blocks, _name_of(purpose))
+        return _one_by_one(blocks)
 
     def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:
         """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""
@@ -323,7 +305,7 @@ class Streams:
                 phase = float(now[-1])
             with np.errstate(over="ignore"):
                 values = distribution.transform(u) * np.exp(logs)
-            yield array("d", _checked(values, purpose).tobytes())
+            yield array("d", values.tobytes())
             start += _BLOCK
 
     def _blocks(
@@ -344,27 +326,11 @@ class Streams:
                         phases = self._phases(entity, index, purpose, start, phase, distribution)
                         values = values * np.exp(distribution.phase_sigma * phases)
                         phase = float(phases[-1])
-                values = _checked(values, purpose)
             block = array("d", values.tobytes())  # a quarter of a list's memory
             del values  # which a waiting stream would keep
             yield block
             start += _BLOCK
 
 
-def _checked(draws: Floats, purpose: int) -> Floats:
-    """Return draws, unless one is too large: sums of them would not be finite.
-
-    Raises
-    ------
-    TeamsimError
-        Naming what the draws decide.
-    """
-    largest = float(np.abs(draws).max())
-    if largest <= MOST_NUMBER:
-        return draws
-    number = purpose % AGAIN
-    what = Purpose(number).name.lower() if number in list(Purpose) else "a plugin"
-    raise TeamsimError(
-        f"a draw of {what} is {largest:g}, and draws go up to {MOST_NUMBER:g}: its distribution "
-        "spreads too widely"
-    )
+def _name_of(purpose: int) -> str:
+    return Purpose(purpose).name.lower() if purpose in list(Purpose) else "a plugin"

@@ -127,9 +127,6 @@ class Source:
             node = reader.composed(text)
         except yaml.YAMLError as error:
             raise ScenarioError([_syntax_problem(name, error)]) from None
-        except DocumentError as error:
-            line = reader.loader.line + 1
-            raise ScenarioError([Problem(f"{name}:{line}", "", str(error))]) from None
         if node is None:
             raise ScenarioError([Problem(name, "", "the file is empty; a scenario is a mapping")])
         return cls(reader.value(node, ()), reader.origins)
@@ -249,7 +246,11 @@ class _Reader:
             except yaml.YAMLError:
                 pass
         self.loader = loader = _Loader(text)
-        return loader.get_single_node()
+        try:
+            return loader.get_single_node()
+        except DocumentError as error:
+            where = f"{self.name}:{loader.line + 1}"
+            raise ScenarioError([Problem(where, "", str(error))]) from None
 
     def value(self, node: yaml.Node, path: Path_) -> Any:
         self._values += 1

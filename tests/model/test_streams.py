@@ -8,7 +8,8 @@ from scipy import stats
 
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
-from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams, purpose_of
+from simulator.model.stream_numbers import purpose_of
+from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams
 from simulator.model.trace import Event, Trace
 from tests.conftest import scenario
 

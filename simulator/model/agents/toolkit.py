@@ -8,7 +8,8 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from simulator.model.agents.draws import OwnDraws
-from simulator.model.streams import Purpose, number_of
+from simulator.model.stream_numbers import number_of
+from simulator.model.streams import Purpose
 from simulator.scenario.tools import ToolSpec
 
 _BESIDE = 100_000

@@ -10,7 +10,8 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.toolkit import ToolCall
 from simulator.model.calls.outages import OutageCalendar
-from simulator.model.streams import Streams, number_of
+from simulator.model.stream_numbers import number_of
+from simulator.model.streams import Streams
 from simulator.model.timers import AN_INSTANT
 from simulator.scenario.tools import DAYS, Hours, StationSpec, WeekTime
 

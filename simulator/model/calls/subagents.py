@@ -18,7 +18,8 @@ from simulator.model.calls.phases import Phases, Steps
 from simulator.model.calls.service import CallLostError, Service
 from simulator.model.calls.stations import Run
 from simulator.model.journal import Journal
-from simulator.model.streams import Purpose, Streams, number_of_child
+from simulator.model.stream_numbers import number_of_child
+from simulator.model.streams import Purpose, Streams
 from simulator.model.trace import ANSWERED, Event
 from simulator.model.why import Why
 from simulator.scenario.agent import Agent

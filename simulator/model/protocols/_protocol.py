@@ -11,7 +11,8 @@ from typing import ClassVar, Self
 from simulator.model.agenda import Agenda
 from simulator.model.board import Board
 from simulator.model.metrics import Metrics
-from simulator.model.streams import Draw, Entity, Purpose, Streams, number_of
+from simulator.model.stream_numbers import number_of
+from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import ProtocolSpec
 

@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.phases import Step
-from simulator.model.streams import Draw, Entity, Purpose, number_of
+from simulator.model.stream_numbers import number_of
+from simulator.model.streams import Draw, Entity, Purpose
 from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
 from simulator.spec import Positive
 
