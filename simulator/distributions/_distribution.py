@@ -117,8 +117,8 @@ class Distribution(Plugin):
     def largest(self) -> float:
         """The largest absolute value of a draw, with the effect of a phase and no other."""
         phase = math.exp(min(_LARGEST_LOG, _FARTHEST * self.phase_sigma))
-        with np.errstate(over="ignore"):
-            return float(np.abs(self.transform(np.array([0.0, BELOW_ONE]))).max() * phase)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.nanmax(np.abs(self.transform(np.array([0.0, BELOW_ONE])))) * phase)
 
     @property
     def tail_index(self) -> float:
