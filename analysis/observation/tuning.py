@@ -9,6 +9,7 @@ for which, the share of tasks in a chain.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -76,13 +77,14 @@ def tune(
     progress : callable, optional
         Told ``(steps done, steps in all)``.
     """
-    own = table.set_index("run_id")
+    own, runs = table.set_index("run_id"), _Runs(twin)
     steps: list[Callable[[], None]] = [
-        *[lambda: _tune_roles(twin, observed)] * _ROUNDS,
-        *[lambda: _tune_chain(twin, own["makespan_s"])] * (not twin.is_certain),
-        *[lambda: _tune_spread(twin, own)] * (len(table) >= _FEWEST_RUNS),
-        *[lambda: _tune_roles(twin, observed)] * 2,
-        *[lambda: _tune_pauses(twin, own)] * ("round_overhead_s" in twin.document["coordination"]),
+        *[lambda: _tune_roles(twin, runs, observed)] * _ROUNDS,
+        *[lambda: _tune_chain(twin, runs, own["makespan_s"])] * (not twin.is_certain),
+        *[lambda: _tune_spread(twin, runs, own)] * (len(table) >= _FEWEST_RUNS),
+        *[lambda: _tune_roles(twin, runs, observed)] * 2,
+        *[lambda: _tune_pauses(twin, runs, own)]
+        * ("round_overhead_s" in twin.document["coordination"]),
     ]
     for done, step in enumerate(steps):
         if progress is not None:
@@ -92,13 +94,31 @@ def tune(
         progress(len(steps), len(steps))
 
 
-def _runs(twin: Twin) -> pd.DataFrame:
-    return simulate(twin.scenario, RUNS, twin.worker_roles, twin.lead).calls
+class _Runs:
+    """The calls of a twin's runs, simulated again only where the twin has changed since."""
+
+    def __init__(self, twin: Twin) -> None:
+        self._twin = twin
+        self._document = ""
+        self._calls = pd.DataFrame()
+
+    def calls(self) -> pd.DataFrame:
+        """Return the calls of the twin as it is now."""
+        twin, document = self._twin, json.dumps(self._twin.document, default=repr)
+        if document != self._document:
+            self._calls = simulate(twin.scenario, RUNS, twin.worker_roles, twin.lead).calls
+            self._document = document
+        return self._calls
+
+    def table(self) -> pd.DataFrame:
+        """Return the table of these runs."""
+        calls = self.calls()
+        return run_table(runs_of(calls), calls)
 
 
-def _tune_roles(twin: Twin, observed: pd.DataFrame) -> None:
+def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
     """Bring turns, inputs and outputs of each role nearer to what was observed."""
-    calls = _runs(twin)
+    calls = runs.calls()
     found = of_roles(calls, calls["agent_role"])
     for role in twin.fits:
         if role not in observed.index or role not in found.index:
@@ -173,7 +193,7 @@ def _mean(said: Any) -> float:
     return float(said.get("mean", said.get("median", said.get("value", 0.0))))
 
 
-def _tune_chain(twin: Twin, observed: pd.Series) -> None:
+def _tune_chain(twin: Twin, runs: _Runs, observed: pd.Series) -> None:
     """Choose the share of tasks in a chain for which runs are as long as those observed.
 
     There is none if runs without it are as long but for `_SHORT` and twice the standard error of
@@ -187,8 +207,7 @@ def _tune_chain(twin: Twin, observed: pd.Series) -> None:
 
     def length(share: float) -> float:
         twin.say("workload.parallel_fraction", four_digits(1.0 - share))
-        table = _table(_runs(twin))
-        return middle(table["makespan_s"])
+        return middle(runs.table()["makespan_s"])
 
     low, high = 0.0, 1.0
     if length(0.0) >= enough_s:
@@ -205,24 +224,20 @@ def _tune_chain(twin: Twin, observed: pd.Series) -> None:
     )
 
 
-def _table(calls: pd.DataFrame) -> pd.DataFrame:
-    return run_table(runs_of(calls), calls)
-
-
-def _tune_spread(twin: Twin, observed: pd.DataFrame) -> None:
+def _tune_spread(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
     """Set the effect of a run on turns so that runs differ in calls as much as those observed."""
-    found = _table(_runs(twin))
+    found = runs.table()
     missing = _log_variance(observed["calls"]) - _log_variance(found["calls"])
     if missing > _LEAST_SPREAD**2:
         _spread_turns(twin, missing**0.5)
 
 
-def _tune_pauses(twin: Twin, observed: pd.DataFrame) -> None:
+def _tune_pauses(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
     """Set the pauses between requests so that the lengths of runs match in mean and spread."""
     pauses = twin.document["coordination"]["round_overhead_s"]
     wanted = middle(observed["makespan_s"])
     for _ in range(_ROUNDS):
-        ratio = _ratio(wanted, middle(_table(_runs(twin))["makespan_s"]))
+        ratio = _ratio(wanted, middle(runs.table()["makespan_s"]))
         if abs(ratio - 1.0) > 0.02:
             # Pauses are a part of a run: they change more than it.
             pauses = scaled(pauses, ratio**1.5)
@@ -230,7 +245,7 @@ def _tune_pauses(twin: Twin, observed: pd.DataFrame) -> None:
             twin.explain_further(_PAUSES, "tuned to the length of the median run")
     if len(observed) < _FEWEST_RUNS:
         return
-    found = _table(_runs(twin))
+    found = runs.table()
     missing = _log_variance(observed["makespan_s"]) - _log_variance(found["makespan_s"])
     if missing > _LEAST_SPREAD**2:
         twin.say(_PAUSES, with_run_effect(pauses, missing**0.5))
