@@ -7,10 +7,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from simulator.errors import TeamsimError
 from simulator.worker import answer
@@ -89,6 +89,40 @@ def processes(workers: int) -> Iterator[Executor]:
         yield pool
     finally:
         pool.end()
+
+
+class Processes:
+    """Processes of this machine for several computations, started when they are first needed.
+
+    As a context manager, it ends them as `processes` does.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._stack = ExitStack()
+        self._pool: Executor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    @property
+    def is_started(self) -> bool:
+        """Whether they run already."""
+        return self._pool is not None
+
+    def started(self) -> Executor:
+        """Return the pool, started if it is not yet."""
+        if self._pool is None:
+            self._pool = self._stack.enter_context(processes(self._workers))
+        return self._pool
 
 
 class _Pool(ThreadPoolExecutor):

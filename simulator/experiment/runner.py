@@ -18,7 +18,7 @@ from simulator.experiment.estimate import estimate
 from simulator.experiment.pacing import Pacer
 from simulator.experiment.plan import Span, without
 from simulator.experiment.points_job import PointsJob
-from simulator.experiment.pool import Progress, processes
+from simulator.experiment.pool import Processes, Progress
 from simulator.experiment.shortfalls import with_shortfalls
 from simulator.experiment.store import Store, read_results
 from simulator.model.metrics import Metrics
@@ -153,6 +153,7 @@ def run_each(
     workers: int = 1,
     progress: Progress | None = None,
     first: int = 0,
+    pool: Processes | None = None,
 ) -> pa.Table:
     """Run the same replications of each scenario, with the same random numbers.
 
@@ -165,6 +166,8 @@ def run_each(
         As for `run_sweep`.
     first : int
         First replication to run, below `replications`; the caller has those before it already.
+    pool : Processes, optional
+        Where the `workers` are those of several such experiments.
 
     Returns
     -------
@@ -179,7 +182,7 @@ def run_each(
     work = _Work(points, [])
     if first:
         work.covered = [work.plan.span(i, 0, first) for i in range(len(points))]
-    return _in_order(work.do(workers, progress, None))
+    return _in_order(work.do(workers, progress, None, pool))
 
 
 class _Work:
@@ -197,7 +200,11 @@ class _Work:
         self.covered: list[Span] = []
 
     def do(
-        self, workers: int, progress: Progress | None, executor: Executor | None
+        self,
+        workers: int,
+        progress: Progress | None,
+        executor: Executor | None,
+        pool: Processes | None = None,
     ) -> Iterator[tuple[Span, pa.Table]]:
         """Yield chunks as they are done, round by round, reporting progress."""
         pacer = Pacer(self.plan, self._tasks, workers)
@@ -210,15 +217,16 @@ class _Work:
         with ExitStack() as stack:
             here = Crew(self._job, None, 1)
             there = None if executor is None else Crew(self._job, executor, workers)
+            pool = pool or stack.enter_context(Processes(workers))
             while spans := self.allocation.next_round():
                 missing = without(spans, self.covered)
                 done += sum(span.count for span in spans) - sum(span.count for span in missing)
                 if progress is not None:
                     progress(done, self.allocation.most)
                 pacer.put(missing)
-                if there is None and workers > 1 and pacer.has_much_left:
-                    pool = stack.enter_context(processes(workers))
-                    there = Crew(self._job, pool, workers)
+                is_worth_it = pool.is_started or pacer.has_much_left
+                if there is None and workers > 1 and is_worth_it:
+                    there = Crew(self._job, pool.started(), workers)
                 # In the time that other processes take to start, a little work is done here.
                 for span, rows, seconds in (there or here).compute(pacer.next, hear):
                     pacer.learn(span, seconds)

@@ -12,7 +12,7 @@ from analysis.decisions.advice.structures import candidates, leave_out_own, repl
 from analysis.decisions.advice.verdict import Advice
 from analysis.decisions.advice.wish import TIME_ONLY, Wish
 from simulator.errors import TeamsimError
-from simulator.experiment.pool import Progress
+from simulator.experiment.pool import Processes, Progress
 from simulator.scenario import Scenario
 
 
@@ -61,9 +61,12 @@ def advise(
     if len(systems) < 2:
         raise TeamsimError("there is no team to compare: none of the sizes and structures fits")
 
-    def simulate(names: Sequence[str], begin: int, end: int) -> dict[str, pd.DataFrame]:
-        return replicate({name: systems[name] for name in names}, end, workers, progress, begin)
+    with Processes(workers) as pool:
 
-    rows = simulate(list(systems), 0, min(first, replications))
-    same_as_own = leave_out_own(rows)
-    return replace(contest(rows, simulate, wish, replications), same_as_own=same_as_own)
+        def simulate(names: Sequence[str], begin: int, end: int) -> dict[str, pd.DataFrame]:
+            asked = {name: systems[name] for name in names}
+            return replicate(asked, end, workers, progress, begin, pool)
+
+        rows = simulate(list(systems), 0, min(first, replications))
+        same_as_own = leave_out_own(rows)
+        return replace(contest(rows, simulate, wish, replications), same_as_own=same_as_own)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from simulator.errors import TeamsimError
 from simulator.experiment import run_each
-from simulator.experiment.pool import Progress
+from simulator.experiment.pool import Processes, Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 
@@ -119,9 +119,11 @@ def replicate(
     workers: int,
     progress: Progress | None,
     first: int = 0,
+    pool: Processes | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the rows of replications `first` to `count` of each system."""
-    results = run_each(list(systems.values()), count, workers, progress, first).to_pandas()
+    table = run_each(list(systems.values()), count, workers, progress, first, pool)
+    results = table.to_pandas()
     return {name: rows for name, (_, rows) in zip(systems, results.groupby("point"), strict=True)}
 
 
