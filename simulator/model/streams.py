@@ -185,11 +185,13 @@ class Streams:
     __slots__ = ("_bits", "_counter", "_generator", "_of_run", "_state")
 
     def __init__(self, seed: int, replication: int) -> None:
-        key = np.random.SeedSequence(seed, spawn_key=(replication,)).generate_state(2, np.uint64)
+        seeds = np.random.SeedSequence(seed, spawn_key=(replication,))
+        key = np.asarray(seeds.generate_state(2, np.uint64), dtype=np.uint64)
         self._bits = np.random.Philox(_UNUSED)
         self._generator = np.random.Generator(self._bits)
         self._counter = np.zeros(4, dtype=np.uint64)
-        self._state: dict[str, object] = {**_FRESH, "state": {"counter": self._counter, "key": key}}
+        self._state = _FRESH.copy()
+        self._state["state"] = {"counter": self._counter, "key": key}
         self._of_run: dict[tuple[int, int], float] = {}  # effects that all agents share
 
     def block(self, entity: Entity, index: int, purpose: int, start: int, size: int) -> Floats:
@@ -199,7 +201,7 @@ class Streams:
         counter[1] = purpose
         counter[2] = index
         counter[3] = entity
-        self._bits.state = self._state  # type: ignore[assignment]
+        self._bits.state = self._state
         return self._generator.random(size)
 
     def generator(self, purpose: Purpose) -> np.random.Generator:
