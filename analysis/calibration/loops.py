@@ -7,10 +7,11 @@ too long for it as pauses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.cache_life import CacheLife, fit_cache_life
@@ -18,6 +19,7 @@ from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
 from analysis.calibration.requests import UNNAMED, Requests, clusters, find_requests
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import as_distribution, mean_of
 from analysis.calibration.tool_fits import ToolFit
 from analysis.calibration.tool_times import FEWEST_FOR_TAIL, fit_tool_times
 from analysis.calibration.turn_counts import TurnCounts, fit_turns
@@ -53,6 +55,8 @@ class LoopFit:
         The most frequently called first.
     session_requests : int
         Median number of requests of a session.
+    between : ndarray
+        Tokens that came into the context between two requests of an agent.
     cache : CacheLife or None
         How long the provider's cache keeps prompts; None where no end is seen.
     missing : tuple of Gap
@@ -65,6 +69,7 @@ class LoopFit:
     turns: TurnCounts | None
     tools: tuple[ToolFit, ...]
     session_requests: int = 1
+    between: Floats = field(default_factory=lambda: np.zeros(0))
     cache: CacheLife | None = None
     missing: tuple[Gap, ...] = ()
 
@@ -87,6 +92,8 @@ class LoopFit:
         said: dict[str, Any] = {}
         if any(tool.result.any() for tool in self.tools):
             said |= {"turn_tokens": 0.0, "first_turn_tokens": 0.0}
+            if self.between.any():
+                said["request_tokens"] = as_distribution(self.between)
         if self.cache is not None:
             said["cache"] = {"life_s": four_digits(self.cache.life_s.value)}
             said["cache_miss"] = four_digits(self.cache.missed.value)
@@ -105,6 +112,8 @@ class LoopFit:
             found |= self.turns.parameters()
         for tool in self.tools:
             found |= {f"{tool.name}_{name}": each for name, each in tool.parameters().items()}
+        if len(self.between) > 1:
+            found["request_tokens"] = mean_of(self.between)
         if self.cache is not None:
             found["cache_life_s"] = self.cache.life_s
             found["cache_lost_after"] = self.cache.lost
@@ -165,6 +174,7 @@ def fit_requests(requests: Requests) -> LoopFit:
         turns=counts,
         tools=tools,
         session_requests=middle,
+        between=_between(requests.turns),
         cache=cache if isinstance(cache, CacheLife) else None,
         missing=tuple(gaps),
     )
@@ -191,8 +201,7 @@ def _grown(asked: pd.DataFrame, gaps: list[Gap]) -> Floats:
     or to a summary: tools have not added the difference.
     """
     growth = asked["growth"].to_numpy(dtype=float).copy()
-    had = asked["input"].to_numpy(dtype=float)
-    is_other = (growth < -0.5 * had) | (growth > np.maximum(had, _LARGEST))
+    is_other = _is_other(growth, asked["input"].to_numpy(dtype=float))
     growth[is_other] = np.nan
     if np.isnan(growth).all():
         gaps.append(Gap("results of tools", "the inputs of calls are not known", "none"))
@@ -201,6 +210,20 @@ def _grown(asked: pd.DataFrame, gaps: list[Gap]) -> Floats:
         why = "the input was halved or doubled: another conversation, or a summary of this one"
         gaps.append(Gap(f"results of tools in {n} turns", why, "those of the others"))
     return growth
+
+
+def _is_other(growth: Floats, had: Floats) -> npt.NDArray[np.bool_]:
+    """Return which inputs belong to another conversation, or to a summary, by their growth."""
+    return np.asarray((growth < -0.5 * had) | (growth > np.maximum(had, _LARGEST)))
+
+
+def _between(turns: pd.DataFrame) -> Floats:
+    """Return the tokens that came into the context between two requests of an agent."""
+    following = turns.groupby(["session", "agent"], sort=False)["input"].shift(-1)
+    ends = turns.assign(growth=following - turns["input"] - turns["output"])[turns["is_last"]]
+    growth = ends["growth"].to_numpy(dtype=float)
+    is_other = _is_other(growth, ends["input"].to_numpy(dtype=float))
+    return _results(growth[~is_other]) if np.isfinite(growth[~is_other]).any() else np.zeros(0)
 
 
 def _fit_unnamed(asked: pd.DataFrame, growth: Floats, gaps: list[Gap]) -> ToolFit:

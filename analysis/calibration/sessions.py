@@ -97,7 +97,7 @@ class SessionFit:
         """Return means and the probability, with standard errors."""
         means = {"start": self.start, "first_turn": self.first_turn, "turn": self.turn}
         return {
-            **{f"{name}_tokens": _mean(values) for name, values in means.items() if len(values)},
+            **{f"{name}_tokens": mean_of(values) for name, values in means.items() if len(values)},
             "cache_miss": self.cache_miss,
         }
 
@@ -180,6 +180,7 @@ def as_distribution(values: Floats) -> float | dict[str, Any]:
     }
 
 
-def _mean(values: Floats) -> Estimate:
+def mean_of(values: Floats) -> Estimate:
+    """Return the mean of values, with its standard error."""
     error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
     return Estimate.of(float(values.mean()), error)

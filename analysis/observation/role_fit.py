@@ -27,6 +27,7 @@ _OUTPUT = ("output_session", "output_phase", "output_tokens")
 _CONTEXTS = {
     "turn_tokens": "0: what turns add is in the results of tools",
     "first_turn_tokens": "0: as above",
+    "request_tokens": "tokens that came between two requests",
 }
 _READING = ("start_tokens", "first_turn_tokens", "turn_tokens", "cache_miss")
 

@@ -138,6 +138,7 @@ class Purpose(IntEnum):
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82
     CACHE_MISS = 83
+    REQUEST_TOKENS = 84
     TURNS = 90
     TOOL = 91
     TOOL_CALLS = 92

@@ -85,6 +85,10 @@ class Context(Spec):
     """What a call adds to the context besides its output: tool results, text of the harness."""
     first_turn_tokens: NonNegativeDistribution | None = None
     """The same for an agent's first call, if it differs: at first an agent looks around."""
+    request_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
+    """What comes into the context between two tasks of an agent, besides what calls add: the next
+    request of a person, for example. Between two loops, where the agent works in loops; between
+    two calls, where it does not."""
     retention: Fraction = 1.0
     """Share of what was read and written that stays in the context for the next call. Below 1,
     the same share of everything is dropped, so that only the system prompt stays unchanged (and

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.calibration.loops import PAUSE, LoopFit, fit_loops
+from analysis.calibration.loops import PAUSE, LoopFit, _between, fit_loops
 from analysis.calibration.requests import find_requests
 from analysis.calibration.tool_times import fit_tool_times
 from analysis.calibration.turn_counts import fit_turns, kaplan_meier
@@ -254,3 +254,40 @@ def test_a_cache_that_keeps_everything_has_no_life() -> None:
     fit = fit_loops(cached_calls(np.inf, 1))
     assert fit.cache is None
     assert "life of the cache" in str(fit.gaps())
+
+
+def test_what_comes_between_two_requests_is_fitted_and_read() -> None:
+    """Three standard errors of 800 lognormal additions, also of those that are simulated."""
+    mean, error = 500 * np.exp(0.5), 500 * np.exp(0.5) * np.sqrt((np.e - 1) / 800)
+    fit = fit_loops(as_canonical(made_requests(200, seed=7)))
+    assert len(fit.between) == 800
+    assert abs(fit.between.mean() - mean) < 3 * error
+    assert fit.parameters()["request_tokens"].error == pytest.approx(error, rel=0.3)
+    # Of a session of two requests, what the second begins with, beside what turns have added.
+    context = {**fit.context(), "turn_tokens": 0, "system_tokens": 0, "board_tokens_per_task": 0}
+    agent = {
+        "latency": {"kind": "seconds", "base": 1},
+        "behaviour": {"talk": 0},
+        "tokens": {"output": 0},
+        "context": context,
+    }
+    scenario = {
+        "name": "session",
+        "replications": 800,
+        "team": {"size": 1, "agent": agent},
+        "topology": "single",
+        "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
+        "workload": {"kind": "parallel_fraction", "tasks": 2, "parallel_fraction": 1},
+    }
+    read = [row.input_tokens for row in replicate(Scenario.model_validate(scenario))]
+    assert abs(np.mean(read) - fit.between.mean()) < 3 * error
+
+
+def test_another_conversation_is_no_request() -> None:
+    turns = [(0, 10_000, 100), (10, 10_600, 100), (20, 3_000, 100), (30, 90_000, 100)]
+    rows = [
+        chat(start, 1, "end_turn", input_tokens=read, output_tokens=wrote)
+        for start, read, wrote in turns
+    ]
+    found = _between(find_requests(canonical(rows)).turns)
+    assert found.tolist() == [500]

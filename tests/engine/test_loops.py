@@ -77,6 +77,19 @@ def test_board_and_artifacts_are_read_with_the_first_turn_and_dropped_after_the_
     ]
 
 
+@pytest.mark.parametrize("retention", [1.0, 0.0])
+def test_a_request_comes_between_two_loops(retention: float) -> None:
+    context = {"request_tokens": 700, "retention": retention}
+    _, rows = traced(team__agent=looping({"turns": 2}, context=context), workload__tasks=2)
+    first = SYSTEM + GROWS
+    again = SYSTEM + int(retention * (2 * GROWS + 700))
+    cached = first if retention else SYSTEM
+    assert prompts(rows) == [
+        *((SYSTEM, 0), (first, SYSTEM)),
+        *((again, cached), (again + GROWS, again)),
+    ]
+
+
 def test_what_is_dropped_between_calls_stays_within_a_loop() -> None:
     context = {"retention": 0.5}
     _, rows = traced(team__agent=looping({"turns": 3}, context=context), workload__tasks=2)

@@ -1,14 +1,14 @@
-"""What calls add to a context besides their output: what tools say, the harness's words."""
+"""What comes into a context besides output: what tools say, the harness's words, requests."""
 
 from __future__ import annotations
 
 from simulator.model.agents.draws import OwnDraws
-from simulator.model.streams import Purpose
+from simulator.model.streams import Draw, Purpose
 from simulator.scenario.context import Context
 
 
 class Additions:
-    """Tokens that one agent's calls add to its context, the first call's apart.
+    """Tokens that one agent's calls add to its context, the first call's apart, and its requests.
 
     Parameters
     ----------
@@ -18,10 +18,10 @@ class Additions:
     Attributes
     ----------
     fixed : int or None
-        What every call adds; None where that varies.
+        What every call adds; None where that varies, or where requests add something.
     """
 
-    __slots__ = ("_draw", "_first", "_next", "fixed")
+    __slots__ = ("_draw", "_first", "_next", "_request", "fixed")
 
     def __init__(self, spec: Context, draws: OwnDraws) -> None:
         self._draw = self._first = draws.of(spec.turn_tokens, Purpose.TURN_TOKENS)
@@ -31,11 +31,17 @@ class Additions:
             self._first = draws.of(spec.first_turn_tokens, Purpose.FIRST_TURN_TOKENS)
             self.fixed = None
         self._next = self._first
+        self._request: Draw | None = None
+        if spec.request_tokens.constant != 0.0:
+            self._request = draws.of(spec.request_tokens, Purpose.REQUEST_TOKENS)
+            self.fixed = None
 
-    def draw(self) -> int:
-        """Return what the call that ends adds."""
+    def draw(self, goes_on: bool) -> int:
+        """Return what the call that ends adds; the next request too, unless its loop goes on."""
         tokens = int(self._next())
         self._next = self._draw
+        if self._request is not None and not goes_on:
+            tokens += int(self._request())
         return tokens
 
     def begin_anew(self) -> None:

@@ -177,7 +177,7 @@ class Memory:
             read, kept = self._let_go(read)
         added = self._additions.fixed
         if added is None:
-            added = self._additions.draw()
+            added = self._additions.draw(goes_on)
         total = kept + output + added
         if self.overflows:
             total -= self.summary_tokens  # it is what was sent as the context
