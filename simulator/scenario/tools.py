@@ -25,7 +25,7 @@ class StartSpec(Spec):
     """``fresh``: it begins with its own `start_tokens`. ``forked``: it begins with the whole
     context of the agent that starts it, followed by these. If both are of one `family`, with
     equal caches and system prompts of equal length, it finds in its cache what that agent has
-    in its own."""
+    in its own, and keeps it there while that agent waits for it."""
     work: Positive = 1.0
     """Work units of its loop."""
 

@@ -86,6 +86,32 @@ def test_a_fork_finds_the_cache_of_its_parent_expired() -> None:
         assert (end.input_tokens, end.cached_tokens) == (SYSTEM + GROWS, cached)
 
 
+@pytest.mark.parametrize(
+    ("starts", "tool", "window", "is_warm"),
+    [
+        ({"context": "forked"}, {}, 200_000, True),
+        ({"context": "fresh"}, {}, 200_000, False),
+        ({"context": "forked"}, {"background": True}, 200_000, False),
+        ({"context": "forked"}, {}, SYSTEM + 3 * GROWS, False),  # compacted in its third turn
+    ],
+)
+def test_a_fork_keeps_the_cache_of_the_agent_that_waits_for_it(
+    starts: dict[str, Any], tool: dict[str, Any], window: int, is_warm: bool
+) -> None:
+    cache = {"cache": {"life_s": 5}}
+    seconds = {"kind": "seconds", "base": 2}
+    context = {**cache, "window_tokens": window}
+    kind = looping({"turns": 6}, latency=seconds, context=context)
+    tool = {"starts": starts, **tool}
+    team = asking(kind, parent={"context": cache}, **tool)
+    if "background" in tool:  # the parent waits as long for something else
+        team["agent"]["tools"]["other"] = {"seconds": 12}
+    _, rows = traced(team=team, workload__tasks=1)
+    reads = [row for row in rows if row.agent == 0 and row.event in (Event.TURN, Event.CALL_END)]
+    # The second turn comes 12 s after the first.
+    assert [row.cached_tokens for row in reads] == [0, SYSTEM if is_warm else 0]
+
+
 @pytest.mark.parametrize(("wait_for", "needed"), [("all", 5), ("any", 1), (3, 3), (9, 5)])
 def test_waits_for_k_of_n_sub_agents_are_order_statistics(wait_for: Any, needed: int) -> None:
     # E[k-th of n exponentials of mean m] = m (1/n + ... + 1/(n - k + 1)); alpha 0.003.

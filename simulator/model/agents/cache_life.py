@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 
 from simulator.model.timers import AN_INSTANT
 from simulator.scenario.agent import Price
@@ -22,12 +23,13 @@ class CacheLife:
         Tokens that the request under way would have read from the cache in time.
     """
 
-    __slots__ = ("_life_s", "_spec", "_used_s", "expired")
+    __slots__ = ("_life_s", "_parent", "_spec", "_used_s", "expired")
 
     def __init__(self, spec: PromptCache) -> None:
         self._spec = spec
         self._life_s = math.inf if spec.life_s is None else spec.life_s * (1.0 + AN_INSTANT)
         self._used_s = -math.inf
+        self._parent: CacheLife | None = None
         self.expired = 0
 
     @staticmethod
@@ -38,6 +40,22 @@ class CacheLife:
     def use(self, now: float) -> None:
         """Note that a request uses the cache until now."""
         self._used_s = now
+        if self._parent is not None:
+            self._parent.use(now)
+
+    def fork(self, waits: bool) -> CacheLife:
+        """Return the life of the same prompt for another agent, which goes on from it.
+
+        Where the agent `waits` for that one, the requests of that one keep its own prompt in the
+        cache too, for as long as their prompts begin with it.
+        """
+        other = copy(self)
+        other._parent = self if waits else None
+        return other
+
+    def part(self) -> None:
+        """Note that prompts no longer begin as those of the agent from which this went on."""
+        self._parent = None
 
     def keeps(self, now: float, tokens: int) -> bool:
         """Return whether so many tokens are still there for a request that begins now."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
-
 from simulator.model.agents.additions import Additions
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
@@ -136,6 +134,8 @@ class Memory:
         """Return the context to send in place of one that does not fit; it stays if all is well."""
         spec = self._spec
         self.overflows = True
+        if self.life is not None:
+            self.life.part()
         if spec.overflow == "truncate":
             context = max(0, int(spec.window_tokens) - self._system_tokens - fresh)
         else:
@@ -215,11 +215,12 @@ class Memory:
         held.lose(self.context_tokens - self.sent_context, self._spec.overflow)
         return (held.begins if held.tokens else read), read - held.tokens
 
-    def fork(self, other: Memory, shares_cache: bool) -> None:
+    def fork(self, other: Memory, shares_cache: bool, is_awaited: bool) -> None:
         """Begin with another's whole context and, if it is shared, what its cache holds."""
         self.context_tokens += other.context_tokens
         if shares_cache:
-            self._prefix_tokens, self.life = other._prefix_tokens, copy(other.life)
+            self._prefix_tokens = other._prefix_tokens
+            self.life = None if other.life is None else other.life.fork(is_awaited)
 
     def take_in(self, tokens: int) -> None:
         """Keep what tools have said, for the next turn to read."""
@@ -230,6 +231,8 @@ class Memory:
         most = self._system_tokens + context_tokens
         self._prefix_tokens = min(self._prefix_tokens, most)
         self._prefix_elsewhere = min(self._prefix_elsewhere, most)
+        if self.life is not None:
+            self.life.part()
 
     def replace(self, kept: int, added: int) -> None:
         """Go on with the first `kept` tokens of the context, and `added` behind them."""

@@ -157,7 +157,8 @@ class SubagentPool:
         self._next += 1
         agent.work_for(parent.member)
         if starts.context == "forked":
-            agent.memory.fork(parent.memory, shares_cache=_has_prompt_of(agent.spec, parent.spec))
+            shares_cache = _has_prompt_of(agent.spec, parent.spec)
+            agent.memory.fork(parent.memory, shares_cache, not run.call.spec.background)
         each = _Subagent(agent, run, depth, now, over)
         self._under_way[agent.index] = self._of_run[run] = each
         self._service.join(agent)
