@@ -9,7 +9,7 @@ EXTRAS ?= [all]
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-all soak planted lint golden golden-accept pictures profiles house bench clean
+.PHONY: demo test test-slow test-all soak planted validation lint golden golden-accept pictures profiles house bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -37,6 +37,10 @@ soak: $(VENV)/.installed-test
 # Plants the bugs of tests/planted in a copy, one at a time: the tests named there must fail.
 planted: $(VENV)/.installed-test
 	$(BIN)/python -m tests.planted
+
+# Runs every row of tests/validation and writes docs/validation.md; ONLY=text those so named.
+validation: $(VENV)/.installed-test
+	$(BIN)/python -m tests.validation $(ONLY)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff format --check .

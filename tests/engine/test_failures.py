@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import optimize, stats
 
 from simulator.engine import Simulation
 from simulator.model.agents.agent import AgentState
@@ -24,17 +23,6 @@ FIVE: dict[str, Any] = {"team__size": 5, "coordination__timing": "asynchronous"}
 LONG: dict[str, Any] = {"coordination__timing": "asynchronous"}
 PRE_ASSIGNED: dict[str, Any] = {"kind": "pre_assigned"}
 NO_WAIT = {"kind": "none"}
-
-
-@pytest.mark.parametrize(("factor", "pre", "claimed"), [(2, 8, 6), (4, 16, 8), (10, 40, 10)])
-def test_a_slow_worker_holds_up_what_was_dealt_to_it(
-    factor: float, pre: float, claimed: float
-) -> None:
-    """20 unit tasks, one of five workers `factor` times slower."""
-    slow = [{"at_s": 0, "kind": "slow", "agent": 0, "factor": factor}]
-    dealt = run(**FIVE, faults=slow, coordination__protocol=PRE_ASSIGNED)
-    assert dealt.makespan_s == pytest.approx(pre)
-    assert run(**FIVE, faults=slow).makespan_s == pytest.approx(claimed)
 
 
 def test_a_dead_worker_that_holds_nothing_costs_its_share() -> None:
@@ -52,15 +40,6 @@ def test_a_stalled_worker_keeps_its_task_for_ever_without_a_lease() -> None:
     metrics = run(**FIVE, faults=STALL)
     assert (metrics.outcome, metrics.tasks_done) == ("deadlock", 19)
     assert "1 tasks are left: independent-1" in metrics.reason
-
-
-@pytest.mark.parametrize("lease", [2.0, 3.5, 7.0])
-def test_a_lease_frees_the_task_of_a_stalled_worker(lease: float) -> None:
-    """It takes max(5, L + 1) s with a lease of L."""
-    protocol = {"kind": "self_claim", "claims": "immediate", "choice": "first", "lease_s": lease}
-    metrics = run(**FIVE, faults=STALL, coordination__protocol=protocol)
-    assert metrics.outcome == "completed"
-    assert metrics.makespan_s == pytest.approx(max(5.0, lease + 1.0))
 
 
 @pytest.mark.parametrize("found_s", [2.0, 3.0, 6.0])
@@ -107,72 +86,6 @@ BIMODAL = agent(
 )
 
 
-def _bimodal_tail(t: float) -> float:
-    base = stats.lognorm(0.3, scale=10)
-    return float(0.99 * base.sf(t) + 0.01 * base.sf(t / 100))
-
-
-@pytest.mark.slow
-def test_a_fan_out_of_a_hundred_meets_a_straggler_and_hedging_at_p95_does_not() -> None:
-    """Exact quantiles of the maximum of 100, without hedges and with."""
-    p95 = optimize.brentq(lambda t: _bimodal_tail(t) - 0.05, 1, 100)
-    rounds = 1000
-
-    def hedged(t: float) -> float:
-        return _bimodal_tail(t) * (_bimodal_tail(t - p95) if t > p95 else 1.0)
-
-    for patterns, tail in (({}, _bimodal_tail), ({"hedge": {"after_s": p95}}, hedged)):
-        simulation = Simulation(
-            scenario(
-                team={"size": 100, "agent": BIMODAL},
-                coordination__protocol=PRE_ASSIGNED,
-                workload__tasks=100 * rounds,
-                resilience=patterns,
-                seed=5,
-            )
-        )
-        trace = Trace()
-        metrics = simulation.run(0, trace)
-        rows = [row.duration_s for row in trace.rows if row.event is Event.ROUND_END]
-        lasted = np.sort(np.array(rows, dtype=float))
-        if not patterns:
-            met = (lasted > 200).mean()  # 1 - 0.99^100 = 0.634
-            assert abs(met - (1 - 0.99**100)) < 4 * np.sqrt(0.634 * 0.366 / rounds)
-        else:
-            extra = metrics.hedges / (100 * rounds)
-            assert abs(extra - 0.05) < 4 * np.sqrt(0.05 * 0.95 / (100 * rounds))
-        for share in (0.5, 0.99):
-            exact = optimize.brentq(lambda t, f=tail, p=share: (1 - f(t)) ** 100 - p, 5, 20_000)
-            above = (lasted > exact).mean()
-            error = np.sqrt(share * (1 - share) / rounds)
-            assert abs(above - (1 - share)) < 4 * error, (patterns, share, exact)
-
-
-@pytest.mark.slow
-def test_a_hedge_after_the_95th_percentile_cuts_the_tail() -> None:
-    """P(T > t) = F(t) F(t - d), p99 4.605 -> 3.800, p99.9 6.908 -> 4.952, 5 % more requests."""
-    tasks, delay = 20_000, float(np.log(20))
-    simulation = Simulation(
-        scenario(
-            **LONG,
-            workload__tasks=tasks,
-            team__agent=agent(latency=exponential()),
-            resilience={"hedge": {"after_s": delay}},
-        )
-    )
-    trace = Trace()
-    metrics = simulation.run(0, trace)
-    rows = [row.duration_s for row in trace.rows if row.event is Event.ATTEMPT]
-    lasted = np.array(rows, dtype=float)
-    for t, tail in ((3.800, 0.01), (4.952, 0.001)):
-        assert np.exp(-t) * np.exp(-(t - delay)) == pytest.approx(tail, rel=2e-3)
-        error = np.sqrt(tail * (1 - tail) / tasks)
-        assert abs((lasted > t).mean() - tail) < 4 * error
-    extra = metrics.hedges / tasks
-    assert abs(extra - 0.05) < 4 * np.sqrt(0.05 * 0.95 / tasks)
-    assert metrics.requests == tasks + metrics.hedges
-
-
 def test_a_hedge_by_percentile_learns_when_to_send() -> None:
     metrics = run(
         **LONG,
@@ -207,33 +120,6 @@ def test_a_correlated_hedge_gains_nothing() -> None:
     assert hedged.makespan_s == pytest.approx(plain.makespan_s)
 
 
-@pytest.mark.parametrize(
-    ("n", "expected", "without"),
-    [(30, 3.078, 3.995), pytest.param(100, 3.723, 5.187, marks=pytest.mark.slow)],
-)
-def test_backups_of_the_last_tenth_shorten_a_job_as_the_single_fork_formula_says(
-    n: int, expected: float, without: float
-) -> None:
-    """H_n - H_pn + H_pn / (r + 1) for p = 0.1, r = 1; H_n without."""
-    common: dict[str, Any] = {
-        "workload__tasks": n,
-        "team": {"size": n, "agent": agent(latency=exponential())},
-        "coordination__timing": "asynchronous",
-    }
-    harmonic = np.cumsum(1 / np.arange(1, n + 1))
-    last = harmonic[n // 10 - 1]
-    exact = harmonic[-1] - last + last / 2
-    assert (exact, harmonic[-1]) == pytest.approx((expected, without), abs=1e-3)
-    # Of 100 runs, four standard errors are 0.5 s at most, and the backups gain 0.9 s and more.
-    backed = runs(100, **common, resilience={"backup": {"when_left": 0.1}})
-    assert abs(z_score([m.makespan_s for m in backed], exact)) < 4
-    plain = runs(100, **common)
-    assert abs(z_score([m.makespan_s for m in plain], harmonic[-1])) < 4
-    assert all(m.tasks_done == n for m in backed)
-    # For exponential service the work is the same, with backups and without.
-    assert abs(z_score([m.work_s + m.wasted_s for m in backed], n)) < 4
-
-
 def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -263,87 +149,6 @@ def test_who_is_free_backs_up_what_has_fewest_backups_and_is_longest_in_progress
     }
     assert all(m.outcome == "completed" for m in runs(20, **common))
     assert sum(map(bool, chosen)) > 100
-
-
-@pytest.mark.slow
-def test_without_backups_a_map_reduce_job_with_stragglers_takes_almost_half_as_long_again() -> None:
-    """44 % longer without backup tasks (Dean & Ghemawat 2004).
-
-    The stragglers, three in a thousand and 5 to 13 times slower, are such that they cost about
-    that much; what is tested is that backups take it back, for 5 % more requests.
-    """
-    slow = {"probability": 0.003, "factor": {"kind": "uniform", "low": 5, "high": 13}}
-
-    def job(faults: dict[str, Any], **fields: Any) -> tuple[float, float]:
-        latency = {"kind": "seconds", "base": {"kind": "lognormal", "median": 10, "sigma": 0.25}}
-        metrics = runs(
-            40,
-            workload__tasks=1000,
-            team={"size": 100, "agent": agent(latency=latency, faults=faults)},
-            **LONG,
-            **fields,
-        )
-        seconds = np.mean([m.makespan_s for m in metrics])
-        return float(seconds), float(np.mean([m.requests for m in metrics]))
-
-    healthy, _ = job({})
-    plain, _ = job({"slow": slow})
-    backed, requests = job({"slow": slow}, resilience={"backup": {"when_left": 0.05}})
-    assert 1.3 < plain / backed < 1.6
-    assert backed < 1.08 * healthy
-    assert requests <= 1.051 * 1000
-
-
-def _sojourns(copies: int, correlation: float, agents: int, replication: int, tasks: int) -> float:
-    simulation = Simulation(
-        scenario(
-            team={"size": agents, "agent": agent(latency=exponential())},
-            coordination={
-                "protocol": {"kind": "redundancy", "copies": copies, "correlation": correlation},
-                "timing": "asynchronous",
-            },
-            workload={
-                "kind": "arrivals",
-                "tasks": tasks,
-                "interarrival_s": {"kind": "exponential", "mean": 1 / (0.7 * agents)},
-            },
-            seed=2,
-        )
-    )
-    trace, ready, seconds = Trace(), {}, []
-    simulation.run(replication, trace)
-    for row in trace.rows:
-        if row.event is Event.TASK_READY:
-            ready[row.task] = row.time_s
-        elif row.event is Event.ATTEMPT and row.outcome == "done":
-            seconds.append(row.time_s - ready[row.task])
-    assert len(seconds) == tasks
-    return float(np.mean(seconds[500:]))
-
-
-@pytest.mark.parametrize(
-    ("agents", "copies", "expected", "tasks"),
-    [
-        (5, 2, 1.197, 2000),
-        pytest.param(5, 1, 3.333, 3000, marks=pytest.mark.slow),
-        pytest.param(5, 3, 0.858, 3000, marks=pytest.mark.slow),
-        pytest.param(5, 5, 0.667, 3000, marks=pytest.mark.slow),
-        pytest.param(10, 2, 1.102, 3000, marks=pytest.mark.slow),
-    ],
-)
-def test_redundancy_d_has_gardners_response_time(
-    agents: int, copies: int, expected: float, tasks: int
-) -> None:
-    """E[T] = sum over i of 1 / (k mu C(k-1, d-1) / C(i-1, d-1) - k lambda), lambda 0.7."""
-    means = [_sojourns(copies, 0.0, agents, replication, tasks) for replication in range(8)]
-    assert abs(z_score(means, expected)) < 4
-
-
-def test_copies_that_are_alike_lose_what_redundancy_gains() -> None:
-    """Each copy takes as long as the first, and the queues only become longer."""
-    alone = _sojourns(1, 0.0, 5, 0, 2000)
-    independent, alike = _sojourns(2, 0.0, 5, 0, 2000), _sojourns(2, 1.0, 5, 0, 2000)
-    assert independent < alone < alike
 
 
 def test_retries_until_success_cost_one_in_one_minus_f() -> None:

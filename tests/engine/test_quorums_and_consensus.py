@@ -6,8 +6,7 @@ from math import comb
 
 import pytest
 
-from simulator.model.metrics import Metrics
-from tests.conftest import agent, exponential, run, runs, z_score
+from tests.conftest import agent, run, runs, z_score
 
 pytestmark = pytest.mark.theory
 
@@ -18,33 +17,6 @@ REPLICATIONS = 2000
 
 def harmonic(n: int) -> float:
     return sum(1 / i for i in range(1, n + 1))
-
-
-def one_task(k: int, quorum: int) -> list[Metrics]:
-    return runs(
-        REPLICATIONS,
-        team__size=k,
-        team__agent={**agent(), "latency": exponential()},
-        workload__tasks=1,
-        coordination={
-            "protocol": {"kind": "replicate_and_vote", "replicas": k, "quorum": quorum},
-            "timing": "asynchronous",
-        },
-    )
-
-
-@pytest.mark.parametrize(
-    ("quorum", "k"),
-    [
-        (2, 3),
-        (4, 5),
-        *(pytest.param(*it, marks=pytest.mark.slow) for it in ((1, 2), (1, 5), (3, 5), (4, 7))),
-    ],
-)
-def test_the_first_answers_of_several_come_at_their_order_statistic(quorum: int, k: int) -> None:
-    # H_k - H_{k - q}: 2 of 3 .833, 3 of 5 .783, 4 of 7 .760, 4 of 5 1.283; first of k 1 / k.
-    expected = harmonic(k) - harmonic(k - quorum)
-    assert abs(z_score([m.makespan_s for m in one_task(k, quorum)], expected)) < 3
 
 
 def commits(replicas: int, **workspace: object) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,3 +111,21 @@ def test_every_task_is_done_once_and_never_before_its_dependencies(scenario: Sce
     graph = Simulation(scenario).model.workload.graph(Streams(0, 0))
     for task, time_s in done_s.items():
         assert all(done_s[needed] <= time_s for needed in graph.dependencies[task])
+
+
+def test_waiting_time_in_the_metrics_is_the_traces() -> None:
+    sim = scenario(
+        team__size=2,
+        coordination__timing="asynchronous",
+        workload={
+            "kind": "arrivals",
+            "tasks": 500,
+            "interarrival_s": {"kind": "exponential", "mean": 0.6},
+        },
+    )
+    trace = Trace()
+    accumulated = Simulation(sim).run(0, trace)
+    begun = {r.call: r.time_s for r in trace.rows if r.event is Event.CALL_START}
+    ready = {r.task: r.time_s for r in trace.rows if r.event is Event.TASK_READY}
+    found = [begun[r.call] - ready[r.task] for r in trace.rows if r.event is Event.ATTEMPT]
+    assert accumulated.task_wait_s == pytest.approx(np.mean(found), rel=1e-12)

@@ -245,29 +245,6 @@ def test_following_the_majority_or_correcting_helps() -> None:
     assert abs(found - expected) < 3 * standard_error(expected, 8000)
 
 
-@pytest.mark.parametrize(("n", "rounds"), [(3, 2), (4, 3), (6, 1)])
-@pytest.mark.parametrize("retention", [0, 1])
-def test_mesh_debate_tokens_follow_their_identity(n: int, rounds: int, retention: int) -> None:
-    # Tokens of r turns each: with full history n r c0 + n2 L r (r - 1) / 2, with none kept
-    # n r c0 + n (n - 1) L (r - 1).
-    c0, length, r = 700, 40, rounds + 1
-    m = run(
-        team__size=n,
-        team__agent={
-            **agent(),
-            "behaviour": {"talk": 1},
-            "tokens": {"output": 0, "message": length},
-            "context": {"system_tokens": c0, "board_tokens_per_task": 0, "retention": retention},
-        },
-        topology="decentralised",
-        workload__tasks=1,
-        coordination__protocol={"kind": "debate", "rounds": rounds},
-    )
-    history = n * n * length * r * (r - 1) // 2 if retention else n * (n - 1) * length * (r - 1)
-    assert m.input_tokens == n * r * c0 + history
-    assert m.calls == m.messages == n * r
-
-
 @pytest.mark.slow
 def test_compromise_with_novices_holds_an_expert_back() -> None:
     # arXiv 2602.01011: the loss against the best member grows with the team; the damage of one

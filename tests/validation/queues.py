@@ -1,0 +1,466 @@
+"""Agents as the servers of queues."""
+
+from __future__ import annotations
+
+import functools
+import heapq
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from simulator.engine import Simulation
+from simulator.model.trace import Event, Trace
+from tests.conftest import agent, exponential, runs, scenario
+from tests.validation.laws import erlang_c, erlang_sojourn, harmonic
+from tests.validation.rows import (
+    CHANCE,
+    ONE_PERCENT,
+    THREE_PERCENT,
+    Below,
+    Case,
+    Found,
+    Row,
+    Tolerance,
+    controlled,
+    mean,
+)
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+
+
+class Served(NamedTuple):
+    """Tasks in order of arrival: when each came, how long it waited, how long it was served."""
+
+    arrival: Array
+    wait: Array
+    service: Array
+
+
+def serve(simulation: Simulation, replication: int) -> Served:
+    """Run a team that is fed by arrivals, and read what it did from the trace."""
+    trace = Trace()
+    metrics = simulation.run(replication, trace)
+    assert metrics.outcome == "completed"
+    arrival, wait, service = (np.empty(metrics.tasks) for _ in range(3))
+    begun: dict[int | None, float] = {}
+    for row in trace.rows:
+        if row.event is Event.TASK_READY:
+            arrival[row.task] = row.time_s
+        elif row.event is Event.CALL_START:
+            begun[row.call] = row.time_s
+        elif row.event is Event.ATTEMPT:
+            start = begun.pop(row.call)
+            wait[row.task] = start - arrival[row.task]
+            service[row.task] = row.time_s - start
+    return Served(arrival, wait, service)
+
+
+def eased(served: Served, servers: int, factor: float) -> Array:
+    """Return the waits of the same tasks had each taken `factor` of its time (Kiefer-Wolfowitz)."""
+    free = [0.0] * servers
+    waits = np.empty(len(served.arrival))
+    pairs = zip(served.arrival.tolist(), (factor * served.service).tolist(), strict=True)
+    for i, (came, takes) in enumerate(pairs):
+        start = max(came, free[0])
+        heapq.heapreplace(free, start + takes)
+        waits[i] = start - came
+    return waits
+
+
+EASED = (0.8, 0.95)
+WARM_UP = 500
+
+
+def queue(servers: int, load: float, tasks: int, latency: dict[str, Any]) -> Simulation:
+    """Return a team of `servers` to whom tasks come as a Poisson process."""
+    gap = {"kind": "exponential", "mean": 1 / (servers * load)}
+    return Simulation(
+        scenario(
+            team__size=servers,
+            team__agent__latency=latency,
+            coordination__timing="asynchronous",
+            workload={"kind": "arrivals", "tasks": tasks, "interarrival_s": gap},
+            seed=11,
+        )
+    )
+
+
+def time_in_queue(
+    servers: int,
+    load: float,
+    replications: int,
+    tasks: int,
+    known: Callable[[int, float], float] = erlang_sojourn,
+    latency: dict[str, Any] | None = None,
+) -> Found:
+    """Return the mean time from arrival to end, of services of mean 1.
+
+    Controls are the waits that the same arrivals and services would have had at 80 and 95 % of
+    their load, whose means are known. They take away noise that the draws make, not what the team
+    does with them; the draws have a row of their own.
+    """
+    simulation = queue(servers, load, tasks, latency or exponential())
+    found, controls = [], []
+    for replication in range(replications):
+        served = serve(simulation, replication)
+        found.append((served.wait + served.service)[WARM_UP:].mean())
+        controls.append([eased(served, servers, f)[WARM_UP:].mean() for f in EASED])
+    expected = [f * (known(servers, f * load) - 1) for f in EASED]
+    return controlled(found, controls, expected)
+
+
+@functools.cache
+def some_served() -> list[Served]:
+    """Return 30,000 tasks."""
+    return [serve(queue(1, 0.5, 5000, exponential()), replication) for replication in range(6)]
+
+
+def draws_of(what: str) -> Found:
+    """Return the mean of what comes to the queues, of 30,000 tasks: services, or times between."""
+    served = some_served()
+    if what == "service":
+        return mean(each.service.mean() for each in served)
+    return mean(np.diff(each.arrival).mean() for each in served)
+
+
+def pollaczek_khinchine(load: float, squared_variation: float) -> float:
+    """Return the mean time in M/G/1 with services of mean 1."""
+    return 1 + load * (1 + squared_variation) / (2 * (1 - load))
+
+
+GENERAL: dict[str, tuple[dict[str, Any], float]] = {
+    "deterministic": ({"kind": "deterministic", "value": 1}, 0.0),
+    "lognormal": (
+        {"kind": "lognormal", "median": float(np.exp(-0.5)), "sigma": 1},
+        float(np.e - 1),
+    ),
+}
+
+
+@functools.cache
+def time_with_general_service(law: str, replications: int, tasks: int) -> Found:
+    """Return the mean wait in M/G/1 at load 0.8."""
+    base, variation = GENERAL[law]
+
+    def known(servers: int, load: float) -> float:
+        return pollaczek_khinchine(load, variation)
+
+    latency = {"kind": "seconds", "base": base}
+    each = time_in_queue(1, 0.8, replications, tasks, known, latency)
+    return Found(each.value - 1, each.error)
+
+
+def time_with_deterministic_service() -> Found:
+    """Return the mean time in M/D/1 at load 0.8."""
+    wait = time_with_general_service("deterministic", 12, 3000)
+    return Found(wait.value + 1, wait.error)
+
+
+@functools.cache
+def fork_join(branches: int, load: float, replications: int, jobs: int) -> Found:
+    """Return the mean time of jobs that each bring one task to every agent.
+
+    The mean time of all tasks, each in M/M/1, is known and the control.
+    """
+    found, controls = [], []
+    for replication in range(replications):
+        rng = np.random.default_rng(replication)
+        times = np.cumsum(rng.exponential(1 / load, jobs))
+        tasks = [
+            {"id": f"{job}-{branch}", "arrival_s": float(time_s)}
+            for job, time_s in enumerate(times)
+            for branch in range(branches)
+        ]
+        simulation = Simulation(
+            scenario(
+                team={"size": branches, "agent": agent(latency=exponential())},
+                workload={"kind": "dag", "tasks": tasks},
+                coordination={
+                    "protocol": {"kind": "pre_assigned", "keep_chains": False},
+                    "timing": "asynchronous",
+                },
+                seed=replication,
+            )
+        )
+        served = serve(simulation, 0)
+        by_job = (served.wait + served.service).reshape(jobs, branches)[WARM_UP:]
+        found.append(by_job.max(axis=1).mean())
+        controls.append([by_job.mean()])
+    return controlled(found, controls, [1 / (1 - load)])
+
+
+def nelson_tantawi(branches: int, load: float) -> float:
+    """Return the approximation of a fork-join with more than two branches."""
+    two = (12 - load) / (8 * (1 - load))
+    ratio = harmonic(branches) / harmonic(2)
+    return (ratio + 4 * load / 11 * (1 - ratio)) * two
+
+
+def beyond_fork_join_bounds(branches: int, load: float, replications: int, jobs: int) -> Found:
+    """Return by how much a fork-join is longer than it may be, or shorter; below 0 if neither."""
+    each = fork_join(branches, load, replications, jobs)
+    upper = harmonic(branches) / (1 - load)
+    lower = harmonic(branches) + sum(load / (j * (j - load)) for j in range(1, branches + 1))
+    return Found(max(each.value - upper, lower - each.value), each.error)
+
+
+def tandem(replications: int, items: int) -> Found:
+    """Return the mean time of items in two agents one after the other, at load 1/2 each.
+
+    The times that the same draws would take at 80 and 95 % of the service times are known by
+    Jackson's law, and the controls.
+    """
+    found, controls = [], []
+    for replication in range(replications):
+        rng = np.random.default_rng(replication)
+        times = np.cumsum(rng.exponential(2.0, items))
+        tasks: list[dict[str, Any]] = []
+        for i, time_s in enumerate(times):
+            tasks.append({"id": f"{i}a", "arrival_s": float(time_s)})
+            tasks.append({"id": f"{i}b", "dependencies": [f"{i}a"], "arrival_s": float(time_s)})
+        simulation = Simulation(
+            scenario(
+                team={"size": 2, "agent": agent(latency=exponential())},
+                workload={"kind": "dag", "tasks": tasks},
+                coordination={"protocol": "pipeline", "timing": "asynchronous"},
+                seed=replication,
+            )
+        )
+        served = serve(simulation, 0)
+        ends = (served.arrival + served.wait + served.service)[1::2]
+        found.append((ends - times)[WARM_UP:].mean())
+        first, second = served.service[::2], served.service[1::2]
+        controls.append([_through_both(times, f * first, f * second) for f in EASED])
+    return controlled(found, controls, [2 / (1 / f - 0.5) for f in EASED])
+
+
+def _through_both(times: Array, first: Array, second: Array) -> float:
+    one = eased(Served(times, times, first), 1, 1.0)
+    between = times + one + first
+    two = eased(Served(between, between, second), 1, 1.0)
+    return float((between + two + second - times)[WARM_UP:].mean())
+
+
+def wait_if_stolen(tasks: int, replications: int) -> Found:
+    """Return the mean wait at load 1/2 if tasks are dealt in turn to four agents who steal."""
+    found = runs(
+        replications,
+        team={"size": 4, "agent": agent(latency=exponential())},
+        coordination={"protocol": "work_stealing", "timing": "asynchronous"},
+        workload={
+            "kind": "arrivals",
+            "tasks": tasks,
+            "interarrival_s": {"kind": "exponential", "mean": 0.5},
+        },
+    )
+    return mean(m.task_wait_s for m in found)
+
+
+def off_littles_law(servers: int, load: float) -> Found:
+    """Return the largest distance from L = lambda W over ten runs, as a share of L.
+
+    L is the mean number of waiting tasks by the clock, from the trace; W is the metric.
+    """
+    off = 0.0
+    for replication in range(10):
+        simulation = queue(servers, load, 1000, exponential())
+        served = serve(simulation, replication)
+        m = simulation.run(replication)
+        times = np.concatenate([served.arrival, served.arrival + served.wait])
+        steps = np.concatenate([np.ones(1000), -np.ones(1000)])
+        order = np.lexsort((-steps, times))
+        waiting = (np.cumsum(steps[order])[:-1] * np.diff(times[order])).sum() / m.makespan_s
+        off = max(off, abs(waiting - 1000 / m.makespan_s * m.task_wait_s) / waiting)
+    return Found(round(off, 9))
+
+
+def off_the_utilisation_law(servers: int, load: float) -> Found:
+    """Return the largest distance from U = lambda S over ten runs."""
+    off = 0.0
+    for replication in range(10):
+        simulation = queue(servers, load, 1000, exponential())
+        served = serve(simulation, replication)
+        m = simulation.run(replication)
+        rate = 1000 / m.makespan_s
+        off = max(off, abs(m.utilisation - rate * served.service.mean() / servers))
+    return Found(round(off, 9))
+
+
+@functools.cache
+def shares_of_numbers() -> list[list[float]]:
+    """Return the shares of time with 0, 1, ... tasks in a team of three, for each replication."""
+    shares = []
+    for replication in range(8):
+        served = serve(queue(3, 10 / 36, 3000, exponential()), replication)
+        ends = served.arrival + served.wait + served.service
+        times = np.concatenate([served.arrival, ends])
+        order = np.argsort(times)
+        number = np.cumsum(np.concatenate([np.ones(3000), -np.ones(3000)])[order])[:-1]
+        lasts = np.diff(times[order])
+        shares.append([float(lasts[number == k].sum() / lasts.sum()) for k in range(6)])
+    return shares
+
+
+def number_in_system(count: int) -> Found:
+    """Return the share of time with so many tasks, lambda = 10, mu = 12."""
+    return mean(each[count] for each in shares_of_numbers())
+
+
+ROWS = [
+    Row(
+        key="draws",
+        name="What comes to the queues",
+        law="The mean of exponential services is 1, that of times between arrivals 2.",
+        source="the scenario",
+        measure=draws_of,
+        cases=[
+            Case("service", 1, ("service",), slow=True),
+            Case("between", 2, ("gap",), slow=True),
+        ],
+        tolerance=Tolerance(share=0.02, z=4),
+    ),
+    Row(
+        key="erlang-c",
+        name="Time in a queue with one or several servers",
+        law="M/M/c: 1 / mu + C / (c mu - lambda), where C is the probability to wait.",
+        source="Erlang 1917",
+        measure=time_in_queue,
+        cases=[
+            Case(
+                f"c = {c}, load {load}", erlang_sojourn(c, load), (c, load, times, tasks), slow=True
+            )
+            for c, load, times, tasks in (
+                (1, 0.5, 16, 2500),
+                (1, 0.8, 20, 6500),
+                (2, 0.8, 20, 6000),
+                (5, 0.8, 22, 6500),
+            )
+        ],
+        tolerance=ONE_PERCENT,
+    ),
+    Row(
+        key="erlang-c-heavy",
+        name="Time in a busier queue",
+        law="The same, at a load of 0.9.",
+        source="Erlang 1917",
+        measure=time_in_queue,
+        cases=[
+            Case(f"c = {c}, load 0.9", erlang_sojourn(c, 0.9), (c, 0.9, 12, 5000), slow=True)
+            for c in (5, 10)
+        ],
+        tolerance=Tolerance(share=0.05, z=4),
+    ),
+    Row(
+        key="general-service",
+        name="Wait for one server with any service time",
+        law="M/G/1: rho (1 + c^2) / (2 (1 - rho)), where c is the coefficient of variation; load "
+        "0.8.",
+        source="Pollaczek 1930, Khinchine 1932",
+        measure=time_with_general_service,
+        cases=[
+            Case(law, pollaczek_khinchine(0.8, GENERAL[law][1]) - 1, (law, times, tasks), slow=True)
+            for law, times, tasks in (("deterministic", 12, 3000), ("lognormal", 16, 6000))
+        ],
+        tolerance=THREE_PERCENT,
+    ),
+    Row(
+        key="fork-join-two",
+        name="Fork and join of two",
+        law="(12 - rho) / (8 (mu - lambda)).",
+        source="Flatto and Hahn 1984; Nelson and Tantawi 1988",
+        measure=fork_join,
+        cases=[
+            Case(f"load {load}", (12 - load) / (8 * (1 - load)), (2, load, times, jobs), slow=True)
+            for load, times, jobs in ((0.5, 6, 1500), (0.8, 8, 3000))
+        ],
+        tolerance=THREE_PERCENT,
+    ),
+    Row(
+        key="fork-join-more",
+        name="Fork and join of more than two",
+        law="(H_K / H_2 + 4 rho / 11 (1 - H_K / H_2)) R_2, which is up to 5 % off.",
+        source="Nelson and Tantawi 1988",
+        measure=fork_join,
+        cases=[
+            Case(
+                f"K = {k}, load {load}", nelson_tantawi(k, load), (k, load, times, jobs), slow=True
+            )
+            for k, load, times, jobs in ((5, 0.5, 8, 1500), (5, 0.8, 6, 2000))
+        ],
+        tolerance=Tolerance(share=0.05),
+    ),
+    Row(
+        key="fork-join-bounds",
+        name="Bounds of fork and join",
+        law="H_K / (mu - lambda) above, H_K + sum of rho / (j (j - rho)) below; seconds beyond.",
+        source="Nelson and Tantawi 1988; Varma and Makowski 1994",
+        measure=beyond_fork_join_bounds,
+        cases=[
+            Case(f"K = {k}, load {load}", 0, (k, load, times, jobs), slow=True)
+            for k, load, times, jobs in ((5, 0.5, 8, 1500), (5, 0.8, 6, 2000))
+        ],
+        tolerance=Below(),
+    ),
+    Row(
+        key="tandem",
+        name="Two queues in a row",
+        law="Product form: 1 / (mu_1 - lambda) + 1 / (mu_2 - lambda); load 1/2.",
+        source="Jackson 1957; Burke 1956",
+        measure=tandem,
+        cases=[Case("", 4.0, (6, 1500), slow=True)],
+        tolerance=Tolerance(share=0.02, z=4),
+    ),
+    Row(
+        key="number-in-system",
+        name="Number in a system of three servers",
+        law="Birth and death with rates 10 and 12 min(k, 3): also that of a processor shared by up "
+        "to three.",
+        source="Erlang 1917; documentation of Ciw, capacity-limited processor sharing",
+        measure=number_in_system,
+        cases=[
+            Case(f"{k} tasks", share, (k,), slow=True)
+            for k, share in enumerate((0.4321, 0.3601, 0.15, 0.0417, 0.0116, 0.0032))
+        ],
+        tolerance=CHANCE,
+    ),
+    Row(
+        key="processor-sharing",
+        name="Processor sharing",
+        law="M/G/1-PS: 1 / (mu - lambda) whatever the service time; here deterministic, load 0.8.",
+        source="Kleinrock 1976; Sakata, Noguchi and Oizumi 1971",
+        measure=time_with_deterministic_service,
+        cases=[Case("", 5.0, slow=True)],
+        tolerance=THREE_PERCENT,
+        not_reached="Agents and providers serve one request after the other: calls in service do "
+        "not slow each other down, and the time is that of M/D/1. With exponential services the "
+        "means of both disciplines are the same.",
+    ),
+    Row(
+        key="stolen-work",
+        name="Agents who steal are one queue",
+        law="Nobody is idle while a task waits: the wait of M/M/4 at load 1/2, C / (4 mu - "
+        "lambda).",
+        source="Erlang 1917",
+        measure=wait_if_stolen,
+        cases=[Case("", erlang_c(4, 0.5) / 2, (2000, 45), slow=True)],
+        tolerance=Tolerance(share=0.1, z=4),
+        note="Without stealing each agent is E4/M/1, with a wait five times as long.",
+    ),
+    Row(
+        key="little",
+        name="Little's law",
+        law="L = lambda W for the waiting tasks of every run; largest distance as a share of L.",
+        source="Little 1961",
+        measure=off_littles_law,
+        cases=[Case(f"c = {c}, load {load}", 0, (c, load)) for c, load in ((1, 0.8), (4, 0.9))],
+    ),
+    Row(
+        key="utilisation",
+        name="The utilisation law",
+        law="U = lambda S / c over every run; largest distance.",
+        source="Denning and Buzen 1978",
+        measure=off_the_utilisation_law,
+        cases=[Case(f"c = {c}, load {load}", 0, (c, load)) for c, load in ((1, 0.8), (4, 0.9))],
+    ),
+]

@@ -1,0 +1,723 @@
+"""Waits for the slowest, and what redundancy, hedges and leases do about it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+from scipy import optimize, stats
+
+from simulator.engine import Simulation
+from simulator.model.metrics import Metrics
+from simulator.model.trace import Event, Trace
+from tests.conftest import agent, exponential, run, runs, scenario
+from tests.validation.laws import harmonic, longest_of, longest_share
+from tests.validation.rows import (
+    CHANCE,
+    ONE_PERCENT,
+    THREE_PERCENT,
+    Above,
+    Between,
+    Case,
+    Found,
+    Row,
+    Tolerance,
+    controlled,
+    mean,
+    share,
+)
+
+ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
+DEALT: dict[str, Any] = {"coordination__protocol": "pre_assigned"}
+
+
+def seconds(law: str, spread: float) -> tuple[dict[str, Any], Any]:
+    """Return a distribution of seconds as a scenario has it, and as scipy does."""
+    if law == "exponential":
+        return {"kind": "exponential", "mean": 1}, stats.expon()
+    if law == "lognormal":
+        return {"kind": "lognormal", "median": 1, "sigma": spread}, stats.lognorm(spread)
+    return {"kind": "pareto", "shape": spread, "minimum": 1}, stats.pareto(spread)
+
+
+@functools.cache
+def rounds_of_equal_work(law: str, spread: float, n: int, rounds: int, times: int) -> list[Metrics]:
+    """Run rounds in which each of n agents does one task."""
+    base, _ = seconds(law, spread)
+    return runs(
+        times,
+        team__size=n,
+        team__agent__latency={"kind": "seconds", "base": base},
+        **DEALT,
+        workload__tasks=n * rounds,
+        seed=5,
+    )
+
+
+ROUNDS = {"rounds": 500, "times": 20}
+
+
+def longest(law: str, spread: float, n: int) -> Found:
+    """Return the length of a round over the mean of one call.
+
+    The mean of all calls, which is known, is the control.
+    """
+    _, exact = seconds(law, spread)
+    found = rounds_of_equal_work(law, spread, n, **ROUNDS)
+    lengths = [m.makespan_s / m.rounds / exact.mean() for m in found]
+    calls = [[m.work_s / m.tasks / exact.mean()] for m in found]
+    return controlled(lengths, calls, [1.0])
+
+
+def barrier_share(law: str, spread: float, n: int) -> Found:
+    """Return the share of the agents' time that they spend at the barrier."""
+    found = rounds_of_equal_work(law, spread, n, **ROUNDS)
+    return mean(m.waiting_s / (n * m.makespan_s) for m in found)
+
+
+def straggler_gap(law: str, spread: float, n: int) -> Found:
+    """Return the longest less the mean call of a round, over the mean of one call."""
+    _, exact = seconds(law, spread)
+    found = rounds_of_equal_work(law, spread, n, **ROUNDS)
+    return mean(m.straggler_gap_s / exact.mean() for m in found)
+
+
+@functools.cache
+def heavy_tailed_rounds(shape: float, n: int) -> list[float]:
+    """Return the lengths of 10,000 rounds of n Pareto calls."""
+    rounds, trace = 10_000, Trace()
+    Simulation(
+        scenario(
+            team__size=n,
+            team__agent__latency={
+                "kind": "seconds",
+                "base": {"kind": "pareto", "shape": shape, "minimum": 1},
+            },
+            **DEALT,
+            workload__tasks=n * rounds,
+            seed=5,
+        )
+    ).run(0, trace)
+    return [row.duration_s or 0.0 for row in trace.rows if row.event is Event.ROUND_END]
+
+
+def rounds_longer_than(shape: float, n: int, quantile: float) -> Found:
+    """Return the share of rounds above a quantile of the longest of n Pareto calls."""
+    limit = stats.pareto(shape).ppf(quantile ** (1 / n))
+    lengths = heavy_tailed_rounds(shape, n)
+    return share(sum(length > limit for length in lengths), len(lengths))
+
+
+def first_of(needed: int, n: int) -> Found:
+    """Return the seconds until so many of n exponential answers are there.
+
+    Tasks come so seldom that all agents are idle. The mean of all answers is the control.
+    """
+    tasks, found, answers = 1000, [], []
+    simulation = Simulation(
+        scenario(
+            team={"size": n, "agent": agent(latency=exponential())},
+            workload={
+                "kind": "dag",
+                "tasks": [{"id": str(i), "arrival_s": 100.0 * i} for i in range(tasks)],
+            },
+            coordination={
+                "protocol": {"kind": "replicate_and_vote", "replicas": n, "quorum": needed},
+                "timing": "asynchronous",
+            },
+        )
+    )
+    for replication in range(8):
+        trace = Trace()
+        simulation.run(replication, trace)
+        rows = [row for row in trace.rows if row.event is Event.ATTEMPT]
+        decided = [row.time_s % 100 for row in rows if row.outcome == "done"]
+        found.append(np.mean(decided[:-1]))  # the run ends with the last one
+        answers.append([np.mean([row.duration_s for row in rows if row.task != tasks - 1])])
+    return controlled(found, answers, [1.0])
+
+
+@functools.cache
+def spans(law: str, spread: float, tasks: int, n: int, dealt: bool, times: int) -> Found:
+    """Return the seconds of tasks that are claimed or dealt, without overhead.
+
+    The mean of all calls is the control.
+    """
+    base, exact = seconds(law, spread)
+    found = runs(
+        times,
+        team__size=n,
+        team__agent__latency={"kind": "seconds", "base": base},
+        **ASYNC,
+        **(DEALT if dealt else {}),
+        workload__tasks=tasks,
+        seed=3,
+    )
+    calls = [[m.work_s / m.tasks] for m in found]
+    each = controlled([m.makespan_s for m in found], calls, [exact.mean()])
+    return Found(each.value / float(exact.mean()), each.error / float(exact.mean()))
+
+
+def slow_worker(factor: float, dealt: bool, exponentially: bool) -> Found:
+    """Return the seconds of 20 tasks of which one of five workers needs `factor` times as long."""
+    found = runs(
+        (600 if factor == 2 else 1200) if exponentially else 1,
+        team={"size": 5, "agent": agent(**({"latency": exponential()} if exponentially else {}))},
+        **ASYNC,
+        **(DEALT if dealt else {}),
+        faults=[{"at_s": 0, "kind": "slow", "agent": 0, "factor": factor}],
+    )
+    return mean(m.makespan_s for m in found) if exponentially else Found(found[0].makespan_s)
+
+
+STALL: list[dict[str, Any]] = [{"at_s": 0, "kind": "stall", "agent": 0}]
+KILL: list[dict[str, Any]] = [{"at_s": 0, "kind": "kill", "agent": 0}]
+
+
+def lost_worker(**fields: Any) -> Metrics:
+    """Run 20 unit tasks of five workers of which one is lost."""
+    return run(team__size=5, **ASYNC, **fields)
+
+
+def claims_after_a_loss(faults: list[dict[str, Any]], lease_s: float | None) -> Found:
+    """Return the seconds with a lease of so many."""
+    protocol = {"kind": "self_claim", "claims": "immediate", "choice": "first", "lease_s": lease_s}
+    m = lost_worker(faults=faults, coordination__protocol=protocol)
+    assert m.outcome == "completed"
+    return Found(m.makespan_s)
+
+
+def done_without_a_lease() -> Found:
+    """Return how many of 20 tasks are ever done if the first agent holds one for ever."""
+    m = lost_worker(faults=STALL)
+    assert m.outcome == "deadlock"
+    return Found(m.tasks_done)
+
+
+def deals_after_a_loss(faults: list[dict[str, Any]], detector: dict[str, float]) -> Found:
+    """Return the seconds if lost agents are found and their tasks dealt to others."""
+    m = lost_worker(faults=faults, **DEALT, resilience={"detector": detector})
+    assert (m.outcome, m.reassigned) == ("completed", 4)
+    return Found(m.makespan_s)
+
+
+# A service of 10 ms, once in a hundred times a hundred times longer.
+BIMODAL = agent(
+    latency={"kind": "seconds", "base": {"kind": "lognormal", "median": 10, "sigma": 0.3}},
+    faults={"slow": {"probability": 0.01, "factor": 100}},
+)
+
+
+def _tail(t: float) -> float:
+    base = stats.lognorm(0.3, scale=10)
+    return float(0.99 * base.sf(t) + 0.01 * base.sf(t / 100))
+
+
+P95 = float(optimize.brentq(lambda t: _tail(t) - 0.05, 1, 100))
+FAN_OUTS = 500
+
+
+def _hedged_tail(t: float) -> float:
+    return _tail(t) * (_tail(t - P95) if t > P95 else 1.0)
+
+
+@functools.cache
+def fan_outs(hedged: bool) -> tuple[np.ndarray[Any, Any], int]:
+    """Run rounds of 100 calls; return how long each took, and how many hedges there were."""
+    trace = Trace()
+    metrics = Simulation(
+        scenario(
+            team={"size": 100, "agent": BIMODAL},
+            **DEALT,
+            workload__tasks=100 * FAN_OUTS,
+            resilience={"hedge": {"after_s": P95}} if hedged else {},
+            seed=5,
+        )
+    ).run(0, trace)
+    rows = [row.duration_s for row in trace.rows if row.event is Event.ROUND_END]
+    return np.array(rows, dtype=float), metrics.hedges
+
+
+def fan_outs_above(quantile: float, hedged: bool) -> Found:
+    """Return the share of fan-outs that take longer than a quantile of the exact law."""
+    tail = _hedged_tail if hedged else _tail
+    limit = optimize.brentq(lambda t: (1 - tail(t)) ** 100 - quantile, 5, 20_000)
+    lasted, _ = fan_outs(hedged)
+    return share(int((lasted > limit).sum()), FAN_OUTS)
+
+
+def fan_outs_that_meet_a_straggler() -> Found:
+    """Return the share of fan-outs that last ten times as long as any that meets none."""
+    lasted, _ = fan_outs(False)
+    return share(int((lasted > 200).sum()), FAN_OUTS)
+
+
+def extra_requests_of_fan_outs() -> Found:
+    """Return the hedges for each call."""
+    _, hedges = fan_outs(True)
+    return share(hedges, 100 * FAN_OUTS)
+
+
+@functools.cache
+def hedged_calls() -> tuple[np.ndarray[Any, Any], int]:
+    """Run exponential calls, hedged at their 95th percentile."""
+    trace = Trace()
+    metrics = Simulation(
+        scenario(
+            **ASYNC,
+            workload__tasks=20_000,
+            team__agent=agent(latency=exponential()),
+            resilience={"hedge": {"after_s": float(np.log(20))}},
+        )
+    ).run(0, trace)
+    rows = [row.duration_s for row in trace.rows if row.event is Event.ATTEMPT]
+    return np.array(rows, dtype=float), metrics.hedges
+
+
+def hedged_longer_than(limit: float) -> Found:
+    """Return the share of hedged calls that take longer."""
+    lasted, _ = hedged_calls()
+    return share(int((lasted > limit).sum()), len(lasted))
+
+
+def extra_requests() -> Found:
+    """Return the hedges for each call."""
+    lasted, hedges = hedged_calls()
+    return share(hedges, len(lasted))
+
+
+@functools.cache
+def backed_up(n: int, backups: bool, times: int) -> list[Metrics]:
+    """Run n exponential tasks at once, with backups of the last tenth or without."""
+    return runs(
+        times,
+        workload__tasks=n,
+        team={"size": n, "agent": agent(latency=exponential())},
+        **ASYNC,
+        resilience={"backup": {"when_left": 0.1}} if backups else {},
+    )
+
+
+def job_seconds(n: int, backups: bool, times: int) -> Found:
+    """Return how long the job takes."""
+    return mean(m.makespan_s for m in backed_up(n, backups, times))
+
+
+def job_cost(n: int, times: int) -> Found:
+    """Return the work of all calls of a job with backups, those in vain included."""
+    return mean(m.work_s + m.wasted_s for m in backed_up(n, True, times))
+
+
+@functools.cache
+def map_reduce(backups: bool, stragglers: bool, killed: int) -> tuple[Found, Found]:
+    """Return seconds and requests of 1,000 tasks on 100 workers.
+
+    Three calls in a thousand take 5 to 13 times as long, such that they cost about what was
+    published. Workers are killed in the middle of the job.
+    """
+    slow = {"slow": {"probability": 0.003, "factor": {"kind": "uniform", "low": 5, "high": 13}}}
+    latency = {"kind": "seconds", "base": {"kind": "lognormal", "median": 10, "sigma": 0.25}}
+    found = runs(
+        20,
+        workload__tasks=1000,
+        team={"size": 100, "agent": agent(latency=latency, faults=slow if stragglers else {})},
+        **ASYNC,
+        faults=[{"at_s": 50, "kind": "kill", "agent": list(range(killed))}] if killed else [],
+        resilience={"detector": {}, "backup": {"when_left": 0.05}} if backups else {},
+    )
+    assert all(m.outcome == "completed" for m in found)
+    return mean(m.makespan_s for m in found), mean(m.requests for m in found)
+
+
+def ratio_of_jobs(this: tuple[bool, bool, int], to: tuple[bool, bool, int]) -> Found:
+    """Return the seconds of one kind of job over those of another."""
+    (above, _), (below, _) = map_reduce(*this), map_reduce(*to)
+    ratio = above.value / below.value
+    parts = (above.error / above.value) ** 2 + (below.error / below.value) ** 2
+    return Found(ratio, ratio * math.sqrt(parts))
+
+
+def _gardner(agents: int, copies: int, load: float) -> float:
+    return sum(
+        1
+        / (
+            agents * math.comb(agents - 1, copies - 1) / math.comb(i - 1, copies - 1)
+            - load * agents
+        )
+        for i in range(copies, agents + 1)
+    )
+
+
+def redundant(
+    agents: int,
+    copies: int,
+    load: float,
+    tasks: int,
+    replications: int,
+    correlation: float = 0.0,
+) -> Found:
+    """Return the mean time of a task that is sent to the queues of several agents."""
+    simulation = Simulation(
+        scenario(
+            team={"size": agents, "agent": agent(latency=exponential())},
+            coordination={
+                "protocol": {"kind": "redundancy", "copies": copies, "correlation": correlation},
+                "timing": "asynchronous",
+            },
+            workload={
+                "kind": "arrivals",
+                "tasks": tasks,
+                "interarrival_s": {"kind": "exponential", "mean": 1 / (load * agents)},
+            },
+            seed=2,
+        )
+    )
+    found = []
+    for replication in range(replications):
+        trace, ready, lasted = Trace(), {}, []
+        simulation.run(replication, trace)
+        for row in trace.rows:
+            if row.event is Event.TASK_READY:
+                ready[row.task] = row.time_s
+            elif row.event is Event.ATTEMPT and row.outcome == "done":
+                lasted.append(row.time_s - ready[row.task])
+        assert len(lasted) == tasks
+        found.append(np.mean(lasted[500:]))
+    return mean(found)
+
+
+def longer_when_alike(copies: int) -> Found:
+    """Return how much longer a task takes if its copies take the same time than without any."""
+    alone, alike = (redundant(5, c, 0.7, 2500, 9, r) for c, r in ((1, 0.0), (copies, 1.0)))
+    return Found(alike.value - alone.value, math.hypot(alike.error, alone.error))
+
+
+LAWS = [
+    ("exponential", 1.0, (2, 3, 4, 5, 10)),
+    ("lognormal", 0.4, (2, 5)),
+    ("lognormal", 0.6, (2, 3, 4, 5, 10)),
+    ("lognormal", 0.9, (2, 5)),
+    ("lognormal", 1.2, (2, 5)),
+]
+
+
+def _over_laws(value: Any) -> list[Case]:
+    return [
+        Case(
+            f"{law}{f', sigma = {spread}' if law == 'lognormal' else ''}, n = {n}",
+            value(longest_of(seconds(law, spread)[1], n) / seconds(law, spread)[1].mean()),
+            (law, spread, n),
+            slow=n not in (2, 5),
+        )
+        for law, spread, sizes in LAWS
+        for n in sizes
+    ]
+
+
+# Of 400,000 draws with numpy: 20 lognormal tasks of mean 1, each to the first of five workers that
+# is free, and four dealt to each. Standard errors are below 0.12 %.
+LOGNORMAL = {0.4: (4.599, 5.027), 0.6: (4.865, 5.647), 0.9: (5.605, 6.774), 1.2: (6.829, 8.169)}
+
+MAP_REDUCE = "Dean and Ghemawat 2004, section 5"
+ORDER_STATISTICS = "order statistics, David and Nagaraja 2003"
+
+ROWS = [
+    Row(
+        key="longest-of-n",
+        name="A round lasts as long as its longest call",
+        law="E[max of n] / E[X]; H_n if exponential.",
+        source=ORDER_STATISTICS,
+        measure=longest,
+        cases=_over_laws(lambda longest: longest),
+        tolerance=ONE_PERCENT,
+    ),
+    Row(
+        key="barrier-share",
+        name="Time at the barrier",
+        law="Share of the agents' time: 1 - E[X] / E[max of n].",
+        source=ORDER_STATISTICS,
+        measure=barrier_share,
+        cases=_over_laws(lambda longest: 1 - 1 / longest),
+        tolerance=Tolerance(share=0.01, absolute=0.005, z=4),
+    ),
+    Row(
+        key="straggler-gap",
+        name="The straggler gap",
+        law="Longest less mean call of a round: (E[max of n] - E[X]) / E[X].",
+        source=ORDER_STATISTICS,
+        measure=straggler_gap,
+        cases=_over_laws(lambda longest: longest - 1),
+        tolerance=Tolerance(share=0.05, z=4),
+    ),
+    Row(
+        key="heavy-tailed-rounds",
+        name="Rounds of heavy-tailed calls",
+        law="Share of rounds above a quantile of the longest of n Pareto calls.",
+        source=ORDER_STATISTICS,
+        measure=rounds_longer_than,
+        cases=[
+            Case(
+                f"shape {shape}, n = {n}, {q:g} quantile",
+                1 - q,
+                (shape, n, q),
+                slow=(shape, n) != (1.5, 2),
+            )
+            for shape, n in ((1.5, 2), (2.5, 5))
+            for q in (0.5, 0.99)
+        ],
+        tolerance=CHANCE,
+        note="Means of so heavy tails cannot be compared.",
+    ),
+    Row(
+        key="first-of-n",
+        name="The first of several answers",
+        law="Until q of n exponential answers are there: H_n - H_(n - q).",
+        source=ORDER_STATISTICS,
+        measure=first_of,
+        cases=[
+            Case(f"{q} of {n}", harmonic(n) - harmonic(n - q), (q, n), slow=n > 3)
+            for q, n in ((2, 3), (3, 5), (4, 5), (4, 7))
+        ],
+        tolerance=ONE_PERCENT,
+    ),
+    Row(
+        key="claimed-or-dealt",
+        name="Claimed and dealt work",
+        law="Exponential tasks of mean 1: claimed (N - n) / n + H_n, dealt the mean of the longest "
+        "of n Erlang(N / n).",
+        source=ORDER_STATISTICS,
+        measure=spans,
+        cases=[
+            Case(
+                f"N = {tasks}, n = {n}, {'dealt' if dealt else 'claimed'}",
+                longest_share(tasks, n) if dealt else (tasks - n) / n + harmonic(n),
+                ("exponential", 1.0, tasks, n, dealt, times),
+                slow=True,
+            )
+            for tasks, n, times in ((20, 2, 1000), (20, 5, 2400))
+            for dealt in (False, True)
+        ],
+        tolerance=ONE_PERCENT,
+    ),
+    Row(
+        key="claimed-or-dealt-lognormal",
+        name="Claimed and dealt work of lognormal length",
+        law="20 tasks of mean 1 for five agents; no closed form.",
+        source="400,000 draws of the two rules, without a team",
+        measure=spans,
+        cases=[
+            Case(
+                f"sigma = {sigma}, {'dealt' if dealt else 'claimed'}",
+                LOGNORMAL[sigma][dealt],
+                ("lognormal", sigma, 20, 5, bool(dealt), 400 if sigma < 1 else 1100),
+                slow=sigma not in (0.4, 0.6),
+            )
+            for sigma in LOGNORMAL
+            for dealt in (0, 1)
+        ],
+        tolerance=THREE_PERCENT,
+    ),
+    Row(
+        key="slow-worker",
+        name="One slow worker",
+        law="20 unit tasks, one of five workers s times slower: dealt 4 s, claimed 6, 8, 10 for "
+        "s = 2, 4, 10.",
+        source="counting",
+        measure=slow_worker,
+        cases=[
+            Case(f"s = {s}, {'dealt' if dealt else 'claimed'}", t, (s, dealt, False))
+            for s, both in ((2, (6, 8)), (4, (8, 16)), (10, (10, 40)))
+            for dealt, t in zip((False, True), both, strict=True)
+        ],
+    ),
+    Row(
+        key="slow-worker-exponential",
+        name="One slow worker, exponential tasks",
+        law="The same with exponential tasks of mean 1.",
+        source="an independent simulation",
+        measure=slow_worker,
+        cases=[
+            Case(f"s = {s}, {'dealt' if dealt else 'claimed'}", t, (s, dealt, True), slow=True)
+            for s, both in ((2, (6.2, 8.9)), (10, (14.0, 40.0)))
+            for dealt, t in zip((False, True), both, strict=True)
+        ],
+        tolerance=Tolerance(share=0.05),
+    ),
+    Row(
+        key="lost-worker-claims",
+        name="A lost worker, claimed work",
+        law="20 unit tasks, one of five workers lost: 20 / 4 if it holds nothing, max(5, L + 1) "
+        "with a lease of L if it holds one.",
+        source="counting",
+        measure=claims_after_a_loss,
+        cases=[
+            Case("it holds nothing", 5, (KILL, None)),
+            *(Case(f"L = {it}", max(5, it + 1), (STALL, it)) for it in (2.0, 3.5, 7.0, 9.0)),
+        ],
+    ),
+    Row(
+        key="lost-worker-for-ever",
+        name="A lost worker without a lease",
+        law="The task that it holds is never done: 19 of 20.",
+        source="released code of arXiv 2603.12229, which has no leases",
+        measure=done_without_a_lease,
+        cases=[Case("", 19)],
+    ),
+    Row(
+        key="lost-worker-deals",
+        name="A lost worker, dealt work",
+        law="Found after D, its four tasks are dealt to four others: max(4, D) + 1.",
+        source="counting",
+        measure=deals_after_a_loss,
+        cases=[
+            *(
+                Case(f"stuck, D = {it}", max(4, it) + 1, (STALL, {"progress_s": it}))
+                for it in (2.0, 3.0, 6.0)
+            ),
+            *(
+                Case(f"dead, D = {it}", max(4, it) + 1, (KILL, {"timeout_s": it, "period_s": 1}))
+                for it in (2.0, 3.0, 6.0)
+            ),
+        ],
+    ),
+    Row(
+        key="fan-out",
+        name="Fan-outs of a hundred meet a straggler",
+        law="1 - 0.99^100, with calls of which one in a hundred takes a hundred times as long.",
+        source="Dean and Barroso 2013",
+        measure=fan_outs_that_meet_a_straggler,
+        cases=[Case("", 1 - 0.99**100, slow=True)],
+        tolerance=CHANCE,
+    ),
+    Row(
+        key="fan-out-quantiles",
+        name="Fan-outs with hedges and without",
+        law="Share above a quantile of the maximum of 100 of F(t), or of F(t) F(t - d) with hedges "
+        "after the 95th percentile d.",
+        source="Dean and Barroso 2013",
+        measure=fan_outs_above,
+        cases=[
+            Case(
+                f"{'hedged' if hedged else 'plain'}, {q:g} quantile", 1 - q, (q, hedged), slow=True
+            )
+            for hedged in (False, True)
+            for q in (0.5, 0.99)
+        ],
+        tolerance=CHANCE,
+    ),
+    Row(
+        key="fan-out-extra",
+        name="Hedges of fan-outs",
+        law="One call in twenty is hedged after the 95th percentile.",
+        source="Dean and Barroso 2013",
+        measure=extra_requests_of_fan_outs,
+        cases=[Case("", 0.05, slow=True)],
+        tolerance=Tolerance(share=0.05, z=4),
+    ),
+    Row(
+        key="hedged-tail",
+        name="The tail of hedged calls",
+        law="Exponential, hedged at d = ln 20: P(T > t) = exp(-t) exp(-(t - d)); 0.01 above 3.800, "
+        "0.001 above 4.952.",
+        source="Dean and Barroso 2013; independence",
+        measure=hedged_longer_than,
+        cases=[
+            Case(f"above {t}", float(np.exp(-t) * np.exp(-(t - np.log(20)))), (t,), slow=True)
+            for t in (3.8, 4.952)
+        ],
+        tolerance=CHANCE,
+    ),
+    Row(
+        key="hedged-extra",
+        name="Extra requests of hedged calls",
+        law="Hedging at the 95th percentile sends 5 % more requests.",
+        source="Dean and Barroso 2013",
+        measure=extra_requests,
+        cases=[Case("", 0.05, slow=True)],
+        tolerance=Tolerance(share=0.1, z=4),
+    ),
+    Row(
+        key="single-fork",
+        name="Backups of the last tenth",
+        law="n exponential tasks at once, each of the last pn with a backup: H_n - H_pn + H_pn / "
+        "2; "
+        "H_n without; p = 0.1.",
+        source="Wang, Joshi and Wornell, arXiv 1503.03128",
+        measure=job_seconds,
+        cases=[
+            Case(
+                f"n = {n}, {'with' if backups else 'without'} backups",
+                harmonic(n) - (harmonic(n // 10) / 2 if backups else 0),
+                (n, backups, times),
+                slow=True,
+            )
+            for n, backups, times in ((30, True, 180), (100, True, 100), (100, False, 180))
+        ],
+        tolerance=Tolerance(share=0.05, z=4),
+    ),
+    Row(
+        key="single-fork-cost",
+        name="What backups cost",
+        law="As much as no backups, for exponential tasks: n.",
+        source="Wang, Joshi and Wornell, arXiv 1503.03128",
+        measure=job_cost,
+        cases=[Case(f"n = {n}", n, (n, times), slow=True) for n, times in ((30, 180), (100, 100))],
+        tolerance=Tolerance(share=0.05, z=4),
+    ),
+    Row(
+        key="map-reduce-stragglers",
+        name="Backup tasks of MapReduce",
+        law="Without backup tasks the sort takes 1283 s instead of 891 s: 1.44 times.",
+        source=MAP_REDUCE,
+        measure=ratio_of_jobs,
+        cases=[Case("", 1283 / 891, ((False, True, 0), (True, True, 0)), slow=True)],
+        tolerance=Between(1.3, 1.6),
+        note="The stragglers are such that they cost about that much: what is tested is that "
+        "backups take it back.",
+    ),
+    Row(
+        key="map-reduce-killed",
+        name="Killed workers of MapReduce",
+        law="With 200 of 1,746 workers killed in the middle the sort takes 933 s instead of 891 s: "
+        "5 % longer.",
+        source=MAP_REDUCE,
+        measure=ratio_of_jobs,
+        cases=[Case("11 of 100 killed", 933 / 891, ((True, True, 11), (True, True, 0)), slow=True)],
+        tolerance=Between(1.0, 1.25),
+    ),
+    Row(
+        key="redundancy",
+        name="Each task in the queues of d of k servers",
+        law="Sum over i = d..k of 1 / (k mu C(k - 1, d - 1) / C(i - 1, d - 1) - k lambda).",
+        source="Gardner et al. 2017",
+        measure=redundant,
+        cases=[
+            Case(
+                f"k = {k}, d = {d}, lambda = {load}",
+                _gardner(k, d, load),
+                (k, d, load, tasks, times),
+                slow=True,
+            )
+            for k, d, load, tasks, times in (
+                (5, 1, 0.4, 4000, 6),
+                (5, 2, 0.4, 2500, 5),
+                (5, 3, 0.4, 2500, 6),
+                (5, 5, 0.4, 2500, 5),
+                (5, 2, 0.6, 6000, 8),
+                (10, 2, 0.7, 4000, 8),
+            )
+        ],
+        tolerance=Tolerance(share=0.05, z=4),
+    ),
+    Row(
+        key="redundancy-alike",
+        name="Copies that are alike",
+        law="Copies that take the same time lose what redundancy gains: two take longer than one.",
+        source="Gardner et al. 2017, with dependent copies",
+        measure=longer_when_alike,
+        cases=[Case("seconds more", 0, (2,), slow=True)],
+        tolerance=Above(3.0),
+    ),
+]

@@ -1,0 +1,80 @@
+"""Every row holds, or is still not reached, and the page of the manual says so."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.validation import page
+from tests.validation.rows import Above, Case, Found, Row, Tolerance, controlled
+from tests.validation.subjects import ROWS
+
+pytestmark = pytest.mark.theory
+
+EVERY = [
+    pytest.param(row, case, id=row.test_id(case), marks=[pytest.mark.slow] if case.slow else [])
+    for row in ROWS
+    for case in row.cases
+]
+
+
+@pytest.fixture(scope="module")
+def written() -> dict[str, page.Result]:
+    return page.read(page.PAGE.read_text())
+
+
+@pytest.mark.parametrize(("row", "case"), EVERY)
+def test_a_row(row: Row, case: Case, written: dict[str, page.Result]) -> None:
+    found = row.measure(*case.args)
+    numbers = f"asked {case.asked:.6g}, found {found.value:.6g} ± {found.error:.2g}"
+    holds = row.tolerance.holds(case.asked, found)
+    assert holds != bool(row.not_reached), f"{row.law} {numbers}"
+    # What is written was found too; after a change of the draws, by chance only.
+    assert written[row.test_id(case)].holds == holds, "run 'make validation'"
+    before = written[row.test_id(case)].found
+    spread = 4 * (found.error**2 + before.error**2) ** 0.5
+    rounding = 1e-4 * abs(found.value)
+    assert abs(found.value - before.value) <= spread + rounding, "run 'make validation'"
+
+
+def test_names_are_told_apart_and_say_nothing_in_code() -> None:
+    tests = [row.test_id(case) for row in ROWS for case in row.cases]
+    assert len(tests) == len(set(tests))
+    assert all(row.law.endswith(".") and row.source for row in ROWS)
+    assert not [row.key for row in ROWS if re.fullmatch(r"[A-Z]\d+", row.key)]
+
+
+def test_the_page_is_what_its_own_numbers_make() -> None:
+    text = page.PAGE.read_text()
+    found = page.read(text)
+    assert set(found) == {row.test_id(case) for row in ROWS for case in row.cases}
+    assert page.write(found) == text
+
+
+def test_a_tolerance_refuses_what_is_too_far_or_too_uncertain() -> None:
+    near = Tolerance(share=0.01, z=4)
+    assert near.holds(100, Found(100.5, 0.2))
+    assert not near.holds(100, Found(101.1, 0.35))  # more than 1 %
+    assert not near.holds(100, Found(100.5, 0.1))  # more than four standard errors
+    assert not near.holds(100, Found(100.0, 0.5))  # could not tell 1 % from nothing
+    assert Tolerance().holds(7, Found(7.0))
+    assert not Tolerance().holds(7, Found(7.001))
+    assert not Tolerance(z=4).holds(0.5, Found(0.6, 0.02))
+    assert Above().holds(0, Found(0.5, 0.1))
+    assert not Above().holds(0, Found(0.3, 0.1))
+
+
+def test_controls_take_away_their_part_of_the_error_and_nothing_else() -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+    covered = []
+    for _ in range(400):
+        known = rng.normal(5, 2, size=(20, 1))
+        values = 7 + 3 * (known[:, 0] - 5) + rng.normal(0, 0.5, size=20)
+        found = controlled(list(values), known, [5.0])
+        assert found.error < 0.3
+        covered.append(abs(found.value - 7) < 2.101 * found.error)  # t with 18 degrees of freedom
+    # A 95 % interval of 400: within 0.95 +- 0.044 with probability above 0.9999.
+    assert 0.906 < np.mean(covered) < 0.99
