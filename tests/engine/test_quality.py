@@ -19,35 +19,6 @@ def share(found: list[Metrics], length: int) -> float:
 
 
 @pytest.mark.theory
-@pytest.mark.parametrize(
-    "e",
-    [pytest.param(0.02, marks=pytest.mark.slow), 0.05, pytest.param(0.2, marks=pytest.mark.slow)],
-)
-def test_errors_compound_along_a_chain(e: float) -> None:
-    # (1 - e)^L; 3 standard errors with 3,000 runs.
-    found = runs(3000, team__agent=agent(errors={"probability": e, "detection": 0}), workload=CHAIN)
-    expected = (1 - e) ** 8
-    assert abs(share(found, 8) - expected) < 3 * np.sqrt(expected * (1 - expected) / 3000)
-    # A fault once made goes all the way down.
-    assert all(m.tasks_done == 8 for m in found)
-
-
-@pytest.mark.slow
-@pytest.mark.theory
-def test_verify_and_retry_lifts_each_step() -> None:
-    # p / (p + (1 - p)(1 - d)) a step, 1 / (p + (1 - p)(1 - d)) attempts: p = .9, d = .8: .978.
-    p, d = 0.9, 0.8
-    found = runs(
-        2000, team__agent=agent(errors={"probability": 1 - p, "detection": d}), workload=CHAIN
-    )
-    step = p / (p + (1 - p) * (1 - d))
-    expected = step**8
-    assert abs(share(found, 8) - expected) < 3 * np.sqrt(expected * (1 - expected) / 2000)
-    attempts = np.mean([m.attempts / 8 for m in found])
-    assert attempts == pytest.approx(1 / (p + (1 - p) * (1 - d)), abs=0.01)
-
-
-@pytest.mark.theory
 @pytest.mark.parametrize("by", ["verifiers", "peers", "coordinator"])
 @pytest.mark.parametrize("timing", ["rounds", "asynchronous"])
 def test_a_reviewer_misses_and_alarms_as_it_is_said_to(by: str, timing: str) -> None:

@@ -8,45 +8,10 @@ import numpy as np
 import pytest
 
 from simulator.engine import Simulation
-from simulator.model.streams import Streams
 from simulator.model.trace import Event, Trace
-from tests.conftest import agent, exponential, run, runs, scenario, z_score
+from tests.conftest import agent, exponential, run, runs, scenario
 
 TALKS = {**agent(), "behaviour": {"talk": 1}}
-
-
-def calls(topology: Any, rounds: int, n: int = 3, each: int = 3, **fields: Any) -> int:
-    """Calls of n agents that make `each` calls in each of so many rounds."""
-    m = run(
-        team__size=n,
-        team__agent=TALKS,
-        topology=topology,
-        coordination={
-            "protocol": {"kind": "pre_assigned", "keep_chains": False, "work_ahead": False},
-            "calls_per_round": each,
-            **fields,
-        },
-        workload__tasks=rounds * n * each,
-    )
-    assert (m.outcome, m.rounds) == ("completed", rounds)
-    return m.calls
-
-
-def test_calls_of_the_architectures_equal_their_formulas() -> None:
-    # Table 2 of arXiv 2512.08296: k iterations, n agents, r and d rounds, p peer rounds.
-    assert run(team__agent=agent(), workload__tasks=7).calls == 7  # single agent: k
-    assert calls("independent", 1, each=4) == 3 * 4 + 1  # n k + 1 aggregation
-    assert calls("decentralised", 3) == 3 * 3 * 3  # d n k = 27
-    # r (n k + 1); when the last task is done nobody waits for the orchestrator any more.
-    for r in (1, 2, 3):
-        assert calls("centralised", r) == r * 3 * 3 + (r - 1)
-        assert calls({"kind": "hybrid", "peers": 2}, r) == r * 3 * 3 + (r - 1)
-
-
-def test_a_reviewing_orchestrator_calls_once_a_round() -> None:
-    # r (n k + 1) in full: what the workers did counts when the orchestrator has seen it.
-    review = {"by": "coordinator", "work": 0}
-    assert calls("centralised", 3, review=review) == 3 * (3 * 3 + 1)
 
 
 @pytest.mark.parametrize("n", [2, 5, 9])
@@ -75,81 +40,6 @@ def test_a_pipeline_of_equal_stages_takes_items_plus_stages_minus_1(
     )
     assert m.makespan_s == items + stages - 1
     assert m.deliveries == items * (stages - 1)  # the last agent has nobody to tell
-
-
-def rounds_to_tell_everybody(simulation: Simulation, replication: int, n: int) -> float:
-    """Rounds until what one agent knows has reached all n; mean over that agent.
-
-    Counted from the second round: in the first, who has not spoken yet cannot be heard.
-    """
-    trace = Trace()
-    simulation.run(replication, trace)
-    by_round: dict[int, list[tuple[int, int]]] = {}
-    for row in trace.rows:
-        if row.event == Event.DELIVERY:
-            assert row.round is not None
-            assert row.agent is not None
-            assert row.peer is not None
-            by_round.setdefault(row.round, []).append((row.peer, row.agent))
-    knows = np.eye(n, dtype=bool)  # a row an agent, a column whose knowledge
-    told = np.zeros(n)
-    for number in range(1, max(by_round)):
-        knew = knows.copy()
-        for sender, receiver in by_round[number + 1]:
-            knows[receiver] |= knew[sender]
-        told[(told == 0) & knows.all(axis=0)] = number
-    assert told.all(), "not everybody was told"
-    return float(told.mean())
-
-
-# 60 replications, each the mean over the n agents whose knowledge spreads: the standard error is
-# below 1.1 % of the mean, so one round more or less is found with probability above 0.99.
-@pytest.mark.theory
-@pytest.mark.parametrize(
-    ("n", "exchange", "expected"),
-    [(16, "push", 7.38), (64, "push", 11.19), (16, "push_pull", 4.16), (64, "push_pull", 5.98)],
-)
-def test_gossip_tells_everybody_in_as_many_rounds_as_the_epidemic_takes(
-    n: int, exchange: str, expected: float
-) -> None:
-    # It takes log2 n + ln n + 1.1 for push; values simulated there with up to 1 % of noise.
-    simulation = Simulation(
-        scenario(
-            team={"size": n, "agent": {**agent(), "behaviour": {"talk": 1, "chatter": 1}}},
-            topology={"kind": "gossip", "exchange": exchange},
-            coordination={"protocol": "pre_assigned", "idle_agents": "call"},
-            # A task a round; nobody is left to tell after so many.
-            workload={"kind": "parallel_fraction", "tasks": 30 if exchange == "push" else 15,
-                      "parallel_fraction": 0},
-            seed=7,
-        )
-    )  # fmt: skip
-    found = [rounds_to_tell_everybody(simulation, r, n) for r in range(60)]
-    error = np.std(found, ddof=1) / np.sqrt(len(found))
-    assert abs(np.mean(found) - expected) < 3 * error + 0.01 * expected
-
-
-@pytest.mark.parametrize("start", ["dealt", "one"])
-@pytest.mark.parametrize("seed", range(8))
-def test_work_stealing_keeps_its_bound(start: str, seed: int) -> None:
-    # T_P <= T_1 / P + T_inf for greedy schedules (Graham, Brent); steals O(P T_inf).
-    for workers in (2, 4, 8):
-        sim = Simulation(
-            scenario(
-                seed=seed,
-                team={"size": workers, "agent": agent()},
-                workload={"kind": "layered", "layers": 12, "width": 6, "coupling": 0.3},
-                coordination={
-                    "protocol": {"kind": "work_stealing", "start": start},
-                    "timing": "asynchronous",
-                },
-            )
-        )
-        m = sim.run(0)
-        graph = sim.model.workload.graph(Streams(seed, 0))
-        work, span = graph.total_work, graph.critical_path
-        assert max(work / workers, span) <= m.makespan_s <= work / workers + span
-        assert m.steals <= 2 * workers * span
 
 
 def test_depth_first_recursion_works_in_one_place_at_a_time_and_in_fresh_contexts() -> None:
@@ -260,37 +150,6 @@ def test_grahams_anomaly_one_more_machine_makes_the_job_longer() -> None:
     assert makespan(4) == 15
 
 
-@pytest.mark.theory
-@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
-def test_claims_from_a_stale_list_collide_as_birthdays_do(correlation: float) -> None:
-    # If n agents pick from m, distinct: m (1 - (1 - 1/m)^n); n = 5, m = 20: 4.524. With the
-    # same preferences 1; between, each agent takes the common pick with the correlation rho:
-    # E = 1 - (1 - rho)^n ... + distinct of the rest, here by conditioning on how many do.
-    # The standard error is below 2 % of the mean.
-    n, m, replications = 5, 20, 500
-    found = runs(
-        replications,
-        team={
-            "size": n,
-            "agent": {**agent(), "behaviour": {"preference_correlation": correlation}},
-        },
-        coordination={"protocol": {"kind": "self_claim", "choice": "random"}},
-        workload={"kind": "parallel_fraction", "tasks": m, "parallel_fraction": 1},
-        limits={"max_rounds": 1},
-    )
-    from scipy.stats import binom
-
-    expected = sum(
-        binom.pmf(k, n, correlation) * m * (1 - (1 - 1 / m) ** (n - k + (k > 0)))
-        for k in range(n + 1)
-    )
-    distinct = [each.tasks_done for each in found]
-    if correlation == 1.0:
-        assert set(distinct) == {1}
-    else:
-        assert abs(z_score(distinct, expected)) < 3
-
-
 def test_a_coordinator_passes_on_as_much_as_its_summaries_hold() -> None:
     def read(relay: float) -> int:
         talks = {**TALKS, "context": {"retention": 0, "board_tokens_per_task": 0}}
@@ -321,24 +180,6 @@ def test_tasks_that_arrive_are_dealt_in_turn() -> None:
     )
     assert metrics.steals == 0
     assert metrics.task_wait_s == pytest.approx(0)
-
-
-@pytest.mark.theory
-def test_an_idle_agent_steals_what_arrives_for_a_busy_one() -> None:
-    # Nobody is idle while a task waits, so the mean wait is that of one queue, M/M/4 at load 1/2:
-    # Erlang's C = 0.1739, over 4 mu - lambda. Without stealing it is that of E4/M/1, 4.3 s.
-    found = runs(
-        30,
-        team={"size": 4, "agent": agent(latency=exponential(10.0))},
-        coordination=STEALING,
-        workload={
-            "kind": "arrivals",
-            "tasks": 2000,
-            "interarrival_s": {"kind": "exponential", "mean": 5},
-        },
-    )
-    assert abs(z_score((m.task_wait_s for m in found), 0.17391 / (0.4 - 0.2))) < 4
-    assert all(300 < m.steals < 1000 for m in found)
 
 
 def test_a_task_goes_to_who_freed_it_if_it_waits_and_else_to_a_thief() -> None:

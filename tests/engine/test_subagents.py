@@ -112,19 +112,6 @@ def test_a_fork_keeps_the_cache_of_the_agent_that_waits_for_it(
     assert [row.cached_tokens for row in reads] == [0, SYSTEM if is_warm else 0]
 
 
-@pytest.mark.parametrize(("wait_for", "needed"), [("all", 5), ("any", 1), (3, 3), (9, 5)])
-def test_waits_for_k_of_n_sub_agents_are_order_statistics(wait_for: Any, needed: int) -> None:
-    # E[k-th of n exponentials of mean m] = m (1/n + ... + 1/(n - k + 1)); alpha 0.003.
-    kind = lasting({"kind": "exponential", "mean": 10})
-    team = asking(kind, turns=41, calls=5, wait_for=wait_for)
-    found = runs(50, team=team, workload__tasks=1)
-    expected = 40 * sum(10 / (5 - i) for i in range(needed))
-    assert abs(z_score([m.on_subagents_s for m in found], expected)) < 3.0
-    # What is not needed any more is cancelled, and has read its prompt.
-    assert all(m.failed_calls == 40 * (5 - needed) for m in found)
-    assert all(m.sub_agents == 200 and m.sub_agents_failed == 0 for m in found)
-
-
 def test_sub_agents_cancelled_while_their_tools_run_have_no_call_under_way() -> None:
     kind = looping({"turns": 2}, tools={"read": {"seconds": 9}})
     team = asking(kind, calls=5, timeout_s=3, limits={"max_total": 5})

@@ -103,14 +103,6 @@ def test_tools_are_called_as_often_as_they_say() -> None:
     assert abs(sometimes - 4000 * 0.3 * 2) < 3 * math.sqrt(4000 * (0.3 * (4 + 2 / 3) - 0.6**2))
 
 
-def test_parallel_tools_take_as_long_as_the_longest() -> None:
-    # The maximum of k exponentials of mean m has the mean m (1 + 1/2 + ... + 1/k); alpha 0.003.
-    tools = {"test": {"seconds": exponential(6), "calls": 5}}
-    found = runs(60, **as_fields(alone(21, tools=tools)))
-    expected = 6 * sum(1 / i for i in range(1, 6))
-    assert abs(z_score([m.on_tools_s / 20 for m in found], expected)) < 3.0
-
-
 def test_the_tool_in_the_background_is_read_when_it_is_there() -> None:
     tools = {"build": {"seconds": 1.5, "background": True, "result_tokens": 1000}}
     metrics, rows = traced(alone(4, tools=tools))
@@ -163,23 +155,6 @@ def test_tokens_with_a_cache_that_expires_at_known_turns() -> None:
     assert metrics.input_tokens - metrics.cached_tokens == grows[7] + grows[5]
 
 
-def repairman(n: int, think_s: float, serve_s: float, servers: int) -> tuple[float, float]:
-    """Return throughput and mean wait in the queue of the machine repairman model.
-
-    n machines that break after exponential times of mean `think_s`, and so many repairmen: a
-    birth-death chain (Gross & Harris 1998, section 2.7).
-    """
-    weights = [1.0]
-    for k in range(1, n + 1):
-        rate_up, rate_down = (n - k + 1) / think_s, min(k, servers) / serve_s
-        weights.append(weights[-1] * rate_up / rate_down)
-    total = sum(weights)
-    p = [weight / total for weight in weights]
-    throughput = sum(min(k, servers) * p[k] for k in range(n + 1)) / serve_s
-    queued = sum(max(0, k - servers) * p[k] for k in range(n + 1))
-    return throughput, queued / throughput
-
-
 RUN_S = 4000.0
 """Of a closed network."""
 
@@ -200,26 +175,6 @@ def crew(n: int, think_s: float, serve_s: float, servers: int) -> Scenario:
         coordination__timing="asynchronous",
         limits={"deadline_s": RUN_S},
     )
-
-
-@pytest.mark.parametrize(
-    ("n", "think_s", "serve_s", "servers"),
-    [(1, 5, 3, 1), (2, 5, 3, 1), (5, 5, 3, 1), (8, 10, 4, 2), (6, 4, 9, 3), (12, 20, 2, 1)],
-)
-def test_agents_and_a_station_are_the_machine_repairman(
-    n: int, think_s: float, serve_s: float, servers: int
-) -> None:
-    # It begins with all agents thinking, which 4,000 s outweigh: about 1 % of a cycle's time.
-    # Alpha 0.003 for each number.
-    each = crew(n, think_s, serve_s, servers)
-    simulation = Simulation(each)
-    found = [simulation.run(i) for i in range(12)]
-    throughput, wait_s = repairman(n, think_s, serve_s, servers)
-    assert abs(z_score([m.tool_calls / m.makespan_s for m in found], throughput)) < 3.0
-    if wait_s:
-        assert abs(z_score([m.tool_wait_s / m.tool_calls for m in found], wait_s)) < 3.0
-    else:
-        assert all(m.tool_wait_s == 0.0 for m in found)
 
 
 def per_second(n: int, think_s: float, serve_s: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from simulator.model.metrics import Metrics
@@ -75,80 +74,6 @@ def test_a_single_writer_applies_what_the_others_hand_it() -> None:
     assert m.lost_updates == 0
     assert m.coordination_s == pytest.approx(5 * 0.5)
     assert m.makespan_s == pytest.approx(1.5)
-
-
-@pytest.mark.theory
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [("none", 686), ("exponential", 609), ("equal_jitter", 347), ("full_jitter", 334),
-     ("decorrelated_jitter", 375)],
-)  # fmt: skip
-def test_backoff_under_contention_makes_as_many_calls_as_amazons_simulator(
-    kind: str, expected: int
-) -> None:
-    # N = 50, network 10 +- 2 ms each way, base 5, cap 2000 ms; calls within 10 %.
-    found = runs(
-        20,
-        team__size=50,
-        team__agent={"latency": {"kind": "seconds", "base": 0}, "behaviour": {"talk": 0}},
-        workload={
-            "kind": "dag", "tasks": [{"id": str(i), "files": ["row"]} for i in range(50)],
-        },
-        workspace={
-            "kind": "optimistic",
-            "merge_s": 0,
-            "one_way_s": {"kind": "normal", "mean": 0.010, "sd": 0.002, "at_least": 0},
-            "backoff": {"kind": kind, "base_s": 0.005, "cap_s": 2.0},
-        },
-        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
-    )  # fmt: skip
-    calls = np.mean([m.commit_attempts for m in found])
-    assert calls == pytest.approx(expected, rel=0.10)
-
-
-def philosophers(n: int, correlation: float, replications: int) -> float:
-    """Return the share of runs in which n agents, each between two files, all wait in a circle."""
-    found = runs(
-        replications,
-        team__size=n,
-        team__agent={
-            "latency": {"kind": "seconds", "base": 2},
-            "behaviour": {"talk": 0, "preference_correlation": correlation},
-        },
-        workload={
-            "kind": "dag",
-            "tasks": [
-                {"id": str(i), "files": [f"fork-{i}", f"fork-{(i + 1) % n}"]} for i in range(n)
-            ],
-        },
-        workspace={
-            "kind": "locks",
-            "acquire": "one_by_one",
-            "order": "chosen",
-            "on_deadlock": "stop",
-        },
-        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
-    )
-    stuck = [m for m in found if m.outcome == "deadlock"]
-    assert all("waits for artifact" in m.reason for m in stuck)
-    assert all(m.outcome in {"deadlock", "completed"} for m in found)
-    return len(stuck) / replications
-
-
-@pytest.mark.theory
-@pytest.mark.parametrize(
-    ("n", "correlation"),
-    [(3, 0.0), (5, 0.5), *(pytest.param(5, it, marks=pytest.mark.slow) for it in (0.0, 1.0))],
-)
-def test_philosophers_deadlock_when_all_reach_to_the_same_side(n: int, correlation: float) -> None:
-    # All agree with probability a^n + b^n where a = rho + (1 - rho) / 2 and b = (1 - rho) / 2:
-    # independent coins give 2 * 2^-n. Agents of one model agree more often (arXiv 2602.13255).
-    replications = 1500
-    agree, other = correlation + (1 - correlation) / 2, (1 - correlation) / 2
-    expected = agree**n + other**n
-    found = philosophers(n, correlation, replications)
-    error = np.sqrt(expected * (1 - expected) / replications)
-    assert abs(found - expected) <= 3 * error + 1e-12
 
 
 def test_a_circle_of_locks_is_broken_by_who_closes_it_by_order_or_by_leases() -> None:

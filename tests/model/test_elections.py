@@ -89,73 +89,10 @@ def split_vote(servers: int, down: int, latency: float) -> float:
     return sum(math.comb(s, k) * latency**k * (1 - latency) ** (s - k) for k in range(c - 1, s + 1))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("servers", "down", "latency", "expected", "elections"),
-    [
-        (5, 1, 0.01, 0.0006, 100_000),
-        (5, 1, 0.1, 0.0523, 20_000),
-        (5, 1, 0.2, 0.1808, 20_000),
-        (5, 2, 0.2, 0.488, 20_000),
-        (9, 4, 0.1, 0.410, 20_000),
-        (9, 4, 0.2, 0.672, 20_000),
-    ],
-)
-def test_first_time_out_split_votes_and_time_of_an_election(
-    servers: int, down: int, latency: float, expected: float, elections: int
-) -> None:
-    """Time-outs on [1, 2], a heartbeat every half, one latency for all messages."""
-    rng = np.random.default_rng(9)
-    timeout = uniform(rng, 1, 2)
-    held = [elect(servers, down, timeout, lambda: latency) for _ in range(elections)]
-    up = servers - down
-    first = np.array([ground.stood[0][0] for ground in held])
-    sd = math.sqrt(up / ((up + 1) ** 2 * (up + 2)))  # of the least of `up` uniforms
-    assert abs(first.mean() - 1 - 1 / (up + 1)) < 4 * sd / math.sqrt(elections)
-    if (servers, down) == (5, 1):
-        quick = (first <= 1.25).mean()
-        assert abs(quick - 0.684) < 4 * math.sqrt(0.684 * 0.316 / elections) + 5e-4
-    split = np.mean([ground.won[0][1] > 1 for ground in held])
-    exact = split_vote(servers, down, latency)
-    assert exact == pytest.approx(expected, abs=6e-4)
-    assert abs(split - exact) < 4 * math.sqrt(exact * (1 - exact) / elections)
-    # The leader fails at a random time between two heartbeats.
-    seconds = np.mean([ground.won[0][0] for ground in held]) - 0.25
-    formula = (1 + 1 / (up + 1) + latency) / (1 - exact) + latency - 0.25
-    if exact < 0.3:
-        assert seconds == pytest.approx(formula, rel=0.03)
-    else:
-        # The formula lets all timers start together again after a split vote. By Raft's rules
-        # they start when each server stood or voted, up to a latency apart: later attempts come
-        # sooner and split less often, and the formula is too long, by 2 to 13 % here.
-        assert 0.85 * formula < seconds < formula
-        terms = np.mean([ground.won[0][1] for ground in held])
-        assert 1 / (1 - exact) * 0.9 < terms < 1 / (1 - exact) * 1.01
-
-
-@pytest.mark.parametrize(("down", "mean", "tail"), [(0, 430, 1006), (1, 468, 1516), (2, 620, 2667)])
-def test_elections_over_a_wide_area(down: int, mean: float, tail: float) -> None:
-    """Latency 30 to 40 ms, time-outs 300 to 600 ms; AvailSim has about 475 and 650 ms."""
-    rng = np.random.default_rng(1)
-    timeout, delay = uniform(rng, 300, 600), uniform(rng, 30, 40)
-    seconds = np.array([elect(5, down, timeout, delay).won[0][0] for _ in range(20_000)])
-    assert seconds.mean() == pytest.approx(mean, rel=0.07)
-    assert np.quantile(seconds, 0.999) == pytest.approx(tail, rel=0.15)
-
-
-def test_randomness_is_what_ends_split_votes() -> None:
-    """Without it nobody wins in 10 s; a little of it is slower than enough of it."""
-    rng = np.random.default_rng(2)
-    delay = uniform(rng, 10, 15)
+def test_without_randomness_nobody_wins_in_ten_seconds() -> None:
+    delay = uniform(np.random.default_rng(2), 10, 15)
     stuck = [elect(5, 1, lambda: 150.0, delay, 10_000.0) for _ in range(12)]
     assert np.mean([not ground.won for ground in stuck]) > 0.9
-
-    def median(low: float, high: float) -> float:
-        timeout = uniform(rng, low, high)
-        return float(np.median([elect(5, 1, timeout, delay).won[0][0] for _ in range(150)]))
-
-    medians = [median(150, high) for high in (152, 155, 175, 200)]
-    assert medians == sorted(medians, reverse=True)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from tests.validation import queues, speed_up, stragglers
+from tests.validation import coordination, loops, published, queues, speed_up, stragglers, votes
 from tests.validation.rows import Row
 
 SUBJECTS: dict[str, list[Row]] = {
     "Speed-up and scalability": speed_up.ROWS,
     "Stragglers, redundancy and recovery": stragglers.ROWS,
     "Queues": queues.ROWS,
+    "Coordination, consistency and failure": coordination.ROWS,
+    "Votes, debates and chains": votes.ROWS,
+    "Agents in loops": loops.ROWS,
+    "Teams of language models": published.ROWS,
 }
 
 ROWS: list[Row] = [row for rows in SUBJECTS.values() for row in rows]
