@@ -96,6 +96,7 @@ def close(estimate: Probability, truth: float, errors: float = 4.0) -> bool:
     return bool(abs(estimate.at - value) < errors * estimate.error)
 
 
+@pytest.mark.slow
 def test_parameters_are_recovered_from_simulated_runs(simulated_data: Path) -> None:
     # 180 runs and about 2,000 calls: four standard errors, which are themselves small.
     fits = {fit.cell["mode"]: fit for fit in fit_cells(read_team_runs(simulated_data), match=False)}
@@ -361,6 +362,7 @@ def test_a_calibration_is_written_and_read_again(simulated_data: Path, tmp_path:
         read_calibration(tmp_path / "nothing")
 
 
+@pytest.mark.slow
 def test_matched_habits_reproduce_what_was_matched(simulated_data: Path) -> None:
     team = read_team_runs(simulated_data)
     fit = next(fit for fit in fit_cells(team) if fit.claims_itself)

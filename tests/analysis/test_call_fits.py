@@ -108,6 +108,7 @@ def consecutive_sums(values: Floats, sessions: Sequence[Any], horizon: int = HOR
     return np.concatenate(sums) if sums else np.zeros(0)
 
 
+@pytest.mark.slow
 def test_sums_of_simulated_calls_vary_as_the_real_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     # The variance of 1,500 simulated sums is known to about 4 %, better than that of the real ones.
     monkeypatch.setattr("analysis.calibration.held_out._SIMULATED", 1500)
@@ -123,6 +124,7 @@ def test_sums_of_simulated_calls_vary_as_the_real_ones(monkeypatch: pytest.Monke
     assert real.var() > 1.8 * independent
 
 
+@pytest.mark.slow
 def test_calls_cut_short_count_as_longer_than_they_were() -> None:
     calls = made_calls(120, 3)
     cut = calls["duration_s"] > 8.0
@@ -187,6 +189,7 @@ def test_every_family_is_found_again_and_written_as_a_scenario_has_it(name: str)
     assert stats.kstest(values, distribution.cdf).pvalue > 0.001
 
 
+@pytest.mark.slow
 def test_a_model_with_few_calls_borrows_what_tokens_cost() -> None:
     few = made_calls(2, 9, "few", length=20)
     calls = pd.concat([made_calls(60, 5, "a"), made_calls(60, 6, "b"), few], ignore_index=True)

@@ -77,6 +77,7 @@ def test_what_costs_nothing_costs_nothing_until_success() -> None:
     assert to_success([0.0, 0.0, 0.0], [True, False, True]).high == 0.0
 
 
+@pytest.mark.slow
 def test_a_linearised_time_varies_as_the_time_to_success_does() -> None:
     """Its standard error is that of 2,000 studies of 200 runs, within 8 % (5 times its own)."""
     rng = np.random.default_rng(4)

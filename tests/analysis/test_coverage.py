@@ -96,6 +96,7 @@ def test_shares_of_tasks(share: float, correlation: float, n: int) -> None:
     check(map(proportion_interval, rng.binomial(20, odds) / 20), share, floor=0.93)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.6, 0.95])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_ratios_of_ten_pairs(shape: str, correlation: float) -> None:

@@ -53,6 +53,7 @@ def test_a_law_is_found_again_in_its_own_curve(name: str) -> None:
 
 
 # 300 noisy curves: coverage of a 95 % interval is within .95 +- .04 with probability .999.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["amdahl", "usl", "power", "channels", "logistic"])
 def test_intervals_of_a_law_hold_the_truth(name: str) -> None:
     truth, rng = TRUTH[name], np.random.default_rng(4)

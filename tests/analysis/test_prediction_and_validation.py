@@ -115,6 +115,7 @@ def test_baselines_say_what_their_laws_say() -> None:
     assert np.ptp(spread) == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("carry_over", [True, False])
 def test_a_pilot_predicts_teams_it_has_not_run(
     data: Path, pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path, carry_over: bool
@@ -140,6 +141,7 @@ def test_a_pilot_predicts_teams_it_has_not_run(
     assert list(summary_table(found)["metric"]) == ["wall clock", "tokens", "rounds", "success"]
 
 
+@pytest.mark.slow
 def test_predictions_do_not_depend_on_processes(cells: list[Calibrated]) -> None:
     one = predict_cells(cells, Target([3], {}), 24, workers=1)
     two = predict_cells(cells, Target([3], {}), 24, workers=2)

@@ -149,6 +149,7 @@ def test_batch_means_cover_the_mean_of_a_correlated_process() -> None:
     assert held / 200 == pytest.approx(0.95, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_queue_that_starts_empty_reaches_its_steady_state() -> None:
     """The wait in M/M/1 at load 0.8 is 4 service times."""
     simulation = Simulation(
@@ -170,6 +171,7 @@ def test_a_queue_that_starts_empty_reaches_its_steady_state() -> None:
     assert interval.high - interval.low < 4.0
 
 
+@pytest.mark.slow
 def test_replication_and_deletion_gives_erlangs_wait_from_a_crowded_start() -> None:
     """A backlog at the start biases the mean of all; what is left after MSER-5 is Erlang's."""
     crowd = [{"id": f"early {i}", "arrival_s": 0.0} for i in range(60)]

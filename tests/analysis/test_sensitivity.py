@@ -23,6 +23,7 @@ BOUNDS = {
 }
 
 
+@pytest.mark.slow
 def test_sobol_indices_single_out_the_one_active_parameter() -> None:
     table = sensitivity(ONE_ACTIVE, BOUNDS, method="sobol", samples=128, replications=1)
     assert table.iloc[0]["parameter"] == "team.agent.latency.base.value"
@@ -39,6 +40,7 @@ def test_morris_effects_are_the_change_over_the_range() -> None:
     assert table.drop("team.agent.latency.base.value")["mu_star"].max() == 0
 
 
+@pytest.mark.slow
 def test_interactions_show_as_total_above_first_order() -> None:
     """Makespan is the product of size and length: they interact."""
     bounds = {"team.agent.latency.base.value": (1.0, 9.0), "workload.tasks": (4.0, 80.0)}

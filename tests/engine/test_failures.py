@@ -160,6 +160,7 @@ def _until_done(work_s: float, count: int, **fields: Any) -> list[float]:
     return [m.makespan_s for m in runs(count, workload__tasks=1, team__agent=failing, **fields)]
 
 
+@pytest.mark.slow
 def test_the_best_interval_between_checkpoints_is_about_youngs() -> None:
     """It is sqrt(2 c M) for checkpoints that cost c and a mean time M between crashes."""
     cost, mean = 0.2, 10.0

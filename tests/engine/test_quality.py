@@ -89,6 +89,7 @@ def test_hand_offs_lose_and_staying_with_one_agent_does_not() -> None:
     assert abs(dealt - expected) < 3 * np.sqrt(expected * (1 - expected) / 400)
 
 
+@pytest.mark.slow
 @pytest.mark.theory
 def test_a_chain_decays_geometrically_and_a_judged_hierarchy_stays_nearly_flat() -> None:
     # arXiv 2408.00989: linear 50.0 / 26.8 / 15.9 / 6.7 % at message error 0 / .2 / .4 / .6,

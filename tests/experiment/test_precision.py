@@ -164,6 +164,7 @@ def test_a_mean_of_0_has_no_relative_precision() -> None:
     assert "of 30 events expected of team.agent.faults.crash" in found.reasons[0]
 
 
+@pytest.mark.slow
 def test_rare_events_are_waited_for_alike_with_two_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +240,7 @@ def until_precise(study: Study, metric: str, draw: Callable[[int], np.ndarray]) 
 
 # Where 90 % hold the truth, fewer than 167 of 200 do so with a probability of 0.002. By the width
 # of the interval alone, as once, 122 hold that of the stragglers and 160 that of success.
+@pytest.mark.slow
 @pytest.mark.theory
 @pytest.mark.parametrize("kind", STUDIES)
 def test_the_interval_at_which_it_stops_holds_the_truth(kind: str) -> None:
@@ -254,6 +256,7 @@ def test_the_interval_at_which_it_stops_holds_the_truth(kind: str) -> None:
 
 
 # And the runs are of these laws.
+@pytest.mark.slow
 @pytest.mark.theory
 @pytest.mark.parametrize("kind", STUDIES)
 def test_runs_are_as_they_are_drawn(kind: str) -> None:
