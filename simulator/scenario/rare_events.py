@@ -85,6 +85,8 @@ def rare_events(scenario: Scenario, negligible: float) -> list[Event]:
     found: list[Event] = []
     for path, agent, share, heads in _agents(scenario):
         found += _faults_of(path, agent, share, heads)
+    for path, agent in _subagents(scenario):
+        found += _faults_of_subagents(path, agent, _share_of_subagents(scenario))
     found += _faults_of_the_rest(scenario)
     found = [each for each in found if isinstance(each, RareOnset) or each.probability > 0.0]
     return [*found, *_tails(scenario, negligible)]
@@ -182,6 +184,32 @@ def _faults_of(path: str, agent: Agent, share: float, heads: int) -> Iterator[Ev
         yield RareEvent(f"{path}.{name}", probability, "attempts", share)
 
 
+def _subagents(scenario: Scenario) -> Iterator[tuple[str, Agent]]:
+    """Yield path and specification of each kind of sub-agents."""
+    subagents = scenario.team.subagents
+    for name, kind in ({} if subagents is None else subagents.kinds).items():
+        yield f"team.subagents.kinds.{name}", kind
+
+
+def _share_of_subagents(scenario: Scenario) -> float:
+    """Return the share of sub-agents that are of one kind, where all are asked for as often."""
+    return 1.0 / max(1, len(scenario.subagents))
+
+
+def _faults_of_subagents(path: str, kind: Agent, share: float) -> Iterator[Event]:
+    """Yield what may befall a kind of sub-agents; each of them makes a call at least."""
+    faults = kind.faults
+    for name, probability in (
+        ("faults.slow", faults.slow.probability if faults.slow else 0.0),
+        ("faults.stall", faults.stall),
+        ("faults.malformed", faults.malformed),
+        *((f"tools.{name}.errors", tool.errors) for name, tool in kind.tools.items()),
+    ):
+        yield RareEvent(f"{path}.{name}", _rarer(probability), "sub_agents", share)
+    if faults.crash is not None:
+        yield RareOnset(f"{path}.faults.crash", faults.crash.up_s, column="sub_agent_s")
+
+
 def _faults_of_the_rest(scenario: Scenario) -> Iterator[Event]:
     provider, network = scenario.provider, scenario.network
     review = scenario.coordination.review
@@ -215,6 +243,8 @@ def _tails(scenario: Scenario, negligible: float) -> Iterator[Event]:
         share, heads = next((s for kind, s in shares.items() if path.startswith(kind)), (1.0, 1))
         column = _column_of(path)
         own = share if column == "calls" else 1.0
+        if column == "sub_agents":
+            own = _share_of_subagents(scenario)
         tails = [
             (path, each, column, own),
             (f"{path}.run_sigma", _effect(each.run_sigma), REPLICATIONS, 1.0),
@@ -248,6 +278,8 @@ _COLUMNS = {
 
 
 def _column_of(path: str) -> str:
+    if path.startswith("team.subagents."):
+        return "sub_agents"  # each draws once, at least
     if ".tools." in path:
         return "tool_calls"
     for part, column in _COLUMNS.items():

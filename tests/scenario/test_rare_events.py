@@ -197,3 +197,38 @@ def test_the_probability_up_to_a_value_is_the_share_of_draws(said: dict[str, Any
     for x in np.quantile(draws, [0.1, 0.5, 0.9]) + 1e-9:
         share = float(distribution.probability_up_to(np.asarray(x)))
         assert share == pytest.approx((draws <= x).mean(), abs=1e-4)
+
+
+def test_what_befalls_sub_agents_has_a_chance_with_each_of_them() -> None:
+    kind = agent(
+        loop={"turns": 3},
+        latency=lasting(mixture(0.001, 500)),
+        faults={"stall": 0.002, "crash": {"up_s": 4000, "repair_s": 1}},
+        tools={"read": {"errors": 0.003}},
+    )
+    starts = {"ask": {"starts": {"agent": "helper"}, "calls": 4}}
+    each = scenario(
+        team={
+            "size": 1,
+            "agent": agent(loop={"turns": 2}, tools=starts),
+            "subagents": {"kinds": {"helper": kind, "other": agent()}},
+        },
+        resilience={"timeout": {"seconds": 900}},
+    )
+    path = "team.subagents.kinds.helper"
+    found = {event.path: event for event in rare_events(each, NEGLIGIBLE)}
+    for name, probability in (
+        ("faults.stall", 0.002),
+        ("tools.read.errors", 0.003),
+        ("latency.base", 0.001),
+    ):
+        event = found[f"{path}.{name}"]
+        assert isinstance(event, RareEvent)
+        assert event.column == "sub_agents"
+        assert event.probability == pytest.approx(probability, rel=0.1)
+        assert event.expected({"sub_agents": np.array([40.0, 60.0])}, 2) == pytest.approx(
+            100 * 0.5 * event.probability
+        )
+    crash = found[f"{path}.faults.crash"]
+    assert isinstance(crash, RareOnset)
+    assert crash.expected({"sub_agent_s": np.array([100.0, 5000.0])}, 2) == 1.0
