@@ -231,8 +231,6 @@ class Memory:
         most = self._system_tokens + context_tokens
         self._prefix_tokens = min(self._prefix_tokens, most)
         self._prefix_elsewhere = min(self._prefix_elsewhere, most)
-        if self.life is not None:
-            self.life.part()
 
     def replace(self, kept: int, added: int) -> None:
         """Go on with the first `kept` tokens of the context, and `added` behind them."""
@@ -303,10 +301,7 @@ class Memory:
         return True
 
     def forget(self) -> None:
-        """Lose the context.
-
-        The provider has not crashed: the system prompt is still in its cache.
-        """
+        """Lose the context; the system prompt is still in the provider's cache."""
         self.context_tokens = self._start_tokens
         self._additions.begin_anew()
         self._held = None
