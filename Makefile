@@ -9,7 +9,7 @@ EXTRAS ?= [all]
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-all soak planted validation lint golden golden-accept pictures profiles house bench clean
+.PHONY: demo test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles house bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -50,6 +50,12 @@ lint: $(VENV)/.installed-test
 # Holds the numbers of the simulator against tests/golden/expected, to the bit.
 golden: $(VENV)/.installed
 	$(BIN)/python -m tests.golden
+
+# The corpus, a report and the exports, with the lowest versions that pyproject.toml allows.
+lowest: $(VENV)/.installed-lowest
+	$(BIN)/python -m tests.golden
+	$(MAKE) demo OUT=$(VENV)/quickstart EXTRAS=[all]
+	$(BIN)/teamsim timeline scenarios/quickstart.yaml --out $(VENV)/timeline
 
 # Writes them anew and says what changes: that belongs into the message of the commit.
 golden-accept: $(VENV)/.installed
@@ -94,6 +100,12 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
 	touch $@
+
+$(VENV)/.installed-lowest: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --resolution lowest-direct \
+	  --only-binary :all: --no-binary llm-teamsim --editable '.[all]'
+	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
