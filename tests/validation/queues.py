@@ -291,12 +291,12 @@ def wait_if_stolen(tasks: int, replications: int) -> Found:
 
 
 def off_littles_law(servers: int, load: float) -> Found:
-    """Return the largest distance from L = lambda W over ten runs, as a share of L.
+    """Return the largest distance from L = lambda W over three runs, as a share of L.
 
     L is the mean number of waiting tasks by the clock, from the trace; W is the metric.
     """
     off = 0.0
-    for replication in range(10):
+    for replication in range(3):
         simulation = queue(servers, load, 1000, exponential())
         served = serve(simulation, replication)
         m = simulation.run(replication)
@@ -309,9 +309,9 @@ def off_littles_law(servers: int, load: float) -> Found:
 
 
 def off_the_utilisation_law(servers: int, load: float) -> Found:
-    """Return the largest distance from U = lambda S over ten runs."""
+    """Return the largest distance from U = lambda S over three runs."""
     off = 0.0
-    for replication in range(10):
+    for replication in range(3):
         simulation = queue(servers, load, 1000, exponential())
         served = serve(simulation, replication)
         m = simulation.run(replication)
