@@ -934,7 +934,7 @@ ROWS = [
         measure=with_crashes,
         cases=[
             Case(f"w = {w}", 10 * (math.exp(w / 10) - 1), (w, times), slow=True)
-            for w, times in ((10, 900), (20, 1500))
+            for w, times in ((10, 1200), (20, 2000))
         ],
         tolerance=Tolerance(share=0.05, z=4),
     ),
