@@ -72,6 +72,8 @@ def quantile_interval(values: npt.ArrayLike, share: float, confidence: float = 0
 
 def _binomial_quantile(probability: float, count: int, share: float) -> int:
     """Return the fewest successes that are not exceeded with a probability."""
+    if share in (0.0, 1.0):
+        return round(count * share)
     found = math.ceil(scipy.special.bdtrik(probability, count, share))
     fewer = max(found - 1, 0)  # where rounding has made it one too many
     return fewer if scipy.special.bdtr(fewer, count, share) >= probability else found

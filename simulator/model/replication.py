@@ -103,6 +103,7 @@ class Replication:
         "steps",
         "streams",
         "subagents",
+        "tools",
     )
 
     def __init__(
@@ -190,15 +191,16 @@ class Replication:
             bill,
             len(roster.agents),
         )
+        self.tools: Tools | None = None
         if any(agent.loop is not None for agent in roster.agents):
             kinds = (scenario.tool_names, scenario.stations, scenario.starts_at)
-            tools = Tools(*kinds, streams, agenda, journal, phases, subagents)
+            self.tools = Tools(*kinds, streams, agenda, journal, phases, subagents)
             service = Turns(
                 service,
                 agenda,
                 journal,
                 bill,
-                tools,
+                self.tools,
                 phases,
                 patterns.call_goes_on,
                 has_checkpoints=scenario.resilience.checkpoint is not None,
@@ -294,5 +296,7 @@ class Replication:
     def forget(self) -> None:
         """Break the circles of references between parts, after the run."""
         self.subagents.forget()
+        if self.tools is not None:
+            self.tools.forget()
         if self.failures is not None:
             self.failures.forget()

@@ -104,5 +104,5 @@ class _Job:
     def __init__(self, seed: int) -> None:
         self.seed = seed
 
-    def run(self, span: Span) -> Any:
+    def run(self, span: Span, hear: object = None) -> Any:
         return span

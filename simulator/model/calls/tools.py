@@ -124,6 +124,10 @@ class Tools:
             if waiting
         ]
 
+    def forget(self) -> None:
+        """Forget the stations: each holds what it begins calls with."""
+        self.stations.clear()
+
     def leave(self, agent: AgentState) -> None:
         """Forget an agent that calls nothing any more."""
         self._desks.pop(agent.index, None)
