@@ -27,6 +27,9 @@ MODEL, WAITING, PEOPLE, IDLE = "model", "waiting for others", "people", "idle"
 TOOL = "tool: "
 """Prefix of the causes of tools."""
 
+_CLOCK_S, _CLOCK_SHARE = 0.05, 0.01
+"""How far the times of a tool and of what it starts may be off: seconds, and share of the call."""
+
 _AWAY, _GAP, _ASKED, _ENDED, _MODEL, _FIRST_TOOL = range(6)
 
 Array = npt.NDArray[np.float64]
@@ -97,7 +100,7 @@ def delegating_tools(runs: Sequence[Operations]) -> list[str]:
             start, end = run.start[mine], run.end[mine]
             for i in np.flatnonzero(run.agent == parent):
                 if run.tool[i] is not None and not found[i]:
-                    begin, over = run.start[i], run.end[i]
+                    begin, over = around(run, int(i))
                     inside = (start >= begin) & (end <= over)
                     across = (start < over) & (end > begin) & ~inside
                     found[i] = bool(inside.any() and not across.any())
@@ -106,6 +109,15 @@ def delegating_tools(runs: Sequence[Operations]) -> list[str]:
                 calls[tool] += 1
                 waits[tool] += waited
     return [tool for tool, n in calls.items() if waits[tool] > n / 2]
+
+
+def around(run: Operations, i: int) -> tuple[float, float]:
+    """Return the beginning and the end of a call of a tool, as widely as clocks may differ.
+
+    Whoever writes a trace notes the call of a tool and what the tool starts one after the other.
+    """
+    slack = max(_CLOCK_S, _CLOCK_SHARE * (run.end[i] - run.start[i]))
+    return float(run.start[i] - slack), float(run.end[i] + slack)
 
 
 def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.observation.activity import Operations
+from analysis.observation.activity import Operations, around
 from analysis.observation.runs import Run
 
 
@@ -25,9 +25,12 @@ def starts_of(run: Operations) -> dict[int, int]:
     for child, parent in run.parents.items():
         mine = run.agent == child
         start, end = run.start[mine].min(), run.end[mine].max()
-        around = (run.agent == parent) & run.waits & (run.start <= start) & (run.end >= end)
-        calls = np.flatnonzero(around)
-        if len(calls):
+        calls = [
+            i
+            for i in np.flatnonzero((run.agent == parent) & run.waits).tolist()
+            if around(run, i)[0] <= start and end <= around(run, i)[1]
+        ]
+        if calls:
             found[child] = int(calls[np.argmin(run.end[calls] - run.start[calls])])
     return found
 
