@@ -7,7 +7,7 @@ too long for it as pauses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -155,13 +155,11 @@ def fit_requests(requests: Requests) -> LoopFit:
         return LoopFit(**known, turns=None, tools=(), missing=(Gap("loops", why, instead),))
     gaps: list[Gap] = []
     tools = _fit_tools(requests, gaps)
-    # Each turn whose tool failed adds one turn to those that the loop would take.
-    extra = pd.Series(0, index=table["request"])
-    if any(tool.errors is not None and tool.errors.hits > 0.5 for tool in tools):
-        failed = requests.tools[requests.tools["failed"]]
-        again = failed.drop_duplicates(["request", "turn"]).groupby("request").size()
-        extra = extra.add(again, fill_value=0)
-    turns = table["turns"].to_numpy() - extra.reindex(table["request"]).to_numpy(dtype=np.int64)
+    turns = turns_without_failures(requests)
+    if (turns == table["turns"].to_numpy()).all() and any(_has_failed(tool) for tool in tools):
+        why = "requests in which they failed do not take more turns"
+        gaps.append(Gap("failures of tools", why, "none, as the turns seen are with them"))
+        tools = tuple(replace(tool, errors=None) for tool in tools)
     counts = fit_turns(
         np.maximum(turns, 1), table["is_whole"].to_numpy(dtype=bool), clusters(table["session"])
     )
@@ -178,6 +176,29 @@ def fit_requests(requests: Requests) -> LoopFit:
         cache=cache if isinstance(cache, CacheLife) else None,
         missing=tuple(gaps),
     )
+
+
+def _has_failed(tool: ToolFit) -> bool:
+    return tool.errors is not None and tool.errors.hits > 0.5
+
+
+def turns_without_failures(requests: Requests) -> npt.NDArray[np.int64]:
+    """Return the turns that each request would have taken, had no tool failed; shape (n,).
+
+    In the simulator each turn whose tool failed adds one. Those are taken off, if requests then
+    differ less in their turns, and each keeps at least one. Otherwise failures do not make these
+    requests longer, and the turns are returned as they were seen.
+    """
+    seen = requests.table["turns"].to_numpy(dtype=np.int64)
+    if requests.tools.empty or not requests.tools["failed"].any():
+        return seen
+    failed = requests.tools[requests.tools["failed"]]
+    again = failed.drop_duplicates(["request", "turn"]).groupby("request").size()
+    extra = again.reindex(requests.table["request"]).fillna(0).to_numpy(dtype=np.int64)
+    fewer, whole = seen - extra, requests.table["is_whole"].to_numpy(dtype=bool)
+    if not whole.any() or fewer[whole].min() < 1 or fewer[whole].var() >= seen[whole].var():
+        return seen
+    return np.maximum(fewer, 1)
 
 
 def _fit_tools(requests: Requests, gaps: list[Gap]) -> tuple[ToolFit, ...]:

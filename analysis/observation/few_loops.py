@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.calibration.loops import turns_without_failures
 from analysis.calibration.requests import UNNAMED, Requests
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
@@ -17,7 +18,8 @@ def seen_loops(requests: Requests) -> dict[str, Any]:
 
     Empty if no request has more than one turn.
     """
-    turns = requests.table["turns"].to_numpy(dtype=float)
+    turns = turns_without_failures(requests).astype(float)
+    fails = bool((turns < requests.table["turns"].to_numpy()).any())
     if not len(turns) or turns.max() <= 1.0:
         return {}
     asked = requests.turns[requests.turns["gap_s"].notna()]
@@ -33,7 +35,7 @@ def seen_loops(requests: Requests) -> dict[str, Any]:
                 some["seconds"].to_numpy(dtype=float),
                 min(1.0, int(called[name]) / max(1, len(asked))),
                 some.groupby(["request", "turn"]).size().tolist(),
-                float(some["failed"].mean()),
+                float(some["failed"].mean()) if fails else 0.0,
             )
             for name, some in tools.groupby("tool", sort=False)
         }

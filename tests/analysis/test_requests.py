@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.calibration.loops import PAUSE, LoopFit, _between, fit_loops
+from analysis.calibration.loops import (
+    PAUSE,
+    LoopFit,
+    _between,
+    fit_loops,
+    turns_without_failures,
+)
 from analysis.calibration.requests import find_requests
 from analysis.calibration.tool_times import fit_tool_times
 from analysis.calibration.turn_counts import fit_turns, kaplan_meier
@@ -291,3 +297,39 @@ def test_another_conversation_is_no_request() -> None:
     ]
     found = _between(find_requests(canonical(rows)).turns)
     assert found.tolist() == [500]
+
+
+def with_failures(turns: list[int], failed: list[list[int]]) -> pd.DataFrame:
+    """Return requests of so many turns, and in which of them the tool has failed."""
+    rows, now = [], 0.0
+    for count, wrong in zip(turns, failed, strict=True):
+        for turn in range(count):
+            rows.append(chat(now, 1, "end_turn" if turn + 1 == count else "tool_use"))
+            if turn + 1 < count:
+                status = "error" if turn in wrong else "ok"
+                rows.append(tool(now + 1, 2, "t", status=status))
+            now += 4
+    return canonical(rows)
+
+
+@pytest.mark.parametrize(
+    ("turns", "failed", "without"),
+    [
+        ([2, 3, 2, 4], [[], [0], [], [1, 2]], [2, 2, 2, 2]),  # each failure adds a turn
+        ([3, 3, 3], [[0], [0], [0]], [3, 3, 3]),  # always of three turns, failure or not
+        ([3, 3, 3], [[0], [], [0, 1]], [3, 3, 3]),
+        ([2, 5, 3], [[], [], []], [2, 5, 3]),
+    ],
+)
+def test_failures_add_turns_only_where_requests_are_longer_with_them(
+    turns: list[int], failed: list[list[int]], without: list[int]
+) -> None:
+    requests = find_requests(with_failures(turns, failed))
+    assert turns_without_failures(requests).tolist() == without
+
+
+def test_failures_that_change_nothing_are_not_in_the_fit() -> None:
+    fit = fit_loops(with_failures([3] * 12, [[0]] * 12))
+    assert fit.spec()["loop"] == {"turns": 3}
+    assert "errors" not in fit.spec()["tools"]["t"]
+    assert [gap.what for gap in fit.gaps() if "failures" in gap.what] == ["failures of tools"]
