@@ -9,7 +9,7 @@ with the reason and what is used in its place.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -124,15 +124,25 @@ def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
     named = sorted(set(went_well["model"]))
     if len(named) == 1:
         model = model.where(~is_failed | (model != "agent"), named[0])
+    cached = chats["cache_read_input_tokens"].notna()
     for name in model.value_counts().index:
         mine = went_well[went_well["model"] == name].reset_index(drop=True)
         n = int((model == name).sum())
         failures = int((is_failed & (model == name)).sum())
         failed = BetaEstimate(failures + 0.5, n - failures + 0.5)
-        found.append(
-            _fit(str(name), mine, failed, by_tokens.get(name), by_time.get(name), references)
-        )
+        fit = _fit(str(name), mine, failed, by_tokens.get(name), by_time.get(name), references)
+        says_input = chats["input_tokens"][model == name].notna().any()
+        found.append(_without_cache(fit) if says_input and not cached[model == name].any() else fit)
     return found
+
+
+def _without_cache(fit: AgentFit) -> AgentFit:
+    """Return the fit of an agent of which no call says what it has read from a cache."""
+    context = {k: v for k, v in fit.agent["context"].items() if k != "cache_miss"}
+    gap = Gap("cached tokens", "no call says them", "no cache: all input is read, and paid, anew")
+    rest = [each for each in fit.gaps if each.what != "failures of the cache"]
+    agent = {**fit.agent, "context": {**context, "cache": False}}
+    return replace(fit, agent=agent, gaps=[*rest, gap])
 
 
 def _fit(

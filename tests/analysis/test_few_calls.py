@@ -270,3 +270,19 @@ def test_tables_of_the_cases_are_fitted(file: str, tmp_path: Path) -> None:
     for fit in fit_agents(read_traces([CASES / file]).calls, reference_of):
         check_errors(fit)
         runs(fit, tmp_path, 1)
+
+
+@pytest.mark.parametrize("length", [2, 12])
+def test_where_no_call_says_what_was_cached_nothing_is(length: int, tmp_path: Path) -> None:
+    rows = [
+        row(session, 2.0 + 0.1 * i + 0.01 * session, 1000 + 200 * i, 50 + i)
+        for session in range(6)
+        for i in range(length)
+    ]
+    (fit,) = fit_agents(calls_of(tmp_path, rows), reference_of)
+    assert fit.agent["context"]["cache"] is False
+    assert "cache_miss" not in fit.agent["context"]
+    assert "cached tokens" in [gap.what for gap in fit.gaps]
+    said = [{**each, "cached_input_tokens": 900} for each in rows]
+    (known,) = fit_agents(calls_of(tmp_path, said), reference_of)
+    assert "cache" not in known.agent["context"]
