@@ -107,8 +107,9 @@ def best_family(values: Floats, weights: Floats | None = None) -> Family:
         return Family(CONSTANT, values[:1], float(values[0]), nothing, nothing, nothing)
     aic, fits = {}, {}
     for name, kind in FAMILIES.items():
-        fits[name] = kind.fit(values)
-        log_likelihood = float(kind.law(fits[name]).logpdf(values).sum())
+        with np.errstate(over="ignore"):  # where a family fits badly
+            fits[name] = kind.fit(values)
+            log_likelihood = float(kind.law(fits[name]).logpdf(values).sum())
         aic[name] = 2.0 * len(fits[name]) - 2.0 * log_likelihood
     best, second = sorted(aic, key=lambda name: aic[name])[:2]
     probabilities = np.sort(FAMILIES[best].law(fits[best]).cdf(values))

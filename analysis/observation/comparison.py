@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.observation.runs import SHARES
@@ -47,6 +49,9 @@ _REASONS = {
 }
 """Likely reasons why a measure does not fit."""
 
+_FAR = math.log(1.25)
+"""Logarithm of the ratio of medians from which a twin does not fit, however wide its interval."""
+
 _IDLE = 0.1
 """Share of the agents' time without work from which it counts as a reason."""
 
@@ -67,8 +72,9 @@ class Comparison:
         A row a measure: ``measure`` (a key of `MEASURES`), ``name, unit``; of the observed runs
         ``observed`` (their median), ``observed_low, observed_high`` (their 80 % interval);
         ``low, median, high`` of the simulated; ``inside``, the share of observed runs within the
-        simulated 80 % interval; ``fits``, whether the observed median lies in it, and ``reason``,
-        the likely reason if it does not.
+        simulated 80 % interval; ``fits``, whether the observed median lies in it and is not far
+        from the simulated one (a quarter and twice its standard error), and ``reason``, the likely
+        reason if not.
     runs : int
         Number of observed runs.
     replications : int
@@ -114,7 +120,8 @@ def compare(
                 "observed": seen, "observed_low": real_low, "observed_high": real_high,
                 "low": low, "median": middle, "high": high,
                 "inside": float(((real >= low - slack) & (real <= high + slack)).mean()),
-                "fits": bool(low - slack <= seen <= high + slack),
+                "fits": bool(low - slack <= seen <= high + slack)
+                and not (unit != "share" and _is_far(real, middle)),
             }
         )  # fmt: skip
     table = pd.DataFrame(rows)
@@ -125,6 +132,17 @@ def compare(
         for row in rows
     ]
     return Comparison(table, len(observed), len(simulated))
+
+
+def _is_far(real: npt.NDArray[np.float64], simulated: float) -> bool:
+    """Return whether the simulated median is farther from the observed than chance explains."""
+    seen = float(np.median(real))
+    if seen <= 0.0 or simulated <= 0.0:
+        return False
+    logs = np.log(real[real > 0.0])
+    # The standard error of a median of normal values.
+    error = 1.2533 * float(logs.std(ddof=1)) / len(logs) ** 0.5 if len(logs) > 1 else 0.0
+    return abs(math.log(simulated / seen)) > _FAR + 2.0 * error
 
 
 def _reason(

@@ -143,7 +143,8 @@ def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
             agent["tokens"]["output"] = scaled(agent["tokens"]["output"], ratio["output"])
             twin.explain_further(f"{path}.tokens.output", "tuned to the output of the median run")
         if abs(ratio["input"] - 1.0) > 0.02:
-            _scale_inputs(agent, seen["input"], made["input"])
+            before = twin.growth.get(role, 1.0)
+            twin.grow(role, _scale_inputs(agent, seen["input"], made["input"], before))
             twin.explain_further(f"{path}.context", "tuned to the input of the median run")
 
 
@@ -165,23 +166,29 @@ def _scale_turns(loop: dict[str, Any], factor: float) -> None:
         loop["turns"] = scaled(loop["turns"], factor)
 
 
-def _scale_inputs(agent: dict[str, Any], wanted: float, found: float) -> None:
-    """Scale the growth of the context; and its beginning, if that alone is too much."""
+def _scale_inputs(agent: dict[str, Any], wanted: float, found: float, before: float) -> float:
+    """Scale the growth of the context; and its beginning, if that alone is too much.
+
+    Returns the factor of the growth, with that of the scalings `before`. It has a limit: where
+    the growth has no effect on the input, it would have none.
+    """
     context = agent["context"]
     begin = float(context.get("system_tokens", 0.0)) + _mean(context.get("start_tokens", 0.0))
     if wanted > begin and found > begin:
-        factor = float(np.clip((wanted - begin) / (found - begin), 0.2, 5.0))
+        total = float(np.clip(before * (wanted - begin) / (found - begin), 0.2, 5.0))
+        factor = total / before
         for name in ("turn_tokens", "first_turn_tokens"):
             if name in context:
                 context[name] = scaled(context[name], factor)
         for tool in agent.get("tools", {}).values():
             if "result_tokens" in tool:
                 tool["result_tokens"] = scaled(tool["result_tokens"], factor)
-        return
+        return total
     factor = float(np.clip(wanted / found, 0.5, 2.0))
     for name in ("system_tokens", "start_tokens"):
         if name in context:
             context[name] = scaled(context[name], factor)
+    return before
 
 
 def _mean(said: Any) -> float:

@@ -44,6 +44,8 @@ class Twin:
         Whether the trace shows which tasks wait for which.
     missing : list of str
         Features of the team that the twin does not have.
+    growth : dict of str to float
+        Factor by which the growth of each role's context has been scaled.
     """
 
     document: dict[str, Any]
@@ -54,6 +56,7 @@ class Twin:
     subagents: tuple[str, ...] = ()
     is_certain: bool = True
     missing: list[str] = field(default_factory=list)
+    growth: dict[str, float] = field(default_factory=dict)
 
     @property
     def scenario(self) -> Scenario:
@@ -98,6 +101,10 @@ class Twin:
     def lack(self, *what: str) -> None:
         """Note what the twin does not have of the team."""
         self.missing.extend(what)
+
+    def grow(self, role: str, factor: float) -> None:
+        """Note by which factor the growth of a role's context has been scaled in all."""
+        self.growth[role] = factor
 
     def take_work(self, tasks: int, is_certain: bool) -> None:
         """Take in how much work a run is, and whether its order is known."""

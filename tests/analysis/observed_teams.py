@@ -124,9 +124,10 @@ def with_subagents(each: dict[str, Any], chance: random.Random) -> dict[str, Any
 
 
 def teams(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield so many scenarios, each structure in turn."""
+    """Yield so many scenarios: members of a team in each structure in turn, then sub-agents."""
+    members, below = KINDS[:-1], max(1, count // 10)
     for i in range(count):
-        kind = KINDS[i % len(KINDS)]
+        kind = members[i % len(members)] if i < count - below else SUBAGENTS
         yield kind, team(kind, i)
 
 

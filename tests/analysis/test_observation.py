@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from analysis.calibration.tool_times import fit_tool_times
+from analysis.observation import tuning
 from analysis.observation.activity import (
     IDLE,
     MODEL,
@@ -26,7 +27,7 @@ from analysis.observation.activity import (
     operations_by_run,
 )
 from analysis.observation.building import build_twin
-from analysis.observation.comparison import Comparison
+from analysis.observation.comparison import MEASURES, Comparison, compare
 from analysis.observation.costs import fit_prices, with_costs
 from analysis.observation.critical_path import GAP, critical_path
 from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
@@ -241,6 +242,19 @@ def test_agents_that_end_within_a_call_of_a_tool_are_sub_agents() -> None:
     assert structure(delegated(["lead", "lead"], lead="lead 0")).kind == LEAD
 
 
+@pytest.mark.parametrize(("off_s", "kind"), [(0.04, SUBAGENTS), (-0.04, SUBAGENTS), (-3.0, LEAD)])
+def test_what_starts_a_sub_agent_may_be_noted_a_moment_off(off_s: float, kind: str) -> None:
+    calls = delegated(["explore", "plan"]).calls.copy()
+    is_task = calls["tool_name"] == "Task"
+    for name, at_s in (
+        ("start_ns", 1.0),
+        ("end_ns", 0.0),
+    ):  # as long as the sub-agent, but for off_s
+        calls.loc[is_task, name] += round((at_s + off_s) * 1e9)
+    found = replace(delegated(["explore", "plan"]), calls=calls)
+    assert structure(found).kind == kind
+
+
 def test_runs_in_which_no_sub_agent_was_started_belong_to_the_others() -> None:
     told = structure(together(delegated(["explore"], "r1"), delegated([], "r2")))
     assert dict(told.kinds) == {"r1": SUBAGENTS, "r2": SUBAGENTS}
@@ -410,6 +424,28 @@ def test_what_does_not_fit_is_marked_and_has_a_reason(seen: Observation) -> None
     assert (rows["fits"] <= inside).all()
     assert (rows.loc[~rows["fits"], "reason"] != "").all()
     assert {"makespan_s", "cost_usd", "calls", "share: model"} <= set(rows["measure"])
+
+
+def test_a_wide_interval_alone_does_not_fit() -> None:
+    shape = Structure(SINGLE, 1.0, 9, 9, "one agent made all calls")
+    real = pd.DataFrame({name: np.full(9, 40.0) for name in MEASURES})
+    made = pd.DataFrame({name: np.linspace(27.0, 275.0, 99) for name in MEASURES})
+    table = compare(real, made, shape, has_tool_rows=True).table
+    far = table[table["unit"] != "share"]
+    assert not far["fits"].any()
+    assert (far["reason"] != "").all()
+    # The median of runs that differ much is known less well.
+    spread = pd.DataFrame({name: np.geomspace(20.0, 160.0, 4) for name in MEASURES})
+    near = compare(spread, made.clip(upper=90.0), shape, has_tool_rows=True).table
+    assert near.loc[near["unit"] != "share", "fits"].all()
+
+
+def test_growth_without_effect_is_scaled_to_a_limit() -> None:
+    agent = {"context": {"system_tokens": 100.0}, "tools": {"t": {"result_tokens": 200.0}}}
+    factor = 1.0
+    for _ in range(9):
+        factor = tuning._scale_inputs(agent, 5000.0, 400.0, factor)
+    assert (factor, agent["tools"]["t"]["result_tokens"]) == (5.0, 1000.0)
 
 
 def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> None:
