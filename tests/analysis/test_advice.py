@@ -147,6 +147,7 @@ def test_a_team_that_costs_more_has_a_price_from_which_it_pays() -> None:
     assert advice.break_even.low <= advice.break_even.estimate <= advice.break_even.high < 1000
 
 
+@pytest.mark.slow
 def test_the_nearest_threshold_is_where_the_answer_changes() -> None:
     mostly_serial = {"kind": "parallel_fraction", "tasks": 40, "parallel_fraction": 0.2}
     each = work(workload=mostly_serial)
@@ -336,6 +337,7 @@ def test_more_sub_agents_than_there_is_work_for_do_not_help() -> None:
     assert "No other change" in in_words(dataclasses.replace(advice, moves=found))[-1]
 
 
+@pytest.mark.slow
 def test_what_changes_the_answer_may_be_the_time_of_a_tool() -> None:
     each = building()
     advice = ask(each, sizes=(2,), replications=60)

@@ -136,6 +136,7 @@ def texts(figure: Picture) -> str:
     return " ".join(found).replace("\n", " ")
 
 
+@pytest.mark.slow
 def test_figures_say_at_their_foot_how_many_finished(results: pd.DataFrame, tmp_path: Path) -> None:
     overview = scaling_figure(results, "Why?")
     assert "not all runs finished" in texts(overview)

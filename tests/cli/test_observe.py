@@ -166,6 +166,7 @@ FEW: dict[str, str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("what", FEW)
 def test_little_or_odd_data_gets_a_twin_that_says_what_is_missing(

@@ -298,7 +298,9 @@ TIMING = ["rounds", "asynchronous", "bounded_staleness"]
 
 
 @pytest.mark.parametrize("timing", TIMING)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 12))]
+)
 def test_every_sub_agent_ends_once_in_generated_company(timing: str, seed: int) -> None:
     metrics, rows = run_and_count(generated(np.random.default_rng(seed), timing))
     assert metrics.sub_agents > 0

@@ -95,6 +95,7 @@ RARE: dict[str, tuple[Study, int]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", RARE)
 def test_a_precision_waits_for_rare_events(kind: str) -> None:
     scenario, about = RARE[kind]
