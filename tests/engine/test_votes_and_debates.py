@@ -14,24 +14,13 @@ import pytest
 from scipy.stats import binom
 
 from tests.conftest import agent, run, runs
+from tests.validation.votes import TASKS, right
 
 pytestmark = pytest.mark.theory
 
-TASKS = 10_000
-
 
 def share_correct(k: int, errors: dict[str, Any], tasks: int = TASKS, **protocol: Any) -> float:
-    m = run(
-        team__size=min(k, 25),
-        team__agent=agent(errors={"detection": 0, **errors}, batch=500),
-        workload__tasks=tasks,
-        coordination={
-            "protocol": {"kind": "replicate_and_vote", "replicas": k, **protocol},
-            "idle_agents": "wait",
-        },
-    )
-    assert m.outcome == "completed"
-    return m.quality
+    return right(k, errors, tasks, **protocol).value
 
 
 def standard_error(p: float, tasks: int = TASKS) -> float:

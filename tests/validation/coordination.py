@@ -899,8 +899,7 @@ ROWS = [
         key="retry-storm-high",
         name="Overload without any cause",
         law="At lambda = 0.8 it collapses in a part of the runs before anything happens: goodput "
-        "of "
-        "0.29 on average from 50 to 200 s.",
+        "of 0.29 on average from 50 to 200 s.",
         source="an independent simulation",
         measure=goodput_before,
         cases=[Case("lambda = 0.8", 0.29, (0.8,), slow=True)],

@@ -259,15 +259,14 @@ ROWS = [
         tolerance=Tolerance(share=0.15),
         not_reached="The quickstart is not that cell: its agents were fitted to two of the three "
         "suites, in which teams of two and three are 1.29 and 1.61 times as fast as one agent. "
-        "For a "
-        "mean of 1.80 and 2.42 the third must have reached 2.8 and 4.0, more than it had agents.",
+        "For a mean of 1.80 and 2.42 the third must have reached 2.8 and 4.0, more "
+        "than it had agents.",
     ),
     Row(
         key="claimed-over-dealt",
         name="Claimed work takes longer",
         law="Time of teams that claim over that of teams that are dealt their tasks, p = 0.9; "
-        "three "
-        "models.",
+        "three models.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=lambda n: claimed_over_dealt(n, "makespan_s"),
         cases=_cases({1: 2.43, 2: 2.54, 3: 2.78, 4: 3.83, 5: 3.48}),
@@ -313,8 +312,7 @@ ROWS = [
         cases=_cases({2: 0.27, 3: 0.40, 4: 0.46, 5: 0.48}, DEALT),
         tolerance=Tolerance(absolute=0.07),
         not_reached="At p = 0.9 agents who are dealt their tasks have equal shares and rarely "
-        "wait; "
-        "the published shares are means over all p.",
+        "wait; the published shares are means over all p.",
     ),
     Row(
         key="idle-replies",
@@ -325,8 +323,7 @@ ROWS = [
         cases=_cases({2: 0.33, 3: 0.46, 4: 0.50, 5: 0.54}, CLAIMED),
         tolerance=Tolerance(absolute=0.07),
         not_reached="The simulator counts a call that takes no task; a call whose task turns out "
-        "to "
-        "be another's is a duplicate there. " + FITTED,
+        "to be another's is a duplicate there. " + FITTED,
     ),
     Row(
         key="idle-replies-alone",
@@ -359,8 +356,7 @@ ROWS = [
         key="failed-tests",
         name="Failed tests of claimed work",
         law="Median of 19 against 4 for dealt work: three times as many at least; the mean less "
-        "three "
-        "times the other.",
+        "three times the other.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=lambda n: three_times_as_many("failed_tests", n),
         cases=_cases({3: 0}),
@@ -385,8 +381,7 @@ ROWS = [
         cases=[Case("", 0.96, slow=True)],
         tolerance=Tolerance(absolute=0.1),
         not_reached="Tokens of one simulated agent who claims are more than a real one's beside "
-        "those "
-        "of five. " + FITTED,
+        "those of five. " + FITTED,
     ),
     Row(
         key="published-gap",

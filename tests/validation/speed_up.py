@@ -398,8 +398,7 @@ ROWS = [
         key="debate-tokens",
         name="Tokens of a debate",
         law="In r turns each, n r c + n^2 L r (r - 1) / 2 if all is kept, n r c + n (n - 1) L (r "
-        "- 1) "
-        "if nothing is; c = 700, L = 40.",
+        "- 1) if nothing is; c = 700, L = 40.",
         source="counting",
         measure=debate_tokens,
         cases=[

@@ -645,8 +645,7 @@ ROWS = [
         key="single-fork",
         name="Backups of the last tenth",
         law="n exponential tasks at once, each of the last pn with a backup: H_n - H_pn + H_pn / "
-        "2; "
-        "H_n without; p = 0.1.",
+        "2; H_n without; p = 0.1.",
         source="Wang, Joshi and Wornell, arXiv 1503.03128",
         measure=job_seconds,
         cases=[

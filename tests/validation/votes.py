@@ -287,8 +287,7 @@ ROWS = [
         key="many-correlated-votes",
         name="Where more votes stop helping",
         law="The share of tasks that more than half of all answers get right, P(Beta > 1/2) = "
-        "0.818; "
-        "rho = 0.2.",
+        "0.818; rho = 0.2.",
         source="Ladha 1992",
         measure=lambda: right(101, BETA, 3000),
         cases=[Case("101 votes", 0.818, slow=True)],
