@@ -63,6 +63,7 @@ def test_a_chain_wants_one_agent() -> None:
     assert in_words(advice)[0].startswith("One agent is enough")
 
 
+@pytest.mark.slow
 def test_heavy_coordination_wants_whoever_does_without_it() -> None:
     slow_lead = agent(latency={"kind": "seconds", "base": 60})
     advice = ask(work(team__coordinator=slow_lead))
@@ -74,6 +75,7 @@ def test_heavy_coordination_wants_whoever_does_without_it() -> None:
     assert (led["objective"] > alone).all()
 
 
+@pytest.mark.slow
 def test_agents_that_stall_want_claimed_work() -> None:
     stalling = agent(latency=LOGNORMAL, faults={"stall": 0.05}, behaviour={"talk": 0})
     patterns = {"timeout": {"seconds": 120}, "retry": {"max_retries": 50}}
@@ -85,6 +87,7 @@ def test_agents_that_stall_want_claimed_work() -> None:
     assert "dealt" not in advice.best
 
 
+@pytest.mark.slow
 def test_a_tight_budget_wants_one_agent() -> None:
     talkative = agent(
         latency=LOGNORMAL,
@@ -109,6 +112,7 @@ def test_a_tight_budget_wants_one_agent() -> None:
     assert thrifty.table.set_index("system").loc[thrifty.best, "objective"] < 1.05 * cheapest
 
 
+@pytest.mark.slow
 def test_on_a_tie_it_says_so() -> None:
     """With fixed durations, pre-assigned and claimed tasks take the same time to the second."""
     same = work(team__agent=agent(behaviour={"talk": 0}), workload__tasks=8)
@@ -170,6 +174,7 @@ def test_the_scenarios_own_structure_is_tried() -> None:
     assert "4, as it is" not in candidates(listed, [4])  # it is one of those tried anyway
 
 
+@pytest.mark.slow
 def test_the_scenarios_own_structure_is_not_its_own_rival_under_another_name() -> None:
     silent = agent(latency=LOGNORMAL, behaviour={"talk": 0})
     mesh = work(team__agent=silent, topology="decentralised", coordination__protocol="pre_assigned")
@@ -300,6 +305,7 @@ def building(**fields: Any) -> Scenario:
     return work(team__agent=who, stations={"ci": {}}, workload__tasks=12)
 
 
+@pytest.mark.slow
 def test_a_second_place_at_a_busy_station_is_what_helps() -> None:
     each = building(context={"cache": {"life_s": 300}, "board_tokens_per_task": 0})
     advice = ask(each, sizes=(6,), replications=60)
@@ -319,6 +325,7 @@ def test_a_second_place_at_a_busy_station_is_what_helps() -> None:
     assert "life_s" not in said
 
 
+@pytest.mark.slow
 def test_more_sub_agents_than_there_is_work_for_do_not_help() -> None:
     helper = agent(loop={"turns": 3})
     ask_them = {"ask": {"starts": {"agent": "helper"}, "calls": 4}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from typing import Any
@@ -81,8 +82,15 @@ def test_a_combination_that_may_not_be_is_refused() -> None:
         explored(base, settings_of(base), 4, "ring", "lead_assign", "rounds")
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize(
+    ("topology", "protocol"),
+    [  # each choice once is quick; all pairs are not
+        pytest.param(
+            *pair, marks=[] if SETTING[0] == pair[0] or SETTING[1] == pair[1] else pytest.mark.slow
+        )
+        for pair in itertools.product(TOPOLOGIES, PROTOCOLS)
+    ],
+)
 def test_every_choice_is_drawn_or_explained(topology: str, protocol: str) -> None:
     app = explorer()
     redraw = next(iter(app.callback_map.values()))["callback"].__wrapped__

@@ -148,6 +148,7 @@ def test_predictions_do_not_depend_on_processes(cells: list[Calibrated]) -> None
     pd.testing.assert_frame_equal(one, two)
 
 
+@pytest.mark.slow
 def test_another_protocol_topology_and_workload_can_be_asked_for(
     cells: list[Calibrated], tmp_path: Path
 ) -> None:

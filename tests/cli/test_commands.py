@@ -240,6 +240,7 @@ def test_chaos_prints_and_writes_one_table(
     assert f"{len(written)} rows in {table}" in done.stdout.replace("\n", "")
 
 
+@pytest.mark.slow
 def test_a_decision_is_printed_drawn_and_written(
     scenario_file: Path, tmp_path: Path, teamsim_here: Here
 ) -> None:
@@ -392,6 +393,7 @@ def test_bad_arguments_get_one_clear_message(
     assert scenario_file.read_text() == before
 
 
+@pytest.mark.slow
 def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path, teamsim_here: Here) -> None:
     write_runs(tmp_path, logged(TRUTH, DEALT, (1, 2, 3), 8))
     done = teamsim_here(

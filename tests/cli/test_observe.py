@@ -139,7 +139,8 @@ def test_neutral_names_are_in_what_reading_says(tmp_path: Path, teamsim_here: He
 @pytest.mark.parametrize(
     ("option", "value", "left"),
     [("--session", "lead-with-workers-1-2", 1), ("--agent", "worker 1", 6),
-     ("--since", "2020-01-01", 6), ("--model", "simulated", 6)],
+     pytest.param("--since", "2020-01-01", 6, marks=pytest.mark.slow),
+     pytest.param("--model", "simulated", 6, marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_parts_are_chosen(
     option: str, value: str, left: int, lead: Path, tmp_path: Path, teamsim_here: Here

@@ -104,6 +104,7 @@ def test_an_effect_of_all_components_is_one_of_the_mixture() -> None:
     assert draws(effects, {}) == pytest.approx(draws({}, effects))
 
 
+@pytest.mark.slow
 def test_a_model_that_stands_in_varies_as_it_says_or_as_the_agent_does() -> None:
     # Every call is the other model's, whose errors are 0.5 in the median: each run's share of
     # faulty tasks is expit(sigma Z), with P(above 0.7) = P(Z > logit(0.7) / sigma).

@@ -183,6 +183,7 @@ def test_a_precision_that_is_out_of_reach_takes_all_replications() -> None:
     assert run_sweep(small(**text)).num_rows == 5 * 30
 
 
+@pytest.mark.slow
 def test_a_precise_sweep_goes_on_where_it_stopped(tmp_path: Path) -> None:
     study = small(**{"replications: 30": PRECISE})
 

@@ -26,7 +26,6 @@ from simulator.scenario import load_study, scenario_json_schema
 LONGEST_S = 60.0
 """Of a processor, for one small scenario, which takes a tenth of a second: it hangs."""
 
-_SCHEMA = scenario_json_schema()
 _KEPT = {"name": "fuzz", "replications": 2, "limits": {"max_rounds": 300, "max_calls": 2_000}}
 _BASE: dict[str, Any] = {
     "team": {"size": 2, "agent": {"latency": {"kind": "seconds", "base": 3}}},
@@ -73,6 +72,12 @@ _ODD: list[Any] = [
 ]  # fmt: skip
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    """Return the schema, which takes a second to make: whoever only collects tests needs none."""
+    return scenario_json_schema()
+
+
 def _small(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Return small numbers that a schema allows."""
     low = schema.get("minimum", schema.get("exclusiveMinimum", 0))
@@ -85,7 +90,7 @@ def _small(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
 def _of(schema: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:  # noqa: PLR0911 (a line a type)
     """Return values that a JSON Schema allows, mostly."""
     if "$ref" in schema:
-        return _of(_SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]], depth)
+        return _of(_schema()["$defs"][schema["$ref"].rpartition("/")[2]], depth)
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:
@@ -120,7 +125,7 @@ def _object(schema: dict[str, Any], depth: int) -> st.SearchStrategy[Any]:
 
 @cache
 def _section(name: str) -> st.SearchStrategy[Any]:
-    return _of(_SCHEMA["properties"][name], 0)
+    return _of(_schema()["properties"][name], 0)
 
 
 @st.composite
@@ -131,7 +136,7 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         node, place = draw(st.sampled_from(list(_numbers(found))))
         node[place] = copy.deepcopy(draw(st.sampled_from(_MILD)))
     names = sorted(
-        set(_SCHEMA["properties"])
+        set(_schema()["properties"])
         - {"name", "replications", "limits", "figure", "sweep", "baseline"}
     )
     for name in draw(st.lists(st.sampled_from(names), max_size=draw(st.integers(0, 2)))):

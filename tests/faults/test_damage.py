@@ -199,7 +199,10 @@ def at_once(name: str) -> pa.Table:
     return run_sweep(study(**EXTENSIONS[name]))
 
 
-@pytest.mark.parametrize("name", EXTENSIONS)
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "both" else pytest.param(name, marks=pytest.mark.slow) for name in EXTENSIONS],
+)
 def test_more_of_the_same_extends_a_sweep(name: str, out: Path) -> None:
     larger = study(**EXTENSIONS[name])
     seen: list[int] = []
@@ -219,6 +222,7 @@ def test_a_sweep_that_stopped_is_extended_too(out: Path) -> None:
     assert run_sweep(larger, out).equals(at_once("both"))
 
 
+@pytest.mark.slow
 def test_a_precise_sweep_is_extended(tmp_path: Path) -> None:
     def precise(most: int) -> Study:
         text = f"replications: {most}\nprecision: {{relative: 0.06, minimum: 10, events: 0}}"
@@ -337,6 +341,7 @@ def read_only(out: Path, tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(path)], check=True)
 
 
+@pytest.mark.slow
 def test_a_finished_sweep_on_a_read_only_disk_is_read(
     read_only: Path, whole: pa.Table, tmp_path: Path, capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -368,6 +373,7 @@ def test_a_directory_that_is_removed_while_the_sweep_runs(tmp_path: Path) -> Non
         run_sweep(study(), tmp_path / "out", progress=remove)
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_set_back_changes_nothing(
     tmp_path: Path, whole: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -406,11 +406,17 @@ LAWS = [
 QUICK = [("exponential", 1.0, 2), ("lognormal", 0.6, 5), ("lognormal", 1.2, 2)]
 
 
+@functools.cache
+def _longest_over_mean(law: str, spread: float, n: int) -> float:
+    drawn = seconds(law, spread)[1]
+    return float(longest_of(drawn, n) / drawn.mean())
+
+
 def _over_laws(value: Any) -> list[Case]:
     return [
         Case(
             f"{law}{f', sigma = {spread}' if law == 'lognormal' else ''}, n = {n}",
-            value(longest_of(seconds(law, spread)[1], n) / seconds(law, spread)[1].mean()),
+            value(_longest_over_mean(law, spread, n)),
             (law, spread, n),
             slow=(law, spread, n) not in QUICK,
         )
