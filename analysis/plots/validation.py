@@ -21,17 +21,22 @@ NAMES = {
 def validation_figure(validation: Validation) -> Figure:
     """Return the picture of a validation."""
     with paper_style():
-        figure = Figure(figsize=(PAGE_IN, 2.8), layout="constrained")
+        figure = Figure(figsize=(PAGE_IN, 3.0), layout="constrained")
         scores, coverage, histogram = figure.subplots(1, 3, width_ratios=(1.5, 1, 1))
         plot_scores(validation, ax=scores)
         plot_coverage(validation, ax=coverage)
         plot_pit(validation, ax=histogram)
-        figure.legend(*coverage.get_legend_handles_labels(), loc="outside lower right", ncols=3)
+        handles, names = scores.get_legend_handles_labels()
+        more, their_names = coverage.get_legend_handles_labels()
+        figure.legend(
+            [*handles, *more], [*names, *their_names], loc="outside lower center", ncols=4,
+            fontsize=8,
+        )  # fmt: skip
     return figure
 
 
 def plot_scores(validation: Validation, ax: Axes | None = None) -> Axes:
-    """Draw the mean CRPS of floor, prediction and baselines, metric by metric."""
+    """Draw the mean CRPS of floor, running again, prediction and baselines, a row a metric."""
     ax = new_axes(ax)
     rows = {row["metric"]: row for row in validation.summary.to_dict("records")}
     metrics = [name for name in NAMES if name in rows]
@@ -65,6 +70,16 @@ def plot_scores(validation: Validation, ax: Axes | None = None) -> Axes:
             label="noise floor" if not row else None,
         )
         ax.plot(
+            rows[metric]["again"],
+            row,
+            marker="D",
+            color="black",
+            markerfacecolor="none",
+            linestyle="none",
+            zorder=4,  # it may lie on the prediction
+            label="running it again" if not row else None,
+        )
+        ax.plot(
             rows[metric]["predicted"],
             row,
             marker="o",
@@ -80,7 +95,6 @@ def plot_scores(validation: Validation, ax: Axes | None = None) -> Axes:
         ylim=(len(metrics) - 0.4, -0.7),
     )
     ax.grid(axis="x")
-    ax.legend(loc="lower right", fontsize=7)
     return ax
 
 
@@ -121,7 +135,9 @@ def summary_table(validation: Validation) -> pd.DataFrame:
         "metric": summary["metric"].map(lambda name: NAMES.get(name, name)),
         "cells": summary["cells"],
         "floor": summary["floor"],
+        "again": summary["again"],
         "teamsim": summary["predicted"],
+        "ratio": summary["ratio"],
         **{name: summary[name] for name in BASELINES if name in summary},
         "skill": summary["skill"],
         **{f"in {level:.0%}": summary[f"cover_{level:.0%}"] for level in LEVELS},

@@ -19,11 +19,13 @@ from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.prediction import COLUMNS, MAPPED, METRICS
 from analysis.validation.scores import (
     brier,
+    brier_again,
     brier_floor,
     covers,
     mean_crps,
     noise_floor,
     pit,
+    running_again,
 )
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
@@ -42,9 +44,10 @@ class Validation:
     ----------
     summary : DataFrame
         A row a metric: mean scores (CRPS of the logarithm; Brier score for success) of the
-        ``floor``, the prediction (``predicted``) and each baseline, the name and score of the
-        ``best`` baseline, ``skill``, the share of the gap between it and the floor that is
-        closed, coverage, and mean absolute errors of the log median.
+        ``floor``, of running it ``again``, the prediction (``predicted``), its ``ratio`` to
+        running it again, and each baseline, the name and score of the ``best`` baseline,
+        ``skill``, the share of the gap between it and the floor that is closed, coverage, and
+        mean absolute errors of the log median.
     cells : DataFrame
         The same for each cell and team size.
     pits : dict
@@ -139,7 +142,8 @@ def _values(runs: pd.DataFrame, metric: str) -> Floats:
 
 
 def _scores(x: Floats, y: Floats, pilot: Pilot, n: float) -> dict[str, float]:
-    row = {"runs": float(len(y)), "floor": noise_floor(y), "predicted": mean_crps(x, y)}
+    row = {"runs": float(len(y)), "floor": noise_floor(y), "again": running_again(y)}
+    row["predicted"] = mean_crps(x, y)
     middle = float(np.median(y))
     row["median_error"] = abs(float(np.median(x)) - middle)
     for name, baseline in BASELINES.items():
@@ -158,6 +162,7 @@ def _success(forecast: pd.DataFrame, truth: pd.DataFrame, own: pd.DataFrame) -> 
     row = {
         "runs": float(len(happened)),
         "floor": brier_floor(happened),
+        "again": brier_again(happened),
         "predicted": brier(float(forecast["success"].mean()), happened),
     }
     if len(own):
@@ -177,6 +182,8 @@ def _summary(cells: pd.DataFrame) -> pd.DataFrame:
     means = cells.groupby("metric", sort=False).mean(numeric_only=True)
     means = means.drop(columns=["n_teammates", "runs"])
     means.insert(0, "cells", cells.groupby("metric").size())
+    both = cells[cells["again"].notna()].groupby("metric")[["predicted", "again"]].mean()
+    means["ratio"] = both["predicted"] / both["again"]
     names = [name for name in BASELINES if name in means]
     # A baseline that does not apply to every cell is not compared: its mean is over other cells.
     complete = cells[names].notna().groupby(cells["metric"]).all()

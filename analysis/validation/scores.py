@@ -30,9 +30,36 @@ def fair_crps(ensemble: Floats, truth: float) -> float:
     return distance - pairs / (m * (m - 1))
 
 
+def crps(ensemble: Floats, truth: float) -> float:
+    """Return the continuous ranked probability score of a sample that is itself the forecast.
+
+    ``E|X - y| - E|X - X'| / 2`` over all pairs, those of a member with itself too (Gneiting &
+    Raftery 2007): few members are a coarse forecast, and score as one. With many it is `fair_crps`.
+
+    Parameters
+    ----------
+    ensemble : ndarray, shape (m,)
+    truth : float
+    """
+    m = len(ensemble)
+    distance = float(np.abs(ensemble - truth).mean())
+    return distance - (distance - fair_crps(ensemble, truth)) * (m - 1) / m
+
+
 def mean_crps(ensemble: Floats, truths: Floats) -> float:
-    """Return the mean of `fair_crps` over the true values."""
-    return float(np.mean([fair_crps(ensemble, float(y)) for y in truths]))
+    """Return the mean of `crps` over the true values."""
+    return float(np.mean([crps(ensemble, float(y)) for y in truths]))
+
+
+def running_again(truths: Floats) -> float:
+    """Return the mean score of each true replicate, with the others as the forecast of it.
+
+    That is what it is worth to have run the same team as often already. It is NaN for a single
+    replicate.
+    """
+    if len(truths) < 2:
+        return float("nan")
+    return float(np.mean([crps(np.delete(truths, i), float(y)) for i, y in enumerate(truths)]))
 
 
 def noise_floor(truths: Floats) -> float:
@@ -67,6 +94,15 @@ def pit(ensemble: Floats, truths: Floats, rng: np.random.Generator) -> Floats:
 def brier(probability: float, happened: Sequence[bool] | Floats) -> float:
     """Return the mean squared distance between a probability and what happened (0 or 1)."""
     return float(np.mean((np.asarray(happened, dtype=float) - probability) ** 2))
+
+
+def brier_again(happened: Floats) -> float:
+    """Return the mean Brier score of each outcome, with the share of the others as its forecast."""
+    outcomes = np.asarray(happened, dtype=float)
+    if len(outcomes) < 2:
+        return float("nan")
+    others = (outcomes.sum() - outcomes) / (len(outcomes) - 1)
+    return float(np.mean((outcomes - others) ** 2))
 
 
 def brier_floor(happened: Floats) -> float:

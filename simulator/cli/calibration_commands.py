@@ -116,7 +116,7 @@ def validate(
         typer.Option(help="Directory for validation.png and .csv; the table's if absent."),
     ] = None,
 ) -> None:
-    """Score predictions against real runs, beside baselines and the noise floor."""
+    """Score predictions against real runs, beside baselines and running it again."""
     from simulator.cli import fitting, predicting
 
     if predicting.is_of_requests(predictions):

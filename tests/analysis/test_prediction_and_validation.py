@@ -30,7 +30,17 @@ from analysis.validation.prediction import (
     predict_cells,
 )
 from analysis.validation.real_and_simulated import real, simulated
-from analysis.validation.scores import brier, covers, fair_crps, mean_crps, noise_floor, pit
+from analysis.validation.scores import (
+    brier,
+    brier_again,
+    covers,
+    crps,
+    fair_crps,
+    mean_crps,
+    noise_floor,
+    pit,
+    running_again,
+)
 from simulator.errors import ScenarioError, TeamsimError
 from tests.analysis.harness import CLAIMING, DEALT, team_runs
 from tests.analysis.test_calibration import TRUTH, logged
@@ -66,14 +76,17 @@ def test_fair_crps_is_that_of_the_distribution_whatever_the_sample() -> None:
     for size, times in ((2, 20_000), (5, 8_000), (400, 200)):
         scores = [fair_crps(rng.standard_normal(size), z) for _ in range(times)]
         assert np.mean(scores) == pytest.approx(exact, abs=4 * np.std(scores) / np.sqrt(times))
-    # Of a sample itself: the integral of (ECDF - step)^2, but for the pairs of a value with itself.
+    assert fair_crps(np.asarray([2.0]), 5.0) == 3.0
+
+
+def test_the_crps_of_a_sample_is_the_integral_over_its_steps() -> None:
+    rng = np.random.default_rng(0)
     x = np.sort(rng.gamma(2.0, size=60))
     edges = np.sort(np.append(x, 1.3))
     share = np.searchsorted(x, edges[:-1], side="right") / 60
     integral = float((np.diff(edges) * (share - (edges[:-1] >= 1.3)) ** 2).sum())
-    pairs = np.abs(x[:, None] - x).sum() / 2
-    assert fair_crps(x, 1.3) + pairs * (1 / (60 * 59) - 1 / 3600) == pytest.approx(integral)
-    assert fair_crps(np.asarray([2.0]), 5.0) == 3.0
+    assert crps(x, 1.3) == pytest.approx(integral)
+    assert crps(np.asarray([2.0]), 5.0) == 3.0
 
 
 def test_the_floor_is_the_score_of_the_truth_itself() -> None:
@@ -81,6 +94,16 @@ def test_the_floor_is_the_score_of_the_truth_itself() -> None:
     floors = [noise_floor(rng.standard_normal(5)) for _ in range(4000)]
     assert np.mean(floors) == pytest.approx(1 / np.sqrt(np.pi), abs=4 * np.std(floors) / 63)
     assert np.isnan(noise_floor(np.asarray([1.0])))
+
+
+def test_to_run_it_again_is_a_forecast_as_coarse_as_there_are_other_runs() -> None:
+    # Of m draws of a standard normal, the CRPS is on average (1 + 1 / m) / sqrt(pi).
+    rng = np.random.default_rng(3)
+    scores = [running_again(rng.standard_normal(5)) for _ in range(4000)]
+    assert np.mean(scores) == pytest.approx(1.25 / np.sqrt(np.pi), abs=4 * np.std(scores) / 63)
+    assert np.isnan(running_again(np.asarray([1.0])))
+    assert brier_again(np.asarray([1.0, 1.0, 0.0])) == pytest.approx((0.25 + 0.25 + 1.0) / 3)
+    assert np.isnan(brier_again(np.asarray([1.0])))
 
 
 def test_pit_and_coverage_of_a_right_and_a_too_sure_forecast() -> None:
