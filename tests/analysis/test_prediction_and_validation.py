@@ -19,11 +19,11 @@ from analysis.traces.team_runs import TeamRuns
 from analysis.validation import read_predictions, validate
 from analysis.validation.ablation import WITHOUT
 from analysis.validation.baselines import BASELINES, Pilot
+from analysis.validation.carry_over import MAPPED
 from analysis.validation.compare import write_predictions
 from analysis.validation.findings import findings
 from analysis.validation.prediction import (
     COLUMNS,
-    MAPPED,
     Target,
     check_target,
     parse_changes,
