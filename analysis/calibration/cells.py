@@ -195,8 +195,13 @@ def _fit_agent(
 
 
 def _max_rounds(runs: pd.DataFrame, everything: pd.DataFrame) -> int:
-    """Return the rounds at which runs of the cell, or of any, were given up."""
+    """Return the rounds at which runs of the cell, or of any, are given up.
+
+    If the runs do not say it (``max_rounds``), it is seen where one was given up.
+    """
     for some in (runs, everything):
+        if "max_rounds" in some and some["max_rounds"].notna().any():
+            return int(some["max_rounds"].mode().max())
         failed = some.loc[~some["success"].astype(bool), "total_rounds"]
         if not failed.empty:
             return int(failed.max())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ class TeamRuns:
     ----------
     runs : DataFrame
         A row for each run: the columns of ``runs.parquet``, and ``calls`` (replies in the log).
+        ``max_rounds``, the rounds after which a run is given up, may be missing.
         ``concurrent_writes`` is counted anew from the log: files that several agents edited in
         a round (in the published table it is 0 for some cells whose log is full of them).
     calls : DataFrame
@@ -58,3 +59,9 @@ class TeamRuns:
         runs = self.runs[self.runs["n_teammates"].isin(list(sizes))].reset_index(drop=True)
         calls = self.calls[self.calls["run_dir"].isin(runs["run_dir"])].reset_index(drop=True)
         return TeamRuns(runs, calls, self.tasks, self.skipped)
+
+    def given_up_after(self, rounds: int) -> TeamRuns:
+        """Return these runs with a limit of rounds where they do not say it."""
+        said = self.runs["max_rounds"] if "max_rounds" in self.runs else float("nan")
+        limits = pd.Series(said, index=self.runs.index, dtype=float).fillna(rounds)
+        return replace(self, runs=self.runs.assign(max_rounds=limits))

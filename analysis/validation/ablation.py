@@ -12,7 +12,8 @@ from analysis.calibration import fit_cells
 from analysis.calibration.store import Calibrated, runs_of
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import validate
-from analysis.validation.prediction import Adjust, Target, predict_cells
+from analysis.validation.prediction import Adjust, predict_cells
+from analysis.validation.targets import Target
 from simulator.experiment.pool import Progress
 
 

@@ -35,6 +35,8 @@ LEVELS = (0.5, 0.8, 0.95)
 """Central intervals whose coverage is reported."""
 
 _PILOT = b"teamsim.pilot"
+_NEEDED = [name for name in COLUMNS if name != "max_rounds"]
+"""Columns that a table of predictions must have, of whatever version."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def read_predictions(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     TeamsimError
         If the file is missing, is no Parquet file, lacks a column or the pilot.
     """
-    table = read_parquet(path, COLUMNS, ["n_teammates", "replication", *METRICS])
+    table = read_parquet(path, _NEEDED, ["n_teammates", "replication", *METRICS])
     stored = stored_in(path, _PILOT)
     if stored is None:
         raise TeamsimError(f"{path} does not say which pilot it is from: write it with predict")

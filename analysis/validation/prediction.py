@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL
 from analysis.validation.carry_over import carried_over, trust_in_changes
+from analysis.validation.targets import Target, changed
 from simulator.experiment import replicate
 from simulator.experiment.pool import Progress, in_processes
-from simulator.scenario import Scenario, parse_study
-from simulator.scenario.source import Source
+from simulator.scenario import Scenario
 
 METRICS = [
     "wall_clock_seconds",
@@ -40,7 +38,7 @@ against real runs that were cut off in the same way. They are not the time that 
 must be read together with ``success``.
 """
 
-COLUMNS = [*CELL, "n_teammates", "replication", *METRICS]
+COLUMNS = [*CELL, "n_teammates", "max_rounds", "replication", *METRICS]
 """Columns of a table of predictions, a row a simulated replication."""
 
 Adjust = Callable[[dict[str, Any]], dict[str, Any]]
@@ -48,21 +46,6 @@ Adjust = Callable[[dict[str, Any]], dict[str, Any]]
 
 _PER_DRAW = 4
 """Replications for each draw of the parameters."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """The teams to predict.
-
-    Attributes
-    ----------
-    team_sizes : sequence of int
-    changes : mapping
-        Fields of the calibrated scenario that differ, dotted paths and values.
-    """
-
-    team_sizes: Sequence[int]
-    changes: Mapping[str, Any]
 
 
 def predict_cells(
@@ -96,11 +79,14 @@ def predict_cells(
     DataFrame
         `COLUMNS`, a row a replication; times in seconds.
     """
-    wanted = [(number, int(n)) for number in range(len(cells)) for n in target.team_sizes]
-    alike = [(number, int(n)) for number, cell in enumerate(cells) for n in _sizes(cell.pilot)]
-    jobs = [_Job(*each, cells[each[0]], target.changes, replications, adjust) for each in wanted]
+    teams = target.of(cells)
+    jobs = [
+        _Job(team.cell, team.n, cells[team.cell], target.changes_of(team), replications, adjust)
+        for team in teams
+    ]
     if carry_over:
-        known = set() if target.changes else set(wanted)
+        known = {(job.number, job.n) for job in jobs if not job.changes}
+        alike = [(number, n) for number, cell in enumerate(cells) for n in _sizes(cell.pilot)]
         more = [each for each in alike if each not in known]
         jobs += [_Job(*each, cells[each[0]], {}, replications, adjust) for each in more]
     simulated = in_processes(_simulate, jobs, workers, progress)
@@ -114,11 +100,14 @@ def predict_cells(
         )
     rng = np.random.default_rng(20261121)
     parts = []
-    for (number, n), runs in zip(wanted, simulated, strict=False):
-        cell, here = cells[number], runs
+    for team, runs in zip(teams, simulated, strict=False):
+        cell, here = cells[team.cell], runs
+        limit = team.max_rounds or cell.fit.max_rounds
         if carry_over:
-            here = carried_over(cell.pilot, of_pilot[number], here, n, trust, rng)
-        where: dict[str, Any] = {**cell.fit.cell, "n_teammates": n}
+            here = carried_over(cell.pilot, of_pilot[team.cell], here, team.n, trust, rng)
+            if team.max_rounds is not None:  # the pilot's may have been higher
+                here["total_rounds"] = here["total_rounds"].clip(upper=limit)
+        where: dict[str, Any] = {**cell.fit.cell, "n_teammates": team.n, "max_rounds": limit}
         parts.append(here.assign(**where, replication=np.arange(len(here)))[COLUMNS])
     return pd.concat(parts, ignore_index=True)
 
@@ -156,32 +145,6 @@ def _simulate(job: _Job) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=METRICS).head(job.replications)
 
 
-def parse_changes(
-    topology: str | None, protocol: str | None, workload: str | None
-) -> dict[str, Any]:
-    """Return the changes that options of the command line ask for.
-
-    Each is the name of a kind, a mapping in YAML, or a YAML file with one.
-
-    Raises
-    ------
-    TeamsimError
-        If a file cannot be read or is no YAML.
-    """
-    paths = {
-        "topology": topology,
-        "coordination.protocol": protocol,
-        "workload": workload,
-    }
-    return {path: _mapping(text) for path, text in paths.items() if text is not None}
-
-
-def _mapping(text: str) -> Any:
-    if text.endswith((".yaml", ".yml")):
-        return Source.read(Path(text)).data
-    return Source.parse(text, repr(text)).data
-
-
 def _draws(job: _Job) -> list[Scenario]:
     """Return scenarios of a cell, each with parameters drawn from their uncertainty."""
     cell, changes = job.cell, job.changes
@@ -192,31 +155,5 @@ def _draws(job: _Job) -> list[Scenario]:
         if job.adjust is not None:
             document = job.adjust(document)
         document |= {"seed": draw, "replications": _PER_DRAW}
-        scenarios.append(Scenario.model_validate(_changed(document, changes)))
+        scenarios.append(Scenario.model_validate(changed(document, changes)))
     return scenarios
-
-
-def _changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with the fields at dotted paths set."""
-    for path, value in changes.items():
-        *parents, last = path.split(".")
-        node = document
-        for key in parents:
-            node = node[key]
-        node[last] = value
-    return document
-
-
-def check_target(cells: Sequence[Calibrated], target: Target) -> None:
-    """Check, before the work is done, that a target gives valid scenarios.
-
-    Raises
-    ------
-    ScenarioError
-        Naming what is wrong, where, and what is allowed.
-    """
-    for cell in cells:
-        for n in target.team_sizes:
-            document = _changed(cell.fit.scenario(cell.tasks, int(n)), target.changes)
-            study = parse_study(yaml.safe_dump(document), f"prediction of {cell.fit.name}")
-            assert study.base.replications

@@ -18,11 +18,14 @@ from simulator.cli.options import (
     sizes_in,
 )
 from simulator.documents import MOST_RUNS
+from simulator.errors import TeamsimError
 
 MOST_DRAWS = 10_000
 """Most draws of a request."""
 
-TeamSizes = Annotated[list[int], typer.Option("--team-sizes", min=1, help="Team sizes.")]
+TeamSizes = Annotated[
+    list[int] | None, typer.Option("--team-sizes", min=1, help="Team sizes; 1, 2, 3 if absent.")
+]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 
 
@@ -47,6 +50,12 @@ def calibrate(
     source: Annotated[
         str, typer.Option(help="Source to name in the profiles; the paths' names if absent.")
     ] = "",
+    max_rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Rounds after which team runs were given up, where they do not say it."
+        ),
+    ] = None,
     workers: Workers = 0,
     strict: Strict = False,
 ) -> None:
@@ -63,13 +72,14 @@ def calibrate(
         source,
         workers,
         strict,
+        max_rounds,
     )
 
 
 def predict(
     directory: Annotated[Path, typer.Argument(help="Directory that `teamsim calibrate` wrote.")],
     out: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
-    team_sizes: TeamSizes = [1, 2, 3],  # noqa: B006 (Typer reads the default, nobody changes it)
+    team_sizes: TeamSizes = None,
     replications: Annotated[
         int,
         typer.Option(
@@ -81,6 +91,17 @@ def predict(
     ] = None,
     protocol: Annotated[str | None, typer.Option(help="Another protocol than the pilot's.")] = None,
     workload: Annotated[str | None, typer.Option(help="Another workload than the pilot's.")] = None,
+    max_rounds: Annotated[
+        int | None,
+        typer.Option(min=1, help="Rounds after which a run is given up."),
+    ] = None,
+    teams: Annotated[
+        Path | None,
+        typer.Option(
+            help="Predict only the teams of a table (CSV, Parquet) with the columns model_dir, "
+            "mode, task_type, p_label, n_teammates and, if they differ, max_rounds."
+        ),
+    ] = None,
     workers: Workers = 0,
     requests: Annotated[
         Path | None,
@@ -102,8 +123,21 @@ def predict(
         return
     from simulator.cli import fitting
 
-    sizes = sorted({*team_sizes, *(more_sizes or [])})
-    fitting.predict(directory, out, sizes, replications, workers, topology, protocol, workload)
+    sizes = sorted({*(team_sizes or []), *(more_sizes or [])})
+    if teams is not None and sizes:
+        raise TeamsimError("--teams says the sizes: leave --team-sizes out")
+    fitting.predict(
+        directory,
+        out,
+        sizes or [1, 2, 3],
+        replications,
+        workers,
+        topology,
+        protocol,
+        workload,
+        teams,
+        max_rounds,
+    )
 
 
 def validate(

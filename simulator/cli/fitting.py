@@ -20,7 +20,8 @@ from analysis.traces.reading import STANDARD_INPUT
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import Validation, read_predictions, validate
 from analysis.validation.compare import write_predictions
-from analysis.validation.prediction import Target, check_target, parse_changes, predict_cells
+from analysis.validation.prediction import predict_cells
+from analysis.validation.targets import Target, check_target, parse_changes, read_teams
 from simulator.cli.harmless import say
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
@@ -47,6 +48,7 @@ def calibrate(
     source: str,
     workers: int,
     strict: bool = False,
+    max_rounds: int | None = None,
 ) -> None:
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
     from simulator.cli.fitting_calls import calibrate_calls
@@ -59,8 +61,12 @@ def calibrate(
         )
         if traces.team is not None:
             team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
+            if max_rounds is not None:
+                team = team.given_up_after(max_rounds)
             calibrate_team(team, out, source, workers or default_workers())
         else:
+            if max_rounds is not None:
+                raise TeamsimError("--max-rounds: these traces are not runs of teams on task lists")
             if team_sizes:
                 raise TeamsimError("--team-sizes: these traces are not runs of teams on task lists")
             calibrate_calls(traces, out, source, holdout)
@@ -109,11 +115,15 @@ def predict(
     topology: str | None,
     protocol: str | None,
     workload: str | None,
+    teams: Path | None = None,
+    max_rounds: int | None = None,
 ) -> None:
     """Simulate calibrated teams."""
     check_writable(out)
-    target = Target(team_sizes, parse_changes(topology, protocol, workload))
+    changes = parse_changes(topology, protocol, workload)
     cells = read_calibration(directory)
+    named = read_teams(teams, cells) if teams is not None else ()
+    target = Target(team_sizes, changes, named, max_rounds)
     check_target(cells, target)
     with progress_bar("cells and sizes") as progress:
         table = predict_cells(cells, target, replications, workers or default_workers(), progress)

@@ -24,9 +24,6 @@ from analysis.validation.compare import write_predictions
 from analysis.validation.findings import findings
 from analysis.validation.prediction import (
     COLUMNS,
-    Target,
-    check_target,
-    parse_changes,
     predict_cells,
 )
 from analysis.validation.real_and_simulated import real, simulated
@@ -40,6 +37,13 @@ from analysis.validation.scores import (
     noise_floor,
     pit,
     running_again,
+)
+from analysis.validation.targets import (
+    Target,
+    Team,
+    check_target,
+    parse_changes,
+    read_teams,
 )
 from simulator.errors import ScenarioError, TeamsimError
 from tests.analysis.harness import CLAIMING, DEALT, team_runs
@@ -162,6 +166,48 @@ def test_a_pilot_predicts_teams_it_has_not_run(
     figure = validation_figure(found)
     assert len(figure.axes) == 3
     assert list(summary_table(found)["metric"]) == ["wall clock", "tokens", "rounds", "success"]
+
+
+def test_teams_of_a_table_are_predicted_with_their_limits(
+    cells: list[Calibrated], tmp_path: Path
+) -> None:
+    cell = cells[0].fit.cell
+    asked = pd.DataFrame(
+        [{**cell, "n_teammates": 2, "max_rounds": 3}, {**cell, "n_teammates": 4}] * 2
+    )
+    asked.to_csv(tmp_path / "asked.csv", index=False)
+    asked.to_parquet(tmp_path / "asked.parquet")
+    teams = read_teams(tmp_path / "asked.csv", cells)
+    assert teams == read_teams(tmp_path / "asked.parquet", cells) == [Team(0, 2, 3), Team(0, 4)]
+    table = predict_cells(cells, Target([], {}, teams), 12)
+    assert table.groupby(["n_teammates", "max_rounds"]).size().to_dict() == {
+        (2, 3): 12,
+        (4, cells[0].fit.max_rounds): 12,
+    }
+    assert table.loc[table["n_teammates"] == 2, "total_rounds"].max() <= 3
+    everywhere = predict_cells(cells[:1], Target([2], {}, max_rounds=3), 12)
+    assert everywhere["total_rounds"].max() <= 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"p_label": "p99"}, "row 1: unknown cell '.*did you mean"),
+        ({"n_teammates": 0}, "row 1: 'n_teammates' is 0, not a whole number from 1"),
+        ({"n_teammates": 2.5}, "row 1: 'n_teammates' is 2.5, not a whole number"),
+        ({"n_teammates": None}, "'n_teammates'"),
+        ({"n_teammates": "two"}, "'n_teammates' is 'two'"),
+        ({"max_rounds": -1}, "'max_rounds' is '-1'"),
+        ({"max_rounds": 1e9}, "'max_rounds' is 1e[+]09"),
+    ],
+)
+def test_teams_that_are_not_there_are_refused(
+    changes: dict[str, Any], said: str, cells: list[Calibrated], tmp_path: Path
+) -> None:
+    row = {**cells[0].fit.cell, "n_teammates": 2, "max_rounds": 30, **changes}
+    pd.DataFrame([row]).to_csv(tmp_path / "asked.csv", index=False)
+    with pytest.raises(TeamsimError, match=said):
+        read_teams(tmp_path / "asked.csv", cells)
 
 
 @pytest.mark.slow

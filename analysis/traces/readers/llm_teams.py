@@ -99,7 +99,7 @@ def read_runs(directory: Path) -> pd.DataFrame:
     TeamsimError
         If the file is missing, is no Parquet file, or lacks a column.
     """
-    return read_parquet(directory / "runs.parquet", _RUN_COLUMNS, _RUN_NUMBERS)
+    return read_parquet(directory / "runs.parquet", _RUN_COLUMNS, [*_RUN_NUMBERS, "max_rounds"])
 
 
 def read_team_runs(directory: Path) -> TeamRuns:

@@ -1,0 +1,168 @@
+"""What is to be predicted: teams of calibrated cells, and what differs from their pilot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from analysis.calibration.store import Calibrated
+from analysis.traces.named_tables import read_csv, read_parquet, with_numbers
+from analysis.traces.team_runs import CELL
+from simulator.errors import TeamsimError, unknown_name
+from simulator.scenario import parse_study
+from simulator.scenario.source import Source
+
+MOST_AGENTS = 10_000
+"""Most agents of a predicted team, and most rounds."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """A team of a cell.
+
+    Attributes
+    ----------
+    cell : int
+        The cell's place in the calibration.
+    n : int
+        Agents.
+    max_rounds : int or None
+        Rounds after which its runs are given up; None: as in the pilot.
+    """
+
+    cell: int
+    n: int
+    max_rounds: int | None = None
+
+
+@dataclass(frozen=True)
+class Target:
+    """The teams to predict.
+
+    Attributes
+    ----------
+    team_sizes : sequence of int
+        Sizes of every cell's teams, if `teams` are not said.
+    changes : mapping
+        Fields of the calibrated scenario that differ, dotted paths and values.
+    teams : sequence of Team
+    max_rounds : int or None
+        Of teams that do not say it.
+    """
+
+    team_sizes: Sequence[int]
+    changes: Mapping[str, Any]
+    teams: Sequence[Team] = ()
+    max_rounds: int | None = None
+
+    def of(self, cells: Sequence[Calibrated]) -> list[Team]:
+        """Return the teams of these cells, each once, with the limits that they are to have."""
+        all_sizes = (Team(i, int(n)) for i in range(len(cells)) for n in self.team_sizes)
+        teams = self.teams or all_sizes
+        limited = (Team(it.cell, it.n, it.max_rounds or self.max_rounds) for it in teams)
+        return list(dict.fromkeys(limited))
+
+    def changes_of(self, team: Team) -> dict[str, Any]:
+        """Return the fields that differ from the pilot's for a team."""
+        limit = {} if team.max_rounds is None else {"limits.max_rounds": team.max_rounds}
+        return {**self.changes, **limit}
+
+
+def read_teams(path: Path, cells: Sequence[Calibrated]) -> list[Team]:
+    """Return the teams of a table: the columns of a cell, ``n_teammates``, perhaps ``max_rounds``.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or Parquet, a row a team; several rows may name the same one.
+    cells : sequence of Calibrated
+
+    Raises
+    ------
+    TeamsimError
+        If it cannot be read, lacks a column, or names a cell that is not calibrated.
+    """
+    columns = [*CELL, "n_teammates"]
+    of_whole_numbers = ["n_teammates", "max_rounds"]
+    table = (read_parquet if path.suffix == ".parquet" else read_csv)(path, columns)
+    table = with_numbers(table, path, ["n_teammates"], may_miss=False)
+    table = with_numbers(table, path, of_whole_numbers)
+    if table.empty:
+        raise TeamsimError(f"{path} has no teams: it has no rows")
+    for name in of_whole_numbers:
+        found = table[name].dropna() if name in table else pd.Series(dtype=float)
+        wrong = ~((found >= 1) & (found <= MOST_AGENTS) & (found % 1 == 0))
+        if wrong.any():
+            row = found.index[wrong][0]
+            raise TeamsimError(
+                f"{path}, row {row + 1}: {name!r} is {found[row]:g}, not a whole number from 1 to "
+                f"{MOST_AGENTS:,}"
+            )
+    known = {tuple(str(cell.fit.cell[key]) for key in CELL): i for i, cell in enumerate(cells)}
+    teams = []
+    for i, row in enumerate(table.to_dict("records")):
+        key = tuple(str(row[name]) for name in CELL)
+        if key not in known:
+            names = ["/".join(each) for each in known]
+            raise TeamsimError(f"{path}, row {i + 1}: {unknown_name('cell', '/'.join(key), names)}")
+        limit = float(row.get("max_rounds", math.nan))
+        said = None if math.isnan(limit) else int(limit)
+        teams.append(Team(known[key], int(row["n_teammates"]), said))
+    return list(dict.fromkeys(teams))
+
+
+def parse_changes(
+    topology: str | None, protocol: str | None, workload: str | None
+) -> dict[str, Any]:
+    """Return the changes that options of the command line ask for.
+
+    Each is the name of a kind, a mapping in YAML, or a YAML file with one.
+
+    Raises
+    ------
+    TeamsimError
+        If a file cannot be read or is no YAML.
+    """
+    paths = {
+        "topology": topology,
+        "coordination.protocol": protocol,
+        "workload": workload,
+    }
+    return {path: _mapping(text) for path, text in paths.items() if text is not None}
+
+
+def _mapping(text: str) -> Any:
+    if text.endswith((".yaml", ".yml")):
+        return Source.read(Path(text)).data
+    return Source.parse(text, repr(text)).data
+
+
+def changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with the fields at dotted paths set."""
+    for path, value in changes.items():
+        *parents, last = path.split(".")
+        node = document
+        for key in parents:
+            node = node[key]
+        node[last] = value
+    return document
+
+
+def check_target(cells: Sequence[Calibrated], target: Target) -> None:
+    """Check, before the work is done, that a target gives valid scenarios.
+
+    Raises
+    ------
+    ScenarioError
+        Naming what is wrong, where, and what is allowed.
+    """
+    for team in target.of(cells):
+        cell = cells[team.cell]
+        document = changed(cell.fit.scenario(cell.tasks, team.n), target.changes_of(team))
+        parse_study(yaml.safe_dump(document), f"prediction of {cell.fit.name}")
