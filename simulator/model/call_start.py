@@ -107,6 +107,8 @@ class CallStart:
         habits = agent.habits
         picks: list[int] | None = None
         if not habits.idle_p or not habits.idles(is_first=not agent.call.number):
+            if habits.is_unsettled:
+                habits.settle(agent.dispatcher.due(agent.index))
             picks = agent.dispatcher.choose(agent.index, habits.batch_size or habits.take_count())
         if picks is None:
             picks = []

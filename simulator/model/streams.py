@@ -134,6 +134,7 @@ class Purpose(IntEnum):
     ELECTION_DELAY = 67
     RESTART = 68
     DUPLICATION = 69
+    ONE_BY_ONE = 70
     START_TOKENS = 80
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82

@@ -106,6 +106,21 @@ class Behaviour(Spec):
     situation."""
 
 
+class OneByOne(Spec):
+    """How likely it is that an agent begins with one task a call, by how many it finds to do.
+
+    With k tasks the odds are those of `probability` times ``(k / at_tasks) ** growth``. As any
+    habit it is kept from call to call with `batch_persistence`.
+    """
+
+    probability: Fraction = 0.0
+    """Probability with `at_tasks` tasks to do."""
+    at_tasks: Positive = 20.0
+    """The number of tasks that `probability` is for."""
+    growth: NonNegative = 0.0
+    """Power of the number of tasks with which the odds grow."""
+
+
 class WrongAnswers(Spec):
     """What a faulty attempt answers, where answers are compared (votes, debates)."""
 
@@ -259,6 +274,8 @@ class Agent(Spec):
     """Tasks attempted in one call; a draw is rounded and at least 1."""
     first_batch: NonNegativeDistribution | None = None
     """Tasks attempted in an agent's first call, if different."""
+    one_by_one: OneByOne | None = None
+    """Agents whose first call takes one task, whatever `first_batch` says."""
     batch_persistence: Fraction = 0.0
     """Probability that a call takes as many tasks as the agent's last one did, out of habit."""
     capacity: Positive | None = None

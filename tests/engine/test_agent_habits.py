@@ -64,6 +64,60 @@ def test_batch_sizes_are_a_habit() -> None:
     assert abs(z_score(np.asarray(stays, dtype=float), 0.7 + 0.3 * 0.5)) < 4
 
 
+@pytest.mark.parametrize(
+    ("protocol", "workers", "tasks", "finds"),
+    [
+        ("pre_assigned", 1, 20, 20),
+        ("pre_assigned", 4, 20, 5),
+        ("pre_assigned", 3, 30, 10),
+        ("self_claim", 2, 40, 40),
+    ],
+)
+@pytest.mark.parametrize("growth", [0.0, 1.5])
+def test_whoever_finds_more_tasks_is_likelier_to_do_them_one_by_one(
+    protocol: str, workers: int, tasks: int, finds: int, growth: float
+) -> None:
+    style = {"probability": 0.4, "at_tasks": 20, "growth": growth}
+    team = one(batch=99, batch_persistence=1.0, one_by_one=style)
+    odds = 0.4 / 0.6 * (finds / 20) ** growth
+    p = odds / (1 + odds)
+    simulation = Simulation(
+        scenario(
+            team={**team, "size": workers},
+            workload__tasks=tasks,
+            coordination__protocol={"kind": protocol},
+            coordination__timing="rounds",
+        )
+    )
+    count, hits = 300, 0
+    for replication in range(count):
+        trace = Trace()
+        simulation.run(replication, trace)
+        first = next(
+            row.call for row in trace.rows if row.event is Event.CALL_END and row.agent == 0
+        )
+        attempts = Counter(row.call for row in trace.rows if row.event is Event.ATTEMPT)
+        hits += attempts[first] == 1
+        if workers == 1:  # kept to the end
+            assert list(attempts.values()) in ([tasks], [1] * tasks)
+    # At 4 standard errors; 300 runs tell p from p without the growth, at growth 1.5, for certain.
+    assert abs(hits - count * p) < 4 * (count * p * (1 - p)) ** 0.5
+
+
+def test_an_agent_that_begins_with_one_task_goes_on_by_habit() -> None:
+    always = {"probability": 1}
+    team = one(batch=3, first_batch=9, batch_persistence=0.5, one_by_one=always)
+    switched = []
+    for replication in range(400):
+        trace = Trace()
+        Simulation(scenario(team=team, workload__tasks=60)).run(replication, trace)
+        sizes = tasks_of_calls(trace)
+        assert sizes[0] == 1
+        switched.append(sizes.index(3))
+    # Calls with one task are geometric: the habit ends with 0.5 after each.
+    assert abs(z_score(switched, 2.0)) < 4
+
+
 def test_a_reply_holds_no_more_than_its_limit() -> None:
     limited = one(batch=20, capacity=8)
     row = run(team=limited, workload__tasks=20)

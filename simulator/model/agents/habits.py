@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 from simulator.distributions import Distribution
@@ -31,6 +32,8 @@ class Habits:
         The share of a task's work that another attempt takes.
     tried : set of int
         Tasks that it has attempted, where that makes a difference.
+    is_unsettled : bool
+        Whether it is still to be settled if it begins with one task a call.
     is_particular : bool
         Whether replies can be too long, or further attempts are less work.
     idle_p : float
@@ -43,13 +46,16 @@ class Habits:
 
     __slots__ = (
         "_batch",
+        "_begins_with_one",
         "_first_batch",
         "_idle_first",
         "_idle_logit",
         "_idle_persistence",
         "_last_batch",
+        "_one_by_one",
         "_persistence",
         "_rolls_idle",
+        "_rolls_one_by_one",
         "_rolls_persistence",
         "_was_idle",
         "batch_size",
@@ -57,6 +63,7 @@ class Habits:
         "chatter",
         "idle_p",
         "is_particular",
+        "is_unsettled",
         "message",
         "output",
         "redo_work",
@@ -66,7 +73,12 @@ class Habits:
     )
 
     def __init__(self, spec: Agent, draws: OwnDraws, speaks: bool) -> None:
+        self._one_by_one = spec.one_by_one
+        self._begins_with_one = False
+        self.is_unsettled = spec.one_by_one is not None
+        self._rolls_one_by_one = draws.rolls(Purpose.ONE_BY_ONE, self.is_unsettled)
         fixed = spec.first_batch is None and spec.batch.constant is not None
+        fixed &= not self.is_unsettled
         self.batch_size = _count(spec.batch.constant or 0.0) if fixed else 0
         self._batch = draws.of(spec.batch, Purpose.BATCH)
         self._first_batch = (
@@ -101,9 +113,23 @@ class Habits:
             tokens.message, draws.of(tokens.message, Purpose.MESSAGE_TOKENS), tokens.relay
         )
 
+    def settle(self, tasks: int) -> None:
+        """Settle, with so many tasks to do, whether the agent begins with one a call."""
+        spec = self._one_by_one
+        if spec is None or not tasks:
+            return
+        self.is_unsettled = False
+        p = spec.probability
+        if 0.0 < p < 1.0:
+            odds = spec.growth * math.log(tasks / spec.at_tasks)
+            p = expit(math.log(p / (1.0 - p)) + odds)
+        self._begins_with_one = self._rolls_one_by_one() < p
+
     def take_count(self) -> int:
         """Draw how many tasks the call that begins takes on, where `batch_size` does not say."""
-        if not self._last_batch and self._first_batch is not None:
+        if not self._last_batch and self._begins_with_one:
+            self._last_batch = 1
+        elif not self._last_batch and self._first_batch is not None:
             self._last_batch = _count(self._first_batch())
         elif not (self._last_batch and self._persistence) or (
             self._rolls_persistence() >= self._persistence

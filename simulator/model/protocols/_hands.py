@@ -44,6 +44,14 @@ class Hands(Dispatcher):
         ready, order = self.ready[agent], self.order
         return [order[heappop(ready)] for _ in range(min(count, len(ready)))]
 
+    def due(self, agent: int) -> int:
+        """Return how many of the agent's own tasks are left."""
+        board = self.board
+        return sum(
+            owner == agent and not is_done
+            for owner, is_done in zip(board.owner, board.done, strict=True)
+        )
+
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the agent owns the task."""
         return True

@@ -189,6 +189,10 @@ class Dispatcher(ABC):
         is to others and spends the call idly.
         """
 
+    def due(self, agent: int) -> int:
+        """Return how many tasks `agent` finds to do: all that are left, where nobody has dealt."""
+        return self.board.left
+
     @abstractmethod
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return whether, now that its call ends, `agent` may attempt `task`, and claim it.
