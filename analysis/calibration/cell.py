@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from analysis.calibration.estimates import (
     BetaEstimate,
@@ -17,6 +18,7 @@ from analysis.calibration.estimates import (
 from analysis.calibration.habits import Habits, Ints
 from analysis.calibration.latency import Residual
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.styles import AT_TASKS
 from analysis.calibration.tokens import NAMES, TokenFit
 from analysis.traces.team_runs import CELL, SELF_CLAIM
 from simulator.distributions import Floats
@@ -50,6 +52,8 @@ class CellFit:
     residual: Residual
     idle_median: VectorFit
     idle_residual: Residual
+    one_by_one: VectorFit
+    """Whether agents begin with one task a call: logit and growth (see `styles`)."""
     habits: Habits
     idle_first: Probability
     """Probability that an agent's first call takes no task."""
@@ -107,6 +111,7 @@ class CellFit:
                 "residual",
                 "idle_residual",
                 "redo",
+                "one_by_one",
                 "habits",
                 "idle_first",
                 "idle",
@@ -138,6 +143,7 @@ class CellFit:
         if self.capacity is not None:
             limit["capacity"] = four_digits(self.capacity)
             limit["truncation_loss"] = four_digits(self.truncation_loss.value)
+        more = slice(min(1, len(self.habits.sizes) - 1), None)  # one at first is `one_by_one`
         return {
             "latency": {
                 "kind": "seconds",
@@ -147,9 +153,14 @@ class CellFit:
                 **({} if self.limit_s is None else {"most_s": four_digits(self.limit_s)}),
                 "idle": self.idle_residual.spec(float(np.exp(self.idle_median.at[0]))),
             },
-            "first_batch": _empirical(self.habits.sizes, self.habits.first),
+            "first_batch": _empirical(self.habits.sizes[more], self.habits.first[more]),
             "batch": _empirical(self.habits.sizes, self.habits.later),
             "batch_persistence": four_digits(_mean(self.habits.persistence)),
+            "one_by_one": {
+                "probability": four_digits(float(expit(self.one_by_one.at[0]))),
+                "at_tasks": AT_TASKS,
+                "growth": four_digits(max(0.0, float(self.one_by_one.at[1]))),
+            },
             **limit,
             "redo_work": four_digits(min(1.0, max(0.001, self.redo.value))),
             **self.tokens.spec(),
@@ -212,6 +223,8 @@ class CellFit:
             "error_run_sigma": self.error_run_sigma,
             "call_correlation": self.call_correlation,
             "truncation_loss": self.truncation_loss,
+            "one_by_one": self.one_by_one.estimate(0, "logit"),
+            "one_by_one_growth": self.one_by_one.estimate(1, "identity"),
             "batch_persistence": BetaEstimate(*self.habits.persistence),
             "blind_calls": BetaEstimate(*self.habits.blind),
             "deference": self.deference,

@@ -43,6 +43,7 @@ from analysis.calibration.observations import (
     observe,
     round_overhead_s,
 )
+from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
 from analysis.traces.team_runs import CELL, TeamRuns
@@ -153,6 +154,7 @@ def _fit_agent(
     drift = trends(everything, all_logs)
     hang = pool_shares([hung(logs, every["run_dir"])])[0]
     idle_medians, idle_residuals = _idle_latencies([part[part["is_idle"]] for part in parts])
+    styles = fit_styles(used)
     habits = _habits(used, most)
     own = [part[part["could_work"]] for part in parts]
     idle_first = pool_shares([_idle_share(part[part["is_first"]]) for part in own])
@@ -174,6 +176,7 @@ def _fit_agent(
             residual=residual,
             idle_median=idle_medians[i],
             idle_residual=idle_residuals[i],
+            one_by_one=styles[i],
             habits=habits[i],
             idle_first=idle_first[i],
             idle=idle[i],

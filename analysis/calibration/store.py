@@ -29,7 +29,7 @@ from simulator.errors import TeamsimError
 from simulator.scenario import scenario_json_schema
 
 FILE = "fits.json"
-_VERSION = 2
+_VERSION = 3
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
     for kind in (CellFit, Estimate, BetaEstimate, VectorFit, Habits, Residual, TokenFit)
