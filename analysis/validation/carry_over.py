@@ -9,12 +9,16 @@ between them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
+from analysis.calibration.cells import AGENT
+from analysis.calibration.estimates import Share, pool_shares
 from simulator.distributions import Floats
 
 Simulated = Mapping[int, pd.DataFrame]
@@ -26,71 +30,110 @@ MAPPED = ["wall_clock_seconds", "total_tokens", "total_rounds"]
 _MECHANISM_ALONE = 0.35
 """Share of replications that come from the simulation alone, not from single pilot runs."""
 _NEARNESS = 0.8
-"""Pilot teams have the weight ``exp(-|log(n / target)| / nearness)``: near sizes count more."""
+"""PilotRuns teams have the weight ``exp(-|log(n / target)| / nearness)``: near sizes count more."""
 _DOUBT = 0.5
 """Standard deviation of the prior of the share of a simulated change that is observed."""
 _JITTER = 0.1
 """Spread (log) around a pilot run carried over: the kernel of the smoothed bootstrap."""
 
 
+@dataclass(frozen=True)
+class PilotRuns:
+    """The pilot of a cell.
+
+    Attributes
+    ----------
+    runs : DataFrame
+        Its real runs.
+    simulated : mapping
+        Simulated runs of its teams, by team size.
+    shares : mapping
+        The probability of success at each team size (see `success_shares`).
+    """
+
+    runs: pd.DataFrame
+    simulated: Simulated
+    shares: Mapping[int, float]
+
+
 def carried_over(
-    pilot: pd.DataFrame,
-    simulated: Simulated,
+    pilot: PilotRuns,
     here: pd.DataFrame,
     n: int,
+    limit: int,
     trust: Mapping[str, float],
     rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Return the replications `here`, with most of them replaced by pilot runs carried over.
 
+    A replication is drawn in steps: a team size of the pilot, whether the run succeeds, and a run
+    of that size that did; where there is none, a simulated run that did stands in.
+
     Parameters
     ----------
-    pilot : DataFrame
-        The pilot's runs of the cell.
-    simulated : mapping
+    pilot : PilotRuns
     here : DataFrame
         Simulated runs of the predicted team, of size `n`.
     n : int
+    limit : int
+        Rounds after which its runs are given up: what fails ends there.
     trust : mapping
         What `trust_in_changes` returns.
     rng : Generator
     """
-    sizes = pilot["n_teammates"].to_numpy(dtype=float)
-    counts = pilot.groupby("n_teammates")["n_teammates"].transform("size").to_numpy()
-    weights = np.exp(-np.abs(np.log(sizes / n)) / _NEARNESS) / counts
-    chosen = rng.choice(len(pilot), len(here), p=weights / weights.sum())
-    alone = rng.random(len(here)) < _MECHANISM_ALONE
-    jitter = _JITTER * rng.standard_normal(len(here))
+    count = len(here)
+    sizes = pilot.runs["n_teammates"].to_numpy()
+    known = np.unique(sizes)
+    near = np.exp(-np.abs(np.log(known / n)) / _NEARNESS)
+    of_size = rng.choice(known, count, p=near / near.sum())
+    chances = _chances(pilot, here)
+    succeeds = rng.random(count) < np.asarray([chances[int(size)] for size in of_size])
+    alone = rng.random(count) < _MECHANISM_ALONE
+    jitter = _JITTER * rng.standard_normal(count)
+    did = pilot.runs["success"].to_numpy(dtype=bool)
+    will = here["success"].to_numpy(dtype=bool)
+    run, row = np.zeros(count, dtype=np.int64), np.arange(count)
+    for size, outcome in itertools.product(known, (True, False)):
+        wanted = np.flatnonzero((of_size == size) & (succeeds == outcome) & ~alone)
+        runs = np.flatnonzero((sizes == size) & (did == outcome))
+        if len(runs):
+            run[wanted] = rng.choice(runs, len(wanted))
+            continue
+        alone[wanted] = True
+        rows = np.flatnonzero(will == outcome)
+        if len(rows):
+            row[wanted] = rng.choice(rows, len(wanted))
     columns: dict[str, Floats] = {}
+    succeeds = np.where(alone, will[row], succeeds)
     for metric in MAPPED:
-        real = np.log(np.maximum(_of_pilot(pilot, metric), 1e-9))
+        real = np.log(np.maximum(_of_pilot(pilot.runs, metric), 1e-9))
         target = _logs(here, metric)
-        carried = np.empty(len(pilot))
-        for size in np.unique(sizes):
-            there = _logs(simulated[int(size)], metric)
+        carried = np.empty(len(pilot.runs))
+        for size in known:
             same = sizes == size
+            there = _logs(pilot.simulated[int(size)], metric)
             carried[same] = real[same] + trust[metric] * _change(real[same], there, target)
-        values = np.where(alone, target, carried[chosen] + jitter)
+        values = np.exp(np.where(alone, target[row], carried[run] + jitter))
         if metric == "total_rounds":
-            values = np.log(np.maximum(1.0, np.round(np.exp(values))))
-        columns[metric] = np.exp(values)
-    columns["success"] = _success(pilot, simulated, here, alone, chosen, rng)
-    return here.assign(**columns)
+            values = np.clip(np.round(values), 1.0, limit)
+            values = np.where(succeeds | alone, values, limit)
+        columns[metric] = values
+    return here.assign(**columns, success=succeeds)
 
 
-def trust_in_changes(cells: Iterable[tuple[pd.DataFrame, Simulated]]) -> dict[str, float]:
+def trust_in_changes(pilots: Sequence[PilotRuns]) -> dict[str, float]:
     """Return for each metric the share of a simulated change that is observed, 0 to 1.
 
     It is the regression through the origin of observed changes (log means), between neighbouring
     team sizes of the pilot, on simulated ones, with a prior of 1 +- `_DOUBT`.
     """
-    trust, cells = {}, list(cells)
+    trust = {}
     for metric in MAPPED:
         precision, product = _DOUBT**-2, _DOUBT**-2
-        for pilot, simulated in cells:
-            logs = pd.Series(np.log(np.maximum(_of_pilot(pilot, metric), 1e-9)))
-            seen = logs.groupby(pilot["n_teammates"].to_numpy()).agg(["mean", "var", "size"])
-            means = [_logs(simulated[int(n)], metric).mean() for n in seen.index]
+        for pilot in pilots:
+            logs = pd.Series(np.log(np.maximum(_of_pilot(pilot.runs, metric), 1e-9)))
+            seen = logs.groupby(pilot.runs["n_teammates"].to_numpy()).agg(["mean", "var", "size"])
+            means = [_logs(pilot.simulated[int(n)], metric).mean() for n in seen.index]
             variance = np.maximum(seen["var"].fillna(0.25), 0.01) / seen["size"]
             noise = variance.to_numpy()[1:] + variance.to_numpy()[:-1]
             expected, found = np.diff(means), np.diff(seen["mean"])
@@ -108,28 +151,38 @@ def _change(values: Floats, before: Floats, after: Floats) -> Floats:
     return np.asarray(np.quantile(after, rank) - np.quantile(ordered, rank))
 
 
-def _success(
-    pilot: pd.DataFrame,
-    simulated: Simulated,
-    here: pd.DataFrame,
-    alone: np.ndarray[Any, np.dtype[np.bool_]],
-    chosen: np.ndarray[Any, np.dtype[np.int64]],
-    rng: np.random.Generator,
-) -> Floats:
-    """Return successes: simulated ones, or draws with the pilot's odds, changed as simulated.
+def success_shares(pilots: Sequence[pd.DataFrame]) -> list[dict[int, float]]:
+    """Return for each cell's pilot runs the probability of success of each team size.
 
-    Half a success and half a failure are added to the pilot's counts at each size (Jeffreys). The
-    logit of this share is then changed by as much as the simulator changes it.
+    The shares of all cells and sizes of an agent in a mode are pooled as beta-binomial: where no
+    other team fails, five of five runs that succeed leave little doubt.
+    """
+    found: list[dict[int, float]] = [{} for _ in pilots]
+    groups: dict[tuple[str, ...], list[tuple[int, int, Share]]] = {}
+    for cell, pilot in enumerate(pilots):
+        for size, runs in pilot.groupby("n_teammates"):
+            did = runs["success"].to_numpy(dtype=np.float64)
+            agent = tuple(str(runs[name].iloc[0]) for name in AGENT)
+            share = Share(did, np.ones(len(did)))
+            groups.setdefault(agent, []).append((cell, int(str(size)), share))
+    for group in groups.values():
+        pooled = pool_shares([share for _, _, share in group])
+        for (cell, size, _), estimate in zip(group, pooled, strict=True):
+            found[cell][size] = estimate.value
+    return found
+
+
+def _chances(pilot: PilotRuns, here: pd.DataFrame) -> dict[int, float]:
+    """Return what the share of success at each size of the pilot makes of that of `here`.
+
+    Its logit is changed by as much as the simulator changes it.
     """
     target = _logit(here["success"])
-    odds = {}
-    for size in pilot["n_teammates"].unique().tolist():
-        runs = pilot[pilot["n_teammates"] == size]
-        change = target - _logit(simulated[int(size)]["success"])
-        odds[size] = _logit(runs["success"]) + change
-    probability = 1.0 / (1.0 + np.exp(-pilot["n_teammates"].map(odds).to_numpy()))
-    carried = rng.random(len(here)) < probability[chosen]
-    return np.asarray(np.where(alone, here["success"].to_numpy(dtype=bool), carried))
+    chances = {}
+    for size, share in pilot.shares.items():
+        change = target - _logit(pilot.simulated[size]["success"])
+        chances[size] = float(expit(logit(share) + change))
+    return chances
 
 
 def _logit(happened: pd.Series) -> float:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL
-from analysis.validation.carry_over import carried_over, trust_in_changes
+from analysis.validation.carry_over import PilotRuns, carried_over, success_shares, trust_in_changes
 from analysis.validation.targets import Target, changed
 from simulator.experiment import replicate
 from simulator.experiment.pool import Progress, in_processes
@@ -93,20 +93,20 @@ def predict_cells(
     if carry_over:
         unchanged = {(job.number, job.n): runs for job, runs in zip(jobs, simulated, strict=True)
                      if not job.changes}  # fmt: skip
-        of_pilot = [{n: unchanged[number, n] for n in _sizes(cell.pilot)}
-                    for number, cell in enumerate(cells)]  # fmt: skip
-        trust = trust_in_changes(
-            (cell.pilot, runs) for cell, runs in zip(cells, of_pilot, strict=True)
-        )
+        pilots = [
+            PilotRuns(cell.pilot, {n: unchanged[number, n] for n in _sizes(cell.pilot)}, shares)
+            for (number, cell), shares in zip(
+                enumerate(cells), success_shares([cell.pilot for cell in cells]), strict=True
+            )
+        ]
+        trust = trust_in_changes(pilots)
     rng = np.random.default_rng(20261121)
     parts = []
     for team, runs in zip(teams, simulated, strict=False):
         cell, here = cells[team.cell], runs
         limit = team.max_rounds or cell.fit.max_rounds
         if carry_over:
-            here = carried_over(cell.pilot, of_pilot[team.cell], here, team.n, trust, rng)
-            if team.max_rounds is not None:  # the pilot's may have been higher
-                here["total_rounds"] = here["total_rounds"].clip(upper=limit)
+            here = carried_over(pilots[team.cell], here, team.n, limit, trust, rng)
         where: dict[str, Any] = {**cell.fit.cell, "n_teammates": team.n, "max_rounds": limit}
         parts.append(here.assign(**where, replication=np.arange(len(here)))[COLUMNS])
     return pd.concat(parts, ignore_index=True)

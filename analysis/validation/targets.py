@@ -165,4 +165,5 @@ def check_target(cells: Sequence[Calibrated], target: Target) -> None:
     for team in target.of(cells):
         cell = cells[team.cell]
         document = changed(cell.fit.scenario(cell.tasks, team.n), target.changes_of(team))
-        parse_study(yaml.safe_dump(document), f"prediction of {cell.fit.name}")
+        study = parse_study(yaml.safe_dump(document), f"prediction of {cell.fit.name}")
+        assert study.base.replications  # a study is checked when it is asked for its base

@@ -19,7 +19,7 @@ from analysis.traces.team_runs import TeamRuns
 from analysis.validation import read_predictions, validate
 from analysis.validation.ablation import WITHOUT
 from analysis.validation.baselines import BASELINES, Pilot
-from analysis.validation.carry_over import MAPPED
+from analysis.validation.carry_over import MAPPED, PilotRuns, carried_over, success_shares
 from analysis.validation.compare import write_predictions
 from analysis.validation.findings import findings
 from analysis.validation.prediction import (
@@ -208,6 +208,34 @@ def test_teams_that_are_not_there_are_refused(
     pd.DataFrame([row]).to_csv(tmp_path / "asked.csv", index=False)
     with pytest.raises(TeamsimError, match=said):
         read_teams(tmp_path / "asked.csv", cells)
+
+
+def test_what_fails_ends_at_the_limit_and_what_never_failed_hardly_does() -> None:
+    rng = np.random.default_rng(1)
+
+    def runs(count: int, failed: int, rounds: int, model: str = "a") -> pd.DataFrame:
+        """Return runs of a pair, of which some were given up after 30 rounds."""
+        success = np.arange(count) >= failed
+        table = pd.DataFrame({"success": success, "n_teammates": 2, "model_dir": model})
+        table["total_rounds"] = np.where(success, rounds, 30)
+        table["wall_clock_seconds"] = 10.0 * table["total_rounds"]
+        for name in ("total_tokens", "total_input_tokens", "total_output_tokens"):
+            table[name] = 100.0 * table["total_rounds"]
+        return table.assign(mode="m")
+
+    pilots = [runs(5, 0, 4), runs(5, 0, 6), runs(5, 2, 5, "b"), runs(5, 1, 5, "b")]
+    shares = success_shares(pilots)
+    # None of this agent's ten runs failed; five alone would leave 5.5 / 6.
+    assert shares[0][2] == pytest.approx(10.5 / 11, abs=0.001)
+    assert 0.6 < shares[2][2] < shares[3][2] < 0.85
+    simulated = runs(400, 80, 5, "b")
+    pilot = PilotRuns(pilots[2], {2: simulated}, shares[2])
+    here = carried_over(pilot, simulated, 3, 30, dict.fromkeys(MAPPED, 1.0), rng)
+    assert (here.loc[~here["success"], "total_rounds"] == 30).all()
+    assert (here.loc[here["success"], "total_rounds"] < 30).all()
+    # The simulator changes nothing, so that the share is the pilot's, or in 35 % its own.
+    expected = 0.65 * shares[2][2] + 0.35 * 0.8
+    assert abs(here["success"].mean() - expected) < 4 * (0.25 / 400) ** 0.5
 
 
 @pytest.mark.slow
