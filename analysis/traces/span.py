@@ -117,6 +117,16 @@ class Span:
             return self.node, self.node
         return None
 
+    def agent_at_work(self) -> tuple[str, str | None] | None:
+        """Return id and name of the agent if the span is a whole piece of its work.
+
+        So is the span of a node of LangGraph: a chain that is called as the node is.
+        """
+        named = self.names_agent()
+        if named is None or self.operation == "invoke_agent":
+            return named
+        return named if self.operation is None and self.name == named[1] else None
+
 
 def spans_of(
     records: Iterable[Record],

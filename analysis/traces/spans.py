@@ -1,7 +1,8 @@
 """Makes calls, agents and messages of the spans of any tracing system.
 
 This module decides to which agent a call belongs (the agent that the span names, else the nearest
-one above it). `analysis.traces.same_calls` decides which of several spans of one call counts, and
+one above it). `analysis.traces.agents_at_once` tells agents of one name apart,
+`analysis.traces.same_calls` decides which of several spans of one call counts, and
 `analysis.traces.dialects` what a span's attributes mean.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from analysis.traces.agents_at_once import AgentsAtOnce
 from analysis.traces.collector import Collector
 from analysis.traces.same_calls import same_calls
 from analysis.traces.span import CLAUDE_CODE, Key, Span
@@ -26,25 +28,25 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
         forest.merge(kept, left_out, only)
     runs = forest.runs()
     ids = _ids_by_name(forest.spans, runs)
+    agents = AgentsAtOnce(forest.spans, runs, ids, forest.above)
+    starters = _starters(forest, runs, agents)
     for span in forest.spans:
-        if span.key in forest.left_out:
+        if span.key in forest.left_out or (span.operation is None and span.transfer is None):
             continue
         run = runs[span.key]
         owner = forest.owner(span)
-        agent, name = (None, None) if owner is None else owner[0]
-        if agent is not None:
-            agent = ids.get((run, agent), agent)
-        parent = None if owner is None else forest.parent_agent(owner[1], owner[0][0])
-        parent = None if parent is None else ids.get((run, parent), parent)
-        if span.operation is None and span.transfer is None:
-            continue
-        if agent is not None:
+        agent = name = caller = parent = None
+        if owner is not None:
+            name = owner[0][1]
+            agent = agents.identity(owner[1], *owner[0])
+            caller = forest.caller(owner[1], agent, agents)
+            parent = starters.get((run, agent), caller)
             model = span.fields.get("response_model") if span.operation == "chat" else None
             out.agent(run, agent, name=name, parent_agent_id=parent, model=model)
         if span.operation is not None:
             _add_call(span, run, agent, name, parent, out)
         if span.operation == "invoke_agent" and owner is not None and owner[1] is span:
-            _add_invocation(span, run, agent, parent, out)
+            _add_invocation(span, run, agent, caller, out)
         elif span.transfer is not None and span.transfer[0] is not None and agent is not None:
             target = ids.get((run, span.transfer[0]), span.transfer[0])
             _add_handoff(span, run, agent, target, out)
@@ -120,19 +122,34 @@ class _Forest:
         weak = next((s for s in (span, *above) if s.weak_agent is not None), None)
         return None if weak is None else ((str(weak.weak_agent), weak.weak_agent), weak)
 
-    def parent_agent(self, owner: Span, agent: str) -> str | None:
-        """Return the agent that started another: the one named as such, else the next above."""
+    def caller(self, owner: Span, agent: str, agents: AgentsAtOnce) -> str | None:
+        """Return the agent that called another: the one named as such, else the next above."""
         if owner.parent_agent is not None:
-            return owner.parent_agent
+            return agents.identity(owner, owner.parent_agent, None)
         for each in self.above(owner):
-            named = each.names_agent()
-            if named is not None and named[0] != agent:
-                return named[0]
+            named = None if agents.only_holds(each) else each.names_agent()
+            if named is not None and (found := agents.identity(each, *named)) != agent:
+                return found
         return "main" if owner.name.startswith(CLAUDE_CODE) and agent != "main" else None
 
 
 def _session_around(span: Span) -> str | None:
     return None if span.around is None else text(span.around.get("session.id"))
+
+
+def _starters(
+    forest: _Forest, runs: Mapping[Key, str], agents: AgentsAtOnce
+) -> dict[tuple[str, str], str | None]:
+    """Return who called each agent first: one that gets a task back is not below who gives it."""
+    first: dict[tuple[str, str], tuple[tuple[int, int], Span]] = {}
+    for span in forest.spans:
+        named = span.agent_at_work()
+        if named is not None:
+            agent = runs[span.key], agents.identity(span, *named)
+            order = span.start_ns, -span.end_ns
+            if agent not in first or order < first[agent][0]:
+                first[agent] = order, span
+    return {key: forest.caller(span, key[1], agents) for key, (_, span) in first.items()}
 
 
 def _ids_by_name(spans: list[Span], runs: Mapping[Key, str]) -> dict[tuple[str, str], str]:
