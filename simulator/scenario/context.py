@@ -55,11 +55,24 @@ class PromptCache(Spec):
     writing costs what input costs."""
     min_tokens: NonNegative = 0.0
     """Prompts with fewer tokens are not cached."""
+    warm_tokens: NonNegative = 0.0
+    """Tokens at the beginning of an agent's first prompt that the cache holds already, since others
+    have lately read them: sessions with the same system prompt and tools, or an earlier session
+    that the agent goes on with. At most `system_tokens` and `start_tokens` together. Others go on
+    reading the part that is in the system prompt: it is there also when what the agent has read
+    itself has expired."""
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether it holds every prompt for ever, and writing to it costs nothing extra."""
-        return self == PromptCache()
+        """Whether it holds what was read for ever, and writing to it costs nothing extra."""
+        return self.is_of(PromptCache())
+
+    def is_of(self, other: PromptCache | None) -> bool:
+        """Return whether it is another's cache, but for what others have read."""
+        return (
+            other is not None
+            and self.model_copy(update={"warm_tokens": other.warm_tokens}) == other
+        )
 
 
 class Context(Spec):

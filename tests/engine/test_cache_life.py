@@ -17,11 +17,10 @@ GROWS = WRITES + TURN
 PRICE = {"input_per_mtok": 4.0, "cached_input_per_mtok": 0.5, "output_per_mtok": 20.0}
 
 
-def worker(cache: Any, **fields: Any) -> dict[str, Any]:
-    context = {"system_tokens": SYSTEM, "board_tokens_per_task": 0, "turn_tokens": TURN}
-    return agent(
-        tokens={"output": WRITES}, context={**context, "cache": cache}, price=PRICE, **fields
-    )
+def worker(cache: Any, context: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    plain = {"system_tokens": SYSTEM, "board_tokens_per_task": 0, "turn_tokens": TURN}
+    reads = {**plain, "cache": cache, **(context or {})}
+    return agent(tokens={"output": WRITES}, context=reads, price=PRICE, **fields)
 
 
 def arriving(cache: Any, times: list[float], **fields: Any) -> tuple[Metrics, list[Row]]:

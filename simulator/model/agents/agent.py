@@ -272,7 +272,8 @@ class AgentState:
         if not memory.look_in_cache(now):
             return 1.0
         latency = LatencyModel.of(self.server.latency)
-        self.time.stretch(latency.without_cache(*found, self.call.output))
+        lost = found[1] - memory.cached
+        self.time.stretch(latency.without_cache(*found, self.call.output, lost))
         return self.time.duration_s / planned_s if planned_s > 0.0 else 1.0
 
     def use_cache(self, now: float) -> None:

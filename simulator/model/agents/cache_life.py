@@ -57,12 +57,15 @@ class CacheLife:
         """Note that prompts no longer begin as those of the agent from which this went on."""
         self._parent = None
 
-    def keeps(self, now: float, tokens: int) -> bool:
-        """Return whether so many tokens are still there for a request that begins now."""
-        if now - self._used_s > self._life_s:
-            self.expired += tokens
-            return False
-        return tokens >= self._spec.min_tokens
+    def keeps(self, now: float, tokens: int, shared_tokens: int = 0) -> int:
+        """Return how many of so many tokens are still there for a request that begins now.
+
+        `shared_tokens` are kept by others. Before the first request, all tokens are.
+        """
+        if now - self._used_s > self._life_s and self._used_s > -math.inf:
+            self.expired += max(0, tokens - shared_tokens)
+            tokens = min(tokens, shared_tokens)
+        return tokens if tokens >= self._spec.min_tokens else 0
 
     def written(self, uncached: int, cached: int) -> int:
         """Return how many tokens of a prompt a request writes to the cache."""

@@ -59,6 +59,7 @@ class Memory:
         "_prefix_tokens",
         "_retention",
         "_rolls_miss",
+        "_shared_tokens",
         "_spec",
         "_start_tokens",
         "_system_tokens",
@@ -90,12 +91,15 @@ class Memory:
         window = spec.window_tokens  # whole numbers are compared in half the instructions
         self.window_tokens = int(window) if window.is_integer() else window
         self._retention = spec.retention
-        self._caches = spec.prompt_cache is not None
-        self.life = CacheLife.of(spec.prompt_cache)
+        cache = spec.prompt_cache
+        self._caches = cache is not None
+        self.life = CacheLife.of(cache)
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
-        self._prefix_tokens = 0  # of its prompt, from the beginning on, in its model's cache
-        self._prefix_elsewhere = 0  # the same at the model that stands in for its own
+        # Of its prompt, from the beginning on, in its model's cache; there by others, for good.
+        self._prefix_tokens = _warm(cache, self._system_tokens + self._start_tokens)
+        self._shared_tokens = _warm(cache, self._system_tokens)
+        self._prefix_elsewhere = 0  # at the model that stands in for its own
         self.sent_context = self.uncached = self.cached = 0
         self.unread_messages = self.unread_tokens = 0
         self.is_read = self.overflows = False
@@ -285,6 +289,8 @@ class Memory:
         life, self._life_elsewhere = self._life_elsewhere, self.life
         self.life = life or CacheLife.of(cache)
         self._prefix_tokens, self._prefix_elsewhere = self._prefix_elsewhere, self._prefix_tokens
+        self._shared_tokens = _warm(cache, self._system_tokens)
+        self._prefix_tokens = max(self._prefix_tokens, self._shared_tokens)
         if reads_prompt:
             tokens = self.prompt_tokens
             # Behind the system prompt, a context that was made to fit begins otherwise.
@@ -294,11 +300,12 @@ class Memory:
 
     def look_in_cache(self, now: float) -> bool:
         """Read anew, if need be, what a request that begins now finds in the cache no more."""
-        life = self.life
-        if life is None or not self.cached or life.keeps(now, self.cached):
+        life, cached = self.life, self.cached
+        if life is None or not cached:
             return False
-        self.uncached, self.cached = self.uncached + self.cached, 0
-        return True
+        kept = life.keeps(now, cached, self._shared_tokens)
+        self.uncached, self.cached = self.uncached + cached - kept, kept
+        return kept < cached
 
     def forget(self) -> None:
         """Lose the context; the system prompt is still in the provider's cache."""
@@ -312,3 +319,8 @@ class Memory:
         self.context_tokens = other.context_tokens - (other._held.tokens if other._held else 0)
         self._held = None
         self.keep_prefix(0)
+
+
+def _warm(cache: PromptCache | None, tokens: int) -> int:
+    """Return how many of the first tokens of a prompt others have read."""
+    return 0 if cache is None else min(int(cache.warm_tokens), tokens)

@@ -286,4 +286,6 @@ def _has_prompt_of(one: Agent, other: Agent) -> bool:
     """Return whether two agents share a model, a system prompt and a cache: prompts of one hit."""
     mine, theirs = one.context, other.context
     as_long = mine.system_tokens == theirs.system_tokens
-    return as_long and one.family == other.family and mine.prompt_cache == theirs.prompt_cache
+    cache = mine.prompt_cache
+    is_same = cache is not None and cache.is_of(theirs.prompt_cache)
+    return as_long and one.family == other.family and is_same

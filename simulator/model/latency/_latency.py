@@ -26,6 +26,6 @@ class LatencyModel(LatencySpec):
         A call that takes no task has 0 work units.
         """
 
-    def without_cache(self, uncached: int, cached: int, output: int) -> float:
-        """Return how many times as long a call takes whose cached input is not in the cache."""
+    def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
+        """Return how many times as long a call takes if so much of its cached input is `lost`."""
         return 1.0

@@ -44,12 +44,14 @@ class TokenLatency(LatencyModel):
 
         return seconds
 
-    def without_cache(self, uncached: int, cached: int, output: int) -> float:
-        """Return how many times as long a call takes whose cached input is not in the cache."""
+    def without_cache(self, uncached: int, cached: int, output: int, lost: int) -> float:
+        """Return how many times as long a call takes if so much of its cached input is `lost`."""
         rest_s = (
             self.base_s + (self.uncached_s_per_1k * uncached + self.output_s_per_1k * output) / 1000
         )
         planned_s = rest_s + self.cached_s_per_1k * cached / 1000
-        anew_s = rest_s + self.uncached_s_per_1k * cached / 1000
+        anew_s = (
+            rest_s + (self.uncached_s_per_1k * lost + self.cached_s_per_1k * (cached - lost)) / 1000
+        )
         # What was to take no time has no residual to go by.
         return anew_s / planned_s if planned_s > 0.0 else 1.0
