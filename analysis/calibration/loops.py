@@ -7,6 +7,7 @@ too long for it as pauses.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -87,15 +88,22 @@ class LoopFit:
             tools[PAUSE] = self.tools[0].pause()
         return {**said, "tools": tools} if tools else said
 
-    def context(self) -> dict[str, Any]:
-        """Return the fields of ``context`` that change because tools add their own results."""
-        said: dict[str, Any] = {}
+    def context(self, reading: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``context`` with loops: tools add their own results, and the cache has a life.
+
+        Parameters
+        ----------
+        reading : mapping
+            The ``context`` that was fitted to single calls.
+        """
+        said = dict(reading)
         if any(tool.result.any() for tool in self.tools):
             said |= {"turn_tokens": 0.0, "first_turn_tokens": 0.0}
             if self.between.any():
                 said["request_tokens"] = as_distribution(self.between)
         if self.cache is not None:
-            said["cache"] = {"life_s": four_digits(self.cache.life_s.value)}
+            cache = said.get("cache") or {}
+            said["cache"] = {**cache, "life_s": four_digits(self.cache.life_s.value)}
             said["cache_miss"] = four_digits(self.cache.missed.value)
         return said
 

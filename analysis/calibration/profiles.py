@@ -81,7 +81,7 @@ def loop_profile(fit: AgentFit, loops: LoopFit, path: Path, source: str) -> None
     """
     said = f"{source}: {loops.requests} requests of {loops.sessions} sessions of {fit.model}"
     agent = {**fit.agent, **loops.spec()}
-    agent["context"] = {**agent.get("context", {}), **loops.context()}
+    agent["context"] = loops.context(agent.get("context", {}))
     if _has_price(profile_name(fit.model)):
         agent["price"] = profile_name(fit.model)
     gaps = [str(gap) for gap in (*fit.gaps, *loops.gaps())]

@@ -51,6 +51,8 @@ class SessionFit:
         later calls, have added to the context besides their output.
     cache_miss : Estimate
         Probability that the cache fails.
+    first_cached : ndarray
+        What the sessions' first calls have read from the cache: what others had read before.
     """
 
     sessions: int
@@ -59,6 +61,15 @@ class SessionFit:
     first_turn: Floats
     turn: Floats
     cache_miss: Estimate
+    first_cached: Floats
+
+    @property
+    def warm_tokens(self) -> float:
+        """Tokens that are warm, so that first calls of these inputs find as many on average."""
+        first = np.sort(self.system_tokens + self.start)
+        rest = np.arange(len(first) - 1, -1, -1)
+        found = (np.cumsum(first) + rest * first) / len(first)
+        return float(np.interp(self.first_cached.mean(), [0.0, *found], [0.0, *first]))
 
     def spec(self) -> dict[str, Any]:
         """Return the fields of ``context`` as a scenario says them."""
@@ -75,6 +86,8 @@ class SessionFit:
                 said["first_turn_tokens"] = first
         if self.cache_miss.value > 1e-5:
             said["cache_miss"] = four_digits(self.cache_miss.value)
+        if self.warm_tokens >= 1.0:
+            said["cache"] = {"warm_tokens": four_digits(self.warm_tokens)}
         return said
 
     def gaps(self) -> list[Gap]:
@@ -99,6 +112,7 @@ class SessionFit:
         return {
             **{f"{name}_tokens": mean_of(values) for name, values in means.items() if len(values)},
             "cache_miss": self.cache_miss,
+            "first_cached_tokens": mean_of(self.first_cached),
         }
 
 
@@ -123,6 +137,7 @@ def fit_sessions(calls: pd.DataFrame) -> SessionFit:
         first_turn=_never_negative(added[is_second]),
         turn=_never_negative(added[~is_second]),
         cache_miss=Estimate.of(misses / max(1, count), error),
+        first_cached=frame.loc[frame["place"] == 0, "cached"].to_numpy(),
     )
 
 

@@ -29,7 +29,13 @@ _CONTEXTS = {
     "first_turn_tokens": "0: as above",
     "request_tokens": "tokens that came between two requests",
 }
-_READING = ("start_tokens", "first_turn_tokens", "turn_tokens", "cache_miss")
+_READING = (
+    "start_tokens",
+    "first_turn_tokens",
+    "turn_tokens",
+    "cache_miss",
+    "first_cached_tokens",
+)
 
 
 @dataclass
@@ -168,10 +174,10 @@ def _take_loops(found: RoleFit, calls: pd.DataFrame) -> None:
             )
         if fit.has_pause:
             found.sources["tools.pause"] = "what is too long for a tool: estimated by length alone"
-        context = fit.context()
-        if context:
-            found.spec["context"] |= context
-            found.sources |= {f"context.{name}": _CONTEXTS.get(name, of) for name in context}
+        before = found.spec["context"]
+        found.spec["context"] = after = fit.context(before)
+        changed = [name for name in after if after[name] != before.get(name)]
+        found.sources |= {f"context.{name}": _CONTEXTS.get(name, of) for name in changed}
         found.missing += [str(gap) for gap in fit.gaps()]
     else:
         said = seen_loops(requests)
@@ -206,10 +212,13 @@ def begin_afresh(fit: RoleFit, calls: pd.DataFrame) -> None:
     chats = calls[calls["operation_name"].isin(CHATS) & calls["input_tokens"].notna()]
     if chats.empty:
         return
-    first = chats.sort_values("start_ns").groupby(["run_id", "agent_id"], dropna=False).first()
+    first = chats.sort_values("start_ns").drop_duplicates(["run_id", "agent_id"])
     context = fit.spec["context"]
     context.pop("start_tokens", None)
     context["system_tokens"] = four_digits(float(first["input_tokens"].astype(float).mean()))
+    if isinstance(context.get("cache"), dict) and "warm_tokens" in context["cache"]:
+        found = first["cache_read_input_tokens"].fillna(0).astype(float)
+        context["cache"] = {**context["cache"], "warm_tokens": four_digits(float(found.mean()))}
     context["retention"] = 0
     fit.sources["context.system_tokens"] = f"mean first input of {len(first):,} agents"
     fit.sources["context.retention"] = "0: each agent of the trace did one thing, and began anew"

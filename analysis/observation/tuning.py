@@ -188,6 +188,9 @@ def _scale_inputs(agent: dict[str, Any], wanted: float, found: float, before: fl
     for name in ("system_tokens", "start_tokens"):
         if name in context:
             context[name] = scaled(context[name], factor)
+    cache = context.get("cache")
+    if isinstance(cache, dict) and "warm_tokens" in cache:
+        context["cache"] = {**cache, "warm_tokens": scaled(cache["warm_tokens"], factor)}
     return before
 
 

@@ -24,7 +24,7 @@ from analysis.calibration.families import FAMILIES, best_family
 from analysis.calibration.held_out import check_held_out, simulated_sums, split
 from analysis.calibration.marginal import fit_durations
 from analysis.calibration.profiles import call_profile
-from analysis.calibration.sessions import HORIZON, as_distribution, begins
+from analysis.calibration.sessions import HORIZON, as_distribution, begins, fit_sessions
 from analysis.plots.qq import latency_figure
 from analysis.traces.reading import read_traces
 from simulator.distributions import DISTRIBUTIONS, Floats
@@ -322,6 +322,26 @@ def test_simulated_sessions_read_write_and_cost_what_the_real_ones_do() -> None:
     # Means of 150 and of 300 sessions: standard errors of the ratios up to 4 %, of input.
     for name in ("input", "uncached", "output", "usd", "duration_s"):
         assert made[name] == pytest.approx(real[name], rel=0.10), name
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_as_much_is_warm_as_first_calls_have_found_on_average(share: float) -> None:
+    rng, parts = np.random.default_rng(5), []
+    for i in range(60):
+        first = float(rng.integers(5000, 30_000))
+        read = first + np.arange(4) * 700.0
+        # Some sessions find the system prompt, some go on with all of an earlier one.
+        found = (6000.0 if i % 3 else first) if rng.random() < share else 0.0
+        cached = np.concatenate([[min(found, first)], read[:-1]])
+        parts.append(pd.DataFrame({"session": f"s{i}", "input": read, "cached": cached,
+                                   "output": 200.0}))  # fmt: skip
+    calls = pd.concat(parts, ignore_index=True)
+    fit = fit_sessions(calls)
+    firsts = calls.groupby("session", sort=False).first()
+    warm = fit.spec().get("cache", {"warm_tokens": 0.0})["warm_tokens"]
+    begin = fit.system_tokens + fit.start
+    assert np.minimum(warm, begin).mean() == pytest.approx(firsts["cached"].mean(), rel=1e-3)
+    assert ("cache" in fit.spec()) == (share > 0.0)
 
 
 def test_growth_keeps_its_mean_and_its_quantiles() -> None:

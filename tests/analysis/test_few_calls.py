@@ -285,4 +285,4 @@ def test_where_no_call_says_what_was_cached_nothing_is(length: int, tmp_path: Pa
     assert "cached tokens" in [gap.what for gap in fit.gaps]
     said = [{**each, "cached_input_tokens": 900} for each in rows]
     (known,) = fit_agents(calls_of(tmp_path, said), reference_of)
-    assert "cache" not in known.agent["context"]
+    assert known.agent["context"]["cache"] == {"warm_tokens": 900}

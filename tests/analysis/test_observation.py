@@ -454,6 +454,22 @@ def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> No
     assert set(seen.table) == set(seen.simulated)
 
 
+@pytest.mark.parametrize("kind", [SINGLE, SUBAGENTS])
+def test_a_twin_of_agents_that_begin_with_a_warm_cache_costs_as_much(
+    kind: str, tmp_path: Path
+) -> None:
+    said = team(kind, 3)
+    kinds = said["team"].get("subagents", {}).get("kinds", {})
+    for each in (said["team"]["agent"], *kinds.values()):
+        each["context"] |= {"system_tokens": 16_000, "cache": {"warm_tokens": 15_000}}
+        each["loop"] = {"turns": 2}
+    write_runs(said, tmp_path, 15)
+    found = observe(read_traces([tmp_path]), "observed", 100)
+    real, made = (each["cost_usd"].mean() for each in (found.table, found.simulated))
+    # With a cold cache the twins cost 1.4 and 1.95 times as much.
+    assert made == pytest.approx(real, rel=0.1)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_seconds_of_one_law_have_no_tail(seed: int) -> None:
     # Without a bound on how narrow a part may be, some of these had a tail of no calls at all.

@@ -90,7 +90,7 @@ def simulated(fit: LoopFit, tasks: int = 40, replications: int = 30) -> list[flo
         "latency": {"kind": "seconds", "base": 1},
         "behaviour": {"talk": 0},
         "errors": {"detection": 0},
-        "context": fit.context(),
+        "context": fit.context({}),
         **fit.spec(),
     }
     scenario = {
@@ -252,7 +252,7 @@ def test_the_life_of_the_cache_is_where_prompts_begin_to_be_lost() -> None:
         assert fit.cache is not None
         low, high = fit.cache.life_s.interval()
         held += low <= 300.0 <= high
-        assert fit.context()["cache"]["life_s"] == pytest.approx(300, rel=0.1)
+        assert fit.context({})["cache"]["life_s"] == pytest.approx(300, rel=0.1)
     assert held >= 15
 
 
@@ -270,7 +270,7 @@ def test_what_comes_between_two_requests_is_fitted_and_read() -> None:
     assert abs(fit.between.mean() - mean) < 3 * error
     assert fit.parameters()["request_tokens"].error == pytest.approx(error, rel=0.3)
     # Of a session of two requests, what the second begins with, beside what turns have added.
-    context = {**fit.context(), "turn_tokens": 0, "system_tokens": 0, "board_tokens_per_task": 0}
+    context = {**fit.context({}), "turn_tokens": 0, "system_tokens": 0, "board_tokens_per_task": 0}
     agent = {
         "latency": {"kind": "seconds", "base": 1},
         "behaviour": {"talk": 0},
