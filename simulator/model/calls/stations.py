@@ -128,6 +128,8 @@ class Station:
         "_outages",
         "_queue",
         "_serve",
+        "_settled_s",
+        "_settles",
         "busy",
         "spec",
     )
@@ -149,6 +151,7 @@ class Station:
         self._queue: list[tuple[int, int, Run]] = []
         self._came = 0
         self._opens_s = -math.inf
+        self._settled_s, self._settles = -math.inf, False
         self.busy = 0
 
     def ask(self, run: Run) -> None:
@@ -179,10 +182,26 @@ class Station:
                     self._opens_s = opens_s
                     self._agenda.at(opens_s, self._go_on, self._has_waiting)
                 return
+            if self._may_be_cancelled(self._queue[0][2], now):
+                return
             _, _, run = heappop(self._queue)
             self.busy += 1
             run.begin(now)
             self._serve(run, *self._outages.fate(now, run.call.seconds))
+
+    def _may_be_cancelled(self, run: Run, now: float) -> bool:
+        """Return whether what else ends now may yet cancel a run: then it is served after that."""
+        if run.group is None or now in (run.asked_s, self._settled_s):
+            return False
+        if not self._settles:
+            self._settles = True
+            self._agenda.at(now, self._settle, self._has_waiting)
+        return True
+
+    def _settle(self) -> None:
+        """Serve who still waits after all that was to end at this instant."""
+        self._settles, self._settled_s = False, self._agenda.now
+        self._go_on()
 
     def _has_waiting(self) -> bool:
         """Return whether anybody waits; who has gone is forgotten."""

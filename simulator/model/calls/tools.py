@@ -111,8 +111,7 @@ class Tools:
 
     def cancel(self, agent: AgentState, how: str = CANCELLED) -> None:
         """End all that an agent has running."""
-        for run in list(self._desks[agent.index].runs):
-            self._end(run, how)
+        self._end_all(list(self._desks[agent.index].runs), how)
         self._desks[agent.index].take()
 
     def waits(self) -> list[str]:
@@ -191,11 +190,22 @@ class Tools:
         """End a run, if it is not over; whoever waits for it may go on."""
         if run.is_over:
             return
-        spec = run.call.spec
-        if self._close(run, how) and how not in _NEVER_ENDED:
+        if self._close(run, how):
             self._agenda.resume(run.agent.index)
-        if spec.station is not None and how != CUT_OFF:
-            self.stations[spec.station].leave(run)
+        self._leave_station(run)
+
+    def _end_all(self, runs: Sequence[Run], how: str) -> None:
+        """End runs that nobody waits for any more; none takes the place of another of them."""
+        for run in runs:
+            self._close(run, how)
+        if how != CUT_OFF:
+            for run in runs:
+                self._leave_station(run)
+
+    def _leave_station(self, run: Run) -> None:
+        station = run.call.spec.station
+        if station is not None:
+            self.stations[station].leave(run)
 
     def _close(self, run: Run, how: str) -> bool:
         """Count a run as over; return whether it was the last that its agent waits for."""
@@ -215,8 +225,8 @@ class Tools:
         if run.group is not None and how not in _NEVER_ENDED:
             fails = fails and run.group.fail()
             if how == DONE and run.group.succeed():
-                for other in [each for each in desk.runs if each.group is run.group]:
-                    self._end(other, CANCELLED)
+                others = [each for each in desk.runs if each.group is run.group]
+                self._end_all([each for each in others if each is not run], CANCELLED)
         return desk.remove(run, how not in _NEVER_ENDED, fails)
 
     def _note(self, agent: AgentState, run: Run, how: str, ran_s: float, waited_s: float) -> None:
