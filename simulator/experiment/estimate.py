@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simulator.errors import TeamsimError
+from simulator.experiment.stuck_calls import falsely_stuck
 from simulator.scenario import Point, Scenario
 
 _AGENT_BYTES, _TASK_BYTES = 8_000, 250
@@ -28,6 +29,8 @@ class Estimate:
     """Memory of the largest replication."""
     tries: int
     """Most tries of one call: the first one and all retries."""
+    stuck: str | None = None
+    """Warning of a detector that takes most calls for stuck."""
 
     def notes(self) -> list[str]:
         """Return warnings for the user; none for an experiment of usual size."""
@@ -41,6 +44,8 @@ class Estimate:
                 f"a call may be tried {self.tries:,} times: if none succeeds and nothing makes "
                 "it wait, a replication may hardly ever end"
             )
+        if self.stuck is not None:
+            found.append(self.stuck)
         return found
 
     def check_memory(self) -> None:
@@ -60,7 +65,7 @@ def estimate(points: Iterable[Point]) -> Estimate:
     ----------
     points : iterable of Point
     """
-    calls, memory, tries = 0, 0, 1
+    calls, memory, tries, stuck = 0, 0, 1, None
     for point in points:
         scenario = point.scenario
         agents, tasks = scenario.team.worker_count, _tasks(scenario)
@@ -70,7 +75,8 @@ def estimate(points: Iterable[Point]) -> Estimate:
         if retry is not None:
             tries = max(tries, 1 + retry.max_retries)
         tries = max(tries, 1 + scenario.provider.retry.max_retries)
-    return Estimate(calls, memory, tries)
+        stuck = stuck or falsely_stuck(scenario)
+    return Estimate(calls, memory, tries, stuck)
 
 
 def _tasks(scenario: Scenario) -> int:

@@ -42,7 +42,6 @@ class Memory:
         Of the call's output, what stands for the retained context from then on.
     compactions : int
         How often the context was made to fit.
-    inbox : Inbox
     life : CacheLife or None
         How long the model's cache keeps what it has read; None where that is for ever.
     """
@@ -96,10 +95,10 @@ class Memory:
         self.life = CacheLife.of(cache)
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
-        # Of its prompt, from the beginning on, in its model's cache; there by others, for good.
+        # Of its prompt, from the beginning on: in its model's cache; for good, by others; in the
+        # cache of the model that stands in for its own.
         self._prefix_tokens = _warm(cache, self._system_tokens + self._start_tokens)
-        self._shared_tokens = _warm(cache, self._system_tokens)
-        self._prefix_elsewhere = 0  # at the model that stands in for its own
+        self._shared_tokens, self._prefix_elsewhere = _warm(cache, self._system_tokens), 0
         self.sent_context = self.uncached = self.cached = 0
         self.unread_messages = self.unread_tokens = 0
         self.is_read = self.overflows = False
@@ -112,8 +111,7 @@ class Memory:
         Without a board it is a further turn of a loop, which reads its inbox only.
         """
         messages, unread, noted = self.inbox.read(now)
-        self.unread_messages = messages
-        self.unread_tokens = unread
+        self.unread_messages, self.unread_tokens = messages, unread
         if board is None:
             fresh = unread
             if self._held is not None:
@@ -276,14 +274,9 @@ class Memory:
             self._prefix_tokens = self._system_tokens + self.context_tokens + self.unread_tokens
 
     def change_model(self, cache: PromptCache | None, reads_prompt: bool) -> None:
-        """Go over to another model's cache, of which one knows what it has read before.
+        """Go over to another model's `cache`, of which one knows what it has read before.
 
-        Parameters
-        ----------
-        cache : PromptCache or None
-            That of the model, if it has one.
-        reads_prompt : bool
-            Whether it reads the prompt of the call.
+        `reads_prompt` says whether that model reads the prompt of the call.
         """
         self._caches = cache is not None
         life, self._life_elsewhere = self._life_elsewhere, self.life

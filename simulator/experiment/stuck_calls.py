@@ -1,0 +1,77 @@
+"""Tells, before experiments begin, whether a detector takes calls for stuck that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from simulator.distributions import Distribution
+from simulator.model.latency import LatencyModel
+from simulator.model.streams import Draw, always
+from simulator.scenario import Scenario
+from simulator.scenario.agent import Agent
+
+
+def falsely_stuck(scenario: Scenario) -> str | None:
+    """Return a warning if the detector's time is shorter than half of the calls of some agents.
+
+    Time without progress is the service of a call or of a turn, or a tool's. Waits, and what is
+    sent again, come on top.
+    """
+    detector = scenario.resilience.detector
+    if detector is None or detector.progress_s is None:
+        return None
+    progress_s = detector.progress_s
+    found = [each for each in _typical(scenario) if each[1] > progress_s]
+    if not found:
+        return None
+    what, seconds = max(found, key=lambda each: each[1])
+    return (
+        f"resilience.detector.progress_s is {progress_s:g} s, and half of {what} take "
+        f"{seconds:.3g} s or more: they are taken for stuck, cancelled and begun anew, and a run "
+        f"may go on to limits.max_calls ({scenario.limits.max_calls:,}); make it longer than "
+        "nearly all of them take"
+    )
+
+
+def _typical(scenario: Scenario) -> Iterator[tuple[str, float]]:
+    """Yield kinds of steps without progress, and their median seconds."""
+    team = scenario.team
+    size = getattr(scenario.workload, "size", 1.0)
+    work = float(size) if isinstance(size, (int, float)) else 1.0
+    for agent in (*team.kinds, team.coordinator, team.verifier):
+        if agent is not None:
+            yield from _steps(agent, work, "")
+    if team.subagents is not None:
+        for name, kind in team.subagents.kinds.items():
+            yield from _steps(kind, 1.0, f" of sub-agents {name!r}")
+
+
+def _steps(agent: Agent, work: float, of: str) -> Iterator[tuple[str, float]]:
+    loop, turns = agent.loop, 1.0
+    if loop is not None:
+        if loop.turns is not None:
+            turns = max(1.0, _median(loop.turns))
+        elif loop.end_probability is not None:
+            turns = 1.0 / loop.end_probability
+        elif loop.work_per_turn is not None:
+            turns = max(1.0, work / loop.work_per_turn)
+    output = _median(agent.tokens.output) + agent.tokens.per_work_unit * work / turns
+    latency = LatencyModel.of(agent.latency).sampler(lambda drawn, purpose: _median_draw(drawn))
+    seconds = latency(work / turns, int(agent.context.system_tokens), 0, int(output))
+    yield f"the {'turns' if agent.loops else 'calls'}{of}", seconds / agent.speed
+    for name, tool in agent.tools.items() if agent.loops else ():
+        if tool.starts is None and not tool.background and tool.chance > 0.0:
+            seconds = _median(tool.seconds)
+            if tool.timeout_s is not None:
+                seconds = min(seconds, tool.timeout_s)
+            yield f"the calls of tool {name!r}{of}", seconds
+
+
+def _median(drawn: Distribution) -> float:
+    return float(drawn.transform(np.asarray([0.5]))[0])
+
+
+def _median_draw(drawn: Distribution) -> Draw:
+    return always(_median(drawn))

@@ -1,0 +1,122 @@
+"""A detector that takes most calls for stuck is said before anything is run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulator.experiment.estimate import estimate
+from simulator.scenario import Scenario
+from simulator.scenario.study import parse_study
+from tests.conftest import agent, run, scenario
+
+
+def said(progress_s: float | None, who: dict[str, Any] | None = None, **fields: Any) -> str | None:
+    detector = {} if progress_s is None else {"progress_s": progress_s}
+    each = scenario(team__agent=who or agent(), resilience={"detector": detector}, **fields)
+    return notes(each)
+
+
+def notes(each: Scenario) -> str | None:
+    (point,) = parse_study(each.model_dump_json(by_alias=True, exclude_unset=True)).points
+    found = estimate([point]).notes()
+    return found[0] if found else None
+
+
+def lasting(seconds: Any) -> dict[str, Any]:
+    return agent(latency={"kind": "seconds", "base": seconds})
+
+
+LONG_TAIL = {"kind": "lognormal", "median": 10, "sigma": 1.5}  # its mean is 31
+
+
+@pytest.mark.parametrize(
+    ("progress_s", "who", "what"),
+    [
+        (9, lasting(10), "half of the calls take 10 s or more"),
+        (10, lasting(10), None),
+        (None, lasting(10), None),
+        (9, lasting(LONG_TAIL), "half of the calls take 10 s"),
+        (11, lasting(LONG_TAIL), None),
+        (
+            9,
+            lasting({"kind": "pareto", "minimum": 10, "shape": 0.5}),
+            "half of the calls take 40 s",
+        ),
+        (4, {**lasting(10), "speed": 2}, "half of the calls take 5 s"),
+        (6, {**lasting(10), "speed": 2}, None),
+        (
+            5,
+            agent(
+                latency={"kind": "tokens", "base_s": 1, "output_s_per_1k": 10},
+                tokens={"output": 600},
+            ),
+            "half of the calls take 7 s",
+        ),
+        (
+            30,
+            agent(latency={"kind": "seconds", "per_work_unit_s": 40}),
+            "half of the calls take 40 s",
+        ),
+        (
+            30,
+            agent(latency={"kind": "seconds", "per_work_unit_s": 40}, loop={"turns": 4}),
+            None,
+        ),
+    ],
+)
+def test_a_time_that_is_shorter_than_half_of_the_calls_is_said(
+    progress_s: float | None, who: dict[str, Any], what: str | None
+) -> None:
+    found = said(progress_s, who)
+    if what is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert what in found
+        assert f"progress_s is {progress_s:g} s" in found
+        assert "limits.max_calls (10,000,000)" in found
+
+
+@pytest.mark.parametrize(
+    ("tool", "what"),
+    [
+        ({"seconds": 600}, "half of the calls of tool 'ask' take 600 s"),
+        ({"seconds": 600, "timeout_s": 90}, "half of the calls of tool 'ask' take 90 s"),
+        ({"seconds": 600, "background": True}, None),
+        ({"seconds": 600, "probability": 0}, None),
+        ({"seconds": 20}, None),
+    ],
+)
+def test_tools_are_time_without_progress(tool: dict[str, Any], what: str | None) -> None:
+    found = said(30, {**agent(), "loop": {"turns": 3}, "tools": {"ask": tool}})
+    assert (found is None) if what is None else (what in (found or ""))
+
+
+def test_turns_of_sub_agents_are_progress_of_who_waits_for_them() -> None:
+    kind = {"latency": {"kind": "seconds", "base": 8}, "loop": {"turns": 10}, "tools": {"go": None}}
+    who = {**agent(), "loop": {"turns": 2}, "tools": {"go": {"starts": {"agent": "helper"}}}}
+    for progress_s, warns in ((7, True), (9, False)):
+        team = {"size": 1, "agent": who, "subagents": {"kinds": {"helper": kind}}}
+        each = scenario(team=team, resilience={"detector": {"progress_s": progress_s}})
+        found = notes(each)
+        assert (found is not None) == warns
+        assert not warns or "half of the turns of sub-agents 'helper' take 8 s" in (found or "")
+
+
+def test_coordinators_are_watched_too() -> None:
+    slow = {"latency": {"kind": "seconds", "base": 50}}
+    found = said(30, topology="centralised", coordination__protocol="lead_assign",
+                 team__coordinator=slow)  # fmt: skip
+    assert "half of the calls take 50 s" in (found or "")
+
+
+def test_a_run_that_is_warned_of_ends_only_with_its_limit() -> None:
+    metrics = run(
+        team__agent=lasting(10),
+        resilience={"detector": {"progress_s": 9}},
+        limits={"max_calls": 200},
+    )
+    assert metrics.outcome == "max_calls"
+    assert metrics.tasks_done == 0
