@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,9 @@ TOOL = "tool: "
 
 _CLOCK_S, _CLOCK_SHARE = 0.05, 0.01
 """How far the times of a tool and of what it starts may be off: seconds, and share of the call."""
+
+_MOST_NESTED = 20
+"""Most spans of agents, one in another, that are looked through."""
 
 _AWAY, _GAP, _ASKED, _ENDED, _MODEL, _FIRST_TOOL = range(6)
 
@@ -57,6 +60,8 @@ class Operations:
         Whether it is a tool that only waits for an agent that it has started.
     rows : ndarray, shape (n,)
         Labels of their rows in the table of calls.
+    starters : mapping of int to int
+        By the place of an agent, the operation that has started it, where the calls name it.
     """
 
     start: Array
@@ -69,6 +74,7 @@ class Operations:
     parents: Mapping[int, int]
     waits: npt.NDArray[np.bool_]
     rows: npt.NDArray[Any]
+    starters: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def makespan_s(self) -> float:
@@ -139,6 +145,8 @@ def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
         "ends": is_chat & reason.isin(ENDS).to_numpy(dtype=bool),
         "asks": is_chat & reason.isin(ASKS_TOOLS).to_numpy(dtype=bool),
         "rows": some.index.to_numpy(),
+        "span": some["span_id"].to_numpy(dtype=object),
+        "above": _above(some, calls[kind == "invoke_agent"]),
     }  # fmt: skip
     runs = some["run_id"].astype(str).reset_index(drop=True)
     for run, places in runs.groupby(runs, sort=False).indices.items():
@@ -164,7 +172,44 @@ def _operations(rows: Mapping[str, npt.NDArray[Any]]) -> Operations:
         parents,
         np.zeros(len(number), dtype=bool),
         rows["rows"],
+        _starters(rows, number, parents),
     )
+
+
+def _above(some: pd.DataFrame, invoked: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return the span above each operation that is not the work of an agent as a whole."""
+    above = dict(
+        zip(
+            zip(invoked["trace_id"], invoked["span_id"], strict=True),
+            invoked["parent_span_id"],
+            strict=True,
+        )
+    )
+    found = some["parent_span_id"].to_numpy(dtype=object).copy()
+    for i, trace in enumerate(some["trace_id"]) if above else ():
+        for _ in range(_MOST_NESTED):
+            if (trace, found[i]) not in above:
+                break
+            found[i] = above[trace, found[i]]
+    return found
+
+
+def _starters(
+    rows: Mapping[str, npt.NDArray[Any]],
+    agent: npt.NDArray[np.int64],
+    parents: Mapping[int, int],
+) -> dict[int, int]:
+    """Return the parent's operation above the first operation of each agent, if there is one."""
+    if not parents:
+        return {}
+    place = {span: i for i, span in enumerate(rows["span"]) if isinstance(span, str)}
+    found = {}
+    for child, parent in parents.items():
+        first = int(np.argmax(agent == child))
+        start = place.get(rows["above"][first])
+        if start is not None and agent[start] == parent:
+            found[child] = start
+    return found
 
 
 @dataclass(frozen=True)

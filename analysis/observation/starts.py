@@ -19,7 +19,7 @@ def starts_of(run: Operations) -> dict[int, int]:
     -------
     dict of int to int
         The place of the call among the run's operations, by the place of the agent among its
-        agents. Of several calls of different lengths it is the shortest.
+        agents. Of several calls it is the one that the agent's calls name, else the shortest.
     """
     found = {}
     for child, parent in run.parents.items():
@@ -30,7 +30,9 @@ def starts_of(run: Operations) -> dict[int, int]:
             for i in np.flatnonzero((run.agent == parent) & run.waits).tolist()
             if around(run, i)[0] <= start and end <= around(run, i)[1]
         ]
-        if calls:
+        if run.starters.get(child) in calls:
+            found[child] = run.starters[child]
+        elif calls:
             found[child] = int(calls[np.argmin(run.end[calls] - run.start[calls])])
     return found
 

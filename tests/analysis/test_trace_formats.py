@@ -12,6 +12,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from analysis.observation.roles import roles_by_agent, roles_of
+from analysis.observation.runs import runs_of
+from analysis.observation.starts import starts_of, with_named_starts
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
 from analysis.traces.tables import write_traces
@@ -239,6 +242,71 @@ def test_sub_agents_of_sub_agents(tmp_path: Path) -> None:
     assert agents.loc["B", "parent_agent_id"] == "A"
     edges = set(map(tuple, traces.messages[["src_agent_id", "dst_agent_id", "kind"]].to_numpy()))
     assert edges == {("main", "A", "delegate"), ("A", "B", "delegate"), ("B", "A", "return")}
+
+
+def test_calls_of_a_sub_agent_name_the_call_that_started_it(tmp_path: Path) -> None:
+    traces = read_traces([SAMPLES["claude_code"](tmp_path)])
+    above = traces.chats.set_index("span_id")["parent_span_id"]
+    assert above[["n0", "n1"]].tolist() == ["tu2", "tu2"]
+    assert above.drop(["n0", "n1"]).isna().all()
+
+
+def two_tasks_at_once(directory: Path) -> Path:
+    """Return a session whose two tasks at once are told their results at 30 and at 20 s."""
+    tasks = [{"type": "tool_use", "id": f"t{i}", "name": "Task", "input": {}} for i in (1, 2)]
+    main = [claude_event(0, "u", None, sessionId="S"),
+            claude_message(1, "a", "u", "m1", *tasks, stop="tool_use", sessionId="S")]  # fmt: skip
+    # The agent that is told of first has ended last: by times alone both were the second task's.
+    for number, agent, at in ((2, "PLAN", 20), (1, "LOOK", 30)):
+        block = {"type": "tool_result", "tool_use_id": f"t{number}", "content": "x"}
+        main.append(
+            claude_event(at, f"r{number}", "a", sessionId="S", toolUseResult={"agentId": agent},
+                         message={"role": "user", "content": [block]})
+        )  # fmt: skip
+    main.append(claude_message(33, "b", "r1", "m2", sessionId="S"))
+    lines(directory / "S.jsonl", main)
+    for agent, until in (("PLAN", 18), ("LOOK", 12)):
+        side = {"isSidechain": True, "agentId": agent, "sessionId": "S"}
+        beside = directory / "S" / "subagents" / f"agent-{agent}.jsonl"
+        rows = [claude_event(2, f"{agent}0", None, **side),
+                claude_message(until, f"{agent}1", f"{agent}0", f"m{agent}", **side)]  # fmt: skip
+        lines(beside, rows)
+        beside.with_suffix(".meta.json").write_text(json.dumps({"agentType": agent.lower()}))
+    return directory
+
+
+def test_tasks_at_once_each_start_the_agent_that_their_result_names(tmp_path: Path) -> None:
+    traces = read_traces([two_tasks_at_once(tmp_path)])
+    runs = runs_of(traces.calls)
+    (run,) = [each.operations for each in runs]
+    spans = traces.calls["span_id"]
+    started = {run.agents[child]: spans[run.rows[call]] for child, call in starts_of(run).items()}
+    assert started == {"PLAN": "t2", "LOOK": "t1"}
+    named, starts = with_named_starts(
+        traces.calls, runs, roles_by_agent(roles_of(traces.calls, traces.agents))
+    )
+    assert starts == {"Task-plan": "plan", "Task-look": "look"}
+    tools = named[named["operation_name"] == "execute_tool"].set_index("span_id")["tool_name"]
+    assert tools.to_dict() == {"t1": "Task-look", "t2": "Task-plan"}
+
+
+def test_a_tool_around_an_agents_span_is_what_started_it(tmp_path: Path) -> None:
+    said = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "task"}
+    spans = [otel(1, None, "invoke_agent lead", 0, 60, gen_ai__operation__name="invoke_agent",
+                  gen_ai__agent__name="lead"),
+             otel(2, 1, "chat m", 0, 1, gen_ai__operation__name="chat",
+                  gen_ai__request__model="m")]  # fmt: skip
+    for number, name, lasts in ((3, "look", 30), (6, "plan", 20)):
+        spans += [otel(number, 1, "execute_tool task", 2, lasts, **said),
+                  otel(number + 1, number, f"invoke_agent {name}", 3, 12,
+                       gen_ai__operation__name="invoke_agent", gen_ai__agent__name=name),
+                  otel(number + 2, number + 1, "chat m", 4, 8, gen_ai__operation__name="chat",
+                       gen_ai__request__model="m",
+                       gen_ai__usage__input_tokens=number)]  # fmt: skip
+    traces = read_traces([whole(tmp_path / "tools.json", document(*spans))])
+    (run,) = [each.operations for each in runs_of(traces.calls)]
+    lasts = {run.agents[child]: run.end[i] - run.start[i] for child, i in starts_of(run).items()}
+    assert lasts == {"look": 30.0, "plan": 20.0}
 
 
 def test_all_of_a_team_is_one_run_also_where_lines_do_not_say_so(tmp_path: Path) -> None:

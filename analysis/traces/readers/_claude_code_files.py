@@ -173,6 +173,7 @@ class Agents:
 
     def __init__(self, files: Iterable[SessionFile]) -> None:
         self._parents: dict[tuple[str, str], str] = {}
+        self._starts: dict[tuple[str, str], str] = {}
         self._roles: dict[str, str] = {}
         self._teams: dict[str, tuple[str, str | None]] = {}
         for file in files:
@@ -188,6 +189,8 @@ class Agents:
                 run, agent, _name = self.of(event, file.source.path)
                 if child is not None and child != agent:
                     self._parents.setdefault((run, child), agent)
+                    if use is not None:
+                        self._starts.setdefault((run, child), used)
 
     def of(self, event: Mapping[str, Any], path: Path) -> tuple[str, str, str | None]:
         """Return run, agent and the agent's name."""
@@ -209,6 +212,10 @@ class Agents:
             return None
         member = self._teams.get(text(event.get("sessionId")) or "", (None, None))[1]
         return member if member is not None and member != agent else MAIN
+
+    def start(self, run: str, agent: str) -> str | None:
+        """Return the call of a tool that started an agent: the one whose result names it."""
+        return self._starts.get((run, agent))
 
     def role(self, agent: str) -> str | None:
         """Return the type of a sub-agent."""
