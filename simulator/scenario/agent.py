@@ -15,7 +15,7 @@ from simulator.scenario.families import LATENCY_MODELS, LatencySpec
 from simulator.scenario.faults import AgentFaults
 from simulator.scenario.loop import LoopSpec
 from simulator.scenario.prices import list_prices
-from simulator.scenario.tools import ToolSpec
+from simulator.scenario.tools import ToolSpec, mean_count
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
@@ -324,6 +324,17 @@ class Agent(Spec):
     def loops(self) -> bool:
         """Whether a call may be more than one turn."""
         return self.loop is not None and not self.loop.is_one_turn
+
+    @property
+    def tools_per_turn(self) -> float:
+        """Mean number of calls of tools after a turn that is not the last."""
+        calls = {name: mean_count(tool.calls) for name, tool in self.tools.items()}
+        weights = {name: tool.weight or 0.0 for name, tool in self.tools.items()}
+        total = sum(weights.values())
+        return sum(
+            n * (weights[name] / total if weights[name] else self.tools[name].chance)
+            for name, n in calls.items()
+        )
 
     @property
     def drifts(self) -> bool:

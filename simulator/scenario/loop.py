@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from simulator.distributions import NonNegativeDistribution
+from simulator.scenario.tools import mean_count
 from simulator.spec import Positive, Spec
 
 ENDS = ("turns", "end_probability", "work_per_turn")
@@ -46,6 +48,15 @@ class LoopSpec(Spec):
         turns = None if self.turns is None else self.turns.constant
         is_short = turns is not None and round(turns) <= 1
         return is_short or self.end_probability == 1.0
+
+    def mean_turns(self, work: float) -> float:
+        """Return the mean number of turns of a loop that does so many work units."""
+        if self.turns is not None:
+            return mean_count(self.turns, self.max_turns)
+        if self.end_probability is not None:
+            return (1.0 - (1.0 - self.end_probability) ** self.max_turns) / self.end_probability
+        assert self.work_per_turn is not None
+        return float(min(max(1, math.ceil(work / self.work_per_turn)), self.max_turns))
 
     @model_validator(mode="after")
     def _has_an_end(self) -> Self:

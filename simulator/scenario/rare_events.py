@@ -18,6 +18,7 @@ from simulator.distributions.exponential import Exponential
 from simulator.distributions.lognormal import Lognormal
 from simulator.scenario.agent import Agent
 from simulator.scenario.schema import Scenario
+from simulator.scenario.tools import mean_count
 from simulator.spec import Spec
 
 REPLICATIONS = "replications"
@@ -67,6 +68,9 @@ class RareOnset:
 
 Event = RareEvent | RareOnset
 
+_Count = tuple[str, float]
+"""A column, and the chances for each of what it counts."""
+
 
 def rare_events(scenario: Scenario, negligible: float) -> list[Event]:
     """Return the rare events of a scenario, with their chances.
@@ -84,7 +88,7 @@ def rare_events(scenario: Scenario, negligible: float) -> list[Event]:
     """
     found: list[Event] = []
     for path, agent, share, heads in _agents(scenario):
-        found += _faults_of(path, agent, share, heads)
+        found += _faults_of(path, agent, share, heads, _counts(scenario, path, agent, share))
     for path, agent in _subagents(scenario):
         found += _faults_of_subagents(path, agent, _share_of_subagents(scenario))
     found += _faults_of_the_rest(scenario)
@@ -160,16 +164,37 @@ def _agents(scenario: Scenario) -> Iterator[tuple[str, Agent, float, int]]:
             yield path, agent, heads / everybody, heads
 
 
-def _faults_of(path: str, agent: Agent, share: float, heads: int) -> Iterator[Event]:
+def _counts(scenario: Scenario, path: str, agent: Agent, share: float) -> dict[str, _Count]:
+    """Return how calls, of models and of tools, are counted for one kind of the team's agents.
+
+    The results count those of sub-agents too. Where there are any, the team's own calls are
+    those that its attempts and errands take: idle calls, and turns that failures add, are left out.
+    """
+    if not scenario.subagents:
+        return {name: (name, share) for name in ("calls", "tool_calls")}
+    errands = {"team.coordinator": "coordination_calls", "team.verifier": "review_calls"}
+    turns = 1.0 if agent.loop is None else agent.loop.mean_turns(1.0)
+    column, loops = errands.get(path, "attempts"), 1.0
+    if path not in errands:
+        of_workers = share * (1.0 + sum(scenario.staff.values()) / scenario.team.worker_count)
+        loops = of_workers / mean_count(agent.batch)
+    tools = (turns - 1.0) * agent.tools_per_turn if agent.loops else 0.0
+    return {"calls": (column, loops * turns), "tool_calls": (column, loops * tools)}
+
+
+def _faults_of(
+    path: str, agent: Agent, share: float, heads: int, counts: Mapping[str, _Count]
+) -> Iterator[Event]:
     faults, errors = agent.faults, agent.errors
     for name, probability in (
         ("faults.slow", faults.slow.probability if faults.slow else 0.0),
         ("faults.stall", faults.stall),
         ("faults.malformed", faults.malformed),
     ):
-        yield RareEvent(f"{path}.{name}", _rarer(probability), "calls", share)
+        yield RareEvent(f"{path}.{name}", _rarer(probability), *counts["calls"])
     for name, tool in agent.tools.items():
-        yield RareEvent(f"{path}.tools.{name}.errors", _rarer(tool.errors), "tool_calls", share)
+        where = f"{path}.tools.{name}.errors"
+        yield RareEvent(where, _rarer(tool.errors), *counts["tool_calls"])
     if faults.crash is not None:
         yield RareOnset(f"{path}.faults.crash", faults.crash.up_s, heads)
     if faults.byzantine is not None:
@@ -237,12 +262,15 @@ def _rarer(probability: float) -> float:
 
 
 def _tails(scenario: Scenario, negligible: float) -> Iterator[Event]:
-    shares = {path: (share, heads) for path, _, share, heads in _agents(scenario)}
+    kinds = list(_agents(scenario))
     workers = scenario.team.worker_count
     for path, each in _drawn(scenario):
-        share, heads = next((s for kind, s in shares.items() if path.startswith(kind)), (1.0, 1))
-        column = _column_of(path)
-        own = share if column == "calls" else 1.0
+        column, own, heads = _column_of(path), 1.0, 1
+        kind = next((kind for kind in kinds if path.startswith(kind[0])), None)
+        if kind is not None:
+            heads = kind[3]
+            if column == "calls" or (column == "tool_calls" and scenario.subagents):
+                column, own = _counts(scenario, *kind[:3])[column]
         if column == "sub_agents":
             own = _share_of_subagents(scenario)
         tails = [

@@ -56,7 +56,9 @@ class Precision(Spec):
     """Replications before the first look, and the fewest between two looks."""
     events: Annotated[int, Field(ge=0)] = 30
     """Least expected number of each rare event: stragglers, stalls, crashes, errors, outages, draws
-    from the tails of distributions. With 0, the replications may miss rare events."""
+    from the tails of distributions. What befalls agents of the team has a chance with each of their
+    own calls, and what befalls sub-agents one with each sub-agent. With 0, the replications may
+    miss rare events."""
     budget: Annotated[int, Field(ge=2)] | None = None
     """Replications of all points together, at most; they go where the interval is widest."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
 from simulator.scenario.provider import Outages
 from simulator.spec import Fraction, Positive, Spec, one_of, tag
@@ -98,6 +100,12 @@ class ToolSpec(Spec):
         if self.wait_for == "all":
             return calls
         return min(calls, 1 if self.wait_for == "any" else self.wait_for)
+
+
+def mean_count(drawn: Distribution, at_most: float = math.inf) -> float:
+    """Return the mean of draws that are rounded, at least 1 and no more than a limit."""
+    counts = np.round(drawn.transform((np.arange(1000) + 0.5) / 1000))
+    return float(np.clip(counts, 1.0, at_most).mean())
 
 
 class WeekTime(Spec):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from simulator.distributions import DISTRIBUTIONS, Distribution
+from simulator.engine import Simulation
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Scenario
+from simulator.scenario.loop import LoopSpec
 from simulator.scenario.rare_events import (
     REPLICATIONS,
     RareEvent,
@@ -232,3 +234,66 @@ def test_what_befalls_sub_agents_has_a_chance_with_each_of_them() -> None:
     crash = found[f"{path}.faults.crash"]
     assert isinstance(crash, RareOnset)
     assert crash.expected({"sub_agent_s": np.array([100.0, 5000.0])}, 2) == 1.0
+
+
+def test_calls_of_sub_agents_are_no_chances_of_the_team() -> None:
+    tools = {"read": {"calls": 2, "probability": 0.5}, "write": {"weight": 1}, "run": {"weight": 3}}
+    kind = agent(loop={"turns": {"kind": "uniform", "low": 4, "high": 8}}, tools=tools)
+    who = agent(
+        loop={"turns": 3},
+        latency=lasting(mixture(0.001, 500)),
+        faults={"stall": 0.002},
+        tools={"ask": {"starts": {"agent": "helper"}, "calls": 4}, "test": {"errors": 0.003}},
+    )
+    said = {"size": 2, "agent": who, "subagents": {"kinds": {"helper": kind}}}
+    each = scenario(team=said, resilience={"timeout": {"seconds": 900}}, workload__tasks=40)
+    found = {event.path: event for event in rare_events(each, NEGLIGIBLE)}
+    metrics = [Simulation(each).run(i) for i in range(3)]
+    seen = {
+        name: np.asarray([getattr(m, name) for m in metrics], dtype=float)
+        for name in ("calls", "attempts", "sub_agents")
+    }
+    # Each task is a loop of three turns, after two of which come four sub-agents and a test; those
+    # that stalls and errors add are not so many.
+    for path, probability, chances in (
+        (f"{AGENT}.faults.stall", 0.002, 3 * 40 * 3),
+        (f"{AGENT}.latency.base", 0.001, 3 * 40 * 3),
+        (f"{AGENT}.tools.test.errors", 0.003, 3 * 40 * 2 * 5),
+    ):
+        event = found[path]
+        assert isinstance(event, RareEvent)
+        # Each of three runs has some attempts more than its 40 tasks.
+        assert event.expected(seen, 3) == pytest.approx(probability * chances, rel=0.1)
+    # Sub-agents make 8 times as many calls, of which none is a chance of the team's.
+    assert seen["calls"].sum() > 8 * 3 * 40 * 3
+
+
+def test_with_sub_agents_every_kind_of_the_team_has_its_own_calls_for_chances() -> None:
+    quick = agent(loop={"turns": 2}, tools={"ask": {"starts": {"agent": "helper"}}}, batch=2)
+    groups = {name: {"size": n, "agent": quick} for name, n in (("a", 1), ("b", 3))}
+    stalls = {"faults": {"stall": 0.01}}
+    groups["b"]["agent"] = {**quick, **stalls}
+    kinds = {"helper": agent(loop={"turns": 5})}
+    team = {"groups": groups, "coordinator": {**agent(loop={"turns": 4}), **stalls},
+            "subagents": {"kinds": kinds}}  # fmt: skip
+    each = scenario(team=team, topology="centralised", coordination__protocol="lead_assign",
+                    resilience={"timeout": {"seconds": 900}})  # fmt: skip
+    found = {event.path: event for event in rare_events(each, NEGLIGIBLE)}
+    seen = {"attempts": np.asarray([80.0]), "coordination_calls": np.asarray([30.0])}
+    for path, chances in (("team.groups.b.agent", 80 / 2 * 0.75 * 2), ("team.coordinator", 30 * 4)):
+        assert found[f"{path}.faults.stall"].expected(seen, 1) == pytest.approx(0.01 * chances)
+
+
+@pytest.mark.parametrize(
+    ("said", "mean"),
+    [
+        ({"turns": 5}, 5.0),
+        ({"turns": 0.2}, 1.0),
+        ({"turns": {"kind": "uniform", "low": 0.5, "high": 8.5}, "max_turns": 4}, 3.25),
+        ({"end_probability": 0.25}, 4.0),
+        ({"end_probability": 0.5, "max_turns": 2}, 1.5),
+        ({"work_per_turn": 0.4}, 3.0),
+    ],
+)
+def test_the_mean_number_of_turns(said: dict[str, Any], mean: float) -> None:
+    assert LoopSpec.model_validate(said).mean_turns(1.0) == pytest.approx(mean, rel=2e-3)
