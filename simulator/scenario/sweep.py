@@ -74,7 +74,8 @@ def parse_sweep(raw: object) -> list[SweepPoint]:
 
     A mapping is a full grid. In a list, each entry is a series. There, ``{from, to}`` or
     ``{values: [...]}`` stands for several values, which are taken in all combinations. Lists
-    ``{in_step: [...]}`` must be equally long, and their values change together.
+    ``{in_step: [...]}`` must be equally long, and their values change together. Working hours,
+    ``stations.NAME.available``, have a ``from`` and a ``to`` of their own: they are one value.
 
     Raises
     ------
@@ -110,6 +111,10 @@ class SweepError(ValueError):
 def _axis_values(path: str, raw: object) -> list[Any]:
     if isinstance(raw, list) and raw:
         return raw
+    if isinstance(raw, Mapping) and _are_hours(path):
+        said = ", ".join(f"{name}: {value}" for name, value in raw.items())
+        message = f"working hours are one value, not a range; list them: [{{{said}}}, ...]"
+        raise SweepError((path,), message)
     if isinstance(raw, Mapping):
         return _range_values((path,), raw)
     raise SweepError((path,), f"an axis is a list of values or a range {{from, to}}; found {raw!r}")
@@ -129,7 +134,7 @@ def _named_points(index: int, raw: object) -> list[SweepPoint]:
         elif isinstance(value, Mapping) and set(value) == {"values"}:
             axes[path] = _listed((index, path, "values"), value["values"])
             varied.append(path)
-        elif isinstance(value, Mapping) and "from" in value:
+        elif isinstance(value, Mapping) and "from" in value and not _are_hours(path):
             varied.append(path)
             axes[path] = _range_values((index, path), value)
         else:
@@ -149,6 +154,11 @@ def _named_points(index: int, raw: object) -> list[SweepPoint]:
         for step in steps or [{}]
         for overrides in [{**fixed, **step}]
     ]
+
+
+def _are_hours(path: str) -> bool:
+    """Return whether a path is that of a station's working hours."""
+    return path.startswith("stations.") and path.endswith(".available")
 
 
 def _listed(where: tuple[str | int, ...], raw: object) -> list[Any]:

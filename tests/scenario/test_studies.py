@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from simulator.engine import Simulation
+from simulator.errors import ScenarioError
 from simulator.scenario import (
     Scenario,
     load_study,
@@ -36,6 +37,48 @@ def test_a_sweep_is_the_full_grid() -> None:
     assert len(points) == 6
     assert points[1].name == "team.size=1, workload.parallel_fraction=0.5"
     assert [p.scenario.workload.parallel_fraction for p in points[:3]] == [0, 0.5, 1]
+
+
+DESK = """
+stations: {desk: {}}
+sweep:
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "hours"),
+    [
+        ("  - {name: day, stations.desk.available: {from: 9, to: 17}}\n"
+         "  - {name: late, stations.desk.available: {from: 20, to: 24, days: [mon]}}\n",
+         [(9, 17), (20, 24)]),
+        ("  stations.desk.available: [{from: 9, to: 17}, {from: 0, to: 24}]\n",
+         [(9, 17), (0, 24)]),
+        ("  - {name: x, stations.desk.available: {values: [{from: 1, to: 2}, {from: 3, to: 4}]}}\n",
+         [(1, 2), (3, 4)]),
+        ("  - {name: x, stations.desk.available: {in_step: [{from: 1, to: 2}]}}\n", [(1, 2)]),
+        ("  stations.desk: [{available: {from: 5, to: 6}}]\n", [(5, 6)]),
+        ("  stations.desk.available.to: {from: 12, to: 14}\n", [(9, 12), (9, 13), (9, 14)]),
+        ("  - {name: x, stations.desk.available.to: {from: 12, to: 13}}\n", [(9, 12), (9, 13)]),
+    ],
+)  # fmt: skip
+def test_working_hours_are_a_value_and_no_range(
+    said: str, hours: list[tuple[float, float]]
+) -> None:
+    found = [
+        point.scenario.stations["desk"].available
+        for point in parse_study(GOOD + DESK + said).points
+    ]
+    assert [(each.opens, each.closes) for each in found if each is not None] == hours
+
+
+def test_working_hours_as_an_axis_are_to_be_listed() -> None:
+    study = parse_study(GOOD + DESK + "  stations.desk.available: {from: 9, to: 17}\n")
+    with pytest.raises(ScenarioError) as error:
+        _ = study.points
+    assert "sweep.stations.desk.available: working hours are one value, not a range" in str(
+        error.value
+    )
+    assert "list them: [{from: 9, to: 17}, ...]" in str(error.value)
 
 
 def test_ranges_step_spread_and_double() -> None:
