@@ -24,7 +24,11 @@ from analysis.observation.twin import Twin
 from analysis.traces.canonical import CHATS
 
 RUNS = 40
-"""Simulated runs of each trial."""
+"""Fewest simulated runs of each trial."""
+
+_TIMES, _CALLS = 5, 6_000
+"""There are up to so many times as many, while they make no more calls than this in all: runs of
+few calls differ most, and forty of them would tune a twin to their own chances."""
 
 _ROUNDS = 4
 _FEWEST_RUNS = 8
@@ -34,6 +38,9 @@ _PAUSES = "coordination.round_overhead_s"
 
 _SHORT = 0.03
 """Share of the makespan by which a twin may be short."""
+
+_HALVINGS = 5
+"""How often the share of tasks in a chain is bisected."""
 
 _LEAST_SPREAD = 0.1
 """Effects of runs below this are left out."""
@@ -77,7 +84,8 @@ def tune(
     progress : callable, optional
         Told ``(steps done, steps in all)``.
     """
-    own, runs = table.set_index("run_id"), _Runs(twin)
+    own = table.set_index("run_id")
+    runs = _Runs(twin, float(table["calls"].mean()))
     steps: list[Callable[[], None]] = [
         *[lambda: _tune_roles(twin, runs, observed)] * _ROUNDS,
         *[lambda: _tune_chain(twin, runs, own["makespan_s"])] * (not twin.is_certain),
@@ -97,8 +105,9 @@ def tune(
 class _Runs:
     """The calls of a twin's runs, simulated again only where the twin has changed since."""
 
-    def __init__(self, twin: Twin) -> None:
+    def __init__(self, twin: Twin, calls_of_a_run: float) -> None:
         self._twin = twin
+        self._count = round(max(RUNS, min(_TIMES * RUNS, _CALLS / max(1.0, calls_of_a_run))))
         self._document = ""
         self._calls = pd.DataFrame()
 
@@ -106,7 +115,7 @@ class _Runs:
         """Return the calls of the twin as it is now."""
         twin, document = self._twin, json.dumps(self._twin.document, default=repr)
         if document != self._document:
-            self._calls = simulate(twin.scenario, RUNS, twin.worker_roles, twin.lead).calls
+            self._calls = simulate(twin.scenario, self._count, twin.worker_roles, twin.lead).calls
             self._document = document
         return self._calls
 
@@ -219,18 +228,18 @@ def _tune_chain(twin: Twin, runs: _Runs, observed: pd.Series) -> None:
         twin.say("workload.parallel_fraction", four_digits(1.0 - share))
         return middle(runs.table()["makespan_s"])
 
-    low, high = 0.0, 1.0
-    if length(0.0) >= enough_s:
-        high = 0.0
-    else:
-        for _ in range(5):
-            share = (low + high) / 2
-            low, high = (share, high) if length(share) < makespan_s else (low, share)
-    twin.say("workload.parallel_fraction", four_digits(1.0 - (low + high) / 2))
+    lengths, low, high = {0.0: length(0.0)}, 0.0, 1.0
+    for _ in range(_HALVINGS if lengths[0.0] < enough_s else 0):
+        share = (low + high) / 2
+        lengths[share] = length(share)
+        low, high = (share, high) if lengths[share] < makespan_s else (low, share)
+    # Of few tasks, one more in the chain makes a run longer at once: the nearest is on either side.
+    best = min(lengths, key=lambda share: abs(np.log(lengths[share] / makespan_s)))
+    twin.say("workload.parallel_fraction", four_digits(1.0 - best))
     twin.explain_further(
         "workload",
         "parallel_fraction: tuned to the makespan of the median run"
-        + ("" if high else ", which is as long without a chain"),
+        + ("" if best else ", which is as long without a chain"),
     )
 
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -446,6 +447,33 @@ def test_growth_without_effect_is_scaled_to_a_limit() -> None:
     for _ in range(9):
         factor = tuning._scale_inputs(agent, 5000.0, 400.0, factor)
     assert (factor, agent["tools"]["t"]["result_tokens"]) == (5.0, 1000.0)
+
+
+@pytest.mark.parametrize("wanted_s", [16.0, 30.0, 55.0, 61.0, 120.0])
+def test_of_few_tasks_the_nearest_number_in_a_chain_is_chosen(wanted_s: float) -> None:
+    # Each of nine tasks that is in the chain makes a run 13 s longer.
+    twin = SimpleNamespace(share=0.0, explain_further=lambda path, said: None)
+    twin.say = lambda path, parallel: setattr(twin, "share", 1.0 - parallel)
+
+    def lengths() -> pd.DataFrame:
+        return pd.DataFrame({"makespan_s": [15.0 + 13.0 * round(9 * twin.share)]})
+
+    tuning._tune_chain(twin, SimpleNamespace(table=lengths), pd.Series(np.full(9, wanted_s)))  # type: ignore[arg-type]
+    every = [15.0 + 13.0 * tasks for tasks in range(10)]
+    assert lengths()["makespan_s"][0] == min(every, key=lambda s: abs(np.log(s / wanted_s)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "seed"), [(SINGLE, 114), (INDEPENDENT, 118)])
+def test_twins_of_runs_of_few_calls_are_as_long_and_dear(
+    kind: str, seed: int, tmp_path: Path
+) -> None:
+    # Of 7 calls a run, which differ by 40 %, and of 9 tasks, of which some form a chain.
+    write_runs(team(kind, seed), tmp_path, 20)
+    found = observe(read_traces([tmp_path]), "observed", 200)
+    for measure in ("makespan_s", "cost_usd"):
+        real, made = (each[measure].mean() for each in (found.table, found.simulated))
+        assert made == pytest.approx(real, rel=0.1)
 
 
 def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> None:
