@@ -17,6 +17,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     Tag,
     ValidationError,
+    ValidationInfo,
     model_validator,
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
@@ -87,7 +88,7 @@ class Spec(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _refuse_unknown_keys(cls, data: Any) -> Any:
+    def _refuse_unknown_keys(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, dict):
             return data
         known = {field.alias or name for name, field in cls.model_fields.items()}
@@ -103,8 +104,30 @@ class Spec(BaseModel):
             if key not in known
         ]
         if errors:
+            rest = {key: value for key, value in data.items() if key in known}
+            errors += _errors_within(cls, rest, info.context)
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return data
+
+
+def _errors_within(cls: type[Spec], data: Any, context: Any) -> list[InitErrorDetails]:
+    """Return what is wrong within the fields of `data`.
+
+    What is wrong with all of them together, or missing, may follow from a key that was misspelt.
+    """
+    try:
+        cls.model_validate(data, context=context)
+    except ValidationError as error:
+        return [
+            InitErrorDetails(
+                type=PydanticCustomError(each["type"], "{reason}", {"reason": each["msg"]}),
+                loc=each["loc"],
+                input=each["input"],
+            )
+            for each in error.errors(include_url=False)
+            if each["loc"] and not (each["type"] == "missing" and len(each["loc"]) == 1)
+        ]
+    return []
 
 
 def _texts_of_fields(cls: type[Spec]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from simulator.cli.harmless import complain
+from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError, TeamsimWarning
 
 _UsageError: Any = typer.BadParameter.__base__
@@ -54,5 +55,7 @@ def answered(command: Callable[[], int | None]) -> int:
 def _print_warning(
     message: Warning | str, category: type[Warning], *where: Any, **more: Any
 ) -> None:
+    if is_quiet() and issubclass(category, TeamsimWarning):
+        return
     named = "note" if issubclass(category, TeamsimWarning) else category.__name__
     complain(f"{named}: {message}")

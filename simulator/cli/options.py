@@ -30,10 +30,19 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Fail if anything in the traces has to be left out.")
 ]
 Method = Literal["morris", "sobol"]
+Seed = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, max=2**63 - 1, help="Root of all random numbers."),
+]
 Workers = Annotated[
     int,
     typer.Option("--workers", "-w", min=0, max=1024, help="Processes; 0 means one for each core."),
 ]
+
+
+def with_seed(settings: list[str] | None, seed: int | None) -> list[str]:
+    """Return settings, and one more for a seed that the user has given."""
+    return [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
 
 
 def sizes_in(text: str) -> list[int]:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
-from analysis.statistics.curves import check_figure
+from analysis.statistics.curves import TO_SUCCESS, check_figure
+from analysis.statistics.expectations import Finding, expectations_in, judge
 from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summary
+from simulator.cli.expecting import described, exit_code, print_findings
 from simulator.cli.harmless import say
 from simulator.cli.interrupts import when_interrupted
+from simulator.cli.json_output import print_json
+from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
     check_writable,
     console,
@@ -34,9 +41,24 @@ from simulator.experiment import (
 )
 from simulator.experiment.cluster import dask_cluster
 from simulator.experiment.pool import default_workers
+from simulator.experiment.shortfalls import Shortfall
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
+from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
+from simulator.scenario.expectation import Expectation
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user wants of `run`."""
+
+    replications: int | None = None
+    out: Path | None = None
+    expect: Sequence[str] = ()
+    strict: bool = False
+    """Whether an expectation that is not resolved is an error."""
+    as_json: bool = False
 
 
 def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
@@ -51,29 +73,95 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     console.print(frame_table(row, ["metric", "value"]))
     if metrics.reason:
         say(f"{metrics.outcome}: {metrics.reason}")
-    say(f"{len(trace.rows)} events of replication {replication} in {path}")
+    tell(f"{len(trace.rows)} events of replication {replication} in {path}")
 
 
-def run_and_summarise(scenario: Scenario, replications: int | None, out: Path | None) -> None:
-    """Run replications and print the mean, its 95 % interval and quantiles of each metric."""
-    if out is not None:
-        check_writable(out)
-    if replications is not None:
-        scenario = scenario.model_copy(update={"replications": replications})
+def run_and_summarise(scenario: Scenario, wanted: Wanted) -> int:
+    """Run replications, print what happened, and hold it against what is expected.
+
+    Returns
+    -------
+    int
+        The exit code: 1 if an expectation failed.
+
+    Raises
+    ------
+    TeamsimError
+        If what is expected cannot be looked at, or `wanted.out` cannot be written.
+    """
+    if wanted.out is not None:
+        check_writable(wanted.out)
+    expectations = expectations_in([*scenario.expect, *wanted.expect])
+    _check_costs(scenario, expectations)
+    if wanted.replications is not None:
+        scenario = scenario.model_copy(update={"replications": wanted.replications})
     point = Point(0, scenario.name, {}, None, "", scenario)
     with progress_bar("replications") as progress:
         table = run_points([point], [], progress=progress)
     frame = table.to_pandas()[["replication", *METRIC_NAMES]]
-    if out is not None:
-        frame.to_parquet(out, index=False)
-    numeric = [name for name in NUMERIC_METRICS if (frame[name] != 0).any()]
-    rows = with_time_to_success(summary(frame, numeric), frame)
+    if wanted.out is not None:
+        frame.to_parquet(wanted.out, index=False)
+    findings = judge(frame, expectations) if expectations else []
+    if wanted.as_json:
+        print_json("run", _described(scenario, frame, shortfalls(table), findings))
+    else:
+        _print_summary(scenario, frame, shortfalls(table))
+        if findings:
+            say("")
+            print_findings(findings, frame)
+    return exit_code(findings, wanted.strict)
+
+
+def _check_costs(scenario: Scenario, expectations: Sequence[Expectation]) -> None:
+    for each in expectations:
+        if each.metric.removesuffix(TO_SUCCESS) in MONEY and not is_cost_known(scenario):
+            raise TeamsimError(
+                f"expect: {each.text!r}: what a run costs is not known, since no price is said; "
+                f"{HOW_TO_PRICE}"
+            )
+
+
+def _shown_metrics(scenario: Scenario, frame: pd.DataFrame) -> list[str]:
+    """Return the numeric metrics that are not 0 throughout, and whose price is known."""
+    unknown = frozenset() if is_cost_known(scenario) else MONEY
+    return [name for name in NUMERIC_METRICS if (frame[name] != 0).any() and name not in unknown]
+
+
+def _described(
+    scenario: Scenario,
+    frame: pd.DataFrame,
+    missed: Sequence[Shortfall],
+    findings: Sequence[Finding],
+) -> dict[str, Any]:
+    """Return what happened, for JSON."""
+    rows = with_time_to_success(summary(frame, list(NUMERIC_METRICS)), frame)
+    metrics: dict[str, Any] = {str(name): row for name, row in rows.to_dict("index").items()}
+    notes = [str(each) for each in missed]
+    if not is_cost_known(scenario):
+        metrics |= {name: dict.fromkeys(metrics[name]) for name in MONEY}
+        notes.append(f"cost: unknown; {HOW_TO_PRICE}")
+    return {
+        "scenario": scenario.name,
+        "seed": scenario.seed,
+        "replications": len(frame),
+        "outcomes": frame["outcome"].value_counts().to_dict(),
+        "finished": int(frame["success"].sum()),
+        "metrics": metrics,
+        "expectations": [described(each) for each in findings],
+        "notes": notes,
+    }
+
+
+def _print_summary(scenario: Scenario, frame: pd.DataFrame, missed: Sequence[Shortfall]) -> None:
+    rows = with_time_to_success(summary(frame, _shown_metrics(scenario, frame)), frame)
     console.print(frame_table(*_with_bounds(rows)))
+    if not is_cost_known(scenario):
+        say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
         if count > len(frame):
             say(f"{name} is not known from {len(frame)} replications: {count} needed")
-    for shortfall in shortfalls(table):
+    for shortfall in missed:
         say(shortfall)
     outcomes = frame["outcome"].value_counts()
     say(
@@ -154,9 +242,9 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
             count = sweep_into(out, study, workers, progress, executor)
     success = read_results(out, ["success"])["success"].to_numpy()
     said = runs_finished(int(success.sum()), count)
-    say(f"{count} replications in {out / 'results'} (Parquet), {said}")
+    tell(f"{count} replications in {out / 'results'} (Parquet), {said}")
     for shortfall in read_shortfalls(out):
-        say(shortfall)
+        tell(shortfall)
 
 
 def plot(directory: Path, out: Path) -> None:
@@ -174,4 +262,4 @@ def plot(directory: Path, out: Path) -> None:
         name, figure = "figure", sweep_figure(results, wanted, question)
     make_directory(out)
     for path in save(figure, out / name):
-        say(str(path))
+        tell(path)

@@ -22,6 +22,7 @@ from rich.segment import Segment
 from rich.table import Table
 
 from simulator.cli.harmless import harmless
+from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError
 
 
@@ -57,7 +58,7 @@ def progress_bar(unit: str) -> Iterator[Callable[[float, int], None]]:
         TimeRemainingColumn(),
     )
     errors = Console(stderr=True)
-    with Progress(*columns, console=errors, disable=not errors.is_terminal) as bar:
+    with Progress(*columns, console=errors, disable=not errors.is_terminal or is_quiet()) as bar:
         task = bar.add_task(unit, total=None)
 
         def advance(done: float, total: int) -> None:

@@ -13,6 +13,7 @@ from simulator.errors import unknown_name
 from simulator.registry import OneOf, define_families
 from simulator.scenario.agent import Agent
 from simulator.scenario.coordination import CoordinationSpec
+from simulator.scenario.expectation import ExpectationText
 from simulator.scenario.families import (
     REGISTRIES,
     TOPOLOGIES,
@@ -93,6 +94,9 @@ class Scenario(Spec):
     """Independent replications of each point; with `precision`, the most that are made."""
     precision: Precision | None = None
     """Stop replicating a point when its mean is known well enough."""
+    expect: tuple[ExpectationText, ...] = ()
+    """What ``teamsim run`` holds the runs against, such as ``makespan_s.p95 < 600`` (metric,
+    statistic, comparison, number); sweeps do not look at it."""
     team: Team
     """Who works."""
     topology: Annotated[TopologySpec, OneOf(TOPOLOGIES)]
@@ -146,9 +150,8 @@ class Scenario(Spec):
             self._problem_in_faults(),
             self._problem_in_resilience(),
         )
-        for problem in problems:
-            if problem is not None:
-                raise ValueError(problem)
+        if any(problems):
+            raise ValueError("\n".join(filter(None, problems)))
         return self
 
     def _problem_in_review(self) -> str | None:

@@ -221,6 +221,11 @@ def _is_index(key: str) -> bool:
     return key.isdecimal() and len(key) < 10
 
 
+def as_path(path: str) -> Path_:
+    """Return the keys of a dotted path, with indices of lists as numbers."""
+    return _as_path(path.split("."))
+
+
 def _as_path(keys: list[str]) -> Path_:
     return tuple(int(key) if _is_index(key) else key for key in keys)
 

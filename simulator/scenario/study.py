@@ -16,7 +16,7 @@ from simulator.documents import too_deep
 from simulator.errors import Problem, ScenarioError, unknown_name
 from simulator.scenario.loop import ENDS
 from simulator.scenario.schema import Scenario
-from simulator.scenario.source import Path_, Source, dotted
+from simulator.scenario.source import Path_, Source, as_path, dotted
 from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
 from simulator.spec import is_tag
 
@@ -94,6 +94,31 @@ class Study:
     def axes(self) -> list[str]:
         """The dotted paths that differ between points, in the order first met."""
         return list(dict.fromkeys(path for point in self.points for path in point.overrides))
+
+    def problems(self) -> list[Problem]:
+        """Return all that is wrong in the file and at any point of its sweep, each once."""
+        try:
+            _ = self.points
+        except ScenarioError as error:
+            found = dict.fromkeys(error.problems)
+        else:
+            return []
+        try:
+            entries = self._sweep
+            alone = [{**entry.overrides, **self._baseline} for entry in entries]
+        except ScenarioError:
+            return list(found)
+        alike = {repr(overrides): SweepPoint("", overrides, "baseline") for overrides in alone}
+        for entry in (*entries, *(alike.values() if self._baseline else ())):
+            try:
+                self._scenario(entry)
+            except ScenarioError as error:
+                found |= dict.fromkeys(error.problems)
+        return list(found)
+
+    def where(self, path: str) -> str:
+        """Return the file and line of the field at a dotted path, or of the nearest around it."""
+        return self._source.origin(as_path(path))
 
     def _raw(self, key: str) -> Any:
         return self._source.data.get(key) if isinstance(self._source.data, dict) else None
@@ -286,9 +311,10 @@ def _problems(error: ValidationError, source: Source) -> list[Problem]:
         # Short forms have fewer steps than what they stand for.
         is_there = detail["type"] not in {"missing", "unknown_key"}
         where, message = source.said(path) if is_there else path, _message(detail)
-        if not where:
-            where, message = _split_off_path(message, source)
-        problems.append(Problem(source.origin(where), dotted(where), message))
+        # A whole scenario has several things wrong with it, a line each.
+        for line in message.split("\n") if not where else [message]:
+            said, text = (where, line) if where else _split_off_path(line, source)
+            problems.append(Problem(source.origin(said), dotted(said), text))
     return problems
 
 
@@ -326,7 +352,7 @@ def _message(detail: dict[str, Any]) -> str:
     if kind in {"unknown_key", "kind", "negative"}:
         return str(message)
     if kind == "missing":
-        return "this field is required and missing"
+        return "this field is required and missing; add it"
     if kind == "model_type":
         message = "should be a mapping of fields"
     if kind == "dict_type":

@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 
 from analysis.calibration import held_out
-from simulator.cli.main import main
 from tests.analysis.harness import DEALT, write_runs
 from tests.analysis.test_calibration import TRUTH, logged
 from tests.analysis.test_call_fits import made_calls
+from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import CYCLE, GOOD, WORK
 
 pytestmark = pytest.mark.end_to_end
@@ -28,33 +28,6 @@ SWEEP = GOOD + "seed: 2\nreplications: 10\nsweep: {team.size: [1, 2, 4]}\n"
 def teamsim(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "simulator.cli", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
-
-
-class Here:
-    """The command line in this process: a new one would import everything first."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self._capsys = capsys
-        self._patch = patch
-
-    def __call__(
-        self, *arguments: object, cwd: Path | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        said = ["teamsim", *map(str, arguments)]
-        self._patch.setattr(sys, "argv", said)
-        if cwd is not None:
-            self._patch.chdir(cwd)
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = self._capsys.readouterr()
-        code = ended.value.code
-        assert isinstance(code, int)
-        return subprocess.CompletedProcess(said, code, captured.out, captured.err)
-
-
-@pytest.fixture
-def teamsim_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
-    return Here(capsys, monkeypatch)
 
 
 @pytest.fixture

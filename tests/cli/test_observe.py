@@ -20,9 +20,7 @@ from analysis.observation.structure import LEAD, PIPELINE
 from analysis.traces.reading import read_traces
 from simulator.cli.observing import WIDTH
 from tests.analysis.observed_teams import team, write_runs
-from tests.cli.test_commands import Here, teamsim_here
-
-__all__ = ["teamsim_here"]
+from tests.cli.conftest import Here
 
 pytestmark = pytest.mark.end_to_end
 

@@ -1,0 +1,102 @@
+"""The command ``check``: everything that is wrong with any number of scenarios."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from simulator.cli.harmless import complain, say
+from simulator.cli.json_output import AsJson, print_json
+from simulator.cli.options import Settings
+from simulator.cli.quiet import Quiet, is_quiet
+
+if TYPE_CHECKING:
+    from simulator.errors import Problem
+    from simulator.scenario import Study
+
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="Scenario files (YAML), or scenarios that ship.", metavar="SCENARIO..."),
+]
+
+
+def check(
+    scenarios: Files, settings: Settings = None, as_json: AsJson = False, quiet: Quiet = False
+) -> int:
+    """Check scenarios: all that is wrong, with line and remedy, else points and replications."""
+    from simulator.errors import ScenarioError
+
+    files, problems = [], []
+    for path in scenarios:
+        found, wrong = _checked(path, settings or [])
+        files.append({"file": str(path), "ok": not wrong, **found, "errors": _described(wrong)})
+        problems += wrong
+        if not wrong and not as_json:
+            say(f"{path}: ok, {found['points']} points, {found['replications']} replications")
+            for note in [] if is_quiet() else found["notes"]:
+                complain(f"note: {note}")
+    if as_json:
+        print_json("check", {"files": files})
+        return 2 if problems else 0
+    if problems:
+        raise ScenarioError(problems)
+    return 0
+
+
+def _checked(path: Path, settings: list[str]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return what a file holds, or what is wrong with it."""
+    from simulator.errors import ScenarioError
+    from simulator.experiment.estimate import estimate
+    from simulator.scenario import load_study
+
+    try:
+        study = load_study(path, settings)
+    except ScenarioError as error:
+        return {}, list(error.problems)
+    wrong = study.problems() or _wrong_beside_the_fields(study)
+    if wrong:
+        return {}, wrong
+    points = study.points
+    found = {
+        "name": points[0].scenario.name,
+        "points": len(points),
+        "replications": sum(point.scenario.replications for point in points),
+        "notes": estimate(points).notes(),
+    }
+    return found, []
+
+
+def _wrong_beside_the_fields(study: Study) -> list[Problem]:
+    """Return what is wrong with figure, precision, expectations and the size of the experiment."""
+    from analysis.statistics.curves import check_figure
+    from analysis.statistics.expectations import expectations_in
+    from simulator.errors import Problem, TeamsimError
+    from simulator.experiment.allocation import budget_of
+    from simulator.experiment.estimate import estimate
+
+    points = study.points
+    precisions = [each for point in points if (each := point.scenario.precision) is not None]
+    expected = dict.fromkeys(text for point in points for text in point.scenario.expect)
+    wrong = []
+    for is_right in (
+        lambda: check_figure(study),
+        lambda: budget_of(precisions),
+        lambda: expectations_in(expected),
+        lambda: estimate(points).check_memory(),
+    ):
+        try:
+            is_right()
+        except TeamsimError as error:
+            for line in str(error).split("\n"):
+                field, colon, message = line.partition(": ")
+                is_field = bool(colon) and field.replace(".", "_").isidentifier()
+                where = study.where(field if is_field else "")
+                wrong.append(Problem(where, field, message) if is_field else
+                             Problem(where, "", line))  # fmt: skip
+    return wrong
+
+
+def _described(problems: list[Problem]) -> list[dict[str, str]]:
+    return [{"where": p.origin, "field": p.path, "message": p.message} for p in problems]

@@ -1,0 +1,173 @@
+"""The commands that help to decide: advice, causes, sensitivity, faults, pictures of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli.options import (
+    Method,
+    ScenarioFile,
+    Settings,
+    Workers,
+    checked,
+    range_in,
+    sizes_in,
+)
+from simulator.documents import MOST_RUNS
+
+
+def chaos(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    replications: Annotated[
+        int,
+        typer.Option(
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each fault and pattern."
+        ),
+    ] = 30,
+    out: Annotated[Path | None, typer.Option(help="Write the table (CSV or Parquet).")] = None,
+    workers: Workers = 0,
+) -> None:
+    """Run a scenario under a battery of faults, with and without each of its patterns."""
+    from simulator.cli import deciding
+    from simulator.scenario import load_study
+
+    deciding.chaos(load_study(scenario, settings or []).base, replications, out, workers)
+
+
+def stack(
+    scenario: ScenarioFile,
+    out: Annotated[Path, typer.Option(help="Directory for speedup_stack.png, .svg and .csv.")],
+    settings: Settings = None,
+    replications: Annotated[
+        int,
+        typer.Option(
+            "--replications", "-r", min=1, max=MOST_RUNS, help="Traced runs of each point."
+        ),
+    ] = 20,
+) -> None:
+    """Show where the speed-up was lost: how much each cause takes, at every team size."""
+    from simulator.cli import deciding
+    from simulator.scenario import load_study
+
+    deciding.stack(load_study(scenario, settings or []), replications, out)
+
+
+def timeline(
+    scenario: ScenarioFile,
+    out: Annotated[Path, typer.Option(help="Directory for the picture and the two exports.")],
+    settings: Settings = None,
+    replication: Annotated[int, typer.Option(min=0, max=MOST_RUNS, help="The replication.")] = 0,
+    messages: Annotated[bool, typer.Option("--messages", help="Mark messages too.")] = False,
+) -> None:
+    """Draw what every agent did when, and write it for Perfetto and as OpenTelemetry spans."""
+    from simulator.cli import deciding
+    from simulator.scenario import load_study
+
+    deciding.timeline(load_study(scenario, settings or []).base, replication, messages, out)
+
+
+def sensitivity(
+    scenario: ScenarioFile,
+    vary: Annotated[
+        list[str], typer.Option("--vary", metavar="PATH=LOW:HIGH", help="A number and its range.")
+    ],
+    out: Annotated[Path, typer.Option(help="Directory for sensitivity.png, .svg and .csv.")],
+    settings: Settings = None,
+    metric: Annotated[str, typer.Option(help="Metric to explain.")] = "makespan_s",
+    method: Annotated[Method, typer.Option(help="Screening, or shares of variance.")] = "morris",
+    samples: Annotated[
+        int,
+        typer.Option(min=2, max=MOST_RUNS, help="Trajectories, or base samples (a power of two)."),
+    ] = 16,
+    replications: Annotated[
+        int, typer.Option("--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each point.")
+    ] = 10,
+    workers: Workers = 0,
+) -> None:
+    """Show which parameters of a scenario matter (Morris, Sobol)."""
+    from simulator.cli import deciding
+    from simulator.scenario import load_study
+
+    base = load_study(scenario, settings or []).base
+    bounds = dict(range_in(setting) for setting in vary)
+    deciding.sensitivity(base, bounds, metric, method, samples, replications, out, workers)
+
+
+def advise(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    sizes: Annotated[str, typer.Option(help="Team sizes to try.")] = "2,3,4,6,8,12,16",
+    usd_per_hour: Annotated[
+        float | None,
+        typer.Option(
+            callback=checked, min=0.0, help="Value of an hour: minimise cost plus time, not time."
+        ),
+    ] = None,
+    budget_usd: Annotated[
+        float | None,
+        typer.Option(callback=checked, min=0.0, help="Most that a run may cost on average."),
+    ] = None,
+    min_quality: Annotated[
+        float | None,
+        typer.Option(callback=checked, min=0.0, max=1.0, help="Share of tasks that must be right."),
+    ] = None,
+    replications: Annotated[
+        int,
+        typer.Option(
+            "--replications", "-r", min=10, max=MOST_RUNS, help="Most runs of each candidate."
+        ),
+    ] = 2000,
+    indifference: Annotated[
+        float,
+        typer.Option(
+            callback=checked, min=0.0, max=0.5, help="Smaller differences (a share) do not matter."
+        ),
+    ] = 0.01,
+    out: Annotated[Path | None, typer.Option(help="Write the table (CSV).")] = None,
+    workers: Workers = 0,
+) -> None:
+    """Advise whether a team is worth it, of what size and structure, and say how sure that is."""
+    from analysis.decisions.advice import Wish
+    from simulator.cli import deciding
+    from simulator.scenario import load_study
+
+    wish = Wish(usd_per_hour, budget_usd, min_quality, indifference=indifference)
+    base = load_study(scenario, settings or []).base
+    deciding.advise(base, wish, sizes_in(sizes), replications, out, workers)
+
+
+def report(
+    directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The page; report.html in DIRECTORY if absent.")
+    ] = None,
+    stacks: Annotated[
+        int,
+        typer.Option(
+            min=0, max=MOST_RUNS, help="Traced runs of each point for the speed-up stacks."
+        ),
+    ] = 10,
+) -> None:
+    """Write the report of a sweep: one HTML page that needs no network."""
+    from simulator.cli import deciding
+
+    deciding.report(directory, out, stacks)
+
+
+def explore(
+    scenario: Annotated[
+        Path | None, typer.Argument(help="Scenario to start from (YAML).", metavar="[SCENARIO]")
+    ] = None,
+    settings: Settings = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of 127.0.0.1.")] = 8050,
+) -> None:
+    """Serve a page with sliders on this machine: the curves redraw as they move."""
+    from simulator.cli import deciding
+    from simulator.scenario import load_study
+
+    base = None if scenario is None else load_study(scenario, settings or []).base
+    deciding.explore(base, port)

@@ -1,0 +1,101 @@
+"""Prints what was expected of runs beside what was found."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from rich.table import Table
+
+from analysis.statistics.expectations import Finding, how_unfinished_count
+from simulator.cli.harmless import say
+from simulator.cli.terminal import console, number
+
+_WIDTH = 80
+
+
+def print_findings(findings: Sequence[Finding], rows: pd.DataFrame) -> None:
+    """Print a table of findings, and what is to be known of them."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("expected", max_width=30, overflow="fold")
+    for head in ("found", "95 % interval", "verdict", "wrong by"):
+        table.add_column(head, justify="left" if head == "verdict" else "right", no_wrap=True)
+    for each in findings:
+        table.add_row(
+            each.expectation.text,
+            _value(each.found.estimate),
+            _interval(each),
+            each.verdict,
+            _by(each) if each.verdict == "failed" else "",
+        )
+    console.print(table, width=_WIDTH)
+    for line in _notes(findings, rows):
+        for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False):
+            say(part)
+
+
+def exit_code(findings: Sequence[Finding], strict: bool) -> int:
+    """Return 1 if an expectation failed or, with `strict`, is not resolved."""
+    wrong = {"failed", "not resolved"} if strict else {"failed"}
+    return int(any(each.verdict in wrong for each in findings))
+
+
+def described(finding: Finding) -> dict[str, Any]:
+    """Return a finding for JSON."""
+    return {
+        "text": finding.expectation.text,
+        "verdict": finding.verdict,
+        "estimate": finding.found.estimate,
+        "low": finding.found.low,
+        "high": finding.found.high,
+        "bound": finding.expectation.bound,
+        "beyond": finding.beyond,
+        "needed": finding.needed,
+    }
+
+
+def _value(value: float) -> str:
+    return "never" if value == math.inf else number(value)
+
+
+def _interval(finding: Finding) -> str:
+    low, high = finding.found.low, finding.found.high
+    if finding.expectation.statistic in ("min", "max"):
+        return f"in {finding.replications:,} runs"
+    if math.isinf(low) and math.isinf(high):
+        return "never" if low > 0 else "not known"
+    if math.isinf(high):
+        return f"{number(low)} or more"
+    if math.isinf(low):
+        return f"{number(high)} or less"
+    return f"{number(low)} to {number(high)}"
+
+
+def _by(finding: Finding) -> str:
+    if not math.isfinite(finding.beyond):
+        return "never ends"
+    bound = abs(finding.expectation.bound)
+    share = f" ({finding.beyond / bound:.1%})" if finding.beyond < 10.0 * bound else ""
+    return f"{number(finding.beyond)}{share}"
+
+
+def _notes(findings: Sequence[Finding], rows: pd.DataFrame) -> list[str]:
+    notes = [_unresolved(each) for each in findings if each.verdict == "not resolved"]
+    for each in findings:
+        if each.is_of_runs_made:
+            notes.append(
+                f"{each.expectation.text} held in the {each.replications:,} runs made: of further "
+                f"runs, up to {100 * each.unseen:.2g} % may break it (95 % confidence)."
+            )
+    unfinished = how_unfinished_count(rows, findings)
+    return [*notes, *([unfinished] if unfinished else [])]
+
+
+def _unresolved(finding: Finding) -> str:
+    said = f"{finding.expectation.text} is not resolved by {finding.replications:,} replications: "
+    if finding.needed is None:
+        return said + "what was found is on the bound, and more would hardly help."
+    return said + f"about {finding.needed:,} would, if what was found is true (-r)."

@@ -1,0 +1,118 @@
+"""The commands that run scenarios and draw what came out: run, sweep, plot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from simulator.cli.json_output import AsJson
+from simulator.cli.options import ScenarioFile, Seed, Settings, Workers, with_seed
+from simulator.cli.quiet import Quiet
+from simulator.documents import MOST_RUNS
+
+
+def run(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    replications: Annotated[
+        int | None,
+        typer.Option(
+            "--replications",
+            "-r",
+            min=1,
+            max=MOST_RUNS,
+            help="Replications, instead of the scenario's.",
+        ),
+    ] = None,
+    seed: Seed = None,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--expect",
+            metavar="EXPECTATION",
+            help="What must hold, beside the scenario's 'expect' (see above).",
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit with 1 also if an expectation is not resolved.",
+        ),
+    ] = False,
+    trace: Annotated[
+        Path | None, typer.Option(help="Write the events of one replication (Parquet).")
+    ] = None,
+    replication: Annotated[
+        int, typer.Option(min=0, max=MOST_RUNS, help="Replication that --trace writes.")
+    ] = 0,
+    out: Annotated[Path | None, typer.Option(help="Table of replications (Parquet).")] = None,
+    steady: Annotated[
+        bool, typer.Option("--steady", help="Print waits after the warm-up (MSER-5).")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
+    """Run a scenario as it stands, without its sweep, and print what happened.
+
+    What must hold is said as METRIC.STATISTIC, one of < <= > >=, and a number: 'makespan_s.p95 <
+    600', 'cost_usd.mean <= 2', 'success.rate > 0.9'. Statistics are mean, median, percentiles such
+    as p95, min and max; success has a rate.
+
+    An expectation fails if its 95 % interval lies wholly on the wrong side, and the exit code is
+    then 1. It is not resolved if the bound lies within the interval. That is no error without
+    --strict, since too few runs are no evidence against a team; how many would resolve it is said.
+
+    How long a run takes that did not finish is not known: median, percentiles and max count it as
+    never, min leaves it out, and the mean is the time to success, failed runs started again.
+    """
+    from simulator.cli import running
+    from simulator.errors import TeamsimError
+    from simulator.scenario import load_study
+
+    if (steady or trace is not None) and (expect or as_json or strict):
+        other = "--steady" if steady else "--trace"
+        raise TeamsimError(f"{other} goes without --expect, --strict and --json")
+    study = load_study(scenario, with_seed(settings, seed))
+    if steady:
+        running.run_to_steady_state(study.base, replications)
+    elif trace is not None:
+        running.run_with_trace(study.base, replication, trace)
+    else:
+        wanted = running.Wanted(replications, out, expect or (), strict, as_json)
+        return running.run_and_summarise(study.base, wanted)
+    return 0
+
+
+def sweep(
+    scenario: ScenarioFile,
+    out: Annotated[Path, typer.Option(help="Directory for the results; resumed if it exists.")],
+    settings: Settings = None,
+    seed: Seed = None,
+    workers: Workers = 0,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Run on a dask cluster, e.g. tcp://10.0.0.1:8786."),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Run every point of a sweep; after an interruption, the same command resumes it."""
+    from simulator.cli import running
+    from simulator.scenario import load_study
+
+    running.sweep(load_study(scenario, with_seed(settings, seed)), out, workers, dask)
+
+
+def plot(
+    directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for scaling.png and .svg; DIRECTORY if absent.")
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the scaling curves of a sweep over team size."""
+    from simulator.cli import running
+
+    running.plot(directory, out or directory)

@@ -1,0 +1,25 @@
+"""Whether it is known what a team costs."""
+
+from __future__ import annotations
+
+from simulator.scenario.agent import Price
+from simulator.scenario.schema import Scenario
+
+MONEY = frozenset({"cost_usd", "wasted_usd"})
+"""Metrics in US dollars: not known, rather than 0, where nobody has said a price."""
+
+HOW_TO_PRICE = (
+    "give a price, as --set team.agent.price=claude-sonnet-4-6 (a model's name), or in numbers: "
+    "--set 'team.agent.price={input_per_mtok: 3, output_per_mtok: 15}'"
+)
+
+
+def is_cost_known(scenario: Scenario) -> bool:
+    """Return whether everybody who may answer a call has a price, if only one of 0."""
+    return all(_is_said(model.price) for model in scenario.models)
+
+
+def _is_said(price: Price) -> bool:
+    # A copy made of all fields says also that there is no model: nobody writes that.
+    said = price.model_fields_set
+    return not price.is_free or bool(said - {"model", "provider"} and "model" not in said)
