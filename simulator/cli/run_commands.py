@@ -81,7 +81,7 @@ def run(
     elif trace is not None:
         running.run_with_trace(study.base, replication, trace)
     else:
-        wanted = running.Wanted(replications, out, expect or (), strict, as_json)
+        wanted = running.RunWishes(replications, out, expect or (), strict, as_json)
         return running.run_and_summarise(study.base, wanted)
     return 0
 

@@ -50,7 +50,7 @@ from simulator.scenario.expectation import Expectation
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RunWishes:
     """What the user wants of `run`."""
 
     replications: int | None = None
@@ -76,7 +76,7 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     tell(f"{len(trace.rows)} events of replication {replication} in {path}")
 
 
-def run_and_summarise(scenario: Scenario, wanted: Wanted) -> int:
+def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
     """Run replications, print what happened, and hold it against what is expected.
 
     Returns

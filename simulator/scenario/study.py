@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from simulator.documents import too_deep
 from simulator.errors import Problem, ScenarioError, unknown_name
 from simulator.scenario.loop import ENDS
+from simulator.scenario.problems import problems_in
 from simulator.scenario.schema import Scenario
 from simulator.scenario.source import Path_, Source, as_path, dotted
 from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
-from simulator.spec import is_tag
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ class Study:
         try:
             return Scenario.model_validate(source.data, context={"directory": self._directory})
         except ValidationError as error:
-            raise ScenarioError(_problems(error, source)) from None
+            raise ScenarioError(problems_in(error, source)) from None
         except RecursionError:  # in a file that it names
             raise ScenarioError([Problem(source.origin(()), "", str(too_deep()))]) from None
 
@@ -297,74 +296,3 @@ def _origins_of_overrides(source: Source, series: str) -> dict[str, str]:
     for path in baseline if isinstance(baseline, dict) else {}:
         origins.setdefault(path, source.origin(("baseline", path)))
     return origins
-
-
-def _problems(error: ValidationError, source: Source) -> list[Problem]:
-    details: dict[Path_, dict[str, Any]] = {
-        tuple(step for step in detail["loc"] if not is_tag(step)): dict(detail)
-        for detail in error.errors(include_url=False)
-    }
-    problems = []
-    for path, detail in details.items():
-        if _is_taken_over(path, details):
-            continue
-        # Short forms have fewer steps than what they stand for.
-        is_there = detail["type"] not in {"missing", "unknown_key"}
-        where, message = source.said(path) if is_there else path, _message(detail)
-        # A whole scenario has several things wrong with it, a line each.
-        for line in message.split("\n") if not where else [message]:
-            said, text = (where, line) if where else _split_off_path(line, source)
-            problems.append(Problem(source.origin(said), dotted(said), text))
-    return problems
-
-
-_LIKE_THE_TEAM = {
-    ("team", "coordinator"): 2,
-    ("team", "verifier"): 2,
-    ("team", "groups"): 4,
-    ("team", "subagents", "kinds"): 4,
-    ("resilience", "fallback", "model"): 3,
-}
-"""Agents that take over what ``team.agent`` says: the beginnings of their paths, and how many steps
-these have."""
-
-
-def _is_taken_over(path: Path_, details: Mapping[Path_, Mapping[str, Any]]) -> bool:
-    """Return whether the same is wrong in ``team.agent``, from where an agent has it."""
-    for begins, steps in _LIKE_THE_TEAM.items():
-        if path[: len(begins)] == begins and len(path) > steps:
-            there = details.get(("team", "agent", *path[steps:]))
-            return there is not None and there["msg"] == details[path]["msg"]
-    return False
-
-
-def _split_off_path(message: str, source: Source) -> tuple[tuple[str | int, ...], str]:
-    """Return the path with which a message about several fields begins, and the rest."""
-    named, colon, rest = message.partition(": ")
-    path = tuple(named.split("."))
-    if colon and all(part.isidentifier() for part in path) and path[0] in Scenario.model_fields:
-        return source.said(path), rest
-    return (), message
-
-
-def _message(detail: dict[str, Any]) -> str:
-    kind, message = detail["type"], detail["msg"]
-    if kind in {"unknown_key", "kind", "negative"}:
-        return str(message)
-    if kind == "missing":
-        return "this field is required and missing; add it"
-    if kind == "model_type":
-        message = "should be a mapping of fields"
-    if kind == "dict_type":
-        message = "should be a mapping of names"
-    if kind == "tuple_type":
-        message = "should be a list"
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    if isinstance(detail["input"], (dict, list)):
-        return str(message)
-    found = yaml.safe_dump(_plain(detail["input"]), width=10_000)
-    return f"{message}; found {found.removesuffix(chr(10)).removesuffix(chr(10) + '...')[:60]}"
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
