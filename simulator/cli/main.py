@@ -27,7 +27,7 @@ from simulator.cli.decision_commands import (
 from simulator.cli.harmless import say
 from simulator.cli.interrupts import run_until_signal
 from simulator.cli.observing import observe
-from simulator.cli.run_commands import plot, run, sweep
+from simulator.cli.run_commands import compare, plot, run, sweep
 
 
 def schema() -> None:
@@ -71,7 +71,7 @@ def teamsim(
 
 _COMMANDS: Sequence[tuple[str, Sequence[Callable[..., Any]]]] = (
     ("Write and check scenarios", (check, schema)),
-    ("Run them", (run, sweep, plot, report)),
+    ("Run them", (run, compare, sweep, plot, report)),
     ("Decide", (advise, stack, sensitivity, chaos, timeline, explore)),
     ("From real runs", (observe, calibrate, predict, validate, backtest)),
 )

@@ -32,7 +32,7 @@ Strict = Annotated[
 Method = Literal["morris", "sobol"]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", min=0, max=2**63 - 1, help="Root of all random numbers."),
+    typer.Option("--seed", min=0, max=2**63 - 1, metavar="N", help="Root of all random numbers."),
 ]
 Workers = Annotated[
     int,

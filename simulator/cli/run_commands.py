@@ -23,6 +23,7 @@ def run(
             "-r",
             min=1,
             max=MOST_RUNS,
+            metavar="N",
             help="Replications, instead of the scenario's.",
         ),
     ] = None,
@@ -116,3 +117,43 @@ def plot(
     from simulator.cli import running
 
     running.plot(directory, out or directory)
+
+
+def compare(
+    teams: Annotated[
+        list[str],
+        typer.Argument(
+            help="Two scenarios or more, or directories of results (DIRECTORY:POINT if a sweep "
+            "has several points); the others are compared with the first.",
+            metavar="TEAM TEAM...",
+        ),
+    ],
+    settings: Settings = None,
+    replications: Annotated[
+        int | None,
+        typer.Option(
+            "--replications",
+            "-r",
+            min=2,
+            max=MOST_RUNS,
+            metavar="N",
+            help="Runs of each team; the most that any of them says if absent.",
+        ),
+    ] = None,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Directory for comparison.png, .svg and .csv."),
+    ] = None,
+    workers: Workers = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare teams: which is faster, cheaper, better, and how sure that is.
+
+    Scenarios are run as they stand, all with the seed of the first (or of the first directory, or
+    --seed), so that luck is the same for all. --set holds for all scenarios.
+    """
+    from simulator.cli import comparing
+
+    comparing.compare(teams, settings or [], replications, seed, out, workers, as_json)

@@ -1,0 +1,120 @@
+"""Says in words how teams compare."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
+from analysis.statistics.intervals import Interval
+
+NAMES = {
+    "makespan_s": "time",
+    "cost_usd": "cost",
+    "tokens": "tokens",
+    "success": "runs finished",
+    "quality": "tasks right",
+}
+"""What the metrics of a comparison are called."""
+
+
+def sentences(found: SideBySide) -> list[str]:
+    """Return the verdict on each team beside the reference."""
+    return [_sentence(found, team) for team in found.comparisons]
+
+
+def _sentence(found: SideBySide, team: str) -> str:
+    reference, pairs = found.reference, found.replications[team]
+    by_metric = {each.metric: each for each in found.comparisons[team]}
+    known = [each for each in by_metric.values() if each.verdict != "unknown"]
+    if all(each.verdict == "same" for each in known):
+        return f"{team} and {reference} are the same in all {pairs:,} replications."
+    time = by_metric["makespan_s"]
+    clauses = [
+        _clause(each) for each in known if each is not time and each.verdict in ("less", "more")
+    ]
+    said = _time(time, found, team)
+    if clauses:
+        said += f". {team} " if time.verdict == "unknown" else ", "
+    said += f"{', '.join(clauses)}."
+    open_ = [each for each in known if each.verdict == "not resolved"]
+    if open_:
+        said += f" {_apart(open_, pairs)}"
+    if by_metric["cost_usd"].verdict == "unknown" and time.verdict != "unknown":
+        said += " What they cost is not known."
+    return said
+
+
+def _time(time: Comparison, found: SideBySide, team: str) -> str:
+    reference = found.reference
+    if time.verdict == "unknown":
+        who = [name for name in (team, reference) if not found.finished[name]]
+        return (
+            f"How long {team} and {reference} take is not known, as {_listed(who)} never finished"
+        )
+    if time.verdict == "not resolved":
+        return f"{team} is neither known to be faster than {reference} nor slower"
+    change = time.change
+    if time.verdict == "more" and change.estimate >= 2.0:
+        return f"{team} is slower than {reference}, takes {times(change)} as long"
+    saved = Interval(-change.estimate, -change.high, -change.low)
+    word, share = ("faster", saved) if time.verdict == "less" else ("slower", change)
+    return f"{team} is {word} than {reference} by {percent(share)}"
+
+
+def _clause(each: Comparison) -> str:
+    """Return what a team does more or less, as a part of a sentence."""
+    is_more, change = each.verdict == "more", each.change
+    size = change if is_more else Interval(-change.estimate, -change.high, -change.low)
+    if each.metric in SHARES:
+        points = f"{amount(100 * size.estimate)} points {'more' if is_more else 'less'}"
+        span = f"[{amount(100 * size.low)}, {amount(100 * size.high)}]"
+        does = "finishes" if each.metric == "success" else "gets right"
+        return f"{does} {points} {span}"
+    verb, less, more, many = _SPENDS[each.metric]
+    if is_more and change.estimate >= 2.0:
+        return f"{verb} {times(change)} as {many}"
+    share, span = percent(size).split(" [")
+    return f"{verb} {share} {more if is_more else less} [{span}"
+
+
+_SPENDS = {
+    "cost_usd": ("costs", "less", "more", "much"),
+    "tokens": ("uses", "fewer tokens", "more tokens", "many tokens"),
+}
+
+
+def _apart(open_: Iterable[Comparison], pairs: int) -> str:
+    told = [f"{NAMES[each.metric]}{_would(each)}" for each in open_]
+    return f"Not told apart after {pairs:,} replications: {', '.join(told)}."
+
+
+def _would(each: Comparison) -> str:
+    return "" if each.needed is None else f" (about {each.needed:,} would tell)"
+
+
+def percent(share: Interval) -> str:
+    """Return ``12 % [8, 16]``."""
+    low, high = (amount(100 * end) for end in (share.low, share.high))
+    return f"{amount(100 * share.estimate)} % [{low}, {high}]"
+
+
+def times(change: Interval) -> str:
+    """Return ``3.1 times [2.8, 3.4]`` for a change of 2.1."""
+    low, high = (
+        f"{1.0 + end:.3g}" if math.isfinite(end) else "?" for end in (change.low, change.high)
+    )
+    return f"{1.0 + change.estimate:.3g} times [{low}, {high}]"
+
+
+def amount(value: float) -> str:
+    """Return a number with two digits or three, without an exponent."""
+    if not math.isfinite(value):
+        return "not known"
+    size = abs(value)
+    digits = 0 if size >= 9.95 else 1 if size >= 0.995 else 2
+    return f"{value:,.{digits}f}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(names)

@@ -1,0 +1,266 @@
+"""What ``compare`` does and prints: teams beside each other, run with the same random numbers."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
+from analysis.decisions.side_by_side import compare as hold_beside
+from analysis.statistics.completion import runs_finished
+from analysis.statistics.intervals import Interval
+from simulator.cli.compare_words import NAMES, amount, sentences
+from simulator.cli.harmless import say
+from simulator.cli.json_output import print_json
+from simulator.cli.quiet import tell
+from simulator.cli.terminal import console, make_directory, number, progress_bar
+from simulator.errors import TeamsimError, unknown_name
+from simulator.experiment import read_manifest, read_results, run_each
+from simulator.experiment.manifest import Manifest
+from simulator.experiment.pool import default_workers
+from simulator.scenario import Scenario, load_study
+from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
+
+_WIDTH = 80
+_MOST_TEAMS = 12
+
+
+@dataclass(frozen=True)
+class _Team:
+    """A team to compare: runs that there are already, or a scenario still to be run."""
+
+    name: str
+    scenario: Scenario
+    rows: pd.DataFrame | None
+
+
+def compare(
+    said: Sequence[str],
+    settings: Sequence[str],
+    replications: int | None,
+    seed: int | None,
+    out: Path | None,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Run what has to be run, compare all with the first, and print it.
+
+    Raises
+    ------
+    TeamsimError
+        If something named is neither a scenario nor a directory of results, or cannot be compared.
+    """
+    if not 2 <= len(said) <= _MOST_TEAMS:
+        raise TeamsimError(
+            f"{len(said)} given: name two scenarios or directories, or up to {_MOST_TEAMS}; the "
+            "first is what the others are compared with"
+        )
+    teams = _named([_team(text, settings) for text in said])
+    if out is not None:
+        make_directory(out)
+    if seed is None:
+        seed = next((each.scenario.seed for each in teams if each.rows is not None),
+                    teams[0].scenario.seed)  # fmt: skip
+    rows = _all_rows(teams, seed, replications, workers)
+    found = hold_beside(rows, {each.name: is_cost_known(each.scenario) for each in teams})
+    others = [e.name for e in teams if e.rows is not None and e.scenario.seed != seed]
+    if as_json:
+        print_json("compare", _described(found, seed, others))
+    else:
+        _print(found, teams, seed, others)
+    if out is not None:
+        _write(found, out, quiet=as_json)
+
+
+def _team(text: str, settings: Sequence[str]) -> _Team:
+    directory, point = _directory_in(text)
+    if directory is None:
+        scenario = load_study(text, settings).base
+        return _Team(Path(text).stem, scenario, None)
+    manifest = read_manifest(directory)
+    index = _point_in(manifest, point, directory)
+    table = read_results(directory).to_pandas()
+    rows = table[table["point"] == index].reset_index(drop=True)
+    scenario = Scenario.model_validate(manifest["points"][index]["scenario"])
+    named = f"{directory.name}:{point}" if point else directory.resolve().name
+    return _Team(named, scenario, rows)
+
+
+def _directory_in(text: str) -> tuple[Path | None, str]:
+    """Return the directory and the point in DIRECTORY or DIRECTORY:POINT; None if it is neither."""
+    if Path(text).is_dir():
+        return Path(text), ""
+    for i, letter in enumerate(text):
+        if letter == ":" and Path(text[:i]).is_dir():
+            return Path(text[:i]), text[i + 1 :]
+    return None, ""
+
+
+def _point_in(manifest: Manifest, point: str, directory: Path) -> int:
+    names = [each["name"] for each in manifest["points"]]
+    if not point and len(names) == 1:
+        return 0
+    shown = ", ".join(f"{i}: {name}" for i, name in enumerate(names[:6]))
+    more = f", and {len(names) - 6} more" if len(names) > 6 else ""
+    if not point:
+        raise TeamsimError(
+            f"{directory} holds {len(names)} points: write {directory}:POINT, by number or name "
+            f"({shown}{more})"
+        )
+    if point in names:
+        return names.index(point)
+    if point.isdecimal() and int(point) < len(names):
+        return int(point)
+    raise TeamsimError(f"{directory}: {unknown_name('point', point, names[:30])}")
+
+
+def _named(teams: Sequence[_Team]) -> list[_Team]:
+    """Return teams whose names differ."""
+    named: list[_Team] = []
+    for each in teams:
+        taken = {other.name for other in named}
+        name, i = each.name, 2
+        while name in taken:
+            name, i = f"{each.name} ({i})", i + 1
+        named.append(_Team(name, each.scenario, each.rows))
+    return named
+
+
+def _all_rows(
+    teams: Sequence[_Team], seed: int, replications: int | None, workers: int
+) -> dict[str, pd.DataFrame]:
+    to_run = [each for each in teams if each.rows is None]
+    count = replications or max(
+        len(each.rows) if each.rows is not None else each.scenario.replications for each in teams
+    )
+    rows = {each.name: each.rows for each in teams if each.rows is not None}
+    if to_run:
+        with progress_bar("replications") as progress:
+            scenarios = [each.scenario.model_copy(update={"seed": seed}) for each in to_run]
+            table = run_each(scenarios, count, workers or default_workers(), progress).to_pandas()
+        rows |= {each.name: table[table["point"] == i] for i, each in enumerate(to_run)}
+    if replications is not None:
+        rows = {name: each[each["replication"] < replications] for name, each in rows.items()}
+    return {each.name: rows[each.name] for each in teams}
+
+
+def _print(found: SideBySide, teams: Sequence[_Team], seed: int, others: Sequence[str]) -> None:
+    for line in sentences(found):
+        _say_filled(line)
+    for team in found.comparisons:
+        say("")
+        console.print(_table(found, team), width=_WIDTH)
+    say("")
+    pairs = sorted(set(found.replications.values()))
+    how = f"{' or '.join(f'{each:,}' for each in pairs)} pairs of runs, seed {seed}"
+    together = ", together for all teams" if len(found.comparisons) > 1 else ""
+    _say_filled(f"{how}; 95 % intervals of the changes{together}. Times, cost and tokens are until "
+                "success, failed runs started again.")  # fmt: skip
+    for name in others:
+        _say_filled(f"{name} was run with another seed: its pairs are independent runs.")
+    for name, finished in found.finished.items():
+        runs = found.replications.get(name, max(pairs))
+        if finished < runs:
+            _say_filled(f"{name}: {runs_finished(finished, runs)}.")
+    if not all(is_cost_known(each.scenario) for each in teams):
+        unpriced = [each.name for each in teams if not is_cost_known(each.scenario)]
+        _say_filled(f"cost: unknown, as there is no price in {', '.join(unpriced)}: {HOW_TO_PRICE}")
+
+
+def _say_filled(line: str) -> None:
+    for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False):
+        say(part)
+
+
+def _table(found: SideBySide, team: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for i, head in enumerate(["", found.reference, team, "change", "95 % interval", "verdict"]):
+        folds = head in (found.reference, team)
+        table.add_column(head, justify="left" if i in (0, 5) else "right", no_wrap=not folds,
+                         overflow="fold")  # fmt: skip
+    for each in found.comparisons[team]:
+        table.add_row(
+            NAMES[each.metric] + _UNITS[each.metric],
+            _value(each.reference, each),
+            _value(each.value, each),
+            *_change(each),
+            each.verdict,
+        )
+    return table
+
+
+_UNITS = {"makespan_s": " s", "cost_usd": " USD", "tokens": "", "success": " %", "quality": " %"}
+
+
+def _value(value: Interval, each: Comparison) -> str:
+    if math.isnan(value.estimate):
+        return "unknown"
+    if each.metric in SHARES:
+        return f"{100 * value.estimate:.1f}"
+    return number(value.estimate)
+
+
+def _change(each: Comparison) -> tuple[str, str]:
+    change = each.change
+    if math.isnan(change.estimate):
+        return "unknown", ""
+    unit = "points" if each.metric in SHARES else "%"
+    ends = [_signed(100 * end) for end in (change.low, change.high)]
+    return f"{_signed(100 * change.estimate)} {unit}", f"{ends[0]} to {ends[1]}"
+
+
+def _signed(value: float) -> str:
+    return f"+{amount(value)}" if value > 0.0 and math.isfinite(value) else amount(value)
+
+
+def _described(found: SideBySide, seed: int, others: Sequence[str]) -> Mapping[str, object]:
+    return {
+        "reference": found.reference,
+        "seed": seed,
+        "replications": found.replications,
+        "finished": found.finished,
+        "other_seed": others,
+        "systems": [
+            {"name": team, "metrics": {each.metric: each for each in comparisons}}
+            for team, comparisons in found.comparisons.items()
+        ],
+        "sentences": sentences(found),
+    }
+
+
+def _write(found: SideBySide, out: Path, quiet: bool) -> None:
+    from analysis.plots import save
+    from analysis.plots.side_by_side import comparison_figure
+
+    _rows(found).to_csv(out / "comparison.csv", index=False)
+    line = sentences(found)[0] if len(found.comparisons) == 1 else ""
+    paths = save(comparison_figure(found, line), out / "comparison")
+    for path in [] if quiet else [*paths, out / "comparison.csv"]:
+        tell(path)
+
+
+def _rows(found: SideBySide) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "team": team,
+            "reference": found.reference,
+            "metric": each.metric,
+            "reference_value": each.reference.estimate,
+            "value": each.value.estimate,
+            "value_low": each.value.low,
+            "value_high": each.value.high,
+            "change": each.change.estimate,
+            "change_low": each.change.low,
+            "change_high": each.change.high,
+            "verdict": each.verdict,
+            "replications": found.replications[team],
+        }
+        for team, comparisons in found.comparisons.items()
+        for each in comparisons
+    )

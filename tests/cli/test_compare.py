@@ -1,0 +1,103 @@
+"""``teamsim compare``: scenarios and directories of results beside each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.cli.conftest import Here
+from tests.scenario.test_bad_scenarios import GOOD
+
+pytestmark = pytest.mark.end_to_end
+
+RANDOM = GOOD.replace("base: 3", "base: {kind: exponential, mean: 3}").replace("0.5", "1") + "replications: 30\n"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(RANDOM)
+    (tmp_path / "b.yaml").write_text(RANDOM.replace("size: 2", "size: 4") + "seed: 7\n")
+    return tmp_path
+
+
+@pytest.fixture
+def swept(here: Path, teamsim_here: Here) -> Path:
+    sizes = "--set", "sweep={team.size: [2, 4]}"
+    assert teamsim_here("sweep", "a.yaml", "--out", "out", "-w", 1, *sizes).returncode == 0
+    return here
+
+
+def test_two_scenarios_are_run_with_the_same_luck(here: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("compare", "a.yaml", "b.yaml", "-w", 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = " ".join(done.stdout.split())
+    assert said.startswith("b is faster than a by ")
+    assert "30 pairs of runs, seed 0" in said
+    assert "cost: unknown, as there is no price in a, b: give a price" in said
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+@pytest.mark.slow  # the first picture of a process imports matplotlib
+def test_a_comparison_is_drawn_and_written(here: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("compare", "a.yaml", "b.yaml", "a.yaml", "-w", 1, "--out", "out")
+    assert done.returncode == 0
+    assert (here / "out" / "comparison.png").stat().st_size > 10_000
+    table = pd.read_csv(here / "out" / "comparison.csv")
+    assert table["metric"].tolist() == 2 * [
+        "makespan_s", "cost_usd", "tokens", "success", "quality"
+    ]  # fmt: skip
+    assert table["change"].isna().tolist() == 2 * [False, True, False, False, False]
+
+
+def test_what_was_run_before_need_not_be_run_again(swept: Path, teamsim_here: Here) -> None:
+    stored = teamsim_here("compare", "out:0", "out:team.size=4", "--json")
+    fresh = teamsim_here("compare", "out:0", "b.yaml", "--json", "-w", 1)
+    assert (stored.returncode, fresh.returncode) == (0, 0)
+    one, other = (json.loads(done.stdout) for done in (stored, fresh))
+    assert one["schema"] == "teamsim/compare/1"
+    # b.yaml has another seed, but is run with that of the directory: it is the same team.
+    assert one["systems"][0]["metrics"] == other["systems"][0]["metrics"]
+    assert one["systems"][0]["metrics"]["cost_usd"]["change"]["estimate"] is None
+
+
+def test_runs_of_another_seed_are_told(swept: Path, teamsim_here: Here) -> None:
+    sizes = "--set", "sweep={team.size: [2]}"
+    teamsim_here("sweep", "a.yaml", "--out", "other", "-w", 1, "--seed", 9, *sizes)
+    done = teamsim_here("compare", "out:0", "other")
+    assert done.returncode == 0
+    assert "other was run with another seed" in " ".join(done.stdout.split())
+
+
+def test_a_team_beside_itself_is_the_same(here: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("compare", "a.yaml", "a.yaml", "-r", 5, "-w", 1)
+    assert "a (2) and a are the same in all 5 replications" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Missing argument"),
+        (["a.yaml"], "1 given: name two"),
+        (["a.yaml"] * 13, "13 given"),
+        (["a.yaml", "c.yaml"], "c.yaml: no such file"),
+        (["a.yaml", "."], "holds no sweep"),
+        (["a.yaml", "out"], "out holds 2 points: write out:POINT"),
+        (["a.yaml", "out:7"], "unknown point '7'"),
+        (["a.yaml", "out:team.size=3"], "did you mean 'team.size=4'"),
+        (["a.yaml", "b.yaml", "-r", "1"], "greater than or equal to 2"),
+        (["a.yaml", "b.yaml", "--seed", "-1"], "greater than or equal to 0"),
+        (["a.yaml", "b.yaml", "--out", "a.yaml"], "cannot be made"),
+        (["a.yaml", "b.yaml", "--set", "team.size=0"], "team.size"),
+    ],
+)
+def test_bad_arguments_get_one_clear_message(
+    swept: Path, arguments: list[str], message: str, teamsim_here: Here
+) -> None:
+    done = teamsim_here("compare", *arguments)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
