@@ -28,6 +28,7 @@ from simulator.cli.harmless import say
 from simulator.cli.interrupts import run_until_signal
 from simulator.cli.observing import observe
 from simulator.cli.run_commands import compare, plot, run, sweep
+from simulator.cli.starting import new, scenarios
 
 
 def schema() -> None:
@@ -70,7 +71,7 @@ def teamsim(
 
 
 _COMMANDS: Sequence[tuple[str, Sequence[Callable[..., Any]]]] = (
-    ("Write and check scenarios", (check, schema)),
+    ("Write and check scenarios", (new, scenarios, check, schema)),
     ("Run them", (run, compare, sweep, plot, report)),
     ("Decide", (advise, stack, sensitivity, chaos, timeline, explore)),
     ("From real runs", (observe, calibrate, predict, validate, backtest)),

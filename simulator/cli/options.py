@@ -10,7 +10,12 @@ import typer
 from simulator.documents import MOST_NUMBER
 from simulator.errors import TeamsimError
 
-ScenarioFile = Annotated[Path, typer.Argument(help="Scenario file (YAML).", metavar="SCENARIO")]
+ScenarioFile = Annotated[
+    Path,
+    typer.Argument(
+        help="Scenario file (YAML), or one that ships (`teamsim scenarios`).", metavar="SCENARIO"
+    ),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field, e.g. team.size=4."),

@@ -16,6 +16,7 @@ from simulator.errors import Problem, ScenarioError, unknown_name
 from simulator.scenario.loop import ENDS
 from simulator.scenario.problems import problems_in
 from simulator.scenario.schema import Scenario
+from simulator.scenario.shipped import scenario_path
 from simulator.scenario.source import Path_, Source, as_path, dotted
 from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
 
@@ -231,7 +232,7 @@ def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
     Parameters
     ----------
     path : str or Path
-        A YAML file.
+        A YAML file, or the name of a scenario that ships where there is no such file.
     settings : sequence of str
         ``dotted.path=value`` with the value in YAML, as given by ``--set``.
 
@@ -241,7 +242,7 @@ def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
         If the file cannot be read or a setting cannot be applied. Wrong fields are found
         when `Study.base` or `Study.points` is asked for.
     """
-    path = Path(path)
+    path = scenario_path(Path(path))
     source = Source.read(path)
     for setting in settings:
         _apply(setting, source)

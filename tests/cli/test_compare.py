@@ -13,7 +13,10 @@ from tests.scenario.test_bad_scenarios import GOOD
 
 pytestmark = pytest.mark.end_to_end
 
-RANDOM = GOOD.replace("base: 3", "base: {kind: exponential, mean: 3}").replace("0.5", "1") + "replications: 30\n"
+RANDOM = (
+    GOOD.replace("base: 3", "base: {kind: exponential, mean: 3}").replace("0.5", "1")
+    + "replications: 30\n"
+)
 
 
 @pytest.fixture
