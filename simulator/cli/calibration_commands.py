@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli.json_output import AsJson
 from simulator.cli.options import (
     Strict,
     TraceColumns,
@@ -149,15 +150,16 @@ def validate(
         Path | None,
         typer.Option(help="Directory for validation.png and .csv; the table's if absent."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score predictions against real runs, beside baselines and running it again."""
     from simulator.cli import fitting, predicting
 
     if predicting.is_of_requests(predictions):
-        predicting.validate(predictions, directory, out)
+        predicting.validate(predictions, directory, out, as_json)
         return
 
-    fitting.validate_predictions(predictions, directory, out)
+    fitting.validate_predictions(predictions, directory, out, as_json)
 
 
 def backtest(

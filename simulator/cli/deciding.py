@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,12 +14,15 @@ from rich.table import Table
 
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
-from analysis.decisions.advice import Wish, in_words, moves, thresholds
+from analysis.decisions.advice import Advice, Wish, in_words, moves, thresholds
 from analysis.decisions.advice import advise as give_advice
 from analysis.decisions.chaos import chaos as run_chaos
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
-from simulator.cli.harmless import say
+from simulator.cli.advised import check_target, write_advised
+from simulator.cli.harmless import complain, say
+from simulator.cli.json_output import print_json
+from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
     check_writable,
     console,
@@ -31,39 +35,88 @@ from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
+from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
 
 
-def advise(
-    scenario: Scenario,
-    wish: Wish,
-    sizes: Sequence[int],
-    replications: int,
-    out: Path | None,
-    workers: int,
-) -> None:
-    """Compare one agent with teams, and print what to do and how sure that is."""
-    if out is not None:
-        check_writable(out)
+@dataclass(frozen=True)
+class AdviceWishes:
+    """What the user wants of `advise`."""
+
+    wish: Wish
+    sizes: Sequence[int]
+    replications: int
+    out: Path | None = None
+    write: Path | None = None
+    as_json: bool = False
+
+
+def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
+    """Compare one agent with teams, and print what to do and how sure that is.
+
+    Returns
+    -------
+    int
+        The exit code: 1 if a scenario was to be written, and nothing fulfils the conditions.
+    """
+    scenario, wish = study.base, wanted.wish
+    if wanted.out is not None:
+        check_writable(wanted.out)
+    if wanted.write is not None:
+        check_target(wanted.write)
+    _check_price(scenario, wish)
     workers = workers or default_workers()
     with progress_bar("replications") as progress:
         advice = give_advice(
-            scenario, wish, sizes, replications, workers=workers, progress=progress
+            scenario, wish, wanted.sizes, wanted.replications, workers=workers, progress=progress
         )
         if advice.verdict in ("team", "alone"):
             nearest = thresholds(scenario, advice, wish, workers=workers, progress=progress)
             advice = dataclasses.replace(advice, thresholds=nearest)
         others = moves(scenario, advice, wish, workers=workers, progress=progress)
         advice = dataclasses.replace(advice, moves=others)
-    for line in in_words(advice, wish):
-        say(line)
+    if not is_cost_known(scenario):
+        advice = dataclasses.replace(advice, table=advice.table.assign(cost_usd=math.nan))
     table = advice.table.sort_values(
         ["fulfils", "objective"],
         key=lambda column: column.eq("no") if column.name == "fulfils" else column,
     )
-    console.print(_advice_table(table.head(12), wish))
-    if out is not None:
-        table.to_csv(out, index=False)
-        say(f"{len(table)} rows in {out}")
+    words = in_words(advice, wish)
+    if wanted.as_json:
+        print_json("advise", {**_fields_of(advice), "sentences": words, "rows": table})
+    else:
+        for line in words:
+            say(line)
+        console.print(_advice_table(table.head(12), wish))
+        if not is_cost_known(scenario):
+            say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
+    tells = _silent if wanted.as_json else tell
+    if wanted.out is not None:
+        table.to_csv(wanted.out, index=False)
+        tells(f"{len(table)} rows in {wanted.out}")
+    if wanted.write is None:
+        return 0
+    if not advice.best:
+        complain(f"{wanted.write} is not written, as nothing fulfils the conditions")
+        return 1
+    write_advised(study, advice, words, wanted.write)
+    tells(f"{wanted.write}: {advice.best}; teamsim run {wanted.write}")
+    return 0
+
+
+def _silent(text: object) -> None:
+    """Print nothing, where standard output is for JSON."""
+
+
+def _check_price(scenario: Scenario, wish: Wish) -> None:
+    wants_it = wish.usd_per_hour is not None or wish.budget_usd is not None
+    if wants_it and not is_cost_known(scenario):
+        option = "--usd-per-hour" if wish.usd_per_hour is not None else "--budget-usd"
+        raise TeamsimError(f"{option}: what a run costs is not known; {HOW_TO_PRICE}")
+
+
+def _fields_of(advice: Advice) -> dict[str, object]:
+    fields = (field.name for field in dataclasses.fields(advice) if field.name != "table")
+    return {name: getattr(advice, name) for name in fields}
 
 
 def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
@@ -79,7 +132,7 @@ def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
             row["system"],
             *([f"{row['objective']:,.4g}" if row["finished"] else "unknown"] if takes else []),
             f"{row['time_to_success_s']:,.4g}" if row["finished"] else "unknown",
-            f"{row['cost_usd']:.4g}",
+            f"{row['cost_usd']:.4g}" if math.isfinite(row["cost_usd"]) else "unknown",
             f"{row['quality']:.1%}",
             f"{row['finished']:,}/{row['replications']:,}",
             row["fulfils"],
@@ -89,7 +142,7 @@ def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
     return shown
 
 
-def stack(study: Study, replications: int, out: Path) -> None:
+def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> None:
     """Compute the speed-up stacks of a sweep, draw and print them."""
     from analysis.plots import save, stack_figure
 
@@ -102,6 +155,10 @@ def stack(study: Study, replications: int, out: Path) -> None:
             "a 'baseline'"
         )
     stacks.to_csv(out / "speedup_stack.csv", index=False)
+    paths = save(stack_figure(stacks, study.base.question), out / "speedup_stack")
+    if as_json:
+        print_json("stack", {"scenario": study.base.name, "rows": stacks})
+        return
     columns = ["name", "n", "speed-up", *(name for name in CAUSES if stacks[name].abs().max() > 0)]
     if (stacks["finished"] < stacks["runs"]).any():
         columns.insert(2, "finished")
@@ -111,8 +168,8 @@ def stack(study: Study, replications: int, out: Path) -> None:
             f"finished: pairs of runs, of {replications}, in which both the team and the single "
             "agent did all tasks; the speed-up and its stack are of these"
         )
-    for path in save(stack_figure(stacks, study.base.question), out / "speedup_stack"):
-        say(str(path))
+    for path in paths:
+        tell(path)
 
 
 def sensitivity(
@@ -124,8 +181,11 @@ def sensitivity(
     replications: int,
     out: Path,
     workers: int,
+    as_json: bool = False,
 ) -> None:
     """Vary parameters, print and draw how much each matters."""
+    if metric in MONEY and not is_cost_known(scenario):
+        raise TeamsimError(f"--metric {metric}: what a run costs is not known; {HOW_TO_PRICE}")
     from analysis.decisions.sensitivity import sensitivity as analyse
     from analysis.plots import plot_sensitivity, save
 
@@ -143,13 +203,18 @@ def sensitivity(
         )
     table.to_csv(out / "sensitivity.csv", index=False)
     finished, runs = (int(table[name].iloc[0]) for name in ("finished", "runs"))
+    figure = plot_sensitivity(table, metric).get_figure(root=True)
+    assert figure is not None
+    paths = save(figure, out / "sensitivity")
+    if as_json:
+        said = {"metric": metric, "method": method, "replications": replications}
+        print_json("sensitivity", {**said, "finished": finished, "runs": runs, "rows": table})
+        return
     shown = [name for name in table.columns if name not in ("finished", "runs")]
     console.print(frame_table(table[shown], shown))
     say(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
-    figure = plot_sensitivity(table, metric).get_figure(root=True)
-    assert figure is not None
-    for path in save(figure, out / "sensitivity"):
-        say(str(path))
+    for path in paths:
+        tell(path)
 
 
 def _of_what(metric: str) -> str:
@@ -158,7 +223,9 @@ def _of_what(metric: str) -> str:
     return f": {metric} is that of runs as they ended"
 
 
-def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int) -> None:
+def chaos(
+    scenario: Scenario, replications: int, out: Path | None, workers: int, as_json: bool = False
+) -> None:
     """Run the battery of faults, and print what was lost, for how long, and what it cost."""
     if out is not None:
         check_writable(out)
@@ -171,6 +238,11 @@ def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int)
     elif out is not None:
         table.to_parquet(out, index=False)
     priced = all(not kind.price.is_free for kind in scenario.team.kinds)
+    if as_json:
+        unknown = [] if priced else [name for name in table.columns if name.endswith("_usd")]
+        table = table.assign(**dict.fromkeys(unknown, None))
+        print_json("chaos", {"replications": replications, "rows": table})
+        return
     console.print(_chaos_table(table, priced))
     if table["patterns"].nunique() == 1:
         say("the scenario has no patterns under 'resilience' that could be left out")
@@ -181,7 +253,7 @@ def chaos(scenario: Scenario, replications: int, out: Path | None, workers: int)
     if (table["completed"] < 1.0).any():
         say("?: not known, too few runs were completed; recovery >: some runs ended before")
     if out is not None:
-        say(f"{len(table)} rows in {out}")
+        tell(f"{len(table)} rows in {out}")
 
 
 def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
@@ -229,11 +301,11 @@ def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) ->
         metrics = Simulation(scenario).run(replication, trace, lambda share: progress(share, 1))
     title = f"{scenario.name}, replication {replication}: {metrics.outcome}"
     for path in save(gantt_figure(trace.rows, scenario, messages, title), out / "timeline"):
-        say(str(path))
+        tell(path)
     write_chrome_trace(out / "perfetto.json", trace.rows, scenario)
-    say(f"{out / 'perfetto.json'} (open it at ui.perfetto.dev or chrome://tracing)")
+    tell(f"{out / 'perfetto.json'} (open it at ui.perfetto.dev or chrome://tracing)")
     write_otlp(out / "otlp.jsonl", trace.rows, scenario, replication)
-    say(str(out / "otlp.jsonl"))
+    tell(out / "otlp.jsonl")
 
 
 def report(directory: Path, out: Path | None, stack_replications: int) -> None:
@@ -245,7 +317,7 @@ def report(directory: Path, out: Path | None, stack_replications: int) -> None:
     out = out or directory / "report.html"
     with progress_bar("speed-up stacks") as progress:
         write_report(directory, out, stack_replications, progress)
-    say(str(out))
+    tell(out)
 
 
 def explore(base: Scenario | None, port: int) -> None:

@@ -7,15 +7,19 @@ from typing import Annotated
 
 import typer
 
+from simulator.cli.json_output import AsJson
 from simulator.cli.options import (
     Method,
     ScenarioFile,
+    Seed,
     Settings,
     Workers,
     checked,
     range_in,
     sizes_in,
+    with_seed,
 )
+from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 
 
@@ -29,13 +33,17 @@ def chaos(
         ),
     ] = 30,
     out: Annotated[Path | None, typer.Option(help="Write the table (CSV or Parquet).")] = None,
+    seed: Seed = None,
     workers: Workers = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run a scenario under a battery of faults, with and without each of its patterns."""
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    deciding.chaos(load_study(scenario, settings or []).base, replications, out, workers)
+    base = load_study(scenario, with_seed(settings, seed)).base
+    deciding.chaos(base, replications, out, workers, as_json)
 
 
 def stack(
@@ -48,12 +56,15 @@ def stack(
             "--replications", "-r", min=1, max=MOST_RUNS, help="Traced runs of each point."
         ),
     ] = 20,
+    seed: Seed = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show where the speed-up was lost: how much each cause takes, at every team size."""
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    deciding.stack(load_study(scenario, settings or []), replications, out)
+    deciding.stack(load_study(scenario, with_seed(settings, seed)), replications, out, as_json)
 
 
 def timeline(
@@ -62,12 +73,15 @@ def timeline(
     settings: Settings = None,
     replication: Annotated[int, typer.Option(min=0, max=MOST_RUNS, help="The replication.")] = 0,
     messages: Annotated[bool, typer.Option("--messages", help="Mark messages too.")] = False,
+    seed: Seed = None,
+    quiet: Quiet = False,
 ) -> None:
     """Draw what every agent did when, and write it for Perfetto and as OpenTelemetry spans."""
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    deciding.timeline(load_study(scenario, settings or []).base, replication, messages, out)
+    base = load_study(scenario, with_seed(settings, seed)).base
+    deciding.timeline(base, replication, messages, out)
 
 
 def sensitivity(
@@ -86,15 +100,18 @@ def sensitivity(
     replications: Annotated[
         int, typer.Option("--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each point.")
     ] = 10,
+    seed: Seed = None,
     workers: Workers = 0,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show which parameters of a scenario matter (Morris, Sobol)."""
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    base = load_study(scenario, settings or []).base
+    base = load_study(scenario, with_seed(settings, seed)).base
     bounds = dict(range_in(setting) for setting in vary)
-    deciding.sensitivity(base, bounds, metric, method, samples, replications, out, workers)
+    deciding.sensitivity(base, bounds, metric, method, samples, replications, out, workers, as_json)
 
 
 def advise(
@@ -128,16 +145,24 @@ def advise(
         ),
     ] = 0.01,
     out: Annotated[Path | None, typer.Option(help="Write the table (CSV).")] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the best scenario, with a comment that says why."),
+    ] = None,
+    seed: Seed = None,
     workers: Workers = 0,
-) -> None:
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> int:
     """Advise whether a team is worth it, of what size and structure, and say how sure that is."""
     from analysis.decisions.advice import Wish
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
     wish = Wish(usd_per_hour, budget_usd, min_quality, indifference=indifference)
-    base = load_study(scenario, settings or []).base
-    deciding.advise(base, wish, sizes_in(sizes), replications, out, workers)
+    study = load_study(scenario, with_seed(settings, seed))
+    wanted = deciding.AdviceWishes(wish, sizes_in(sizes), replications, out, write, as_json)
+    return deciding.advise(study, wanted, workers)
 
 
 def report(
@@ -151,6 +176,7 @@ def report(
             min=0, max=MOST_RUNS, help="Traced runs of each point for the speed-up stacks."
         ),
     ] = 10,
+    quiet: Quiet = False,
 ) -> None:
     """Write the report of a sweep: one HTML page that needs no network."""
     from simulator.cli import deciding

@@ -23,6 +23,7 @@ from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
 from simulator.cli.harmless import say
+from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
     check_writable,
@@ -149,13 +150,15 @@ def _predicted(table: pd.DataFrame) -> object:
     return frame_table(frame, list(frame.columns))
 
 
-def validate_predictions(predictions: Path, directory: Path, out: Path | None) -> None:
+def validate_predictions(
+    predictions: Path, directory: Path, out: Path | None, as_json: bool = False
+) -> None:
     """Score predictions against real runs, print the table and draw the picture."""
     table, pilot = read_predictions(predictions)
-    _show(validate(table, pilot, directory), out or predictions.parent)
+    _show(validate(table, pilot, directory), out or predictions.parent, as_json)
 
 
-def _show(validation: Validation, out: Path) -> None:
+def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
     from analysis.plots import save
     from analysis.plots.validation import summary_table, validation_figure
 
@@ -166,6 +169,9 @@ def _show(validation: Validation, out: Path) -> None:
     except OSError as error:
         raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
     table = summary_table(validation)
+    if as_json:
+        print_json("validate", {"in_sample": validation.in_sample, "rows": table})
+        return
     table = table.set_index("metric").T.reset_index(names="mean over cells")
     console.print(frame_table(table, list(table.columns)))
     if validation.in_sample:

@@ -18,6 +18,7 @@ from analysis.validation.request_prediction import (
 )
 from analysis.validation.request_scores import SCORED, score_requests
 from simulator.cli.harmless import complain, say
+from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import check_writable, console, frame_table, progress_bar
 from simulator.errors import TeamsimError
@@ -62,12 +63,10 @@ def is_of_requests(path: Path) -> bool:
     return is_request_prediction(path)
 
 
-def validate(predictions: Path, calls: Path, out: Path | None) -> None:
+def validate(predictions: Path, calls: Path, out: Path | None, as_json: bool = False) -> None:
     """Score predicted requests, print the table and write it."""
     draws, asked, pilot = read_request_predictions(predictions)
     scores = score_requests(draws, asked, pilot, _truth(calls))
-    console.print(frame_table(scores.table, list(scores.table.columns)))
-    console.print(frame_table(scores.sums, list(scores.sums.columns)))
     where = out or predictions.parent
     path = where / "requests_validation.csv"
     try:
@@ -75,6 +74,12 @@ def validate(predictions: Path, calls: Path, out: Path | None) -> None:
         scores.table.to_csv(path, index=False)
     except OSError as error:
         raise TeamsimError(f"{path} cannot be written: {error.strerror}") from None
+    if as_json:
+        said = {"requests": scores.requests, "rows": scores.table, "sums": scores.sums}
+        print_json("validate", said)
+        return
+    console.print(frame_table(scores.table, list(scores.table.columns)))
+    console.print(frame_table(scores.sums, list(scores.sums.columns)))
     say(
         f"{scores.requests} of {len(asked)} requests: mean CRPS of logarithms (less is better) and "
         f"coverage of 80 % intervals, in {path}"

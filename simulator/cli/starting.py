@@ -59,6 +59,7 @@ def _write(template: str, path: Path, force: bool) -> None:
     from simulator.cli.terminal import check_writable
     from simulator.errors import TeamsimError, unknown_name
     from simulator.scenario.shipped import TEMPLATES, names_in
+    from simulator.scenario.writing import scenario_name
 
     known = names_in(TEMPLATES)
     if template not in known:
@@ -70,7 +71,7 @@ def _write(template: str, path: Path, force: bool) -> None:
     if path.exists() and not force:
         raise TeamsimError(f"{path} exists: give another name, or --force to write over it")
     text = (TEMPLATES / f"{template}.yaml").read_text("utf-8")
-    name = re.sub(r"[^A-Za-z0-9_.\-]", "_", path.stem).lstrip("_.-") or template
+    name = scenario_name(path.stem, template)
     path.write_text(re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1), "utf-8")
 
 

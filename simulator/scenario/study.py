@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib import resources
@@ -115,6 +115,17 @@ class Study:
             except ScenarioError as error:
                 found |= dict.fromkeys(error.problems)
         return list(found)
+
+    def document(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the file says of the base scenario, with dotted fields set.
+
+        The sweep, and what belongs to it, is left out; profiles and defaults are not filled in.
+        """
+        source = self._source.copy()
+        for path, value in changes.items():
+            source.set(path, value, "")
+        source.drop("sweep", "baseline", "figure", "answer")
+        return dict(source.data)
 
     def where(self, path: str) -> str:
         """Return the file and line of the field at a dotted path, or of the nearest around it."""

@@ -60,6 +60,12 @@ def structure_of(name: str) -> str:
     return name.partition(", ")[2] or "alone"
 
 
+def changes_to(scenario: Scenario, name: str) -> dict[str, Any]:
+    """Return the changes that make the candidate of this name: dotted paths and values."""
+    structure = _ALONE if name == ALONE else _STRUCTURES.get(structure_of(name), {})
+    return {**structure, **sized(scenario, size_of(name))}
+
+
 def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
     """Return one agent, and a team of each size in each structure that the scenario allows.
 
