@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from analysis.statistics.curves import SERIES, SIZE
+from analysis.statistics.figure_check import check_names
+from simulator.errors import TeamsimError
 from simulator.scenario.figure import Figure
+
+MOST_PANELS = 8
+"""Panels of a picture, as `simulator.scenario.figure.Figure` has them."""
 
 _SCALING = ("makespan_s", "speedup", "quality", "success", "tokens", "deliveries")
 
@@ -32,6 +37,28 @@ def wanted_figure(results: pd.DataFrame, manifest: Mapping[str, Any]) -> Figure:
         return Figure(x=SERIES, y=("makespan_s", "quality"))
     numeric = [axis for axis in known if pd.api.types.is_numeric_dtype(results[axis])]
     return Figure(x=(numeric or known or [SERIES])[0], y=("makespan_s", "quality"))
+
+
+def figure_of(
+    results: pd.DataFrame,
+    manifest: Mapping[str, Any],
+    x: str,
+    y: Sequence[str],
+    series: Sequence[str],
+) -> Figure:
+    """Return the picture that somebody asks for; what they leave out is as in `wanted_figure`.
+
+    Raises
+    ------
+    TeamsimError
+        If there is no such metric, or the sweep does not vary the field.
+    """
+    usual = wanted_figure(results, manifest)
+    if len(y) > MOST_PANELS:
+        raise TeamsimError(f"{len(y)} metrics: a picture has up to {MOST_PANELS} panels")
+    asked = Figure(x=x or usual.x, y=tuple(y) or usual.y, series=tuple(series))
+    check_names(asked, manifest["axes"])
+    return asked
 
 
 def has_sizes(results: pd.DataFrame) -> bool:

@@ -75,7 +75,7 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
     """
     results = with_derived(results)
     metrics = [name for name in wanted.y if name not in RATIOS]
-    curves = curves_against(results, metrics, wanted.x)
+    curves = curves_against(results, metrics, wanted.x, by=wanted.series)
     in_rows = wanted.x == SERIES
     with paper_style():
         height = 0.35 + 0.3 * curves["series"].nunique() if in_rows else 2.1

@@ -20,9 +20,8 @@ from analysis.statistics.intervals import (
     quantile_interval,
     ratio_of_means_interval,
 )
-from simulator.errors import TeamsimError, unknown_name
+from simulator.errors import TeamsimError
 from simulator.model.metrics import NUMERIC_METRICS
-from simulator.scenario import Study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,45 +101,22 @@ def with_derived(results: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def check_figure(study: Study) -> None:
-    """Check, before a sweep is run, that its picture can be drawn from it.
-
-    Raises
-    ------
-    TeamsimError
-        If the sweep does not vary the field, or there is no such metric.
-    """
-    figure = study.points[0].scenario.figure
-    if figure is None:
-        return
-    endings = ("", TO_SUCCESS, *QUANTILES)
-    metrics = {*RATIOS, *(name + ending for name in NUMBERS for ending in endings)}
-    for name in (*figure.y, *figure.log_y):
-        if name not in metrics:
-            raise TeamsimError(f"figure: {unknown_name('metric', name, metrics)}")
-    names = {point.series for point in study.points}
-    for name in (name for pair in figure.crossings for name in pair):
-        if name not in names:
-            raise TeamsimError(f"figure: {unknown_name('series', name, names)}")
-    if len(study.points) > 1 and figure.x not in {*study.axes, SERIES}:
-        raise TeamsimError(f"figure: {unknown_name('swept field', figure.x, study.axes)}")
-
-
 def axes_of(results: pd.DataFrame) -> list[str]:
     """Return the swept dotted paths of a results table."""
     columns = list(results.columns)
     return columns[columns.index(_BEFORE_AXES) + 1 : columns.index(_AFTER_AXES)]
 
 
-def with_series(results: pd.DataFrame, x: str = SIZE) -> pd.DataFrame:
+def with_series(results: pd.DataFrame, x: str = SIZE, by: Sequence[str] = ()) -> pd.DataFrame:
     """Return `results` with columns ``x`` (the swept field `x`) and ``series``.
 
-    A series is named by the sweep, or by the values of all its other axes.
+    A series is named by the values of the fields `by`; where there are none, by the sweep, or by
+    the values of all its other axes.
 
     Raises
     ------
     TeamsimError
-        If the sweep does not vary `x`.
+        If the sweep does not vary `x`, or if several of its points would be at one place of a line.
     """
     axes = axes_of(results)
     if x == SERIES and results[SERIES].ne("").all():
@@ -151,13 +127,28 @@ def with_series(results: pd.DataFrame, x: str = SIZE) -> pd.DataFrame:
             f"(it varies {', '.join(axes) or 'nothing'})"
         )
     values = results[x].astype(int) if x == SIZE else results[x]
-    if results["series"].ne("").any():
+    if not by and results["series"].ne("").any():
         return results.assign(x=values)
-    others = [axis for axis in axes if axis != x]
+    others = list(by) or [axis for axis in axes if axis != x]
     parts = [results[axis].map(partial(name_value, axis)).tolist() for axis in others]
     rows = zip(*parts, strict=True) if parts else [()] * len(results)
     series = [", ".join(filter(None, row)) for row in rows]
-    return results.assign(x=values, series=series)
+    table = results.assign(x=values, series=series)
+    if by:
+        _check_lines(table, [axis for axis in axes if axis not in {x, *by}])
+    return table
+
+
+def _check_lines(table: pd.DataFrame, others: Sequence[str]) -> None:
+    compared = table[table["point"].ne(table["baseline_point"].astype("Int64")).fillna(True)]
+    places = compared.groupby(["series", "x"], sort=False)["point"].nunique()
+    if (places > 1).any():
+        line, value = places.index[int(np.argmax(places.to_numpy()))]
+        also = [name for name in others if compared[name].nunique(dropna=False) > 1]
+        raise TeamsimError(
+            f"the line {line!r} would have {places.max()} values at {value}, since the sweep also "
+            f"varies {', '.join(also) or 'its named series'}: name that as a series, too"
+        )
 
 
 def name_value(axis: str, value: object) -> str:
@@ -173,7 +164,11 @@ def name_value(axis: str, value: object) -> str:
 
 
 def curves_against(
-    results: pd.DataFrame, metrics: Sequence[str], x: str = SIZE, confidence: float = 0.95
+    results: pd.DataFrame,
+    metrics: Sequence[str],
+    x: str = SIZE,
+    confidence: float = 0.95,
+    by: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return each metric, the speed-up and the error amplification against a swept field.
 
@@ -187,6 +182,8 @@ def curves_against(
         Dotted path of the field.
     confidence : float
         Coverage of the intervals.
+    by : sequence of str
+        Swept fields whose values name the series (see `with_series`).
 
     Returns
     -------
@@ -202,7 +199,7 @@ def curves_against(
         agent where x is ``team.size``; without either, and for an error-free baseline, the ratios
         are null.
     """
-    table = with_series(results, x)
+    table = with_series(results, x, by)
     rows = []
     for (series, value, point), group in table.groupby(["series", "x", "point"], sort=False):
         row: dict[str, object] = {

@@ -88,8 +88,22 @@ def run(
 
 
 def sweep(
-    scenario: ScenarioFile,
     out: Annotated[Path, typer.Option(help="Directory for the results; resumed if it exists.")],
+    scenario: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Scenario file (YAML), or one that ships (`teamsim scenarios`).",
+            metavar="[SCENARIO]",
+        ),
+    ] = None,
+    again: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="DIRECTORY",
+            help="Run again what made the results in a directory, in place of a scenario.",
+        ),
+    ] = None,
     settings: Settings = None,
     seed: Seed = None,
     workers: Workers = 0,
@@ -101,22 +115,49 @@ def sweep(
 ) -> None:
     """Run every point of a sweep; after an interruption, the same command resumes it."""
     from simulator.cli import running
+    from simulator.errors import TeamsimError
     from simulator.scenario import load_study
 
-    running.sweep(load_study(scenario, with_seed(settings, seed)), out, workers, dask)
+    if (scenario is None) == (again is None):
+        raise TeamsimError(
+            "give a scenario, or --from a directory of results"
+            + ("" if scenario is None else ", not both")
+        )
+    if again is not None and settings:
+        raise TeamsimError("--set goes with a scenario: --from runs again what was run")
+    if scenario is not None:
+        study = load_study(scenario, with_seed(settings, seed))
+    else:
+        study = running.study_again(again or Path(), seed)
+    running.sweep(study, out, workers, dask)
 
 
 def plot(
     directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
+    x: Annotated[
+        str, typer.Option("--x", metavar="FIELD", help="Swept field of the horizontal axis.")
+    ] = "",
+    y: Annotated[
+        list[str] | None,
+        typer.Option("--y", metavar="METRIC", help="Metric of a panel; may be given again."),
+    ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD",
+            help="Swept field that names the lines; may be given again. All others if absent.",
+        ),
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Directory for scaling.png and .svg; DIRECTORY if absent.")
+        Path | None,
+        typer.Option(help="Directory for the picture (.png and .svg); DIRECTORY if absent."),
     ] = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw the scaling curves of a sweep over team size."""
+    """Draw a sweep: the picture that its scenario or the options ask for, or scaling curves."""
     from simulator.cli import running
 
-    running.plot(directory, out or directory)
+    running.plot(directory, out or directory, x, y or [], series or [])
 
 
 def compare(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
-from analysis.statistics.curves import TO_SUCCESS, check_figure
+from analysis.statistics.curves import TO_SUCCESS
 from analysis.statistics.expectations import Finding, expectations_in, judge
+from analysis.statistics.figure_check import check_figure
 from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summary
 from simulator.cli.expecting import described, exit_code, print_findings
 from simulator.cli.harmless import say
@@ -40,6 +41,7 @@ from simulator.experiment import (
     sweep_into,
 )
 from simulator.experiment.cluster import dask_cluster
+from simulator.experiment.manifest import study_in
 from simulator.experiment.pool import default_workers
 from simulator.experiment.shortfalls import Shortfall
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
@@ -247,19 +249,39 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
         tell(shortfall)
 
 
-def plot(directory: Path, out: Path) -> None:
-    """Draw the picture of a sweep: the one that its scenario asks for, or scaling curves."""
+def study_again(directory: Path, seed: int | None) -> Study:
+    """Return the study that made a directory of results, if need be with another seed."""
+    study = study_in(directory)
+    if seed is None:
+        return study
+    return Study.of_points(
+        [
+            replace(point, scenario=point.scenario.model_copy(update={"seed": seed}))
+            for point in study.points
+        ]
+    )
+
+
+def plot(
+    directory: Path, out: Path, x: str = "", y: Sequence[str] = (), series: Sequence[str] = ()
+) -> None:
+    """Draw the picture of a sweep: what is asked for, what its scenario asks, or scaling curves."""
     from analysis.plots import save, scaling_figure, sweep_figure
-    from analysis.plots.default import has_sizes, wanted_figure
+    from analysis.plots.default import figure_of, has_sizes, wanted_figure
 
     results = read_results(directory).to_pandas()
     manifest = read_manifest(directory)
     question = manifest["question"]
-    if not manifest["figure"] and has_sizes(results):
+    is_asked = bool(x or y or series)
+    if not is_asked and not manifest["figure"] and has_sizes(results):
         name, figure = "scaling", scaling_figure(results, question)
     else:
-        wanted = wanted_figure(results, manifest)
-        name, figure = "figure", sweep_figure(results, wanted, question)
+        wanted = (
+            figure_of(results, manifest, x, y, series)
+            if is_asked
+            else wanted_figure(results, manifest)
+        )
+        name, figure = "figure", sweep_figure(results, wanted, "" if is_asked else question)
     make_directory(out)
     for path in save(figure, out / name):
         tell(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -11,10 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from simulator.documents import DocumentError, digest, read_own, sealed
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, TeamsimWarning
 from simulator.experiment.parts import write_whole
-from simulator.scenario import Point, Study
+from simulator.scenario import Point, Scenario, Study
 from simulator.version import __version__
 
 FILE = "manifest.json"
@@ -114,6 +117,44 @@ def read_manifest(directory: str | Path) -> Manifest:
             f"{path} is damaged or was changed: the command that made the sweep makes it anew"
         )
     return found
+
+
+def study_in(directory: str | Path) -> Study:
+    """Return the study that made the results in a directory, so that it can be run again.
+
+    Raises
+    ------
+    TeamsimError
+        If the directory holds no sweep, or this version does not take its scenarios.
+    """
+    manifest = read_manifest(directory)
+    if manifest["teamsim"] != __version__:
+        warnings.warn(
+            f"{directory} is of teamsim {manifest['teamsim']}; this is {__version__}, and its "
+            "results may differ",
+            TeamsimWarning,
+            stacklevel=2,
+        )
+    try:
+        return Study.of_points([_point(said) for said in manifest["points"]])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise TeamsimError(
+            f"{directory} cannot be run again, as this version does not take its scenarios: "
+            f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        ) from None
+
+
+def _point(said: dict[str, Any]) -> Point:
+    scenario = Scenario.model_validate(said["scenario"])
+    return Point(
+        said["index"],
+        said["name"],
+        said["overrides"],
+        said["baseline_point"],
+        said["series"],
+        scenario,
+    )
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

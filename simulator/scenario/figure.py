@@ -21,6 +21,8 @@ class Figure(Spec):
     Where not all runs finish, ``makespan_s``, ``overhead_s`` and ``speedup`` are of the time to
     success: failed runs are started again. ``tokens_to_success`` and the like are the same for
     tokens and other costs."""
+    series: tuple[str, ...] = ()
+    """Dotted paths whose values name the lines; all that are swept beside `x` when absent."""
     x_label: str = ""
     """Label of the horizontal axis; the field's name when absent."""
     crossings: tuple[tuple[str, str], ...] = ()

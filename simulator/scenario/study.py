@@ -42,10 +42,18 @@ class Study:
     Use `load_study` or `parse_study` to make one.
     """
 
-    def __init__(self, source: Source, directory: Path) -> None:
+    def __init__(
+        self, source: Source, directory: Path, points: tuple[Point, ...] | None = None
+    ) -> None:
         self._source = source
         self._directory = directory
+        self._made = points
         self._profiles: dict[str, Source] = {}
+
+    @classmethod
+    def of_points(cls, points: Sequence[Point]) -> Study:
+        """Return a study whose points are there already, as those of an earlier sweep."""
+        return cls(Source({}, {}), Path(), tuple(points))
 
     @cached_property
     def base(self) -> Scenario:
@@ -56,6 +64,8 @@ class Study:
         ScenarioError
             If a field is wrong or missing.
         """
+        if self._made is not None:
+            return self._made[0].scenario
         return self._scenario(SweepPoint("base", {}, ""))
 
     @cached_property
@@ -67,6 +77,8 @@ class Study:
         ScenarioError
             If any point is wrong.
         """
+        if self._made is not None:
+            return self._made
         points: list[Point] = []
         alike: dict[str, Scenario] = {}  # baselines, by what they say differently from the file
         place: dict[str, int] = {}  # by the content of a scenario, the first point that has it

@@ -1,0 +1,120 @@
+"""``teamsim sweep --from``, and ``teamsim plot`` of whatever one asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.image
+import pandas as pd
+import pytest
+
+from analysis.statistics.curves import curves_against
+from simulator.experiment import read_manifest
+from tests.cli.conftest import Here
+from tests.scenario.test_bad_scenarios import GOOD
+
+pytestmark = pytest.mark.end_to_end
+
+RANDOM = GOOD.replace("base: 3", "base: {kind: exponential, mean: 3}")
+SWEPT = (
+    RANDOM
+    + """replications: 3
+sweep:
+  team.size: [1, 2]
+  topology: [decentralised, ring]
+  workload.parallel_fraction: [0.5, 1]
+baseline: {team.size: 1, topology: single}
+"""
+)
+
+
+@pytest.fixture
+def swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teamsim_here: Here) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(SWEPT)
+    assert teamsim_here("sweep", "mine.yaml", "--out", "out", "-w", 1).returncode == 0
+    return tmp_path
+
+
+def rows(directory: str) -> pd.DataFrame:
+    return pd.read_parquet(f"{directory}/results").sort_values(["point", "replication"])
+
+
+def test_what_made_a_directory_is_run_again(swept: Path, teamsim_here: Here) -> None:
+    (swept / "mine.yaml").unlink()
+    done = teamsim_here("sweep", "--from", "out", "--out", "again", "-w", 1)
+    assert (done.returncode, done.stderr) == (0, "")
+    pd.testing.assert_frame_equal(
+        rows("out").reset_index(drop=True), rows("again").reset_index(drop=True)
+    )
+    before, after = (read_manifest(name) for name in ("out", "again"))
+    assert before["sha256"] == after["sha256"]
+    assert before["axes"] == after["axes"]
+
+
+def test_it_may_have_another_seed(swept: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("sweep", "--from", "out", "--out", "again", "-w", 1, "--seed", 8)
+    assert done.returncode == 0
+    assert read_manifest("again")["seed"] == 8
+    assert not rows("out")["makespan_s"].equals(rows("again")["makespan_s"])
+
+
+def test_the_directory_itself_is_gone_on_with(swept: Path, teamsim_here: Here) -> None:
+    for part in (swept / "out" / "results").glob("*.parquet"):
+        part.unlink()
+    done = teamsim_here("sweep", "--from", "out", "--out", "out", "-w", 1)
+    assert done.returncode == 0, done.stderr
+    assert len(rows("out")) == 30
+
+
+@pytest.mark.slow  # it draws
+def test_anything_is_drawn_against_anything(swept: Path, teamsim_here: Here) -> None:
+    asked = "--x", "workload.parallel_fraction", "--y", "tokens", "--y", "makespan_s_p95"
+    lines = "--series", "team.size", "--series", "topology"
+    done = teamsim_here("plot", "out", *asked, *lines, "--out", "pictures")
+    assert (done.returncode, done.stderr) == (0, "")
+    picture = matplotlib.image.imread(swept / "pictures" / "figure.png")
+    assert picture.shape[0] > 300
+
+
+def test_lines_are_named_by_the_fields_that_one_asks_for(swept: Path) -> None:
+    lines = curves_against(
+        rows("out"), ["makespan_s"], "workload.parallel_fraction", by=["topology", "team.size"]
+    )
+    assert sorted(lines["series"].unique()) == [
+        "decentralised, size 1", "decentralised, size 2", "ring, size 1", "ring, size 2",
+        "single, size 1",
+    ]  # fmt: skip
+    assert lines.groupby("series").size().eq(2).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep", "--out", "new"], "give a scenario, or --from"),
+        (["sweep", "mine.yaml", "--from", "out", "--out", "new"], "not both"),
+        (["sweep", "--from", "nothing", "--out", "new"], "holds no sweep"),
+        (["sweep", "--from", "mine.yaml", "--out", "new"], "holds no sweep"),
+        (["sweep", "--from", "out"], "Missing option '--out'"),
+        (["sweep", "--from", "out", "--out", "new", "--set", "team.size=3"], "--set goes with"),
+        (["sweep", "--from", "out", "--out", "out", "--seed", "8"], "results of another sweep"),
+        (["sweep", "--from", "out", "--out", "mine.yaml"], "is not a directory"),
+        (["sweep", "--from", "out", "--out", "new", "--seed", "-8"], "greater than or equal to 0"),
+        (["plot", "out", "--x", "team.sise"], "did you mean 'team.size'"),
+        (["plot", "out", "--y", "makespan"], "did you mean 'makespan_s'"),
+        (["plot", "out", "--series", "topologi"], "did you mean 'topology'"),
+        (["plot", "out", "--x", "team.size", "--series", "topology"], "name that as a series, too"),
+        (["plot", "out", *["--y", "tokens"] * 9], "9 metrics"),
+        (["plot", "out", "--y"], "requires an argument"),
+        (["plot", "nothing", "--y", "tokens"], "holds no sweep"),
+        (["plot", "out", "--y", "tokens", "--out", "mine.yaml"], "cannot be made"),
+    ],
+)
+def test_bad_arguments_get_one_clear_message(
+    swept: Path, arguments: list[str], message: str, teamsim_here: Here
+) -> None:
+    done = teamsim_here(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (swept / "new").exists()
