@@ -1,29 +1,4 @@
-"""Results as JSON, for programs: ``--json``.
-
-Every document is one JSON object on standard output; notes and errors are on standard error. It
-begins with ``schema``, for example ``teamsim/run/1``: the command, and the version of its form.
-The version rises when a field is removed or changes its meaning; fields may be added without that.
-``teamsim`` is the version of the program. What is not known is null: a cost without a price, the
-end of an interval that so many replications do not bound, a time that no run took to its end.
-Intervals are of 95 %. Times are in simulated seconds, money in US dollars.
-
-=========== =======================================================================================
-command     fields beside ``schema`` and ``teamsim``
-=========== =======================================================================================
-check       files: file, ok, and name, points, replications, or errors: where, field, message
-run         scenario, seed, replications, outcomes (runs by how they ended), finished, metrics
-            (by name: mean, low, high, sd, and p5, p50, p95, p99, each with _low and _high),
-            expectations (text, verdict, estimate, low, high, bound, beyond, needed), notes
-compare     reference, replications, paired, systems (name, metrics by name: value, ratio and
-            difference to the reference, each with low and high, verdict), sentences
-stack       rows of speedup_stack.csv
-chaos       replications, rows of the table
-sensitivity metric, method, replications, finished, runs, rows of sensitivity.csv
-advise      verdict, best, p_best, as_good, not_excluded, best_team, gain, break_even, sentences,
-            moves, thresholds, rows of the table
-validate    rows of the table of scores
-=========== =======================================================================================
-"""
+"""Results as JSON, for programs: ``--json``. docs/json.md says what is in them."""
 
 from __future__ import annotations
 

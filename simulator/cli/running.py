@@ -41,7 +41,7 @@ from simulator.experiment import (
     sweep_into,
 )
 from simulator.experiment.cluster import dask_cluster
-from simulator.experiment.manifest import study_in
+from simulator.experiment.manifest import Manifest, study_in
 from simulator.experiment.pool import default_workers
 from simulator.experiment.shortfalls import Shortfall
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
@@ -49,6 +49,7 @@ from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
 from simulator.scenario.expectation import Expectation
+from simulator.scenario.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     with progress_bar("replication") as progress:
         metrics = simulation.run(replication, trace, lambda share: progress(share, 1))
     pq.write_table(trace.table(), path)
-    row = pd.DataFrame([(name, getattr(metrics, name)) for name in METRIC_NAMES])
+    unknown = _unknown(scenario)
+    row = pd.DataFrame(
+        [(name, "unknown" if name in unknown else getattr(metrics, name)) for name in METRIC_NAMES]
+    )
     console.print(frame_table(row, ["metric", "value"]))
     if metrics.reason:
         say(f"{metrics.outcome}: {metrics.reason}")
@@ -125,8 +129,13 @@ def _check_costs(scenario: Scenario, expectations: Sequence[Expectation]) -> Non
 
 def _shown_metrics(scenario: Scenario, frame: pd.DataFrame) -> list[str]:
     """Return the numeric metrics that are not 0 throughout, and whose price is known."""
-    unknown = frozenset() if is_cost_known(scenario) else MONEY
+    unknown = _unknown(scenario)
     return [name for name in NUMERIC_METRICS if (frame[name] != 0).any() and name not in unknown]
+
+
+def _unknown(scenario: Scenario) -> frozenset[str]:
+    """Return the metrics of which a run says nothing."""
+    return frozenset() if is_cost_known(scenario) else MONEY
 
 
 def _described(
@@ -156,7 +165,7 @@ def _described(
 
 def _print_summary(scenario: Scenario, frame: pd.DataFrame, missed: Sequence[Shortfall]) -> None:
     rows = with_time_to_success(summary(frame, _shown_metrics(scenario, frame)), frame)
-    console.print(frame_table(*_with_bounds(rows)))
+    console.print(frame_table(*_with_bounds(rows, console.width < _WIDE)))
     if not is_cost_known(scenario):
         say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
@@ -177,13 +186,20 @@ def _print_summary(scenario: Scenario, frame: pd.DataFrame, missed: Sequence[Sho
         say(f"{outcome}, replication {first['replication']}: {first['reason']}")
 
 
-def _with_bounds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+_WIDE = 100
+"""Columns in which the whole table of a run has room."""
+_NARROW = ("p50", "p95")
+"""The quantiles that are printed where there is less room; the others are in --json."""
+
+
+def _with_bounds(table: pd.DataFrame, is_narrow: bool) -> tuple[pd.DataFrame, list[str]]:
     """Return a summary and its heads as printed; an unknown quantile is printed as a bound."""
-    rows = table[["mean", "low", "high", "sd"]].reset_index(names="metric")
-    for name in QUANTILES:
+    spread, shown = ([], _NARROW) if is_narrow else (["sd"], tuple(QUANTILES))
+    rows = table[["mean", "low", "high", *spread]].reset_index(names="metric")
+    for name in shown:
         columns = table[[name, f"{name}_low", f"{name}_high", "sd"]]
         rows[name] = [_quantile(*row) for row in columns.itertuples(index=False)]
-    return rows, ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
+    return rows, ["metric", "mean", "95 % low", "95 % high", *spread, *shown]
 
 
 def _quantile(estimate: float, low: float, high: float, sd: float) -> str:
@@ -281,7 +297,19 @@ def plot(
             if is_asked
             else wanted_figure(results, manifest)
         )
+        _check_costs_drawn(wanted, manifest)
         name, figure = "figure", sweep_figure(results, wanted, "" if is_asked else question)
     make_directory(out)
     for path in save(figure, out / name):
         tell(path)
+
+
+def _check_costs_drawn(wanted: Figure, manifest: Manifest) -> None:
+    """Refuse to draw costs as 0 where no point of a sweep says a price."""
+    drawn = [name for name in wanted.y if any(name.startswith(money) for money in MONEY)]
+    scenarios = (Scenario.model_validate(point["scenario"]) for point in manifest["points"])
+    if drawn and not any(map(is_cost_known, scenarios)):
+        raise TeamsimError(
+            f"{drawn[0]}: what a run costs is not known, since the sweep was made without prices; "
+            f"{HOW_TO_PRICE}"
+        )
