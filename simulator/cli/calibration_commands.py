@@ -18,6 +18,7 @@ from simulator.cli.options import (
     columns_in,
     sizes_in,
 )
+from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 from simulator.errors import TeamsimError
 
@@ -59,6 +60,7 @@ def calibrate(
     ] = None,
     workers: Workers = 0,
     strict: Strict = False,
+    quiet: Quiet = False,
 ) -> None:
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
     from simulator.cli import fitting
@@ -115,6 +117,7 @@ def predict(
         int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of each request of --requests.")
     ] = 200,
     more_sizes: Sizes = None,
+    quiet: Quiet = False,
 ) -> None:
     """Predict calibrated teams, also of sizes never run, or requests; write a row for each run."""
     if requests is not None:
@@ -151,6 +154,7 @@ def validate(
         typer.Option(help="Directory for validation.png and .csv; the table's if absent."),
     ] = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score predictions against real runs, beside baselines and running it again."""
     from simulator.cli import fitting, predicting
@@ -174,6 +178,7 @@ def backtest(
         ),
     ] = 400,
     workers: Workers = 0,
+    quiet: Quiet = False,
 ) -> None:
     """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
     from simulator.cli import fitting

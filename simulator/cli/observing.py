@@ -13,6 +13,7 @@ import typer
 
 from simulator.cli.harmless import complain, say
 from simulator.cli.options import Strict, TraceColumns, TraceFiles, TraceFormat, columns_in
+from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 
 WIDTH = 80
@@ -62,6 +63,7 @@ def observe(
         int, typer.Option("--replications", "-r", min=2, max=MOST_RUNS, help="Runs of the twin.")
     ] = 200,
     strict: Strict = False,
+    quiet: Quiet = False,
 ) -> None:
     """Show what happened in traces of a team, and make its twin: a scenario to sweep."""
     wanted = Wanted(

@@ -9,6 +9,7 @@ from pathlib import Path
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
 from simulator.cli.harmless import complain, say
+from simulator.cli.quiet import is_quiet
 from simulator.cli.terminal import progress_bar
 
 _SHOWN_PROBLEMS = 5
@@ -59,7 +60,7 @@ def traces_of(
 
 
 def _complain_of(traces: Traces) -> None:
-    for note in traces.notes:
+    for note in () if is_quiet() else traces.notes:
         complain(f"note: {note}")
     problems = traces.report.errors.count
     if problems:

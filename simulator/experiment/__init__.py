@@ -8,7 +8,7 @@ from simulator.experiment.shortfalls import Shortfall, shortfalls
 from simulator.handed_on import handed_on
 
 if TYPE_CHECKING:
-    from simulator.experiment.manifest import read_manifest
+    from simulator.experiment.manifest import read_manifest, study_in
     from simulator.experiment.runner import (
         replicate,
         run_each,
@@ -26,6 +26,7 @@ _HOMES = {
     "run_each": "simulator.experiment.runner",
     "run_points": "simulator.experiment.runner",
     "run_sweep": "simulator.experiment.runner",
+    "study_in": "simulator.experiment.manifest",
     "sweep_into": "simulator.experiment.runner",
 }
 
@@ -39,6 +40,7 @@ __all__ = [
     "run_points",
     "run_sweep",
     "shortfalls",
+    "study_in",
     "sweep_into",
 ]
 

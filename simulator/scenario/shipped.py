@@ -38,12 +38,12 @@ def scenario_path(path: Path) -> Path:
     ScenarioError
         If it is a bare name, and neither a file nor a scenario that ships.
     """
-    if path.exists() or path.suffix or len(path.parts) != 1:
+    if path.suffix or len(path.parts) != 1:
         return path
-    if path.name in scenario_names():
+    if path.name in scenario_names() and (path.is_dir() or not path.exists()):
         return scenario_directory() / f"{path.name}.yaml"
-    message = (
-        f"no such file, and {unknown_name('scenario', path.name, scenario_names())}; "
-        "`teamsim scenarios` says what they ask"
-    )
+    if path.exists():
+        return path
+    unknown = unknown_name("scenario", path.name, scenario_names()).partition(" (allowed")[0]
+    message = f"no such file, and {unknown} (`teamsim scenarios` lists those that ship)"
     raise ScenarioError([Problem(str(path), "", message)])

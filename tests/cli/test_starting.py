@@ -96,6 +96,8 @@ def test_a_scenario_that_ships_is_found_by_name(elsewhere: Path, teamsim_here: H
 
 
 def test_a_file_of_that_name_goes_first(elsewhere: Path, teamsim_here: Here) -> None:
+    (elsewhere / "amdahl").mkdir()  # of results, for example: it is no scenario
+    assert "amdahl: ok" in teamsim_here("check", "amdahl").stdout
     (elsewhere / "quickstart").write_text((TEMPLATES / "pipeline.yaml").read_text())
     assert "quickstart: ok, 10 points" in teamsim_here("check", "quickstart").stdout
 
