@@ -186,6 +186,8 @@ def _needed(
 ) -> int | None:
     """Return how many replications would resolve an expectation, if all stays as it was found."""
     count, share = len(rows), expectation.share
+    if count == 1:
+        return None  # one run does not show how far the next may be from it
     if share is not None:
         return _needed_for_quantile(rows, expectation, share, confidence)
     gap = abs(found.estimate - expectation.bound)

@@ -96,6 +96,8 @@ def _notes(findings: Sequence[Finding], rows: pd.DataFrame) -> list[str]:
 
 def _unresolved(finding: Finding) -> str:
     said = f"{finding.expectation.text} is not resolved by {finding.replications:,} replications: "
+    if finding.replications == 1:
+        return f"{finding.expectation.text} is not resolved by a single run: make more (-r)."
     if finding.needed is None:
         return said + "what was found is on the bound, and more would hardly help."
     return said + f"about {finding.needed:,} would, if what was found is true (-r)."

@@ -157,7 +157,9 @@ def test_too_few_runs_for_a_quantile_resolve_nothing() -> None:
 
 
 def test_a_single_run_resolves_no_mean() -> None:
-    assert finding("makespan_s.mean < 1000", rows([1.0])).verdict == "not resolved"
+    for text in ("makespan_s.mean < 1000", "tokens.mean < 1000", "makespan_s.p95 < 1000"):
+        single = finding(text, rows([1.0]))
+        assert (single.verdict, single.needed) == ("not resolved", None)
 
 
 BOUNDS = {
