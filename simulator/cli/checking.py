@@ -57,7 +57,7 @@ def _checked(path: Path, settings: list[str]) -> tuple[dict[str, Any], list[Prob
         return {}, list(error.problems)
     wrong = study.problems() or _wrong_beside_the_fields(study)
     if wrong:
-        return {}, wrong
+        return {}, sorted(wrong, key=_line)
     points = study.points
     found = {
         "name": points[0].scenario.name,
@@ -66,6 +66,12 @@ def _checked(path: Path, settings: list[str]) -> tuple[dict[str, Any], list[Prob
         "notes": estimate(points).notes(),
     }
     return found, []
+
+
+def _line(problem: Problem) -> int:
+    """Return the line of a problem in its file; 0 for an option."""
+    line = problem.origin.rpartition(":")[2]
+    return int(line) if line.isdecimal() else 0
 
 
 def _wrong_beside_the_fields(study: Study) -> list[Problem]:

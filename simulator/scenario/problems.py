@@ -75,7 +75,10 @@ def _message(detail: dict[str, Any]) -> str:
         message = "should be a mapping of names"
     if kind == "tuple_type":
         message = "should be a list"
+    if kind == "string_pattern_mismatch":  # only names have a pattern
+        message = "should have letters, digits, '_', '-' and '.', and begin with a letter or digit"
     message = message.removeprefix("Value error, ").removeprefix("Input ")
+    message = message.partition(", unable to parse")[0]
     if isinstance(detail["input"], (dict, list)):
         return str(message)
     found = yaml.safe_dump(_plain(detail["input"]), width=10_000)

@@ -39,8 +39,24 @@ def test_all_that_is_wrong_in_a_file_is_told(tmp_path: Path, teamsim_here: Here)
     wrong = GOOD.replace("size: 2", "sise: 2").replace("decentralised", "meshed")
     (file,) = written(tmp_path, a=wrong.replace("base: 3", "base: -3"))
     done = teamsim_here("check", file, cwd=tmp_path)
-    for said in ("a.yaml:3: team.sise", "a.yaml:5: team.agent.latency", "a.yaml:6: topology"):
-        assert said in done.stderr
+    lines = done.stderr.removeprefix("error: ").splitlines()
+    for said, line in zip(
+        ("a.yaml:3: team.sise", "a.yaml:5: team.agent.latency", "a.yaml:6: topology"),
+        lines,
+        strict=True,
+    ):
+        assert line.startswith(said)
+
+
+def test_what_is_wrong_says_what_is_allowed(tmp_path: Path, teamsim_here: Here) -> None:
+    wrong = GOOD.replace("name: good", "name: no good\nseed: x").replace(
+        ", parallel_fraction: 0.5", ""
+    )
+    (file,) = written(tmp_path, a=wrong)
+    done = teamsim_here("check", file, cwd=tmp_path)
+    assert "name: should have letters, digits, '_', '-' and '.'" in done.stderr
+    assert "seed: should be a valid integer; found x" in done.stderr
+    assert "workload.parallel_fraction: this field is required and missing; add it" in done.stderr
 
 
 def test_points_are_all_looked_at_and_the_same_is_said_once(
