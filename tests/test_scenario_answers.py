@@ -14,8 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.statistics.curves import RATIOS, crossing, curves_against, with_derived
-from analysis.statistics.figure_check import check_figure
+from analysis.statistics.curves import RATIOS, check_figure, crossing, curves_against, with_derived
 from simulator.experiment import run_sweep
 from simulator.scenario import load_study
 

@@ -14,7 +14,7 @@ from math import fsum
 import pandas as pd
 
 from analysis.breakdown.causes import CAUSES, WORK, time_by_cause
-from analysis.statistics.curves import SIZE, name_value
+from analysis.statistics.series import SIZE, name_value
 from simulator.engine import Simulation
 from simulator.experiment.pool import Progress
 from simulator.model.trace import Trace

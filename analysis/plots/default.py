@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.statistics.curves import SERIES, SIZE
-from analysis.statistics.figure_check import check_names
+from analysis.statistics.curves import check_names
+from analysis.statistics.series import SERIES, SIZE
 from simulator.errors import TeamsimError
 from simulator.scenario.figure import Figure
 

@@ -36,14 +36,8 @@ from analysis.plots.style import (
     paper_style,
     row_ends,
 )
-from analysis.statistics.curves import (
-    RATIOS,
-    SERIES,
-    crossing,
-    curves_against,
-    not_known,
-    with_derived,
-)
+from analysis.statistics.curves import RATIOS, crossing, curves_against, not_known, with_derived
+from analysis.statistics.series import SERIES
 from simulator.scenario.figure import Figure as FigureSpec
 
 _LETTERS_BELOW = 15

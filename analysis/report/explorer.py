@@ -16,7 +16,8 @@ from analysis.plots.bands import all_finished
 from analysis.plots.labels import metric_label
 from analysis.report.charts import curve_chart
 from analysis.report.explorer_requests import Turns, guard
-from analysis.statistics.curves import RATIOS, SIZE, curves_against, with_derived
+from analysis.statistics.curves import RATIOS, curves_against, with_derived
+from analysis.statistics.series import SIZE
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_points
 from simulator.experiment.pool import Progress

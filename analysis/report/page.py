@@ -24,16 +24,10 @@ from analysis.plots.style import colour
 from analysis.report.answer import answer
 from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
 from analysis.report.sections import Page, Section, capitalised, table_of
-from analysis.statistics.curves import (
-    RATIOS,
-    SIZE,
-    TO_SUCCESS,
-    curves_against,
-    not_known,
-    with_derived,
-)
+from analysis.statistics.curves import RATIOS, TO_SUCCESS, curves_against, not_known, with_derived
 from analysis.statistics.law_fits import compare_laws, fit_law
 from analysis.statistics.laws import usl_peak
+from analysis.statistics.series import SIZE
 from simulator.experiment import read_manifest, read_results
 from simulator.experiment.pool import Progress
 from simulator.scenario import Point, Scenario

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,17 +19,14 @@ from analysis.statistics.intervals import (
     quantile_interval,
     ratio_of_means_interval,
 )
-from simulator.errors import TeamsimError
+from analysis.statistics.series import SERIES, SIZE, with_series
+from simulator.errors import TeamsimError, unknown_name
 from simulator.model.metrics import NUMERIC_METRICS
+from simulator.scenario import Study
+from simulator.scenario.figure import Figure
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SIZE = "team.size"
-"""The axis that a scaling curve is drawn against."""
-
-SERIES = "series"
-"""Stands for a swept field: each named series is a point."""
 
 NUMBERS = frozenset({*NUMERIC_METRICS, "tokens", "error_rate", "overhead_s"})
 """Columns of numbers, those of `with_derived` among them."""
@@ -48,8 +44,6 @@ TO_SUCCESS = "_to_success"
 """Suffix of the name of anything that runs spend: until success, not in one run."""
 
 _PAIRED = ["replication", "makespan_s", "success", "quality"]
-
-_BEFORE_AXES, _AFTER_AXES = "parallel_fraction", "replication"
 
 
 def interval_of(results: pd.DataFrame, metric: str, confidence: float = 0.95) -> Interval:
@@ -101,67 +95,57 @@ def with_derived(results: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def axes_of(results: pd.DataFrame) -> list[str]:
-    """Return the swept dotted paths of a results table."""
-    columns = list(results.columns)
-    return columns[columns.index(_BEFORE_AXES) + 1 : columns.index(_AFTER_AXES)]
-
-
-def with_series(results: pd.DataFrame, x: str = SIZE, by: Sequence[str] = ()) -> pd.DataFrame:
-    """Return `results` with columns ``x`` (the swept field `x`) and ``series``.
-
-    A series is named by the values of the fields `by`; where there are none, by the sweep, or by
-    the values of all its other axes.
+def check_figure(study: Study) -> None:
+    """Check, before a sweep is run, that its picture can be drawn from it.
 
     Raises
     ------
     TeamsimError
-        If the sweep does not vary `x`, or if several of its points would be at one place of a line.
+        If the sweep does not vary the field, or there is no such metric.
     """
-    axes = axes_of(results)
-    if x == SERIES and results[SERIES].ne("").all():
-        return results.assign(x=results[SERIES])
-    if x not in axes:
-        raise TeamsimError(
-            f"the sweep does not vary {x}: there is no curve to draw against it "
-            f"(it varies {', '.join(axes) or 'nothing'})"
-        )
-    values = results[x].astype(int) if x == SIZE else results[x]
-    if not by and results["series"].ne("").any():
-        return results.assign(x=values)
-    others = list(by) or [axis for axis in axes if axis != x]
-    parts = [results[axis].map(partial(name_value, axis)).tolist() for axis in others]
-    rows = zip(*parts, strict=True) if parts else [()] * len(results)
-    unsaid = "otherwise" if by else ""  # where a point leaves these fields to the file
-    series = [", ".join(filter(None, row)) or unsaid for row in rows]
-    table = results.assign(x=values, series=series)
-    if by:
-        _check_lines(table, [axis for axis in axes if axis not in {x, *by}])
-    return table
+    figure = study.points[0].scenario.figure
+    if figure is None:
+        return
+    try:
+        check_names(figure, study.axes if len(study.points) > 1 else None)
+    except TeamsimError as error:
+        raise TeamsimError(f"figure: {error}") from None
+    names = {point.series for point in study.points}
+    for name in (name for pair in figure.crossings for name in pair):
+        if name not in names:
+            raise TeamsimError(f"figure: {unknown_name('series', name, names)}")
 
 
-def _check_lines(table: pd.DataFrame, others: Sequence[str]) -> None:
-    compared = table[table["point"].ne(table["baseline_point"].astype("Int64")).fillna(True)]
-    places = compared.groupby(["series", "x"], sort=False)["point"].nunique()
-    if (places > 1).any():
-        line, value = places.index[int(np.argmax(places.to_numpy()))]
-        also = [name for name in others if compared[name].nunique(dropna=False) > 1]
-        raise TeamsimError(
-            f"the line {line!r} would have {places.max()} values at {value}, since the sweep also "
-            f"varies {', '.join(also) or 'its named series'}: name that as a series, too"
-        )
+def check_names(figure: Figure, axes: Sequence[str] | None) -> None:
+    """Check that there are the metrics and the swept fields that a picture names.
+
+    Parameters
+    ----------
+    figure : simulator.scenario.figure.Figure
+    axes : sequence of str or None
+        The swept fields; None where nothing is swept, and anything goes.
+
+    Raises
+    ------
+    TeamsimError
+        If there is no such metric, or no such swept field.
+    """
+    endings = ("", TO_SUCCESS, *QUANTILES)
+    metrics = {*RATIOS, *(name + ending for name in NUMBERS for ending in endings)}
+    for name in (*figure.y, *figure.log_y):
+        if name not in metrics:
+            raise TeamsimError(unknown_metric(name))
+    if axes is None:
+        return
+    for name in (figure.x, *figure.series):
+        if name not in {*axes, SERIES}:
+            raise TeamsimError(unknown_name("swept field", name, axes))
 
 
-def name_value(axis: str, value: object) -> str:
-    """Return ``parallel fraction 0.5`` for a number, the bare word for a name, nothing for null."""
-    import pandas as pd
-
-    if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
-        return ""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
-    short = axis.rpartition(".")[2].replace("_", " ")
-    is_a_word = not text[:1].isdigit() and text not in {"True", "False"}
-    return text if is_a_word else f"{short} {text}"
+def unknown_metric(name: str) -> str:
+    """Return the message for a metric that there is not, without the suffixes it may have."""
+    said = unknown_name("metric", name, {*NUMBERS, *RATIOS})
+    return f"{said.removesuffix(')')}; also with {', '.join((TO_SUCCESS, *QUANTILES))})"
 
 
 def curves_against(

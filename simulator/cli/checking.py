@@ -76,8 +76,8 @@ def _line(problem: Problem) -> int:
 
 def _wrong_beside_the_fields(study: Study) -> list[Problem]:
     """Return what is wrong with figure, precision, expectations and the size of the experiment."""
+    from analysis.statistics.curves import check_figure
     from analysis.statistics.expectations import expectations_in
-    from analysis.statistics.figure_check import check_figure
     from simulator.errors import Problem, TeamsimError
     from simulator.experiment.allocation import budget_of
     from simulator.experiment.estimate import estimate

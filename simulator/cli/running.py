@@ -13,9 +13,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
-from analysis.statistics.curves import TO_SUCCESS
+from analysis.statistics.curves import TO_SUCCESS, check_figure
 from analysis.statistics.expectations import Finding, expectations_in, judge
-from analysis.statistics.figure_check import check_figure
 from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summary
 from simulator.cli.expecting import described, exit_code, print_findings
 from simulator.cli.harmless import say

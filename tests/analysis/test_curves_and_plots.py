@@ -18,8 +18,7 @@ from analysis.plots import (
     scaling_figure,
     sweep_figure,
 )
-from analysis.statistics.curves import scaling_curves, with_series
-from analysis.statistics.figure_check import check_figure
+from analysis.statistics.curves import check_figure, scaling_curves, with_series
 from analysis.statistics.laws import amdahl_speedup
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep
