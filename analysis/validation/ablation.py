@@ -37,6 +37,12 @@ def no_habits(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def no_growth_of_style(document: dict[str, Any]) -> dict[str, Any]:
+    """Let the number of tasks not matter for whether an agent begins with one a call."""
+    document["team"]["agent"]["one_by_one"]["growth"] = 0.0
+    return document
+
+
 def no_drafts(document: dict[str, Any]) -> dict[str, Any]:
     """Let later attempts at a task take as much work as the first."""
     document["team"]["agent"]["redo_work"] = 1.0
@@ -66,6 +72,7 @@ WITHOUT: dict[str, Adjust] = {
     "run-level variation": no_run_variation,
     "duplicates": no_duplicates,
     "habits": no_habits,
+    "one by one, the more tasks": no_growth_of_style,
     "kept drafts": no_drafts,
     "output limit": no_output_limit,
     "joint failures": no_joint_failures,
