@@ -117,18 +117,28 @@ class AgentsAtOnce:
                 inside.setdefault(outer.key, []).append(span)
                 around[outer.key] = outer
         at_once = {key for key, some in inside.items() if _any_overlap(some)}
+        alone = {
+            span.key: around[key]
+            for key, some in inside.items()
+            if key not in at_once
+            for span in some
+        }
+        self._same |= alone
         calling = self._calling(spans) if at_once else set()
-        for key, some in inside.items():
-            if key not in at_once:
-                self._same |= {span.key: around[key] for span in some}
-            elif key not in calling:
-                self._same[key] = min(some, key=lambda span: span.start_ns)
-                self._frames.add(key)
+        for key in [key for key in inside if key in at_once]:
+            chain = [key]
+            while chain[-1] in alone:
+                chain.append(alone[chain[-1]].key)
+            if calling.isdisjoint(chain):
+                self._frames.update(chain)
+                first = min(inside[key], key=lambda span: span.start_ns)
+                self._same.setdefault(chain[-1], first)
 
     def _around(self, span: Span) -> Span | None:
         for each in self._above(span):
             if self._names.get(each.key) == self._names[span.key]:
-                return each
+                is_circle = any(over.key == span.key for over in self._above(each))
+                return None if is_circle else each
             if each.operation == "execute_tool" and each.transfer is None:
                 return None
         return None

@@ -219,13 +219,19 @@ def test_a_span_in_a_span_of_its_name_is_the_same_agent(form: Form, tmp_path: Pa
 
 
 @in_every_form
-def test_a_span_around_several_at_once_is_none_of_its_own(form: Form, tmp_path: Path) -> None:
-    around: Spans = [
-        ("worker", None, 0, 100), ("worker", 0, 1, 40), ("call", 1, 2, 8),
-        ("worker", 0, 1, 40), ("call", 3, 3, 8), ("worker", 0, 50, 40), ("call", 5, 51, 8),
+@pytest.mark.parametrize("deep", [1, 2])
+def test_a_span_around_several_at_once_is_none_of_its_own(
+    form: Form, deep: int, tmp_path: Path
+) -> None:
+    # One wrapper or two, one in the other, and in the inner one two at once and one more.
+    top: Spans = [("worker", None, 0, 100), ("worker", 0, 0, 99)]
+    inside: Spans = [
+        ("worker", deep - 1, 1, 40), ("call", deep, 2, 8),
+        ("worker", deep - 1, 1, 40), ("call", deep + 2, 3, 8),
+        ("worker", deep - 1, 50, 40), ("call", deep + 4, 51, 8),
     ]  # fmt: skip
-    traces = read_traces([form(tmp_path, around)])
-    assert callers(traces) == {"worker": [2, 6], "worker#2": [4]}
+    traces = read_traces([form(tmp_path, [*top[:deep], *inside])])
+    assert callers(traces) == {"worker": [deep + 1, deep + 5], "worker#2": [deep + 3]}
     assert parents(traces) == {}
     assert kind(traces) == INDEPENDENT
 
@@ -286,6 +292,18 @@ def test_agents_below_two_of_one_name_are_two_also_when_they_work_one_after_the_
     above = parents(traces)
     assert {above["worker"], above["worker#2"]} == {"lead", "lead#2"}
     assert kind(traces) == TREE
+
+
+@pytest.mark.parametrize("circle", [(1, 0), (1, 2, 0)])
+def test_spans_above_each_other_in_a_circle_are_read(
+    circle: tuple[int, ...], tmp_path: Path
+) -> None:
+    spans: Spans = [
+        *[("a", above, 0, 10) for above in circle], ("call", 0, 1, 8),
+        *[("a", None, 0, 10)] * 3,
+    ]  # fmt: skip
+    traces = read_traces([conventions(tmp_path, spans)])
+    assert traces.chats["agent_name"].tolist() == ["a"]
 
 
 def test_agents_with_ids_are_as_their_ids_say(tmp_path: Path) -> None:
