@@ -66,8 +66,13 @@ def test_only_the_streams_draw_so_that_no_field_leaves_an_effect_out() -> None:
         if draws.search(path.read_text(encoding="utf-8"))
         and path.parent.name not in ("distributions", "cli")
     }
-    # What may happen how rarely is read off the distributions, not drawn.
-    assert found == {"model/streams.py", "scenario/rare_events.py"}
+    # What may happen how rarely, and how long it lasts as a rule, is read off, not drawn.
+    assert found == {
+        "model/streams.py",
+        "scenario/rare_events.py",
+        "scenario/tools.py",
+        "experiment/stuck_calls.py",
+    }
 
 
 @pytest.mark.parametrize("effect", ["run_sigma", "agent_sigma", "phase_sigma"])
