@@ -138,6 +138,7 @@ def test_it_is_open_when_the_interval_says_so() -> None:
     assert "It is open" in in_words(advice)[0]
 
 
+@pytest.mark.slow
 def test_a_team_that_costs_more_has_a_price_from_which_it_pays() -> None:
     # Each agent reads its long instructions once at the full price, and then from its cache.
     instructed = agent(
@@ -214,6 +215,7 @@ def test_groups_keep_their_shares_of_a_team() -> None:
     assert {each.team.worker_count for each in found.values()} == {1, 2, 4}
 
 
+@pytest.mark.slow
 def test_runs_that_do_not_finish_are_started_again() -> None:
     """One agent finishes about half of its runs before the deadline: it takes twice a run and
     more, and the words say how many finished."""

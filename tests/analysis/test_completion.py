@@ -93,6 +93,7 @@ def test_a_linearised_time_varies_as_the_time_to_success_does() -> None:
     assert np.mean(errors) == pytest.approx(spread, rel=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "share", [0.6, *(pytest.param(it, marks=pytest.mark.slow) for it in (0.9, 0.3))]
 )

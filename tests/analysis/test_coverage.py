@@ -121,6 +121,7 @@ def teams(failing: float, n: int, studies: int = 500) -> Iterable[tuple[pd.DataF
             yield tuple(both)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [10, pytest.param(30, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("failing", [0.0, pytest.param(0.05, marks=pytest.mark.slow), 0.2, 0.5])
 def test_times_to_success_and_speedups(failing: float, n: int) -> None:

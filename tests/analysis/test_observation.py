@@ -482,7 +482,7 @@ def test_observed_and_simulated_runs_are_measured_alike(seen: Observation) -> No
     assert set(seen.table) == set(seen.simulated)
 
 
-@pytest.mark.parametrize("kind", [SINGLE, SUBAGENTS])
+@pytest.mark.parametrize("kind", [SINGLE, pytest.param(SUBAGENTS, marks=pytest.mark.slow)])
 def test_a_twin_of_agents_that_begin_with_a_warm_cache_costs_as_much(
     kind: str, tmp_path: Path
 ) -> None:

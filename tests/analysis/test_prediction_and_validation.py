@@ -286,6 +286,7 @@ def test_every_ablation_changes_a_scenario_it_applies_to(cells: list[Calibrated]
         assert str(adjust(document)) != before, name
 
 
+@pytest.mark.slow
 def test_findings_and_checks_of_a_model_against_itself(
     data: Path, cells: list[Calibrated], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_tools_that_rows_name_are_fitted_one_by_one() -> None:
     assert said["errors"] == pytest.approx(0.2, abs=0.05)
 
 
+@pytest.mark.slow
 def test_turns_that_failures_add_are_not_counted_twice() -> None:
     """The simulated loop adds them itself: its mean is that of the calls (four errors)."""
     calls = named_calls(2, requests=800)
@@ -244,6 +245,7 @@ def cached_calls(life: float, seed: int) -> pd.DataFrame:
     return canonical(rows)
 
 
+@pytest.mark.slow
 def test_the_life_of_the_cache_is_where_prompts_begin_to_be_lost() -> None:
     """Its 95 % interval holds the truth in 15 of 20 data sets or more (6 misses: 1 in 3,000)."""
     held = 0

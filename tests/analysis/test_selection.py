@@ -66,6 +66,7 @@ def test_equal_systems_are_as_good() -> None:
 
 # 400 draws from two equal systems and a worse one: the intervals of the differences to the best
 # exclude a system that is as good in at most 5 %, +- 3.3 % with probability .998.
+@pytest.mark.slow
 def test_a_system_that_is_as_good_is_seldom_excluded() -> None:
     rng, excluded = np.random.default_rng(3), 0
     for _ in range(400):
@@ -78,6 +79,7 @@ def test_a_system_that_is_as_good_is_seldom_excluded() -> None:
 # 400 studies of 12 systems, 4 of them 2 % better than the rest, with noise of 5 %: the first of
 # those that say 0.95 or more is right in 95 % or more of them, and the joint intervals of what
 # the others are behind the first hold in 95 % or more, each less two standard errors.
+@pytest.mark.slow
 def test_ranks_hold_though_the_first_is_found_from_the_same_samples() -> None:
     rng, right, held = np.random.default_rng(4), [], []
     means = np.where(np.arange(12) < 4, 100.0, 102.0)

@@ -117,6 +117,7 @@ def test_neutral_names_are_everywhere(lead: Path, tmp_path: Path, teamsim_here: 
     assert not any(name in said for name in (*names[:4], *tools))
 
 
+@pytest.mark.slow
 def test_neutral_names_are_in_what_reading_says(tmp_path: Path, teamsim_here: Here) -> None:
     table = tmp_path / "secret-name.csv"
     table.write_text(

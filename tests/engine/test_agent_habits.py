@@ -73,7 +73,7 @@ def test_batch_sizes_are_a_habit() -> None:
         ("self_claim", 2, 40, 40),
     ],
 )
-@pytest.mark.parametrize("growth", [0.0, 1.5])
+@pytest.mark.parametrize("growth", [pytest.param(0.0, marks=pytest.mark.slow), 1.5])
 def test_whoever_finds_more_tasks_is_likelier_to_do_them_one_by_one(
     protocol: str, workers: int, tasks: int, finds: int, growth: float
 ) -> None:
@@ -104,6 +104,7 @@ def test_whoever_finds_more_tasks_is_likelier_to_do_them_one_by_one(
     assert abs(hits - count * p) < 4 * (count * p * (1 - p)) ** 0.5
 
 
+@pytest.mark.slow
 def test_an_agent_that_begins_with_one_task_goes_on_by_habit() -> None:
     always = {"probability": 1}
     team = one(batch=3, first_batch=9, batch_persistence=0.5, one_by_one=always)

@@ -299,6 +299,7 @@ def test_after_a_crash_it_begins_so_again() -> None:
     assert reads == [SYSTEM + 500, SYSTEM + 500 + WRITES + 7000] * 2
 
 
+@pytest.mark.slow
 def test_what_tools_say_varies_from_call_to_call_and_what_sessions_begin_with_does_not() -> None:
     def read(replication: int) -> list[int]:
         trace = Trace()

@@ -183,6 +183,7 @@ def per_second(n: int, think_s: float, serve_s: float) -> float:
     return sum(m.tool_calls for m in found) / sum(m.makespan_s for m in found)
 
 
+@pytest.mark.slow
 def test_a_second_agent_doubles_what_is_done_unless_the_station_is_the_bottleneck() -> None:
     # Some 4,800 calls of one agent: a ratio has a standard error of 2 %.
     assert per_second(2, 10, 0.05) == pytest.approx(2 * per_second(1, 10, 0.05), rel=0.06)

@@ -131,6 +131,7 @@ def half_of_interval(x: np.ndarray) -> float:
     return max(found.high - found.estimate, found.estimate - found.low)
 
 
+@pytest.mark.slow
 def test_replications_stop_when_the_mean_is_known_well_enough() -> None:
     study = small(**{"replications: 30": PRECISE})
     table = run_sweep(study).to_pandas()
