@@ -9,7 +9,7 @@ EXTRAS ?= [all]
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles house bench clean
+.PHONY: demo test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles house docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -75,7 +75,7 @@ pictures: $(VENV)/.installed
 	  --set "resilience.election={timeout_s: {kind: uniform, low: 10, high: 20}, heartbeat_s: 5}"
 	cp out/timeline/timeline.png scenarios/pictures/timeline.png
 
-# Fits the profiles that ship anew, from the public data (README, "Calibrate on a pilot").
+# Fits the profiles that ship anew, from the public data (docs/guides/calibrate.md).
 profiles: $(VENV)/.installed
 	$(BIN)/teamsim calibrate $(RUNS) --out out/runs \
 	  --source "Python coding tasks, runs published with arXiv 2603.12229 (MIT)"
@@ -87,6 +87,12 @@ profiles: $(VENV)/.installed
 # Draws who imports whom, from the imports themselves.
 house: $(VENV)/.installed
 	$(BIN)/python docs/house.py
+
+# Writes the pages that follow from the code, and builds the manual into site/.
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m docs.generate
+	$(BIN)/python -m mkdocs build --strict
+	@echo "The manual is site/index.html; it needs no server and no network."
 
 bench: $(VENV)/.installed-bench
 	mkdir -p out
@@ -111,9 +117,13 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
 
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	touch $@
+
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) out build dist *.egg-info
+	rm -rf $(VENV) out site build dist *.egg-info

@@ -45,7 +45,7 @@ def scenario_fields() -> str:
         if text := definition.get("description"):
             parts.append(said(text) + "\n")
         prefix = f"{path}." if path else ""
-        parts.append(fields_table(definition, name, prefix))
+        parts.append(fields_table(definition, name, prefix, schema["$defs"]))
     return "\n".join(parts)
 
 
@@ -70,7 +70,7 @@ def plugins() -> str:
             kind = plugin["properties"]["kind"]["const"]
             parts.append(f"### {kind} {{: #{family}-{kind} }}\n\n{said(plugin['description'])}\n")
             if len(plugin["properties"]) > 1:
-                parts.append(fields_table(plugin, plugin["title"], ""))
+                parts.append(fields_table(plugin, plugin["title"], "", definitions))
     parts.append("## Trace readers\n")
     rows = ([f"`{name}`", cell(first_line(READERS.get(name)))] for name in READERS.names())
     parts.append(table(["Format", "What it is"], rows))
@@ -137,7 +137,9 @@ def _mappings(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
 
 
-def fields_table(definition: dict[str, Any], name: str, prefix: str) -> str:
+def fields_table(
+    definition: dict[str, Any], name: str, prefix: str, definitions: dict[str, Any]
+) -> str:
     """Return the table of a mapping's fields: path, type, default and meaning."""
     model = _models().get(name)
     required = definition.get("required", [])
@@ -146,12 +148,18 @@ def fields_table(definition: dict[str, Any], name: str, prefix: str) -> str:
             f"`{prefix}{field}`",
             type_of(value),
             "required" if field in required else _default(value, model, field),
-            cell(value.get("description", "")),
+            cell(value.get("description") or _of_kind(value, definitions)),
         ]
         for field, value in definition["properties"].items()
         if field != "kind" or "const" not in value
     ]
     return table(["Field", "Type", "Default", "Meaning"], rows)
+
+
+def _of_kind(value: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """Return the first sentence about the kind of a field that says nothing of itself."""
+    name = value.get("$ref", "").rpartition("/")[2]
+    return str(definitions.get(name, {}).get("description", "")).split("\n\n")[0]
 
 
 def _models() -> dict[str, type[Spec]]:
@@ -170,10 +178,12 @@ def _default(value: dict[str, Any], model: type[Spec] | None, field: str) -> str
         default = by_alias[field].get_default(call_default_factory=True)
     if isinstance(default, Spec):
         default = default.model_dump(mode="json", exclude_defaults=True)
-    if default is None or default is PydanticUndefined:
+    if default in (None, "") or default is PydanticUndefined:
         return ""
     if default in ({}, [], ()):
         return "empty" if "$ref" not in value else "its own"
+    if isinstance(default, dict) and "probability" in default and not any(default.values()):
+        default = default["probability"]  # no effects of runs and agents
     if isinstance(default, dict) and default.keys() <= {"kind", "value"}:
         default = default.get("value", default.get("kind"))
     text = (
