@@ -29,8 +29,8 @@ def commands() -> str:
 
     parts = [
         "# Command line\n",
-        "An error that you can correct gives a message and exit code 2. Ctrl-C and signals give 128 "
-        "plus the number of the signal. `teamsim COMMAND --help` prints what stands here.\n",
+        "An error that you can correct gives a message and exit code 2. Ctrl-C and signals give "
+        "128 plus the number of the signal. `teamsim COMMAND --help` prints what stands here.\n",
     ]
     for command in app.registered_commands:
         function = command.callback

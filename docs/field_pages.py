@@ -98,8 +98,8 @@ def _schema() -> dict[str, Any]:
 
 def _sections(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield path, name and definition of each mapping in a scenario, in the order of the file."""
-    waiting = [("", "scenario", schema)]
-    seen = {"scenario"}
+    waiting = [("", "Scenario", schema)]
+    seen = {"Scenario"}
     while waiting:
         path, name, definition = waiting.pop(0)
         yield path, name, definition
@@ -142,7 +142,10 @@ def fields_table(
 ) -> str:
     """Return the table of a mapping's fields: path, type, default and meaning."""
     model = _models().get(name)
-    required = definition.get("required", [])
+    required = set(definition.get("required", ()))
+    if model is not None:
+        needed = (info for info in model.model_fields.items() if info[1].is_required())
+        required |= {info.alias or field for field, info in needed}
     rows = [
         [
             f"`{prefix}{field}`",
@@ -181,7 +184,7 @@ def _default(value: dict[str, Any], model: type[Spec] | None, field: str) -> str
     if default in (None, "") or default is PydanticUndefined:
         return ""
     if default in ({}, [], ()):
-        return "empty" if "$ref" not in value else "its own"
+        return "empty" if "$ref" not in value else "its own fields'"
     if isinstance(default, dict) and "probability" in default and not any(default.values()):
         default = default["probability"]  # no effects of runs and agents
     if isinstance(default, dict) and default.keys() <= {"kind", "value"}:
@@ -189,7 +192,7 @@ def _default(value: dict[str, Any], model: type[Spec] | None, field: str) -> str
     text = (
         yaml.safe_dump(default, default_flow_style=True, width=1000).removesuffix("...\n").strip()
     )
-    return f"`{text}`" if len(text) < 60 else "its own"
+    return f"`{text}`" if len(text) < 60 else "its own fields'"
 
 
 def type_of(value: dict[str, Any]) -> str:
@@ -223,7 +226,7 @@ def _bounds(value: dict[str, Any]) -> Iterator[str]:
     for key, sign in (("minimum", "≥"), ("exclusiveMinimum", "&gt;"), ("maximum", "≤"),
                       ("exclusiveMaximum", "&lt;")):  # fmt: skip
         if key in value and abs(value[key]) < 1e12:
-            yield f"{sign} {value[key]:g}"
+            yield f"{sign} {value[key]:,}"
 
 
 def anchor(name: str) -> str:

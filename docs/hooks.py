@@ -1,7 +1,7 @@
 """Lets pages of the manual link to files elsewhere in the repository.
 
-A link is written as it works in the repository, such as ``../scenarios/voting.yaml``. In the site, the
-file is copied below ``files/``; the Markdown files in `PAGES` become pages.
+A link is written as it works in the repository, such as ``../scenarios/voting.yaml``. In the site,
+the file is copied below ``files/``; the Markdown files in `PAGES` become pages.
 """
 
 from __future__ import annotations

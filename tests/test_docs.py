@@ -1,0 +1,231 @@
+"""The manual and README: commands parse, scenarios load, links lead somewhere, pages are fresh."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from docs.generate import pages
+from docs.markdown import said
+from docs.python_pages import numpy_style
+from simulator.cli.main import app
+from simulator.errors import TeamsimError
+from simulator.scenario import parse_study
+from tests.conftest import DEFAULTS
+
+ROOT = Path(__file__).parents[1]
+GENERATED = pages()
+HAND_WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*HAND_WRITTEN, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def blocks(path: Path, *languages: str) -> Iterator[str]:
+    """Yield the blocks of code of a document that are in one of the languages."""
+    for language, block in re.findall(r"(?ms)^```(\S*)\n(.*?)^```$", path.read_text("utf-8")):
+        if language in languages:
+            yield block
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"(?ms)^```.*?^```$", "", text)
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+def commands_in(path: Path) -> Iterator[list[str]]:
+    """Yield the arguments of every `teamsim` command in the code of a document."""
+    for block in blocks(path, "console", ""):
+        for line in block.replace("\\\n", " ").splitlines():
+            if re.match(r"(\$ )?teamsim ", line):
+                words = shlex.split(line.removeprefix("$ "), comments=True)
+                for command in " ".join(map(shlex.quote, words)).split(" '&&' "):
+                    yield shlex.split(command)[1:]
+
+
+def mentions_in(path: Path) -> Iterator[list[str]]:
+    """Yield the same of the text, where commands may be incomplete."""
+    for code in re.findall(r"`(teamsim [^`]+)`", without_code(path.read_text("utf-8"))):
+        yield shlex.split(code.partition(" > ")[0])[1:]
+
+
+def error_in(arguments: list[str]) -> str:
+    """Return what is wrong with a command: an unknown name or option, a file that is not there."""
+    name, *rest = arguments
+    if name == "--help":
+        return ""
+    if name not in COMMANDS:
+        return f"no command {name}"
+    try:
+        COMMANDS[name].make_context(name, list(rest))
+    except Exception as error:  # typer has a copy of click, with errors of its own
+        return f"{type(error).__name__}: {error}"
+    shipped = [word for word in rest if word.startswith("scenarios/")]
+    return next((f"no file {word}" for word in shipped if not (ROOT / word).exists()), "")
+
+
+def error_in_mention(arguments: list[str]) -> str:
+    """Return what is wrong with the name or the options of a command."""
+    name, *rest = arguments
+    if name in ("COMMAND", "..."):
+        return ""
+    if name not in COMMANDS:
+        return f"no command {name}"
+    known = {"--help", *(flag for each in COMMANDS[name].params for flag in each.opts)}
+    return next((f"no option {word}" for word in rest if word[0] == "-" and word not in known), "")
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_command_parses(path: Path) -> None:
+    found = [(each, error_in(each)) for each in commands_in(path)]
+    found += [(each, error_in_mention(each)) for each in mentions_in(path)]
+    assert [(" ".join(each), error) for each, error in found if error] == []
+
+
+def test_commands_are_found_and_wrong_ones_are_refused(tmp_path: Path) -> None:
+    assert sum(len(list(commands_in(path))) for path in DOCUMENTS) > 80
+    page = tmp_path / "page.md"
+    page.write_text("```console\n$ teamsim sweep a.yaml --out b && teamsim plot b  # both\n```\n")
+    assert list(commands_in(page)) == [["sweep", "a.yaml", "--out", "b"], ["plot", "b"]]
+    assert error_in(["sweep", "a.yaml", "--out", "b"]) == ""
+    assert "NoSuchOption" in error_in(["plot", "b", "--colour", "red"])
+    assert "MissingParameter" in error_in(["sweep", "a.yaml"])
+    assert error_in(["simulate", "a.yaml"]) == "no command simulate"
+    assert error_in_mention(["run", "--steady"]) == ""
+    assert error_in_mention(["run", "--colour"]) == "no option --colour"
+    assert error_in(["check", "scenarios/no.yaml"]) == "no file scenarios/no.yaml"
+
+
+# --- scenarios ---------------------------------------------------------------------------------
+
+
+def merged(below: Any, above: Any) -> Any:
+    """Return a mapping with another's fields over it."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    if "kind" in below and "kind" in above and below["kind"] != above["kind"]:
+        return above
+    return {**below, **{key: merged(below.get(key), value) for key, value in above.items()}}
+
+
+def completed(fragment: dict[str, Any]) -> dict[str, Any]:
+    """Return a fragment of a scenario with the rest of one."""
+    plain = {**DEFAULTS, "topology": "decentralised", "coordination": {"protocol": "self_claim"}}
+    if "groups" in fragment.get("team", {}):
+        plain["team"] = {}
+    if isinstance(fragment.get("resilience"), dict) and "election" in fragment["resilience"]:
+        plain["topology"] = "centralised"
+    if any("coordinator" in fault.values() for fault in fragment.get("faults", ())):
+        plain["topology"] = "centralised"
+    return merged(plain, fragment)  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("path", HAND_WRITTEN, ids=name_of)
+def test_every_scenario_and_every_part_of_one_is_right(path: Path) -> None:
+    for block in blocks(path, "yaml"):
+        fragment = yaml.safe_load(block)
+        if "receivers" not in fragment:  # OpenTelemetry's collector
+            study = parse_study(yaml.safe_dump(completed(fragment)))
+            assert study.points
+
+
+def test_a_wrong_part_of_a_scenario_is_refused() -> None:
+    study = parse_study(yaml.safe_dump(completed({"team": {"sise": 3}})))
+    with pytest.raises(TeamsimError, match="sise"):
+        assert study.points
+
+
+# --- links -------------------------------------------------------------------------------------
+
+
+def anchors_of(path: Path) -> set[str]:
+    """Return the anchors of a document, by the rules of Python-Markdown's `toc`."""
+    found: set[str] = set()
+    for title in re.findall(r"(?m)^#+ (.+)$", without_code(path.read_text("utf-8"))):
+        given = re.search(r"\{: #(\S+) \}$", title)
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title.replace("`", ""))
+        slug = re.sub(r"[^\w\s-]", "", plain).strip().lower()
+        found.add(given[1] if given else re.sub(r"[-\s]+", "-", slug))
+    return found
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    text = without_code(path.read_text("utf-8"))
+    for link in re.findall(r"\]\((?!\w+:)([^)\s]+)\)", text):
+        file, _, anchor = link.partition("#")
+        target = (path.parent / file).resolve() if file else path
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+# --- pages -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", GENERATED)
+def test_a_page_is_what_the_code_says(page: str) -> None:
+    assert (ROOT / "docs" / page).read_text("utf-8") == GENERATED[page], "run `make docs`"
+
+
+def test_the_reference_is_complete() -> None:
+    from simulator.model.metrics import METRIC_NAMES
+    from simulator.scenario import REGISTRIES
+
+    fields = GENERATED["reference/scenario.md"]
+    assert "| `team.agent.context.cache.life_s` | number &gt; 0 |  | Seconds for which" in fields
+    assert "| `workload` | [workload](plugins.md#workloads) | required |" in fields
+    plugins = GENERATED["reference/plugins.md"]
+    for registry in REGISTRIES:
+        for name in registry.names():
+            assert f"{{: #{registry.definition}-{name} }}" in plugins
+    metrics = GENERATED["reference/metrics.md"]
+    assert [name for name in METRIC_NAMES if f"\n| `{name}` |" not in metrics] == []
+    assert all(f"## teamsim {name}\n" in GENERATED["reference/commands.md"] for name in COMMANDS)
+    sources = (ROOT / "scenarios").glob("*.yaml")
+    assert all(f"## {source.stem}\n" in GENERATED["gallery.md"] for source in sources)
+
+
+def test_docstrings_become_markdown() -> None:
+    assert said("``a < b`` or `c`, 2 * x < 3") == r"`a < b` or `c`, 2 \* x &lt; 3"
+    text = numpy_style("Say it.\n\nParameters\n----------\nx : int\n    How\n    many.\n")
+    assert text.split("\n") == ["Say it.", "", "**Parameters**", "", "- `x`: int. How many.", ""]
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("material") is None,
+    reason="needs MkDocs: pip install 'llm-teamsim[docs]'",
+)
+def test_the_manual_builds_and_loads_nothing_from_the_network(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    built = sorted(tmp_path.rglob("*.html"))
+    assert len(built) > 40
+    for page in built:
+        text = page.read_text("utf-8")
+        assert not re.findall(
+            r"<(?:script|link|img|iframe)[^>]*(?:src|href)=\"?(?:https?:)?//", text
+        )
+    for style in tmp_path.rglob("*.css"):
+        assert not re.findall(r"url\(['\"]?(?:https?:)?//|@import", style.read_text("utf-8"))
