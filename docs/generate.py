@@ -49,8 +49,7 @@ def gallery() -> str:
         "# Gallery of scenarios\n",
         "Each scenario that ships asks one question. Its answer was found by running it, and a "
         "test checks that it still holds. To run one yourself:\n",
-        "```console\n$ teamsim sweep scenarios/voting.yaml --out out/voting\n"
-        "$ teamsim plot out/voting\n```\n",
+        "```console\n$ teamsim sweep voting --out out/voting\n$ teamsim plot out/voting\n```\n",
         "`make pictures` runs all those that have a picture of their own.\n",
         table(["Scenario", "Question"], rows),
     ]
