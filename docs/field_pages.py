@@ -184,7 +184,7 @@ def _default(value: dict[str, Any], model: type[Spec] | None, field: str) -> str
     if default in (None, "") or default is PydanticUndefined:
         return ""
     if default in ({}, [], ()):
-        return "empty" if "$ref" not in value else "its own fields'"
+        return "empty" if "$ref" not in value else "those of its fields"
     if isinstance(default, dict) and "probability" in default and not any(default.values()):
         default = default["probability"]  # no effects of runs and agents
     if isinstance(default, dict) and default.keys() <= {"kind", "value"}:
@@ -192,7 +192,7 @@ def _default(value: dict[str, Any], model: type[Spec] | None, field: str) -> str
     text = (
         yaml.safe_dump(default, default_flow_style=True, width=1000).removesuffix("...\n").strip()
     )
-    return f"`{text}`" if len(text) < 60 else "its own fields'"
+    return f"`{text}`" if len(text) < 60 else "those of its fields"
 
 
 def type_of(value: dict[str, Any]) -> str:

@@ -42,7 +42,8 @@ def pages() -> dict[str, str]:
 
 def gallery() -> str:
     """Return the page of all scenarios that ship: question, answer and picture."""
-    files = sorted((ROOT / "scenarios").glob("*.yaml"), key=lambda file: file.stem != "quickstart")
+    files = sorted((ROOT / "scenarios").glob("*.yaml"))
+    files.sort(key=lambda file: file.stem != "quickstart")
     studies = {file.stem: yaml.safe_load(file.read_text("utf-8")) for file in files}
     rows = ([f"[{name}](#{name})", study["question"]] for name, study in studies.items())
     parts = [

@@ -25,6 +25,6 @@ def said(text: str) -> str:
     text = re.sub(r":(?:class|func|mod|data|meth):`([^`]+)`", r"`\1`", text)
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(
-        part if i % 2 else part.replace("<", "&lt;").replace("*", r"\*")
+        part if i % 2 else re.sub(r"(?<!\*)\*(?!\*)", r"\\*", part.replace("<", "&lt;"))
         for i, part in enumerate(parts)
     )

@@ -214,6 +214,17 @@ def test_docstrings_become_markdown() -> None:
     assert text.split("\n") == ["Say it.", "", "**Parameters**", "", "- `x`: int. How many.", ""]
 
 
+def test_as_many_rows_are_said_to_hold_as_do() -> None:
+    text = (ROOT / "docs" / "validation.md").read_text("utf-8")
+    found = re.search(r"\*\*(\d+) of (\d+) rows hold\*\*", text)
+    assert found
+    held, rows = map(int, found.groups())
+    for path in ("README.md", "docs/background/held-against.md"):
+        said_there = (ROOT / path).read_text("utf-8")
+        assert f"{rows} laws and published results" in said_there
+        assert f"the {rows - held} that" in said_there
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
 

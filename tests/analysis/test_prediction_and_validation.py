@@ -326,7 +326,7 @@ def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path) -> Non
     assert len(cells) == 36
     table = predict_cells(cells, Target([3], {}), 120, workers=2)
     summary = validate(table, known.runs, real_data).summary.set_index("metric")
-    # What README says: better than every baseline on tokens; on the others better than all
+    # What the manual says: better than every baseline on tokens; on the others better than all
     # that extrapolate, and not better than the largest pilot's runs as they are.
     assert summary.loc["total_tokens", "skill"] > 0.15
     for metric in ("wall_clock_seconds", "total_rounds"):
