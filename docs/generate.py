@@ -78,7 +78,11 @@ def metrics() -> str:
         if not isinstance(field, ast.AnnAssign):
             continue
         name, kind = ast.unparse(field.target), ast.unparse(field.annotation)
-        text = below.value.value if isinstance(below, ast.Expr) else ""  # type: ignore[attr-defined]
+        match below:
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                pass
+            case _:
+                text = ""
         unit = next((unit for end, unit in UNITS.items() if name.endswith(end)), "")
         unit = unit or {"str": "text", "bool": "0 or 1", "int": "number", "float": ""}[kind]
         unit = "share" if name in SHARES else "tasks a second" if name == "goodput" else unit

@@ -29,7 +29,7 @@ HAND_WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [*HAND_WRITTEN, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
 
 SHIPPED = [path.stem for path in sorted((ROOT / "scenarios").glob("*.yaml"))]
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(app).commands
 
 
 def name_of(path: Path) -> str:
@@ -140,7 +140,7 @@ def completed(fragment: dict[str, Any]) -> dict[str, Any]:
         plain["topology"] = "centralised"
     if any("coordinator" in fault.values() for fault in fragment.get("faults", ())):
         plain["topology"] = "centralised"
-    return merged(plain, fragment)  # type: ignore[no-any-return]
+    return merged(plain, fragment)
 
 
 @pytest.mark.parametrize("path", HAND_WRITTEN, ids=name_of)
@@ -201,7 +201,9 @@ def test_the_reference_is_complete() -> None:
     for registry in REGISTRIES:
         for name in registry.names():
             assert f"{{: #{registry.definition}-{name} }}" in plugins
+    assert re.findall(r"(?m)^.*\|  \|$", fields + plugins) == []  # every field says what it means
     metrics = GENERATED["reference/metrics.md"]
+    assert re.findall(r"(?m)^.*\|  \|$", metrics) == []
     assert [name for name in METRIC_NAMES if f"\n| `{name}` |" not in metrics] == []
     assert all(f"## teamsim {name}\n" in GENERATED["reference/commands.md"] for name in COMMANDS)
     sources = (ROOT / "scenarios").glob("*.yaml")

@@ -24,7 +24,9 @@ class Metrics:
     agents: int = 0
     """Agents in the team, coordinators and verifiers included."""
     tasks: int = 0
+    """Tasks of the workload."""
     tasks_done: int = 0
+    """Tasks marked done, faulty or not."""
     tasks_correct: int = 0
     """Tasks done without a fault of their own or from a dependency ..."""
     faulty_detected: int = 0
@@ -68,6 +70,7 @@ class Metrics:
     false_alarms: int = 0
     """... of which so many were correct."""
     rounds: int = 0
+    """Rounds that have begun; 0 where agents do not act in rounds."""
     idle_rounds: int = 0
     """Rounds that have ended and in which no task was finished."""
     messages: int = 0
@@ -93,6 +96,7 @@ class Metrics:
     output_tokens: int = 0
     """Tokens written, messages included."""
     cost_usd: float = 0.0
+    """What the provider bills, by `Price`."""
     attempts: int = 0
     """Picks of tasks in calls that ended: successes, failures, duplicates and blocked ones."""
     duplicate_attempts: int = 0

@@ -18,6 +18,7 @@ class Backoff(Spec):
     kind: Literal["none", "exponential", "equal_jitter", "full_jitter", "decorrelated_jitter"] = (
         "none"
     )
+    """How the wait grows from try to try, and whether it is random."""
     base_s: Positive = 0.5
     """First step."""
     cap_s: NonNegative = 60.0

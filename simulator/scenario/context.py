@@ -22,6 +22,7 @@ class ContextEffect(Spec):
     """
 
     shape: Literal["linear", "doubling", "logistic"]
+    """Which of the three."""
     height: NonNegative
     """Effect of a full window (linear), of one doubling (doubling), or of a fill far beyond the
     knee (logistic)."""
