@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic_core import PydanticUndefined
 
-from docs.markdown import cell, said, table
+from docs.markdown import cell, mark, said, table
 from simulator.spec import Spec
 
 PROFILES = Path(__file__).parents[1] / "simulator" / "profiles"
@@ -33,15 +33,14 @@ def scenario_fields() -> str:
         "# Fields of a scenario\n",
         "Every field that a scenario file may have. A name ends in its unit: `_s` are seconds, "
         "`_usd` US dollars, `_per_mtok` dollars for a million tokens. Probabilities and shares are "
-        "numbers "
-        "from 0 to 1. A field of the type *distribution* takes a number or one of the "
+        "numbers from 0 to 1. A field of the type *distribution* takes a number or one of the "
         "[distributions](plugins.md#distributions), such as `{kind: lognormal, median: 8, sigma: "
         "0.6}`. `teamsim schema` prints the same as a JSON Schema, by which editors complete and "
         "check scenario files.\n",
     ]
     for path, name, definition in _sections(schema):
         heading = f"`{path}`" if path else "The whole file"
-        parts.append(f"## {heading} {{: #{anchor(name)} }}\n")
+        parts.append(f"{mark(anchor(name))}## {heading}\n")
         if text := definition.get("description"):
             parts.append(said(text) + "\n")
         prefix = f"{path}." if path else ""
@@ -68,7 +67,7 @@ def plugins() -> str:
             if "properties" not in plugin:
                 continue
             kind = plugin["properties"]["kind"]["const"]
-            parts.append(f"### {kind} {{: #{family}-{kind} }}\n\n{said(plugin['description'])}\n")
+            parts.append(f"{mark(f'{family}-{kind}')}### {kind}\n\n{said(plugin['description'])}\n")
             if len(plugin["properties"]) > 1:
                 parts.append(fields_table(plugin, plugin["title"], "", definitions))
     parts.append("## Trace readers\n")

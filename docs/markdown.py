@@ -14,6 +14,11 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
+def mark(name: str) -> str:
+    """Return a place to link to, before a heading; sites that show Markdown know no other form."""
+    return f'<a id="{name}"></a>\n\n'
+
+
 def cell(text: str) -> str:
     """Return text of a docstring as it may stand in a table."""
     return re.sub(r"\s+", " ", said(text)).replace("|", "\\|").strip()

@@ -90,7 +90,7 @@ def _is_documented(node: ast.FunctionDef | ast.ClassDef) -> bool:
 
 
 def _entry(node: ast.FunctionDef | ast.ClassDef) -> Iterator[str]:
-    yield f"### {node.name} {{: #{node.name} }}\n"
+    yield f"### {node.name}\n"
     yield f"```python\n{_signature(node)}\n```\n"
     yield numpy_style(_doc(node))
     if not isinstance(node, ast.ClassDef):

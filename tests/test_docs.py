@@ -163,12 +163,12 @@ def test_a_wrong_part_of_a_scenario_is_refused() -> None:
 
 def anchors_of(path: Path) -> set[str]:
     """Return the anchors of a document, by the rules of Python-Markdown's `toc`."""
-    found: set[str] = set()
-    for title in re.findall(r"(?m)^#+ (.+)$", without_code(path.read_text("utf-8"))):
-        given = re.search(r"\{: #(\S+) \}$", title)
+    text = without_code(path.read_text("utf-8"))
+    found = set(re.findall(r'<a id="(\S+)"></a>', text))
+    for title in re.findall(r"(?m)^#+ (.+)$", text):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title.replace("`", ""))
         slug = re.sub(r"[^\w\s-]", "", plain).strip().lower()
-        found.add(given[1] if given else re.sub(r"[-\s]+", "-", slug))
+        found.add(re.sub(r"[-\s]+", "-", slug))
     return found
 
 
@@ -200,7 +200,7 @@ def test_the_reference_is_complete() -> None:
     plugins = GENERATED["reference/plugins.md"]
     for registry in REGISTRIES:
         for name in registry.names():
-            assert f"{{: #{registry.definition}-{name} }}" in plugins
+            assert f'<a id="{registry.definition}-{name}"></a>\n\n### {name}\n' in plugins
     assert re.findall(r"(?m)^.*\|  \|$", fields + plugins) == []  # every field says what it means
     metrics = GENERATED["reference/metrics.md"]
     assert re.findall(r"(?m)^.*\|  \|$", metrics) == []
