@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from analysis.traces.span import Key, Span
 
@@ -88,7 +88,7 @@ class AgentsAtOnce:
         agent = self._ids.get((run, agent), agent)
         if name is None or agent != name or len(self._agents.get((run, name), ())) < 2:
             return agent
-        for each in (span, *self._above(span)):
+        for each in chain([span], self._above(span)):
             if self._names.get(each.key) == (run, name):
                 found = self._agent(each)
                 return agent if found is None else found.identity
@@ -99,8 +99,12 @@ class AgentsAtOnce:
         return span.key in self._frames
 
     def _agent(self, span: Span) -> _Agent | None:
-        while span.key in self._same:
+        passed = set()
+        while span.key in self._same and span.key not in passed:
+            passed.add(span.key)
             span = self._same[span.key]
+        self._same |= dict.fromkeys(passed, span)
+        self._same.pop(span.key, None)  # of a circle of more spans than `above` looks through
         return self._found.get(span.key)
 
     def _join_nested(self, several: list[Span], spans: list[Span]) -> None:
@@ -126,13 +130,13 @@ class AgentsAtOnce:
         self._same |= alone
         calling = self._calling(spans) if at_once else set()
         for key in [key for key in inside if key in at_once]:
-            chain = [key]
-            while chain[-1] in alone:
-                chain.append(alone[chain[-1]].key)
-            if calling.isdisjoint(chain):
-                self._frames.update(chain)
+            nested = [key]
+            while nested[-1] in alone and alone[nested[-1]].key not in nested:
+                nested.append(alone[nested[-1]].key)
+            if calling.isdisjoint(nested):
+                self._frames.update(nested)
                 first = min(inside[key], key=lambda span: span.start_ns)
-                self._same.setdefault(chain[-1], first)
+                self._same.setdefault(nested[-1], first)
 
     def _around(self, span: Span) -> Span | None:
         for each in self._above(span):
