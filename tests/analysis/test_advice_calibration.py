@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,16 @@ from analysis.decisions.advice import ALONE, Advice, Wish, contest, in_words
 from analysis.decisions.advice.evidence import Evidence, looks_at
 from simulator.errors import TeamsimError
 from tests.analysis.made_up_questions import KINDS, Question, question
+
+
+@pytest.mark.parametrize("first", [2, 30, 31])
+@pytest.mark.parametrize("most", [2, 30, 31, 40, 44, 45, 46, 60, 61, 90, 100, 1000])
+def test_the_first_look_is_at_the_replications_that_there_are(first: int, most: int) -> None:
+    looks = looks_at(first, most)
+    assert looks[0] == min(first, most)
+    assert looks[-1] == most
+    assert looks == sorted(set(looks))
+    assert all(after <= 3 * before for before, after in pairwise(looks))
 
 
 def below(share: float, count: int) -> float:

@@ -41,7 +41,7 @@ def looks_at(first: int, most: int) -> list[int]:
     """Return the numbers of replications at the looks: `first`, doubled each time, up to `most`."""
     looks = []
     count = min(first, most)
-    while count < most / 1.5:
+    while count < (most / 1.5 if looks else most):
         looks.append(count)
         count *= 2
     return [*looks, most]
