@@ -19,7 +19,7 @@ import networkx as nx
 import pytest
 from pydantic import ValidationError
 
-from docs.house import imports, modules
+from docs.house import folders, imports, modules
 from simulator.errors import TeamsimError
 from simulator.model.protocols.self_claim import SelfClaim
 from simulator.model.tasks import TaskGraph
@@ -101,6 +101,12 @@ def circles(graph: nx.DiGraph) -> list[str]:
         if g.number_of_edges() and not nx.is_directed_acyclic_graph(g)
     )
     return [" -> ".join([*(start for start, _ in each), each[0][0]]) for each in edges]
+
+
+def test_the_picture_of_the_house_shows_every_folder() -> None:
+    picture = (ROOT / "docs" / "house.svg").read_text(encoding="utf-8")
+    missing = [name for name in folders(imports()) if name.rpartition(".")[2] not in picture]
+    assert not missing, "make house draws it anew"
 
 
 def test_no_modules_import_each_other() -> None:

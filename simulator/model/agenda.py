@@ -104,7 +104,7 @@ class Agenda(ABC):
         self.resume(agent)
 
     def begins(self, agent: int) -> bool:
-        """Return whether whoever is resumed is a sub-agent that begins; it does so once."""
+        """Return whether the resumed agent is a sub-agent that has not begun; forget that it is."""
         if agent not in self._beginning:
             return False
         self._beginning.remove(agent)

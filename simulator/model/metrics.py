@@ -28,31 +28,31 @@ class Metrics:
     tasks_done: int = 0
     """Tasks marked done, faulty or not."""
     tasks_correct: int = 0
-    """Tasks done without a fault of their own or from a dependency ..."""
+    """Tasks done without a fault of their own or from a dependency."""
     faulty_detected: int = 0
-    """... with a fault that somebody knows of, given up after `max_attempts` ..."""
+    """Tasks done with a fault that somebody knows of, given up after `max_attempts`."""
     faulty_undetected: int = 0
-    """... and with a fault that nobody has seen; the three add up to tasks_done."""
+    """Tasks done with a fault that nobody has seen; the three add up to tasks_done."""
     quality: float = 0.0
     """tasks_correct / tasks."""
     calls: int = 0
     """LLM calls that ended."""
     turns: int = 0
-    """Of these, turns of loops; a loop that is always one turn is a call like any."""
+    """Calls that were turns of loops; a loop that is always one turn is a call like any."""
     loops_at_limit: int = 0
     """Loops that ended because they had as many turns as they may have."""
     tool_calls: int = 0
     """Calls of tools."""
     tool_errors: int = 0
-    """Of these, calls that failed: errors, time-outs, outages, waits that were too long."""
+    """Calls of tools that failed: errors, time-outs, outages, waits that were too long."""
     tool_s: float = 0.0
     """Time in which tools ran, each call counted for itself."""
     tool_wait_s: float = 0.0
     """Time for which calls of tools waited at their stations."""
     sub_agents: int = 0
-    """Of the calls of tools, sub-agents that have begun ..."""
+    """Sub-agents that have begun; each is a call of a tool."""
     sub_agents_failed: int = 0
-    """... and of these, those that came to nothing or whose report was of no use."""
+    """Sub-agents that came to nothing, or whose report was of no use."""
     sub_agent_s: float = 0.0
     """Time in which sub-agents ran, each counted for itself: of `tool_s`."""
     idle_calls: int = 0
@@ -66,17 +66,17 @@ class Metrics:
     reviews: int = 0
     """Tasks reviewed."""
     rejections: int = 0
-    """Reviewed tasks sent back ..."""
+    """Reviewed tasks sent back."""
     false_alarms: int = 0
-    """... of which so many were correct."""
+    """Reviewed tasks sent back although they were correct."""
     rounds: int = 0
     """Rounds that have begun; 0 where agents do not act in rounds."""
     idle_rounds: int = 0
     """Rounds that have ended and in which no task was finished."""
     messages: int = 0
-    """A broadcast is one message ..."""
+    """Messages sent; a broadcast is one."""
     deliveries: int = 0
-    """... and one delivery for each receiver that it reaches."""
+    """Messages that arrived, counted at each receiver."""
     lost_messages: int = 0
     """Deliveries lost, to the network or to a partition."""
     reordered_messages: int = 0
@@ -92,7 +92,7 @@ class Metrics:
     cache_write_tokens: int = 0
     """Tokens written to a prompt cache of which the scenario says how it keeps them."""
     expired_tokens: int = 0
-    """Tokens read anew because the cache had kept them for its life."""
+    """Tokens read at full price because they had expired from the cache."""
     output_tokens: int = 0
     """Tokens written, messages included."""
     cost_usd: float = 0.0

@@ -11,7 +11,7 @@ from simulator.scenario.context import PromptCache
 
 
 class CacheLife:
-    """Since when the life of what an agent has in its model's cache counts.
+    """When an agent's cached prompt was last used, from which its expiry counts.
 
     Parameters
     ----------

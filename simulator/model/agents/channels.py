@@ -36,7 +36,7 @@ class Subscription:
         self.tokens_seen = self.tokens_before = 0
 
     def go_back(self) -> None:
-        """Let the last reading be none."""
+        """Undo the last reading."""
         self.messages_seen, self.tokens_seen = self.messages_before, self.tokens_before
 
 
@@ -136,7 +136,7 @@ class Inbox:
         return news, tokens, noted
 
     def go_back(self) -> None:
-        """Let the last reading be none."""
+        """Undo the last reading."""
         for subscription in self._subscriptions:
             subscription.go_back()
         if self.mailbox is not None:

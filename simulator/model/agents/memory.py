@@ -95,8 +95,8 @@ class Memory:
         self.life = CacheLife.of(cache)
         self._life_elsewhere: CacheLife | None = None  # that of the model that stands in
         self.context_tokens = self._start_tokens
-        # Of its prompt, from the beginning on: in its model's cache; for good, by others; in the
-        # cache of the model that stands in for its own.
+        # Cached tokens at the start of its prompt: in its model's cache; those that others keep
+        # there; in the cache of the model that stands in for its own.
         self._prefix_tokens = _warm(cache, self._system_tokens + self._start_tokens)
         self._shared_tokens, self._prefix_elsewhere = _warm(cache, self._system_tokens), 0
         self.sent_context = self.uncached = self.cached = 0
@@ -133,7 +133,7 @@ class Memory:
         self.uncached = total - self.cached
 
     def _make_room(self, fresh: int) -> int:
-        """Return the context to send in place of one that does not fit; it stays if all is well."""
+        """Compact or truncate the context; return its size, kept only if the call succeeds."""
         spec = self._spec
         self.overflows = True
         if self.life is not None:
@@ -229,7 +229,7 @@ class Memory:
         self.context_tokens += tokens
 
     def keep_prefix(self, context_tokens: int) -> None:
-        """Let no more than the system prompt and so much of the context begin as it did."""
+        """Limit the cached prefix to the system prompt and `context_tokens` of the context."""
         most = self._system_tokens + context_tokens
         self._prefix_tokens = min(self._prefix_tokens, most)
         self._prefix_elsewhere = min(self._prefix_elsewhere, most)

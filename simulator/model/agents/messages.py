@@ -67,7 +67,7 @@ class Mailbox:
         return news, total
 
     def go_back(self) -> None:
-        """Let the last reading be none: put back what was collected."""
+        """Undo the last reading: put back what was collected."""
         for delivery, before_s in reversed(self._read):
             _, sent_s, sender, _ = delivery
             self.reordered -= sent_s < before_s

@@ -193,7 +193,7 @@ class ProviderState:
                 return 0.0
         now = self._agenda.now
         if not goes_on:
-            agent.look_in_cache(now)  # what counts as input is what is not there
+            agent.look_in_cache(now)  # it decides what counts against the limit on input
             read = agent.memory.uncached + (
                 agent.memory.cached if self.spec.cached_input_counts else 0
             )

@@ -42,7 +42,7 @@ class Service(ABC):
         Raises `CallLostError` if nothing helps.
         """
 
-    def join(self, agent: AgentState) -> None:  # noqa: B027 (most know agents by nothing)
+    def join(self, agent: AgentState) -> None:  # noqa: B027 (most keep nothing for each agent)
         """Serve one more agent from now on."""
 
     def leave(self, agent: AgentState) -> None:  # noqa: B027

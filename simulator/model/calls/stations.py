@@ -190,7 +190,7 @@ class Station:
             self._serve(run, *self._outages.fate(now, run.call.seconds))
 
     def _may_be_cancelled(self, run: Run, now: float) -> bool:
-        """Return whether what else ends now may yet cancel a run: then it is served after that."""
+        """Return whether another call that ends now may cancel the run, which is served later."""
         if run.group is None or now in (run.asked_s, self._settled_s):
             return False
         if not self._settles:

@@ -23,7 +23,7 @@ class Settlement:
     journal : Journal
     patterns : Patterns
     inputs_may_fail : bool
-        Whether inputs may spoil before anything is faulty.
+        Whether inputs can be wrong although no task is faulty (misunderstood, outdated).
 
     Attributes
     ----------

@@ -65,7 +65,7 @@ class Detector(Pattern):
         return self._health.lives[agent.index] == life
 
     def _can_help(self, agent: AgentState, life: int) -> bool:
-        """Return whether to find the agent changes more than what is known."""
+        """Return whether finding the agent has a consequence: reassignment or a restart."""
         acts = self._spec.reassign or bool(self._health.on_found)
         return acts and self._is_lost(agent, life)
 
