@@ -1,4 +1,4 @@
-"""How a call ends: the one place where what it has done takes effect, or comes to nothing."""
+"""How a call of the team ends: where what it has done takes effect, or comes to nothing."""
 
 from __future__ import annotations
 

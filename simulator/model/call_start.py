@@ -1,4 +1,7 @@
-"""How a call begins: the one place where an agent decides what to do, reads, and starts."""
+"""How a call of the team begins: where an agent decides what to do, reads, and starts.
+
+Those of sub-agents, who decide nothing, begin and end in `calls/subagents.py`.
+"""
 
 from __future__ import annotations
 
