@@ -39,7 +39,7 @@ _ROUNDING = 1e-12
 
 def looks_at(first: int, most: int) -> list[int]:
     """Return the numbers of replications at the looks: `first`, doubled each time, up to `most`."""
-    looks = []
+    looks: list[int] = []
     count = min(first, most)
     while count < (most / 1.5 if looks else most):
         looks.append(count)
