@@ -209,7 +209,7 @@ class CallEnd:
         if call.paid_share is not None:
             agent.memory.note_read()
             self._bill.in_vain(agent, call.paid_share)
-        agent.memory.come_to_nothing()
+        agent.memory.come_to_nothing(goes_on=call.lost_to is Why.CRASH)
         hopeless = self._patterns.hopeless(agent)
         if call.lost_to is Why.TURN_LIMIT and not (call.is_astray or call.is_backup):
             hopeless = call.picks

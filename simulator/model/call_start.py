@@ -212,7 +212,7 @@ class CallStart:
             if not agent.is_steady:
                 duration_s *= agent.pace()
         else:
-            loop.begin(work, lasts_s is not None, speaks, self._service.turns_done(picks))
+            loop.begin(work, lasts_s is not None, speaks, self._service.turns_kept(picks))
             loop.read(memory.unread_tokens)
             of_this_turn = (loop.work, speaks and loop.is_last, memory.unread_tokens)
             output, message, duration_s = agent.compose(*of_this_turn)

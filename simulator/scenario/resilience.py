@@ -118,7 +118,8 @@ class Backup(Spec):
 class Checkpoint(Spec):
     """A call in service saves its work every `every_s` seconds; after a crash it resumes there.
 
-    A loop saves each turn that ends instead, at no cost.
+    A loop saves each turn that is over instead, with its tools, at no cost: a turn whose tools
+    still ran is taken again. It goes on with as many turns as it had when it began.
     """
 
     every_s: Positive

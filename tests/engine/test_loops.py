@@ -297,6 +297,53 @@ def test_with_checkpoints_a_loop_goes_on_with_the_turn_that_the_crash_has_broken
     )
 
 
+CRASH = {"kind": "crash", "agent": 0, "for_s": 1, "keeps_context": True}
+CHECKPOINTS = {"checkpoint": {"every_s": 1000}}
+
+
+def test_a_crash_while_a_tool_runs_saves_nothing_of_the_tool() -> None:
+    who = looping({"turns": 3}, tools={"ci": {"seconds": 1000}})
+    # Turns of a second: the second tool would be over at 2002 s.
+    fields = {"team__agent": who, "workload__tasks": 1, "faults": [{**CRASH, "at_s": 1500}]}
+    # The second turn and its tool are taken again; without checkpoints, all three turns are.
+    assert run(resilience=CHECKPOINTS, **fields).makespan_s == 1501 + 1 + 1000 + 1
+    assert run(**fields).makespan_s == 1501 + 3 + 2000
+
+
+def test_a_loop_that_goes_on_has_the_turns_that_it_began_with() -> None:
+    # Drawn anew, half of the loops of 20 turns would be over after the crash: they had 2.
+    who = looping({"turns": {"kind": "empirical", "values": [2, 20]}})
+    crash = [{**CRASH, "at_s": 16.5}]
+    found = runs(200, team__agent=who, workload__tasks=1, faults=crash, resilience=CHECKPOINTS)
+    assert {row.makespan_s for row in found} == {2.0, 17.5 + 4.0}
+
+
+def test_crashes_do_not_shorten_loops_with_checkpoints() -> None:
+    who = looping({"end_probability": 0.2})
+    fields: dict[str, Any] = {"workload__tasks": 1, "resilience": CHECKPOINTS}
+    whole = runs(200, team__agent=who, **fields)
+    who["faults"] = {"crash": {"up_s": {"kind": "exponential", "mean": 8}, "repair_s": 1,
+                               "keeps_context": True}}  # fmt: skip
+    broken = runs(200, team__agent=who, **fields)
+    assert sum(row.crashes for row in broken) > 80
+    # Every turn that a crash breaks is taken again, and no other.
+    assert [row.turns - row.failed_calls for row in broken] == [row.turns for row in whole]
+
+
+@pytest.mark.parametrize("retention", [0, 0.5])
+def test_a_loop_that_is_given_up_leaves_as_much_as_one_that_ends_well(retention: float) -> None:
+    fields: dict[str, Any] = {"latency": {"kind": "seconds", "base": 1}, "tokens": {"output": 100}}
+    context = {"system_tokens": 1000, "retention": retention, "board_tokens_per_task": 0}
+    tools = {"t": {"seconds": 5, "result_tokens": 700}}
+    loop = {"turns": 5, "max_turns": 3, "at_limit": "give_up"}
+    who = agent(**fields, context=context, tools=tools, loop=loop)
+    row = run(team__agent=who, workload__tasks=2)
+    # The second conversation begins with what is kept of 2400 tokens: three answers, two results
+    # and, since the third answer came to nothing ahead of the hand-in, no more.
+    begins = int(retention * (3 * 100 + 2 * 700))
+    assert row.input_tokens == 2 * (1000 + 1800 + 2600) + 3 * begins
+
+
 @pytest.mark.parametrize("timing", ["rounds", "asynchronous", "bounded_staleness"])
 @pytest.mark.parametrize(
     "fields",

@@ -15,7 +15,7 @@ from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Scenario
-from tests.conftest import agent, run_as_traced, runs, scenario, z_score
+from tests.conftest import agent, run, run_as_traced, runs, scenario, z_score
 
 SYSTEM, WRITES = 1000, 100
 HOUR = 3600.0
@@ -408,3 +408,16 @@ def test_tools_that_cannot_be_are_refused(fields: dict[str, Any], said: str) -> 
 def test_tools_need_a_loop() -> None:
     with pytest.raises(ValidationError, match="they need a 'loop'"):
         scenario(team__agent=agent(tools={"ci": {"seconds": 3}}))
+
+
+def test_a_person_whose_hours_are_all_outages_serves_nobody() -> None:
+    # Four hours in twenty-four the station is down: whenever the person would be there.
+    hours = {"from": 9, "to": 10, "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}
+    outages = {"up_s": 72_000, "down_s": 14_400, "hangs": True}
+    row = run(
+        team__agent=agent(loop={"turns": 2}, tools={"ask": {"seconds": 5, "station": "person"}}),
+        stations={"person": {"available": hours, "outages": outages}},
+        starts_at={"day": "mon", "hour": 10},
+        workload__tasks=1,
+    )
+    assert (row.outcome, row.tasks_done) == ("deadlock", 0)

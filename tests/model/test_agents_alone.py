@@ -95,7 +95,7 @@ def test_a_compaction_that_came_to_nothing_leaves_the_context() -> None:
     agent = alone(window_tokens=200, compaction=0.1, start_tokens=105)
     read(agent)
     assert agent.memory.makes_room
-    agent.memory.come_to_nothing()
+    agent.memory.come_to_nothing(goes_on=False)
     assert (agent.memory.compactions, agent.memory.context_tokens, agent.memory.makes_room) == (
         0,
         105,
@@ -113,7 +113,7 @@ def test_a_prompt_is_too_long_if_it_does_not_fit_without_a_context() -> None:
         Post(log, 1, None).send(tokens, 0.0)
         read(agent)
         assert agent.memory.is_too_long == is_too_long
-        agent.memory.come_to_nothing()
+        agent.memory.come_to_nothing(goes_on=False)
 
 
 def test_news_is_read_again_by_the_call_after_one_that_failed() -> None:
@@ -121,7 +121,10 @@ def test_news_is_read_again_by_the_call_after_one_that_failed() -> None:
     agent = alone(Voice(inbox=[Subscription(log)]))
     for _ in range(3):
         Post(log, 1, None).send(7, 0.0)
-    for end in (agent.memory.come_to_nothing, lambda: agent.memory.remember(0)):
+    for end in (
+        lambda: agent.memory.come_to_nothing(goes_on=False),
+        lambda: agent.memory.remember(0),
+    ):
         read(agent)
         assert (agent.memory.unread_messages, agent.memory.unread_tokens) == (3, 21)
         end()
@@ -137,7 +140,7 @@ def test_what_a_failed_call_has_read_is_in_the_cache_and_nothing_else(
     agent = alone(start_tokens=1000)
     read(agent)
     agent.memory.is_read = is_read
-    agent.memory.come_to_nothing()
+    agent.memory.come_to_nothing(goes_on=False)
     assert call(agent) == (1100, cached)
 
 
@@ -160,7 +163,7 @@ def test_a_prompt_of_which_it_is_noted_that_it_was_read_is_in_the_cache() -> Non
     agent = alone(start_tokens=1000)
     read(agent)
     agent.memory.note_read()
-    agent.memory.come_to_nothing()
+    agent.memory.come_to_nothing(goes_on=False)
     assert call(agent) == (1100, 1100)
 
 

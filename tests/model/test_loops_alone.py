@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simulator.model.agents.draws import OwnDraws
-from simulator.model.agents.loop import Loop
+from simulator.model.agents.loop import Kept, Loop
 from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, WASTING, Timesheet
 from simulator.model.streams import Entity, Streams
 from simulator.scenario.loop import LoopSpec
@@ -23,9 +23,13 @@ def loop(number: int = 0, **fields: Any) -> Loop:
 def turns(each: Loop, work: float = 1.0) -> int:
     """Return how many turns a loop takes that is to do so much work."""
     each.begin(work, False, False)
+    return turns_left(each)
+
+
+def turns_left(each: Loop) -> int:
+    """Return how many turns a loop takes from the one on with which it has begun."""
     count = 1
     while not each.is_last:
-        each.end_turn()
         each.next_turn()
         count += 1
     return count
@@ -66,7 +70,7 @@ def test_turns_that_end_by_chance_are_geometric(p: float) -> None:
 def test_the_work_of_a_call_is_spread_over_its_turns_alike() -> None:
     each = loop(turns=4)
     each.begin(6.0, False, True)
-    assert (each.work, each.turn, each.speaks, each.done) == (1.5, 1, True, 0)
+    assert (each.work, each.turn, each.speaks, each.kept) == (1.5, 1, True, (0, 4))
     each.begin(6.0, True, False)  # a merge, say: one turn whatever loops take
     assert (each.work, each.is_last, each.speaks) == (6.0, True, False)
 
@@ -74,20 +78,28 @@ def test_the_work_of_a_call_is_spread_over_its_turns_alike() -> None:
 @pytest.mark.parametrize(("done", "first"), [(0, 1), (2, 3), (3, 4), (9, 4)])
 def test_turns_before_a_crash_are_not_taken_again_but_the_last_is(done: int, first: int) -> None:
     each = loop(turns=4)
-    each.begin(6.0, False, False, done)
+    each.begin(6.0, False, False, Kept(done, 4))
     assert (each.turn, each.is_last, each.work) == (first, first == 4, 1.5)
 
 
-def test_a_turn_is_done_when_it_has_ended() -> None:
+def test_a_loop_that_goes_on_after_a_crash_has_as_many_turns_as_before() -> None:
+    each = loop(turns={"kind": "empirical", "values": [2, 30]})
+    for wanted in (2, 7, 30):
+        each.begin(1.0, False, False, Kept(1, wanted))
+        assert each.kept == (1, wanted)
+        assert turns_left(each) == wanted - 1
+
+
+def test_a_turn_is_over_when_its_tools_are() -> None:
     each = loop(turns=3)
     each.begin(1.0, False, False)
-    seen = [(each.turn, each.is_between, each.done)]
-    for step in (each.end_turn, each.next_turn, each.end_turn, each.next_turn):
+    seen = [(each.turn, each.kept.done)]
+    for step in (each.complete_turn, each.next_turn, each.complete_turn, each.next_turn):
         step()
-        seen.append((each.turn, each.is_between, each.done))
-    assert seen == [(1, False, 0), (1, True, 1), (2, False, 1), (2, True, 2), (3, False, 2)]
+        seen.append((each.turn, each.kept.done))
+    assert seen == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2)]
     each.begin(1.0, False, False)
-    assert (each.turn, each.is_between, each.done) == (1, False, 0)
+    assert (each.turn, each.kept) == (1, (0, 3))
 
 
 def test_a_tool_that_fails_costs_one_turn_more_even_beyond_the_limit() -> None:
@@ -95,7 +107,6 @@ def test_a_tool_that_fails_costs_one_turn_more_even_beyond_the_limit() -> None:
     each.begin(1.0, False, False)
     assert not each.is_at_limit
     each.take_one_more()
-    each.end_turn()
     each.next_turn()
     assert (each.is_last, each.is_at_limit) == (False, False)
     each.take_one_more()

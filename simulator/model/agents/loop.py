@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.toolkit import Toolkit
@@ -11,6 +12,13 @@ from simulator.model.streams import Draw, Purpose
 from simulator.model.timers import AN_INSTANT
 from simulator.scenario.loop import LoopSpec
 from simulator.scenario.tools import ToolSpec
+
+
+class Kept(NamedTuple):
+    """What a crash leaves of a loop: the turns that are over, tools too, and how many it has."""
+
+    done: int
+    wanted: int
 
 
 class Loop:
@@ -40,6 +48,7 @@ class Loop:
     """
 
     __slots__ = (
+        "_completed",
         "_ends",
         "_served",
         "_spec",
@@ -63,12 +72,13 @@ class Loop:
             self._turns = draws.of(spec.turns, Purpose.TURNS)
         self._ends = draws.rolls(Purpose.TURNS, spec.end_probability is not None)
         self._wanted = self.turn = 1
+        self._completed = 0
         self._served = self.work = 0.0
         self.is_between = self.speaks = False
         self.unread_tokens = 0
 
-    def begin(self, work: float, is_whole: bool, speaks: bool, done: int = 0) -> None:
-        """Begin with the first turn, or after those that were `done` before a crash.
+    def begin(self, work: float, is_whole: bool, speaks: bool, kept: Kept | None = None) -> None:
+        """Begin with the first turn, or after those that a crash has left.
 
         Parameters
         ----------
@@ -78,12 +88,16 @@ class Loop:
             Whether it is a call of one turn, whatever the scenario says of loops.
         speaks : bool
             Whether the call ends with a message.
-        done : int
-            Turns that need not be taken again, all but the last at most.
+        kept : Kept, optional
+            The loop has as many turns as before the crash; at least the last is taken again.
         """
-        wanted = 1 if is_whole or work <= 0.0 else self._count(work)
+        if is_whole or work <= 0.0:
+            wanted = 1
+        else:
+            wanted = self._count(work) if kept is None else kept.wanted
         self.work = work / wanted
-        self.turn = 1 + min(done, wanted - 1)
+        self._completed = 0 if kept is None else min(kept.done, wanted - 1)
+        self.turn = self._completed + 1
         self._wanted, self._served = wanted, 0.0
         self.is_between, self.speaks = False, speaks
         self.unread_tokens = 0
@@ -121,9 +135,9 @@ class Loop:
         return self._spec.at_limit == "give_up"
 
     @property
-    def done(self) -> int:
-        """Turns that have ended."""
-        return self.turn if self.is_between else self.turn - 1
+    def kept(self) -> Kept:
+        """What a crash leaves now."""
+        return Kept(self._completed, self._wanted)
 
     def serve(self, share: float) -> bool:
         """Have a share of the first turn served; return whether that is all of it."""
@@ -137,6 +151,10 @@ class Loop:
     def end_turn(self) -> None:
         """End a turn that is not the last."""
         self.is_between = True
+
+    def complete_turn(self) -> None:
+        """Note that the turn that has ended is over with its tools, which need not run again."""
+        self._completed = self.turn
 
     def take_one_more(self) -> None:
         """Take one more turn than it would: a tool has failed."""

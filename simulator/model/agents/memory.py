@@ -208,10 +208,7 @@ class Memory:
         return read + fresh
 
     def _let_go(self, read: int) -> tuple[int, int]:
-        """Drop at the end of a loop what is read anew by the next call.
-
-        Returns how much of what was read stays where it is, and how much is kept.
-        """
+        """Drop at a loop's end what the next call reads anew; return what stays, what is kept."""
         held, self._held = self._held, None
         assert held is not None
         held.lose(self.context_tokens - self.sent_context, self._spec.overflow)
@@ -250,10 +247,10 @@ class Memory:
         """Note that a model has read the prompt of the call."""
         self.is_read = True
 
-    def come_to_nothing(self) -> None:
+    def come_to_nothing(self, goes_on: bool) -> None:
         """Note that the call has failed: its messages are to be read again.
 
-        What the model has read of its prompt is in the cache.
+        The cache has what was read. Of a loop that does not go on as much is kept as at its end.
         """
         self.overflows, self.summary_tokens = False, 0
         held, self._held = self._held, None
@@ -264,6 +261,9 @@ class Memory:
         if held is not None and held.tokens:
             self.context_tokens -= held.tokens
             self.keep_prefix(held.begins)
+        if held is not None and not goes_on and self._retention < 1.0:
+            self.context_tokens = int(self._retention * self.context_tokens)
+            self.keep_prefix(0)
         if self.life is not None:
             self.life.take_expired()
 

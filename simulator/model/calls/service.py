@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
+from simulator.model.agents.loop import Kept
 from simulator.model.agents.timesheet import SERVING, WAITING
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
@@ -63,9 +64,9 @@ class Service(ABC):
         """Say what waits, where nothing can happen any more."""
         return []
 
-    def turns_done(self, tasks: Sequence[int]) -> int:
-        """Return how many turns of a loop that attempts tasks need not be taken again."""
-        return 0
+    def turns_kept(self, tasks: Sequence[int]) -> Kept | None:
+        """Return what a crash has left of a loop that attempts tasks."""
+        return None
 
     def other_can_read(self, agent: AgentState) -> bool:
         """Return whether another model has a window for the call's prompt."""

@@ -17,6 +17,9 @@ from simulator.scenario.tools import DAYS, Hours, StationSpec, WeekTime
 
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
+_MOST_OPENINGS = 1000
+"""Openings that fall into outages, one after the other, after which a station never serves."""
+
 
 class CallGroup:
     """Calls of one tool at once, of which not all must succeed.
@@ -178,7 +181,7 @@ class Station:
             now = self._agenda.now
             opens_s = self._next_s(now)
             if opens_s > now:
-                if self._opens_s != opens_s:
+                if self._opens_s != opens_s < math.inf:
                     self._opens_s = opens_s
                     self._agenda.at(opens_s, self._go_on, self._has_waiting)
                 return
@@ -210,13 +213,18 @@ class Station:
         return bool(self._queue)
 
     def _next_s(self, now: float) -> float:
-        """Return when the station serves, from now on: neither in an outage nor out of hours."""
+        """Return when the station serves, from now on: neither in an outage nor out of hours.
+
+        It is infinite if outages fall on its hours again and again.
+        """
         at_s = now
-        while True:
+        for _ in range(_MOST_OPENINGS):
             up_s = self._outages.up_s(at_s)
             at_s = up_s if self._hours is None else self._hours.opens_s(up_s)
             if at_s == up_s:
                 break
+        else:
+            return math.inf
         # What is to happen at an instant finds the clock there but for a rounding error.
         return at_s if at_s - now > AN_INSTANT * max(1.0, now) else now
 

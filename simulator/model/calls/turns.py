@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.agents.loop import Loop
+from simulator.model.agents.loop import Kept, Loop
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import CallLostError, Service
@@ -40,11 +40,11 @@ class Turns(Service):
     __slots__ = (
         "_agenda",
         "_bill",
-        "_done",
         "_has_checkpoints",
         "_inner",
         "_journal",
         "_keeps_rounds",
+        "_kept",
         "_metrics",
         "_note_progress",
         "_phases",
@@ -66,7 +66,7 @@ class Turns(Service):
         self._has_checkpoints = has_checkpoints
         self._keeps_rounds = keeps_rounds
         self._phases = phases
-        self._done: dict[int, int] = {}  # turns that a crash has left of each task's loop
+        self._kept: dict[int, Kept] = {}  # what a crash has left of each task's loop
         self._inner = inner
         self.tools = tools
         self._note_progress = goes_on
@@ -94,6 +94,7 @@ class Turns(Service):
                 yield None
             if loop.has_tools:
                 yield from self._use_tools(agent, loop)
+            loop.complete_turn()
             if self._keeps_rounds and agent.is_of_team:
                 self._agenda.end_turn(agent.index, agent.time.earlier_s)
                 yield from self._phases.wait(agent, "barrier", None)
@@ -101,8 +102,8 @@ class Turns(Service):
             yield from self._inner.serve(agent, agent.time.duration_s)
         if loop.has_tools:
             self.tools.cancel(agent)
-        for task in agent.call.picks if self._done else ():
-            self._done.pop(task, None)
+        for task in agent.call.picks if self._kept else ():
+            self._kept.pop(task, None)
         if loop.is_at_limit:
             self._metrics.loops_at_limit += 1
             if loop.gives_up and (agent.call.picks or not agent.is_of_team):
@@ -177,7 +178,7 @@ class Turns(Service):
         """Say what is paid of the turn in flight, if any is; those before it are paid."""
         self.tools.cancel(agent)
         if self._has_checkpoints and why is Why.CRASH and agent.loop is not None:
-            self._done.update(dict.fromkeys(agent.call.picks, agent.loop.done))
+            self._kept.update(dict.fromkeys(agent.call.picks, agent.loop.kept))
         self._inner.lost(agent, why)
         self._pay_nothing_between(agent)
 
@@ -196,9 +197,11 @@ class Turns(Service):
         """Say what waits for a station."""
         return self.tools.waits()
 
-    def turns_done(self, tasks: Sequence[int]) -> int:
-        """Return how many turns a crash has left of a loop that attempts tasks."""
-        return min((self._done.get(task, 0) for task in tasks), default=0) if self._done else 0
+    def turns_kept(self, tasks: Sequence[int]) -> Kept | None:
+        """Return what a crash has left of a loop that attempts tasks, if it has of all of them."""
+        if not self._kept or not tasks or not all(task in self._kept for task in tasks):
+            return None
+        return min(self._kept[task] for task in tasks)
 
     def join(self, agent: AgentState) -> None:
         """Serve one more agent from now on."""
