@@ -110,9 +110,8 @@ class CallStart:
         habits = agent.habits
         picks: list[int] | None = None
         if not habits.idle_p or not habits.idles(is_first=not agent.call.number):
-            if habits.is_unsettled:
-                habits.settle(agent.dispatcher.due(agent.index))
-            picks = agent.dispatcher.choose(agent.index, habits.batch_size or habits.take_count())
+            count = habits.batch_size or self._take_count(agent)
+            picks = agent.dispatcher.choose(agent.index, count)
         if picks is None:
             picks = []
         elif not picks:
@@ -129,6 +128,13 @@ class CallStart:
         speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
         self._serve(agent, now, picks, work, speaks)
         return True
+
+    @staticmethod
+    def _take_count(agent: AgentState) -> int:
+        """Return how many tasks a call takes on, where that is drawn."""
+        if agent.habits.is_unsettled:
+            agent.habits.settle(agent.dispatcher.due(agent.index))
+        return agent.habits.take_count()
 
     def _run_errand(self, agent: AgentState, now: float, errand: Errand | None) -> bool:
         """Begin a call that attempts no tasks, if there is one to make."""
