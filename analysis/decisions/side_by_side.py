@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from analysis.statistics.completion import UNKNOWN, ratio_to_success, to_success
 from analysis.statistics.curves import with_derived
+from analysis.statistics.expectations import two_digits
 from analysis.statistics.intervals import (
     Interval,
     difference_of_shares_interval,
@@ -199,9 +200,4 @@ def _needed(ends: Sequence[float], count: int) -> int | None:
     reach = estimate - low if estimate > 0.0 else high - estimate
     if not (math.isfinite(reach) and math.isfinite(estimate)) or estimate == 0.0:
         return None
-    needed = count * (reach / abs(estimate) * (1.96 + 0.84) / 1.96) ** 2
-    if not needed < 1e9:
-        return None
-    whole = math.ceil(max(needed, count + 1))
-    unit = int(10 ** max(0, len(str(whole)) - 2))
-    return -(-whole // unit) * unit
+    return two_digits(count * (reach / abs(estimate) * (1.96 + 0.84) / 1.96) ** 2, count + 1)

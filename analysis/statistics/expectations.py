@@ -240,10 +240,17 @@ def _needed_for_quantile(
 
 
 def _rounded(needed: float, count: int) -> int | None:
-    """Return a number of replications, above those made, with two digits."""
+    return two_digits(needed, count + max(1, count // 10))
+
+
+def two_digits(needed: float, least: int) -> int | None:
+    """Return a number of replications, at least `least`, rounded up to two digits.
+
+    It is None if nobody makes so many.
+    """
     if not needed < _MOST:
         return None
-    whole = max(math.ceil(needed), count + max(1, count // 10))
+    whole = max(math.ceil(needed), least)
     unit = int(10 ** max(0, len(str(whole)) - 2))
     return -(-whole // unit) * unit
 
