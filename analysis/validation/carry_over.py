@@ -30,7 +30,7 @@ MAPPED = ["wall_clock_seconds", "total_tokens", "total_rounds"]
 _MECHANISM_ALONE = 0.35
 """Share of replications that come from the simulation alone, not from single pilot runs."""
 _NEARNESS = 0.8
-"""PilotRuns teams have the weight ``exp(-|log(n / target)| / nearness)``: near sizes count more."""
+"""Pilot teams have the weight ``exp(-|log(n / target)| / nearness)``: near sizes count more."""
 _DOUBT = 0.5
 """Standard deviation of the prior of the share of a simulated change that is observed."""
 _JITTER = 0.1

@@ -21,13 +21,7 @@ def fair_crps(ensemble: Floats, truth: float) -> float:
     truth : float
     """
     m = len(ensemble)
-    distance = float(np.abs(ensemble - truth).mean())
-    if m < 2:
-        return distance
-    # Sum over pairs of |x_i - x_j|, from the order statistics.
-    ranks = 2.0 * np.arange(1, m + 1) - m - 1.0
-    pairs = float((ranks * np.sort(ensemble)).sum())
-    return distance - pairs / (m * (m - 1))
+    return _distance(ensemble, truth) - _pairs(ensemble) / max(1, m * (m - 1))
 
 
 def crps(ensemble: Floats, truth: float) -> float:
@@ -41,9 +35,18 @@ def crps(ensemble: Floats, truth: float) -> float:
     ensemble : ndarray, shape (m,)
     truth : float
     """
+    return _distance(ensemble, truth) - _pairs(ensemble) / len(ensemble) ** 2
+
+
+def _distance(ensemble: Floats, truth: float) -> float:
+    return float(np.abs(ensemble - truth).mean())
+
+
+def _pairs(ensemble: Floats) -> float:
+    """Return the sum of |x_i - x_j| over pairs, each once, from the order statistics."""
     m = len(ensemble)
-    distance = float(np.abs(ensemble - truth).mean())
-    return distance - (distance - fair_crps(ensemble, truth)) * (m - 1) / m
+    ranks = 2.0 * np.arange(1, m + 1) - m - 1.0
+    return float((ranks * np.sort(ensemble)).sum())
 
 
 def mean_crps(ensemble: Floats, truths: Floats) -> float:

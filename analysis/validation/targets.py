@@ -92,7 +92,7 @@ def read_teams(path: Path, cells: Sequence[Calibrated]) -> list[Team]:
     of_whole_numbers = ["n_teammates", "max_rounds"]
     table = (read_parquet if path.suffix == ".parquet" else read_csv)(path, columns)
     table = with_numbers(table, path, ["n_teammates"], may_miss=False)
-    table = with_numbers(table, path, of_whole_numbers)
+    table = with_numbers(table, path, ["max_rounds"])
     if table.empty:
         raise TeamsimError(f"{path} has no teams: it has no rows")
     for name in of_whole_numbers:
