@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from rich.table import Table
 
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
@@ -24,15 +23,17 @@ from simulator.cli.harmless import complain, say
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
+    check_table_writable,
     check_writable,
-    console,
-    frame_table,
     make_directory,
+    print_frame,
+    print_table,
     progress_bar,
 )
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
+from simulator.experiment.table_files import write_table
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
@@ -60,7 +61,7 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
     """
     scenario, wish = study.base, wanted.wish
     if wanted.out is not None:
-        check_writable(wanted.out)
+        check_table_writable(wanted.out)
     if wanted.write is not None:
         check_target(wanted.write)
     _check_price(scenario, wish)
@@ -86,12 +87,12 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
     else:
         for line in words:
             say(line)
-        console.print(_advice_table(table.head(12), wish))
+        _print_advice(table.head(12), wish)
         if not is_cost_known(scenario):
             say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
     tells = _silent if wanted.as_json else tell
     if wanted.out is not None:
-        table.to_csv(wanted.out, index=False)
+        write_table(table, wanted.out)
         tells(f"{len(table)} rows in {wanted.out}")
     if wanted.write is None:
         return 0
@@ -119,16 +120,14 @@ def _fields_of(advice: Advice) -> dict[str, object]:
     return {name: getattr(advice, name) for name in fields}
 
 
-def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
-    """Return the systems, with the interval of the share by which each is behind the best."""
-    shown = Table(box=None, pad_edge=False)
+def _print_advice(table: pd.DataFrame, wish: Wish) -> None:
+    """Print the systems, with the share by which each is behind the best."""
     takes = [] if wish.usd_per_hour is None else ["USD in all"]
     heads = ["system", *takes, "time s", "cost USD", "quality", "finished", "fulfils", "behind"]
-    for i, head in enumerate([*heads, "p best"]):
-        shown.add_column(head, justify="right" if i else "left", no_wrap=True)
+    rows = []
     for row in table.to_dict("records"):
         known = "behind" in row
-        shown.add_row(
+        cells = [
             row["system"],
             *([f"{row['objective']:,.4g}" if row["finished"] else "unknown"] if takes else []),
             f"{row['time_to_success_s']:,.4g}" if row["finished"] else "unknown",
@@ -138,8 +137,9 @@ def _advice_table(table: pd.DataFrame, wish: Wish) -> Table:
             row["fulfils"],
             f"{row['behind']:.1%}" if known and math.isfinite(row["behind"]) else "",
             f"{row['p_best']:.0%}" if row["p_best"] else "",
-        )
-    return shown
+        ]
+        rows.append(cells)
+    print_table([*heads, "p best"], rows)
 
 
 def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> None:
@@ -162,7 +162,7 @@ def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> 
     columns = ["name", "n", "speed-up", *(name for name in CAUSES if stacks[name].abs().max() > 0)]
     if (stacks["finished"] < stacks["runs"]).any():
         columns.insert(2, "finished")
-    console.print(frame_table(stacks[columns].round(3), columns))
+    print_frame(stacks[columns].round(3), columns)
     if "finished" in columns:
         say(
             f"finished: pairs of runs, of {replications}, in which both the team and the single "
@@ -211,7 +211,7 @@ def sensitivity(
         print_json("sensitivity", {**said, "finished": finished, "runs": runs, "rows": table})
         return
     shown = [name for name in table.columns if name not in ("finished", "runs")]
-    console.print(frame_table(table[shown], shown))
+    print_frame(table[shown], shown)
     say(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     for path in paths:
         tell(path)
@@ -228,22 +228,18 @@ def chaos(
 ) -> None:
     """Run the battery of faults, and print what was lost, for how long, and what it cost."""
     if out is not None:
-        check_writable(out)
-        if out.suffix not in {".csv", ".parquet"}:
-            raise TeamsimError(f"{out}: a table is written as .csv or .parquet")
+        check_table_writable(out)
     with progress_bar("replications") as progress:
         table = run_chaos(scenario, replications, workers or default_workers(), progress)
-    if out is not None and out.suffix == ".csv":
-        table.to_csv(out, index=False)
-    elif out is not None:
-        table.to_parquet(out, index=False)
+    if out is not None:
+        write_table(table, out)
     priced = all(not kind.price.is_free for kind in scenario.team.kinds)
     if as_json:
         unknown = [] if priced else [name for name in table.columns if name.endswith("_usd")]
         table = table.assign(**dict.fromkeys(unknown, None))
         print_json("chaos", {"replications": replications, "rows": table})
         return
-    console.print(_chaos_table(table, priced))
+    _print_chaos(table, priced)
     if table["patterns"].nunique() == 1:
         say("the scenario has no patterns under 'resilience' that could be left out")
     say(
@@ -256,16 +252,11 @@ def chaos(
         tell(f"{len(table)} rows in {out}")
 
 
-def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
-    shown = Table(box=None, pad_edge=False)
+def _print_chaos(table: pd.DataFrame, priced: bool) -> None:
     heads = ["fault", "patterns", "completed", "tasks lost", "time s", "95 %", "recovery s"]
-    for i, head in enumerate([*heads, "extra USD" if priced else "extra tokens"]):
-        shown.add_column(head, justify="left" if i < 2 else "right", no_wrap=True)
-    before, extra = "", "extra_usd" if priced else "extra_tokens"
+    rows, before, extra = [], "", "extra_usd" if priced else "extra_tokens"
     for row in table.to_dict("records"):
-        if row["fault"] != before and before:
-            shown.add_section()
-        shown.add_row(
+        cells = [
             row["fault"] if row["fault"] != before else "",
             row["patterns"],
             f"{row['completed']:.0%}",
@@ -274,9 +265,10 @@ def _chaos_table(table: pd.DataFrame, priced: bool) -> Table:
             _span(row["makespan_low"], row["makespan_high"]),
             f"{'>' * bool(row['recovery_s'] and row['completed'] < 1.0)}{row['recovery_s']:,.0f}",
             _known(row[extra], "{:+,.3f}" if priced else "{:+,.0f}"),
-        )
+        ]
+        rows.append(cells)
         before = row["fault"]
-    return shown
+    print_table([*heads, "extra USD" if priced else "extra tokens"], rows, names=2)
 
 
 def _span(low: float, high: float) -> str:

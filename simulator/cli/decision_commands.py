@@ -32,7 +32,9 @@ def chaos(
             "--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each fault and pattern."
         ),
     ] = 30,
-    out: Annotated[Path | None, typer.Option(help="Write the table (CSV or Parquet).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table (.csv, .json or .parquet).")
+    ] = None,
     seed: Seed = None,
     workers: Workers = 0,
     as_json: AsJson = False,
@@ -144,7 +146,9 @@ def advise(
             callback=checked, min=0.0, max=0.5, help="Smaller differences (a share) do not matter."
         ),
     ] = 0.01,
-    out: Annotated[Path | None, typer.Option(help="Write the table (CSV).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the table (.csv, .json or .parquet).")
+    ] = None,
     write: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the best scenario, with a comment that says why."),

@@ -27,9 +27,8 @@ from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
     check_writable,
-    console,
-    frame_table,
     make_directory,
+    print_frame,
     progress_bar,
 )
 from simulator.errors import TeamsimError
@@ -99,7 +98,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list
             f"{value:.3g} ± {error:.1g}"
             for value, error in zip(report[column], report[f"{column}_se"], strict=True)
         ]
-    console.print(frame_table(rows, list(rows.columns)))
+    print_frame(rows, list(rows.columns))
     say(
         f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
         f"posterior_predictive.png in {out}"
@@ -130,14 +129,14 @@ def predict(
         table = predict_cells(cells, target, replications, workers or default_workers(), progress)
     pilot = pd.concat([cell.pilot for cell in cells], ignore_index=True)
     write_predictions(table, pilot, out)
-    console.print(_predicted(table))
+    _print_predicted(table)
     if not table["success"].all():
         say("runs as they end, finished or not: `success` is the share that finished")
     say(f"{len(table)} simulated runs in {out}")
 
 
-def _predicted(table: pd.DataFrame) -> object:
-    """Return medians and 80 % intervals by mode and size."""
+def _print_predicted(table: pd.DataFrame) -> None:
+    """Print medians and 80 % intervals by mode and size."""
     rows = []
     for (mode, n), runs in table.groupby(["mode", "n_teammates"]):
         row: dict[str, object] = {"mode": mode, "n": n}
@@ -147,7 +146,7 @@ def _predicted(table: pd.DataFrame) -> object:
         row["success"] = float(runs["success"].mean())
         rows.append(row)
     frame = pd.DataFrame(rows)
-    return frame_table(frame, list(frame.columns))
+    print_frame(frame, list(frame.columns))
 
 
 def validate_predictions(
@@ -173,7 +172,7 @@ def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
         print_json("validate", {"in_sample": validation.in_sample, "rows": table})
         return
     table = table.set_index("metric").T.reset_index(names="mean over cells")
-    console.print(frame_table(table, list(table.columns)))
+    print_frame(table, list(table.columns))
     if validation.in_sample:
         say("These team sizes were in the pilot: this is a check of fit, not of prediction.")
     say(f"validation.csv and validation.png in {out}")

@@ -31,7 +31,7 @@ from analysis.plots.requests import request_figure
 from analysis.traces.canonical import Traces
 from analysis.validation.request_prediction import PILOT
 from simulator.cli.harmless import complain, say
-from simulator.cli.terminal import console, frame_table
+from simulator.cli.terminal import print_frame
 from simulator.errors import TeamsimError
 
 LOOP = "-loop"
@@ -131,7 +131,7 @@ def _show_fits(fits: Sequence[AgentFit]) -> None:
         rows.append({**row, "failed": fit.failed.value, "not estimated": len(fit.gaps)})
     shown = pd.DataFrame(rows)
     heads = ["model", "calls", "fitted", "base_s", "s/1k out", "scale", "failed", "not estimated"]
-    console.print(frame_table(shown, heads))
+    print_frame(shown, heads)
 
 
 def _call_row(fit: AgentFit) -> dict[str, object]:
@@ -183,7 +183,7 @@ def _show_loops(loops: dict[str, LoopFit]) -> None:
             }
         )
     if rows:
-        console.print(frame_table(pd.DataFrame(rows), list(rows[0])))
+        print_frame(pd.DataFrame(rows), list(rows[0]))
 
 
 def _subagent_row(fit: SubagentFit | None) -> dict[str, object]:
@@ -211,7 +211,7 @@ def _show_subagents(fits: dict[str, SubagentFit]) -> None:
         for model, fit in fits.items()
     ]
     if rows:
-        console.print(frame_table(pd.DataFrame(rows), list(rows[0])))
+        print_frame(pd.DataFrame(rows), list(rows[0]))
         say("sub-agents are in no profile of one model: `teamsim observe` makes a team with them")
 
 
@@ -231,4 +231,4 @@ def _print_held_out(check: HeldOut) -> None:
         f"{check.conditional:.3f} given the tokens, {check.marginal:.3f} without "
         f"({check.family}): {check.conditional - check.marginal:+.3f} nats"
     )
-    console.print(frame_table(check.sums, list(check.sums.columns)))
+    print_frame(check.sums, list(check.sums.columns))

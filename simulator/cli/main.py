@@ -80,7 +80,6 @@ _COMMANDS: Sequence[tuple[str, Sequence[Callable[..., Any]]]] = (
 
 app = typer.Typer(
     name="teamsim",
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # lines of a paragraph are filled

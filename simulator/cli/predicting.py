@@ -20,7 +20,7 @@ from analysis.validation.request_scores import SCORED, score_requests
 from simulator.cli.harmless import complain, say
 from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
-from simulator.cli.terminal import check_writable, console, frame_table, progress_bar
+from simulator.cli.terminal import check_writable, print_frame, progress_bar
 from simulator.errors import TeamsimError
 
 _SHOWN = 10
@@ -49,7 +49,7 @@ def predict(directory: Path, requests: Path, out: Path, draws: int) -> None:
                 table[f"{name}_10"], table[f"{name}_50"], table[f"{name}_90"], strict=True
             )
         ]
-    console.print(frame_table(shown.head(_SHOWN), list(shown.columns)))
+    print_frame(shown.head(_SHOWN), list(shown.columns))
     if len(shown) > _SHOWN:
         say(f"... and {len(shown) - _SHOWN} more")
     unpriced = sorted(set(asked.loc[table["usd_50"].isna().to_numpy(), "model"]))
@@ -78,8 +78,8 @@ def validate(predictions: Path, calls: Path, out: Path | None, as_json: bool = F
         said = {"requests": scores.requests, "rows": scores.table, "sums": scores.sums}
         print_json("validate", said)
         return
-    console.print(frame_table(scores.table, list(scores.table.columns)))
-    console.print(frame_table(scores.sums, list(scores.sums.columns)))
+    print_frame(scores.table, list(scores.table.columns))
+    print_frame(scores.sums, list(scores.sums.columns))
     say(
         f"{scores.requests} of {len(asked)} requests: mean CRPS of logarithms (less is better) and "
         f"coverage of 80 % intervals, in {path}"

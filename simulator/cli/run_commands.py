@@ -44,12 +44,15 @@ def run(
         ),
     ] = False,
     trace: Annotated[
-        Path | None, typer.Option(help="Write the events of one replication (Parquet).")
+        Path | None,
+        typer.Option(help="Write the events of one replication (.csv, .json or .parquet)."),
     ] = None,
     replication: Annotated[
         int, typer.Option(min=0, max=MOST_RUNS, help="Replication that --trace writes.")
     ] = 0,
-    out: Annotated[Path | None, typer.Option(help="Table of replications (Parquet).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Table of replications (.csv, .json or .parquet).")
+    ] = None,
     steady: Annotated[
         bool, typer.Option("--steady", help="Print waits after the warm-up (MSER-5).")
     ] = False,

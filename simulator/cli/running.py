@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
 from analysis.statistics.curves import TO_SUCCESS, check_figure
@@ -22,11 +21,10 @@ from simulator.cli.interrupts import when_interrupted
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
-    check_writable,
-    console,
-    frame_table,
+    check_table_writable,
     make_directory,
     number,
+    print_frame,
     progress_bar,
 )
 from simulator.engine import Simulation
@@ -43,6 +41,7 @@ from simulator.experiment.cluster import dask_cluster
 from simulator.experiment.manifest import Manifest, study_in
 from simulator.experiment.pool import default_workers
 from simulator.experiment.shortfalls import Shortfall
+from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
@@ -65,17 +64,17 @@ class RunWishes:
 
 def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     """Run one replication and write its events."""
-    check_writable(path)
+    check_table_writable(path)
     trace = Trace(replication)
     simulation = Simulation(scenario)
     with progress_bar("replication") as progress:
         metrics = simulation.run(replication, trace, lambda share: progress(share, 1))
-    pq.write_table(trace.table(), path)
+    write_table(trace.table().to_pandas(), path)
     unknown = _unknown(scenario)
     row = pd.DataFrame(
         [(name, "unknown" if name in unknown else getattr(metrics, name)) for name in METRIC_NAMES]
     )
-    console.print(frame_table(row, ["metric", "value"]))
+    print_frame(row, ["metric", "value"])
     if metrics.reason:
         say(f"{metrics.outcome}: {metrics.reason}")
     tell(f"{len(trace.rows)} events of replication {replication} in {path}")
@@ -95,7 +94,7 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
         If what is expected cannot be looked at, or `wanted.out` cannot be written.
     """
     if wanted.out is not None:
-        check_writable(wanted.out)
+        check_table_writable(wanted.out)
     expectations = expectations_in([*scenario.expect, *wanted.expect])
     _check_costs(scenario, expectations)
     if wanted.replications is not None:
@@ -105,7 +104,7 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
         table = run_points([point], [], progress=progress)
     frame = table.to_pandas()[["replication", *METRIC_NAMES]]
     if wanted.out is not None:
-        frame.to_parquet(wanted.out, index=False)
+        write_table(frame, wanted.out)
     findings = judge(frame, expectations) if expectations else []
     if wanted.as_json:
         print_json("run", _described(scenario, frame, shortfalls(table), findings))
@@ -164,7 +163,7 @@ def _described(
 
 def _print_summary(scenario: Scenario, frame: pd.DataFrame, missed: Sequence[Shortfall]) -> None:
     rows = with_time_to_success(summary(frame, _shown_metrics(scenario, frame)), frame)
-    console.print(frame_table(*_with_bounds(rows, console.width < _WIDE)))
+    print_frame(*_with_bounds(rows))
     if not is_cost_known(scenario):
         say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
@@ -185,20 +184,13 @@ def _print_summary(scenario: Scenario, frame: pd.DataFrame, missed: Sequence[Sho
         say(f"{outcome}, replication {first['replication']}: {first['reason']}")
 
 
-_WIDE = 100
-"""Columns in which the whole table of a run has room."""
-_NARROW = ("p50", "p95")
-"""The quantiles that are printed where there is less room; the others are in --json."""
-
-
-def _with_bounds(table: pd.DataFrame, is_narrow: bool) -> tuple[pd.DataFrame, list[str]]:
+def _with_bounds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return a summary and its heads as printed; an unknown quantile is printed as a bound."""
-    spread, shown = ([], _NARROW) if is_narrow else (["sd"], tuple(QUANTILES))
-    rows = table[["mean", "low", "high", *spread]].reset_index(names="metric")
-    for name in shown:
+    rows = table[["mean", "low", "high", "sd"]].reset_index(names="metric")
+    for name in QUANTILES:
         columns = table[[name, f"{name}_low", f"{name}_high", "sd"]]
         rows[name] = [_quantile(*row) for row in columns.itertuples(index=False)]
-    return rows, ["metric", "mean", "95 % low", "95 % high", *spread, *shown]
+    return rows, ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
 
 
 def _quantile(estimate: float, low: float, high: float, sd: float) -> str:
@@ -236,7 +228,7 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
         table = steady_state(scenario, count, progress=progress)
     columns = ["measure", "mean", "low", "high", "deleted"]
     heads = ["measure", "mean", "95 % low", "95 % high", "tasks deleted"]
-    console.print(frame_table(table[columns], heads))
+    print_frame(table[columns], heads)
     say(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
     for row in table[~table["is_long_enough"]].itertuples():
         say(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.progress import (
     BarColumn,
@@ -24,6 +26,7 @@ from rich.table import Table
 from simulator.cli.harmless import harmless
 from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError
+from simulator.experiment.table_files import check_ending
 
 
 class _Harmless(RenderHook):
@@ -42,7 +45,12 @@ class _HarmlessRenderable:
             yield Segment(text if control else harmless(text), style, control)
 
 
-console = Console(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False)
+_PIPED_WIDTH = 80
+"""Columns of tables that go into a file or to another program."""
+
+console = Console(
+    width=None if sys.stdout.isatty() else _PIPED_WIDTH, markup=False, highlight=False
+)
 console.push_render_hook(_Harmless())
 
 
@@ -95,14 +103,83 @@ def check_writable(path: Path) -> None:
         raise TeamsimError(f"{path}: there is no directory {path.parent}")
 
 
-def frame_table(frame: pd.DataFrame, heads: list[str]) -> Table:
-    """Return a data frame as a table of the terminal."""
-    table = Table(box=None, pad_edge=False)
-    for i, head in enumerate(heads):
-        table.add_column(head, justify="left" if i == 0 else "right", no_wrap=True)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    return table
+def check_table_writable(path: Path) -> None:
+    """Check the same of a table, whose format is said by the ending of its name.
+
+    Raises
+    ------
+    TeamsimError
+        If the table cannot be written there, or the ending is that of no format.
+    """
+    check_writable(path)
+    check_ending(path)
+
+
+def print_frame(frame: pd.DataFrame, heads: Sequence[str]) -> None:
+    """Print a data frame as a table."""
+    print_table(heads, [[_cell(value) for value in row] for row in frame.itertuples(index=False)])
+
+
+def print_table(
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    names: int = 1,
+) -> None:
+    """Print a table; columns for which there is no room follow in further tables below it.
+
+    Parameters
+    ----------
+    heads : sequence of str, shape (columns,)
+        Long ones are wrapped at their spaces.
+    rows : sequence of sequence of str, shape (rows, columns)
+    names : int
+        The first columns, which say what a row is, are on the left of each of the tables.
+    """
+    heads = [_wrapped_head(head) for head in heads]
+    widths = [max(map(cell_len, [*head.split("\n"), *cells]))
+              for head, *cells in zip(heads, *rows, strict=True)]  # fmt: skip
+    for i, columns in enumerate(_blocks(widths, names, console.width)):
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            is_name = column < names
+            table.add_column(
+                heads[column],
+                justify="left" if is_name else "right",
+                overflow="fold",
+                min_width=None if is_name else min(widths[column], console.width),
+            )
+        for row in rows:
+            table.add_row(*(row[column] for column in columns))
+        if i:
+            console.print()
+        console.print(table)
+
+
+_HEAD_WIDTH = 12
+_GAP = 2
+"""Spaces between columns."""
+_NAMES_SHARE = 0.5
+"""Share of the width that the names of rows may take; longer ones are folded."""
+
+
+def _wrapped_head(head: str) -> str:
+    return "\n".join(textwrap.wrap(head, _HEAD_WIDTH, break_long_words=False)) or head
+
+
+def _blocks(widths: Sequence[int], names: int, width: int) -> Iterator[list[int]]:
+    """Yield the columns of each of the tables into which one has to be cut, names included."""
+    left = list(range(names))
+    taken = sum(widths[column] + _GAP for column in left) - _GAP
+    if sum(widths) + _GAP * (len(widths) - 1) > width:
+        taken = min(taken, int(_NAMES_SHARE * width))
+    block, used = left[:], taken
+    for column in range(names, len(widths)):
+        if used + _GAP + widths[column] > width and len(block) > names:
+            yield block
+            block, used = left[:], taken
+        block.append(column)
+        used += _GAP + widths[column]
+    yield block
 
 
 def number(value: float) -> str:

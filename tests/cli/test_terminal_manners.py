@@ -10,12 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer.main
 
-from simulator.cli import running
+from simulator.cli import terminal
 from simulator.cli.json_output import plain
 from simulator.cli.main import app
+from simulator.experiment import replicate
+from simulator.scenario import load_study
 from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import GOOD
 
@@ -73,17 +76,91 @@ def test_piped_output_and_NO_COLOR_are_plain(mine: Path) -> None:
     assert not colour.search(printed(FORCE_COLOR="1", NO_COLOR="1"))
 
 
-def test_a_run_fits_a_terminal_of_80_columns(
+def test_a_run_fits_80_columns_and_loses_no_column(
     mine: Path, teamsim_here: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide = teamsim_here("run", mine, "-r", 5)
-    monkeypatch.setattr(running.console, "width", 80)
-    narrow = teamsim_here("run", mine, "-r", 5)
-    table = narrow.stdout.partition("cost: unknown")[0].splitlines()
-    assert max(map(len, table)) <= 80
-    assert table[0].split() == ["metric", "mean", "95", "%", "low", "95", "%", "high", "p50", "p95"]
-    assert "…" not in narrow.stdout
-    assert "sd" in wide.stdout.splitlines()[0]
+    def shown(width: int) -> list[str]:
+        monkeypatch.setattr(terminal.console, "width", width)
+        printed = teamsim_here("run", mine, "-r", 5).stdout
+        return printed.partition("cost: unknown")[0].splitlines()
+
+    wide, narrow = shown(200), shown(80)
+    assert max(map(len, wide)) > 80 >= max(map(len, narrow))
+    assert "…" not in "".join(narrow)
+    heads = [line.split()[1:] for line in narrow if line.startswith("metric")]
+    assert [head for part in heads for head in part] == wide[0].split()[1:]
+    (whole,) = [line.split() for line in wide if line.startswith("makespan_s")]
+    parts = [line.split() for line in narrow if line.startswith("makespan_s")]
+    assert len(parts) > 1
+    assert [cell for part in parts for cell in part[1:]] == whole[1:]
+
+
+def test_a_table_that_is_too_wide_is_cut_between_columns_and_names_are_folded(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal.console, "width", 40)
+    heads = ["name", "the first of all causes", "n", "x"]
+    terminal.print_table(heads, [["a name that is long beyond measure", "1" * 12, "2" * 10, "3"]])
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 40
+    for whole in ("1" * 12, "2" * 10, "the first of", "all causes"):
+        assert whole in printed
+    assert all(word in printed for word in ("a name that", "long", "beyond", "measure"))
+
+
+def test_what_is_piped_has_80_columns() -> None:
+    code = "from simulator.cli.terminal import console; print(console.width)"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "80"
+
+
+READERS = {
+    ".csv": pd.read_csv,
+    ".json": pd.read_json,
+    ".parquet": pd.read_parquet,
+    ".CSV": pd.read_csv,
+}
+
+
+@pytest.mark.parametrize("ending", READERS)
+def test_the_ending_of_a_table_says_its_format(mine: Path, teamsim_here: Here, ending: str) -> None:
+    out = mine.with_name(f"table{ending}")
+    assert teamsim_here("run", mine, "-r", 3, "--out", out).returncode == 0
+    table = READERS[ending](out)
+    assert list(table["replication"]) == [0, 1, 2]
+    expected = [each.makespan_s for each in replicate(load_study(mine).base, 3)]
+    assert list(table["makespan_s"]) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("run", "-r", 1, "--out"), ("run", "--trace"), ("chaos", "--out"), ("advise", "--out")],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["table.xls", "table"])
+def test_an_unknown_ending_is_refused_before_the_work(
+    mine: Path, teamsim_here: Here, command: tuple[object, ...], name: str
+) -> None:
+    first, *options = command
+    done = teamsim_here(first, mine, *options, name)
+    assert done.returncode == 2
+    assert f"{name}: a table is written as .csv, .json or .parquet" in done.stderr
+    assert not Path(name).exists()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_the_names_of_commands(shell: str) -> None:
+    how = {"COMP_WORDS": "teamsim sens", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "teamsim sens",
+           "_TYPER_COMPLETE_FISH_ACTION": "get-args"}  # fmt: skip
+    env = {**os.environ, **how, "PYTHONPATH": str(ROOT), "_TEAMSIM_COMPLETE": f"complete_{shell}"}
+    code = "import sys; sys.argv = ['teamsim']; from simulator.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
+    )
+    assert "sensitivity" in done.stdout
+    assert "advise" not in done.stdout
 
 
 def test_a_cost_is_not_drawn_as_0(mine: Path, teamsim_here: Here) -> None:
