@@ -322,7 +322,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(
         (["chaos", "nothing.yaml"], "nothing.yaml: no such file"),
         (["chaos", "mine.yaml", "-r", "0"], "should be greater than or equal to 1"),
         (["chaos", "mine.yaml", "-r", "many"], "should be a valid integer"),
-        (["chaos", "mine.yaml", "--out", "table.txt"], "written as .csv or .parquet"),
+        (["chaos", "mine.yaml", "--out", "table.txt"], "written as .csv, .json or .parquet"),
         (["chaos", "mine.yaml", "--out", "no/where.csv"], "there is no directory no"),
         (["chaos", "mine.yaml", "--out", "."], "is a directory"),
         (["chaos", "mine.yaml", "--set", "resilience.retri={}"], "did you mean 'retry'"),
