@@ -2,6 +2,8 @@
 
 The public names; each is imported when it is first used, so that importing the package is quick:
 
+``load``, ``run``, ``sweep``, ``advise``, ``compare``, ``observe``
+    What the commands of these names do; each returns a table with its origin, which can be drawn.
 ``load_study``, ``parse_study``
     A scenario file, or text, with its sweep.
 ``Scenario``, ``Simulation``, ``Metrics``, ``Trace``
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 from simulator.handed_on import handed_on
 
 if TYPE_CHECKING:
+    from simulator.api import advise, compare, load, observe, run, sweep
     from simulator.engine import Simulation
     from simulator.errors import TeamsimError
     from simulator.experiment import replicate, run_sweep
@@ -28,6 +31,12 @@ if TYPE_CHECKING:
     from simulator.version import __version__
 
 _HOMES = {
+    "advise": "simulator.api",
+    "compare": "simulator.api",
+    "load": "simulator.api",
+    "observe": "simulator.api",
+    "run": "simulator.api",
+    "sweep": "simulator.api",
     "Metrics": "simulator.model.metrics",
     "Scenario": "simulator.scenario",
     "Simulation": "simulator.engine",
@@ -47,10 +56,16 @@ __all__ = [
     "TeamsimError",
     "Trace",
     "__version__",
+    "advise",
+    "compare",
+    "load",
     "load_study",
+    "observe",
     "parse_study",
     "replicate",
+    "run",
     "run_sweep",
+    "sweep",
 ]
 
 

@@ -15,6 +15,7 @@ from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.intervals import Interval
+from simulator.api.deciding import rows_of
 from simulator.cli.compare_words import NAMES, amount, sentences
 from simulator.cli.harmless import say
 from simulator.cli.json_output import print_json
@@ -238,29 +239,8 @@ def _write(found: SideBySide, out: Path, quiet: bool) -> None:
     from analysis.plots import save
     from analysis.plots.side_by_side import comparison_figure
 
-    _rows(found).to_csv(out / "comparison.csv", index=False)
+    rows_of(found).to_csv(out / "comparison.csv", index=False)
     line = sentences(found)[0] if len(found.comparisons) == 1 else ""
     paths = save(comparison_figure(found, line), out / "comparison")
     for path in [] if quiet else [*paths, out / "comparison.csv"]:
         tell(path)
-
-
-def _rows(found: SideBySide) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "team": team,
-            "reference": found.reference,
-            "metric": each.metric,
-            "reference_value": each.reference.estimate,
-            "value": each.value.estimate,
-            "value_low": each.value.low,
-            "value_high": each.value.high,
-            "change": each.change.estimate,
-            "change_low": each.change.low,
-            "change_high": each.change.high,
-            "verdict": each.verdict,
-            "replications": found.replications[team],
-        }
-        for team, comparisons in found.comparisons.items()
-        for each in comparisons
-    )

@@ -13,11 +13,11 @@ import pandas as pd
 
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
-from analysis.decisions.advice import Advice, Wish, in_words, moves, thresholds
-from analysis.decisions.advice import advise as give_advice
+from analysis.decisions.advice import Advice, Wish
 from analysis.decisions.chaos import chaos as run_chaos
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
+from simulator.api.deciding import advise as give_advice
 from simulator.cli.advised import check_target, write_advised
 from simulator.cli.harmless import complain, say
 from simulator.cli.json_output import print_json
@@ -67,21 +67,8 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
     _check_price(scenario, wish)
     workers = workers or default_workers()
     with progress_bar("replications") as progress:
-        advice = give_advice(
-            scenario, wish, wanted.sizes, wanted.replications, workers=workers, progress=progress
-        )
-        if advice.verdict in ("team", "alone"):
-            nearest = thresholds(scenario, advice, wish, workers=workers, progress=progress)
-            advice = dataclasses.replace(advice, thresholds=nearest)
-        others = moves(scenario, advice, wish, workers=workers, progress=progress)
-        advice = dataclasses.replace(advice, moves=others)
-    if not is_cost_known(scenario):
-        advice = dataclasses.replace(advice, table=advice.table.assign(cost_usd=math.nan))
-    table = advice.table.sort_values(
-        ["fulfils", "objective"],
-        key=lambda column: column.eq("no") if column.name == "fulfils" else column,
-    )
-    words = in_words(advice, wish)
+        given = give_advice(scenario, wish, wanted.sizes, wanted.replications, workers, progress)
+    advice, table, words = given.advice, given.table, given.sentences
     if wanted.as_json:
         print_json("advise", {**_fields_of(advice), "sentences": words, "rows": table})
     else:

@@ -38,7 +38,7 @@ from simulator.experiment import (
     sweep_into,
 )
 from simulator.experiment.cluster import dask_cluster
-from simulator.experiment.manifest import Manifest, study_in
+from simulator.experiment.manifest import study_in
 from simulator.experiment.pool import default_workers
 from simulator.experiment.shortfalls import Shortfall
 from simulator.experiment.table_files import write_table
@@ -47,7 +47,6 @@ from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
 from simulator.scenario.expectation import Expectation
-from simulator.scenario.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -273,34 +272,11 @@ def plot(
     directory: Path, out: Path, x: str = "", y: Sequence[str] = (), series: Sequence[str] = ()
 ) -> None:
     """Draw the picture of a sweep: what is asked for, what its scenario asks, or scaling curves."""
-    from analysis.plots import save, scaling_figure, sweep_figure
-    from analysis.plots.default import figure_of, has_sizes, wanted_figure
+    from analysis.plots import save
+    from simulator.api.pictures import picture
 
     results = read_results(directory).to_pandas()
-    manifest = read_manifest(directory)
-    question = manifest["question"]
-    is_asked = bool(x or y or series)
-    if not is_asked and not manifest["figure"] and has_sizes(results):
-        name, figure = "scaling", scaling_figure(results, question)
-    else:
-        wanted = (
-            figure_of(results, manifest, x, y, series)
-            if is_asked
-            else wanted_figure(results, manifest)
-        )
-        _check_costs_drawn(wanted, manifest)
-        name, figure = "figure", sweep_figure(results, wanted, "" if is_asked else question)
+    name, figure = picture(results, read_manifest(directory), x, y, series)
     make_directory(out)
     for path in save(figure, out / name):
         tell(path)
-
-
-def _check_costs_drawn(wanted: Figure, manifest: Manifest) -> None:
-    """Refuse to draw costs as 0 where no point of a sweep says a price."""
-    drawn = [name for name in wanted.y if any(name.startswith(money) for money in MONEY)]
-    scenarios = (Scenario.model_validate(point["scenario"]) for point in manifest["points"])
-    if drawn and not any(map(is_cost_known, scenarios)):
-        raise TeamsimError(
-            f"{drawn[0]}: what a run costs is not known, since the sweep was made without prices; "
-            f"{HOW_TO_PRICE}"
-        )

@@ -1,0 +1,37 @@
+"""Observe real runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from simulator.api.results import ObservationResult, with_origin
+
+
+def observe(
+    traces: str | Path | Sequence[str | Path], form: str = "auto", replications: int = 200
+) -> ObservationResult:
+    """Read traces of a team, and make its twin.
+
+    Parameters
+    ----------
+    traces : str, Path or sequence of them
+        Files, directories or patterns.
+    form : str
+        Format of the traces.
+    replications : int
+        Runs of the twin.
+
+    Raises
+    ------
+    TeamsimError
+        If there is nothing to read or to observe.
+    """
+    from analysis.observation.observe import observe as look
+    from analysis.observation.twin import twin_name
+    from analysis.traces.reading import read_traces
+
+    paths = [traces] if isinstance(traces, (str, Path)) else list(traces)
+    source = Path(paths[0]).resolve().name if paths else "traces"
+    found = look(read_traces(paths, form, {}), twin_name(source), replications)
+    return ObservationResult(with_origin(found.table.copy(), source, None), found)

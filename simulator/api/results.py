@@ -1,0 +1,203 @@
+"""What the public functions return: a table, and what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from simulator.errors import TeamsimError
+from simulator.experiment.table_files import write_table
+from simulator.model.metrics import METRIC_NAMES
+from simulator.version import __version__
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+    from analysis.decisions.advice import Advice
+    from analysis.decisions.side_by_side import SideBySide
+    from analysis.observation.observe import Observation
+
+
+def with_origin(table: pd.DataFrame, scenario: str, seed: int | None) -> pd.DataFrame:
+    """Return a table whose ``attrs`` say what it was made from."""
+    table.attrs = {"scenario": scenario, "seed": seed, "teamsim": __version__}
+    return table
+
+
+@dataclass(frozen=True)
+class Result:
+    """A table with its origin.
+
+    Attributes
+    ----------
+    table : DataFrame
+        Its ``attrs`` have the ``scenario``, the ``seed`` (None if there are several, or none) and
+        the version of ``teamsim``. DuckDB and Polars read it as it is.
+    """
+
+    table: pd.DataFrame
+
+    def save(self, path: str | Path) -> None:
+        """Write the table as CSV, JSON or Parquet, as the ending of the name says.
+
+        Raises
+        ------
+        TeamsimError
+            If the ending is another one.
+        """
+        write_table(self.table, Path(path))
+
+    @property
+    def _heading(self) -> str:
+        said = self.table.attrs
+        seed = "" if said["seed"] is None else f", seed {said['seed']}"
+        return f"{said['scenario']}{seed}, teamsim {said['teamsim']}"
+
+    def _shown(self) -> pd.DataFrame:
+        return self.table
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}: {self._heading}\n{self._shown()}"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<p>{escape(self._heading)}</p>{self._shown().to_html(max_rows=20)}"
+
+
+@dataclass(frozen=True, repr=False)
+class SweepResult(Result):
+    """Replications of one scenario, or of every point of a sweep: a row a replication.
+
+    Attributes
+    ----------
+    manifest : dict
+        What was run: the points with their scenarios, axes and versions.
+    """
+
+    manifest: dict[str, Any]
+
+    def summary(self) -> pd.DataFrame:
+        """Return mean, 95 % interval, spread and quantiles of each metric of each point.
+
+        Returns
+        -------
+        DataFrame, index (point_name, metric)
+        """
+        from analysis.statistics.completion import with_time_to_success
+        from analysis.statistics.intervals import summary
+        from simulator.model.metrics import NUMERIC_METRICS
+
+        parts = {
+            name: with_time_to_success(summary(rows, list(NUMERIC_METRICS)), rows)
+            for name, rows in self.table.groupby("point_name", sort=False)
+        }
+        return pd.concat(parts, names=["point_name", "metric"])
+
+    def _shown(self) -> pd.DataFrame:
+        metrics = ["makespan_s", "success", "quality", "cost_usd"]
+        return self.summary().loc[(slice(None), metrics), ["mean", "low", "high"]]
+
+    def plot(self, x: str = "", y: tuple[str, ...] = (), series: tuple[str, ...] = ()) -> Figure:
+        """Draw what is asked for, else what the scenario asks for, else curves over team size.
+
+        Parameters
+        ----------
+        x : str
+            Swept field.
+        y : tuple of str
+            Metrics, a panel each.
+        series : tuple of str
+            Swept fields that name the lines.
+
+        Raises
+        ------
+        TeamsimError
+            If there is no such field or metric.
+        """
+        from simulator.api.pictures import picture
+
+        return picture(self.table, self.manifest, x, y, series)[1]
+
+    def to_xarray(self) -> xarray.Dataset:
+        """Return the metrics as arrays of shape (points, replications).
+
+        Points that have fewer replications than others are filled up with missing values.
+
+        Raises
+        ------
+        TeamsimError
+            If xarray is not installed.
+        """
+        try:
+            import xarray
+        except ModuleNotFoundError:
+            raise TeamsimError(
+                "to_xarray needs xarray: pip install 'llm-teamsim[xarray]'"
+            ) from None
+        metrics = self.table.set_index(["point", "replication"])[list(METRIC_NAMES)]
+        data = xarray.Dataset.from_dataframe(metrics)
+        fields = ["point_name", *self.manifest["axes"]]
+        firsts = self.table.drop_duplicates("point").set_index("point")[fields]
+        coordinates = {name: ("point", firsts[name].to_numpy()) for name in fields}
+        return data.assign_coords(coordinates).assign_attrs(self.table.attrs)
+
+
+@dataclass(frozen=True, repr=False)
+class AdviceResult(Result):
+    """The systems that were compared, the best first, and what to do.
+
+    Attributes
+    ----------
+    advice : Advice
+    sentences : list of str
+        The advice in words.
+    """
+
+    advice: Advice
+    sentences: list[str]
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return "".join(f"<p>{escape(each)}</p>" for each in self.sentences) + super()._repr_html_()
+
+
+@dataclass(frozen=True, repr=False)
+class ComparisonResult(Result):
+    """Teams beside the first of them: a row a metric of a team.
+
+    Attributes
+    ----------
+    comparison : SideBySide
+    """
+
+    comparison: SideBySide
+
+    def plot(self) -> Figure:
+        """Draw the changes with their intervals."""
+        from analysis.plots.side_by_side import comparison_figure
+
+        return comparison_figure(self.comparison, "")
+
+
+@dataclass(frozen=True, repr=False)
+class ObservationResult(Result):
+    """What happened in real runs, a row a run, and the twin of the team.
+
+    Attributes
+    ----------
+    observation : Observation
+    """
+
+    observation: Observation
+
+    def plot(self) -> Figure:
+        """Draw what happened."""
+        from analysis.plots.observed import observed_figure
+
+        return observed_figure(self.observation, f"What happened in {self.table.attrs['scenario']}")
