@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -83,3 +85,40 @@ def test_advice_has_a_table_and_sentences(tmp_path: Path) -> None:
     assert len(result.table) > 1
     result.save(tmp_path / "advice.csv")
     assert len(pd.read_csv(tmp_path / "advice.csv")) == len(result.table)
+
+
+PROGRAM = """
+import pandas as pd
+import simulator as ts
+
+result = ts.sweep(ts.load("quickstart", {"replications": 2}))
+table: pd.DataFrame = result.table
+result.plot().savefig("curves.png")
+best: list[str] = ts.advise("quickstart").sentences
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", ["", "ts.run(3.5)", "result.tabel"])
+def test_a_type_checker_knows_the_front_door(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "program.py").write_text(f"{PROGRAM}{wrong}\n")
+    root = Path(__file__).parents[1]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--config-file",
+        os.devnull,
+        "--follow-imports",
+        "silent",
+        "--cache-dir",
+        str(tmp_path),
+        "program.py",
+    ]
+    env = {**os.environ, "MYPYPATH": str(root)}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == (1 if wrong else 0), done.stdout
+    assert done.stdout.count("error:") == (1 if wrong else 0), done.stdout
