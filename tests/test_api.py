@@ -30,6 +30,20 @@ def test_a_run_is_a_table_with_its_origin_and_the_rows_of_the_simulator() -> Non
     assert mean == pytest.approx(result.table["calls"].mean())
 
 
+def test_what_a_run_costs_is_missing_where_nobody_says_a_price() -> None:
+    for name, is_known in (("quickstart", True), ("batching", False)):
+        result = ts.run(name, replications=3)
+        cost = result.summary().xs("cost_usd", level="metric")
+        assert cost.notna().all(axis=None) == is_known
+        assert cost.notna().any(axis=None) == is_known
+
+
+@pytest.mark.parametrize("wrong", [{"replications": 0}, {"replications": -1}, {"seed": -1}])
+def test_a_number_of_runs_that_makes_none_is_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(TeamsimError, match=f"{next(iter(wrong))}: .* is too small"):
+        ts.run("quickstart", **wrong)
+
+
 def test_a_sweep_is_what_run_sweep_returns_and_is_drawn() -> None:
     study = ts.load("quickstart", SMALL)
     result = ts.sweep(study)

@@ -22,6 +22,7 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.engine.simulation": {"vars"},  # SimPy's environment
     "simulator.model.streams": {"state"},  # a generator of NumPy
     "simulator.scenario.source": {"loader", "yaml_implicit_resolvers"},  # PyYAML
+    "simulator.api.results": {"attrs"},  # a table of pandas
     "simulator.cli.answers": {"showwarning"},  # hooks of Python itself
     "simulator.cli.interrupts": {"unraisablehook", "excepthook"},
     "simulator.experiment.cluster": {"disabled"},  # a logger

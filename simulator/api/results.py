@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from simulator.errors import TeamsimError
 from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES
+from simulator.scenario import Scenario
+from simulator.scenario.costs import MONEY, is_cost_known
 from simulator.version import __version__
 
 if TYPE_CHECKING:
@@ -84,11 +87,14 @@ class SweepResult(Result):
     def summary(self) -> pd.DataFrame:
         """Return mean, 95 % interval, spread and quantiles of each metric of each point.
 
+        What a point costs is missing where its scenario says no prices.
+
         Returns
         -------
         DataFrame, index (point_name, metric)
         """
         from analysis.statistics.completion import with_time_to_success
+        from analysis.statistics.curves import TO_SUCCESS
         from analysis.statistics.intervals import summary
         from simulator.model.metrics import NUMERIC_METRICS
 
@@ -96,7 +102,17 @@ class SweepResult(Result):
             name: with_time_to_success(summary(rows, list(NUMERIC_METRICS)), rows)
             for name, rows in self.table.groupby("point_name", sort=False)
         }
-        return pd.concat(parts, names=["point_name", "metric"])
+        table = pd.concat(parts, names=["point_name", "metric"])
+        without = {
+            point["name"]
+            for point in self.manifest["points"]
+            if not is_cost_known(Scenario.model_validate(point["scenario"]))
+        }
+        is_unknown = [
+            point in without and metric.removesuffix(TO_SUCCESS) in MONEY
+            for point, metric in table.index
+        ]
+        return table.mask(np.broadcast_to(np.array(is_unknown)[:, None], table.shape))
 
     def _shown(self) -> pd.DataFrame:
         metrics = ["makespan_s", "success", "quality", "cost_usd"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from simulator.api.results import SweepResult, with_origin
+from simulator.errors import TeamsimError
 from simulator.experiment import run_points, run_sweep
 from simulator.experiment.manifest import manifest_of
 from simulator.scenario import Point, Scenario, Study, load_study
@@ -65,11 +66,15 @@ def run(
     Raises
     ------
     TeamsimError
-        If the scenario is wrong.
+        If the scenario is wrong, or there are to be no replications.
     """
     base = base_of(scenario)
-    said = {"replications": replications, "seed": seed}
-    base = base.model_copy(update={k: v for k, v in said.items() if v is not None})
+    wanted = {"replications": replications, "seed": seed}
+    said = {name: value for name, value in wanted.items() if value is not None}
+    for name, value in said.items():
+        if value < (name == "replications"):
+            raise TeamsimError(f"{name}: {value} is too small")
+    base = base.model_copy(update=said)
     point = Point(0, base.name, {}, None, "", base)
     table = run_points([point], [], workers).to_pandas()
     manifest = manifest_of(Study.of_points([point]))
