@@ -11,6 +11,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -24,9 +25,23 @@ from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError
 
 from simulator.errors import unknown_name
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-NonNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+Number = Annotated[float, Field(strict=True)]
+"""A number, and neither ``true`` nor a number in quotes."""
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Positive = Annotated[Number, Field(gt=0)]
+
+
+def _must_be_a_number(value: Any) -> Any:
+    """Refuse what Python or pydantic would take for a number: ``true``, and numbers in quotes."""
+    if isinstance(value, (bool, str)):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return value
+
+
+NO_SWITCH = BeforeValidator(_must_be_a_number)
+"""Of whole numbers, which may be written as ``1e3``. It stands behind the limits of a number, since
+the JSON Schema would not have limits that come after it."""
 
 
 def one_of(name: str, other: str, is_first: Callable[[Any], bool]) -> Discriminator:

@@ -7,13 +7,14 @@ from typing import Literal
 import numpy as np
 
 from simulator.distributions._distribution import Distribution, Floats
+from simulator.spec import Number
 
 
 class Deterministic(Distribution):
     """Always `value`."""
 
     kind: Literal["deterministic"] = "deterministic"
-    value: float
+    value: Number
     """The one value."""
 
     def quantile(self, u: Floats) -> Floats:

@@ -9,14 +9,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from simulator.distributions._distribution import Distribution, Floats
-from simulator.spec import NonNegative
+from simulator.spec import NonNegative, Number
 
 
 class Empirical(Distribution):
     """Resamples `values`, each with its weight (equal weights when `weights` is absent)."""
 
     kind: Literal["empirical"] = "empirical"
-    values: Annotated[tuple[float, ...], Field(min_length=1)]
+    values: Annotated[tuple[Number, ...], Field(min_length=1)]
     """Measured values, in the unit of the variable."""
     weights: tuple[NonNegative, ...] | None = None
     """Relative weights, one a value; they need not add up to one."""

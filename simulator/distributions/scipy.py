@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.errors import unknown_name
-from simulator.spec import Positive
+from simulator.spec import Number, Positive
 
 
 class Scipy(Distribution):
@@ -21,9 +21,9 @@ class Scipy(Distribution):
     kind: Literal["scipy"] = "scipy"
     name: str
     """Name in scipy.stats, for example ``invgauss``."""
-    shapes: dict[str, float] = Field(default_factory=dict)
+    shapes: dict[str, Number] = Field(default_factory=dict)
     """Shape parameters by their scipy names, for example ``{mu: 0.5}``."""
-    loc: float = 0.0
+    loc: Number = 0.0
     """Location, in the unit of the variable."""
     scale: Positive = 1.0
     """Scale, in the unit of the variable."""

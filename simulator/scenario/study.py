@@ -191,8 +191,11 @@ class Study:
         subagents = source.get(("team", "subagents", "kinds"))
         if isinstance(subagents, dict):
             kinds += [("team", "subagents", "kinds", name) for name in subagents]
-        self._merge_profile(source, ("team", "agent"))
+        above: Path_ = ("team", "agent")
+        self._check_tools_taken_away(source, above, {})
+        self._merge_profile(source, above)
         for path in kinds:
+            self._check_tools_taken_away(source, path, source.get((*above, "tools")))
             if self._merge_profile(source, path) and isinstance(team.get("agent"), dict):
                 base = team["agent"]
                 if path[1] == "subagents":
@@ -205,24 +208,42 @@ class Study:
             self._profiles[name] = Source.read(self._directory / name)
         return self._profiles[name]
 
+    def _check_tools_taken_away(self, source: Source, path: Path_, of_team: Any) -> None:
+        """Refuse to take away a tool that neither the profile nor the team's agent has."""
+        tools = source.get((*path, "tools"))
+        away = [n for n, tool in tools.items() if tool is None] if isinstance(tools, dict) else []
+        if not away:
+            return
+        profile = self._named_profile(source, path)
+        bases = (of_team, profile.get(("tools",)) if profile else {})
+        known = {name for tools in bases if isinstance(tools, dict) for name in tools}
+        for name in away:
+            if name not in known:
+                where = (*path, "tools", name)
+                message = f"there is no such tool to take away: {unknown_name('tool', name, known)}"
+                raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
+
     def _merge_profile(self, source: Source, path: Path_) -> bool:
         """Merge the profile that the agent at `path` names; return whether there is an agent."""
-        agent = source.get(path)
-        if not isinstance(agent, dict):
+        if not isinstance(source.get(path), dict):
             return False
-        name = agent.get("profile")
-        if not isinstance(name, str):
-            return True
-        if name.endswith((".yaml", ".yml")):
-            profile = self._profile_in(name)
-        elif name in profile_names():
-            profile = _shipped_profile(name)
-        else:
-            where = (*path, "profile")
-            message = unknown_name("profile", name, profile_names())
-            raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
-        _fill_agent(source, path, profile)
+        profile = self._named_profile(source, path)
+        if profile is not None:
+            _fill_agent(source, path, profile)
         return True
+
+    def _named_profile(self, source: Source, path: Path_) -> Source | None:
+        """Return the profile that the agent at `path` names, if it names one."""
+        name = source.get((*path, "profile"))
+        if not isinstance(name, str):
+            return None
+        if name.endswith((".yaml", ".yml")):
+            return self._profile_in(name)
+        if name in profile_names():
+            return _shipped_profile(name)
+        where = (*path, "profile")
+        message = unknown_name("profile", name, profile_names())
+        raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
 
 
 @cache

@@ -159,6 +159,22 @@ def test_sub_agents_of_sub_agents_end_at_the_depth_that_is_said() -> None:
     assert few.sub_agents == 5
 
 
+@pytest.mark.parametrize(("limit", "turns"), [({}, 2), ({"max_total": 2}, 2 + 1)])
+def test_of_sub_agents_that_are_too_many_none_is_waited_for(
+    limit: dict[str, int], turns: int
+) -> None:
+    # Two of three calls must succeed. Where one is left out, the other two must, and one fails.
+    kind = looping({"end_probability": 0.5, "max_turns": 1, "at_limit": "give_up"})
+    found = set()
+    for seed in range(12):
+        team = asking(kind, turns=2, calls=3, wait_for=2, limits=limit)
+        metrics, rows = traced(team=team, workload__tasks=1, seed=seed)
+        if metrics.sub_agents_failed == 1:
+            (parent,) = [row for row in rows if row.event is Event.CALL_END]
+            found.add(parent.peer)
+    assert found == {turns}
+
+
 def test_an_error_makes_the_parent_turn_again_as_an_error_of_a_tool_does() -> None:
     metrics, rows = traced(team=asking(errors=0.5, turns=3), workload__tasks=20, seed=2)
     failed = sum(row.outcome == "error" for row in of_event(rows, Event.SUBAGENT_END))

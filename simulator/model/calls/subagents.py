@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import SUBAGENT, AgentState
 from simulator.model.agents.channels import Voice
 from simulator.model.agents.timesheet import WAITING
+from simulator.model.agents.toolkit import ToolCall
 from simulator.model.answers import Difficulty
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.end_rows import note_end
@@ -133,9 +134,17 @@ class SubagentPool:
         """Return the sub-agents that are under way."""
         return [each.agent for each in self._under_way.values()]
 
-    def may_ask(self) -> bool:
-        """Return whether one more may be asked for."""
-        return self._left is None or self._left > 0
+    def allowed(self, calls: Sequence[ToolCall]) -> Sequence[ToolCall]:
+        """Return calls of tools without those that would start too many sub-agents."""
+        if self._left is None:
+            return calls
+        left, found = self._left, []
+        for call in calls:
+            starts = call.spec.starts is not None
+            if not starts or left > 0:
+                found.append(call)
+            left -= starts
+        return found
 
     def ask(self, run: Run) -> None:
         """Ask for a sub-agent, which begins when `start` says so."""
@@ -181,8 +190,6 @@ class SubagentPool:
         """Read the prompt and begin to write."""
         memory, loop = agent.memory, agent.loop
         memory.read(now, None)
-        if agent.judgement.depends_on_context:
-            agent.settle_errors()
         if loop is not None:
             loop.begin(work, False, False)
             work = loop.work

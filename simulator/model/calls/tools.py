@@ -85,8 +85,9 @@ class Tools:
         if len(calls) == 1 and calls[0].spec.ends_by_itself:
             yield from self._run_through(agent, desk, calls[0])
             return
-        groups = _groups(calls)
-        for each in calls:
+        there = self._subagents.allowed(calls)
+        groups = _groups(there)
+        for each in there:
             self._ask(agent, desk, each, groups.get(each.name))
         if desk.awaited:
             why = "subagent" if desk.awaits_subagents else "tool"
@@ -135,8 +136,6 @@ class Tools:
         now, spec = self._agenda.now, call.spec
         run = Run(call, agent, now, group)
         if spec.starts is not None:
-            if not self._subagents.may_ask():
-                return
             self._subagents.ask(run)
         desk.add(run)
         self._metrics.tool_calls += 1
