@@ -39,6 +39,8 @@ FOREIGN: dict[str, set[str] | None] = {
 HOT: dict[str, set[str]] = {
     # A pick is taken out of a hand once a call: a method for it took 1 % more instructions.
     "simulator.model.protocols.pre_assigned": {"ready"},
+    # What a resource says is read once and kept beside it, not read for each of its spans.
+    "analysis.traces.readers.otlp": {"around"},
 }
 """Containers of others that the hot path writes itself."""
 
@@ -50,6 +52,9 @@ IN_PLACE = {
 """Methods by which containers change."""
 FIRST_ARGUMENT = {"heappush", "heappop", "heapify", "heapreplace", "heappushpop", "insort"}
 """Functions that change what they are given first."""
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass(frozen=True)
@@ -91,15 +96,27 @@ def aliases(function: ast.AST) -> dict[str, ast.Attribute]:
     """Return the local names of a function that stand for an attribute, or an item of one."""
     found = {}
     for node in ast.walk(function):
-        for target in node.targets if isinstance(node, ast.Assign) else ():
-            pairs = [(target, node.value)]
-            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                pairs = list(zip(target.elts, node.value.elts, strict=True))
-            for name, value in pairs:
-                attribute = held_in(value)
-                if isinstance(name, ast.Name) and attribute is not None:
-                    found[name.id] = attribute
+        for name, value in names_given(node):
+            attribute = held_in(value)
+            if isinstance(name, ast.Name) and attribute is not None:
+                found[name.id] = attribute
     return found
+
+
+def names_given(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
+    """Yield what a node gives a name to: the target, and the value or what holds it."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                yield from zip(target.elts, node.value.elts, strict=True)
+            else:
+                yield target, node.value
+    elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
+        yield node.target, node.value
+    elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
+        yield node.target, node.iter
+    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+        yield node.optional_vars, node.context_expr
 
 
 def changed(node: ast.AST) -> tuple[ast.AST | None, str]:
@@ -119,7 +136,7 @@ def changed(node: ast.AST) -> tuple[ast.AST | None, str]:
 
 def writes(scope: ast.AST, in_class: str = "", method: str = "") -> Iterator[Write]:
     """Yield what is written within a module, a class or a function."""
-    local = aliases(scope) if isinstance(scope, ast.FunctionDef) else {}
+    local = aliases(scope) if isinstance(scope, FUNCTIONS) else {}
     for node in ast.iter_child_nodes(scope):
         yield from _writes_of(node, local, in_class, method)
 
@@ -130,7 +147,7 @@ def _writes_of(
     if isinstance(node, ast.ClassDef):
         yield from writes(node, node.name)
         return
-    if isinstance(node, ast.FunctionDef):
+    if isinstance(node, FUNCTIONS):
         name = method or node.name
         inner = local | aliases(node)
         for child in ast.iter_child_nodes(node):
@@ -145,7 +162,7 @@ def _writes_of(
             yield Write(ast.unparse(target.args[0]), "vars", node.lineno, in_class, sets_up)
         else:
             name = target
-            while isinstance(name, ast.Subscript):
+            while isinstance(name, ast.Subscript | ast.NamedExpr):
                 name = name.value
             is_item = not isinstance(node, ast.Name)
             if is_item and isinstance(name, ast.Name):
@@ -275,6 +292,11 @@ class A:
         ("mine = them.there; mine.append(1)", True),
         ("a, mine = 1, them.there[0]; mine[0] = 1", True),
         ("mine = them.there; call(lambda: mine.clear())", True),
+        ("mine: list[int] = them.there; mine.append(1)", True),
+        ("(mine := them.there).append(1)", True),
+        ("if mine := them.there: mine.append(1)", True),
+        ("for mine in them.there: mine.append(1)", True),
+        ("with them.there as mine: mine.append(1)", True),
         ("self._kept = them.there; self._kept.append(1)", True),
         ("self._kept = them.there[0]; self._kept[1] = 1", True),
         ("self._kept = self.own.there; mine = self._kept; mine.add(1)", True),
