@@ -68,7 +68,8 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     simulation = Simulation(scenario)
     with progress_bar("replication") as progress:
         metrics = simulation.run(replication, trace, lambda share: progress(share, 1))
-    write_table(trace.table().to_pandas(), path)
+    # Arrow's own types: numbers that are missing in some rows stay whole numbers.
+    write_table(trace.table().to_pandas(types_mapper=pd.ArrowDtype), path)
     unknown = _unknown(scenario)
     row = pd.DataFrame(
         [(name, "unknown" if name in unknown else getattr(metrics, name)) for name in METRIC_NAMES]

@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.calibration import held_out
+from simulator.model.trace import COLUMNS
 from tests.analysis.harness import DEALT, write_runs
 from tests.analysis.test_calibration import TRUTH, logged
 from tests.analysis.test_call_fits import made_calls
@@ -181,6 +184,9 @@ def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path, teamsim_here: H
     assert trace["replication"].unique().tolist() == [3]
     assert trace["event"].iloc[[0, -1]].tolist() == ["run_start", "run_end"]
     assert trace["time_s"].is_monotonic_increasing
+    # Numbers that are missing in some rows are whole numbers still.
+    wanted = pa.schema(list(COLUMNS.items()))
+    assert pq.read_schema(tmp_path / "t.parquet").equals(wanted)
 
 
 def test_sweep_then_plot(scenario_file: Path, tmp_path: Path, teamsim_here: Here) -> None:
