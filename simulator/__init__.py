@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 from simulator.handed_on import handed_on
 
 if TYPE_CHECKING:
-    from simulator.api import advise, compare, load, observe, run, sweep
+    from simulator.api.deciding import advise, compare
+    from simulator.api.observing import observe
+    from simulator.api.running import load, run, sweep
     from simulator.engine import Simulation
     from simulator.errors import TeamsimError
     from simulator.experiment import replicate, run_sweep
@@ -31,12 +33,12 @@ if TYPE_CHECKING:
     from simulator.version import __version__
 
 _HOMES = {
-    "advise": "simulator.api",
-    "compare": "simulator.api",
-    "load": "simulator.api",
-    "observe": "simulator.api",
-    "run": "simulator.api",
-    "sweep": "simulator.api",
+    "advise": "simulator.api.deciding",
+    "compare": "simulator.api.deciding",
+    "load": "simulator.api.running",
+    "observe": "simulator.api.observing",
+    "run": "simulator.api.running",
+    "sweep": "simulator.api.running",
     "Metrics": "simulator.model.metrics",
     "Scenario": "simulator.scenario",
     "Simulation": "simulator.engine",

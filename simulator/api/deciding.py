@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from analysis.decisions.advice import TIME_ONLY, Wish, in_words, moves, thresholds
+from analysis.decisions.advice import SIZES, TIME_ONLY, Wish, in_words, moves, thresholds
 from analysis.decisions.advice import advise as give_advice
 from analysis.decisions.side_by_side import SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
@@ -16,10 +16,8 @@ from simulator.api.results import AdviceResult, ComparisonResult, with_origin
 from simulator.api.running import Loadable, base_of
 from simulator.experiment import run_each
 from simulator.experiment.pool import Progress
+from simulator.scenario import Scenario
 from simulator.scenario.costs import is_cost_known
-
-SIZES = (2, 3, 4, 6, 8, 12, 16)
-"""Team sizes that are tried."""
 
 
 def advise(
@@ -93,13 +91,24 @@ def compare(
     if seed is None:
         seed = next((each.seed for each in bases.values()), 0)
     count = replications or max((each.replications for each in bases.values()), default=0)
-    same = [each.model_copy(update={"seed": seed}) for each in bases.values()]
-    rows = run_each(same, count, workers).to_pandas() if len(same) > 1 else pd.DataFrame()
-    by_name = {
-        name: rows[rows["point"] == i] if len(rows) else rows for i, name in enumerate(bases)
-    }
-    found = hold_beside(by_name, {name: is_cost_known(each) for name, each in bases.items()})
+    rows = runs_of(bases, seed, count, workers)
+    found = hold_beside(rows, {name: is_cost_known(each) for name, each in bases.items()})
     return ComparisonResult(with_origin(rows_of(found), found.reference, seed), found)
+
+
+def runs_of(
+    teams: Mapping[str, Scenario],
+    seed: int,
+    replications: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the runs of each team, all with the same random numbers."""
+    if not teams:
+        return {}
+    same = [each.model_copy(update={"seed": seed}) for each in teams.values()]
+    rows = run_each(same, replications, workers, progress).to_pandas()
+    return {name: rows[rows["point"] == i] for i, name in enumerate(teams)}
 
 
 def rows_of(found: SideBySide) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from simulator.errors import TeamsimError
 from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES
 from simulator.scenario import Scenario
-from simulator.scenario.costs import MONEY, is_cost_known
+from simulator.scenario.costs import unknown_metrics
 from simulator.version import __version__
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from analysis.decisions.advice import Advice
     from analysis.decisions.side_by_side import SideBySide
     from analysis.observation.observe import Observation
+
+_SHOWN = ("makespan_s", "success", "quality", "cost_usd")
+"""Metrics that notebooks and consoles show of a sweep."""
 
 
 def with_origin(table: pd.DataFrame, scenario: str, seed: int | None) -> pd.DataFrame:
@@ -93,30 +97,28 @@ class SweepResult(Result):
         -------
         DataFrame, index (point_name, metric)
         """
-        from analysis.statistics.completion import with_time_to_success
-        from analysis.statistics.curves import TO_SUCCESS
-        from analysis.statistics.intervals import summary
         from simulator.model.metrics import NUMERIC_METRICS
 
+        return self._summary(NUMERIC_METRICS)
+
+    def _summary(self, metrics: Sequence[str]) -> pd.DataFrame:
+        from analysis.statistics.completion import with_time_to_success
+        from analysis.statistics.intervals import summary
+
         parts = {
-            name: with_time_to_success(summary(rows, list(NUMERIC_METRICS)), rows)
+            name: with_time_to_success(summary(rows, list(metrics)), rows)
             for name, rows in self.table.groupby("point_name", sort=False)
         }
         table = pd.concat(parts, names=["point_name", "metric"])
-        without = {
-            point["name"]
+        unknown = {
+            point["name"]: unknown_metrics(Scenario.model_validate(point["scenario"]))
             for point in self.manifest["points"]
-            if not is_cost_known(Scenario.model_validate(point["scenario"]))
         }
-        is_unknown = [
-            point in without and metric.removesuffix(TO_SUCCESS) in MONEY
-            for point, metric in table.index
-        ]
+        is_unknown = [metric in unknown[point] for point, metric in table.index]
         return table.mask(np.broadcast_to(np.array(is_unknown)[:, None], table.shape))
 
     def _shown(self) -> pd.DataFrame:
-        metrics = ["makespan_s", "success", "quality", "cost_usd"]
-        return self.summary().loc[(slice(None), metrics), ["mean", "low", "high"]]
+        return self._summary(_SHOWN)[["mean", "low", "high"]]
 
     def plot(self, x: str = "", y: tuple[str, ...] = (), series: tuple[str, ...] = ()) -> Figure:
         """Draw what is asked for, else what the scenario asks for, else curves over team size.

@@ -15,14 +15,14 @@ from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.intervals import Interval
-from simulator.api.deciding import rows_of
+from simulator.api.deciding import rows_of, runs_of
 from simulator.cli.compare_words import NAMES, amount, sentences
 from simulator.cli.harmless import say
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import console, make_directory, number, progress_bar
 from simulator.errors import TeamsimError, unknown_name
-from simulator.experiment import read_manifest, read_results, run_each
+from simulator.experiment import read_manifest, read_results
 from simulator.experiment.manifest import Manifest
 from simulator.experiment.pool import default_workers
 from simulator.scenario import Scenario, load_study
@@ -136,16 +136,14 @@ def _named(teams: Sequence[_Team]) -> list[_Team]:
 def _all_rows(
     teams: Sequence[_Team], seed: int, replications: int | None, workers: int
 ) -> dict[str, pd.DataFrame]:
-    to_run = [each for each in teams if each.rows is None]
+    to_run = {each.name: each.scenario for each in teams if each.rows is None}
     count = replications or max(
         len(each.rows) if each.rows is not None else each.scenario.replications for each in teams
     )
     rows = {each.name: each.rows for each in teams if each.rows is not None}
     if to_run:
         with progress_bar("replications") as progress:
-            scenarios = [each.scenario.model_copy(update={"seed": seed}) for each in to_run]
-            table = run_each(scenarios, count, workers or default_workers(), progress).to_pandas()
-        rows |= {each.name: table[table["point"] == i] for i, each in enumerate(to_run)}
+            rows |= runs_of(to_run, seed, count, workers or default_workers(), progress)
     if replications is not None:
         rows = {name: each[each["replication"] < replications] for name, each in rows.items()}
     return {each.name: rows[each.name] for each in teams}

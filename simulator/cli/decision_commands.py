@@ -21,6 +21,7 @@ from simulator.cli.options import (
 )
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
+from simulator.experiment.table_files import ENDINGS
 
 
 def chaos(
@@ -32,9 +33,7 @@ def chaos(
             "--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each fault and pattern."
         ),
     ] = 30,
-    out: Annotated[
-        Path | None, typer.Option(help="Write the table (.csv, .json or .parquet).")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help=f"Write the table ({ENDINGS}).")] = None,
     seed: Seed = None,
     workers: Workers = 0,
     as_json: AsJson = False,
@@ -146,9 +145,7 @@ def advise(
             callback=checked, min=0.0, max=0.5, help="Smaller differences (a share) do not matter."
         ),
     ] = 0.01,
-    out: Annotated[
-        Path | None, typer.Option(help="Write the table (.csv, .json or .parquet).")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help=f"Write the table ({ENDINGS}).")] = None,
     write: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the best scenario, with a comment that says why."),

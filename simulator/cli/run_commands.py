@@ -11,6 +11,7 @@ from simulator.cli.json_output import AsJson
 from simulator.cli.options import ScenarioFile, Seed, Settings, Workers, with_seed
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
+from simulator.experiment.table_files import ENDINGS
 
 
 def run(
@@ -45,14 +46,12 @@ def run(
     ] = False,
     trace: Annotated[
         Path | None,
-        typer.Option(help="Write the events of one replication (.csv, .json or .parquet)."),
+        typer.Option(help=f"Write the events of one replication ({ENDINGS})."),
     ] = None,
     replication: Annotated[
         int, typer.Option(min=0, max=MOST_RUNS, help="Replication that --trace writes.")
     ] = 0,
-    out: Annotated[
-        Path | None, typer.Option(help="Table of replications (.csv, .json or .parquet).")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help=f"Table of replications ({ENDINGS}).")] = None,
     steady: Annotated[
         bool, typer.Option("--steady", help="Print waits after the warm-up (MSER-5).")
     ] = False,

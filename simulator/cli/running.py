@@ -45,7 +45,7 @@ from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario, Study
-from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
+from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known, unknown_metrics
 from simulator.scenario.expectation import Expectation
 
 
@@ -70,7 +70,7 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
         metrics = simulation.run(replication, trace, lambda share: progress(share, 1))
     # Arrow's own types: numbers that are missing in some rows stay whole numbers.
     write_table(trace.table().to_pandas(types_mapper=pd.ArrowDtype), path)
-    unknown = _unknown(scenario)
+    unknown = unknown_metrics(scenario)
     row = pd.DataFrame(
         [(name, "unknown" if name in unknown else getattr(metrics, name)) for name in METRIC_NAMES]
     )
@@ -127,13 +127,8 @@ def _check_costs(scenario: Scenario, expectations: Sequence[Expectation]) -> Non
 
 def _shown_metrics(scenario: Scenario, frame: pd.DataFrame) -> list[str]:
     """Return the numeric metrics that are not 0 throughout, and whose price is known."""
-    unknown = _unknown(scenario)
+    unknown = unknown_metrics(scenario)
     return [name for name in NUMERIC_METRICS if (frame[name] != 0).any() and name not in unknown]
-
-
-def _unknown(scenario: Scenario) -> frozenset[str]:
-    """Return the metrics of which a run says nothing."""
-    return frozenset() if is_cost_known(scenario) else MONEY
 
 
 def _described(

@@ -19,6 +19,11 @@ def is_cost_known(scenario: Scenario) -> bool:
     return all(_is_said(model.price) for model in scenario.models)
 
 
+def unknown_metrics(scenario: Scenario) -> frozenset[str]:
+    """Return the metrics of which a run says nothing."""
+    return frozenset() if is_cost_known(scenario) else MONEY
+
+
 def _is_said(price: Price) -> bool:
     # A copy made of all fields says also that there is no model: nobody writes that.
     said = price.model_fields_set

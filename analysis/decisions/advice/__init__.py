@@ -1,6 +1,6 @@
 """Whether a team is worth it, how large, in which structure, and how sure that is."""
 
-from analysis.decisions.advice.advising import advise
+from analysis.decisions.advice.advising import SIZES, advise
 from analysis.decisions.advice.contest import contest
 from analysis.decisions.advice.moves import moves
 from analysis.decisions.advice.structures import ALONE, candidates
@@ -12,6 +12,7 @@ from analysis.decisions.advice.words import in_words
 
 __all__ = [
     "ALONE",
+    "SIZES",
     "TIME_ONLY",
     "Advice",
     "Move",

@@ -15,11 +15,14 @@ from simulator.errors import TeamsimError
 from simulator.experiment.pool import Processes, Progress
 from simulator.scenario import Scenario
 
+SIZES = (2, 3, 4, 6, 8, 12, 16)
+"""Team sizes that are tried."""
+
 
 def advise(
     scenario: Scenario,
     wish: Wish = TIME_ONLY,
-    sizes: Sequence[int] = (2, 3, 4, 6, 8, 12, 16),
+    sizes: Sequence[int] = SIZES,
     replications: int = 2000,
     first: int = 30,
     workers: int = 1,
