@@ -13,7 +13,7 @@ from pydantic import AfterValidator, model_validator
 from pydantic_core import PydanticCustomError
 
 from simulator.registry import OneOf, Plugin, Registry
-from simulator.spec import NonNegative, Number, Positive
+from simulator.spec import NonNegative, Positive
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,11 +50,11 @@ class Distribution(Plugin):
     an agent, and an `agent_sigma` there is an error.
     """
 
-    shift: Number = 0.0
+    shift: float = 0.0
     """Added to every draw (a location parameter), in the unit of the variable."""
-    at_least: Number | None = None
+    at_least: float | None = None
     """Lower truncation point of the shifted variable; draws below never happen."""
-    at_most: Number | None = None
+    at_most: float | None = None
     """Upper truncation point of the shifted variable; draws above never happen."""
     run_sigma: NonNegative = 0.0
     """Standard deviation, on the log scale, of the effect shared by a whole replication."""

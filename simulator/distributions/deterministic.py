@@ -7,14 +7,13 @@ from typing import Literal
 import numpy as np
 
 from simulator.distributions._distribution import Distribution, Floats
-from simulator.spec import Number
 
 
 class Deterministic(Distribution):
     """Always `value`."""
 
     kind: Literal["deterministic"] = "deterministic"
-    value: Number
+    value: float
     """The one value."""
 
     def quantile(self, u: Floats) -> Floats:

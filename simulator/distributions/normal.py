@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 
 from simulator.distributions._distribution import Distribution, Floats
-from simulator.spec import NonNegative, Number
+from simulator.spec import NonNegative
 
 _TINY = np.finfo(np.float64).tiny
 
@@ -17,7 +17,7 @@ class Normal(Distribution):
     """Normal, for quantities that may go down as well as up (drift steps)."""
 
     kind: Literal["normal"] = "normal"
-    mean: Number
+    mean: float
     """Mean, in the unit of the variable."""
     sd: NonNegative
     """Standard deviation, in the unit of the variable."""

@@ -8,16 +8,15 @@ import numpy as np
 from pydantic import model_validator
 
 from simulator.distributions._distribution import Distribution, Floats
-from simulator.spec import Number
 
 
 class Uniform(Distribution):
     """Uniform between `low` and `high`."""
 
     kind: Literal["uniform"] = "uniform"
-    low: Number = 0.0
+    low: float = 0.0
     """Smallest value, in the unit of the variable."""
-    high: Number
+    high: float
     """Largest value, in the unit of the variable; above `low`."""
 
     def quantile(self, u: Floats) -> Floats:

@@ -16,7 +16,7 @@ from simulator.scenario.faults import AgentFaults
 from simulator.scenario.loop import LoopSpec
 from simulator.scenario.prices import list_prices
 from simulator.scenario.tools import ToolSpec, mean_count
-from simulator.spec import NO_SWITCH, Fraction, NonNegative, Number, Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
 class Probability(Spec):
@@ -72,7 +72,7 @@ class Tokens(Spec):
     """Output tokens for each work unit of the tasks attempted in the call."""
     message: NonNegativeDistribution = Field(default_factory=lambda: constant(150.0))
     """Tokens of a message to the others; part of the sender's output."""
-    max_tokens: Annotated[int, Field(ge=1), NO_SWITCH] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Most output that a request announces. The provider takes this much from its limit on output
     when it accepts the request, however much is then written. When absent, or when the request
     will write more, it takes what will be written."""
@@ -124,7 +124,7 @@ class OneByOne(Spec):
 class WrongAnswers(Spec):
     """What a faulty attempt answers, where answers are compared (votes, debates)."""
 
-    options: Annotated[int, Field(ge=1), NO_SWITCH] = 1
+    options: Annotated[int, Field(ge=1)] = 1
     """How many different wrong answers there are."""
     shared: Fraction = 0.0
     """Probability that a wrong answer is the most popular one, rather than any one at random."""
@@ -148,7 +148,7 @@ class Errors(Spec):
     """Probability that a fault left in a task makes a dependent task faulty too."""
     hand_off: Fraction = 0.0
     """Probability, for each dependency done by another agent, that it is misunderstood."""
-    difficulty_correlation: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    difficulty_correlation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Correlation of two attempts' errors at the same task, because the task is hard (rho)."""
     common_mode: Fraction = 0.0
     """Probability that an attempt has the outcome that the family's attempts at that task share."""
@@ -157,7 +157,7 @@ class Errors(Spec):
     reply fails as a whole."""
     wrong_answers: WrongAnswers = WrongAnswers()
     """Which wrong answer a faulty attempt gives."""
-    max_attempts: Annotated[int, Field(ge=1), NO_SWITCH] | None = None
+    max_attempts: Annotated[int, Field(ge=1)] | None = None
     """After this many attempts that failed their tests or review, a task is left as it is and is
     known to be faulty."""
 
@@ -282,7 +282,7 @@ class Agent(Spec):
     """Work units that fit into one reply (its output limit); the rest of a batch is cut off."""
     truncation_loss: Fraction = 0.0
     """Probability that a reply which was cut off is useless as a whole."""
-    redo_work: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    redo_work: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Work of an agent's further attempts at a task, as a share of the first: drafts are kept."""
     tokens: Tokens = Tokens()
     """Tokens that one call writes."""

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from simulator.distributions import NonNegativeDistribution
 from simulator.distributions.deterministic import Deterministic
-from simulator.spec import NO_SWITCH, Fraction, NonNegative, Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
 class SlowCalls(Spec):
@@ -63,7 +63,7 @@ class AgentFaults(Spec):
         return self != AgentFaults()
 
 
-Who = Annotated[int, Field(ge=0), NO_SWITCH] | Literal["coordinator", "verifier"]
+Who = Annotated[int, Field(ge=0)] | Literal["coordinator", "verifier"]
 
 
 class ScriptedFault(Spec):

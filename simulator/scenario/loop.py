@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from simulator.distributions import NonNegativeDistribution
 from simulator.scenario.tools import mean_count
-from simulator.spec import NO_SWITCH, Number, Positive, Spec
+from simulator.spec import Positive, Spec
 
 ENDS = ("turns", "end_probability", "work_per_turn")
 """Fields that say when a loop ends: one of them."""
@@ -27,14 +27,14 @@ class LoopSpec(Spec):
 
     turns: NonNegativeDistribution | None = None
     """Turns of a loop; a draw is rounded and at least 1."""
-    end_probability: Annotated[Number, Field(gt=0, le=1)] | None = None
+    end_probability: Annotated[float, Field(gt=0, le=1)] | None = None
     """Probability that a turn is the last: the number of turns is geometric."""
     work_per_turn: Positive | None = None
     """Work units that a turn does: the loop ends when its work is done."""
     reads_messages: Literal["turn", "loop"] = "turn"
     """When an agent reads the messages that have come: at every turn, or only at the first turn of
     each loop."""
-    max_turns: Annotated[int, Field(ge=1), NO_SWITCH] = 1000
+    max_turns: Annotated[int, Field(ge=1)] = 1000
     """Most turns of a loop."""
     at_limit: Literal["hand_in", "give_up"] = "hand_in"
     """What happens to the tasks of a loop that would take more turns. ``hand_in``: they are handed

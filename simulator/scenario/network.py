@@ -8,7 +8,7 @@ from pydantic import Field
 
 from simulator.distributions import NonNegativeDistribution
 from simulator.distributions.deterministic import constant
-from simulator.spec import Fraction, NonNegative, Number, Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
 class Partition(Spec):
@@ -18,7 +18,7 @@ class Partition(Spec):
     """Simulated second at which it begins."""
     duration_s: Positive
     """How long it lasts."""
-    minority: Annotated[Number, Field(gt=0, lt=1)] = 0.4
+    minority: Annotated[float, Field(gt=0, lt=1)] = 0.4
     """Share of the workers, the last ones, on the side without coordinators and leader."""
 
 

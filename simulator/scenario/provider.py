@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from simulator.distributions import NonNegativeDistribution, SharedDistribution
 from simulator.distributions.deterministic import Deterministic
-from simulator.spec import NO_SWITCH, Fraction, NonNegative, Number, Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
 class Retry(Spec):
@@ -19,7 +19,7 @@ class Retry(Spec):
     (anthropic 2.11.0 and openai 3.52.0: 2 retries, 0.5 s, 8 s, a quarter).
     """
 
-    max_retries: Annotated[int, Field(ge=0), NO_SWITCH] = 2
+    max_retries: Annotated[int, Field(ge=0)] = 2
     """Retries of one call; when they are used up, the call has failed."""
     base_s: Positive = 0.5
     """Wait before the first retry."""
@@ -35,7 +35,7 @@ class Retry(Spec):
 class SlowPhases(Spec):
     """Phases in which every call of every agent is slower, at random times."""
 
-    factor: Annotated[Number, Field(ge=1)]
+    factor: Annotated[float, Field(ge=1)]
     """Multiplies the duration of calls that start in a slow phase."""
     mean_normal_s: Positive
     """Mean length of the time between two slow phases (exponential)."""
@@ -66,7 +66,7 @@ class Outages(Spec):
 class Queue(Spec):
     """Where calls beyond `concurrency` wait at the provider, first come first served."""
 
-    limit: Annotated[int, Field(ge=0), NO_SWITCH] | None = None
+    limit: Annotated[int, Field(ge=0)] | None = None
     """Calls that may wait; further ones are refused. No limit when absent."""
     drops_expired: bool = False
     """Whether a waiting call is dropped, rather than served, once its client has given up."""
@@ -94,7 +94,7 @@ class Provider(Spec):
     burst_s: Positive = 60.0
     """Seconds of the rate that a bucket holds: 60 for a whole minute, 1 for one request a second
     at 60 a minute."""
-    concurrency: Annotated[int, Field(ge=1), NO_SWITCH] | None = None
+    concurrency: Annotated[int, Field(ge=1)] | None = None
     """Calls in service at the same time. A call refused for this limit is told no retry-after."""
     queue: Queue | None = None
     """What calls beyond `concurrency` do; they are refused when absent."""

@@ -14,7 +14,7 @@ from simulator.registry import OneOf
 from simulator.scenario.agent import Agent
 from simulator.scenario.backoff import Backoff
 from simulator.scenario.families import PROTOCOLS, ProtocolSpec
-from simulator.spec import NO_SWITCH, Fraction, NonNegative, Number, Positive, Spec
+from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
 class Timeout(Spec):
@@ -27,13 +27,13 @@ class Timeout(Spec):
 
     seconds: Positive
     """The limit, or the first one."""
-    percentile: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    percentile: Annotated[float, Field(gt=0, lt=1)] | None = None
     """Share of the requests seen that are quicker than the limit / `factor`."""
     factor: Positive = 1.0
     """Multiplies the percentile."""
-    window: Annotated[int, Field(ge=1, le=100_000), NO_SWITCH] = 200
+    window: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Requests that are remembered."""
-    minimum: Annotated[int, Field(ge=1), NO_SWITCH] = 20
+    minimum: Annotated[int, Field(ge=1)] = 20
     """Requests that must have been seen."""
 
 
@@ -44,7 +44,7 @@ class CallRetry(Spec):
     (`provider.retry`) first.
     """
 
-    max_retries: Annotated[int, Field(ge=0), NO_SWITCH] = 2
+    max_retries: Annotated[int, Field(ge=0)] = 2
     """Retries of one call."""
     backoff: Backoff = Backoff(kind="full_jitter", base_s=0.5, cap_s=30.0)
     """Waits between the retries. Only the client library obeys a retry-after of the provider."""
@@ -62,15 +62,15 @@ class BreakerSpec(Spec):
     succeed it closes and forgets what it has seen.
     """
 
-    failure_rate: Annotated[Number, Field(gt=0, le=1)] = 0.5
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of failed requests that opens it."""
-    window: Annotated[int, Field(ge=1, le=100_000), NO_SWITCH] = 20
+    window: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Requests that are remembered."""
-    minimum: Annotated[int, Field(ge=1), NO_SWITCH] = 5
+    minimum: Annotated[int, Field(ge=1)] = 5
     """Requests that must have been seen."""
     open_s: Positive = 30.0
     """Seconds for which it is open."""
-    trial_calls: Annotated[int, Field(ge=1), NO_SWITCH] = 1
+    trial_calls: Annotated[int, Field(ge=1)] = 1
     """Requests let through when half open."""
 
 
@@ -84,12 +84,12 @@ class Hedge(Spec):
 
     after_s: Positive | None = None
     """Seconds after which the second is sent, or"""
-    percentile: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    percentile: Annotated[float, Field(gt=0, lt=1)] | None = None
     """the percentile of the last `window` requests' times; nothing is hedged until `minimum`
     have been seen."""
-    window: Annotated[int, Field(ge=1, le=100_000), NO_SWITCH] = 1000
+    window: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Requests that are remembered."""
-    minimum: Annotated[int, Field(ge=1), NO_SWITCH] = 20
+    minimum: Annotated[int, Field(ge=1)] = 20
     """Requests that must have been seen."""
     correlation: Fraction = 0.0
     """Probability that the second takes as long as the first would: same model, same prompt."""
@@ -107,9 +107,9 @@ class Backup(Spec):
     The first agent to finish a task has done it; the calls of the others are cancelled.
     """
 
-    when_left: Annotated[Number, Field(gt=0, le=1)] = 0.1
+    when_left: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share of the tasks that are not done when backups begin."""
-    copies: Annotated[int, Field(ge=1), NO_SWITCH] = 1
+    copies: Annotated[int, Field(ge=1)] = 1
     """Most backups of a task at a time (r)."""
     correlation: Fraction = 0.0
     """Probability that a backup takes as long as the original, because the task itself is slow."""
@@ -158,7 +158,7 @@ class SupervisorSpec(Spec):
 
     restart_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
     """Seconds that a restart takes; its context is gone."""
-    max_restarts: Annotated[int, Field(ge=0), NO_SWITCH] | None = None
+    max_restarts: Annotated[int, Field(ge=0)] | None = None
     """More restarts than this in `within_s` and the supervisor gives up; never when absent."""
     within_s: Positive = 60.0
     """The period of `max_restarts`."""
@@ -200,7 +200,7 @@ class Fallback(Spec):
     partial: bool = False
     """Whether the tasks of a call that has failed for good are left as they are and are known to be
     faulty."""
-    partial_after: Annotated[int, Field(ge=1), NO_SWITCH] = 1
+    partial_after: Annotated[int, Field(ge=1)] = 1
     """With `partial`, the calls that must fail at a task before it is left; until then the task is
     attempted again."""
 
@@ -212,11 +212,11 @@ class SimplerProtocol(Spec):
     """The simpler protocol, without coordinators."""
     when_lost: Literal["coordinator", "workers"] = "coordinator"
     """Whose loss it answers: that of any coordinator, or of a share of the workers."""
-    share: Annotated[Number, Field(gt=0, le=1)] = 0.5
+    share: Annotated[float, Field(gt=0, le=1)] = 0.5
     """With ``workers``, the share of workers that must be down."""
     after_s: NonNegative = 0.0
     """Seconds for which they must have been down."""
-    agents: Annotated[int, Field(ge=1), NO_SWITCH] | None = None
+    agents: Annotated[int, Field(ge=1)] | None = None
     """Number of workers that go on: the first ones that are up (1: a single agent). All workers
     when absent."""
 
@@ -224,7 +224,7 @@ class SimplerProtocol(Spec):
 class Degraded(Spec):
     """What the team leaves out while a share of its agents is down or the breaker is open."""
 
-    when_down: Annotated[Number, Field(gt=0, le=1)] = 0.25
+    when_down: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Share of the workers that are down."""
     skip: tuple[Literal["messages", "reviews", "idle_calls"], ...] = ("messages", "reviews")
     """What is left out."""
@@ -247,7 +247,7 @@ class Resilience(Spec):
     """Going on with another protocol, and perhaps fewer workers."""
     backup: Backup | None = None
     """Having free agents repeat the last tasks in progress."""
-    bulkhead: dict[str, Annotated[int, Field(ge=1), NO_SWITCH]] | None = None
+    bulkhead: dict[str, Annotated[int, Field(ge=1)]] | None = None
     """Most requests in flight for each group of workers (``team`` for workers without groups), the
     requests of their sub-agents included, so that one group cannot use up what all need."""
     checkpoint: Checkpoint | None = None
@@ -260,10 +260,10 @@ class Resilience(Spec):
     """A new coordinator for a lost one."""
     degraded: Degraded | None = None
     """Leaving out messages, reviews or idle calls while agents are down or the breaker is open."""
-    wait_for: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    wait_for: Annotated[float, Field(gt=0, le=1)] = 1.0
     """In rounds, the share of the calls on tasks for which a barrier waits (k of n, rounded up);
     the other calls are cancelled."""
-    enough: Annotated[Number, Field(gt=0, le=1)] = 1.0
+    enough: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of the tasks that is enough: the run is complete when these are done."""
 
     @model_validator(mode="before")

@@ -32,7 +32,7 @@ from simulator.scenario.subagents import problem_in_starts
 from simulator.scenario.sweep import Sweep
 from simulator.scenario.team import Team
 from simulator.scenario.tools import StationSpec, WeekTime
-from simulator.spec import NO_SWITCH, Number, Positive, Spec
+from simulator.spec import Positive, Spec
 
 
 class Precision(Spec):
@@ -49,27 +49,27 @@ class Precision(Spec):
     metric: str = "makespan_s"
     """A column of the results; ``makespan_s`` stands for the time to success, where a run that did
     not finish is started again."""
-    relative: Annotated[Number, Field(gt=0, lt=1)] = 0.02
+    relative: Annotated[float, Field(gt=0, lt=1)] = 0.02
     """Distance from the mean to the end of its interval, over the mean."""
-    confidence: Annotated[Number, Field(gt=0, lt=1)] = 0.95
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
     """Coverage of the interval."""
-    minimum: Annotated[int, Field(ge=2), NO_SWITCH] = 20
+    minimum: Annotated[int, Field(ge=2)] = 20
     """Replications before the first look, and the fewest between two looks."""
-    events: Annotated[int, Field(ge=0), NO_SWITCH] = 30
+    events: Annotated[int, Field(ge=0)] = 30
     """Least expected number of each rare event: stragglers, stalls, crashes, errors, outages, draws
     from the tails of distributions. What befalls agents of the team has a chance with each of their
     own calls, and what befalls sub-agents one with each sub-agent. With 0, the replications may
     miss rare events."""
-    budget: Annotated[int, Field(ge=2), NO_SWITCH] | None = None
+    budget: Annotated[int, Field(ge=2)] | None = None
     """Replications of all points together, at most; they go where the interval is widest."""
 
 
 class Limits(Spec):
     """Limits that stop a replication although tasks are left."""
 
-    max_rounds: Annotated[int, Field(ge=1), NO_SWITCH] = 10_000
+    max_rounds: Annotated[int, Field(ge=1)] = 10_000
     """Rounds of synchronous timing."""
-    max_calls: Annotated[int, Field(ge=1), NO_SWITCH] = 10_000_000
+    max_calls: Annotated[int, Field(ge=1)] = 10_000_000
     """Calls started by the whole team and by sub-agents; each turn of a loop is a call. A request
     that is sent again, or twice, belongs to the same call. The run ends when the next call ends."""
     deadline_s: Positive | None = None
@@ -88,9 +88,9 @@ class Scenario(Spec):
     """The question that the scenario asks."""
     answer: str = ""
     """What was found when it was run."""
-    seed: Annotated[int, Field(ge=0, lt=2**63), NO_SWITCH] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Root of all random streams."""
-    replications: Annotated[int, Field(ge=1, le=MOST_RUNS), NO_SWITCH] = 100
+    replications: Annotated[int, Field(ge=1, le=MOST_RUNS)] = 100
     """Independent replications of each point; with `precision`, the most that are made."""
     precision: Precision | None = None
     """Stop replicating a point when its mean is known well enough."""

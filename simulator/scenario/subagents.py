@@ -10,7 +10,7 @@ from pydantic import Field
 
 from simulator.errors import unknown_name
 from simulator.scenario.agent import Agent
-from simulator.spec import NO_SWITCH, Spec
+from simulator.spec import Spec
 
 
 class Subagents(Spec):
@@ -26,10 +26,10 @@ class Subagents(Spec):
     kinds: dict[str, Agent]
     """Kinds of sub-agents by name. Fields not given are those of the team's `agent`, except for its
     tools that start sub-agents."""
-    max_depth: Annotated[int, Field(ge=1), NO_SWITCH] | None = None
+    max_depth: Annotated[int, Field(ge=1)] | None = None
     """Levels of sub-agents below the team: with 1, sub-agents start none. At the last level,
     tools that start sub-agents are not there. No limit when absent."""
-    max_total: Annotated[int, Field(ge=0), NO_SWITCH] | None = None
+    max_total: Annotated[int, Field(ge=0)] | None = None
     """Sub-agents that may be started in a run; a turn goes on without those that would be too many.
     No limit when absent."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from simulator.spec import NO_SWITCH, Number, Spec
+from simulator.spec import Spec
 
 Overrides = dict[str, Any]
 """Dotted paths and the values that they take at one point."""
@@ -19,13 +19,13 @@ Overrides = dict[str, Any]
 class Range(Spec):
     """Numbers from `from` to `to`, by `step` or `num` of them."""
 
-    start: Annotated[Number, Field(alias="from")]
+    start: Annotated[float, Field(alias="from")]
     """First value."""
-    to: Number
+    to: float
     """Last value, included when the steps meet it."""
-    step: Annotated[Number, Field(gt=0)] | None = None
+    step: Annotated[float, Field(gt=0)] | None = None
     """Distance between values (1 unless `num` is given)."""
-    num: Annotated[int, Field(ge=2, le=100_000), NO_SWITCH] | None = None
+    num: Annotated[int, Field(ge=2, le=100_000)] | None = None
     """How many values, evenly spaced on the scale."""
     scale: Literal["linear", "log"] = "linear"
     """Spacing of `num` values."""

@@ -8,13 +8,13 @@ from pydantic import Field, model_validator
 
 from simulator.scenario.agent import Agent
 from simulator.scenario.subagents import Subagents
-from simulator.spec import NO_SWITCH, Fraction, Spec
+from simulator.spec import Fraction, Spec
 
 
 class Group(Spec):
     """Workers of one kind, in a team of several kinds."""
 
-    size: Annotated[int, Field(ge=0, le=1_000_000), NO_SWITCH]
+    size: Annotated[int, Field(ge=0, le=1_000_000)]
     """How many."""
     agent: Agent
     """Each of them; fields not given are those of the team's `agent`."""
@@ -23,7 +23,7 @@ class Group(Spec):
 class Team(Spec):
     """Who works: `size` equal agents, or `groups`. Coordinators and verifiers come on top."""
 
-    size: Annotated[int, Field(ge=1, le=1_000_000), NO_SWITCH] | None = None
+    size: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Number of workers, the agents that take tasks; each is an `agent`."""
     agent: Agent | None = None
     """Every worker."""

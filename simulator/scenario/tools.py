@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from simulator.distributions import Distribution, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
 from simulator.scenario.provider import Outages
-from simulator.spec import NO_SWITCH, Fraction, Number, Positive, Spec, one_of, tag
+from simulator.spec import Fraction, Positive, Spec, one_of, tag
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -51,8 +51,7 @@ class ToolSpec(Spec):
     """The sub-agent that each call starts. The call lasts as long as the sub-agent's loop, and its
     result is the sub-agent's report. If the sub-agent fails, the call has failed."""
     wait_for: Annotated[
-        Annotated[int, Field(ge=1), NO_SWITCH, tag("number")]
-        | Annotated[Literal["all", "any"], tag("word")],
+        Annotated[int, Field(ge=1), tag("number")] | Annotated[Literal["all", "any"], tag("word")],
         one_of("word", "number", lambda value: isinstance(value, str)),
     ] = "all"
     """How many of the calls of a turn must succeed; when that many have, the others are cancelled.
@@ -72,7 +71,7 @@ class ToolSpec(Spec):
     that start sub-agents, the station limits how many of them run at a time. If sub-agents that
     hold all its places wait for others that need one, the team is stuck, as in nested thread
     pools."""
-    priority: Annotated[int, NO_SWITCH] = 0
+    priority: int = 0
     """At a station with ``order: priority``, calls with the higher priority are served first."""
 
     @model_validator(mode="after")
@@ -114,16 +113,16 @@ class WeekTime(Spec):
 
     day: Day = "mon"
     """The day."""
-    hour: Annotated[Number, Field(ge=0, lt=24)] = 9.0
+    hour: Annotated[float, Field(ge=0, lt=24)] = 9.0
     """Hours since midnight."""
 
 
 class Hours(Spec):
     """When somebody is there: the same hours on some days of the week."""
 
-    opens: Annotated[Number, Field(alias="from", ge=0, lt=24)] = 9.0
+    opens: Annotated[float, Field(alias="from", ge=0, lt=24)] = 9.0
     """Hours since midnight at which they come."""
-    closes: Annotated[Number, Field(alias="to", gt=0, le=24)] = 17.0
+    closes: Annotated[float, Field(alias="to", gt=0, le=24)] = 17.0
     """Hours since midnight at which they go; they finish what they have begun by then."""
     days: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri")
     """Days on which they come."""
@@ -146,7 +145,7 @@ class StationSpec(Spec):
     No server is idle while a call waits, except in outages and outside working hours.
     """
 
-    concurrency: Annotated[int, Field(ge=1), NO_SWITCH] = 1
+    concurrency: Annotated[int, Field(ge=1)] = 1
     """Calls that are served at the same time."""
     order: Literal["fifo", "priority"] = "fifo"
     """Which call is next: the one that came first, or the first among those with the highest

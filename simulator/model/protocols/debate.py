@@ -13,7 +13,7 @@ from simulator.model.answers import CORRECT
 from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose
-from simulator.spec import NO_SWITCH, Fraction
+from simulator.spec import Fraction
 
 
 class Debate(Protocol):
@@ -27,9 +27,9 @@ class Debate(Protocol):
     can_back_up: ClassVar[bool] = False
 
     kind: Literal["debate"] = "debate"
-    rounds: Annotated[int, Field(ge=0, le=1000), NO_SWITCH] = 2
+    rounds: Annotated[int, Field(ge=0, le=1000)] = 2
     """Rounds after the first answers (d)."""
-    debaters: Annotated[int, Field(ge=1), NO_SWITCH] | None = None
+    debaters: Annotated[int, Field(ge=1)] | None = None
     """Agents that debate a task, in turn over the tasks; all of them when absent."""
     order: Literal["simultaneous", "sequential"] = "simultaneous"
     """Whether a round's opinions are formed at once on the last round's, or one by one."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
-from simulator.spec import NO_SWITCH, NonNegative
+from simulator.spec import NonNegative
 
 
 class DepthFirst(Protocol):
@@ -28,9 +28,9 @@ class DepthFirst(Protocol):
     can_take_over: ClassVar[bool] = False
 
     kind: Literal["depth_first"] = "depth_first"
-    fan_out: Annotated[int, Field(ge=2), NO_SWITCH] = 2
+    fan_out: Annotated[int, Field(ge=2)] = 2
     """Parts of a split."""
-    leaf_tasks: Annotated[int, Field(ge=1), NO_SWITCH] = 4
+    leaf_tasks: Annotated[int, Field(ge=1)] = 4
     """Tasks that a sub-agent does itself."""
     briefing_tokens: NonNegative = 500.0
     """Context with which a sub-agent starts."""

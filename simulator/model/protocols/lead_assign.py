@@ -12,7 +12,6 @@ from pydantic import Field
 from simulator.model.board import NOBODY, Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.scenario.families import TopologySpec
-from simulator.spec import NO_SWITCH
 
 
 class LeadAssign(Protocol):
@@ -25,7 +24,7 @@ class LeadAssign(Protocol):
     can_take_over: ClassVar[bool] = False
 
     kind: Literal["lead_assign"] = "lead_assign"
-    tasks_each: Annotated[int, Field(ge=1), NO_SWITCH] = 1
+    tasks_each: Annotated[int, Field(ge=1)] = 1
     """Tasks that a worker is given at a time."""
     order: Literal["listed", "longest_first"] = "listed"
     """Which of the tasks that can start are given first."""

@@ -11,7 +11,7 @@ from pydantic import Field
 from simulator.model.board import Board
 from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
 from simulator.model.streams import Purpose
-from simulator.spec import NO_SWITCH, Fraction
+from simulator.spec import Fraction
 
 
 class Redundancy(Protocol):
@@ -25,7 +25,7 @@ class Redundancy(Protocol):
     copies_tasks: ClassVar[bool] = True
 
     kind: Literal["redundancy"] = "redundancy"
-    copies: Annotated[int, Field(ge=1), NO_SWITCH] = 2
+    copies: Annotated[int, Field(ge=1)] = 2
     """Agents to which a task is sent (d), all of them if there are fewer."""
     correlation: Fraction = 0.0
     """Probability that a copy takes as long as the one that was started first: the same model

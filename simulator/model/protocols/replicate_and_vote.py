@@ -14,7 +14,7 @@ from simulator.model.answers import CORRECT
 from simulator.model.board import Board
 from simulator.model.protocols._protocol import EVERYONE, Dispatcher, Protocol, Setting
 from simulator.model.streams import Draw, Purpose
-from simulator.spec import NO_SWITCH, Fraction
+from simulator.spec import Fraction
 
 
 class ReplicateAndVote(Protocol):
@@ -30,11 +30,11 @@ class ReplicateAndVote(Protocol):
     can_back_up: ClassVar[bool] = False
 
     kind: Literal["replicate_and_vote"] = "replicate_and_vote"
-    replicas: Annotated[int, Field(ge=1, le=10_000), NO_SWITCH] = 3
+    replicas: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Attempts at each task (k)."""
     vote: Literal["majority", "weighted", "best_of", "judge"] = "majority"
     """How the answers decide."""
-    quorum: Annotated[int, Field(ge=1), NO_SWITCH] | None = None
+    quorum: Annotated[int, Field(ge=1)] | None = None
     """The first so many answers decide, the others come in vain; all of them when absent."""
     early_stop: bool = False
     """Stop asking when no further answer can change a majority."""

@@ -10,7 +10,6 @@ from simulator.model.board import Board
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._protocol import Protocol, Setting
 from simulator.model.streams import Purpose
-from simulator.spec import NO_SWITCH
 
 
 class ShortestQueue(Protocol):
@@ -21,7 +20,7 @@ class ShortestQueue(Protocol):
     """
 
     kind: Literal["shortest_queue"] = "shortest_queue"
-    choices: Annotated[int, Field(ge=1), NO_SWITCH] = 2
+    choices: Annotated[int, Field(ge=1)] = 2
     """Agents whose queues are looked at (d), all of them if there are fewer."""
 
     def dispatcher(self, setting: Setting) -> Hands:

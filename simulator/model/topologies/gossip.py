@@ -8,14 +8,13 @@ import numpy as np
 from pydantic import Field
 
 from simulator.model.topologies._topology import Channel, Topology
-from simulator.spec import NO_SWITCH
 
 
 class GossipTopology(Topology):
     """A mesh on which each message goes to `peers` others, drawn anew every time."""
 
     kind: Literal["gossip"] = "gossip"
-    peers: Annotated[int, Field(ge=1), NO_SWITCH] = 1
+    peers: Annotated[int, Field(ge=1)] = 1
     """Others that each message goes to."""
     exchange: Literal["push", "push_pull"] = "push"
     """``push_pull``: who speaks to a peer also hears what that peer said last."""

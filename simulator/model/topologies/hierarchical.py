@@ -10,7 +10,6 @@ from pydantic import Field
 
 from simulator.model.topologies._topology import Channel, Topology
 from simulator.scenario.families import NO_MANAGER
-from simulator.spec import NO_SWITCH
 
 
 class Hierarchical(Topology):
@@ -22,9 +21,9 @@ class Hierarchical(Topology):
     """
 
     kind: Literal["hierarchical"] = "hierarchical"
-    fan_out: Annotated[int, Field(ge=2), NO_SWITCH] = 4
+    fan_out: Annotated[int, Field(ge=2)] = 4
     """Subordinates of a manager at most."""
-    depth: Annotated[int, Field(ge=1, le=20), NO_SWITCH] = 1
+    depth: Annotated[int, Field(ge=1, le=20)] = 1
     """Levels of managers at least."""
 
     def managers(self, workers: int) -> Sequence[int]:

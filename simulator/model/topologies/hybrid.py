@@ -10,14 +10,13 @@ from pydantic import Field
 
 from simulator.model.topologies._topology import Channel, Topology
 from simulator.scenario.families import NO_MANAGER
-from simulator.spec import NO_SWITCH
 
 
 class Hybrid(Topology):
     """A star whose workers also hear their neighbours, `peers` of them, on a ring."""
 
     kind: Literal["hybrid"] = "hybrid"
-    peers: Annotated[int, Field(ge=1), NO_SWITCH] = 2
+    peers: Annotated[int, Field(ge=1)] = 2
     """Neighbours that hear a worker (fewer in teams that are smaller)."""
 
     def managers(self, workers: int) -> Sequence[int]:

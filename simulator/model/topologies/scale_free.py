@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from simulator.model.topologies._topology import Channel, Topology, channels_of
-from simulator.spec import NO_SWITCH
 
 
 class ScaleFree(Topology):
@@ -17,7 +16,7 @@ class ScaleFree(Topology):
     is_random: ClassVar[bool] = True
 
     kind: Literal["scale_free"] = "scale_free"
-    links: Annotated[int, Field(ge=1), NO_SWITCH] = 2
+    links: Annotated[int, Field(ge=1)] = 2
     """Links m that each newcomer brings; m (n - m) in all."""
 
     def channels(self, workers: int, rng: np.random.Generator) -> list[Channel]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from simulator.model.topologies._topology import Channel, Topology, channels_of
-from simulator.spec import NO_SWITCH, Fraction
+from simulator.spec import Fraction
 
 
 class SmallWorld(Topology):
@@ -17,7 +17,7 @@ class SmallWorld(Topology):
     is_random: ClassVar[bool] = True
 
     kind: Literal["small_world"] = "small_world"
-    neighbours: Annotated[int, Field(ge=2, multiple_of=2), NO_SWITCH] = 4
+    neighbours: Annotated[int, Field(ge=2, multiple_of=2)] = 4
     """Links of each agent before rewiring, half of them to each side."""
     rewiring: Fraction = 0.1
     """Probability that a link is rewired."""

@@ -11,7 +11,7 @@ from simulator.distributions import SharedDistribution
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
-from simulator.spec import NO_SWITCH, Positive
+from simulator.spec import Positive
 
 
 class Arrivals(Workload):
@@ -24,7 +24,7 @@ class Arrivals(Workload):
     is_random: ClassVar[bool] = True
 
     kind: Literal["arrivals"] = "arrivals"
-    tasks: Annotated[int, Field(ge=1, le=10_000_000), NO_SWITCH]
+    tasks: Annotated[int, Field(ge=1, le=10_000_000)]
     """How many tasks arrive."""
     interarrival_s: SharedDistribution
     """Seconds between two arrivals."""

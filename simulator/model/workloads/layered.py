@@ -12,7 +12,7 @@ from simulator.distributions.deterministic import constant
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
-from simulator.spec import NO_SWITCH, Fraction
+from simulator.spec import Fraction
 
 
 class Layered(Workload):
@@ -25,9 +25,9 @@ class Layered(Workload):
     is_random: ClassVar[bool] = True
 
     kind: Literal["layered"] = "layered"
-    layers: Annotated[int, Field(ge=1, le=100_000), NO_SWITCH] = 5
+    layers: Annotated[int, Field(ge=1, le=100_000)] = 5
     """Layers."""
-    width: Annotated[int, Field(ge=1, le=100_000), NO_SWITCH] = 4
+    width: Annotated[int, Field(ge=1, le=100_000)] = 4
     """Tasks of a layer."""
     coupling: Fraction = 0.3
     """Probability that a task needs a given task of the layer before."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
-from simulator.spec import NO_SWITCH, Positive
+from simulator.spec import Positive
 
 
 class MapReduce(Workload):
@@ -20,9 +20,9 @@ class MapReduce(Workload):
     """
 
     kind: Literal["map_reduce"] = "map_reduce"
-    maps: Annotated[int, Field(ge=1, le=100_000), NO_SWITCH] = 20
+    maps: Annotated[int, Field(ge=1, le=100_000)] = 20
     """Map tasks."""
-    reduces: Annotated[int, Field(ge=1, le=10_000), NO_SWITCH] = 1
+    reduces: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Reduce tasks."""
     map_size: Positive = 1.0
     """Work units of a map task."""

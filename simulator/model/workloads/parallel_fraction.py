@@ -10,7 +10,7 @@ from pydantic import Field
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
-from simulator.spec import NO_SWITCH, Fraction, Positive
+from simulator.spec import Fraction, Positive
 
 
 class ParallelFraction(Workload):
@@ -21,7 +21,7 @@ class ParallelFraction(Workload):
     """
 
     kind: Literal["parallel_fraction"] = "parallel_fraction"
-    tasks: Annotated[int, Field(ge=1, le=10_000_000), NO_SWITCH] = 20
+    tasks: Annotated[int, Field(ge=1, le=10_000_000)] = 20
     """Number of tasks N when each has size 1; the total work is N times `size`."""
     parallel_fraction: Fraction
     """Share p of the tasks that is off the chain (rounded to whole tasks)."""

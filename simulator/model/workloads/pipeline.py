@@ -10,16 +10,16 @@ from pydantic import Field
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
-from simulator.spec import NO_SWITCH, Positive
+from simulator.spec import Positive
 
 
 class PipelineWorkload(Workload):
     """`items` chains of `stages` tasks each: stage s of an item waits for its stage s - 1."""
 
     kind: Literal["pipeline"] = "pipeline"
-    items: Annotated[int, Field(ge=1, le=10_000_000), NO_SWITCH] = 10
+    items: Annotated[int, Field(ge=1, le=10_000_000)] = 10
     """Chains."""
-    stages: Annotated[int, Field(ge=1, le=100_000), NO_SWITCH] = 3
+    stages: Annotated[int, Field(ge=1, le=100_000)] = 3
     """Tasks of a chain."""
     sizes: tuple[Positive, ...] = ()
     """Work units of each stage; 1 when absent."""

@@ -19,7 +19,7 @@ from simulator.model.calls.service import Service
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw, Entity, Purpose, Streams
 from simulator.scenario.families import WorkspaceSpec
-from simulator.spec import NonNegative, Number
+from simulator.spec import NonNegative
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Workspace(WorkspaceSpec):
     """Seconds to merge two versions of an artifact."""
     idempotent: bool = True
     """Whether an effect that is applied again changes nothing."""
-    ack_loss: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    ack_loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability that a commit's acknowledgement is lost, so that the agent commits again."""
     ack_timeout_s: NonNegative = 1.0
     """Seconds after which an agent commits again."""

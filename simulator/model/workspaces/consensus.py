@@ -14,13 +14,13 @@ from simulator.model.calls.phases import Step
 from simulator.model.streams import Purpose
 from simulator.model.workspaces._workspace import Desk
 from simulator.model.workspaces.optimistic import Optimistic, OptimisticState
-from simulator.spec import NO_SWITCH, Positive, Spec
+from simulator.spec import Positive, Spec
 
 
 class SlowReplica(Spec):
     """One replica that is slower than the others."""
 
-    replica: Annotated[int, Field(ge=0), NO_SWITCH]
+    replica: Annotated[int, Field(ge=0)]
     """Which; 0 leads."""
     factor: Positive
     """Multiplies its times."""
@@ -37,7 +37,7 @@ class Consensus(Optimistic):
     can_be_available: ClassVar[bool] = False
 
     kind: Literal["consensus"] = "consensus"  # type: ignore[assignment]
-    replicas: Annotated[int, Field(ge=1, le=1000), NO_SWITCH] = 3
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 3
     """N, the leader included."""
     leader_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds that the leader takes for a commit."""

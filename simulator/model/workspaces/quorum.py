@@ -13,7 +13,6 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Entity, Purpose
 from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
-from simulator.spec import NO_SWITCH
 
 
 class Quorum(Workspace):
@@ -28,11 +27,11 @@ class Quorum(Workspace):
     reads_outdated: ClassVar[bool] = True
 
     kind: Literal["quorum"] = "quorum"
-    replicas: Annotated[int, Field(ge=1, le=1000), NO_SWITCH] = 3
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 3
     """N."""
-    read: Annotated[int, Field(ge=1), NO_SWITCH] = 2
+    read: Annotated[int, Field(ge=1)] = 2
     """R."""
-    write: Annotated[int, Field(ge=1), NO_SWITCH] = 2
+    write: Annotated[int, Field(ge=1)] = 2
     """W."""
     delay_s: SharedDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds until a replica has answered, each for itself."""
