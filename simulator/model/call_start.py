@@ -109,7 +109,7 @@ class CallStart:
             return True
         habits = agent.habits
         picks: list[int] | None = None
-        if not habits.idle_p or not habits.idles(is_first=not agent.call.number):
+        if not habits.may_idle or not habits.idles(is_first=not agent.call.number):
             count = habits.batch_size or self._take_count(agent)
             picks = agent.dispatcher.choose(agent.index, count)
         if picks is None:

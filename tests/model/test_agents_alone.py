@@ -248,6 +248,14 @@ def test_an_idle_habit_begins_and_lasts_as_it_is_said_to() -> None:
     assert all(course[first:])
 
 
+def test_an_agent_that_idles_in_its_first_call_only_does_so() -> None:
+    agent = Bench(0).join(behaviour={"idle_first": 1})
+    assert agent.habits.may_idle
+    assert agent.habits.idles(is_first=True)
+    assert not any(agent.habits.idles(is_first=False) for _ in range(50))
+    assert not Bench(0).join().habits.may_idle
+
+
 def test_a_batch_is_at_least_one_and_the_first_can_differ() -> None:
     agent = Bench(0).join(batch=0.2, first_batch=4.4)
     assert [agent.habits.take_count() for _ in range(3)] == [4, 1, 1]

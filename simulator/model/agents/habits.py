@@ -36,8 +36,10 @@ class Habits:
         Whether it is still to be settled if it begins with one task a call.
     is_particular : bool
         Whether replies can be too long, or further attempts are less work.
+    may_idle : bool
+        Whether a call may take no task although there is one.
     idle_p : float
-        Probability that a call takes no task.
+        Probability that it does, apart from the first call and from persistence.
     talk, chatter : float
         Probabilities of a message with a call that works, and with one that idles.
     output, message : callable
@@ -64,6 +66,7 @@ class Habits:
         "idle_p",
         "is_particular",
         "is_unsettled",
+        "may_idle",
         "message",
         "output",
         "redo_work",
@@ -97,8 +100,8 @@ class Habits:
         self.idle_p = expit(self._idle_logit)
         self._idle_first = behaviour.idle_first
         self._idle_persistence = behaviour.idle_persistence
-        idles_by_drift = spec.drifts and spec.drift.idle_logit > 0.0
-        self._rolls_idle = draws.rolls(Purpose.IDLE, self.idle_p > 0.0 or idles_by_drift)
+        self.may_idle = self.idle_p > 0.0 or bool(self._idle_first)
+        self._rolls_idle = draws.rolls(Purpose.IDLE, self.may_idle)
         self._was_idle = False
 
         self.talk = behaviour.talk if speaks else 0.0
