@@ -11,6 +11,7 @@ import yaml
 from pydantic_core import PydanticUndefined
 
 from docs.markdown import cell, mark, said, table
+from simulator.scenario.roles import ROLES
 from simulator.spec import Spec
 
 PROFILES = Path(__file__).parents[1] / "simulator" / "profiles"
@@ -24,6 +25,8 @@ FAMILIES = {
     "distribution": "Distributions",
 }
 """Headings of the families of plugins, by their names in the schema."""
+
+_ROLES = {role.definition: role for role in ROLES}
 
 
 def scenario_fields() -> str:
@@ -43,6 +46,12 @@ def scenario_fields() -> str:
         parts.append(f"{mark(anchor(name))}## {heading}\n")
         if text := definition.get("description"):
             parts.append(said(text) + "\n")
+        if name in _ROLES:
+            lacks = ", ".join(f"`{each}`" for each in _ROLES[name].lacks)
+            parts.append(
+                f"It has the [fields of an agent]({_place('Agent')}), except for {lacks}.\n"
+            )
+            continue
         prefix = f"{path}." if path else ""
         parts.append(fields_table(definition, name, prefix, schema["$defs"]))
     return "\n".join(parts)
@@ -102,6 +111,8 @@ def _sections(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
     while waiting:
         path, name, definition = waiting.pop(0)
         yield path, name, definition
+        if name in _ROLES:
+            continue
         below = []
         for field, value in definition.get("properties", {}).items():
             for step, found in _mappings(value):
@@ -110,9 +121,9 @@ def _sections(schema: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]
                     seen.add(found)
                     below.append((where, found, _mapping_in(schema["$defs"][found])))
         waiting = below + waiting
-    # Those that only plugins have.
+    # Those that only plugins have; parts of roles are named by their role.
     for name, definition in schema["$defs"].items():
-        if name not in seen and name not in FAMILIES:
+        if name not in seen and name not in FAMILIES and not name.startswith(tuple(_ROLES)):
             yield f"{name} (of plugins)", name, _mapping_in(definition)
 
 
@@ -218,7 +229,11 @@ def _link(name: str) -> str:
     if name in FAMILIES:
         place = FAMILIES[name].lower().replace(" ", "-")
         return f"[{name.replace('_', ' ')}](plugins.md#{place})"
-    return f"[{name}](scenario.md#{anchor(name)})"
+    return f"[{name}]({_place(name)})"
+
+
+def _place(name: str) -> str:
+    return f"scenario.md#{anchor(name)}"
 
 
 def _bounds(value: dict[str, Any]) -> Iterator[str]:

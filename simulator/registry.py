@@ -172,7 +172,7 @@ class OneOf:
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         # A placeholder for `define_families` to replace: pydantic has no definition of it yet.
-        return {FAMILY: self.registry.definition}
+        return {DEFINED_LATER: self.registry.definition}
 
     def _plugin(self, value: object, info: core_schema.ValidationInfo) -> Plugin:
         fields = self._mapping(value)
@@ -207,8 +207,8 @@ class OneOf:
         )
 
 
-FAMILY = "x-teamsim-family"
-"""Key of a placeholder for a reference to a family of plugins, until all are defined."""
+DEFINED_LATER = "x-teamsim-definition"
+"""Key of a placeholder for a reference to a definition, until all are there."""
 
 
 def define_families(schema: dict[str, Any], registries: Iterable[Registry[Plugin]]) -> None:
@@ -230,9 +230,9 @@ def define_families(schema: dict[str, Any], registries: Iterable[Registry[Plugin
 
 def _refer(node: Any) -> None:
     if isinstance(node, dict):
-        family = node.pop(FAMILY, None)
-        if family is not None:
-            node["$ref"] = f"#/$defs/{family}"
+        name = node.pop(DEFINED_LATER, None)
+        if name is not None:
+            node["$ref"] = f"#/$defs/{name}"
         node = list(node.values())
     if isinstance(node, list):
         for value in node:

@@ -163,16 +163,21 @@ def _errors_within(cls: type[Spec], data: Any, context: Any) -> list[InitErrorDe
     try:
         cls.model_validate(data, context=context)
     except ValidationError as error:
-        return [
-            InitErrorDetails(
-                type=PydanticCustomError(each["type"], "{reason}", {"reason": each["msg"]}),
-                loc=each["loc"],
-                input=each["input"],
-            )
-            for each in error.errors(include_url=False)
-            if each["loc"] and not (each["type"] == "missing" and len(each["loc"]) == 1)
-        ]
+        return line_errors(error)
     return []
+
+
+def line_errors(error: ValidationError) -> list[InitErrorDetails]:
+    """Return what is wrong within fields, in a form in which it can be raised again."""
+    return [
+        InitErrorDetails(
+            type=PydanticCustomError(each["type"], "{reason}", {"reason": each["msg"]}),
+            loc=each["loc"],
+            input=each["input"],
+        )
+        for each in error.errors(include_url=False)
+        if each["loc"] and not (each["type"] == "missing" and len(each["loc"]) == 1)
+    ]
 
 
 def _texts_of_fields(cls: type[Spec]) -> dict[str, str]:

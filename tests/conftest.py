@@ -16,6 +16,7 @@ from simulator.engine import Simulation
 from simulator.model.metrics import NOT_TRACED, Metrics
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
+from simulator.scenario.roles import drop_lacking
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "llm-teams"
 
@@ -44,6 +45,7 @@ def scenario(**fields: Any) -> Scenario:
         for key in parents:
             node = node.setdefault(key, {})
         node[last] = value
+    drop_lacking(data)  # what `agent` says of a worker, others may lack
     return Scenario.model_validate(data)
 
 

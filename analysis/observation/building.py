@@ -129,16 +129,14 @@ def _say_team(
         twin.explain("team.subagents.max_depth", "most levels of sub-agents in the median run")
     twin.say("team", team)
     for role, fit in twin.fits.items():
-        agent, path = twin.agent_of(role), twin.path_of(role)
-        agent |= fit.spec
-        agent["behaviour"] = {"talk": 0}
-        agent["tokens"] = {**agent.get("tokens", {}), "message": 0}
+        tokens = {**fit.spec.get("tokens", {}), "message": 0}
+        fields = {**fit.spec, "behaviour": {"talk": 0}, "tokens": tokens}
         talk = "assumed: what it tells others is part of what it writes"
         message = "0: part of the output, as above"
-        twin.explain_agent(role, {**fit.sources, "behaviour": talk, "tokens.message": message})
+        twin.say_agent(role, fields, {**fit.sources, "behaviour": talk, "tokens.message": message})
         named = ", ".join(fit.models) or "not named"
         twin.explain(
-            path,
+            twin.path_of(role),
             f"{role}: {fit.calls:,} calls of {fit.agents:,} agents in the trace, model {named}",
         )
         twin.lack(*(f"{role}: {each}" for each in fit.missing))
@@ -166,8 +164,7 @@ def _let_agents_begin(
 def _begin_afresh(twin: Twin, seen: Observed, role: str) -> None:
     fit = twin.fits[role]
     begin_afresh(fit, seen.calls[seen.role_of_calls() == role])
-    twin.agent_of(role)["context"] = dict(fit.spec["context"])
-    twin.explain_agent(role, fit.sources)
+    twin.say_agent(role, {"context": fit.spec["context"]}, fit.sources)
 
 
 def _let_calls_fail(twin: Twin) -> None:

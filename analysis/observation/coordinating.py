@@ -116,11 +116,8 @@ def let_lead_answer(twin: Twin, seen: Observed, units: Mapping[str, Sequence[Uni
     share = four_digits(min(1.0, lead / tasks))
     for role in twin.fits:
         if role != twin.lead:
-            twin.agent_of(role)["behaviour"] = {"talk": share}
-            twin.explain(
-                f"{twin.path_of(role)}.behaviour",
-                f"{lead:.3g} calls of the lead for {tasks:.3g} tasks: so often it is reported to",
-            )
+            why = f"{lead:.3g} calls of the lead for {tasks:.3g} tasks: so often it is reported to"
+            twin.say_agent(role, {"behaviour": {"talk": share}}, {"behaviour": why})
 
 
 def _pauses(seen: Observed, units: Mapping[str, Sequence[Unit]]) -> np.ndarray:

@@ -17,6 +17,7 @@ from analysis.observation.structure import (
 )
 from analysis.observation.units import Unit
 from simulator.scenario import Scenario
+from simulator.scenario.roles import COORDINATOR, SUBAGENT
 
 Path = str
 """Dotted path of a field."""
@@ -87,8 +88,16 @@ class Twin:
         """Say where a field comes from."""
         self.sources[path] = source
 
-    def explain_agent(self, role: str, sources: Mapping[Path, str]) -> None:
-        """Say where fields of a role's agent come from, by their paths below it."""
+    def say_agent(self, role: str, fields: Mapping[str, Any], sources: Mapping[Path, str]) -> None:
+        """Say fields of a role's agent, but for those that it lacks, and where they come from.
+
+        `sources` are by paths below the agent.
+        """
+        kind = COORDINATOR if role == self.lead else SUBAGENT if role in self.subagents else None
+        if kind is not None:
+            fields = kind.without(fields)
+            sources = {where: source for where, source in sources.items() if kind.has(where)}
+        self.agent_of(role).update(fields)
         path = self.path_of(role)
         self.sources.update({f"{path}.{where}": source for where, source in sources.items()})
 

@@ -18,6 +18,7 @@ from simulator.documents import DocumentError, digest, read_own, sealed
 from simulator.errors import TeamsimError, TeamsimWarning
 from simulator.experiment.parts import write_whole
 from simulator.scenario import Point, Scenario, Study
+from simulator.scenario.roles import drop_lacking
 from simulator.version import __version__
 
 FILE = "manifest.json"
@@ -146,6 +147,7 @@ def study_in(directory: str | Path) -> Study:
 
 
 def _point(said: dict[str, Any]) -> Point:
+    drop_lacking(said["scenario"])
     scenario = Scenario.model_validate(said["scenario"])
     return Point(
         said["index"],

@@ -65,7 +65,7 @@ def _split_off_path(message: str, source: Source) -> tuple[tuple[str | int, ...]
 
 def _message(detail: dict[str, Any]) -> str:
     kind, message = detail["type"], detail["msg"]
-    if kind in {"unknown_key", "kind", "negative"}:
+    if kind in {"unknown_key", "kind", "negative", "no_effect"}:
         return str(message)
     if kind == "missing":
         return "this field is required and missing; add it"

@@ -14,6 +14,7 @@ from simulator.registry import OneOf
 from simulator.scenario.agent import Agent
 from simulator.scenario.backoff import Backoff
 from simulator.scenario.families import PROTOCOLS, ProtocolSpec
+from simulator.scenario.roles import FALLBACK_MODEL
 from simulator.spec import Fraction, NonNegative, Positive, Spec
 
 
@@ -191,7 +192,7 @@ class Fallback(Spec):
     at the open breaker.
     """
 
-    model: Agent | None = None
+    model: Annotated[Agent, FALLBACK_MODEL] | None = None
     """The other model: latency, error probability and price; fields not given are those of the
     team's `agent`. No outage, error, slow phase or breaker of the first model concerns it."""
     shares_limits: bool = True

@@ -28,6 +28,7 @@ from simulator.scenario.figure import Figure
 from simulator.scenario.network import Network
 from simulator.scenario.provider import Provider
 from simulator.scenario.resilience import Resilience
+from simulator.scenario.roles import define_roles
 from simulator.scenario.subagents import problem_in_starts
 from simulator.scenario.sweep import Sweep
 from simulator.scenario.team import Team
@@ -341,10 +342,9 @@ def scenario_json_schema() -> dict[str, Any]:
     schema = Scenario.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "teamsim scenario"
-    definitions = schema["$defs"]
-    # A profile supplies what an agent leaves out, a sweep what the file leaves out.
-    for name in ("Agent", "Group", "Team", "Scenario"):
-        definitions.get(name, {}).pop("required", None)
+    for name in ("Agent", "Group", "Team", "Scenario"):  # profiles and sweeps say the rest
+        schema["$defs"].get(name, {}).pop("required", None)
     schema["required"] = ["name"]
+    define_roles(schema["$defs"])
     define_families(schema, REGISTRIES)
     return schema

@@ -135,6 +135,10 @@ class Source:
         """Return an independent copy."""
         return Source(copy.deepcopy(self.data), dict(self._origins))
 
+    def with_data(self, data: Any) -> Source:
+        """Return other data, of the same origin."""
+        return Source(data, self._origins)
+
     def origin(self, path: Path_) -> str:
         """Return where the value at `path`, or the nearest one around it, was said."""
         for length in range(len(path), -1, -1):

@@ -15,6 +15,7 @@ from simulator.documents import too_deep
 from simulator.errors import Problem, ScenarioError, unknown_name
 from simulator.scenario.loop import ENDS
 from simulator.scenario.problems import problems_in
+from simulator.scenario.roles import SUBAGENT, Role, roles_in
 from simulator.scenario.schema import Scenario
 from simulator.scenario.shipped import scenario_path
 from simulator.scenario.source import Path_, Source, as_path, dotted
@@ -184,23 +185,19 @@ class Study:
         if not isinstance(team, dict):
             return
         groups = team.get("groups")
-        kinds: list[Path_] = [("team", "coordinator"), ("team", "verifier")]
+        kinds: list[tuple[Path_, Role | None]] = list(roles_in(source.data))
         if isinstance(groups, dict):
-            kinds += [("team", "groups", name, "agent") for name in groups]
-        kinds.append(("resilience", "fallback", "model"))
-        subagents = source.get(("team", "subagents", "kinds"))
-        if isinstance(subagents, dict):
-            kinds += [("team", "subagents", "kinds", name) for name in subagents]
+            kinds += [(("team", "groups", name, "agent"), None) for name in groups]
         above: Path_ = ("team", "agent")
         self._check_tools_taken_away(source, above, {})
         self._merge_profile(source, above)
-        for path in kinds:
+        for path, role in kinds:
             self._check_tools_taken_away(source, path, source.get((*above, "tools")))
-            if self._merge_profile(source, path) and isinstance(team.get("agent"), dict):
+            if self._merge_profile(source, path, role) and isinstance(team.get("agent"), dict):
                 base = team["agent"]
-                if path[1] == "subagents":
+                if role is SUBAGENT:
                     base = _without_starts(base)
-                _fill_agent(source, path, Source(base, {}))
+                _fill_agent(source, path, Source(base, {}), role)
 
     def _profile_in(self, name: str) -> Source:
         """Return the profile in a file of the user's, read once for all points."""
@@ -223,13 +220,13 @@ class Study:
                 message = f"there is no such tool to take away: {unknown_name('tool', name, known)}"
                 raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
 
-    def _merge_profile(self, source: Source, path: Path_) -> bool:
+    def _merge_profile(self, source: Source, path: Path_, role: Role | None = None) -> bool:
         """Merge the profile that the agent at `path` names; return whether there is an agent."""
         if not isinstance(source.get(path), dict):
             return False
         profile = self._named_profile(source, path)
         if profile is not None:
-            _fill_agent(source, path, profile)
+            _fill_agent(source, path, profile, role)
         return True
 
     def _named_profile(self, source: Source, path: Path_) -> Source | None:
@@ -252,8 +249,10 @@ def _shipped_profile(name: str) -> Source:
     return Source.parse(profile_text(name), f"profile {name}")
 
 
-def _fill_agent(source: Source, path: Path_, base: Source) -> None:
+def _fill_agent(source: Source, path: Path_, base: Source, role: Role | None) -> None:
     """Fill the agent at `path` from `base`, except for a second way in which its loop ends."""
+    if role is not None and isinstance(base.data, dict):
+        base = base.with_data(role.without(base.data))
     loop, below = source.get((*path, "loop")), base.get(("loop",))
     if isinstance(loop, dict) and isinstance(below, dict) and not loop.keys().isdisjoint(ENDS):
         base, where = base.copy(), base.origin(("loop",))

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from simulator.scenario.agent import Agent
+from simulator.scenario.roles import COORDINATOR, VERIFIER
 from simulator.scenario.subagents import Subagents
 from simulator.spec import Fraction, Spec
 
@@ -29,9 +30,9 @@ class Team(Spec):
     """Every worker."""
     groups: dict[str, Group] | None = None
     """Groups of workers by name, in place of `size`."""
-    coordinator: Agent | None = None
+    coordinator: Annotated[Agent, COORDINATOR] | None = None
     """Coordinators, if they differ; fields not given are those of `agent`."""
-    verifier: Agent | None = None
+    verifier: Annotated[Agent, VERIFIER] | None = None
     """Verifiers, if they differ; fields not given are those of `agent`."""
     subagents: Subagents | None = None
     """Agents that others start, and that end with their loop."""

@@ -16,6 +16,7 @@ from simulator.model.metrics import Metrics
 from simulator.scenario import REGISTRIES, Scenario, families
 from simulator.scenario.faults import AgentFaults
 from simulator.scenario.resilience import Resilience
+from simulator.scenario.roles import FALLBACK_MODEL
 from tests.conftest import run_as_traced, scenario
 
 NAMES = {registry.family: registry.names() for registry in REGISTRIES}
@@ -182,7 +183,7 @@ PATTERNS = variants(
         "hedge": [{"after_s": 3}, {"percentile": 0.8, "minimum": 5, "correlation": 0.5}],
         "fallback": [
             {"partial": True},
-            {"model": {**AGENT, "faults": {"slow": {"probability": 0.1}}}},
+            {"model": {**FALLBACK_MODEL.without(AGENT), "faults": {"slow": {"probability": 0.1}}}},
         ],
         "backup": [{"when_left": 0.5}, {"when_left": 1.0, "copies": 3, "correlation": 0.5}],
         "bulkhead": [{"strong": 1}],

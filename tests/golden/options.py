@@ -9,6 +9,7 @@ each place is an option, and its families with their parameters are listed once,
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic.fields import FieldInfo
 from simulator.distributions import DISTRIBUTIONS, Distribution
 from simulator.registry import OneOf, Plugin, Registry
 from simulator.scenario import Scenario
+from simulator.scenario.roles import Role
 from simulator.scenario.sweep import Range
 from tests.golden.corpus import points
 
@@ -69,6 +71,9 @@ def _of_annotation(annotation: Any, path: str, default: Any) -> Iterator[str]:
         registry, arguments = _registry(part), get_args(part)
         if registry is not None:
             yield from _of_family(registry, path)
+        elif _role(part) is not None:
+            yield path
+            yield from _of_role(part, path)
         elif get_origin(part) is Literal:
             yield from (f"{path}={value}" for value in arguments)
         elif get_origin(part) in (tuple, dict, list):
@@ -95,10 +100,27 @@ def _of_family(registry: Registry, path: str) -> Iterator[str]:
 def _of_item(annotation: Any, path: str) -> Iterator[str]:
     """Return the options of what is in a list or mapping; plain values have none."""
     for part in _parts(annotation):
-        if _is_model(part):
+        if _role(part) is not None:
+            yield from _of_role(part, path)
+        elif _is_model(part):
             yield from _of_model(part, path)
         elif get_origin(part) is Literal:
             yield from (f"{path}={value}" for value in get_args(part))
+
+
+def _of_role(annotation: Any, path: str) -> Iterator[str]:
+    """Return the options of an agent, without those that its role lacks."""
+    role = _role(annotation)
+    assert role is not None
+    lacks = re.compile(rf"{re.escape(path)}\.({'|'.join(map(re.escape, role.lacks))})([.=\[]|$)")
+    options = _of_model(get_args(annotation)[0], path)
+    return (option for option in options if not lacks.match(option))
+
+
+def _role(annotation: Any) -> Role | None:
+    if get_origin(annotation) is not Annotated:
+        return None
+    return next((each for each in annotation.__metadata__ if isinstance(each, Role)), None)
 
 
 def _is_model(annotation: Any) -> bool:
@@ -145,8 +167,8 @@ def _set_in_value(value: Any, annotation: Any, path: str, default: Any) -> Itera
 
 
 def _parts(annotation: Any) -> Iterator[Any]:
-    """Return an annotation's alternatives, bare but for the family of plugins that is meant."""
-    if _registry(annotation) is not None:
+    """Return an annotation's alternatives, bare but for the family or role that is meant."""
+    if _registry(annotation) is not None or _role(annotation) is not None:
         yield annotation
     elif get_origin(annotation) is Annotated:
         yield from _parts(get_args(annotation)[0])

@@ -142,10 +142,10 @@ def test_a_profile_stands_where_the_agent_is_silent(tmp_path: Path) -> None:
 
 
 def test_a_coordinator_is_like_the_agents_where_it_is_silent() -> None:
-    text = GOOD.replace("topology:", "  coordinator: {batch: 9}\ntopology:")
+    text = GOOD.replace("topology:", "  coordinator: {speed: 9}\ntopology:")
     team = parse_study(text).base.team
     assert team.coordinator is not None
-    assert (team.coordinator.batch.value, team.coordinator.latency) == (9, team.agent.latency)
+    assert (team.coordinator.speed, team.coordinator.latency) == (9, team.agent.latency)
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
