@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, LiteralString
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from simulator.errors import unknown_name
 from simulator.registry import DEFINED_LATER
 from simulator.scenario.agent import Agent
 from simulator.spec import Spec, line_errors
@@ -86,30 +87,43 @@ class Role:
         return {DEFINED_LATER: self.definition}
 
     def _validated(self, data: Any, validate: core_schema.ValidatorFunctionWrapHandler) -> Agent:
-        said = list(self._said(data)) if isinstance(data, Mapping) else []
-        if not said:
+        errors = list(self._errors(data)) if isinstance(data, Mapping) else []
+        if not errors:
             agent: Agent = validate(data)
             return agent
-        message = f"this has no effect on a {self.name}, which {self.because}; leave it out"
-        error = PydanticCustomError("no_effect", "{reason}", {"reason": message})
-        errors = [InitErrorDetails(type=error, loc=path, input=value) for path, value in said]
+        known = {key: value for key, value in data.items() if key in Agent.model_fields}
         try:
-            validate(self.without(data))
+            validate(self.without(known))
         except ValidationError as others:
             errors += line_errors(others)
         raise ValidationError.from_exception_data(self.name, errors)
 
-    def _said(self, data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
-        """Yield path and value of each field that the role lacks."""
+    def _errors(self, data: Mapping[str, Any]) -> Iterator[InitErrorDetails]:
+        """Yield what is wrong with what is said of fields that are not there."""
+        allowed = [name for name in Agent.model_fields if name not in self.lacks]
+        for key in data:
+            if key not in Agent.model_fields:
+                yield _error("unknown_key", unknown_name("key", key, allowed), (key,), data[key])
         for dotted in self.lacks:
-            path = tuple(dotted.split("."))
+            path: list[str] = []
             node: Any = data
-            for key in path:
+            for key in dotted.split("."):
                 if not isinstance(node, Mapping) or key not in node:
                     break
-                node = node[key]
+                path, node = [*path, key], node[key]
             else:
-                yield path, node
+                while isinstance(node, Mapping) and len(node) == 1:  # as far as it was said
+                    ((key, node),) = node.items()
+                    path.append(key)
+                said = f"this has no effect on a {self.name}, which {self.because}; leave it out"
+                yield _error("no_effect", said, tuple(path), node)
+
+
+def _error(
+    kind: LiteralString, message: str, path: tuple[str, ...], found: object
+) -> InitErrorDetails:
+    error = PydanticCustomError(kind, "{reason}", {"reason": message})
+    return InitErrorDetails(type=error, loc=path, input=found)
 
 
 def _drop(fields: dict[str, Any], path: list[str]) -> None:

@@ -196,7 +196,21 @@ def test_fields_that_a_role_lacks_are_refused(role: str) -> None:
             _ = parse_study(json.dumps(document)).base
         (problem,) = found.value.problems
         assert problem.message.startswith(f"this has no effect on a {role}, which ")
-        assert where.startswith(problem.path)
+        assert problem.path.startswith(where) or where.startswith(problem.path)
+
+
+def test_errors_are_where_they_were_said_and_name_what_the_role_has() -> None:
+    text = (
+        "team:\n  size: 3\n  agent: {latency: {kind: seconds, base: 3}}\n"
+        "  coordinator: {batch: 3, spede: 2, speed: fast}\n"
+        "sweep: {team.coordinator.behaviour.idle: [0.1]}\n"
+    )
+    found = {problem.path: problem for problem in parse_study(text).problems()}
+    assert found["team.coordinator.batch"].origin == "<text>:4"
+    assert found["team.coordinator.behaviour.idle"].origin == "<text>:5"
+    assert "should be a valid number" in found["team.coordinator.speed"].message
+    unknown = found["team.coordinator.spede"].message
+    assert unknown.startswith("unknown key 'spede'; did you mean 'speed'? (allowed: context, drift")
 
 
 def whole_team() -> Fields:
