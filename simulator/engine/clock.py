@@ -215,7 +215,7 @@ class Clock(Agenda):
         elif self._is_idle() and self._known is None:
             # Whether the team is stuck is seen later: if another call begins, it was not.
             self._is_overdue = True
-            self._most_calls = self._run.call_start.calls_begun + 1
+            self._most_calls = self._run.book.begun + 1
         else:
             self.reach(max(self.now, deadline_s))
             self.end("deadline")
@@ -255,7 +255,7 @@ class Clock(Agenda):
         run, limits = self._run, self.limits
         if run.sides.board.left <= run.sides.spare and run.coordination.is_complete:
             self.end("completed")
-        elif run.call_start.calls_begun >= self._most_calls:
+        elif run.book.begun >= self._most_calls:
             self.end("max_calls")
         elif limits.budget_usd is not None and run.bill.is_over_budget:
             self.end("budget")
@@ -308,7 +308,7 @@ class Clock(Agenda):
     def _share_over(self) -> float:
         """Return which share of the run is over, by its tasks or the limit that comes first."""
         run, deadline_s = self._run, self.limits.deadline_s or math.inf
-        tasks, calls = run.metrics.tasks_done / run.metrics.tasks, run.call_start.calls_begun
+        tasks, calls = run.metrics.tasks_done / run.metrics.tasks, run.book.begun
         return min(1.0, max(tasks, calls / self._most_calls, self._env.now / deadline_s))
 
     def forget(self) -> None:

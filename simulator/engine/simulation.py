@@ -94,7 +94,7 @@ class Simulation:
                 run.subagents,
                 run.sides,
                 run.coordination,
-                run.call_start,
+                run.book,
                 run.bill,
                 run.closing,
                 run.metrics,

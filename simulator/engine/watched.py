@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from simulator.model.agents.agent import AgentState
-from simulator.model.call_start import CallStart
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.book import CallBook
 from simulator.model.calls.subagents import SubagentPool
 from simulator.model.ending import Closing
 from simulator.model.metrics import Metrics
@@ -23,7 +23,7 @@ class Watched:
     subagents: SubagentPool
     sides: Sides
     coordination: Coordination
-    call_start: CallStart
+    book: CallBook
     bill: Bill
     closing: Closing
     metrics: Metrics

@@ -8,7 +8,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, AgentState
 from simulator.model.agents.call import ATTEMPTS, MERGE
 from simulator.model.agents.talk import Talk
-from simulator.model.calls.bill import Bill
+from simulator.model.calls.book import CallBook
 from simulator.model.calls.end_rows import note_end
 from simulator.model.journal import Journal
 from simulator.model.steps import CallSteps
@@ -34,7 +34,7 @@ class CallEnd:
     journal : Journal
     sides : Sides
     talk : Talk
-    bill : Bill
+    book : CallBook
     workspace : WorkspaceState
     queue : ReviewQueue
     reviews : Reviews
@@ -51,7 +51,7 @@ class CallEnd:
     __slots__ = (
         "_agenda",
         "_agents",
-        "_bill",
+        "_book",
         "_commits",
         "_coordination",
         "_has_more",
@@ -75,7 +75,7 @@ class CallEnd:
         journal: Journal,
         sides: Sides,
         talk: Talk,
-        bill: Bill,
+        book: CallBook,
         workspace: WorkspaceState,
         queue: ReviewQueue,
         reviews: Reviews,
@@ -93,7 +93,7 @@ class CallEnd:
         self._metrics = journal.metrics
         self._sides = sides
         self._talk = talk
-        self._bill = bill
+        self._book = book
         self._workspace = workspace
         self._queue = queue
         self._reviews = reviews
@@ -107,17 +107,15 @@ class CallEnd:
     def end_call(self, agent: AgentState, now: float) -> None:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
         call, memory = agent.call, agent.memory
-        agent.time.end(now)
         freed: list[int] = []
         if agent.byzantine == "silent":
             self._fall_silent(agent)
+        self._book.end(agent, now, not call.failed)
         if call.failed:
             self._agenda.reach(now)
             outcome = self._give_up(agent, now, freed)
         else:
             self._agenda.move(now)
-            self._metrics.calls += 1
-            self._bill.call(agent)
             if call.picks:
                 freed = self._commits.commit(agent, now)
                 outcome = "work"
@@ -141,7 +139,6 @@ class CallEnd:
 
     def _end_steps(self, agent: AgentState) -> None:
         """Tell workspace and patterns that a call is over, the last turn of a loop."""
-        self._metrics.turns += agent.loop is not None and agent.is_calling
         self._workspace.call_ended(agent)
         self._patterns.call_ended(agent)
         agent.call.settle()
@@ -203,12 +200,7 @@ class CallEnd:
         call, outcome = agent.call, "failed"
         if call.lost_to is Why.PROMPT_TOO_LONG:
             outcome = PROMPT_TOO_LONG
-        self._metrics.calls += agent.is_calling
-        self._metrics.failed_calls += 1
         self._metrics.wasted_s += agent.time.duration_s
-        if call.paid_share is not None:
-            agent.memory.note_read()
-            self._bill.in_vain(agent, call.paid_share)
         agent.memory.come_to_nothing(goes_on=call.lost_to is Why.CRASH)
         hopeless = self._patterns.hopeless(agent)
         if call.lost_to is Why.TURN_LIMIT and not (call.is_astray or call.is_backup):
@@ -235,13 +227,11 @@ class CallEnd:
         call, time = agent.call, agent.time
         if self._is_stepwise:
             steps.cut_off(agent)
-            time.cut_off(time.earlier_s + time.served_s)
+            elapsed_s = time.earlier_s + time.served_s
         else:
             elapsed_s = self._agenda.now - time.started_s
             call.pay(elapsed_s / time.duration_s if elapsed_s > 0.0 else None)
-            time.cut_off(elapsed_s)
-        if call.paid_share is not None:
-            self._bill.in_vain(agent, call.paid_share)
+        self._book.cut_off(agent, elapsed_s)
         self._metrics.wasted_s += time.duration_s
         if self._is_traced:
             self._note_end(agent, "cut_off")

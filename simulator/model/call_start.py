@@ -1,7 +1,4 @@
-"""How a call of the team begins: where an agent decides what to do, reads, and starts.
-
-Those of sub-agents, who decide nothing, begin and end in `calls/subagents.py`.
-"""
+"""How a call of the team begins: where an agent decides what to do, reads, and starts."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from math import fsum
 from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.agents.call import DUTY, MERGE
 from simulator.model.agents.habits import Habits
+from simulator.model.calls.book import CallBook
 from simulator.model.calls.service import Service
 from simulator.model.journal import Journal
 from simulator.model.team.coordination import Coordination
@@ -18,11 +16,10 @@ from simulator.model.team.patterns import Patterns
 from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.sides import Sides
 from simulator.model.trace import Event
-from simulator.model.why import Why
 
 
 class CallStart:
-    """Begins the calls of all agents.
+    """Begins the calls of the team.
 
     Where a call is more than its service (limits of the provider, locks, commits, partitions),
     it goes through `CallSteps` until it ends.
@@ -34,15 +31,12 @@ class CallStart:
     coordination : Coordination
     patterns : Patterns
     service : Service
+    book : CallBook
     journal : Journal
-
-    Attributes
-    ----------
-    calls_begun : int
-        Calls begun so far; they are numbered from 1.
     """
 
     __slots__ = (
+        "_book",
         "_coordination",
         "_is_traced",
         "_is_watched",
@@ -52,7 +46,6 @@ class CallStart:
         "_service",
         "_sides",
         "_sizes",
-        "calls_begun",
     )
 
     def __init__(
@@ -62,6 +55,7 @@ class CallStart:
         coordination: Coordination,
         patterns: Patterns,
         service: Service,
+        book: CallBook,
         journal: Journal,
     ) -> None:
         self._sides = sides
@@ -71,14 +65,9 @@ class CallStart:
         self._patterns = patterns
         self._is_watched = patterns.watches
         self._service = service
+        self._book = book
         self._journal = journal
         self._is_traced = journal.trace is not None
-        self.calls_begun = 0
-
-    def number_call(self) -> int:
-        """Return the number of a call that begins elsewhere: a sub-agent's."""
-        self.calls_begun += 1
-        return self.calls_begun
 
     def begin_call(self, agent: AgentState, now: float, must_call: bool) -> bool:
         """Let an agent read, decide and start to write.
@@ -222,12 +211,9 @@ class CallStart:
             loop.read(memory.unread_tokens)
             of_this_turn = (loop.work, speaks and loop.is_last, memory.unread_tokens)
             output, message, duration_s = agent.compose(*of_this_turn)
-        if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
-            agent.call.fail(Why.PROMPT_TOO_LONG)
-            duration_s = 0.0
-        self.calls_begun = number = self.calls_begun + 1
-        agent.call.begin(number, picks, work, output, message)
-        agent.time.begin(now, duration_s if lasts_s is None else lasts_s)
+        if lasts_s is not None:
+            duration_s = lasts_s
+        number = self._book.begin(agent, now, picks, work, output, message, duration_s)
         if self._is_traced:
             self._journal.note(Event.CALL_START, agent.index, number)
         if self._is_watched:

@@ -13,6 +13,7 @@ from simulator.model.board import Board
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.book import CallBook
 from simulator.model.calls.bulkhead import Bulkhead
 from simulator.model.calls.caller import Caller
 from simulator.model.calls.phases import Phases
@@ -91,6 +92,7 @@ class Replication:
         "_cuts",
         "_partitions",
         "bill",
+        "book",
         "call_end",
         "call_start",
         "closing",
@@ -188,7 +190,6 @@ class Replication:
             agenda,
             journal,
             phases,
-            bill,
             len(roster.agents),
         )
         self.tools: Tools | None = None
@@ -243,15 +244,16 @@ class Replication:
             self.failures.set_up(scenario.resilience, scenario.faults, scenario.copies_tasks, about)
         self.steps = CallSteps(phases, service, space, sides)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
-        self.call_start = CallStart(sides, queue, coordination, patterns, service, journal)
-        subagents.connect(service, self.call_start.number_call)
+        self.book = book = CallBook(service, bill, metrics)
+        subagents.connect(service, book)
+        self.call_start = CallStart(sides, queue, coordination, patterns, service, book, journal)
         self.call_end = CallEnd(
             roster.agents,
             agenda,
             journal,
             sides,
             talk,
-            bill,
+            book,
             space,
             queue,
             reviews,

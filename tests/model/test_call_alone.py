@@ -13,6 +13,7 @@ from simulator.model.agents.talk import Talk
 from simulator.model.call_end import CallEnd
 from simulator.model.call_start import CallStart
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.book import CallBook
 from simulator.model.calls.service import PlainService
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Setting
@@ -39,8 +40,9 @@ class Floor:
         self.crew = crew
         coordination, patterns = crew.coordination(), patterns or Patterns()
         service = PlainService(crew.clock, crew.phases, provider(crew))
+        self.book = book = CallBook(service, Bill(crew.metrics, False, None), crew.metrics)
         self.start = CallStart(
-            crew.sides, crew.queue, coordination, patterns, service, crew.journal
+            crew.sides, crew.queue, coordination, patterns, service, book, crew.journal
         )
         who = (crew.streams, crew.clock, crew.phases, service)
         space = crew.space.state(Desk(crew.sides.board, crew.metrics, crew.agents, *who))
@@ -50,7 +52,7 @@ class Floor:
             *parts,
             crew.sides,
             Talk(crew.journal, Deliveries()),
-            Bill(crew.metrics, False, None),
+            book,
             space,
             crew.queue,
             reviews,
@@ -78,7 +80,7 @@ def test_calls_are_numbered_as_they_begin_and_take_the_first_task() -> None:
     assert [floor.begins(0), floor.begins(1)] == [True, True]
     calls = [agent.call for agent in floor.crew.agents[:2]]
     assert [(call.number, call.picks) for call in calls] == [(1, [0]), (2, [1])]
-    assert floor.start.calls_begun == 2
+    assert floor.book.begun == 2
     assert [row.call for row in floor.crew.rows(Event.CALL_START)] == [1, 2]
 
 
@@ -94,7 +96,7 @@ def test_who_cannot_call_does_not(why: str) -> None:
         "cut_off": lambda: agent.move_to(1),
     }[why]()
     assert not floor.begins(0, must_call=True)
-    assert floor.start.calls_begun == 0
+    assert floor.book.begun == 0
 
 
 def test_who_finds_nothing_sleeps_or_calls_idly_as_it_is_asked_to() -> None:

@@ -14,7 +14,6 @@ from simulator.model.agents.held import Held
 from simulator.model.agents.loop import Loop
 from simulator.model.agents.toolkit import ToolCall, Toolkit
 from simulator.model.answers import Difficulty
-from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Step
 from simulator.model.calls.stations import CallGroup, Run, Station
 from simulator.model.calls.subagents import SubagentPool
@@ -147,8 +146,7 @@ class Workshop:
         self.bench = bench = Bench(workers, is_traced=True)
         parts = (bench.streams, bench.clock, bench.journal, bench.phases)
         difficulty = Difficulty(bench.graph, 0.0, bench.streams)
-        bill = Bill(bench.metrics, False, None)
-        self.pool = SubagentPool(None, difficulty, *parts, bill, workers)
+        self.pool = SubagentPool(None, difficulty, *parts, workers)
         kinds = (each.tool_names, each.stations, each.starts_at)
         self.tools = Tools(*kinds, *parts, self.pool)
         self.results: dict[int, tuple[int, bool]] = {}

@@ -35,8 +35,11 @@ class Bill:
         return self._metrics.cost_usd >= self._budget_usd
 
     def call(self, agent: AgentState) -> None:
-        """Book a call that has been answered: its prompt and its whole output."""
+        """Count a call, or a turn, that has been answered; book its prompt and whole output."""
         metrics, memory = self._metrics, agent.memory
+        metrics.calls += 1
+        if agent.loop is not None:
+            metrics.turns += 1
         uncached, cached = memory.uncached, memory.cached
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached

@@ -13,7 +13,7 @@ from simulator.model.agents.channels import Voice
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.agents.toolkit import ToolCall
 from simulator.model.answers import Difficulty
-from simulator.model.calls.bill import Bill
+from simulator.model.calls.book import CallBook
 from simulator.model.calls.end_rows import note_end
 from simulator.model.calls.phases import Phases, Steps
 from simulator.model.calls.service import CallLostError, Service
@@ -65,7 +65,6 @@ class SubagentPool:
     agenda : Agenda
     journal : Journal
     phases : Phases
-    bill : Bill
     agents : int
         How many there are in the team: sub-agents are numbered from there on.
     """
@@ -73,7 +72,7 @@ class SubagentPool:
     __slots__ = (
         "_agenda",
         "_asked",
-        "_bill",
+        "_book",
         "_difficulty",
         "_journal",
         "_kinds",
@@ -82,7 +81,6 @@ class SubagentPool:
         "_max_depth",
         "_metrics",
         "_next",
-        "_number_call",
         "_of_run",
         "_phases",
         "_service",
@@ -98,7 +96,6 @@ class SubagentPool:
         agenda: Agenda,
         journal: Journal,
         phases: Phases,
-        bill: Bill,
         agents: int,
     ) -> None:
         self._difficulty = difficulty
@@ -107,7 +104,6 @@ class SubagentPool:
         self._journal = journal
         self._metrics = journal.metrics
         self._phases = phases
-        self._bill = bill
         self._kinds = {} if spec is None else spec.kinds
         self._last_kinds = {} if spec is None else spec.last_kinds
         self._max_depth = None if spec is None else spec.max_depth
@@ -117,18 +113,18 @@ class SubagentPool:
         self._under_way: dict[int, _Subagent] = {}
         self._of_run: dict[Run, _Subagent] = {}
         self._service: Service
-        self._number_call: Callable[[], int]
+        self._book: CallBook
 
-    def connect(self, service: Service, number_call: Callable[[], int]) -> None:
-        """Have sub-agents served from now on, and their calls numbered."""
+    def connect(self, service: Service, book: CallBook) -> None:
+        """Have sub-agents served from now on, and their calls booked."""
         self._service = service
-        self._number_call = number_call
+        self._book = book
 
     def forget(self) -> None:
         """Forget who serves: it holds whoever runs tools."""
         self._under_way.clear()
         self._of_run.clear()
-        del self._service, self._number_call
+        del self._service, self._book
 
     def agents(self) -> list[AgentState]:
         """Return the sub-agents that are under way."""
@@ -194,11 +190,7 @@ class SubagentPool:
             loop.begin(work, False, False)
             work = loop.work
         output, message, duration_s = agent.compose(work, False, 0)
-        if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
-            agent.call.fail(Why.PROMPT_TOO_LONG)
-            duration_s = 0.0
-        agent.call.begin(self._number_call(), [], work, output, message)
-        agent.time.begin(now, duration_s)
+        self._book.begin(agent, now, [], work, output, message, duration_s)
         agent.time.begin_steps()
 
     def _crash(self, index: int) -> None:
@@ -232,15 +224,11 @@ class SubagentPool:
         self._phases.enter(agent, WAITING)
         agent.time.end_steps()
         how = each.how or _outcome(lost, each.run.call.fails)
+        self._book.end(agent, self._agenda.now, how in ANSWERED)
         if how in ANSWERED:
-            self._bill.call(agent)
             agent.memory.remember(agent.call.output)
         else:
-            self._pay(agent)
-            self._metrics.failed_calls += 1
             self._metrics.too_long_prompts += lost is Why.PROMPT_TOO_LONG
-        self._metrics.calls += agent.is_calling
-        self._metrics.turns += agent.loop is not None and agent.is_calling
         self._leave(each, how)
         each.over(how != DONE)
 
@@ -261,21 +249,15 @@ class SubagentPool:
         if agent.time.waits_for:
             self._phases.book_wait(agent)
         self._service.cut_off(agent)
-        agent.time.cut_off(agent.time.earlier_s + agent.time.served_s)
-        self._pay(agent)
+        self._book.cut_off(agent, agent.time.earlier_s + agent.time.served_s)
+        agent.time.end(self._agenda.now)
         self._leave(each, CUT_OFF)
-
-    def _pay(self, agent: AgentState) -> None:
-        """Pay for what a turn that came to nothing has read and written."""
-        if agent.call.paid_share is not None:
-            self._bill.in_vain(agent, agent.call.paid_share)
 
     def _leave(self, each: _Subagent, how: str) -> None:
         """Write that a sub-agent is over, and forget it."""
         agent, now = each.agent, self._agenda.now
         del self._under_way[agent.index], self._of_run[each.run]
         self._service.leave(agent)
-        agent.time.end(now)
         self._metrics.sub_agents_failed += how not in (DONE, CANCELLED, CUT_OFF)
         self._metrics.sub_agent_s += now - each.began_s
         self._metrics.compactions += agent.memory.compactions

@@ -121,8 +121,6 @@ class Turns(Service):
     def _settle(self, agent: AgentState, loop: Loop) -> None:
         """Settle a turn that is not the last."""
         memory, call, time = agent.memory, agent.call, agent.time
-        self._metrics.calls += 1
-        self._metrics.turns += 1
         self._bill.call(agent)
         if self._journal.trace is not None:
             self._note(agent)
