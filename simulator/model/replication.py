@@ -181,7 +181,7 @@ class Replication:
                 bill,
             )
             health = Health(roster.agents, agenda, journal, sides)
-            patterns = self.failures = Failures(agenda, health, requests)
+            patterns = self.failures = Failures(agenda, health, requests.over)
 
         self.subagents = subagents = SubagentPool(
             scenario.team.subagents,
@@ -242,7 +242,7 @@ class Replication:
                 change_protocol=change.change_to,
             )
             self.failures.set_up(scenario.resilience, scenario.faults, scenario.copies_tasks, about)
-        self.steps = CallSteps(phases, service, space, sides)
+        self.steps = CallSteps(phases, service, space, sides.minority_goes_on)
         self.is_stepwise = scenario.has_steps or workspace.takes_time
         self.book = book = CallBook(service, bill, metrics)
         subagents.connect(service, book)

@@ -8,7 +8,6 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.service import CallLostError, Service
-from simulator.model.team.sides import Sides
 from simulator.model.why import Why
 from simulator.model.workspaces import WorkspaceState
 
@@ -21,18 +20,19 @@ class CallSteps:
     phases : Phases
     service : Service
     workspace : WorkspaceState
-    sides : Sides
+    minority_goes_on : bool
+        Whether agents that a partition cuts off go on, rather than wait for its end.
     """
 
-    __slots__ = ("_phases", "_service", "_sides", "_workspace")
+    __slots__ = ("_minority_goes_on", "_phases", "_service", "_workspace")
 
     def __init__(
-        self, phases: Phases, service: Service, workspace: WorkspaceState, sides: Sides
+        self, phases: Phases, service: Service, workspace: WorkspaceState, minority_goes_on: bool
     ) -> None:
         self._phases = phases
         self._service = service
         self._workspace = workspace
-        self._sides = sides
+        self._minority_goes_on = minority_goes_on
 
     def of(self, agent: AgentState) -> Generator[Step, None, None]:
         """Yield the seconds until the call goes on, None until it is resumed, up to its end.
@@ -56,7 +56,7 @@ class CallSteps:
             else:
                 yield from self._workspace.serve(agent, agent.time.duration_s)
             self._phases.enter(agent, WAITING)
-            while agent.side and not self._sides.minority_goes_on:
+            while agent.side and not self._minority_goes_on:
                 yield from self._phases.wait(agent, "partition", None)
         except CallLostError as lost:
             self._lose(agent, lost.why)

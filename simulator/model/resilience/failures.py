@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
-from simulator.model.calls.requests import Requests
 from simulator.model.protocols import EVERYONE
 from simulator.model.resilience._pattern import (
     AGENT_FAULTS,
@@ -29,7 +28,7 @@ def _patterns(resilience: Resilience, setting: FailureSetting) -> list[Pattern]:
     """Return the patterns that a scenario asks for, in the order of its fields.
 
     Patterns of single requests (time-outs, retries, breakers, hedges) are not in the registry:
-    `Requests` applies them.
+    the service applies them.
     """
     names, absent = PATTERNS.names(), dict(Resilience())
     return [
@@ -58,7 +57,8 @@ class Failures(Patterns):
     ----------
     agenda : Agenda
     health : Health
-    requests : Requests
+    over : callable
+        Told of each call that is over: its agent's own model answers again.
 
     Attributes
     ----------
@@ -79,15 +79,15 @@ class Failures(Patterns):
         "_on_failure",
         "_on_going_on",
         "_on_skip",
-        "_requests",
+        "_over",
         "_script",
         "health",
         "parts",
     )
 
-    def __init__(self, agenda: Agenda, health: Health, requests: Requests) -> None:
+    def __init__(self, agenda: Agenda, health: Health, over: Callable[[AgentState], None]) -> None:
         self._agenda = agenda
-        self._requests = requests
+        self._over = over
         self.health = health
         self.parts: list[Pattern] = []
 
@@ -167,7 +167,7 @@ class Failures(Patterns):
 
     def call_ended(self, agent: AgentState) -> None:
         """Note that a call is over; wake others where one came to nothing."""
-        self._requests.over(agent)
+        self._over(agent)
         for note in self._on_end:
             note(agent)
         why = agent.call.lost_to
