@@ -32,15 +32,15 @@ class Rounds:
     """Rounds with a barrier: each lasts as long as its slowest call.
 
     After the workers' barrier the verifiers call, and then the coordinators, level by level. Each
-    of these phases has its own barrier.
+    of these shifts has its own barrier.
 
     Parameters
     ----------
     env : simpy.Environment
     clock : Clock
     calls : Calls
-    phases : list of lists of AgentState
-        Who calls together, one phase after another, the workers first.
+    shifts : list of lists of AgentState
+        Who calls together, one shift after another, the workers first.
     journal : Journal
     is_complete : callable
         Tells whether nothing is left to do.
@@ -83,7 +83,7 @@ class Rounds:
         env: simpy.Environment,
         clock: Clock,
         calls: Calls,
-        phases: list[list[AgentState]],
+        shifts: list[list[AgentState]],
         journal: Journal,
         is_complete: Callable[[], bool],
         overhead: Draw | None,
@@ -93,7 +93,7 @@ class Rounds:
         self._env = env
         self._clock = clock
         self._calls = calls
-        self._workers, self._staff = phases[0], phases[1:]
+        self._workers, self._staff = shifts[0], shifts[1:]
         self._journal = journal
         self._metrics = journal.metrics
         self._is_complete = is_complete
@@ -114,7 +114,7 @@ class Rounds:
         self._barrier = env.event()
         self._news = env.event()
         self.processes: list[simpy.Process] = []
-        """The process of the rounds, then those of the last phase's calls, if they have any."""
+        """The process of the rounds, then those of the last shift's calls, if they have any."""
 
     def start(self) -> None:
         """Put the tasks on the board and start the first round."""
@@ -137,7 +137,7 @@ class Rounds:
             started, done_before = env.now, metrics.tasks_done
             journal.begin_round(started)
             self._news = env.event()
-            somebody_called = yield from self._phases()
+            somebody_called = yield from self._shifts()
             self._clock.take_woken()  # nobody sleeps: all are asked in the next round
             if not somebody_called:
                 journal.retract_round()
@@ -154,7 +154,7 @@ class Rounds:
         is_last = self._journal.round >= self._clock.limits.max_rounds
         return self._clock.check_limits() or is_last
 
-    def _phases(self) -> Generator[simpy.Event, object, bool]:
+    def _shifts(self) -> Generator[simpy.Event, object, bool]:
         """Let workers and then staff call; return whether any agent has called."""
         workers = self._begin(self._workers, self._must_call)
         somebody_called = bool(workers)

@@ -127,7 +127,7 @@ class Simulation:
             env,
             clock,
             calls,
-            run.roster.phases,
+            run.roster.shifts,
             run.journal,
             lambda: run.coordination.is_complete,
             overhead,

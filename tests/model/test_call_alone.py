@@ -178,10 +178,10 @@ def test_workers_come_first_then_coordinators_then_verifiers() -> None:
 
 def test_those_next_to_the_workers_call_first() -> None:
     roster = team("hierarchical", workers=8, depth=3, fan_out=2)
-    phases = [[agent.role for agent in phase] for phase in roster.phases]
-    assert phases[0] == [WORKER] * 8
-    assert [len(phase) for phase in phases] == [8, 4, 2, 1]
-    for lower, upper in zip(roster.phases, roster.phases[1:], strict=False):
+    shifts = [[agent.role for agent in shift] for shift in roster.shifts]
+    assert shifts[0] == [WORKER] * 8
+    assert [len(shift) for shift in shifts] == [8, 4, 2, 1]
+    for lower, upper in zip(roster.shifts, roster.shifts[1:], strict=False):
         above = {agent.index for agent in upper}
         assert {roster.managers[agent.index] for agent in lower} == above
 

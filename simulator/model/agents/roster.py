@@ -40,8 +40,8 @@ class Roster:
     ----------
     managers : sequence of int, shape (workers + coordinators,)
         The coordinator that each reports to, or `NO_MANAGER`.
-    phases : list of lists of AgentState
-        Who calls together in a round, one phase after another: workers, verifiers, then the
+    shifts : list of lists of AgentState
+        Who calls together in a round, one shift after another: workers, verifiers, then the
         coordinators, those next to the workers first.
     deliveries : Deliveries
         What mailboxes have been sent.
@@ -107,7 +107,7 @@ class Roster:
         return extra or bool(self.coordinators)
 
     @property
-    def phases(self) -> list[list[AgentState]]:
+    def shifts(self) -> list[list[AgentState]]:
         """Who calls together in a round."""
         height: dict[int, int] = {}
         for agent in self.workers + self.coordinators:  # managers come after whom they manage
@@ -119,7 +119,7 @@ class Roster:
         for agent in self.coordinators:
             levels.setdefault(height[agent.index], []).append(agent)
         staff = [levels[level] for level in sorted(levels)]
-        return [phase for phase in (self.workers, self.verifiers, *staff) if phase]
+        return [shift for shift in (self.workers, self.verifiers, *staff) if shift]
 
     def _voices(
         self,
