@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from itertools import pairwise
@@ -12,6 +13,7 @@ from types import UnionType
 from typing import Annotated, Any, LiteralString, Self, Union, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -33,6 +35,28 @@ fields only."""
 Fraction = Annotated[Number, Field(ge=0, le=1)]
 NonNegative = Annotated[Number, Field(ge=0)]
 Positive = Annotated[Number, Field(gt=0)]
+
+_BREAKS = {"Cc", "Cs", "Zl", "Zp"}
+"""Unicode's categories of characters that tear a line of a table or a trace apart."""
+
+
+def checked_name(name: str) -> str:
+    """Return a name that shows in tables, traces and errors.
+
+    Raises
+    ------
+    ValueError
+        If nothing of it shows, or it has control characters.
+    """
+    if not any(each.isprintable() and not each.isspace() for each in name):
+        raise ValueError("a name needs a letter, a digit or a sign that shows")
+    if any(unicodedata.category(each) in _BREAKS for each in name):
+        raise ValueError("a name must not have control characters or line breaks")
+    return name
+
+
+Name = Annotated[str, AfterValidator(checked_name)]
+"""The name that a user gives to one of several: a tool, a station, a group."""
 
 
 def one_of(name: str, other: str, is_first: Callable[[Any], bool]) -> Discriminator:
@@ -102,7 +126,7 @@ class Spec(BaseModel):
         """
         if not isinstance(data, dict):
             return data
-        known, wrong = _fields_by_key(cls), {}
+        known, wrong = fields_by_key(cls), {}
         for key, value in data.items():
             if key not in known:
                 wrong[key] = PydanticCustomError(
@@ -130,27 +154,28 @@ _WANTED: dict[str, LiteralString] = {
 
 
 @cache
-def _fields_by_key(cls: type[Spec]) -> dict[str, FieldInfo]:
+def fields_by_key(cls: type[Spec]) -> dict[str, FieldInfo]:
+    """Return the fields of a specification by the keys that they have in YAML."""
     return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
 @cache
 def _number_wanted(cls: type[Spec], key: str, is_text: bool) -> str | None:
     """Return the type of number that a field wants in place of a text, or of true and false."""
-    types = set(_alternatives(_fields_by_key(cls)[key].annotation))
+    types = set(alternatives(fields_by_key(cls)[key].annotation))
     others = types - {int, float, type(None)}
     if not types & {int, float} or (others if is_text else bool in others):
         return None
     return "float" if float in types else "int"
 
 
-def _alternatives(annotation: Any) -> Iterator[Any]:
+def alternatives(annotation: Any) -> Iterator[Any]:
     """Yield the types of which a field may be, without their metadata."""
     if get_origin(annotation) is Annotated:
-        yield from _alternatives(get_args(annotation)[0])
+        yield from alternatives(get_args(annotation)[0])
     elif get_origin(annotation) in (Union, UnionType):
         for each in get_args(annotation):
-            yield from _alternatives(each)
+            yield from alternatives(each)
     else:
         yield annotation
 

@@ -12,7 +12,7 @@ import yaml
 
 from simulator.distributions import DISTRIBUTIONS, Floats
 from simulator.scenario import profile_names
-from simulator.scenario.study import profile_text
+from simulator.scenario.inheritance import profile_text
 
 COEFFICIENTS = ("base_s", "uncached_s_per_1k", "cached_s_per_1k", "output_s_per_1k")
 """The parts of a call's duration, given its tokens."""

@@ -2,8 +2,9 @@
 
 from simulator.scenario.agent import Agent
 from simulator.scenario.families import REGISTRIES
+from simulator.scenario.inheritance import profile_names
 from simulator.scenario.schema import Scenario, scenario_json_schema
-from simulator.scenario.study import Point, Study, load_study, parse_study, profile_names
+from simulator.scenario.study import Point, Study, load_study, parse_study
 
 __all__ = [
     "REGISTRIES",

@@ -16,7 +16,7 @@ from simulator.scenario.faults import AgentFaults
 from simulator.scenario.loop import LoopSpec
 from simulator.scenario.prices import list_prices
 from simulator.scenario.tools import ToolSpec, mean_count
-from simulator.spec import Fraction, NonNegative, Positive, Spec
+from simulator.spec import Fraction, Name, NonNegative, Positive, Spec
 
 
 class Probability(Spec):
@@ -301,7 +301,7 @@ class Agent(Spec):
     loop: LoopSpec | None = None
     """The turns of an attempt; an attempt is one call when absent."""
     tools: Annotated[
-        dict[str, ToolSpec],
+        dict[Name, ToolSpec],
         BeforeValidator(_those_there),
         Field(default_factory=dict, json_schema_extra=_may_be_null),
     ]

@@ -81,7 +81,10 @@ def _message(detail: dict[str, Any]) -> str:
     message = message.partition(", unable to parse")[0]
     if isinstance(detail["input"], (dict, list)):
         return str(message)
-    found = yaml.safe_dump(_plain(detail["input"]), width=10_000)
+    said = _plain(detail["input"])
+    if isinstance(said, str) and not said.isprintable():
+        return f"{message}; found {said[:60]!r}"
+    found = yaml.safe_dump(said, width=10_000)
     return f"{message}; found {found.removesuffix(chr(10)).removesuffix(chr(10) + '...')[:60]}"
 
 

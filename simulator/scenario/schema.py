@@ -33,7 +33,7 @@ from simulator.scenario.subagents import problem_in_starts
 from simulator.scenario.sweep import Sweep
 from simulator.scenario.team import Team
 from simulator.scenario.tools import StationSpec, WeekTime
-from simulator.spec import Positive, Spec
+from simulator.spec import Name, Positive, Spec
 
 
 class Precision(Spec):
@@ -114,7 +114,7 @@ class Scenario(Spec):
     """The links between agents."""
     provider: Provider = Provider()
     """Limits and slow phases that all agents share."""
-    stations: dict[str, StationSpec] = Field(default_factory=dict)
+    stations: dict[Name, StationSpec] = Field(default_factory=dict)
     """Stations that serve tools, by name: a CI, a database, a person."""
     starts_at: WeekTime = WeekTime()
     """The time of the week at which the run begins; the working hours of stations refer to it."""

@@ -93,10 +93,13 @@ class Source:
     ----------
     data : Any
         Mappings, lists and scalars.
+    made : dict of path to str
+        Mappings that are there only because a field within them was set, and where that was said.
     """
 
     def __init__(self, data: Any, origins: dict[Path_, str]) -> None:
         self.data = data
+        self.made: dict[Path_, str] = {}
         self._origins = origins
 
     def drop(self, *keys: str) -> None:
@@ -133,7 +136,9 @@ class Source:
 
     def copy(self) -> Source:
         """Return an independent copy."""
-        return Source(copy.deepcopy(self.data), dict(self._origins))
+        other = Source(copy.deepcopy(self.data), dict(self._origins))
+        other.made |= self.made
+        return other
 
     def with_data(self, data: Any) -> Source:
         """Return other data, of the same origin."""
@@ -169,6 +174,8 @@ class Source:
             raise ScenarioError([Problem(origin, "", str(too_deep()))])
         node = self.data
         for depth, key in enumerate(keys[:-1]):
+            if isinstance(node, dict) and key not in node:
+                self.made[_as_path(keys[: depth + 1])] = origin
             node = self._step(node, key, keys[: depth + 1], origin)
         last: str | int = keys[-1]
         if isinstance(node, list):
@@ -176,7 +183,9 @@ class Source:
         elif not isinstance(node, dict):
             raise ScenarioError([Problem(origin, dotted, f"{node!r} has no fields")])
         node[last] = copy.deepcopy(value)
-        self._origins[_as_path(keys)] = origin
+        path = _as_path(keys)
+        self._origins[path] = origin
+        self.made = {each: said for each, said in self.made.items() if each[: len(path)] != path}
 
     def _step(self, node: Any, key: str, so_far: list[str], origin: str) -> Any:
         if isinstance(node, list):
@@ -309,8 +318,9 @@ class _Reader:
 
 
 def dotted(path: Path_) -> str:
-    """Write a path the way users type it: ``team.agent.batch``."""
-    return ".".join(str(key) for key in path)
+    """Write a path the way users type it: ``team.agent.batch``; keys that do not show, quoted."""
+    keys = map(str, path)
+    return ".".join(key if key.strip() and key.isprintable() else repr(key) for key in keys)
 
 
 def _syntax_problem(name: str, error: yaml.YAMLError) -> Problem:

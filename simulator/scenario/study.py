@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
-from importlib import resources
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from simulator.documents import too_deep
-from simulator.errors import Problem, ScenarioError, unknown_name
-from simulator.scenario.loop import ENDS
+from simulator.errors import Problem, ScenarioError
+from simulator.scenario.inheritance import Heirs
+from simulator.scenario.names import is_name, problem_with_name
 from simulator.scenario.problems import problems_in
-from simulator.scenario.roles import SUBAGENT, Role, roles_in
 from simulator.scenario.schema import Scenario
 from simulator.scenario.shipped import scenario_path
 from simulator.scenario.source import Path_, Source, as_path, dotted
@@ -49,7 +48,7 @@ class Study:
         self._source = source
         self._directory = directory
         self._made = points
-        self._profiles: dict[str, Source] = {}
+        self._heirs = Heirs(directory)
 
     @classmethod
     def of_points(cls, points: Sequence[Point]) -> Study:
@@ -171,7 +170,8 @@ class Study:
             source.set(path, value, origins.get(path, source.origin(("sweep",))))
         if isinstance(source.data, dict):
             source.drop("sweep", "baseline")
-            self._merge_profiles(source)
+            self._check_names(source)
+            self._heirs.fill(source)
         try:
             return Scenario.model_validate(source.data, context={"directory": self._directory})
         except ValidationError as error:
@@ -179,94 +179,20 @@ class Study:
         except RecursionError:  # in a file that it names
             raise ScenarioError([Problem(source.origin(()), "", str(too_deep()))]) from None
 
-    def _merge_profiles(self, source: Source) -> None:
-        """Let profiles and ``team.agent`` say what the agents of the team leave out."""
-        team = source.data.get("team")
-        if not isinstance(team, dict):
-            return
-        groups = team.get("groups")
-        kinds: list[tuple[Path_, Role | None]] = list(roles_in(source.data))
-        if isinstance(groups, dict):
-            kinds += [(("team", "groups", name, "agent"), None) for name in groups]
-        above: Path_ = ("team", "agent")
-        self._check_tools_taken_away(source, above, {})
-        self._merge_profile(source, above)
-        for path, role in kinds:
-            self._check_tools_taken_away(source, path, source.get((*above, "tools")))
-            if self._merge_profile(source, path, role) and isinstance(team.get("agent"), dict):
-                base = team["agent"]
-                if role is SUBAGENT:
-                    base = _without_starts(base)
-                _fill_agent(source, path, Source(base, {}), role)
-
-    def _profile_in(self, name: str) -> Source:
-        """Return the profile in a file of the user's, read once for all points."""
-        if name not in self._profiles:
-            self._profiles[name] = Source.read(self._directory / name)
-        return self._profiles[name]
-
-    def _check_tools_taken_away(self, source: Source, path: Path_, of_team: Any) -> None:
-        """Refuse to take away a tool that neither the profile nor the team's agent has."""
-        tools = source.get((*path, "tools"))
-        away = [n for n, tool in tools.items() if tool is None] if isinstance(tools, dict) else []
-        if not away:
-            return
-        profile = self._named_profile(source, path)
-        bases = (of_team, profile.get(("tools",)) if profile else {})
-        known = {name for tools in bases if isinstance(tools, dict) for name in tools}
-        for name in away:
-            if name not in known:
-                where = (*path, "tools", name)
-                message = f"there is no such tool to take away: {unknown_name('tool', name, known)}"
-                raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
-
-    def _merge_profile(self, source: Source, path: Path_, role: Role | None = None) -> bool:
-        """Merge the profile that the agent at `path` names; return whether there is an agent."""
-        if not isinstance(source.get(path), dict):
-            return False
-        profile = self._named_profile(source, path)
-        if profile is not None:
-            _fill_agent(source, path, profile, role)
-        return True
-
-    def _named_profile(self, source: Source, path: Path_) -> Source | None:
-        """Return the profile that the agent at `path` names, if it names one."""
-        name = source.get((*path, "profile"))
-        if not isinstance(name, str):
-            return None
-        if name.endswith((".yaml", ".yml")):
-            return self._profile_in(name)
-        if name in profile_names():
-            return _shipped_profile(name)
-        where = (*path, "profile")
-        message = unknown_name("profile", name, profile_names())
-        raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
-
-
-@cache
-def _shipped_profile(name: str) -> Source:
-    """Return a shipped profile, read once; nobody changes it."""
-    return Source.parse(profile_text(name), f"profile {name}")
-
-
-def _fill_agent(source: Source, path: Path_, base: Source, role: Role | None) -> None:
-    """Fill the agent at `path` from `base`, except for a second way in which its loop ends."""
-    if role is not None and isinstance(base.data, dict):
-        base = base.with_data(role.without(base.data))
-    loop, below = source.get((*path, "loop")), base.get(("loop",))
-    if isinstance(loop, dict) and isinstance(below, dict) and not loop.keys().isdisjoint(ENDS):
-        base, where = base.copy(), base.origin(("loop",))
-        base.set("loop", {name: each for name, each in below.items() if name not in ENDS}, where)
-    source.merge_under(path, base)
-
-
-def _without_starts(agent: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields of an agent, without its tools that start sub-agents."""
-    tools = agent.get("tools")
-    if not isinstance(tools, dict):
-        return agent
-    kept = {n: t for n, t in tools.items() if not (isinstance(t, dict) and t.get("starts"))}
-    return {**agent, "tools": kept}
+    def _check_names(self, source: Source) -> None:
+        """Refuse to set fields of tools, stations, groups and the like that are not there."""
+        problems: dict[Path_, Problem] = {}
+        for path in source.made:  # what is around something comes first
+            is_within = any(path[: len(wrong)] == wrong for wrong in problems)
+            if is_within or not is_name(Scenario, path):
+                continue
+            is_tool = path[-2] == "tools"
+            inherited = self._heirs.tools_for(source, path[:-2]) if is_tool else set()
+            problem = problem_with_name(path, source, inherited)
+            if problem is not None:
+                problems[path] = problem
+        if problems:
+            raise ScenarioError(problems.values())
 
 
 def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
@@ -295,18 +221,6 @@ def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
 def parse_study(text: str, name: str = "<text>", directory: Path = Path()) -> Study:
     """Make a study of YAML text; file names in it are relative to `directory`."""
     return Study(Source.parse(text, name), directory)
-
-
-@cache
-def profile_names() -> tuple[str, ...]:
-    """Return the names of the agent profiles that ship with the simulator."""
-    files = (resources.files("simulator") / "profiles").iterdir()
-    return tuple(sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml")))
-
-
-def profile_text(name: str) -> str:
-    """Return the YAML text of a shipped profile."""
-    return (resources.files("simulator") / "profiles" / f"{name}.yaml").read_text("utf-8")
 
 
 _LONGEST_SETTING = 120

@@ -11,7 +11,7 @@ from pydantic import Field
 from simulator.errors import unknown_name
 from simulator.scenario.agent import Agent
 from simulator.scenario.roles import SUBAGENT
-from simulator.spec import Spec
+from simulator.spec import Name, Spec
 
 
 class Subagents(Spec):
@@ -24,7 +24,7 @@ class Subagents(Spec):
     none is Byzantine.
     """
 
-    kinds: dict[str, Annotated[Agent, SUBAGENT]]
+    kinds: dict[Name, Annotated[Agent, SUBAGENT]]
     """Kinds of sub-agents by name. Fields not given are those of the team's `agent`, except for its
     tools that start sub-agents."""
     max_depth: Annotated[int, Field(ge=1)] | None = None

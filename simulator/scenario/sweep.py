@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from simulator.spec import Spec
+from simulator.spec import Spec, checked_name
 
 Overrides = dict[str, Any]
 """Dotted paths and the values that they take at one point."""
@@ -123,7 +123,10 @@ def _axis_values(path: str, raw: object) -> list[Any]:
 def _named_points(index: int, raw: object) -> list[SweepPoint]:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
         raise SweepError((index,), "a point is a mapping with a 'name' and dotted paths")
-    name, varied = raw["name"], []
+    try:
+        name, varied = checked_name(raw["name"]), []
+    except ValueError as error:
+        raise SweepError((index, "name"), f"{error}; found {raw['name']!r}") from None
     axes: dict[str, Sequence[Any]] = {}
     in_step: dict[str, list[Any]] = {}
     for path, value in raw.items():

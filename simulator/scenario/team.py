@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from simulator.scenario.agent import Agent
 from simulator.scenario.roles import COORDINATOR, VERIFIER
 from simulator.scenario.subagents import Subagents
-from simulator.spec import Fraction, Spec
+from simulator.spec import Fraction, Name, Spec
 
 
 class Group(Spec):
@@ -28,7 +28,7 @@ class Team(Spec):
     """Number of workers, the agents that take tasks; each is an `agent`."""
     agent: Agent | None = None
     """Every worker."""
-    groups: dict[str, Group] | None = None
+    groups: dict[Name, Group] | None = None
     """Groups of workers by name, in place of `size`."""
     coordinator: Annotated[Agent, COORDINATOR] | None = None
     """Coordinators, if they differ; fields not given are those of `agent`."""

@@ -19,7 +19,7 @@ from simulator.scenario import (
     scenario_json_schema,
 )
 from simulator.scenario.context import Context
-from simulator.scenario.study import profile_text
+from simulator.scenario.inheritance import profile_text
 from tests.scenario.test_bad_scenarios import GOOD
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("*.yaml"))
