@@ -190,6 +190,7 @@ class CallStart:
         memory, loop = agent.memory, agent.loop
         if self._sides.sets_context and agent.role == WORKER:
             memory.replace(*agent.dispatcher.context_of(agent.index, memory.context_tokens))
+        kept = None if loop is None else self._service.resume(agent, picks)
         memory.read(now, agent.board)
         if agent.judgement.depends_on_context:
             agent.settle_errors()
@@ -207,7 +208,7 @@ class CallStart:
             if not agent.is_steady:
                 duration_s *= agent.pace()
         else:
-            loop.begin(work, lasts_s is not None, speaks, self._service.turns_kept(picks))
+            loop.begin(work, lasts_s is not None, speaks, kept)
             loop.read(memory.unread_tokens)
             of_this_turn = (loop.work, speaks and loop.is_last, memory.unread_tokens)
             output, message, duration_s = agent.compose(*of_this_turn)

@@ -29,7 +29,8 @@ class Crash(Spec):
     repair_s: NonNegativeDistribution | None = None
     """Seconds until it is up again by itself (its mean is the MTTR); never when absent."""
     keeps_context: bool = False
-    """Whether what the agent remembers survives."""
+    """Whether what the agent remembers survives. What its loop has said is in the checkpoint of the
+    loop, if there is one, and not in what it remembers."""
 
 
 class Byzantine(Spec):

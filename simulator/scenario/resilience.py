@@ -120,7 +120,9 @@ class Checkpoint(Spec):
     """A call in service saves its work every `every_s` seconds; after a crash it resumes there.
 
     A loop saves each turn that is over instead, with its tools, at no cost: a turn whose tools
-    still ran is taken again. It goes on with as many turns as it had when it began.
+    still ran is taken again. It goes on with as many turns as it had when it began, and reads what
+    its saved turns have said, behind what the agent that takes it up remembers from before the loop
+    (see `keeps_context`). The cache has that if the same agent goes on, behind the same beginning.
     """
 
     every_s: Positive

@@ -70,7 +70,7 @@ def test_turns_that_end_by_chance_are_geometric(p: float) -> None:
 def test_the_work_of_a_call_is_spread_over_its_turns_alike() -> None:
     each = loop(turns=4)
     each.begin(6.0, False, True)
-    assert (each.work, each.turn, each.speaks, each.kept) == (1.5, 1, True, (0, 4))
+    assert (each.work, each.turn, each.speaks, each.kept(0, False)[:2]) == (1.5, 1, True, (0, 4))
     each.begin(6.0, True, False)  # a merge, say: one turn whatever loops take
     assert (each.work, each.is_last, each.speaks) == (6.0, True, False)
 
@@ -86,20 +86,20 @@ def test_a_loop_that_goes_on_after_a_crash_has_as_many_turns_as_before() -> None
     each = loop(turns={"kind": "empirical", "values": [2, 30]})
     for wanted in (2, 7, 30):
         each.begin(1.0, False, False, Kept(1, wanted))
-        assert each.kept == (1, wanted)
+        assert each.kept(0, False)[:2] == (1, wanted)
         assert turns_left(each) == wanted - 1
 
 
 def test_a_turn_is_over_when_its_tools_are() -> None:
     each = loop(turns=3)
     each.begin(1.0, False, False)
-    seen = [(each.turn, each.kept.done)]
+    seen = [(each.turn, each.kept(0, False).done)]
     for step in (each.complete_turn, each.next_turn, each.complete_turn, each.next_turn):
         step()
-        seen.append((each.turn, each.kept.done))
+        seen.append((each.turn, each.kept(0, False).done))
     assert seen == [(1, 0), (1, 1), (2, 1), (2, 2), (3, 2)]
     each.begin(1.0, False, False)
-    assert (each.turn, each.kept) == (1, (0, 3))
+    assert (each.turn, each.kept(0, False)[:2]) == (1, (0, 3))
 
 
 def test_a_tool_that_fails_costs_one_turn_more_even_beyond_the_limit() -> None:

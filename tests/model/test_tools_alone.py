@@ -296,7 +296,8 @@ def test_a_cache_lives_from_when_it_was_used_last() -> None:
 def test_what_a_loop_holds_is_lost_from_the_front(
     dropped: int, overflow: str, left: tuple[int, int]
 ) -> None:
-    held = Held(100, 40)
+    held = Held(0)
+    held.end_turn(100, 40, 0, overflow)
     held.lose(dropped, overflow)
     assert (held.begins, held.tokens) == left
 

@@ -47,3 +47,7 @@ class Additions:
     def begin_anew(self) -> None:
         """Let the next call be a first one."""
         self._next = self._first
+
+    def go_on(self) -> None:
+        """Let the next call be no first one: it goes on with a conversation."""
+        self._next = self._draw

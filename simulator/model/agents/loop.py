@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from simulator.model.agents.draws import OwnDraws
+from simulator.model.agents.held import Conversation
 from simulator.model.agents.toolkit import Toolkit
 from simulator.model.streams import Draw, Purpose
 from simulator.model.timers import AN_INSTANT
@@ -19,6 +20,9 @@ class Kept(NamedTuple):
 
     done: int
     wanted: int
+    said: Conversation = Conversation()
+    agent: int = -1
+    """The number of the agent that has broken off, in whose model's cache it may be."""
 
 
 class Loop:
@@ -50,6 +54,8 @@ class Loop:
     __slots__ = (
         "_completed",
         "_ends",
+        "_first",
+        "_said",
         "_served",
         "_spec",
         "_turns",
@@ -72,7 +78,8 @@ class Loop:
             self._turns = draws.of(spec.turns, Purpose.TURNS)
         self._ends = draws.rolls(Purpose.TURNS, spec.end_probability is not None)
         self._wanted = self.turn = 1
-        self._completed = 0
+        self._first, self._completed = 1, 0
+        self._said = Conversation()
         self._served = self.work = 0.0
         self.is_between = self.speaks = False
         self.unread_tokens = 0
@@ -97,7 +104,8 @@ class Loop:
             wanted = self._count(work) if kept is None else kept.wanted
         self.work = work / wanted
         self._completed = 0 if kept is None else min(kept.done, wanted - 1)
-        self.turn = self._completed + 1
+        self.turn = self._first = self._completed + 1
+        self._said = Conversation() if kept is None else kept.said
         self._wanted, self._served = wanted, 0.0
         self.is_between, self.speaks = False, speaks
         self.unread_tokens = 0
@@ -134,10 +142,22 @@ class Loop:
         """Whether tasks are given up whose loop is at its limit."""
         return self._spec.at_limit == "give_up"
 
+    def kept(self, agent: int, is_read: bool) -> Kept:
+        """Return what a crash of an agent leaves now; whether its last prompt has been read."""
+        said = self._said
+        if is_read:
+            said = said._replace(cached=said.readable)
+        return Kept(self._completed, self._wanted, said, agent)
+
     @property
-    def kept(self) -> Kept:
-        """What a crash leaves now."""
-        return Kept(self._completed, self._wanted)
+    def is_resumed(self) -> bool:
+        """Whether it goes on from a checkpoint."""
+        return self._first > 1
+
+    @property
+    def has_saved_news(self) -> bool:
+        """Whether the turn that has read messages last is saved."""
+        return self._completed >= (self.turn if self.hears else self._first)
 
     def serve(self, share: float) -> bool:
         """Have a share of the first turn served; return whether that is all of it."""
@@ -155,6 +175,10 @@ class Loop:
     def complete_turn(self) -> None:
         """Note that the turn that has ended is over with its tools, which need not run again."""
         self._completed = self.turn
+
+    def save(self, said: Conversation) -> None:
+        """Let a checkpoint have the conversation up to the turn that is complete."""
+        self._said = said
 
     def take_one_more(self) -> None:
         """Take one more turn than it would: a tool has failed."""

@@ -6,7 +6,8 @@ from simulator.model.agents.additions import Additions
 from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
-from simulator.model.agents.held import Held
+from simulator.model.agents.held import Conversation, Held
+from simulator.model.agents.overflow import made_to_fit
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
 from simulator.scenario.context import Context, PromptCache
@@ -54,6 +55,7 @@ class Memory:
         "_caches",
         "_held",
         "_life_elsewhere",
+        "_overflow",
         "_prefix_elsewhere",
         "_prefix_tokens",
         "_retention",
@@ -89,7 +91,7 @@ class Memory:
         self._system_tokens = int(spec.system_tokens)
         window = spec.window_tokens  # whole numbers are compared in half the instructions
         self.window_tokens = int(window) if window.is_integer() else window
-        self._retention = spec.retention
+        self._retention, self._overflow = spec.retention, spec.overflow
         cache = spec.prompt_cache
         self._caches = cache is not None
         self.life = CacheLife.of(cache)
@@ -100,9 +102,8 @@ class Memory:
         self._prefix_tokens = _warm(cache, self._system_tokens + self._start_tokens)
         self._shared_tokens, self._prefix_elsewhere = _warm(cache, self._system_tokens), 0
         self.sent_context = self.uncached = self.cached = 0
-        self.unread_messages = self.unread_tokens = 0
+        self.unread_messages = self.unread_tokens = self.summary_tokens = self.compactions = 0
         self.is_read = self.overflows = False
-        self.summary_tokens = self.compactions = 0
         self._held: Held | None = None  # what the loop that goes on has read
 
     def read(self, now: float, board: Board | None) -> None:
@@ -134,17 +135,13 @@ class Memory:
 
     def _make_room(self, fresh: int) -> int:
         """Compact or truncate the context; return its size, kept only if the call succeeds."""
-        spec = self._spec
         self.overflows = True
         if self.life is not None:
             self.life.part()
-        if spec.overflow == "truncate":
-            context = max(0, int(spec.window_tokens) - self._system_tokens - fresh)
-        else:
-            context = min(spec.compacted_tokens, self.context_tokens)
-            if context < self.context_tokens:
-                self.summary_tokens = int(spec.compaction_output * context)
-        if context < self.context_tokens:
+        before = self.context_tokens
+        context, summary = made_to_fit(self._spec, before, self._system_tokens + fresh)
+        if context < before:
+            self.summary_tokens = summary
             self.cached = min(self.cached, self._system_tokens)
         return context
 
@@ -174,9 +171,15 @@ class Memory:
         """
         read = kept = self.sent_context + self.unread_tokens
         if goes_on:
-            read = kept = self._hold(read)
+            fresh = self.prompt_tokens - self._system_tokens - read  # behind what is kept for good
+            held = self._held = self._held or Held(self.context_tokens)
+            held.end_turn(read, fresh, self.context_tokens - self.sent_context, self._overflow)
+            read = kept = read + fresh
+            self.is_read = False
         elif self._held is not None:
-            read, kept = self._let_go(read)
+            dropped = self.context_tokens - self.sent_context
+            read, kept = self._held.end(read, dropped, self._overflow)
+            self._held = None
         added = self._additions.fixed
         if added is None:
             added = self._additions.draw(goes_on)
@@ -195,24 +198,27 @@ class Memory:
         if self._caches:
             self._prefix_tokens = self._system_tokens + read
 
-    def _hold(self, read: int) -> int:
-        """Keep for the loop all that a turn has read; return how much that is."""
-        # With the first turn, behind what is kept for good.
-        fresh = self.prompt_tokens - self._system_tokens - read
-        if self._held is None:
-            self._held = Held(read, fresh)
-        else:
-            self._held.lose(self.context_tokens - self.sent_context, self._spec.overflow)
-            self._held.wait(True)
-        self.is_read = False
-        return read + fresh
+    def saved(self) -> Conversation:
+        """Return what a checkpoint has of the loop, whose last turn is over with its tools."""
+        assert self._held is not None
+        return self._held.saved(self.context_tokens, self._prefix_tokens - self._system_tokens)
 
-    def _let_go(self, read: int) -> tuple[int, int]:
-        """Drop at a loop's end what the next call reads anew; return what stays, what is kept."""
-        held, self._held = self._held, None
-        assert held is not None
-        held.lose(self.context_tokens - self.sent_context, self._spec.overflow)
-        return (held.begins if held.tokens else read), read - held.tokens
+    def put_away(self, is_saved: bool) -> None:
+        """Leave the loop that breaks off to its checkpoint, with the last messages or without."""
+        before = self.context_tokens if self._held is None else self._held.before
+        self.replace(before, 0)
+        self._held = Held(before, is_saved)
+
+    def resume(self, said: Conversation, is_own: bool) -> Conversation:
+        """Go on with a loop, cached if it `is_own`; return how it stands behind the context."""
+        before, cached = self.context_tokens, 0
+        if is_own and self._caches and said.before == before:
+            cached = said.cached
+            self._prefix_tokens = max(self._prefix_tokens, self._system_tokens + cached)
+        self._held = Held(before)
+        self._additions.go_on()
+        self.context_tokens += said.tokens
+        return Conversation(said.tokens, before, cached, self.context_tokens)
 
     def fork(self, other: Memory, shares_cache: bool, is_awaited: bool) -> None:
         """Begin with another's whole context and, if it is shared, what its cache holds."""
@@ -259,11 +265,9 @@ class Memory:
         if self.is_read and self._caches:
             self._keep_what_was_read()
         if held is not None and held.tokens:
-            self.context_tokens -= held.tokens
-            self.keep_prefix(held.begins)
+            self.replace(held.begins, self.context_tokens - held.tokens - held.begins)
         if held is not None and not goes_on and self._retention < 1.0:
-            self.context_tokens = int(self._retention * self.context_tokens)
-            self.keep_prefix(0)
+            self.replace(0, int(self._retention * self.context_tokens))
         if self.life is not None:
             self.life.take_expired()
 
@@ -293,25 +297,22 @@ class Memory:
 
     def look_in_cache(self, now: float) -> bool:
         """Read anew, if need be, what a request that begins now finds in the cache no more."""
-        life, cached = self.life, self.cached
-        if life is None or not cached:
-            return False
-        kept = life.keeps(now, cached, self._shared_tokens)
-        self.uncached, self.cached = self.uncached + cached - kept, kept
-        return kept < cached
+        cached = self.cached
+        if self.life is not None and cached:
+            self.cached = self.life.keeps(now, cached, self._shared_tokens)
+            self.uncached += cached - self.cached
+        return self.cached < cached
 
     def forget(self) -> None:
         """Lose the context; the system prompt is still in the provider's cache."""
-        self.context_tokens = self._start_tokens
+        self.replace(0, self._start_tokens)
         self._additions.begin_anew()
         self._held = None
-        self.keep_prefix(0)
 
     def go_on_as(self, other: Memory) -> None:
         """Take over another agent's context, behind one's own system prompt."""
-        self.context_tokens = other.context_tokens - (other._held.tokens if other._held else 0)
+        self.replace(0, other.context_tokens - (other._held.tokens if other._held else 0))
         self._held = None
-        self.keep_prefix(0)
 
 
 def _warm(cache: PromptCache | None, tokens: int) -> int:

@@ -64,8 +64,8 @@ class Service(ABC):
         """Say what waits, where nothing can happen any more."""
         return []
 
-    def turns_kept(self, tasks: Sequence[int]) -> Kept | None:
-        """Return what a crash has left of a loop that attempts tasks."""
+    def resume(self, agent: AgentState, tasks: Sequence[int]) -> Kept | None:
+        """Let an agent go on where a crash has left a loop that attempts tasks, if it has."""
         return None
 
     def other_can_read(self, agent: AgentState) -> bool:

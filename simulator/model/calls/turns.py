@@ -95,6 +95,8 @@ class Turns(Service):
             if loop.has_tools:
                 yield from self._use_tools(agent, loop)
             loop.complete_turn()
+            if self._has_checkpoints:
+                loop.save(agent.memory.saved())
             if self._keeps_rounds and agent.is_of_team:
                 self._agenda.end_turn(agent.index, agent.time.earlier_s)
                 yield from self._phases.wait(agent, "barrier", None)
@@ -175,10 +177,19 @@ class Turns(Service):
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of the turn in flight, if any is; those before it are paid."""
         self.tools.cancel(agent)
-        if self._has_checkpoints and why is Why.CRASH and agent.loop is not None:
-            self._kept.update(dict.fromkeys(agent.call.picks, agent.loop.kept))
+        if self._has_checkpoints and agent.loop is not None and agent.call.picks:
+            self._break_off(agent, agent.loop, why is Why.CRASH)
         self._inner.lost(agent, why)
         self._pay_nothing_between(agent)
+
+    def _break_off(self, agent: AgentState, loop: Loop, has_crashed: bool) -> None:
+        """Keep what a checkpoint has of a loop that is lost."""
+        if has_crashed:
+            kept = loop.kept(agent.index, agent.memory.is_read)
+            self._kept.update(dict.fromkeys(agent.call.picks, kept))
+            agent.memory.put_away(loop.has_saved_news)
+        elif loop.is_resumed:  # the checkpoint of the crash is where it will go on again
+            agent.memory.put_away(False)
 
     def cut_off(self, agent: AgentState) -> None:
         """Say what is paid of the turn that ends with the run, if any is in service."""
@@ -195,11 +206,13 @@ class Turns(Service):
         """Say what waits for a station."""
         return self.tools.waits()
 
-    def turns_kept(self, tasks: Sequence[int]) -> Kept | None:
-        """Return what a crash has left of a loop that attempts tasks, if it has of all of them."""
+    def resume(self, agent: AgentState, tasks: Sequence[int]) -> Kept | None:
+        """Let an agent go on with a loop of which a crash has left something, of all its tasks."""
         if not self._kept or not tasks or not all(task in self._kept for task in tasks):
             return None
-        return min(self._kept[task] for task in tasks)
+        kept = min(self._kept[task] for task in tasks)
+        said = agent.memory.resume(kept.said, is_own=kept.agent == agent.index)
+        return kept._replace(said=said, agent=agent.index)
 
     def join(self, agent: AgentState) -> None:
         """Serve one more agent from now on."""
