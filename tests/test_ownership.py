@@ -32,7 +32,7 @@ FOREIGN: dict[str, set[str] | None] = {
     "analysis.observation.costs": {"loc"},  # a table of pandas
     "analysis.statistics.completion": {"loc"},
     "analysis.validation.ablation": {"name"},
-    "analysis.breakdown.timeline": None,  # OTLP's own messages
+    "analysis.breakdown.otlp": None,  # OTLP's own messages
 }
 """Attributes of other libraries' objects, which are set up by writing them; None for all."""
 

@@ -1,26 +1,14 @@
-"""The course of one replication as spans of time, and as files that trace viewers open."""
+"""The course of one replication as spans of time, and what happened at single times."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-from google.protobuf import json_format
-from opentelemetry.proto.trace.v1 import trace_pb2
-
-from analysis.breakdown.lives import lives_of
-from analysis.breakdown.operations import Operation, agents_of, messages_of, operations_of
 from analysis.breakdown.queues import ToolQueues
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER
-from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import FAILED, IN_VAIN, Event, Row, sends_back
 from simulator.scenario import Scenario
-from simulator.scenario.agent import Price
 
 KINDS = (
     "work",
@@ -44,10 +32,6 @@ waits inside a call, down times. Between spans the agent waits."""
 
 _WAITS = {"tool": "tools", "subagent": "sub-agents"}
 
-_EPOCH_S = 1_767_225_600
-"""2026-01-01 00:00 UTC. Simulated time has no date; a fixed one makes exports comparable."""
-
-
 @dataclass(frozen=True)
 class Span:
     """A stretch of an agent's time.
@@ -62,6 +46,8 @@ class Span:
     call : int or None
     tasks : tuple of int
         Tasks that were attempted.
+    why : str
+        How the call, the wait, the request or the down time ended, by the trace.
     """
 
     agent: int
@@ -70,6 +56,7 @@ class Span:
     kind: str
     call: int | None = None
     tasks: tuple[int, ...] = ()
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +104,7 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
     for row in rows:
         if row.event is Event.DOWN and row.agent is not None:
             start_s = row.time_s - (row.duration_s or 0.0)
-            found.append(Span(row.agent, start_s, row.time_s, "down"))
+            found.append(Span(row.agent, start_s, row.time_s, "down", why=str(row.outcome)))
         if row.call is None or row.agent is None:
             continue
         queued = queues.show(row)
@@ -127,7 +114,8 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
             wait = _WAITS.get(str(row.outcome), "held up")
             kinds = {Event.WAIT: wait, Event.COMMIT: "workspace", Event.REQUEST: "failed"}
             start_s = row.time_s - row.duration_s
-            span = Span(row.agent, start_s, row.time_s, kinds[row.event], row.call)
+            what = (row.agent, start_s, row.time_s, kinds[row.event], row.call)
+            span = Span(*what, why=str(row.outcome or ""))
             waits = [replace(span, start_s=a, end_s=b, kind="queued") for a, b in queued]
             inside.setdefault(row.call, []).extend([*waits, *_cut(span, waits)])
         elif row.event is Event.ATTEMPT and row.task is not None:
@@ -138,7 +126,8 @@ def spans_of(rows: Sequence[Row]) -> list[Span]:
             tried = attempts.pop(row.call, [])
             kind = _kind(str(row.outcome), tried, again.get(row.call, False))
             tasks = tuple(each.task for each in tried if each.task is not None)
-            whole = Span(row.agent, start.time_s, row.time_s, kind, row.call, tasks)
+            when, why = (start.time_s, row.time_s), str(row.outcome)
+            whole = Span(row.agent, *when, kind, row.call, tasks, why)
             found += _cut(whole, inside.pop(row.call, []))
         if row.task is not None and sends_back(row):
             failed.add(row.task)
@@ -185,146 +174,3 @@ def instants_of(rows: Sequence[Row]) -> list[Instant]:
         elif row.event is Event.LEADS:
             found.append(Instant(row.time_s, row.agent, "leads", f"worker {row.peer} leads"))
     return found
-
-
-def otlp_trace(
-    rows: Sequence[Row], scenario: Scenario, replication: int, start_unix_s: int = _EPOCH_S
-) -> trace_pb2.TracesData:
-    """Return a replication as OpenTelemetry spans, by the GenAI semantic conventions.
-
-    Each agent has one ``invoke_agent`` span, below that of its coordinator if it has one. Each
-    sub-agent has one for its lifetime, below that of the agent that started it. Below these there
-    is a ``chat`` span for each call that ended, or each turn of a loop, with its tokens, an
-    ``execute_tool`` span for each tool, and a ``handoff`` span for each message with few receivers
-    (`analysis.breakdown.operations.messages_of`).
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        The trace.
-    scenario : Scenario
-    replication : int
-        Its number, part of the trace's id.
-    start_unix_s : int
-        Unix time of simulated second 0 (not 0 itself, which JSON leaves out).
-    """
-    names, managers = agent_names(scenario), scenario.topology.managers(scenario.team.worker_count)
-    agents = agents_of(scenario, rows)
-    trace_id = _id(16, scenario.name, str(scenario.seed), str(replication))
-    data = trace_pb2.TracesData()
-    resource = data.resource_spans.add()
-    _attributes(resource.resource.attributes, {"service.name": "llm-teamsim"})
-    scope = resource.scope_spans.add()
-    scope.scope.name = "teamsim"
-    owners = [_id(8, "agent", str(i)) for i in range(len(names))]
-
-    def add(name: str, span_id: bytes, parent: bytes, start_s: float, end_s: float) -> Any:
-        span = scope.spans.add()
-        span.trace_id, span.span_id, span.parent_span_id = trace_id, span_id, parent
-        span.name, span.kind = name, trace_pb2.Span.SPAN_KIND_INTERNAL
-        span.start_time_unix_nano = _nanoseconds(start_unix_s, start_s)
-        span.end_time_unix_nano = _nanoseconds(start_unix_s, end_s)
-        return span
-
-    for i, name in enumerate(names):
-        manager = managers[i] if i < len(managers) else NO_MANAGER
-        above = b"" if manager == NO_MANAGER else owners[manager]
-        span = add(f"invoke_agent {name}", owners[i], above, 0.0, rows[-1].time_s)
-        said = {
-            "gen_ai.operation.name": "invoke_agent",
-            "gen_ai.agent.id": str(i),
-            "gen_ai.agent.name": name,
-            "gen_ai.conversation.id": f"{scenario.name}-{replication}",
-        }
-        _attributes(span.attributes, said)
-    for life in lives_of(rows):
-        owners.append(_id(8, "agent", str(life.agent)))
-        times = (life.start_s, life.end_s)
-        span = add(f"invoke_agent {life.name}", owners[-1], owners[life.parent], *times)
-        said = {"gen_ai.agent.id": str(life.agent), "gen_ai.agent.name": life.name}
-        said |= {"gen_ai.operation.name": "invoke_agent", "teamsim.outcome": life.outcome}
-        _attributes(span.attributes, said)
-    for each in operations_of(rows, scenario):
-        span_id, times = _id(8, "call", *each.key), (each.start_s, each.end_s)
-        if each.tool is not None:
-            span = add(f"execute_tool {each.tool}", span_id, owners[each.agent], *times)
-            said = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": each.tool}
-            _attributes(span.attributes, {**said, "teamsim.outcome": str(each.row.outcome)})
-        else:
-            span = add("chat simulated", span_id, owners[each.agent], *times)
-            span.kind = trace_pb2.Span.SPAN_KIND_CLIENT
-            _attributes(span.attributes, _chat(each, agents[each.agent].price))
-        if each.went_wrong:
-            span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
-            cancelled = "cancelled by the end of the run" if each.is_cut_off else ""
-            span.status.message = cancelled or str(each.row.outcome)
-    for number, told in enumerate(messages_of(rows, scenario)):
-        to = names[told.receiver]
-        span_id = _id(8, "message", str(number))
-        span = add(f"handoff to {to}", span_id, owners[told.sender], told.time_s, told.time_s)
-        said = {"gen_ai.operation.name": "handoff", "gen_ai.transfer.target.name": to}
-        _attributes(span.attributes, said)
-    return data
-
-
-def _chat(each: Operation, price: Price) -> dict[str, str | int | float | list[str]]:
-    """Return the attributes of a span of a call, or of a turn of a loop."""
-    row = each.row
-    read, cached, wrote = row.input_tokens or 0, row.cached_tokens or 0, row.output_tokens or 0
-    cost = {} if price.is_free else {"gen_ai.usage.cost": price.usd(read - cached, cached, wrote)}
-    return {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "teamsim",
-        "gen_ai.request.model": "simulated",
-        "gen_ai.response.id": "-".join(["call", *each.key]),
-        "gen_ai.response.finish_reasons": ["tool_use" if each.goes_on else "stop"],
-        "gen_ai.usage.input_tokens": read,
-        "gen_ai.usage.cache_read.input_tokens": cached,
-        "gen_ai.usage.output_tokens": wrote,
-        **cost,
-        "teamsim.outcome": str(row.outcome or "turn"),
-    }
-
-
-def _id(size: int, *parts: str) -> bytes:
-    return hashlib.sha256("/".join(parts).encode()).digest()[:size]
-
-
-def _nanoseconds(start_unix_s: int, seconds: float) -> int:
-    return 10**9 * start_unix_s + round(1e9 * seconds)  # their sum would lose a float's digits
-
-
-def _attributes(target: Any, values: Mapping[str, str | int | float | list[str]]) -> None:
-    for key, value in values.items():
-        item = target.add()
-        item.key = key
-        if isinstance(value, str):
-            item.value.string_value = value
-        elif isinstance(value, list):
-            for each in value:
-                item.value.array_value.values.add().string_value = each
-        elif isinstance(value, float):
-            item.value.double_value = value
-        else:
-            item.value.int_value = value
-
-
-def write_otlp(path: Path, rows: Sequence[Row], scenario: Scenario, replication: int) -> None:
-    """Write a replication as one line of OTLP JSON, as collectors read it.
-
-    Ids are hexadecimal, as the OTLP specification wants them in JSON, not base64.
-    """
-    data = json_format.MessageToDict(otlp_trace(rows, scenario, replication))
-    for span in data["resourceSpans"][0]["scopeSpans"][0]["spans"]:
-        _hexadecimal(span)
-    path.write_text(json.dumps(data) + "\n", encoding="utf-8")
-
-
-def _hexadecimal(span: dict[str, Any]) -> None:
-    for key in ("traceId", "spanId", "parentSpanId"):
-        if key in span:
-            span[key] = base64.b64decode(span[key]).hex()
-    # Enumerations are numbers in OTLP JSON.
-    span["kind"] = trace_pb2.Span.SpanKind.Value(span["kind"])
-    if "code" in span.get("status", {}):
-        span["status"]["code"] = trace_pb2.Status.StatusCode.Value(span["status"]["code"])

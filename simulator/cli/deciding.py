@@ -270,8 +270,8 @@ def _known(value: float, form: str) -> str:
 
 def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:
     """Run one replication; draw and export what every agent did when."""
+    from analysis.breakdown.otlp import write_otlp
     from analysis.breakdown.perfetto import write_chrome_trace
-    from analysis.breakdown.timeline import write_otlp
     from analysis.plots import gantt_figure, save
 
     make_directory(out)

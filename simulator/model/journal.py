@@ -85,5 +85,6 @@ class Journal:
                 cached_tokens,
                 output_tokens,
                 outcome,
-            )
+            ),
+            self.metrics.cost_usd,
         )

@@ -192,25 +192,35 @@ class Trace:
     ----------
     replication : int
         Written in every row.
+
+    Attributes
+    ----------
+    rows : list of Row
+    spent_usd : list of float
+        What had been spent in all when each row was written, in US dollars. No column of the
+        table: prices of models that stand in and of caches make it more than tokens times a price.
     """
 
-    __slots__ = ("replication", "rows")
+    __slots__ = ("replication", "rows", "spent_usd")
 
     def __init__(self, replication: int = 0) -> None:
         self.replication = replication
         self.rows: list[Row] = []
+        self.spent_usd: list[float] = []
 
-    def add(self, row: Row) -> None:
-        """Append one event."""
+    def add(self, row: Row, spent_usd: float) -> None:
+        """Append one event, and what has been spent by then."""
         self.rows.append(row)
+        self.spent_usd.append(spent_usd)
 
     def retract(self, event: Event) -> None:
         """Take back the last row of a kind."""
-        del self.rows[max(i for i, row in enumerate(self.rows) if row.event is event)]
+        place = max(i for i, row in enumerate(self.rows) if row.event is event)
+        del self.rows[place], self.spent_usd[place]
 
     def cut_back(self, count: int) -> None:
         """Keep the first `count` rows only."""
-        del self.rows[count:]
+        del self.rows[count:], self.spent_usd[count:]
 
     def table(self) -> pa.Table:
         """Return the events as an Arrow table with `COLUMNS`."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from analysis.breakdown.timeline import write_otlp
+from analysis.breakdown.otlp import write_otlp
 from analysis.observation.structure import (
     INDEPENDENT,
     LEAD,

@@ -12,15 +12,9 @@ from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from analysis.breakdown.otlp import otlp_trace, write_otlp
 from analysis.breakdown.perfetto import chrome_trace, write_chrome_trace
-from analysis.breakdown.timeline import (
-    KINDS,
-    agent_names,
-    instants_of,
-    otlp_trace,
-    spans_of,
-    write_otlp,
-)
+from analysis.breakdown.timeline import KINDS, agent_names, instants_of, spans_of
 from analysis.plots import gantt_figure
 from analysis.traces.reading import read_traces
 from simulator.engine import Simulation
