@@ -17,7 +17,7 @@ _NAMED_WAITS = frozenset(
 """Reasons to wait that do not count in `held_back_s`: they have metrics of their own or, like
 barriers, none."""
 
-_SETTLED = frozenset({"done", "faulty", "given_up", "given_up_correct", "partial"})
+SETTLED = frozenset({"done", "faulty", "given_up", "given_up_correct", "partial"})
 """Outcomes of attempts and reviews after which a task is done."""
 
 
@@ -95,7 +95,7 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
     ended, cut_off = calls.apart_from({"cut_off"}), calls.which("cut_off")
     real = attempts.apart_from(IN_VAIN)
     rework, first_work = _told_apart(real, reviews, of[Event.LOST])
-    settled = _Rows((*attempts.among(_SETTLED), *reviews.among(_SETTLED)))
+    settled = _Rows((*attempts.among(SETTLED), *reviews.among(SETTLED)))
     lost, apart = of[Event.LOST], of[Event.DIVERGED]
     diverged = apart.apart_from({"first_attempt"})  # of a task done by a later one
     # Tasks settled and later undone, by another's write or by the other side of a partition.

@@ -10,29 +10,10 @@ from matplotlib.patches import Patch
 
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.timeline import KINDS, Instant, Span, agent_names, instants_of, spans_of
+from analysis.plots.kinds import HATCHES, KIND_COLOURS
 from analysis.plots.style import PAGE_IN, REFERENCE, headline, new_axes, paper_style
 from simulator.model.trace import Event, Row
 from simulator.scenario import Scenario
-
-_COLOURS = {
-    "work": "#0072B2",
-    "rework": "#56B4E9",
-    "in vain": "#D55E00",
-    "idle": "#DDDDDD",
-    "coordination": "#CC79A7",
-    "review": "#009E73",
-    "workspace": "#E69F00",
-    "failed": "#882255",
-    "tools": "#99DDCC",
-    "sub-agents": "#DDCC77",
-    "queued": "#F0E442",
-    "held up": "#F0E442",
-    "down": "#222222",
-}
-
-_HATCHES = {"rework": "//", "in vain": "xx", "failed": "xx", "queued": ".."}
-"""Hatches, for readers who do not distinguish the colours, and for print."""
-
 
 _SUBAGENT = "#222222"
 """Colour of sub-agents that have no row of their own: thin bars in that of their parent."""
@@ -72,10 +53,10 @@ def plot_gantt(
             ax.broken_barh(
                 bars,
                 (agent - 0.38, 0.76),
-                facecolors=_COLOURS[kind],
+                facecolors=KIND_COLOURS[kind],
                 edgecolor="white",
                 linewidth=0.4,
-                hatch=_HATCHES.get(kind),
+                hatch=HATCHES.get(kind),
             )
     marks = {"message": "|", "fault": "v"}
     for instant in instants:
@@ -120,7 +101,7 @@ def gantt_figure(
         ax.set_xlim(0.0, rows[-1].time_s)
         there = [kind for kind in KINDS if any(span.kind == kind for span in spans)]
         patches = [
-            Patch(facecolor=_COLOURS[k], edgecolor="white", hatch=_HATCHES.get(k), label=k)
+            Patch(facecolor=KIND_COLOURS[k], edgecolor="white", hatch=HATCHES.get(k), label=k)
             for k in there
         ]
         for life in (life for life in lives if life.parent < len(names)):

@@ -1,0 +1,5 @@
+"""A live view of one replication, as one HTML page: what every agent does, and the board."""
+
+from analysis.live.write import write_live
+
+__all__ = ["write_live"]
