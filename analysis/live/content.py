@@ -12,9 +12,9 @@ from analysis.live.board import Place, moves_of
 from analysis.live.columns import Columns, Ticks
 from analysis.live.places import places_of
 from analysis.live.spending import spending_of
-from analysis.live.states import WAITING, State, states_of
+from analysis.live.states import LEADS, WAITING, State, states_of
 from analysis.live.story import abridged, sentences_of
-from analysis.plots.kinds import HATCHES, KIND_COLOURS
+from analysis.plots.kinds import KIND_COLOURS
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Scenario
@@ -68,9 +68,10 @@ class Content(TypedDict):
     links: list[int]
     hearers: dict[str, list[int]]
     layout: str
-    kinds: list[dict[str, str | bool]]
+    kinds: list[dict[str, str]]
     states: Columns
-    state_names: list[list[str]]
+    state_names: list[tuple[str, str, bool]]
+    hands: Columns
     board: list[str]
     tasks: int
     moves: Columns
@@ -140,6 +141,7 @@ def content_of(run: Run) -> Content:
         "kinds": _kinds(),
         "states": said,
         "state_names": state_names,
+        "hands": _hands(rows, ticks),
         "board": list(_PLACES.values()),
         "tasks": run.metrics.tasks,
         "moves": ticks.columns(
@@ -192,33 +194,80 @@ def _number(value: int | None) -> int:
     return NOBODY if value is None else value
 
 
-def _kinds() -> list[dict[str, str | bool]]:
+def _kinds() -> list[dict[str, str]]:
     """Return the kinds of states with the colours that they have in other pictures."""
     return [
-        {"name": kind, "colour": colour, "hatched": kind in HATCHES}
+        {"name": kind, "colour": colour}
         for kind, colour in {**KIND_COLOURS, WAITING: "#FFFFFF"}.items()
     ]
 
 
+_WORDS = {
+    "work": "model call: works on a task",
+    "rework": "model call: works again on a task that had failed",
+    "in vain": "model call that comes to nothing",
+    "idle": "model call that takes no task",
+    "coordination": "model call: coordinates",
+    "review": "model call: reviews",
+    "workspace": "reads or commits to the workspace",
+    "failed": "request that fails",
+    "tools": "its tools run",
+    "sub-agents": "waits for its sub-agents",
+    "queued": "queues for a tool",
+    "held up": "held up",
+    "down": "down",
+    WAITING: "waits between calls",
+}
+"""What the kinds of states are, for readers who do not know their names."""
+
+_WITH_WHY = ("failed", "held up")
+"""Kinds of states that say why, since that is known while they last."""
+
+
+def _words(kind: str, why: str) -> tuple[str, str, bool]:
+    """Return the kind of a state, what it is in words, and whether its agent leads elsewhere."""
+    if why == LEADS:
+        return kind, "leads in the seat of a coordinator; its own is empty", True
+    said = f": {why.replace('_', ' ')}" if kind in _WITH_WHY and why else ""
+    return kind, _WORDS[kind] + said, False
+
+
 def _states(
     states: Sequence[State], lives: Sequence[Life], ticks: Ticks
-) -> tuple[Columns, list[list[str]]]:
+) -> tuple[Columns, list[tuple[str, str, bool]]]:
     """Return the states of all in the order of time, and the names of those that there are.
 
     A sub-agent that has ended has the state -1.
     """
-    changes = [(state.start_s, state.agent, (state.kind, state.why)) for state in states]
+    changes = [(state.start_s, state.agent, _words(state.kind, state.why)) for state in states]
     names = list(dict.fromkeys(name for _, _, name in changes))
     place = {name: i for i, name in enumerate(names)}
-    found = [(time_s, agent, place[name]) for time_s, agent, name in changes]
-    found += [(life.end_s, life.agent, NOBODY) for life in lives]
+    found = [(life.end_s, life.agent, NOBODY) for life in lives]
+    found += [(time_s, agent, place[name]) for time_s, agent, name in changes]
     found.sort(key=lambda change: change[0])
     columns = ticks.columns(
         [time_s for time_s, _, _ in found],
         agent=[agent for _, agent, _ in found],
         to=[to for _, _, to in found],
     )
-    return columns, [list(name) for name in names]
+    return columns, names
+
+
+def _hands(rows: Sequence[Row], ticks: Ticks) -> Columns:
+    """Return the tasks of calls: the first of them and how many more, from when on."""
+    of_call: dict[int | None, list[int]] = {}
+    for row in rows:
+        if row.event in (Event.ATTEMPT, Event.REVIEW) and row.task is not None:
+            of_call.setdefault(row.call, []).append(row.task)
+    times, agents, tasks, more = [], [], [], []
+    for row in rows:
+        if row.event in (Event.CALL_START, Event.CALL_END) and row.call in of_call:
+            begins, mine = row.event is Event.CALL_START, of_call[row.call]
+            times.append(row.time_s)
+            agents.append(_number(row.agent))
+            tasks.append(mine[0] if begins else NOBODY)
+            more.append(len(mine) - 1 if begins else 0)
+    return ticks.columns(times, agent=agents, task=tasks, more=more)
 
 
 def _slots(lives: Sequence[Life]) -> list[int]:

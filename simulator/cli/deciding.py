@@ -23,6 +23,7 @@ from simulator.cli.harmless import complain, say
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
+    check_page_writable,
     check_table_writable,
     check_writable,
     make_directory,
@@ -268,22 +269,41 @@ def _known(value: float, form: str) -> str:
     return form.format(value) if math.isfinite(value) else "?"
 
 
-def timeline(scenario: Scenario, replication: int, messages: bool, out: Path) -> None:
-    """Run one replication; draw and export what every agent did when."""
+def timeline(
+    scenario: Scenario, replication: int, messages: bool, out: Path | None, html: Path | None
+) -> None:
+    """Run one replication; draw and export what every agent did when, or write its live view."""
+    if out is None and html is None:
+        raise TeamsimError("give --out DIRECTORY, --html FILE, or both: where to write to")
+    if html is not None:
+        check_page_writable(html)
+    if out is not None:
+        make_directory(out)
+    trace = Trace(replication)
+    with progress_bar("replication") as progress:
+        metrics = Simulation(scenario).run(replication, trace, lambda share: progress(share, 1))
+    if out is not None:
+        title = f"{scenario.name}, replication {replication}: {metrics.outcome}"
+        _write_timeline(scenario, trace, messages, title, out)
+    if html is not None:
+        from analysis.live import Run, write_live
+
+        write_live(html, Run(scenario, replication, trace, metrics))
+        tell(f"{html} (open it in a browser)")
+
+
+def _write_timeline(
+    scenario: Scenario, trace: Trace, messages: bool, title: str, out: Path
+) -> None:
     from analysis.breakdown.otlp import write_otlp
     from analysis.breakdown.perfetto import write_chrome_trace
     from analysis.plots import gantt_figure, save
 
-    make_directory(out)
-    trace = Trace(replication)
-    with progress_bar("replication") as progress:
-        metrics = Simulation(scenario).run(replication, trace, lambda share: progress(share, 1))
-    title = f"{scenario.name}, replication {replication}: {metrics.outcome}"
     for path in save(gantt_figure(trace.rows, scenario, messages, title), out / "timeline"):
         tell(path)
     write_chrome_trace(out / "perfetto.json", trace.rows, scenario)
     tell(f"{out / 'perfetto.json'} (open it at ui.perfetto.dev or chrome://tracing)")
-    write_otlp(out / "otlp.jsonl", trace.rows, scenario, replication)
+    write_otlp(out / "otlp.jsonl", trace.rows, scenario, trace.replication)
     tell(out / "otlp.jsonl")
 
 

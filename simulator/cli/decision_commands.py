@@ -70,19 +70,29 @@ def stack(
 
 def timeline(
     scenario: ScenarioFile,
-    out: Annotated[Path, typer.Option(help="Directory for the picture and the two exports.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for the picture and the two exports.")
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page that plays the replication (.html)."),
+    ] = None,
     settings: Settings = None,
     replication: Annotated[int, typer.Option(min=0, max=MOST_RUNS, help="The replication.")] = 0,
     messages: Annotated[bool, typer.Option("--messages", help="Mark messages too.")] = False,
     seed: Seed = None,
     quiet: Quiet = False,
 ) -> None:
-    """Draw what every agent did when, and write it for Perfetto and as OpenTelemetry spans."""
+    """Show what every agent did when: a picture, a page that plays it, exports for trace viewers.
+
+    `--out` draws it, and writes it for Perfetto and as OpenTelemetry spans. `--html` writes one page
+    that needs no network: agents, messages, the board and costs as they were at each moment.
+    """
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
     base = load_study(scenario, with_seed(settings, seed)).base
-    deciding.timeline(base, replication, messages, out)
+    deciding.timeline(base, replication, messages, out, html)
 
 
 def sensitivity(

@@ -115,6 +115,19 @@ def check_table_writable(path: Path) -> None:
     check_ending(path)
 
 
+def check_page_writable(path: Path) -> None:
+    """Check the same of a page, whose name ends as browsers want it.
+
+    Raises
+    ------
+    TeamsimError
+        If the page cannot be written there, or its name ends otherwise.
+    """
+    check_writable(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise TeamsimError(f"{path}: the name of a page ends in .html")
+
+
 def print_frame(frame: pd.DataFrame, heads: Sequence[str]) -> None:
     """Print a data frame as a table."""
     print_table(heads, [[_cell(value) for value in row] for row in frame.itertuples(index=False)])
