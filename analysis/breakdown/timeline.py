@@ -32,6 +32,7 @@ waits inside a call, down times. Between spans the agent waits."""
 
 _WAITS = {"tool": "tools", "subagent": "sub-agents"}
 
+
 @dataclass(frozen=True)
 class Span:
     """A stretch of an agent's time.

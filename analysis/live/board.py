@@ -152,9 +152,7 @@ def _follow(task: _Task, row: Row) -> None:
             is_right = outcome in ("done", "given_up_correct")
             task.right += is_right
             task.wrong += not is_right
-    elif row.event is Event.LOST or (
-        row.event is Event.DIVERGED and outcome != "first_attempt"
-    ):
+    elif row.event is Event.LOST or (row.event is Event.DIVERGED and outcome != "first_attempt"):
         _undo(task, outcome)
 
 

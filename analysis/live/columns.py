@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 Columns = dict[str, list[int]]
 """Columns of equal length by their names; the one of times, ``t``, holds differences of ticks."""
 
+NOBODY = -1
+"""Stands in columns for an agent or a task that is not there."""
+
 TICKS = 10_000_000
 """Ticks of a whole run: times on a page are exact to one."""
 
@@ -41,3 +44,8 @@ class Ticks:
     def columns(self, times: Sequence[float], **others: list[int]) -> Columns:
         """Return columns with ascending times, in seconds, as differences of ticks."""
         return {"t": self.differences(times), **others}
+
+
+def number(value: int | None) -> int:
+    """Return a number as columns hold it."""
+    return NOBODY if value is None else value

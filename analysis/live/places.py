@@ -66,11 +66,12 @@ def places_of(scenario: Scenario, replication: int) -> Places:
     graph = topology.graph(workers, rng)
     pairs = sorted({(min(a, b), max(a, b)) for a, b in graph.edges})
     if any(manager != NO_MANAGER for manager in managers):
-        at, words = _tree(managers, workers), "Inside those who coordinate, around them the workers."
+        at = _tree(managers, workers)
+        words = "In the middle who coordinates, around it the workers; lines join who hears whom."
     else:
         at, words = _by_links(graph, pairs)
         if len(managers) > workers:
-            words += " In the middle who puts the results together."
+            words += " In the middle is who puts the results together."
             at = [*_pushed_out(at[:workers]), *[(0.0, 0.0)] * (len(managers) - workers)]
     crowded = _is_crowded(graph)
     if crowded:
@@ -81,10 +82,11 @@ def places_of(scenario: Scenario, replication: int) -> Places:
     at += [((i + 0.5) / verifiers * 2.0 - 1.0, 1.0) for i in range(verifiers)]
     if verifiers:
         at = [(x, 0.86 * y - 0.14) if i < len(managers) else (x, y) for i, (x, y) in enumerate(at)]
-        words += " Below who reviews."
+        words += " Below are those who review."
     is_fixed = scenario.network.is_plain and topology.peers_per_message is None
     hearers = {i: sorted(graph.successors(i)) for i in graph} if is_fixed else {}
-    return Places([(round(x, 4), round(y, 4)) for x, y in at], [] if crowded else pairs, hearers, words)
+    rounded = [(round(x, 4), round(y, 4)) for x, y in at]
+    return Places(rounded, [] if crowded else pairs, hearers, words)
 
 
 def _is_crowded(graph: nx.DiGraph[int]) -> bool:
@@ -97,17 +99,18 @@ def _by_links(graph: nx.DiGraph[int], pairs: Iterable[tuple[int, int]]) -> tuple
     n = graph.number_of_nodes()
     plain: nx.Graph[int] = nx.Graph(list(pairs))
     plain.add_nodes_from(range(n))
+    joined = "Lines join who hears whom."
     degrees = [degree for _, degree in plain.degree()]
     if n > 2 and plain.number_of_edges() == n - 1 and max(degrees) == 2 and nx.is_connected(plain):
         return _line(plain, n), "Each agent hears the one before it."
     if not plain.number_of_edges():
-        return _rings(n), "No agent hears another."
+        return _rings(n), "No agent hears another." if n > 1 else ""
     if set(degrees) == {2} and nx.is_connected(plain):
         return _circle(n), "Each agent hears its neighbours."
     if not _is_crowded(graph) and n > 4:
         found = nx.spring_layout(plain, seed=0, iterations=200, k=2.2 / math.sqrt(n))
-        return _stretched([tuple(found[i]) for i in range(n)]), "Lines join agents who hear each other."
-    return _rings(n), "Lines join agents who hear each other."
+        return _stretched([(found[i][0], found[i][1]) for i in range(n)]), joined
+    return _rings(n), joined
 
 
 def _line(plain: nx.Graph[int], n: int) -> list[Place]:
@@ -136,9 +139,9 @@ def _rings(n: int) -> list[Place]:
     """Put agents on a circle or, if they are many, evenly over a disc."""
     if n <= _MOST_IN_RING:
         return _circle(n)
-    radii = np.sqrt((np.arange(n) + 0.5) / n)
-    angles = _GOLDEN * np.arange(n)
-    return [(float(r * np.sin(a)), float(-r * np.cos(a))) for r, a in zip(radii, angles, strict=True)]
+    angles, radii = _GOLDEN * np.arange(n), np.sqrt((np.arange(n) + 0.5) / n)
+    across, down = radii * np.sin(angles), -radii * np.cos(angles)
+    return list(zip(across.tolist(), down.tolist(), strict=True))
 
 
 def _tree(managers: Sequence[int], workers: int) -> list[Place]:

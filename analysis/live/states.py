@@ -60,7 +60,7 @@ def states_of(
     list of State
         Agent by agent, and in the order of time.
     """
-    there = {agent: (0.0, rows[-1].time_s) for agent in range(agents)}
+    there = dict.fromkeys(range(agents), (0.0, rows[-1].time_s))
     there |= {life.agent: (life.start_s, life.end_s) for life in lives}
     leads = {(row.peer, row.time_s) for row in rows if row.event is Event.LEADS}
     of: defaultdict[int, list[Span]] = defaultdict(list)

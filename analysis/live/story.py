@@ -67,7 +67,7 @@ _REVIEWS = {
     "duplicate": "{agent} reviews task {task} in vain: it was done already.",
 }
 
-_WAITS = {
+_WAITS = {  # but those for tools and sub-agents, which have sentences of their own
     "rate_limit": "{agent} has waited {s} for the provider's rate limit.",
     "lock": "{agent} has waited {s} for a lock.",
     "partition": "{agent} has waited {s} for the others, from whom it was cut off.",
@@ -75,8 +75,6 @@ _WAITS = {
     "retry": "{agent} has waited {s} before it tried again.",
     "breaker": "{agent} has waited {s} since the circuit breaker was open.",
     "bulkhead": "{agent} has waited {s} for a place among the calls at once.",
-    "tool": "{agent} has waited {s} for its tools.",
-    "subagent": "{agent} has waited {s} for its sub-agents.",
     "barrier": "{agent} has waited {s} for the others' turns.",
 }
 
@@ -117,24 +115,77 @@ _CALL_ENDS = {
     "cut_off": "The run ends before the call of {agent} does.",
 }
 
-_PATTERNS: Mapping[Event, Mapping[str, str]] = {
+_TOOLS = {
+    "done": "{agent} has used {what} for {s}.",
+    "error": "{agent} has used {what} for {s}, and it failed.",
+    "timeout": "{agent} has used {what} for {s}: it took too long.",
+    "outage": "{agent} could not use {what}: it is out of service.",
+    "impatient": "{agent} has waited too long for {what}.",
+    "cancelled": "{agent} ends before {what} does.",
+    "cut_off": "The run ends before {what} does, which {agent} has used for {s}.",
+}
+
+_PARTITIONS = {
+    "begins": "The team is cut in two: its last {n} workers do not reach the others.",
+    "ends": "The team is one again: {n} agents that were cut off reach the others.",
+}
+
+_RUN_ENDS = {
+    "completed": "The run ends: all that was to be done is done.",
+    "deadline": "The run ends: its time is up.",
+    "budget": "The run ends: its budget is spent.",
+    "max_rounds": "The run ends: it had as many rounds as it may have.",
+    "max_calls": "The run ends: it had as many calls as it may have.",
+    "deadlock": "The run ends: nobody can go on.",
+}
+
+_BY_OUTCOME: Mapping[Event, Mapping[str, str]] = {
     Event.ATTEMPT: _ATTEMPTS,
     Event.REVIEW: _REVIEWS,
     Event.WAIT: _WAITS,
     Event.REQUEST: _REQUESTS,
     Event.FAULT: _FAULTS,
     Event.DOWN: _DOWNS,
+    Event.TOOL: _TOOLS,
+    Event.SUBAGENT_END: _SUBAGENT_ENDS,
     Event.CALL_END: _CALL_ENDS,
+    Event.PARTITION: _PARTITIONS,
+    Event.DIVERGED: {"first_attempt": ""},  # the rework after it has a row of its own
+    Event.RUN_END: _RUN_ENDS,
 }
 """Patterns of sentences by event and outcome."""
 
 _OTHERWISE = {
+    Event.TASK_READY: "Task {task} can be started.",
+    Event.ROUND_START: "Round {n} begins.",
     Event.REQUEST: "A request of {agent} came to nothing: {what}.",
+    Event.BREAKER: "The circuit breaker is now {what}.",
     Event.FAULT: "A fault: {what}.",
+    Event.DETECTED: "{agent} is found {what}.",
+    Event.LEADS: "{peer} is elected: it leads in the seat of {agent}.",
+    Event.DIVERGED: "Both sides of the cut did task {task}: the work of {agent} was in vain.",
+    Event.LOST: "The work of {agent} on task {task} is overwritten.",
+    Event.CONFLICT: "{agent} and {peer} wrote the same at once.",
+    Event.MESSAGE: "{agent} sends a message, which reaches {n} of the others.",
+    Event.SUBAGENT_START: "{peer} starts {agent}.",
+    Event.SUBAGENT_END: "{agent} came to nothing: {what}.",
 }
-"""Patterns for outcomes that plugins have named."""
+"""Patterns of events whose outcome has none of its own."""
 
-_NEWS = frozenset({Event.FAULT, Event.DOWN, Event.DETECTED, Event.LEADS, Event.PARTITION})
+_WITH_PEER = frozenset({Event.REVIEW, Event.LEADS, Event.CONFLICT, Event.SUBAGENT_START})
+"""Events whose peer is an agent that the sentence names."""
+
+_NEWS = frozenset(
+    {
+        Event.FAULT,
+        Event.DOWN,
+        Event.DETECTED,
+        Event.LEADS,
+        Event.PARTITION,
+        Event.BREAKER,
+        Event.RUN_END,
+    }
+)
 
 
 def sentences_of(rows: Sequence[Row], tools: Sequence[str]) -> list[Sentence]:
@@ -168,80 +219,25 @@ def sentences_of(rows: Sequence[Row], tools: Sequence[str]) -> list[Sentence]:
     return found
 
 
-def _ending(row: Row) -> str:
-    return {
-        "completed": "The run ends: every task that it needs is done.",
-        "deadline": "The run ends: its time is up.",
-        "budget": "The run ends: its budget is spent.",
-        "max_rounds": "The run ends: it had as many rounds as it may have.",
-        "max_calls": "The run ends: it had as many calls as it may have.",
-        "deadlock": "The run ends: nobody can go on.",
-    }.get(str(row.outcome), "The run ends.")
-
-
 def _told(row: Row, tools: Sequence[str], parents: Mapping[int, int]) -> Iterator[Sentence]:
     """Yield what an event says, if it is worth telling."""
-    outcome, seconds = str(row.outcome), row.duration_s or 0.0
-    base = (row.agent, row.peer, row.task)
-    patterns = _PATTERNS.get(row.event)
-    if patterns is not None:
-        pattern = patterns.get(outcome) or _OTHERWISE.get(row.event)
-        if pattern is None or (row.event is Event.WAIT and not seconds):
-            return
-        peer = row.peer if row.event is Event.REVIEW else None
-        what = outcome.replace("_", " ")
-        news = row.event in _NEWS
-        yield Sentence(row.time_s, pattern, row.agent, peer, row.task, seconds, what, news)
-    elif row.event is Event.TASK_READY:
-        yield Sentence(row.time_s, "Task {task} can be started.", task=row.task)
+    outcome = str(row.outcome)
+    pattern = _BY_OUTCOME.get(row.event, {}).get(outcome)
+    if pattern is None:
+        pattern = _OTHERWISE.get(row.event)
+    if not pattern or (row.event is Event.WAIT and not row.duration_s):
+        return
+    amount = row.duration_s
+    if row.event in (Event.MESSAGE, Event.PARTITION):
+        amount = row.peer
     elif row.event is Event.ROUND_START:
-        yield Sentence(row.time_s, "Round {n} begins.", amount=row.round or 0)
-    elif row.event is Event.BREAKER:
-        what = outcome.replace("_", " ")
-        yield Sentence(
-            row.time_s, "The circuit breaker is now {what}.", row.agent, what=what, is_news=True
-        )
-    elif row.event is Event.DETECTED:
-        said = "{agent} is found {what}."
-        yield Sentence(row.time_s, said, row.agent, what=outcome, is_news=True)
-    elif row.event is Event.LEADS:
-        said = "{peer} is elected: it leads in the seat of {agent}."
-        yield Sentence(row.time_s, said, *base, is_news=True)
-    elif row.event is Event.PARTITION:
-        yield _cut(row)
-    elif row.event is Event.DIVERGED and outcome != "first_attempt":
-        said = "Both sides of the cut did task {task}: the work of {agent} was in vain."
-        yield Sentence(row.time_s, said, *base)
-    elif row.event is Event.LOST:
-        said = "The work of {agent} on task {task} is overwritten."
-        yield Sentence(row.time_s, said, *base)
-    elif row.event is Event.CONFLICT:
-        yield Sentence(row.time_s, "{agent} and {peer} wrote the same at once.", *base)
-    elif row.event is Event.MESSAGE and row.peer:
-        said = "{agent} sends a message to {n} agents." if row.peer > 1 else (
-            "{agent} sends a message to one agent."
-        )
-        yield Sentence(row.time_s, said, row.agent, amount=row.peer)
-    elif row.event is Event.TOOL:
-        tool = tools[row.peer or 0]
-        said = "{agent} has used {what} for {s}"
-        said += "." if outcome == "done" else f": {outcome.replace('_', ' ')}."
-        yield Sentence(row.time_s, said, row.agent, amount=seconds, what=tool)
-    elif row.event is Event.SUBAGENT_START:
-        yield Sentence(row.time_s, "{peer} starts {agent}.", row.agent, row.peer)
-    elif row.event is Event.SUBAGENT_END:
-        said = _SUBAGENT_ENDS.get(outcome, "{agent} came to nothing: {what}.")
-        parent = parents.get(row.agent or 0)
-        yield Sentence(row.time_s, said, row.agent, parent, what=outcome.replace("_", " "))
-    elif row.event is Event.RUN_END:
-        yield Sentence(row.time_s, _ending(row), is_news=True)
-
-
-def _cut(row: Row) -> Sentence:
-    said = "The team is one again: {n} agents that were cut off can reach the others."
-    if row.outcome == "begins":
-        said = "The team is cut in two: the last {n} workers and the others do not reach each other."
-    return Sentence(row.time_s, said, amount=row.peer or 0, is_news=True)
+        amount = row.round
+    peer = row.peer if row.event in _WITH_PEER else None
+    if row.event is Event.SUBAGENT_END:
+        peer = parents.get(row.agent or 0)
+    what = tools[row.peer or 0] if row.event is Event.TOOL else outcome.replace("_", " ")
+    news = row.event in _NEWS
+    yield Sentence(row.time_s, pattern, row.agent, peer, row.task, amount or 0.0, what, news)
 
 
 MOST_SENTENCES = 60_000

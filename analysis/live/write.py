@@ -10,7 +10,7 @@ from pathlib import Path
 from analysis.live.content import Content, Run, content_of
 
 _SCRIPTS = ("d3/d3.min", "data", "icons", "stage", "board", "story", "course", "main")
-"""The page's scripts, in the order in which they build on each other; D3 is a copy of its release."""
+"""The page's scripts, in the order in which they build on each other."""
 
 
 def write_live(path: str | Path, run: Run) -> None:

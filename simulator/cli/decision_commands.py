@@ -85,8 +85,8 @@ def timeline(
 ) -> None:
     """Show what every agent did when: a picture, a page that plays it, exports for trace viewers.
 
-    `--out` draws it, and writes it for Perfetto and as OpenTelemetry spans. `--html` writes one page
-    that needs no network: agents, messages, the board and costs as they were at each moment.
+    `--out` draws it, and writes it for Perfetto and as OpenTelemetry spans. `--html` writes one
+    page that needs no network: agents, messages, board and costs as they were at each moment.
     """
     from simulator.cli import deciding
     from simulator.scenario import load_study

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -14,14 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.timeline import spans_of
 from analysis.live.board import Place, moves_of
+from analysis.live.columns import TICKS
 from analysis.live.content import Content, Run, content_of
-from analysis.live.places import places_of
-from analysis.live.states import LEADS, WAITING, states_of
+from analysis.live.states import states_of
 from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, load_study
 from simulator.scenario.shipped import scenario_names
-from tests.conftest import agent, exponential, scenario
 from tests.engine.test_every_combination import scenarios
 
 
@@ -52,15 +50,17 @@ def check(run: Run) -> Content:
     _check_board(run)
     content = content_of(run)
     _check_columns(content)
-    assert content["agents"][: metrics.agents] and len(content["places"]) == metrics.agents
-    assert all(math.isfinite(x) and abs(x) <= 1 for place in content["places"] for x in place)
-    assert len(content["messages"]["t"]) == metrics.messages
-    assert sum(content["messages"]["n"]) == metrics.deliveries
-    read, wrote = content["spent"]["read"], content["spent"]["wrote"]
+    assert len(content["team"]["places"]) == metrics.agents
+    assert all(
+        math.isfinite(x) and abs(x) <= 1 for place in content["team"]["places"] for x in place
+    )
+    assert len(content["talk"]["messages"]["t"]) == metrics.messages
+    assert sum(content["talk"]["messages"]["n"]) == metrics.deliveries
+    read, wrote = content["bills"]["spent"]["read"], content["bills"]["spent"]["wrote"]
     assert (read[-1:] or [0]) == [metrics.input_tokens]
     assert (wrote[-1:] or [0]) == [metrics.output_tokens]
-    if content["usd"] is not None:
-        assert (content["usd"][-1:] or [0.0]) == [metrics.cost_usd]
+    if content["bills"]["usd"] is not None:
+        assert (content["bills"]["usd"][-1:] or [0.0]) == [metrics.cost_usd]
     return content
 
 
@@ -83,12 +83,12 @@ def _check_board(run: Run) -> None:
 
 
 def _check_columns(content: Content) -> None:
-    wholes: Iterator[dict[str, Any]] = (v for v in content.values() if isinstance(v, dict))  # type: ignore[misc]
-    for columns in wholes:
-        if "t" in columns:
+    parts: Any = content.values()
+    for columns in (each for part in parts for each in part.values()):
+        if isinstance(columns, dict) and "t" in columns:
             assert len({len(column) for column in columns.values()}) == 1
             assert all(difference >= 0 for difference in columns["t"])
-            assert sum(columns["t"]) <= 10_000_000
+            assert sum(columns["t"]) <= TICKS
 
 
 @settings(

@@ -44,12 +44,13 @@ class Board {
     const style = getComputedStyle(this.canvas), colour = (name) => style.getPropertyValue(name).trim();
     this.ink = colour("--ink");
     this.edge = colour("--ring");
-    this.fills = [null, null, "#F0E442", "#0072B2", "#009E73", colour("--done"), "#D55E00"];
-    this.marks = [colour("--faint"), this.ink, "#000000", "#ffffff", "#000000", colour("--paper"), "#000000"];
     this.column = width / this.columns.length;
     let size = 26;
     while (size > 2 && Math.ceil(this.content.tasks / this._across(size)) * size > height - HEAD) size -= 0.5;
     this.size = size;
+    const isSmall = this.size < 8; // too small for an outline
+    this.fills = [isSmall ? this.edge : null, isSmall ? this.edge : null, "#F0E442", "#0072B2", "#009E73", colour("--done"), "#D55E00"];
+    this.marks = [colour("--faint"), this.ink, "#000000", "#ffffff", "#000000", colour("--paper"), "#000000"];
     this.isDirty = true;
     this.isStill = false;
     this._aim();

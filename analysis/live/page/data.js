@@ -46,9 +46,10 @@ class Track {
 
 const NOBODY = -1;
 
-/** Return the content of the page, with times in ticks from 0. */
+/** Return the content of the page, all its parts in one, with times in ticks from 0. */
 function readContent() {
-  const content = JSON.parse(document.getElementById("data").textContent);
+  const parts = JSON.parse(document.getElementById("data").textContent);
+  const content = Object.assign({}, ...Object.values(parts));
   for (const columns of Object.values(content)) {
     if (columns && Array.isArray(columns.t)) columns.t = sums(columns.t);
   }

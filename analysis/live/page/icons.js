@@ -33,12 +33,13 @@ function inkOn(colour) {
 /** Return how each kind is drawn: fill, ink and symbol, by its name. */
 function looksOf(content) {
   const looks = {};
-  for (const { name, colour } of content.kinds) {
+  for (const { name, colour, label } of content.kinds) {
     const plain = name === "waiting";
     looks[name] = {
       fill: plain ? "var(--paper)" : colour,
       ink: plain ? "var(--ink)" : inkOn(colour),
       icon: ICONS[name],
+      label,
     };
   }
   return looks;

@@ -34,14 +34,11 @@ class Player {
 
   _write() {
     const { content } = this, put = (id, text) => { document.getElementById(id).textContent = text; };
-    put("which", `teamsim: ${content.name}, replication ${content.replication}, ${content.outcome}`);
+    put("which", `teamsim: ${content.name}, replication ${content.replication}; how it ended: ${content.outcome.replace("_", " ")}`);
     put("title", content.question || content.name);
     document.title = `${content.name}, live`;
-    const { workers, team, tasks } = content, others = team - workers;
-    const who = workers === 1 ? "One simulated agent" : `${workers} simulated agents`;
-    const and = others ? `, and ${others} that coordinate or review,` : "";
-    put("intro", `${who}${and} at ${wholeNumbers.format(tasks)} task${tasks === 1 ? "" : "s"}. `
-      + `${content.layout} Click an agent or a task for its story.`);
+    const tasks = `${wholeNumbers.format(content.tasks)} task${content.tasks === 1 ? "" : "s"}`;
+    put("intro", `${content.who} at ${tasks}. ${content.layout} Click an agent or a task for its story.`);
     put("message-words", content.messages.t.length
       ? "Dots are messages, for a moment as they are sent; a ring is a message to many. The trace does not "
         + "say how long they travel." : "No messages are sent.");
@@ -59,7 +56,7 @@ class Player {
       .attr("stroke-linecap", "round").attr("d", (kind) => this.looks[kind].icon)
       .style("stroke", (kind) => this.looks[kind].ink)
       .style("fill", (kind) => (kind === "work" ? this.looks[kind].ink : "none"));
-    items.append("span").text((kind) => kind);
+    items.append("span").text((kind) => this.looks[kind].label);
     items.append("b").text("0").each((kind, i, nodes) => this.legend.set(kind, nodes[i]));
   }
 
@@ -182,11 +179,24 @@ class Player {
       if (node.textContent !== count) node.textContent = count;
     }
     this._writeNumbers(board.counts);
-    const off = stage.off, named = content.agents.slice(content.workers - off, content.workers);
-    const few = named.length > 4 ? `the last ${named.length} workers do` : `${named.join(", ")} ${off > 1 ? "do" : "does"}`;
-    this.part.banner.hidden = !off;
-    this.part.banner.textContent = off ? `The team is cut in two: ${few} not reach the others.` : "";
+    const words = this._bannerNow();
+    this.part.banner.hidden = !words;
+    if (this.part.banner.textContent !== words) this.part.banner.textContent = words;
     this.story.draw(now, this._chosenNow());
+  }
+
+  /** Return what concerns all now: that the team is cut, or what has just become of the provider. */
+  _bannerNow() {
+    const { stage: { off }, content: { agents, workers, events } } = this;
+    if (off) {
+      const named = off > 4 ? `the last ${off} workers` : agents.slice(workers - off, workers).join(", ");
+      return `The team is cut in two: ${named} ${off > 1 ? "do" : "does"} not reach the others.`;
+    }
+    for (let i = countUntil(events.t, this.now) - 1; i >= 0; i--) {
+      if (this.now - events.t[i] > CALLOUT_S * this.pace) break;
+      if (events.agent[i] === NOBODY) return events.words[i];
+    }
+    return "";
   }
 
   _chosenNow() {
@@ -194,9 +204,9 @@ class Player {
     if (kind === "task") return `Task ${number} is ${this._said(content.board[board.track.now[number]])} now.`;
     if (kind !== "agent") return "";
     const state = stage.stateOf(number);
-    if (!state) return `${content.agents[number]} is not there now.`;
+    if (!state) return capitalised(`${content.agents[number]} is not there now.`);
     const task = stage.taskOf(number);
-    return `${stage.nameOf(number)} now: ${state[1]}${task ? ` (${task})` : ""}.`;
+    return capitalised(`${stage.nameOf(number)} now: ${state[1]}${task ? ` (${task})` : ""}.`);
   }
 
   _said(place) {

@@ -5,6 +5,7 @@
 const FLIGHT_S = 0.9; // of the reader's time, for which a message is drawn
 const CALLOUT_S = 3; // of the reader's time, for which an event is written beside its agent
 const MOST_FLIGHTS = 400;
+const ROOM_FOR_NAMES = 84; // pixels between agents
 const MOST_LINES = 16; // receivers of a message up to whom each one is drawn
 
 class Stage {
@@ -38,9 +39,11 @@ class Stage {
       .attr("role", "button").attr("tabindex", agent === 0 ? 0 : -1).attr("data-agent", agent);
     const parts = { node };
     for (const name of ["halo", "cut", "body"]) parts[name] = node.append("circle").attr("class", name);
+    if (sub) parts.tie = node.insert("line", ":first-child").attr("class", "tie");
     parts.icon = node.append("path");
     parts.name = node.append("text").attr("class", "name").text(content.agents[agent]);
     parts.does = node.append("text").attr("class", "does");
+    parts.title = node.append("title");
     this.nodes.set(agent, parts);
     this.changed.add(agent);
     if (this.radius) this._place(agent);
@@ -99,10 +102,10 @@ class Stage {
     let at = spread(58);
     const nearest = d3.min(at, (a, i) => d3.min(at.slice(i + 1), (b) => Math.hypot(a[0] - b[0], a[1] - b[1])));
     const gap = nearest || Math.min(width, height);
-    this.radius = Math.max(4, Math.min(30, gap * 0.3));
-    if (this.radius < 15) at = spread(24);
+    this.named = gap >= ROOM_FOR_NAMES || content.team < 3;
+    if (!this.named) at = spread(26);
+    this.radius = Math.max(4, Math.min(30, gap * (this.named ? 0.3 : 0.36)));
     at.forEach((place, agent) => { this.at[agent] = place; });
-    this.named = this.radius >= 15;
     this.svg.attr("viewBox", `0 0 ${width} ${height}`);
     this.zoom.extent([[0, 0], [width, height]]).translateExtent([[0, 0], [width, height]]);
     for (const agent of this.nodes.keys()) {
@@ -112,24 +115,29 @@ class Stage {
   }
 
   _place(agent) {
-    const { node, halo, cut, body, icon, name, does } = this.nodes.get(agent);
+    const { node, halo, cut, body, icon, name, does, tie } = this.nodes.get(agent);
     let radius = this.radius;
     if (agent >= this.content.team) {
       const parent = this.content.parents[agent - this.content.team];
       const [x, y] = this.at[parent] || [0, 0], slot = this.slot.get(agent);
-      const turn = slot * 2.39996 - 0.6, far = this.radius * (1.75 + 0.16 * Math.sqrt(slot));
-      radius = Math.max(3, this.radius * 0.42) * (parent >= this.content.team ? 0.8 : 1);
-      this.at[agent] = [x + far * Math.cos(turn), y + far * Math.sin(turn)];
+      const around = slot % 5, side = around % 2 ? 1 : -1; // five above their parent, then a row above
+      const turn = -Math.PI / 2 + side * Math.ceil(around / 2) * 0.7;
+      const far = this.radius * (2.1 + 1.1 * Math.floor(slot / 5));
+      radius = Math.max(3, this.radius * 0.45) * (parent >= this.content.team ? 0.8 : 1);
+      const across = far * Math.cos(turn), down = far * Math.sin(turn);
+      this.at[agent] = [x + across, y + down];
+      const free = 1 - this.radius / far; // as far as the parent's edge
+      tie.attr("x2", -across * free).attr("y2", -down * free);
     }
-    const [x, y] = this.at[agent], shown = this.named && agent < this.content.team;
+    const [x, y] = this.at[agent];
     node.attr("transform", `translate(${x.toFixed(1)},${y.toFixed(1)})`);
     body.attr("r", radius);
     halo.attr("r", radius + 4);
     cut.attr("r", radius + 3);
     const size = radius * 1.25;
     icon.attr("transform", `translate(${-size / 2},${-size / 2}) scale(${size / 24})`);
-    name.attr("y", radius + 13).style("display", shown ? null : "none");
-    does.attr("y", radius + 26).style("display", shown ? null : "none");
+    name.attr("y", radius + 13);
+    does.attr("y", radius + 26);
   }
 
   /** Show the team at a time, in ticks; `pace` is how many ticks a second of the reader has. */
@@ -163,7 +171,7 @@ class Stage {
   taskOf(agent) {
     const task = this.tasks.now[agent], more = this.more.now[agent];
     if (task === NOBODY) return "";
-    return more ? `task ${task} and ${more} more` : `task ${task}`;
+    return more ? `task ${task} +${more}` : `task ${task}`;
   }
 
   _show(agent) {
@@ -182,8 +190,12 @@ class Stage {
     parts.icon.style("stroke", look.ink).style("fill", kind === "work" ? look.ink : "none")
       .attr("d", leads ? LEADS_ICON : look.icon);
     const task = this.taskOf(agent), name = this.nameOf(agent);
-    parts.name.text(name);
-    parts.does.text(leads ? "leads" : task ? `${kind}: ${task}` : kind);
+    const isTold = agent === this.chosen || (this.named && agent < this.content.team);
+    const number = this.radius >= 13 && agent < this.content.workers ? name.split(" ").pop() : "";
+    parts.name.text(isTold || (agent >= this.content.workers && agent < this.content.team) ? name : number);
+    parts.does.text(!isTold ? "" : leads ? "leads" : task ? `${look.label}: ${task}` : look.label);
+    if (agent === this.chosen) parts.node.raise();
+    parts.title.text(`${name}: ${words}${task ? `, ${task}` : ""}`);
     parts.node.classed("cut", this.isCut(agent)).classed("chosen", agent === this.chosen)
       .attr("aria-label", `${name}: ${words}${task ? `, ${task}` : ""}`);
   }

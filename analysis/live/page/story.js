@@ -4,6 +4,11 @@
 
 const MOST_SHOWN = 80;
 
+/** Return a sentence that begins with a capital letter. */
+function capitalised(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 /** Return sentence `i` of the story, written out. */
 function sentenceOf(content, i) {
   const { story, agents } = content;
@@ -13,8 +18,7 @@ function sentenceOf(content, i) {
     what: content.whats[story.what[i]], n: wholeNumbers.format(content.amounts[i]),
     s: secondsAsText(content.amounts[i]),
   };
-  const said = content.patterns[story.says[i]].replace(/\{(\w+)\}/g, (_, key) => words[key]);
-  return said[0].toUpperCase() + said.slice(1);
+  return capitalised(content.patterns[story.says[i]].replace(/\{(\w+)\}/g, (_, key) => words[key]));
 }
 
 /** Return the news of a run, with whom they concern. */
