@@ -15,6 +15,7 @@ FOLDERS = (
     "decisions",
     "breakdown",
     "plots",
+    "live",
     "report",
     "traces",
     "observation",

@@ -36,9 +36,17 @@ def test_scenarios_and_templates_ship_in_the_wheel(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     here = {**os.environ, "PYTHONPATH": str(target)}
-    for command in (["run", "quickstart", "-r", "2"], ["new", "mine.yaml"], ["check", "mine.yaml"]):
+    for command in (
+        ["run", "quickstart", "-r", "2"],
+        ["new", "mine.yaml"],
+        ["check", "mine.yaml"],
+        ["timeline", "quickstart", "--html", "live.html"],
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "simulator.cli", *command],
             cwd=elsewhere, env=here, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+    page = (elsewhere / "live.html").read_text("utf-8")
+    assert "const player = new Player" in page
+    assert "Copyright 2010-2026 Mike Bostock" in page

@@ -61,12 +61,12 @@ _LABELS = {
 """What the kinds of states are, in the room that a legend has."""
 
 _WORDS = {
-    "work": "model call: works on a task",
-    "rework": "model call: works again on a task that had failed",
-    "in vain": "model call that comes to nothing",
-    "idle": "model call that takes no task",
-    "coordination": "model call: coordinates",
-    "review": "model call: reviews",
+    "work": "works on a task (a model call)",
+    "rework": "works again on a task that had failed (a model call)",
+    "in vain": "works in vain (a model call)",
+    "idle": "is in a model call that takes no task",
+    "coordination": "coordinates (a model call)",
+    "review": "reviews (a model call)",
     "workspace": "reads or commits to the workspace",
     "failed": "request that fails",
     "tools": "its tools run",

@@ -19,6 +19,9 @@ Place = tuple[float, float]
 _ALL_HEAR_ALL = 0.9
 """Share of possible links from which on a picture of them says nothing: only their number does."""
 
+_MOST_JOINED = 8
+"""Most agents who all hear each other of whom the links are drawn."""
+
 _MOST_IN_RING = 26
 """Most agents on a circle of their own before it becomes several."""
 
@@ -73,7 +76,7 @@ def places_of(scenario: Scenario, replication: int) -> Places:
         if len(managers) > workers:
             words += " In the middle is who puts the results together."
             at = [*_pushed_out(at[:workers]), *[(0.0, 0.0)] * (len(managers) - workers)]
-    crowded = _is_crowded(graph)
+    crowded = len(managers) > _MOST_JOINED and _all_hear_all(graph)
     if crowded:
         words = "Everybody hears everybody."
     if topology.has_notes:
@@ -89,9 +92,9 @@ def places_of(scenario: Scenario, replication: int) -> Places:
     return Places(rounded, [] if crowded else pairs, hearers, words)
 
 
-def _is_crowded(graph: nx.DiGraph[int]) -> bool:
+def _all_hear_all(graph: nx.DiGraph[int]) -> bool:
     n = graph.number_of_nodes()
-    return n > 8 and graph.number_of_edges() >= _ALL_HEAR_ALL * n * (n - 1)
+    return graph.number_of_edges() >= _ALL_HEAR_ALL * n * (n - 1)
 
 
 def _by_links(graph: nx.DiGraph[int], pairs: Iterable[tuple[int, int]]) -> tuple[list[Place], str]:
@@ -107,7 +110,7 @@ def _by_links(graph: nx.DiGraph[int], pairs: Iterable[tuple[int, int]]) -> tuple
         return _rings(n), "No agent hears another." if n > 1 else ""
     if set(degrees) == {2} and nx.is_connected(plain):
         return _circle(n), "Each agent hears its neighbours."
-    if not _is_crowded(graph) and n > 4:
+    if not _all_hear_all(graph) and n > 4:
         found = nx.spring_layout(plain, seed=0, iterations=200, k=2.2 / math.sqrt(n))
         return _stretched([(found[i][0], found[i][1]) for i in range(n)]), joined
     return _rings(n), joined

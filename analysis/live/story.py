@@ -155,6 +155,12 @@ _BY_OUTCOME: Mapping[Event, Mapping[str, str]] = {
 }
 """Patterns of sentences by event and outcome."""
 
+_FEW_HEAR = {
+    0: "{agent} sends a message, and nobody hears it.",
+    1: "{agent} sends a message to one other.",
+}
+"""Patterns of messages by how many hear them."""
+
 _OTHERWISE = {
     Event.TASK_READY: "Task {task} can be started.",
     Event.ROUND_START: "Round {n} begins.",
@@ -166,7 +172,7 @@ _OTHERWISE = {
     Event.DIVERGED: "Both sides of the cut did task {task}: the work of {agent} was in vain.",
     Event.LOST: "The work of {agent} on task {task} is overwritten.",
     Event.CONFLICT: "{agent} and {peer} wrote the same at once.",
-    Event.MESSAGE: "{agent} sends a message, which reaches {n} of the others.",
+    Event.MESSAGE: "{agent} sends a message to {n} others.",
     Event.SUBAGENT_START: "{peer} starts {agent}.",
     Event.SUBAGENT_END: "{agent} came to nothing: {what}.",
 }
@@ -230,13 +236,15 @@ def _told(row: Row, tools: Sequence[str], parents: Mapping[int, int]) -> Iterato
     amount = row.duration_s
     if row.event in (Event.MESSAGE, Event.PARTITION):
         amount = row.peer
+        if row.event is Event.MESSAGE:
+            pattern = _FEW_HEAR.get(row.peer or 0, pattern)
     elif row.event is Event.ROUND_START:
         amount = row.round
     peer = row.peer if row.event in _WITH_PEER else None
     if row.event is Event.SUBAGENT_END:
         peer = parents.get(row.agent or 0)
     what = tools[row.peer or 0] if row.event is Event.TOOL else outcome.replace("_", " ")
-    news = row.event in _NEWS
+    news = row.event in _NEWS and outcome != "elected"  # that somebody leads says it already
     yield Sentence(row.time_s, pattern, row.agent, peer, row.task, amount or 0.0, what, news)
 
 

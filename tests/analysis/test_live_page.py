@@ -6,6 +6,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ def test_cuts_elections_and_sub_agents_are_seen(show: Callable[..., Any]) -> Non
     election = "{timeout_s: {kind: uniform, low: 10, high: 20}, heartbeat_s: 5}"
     browser = show("lost_orchestrator", f"resilience.election={election}")
     go_to("is elected")
-    assert re.search(r"coordinator 0: worker \d", text(browser, "stage"))
+    assert re.search(r"coordinator 0 \(worker \d\)", text(browser, "stage"))
     browser = show("research_fan_out")
     most = max(
         (go(browser, share / 10), len(browser.find_elements(By.CSS_SELECTOR, ".agent.sub")))[1]
@@ -199,8 +200,11 @@ def test_a_frame_takes_less_than_sixteen_milliseconds_with_fifty_agents(
     browser = show("gossip", "team.size=50")
     browser.execute_script("player.play()")
     frames(browser, 30)
-    took = sorted(took for _, took in frames(browser, 200))
+    found = frames(browser, 200)
+    took = sorted(took for _, took in found)
     assert took[len(took) * 95 // 100] < FRAME_MS, took[-20:]
+    apart = sorted(after - at for (at, _), (after, _) in pairwise(found))  # with style and paint
+    assert apart[len(apart) // 2] < FRAME_MS * 1.25, apart[-20:]
 
 
 def test_two_hundred_agents_open(show: Callable[..., Any]) -> None:

@@ -39,7 +39,8 @@ function looksOf(content) {
       fill: plain ? "var(--paper)" : colour,
       ink: plain ? "var(--ink)" : inkOn(colour),
       icon: ICONS[name],
-      label,
+      label: label.replace(/ \(.*\)$/, ""), // beside an agent there is little room
+      legend: label,
     };
   }
   return looks;

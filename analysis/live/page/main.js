@@ -38,7 +38,8 @@ class Player {
     put("title", content.question || content.name);
     document.title = `${content.name}, live`;
     const tasks = `${wholeNumbers.format(content.tasks)} task${content.tasks === 1 ? "" : "s"}`;
-    put("intro", `${content.who} at ${tasks}. ${content.layout} Click an agent or a task for its story.`);
+    put("intro", `${content.who} at ${tasks}. Circles are agents, by what they do now. ${content.layout} `
+      + "Click an agent or a task for its story.");
     put("message-words", content.messages.t.length
       ? "Dots are messages, for a moment as they are sent; a ring is a message to many. The trace does not "
         + "say how long they travel." : "No messages are sent.");
@@ -56,7 +57,7 @@ class Player {
       .attr("stroke-linecap", "round").attr("d", (kind) => this.looks[kind].icon)
       .style("stroke", (kind) => this.looks[kind].ink)
       .style("fill", (kind) => (kind === "work" ? this.looks[kind].ink : "none"));
-    items.append("span").text((kind) => this.looks[kind].label);
+    items.append("span").text((kind) => this.looks[kind].legend);
     items.append("b").text("0").each((kind, i, nodes) => this.legend.set(kind, nodes[i]));
   }
 

@@ -206,7 +206,7 @@ class Stage {
     for (let i = leads.t.length - 1; i >= 0; i--) {
       if (leads.seat[i] !== agent) continue;
       const state = this.stateOf(leads.by[i]);
-      if (state && state[2]) return `${agents[agent]}: ${agents[leads.by[i]]}`;
+      if (state && state[2]) return `${agents[agent]} (${agents[leads.by[i]]})`;
     }
     return agents[agent];
   }
