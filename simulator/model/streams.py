@@ -23,7 +23,7 @@ import scipy
 from simulator.distributions import Distribution, Floats
 from simulator.documents import MOST_NUMBER
 from simulator.model.limited_draws import limited
-from simulator.scenario.agent import Probability
+from simulator.scenario.probability import Probability
 
 Draw = Callable[[], float]
 """Returns the next number of a stream."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simulator.distributions import Distribution
 from simulator.model.streams import Draw, Entity, Purpose, Streams, always
-from simulator.scenario.agent import Probability
+from simulator.scenario.probability import Probability
 
 
 class OwnDraws:
