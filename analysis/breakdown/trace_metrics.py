@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import fsum
 from statistics import fmean
 from typing import NamedTuple
@@ -95,7 +95,12 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
     ended, cut_off = calls.apart_from({"cut_off"}), calls.which("cut_off")
     real = attempts.apart_from(IN_VAIN)
     rework, first_work = _told_apart(real, reviews, of[Event.LOST])
-    settled = _Rows((*attempts.among(SETTLED), *reviews.among(SETTLED)))
+    late, ends = of[Event.HAND_IN], of[Event.CLAIM_END]
+    settled = _Rows(
+        (*attempts.among(SETTLED), *late.among(SETTLED), *reviews.among(SETTLED)),
+    )
+    orphans = {each.row.peer for each in of[Event.ORPHANED]}
+    unmarked = _unmarked((*real, *late, *reviews.among(SETTLED)))
     lost, apart = of[Event.LOST], of[Event.DIVERGED]
     diverged = apart.apart_from({"first_attempt"})  # of a task done by a later one
     # Tasks settled and later undone, by another's write or by the other side of a partition.
@@ -128,7 +133,7 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
         tasks_correct=correct,
         faulty_detected=len(settled.which("given_up", "partial")) - was_known,
         faulty_undetected=len(settled.which("faulty")) - was_faulty + spoilt,
-        quality=correct / tasks,
+        quality=(correct + list(unmarked.values()).count("unmarked")) / tasks,
         calls=sum(each.row.peer != 0 for each in (*ended, *reported)) + len(turns),
         tool_calls=len(tools),
         tool_errors=len(tools.apart_from({"done", "cancelled", "cut_off"})),
@@ -146,6 +151,13 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
         reviews=len(reviews),
         rejections=len(reviews.which("rejected", "false_alarm", "given_up", "given_up_correct")),
         false_alarms=len(reviews.which("false_alarm", "given_up_correct")),
+        claims=len(of[Event.CLAIM]),
+        marked_claims=len(ends.which("marked")),
+        released_claims=len(ends.which("released")),
+        open_claims=len(ends.which("open")),
+        orphaned_claims=len(orphans),
+        recovered_claims=sum(each.row.peer in orphans for each in ends.which("marked")),
+        unmarked_tasks=len(unmarked),
         rounds=len(of[Event.ROUND_START]),
         idle_rounds=_idle_rounds(of[Event.ROUND_START], of[Event.ROUND_END], settled, undone),
         messages=len(messages),
@@ -199,6 +211,17 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
         on_subagents_s=waits["subagent"],
         held_back_s=fsum(s for outcome, s in waits.items() if outcome not in _NAMED_WAITS),
     )
+
+
+def _unmarked(rows: Iterable[_At]) -> dict[int | None, str]:
+    """Return the tasks that were last finished without being handed in, and by what outcome."""
+    found: dict[int | None, str] = {}
+    for _, row in sorted(rows):
+        if row.event is Event.ATTEMPT and str(row.outcome).startswith("unmarked"):
+            found[row.task] = str(row.outcome)
+        else:
+            found.pop(row.task, None)
+    return found
 
 
 def _by_outcome(rows: _Rows) -> defaultdict[str, float]:
@@ -274,9 +297,9 @@ def _task_wait(announced: _Rows, call_starts: _Rows, settled: _Rows) -> float:
     def waits() -> Iterator[float]:
         for _, row in settled:
             if row.task in ready:
-                # A review has the time since the beginning of the call that did the task.
-                is_review = row.event is Event.REVIEW
-                began = row.time_s - (row.duration_s or 0.0) if is_review else start[row.call]
+                # Others than attempts have the time since the call began that did the task.
+                is_later = row.event is not Event.ATTEMPT
+                began = row.time_s - (row.duration_s or 0.0) if is_later else start[row.call]
                 yield max(0.0, began - ready[row.task])
 
     return fsum(waits())

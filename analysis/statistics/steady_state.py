@@ -223,6 +223,10 @@ def task_times(rows: Sequence[Row]) -> pd.DataFrame:
         elif row.event is Event.ATTEMPT and row.outcome in _DONE:
             start_s = ready.get(row.task, begun[row.call])
             found.append((row.task, start_s, max(start_s, begun[row.call]), row.time_s))
+        elif row.event is Event.HAND_IN and row.outcome in _DONE:
+            begun_s = row.time_s - (row.duration_s or 0.0)  # of the call that did it
+            start_s = ready.get(row.task, begun_s)
+            found.append((row.task, start_s, max(start_s, begun_s), row.time_s))
     table = pd.DataFrame(found, columns=["task", "ready_s", "begun_s", "done_s"])
     table = table.sort_values("ready_s", kind="stable", ignore_index=True)
     return table.assign(

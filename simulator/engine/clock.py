@@ -246,6 +246,11 @@ class Clock(Agenda):
         """Tell the rounds that an agent is at the barrier, in the middle of its call."""
         self._on_turn_end(agent, served_s)
 
+    def begin_round(self, number: int) -> None:
+        """Tell the protocols that a round begins now."""
+        self.reach(self._env.now)
+        self._run.sides.begin_round(number)
+
     def keep_rounds(self, on_turn_end: Callable[[int, float], None]) -> None:
         """Call `on_turn_end` at the end of each turn that is not the last of its call."""
         self._on_turn_end = on_turn_end

@@ -136,6 +136,7 @@ class Rounds:
                 return
             started, done_before = env.now, metrics.tasks_done
             journal.begin_round(started)
+            clock.begin_round(journal.round)
             self._news = env.event()
             somebody_called = yield from self._shifts()
             self._clock.take_woken()  # nobody sleeps: all are asked in the next round

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import COORDINATOR, AgentState
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.agents.call import ATTEMPTS, MERGE
 from simulator.model.agents.talk import Talk
 from simulator.model.calls.book import CallBook
@@ -14,6 +14,7 @@ from simulator.model.journal import Journal
 from simulator.model.steps import CallSteps
 from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
+from simulator.model.team.hand_ins import HandIns
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review import Reviews
 from simulator.model.team.review_queue import ReviewQueue
@@ -40,12 +41,13 @@ class CallEnd:
     reviews : Reviews
     coordination : Coordination
     commits : Commits
+    hand_ins : HandIns
     settlement : Settlement
     patterns : Patterns
     is_stepwise : bool
         Whether a call is more than its service.
     has_more : bool
-        Whether there are coordinators, notes, drift or stale inputs.
+        Whether there are coordinators, notes, drift, stale inputs, or agents who forget.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class CallEnd:
         "_book",
         "_commits",
         "_coordination",
+        "_hand_ins",
         "_has_more",
         "_is_stepwise",
         "_is_traced",
@@ -81,6 +84,7 @@ class CallEnd:
         reviews: Reviews,
         coordination: Coordination,
         commits: Commits,
+        hand_ins: HandIns,
         settlement: Settlement,
         patterns: Patterns,
         is_stepwise: bool,
@@ -99,6 +103,7 @@ class CallEnd:
         self._reviews = reviews
         self._coordination = coordination
         self._commits = commits
+        self._hand_ins = hand_ins
         self._settlement = settlement
         self._patterns = patterns
         self._is_stepwise = is_stepwise
@@ -124,7 +129,7 @@ class CallEnd:
             if call.message_tokens >= 0 and memory.inbox.notes is None:
                 self._talk.send(agent, agent.outbox, call.message_tokens, now)
             if self._has_more:
-                self._do_more(agent)
+                self._do_more(agent, now, freed)
             memory.remember(call.output)
         if self._is_stepwise:
             self._end_steps(agent)
@@ -172,8 +177,10 @@ class CallEnd:
         metrics.review_calls += 1
         return "review"
 
-    def _do_more(self, agent: AgentState) -> None:
+    def _do_more(self, agent: AgentState, now: float, freed: list[int]) -> None:
         """Do at the end of a call what only some scenarios ask for."""
+        if agent.role == WORKER and agent.byzantine != "silent":
+            self._hand_ins.notice(agent, now, freed)
         call, notes = agent.call, agent.memory.inbox.notes
         if call.message_tokens >= 0 and notes is not None:
             notes.write(agent.index, call.message_tokens)

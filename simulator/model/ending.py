@@ -105,13 +105,14 @@ class Closing:
                 self._health.book_down(agent, "at_end")
             else:
                 agent.time.book_free(now)
+        unmarked = self._sides.close_ledgers()
         self._partitions.abandon()
         metrics.makespan_s = now
         metrics.outcome = outcome
         metrics.reason = reason
         metrics.success = outcome == "completed"
         metrics.rounds = self._journal.round
-        metrics.quality = metrics.tasks_correct / metrics.tasks
+        metrics.quality = (metrics.tasks_correct + unmarked) / metrics.tasks
         metrics.task_wait_s = self._settlement.wait_sum_s / max(1, metrics.tasks_done)
         metrics.goodput = metrics.tasks_correct / now if now > 0.0 else 0.0
         if self._health is not None:

@@ -34,7 +34,7 @@ class Metrics:
     faulty_undetected: int = 0
     """Tasks done with a fault that nobody has seen; the three add up to tasks_done."""
     quality: float = 0.0
-    """tasks_correct / tasks."""
+    """Tasks whose work has no fault, marked done (tasks_correct) or not, over tasks."""
     calls: int = 0
     """LLM calls that ended."""
     turns: int = 0
@@ -69,6 +69,23 @@ class Metrics:
     """Reviewed tasks sent back."""
     false_alarms: int = 0
     """Reviewed tasks sent back although they were correct."""
+    claims: int = 0
+    """Claims of tasks, where a scenario says that agents forget to hand in, or what becomes of
+    claims; 0 in all others."""
+    marked_claims: int = 0
+    """Claims that ended with their task marked done."""
+    released_claims: int = 0
+    """Claims that ended with their task open again: by a lease, or because the agent was gone."""
+    open_claims: int = 0
+    """Claims that were open when the run ended; the three add up to claims."""
+    orphaned_claims: int = 0
+    """Claims whose agent had finished the task without handing it in, or had gone down."""
+    recovered_claims: int = 0
+    """Of these, claims whose task was marked done after all."""
+    unmarked_tasks: int = 0
+    """Tasks that were finished, and not marked done when the run ended."""
+    stalled_tasks: int = 0
+    """Tasks left that wait, directly or not, for a task whose claim is open and orphaned."""
     rounds: int = 0
     """Rounds that have begun; 0 where agents do not act in rounds."""
     idle_rounds: int = 0
@@ -197,7 +214,7 @@ class Metrics:
     utilisation: float = 0.0
     """Share of the agents' time spent in calls."""
     work_s: float = 0.0
-    """First attempts at tasks."""
+    """Attempts at tasks that had not failed their tests before."""
     rework_s: float = 0.0
     """Attempts at tasks that had failed their tests before."""
     wasted_s: float = 0.0
@@ -249,6 +266,7 @@ NOT_TRACED = (
     "duplicate_effects",
     "deadlocks",
     "lease_expiries",
+    "stalled_tasks",
     "steals",
     "compactions",
     "retries",

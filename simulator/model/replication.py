@@ -36,6 +36,7 @@ from simulator.model.tasks import TaskGraph
 from simulator.model.team.changeover import Changeover
 from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
+from simulator.model.team.hand_ins import HandIns
 from simulator.model.team.partition import Partitions
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review import Reviews
@@ -129,6 +130,7 @@ class Replication:
             streams=streams,
             metrics=metrics,
             agenda=agenda,
+            journal=journal,
         )
         self.sides = sides = Sides(
             board,
@@ -209,14 +211,17 @@ class Replication:
             )
         desk = Desk(board, metrics, roster.agents, streams, agenda, phases, service)
         space = workspace.state(desk)
-        hands_off = any(agent.spec.errors.hand_off for agent in roster.workers)
         settlement = Settlement(
-            journal, patterns, inputs_may_fail=hands_off or workspace.reads_outdated
+            journal,
+            patterns,
+            inputs_may_fail=workspace.reads_outdated
+            or any(agent.spec.errors.hand_off for agent in roster.workers),
         )
         # An artifact that belongs to one task has one writer.
         loss = 0.0 if graph.artifacts is None else workspace.overwrites
         writes = Writes(roster.agents, streams, agenda, journal, settlement, loss)
-        commits = Commits(sides, queue, patterns, settlement, writes, journal, workspace.idempotent)
+        hand_ins = HandIns(roster.agents, queue, patterns, settlement, journal)
+        commits = Commits(sides, hand_ins, settlement, writes, journal, workspace.idempotent)
         reviews = Reviews(review, queue, sides, settlement, agenda, journal)
         partitions = Partitions(
             roster.workers,
@@ -259,10 +264,11 @@ class Replication:
             reviews,
             coordination,
             commits,
+            hand_ins,
             settlement,
             patterns,
             is_stepwise=self.is_stepwise,
-            has_more=workspace.reads_outdated or roster.has_more,
+            has_more=workspace.reads_outdated or roster.has_more or bool(scenario.team.forgetful),
         )
         self.closing = Closing(
             roster.agents,

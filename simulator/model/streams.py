@@ -135,6 +135,8 @@ class Purpose(IntEnum):
     RESTART = 68
     DUPLICATION = 69
     ONE_BY_ONE = 70
+    FORGETTING = 71
+    NOTICE = 72
     START_TOKENS = 80
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82

@@ -107,6 +107,14 @@ class TaskGraph:
         return [waiting.get(task, ()) for task in range(len(self))]
 
     @cached_property
+    def depths(self) -> list[int]:
+        """Tasks in the longest chain of dependencies before each task, shape (N,)."""
+        found = [0] * len(self)
+        for task in self.order:
+            found[task] = max((found[needed] + 1 for needed in self.dependencies[task]), default=0)
+        return found
+
+    @cached_property
     def order(self) -> Sequence[int]:
         """Tasks in topological order, the first listed first (Kahn 1962, with a heap)."""
         if all(needed < task for task, all_ in enumerate(self.dependencies) for needed in all_):

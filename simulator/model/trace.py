@@ -13,7 +13,17 @@ Events, and what the columns mean for each (columns not named are null):
                         fault that is known), failed_test, answer (one of several),
                         submitted (to a review), duplicate, blocked, refused (by the workspace,
                         or never handed in), lost (the reply exceeded the output limit),
-                        partial (left as it was: its call had failed for good).
+                        partial (left as it was: its call had failed for good), unmarked or
+                        unmarked_faulty (finished without or with a fault, and not handed in).
+``claim``               agent, round, task; peer: the claim's number. Claims are written down
+                        where a scenario says what becomes of them.
+``orphaned``            agent, round, task; peer: the claim's number; outcome: forgotten (the agent
+                        has finished the task and does not hand it in) or down (it is gone).
+``hand_in``             agent, round, call, task: that was finished earlier; peer: by whom;
+                        duration_s: since the call began that did it; outcome: done, faulty or
+                        submitted, as of an attempt.
+``claim_end``           agent, round, task; peer: the claim's number; duration_s: for how long the
+                        agent held it; outcome: marked (done), released or open (at the end).
 ``review``              agent, round, call, task; peer: who did it; duration_s: since the
                         call began that did it; outcome: done, faulty,
                         rejected, false_alarm (rejected, and correct), given_up or
@@ -97,6 +107,10 @@ class Event(StrEnum):
     CALL_START = "call_start"
     CLAIM_BLOCKED = "claim_blocked"
     ATTEMPT = "attempt"
+    CLAIM = "claim"
+    ORPHANED = "orphaned"
+    HAND_IN = "hand_in"
+    CLAIM_END = "claim_end"
     REVIEW = "review"
     WAIT = "wait"
     REQUEST = "request"

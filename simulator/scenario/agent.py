@@ -12,6 +12,7 @@ from simulator.registry import OneOf
 from simulator.scenario.context import Context
 from simulator.scenario.families import LATENCY_MODELS, LatencySpec
 from simulator.scenario.faults import AgentFaults
+from simulator.scenario.forgetting import Forgetting
 from simulator.scenario.loop import LoopSpec
 from simulator.scenario.prices import list_prices
 from simulator.scenario.probability import Probability
@@ -246,6 +247,8 @@ class Agent(Spec):
     """Tokens that one call reads."""
     behaviour: Behaviour = Behaviour()
     """Idling, talking, overlooking."""
+    forgetting: Forgetting | None = None
+    """Tasks that it finishes and does not hand in, with protocols in which agents claim tasks."""
     errors: Errors = Errors()
     """Faulty attempts."""
     drift: Drift = Drift()

@@ -61,6 +61,13 @@ class ProtocolSpec(Plugin):
     """Whether it can continue the work of another protocol in mid-run, without coordinators."""
     copies_tasks: ClassVar[bool] = False
     """Whether several agents are at the same task, and the first to finish cancels the others."""
+    has_claims: ClassVar[bool] = False
+    """Whether agents claim tasks, which are theirs until they hand them in."""
+
+    @property
+    def counts_rounds(self) -> bool:
+        """Whether something happens to tasks after so many rounds."""
+        return False
 
     def problem_in(self, topology: TopologySpec, workers: int) -> str | None:
         """Return what is wrong with this protocol in so large a team, or None."""

@@ -24,6 +24,7 @@ _OF_TASKS = (
     "truncation_loss",
     "redo_work",
     "behaviour",
+    "forgetting",
     "errors",
     "context.error",
     "drift.error_logit",

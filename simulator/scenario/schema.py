@@ -12,6 +12,7 @@ from simulator.documents import MOST_RUNS
 from simulator.errors import unknown_name
 from simulator.registry import OneOf, define_families
 from simulator.scenario.agent import Agent
+from simulator.scenario.claims import problem_in_claims
 from simulator.scenario.coordination import CoordinationSpec
 from simulator.scenario.expectation import ExpectationText
 from simulator.scenario.families import (
@@ -150,6 +151,7 @@ class Scenario(Spec):
             self._problem_in_rounds(),
             self._problem_in_faults(),
             self._problem_in_resilience(),
+            problem_in_claims(self.team, self.coordination, self.resilience),
         )
         if any(problems):
             raise ValueError("\n".join(filter(None, problems)))
@@ -241,8 +243,7 @@ class Scenario(Spec):
                         f"{path}.tools.{name}.station: a sub-agent works at the provider and has "
                         f"no 'outages' of its station {tool.station!r}"
                     )
-            problem = problem_in_starts(model, self.team.subagents)
-            if problem is not None:
+            if problem := problem_in_starts(model, self.team.subagents):
                 return f"{path}.{problem}"
         return None if self.team.subagents is None else self.team.subagents.problem()
 
@@ -312,8 +313,7 @@ class Scenario(Spec):
                 f"resilience.backup: with protocol {protocol.kind!r} no task belongs to one agent, "
                 "so that another could repeat it (use self_claim, pre_assigned, work_stealing, ...)"
             )
-        is_available = self.workspace.on_partition == "available"
-        may_diverge = bool(self.network.partitions) and is_available
+        may_diverge = self.network.partitions and self.workspace.on_partition == "available"
         if patterns.simpler_protocol is not None:
             if may_diverge:
                 return (

@@ -67,6 +67,13 @@ class Team(Spec):
         return [group.agent for group in self.groups.values()]
 
     @property
+    def forgetful(self) -> str | None:
+        """Dotted path of the first kind of workers who may forget to hand in, if there is one."""
+        groups = {f"team.groups.{name}.agent": g.agent for name, g in (self.groups or {}).items()}
+        kinds = groups if self.groups is not None else {"team.agent": self.kinds[0]}
+        return next((path for path, kind in kinds.items() if kind.forgetting is not None), None)
+
+    @property
     def group_of_workers(self) -> list[str]:
         """Name of each worker's group; ``team`` where all workers are alike."""
         sizes = {name: group.size for name, group in (self.groups or {}).items()}

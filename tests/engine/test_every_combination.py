@@ -84,7 +84,16 @@ HABITS: list[dict[str, Any]] = [
 PROTOCOLS = variants(
     NAMES["protocol"],
     {
-        "self_claim": [{}, {"claims": "immediate", "lease_s": 9.0}, {"choice": "random"}],
+        "self_claim": [
+            {},
+            {"claims": "immediate", "lease_s": 9.0},
+            {"choice": "random"},
+            {"completion": "anyone"},
+            {"claims": "immediate", "release": "on_exit"},
+            {"claims": "immediate", "release": "never"},
+            {"completion": "anyone", "lease_s": 5.0},
+            {"claims": "immediate", "lease_rounds": 2},
+        ],
         "pre_assigned": [{}, {"deal": "longest_first", "work_ahead": False}],
         "lead_assign": [{}, {"tasks_each": 2, "order": "longest_first"}],
         "work_stealing": [{}, {"start": "one", "amount": "half"}],
@@ -231,10 +240,18 @@ def test_every_pattern_and_every_fault_is_combined_with_the_others() -> None:
     assert wrong == set(AgentFaults.model_fields)
 
 
+FORGETTING: list[dict[str, Any] | None] = [
+    None,
+    {"probability": 0.5, "notice": 0.3},
+    {"probability": {"probability": 0.3, "agent_sigma": 1}, "depth_logit": 0.5, "notice": 0.8},
+    {"probability": 0.9, "claims_logit": -0.5, "team_logit": 0.1},
+]
+
+
 @st.composite
-def scenarios(draw: st.DrawFn, fails: bool = False) -> Scenario:
+def scenarios(draw: st.DrawFn, fails: bool = False, protocol: str | None = None) -> Scenario:
     wrong = draw(failing()) if fails else {}
-    protocol = draw(st.sampled_from(sorted(PROTOCOLS)))
+    protocol = protocol or draw(st.sampled_from(sorted(PROTOCOLS)))
     workspace = draw(st.sampled_from(sorted(WORKSPACES)))
     tasks = draw(st.integers(1, 14))
     partition = {
@@ -254,6 +271,9 @@ def scenarios(draw: st.DrawFn, fails: bool = False) -> Scenario:
     }
     strong = {**AGENT, **draw(st.sampled_from(HABITS)), "speed": 2.0}
     weak = {**AGENT, "family": "other"}
+    if protocol == "self_claim":
+        weak["forgetting"] = draw(st.sampled_from(FORGETTING))
+        strong["forgetting"] = draw(st.sampled_from(FORGETTING))
     if wrong:
         strong["faults"] = wrong.pop("agent")
     network["duplication"] = draw(st.sampled_from([0.0, 0.2]))
@@ -332,15 +352,20 @@ def check(metrics: Metrics, enough: float = 1.0) -> None:
     named += m.on_tools_s
     assert named <= m.waiting_s + 1e-7
     assert 0.0 <= m.availability <= 1.0
+    assert m.claims == m.marked_claims + m.released_claims + m.open_claims
+    assert m.recovered_claims <= m.orphaned_claims <= m.claims
+    assert m.tasks_done + m.unmarked_tasks <= m.tasks
     assert 0 <= m.wasted_tokens <= m.input_tokens + m.output_tokens
 
 
-def of_many(examples: int, fails: bool, law: Callable[[Scenario], None]) -> None:
-    """Check a law with a number of scenarios."""
+def of_many(
+    examples: int, fails: bool, law: Callable[[Scenario], None], protocol: str | None = None
+) -> None:
+    """Check a law with a number of scenarios, all of one protocol if it is named."""
     health = [HealthCheck.too_slow]
 
     @settings(max_examples=examples, deadline=None, derandomize=True, suppress_health_check=health)
-    @given(scenario=scenarios(fails))
+    @given(scenario=scenarios(fails, protocol))
     def holds(scenario: Scenario) -> None:
         law(scenario)
 
@@ -350,7 +375,9 @@ def of_many(examples: int, fails: bool, law: Callable[[Scenario], None]) -> None
 def not_told(scenario: Scenario) -> set[str]:
     """Return what the trace does not tell: what each side of a partition knows for itself."""
     two_sides = scenario.network.partitions and scenario.workspace.on_partition == "available"
-    return {"work_s", "rework_s", "task_wait_s"} if two_sides else set()
+    if not two_sides:
+        return set()
+    return {"work_s", "rework_s", "task_wait_s", "unmarked_tasks", "quality"}
 
 
 @pytest.mark.parametrize("examples", [30, pytest.param(200, marks=pytest.mark.slow)])

@@ -28,6 +28,7 @@ from simulator.model.streams import Streams
 from simulator.model.tasks import Task, TaskGraph
 from simulator.model.team.commits import Commits
 from simulator.model.team.coordination import Coordination
+from simulator.model.team.hand_ins import HandIns
 from simulator.model.team.partition import Partitions
 from simulator.model.team.patterns import Patterns
 from simulator.model.team.review_queue import ReviewQueue
@@ -207,6 +208,7 @@ class Crew(Bench):
             streams=self.streams,
             metrics=self.metrics,
             agenda=self.clock,
+            journal=self.journal,
         )
         dispatcher = PROTOCOLS.get(protocol).model_validate({"kind": protocol}).dispatcher(setting)
         who = (self.agents, self.clock, self.journal)
@@ -223,7 +225,9 @@ class Crew(Bench):
         self.settlement = Settlement(self.journal, patterns, inputs_may_fail)
         loss = 0.0 if artifacts is None else self.space.overwrites
         writes = Writes(*who, self.settlement, loss)
-        parts = (self.sides, self.queue, patterns, self.settlement, writes, self.journal)
+        who = (self.agents, self.queue, patterns, self.settlement, self.journal)
+        self.hand_ins = HandIns(*who)
+        parts = (self.sides, self.hand_ins, self.settlement, writes, self.journal)
         self.commits = Commits(*parts, self.space.idempotent)
         self.clock.woken.clear()
 

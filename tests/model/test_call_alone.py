@@ -58,6 +58,7 @@ class Floor:
             reviews,
             coordination,
             crew.commits,
+            crew.hand_ins,
             crew.settlement,
             patterns,
             is_stepwise=False,
@@ -197,7 +198,7 @@ def change(crew: Crew, review: Review | None = None) -> Changeover:
     board = crew.sides.board
     who = [agent.spec for agent in crew.workers]
     managers = [NO_MANAGER] * len(crew.workers)
-    setting = Setting(board, who, managers, crew.streams, crew.metrics, crew.clock)
+    setting = Setting(board, who, managers, crew.streams, crew.metrics, crew.clock, crew.journal)
     reviews = Reviews(review, crew.queue, crew.sides, crew.settlement, crew.clock, crew.journal)
     return Changeover(setting, crew.sides, crew.coordination(levels=1), reviews, crew.commits)
 

@@ -133,9 +133,9 @@ def test_drift_grows_error_and_hearing_others_lowers_it() -> None:
 
 
 def test_a_protocol_that_hands_out_nothing_ends_in_a_deadlock(monkeypatch: object) -> None:
-    from simulator.model.protocols import self_claim
+    from simulator.model.protocols import _claims
 
-    monkeypatch.setattr(self_claim._Claims, "choose", lambda self, agent, count: [])  # type: ignore[attr-defined]
+    monkeypatch.setattr(_claims.Claims, "choose", lambda self, agent, count: [])
     for timing in ("asynchronous", "rounds"):
         m = run(coordination__timing=timing, coordination__idle_agents="wait")
         assert (m.outcome, m.success, m.tasks_done) == ("deadlock", False, 0)

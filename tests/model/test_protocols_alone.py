@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from simulator.model.agenda import Agenda
 from simulator.model.answers import CORRECT
 from simulator.model.board import NOBODY, Board, TaskPool
+from simulator.model.journal import Journal
+from simulator.model.ledger import Ledger
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE, Dispatcher, Setting, preferred
+from simulator.model.protocols._leases import Leases
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.timers import always
@@ -51,13 +54,15 @@ def alone(
     """Return a protocol's dispatcher, told of the tasks that can start."""
     board = Board(graph)
     spec = AGENT.model_validate({**AGENT.model_dump(), "behaviour": behaviour or {}})
+    metrics, agenda = Metrics(tasks=len(graph)), clock or Notebook()
     setting = Setting(
         board=board,
         specs=[spec] * workers,
         managers=[LEAD] * workers,
         streams=Streams(1, 0),
-        metrics=Metrics(tasks=len(graph)),
-        agenda=clock or Notebook(),
+        metrics=metrics,
+        agenda=agenda,
+        journal=Journal(agenda, metrics, None),
     )
     protocol = PROTOCOLS.get(kind).model_validate({"kind": kind, **fields})
     dispatcher = protocol.dispatcher(setting)
@@ -110,6 +115,10 @@ def finish(dispatcher: Dispatcher) -> None:
     raise AssertionError("the protocol does not come to an end")
 
 
+SHARED = {"setting", "graph", "_journal", "_metrics", "_inherited"}
+"""What a fork has in common with its original, and what only a fork has."""
+
+
 def plain(thing: object) -> object:
     """Return what an object holds, to compare what it is with what it was."""
     if isinstance(thing, (list, tuple)) or type(thing).__name__ == "deque":
@@ -118,9 +127,10 @@ def plain(thing: object) -> object:
         return [(key, plain(each)) for key, each in thing.items()]
     if isinstance(thing, (set, frozenset)):
         return sorted(thing)
-    if isinstance(thing, (Dispatcher, Board, TaskPool)) or type(thing).__name__[0] == "_":
+    parts = (Dispatcher, Board, TaskPool, Leases, Ledger)
+    if isinstance(thing, parts) or type(thing).__name__[0] == "_":
         names = [name for base in type(thing).__mro__ for name in getattr(base, "__slots__", ())]
-        kept = [name for name in names if name not in ("setting", "graph")]
+        kept = [name for name in names if name not in SHARED]
         return [(name, plain(getattr(thing, name))) for name in kept if hasattr(thing, name)]
     if isinstance(thing, bytearray):
         return bytes(thing)
@@ -134,6 +144,8 @@ KINDS = PROTOCOLS.names()
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((kind, {}) for kind in KINDS),
     ("self_claim", {"claims": "immediate", "lease_s": 5}),
+    ("self_claim", {"completion": "anyone", "lease_rounds": 2}),
+    ("self_claim", {"claims": "immediate", "release": "on_exit"}),
     ("replicate_and_vote", {"vote": "judge"}),
     ("debate", {"order": "sequential"}),
     ("depth_first", {"leaf_tasks": 1}),

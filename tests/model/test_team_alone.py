@@ -19,7 +19,7 @@ from tests.model.parts import Crew, bag, hands, outcome, tasks
 
 def hand_in(crew: Crew, *done: tuple[int, int]) -> None:
     for worker, task in done:
-        crew.queue.submit(crew.agents[worker], task, 0)
+        crew.queue.submit(crew.agents[worker], task, 0, 0.0, False)
 
 
 def reviewed(crew: Crew, agent: AgentState) -> list[int]:
@@ -65,7 +65,7 @@ def test_a_submission_remembers_the_board_on_which_it_was_done() -> None:
     agent.time.started_s, agent.call.is_backup = 4.0, True
     crew.sides.cut([agent])
     item = Submission(agent, 1, 0, 4.0, agent.board, True)
-    crew.queue.submit(agent, 1, 0)
+    crew.queue.submit(agent, 1, 0, 0.0, False)
     crew.sides.join([agent])
     assert crew.queue.next_call(crew.agents[0]) is None  # it was done on a board that is gone
     crew.queue.put_back(item._replace(board=crew.sides.board))
@@ -92,7 +92,7 @@ def test_what_a_coordinator_failed_to_review_is_there_when_it_answers_again() ->
         crew.queue.returned(lead)
     crew.queue.take_submitted(lead, [crew.agents[0]])
     assert reviewed(crew, lead) == [0]
-    crew.queue.submit(crew.agents[0], 0, 0)
+    crew.queue.submit(crew.agents[0], 0, 0, 0.0, False)
     assert crew.queue.awaited(crew.agents[0])
 
 

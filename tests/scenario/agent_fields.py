@@ -80,6 +80,7 @@ _WRONG = {"errors": {"probability": 0.7, "detection": 0.0}}
 _SLOW = {"faults": {"slow": {"probability": 0.5}}}
 _CRASH = {"faults": {"crash": {"up_s": 25.0, "repair_s": 5.0}}}
 _ONE_BY_ONE = {"one_by_one": {"probability": 0.5, "growth": 2.0}}
+_FORGETS = {"forgetting": {"probability": {"probability": 0.4}, "notice": 0.3}}
 _ASKS = merged(LOOP, {"tools": {"ask": {"probability": 0.6, "starts": {"agent": "helper"}}}})
 
 CHANGES: tuple[tuple[str, Fields, Any], ...] = (
@@ -150,6 +151,14 @@ CHANGES: tuple[tuple[str, Fields, Any], ...] = (
     ("behaviour.blind_calls", {}, 0.6),
     ("behaviour.claim_blindness", {}, 0.6),
     ("behaviour.preference_correlation", {}, 0.8),
+    ("forgetting", {}, {"probability": 0.5}),
+    ("forgetting.probability", _FORGETS, 0.9),
+    ("forgetting.probability.run_sigma", _FORGETS, 2.0),
+    ("forgetting.probability.agent_sigma", _FORGETS, 2.0),
+    ("forgetting.claims_logit", _FORGETS, -3.0),
+    ("forgetting.depth_logit", _FORGETS, -3.0),
+    ("forgetting.team_logit", _FORGETS, -3.0),
+    ("forgetting.notice", _FORGETS, 0.9),
     ("errors.probability", {}, 0.6),
     ("errors.probability.run_sigma", {"errors": {"probability": {"probability": 0.3}}}, 2.0),
     ("errors.probability.agent_sigma", {"errors": {"probability": {"probability": 0.3}}}, 2.0),

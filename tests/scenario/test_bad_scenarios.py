@@ -45,11 +45,16 @@ def pattern(said: str) -> str:
     return GOOD + f"resilience: {{{said}}}\n"
 
 
+def claiming(said: str) -> str:
+    return changed("protocol: self_claim", f"protocol: {{kind: self_claim, {said}}}")
+
+
 def mixture(said: str, more: str = "") -> str:
     part = f"{{kind: lognormal, median: 3, sigma: 0.1, {said}}}"
     return f"{{kind: mixture, components: [{{weight: 1, distribution: {part}}}]{more}}}"
 
 
+FORGETS = "base: 3}\n    forgetting: {probability: 0.2}"
 ALWAYS = "{probability: 1, agent_sigma: 0.5}"
 PER_AGENT = "{kind: uniform, low: 1, high: 2, agent_sigma: 0.5}"
 CYCLE = "{kind: dag, tasks: [{id: a, dependencies: [b]}, {id: b, dependencies: [a]}]}"
@@ -199,6 +204,39 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
         (
             pattern("bulkhead: {teem: 3}"),
             ["file.yaml:10: resilience.bulkhead: unknown group 'teem'; did you mean 'team'?"],
+        ),
+        (
+            changed("base: 3}", FORGETS).replace("self_claim", "pre_assigned"),
+            ["file.yaml:6: team.agent.forgetting: with protocol 'pre_assigned' there"],
+        ),
+        (
+            changed("base: 3}", FORGETS)
+            + "resilience: {simpler_protocol: {protocol: work_stealing}}\n",
+            ["file.yaml:6: team.agent.forgetting: with protocol 'work_stealing', to"],
+        ),
+        (
+            changed("base: 3}", FORGETS.replace("0.2", "1, depth_logit: 2")),
+            ["file.yaml:6: team.agent.forgetting: depth_logit cannot change a probability of 1"],
+        ),
+        (
+            claiming("lease_rounds: 2}\n  timing: asynchronous  #"),
+            ["file.yaml:8: coordination.protocol.lease_rounds: there are no rounds with timing"],
+        ),
+        (
+            claiming("release: lease"),
+            ["file.yaml:8: coordination.protocol: release: 'lease' needs 'lease_s' or"],
+        ),
+        (
+            claiming("lease_s: 3, lease_rounds: 2"),
+            ["file.yaml:8: coordination.protocol: a claim has one lease: 'lease_s' or"],
+        ),
+        (
+            claiming("lease_s: 3, release: on_exit"),
+            ["file.yaml:8: coordination.protocol: lease_s: with release 'on_exit' no lease ends"],
+        ),
+        (
+            claiming("completion: all"),
+            ["file.yaml:8: coordination.protocol.completion: should be 'owner' or 'anyone'"],
         ),
         (
             pattern("simpler_protocol: {protocol: lead_assign}"),

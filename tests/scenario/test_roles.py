@@ -90,6 +90,7 @@ SAME = {
     "price.model",
     "behaviour.idle.probability",
     "errors.probability.probability",
+    "forgetting.probability.probability",
 }
 """Fields that say where numbers come from, and those that a bare number stands for."""
 

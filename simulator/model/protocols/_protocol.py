@@ -10,6 +10,8 @@ from typing import ClassVar, Self
 
 from simulator.model.agenda import Agenda
 from simulator.model.board import Board
+from simulator.model.journal import Journal
+from simulator.model.ledger import Ledger
 from simulator.model.metrics import Metrics
 from simulator.model.stream_numbers import number_of
 from simulator.model.streams import Draw, Entity, Purpose, Streams
@@ -44,6 +46,8 @@ class Setting:
     metrics : Metrics
         Where steals and expired leases are counted.
     agenda : Agenda
+    journal : Journal
+        Where claims are written down.
     """
 
     board: Board
@@ -52,6 +56,7 @@ class Setting:
     streams: Streams
     metrics: Metrics
     agenda: Agenda
+    journal: Journal
 
     @property
     def workers(self) -> int:
@@ -118,6 +123,8 @@ class Dispatcher(ABC):
         Whether something happens to tasks while calls go on.
     copies_alike : float
         Probability that a copy of a task takes as long as the first.
+    ledger : Ledger or None
+        The claims that agents make, where they are counted.
     """
 
     __slots__ = (
@@ -125,6 +132,7 @@ class Dispatcher(ABC):
         "copies_alike",
         "gone",
         "here",
+        "ledger",
         "sets_timers",
         "setting",
         "woken",
@@ -151,6 +159,7 @@ class Dispatcher(ABC):
         self.works_ahead = False
         self.sets_timers = False
         self.copies_alike = 0.0
+        self.ledger: Ledger | None = None
 
     def fork(self, board: Board) -> Self:
         """Return an independent copy that works on `board`, a copy of this one's board.
@@ -249,6 +258,18 @@ class Dispatcher(ABC):
 
     def handed_in(self, agent: int, task: int) -> None:  # noqa: B027
         """Note that a finished task waits for review: it is not to be attempted meanwhile."""
+
+    def forgotten(self, agent: int, task: int) -> None:  # noqa: B027
+        """Note that an agent has finished a task that it holds, and does not hand it in."""
+
+    def exits(self, agent: int) -> None:  # noqa: B027
+        """Note that an agent goes down."""
+
+    def begin_round(self, number: int) -> None:  # noqa: B027
+        """Note that a round begins."""
+
+    def end(self) -> None:  # noqa: B027
+        """Note that another protocol takes over, or the board of the other side."""
 
     def reopen(self, task: int) -> int:
         """Put a done task on the board again; return whom it concerns."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from simulator.model.board import NOBODY, Board, TaskPool
-from simulator.model.protocols._protocol import (
-    EVERYONE,
-    SOMEONE,
-    Dispatcher,
-    Protocol,
-    Setting,
-)
-from simulator.model.streams import Purpose
+from pydantic import Field, model_validator
+
+from simulator.model.ledger import Ledger, hazards_of
+from simulator.model.protocols._claims import Claims
+from simulator.model.protocols._leases import Leases
+from simulator.model.protocols._protocol import Dispatcher, Protocol, Setting
+from simulator.model.protocols._watched_claims import WatchedClaims
 from simulator.spec import Fraction, Positive
 
 
@@ -24,7 +21,14 @@ class SelfClaim(Protocol):
     visible only when the call ends, so that agents who read the same board pick the same
     tasks, and the later one has worked in vain. With ``claims: immediate`` a claim is visible
     at once, as with an atomic task queue.
+
+    To claim a task, to do it and to mark it done are three acts. An agent that forgets to hand in
+    what it has finished (`Agent.forgetting`) leaves the task claimed and unmarked. `completion` and
+    `release` say what becomes of such a claim, or of one whose agent is gone; where any of the
+    three is given, claims are counted and traced.
     """
+
+    has_claims: ClassVar[bool] = True
 
     kind: Literal["self_claim"] = "self_claim"
     claims: Literal["at_commit", "immediate"] = "at_commit"
@@ -33,267 +37,58 @@ class SelfClaim(Protocol):
     """Which open task is picked: the first listed, any, or a mixture of the two."""
     noise: Fraction = 0.5
     """With ``choice: noisy``, the probability that a pick is any rather than the first."""
+    completion: Literal["owner", "anyone"] = "owner"
+    """Who may mark a claimed task done: only the agent that holds the claim, or whoever has
+    finished it, or finds it finished."""
+    release: Literal["never", "lease", "on_exit"] | None = None
+    """What opens a claimed task again: nothing; the end of a lease; or that its agent goes down.
+    When absent, a lease if one is given. (A `resilience.detector` that reassigns tasks opens those
+    of agents found dead or stuck in any case.)"""
     lease_s: Positive | None = None
     """A claim ends after so many seconds, and the task is open again; never when absent."""
+    lease_rounds: Annotated[int, Field(ge=1)] | None = None
+    """The same in rounds: so many rounds follow that in which the claim was made, and when the next
+    begins, the task is open again."""
+
+    @model_validator(mode="after")
+    def _leases_are_what_releases(self) -> Self:
+        given = [name for name in ("lease_s", "lease_rounds") if dict(self)[name] is not None]
+        if len(given) > 1:
+            raise ValueError("a claim has one lease: 'lease_s' or 'lease_rounds'")
+        if self.release == "lease" and not given:
+            raise ValueError("release: 'lease' needs 'lease_s' or 'lease_rounds'")
+        if given and self.release in ("never", "on_exit"):
+            raise ValueError(
+                f"{given[0]}: with release {self.release!r} no lease ends; leave it out"
+            )
+        return self
+
+    @property
+    def counts_rounds(self) -> bool:
+        """Whether claims end after so many rounds."""
+        return self.lease_rounds is not None
+
+    @property
+    def _is_said(self) -> bool:
+        """Whether anything is said of what becomes of claims."""
+        return bool(self.release or self.lease_rounds or self.completion == "anyone")
 
     def dispatcher(self, setting: Setting) -> Dispatcher:
         """Return the state of this protocol for one replication."""
-        return _Claims(self, setting)
-
-
-class _Claims(Dispatcher):
-    """Open tasks by what hinders them: nothing, a dependency, another agent's claim."""
-
-    __slots__ = (
-        "_blind_calls",
-        "_claim_blindness",
-        "_claimed",
-        "_claimed_s",
-        "_concerns",
-        "_deference",
-        "_defers",
-        "_dependency_blindness",
-        "_immediate",
-        "_is_blind",
-        "_lease_s",
-        "_noise",
-        "_open",
-        "_overlooks_claim",
-        "_overlooks_dependency",
-        "_redo",
-        "_sees_all",
-        "_uniform",
-        "_waiting",
-    )
-
-    def __init__(self, protocol: SelfClaim, setting: Setting) -> None:
-        super().__init__(setting)
-        board, workers = setting.board, setting.workers
-        tasks = len(board.graph)
-        self._immediate = protocol.claims == "immediate"
-        self._lease_s = protocol.lease_s
-        self.sets_timers = protocol.lease_s is not None
-        self._claimed_s: dict[int, float] = {}
-        self._concerns = SOMEONE if self._immediate else EVERYONE
-        self._noise = {"first": 0.0, "random": 1.0, "noisy": protocol.noise}[protocol.choice]
-        self._open = TaskPool(tasks)
-        self._redo: list[list[int]] = [[] for _ in range(workers)]
-        self._uniform = [setting.choices(i) for i in range(workers)]
-        habits = [spec.behaviour for spec in setting.specs]
-        self._dependency_blindness = [habit.dependency_blindness for habit in habits]
-        self._claim_blindness = [habit.claim_blindness for habit in habits]
-        self._blind_calls = [habit.blind_calls for habit in habits]
-        self._deference = [habit.deference for habit in habits]
-        # The pools of hindered tasks are kept only for agents who overlook the hindrance.
-        overlook = any(self._dependency_blindness) or any(self._blind_calls)
-        self._waiting = TaskPool(tasks) if overlook else None
-        self._claimed = TaskPool(tasks) if any(self._claim_blindness) else None
-        if self._waiting is not None:
-            for task in range(tasks):
-                if board.missing[task]:
-                    self._waiting.add(task)
-            purpose = Purpose.DEPENDENCY_BLINDNESS
-            self._overlooks_dependency = [setting.uniforms(i, purpose) for i in range(workers)]
-            self._is_blind = [setting.uniforms(i, Purpose.BLIND_CALL) for i in range(workers)]
-        if self._claimed is not None:
-            purpose = Purpose.CLAIM_BLINDNESS
-            self._overlooks_claim = [setting.uniforms(i, purpose) for i in range(workers)]
-        if any(self._deference):
-            self._defers = [setting.uniforms(i, Purpose.DEFERENCE) for i in range(workers)]
-        self._sees_all = self._waiting is None and self._claimed is None
-
-    def fork(self, board: Board) -> Self:
-        """Return an independent copy that works on a copy of the board."""
-        other = super().fork(board)
-        other._claimed_s = self._claimed_s.copy()
-        other._redo = [tasks[:] for tasks in self._redo]
-        other._open = self._open.copy()
-        other._waiting = None if self._waiting is None else self._waiting.copy()
-        other._claimed = None if self._claimed is None else self._claimed.copy()
-        return other
-
-    def task_ready(self, task: int) -> int:
-        """Put `task` on the list of open tasks."""
-        self._open.add(task)
-        if self._waiting is not None:
-            self._waiting.discard(task)
-        return self._concerns
-
-    def choose(self, agent: int, count: int) -> list[int] | None:
-        """Return the agent's own unfinished tasks, then open ones as the policy picks them."""
-        redo = self._redo[agent]
-        deference = self._deference[agent]
-        scarce = deference > 0.0 and not redo and len(self._open) < len(self._redo)
-        if scarce and self._defers[agent]() < deference:
-            return None
-        picks = redo[:count]
-        missing = count - len(picks)
-        if missing:
-            if self._sees_all:
-                picks += self._pick(agent, missing)
-            elif self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
-                picks += self._pick_from_all(agent, missing)
-            else:
-                picks += self._pick_blindly(agent, missing, picks)
-        if self._immediate:
-            for task in picks:
-                if self.board.owner[task] == NOBODY and not self.board.missing[task]:
-                    self._claim(agent, task)
-        return picks
-
-    def _pick(self, agent: int, count: int) -> list[int]:
-        noise = self._noise
-        if noise == 0.0:
-            return self._open.first(count)
-        items, uniform = self._open.items, self._uniform[agent]
-        if count == 1:
-            if not items:
-                return []
-            if noise == 1.0 or uniform() < noise:
-                return [items[int(uniform() * len(items))]]
-            return self._open.first(1)
-        return self._pick_several(agent, min(count, len(items)))
-
-    def _pick_several(self, agent: int, count: int) -> list[int]:
-        noise, uniform, items = self._noise, self._uniform[agent], self._open.items
-        if count == len(items):
-            return sorted(items)
-        in_order = iter(self._open.first(count) if noise < 1.0 else ())
-        picks: dict[int, None] = {}
-        while len(picks) < count:
-            if noise == 1.0 or uniform() < noise:
-                picks[items[int(uniform() * len(items))]] = None
-            else:
-                picks[next(task for task in in_order if task not in picks)] = None
-        return list(picks)
-
-    def _pick_from_all(self, agent: int, count: int) -> list[int]:
-        """Return open tasks as listed or at random, those that must wait among them."""
-        waiting = self._waiting.items if self._waiting is not None else []
-        tasks = sorted([*self._open.items, *waiting])
-        if count >= len(tasks):
-            return tasks
-        noise, uniform = self._noise, self._uniform[agent]
-        picks: list[int] = []
-        while len(picks) < count:
-            is_any = noise == 1.0 or (noise > 0.0 and uniform() < noise)
-            picks.append(tasks.pop(int(uniform() * len(tasks)) if is_any else 0))
-        return picks
-
-    def _pick_blindly(self, agent: int, count: int, taken: list[int]) -> list[int]:
-        picks: list[int] = []
-        for _ in range(count):
-            pool = self._pool_seen_by(agent)
-            if pool is self._open:
-                found = self._pick(agent, min(count, len(pool)))
-                fresh = [task for task in found if task not in picks and task not in taken]
-            else:
-                task = pool.items[int(self._uniform[agent]() * len(pool))]
-                fresh = [task] if task not in picks and task not in taken else []
-            picks += fresh[:1]
-        return picks
-
-    def _pool_seen_by(self, agent: int) -> TaskPool:
-        """Return the pool that the next pick is from, by what the agent overlooks."""
-        claimed, waiting = self._claimed, self._waiting
-        if (
-            claimed is not None
-            and len(claimed) > len(self._redo[agent])  # others hold some
-            and self._overlooks_claim[agent]() < self._claim_blindness[agent]
-        ):
-            return claimed
-        if waiting and self._overlooks_dependency[agent]() < self._dependency_blindness[agent]:
-            # Blind to dependencies, all open tasks look alike.
-            everything = len(waiting) + len(self._open)
-            if self._uniform[agent]() * everything < len(waiting):
-                return waiting
-        return self._open
-
-    def _claim(self, agent: int, task: int) -> None:
-        self.board.give(task, agent)
-        self._open.discard(task)
-        if self._claimed is not None:
-            self._claimed.add(task)
-        if self._lease_s is not None:
-            agenda = self.setting.agenda
-            self._claimed_s[task] = now = agenda.now
-            ends_s, this = now + self._lease_s, (task, now)
-            agenda.at(ends_s, partial(self._expire, *this), partial(self._is_held, *this))
-
-    def _is_held(self, task: int, claimed_s: float) -> bool:
-        """Return whether a claim made then still holds the task."""
-        return not self.board.done[task] and self._claimed_s.get(task) == claimed_s
-
-    def _expire(self, task: int, claimed_s: float) -> None:
-        """Open the task again if that claim still holds it."""
-        if not self._is_held(task, claimed_s):
-            return
-        owner = self.board.owner[task]
-        if task in self._redo[owner]:
-            self._redo[owner].remove(task)
-        self._open_again(task)
-        self.setting.metrics.lease_expiries += 1
-
-    def _release(self, task: int) -> None:
-        self.board.give(task, NOBODY)
-        self._claimed_s.pop(task, None)
-        if self._claimed is not None:
-            self._claimed.discard(task)
-
-    def may_attempt(self, agent: int, task: int) -> bool:
-        """Claim `task` if nobody holds it; return whether `agent` holds it then."""
-        owner = self.board.owner[task]
-        if owner == NOBODY:
-            self._claim(agent, task)
-            return True
-        return owner == agent
-
-    def attempt_ended(self, agent: int, task: int, done: bool) -> None:
-        """Take a finished task off the board; leave one that failed to its owner."""
-        redo = self._redo[agent]
-        if not done:
-            if agent in self.gone:
-                self._open_again(task)
-            elif task not in redo:
-                redo.append(task)
-            return
-        if task in redo:
-            redo.remove(task)
-        if self._claimed is not None:
-            self._claimed.discard(task)
-
-    def _open_again(self, task: int) -> None:
-        self._release(task)
-        self._open.add(task)
-        self.wake(self._concerns)
-
-    def give_away(self, agent: int) -> int:
-        """Open what the agent has claimed."""
-        claimed = [task for task in self._redo[agent] if not self.board.done[task]]
-        self._redo[agent].clear()
-        for task in claimed:
-            self._open_again(task)
-        return len(claimed)
-
-    def handed_in(self, agent: int, task: int) -> None:
-        """Take the task off its owner's list until it is rejected."""
-        if task in self._redo[agent]:
-            self._redo[agent].remove(task)
-
-    def returned(self, agent: int, task: int) -> None:
-        """Leave a claimed task to its owner; one that was not claimed is open as before."""
-        if self.board.owner[task] == agent and not self.board.done[task]:
-            self.attempt_ended(agent, task, False)
-
-    def forget(self, task: int) -> None:
-        """Take the task off the board."""
-        owner = self.board.owner[task]
-        self._open.discard(task)
-        if owner != NOBODY and task in self._redo[owner]:
-            self._redo[owner].remove(task)
-        self._release(task)
-
-    def reopen(self, task: int) -> int:
-        """Put a done task on the list of open ones again."""
-        self._release(task)
-        return self.task_ready(task)
+        board, noise = (
+            setting.board,
+            {"first": 0.0, "random": 1.0, "noisy": self.noise}[self.choice],
+        )
+        how = self.claims == "immediate", noise
+        ledger = leases = None
+        forgetting = [spec.forgetting for spec in setting.specs]
+        if self._is_said or any(forgetting):
+            hazards = hazards_of(forgetting, setting.streams)
+            ledger = Ledger(
+                board, hazards, setting.journal, setting.agenda, self.completion == "anyone"
+            )
+        if self.lease_s or self.lease_rounds:
+            leases = Leases(self.lease_s, self.lease_rounds, setting.agenda, board)
+        if leases or ledger:
+            return WatchedClaims(setting, *how, leases, ledger, self.release == "on_exit")
+        return Claims(setting, *how)

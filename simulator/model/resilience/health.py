@@ -109,6 +109,8 @@ class Health:
             self._agenda.interrupt(agent.index, why)
         else:
             agent.time.book_free(self._agenda.now)
+        if agent.role == WORKER:
+            self._sides.exits(agent)
         if not keeps_context:
             agent.forget()
 

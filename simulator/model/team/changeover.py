@@ -42,6 +42,10 @@ class Changeover:
     def change_to(self, protocol: ProtocolSpec) -> None:
         """Hand the tasks out by another protocol, from the board as it is."""
         agenda, dispatcher = self._setting.agenda, Protocol.of(protocol).dispatcher(self._setting)
+        before = self._sides.dispatcher
+        before.end()
+        if before.ledger is not None and dispatcher.ledger is not None:
+            dispatcher.ledger.take_in(before.ledger)
         self._sides.adopt(dispatcher)
         self._coordination.dissolve()
         freed = self._reviews.leave_out("coordinator", agenda.now)

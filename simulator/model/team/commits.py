@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from simulator.model.agents.agent import AgentState
 from simulator.model.answers import CORRECT
 from simulator.model.journal import Journal
-from simulator.model.team.patterns import Patterns
-from simulator.model.team.review_queue import ReviewQueue
+from simulator.model.team.hand_ins import HandIns
 from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
 from simulator.model.team.writes import Writes
@@ -24,8 +23,7 @@ class Commits:
     Parameters
     ----------
     sides : Sides
-    queue : ReviewQueue
-    patterns : Patterns
+    hand_ins : HandIns
     settlement : Settlement
     writes : Writes
     journal : Journal
@@ -35,14 +33,13 @@ class Commits:
 
     __slots__ = (
         "_graph",
+        "_hand_ins",
         "_is_idempotent",
         "_is_plain",
         "_is_simple",
         "_is_traced",
         "_journal",
         "_metrics",
-        "_patterns",
-        "_queue",
         "_settlement",
         "_sides",
         "_writes",
@@ -51,8 +48,7 @@ class Commits:
     def __init__(
         self,
         sides: Sides,
-        queue: ReviewQueue,
-        patterns: Patterns,
+        hand_ins: HandIns,
         settlement: Settlement,
         writes: Writes,
         journal: Journal,
@@ -60,8 +56,7 @@ class Commits:
     ) -> None:
         self._sides = sides
         self._graph = sides.board.graph
-        self._queue = queue
-        self._patterns = patterns
+        self._hand_ins = hand_ins
         self._settlement = settlement
         self._writes = writes
         self._journal = journal
@@ -72,8 +67,10 @@ class Commits:
 
     def adapt(self) -> None:
         """Look again at what protocol and reviews ask for, which may have changed."""
-        self._is_plain = not self._sides.dispatcher.gives_answers
-        self._is_simple = self._is_plain and not self._queue.wanted
+        dispatcher = self._sides.dispatcher
+        self._is_plain = not dispatcher.gives_answers
+        simple = self._is_plain and dispatcher.ledger is None
+        self._is_simple = simple and not self._hand_ins.are_reviewed
 
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
@@ -206,6 +203,7 @@ class Commits:
             answer, is_tested = self._answer(agent, task)
         if answer and is_tested and agent.judgement.rolls_detection() < agent.spec.errors.detection:
             metrics.failed_tests += 1
+            self._hand_ins.overwrite(agent, task)
             started_s, is_backup = agent.time.started_s, agent.call.is_backup
             redo = self._settlement.reject(agent, task, True, now, freed, started_s, is_backup)
             outcome = "failed_test" if redo else "given_up"
@@ -241,18 +239,15 @@ class Commits:
     def _hand_in(
         self, agent: AgentState, task: int, answer: int, now: float, freed: list[int]
     ) -> str:
-        """Take an answer to the vote, the review or the board, as there is one."""
+        """Take an answer to the vote, the review or the board, unless the agent forgets it."""
         decided = agent.dispatcher.decide(agent.index, task, answer)
         if decided is None:
             return "answer"
-        if self._queue.wanted and not self._patterns.skips("reviews"):
-            if not agent.call.is_backup:
-                agent.dispatcher.handed_in(agent.index, task)
-            self._queue.submit(agent, task, decided)
-            return "submitted"
-        return self._settlement.settle(
-            agent, task, decided, now, freed, agent.time.started_s, agent.call.is_backup
-        )
+        started_s, is_backup = agent.time.started_s, agent.call.is_backup
+        self._hand_ins.overwrite(agent, task)
+        if not is_backup and self._hand_ins.forgets(agent, task, decided):
+            return "unmarked" if decided == CORRECT else "unmarked_faulty"
+        return self._hand_ins.hand_in(agent, task, decided, now, freed, started_s, is_backup)
 
     def _inherits_fault(self, agent: AgentState, task: int) -> bool:
         """Return whether what the task builds on is faulty, outdated or misunderstood."""

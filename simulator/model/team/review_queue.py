@@ -78,12 +78,15 @@ class ReviewQueue:
         self._submitted: dict[int, list[Submission]] = {}
         self._in_review: dict[int, list[Submission]] = {}
 
-    def submit(self, agent: AgentState, task: int, answer: int) -> None:
-        """Hand in what the agent has done, to its coordinator or to whoever reviews."""
+    def submit(
+        self, agent: AgentState, task: int, answer: int, started_s: float, is_backup: bool
+    ) -> None:
+        """Hand in what the agent has done, to its coordinator or to whoever reviews.
+
+        `started_s` is when the call began that did it, `is_backup` whether that was a backup.
+        """
         assert self._spec is not None
-        item = Submission(
-            agent, task, answer, agent.time.started_s, agent.board, agent.call.is_backup
-        )
+        item = Submission(agent, task, answer, started_s, agent.board, is_backup)
         if self._spec.by == "coordinator":
             self._submitted.setdefault(agent.index, []).append(item)
             return

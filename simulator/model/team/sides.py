@@ -51,6 +51,10 @@ class Side:
         Tasks that the minority took with it and has not done can be done again. Calls that began
         on this side and are still under way take no effect: they build on its board.
         """
+        own, theirs = dispatcher.ledger, self.dispatcher.ledger
+        self.dispatcher.end()
+        if own is not None and theirs is not None:
+            own.take_in(theirs)
         before = {agent.index: call for agent, call in self.under_way}
         for agent, call in self.under_way:
             if not (agent.time.in_call and agent.call.number == call):
@@ -214,6 +218,34 @@ class Sides:
         self._agenda.wake(EVERYONE)
         self.note_woken()
         return count
+
+    def exits(self, agent: AgentState) -> None:
+        """Tell the protocols that a worker has gone down."""
+        self.dispatcher.exits(agent.index)
+        if self.other is not None:
+            self.other.dispatcher.exits(agent.index)
+        self.note_woken()
+
+    def begin_round(self, number: int) -> None:
+        """Tell the protocols that a round begins."""
+        self.dispatcher.begin_round(number)
+        if self.other is not None:
+            self.other.dispatcher.begin_round(number)
+        self.note_woken()
+
+    def close_ledgers(self) -> int:
+        """End the claims that are open at the end of a run.
+
+        Returns how many tasks are finished without a fault, and not marked done.
+        """
+        if self.other is not None and self.other.dispatcher.ledger is not None:
+            self.other.dispatcher.ledger.close()
+        ledger = self.dispatcher.ledger
+        if ledger is None:
+            return 0
+        correct = ledger.sum_up()
+        ledger.close()
+        return correct
 
     def take_back(self, agent: AgentState) -> None:
         """Let a worker that is there again be given tasks."""

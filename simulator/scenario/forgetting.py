@@ -1,0 +1,40 @@
+"""What YAML may say about agents that finish a task and do not hand it in."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from simulator.scenario.probability import Probability
+from simulator.spec import Fraction, Number, Spec
+
+
+class Forgetting(Spec):
+    """How likely an agent is to finish a task that it has claimed, and not to hand it in.
+
+    The task's files are written, but nobody has marked it done: its claim is orphaned, and what
+    depends on the task cannot start. On the logit scale the probability is that of `probability`
+    plus each slope times what it is for.
+    """
+
+    probability: Probability = Probability(probability=0.0)
+    """Probability that a finished task is not handed in with the call that finished it."""
+    claims_logit: Number = 0.0
+    """Increase of its logit for each further task of the same call."""
+    depth_logit: Number = 0.0
+    """Increase of its logit for each task in the longest chain of dependencies before the task."""
+    team_logit: Number = 0.0
+    """Increase of its logit for each other worker of the team."""
+    notice: Fraction = 0.0
+    """Probability, in each later call (in each of its turns, if it is a loop), of noticing a
+    finished task that was not handed in, and of handing it in when the call ends. An agent can
+    hand in what it holds itself or, with ``completion: anyone``, what anybody has finished."""
+
+    @model_validator(mode="after")
+    def _slopes_change_something(self) -> Self:
+        p = self.probability.probability
+        for name in ("claims_logit", "depth_logit", "team_logit"):
+            if p in (0.0, 1.0) and dict(self)[name]:
+                raise ValueError(f"{name} cannot change a probability of {p:g}: leave it out")
+        return self
