@@ -140,14 +140,22 @@ def test_names_in_files_and_arguments_steer_no_terminal(teamsim: Teamsim) -> Non
 
 
 def test_series_of_any_name_are_swept_printed_and_drawn(teamsim: Teamsim) -> None:
-    names = ["\x1b[31mred", "[/bold]", "\u202eright", "a" * 300]
+    names = ["[/bold]", "\u202eright", "a" * 300]
     sweep = ", ".join(f"{{name: {json.dumps(name)}, team.size: 3}}" for name in names)
     Path("series.yaml").write_text(GOOD + f"sweep: [{sweep}]\nbaseline: {{team.size: 1}}\n")
     assert teamsim("sweep", "series.yaml", "--out", "out")[0] == 0
     code, out, err = teamsim("stack", "series.yaml", "--out", "s", "-r", "1")
     assert code == 0, err
-    assert "\\x1b[31mred" in out
+    assert "\\u202eright" in out
     assert "[/bold]" in out
+
+
+def test_series_with_control_characters_in_their_names_are_refused(teamsim: Teamsim) -> None:
+    Path("series.yaml").write_text(GOOD + 'sweep: [{name: "\\e[31mred", team.size: 3}]\n')
+    code, _, said = teamsim("sweep", "series.yaml", "--out", "out")
+    assert code == 2
+    assert "must not have control characters" in said
+    assert "\\x1b[31mred" in said
 
 
 @pytest.mark.parametrize(
