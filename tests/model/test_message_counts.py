@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from simulator.scenario import REGISTRIES
+from simulator.scenario.families import TOPOLOGIES
 from tests.conftest import agent, run, runs
 
 SIZES = [1, 2, 3, 5, 8, 16, 64]
@@ -75,6 +75,22 @@ def test_a_small_world_keeps_n_k_links_and_a_scale_free_graph_2_m_n_minus_m(n: i
 
 
 @pytest.mark.theory
+@pytest.mark.parametrize("rewiring", [0.0, 0.3, 1.0])
+def test_a_small_world_rewires_its_share_of_links(rewiring: float) -> None:
+    # A link is moved with this probability, and comes back to a place of the ring with about
+    # neighbours / n of the draws, since it may not be there already. 4 standard errors.
+    n, k, count = 400, 4, 30
+    spec = TOPOLOGIES.get("small_world")(neighbours=k, rewiring=rewiring)
+    ring = {frozenset((i, (i + d) % n)) for i in range(n) for d in range(1, k // 2 + 1)}
+    rng = np.random.default_rng(11)
+    graphs = (spec.graph(n, rng).to_undirected() for _ in range(count))
+    moved = [sum(frozenset(edge) not in ring for edge in graph.edges) for graph in graphs]
+    links = n * k / 2
+    error = np.sqrt(links * rewiring * (1 - rewiring) / count)
+    assert abs(np.mean(moved) - rewiring * links) <= 4 * error + rewiring * links * k / n
+
+
+@pytest.mark.theory
 def test_a_random_graph_has_its_density_of_links() -> None:
     # p n (n - 1) deliveries; each of the n (n - 1) / 2 links counts twice. 4 standard errors.
     n, p, count = 12, 0.3, 400
@@ -92,10 +108,8 @@ def test_a_random_graph_has_its_density_of_links() -> None:
 
 
 def test_diameters_are_those_of_the_graphs() -> None:
-    registry = next(r for r in REGISTRIES if r.family == "topology")
-
     def diameter(name: str, n: int) -> int:
-        graph = registry.get(name)().graph(n, np.random.default_rng(1))
+        graph = TOPOLOGIES.get(name)().graph(n, np.random.default_rng(1))
         return int(nx.diameter(graph.to_undirected()))
 
     assert diameter("decentralised", 9) == 1
