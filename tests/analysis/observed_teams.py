@@ -21,6 +21,7 @@ from analysis.observation.structure import (
 from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario
+from simulator.scenario.roles import drop_lacking
 
 KINDS = (SINGLE, LEAD, PIPELINE, MESH, INDEPENDENT, TREE, SUBAGENTS)
 TOOLS = ("search", "run_tests", "read_file", "browser")
@@ -133,6 +134,7 @@ def teams(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def write_runs(said: dict[str, Any], directory: Path, runs: int) -> Scenario:
     """Write runs of a scenario as OTLP, a file a run."""
+    drop_lacking(said)  # `agent` says what a worker does
     scenario = Scenario.model_validate(said)
     directory.mkdir(parents=True, exist_ok=True)
     simulation = Simulation(scenario)
