@@ -19,7 +19,7 @@ import pytest
 
 from simulator.distributions import Floats
 from simulator.experiment import run_each
-from simulator.scenario import load_study
+from simulator.scenario import Point, load_study
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 NUMBER = r"(\d+(?:\.\d+)?)"
@@ -66,6 +66,8 @@ class Mean:
         How many of the metric's units the number counts: 3,600 for hours.
     is_median : bool
         Whether it is the median over replications.
+    over_baseline : bool
+        Whether the mean of its single-agent baseline is divided by this one.
     """
 
     series: str
@@ -76,6 +78,7 @@ class Mean:
     times_series: str | None = None
     unit: float = 1.0
     is_median: bool = False
+    over_baseline: bool = False
 
     @property
     def points(self) -> set[tuple[str, float]]:
@@ -83,6 +86,8 @@ class Mean:
         used = {(self.series, x) for x in (self.x, self.speedup_over) if x is not None}
         if self.times is not None:
             used.add((self.times_series or self.series, self.times))
+        if self.over_baseline:
+            used.add((BASELINE + self.series, self.x))
         return used
 
     def of(self, runs: dict[tuple[str, float], pd.DataFrame]) -> Stated:
@@ -91,6 +96,8 @@ class Mean:
         def values(x: float, series: str = self.series) -> Floats:
             return np.asarray(runs[series, x].eval(self.metric), dtype=float)
 
+        if self.over_baseline:
+            return ratio(values(self.x, BASELINE + self.series), values(self.x))
         if self.speedup_over is not None:
             return ratio(values(self.speedup_over), values(self.x))
         if self.times is not None:
@@ -114,6 +121,9 @@ def median(values: Floats) -> Stated:
     return Stated(float(np.median(values)), float(high - low) / 2)
 
 
+BASELINE = "baseline of "
+"""What the series of a point is called whose single-agent baseline is meant."""
+
 INDEPENDENT, COMMON = "independent answers", "common mode (0.8)"
 CORRELATED = "correlated (rho = {})".format
 TOKENS = "input_tokens+output_tokens"
@@ -135,7 +145,22 @@ RESERVED = "8,000 output tokens a minute, reserved"
 GIVEN_BACK = "8,000 output tokens a minute, the rest given back"
 MINUTES, HOURS = 60.0, 3600.0
 
+UNCHECKED, TESTED = "nobody checks", "the agent's tests find half"
+REVIEWED = "the orchestrator reviews and misses a fifth"
+LINE, UNEVEN = "equal stages", "one stage of three times the work"
+GENERALISTS = "four generalists who claim tasks"
+ALIKE, FOLLOWER = "all alike", "one follower ten times slower"
+LEADER = "the leader ten times slower"
+ONE_QUEUE, STOLEN = "claimed from one queue", "dealt and stolen"
+IN_TURN, LONGEST_FIRST = "dealt round robin", "dealt longest first"
+MESH, TREE, SMALL_WORLD = "decentralised", "hierarchical", "small_world"
+WAITS = ("none", "exponential", "full jitter", "equal jitter", "decorrelated jitter")
+
 REPLICATIONS = {
+    "backoff": 20,
+    "gossip": 20,
+    "broadcast_overhead": 100,
+    "centralised_vs_decentralised": 100,
     "voting": 20,
     "coding_loop": 40,
     "one_ci": 20,
@@ -159,6 +184,71 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(OFFICE, 0.05, "cost_usd"),
         Mean(OFFICE_HOUR, 0.05, "cost_usd"),
         Mean(OFFICE_HOUR, 0.2, "cost_usd"),
+    ),
+    "backoff": (
+        *(Mean(wait, 100, "commit_attempts") for wait in WAITS[:2]),
+        Mean("exponential", 100, times=100, times_series="none"),
+        *(Mean(wait, 100, "commit_attempts") for wait in WAITS[2:]),
+    ),
+    "broadcast_overhead": (
+        Mean("1000", 2, times=1),
+        Mean("1000", 64, "cost_usd", times=1),
+        Mean("1000", 64, speedup_over=1),
+        Mean("0", 64, speedup_over=1),
+        Mean("0", 64, "cost_usd", times=1),
+    ),
+    "centralised_vs_decentralised": (
+        Mean(MESH, 8, speedup_over=1),
+        Mean(MESH, 32, speedup_over=1),
+        Mean("centralised", 8, speedup_over=1),
+        Mean("independent", 8, speedup_over=1),
+        Mean(MESH, 32, "cost_usd", times=32, times_series="centralised"),
+        Mean("independent", 1, "quality"),
+        Mean("independent", 32, "quality"),
+    ),
+    "claim_collisions": (Mean("10", 0, "tasks_done"), Mean("10", 0.5, "tasks_done")),
+    "consensus": (
+        Mean(ALIKE, 3),
+        Mean(ALIKE, 3, "coordination_s"),
+        Mean(ALIKE, 9, "coordination_s"),
+        Mean(FOLLOWER, 3, times=3, times_series=ALIKE),
+        Mean(FOLLOWER, 9, times=9, times_series=ALIKE),
+        Mean(LEADER, 3, times=3, times_series=ALIKE),
+        Mean(LEADER, 9, times=9, times_series=ALIKE),
+    ),
+    "error_compounding": (
+        Mean(UNCHECKED, 5, "quality"),
+        Mean(UNCHECKED, 40, "quality"),
+        Mean(TESTED, 40, "quality"),
+        Mean(REVIEWED, 40, "quality"),
+        Mean(REVIEWED, 40, times=40, times_series=UNCHECKED),
+        Mean(REVIEWED, 40, "attempts", times=40, times_series=UNCHECKED),
+    ),
+    "gossip": (
+        Mean(TREE, 4, times=4, times_series=MESH),
+        Mean(TREE, 64, times=64, times_series=MESH),
+    ),
+    "philosophers": [Mean("", x, "deadlocks") for x in (0, 0.5, 0.75)],
+    "pipeline": (
+        Mean(LINE, 2, over_baseline=True),
+        Mean(LINE, 32, over_baseline=True),
+        Mean(UNEVEN, 32, over_baseline=True),
+        Mean(GENERALISTS, 32, over_baseline=True),
+    ),
+    "stale_reads": (
+        Mean("1", 1, "stale_reads"),
+        Mean("1", 1, "quality"),
+        Mean("2", 2, "stale_reads"),
+        Mean("2", 2, "quality"),
+        Mean("1", 5, times=1),
+    ),
+    "work_stealing": (
+        Mean(ONE_QUEUE, 8, speedup_over=1),
+        Mean(STOLEN, 8, speedup_over=1),
+        Mean(IN_TURN, 8, speedup_over=1),
+        Mean(LONGEST_FIRST, 8, speedup_over=1),
+        Mean(ONE_QUEUE, 16, speedup_over=1),
+        Mean(STOLEN, 8, "steals"),
     ),
     "cache_life": [
         Mean(series, x, "cost_usd") for x in (10, 100, 1000) for series in (FIVE_MINUTES, AN_HOUR)
@@ -247,17 +337,25 @@ NUMBERS: dict[str, Sequence[Mean]] = {
 """What the numbers of each answer are, in the order of the text."""
 
 
+def place(point: Point, axis: str) -> tuple[str, float]:
+    """Return the series of a point and its x; in a grid, the series is the rest of what varies."""
+    rest = [str(value) for path, value in point.overrides.items() if path != axis]
+    return point.series or ", ".join(rest), float(point.overrides[axis])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NUMBERS)
 def test_the_numbers_of_an_answer_come_out(name: str) -> None:
     study = load_study(SCENARIOS / f"{name}.yaml", ["seed=20261126"])
     axis = "team.size" if study.base.figure is None else study.base.figure.x
     asked = {point for mean in NUMBERS[name] for point in mean.points}
-    wanted = {
-        (point.series, float(point.overrides[axis])): point.scenario
-        for point in study.points
-        if (point.series, float(point.overrides[axis])) in asked
+    there = {place(point, axis): point for point in study.points}
+    alone = {
+        (BASELINE + series, x): study.points[point.baseline]
+        for (series, x), point in there.items()
+        if point.baseline is not None
     }
+    wanted = {key: point.scenario for key, point in {**there, **alone}.items() if key in asked}
     assert set(wanted) == asked
     table = run_each(list(wanted.values()), REPLICATIONS.get(name, 200)).to_pandas()
     runs = {key: table[table["point"] == i] for i, key in enumerate(wanted)}
