@@ -12,6 +12,8 @@ import pytest
 from simulator import Simulation
 from simulator.model.metrics import Metrics
 from simulator.scenario import load_study
+from tests.test_scenario_answers import CLAIMS
+from tests.test_scenario_numbers import NUMBERS
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 
@@ -67,3 +69,8 @@ def test_quorums_that_overlap_read_nothing_stale() -> None:
     assert {key for key, count in stale.items() if not count} == {
         (r, w) for r, w in stale if r + w > 5
     }
+
+
+def test_every_scenario_has_a_test_of_its_answer() -> None:
+    tested = {*NUMBERS, *(claim.__name__ for claim in CLAIMS), "amdahl"}
+    assert {path.stem for path in SCENARIOS.glob("*.yaml")} <= tested
