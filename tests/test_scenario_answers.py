@@ -15,7 +15,9 @@ import pandas as pd
 import pytest
 
 from analysis.statistics.curves import RATIOS, check_figure, crossing, curves_against, with_derived
+from simulator.engine import Simulation
 from simulator.experiment import run_sweep
+from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import load_study
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
@@ -310,6 +312,23 @@ def rate_limited_fleet(of: Curves) -> None:
     assert requests[32] < 0.9 * speedup["no limit"][32]
 
 
+def orphaned_claims(of: Curves) -> None:
+    success, rounds, cost = of("success"), of("rounds"), of("cost_usd")
+    never, on_exit = "nothing is released", "released when an agent crashes"
+    anyone, both, lease = "anyone may hand it in", "both of these", "a lease of 5 rounds"
+    assert success[never].is_monotonic_decreasing
+    assert success[never][0.05] < 0.84 < success[anyone][0.05]
+    assert success[never][0.05] < 0.84 < success[on_exit][0.05]
+    assert success[on_exit][0] == success[both][0.05] == success[lease].min() == 1
+    assert cost[lease][0.05] < cost[both][0.05] * 1.1 < 0.6 * cost[never][0.05]
+    assert cost[anyone][0.05] < 0.75 * cost[on_exit][0.05]
+    # A lease has finished work done again: most of its orphaned claims are not recovered.
+    assert of("recovered_claims")[lease][0.05] < 0.3 * of("orphaned_claims")[lease][0.05]
+    assert rounds[on_exit][0] < 0.8 * rounds[lease][0.05]
+    stalled = of("stalled_tasks")
+    assert stalled[never][0.05] > 3 * stalled[on_exit][0.05] > 3 * stalled[lease][0.05]
+
+
 CLAIMS: dict[Callable[[Curves], None], int] = {
     architectures: 400,
     single_agent_threshold: 300,
@@ -336,6 +355,7 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
     cache_life: 60,
     research_fan_out: 20,
     rate_limited_fleet: 2,
+    orphaned_claims: 300,
 }
 
 
@@ -343,3 +363,43 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
 def test_what_the_answer_claims_comes_out(claim: Callable[[Curves], None]) -> None:
     claim(Curves(claim.__name__, CLAIMS[claim]))
+
+
+def rounds_of_work(rows: list[Row]) -> int:
+    """Return in how many rounds something was attempted; the others wait for orphaned claims."""
+    working, waiting = set[int | None](), set[int | None]()
+    orphaned = set[int | None]()
+    for row in rows:
+        if row.event is Event.ORPHANED:
+            orphaned.add(row.peer)
+        elif row.event is Event.CLAIM_END and row.outcome != "open":
+            orphaned.discard(row.peer)
+        elif row.event is Event.ATTEMPT:
+            working.add(row.round)
+        if orphaned:
+            waiting.add(row.round)
+    rounds = {row.round for row in rows if row.event is Event.ROUND_START}
+    assert rounds <= working | waiting
+    return len(working)
+
+
+def test_every_team_that_fails_with_orphaned_claims_has_waited_for_them() -> None:
+    study = load_study(SCENARIOS / "orphaned_claims.yaml")
+    forgets = "team.agent.forgetting.probability"
+    never, lease = (
+        Simulation(point.scenario)
+        for point in study.points
+        if point.overrides[forgets] == 0.05
+        and point.series in ("nothing is released", "a lease of 5 rounds")
+    )
+    failed = 0
+    for replication in range(200):
+        trace = Trace()
+        metrics = never.run(replication, trace)
+        if not metrics.success:
+            failed += 1
+            assert metrics.outcome == "max_rounds"
+            assert metrics.orphaned_claims > 0
+            assert rounds_of_work(trace.rows) < metrics.rounds / 2
+            assert lease.run(replication).success  # by the same random numbers
+    assert failed > 20

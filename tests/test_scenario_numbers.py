@@ -143,6 +143,8 @@ ONCE = "input_tokens - cached_tokens + output_tokens"
 REQUESTS, INPUT = "50 requests a minute", "30,000 input tokens a minute"
 RESERVED = "8,000 output tokens a minute, reserved"
 GIVEN_BACK = "8,000 output tokens a minute, the rest given back"
+NEVER, ON_EXIT = "nothing is released", "released when an agent crashes"
+ANYONE, BOTH, LEASE = "anyone may hand it in", "both of these", "a lease of 5 rounds"
 MINUTES, HOURS = 60.0, 3600.0
 
 UNCHECKED, TESTED = "nobody checks", "the agent's tests find half"
@@ -166,8 +168,9 @@ REPLICATIONS = {
     "one_ci": 20,
     "approvals": 60,
     "rate_limited_fleet": 4,
+    "orphaned_claims": 500,
 }
-"""Where calls are many; else 200."""
+"""Where calls are many, or few; else 200."""
 
 NUMBERS: dict[str, Sequence[Mean]] = {
     "approvals": (
@@ -272,6 +275,19 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(EXPONENTIAL, 8, speedup_over=1),
         Mean(TWO_AT_A_TIME, 8, speedup_over=1),
         Mean(SHORT_BUILDS, 8, speedup_over=1),
+    ),
+    "orphaned_claims": (
+        Mean(NEVER, 0.05, "success", unit=0.01),
+        Mean(NEVER, 0.05, "rounds"),
+        Mean(NEVER, 0.05, "cost_usd"),
+        Mean(ON_EXIT, 0.05, "success", unit=0.01),
+        Mean(ON_EXIT, 0.05, "cost_usd", times=0.05, times_series=NEVER),
+        Mean(ANYONE, 0.05, "success", unit=0.01),
+        Mean(ANYONE, 0.05, "cost_usd", times=0.05, times_series=NEVER),
+        Mean(BOTH, 0.05, "cost_usd", times=0.05, times_series=NEVER),
+        Mean(LEASE, 0.05, "cost_usd", times=0.05, times_series=NEVER),
+        Mean(LEASE, 0.05, "rounds"),
+        Mean(ON_EXIT, 0, "rounds"),
     ),
     "rate_limited_fleet": (
         Mean(RESERVED, 1, "rate_limited_s", unit=MINUTES),
