@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from analysis.breakdown.timeline import Span
 from analysis.breakdown.trace_metrics import SETTLED
-from simulator.model.trace import Event, Row
+from simulator.model.trace import IN_VAIN, Event, Row
 
 
 class Place(IntEnum):
@@ -19,9 +19,10 @@ class Place(IntEnum):
     TO_DO = 1
     CLAIMED = 2
     DOING = 3
-    IN_REVIEW = 4
-    DONE = 5
-    WRONG = 6
+    UNMARKED = 4
+    IN_REVIEW = 5
+    DONE = 6
+    WRONG = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ class _Task:
 
     Attributes
     ----------
-    is_ready, is_submitted : bool
+    is_ready, is_submitted, is_unmarked : bool
+    claims : int
+        Open claims: one of each side of a partition.
     calls, held_up : int
         Calls under way that attempt it, and how many of these are held up.
     right, wrong : int
@@ -48,6 +51,8 @@ class _Task:
 
     is_ready: bool = False
     is_submitted: bool = False
+    is_unmarked: bool = False
+    claims: int = 0
     calls: int = 0
     held_up: int = 0
     right: int = 0
@@ -61,6 +66,10 @@ class _Task:
             return Place.CLAIMED if self.held_up >= self.calls else Place.DOING
         if self.is_submitted:
             return Place.IN_REVIEW
+        if self.is_unmarked:
+            return Place.UNMARKED
+        if self.claims:
+            return Place.CLAIMED
         return Place.TO_DO if self.is_ready else Place.NOT_READY
 
 
@@ -85,7 +94,9 @@ def moves_of(rows: Sequence[Row], spans: Sequence[Span], tasks: int) -> list[Mov
     """Return when tasks come to other places on the board, in the order of time.
 
     A task that a call attempts is in that call's agent's hands while the call lasts: `DOING`, or
-    `CLAIMED` while the call is held up or queues. A call that came to nothing does not say in the
+    `CLAIMED` while the call is held up or queues. Where claims are traced, it is also `CLAIMED`
+    between the calls of who has claimed it, at the end of the run, too, and `UNMARKED` once it is
+    finished and not handed in. A call that came to nothing does not say in the
     trace which tasks it was at.
 
     Parameters
@@ -143,7 +154,13 @@ def _follow(task: _Task, row: Row) -> None:
         task.calls += 1
     elif row.event is Event.CALL_END:
         task.calls -= 1
-    elif row.event in (Event.ATTEMPT, Event.REVIEW):
+    elif row.event is Event.CLAIM:
+        task.claims += 1
+    elif row.event is Event.CLAIM_END:
+        task.claims -= outcome != "open"
+    elif row.event in (Event.ATTEMPT, Event.HAND_IN, Event.REVIEW):
+        if row.event is not Event.ATTEMPT or outcome not in IN_VAIN:
+            task.is_unmarked = outcome.startswith("unmarked")
         task.is_submitted = outcome == "submitted" or (
             task.is_submitted and row.event is Event.ATTEMPT
         )

@@ -25,6 +25,7 @@ _PLACES = {
     Place.TO_DO: "to do",
     Place.CLAIMED: "claimed",
     Place.DOING: "doing",
+    Place.UNMARKED: "finished, not marked",
     Place.IN_REVIEW: "in review",
     Place.DONE: "done",
     Place.WRONG: "wrong",

@@ -55,6 +55,25 @@ _ATTEMPTS = {
     "refused": "{agent} worked on task {task} in vain: the result was refused.",
     "lost": "{agent} loses its reply on task {task}: it was too long.",
     "partial": "{agent} leaves task {task} as it is: its call failed for good.",
+    "unmarked": "{agent} finishes task {task}, and forgets to hand it in.",
+    "unmarked_faulty": "{agent} finishes task {task} with a fault, and forgets to hand it in.",
+}
+
+_ORPHANED = {
+    "forgotten": "The claim of {agent} on task {task} is orphaned: it takes the task for done.",
+    "down": "The claim of {agent} on task {task} is orphaned: {agent} is down.",
+}
+
+_HAND_INS = {
+    "done": "{agent} hands task {task} in late, {s} after {peer} began it, and it is right.",
+    "faulty": "{agent} hands task {task} in late, {s} after {peer} began it, with a fault.",
+    "submitted": "{agent} hands task {task} in late, {s} after {peer} began it, to be reviewed.",
+}
+
+_CLAIM_ENDS = {
+    "marked": "Task {task} is marked done, {s} after {agent} claimed it.",
+    "released": "The claim of {agent} on task {task} is released after {s}.",
+    "open": "The run ends, and {agent} holds its claim on task {task} for {s}.",
 }
 
 _REVIEWS = {
@@ -141,6 +160,9 @@ _RUN_ENDS = {
 
 _BY_OUTCOME: Mapping[Event, Mapping[str, str]] = {
     Event.ATTEMPT: _ATTEMPTS,
+    Event.ORPHANED: _ORPHANED,
+    Event.HAND_IN: _HAND_INS,
+    Event.CLAIM_END: _CLAIM_ENDS,
     Event.REVIEW: _REVIEWS,
     Event.WAIT: _WAITS,
     Event.REQUEST: _REQUESTS,
@@ -164,6 +186,7 @@ _FEW_HEAR = {
 _OTHERWISE = {
     Event.TASK_READY: "Task {task} can be started.",
     Event.ROUND_START: "Round {n} begins.",
+    Event.CLAIM: "{agent} claims task {task}.",
     Event.REQUEST: "A request of {agent} came to nothing: {what}.",
     Event.BREAKER: "The circuit breaker is now {what}.",
     Event.FAULT: "A fault: {what}.",
@@ -178,7 +201,9 @@ _OTHERWISE = {
 }
 """Patterns of events whose outcome has none of its own."""
 
-_WITH_PEER = frozenset({Event.REVIEW, Event.LEADS, Event.CONFLICT, Event.SUBAGENT_START})
+_WITH_PEER = frozenset(
+    {Event.HAND_IN, Event.REVIEW, Event.LEADS, Event.CONFLICT, Event.SUBAGENT_START}
+)
 """Events whose peer is an agent that the sentence names."""
 
 _NEWS = frozenset(
@@ -211,7 +236,7 @@ def sentences_of(rows: Sequence[Row], tools: Sequence[str]) -> list[Sentence]:
             of_call.setdefault(row.call, []).append(row.task)
     found: list[Sentence] = []
     last_on: dict[int, int] = {}
-    for row in rows:
+    for row in _causes_first(rows):
         if row.event is Event.CALL_START and row.agent is not None:
             for task in of_call.get(row.call, ()):
                 before = last_on.get(task, row.agent)
@@ -225,12 +250,38 @@ def sentences_of(rows: Sequence[Row], tools: Sequence[str]) -> list[Sentence]:
     return found
 
 
+def _causes_first(rows: Sequence[Row]) -> Iterator[Row]:
+    """Yield the rows, each that a claim is orphaned or marked after what it follows from.
+
+    The trace has them before the attempt, the hand-in or the review that does it.
+    """
+    waiting: list[Row] = []
+    for row in rows:
+        if waiting and (row.time_s > waiting[0].time_s or row.event is Event.RUN_END):
+            yield from waiting
+            waiting.clear()
+        if row.event is Event.ORPHANED or (
+            row.event is Event.CLAIM_END and row.outcome == "marked"
+        ):
+            waiting.append(row)
+            continue
+        yield row
+        if row.event in (Event.ATTEMPT, Event.HAND_IN, Event.REVIEW):
+            yield from (each for each in waiting if each.task == row.task)
+            waiting = [each for each in waiting if each.task != row.task]
+    yield from waiting
+
+
+def pattern_of(event: Event, outcome: str) -> str:
+    """Return the pattern of the sentence that a row becomes; empty where it becomes none."""
+    pattern = _BY_OUTCOME.get(event, {}).get(outcome)
+    return _OTHERWISE.get(event, "") if pattern is None else pattern
+
+
 def _told(row: Row, tools: Sequence[str], parents: Mapping[int, int]) -> Iterator[Sentence]:
     """Yield what an event says, if it is worth telling."""
     outcome = str(row.outcome)
-    pattern = _BY_OUTCOME.get(row.event, {}).get(outcome)
-    if pattern is None:
-        pattern = _OTHERWISE.get(row.event)
+    pattern = pattern_of(row.event, outcome)
     if not pattern or (row.event is Event.WAIT and not row.duration_s):
         return
     amount = row.duration_s

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from analysis import live
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.timeline import spans_of
 from analysis.live.board import Place, moves_of
 from analysis.live.columns import TICKS
 from analysis.live.content import Content, Run, content_of
 from analysis.live.states import states_of
+from analysis.live.story import pattern_of, sentences_of
 from simulator.engine import Simulation
-from simulator.model.trace import Trace
+from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario, load_study
 from simulator.scenario.shipped import scenario_names
+from tests.conftest import agent, scenario
 from tests.engine.test_every_combination import scenarios
+from tests.golden.corpus import files, points
+
+PAGE = Path(live.__file__).parent / "page" / "data.js"
 
 
 def run_of(each: Scenario, replication: int = 0) -> Run:
@@ -79,7 +87,9 @@ def _check_board(run: Run) -> None:
         assert sum(counts.values()) == metrics.tasks
     assert counts[Place.DONE] + counts[Place.WRONG] == metrics.tasks_done
     assert counts[Place.WRONG] == metrics.faulty_detected + metrics.faulty_undetected
-    assert counts[Place.DOING] == counts[Place.CLAIMED] == 0
+    assert counts[Place.DOING] == 0
+    assert counts[Place.UNMARKED] == metrics.unmarked_tasks
+    assert counts[Place.CLAIMED] <= metrics.open_claims
 
 
 def _check_columns(content: Content) -> None:
@@ -102,3 +112,76 @@ def test_the_content_of_any_team_is_what_its_metrics_say(each: Scenario) -> None
 @pytest.mark.parametrize("name", scenario_names())
 def test_the_content_of_what_ships_is_what_its_metrics_say(name: str) -> None:
     check(run_of(load_study(name).base))
+
+
+def test_the_page_numbers_places_on_the_board_as_its_content_does() -> None:
+    (names,) = re.findall(r"const \[([A-Z_, ]+)\] = Array\(8\)", PAGE.read_text("utf-8"))
+    assert names.split(", ") == [place.name for place in Place]
+
+
+SILENT = {
+    Event.CALL_START: {"None"},  # told with the tasks that the call is at
+    Event.CALL_END: {"work", "review"},  # attempts and reviews tell what came of it
+    Event.CLAIM_BLOCKED: {"None"},  # so does the attempt
+    Event.DIVERGED: {"first_attempt"},  # the rework after it has a row of its own
+    Event.DOWN: {"at_end"},
+    Event.WAIT: {"tool", "subagent"},  # which have rows of their own
+    Event.WRITE: {"first", "rewrite"},
+    **{each: {"None"} for each in (Event.COMMIT, Event.DELIVERY, Event.TOOL_WAIT, Event.TURN)},
+    **{each: {"None"} for each in (Event.RUN_START, Event.ROUND_END, Event.OVERHEAD)},
+}
+"""Rows that no sentence is made of, by event and outcome."""
+
+
+def test_every_event_and_outcome_of_the_golden_runs_is_told() -> None:
+    untold: defaultdict[Event, set[str]] = defaultdict(set)
+    seen: set[Event] = set()
+    for path in files():
+        for point in points(path):
+            trace = Trace(0)
+            Simulation(point.scenario).run(0, trace)
+            seen |= {row.event for row in trace.rows}
+            for event, outcome in {(row.event, str(row.outcome)) for row in trace.rows}:
+                if not pattern_of(event, outcome):
+                    untold[event].add(outcome)
+    assert dict(untold) == SILENT
+    assert seen == set(Event)
+
+
+def test_a_task_that_was_forgotten_has_its_story() -> None:
+    fields: dict[str, Any] = {
+        "team__size": 1,
+        "team__agent": agent(forgetting={"probability": 1.0, "notice": 0.2}),
+        "coordination__protocol": {"kind": "self_claim", "lease_rounds": 2},
+        "workload__tasks": 1,
+    }
+    rows = run_of(scenario(**fields)).trace.rows
+    said = [each.pattern for each in sentences_of(rows, ()) if each.task == 0]
+    assert list(dict.fromkeys(said)) == [
+        "Task {task} can be started.",
+        "{agent} begins to work on task {task}.",
+        "{agent} claims task {task}.",
+        "{agent} finishes task {task}, and forgets to hand it in.",
+        "The claim of {agent} on task {task} is orphaned: it takes the task for done.",
+        "The claim of {agent} on task {task} is released after {s}.",
+        "{agent} hands task {task} in late, {s} after {peer} began it, and it is right.",
+        "Task {task} is marked done, {s} after {agent} claimed it.",
+    ]
+    places = [move.place for move in moves_of(rows, spans_of(rows), 1)]
+    assert list(dict.fromkeys(places)) == [Place.DOING, Place.UNMARKED, Place.DONE]
+
+
+def test_what_an_agent_that_is_gone_has_claimed_stays_claimed() -> None:
+    fields: dict[str, Any] = {
+        "team__size": 2,
+        "coordination__protocol": {"kind": "self_claim", "claims": "immediate", "release": "never"},
+        "workload__tasks": 2,
+        "faults": [{"kind": "kill", "agent": 0, "at_s": 0.5}],
+        "limits": {"max_rounds": 5},
+    }
+    rows = run_of(scenario(**fields)).trace.rows
+    last = {move.task: move.place for move in moves_of(rows, spans_of(rows), 2)}
+    assert sorted(last.values()) == [Place.CLAIMED, Place.DONE]
+    assert "The claim of {agent} on task {task} is orphaned: {agent} is down." in {
+        each.pattern for each in sentences_of(rows, ())
+    }

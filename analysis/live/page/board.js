@@ -9,11 +9,11 @@ class Board {
     Object.assign(this, { content, choose, chosen: NOBODY, isStill: false });
     this.canvas = document.getElementById("board");
     const { moves } = content;
-    this.track = new Track(moves.t, moves.task, moves.to, content.tasks, 0);
-    const used = new Set(moves.to).add(1).add(3).add(5);
-    if (moves.to.length < content.tasks || moves.t.some((t) => t > 0)) used.add(0);
+    this.track = new Track(moves.t, moves.task, moves.to, content.tasks, NOT_READY);
+    const used = new Set(moves.to).add(TO_DO).add(DOING).add(DONE);
+    if (moves.to.length < content.tasks || moves.t.some((t) => t > 0)) used.add(NOT_READY);
     this.columns = content.board.map((name, i) => i).filter((i) => used.has(i));
-    if (!this._waits()) this.columns = this.columns.filter((i) => i > 0);
+    if (!this._waits()) this.columns = this.columns.filter((i) => i !== NOT_READY);
     this.counts = new Int32Array(content.board.length);
     this.x = new Float32Array(content.tasks);
     this.y = new Float32Array(content.tasks);
@@ -49,8 +49,8 @@ class Board {
     while (size > 2 && Math.ceil(this.content.tasks / this._across(size)) * size > height - HEAD) size -= 0.5;
     this.size = size;
     const isSmall = this.size < 8; // too small for an outline
-    this.fills = [isSmall ? this.edge : null, isSmall ? this.edge : null, "#F0E442", "#0072B2", "#009E73", colour("--done"), "#D55E00"];
-    this.marks = [colour("--faint"), this.ink, "#000000", "#ffffff", "#000000", colour("--paper"), "#000000"];
+    this.fills = [isSmall ? this.edge : null, isSmall ? this.edge : null, "#F0E442", "#0072B2", "#CC79A7", "#009E73", colour("--done"), "#D55E00"];
+    this.marks = [colour("--faint"), this.ink, "#000000", "#ffffff", "#000000", "#000000", colour("--paper"), "#000000"];
     this.isDirty = true;
     this.isStill = false;
     this._aim();
@@ -112,14 +112,14 @@ class Board {
     if (side > 5 && (!this.fills[place] || task === this.chosen)) {
       pen.strokeStyle = task === this.chosen ? this.ink : this.edge;
       pen.lineWidth = task === this.chosen ? 3 : 1;
-      pen.setLineDash(place === 0 ? [2, 2] : []);
+      pen.setLineDash(place === NOT_READY ? [2, 2] : []);
       pen.strokeRect(x + 0.5, y + 0.5, side - 1, side - 1);
       pen.setLineDash([]);
     }
     if (side < 11) return;
     pen.fillStyle = this.marks[place];
     pen.fillText(String(task), x + side / 2, y + side / 2 + 0.5);
-    if (place === 6) {
+    if (place === WRONG) {
       pen.strokeStyle = this.marks[place];
       pen.lineWidth = 1;
       pen.beginPath();

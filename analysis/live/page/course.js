@@ -18,8 +18,8 @@ class Course {
     let done = 0, wrong = 0;
     for (let i = 0; i < moves.t.length; i++) {
       const task = moves.task[i];
-      done += (moves.to[i] === 5) - (at[task] === 5);
-      wrong += (moves.to[i] === 6) - (at[task] === 6);
+      done += (moves.to[i] === DONE) - (at[task] === DONE);
+      wrong += (moves.to[i] === WRONG) - (at[task] === WRONG);
       at[task] = moves.to[i];
       this.points.push([moves.t[i], done, wrong]);
       this.isWrong = this.isWrong || wrong > 0;

@@ -46,6 +46,9 @@ class Track {
 
 const NOBODY = -1;
 
+/* Where a task is on the board: the numbers in the content, in the order of its names for them. */
+const [NOT_READY, TO_DO, CLAIMED, DOING, UNMARKED, IN_REVIEW, DONE, WRONG] = Array(8).keys();
+
 /** Return the content of the page, all its parts in one, with times in ticks from 0. */
 function readContent() {
   const parts = JSON.parse(document.getElementById("data").textContent);

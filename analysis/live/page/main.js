@@ -219,8 +219,8 @@ class Player {
     const at = countUntil(spent.t, now) - 1, number = (n) => wholeNumbers.format(n);
     const money = (x) => `$${x < 10 ? x.toFixed(3) : x.toFixed(2)}`;
     const shown = [
-      ["tasks done", `${number(counts[5] + counts[6])} of ${number(content.tasks)}`],
-      ["of these wrong", number(counts[6])],
+      ["tasks done", `${number(counts[DONE] + counts[WRONG])} of ${number(content.tasks)}`],
+      ["of these wrong", number(counts[WRONG])],
       ["tokens read", number(at < 0 ? 0 : spent.read[at])],
       ["tokens written", number(at < 0 ? 0 : spent.wrote[at])],
       ["cost so far", usd === null ? "unknown: no price" : money(at < 0 ? 0 : usd[at])],
