@@ -235,7 +235,10 @@ def written_elsewhere(houses: Mapping[str, House]) -> Iterator[str]:
     """Yield what modules write of objects whose class stands in another."""
     for name, own in houses.items():
         foreign = FOREIGN.get(name, set())
-        declared = set().union(*own.declares.values())
+        declared = set()
+        for each, names in own.declares.items():  # what is inherited stands elsewhere
+            above = (houses[m].declares[b] for m, b in ancestors(each, houses) if m != name)
+            declared |= names.difference(*above)
         for write in own.writes if foreign is not None else ():
             last = write.whose.rpartition(".")[2].lstrip("_")
             if write.attribute in foreign | HOT.get(name, set()) or last in COUNTERS:
@@ -335,3 +338,15 @@ def test_what_is_inherited_belongs_to_who_declares_it(lines: str, is_found: bool
         assert bool(list(written_elsewhere({"a": house(A), "b": house(text)}))) == found
         houses = {"a": house(A), "b": house("class B(A): pass"), "c": house(further)}
         assert bool(list(written_elsewhere(houses))) == found
+
+
+def test_who_sets_up_what_is_inherited_does_not_own_it() -> None:
+    text = """
+class B(A):
+    def __init__(self, them):
+        self.own = 1
+    def f(self, them):
+        them.own = 2
+"""
+    assert list(written_elsewhere({"a": house(A), "b": house(text)})) == ["b:6: them.own"]
+    assert not list(written_elsewhere({"a": house(A + text)}))

@@ -154,11 +154,11 @@ _PHASE = 1000
 """Added to a purpose for the stream of its phases."""
 
 _LARGEST_LOG = 700.0
-"""Its exponential is a number."""
+"""The largest logarithm whose exponential is a finite number."""
 
 AGAIN, ELSEWHERE = 10_000, 20_000
-"""Added to a purpose for requests that are sent again, or to another model: what comes after
-them is as it would be without."""
+"""Added to a purpose for requests that are sent again, or to another model: they have streams of
+their own, so that the draws of later calls stay the same."""
 
 _EFFECT = {
     Entity.AGENT: Entity.AGENT_EFFECT,

@@ -48,7 +48,7 @@ class Why(StrEnum):
     CANCELLED = "cancelled"
     """Nobody waits for it any more."""
     SILENT = "silent"
-    """Its agent keeps to itself what it has done."""
+    """The agent has done the task, and does not hand it in."""
 
     @property
     def is_billed(self) -> bool:

@@ -97,7 +97,7 @@ class Provider(Spec):
     concurrency: Annotated[int, Field(ge=1)] | None = None
     """Calls in service at the same time. A call refused for this limit is told no retry-after."""
     queue: Queue | None = None
-    """What calls beyond `concurrency` do; they are refused when absent."""
+    """The queue in which calls beyond `concurrency` wait; they are refused when absent."""
     cancels: bool = True
     """Whether a call in service ends, and frees its place, when its client gives up."""
     errors: ProviderErrors | None = None

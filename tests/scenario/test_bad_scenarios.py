@@ -121,7 +121,7 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             (GOOD + section % once + "\n", [f"{path}: no agent draws this", "use run_sigma"])
             for once in (PER_AGENT, mixture("agent_sigma: 0.2"))
             for section, path in (
-                ("workspace: {kind: locks, merge_s: %s}", "workspace.merge_s"),
+                ("workspace: {kind: optimistic, merge_s: %s}", "workspace.merge_s"),
                 ("provider: {outages: {up_s: 9, down_s: %s}}", "provider.outages.down_s"),
                 ("resilience: {supervisor: {restart_s: %s}}", "resilience.supervisor.restart_s"),
             )

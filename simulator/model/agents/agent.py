@@ -215,7 +215,7 @@ class AgentState:
         self.is_shut_out = False
 
     def misbehave(self, manner: str) -> None:
-        """Be Byzantine in a manner from now on; honest with an empty string."""
+        """Set how the agent misbehaves from now on; with an empty string it is honest."""
         self.byzantine = manner
 
     def go_down(self, now: float) -> None:

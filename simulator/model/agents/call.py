@@ -91,11 +91,11 @@ class Call:
         self.paid_share = None
 
     def be(self, kind: int) -> None:
-        """Be attempts, a duty or a merge."""
+        """Set what the call is for: attempts at tasks, a duty of the protocol, or a merge."""
         self.kind = kind
 
     def be_backup(self) -> None:
-        """Do again what another has in its hands."""
+        """Attempt, as a backup, a task that another agent is at work on."""
         self.is_backup = True
 
     def be_original(self) -> None:

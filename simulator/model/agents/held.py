@@ -1,4 +1,4 @@
-"""What a loop adds to a conversation: what its end drops of it, and what a checkpoint saves."""
+"""Tokens that a loop adds to the context: which its end drops, and which a checkpoint keeps."""
 
 from __future__ import annotations
 

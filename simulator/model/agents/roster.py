@@ -20,7 +20,7 @@ from simulator.scenario.network import Network
 from simulator.scenario.team import Team
 
 _UNUSED = np.random.default_rng(0)
-"""For topologies that draw nothing: a generator of their own is a tenth of a set-up."""
+"""Shared by topologies that draw nothing: to make one for each is a tenth of the set-up time."""
 
 
 class Roster:

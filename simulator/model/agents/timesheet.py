@@ -132,7 +132,10 @@ class Timesheet:
         self.last_admitted = number
 
     def book_free(self, now: float) -> None:
-        """Book as waited what has passed since the last call, and go on from there."""
+        """Book as waited the time since the last call.
+
+        Call `free_from` before the next call, or that time is booked again.
+        """
         self.waited_s += now - self.free_since
 
     def free_from(self, now: float) -> None:

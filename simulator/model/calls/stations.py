@@ -18,7 +18,8 @@ from simulator.scenario.tools import DAYS, Hours, StationSpec, WeekTime
 _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 
 _MOST_OPENINGS = 1000
-"""Openings that fall into outages, one after the other, after which a station never serves."""
+"""After so many openings in a row that fall into outages, a station is taken to be closed for
+good."""
 
 
 class CallGroup:

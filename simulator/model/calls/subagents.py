@@ -45,7 +45,7 @@ class _Subagent:
     """How it ends, where somebody else has said so."""
 
     def end_as(self, how: str) -> None:
-        """End in a way that somebody else says."""
+        """Set how it ends, where that is not yet set."""
         self.how = self.how or how
 
 
@@ -250,7 +250,6 @@ class SubagentPool:
             self._phases.book_wait(agent)
         self._service.cut_off(agent)
         self._book.cut_off(agent, agent.time.earlier_s + agent.time.served_s)
-        agent.time.end(self._agenda.now)
         self._leave(each, CUT_OFF)
 
     def _leave(self, each: _Subagent, how: str) -> None:

@@ -172,6 +172,7 @@ class Dispatcher(ABC):
         other.board = board
         other.woken = self.woken[:]
         other.gone = self.gone.copy()
+        other.ledger = None if self.ledger is None else self.ledger.fork(board)
         return other
 
     def wake(self, *whom: int) -> None:

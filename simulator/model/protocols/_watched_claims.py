@@ -50,7 +50,6 @@ class WatchedClaims(Claims):
         """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
         other._leases = None if self._leases is None else self._leases.fork(board)
-        other.ledger = None if self.ledger is None else self.ledger.fork(board)
         return other
 
     def _claim(self, agent: int, task: int) -> None:

@@ -43,14 +43,17 @@ class Workspace(WorkspaceSpec):
     reads_outdated: ClassVar[bool] = False
     """Whether a call may read what others have replaced, so that its tasks are `outdated`."""
 
-    merge_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
-    """Seconds to merge two versions of an artifact."""
     idempotent: bool = True
     """Whether an effect that is applied again changes nothing."""
     ack_loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Probability that a commit's acknowledgement is lost, so that the agent commits again."""
     ack_timeout_s: NonNegative = 1.0
     """Seconds after which an agent commits again."""
+
+    @property
+    def merging_s(self) -> Distribution:
+        """Seconds to merge two versions of an artifact; there are none where nobody merges."""
+        return constant(0.0)
 
     @property
     def overwrites(self) -> float:
@@ -65,6 +68,18 @@ class Workspace(WorkspaceSpec):
     def state(self, desk: Desk) -> WorkspaceState:
         """Return the state of the workspace for one replication."""
         return WorkspaceState(self, desk)
+
+
+class MergingWorkspace(Workspace):
+    """A workspace in which there may be two versions of an artifact, which somebody merges."""
+
+    merge_s: SharedDistribution = Field(default_factory=lambda: constant(5.0))
+    """Seconds to merge two versions of an artifact."""
+
+    @property
+    def merging_s(self) -> Distribution:
+        """Seconds to merge two versions of an artifact."""
+        return self.merge_s
 
 
 class WorkspaceState:
@@ -90,7 +105,7 @@ class WorkspaceState:
         self.spec = spec
         self._loses_acks = spec.ack_loss > 0.0
         self._rolls_ack = desk.streams.uniforms(Entity.RUN, 0, Purpose.ACKNOWLEDGEMENT)
-        self.merge_s = self.draws(spec.merge_s, Purpose.MERGE)
+        self.merge_s = self.draws(spec.merging_s, Purpose.MERGE)
 
     def draws(self, distribution: Distribution, purpose: Purpose) -> Draw:
         """Return the workspace's stream of draws for a purpose."""

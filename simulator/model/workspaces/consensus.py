@@ -21,7 +21,7 @@ class SlowReplica(Spec):
     """One replica that is slower than the others."""
 
     replica: Annotated[int, Field(ge=0)]
-    """Which; 0 leads."""
+    """Number of the slow replica; replica 0 is the leader."""
     factor: Positive
     """Multiplies its times."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from simulator.model.workspaces._workspace import Workspace
+from simulator.model.workspaces._workspace import MergingWorkspace
 from simulator.spec import Fraction
 
 
-class LastWriterWins(Workspace):
+class LastWriterWins(MergingWorkspace):
     """Everybody writes when they are done.
 
     A write to an artifact that another agent has written since the writer read it undoes what

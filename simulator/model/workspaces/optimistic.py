@@ -14,11 +14,11 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.calls.backoff import waits
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Draw, Entity, Purpose
-from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
+from simulator.model.workspaces._workspace import Desk, MergingWorkspace, WorkspaceState
 from simulator.scenario.backoff import Backoff
 
 
-class Optimistic(Workspace):
+class Optimistic(MergingWorkspace):
     """A commit is refused if an artifact that it writes has a newer version than was read.
 
     Then the agent merges, which takes `merge_s`, and commits again on what it has just read,

@@ -12,10 +12,10 @@ from simulator.distributions.deterministic import constant
 from simulator.model.agents.agent import AgentState
 from simulator.model.calls.phases import Step
 from simulator.model.streams import Entity, Purpose
-from simulator.model.workspaces._workspace import Desk, Workspace, WorkspaceState
+from simulator.model.workspaces._workspace import Desk, MergingWorkspace, WorkspaceState
 
 
-class Quorum(Workspace):
+class Quorum(MergingWorkspace):
     """Each read takes the newest of the first R of N answers, each write waits for W of N.
 
     There is no repair: a replica that was not among the first W keeps its old version. With
