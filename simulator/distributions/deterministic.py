@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -24,7 +25,7 @@ class Deterministic(Distribution):
         """Return the probability of a value up to `x`."""
         return np.where(x >= self.value, 1.0, 0.0)
 
-    @property
+    @cached_property
     def constant(self) -> float | None:
         """The value, shift applied, unless a random effect makes it vary."""
         return None if any(self.sigmas) else self.value + self.shift

@@ -91,8 +91,10 @@ class Asynchronous:
         del self._ends
 
     def _react(self) -> None:
-        self._wake()
-        if self._clock.resumed or self._clock.interrupted:
+        clock = self._clock
+        if clock.woken:
+            self._wake()
+        if clock.resumed or clock.interrupted:
             self._calls.resume()
 
     def _wake(self) -> None:

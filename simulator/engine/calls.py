@@ -73,35 +73,36 @@ class Calls:
         self, agent: AgentState, steps: Steps | None = None
     ) -> Generator[simpy.Event, object, None]:
         """Take one call of `agent`, which has begun, through its steps, as its process."""
-        env, clock = self._env, self._clock
+        env, clock, timeout = self._env, self._clock, simpy.Timeout
         steps = steps or self._steps.of(agent)
         process = env.active_process
         if process is not None:
             self._under_way[agent.index] = process
         mishap: Exception | None = None
-        hung = False
         while True:
-            if hung:
-                clock.reach(env._now)  # the end of a call that hangs is no progress
-            else:
-                clock.move(env._now)
             try:
-                seconds = next(steps) if mishap is None else steps.throw(mishap)
+                if mishap is None:
+                    clock.move(env._now)
+                    seconds = next(steps)
+                else:
+                    seconds = steps.throw(mishap)
             except StopIteration:
                 break
             finally:
                 if clock.resumed or clock.interrupted:
                     self.resume()
-            mishap, hung = None, False
+            mishap = None
             if clock.ending is not None:
                 clock.end(*clock.ending)
             try:
                 if seconds is None:
                     yield clock.halt(agent.index)
                 else:
-                    yield env.timeout(seconds)
+                    yield timeout(env, seconds)
             except simpy.Interrupt as interrupt:
-                hung = clock.unhalt(agent.index) is not None
+                # The end of a call that hangs is no progress.
+                note = clock.move if clock.unhalt(agent.index) is None else clock.reach
+                note(env._now)
                 why = Why(str(interrupt.cause))
                 mishap = StallError() if why is Why.STALL else CallLostError(why)
         self._under_way.pop(agent.index, None)

@@ -15,19 +15,11 @@ from simulator.engine.watched import Watched
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.metrics import Metrics
-from simulator.model.timers import AN_INSTANT, always
+from simulator.model.timers import AN_INSTANT, Timer
 from simulator.scenario.schema import Limits
 
-_IN_ORDER, _LAST = NORMAL, EventPriority(NORMAL + 1)
-"""Priorities of events at the same time: in the order of scheduling, or after all others."""
-
-
-@dataclass(slots=True, eq=False)
-class _Timer:
-    """An action at a later time, and whether it can still change anything."""
-
-    action: Callable[[], None]
-    matters: Callable[[], bool]
+_LAST = EventPriority(NORMAL + 1)
+"""The priority of what happens after all else at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +54,7 @@ class Clock(Agenda):
         "_ended",
         "_env",
         "_halted",
+        "_has_budget",
         "_has_ended",
         "_in_vain",
         "_is_held",
@@ -76,6 +69,7 @@ class Clock(Agenda):
         "_settle",
         "_tasks_arrive",
         "_timers",
+        "_when_due",
         "limits",
         "only_calls_happen",
     )
@@ -93,8 +87,10 @@ class Clock(Agenda):
         self._run: Watched
         self._react: Callable[[], None]
         self._settle: Callable[[], None]
-        self._timers: set[_Timer] = set()
+        self._timers: set[Timer] = set()
+        self._when_due = self._goes_off  # one object for all timers
         self._tasks_arrive = False
+        self._has_budget = limits.budget_usd is not None
         self._most_calls = limits.max_calls
         self._is_overdue = False
         self._moved_before_s, self._in_vain = 0.0, 0
@@ -158,9 +154,9 @@ class Clock(Agenda):
         self.only_calls_happen = not moves and deadline_s is None
         if deadline_s is not None:
             at_s = deadline_s * (1.0 + AN_INSTANT)
-            self._let(at_s, partial(self._meet_deadline, deadline_s), _LAST)
+            self._let_last(at_s, partial(self._meet_deadline, deadline_s))
         if self._known is not None and self._known.outcome == "deadlock":
-            self._let(self._known.at_s, lambda event: self.end("deadlock"), _LAST)
+            self._let_last(self._known.at_s, lambda event: self.end("deadlock"))
 
     def hold(self, seconds: float) -> Iterator[simpy.Event]:
         """Let time pass outside of calls and timers; meanwhile the team does not count as stuck."""
@@ -168,44 +164,45 @@ class Clock(Agenda):
         yield self._env.timeout(seconds)
         self._is_held = False
 
-    def at(
-        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
-    ) -> None:
-        """Do something at a later time."""
-        timer = _Timer(action, matters)
+    def set_timer(self, time_s: float, timer: Timer) -> None:
+        """Let a timer go off at a later time."""
         self._timers.add(timer)
-        self._let(time_s, partial(self._goes_off, timer), _IN_ORDER)
+        env = self._env
+        left_s = time_s - env._now
+        event = simpy.Timeout(env, left_s if left_s > 0.0 else 0.0, timer)
+        event.callbacks.append(self._when_due)
 
-    def _let(
-        self, time_s: float, action: Callable[[simpy.Event], None], priority: EventPriority
-    ) -> None:
-        """Do something at a later time, among what happens then in the order of `priority`."""
+    def _let_last(self, time_s: float, action: Callable[[simpy.Event], None]) -> None:
+        """Do something at a later time, after all else that happens then."""
         event = self._env.event()
         event._ok, event._value = True, None
         event.callbacks.append(action)
-        self._env.schedule(event, priority, max(0.0, time_s - self._env.now))
+        self._env.schedule(event, _LAST, max(0.0, time_s - self._env.now))
 
-    def _goes_off(self, timer: _Timer, event: simpy.Event) -> None:
+    def _goes_off(self, event: simpy.Event) -> None:
+        timer = event._value
         if not timer.matters() and self._is_stuck():
             # Only after all other events of this instant, as one of them may make progress.
-            self._let(self._env.now, partial(self._goes_off_last, timer), _LAST)
+            self._let_last(self._env.now, partial(self._goes_off_last, timer))
         else:
             self._act(timer)
 
-    def _goes_off_last(self, timer: _Timer, event: simpy.Event) -> None:
+    def _goes_off_last(self, timer: Timer, event: simpy.Event) -> None:
         if timer.matters() or not self._is_stuck():
             self._act(timer)
         self._timers.discard(timer)
 
-    def _act(self, timer: _Timer) -> None:
+    def _act(self, timer: Timer) -> None:
         self._timers.discard(timer)
-        self.reach(self._env.now)
-        timer.action()
+        self.reach(self._env._now)
+        timer.go_off()
         self._run.sides.note_woken()
         self._react()
         self.check_limits()
-        self._in_vain = self._in_vain + 1 if self.moved_s == self._moved_before_s else 0
-        self._moved_before_s = self.moved_s
+        if self.moved_s != self._moved_before_s:
+            self._in_vain, self._moved_before_s = 0, self.moved_s
+            return
+        self._in_vain += 1
         if self._in_vain > _MANY:
             self.end("deadlock")
 
@@ -257,12 +254,12 @@ class Clock(Agenda):
 
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
-        run, limits = self._run, self.limits
+        run = self._run
         if run.sides.board.left <= run.sides.spare and run.coordination.is_complete:
             self.end("completed")
         elif run.book.begun >= self._most_calls:
             self.end("max_calls")
-        elif limits.budget_usd is not None and run.bill.is_over_budget:
+        elif self._has_budget and run.bill.is_over_budget:
             self.end("budget")
         return self._has_ended
 
@@ -320,7 +317,7 @@ class Clock(Agenda):
         """Break the circles of references to the clock, after the run."""
         self._timers.clear()
         self._on_turn_end = _in_no_rounds
-        del self._run, self._react, self._settle
+        del self._run, self._react, self._settle, self._when_due
 
     def _over(self, outcome: str) -> str:
         """Return which limit was reached, and how much was done by then."""

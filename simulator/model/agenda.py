@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from simulator.model.timers import always
+from simulator.model.timers import Timer, always
 from simulator.model.why import Why
+
+
+@dataclass(slots=True, eq=False)
+class _Action(Timer):
+    """An action, and whether it can still change anything."""
+
+    action: Callable[[], None]
+    can_change: Callable[[], bool]
+
+    def matters(self) -> bool:
+        return self.can_change()
+
+    def go_off(self) -> None:
+        self.action()
 
 
 class Agenda(ABC):
@@ -42,6 +57,12 @@ class Agenda(ABC):
         self.ending: tuple[str, str] | None = None
 
     @abstractmethod
+    def set_timer(self, time_s: float, timer: Timer) -> None:
+        """Let a timer go off at a later time, in simulated seconds.
+
+        A team in which nothing else can happen, and no timer matters, is stuck.
+        """
+
     def at(
         self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
     ) -> None:
@@ -53,9 +74,9 @@ class Agenda(ABC):
             Simulated seconds.
         action : callable
         matters : callable
-            Whether it can still change anything. A team in which nothing else can happen, and
-            no timer matters, is stuck.
+            Whether it can still change anything.
         """
+        self.set_timer(time_s, _Action(action, matters))
 
     @abstractmethod
     def count_turn(self) -> None:

@@ -205,7 +205,7 @@ class Replication:
                 bill,
                 self.tools,
                 phases,
-                patterns.call_goes_on,
+                patterns.call_goes_on if patterns.watches else None,
                 has_checkpoints=scenario.resilience.checkpoint is not None,
                 keeps_rounds=scenario.has_rounds_of_turns,
             )

@@ -229,8 +229,9 @@ class Streams:
 
         `beside` (`AGAIN` or `ELSEWHERE`) makes it another stream with the same effects.
         """
-        if distribution.constant is not None:
-            return always(distribution.constant)
+        constant = distribution.constant
+        if constant is not None:
+            return always(constant)
         sigmas = distribution.run_sigma, distribution.agent_sigma
         factor = math.exp(min(_LARGEST_LOG, self._effect(entity, index, purpose, *sigmas)))
         if distribution.part_sigmas(_ANY) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
@@ -35,7 +35,7 @@ from simulator.model.team.review_queue import ReviewQueue
 from simulator.model.team.settlement import Settlement
 from simulator.model.team.sides import Sides
 from simulator.model.team.writes import Writes
-from simulator.model.timers import always
+from simulator.model.timers import Timer
 from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import Event, Row, Trace
 from simulator.model.workspaces._workspace import Desk
@@ -51,13 +51,11 @@ class Clock(Agenda):
 
     def __init__(self) -> None:
         super().__init__()
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()  # of what is due at the same time
 
-    def at(
-        self, time_s: float, action: Callable[[], None], matters: Callable[[], bool] = always
-    ) -> None:
-        heappush(self._due, (time_s, next(self._order), action))
+    def set_timer(self, time_s: float, timer: Timer) -> None:
+        heappush(self._due, (time_s, next(self._order), timer))
 
     def count_turn(self) -> None:
         """Count no calls."""
@@ -72,9 +70,9 @@ class Clock(Agenda):
         """Let the next thing happen that is due; return whether there was one."""
         if not self._due or self.ending:
             return False
-        now, _, action = heappop(self._due)
+        now, _, timer = heappop(self._due)
         self.reach(now)
-        action()
+        timer.go_off()
         return True
 
 

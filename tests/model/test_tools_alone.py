@@ -12,10 +12,11 @@ from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.held import Held
 from simulator.model.agents.loop import Loop
-from simulator.model.agents.toolkit import ToolCall, Toolkit
+from simulator.model.agents.toolkit import Tool, ToolCall, Toolkit
 from simulator.model.answers import Difficulty
 from simulator.model.calls.phases import Step
-from simulator.model.calls.stations import CallGroup, Run, Station
+from simulator.model.calls.runs import CallGroup, OwnRuns, Run
+from simulator.model.calls.stations import Station
 from simulator.model.calls.subagents import SubagentPool
 from simulator.model.calls.tools import Tools
 from simulator.model.streams import Entity, Streams
@@ -36,7 +37,7 @@ def draws(number: int = 0, seed: int = 0) -> OwnDraws:
 
 def calling(seconds: float, fails: bool = False, **fields: Any) -> ToolCall:
     spec = ToolSpec.model_validate(fields)
-    return ToolCall("ci", spec, seconds, fails, 10)
+    return ToolCall(Tool("ci", spec, draws()), seconds, fails, 10)
 
 
 def loop(**fields: Any) -> Loop:
@@ -48,6 +49,7 @@ class Site:
 
     def __init__(self, starts_at: dict[str, Any] | None = None, **fields: Any) -> None:
         self.bench = Bench()
+        self.runs = OwnRuns(self.bench.agents[0])
         self.begun: list[tuple[str, float]] = []
         self.struck: list[bool] = []
         self._names: dict[Run, str] = {}
@@ -60,16 +62,18 @@ class Site:
         clock = self.bench.clock
         self.begun.append((self._names[run], clock.now))
         self.struck.append(is_struck)
-        clock.at(clock.now + seconds, lambda: self.end(run))
+        run.begin(clock.now, "done")
+        clock.set_timer(clock.now + seconds, run)
 
-    def end(self, run: Run) -> None:
+    def end(self, run: Run, how: str = "done") -> None:
         if not run.is_over:
-            run.end()
+            run.own.end(run, is_heard=True, has_failed=False)
             self.station.leave(run)
 
     def ask(self, name: str, at_s: float, seconds: float, priority: int = 0) -> Run:
         call = calling(seconds, station="ci", priority=priority)
-        run = Run(call, self.bench.agents[0], at_s)
+        run = Run(call, self.runs, at_s, self.end)
+        self.runs.add(run)
         self._names[run] = name
         self.bench.clock.at(at_s, lambda: self.station.ask(run))
         return run
@@ -156,8 +160,9 @@ class Workshop:
         self.bench.begin(at_s, agent, self._steps(agent, calls))
 
     def _steps(self, agent: AgentState, calls: tuple[ToolCall, ...]) -> Iterator[Step]:
-        yield from self.tools.call(agent, calls)
-        self.results[agent.index] = self.tools.take_results(agent)
+        own = self.tools.of(agent)
+        yield from self.tools.call(own, calls)
+        self.results[agent.index] = own.take()
 
     @property
     def outcomes(self) -> list[str | None]:
@@ -181,7 +186,7 @@ def test_who_calls_nothing_or_in_the_background_does_not_wait() -> None:
     shop.call(1, 2.0, calling(5, background=True))
     assert shop.bench.run() == {0: 2.0, 1: 2.0}
     assert shop.results == {0: (0, False), 1: (0, False)}
-    assert shop.tools.take_results(shop.bench.agents[1]) == (10, False)
+    assert shop.tools.of(shop.bench.agents[1]).take() == (10, False)
 
 
 def test_two_agents_share_a_station() -> None:
@@ -222,7 +227,7 @@ def test_what_is_cancelled_frees_its_station_and_wakes_nobody() -> None:
     shop.bench.clock.at(10.0, lambda: shop.tools.cancel(first))
     assert shop.bench.run() == {1: 16.0}
     assert shop.outcomes == ["done", "cancelled", "done"]
-    assert shop.tools.take_results(first) == (0, False)
+    assert shop.tools.of(first).take() == (0, False)
 
 
 def test_each_tool_has_draws_of_its_own() -> None:
@@ -231,7 +236,7 @@ def test_each_tool_has_draws_of_its_own() -> None:
     both = Toolkit({"b": spec, "a": spec}, draws())
     first = [alone.calls()[0].seconds for _ in range(5)]
     calls = [both.calls() for _ in range(5)]
-    assert [next(c.seconds for c in each if c.name == "a") for each in calls] == first
+    assert [next(c.seconds for c in each if c.tool.name == "a") for each in calls] == first
     assert all(each[0].seconds != each[1].seconds for each in calls)
 
 

@@ -80,32 +80,42 @@ class Inbox:
     owner : int
         The agent's number.
     voice : Voice
+
+    Attributes
+    ----------
+    is_shut : bool
+        Whether it hears nothing.
     """
 
-    __slots__ = ("_has_more", "_owner", "_shut", "_subscriptions", "mailbox", "notes")
+    __slots__ = (
+        "_has_more",
+        "_owner",
+        "_shut",
+        "_subscriptions",
+        "is_shut",
+        "mailbox",
+        "notes",
+    )
 
     def __init__(self, owner: int, voice: Voice) -> None:
         self._owner = owner
         self._subscriptions = tuple(voice.inbox)
         self.mailbox, self.notes = voice.mailbox, voice.notes
         self._has_more = self.mailbox is not None or self.notes is not None
-        self._shut: tuple[tuple[Subscription, ...], bool] | None = None
-
-    @property
-    def is_shut(self) -> bool:
-        """Whether it hears nothing."""
-        return self._shut is not None
+        self._shut: tuple[tuple[Subscription, ...], bool] = (), False
+        self.is_shut = False
 
     def shut(self) -> None:
         """Hear nothing, until it is opened; what comes waits."""
         self._shut = self._subscriptions, self._has_more
         self._subscriptions, self._has_more = (), False
+        self.is_shut = True
 
     def open(self) -> None:
         """Take back `shut`."""
-        if self._shut is not None:
+        if self.is_shut:
             self._subscriptions, self._has_more = self._shut
-            self._shut = None
+            self.is_shut = False
 
     def subscribe(self, log: Log) -> None:
         """Read one more channel from now on."""

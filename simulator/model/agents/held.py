@@ -49,7 +49,8 @@ class Held:
 
     def end_turn(self, read: int, fresh: int, dropped: int, overflow: str) -> None:
         """End a turn; the first has read `fresh` tokens behind those that are kept for good."""
-        self.lose(dropped, overflow)
+        if dropped > 0:
+            self.lose(dropped, overflow)
         if not self._is_begun:
             self.begins, self.tokens, self._is_begun = read, fresh, True
         self.is_between = True

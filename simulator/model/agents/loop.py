@@ -45,6 +45,8 @@ class Loop:
     speaks : bool
         Whether the last turn writes a message.
     has_tools : bool
+    hears : bool
+        Whether every turn reads messages, not the first one alone.
     toolkit : Toolkit
         What it may call after a turn.
     unread_tokens : int
@@ -55,12 +57,14 @@ class Loop:
         "_completed",
         "_ends",
         "_first",
+        "_most",
         "_said",
         "_served",
         "_spec",
         "_turns",
         "_wanted",
         "has_tools",
+        "hears",
         "is_between",
         "speaks",
         "toolkit",
@@ -70,9 +74,10 @@ class Loop:
     )
 
     def __init__(self, spec: LoopSpec, tools: Mapping[str, ToolSpec], draws: OwnDraws) -> None:
-        self._spec = spec
+        self._spec, self._most = spec, spec.max_turns
         self.toolkit = Toolkit(tools, draws)
         self.has_tools = bool(tools)
+        self.hears = spec.reads_messages == "turn"
         self._turns: Draw | None = None
         if spec.turns is not None:
             self._turns = draws.of(spec.turns, Purpose.TURNS)
@@ -125,17 +130,12 @@ class Loop:
     @property
     def is_last(self) -> bool:
         """Whether no turn follows the one under way."""
-        return self.turn >= min(self._wanted, self._spec.max_turns)
+        return self.turn >= self._wanted or self.turn >= self._most
 
     @property
     def is_at_limit(self) -> bool:
         """Whether `max_turns` ends the loop early."""
-        return self._wanted > self._spec.max_turns
-
-    @property
-    def hears(self) -> bool:
-        """Whether every turn reads messages, not the first one alone."""
-        return self._spec.reads_messages == "turn"
+        return self._wanted > self._most
 
     @property
     def gives_up(self) -> bool:
@@ -184,7 +184,8 @@ class Loop:
         """Take one more turn than it would: a tool has failed."""
         self._wanted += 1
 
-    def next_turn(self) -> None:
-        """Begin the next turn."""
+    def next_turn(self, unread_tokens: int = 0) -> None:
+        """Begin the next turn, which reads so many tokens of news."""
         self.turn += 1
         self.is_between = False
+        self.unread_tokens += unread_tokens

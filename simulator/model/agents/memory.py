@@ -171,10 +171,10 @@ class Memory:
         """
         read = kept = self.sent_context + self.unread_tokens
         if goes_on:
-            fresh = self.prompt_tokens - self._system_tokens - read  # behind what is kept for good
-            held = self._held = self._held or Held(self.context_tokens)
-            held.end_turn(read, fresh, self.context_tokens - self.sent_context, self._overflow)
-            read = kept = read + fresh
+            kept, before = self.uncached + self.cached - self._system_tokens, self.context_tokens
+            self._held = self._held or Held(before)
+            self._held.end_turn(read, kept - read, before - self.sent_context, self._overflow)
+            read = kept
             self.is_read = False
         elif self._held is not None:
             dropped = self.context_tokens - self.sent_context

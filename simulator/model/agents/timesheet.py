@@ -111,12 +111,29 @@ class Timesheet:
         self.phase = phase
         self.since_s = now
 
+    def begin_service(self, now: float) -> None:
+        """Go on from waiting to service."""
+        self.waited_s += now - self.since_s
+        self.phase, self.since_s = SERVING, now
+
+    def end_service(self, now: float) -> None:
+        """Go on from service to waiting."""
+        self.served_s += now - self.since_s
+        self.phase, self.since_s = WAITING, now
+
+    def end_wait(self, now: float) -> float:
+        """Wait for nothing any more; return for how many seconds it was waited."""
+        elapsed_s = now - self.since_s
+        self.waited_s += elapsed_s
+        self.since_s, self.waits_for = now, ""
+        return elapsed_s
+
     def throw_away(self) -> None:
         """Let the present phase have been in vain."""
         self.phase = WASTING
 
     def wait_for(self, what: str) -> None:
-        """Wait for something, or with an empty string for nothing any more."""
+        """Wait for something."""
         self.waits_for = what
 
     def read_anew(self, now: float) -> None:

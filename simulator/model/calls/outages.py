@@ -56,6 +56,11 @@ class OutageCalendar:
         """Return the outages of a station, drawn by its number."""
         return cls(Provider(outages=outages), (), streams, number)
 
+    @property
+    def has_brownouts(self) -> bool:
+        """Whether requests are slower at times."""
+        return bool(self._brownouts)
+
     def up_s(self, now: float) -> float:
         """Return the first time from now on at which there is no outage."""
         if not self.is_empty:

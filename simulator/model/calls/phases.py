@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import AgentState
+from simulator.model.agents.agent import SUBAGENT, AgentState
 from simulator.model.agents.timesheet import COMMITTING, WAITING, WASTING
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
@@ -33,11 +33,7 @@ class Phases:
         self._agenda = agenda
         self._journal = journal
         self._metrics = journal.metrics
-        self._aside = Metrics()
-
-    def _book(self, agent: AgentState) -> Metrics:
-        """Return where time is booked: that of sub-agents is none of the team's."""
-        return self._metrics if agent.is_of_team else self._aside
+        self._aside = Metrics()  # the time of sub-agents is none of the team's
 
     def enter(self, agent: AgentState, phase: int) -> None:
         """End the agent's phase, book its time, and begin `phase`."""
@@ -48,7 +44,7 @@ class Phases:
 
     def _book_phase(self, agent: AgentState, elapsed_s: float) -> None:
         """Book what is neither waited nor in service."""
-        metrics = self._book(agent)
+        metrics = self._metrics if agent.is_of_team else self._aside
         if agent.time.phase == WASTING:
             metrics.wasted_s += elapsed_s
             return
@@ -59,17 +55,26 @@ class Phases:
 
     def wait(self, agent: AgentState, why: str, seconds: Step) -> Iterator[Step]:
         """Wait so many seconds, or until resumed; the time is booked under `why`."""
-        self.enter(agent, WAITING)
-        agent.time.wait_for(why)
+        self.begin_wait(agent, why)
         yield seconds
         self.book_wait(agent)
 
+    def begin_wait(self, agent: AgentState, why: str) -> None:
+        """Let an agent wait; the time is booked under `why`, by `book_wait`."""
+        time = agent.time
+        if time.phase != WAITING or time.since_s != self._agenda.now:
+            self.enter(agent, WAITING)
+        time.wait_for(why)
+
     def book_wait(self, agent: AgentState) -> None:
         """End what the agent waits for."""
-        metrics, why = self._book(agent), agent.time.waits_for
-        elapsed_s = self._agenda.now - agent.time.since_s
-        agent.time.wait_for("")
-        if why == "rate_limit":
+        metrics, why = self._metrics, agent.time.waits_for
+        if agent.role == SUBAGENT:
+            metrics = self._aside
+        elapsed_s = agent.time.end_wait(self._agenda.now)
+        if why == "tool":
+            metrics.on_tools_s += elapsed_s
+        elif why == "rate_limit":
             metrics.rate_limited_s += elapsed_s
         elif why == "lock":
             metrics.lock_wait_s += elapsed_s
@@ -77,8 +82,6 @@ class Phases:
             metrics.partition_wait_s += elapsed_s
         elif why == "queue":
             metrics.queue_wait_s += elapsed_s
-        elif why == "tool":
-            metrics.on_tools_s += elapsed_s
         elif why == "subagent":
             metrics.on_subagents_s += elapsed_s
         elif why != "barrier":  # waiting of no name, as between the calls of rounds
@@ -86,4 +89,3 @@ class Phases:
         if self._journal.trace is not None:
             where = (agent.index, agent.call.number)
             self._journal.note(Event.WAIT, *where, duration_s=elapsed_s, outcome=why)
-        self.enter(agent, WAITING)

@@ -124,6 +124,8 @@ class ProviderState:
 
     Attributes
     ----------
+    has_paces : bool
+        Whether it is slower at times: see `pace`.
     refuses : bool
         Whether there is any limit.
     refunds : bool
@@ -143,6 +145,7 @@ class ProviderState:
         "_reserving",
         "_rolls_retry",
         "_slow",
+        "has_paces",
         "outages",
         "refunds",
         "refuses",
@@ -177,6 +180,7 @@ class ProviderState:
         self._queue: deque[Place] = deque()
         self._rolls_retry = streams.uniforms(Entity.RUN, 0, Purpose.RETRY)
         self._slow = _SlowPhases(spec.slow, streams) if spec.slow else None
+        self.has_paces = self._slow is not None or self.outages.has_brownouts
 
     def refusal(self, agent: AgentState, goes_on: bool = False) -> float | None:
         """Take in a request of the agent's call, or refuse it.

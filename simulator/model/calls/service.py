@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.loop import Kept
-from simulator.model.agents.timesheet import SERVING, WAITING
+from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
 from simulator.model.timers import AN_INSTANT
@@ -92,21 +92,28 @@ class PlainService(Service):
 
     def serve(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Be taken in by the provider and served for so many seconds."""
-        provider, time = self._provider, agent.time
+        provider, time, agenda = self._provider, agent.time, self._agenda
         planned_s, goes_on = time.duration_s, time.served_s > 0.0
+        life = agent.memory.life
         if provider.refuses:
             if not (yield from provider.admits(agent, goes_on)):
                 raise CallLostError(Why.REFUSED)
             provider.enter()
-        if not goes_on and planned_s > 0.0:
-            agent.look_in_cache(self._agenda.now)
+        if life is not None and not goes_on and planned_s > 0.0:
+            agent.look_in_cache(agenda.now)
             seconds *= time.duration_s / planned_s  # what admission has found out is in it
-        self._phases.enter(agent, SERVING)
-        pace = provider.pace(self._agenda.now)
-        time.slow_down(pace)
-        yield seconds * pace
-        agent.use_cache(self._agenda.now)
-        self._phases.enter(agent, WAITING)
+        if time.phase >= COMMITTING:
+            self._phases.enter(agent, SERVING)
+        else:
+            time.begin_service(agenda.now)
+        if provider.has_paces:
+            pace = provider.pace(agenda.now)
+            time.slow_down(pace)
+            seconds *= pace
+        yield seconds
+        if life is not None:
+            life.use(agenda.now)
+        time.end_service(agenda.now)
         if provider.refuses:
             provider.finished()
             if provider.refunds:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 
 from simulator.model.agenda import Agenda
-from simulator.model.agents.agent import AgentState
-from simulator.model.agents.toolkit import ToolCall
 from simulator.model.calls.outages import OutageCalendar
+from simulator.model.calls.runs import Run
 from simulator.model.stream_numbers import number_of
 from simulator.model.streams import Streams
 from simulator.model.timers import AN_INSTANT
@@ -20,88 +19,6 @@ _DAY_S, _HOUR_S = 86_400.0, 3_600.0
 _MOST_OPENINGS = 1000
 """After so many openings in a row that fall into outages, a station is taken to be closed for
 good."""
-
-
-class CallGroup:
-    """Calls of one tool at once, of which not all must succeed.
-
-    Parameters
-    ----------
-    calls, needed : int
-        How many there are, and how many must succeed.
-    """
-
-    __slots__ = ("_needed", "_spare")
-
-    def __init__(self, calls: int, needed: int) -> None:
-        self._needed = needed
-        self._spare = calls - needed
-
-    def succeed(self) -> bool:
-        """Note that one has succeeded; return whether it was the last that is needed."""
-        self._needed -= 1
-        return not self._needed
-
-    def fail(self) -> bool:
-        """Note that one has failed; return whether too many have."""
-        self._spare -= 1
-        return self._spare < 0
-
-
-class Run:
-    """A call of a tool under way.
-
-    Parameters
-    ----------
-    call : ToolCall
-    agent : AgentState
-        Who waits for it.
-    asked_s : float
-        When it was asked for.
-
-    Attributes
-    ----------
-    began_s : float or None
-        When its service began; None while it waits.
-    is_over : bool
-    group : CallGroup or None
-        The calls of one turn with it of which not all must succeed.
-    child : int
-        The number that names the draws of the sub-agent that it is, if it is one.
-    """
-
-    __slots__ = ("agent", "asked_s", "began_s", "call", "child", "group", "is_over")
-
-    def __init__(
-        self, call: ToolCall, agent: AgentState, asked_s: float, group: CallGroup | None = None
-    ) -> None:
-        self.call = call
-        self.group = group
-        self.child = 0
-        self.agent = agent
-        self.asked_s = asked_s
-        self.began_s: float | None = None
-        self.is_over = False
-
-    def begin(self, now: float) -> None:
-        """Be served from now on."""
-        self.began_s = now
-
-    def end(self) -> None:
-        """Be over."""
-        self.is_over = True
-
-    def name_child(self, number: int) -> None:
-        """Be a sub-agent whose draws bear a number."""
-        self.child = number
-
-    def is_under_way(self) -> bool:
-        """Return whether it is not over."""
-        return not self.is_over
-
-    def waits(self) -> bool:
-        """Return whether it is not served yet."""
-        return self.began_s is None and not self.is_over
 
 
 class Station:
@@ -116,7 +33,7 @@ class Station:
     streams : Streams
     agenda : Agenda
     serve : callable
-        Begins to serve a run, which takes so many seconds and then fails or not.
+        Begins to serve a run, which takes so many seconds, and is struck by an outage then or not.
 
     Attributes
     ----------
@@ -126,10 +43,13 @@ class Station:
 
     __slots__ = (
         "_agenda",
+        "_by_priority",
         "_came",
         "_hours",
+        "_is_always_open",
         "_opens_s",
         "_outages",
+        "_places",
         "_queue",
         "_serve",
         "_settled_s",
@@ -148,10 +68,12 @@ class Station:
         serve: Callable[[Run, float, bool], None],
     ) -> None:
         self.spec = spec
+        self._places, self._by_priority = spec.concurrency, spec.order == "priority"
         self._agenda = agenda
         self._serve = serve
         self._outages = OutageCalendar.of_station(spec.outages, streams, number_of(name))
         self._hours = None if spec.available is None else _Calendar(spec.available, starts_at)
+        self._is_always_open = self._outages.is_empty and self._hours is None
         self._queue: list[tuple[int, int, Run]] = []
         self._came = 0
         self._opens_s = -math.inf
@@ -160,8 +82,12 @@ class Station:
 
     def ask(self, run: Run) -> None:
         """Serve a run as soon as it is its turn."""
+        if self._is_always_open and not self._queue and self.busy < self._places:
+            self.busy += 1
+            self._serve(run, run.call.seconds, False)
+            return
         self._came += 1
-        first = -run.call.spec.priority if self.spec.order == "priority" else 0
+        first = -run.call.tool.spec.priority if self._by_priority else 0
         heappush(self._queue, (first, self._came, run))
         self._go_on()
 
@@ -174,28 +100,36 @@ class Station:
         """Note that a run is over: if it was served, another is."""
         if run.began_s is not None:
             self.busy -= 1
-            self._go_on()
+            if self._queue:
+                self._go_on()
 
     def _go_on(self) -> None:
         """Serve who is next, as long as there are servers and somebody waits."""
-        while self._has_waiting() and self.busy < self.spec.concurrency:
-            now = self._agenda.now
-            opens_s = self._next_s(now)
-            if opens_s > now:
-                if self._opens_s != opens_s < math.inf:
-                    self._opens_s = opens_s
-                    self._agenda.at(opens_s, self._go_on, self._has_waiting)
+        while self.busy < self._places and self._has_waiting():
+            if not (self._is_always_open or self._opens()):
                 return
-            if self._may_be_cancelled(self._queue[0][2], now):
+            run = self._queue[0][2]
+            if run.group is not None and self._may_be_cancelled(run, self._agenda.now):
                 return
-            _, _, run = heappop(self._queue)
+            heappop(self._queue)
             self.busy += 1
-            run.begin(now)
-            self._serve(run, *self._outages.fate(now, run.call.seconds))
+            if self._is_always_open:
+                self._serve(run, run.call.seconds, False)
+            else:
+                self._serve(run, *self._outages.fate(self._agenda.now, run.call.seconds))
+
+    def _opens(self) -> bool:
+        """Return whether it serves now; if not, it goes on when it does."""
+        now = self._agenda.now
+        opens_s = self._next_s(now)
+        if opens_s > now and self._opens_s != opens_s < math.inf:
+            self._opens_s = opens_s
+            self._agenda.at(opens_s, self._go_on, self._has_waiting)
+        return opens_s <= now
 
     def _may_be_cancelled(self, run: Run, now: float) -> bool:
         """Return whether another call that ends now may cancel the run, which is served later."""
-        if run.group is None or now in (run.asked_s, self._settled_s):
+        if now in (run.asked_s, self._settled_s):
             return False
         if not self._settles:
             self._settles = True

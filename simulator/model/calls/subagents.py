@@ -16,8 +16,8 @@ from simulator.model.answers import Difficulty
 from simulator.model.calls.book import CallBook
 from simulator.model.calls.end_rows import note_end
 from simulator.model.calls.phases import Phases, Steps
+from simulator.model.calls.runs import CANCELLED, CUT_OFF, DONE, ERROR, Run
 from simulator.model.calls.service import CallLostError, Service
-from simulator.model.calls.stations import Run
 from simulator.model.journal import Journal
 from simulator.model.stream_numbers import number_of_child
 from simulator.model.streams import Purpose, Streams
@@ -25,10 +25,6 @@ from simulator.model.trace import ANSWERED, Event
 from simulator.model.why import Why
 from simulator.scenario.agent import Agent
 from simulator.scenario.subagents import Subagents
-
-DONE, ERROR, CANCELLED, CUT_OFF = "done", "error", "cancelled", "cut_off"
-"""How calls of tools end, and sub-agents: their reports are of use or not, nobody waits for them
-any more, or the run has ended."""
 
 
 @dataclass(slots=True, eq=False)
@@ -136,7 +132,7 @@ class SubagentPool:
             return calls
         left, found = self._left, []
         for call in calls:
-            starts = call.spec.starts is not None
+            starts = call.tool.starts is not None
             if not starts or left > 0:
                 found.append(call)
             left -= starts
@@ -144,7 +140,7 @@ class SubagentPool:
 
     def ask(self, run: Run) -> None:
         """Ask for a sub-agent, which begins when `start` says so."""
-        parent, name = run.agent, run.call.name
+        parent, name = run.own.agent, run.call.tool.name
         ordinal = self._asked[parent.index, name]
         self._asked[parent.index, name] += 1
         if self._left is not None:
@@ -153,7 +149,7 @@ class SubagentPool:
 
     def start(self, run: Run, over: Callable[[bool], None]) -> None:
         """Let a sub-agent read its prompt and begin; `over` is told whether it has failed."""
-        starts, parent, now = run.call.spec.starts, run.agent, self._agenda.now
+        starts, parent, now = run.call.tool.starts, run.own.agent, self._agenda.now
         assert starts is not None
         depth = 1 + self._depth_of(parent)
         kinds = self._last_kinds if depth == self._max_depth else self._kinds
@@ -163,7 +159,7 @@ class SubagentPool:
         agent.work_for(parent.member)
         if starts.context == "forked":
             shares_cache = _has_prompt_of(agent.spec, parent.spec)
-            agent.memory.fork(parent.memory, shares_cache, not run.call.spec.background)
+            agent.memory.fork(parent.memory, shares_cache, not run.call.tool.is_background)
         each = _Subagent(agent, run, depth, now, over)
         self._under_way[agent.index] = self._of_run[run] = each
         self._service.join(agent)

@@ -9,8 +9,8 @@ from simulator.model.agents.agent import AgentState
 from simulator.model.agents.loop import Kept, Loop
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.phases import Phases, Step
+from simulator.model.calls.runs import CUT_OFF
 from simulator.model.calls.service import CallLostError, Service
-from simulator.model.calls.subagents import CUT_OFF
 from simulator.model.calls.tools import Tools
 from simulator.model.journal import Journal
 from simulator.model.trace import Event
@@ -29,7 +29,7 @@ class Turns(Service):
     bill : Bill
     tools : Tools
     phases : Phases
-    goes_on : callable
+    goes_on : callable or None
         Told, whenever a turn begins or ends, for which member of the team it works.
     has_checkpoints : bool
         Whether a crash leaves the turns of a loop that have ended.
@@ -42,6 +42,7 @@ class Turns(Service):
         "_bill",
         "_has_checkpoints",
         "_inner",
+        "_is_traced",
         "_journal",
         "_keeps_rounds",
         "_kept",
@@ -59,7 +60,7 @@ class Turns(Service):
         bill: Bill,
         tools: Tools,
         phases: Phases,
-        goes_on: Callable[[int], None],
+        goes_on: Callable[[int], None] | None,
         has_checkpoints: bool = False,
         keeps_rounds: bool = False,
     ) -> None:
@@ -72,6 +73,7 @@ class Turns(Service):
         self._note_progress = goes_on
         self._agenda = agenda
         self._journal = journal
+        self._is_traced = journal.trace is not None
         self._metrics = journal.metrics
         self._bill = bill
 
@@ -88,14 +90,19 @@ class Turns(Service):
 
     def _go_on(self, agent: AgentState, loop: Loop) -> Iterator[Step]:
         """Take the turns after the first."""
+        own = self.tools.of(agent)
         while not loop.is_last:
             self._settle(agent, loop)
             if self._agenda.check_limits():
                 yield None
             if loop.has_tools:
-                yield from self._use_tools(agent, loop)
-            loop.complete_turn()
+                calls = loop.toolkit.calls()
+                if calls:
+                    yield from self.tools.call(own, calls)
+                if own.tokens or own.has_failed:
+                    self._take_in(agent, loop, *own.take())
             if self._has_checkpoints:
+                loop.complete_turn()
                 loop.save(agent.memory.saved())
             if self._keeps_rounds and agent.is_of_team:
                 self._agenda.end_turn(agent.index, agent.time.earlier_s)
@@ -112,10 +119,9 @@ class Turns(Service):
                 self._settle(agent, loop)
                 self._lose(agent, Why.TURN_LIMIT)
 
-    def _use_tools(self, agent: AgentState, loop: Loop) -> Iterator[Step]:
-        """Call tools, wait for them, and take in what they have said by then."""
-        yield from self.tools.call(agent, loop.toolkit.calls())
-        tokens, has_failed = self.tools.take_results(agent)
+    @staticmethod
+    def _take_in(agent: AgentState, loop: Loop, tokens: int, has_failed: bool) -> None:
+        """Take in what tools have said by now."""
         agent.memory.take_in(tokens)
         if has_failed:
             loop.take_one_more()
@@ -124,7 +130,7 @@ class Turns(Service):
         """Settle a turn that is not the last."""
         memory, call, time = agent.memory, agent.call, agent.time
         self._bill.call(agent)
-        if self._journal.trace is not None:
+        if self._is_traced:
             self._note(agent)
         if agent.drifts:
             agent.wander()
@@ -132,7 +138,8 @@ class Turns(Service):
         self._inner.over(agent)
         time.end_turn()
         loop.end_turn()
-        self._note_progress(agent.member)
+        if self._note_progress is not None:
+            self._note_progress(agent.member)
 
     def _note(self, agent: AgentState) -> None:
         """Write that a turn has ended after which the loop goes on."""
@@ -149,16 +156,16 @@ class Turns(Service):
     def _begin_turn(self, agent: AgentState, loop: Loop) -> None:
         """Read what is new, and begin to write."""
         memory = agent.memory
-        loop.next_turn()
         self._agenda.count_turn()
-        self._note_progress(agent.member)
+        if self._note_progress is not None:
+            self._note_progress(agent.member)
         if loop.hears:
             memory.read(self._agenda.now, None)
         else:
             memory.inbox.shut()
             memory.read(self._agenda.now, None)
             memory.inbox.open()
-        loop.read(memory.unread_tokens)
+        loop.next_turn(memory.unread_tokens)
         if agent.judgement.depends_on_context:
             agent.settle_errors()
         speaks = loop.speaks and loop.is_last
