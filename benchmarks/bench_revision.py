@@ -1,6 +1,6 @@
-"""Instructions of this checkout beside another's, for plain scenarios and one with retries.
+"""Instructions of this checkout beside another's: plain calls, retries, loops with tools.
 
-    python benchmarks/bench_revision.py OTHER_CHECKOUT
+    python -m benchmarks.bench_revision OTHER_CHECKOUT
 
 Counted by valgrind's cachegrind, so that neighbours do not matter; the start of the program is
 taken off by running three more replications. Takes a quarter of an hour.
@@ -13,6 +13,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+from benchmarks import programs
 
 HERE = Path(__file__).resolve().parents[1]
 
@@ -47,6 +49,12 @@ CASES = {
 }
 
 
+LOOPS = {
+    "loops of 20 turns": "{}",
+    "loops of 20 turns, each with three tools and a queue": programs.TOOLS,
+}
+
+
 def instructions(checkout: Path, scenario: str, replications: int) -> int:
     """Return what a run of so many replications executes, the start of Python included."""
     tool = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
@@ -67,8 +75,13 @@ def main() -> None:
     """Print a row a case."""
     other = Path(sys.argv[1]).resolve()
     print("| case | other, million | here, million | ratio |\n|---|---|---|---|")
-    for name, (coordination, more) in CASES.items():
-        scenario = SCENARIO.format(coordination=coordination) + more
+    scenarios = {
+        name: SCENARIO.format(coordination=coordination) + more
+        for name, (coordination, more) in CASES.items()
+    }
+    for name, tools in LOOPS.items():
+        scenarios[name] = programs.LOOPS.format(n=100, turns=20, tools=tools, places=10)
+    for name, scenario in scenarios.items():
         counts = [
             instructions(checkout, scenario, 4) - instructions(checkout, scenario, 1)
             for checkout in (other, HERE)

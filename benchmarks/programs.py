@@ -34,6 +34,32 @@ resilience: {resilience}
 """
 """n agents, each taking one open task at a time, log-normal durations, until the tasks are done."""
 
+LOOPS = """
+name: loops
+team:
+  size: {n}
+  agent:
+    latency: {{kind: seconds, base: {{kind: lognormal, median: 8, sigma: 0.6}}}}
+    context: {{board_tokens_per_task: 0}}
+    tokens: {{output: 300}}
+    loop: {{turns: {turns}}}
+    tools: {tools}
+topology: {{kind: independent, aggregate: false}}
+coordination:
+  protocol: {{kind: self_claim, claims: immediate, choice: first}}
+  timing: asynchronous
+workload: {{kind: parallel_fraction, tasks: {n}, parallel_fraction: 1}}
+stations: {{ci: {{concurrency: {places}}}}}
+"""
+"""n agents, each in a loop whose turns call the `tools`, one of which waits for a place at a CI."""
+
+TOOLS = """
+      read: {seconds: {kind: exponential, mean: 1}, result_tokens: 500}
+      edit: {seconds: {kind: exponential, mean: 2}, result_tokens: 100}
+      tests: {seconds: {kind: lognormal, median: 20, sigma: 0.8}, result_tokens: 1500, station: ci}
+"""
+"""Three tools, all of which every turn calls."""
+
 QUEUE = """
 name: queue
 team:
@@ -67,6 +93,13 @@ def team(n: int, calls_each: int, **fields: str) -> Program:
         **fields,
     }
     simulation = Simulation(parse_study(TEAM.format(n=n, tasks=n * calls_each, **said)).base)
+    return lambda: simulation.run(0).calls
+
+
+def loops(n: int, turns: int, tools: str) -> Program:
+    """Return the simulator on `LOOPS`, with a place at the CI for every tenth agent."""
+    text = LOOPS.format(n=n, turns=turns, tools=tools, places=max(1, n // 10))
+    simulation = Simulation(parse_study(text).base)
     return lambda: simulation.run(0).calls
 
 

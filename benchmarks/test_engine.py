@@ -72,6 +72,15 @@ def test_cost_of_a_call(benchmark: Any, case: str, n: int) -> None:
 
 
 @pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("tools", [False, True])
+def test_cost_of_a_turn(benchmark: Any, tools: bool, n: int) -> None:
+    run = programs.loops(n, 20, programs.TOOLS if tools else "{}")
+    case = "loops of 20 turns, each with three tools and a queue" if tools else "loops of 20 turns"
+    benchmark.extra_info.update(kind="engine", case=case, n=n, calls=run())
+    measure(benchmark, run, n)
+
+
+@pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("make", [programs.process_an_agent, programs.tasks_in_a_store])
 def test_cost_of_a_call_by_hand(benchmark: Any, make: Any, n: int) -> None:
     """How much dearer memory alone makes a call at n = 1000, with nothing of the model."""
