@@ -33,7 +33,7 @@ waits inside a call, down times. Between spans the agent waits."""
 _WAITS = {"tool": "tools", "subagent": "sub-agents"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of an agent's time.
 
@@ -150,6 +150,10 @@ def _kind(outcome: str, attempts: Sequence[Row], is_rework: bool) -> str:
 
 def _cut(whole: Span, parts: Sequence[Span]) -> Iterator[Span]:
     """Yield the parts of a call; the time between them is that of the call itself."""
+    if not parts:
+        if whole.end_s > whole.start_s:
+            yield whole
+        return
     reached = whole.start_s
     for part in sorted(parts, key=lambda each: each.start_s):
         start_s = max(part.start_s, reached)

@@ -15,6 +15,7 @@ from analysis.live.spending import spending_of
 from analysis.live.states import states_of
 from analysis.live.story import Sentence, abridged, sentences_of
 from analysis.live.team import Team, team_of
+from simulator.engine.garbage import collector_paused
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Scenario
@@ -123,6 +124,11 @@ def content_of(run: Run) -> Content:
     Content
         It holds dictionaries, lists, numbers and text only, as JSON wants them.
     """
+    with collector_paused():
+        return _content(run)
+
+
+def _content(run: Run) -> Content:
     rows, scenario = run.trace.rows, run.scenario
     spans, lives, ticks = spans_of(rows), lives_of(rows), Ticks(rows[-1].time_s)
     states = states_of(spans, rows, run.metrics.agents, lives)

@@ -79,6 +79,8 @@ def places_of(scenario: Scenario, replication: int) -> Places:
     crowded = len(managers) > _MOST_JOINED and _all_hear_all(graph)
     if crowded:
         words = "Everybody hears everybody."
+    if topology.peers_per_message is not None and crowded:
+        words = f"Each message goes to {topology.peers_per_message} of the others, drawn anew."
     if topology.has_notes:
         words = "Everybody reads the notes of everybody."
     verifiers = scenario.staff["verifier"]

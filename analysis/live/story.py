@@ -306,17 +306,20 @@ MOST_SENTENCES = 60_000
 def abridged(sentences: Sequence[Sentence], most: int = MOST_SENTENCES) -> list[Sentence]:
     """Return the sentences without those of the most frequent patterns, if they are too many.
 
-    News are kept, and so is what tasks become.
+    What concerns no task is left out first, then what concerns one, then news.
 
     Parameters
     ----------
     sentences : sequence of Sentence
     most : int
     """
-    kept = list(sentences)
-    counts = Counter(each.pattern for each in kept if not each.is_news and each.task is None)
-    for pattern, _ in counts.most_common():
-        if len(kept) <= most:
+    counts = Counter((each.is_news, each.task is not None, each.pattern) for each in sentences)
+    left, out = len(sentences), set[tuple[bool, bool, str]]()
+    for kind in sorted(counts, key=lambda kind: (*kind[:2], -counts[kind])):
+        if left <= most:
             break
-        kept = [each for each in kept if each.pattern != pattern]
-    return kept
+        out.add(kind)
+        left -= counts[kind]
+    if not out:
+        return list(sentences)
+    return [s for s in sentences if (s.is_news, s.task is not None, s.pattern) not in out]

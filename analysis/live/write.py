@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import zlib
 from importlib.resources import files
 from pathlib import Path
 
@@ -23,7 +25,12 @@ def write_live(path: str | Path, run: Run) -> None:
     run : Run
         The replication, with its trace.
     """
-    Path(path).write_text(page_of(content_of(run)), encoding="utf-8")
+    Path(path).write_text(live_page(run), encoding="utf-8")
+
+
+def live_page(run: Run) -> str:
+    """Return the live view of a replication as the text of a page."""
+    return page_of(content_of(run))
 
 
 def page_of(content: Content) -> str:
@@ -46,6 +53,6 @@ def _license() -> str:
 
 
 def _data(content: Content) -> str:
-    """Return a content as JSON that no name in it can break out of."""
+    """Return a content as compressed JSON in base 64, from which no name in it can break out."""
     text = json.dumps(content, separators=(",", ":"), allow_nan=False)  # in ASCII
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return base64.b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")

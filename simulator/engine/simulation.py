@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import simpy
 
 from simulator.engine.asynchronous import Asynchronous
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock, Ending
+from simulator.engine.garbage import collector_paused
 from simulator.engine.rounds import Rounds
 from simulator.engine.watched import Watched
 from simulator.model.metrics import Metrics
@@ -70,7 +69,7 @@ class Simulation:
             If time stands still: if events follow each other without end at one instant.
         """
         before = 0 if trace is None else len(trace.rows)
-        with _garbage_collector_paused():
+        with collector_paused():
             found = self._run(replication, trace, progress, None)
             while isinstance(found, Ending):
                 if trace is not None:
@@ -146,19 +145,3 @@ class Simulation:
         for part in (timing, run, clock):
             part.forget()
         vars(env).clear()  # SimPy binds the classes of its events to the environment itself
-
-
-@contextmanager
-def _garbage_collector_paused() -> Iterator[None]:
-    """Keep the cyclic garbage collector from scanning a running replication.
-
-    Events make no cycles, so reference counts free them. Scanning the state of a thousand agents
-    again and again, for nothing, would take a tenth of the time (see benchmarks).
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -5,26 +5,33 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from pydantic import ValidationError
 from werkzeug.serving import make_server
 
-from analysis.report.explorer import (
+from analysis.live import Run
+from analysis.live.write import live_page
+from analysis.report import explorer_live
+from analysis.report.explorer import PANELS, explored, explorer
+from analysis.report.explorer_live import LiveView
+from analysis.report.explorer_requests import Turns
+from analysis.report.explorer_settings import (
     DEFAULT,
-    PANELS,
     PROTOCOLS,
     TOPOLOGIES,
+    Offered,
+    Setting,
     base_scenario,
-    explored,
-    explorer,
     settings_of,
 )
-from analysis.report.explorer_requests import Turns
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Progress
+from simulator.model.trace import Trace
 from simulator.scenario import parse_study
 from tests.conftest import agent, scenario
 
@@ -38,17 +45,17 @@ def makespans(charts: list[Any]) -> list[float]:
 def test_the_knobs_move_the_curves() -> None:
     base = base_scenario()
     values = settings_of(base)
-    charts, _ = explored(base, values, 4, *SETTING)
+    charts, _ = explored(base, Setting(values, 4, *SETTING))
     assert len(charts) == len(PANELS)
     assert list(charts[0].data[1].x) == [1, 2, 3, 4]
-    serial, _ = explored(base, {**values, "workload.parallel_fraction": 0.0}, 4, *SETTING)
+    serial, _ = explored(base, Setting({**values, "workload.parallel_fraction": 0.0}, 4, *SETTING))
     assert makespans(serial)[3] > 2 * makespans(charts)[3]
 
 
 def test_the_file_makes_the_same_runs() -> None:
     base = base_scenario()
     values = {**settings_of(base), "workload.tasks": 12, "team.agent.faults.malformed": 0.1}
-    charts, text = explored(base, values, 3, *SETTING, replications=6)
+    charts, text = explored(base, Setting(values, 3, *SETTING), replications=6)
     again = parse_study(text).base
     assert again.team.size == 3
     rows = [Simulation(again).run(replication).makespan_s for replication in range(6)]
@@ -68,8 +75,8 @@ def test_loops_have_knobs_of_their_own() -> None:
         "stations.ci.concurrency": 1,
         "team.agent.context.cache.life_s": 300,
     }
-    charts, _ = explored(base, values, 4, *SETTING)
-    wider, text = explored(base, {**values, "stations.ci.concurrency": 4}, 4, *SETTING)
+    charts, _ = explored(base, Setting(values, 4, *SETTING))
+    wider, text = explored(base, Setting({**values, "stations.ci.concurrency": 4}, 4, *SETTING))
     assert makespans(wider)[0] == pytest.approx(makespans(charts)[0])
     assert makespans(wider)[3] < 0.6 * makespans(charts)[3]
     assert parse_study(text).base.stations["ci"].concurrency == 4
@@ -79,7 +86,7 @@ def test_loops_have_knobs_of_their_own() -> None:
 def test_a_combination_that_may_not_be_is_refused() -> None:
     base = base_scenario()
     with pytest.raises(ValidationError, match="needs a coordinator"):
-        explored(base, settings_of(base), 4, "ring", "lead_assign", "rounds")
+        explored(base, Setting(settings_of(base), 4, "ring", "lead_assign", "rounds"))
 
 
 @pytest.mark.parametrize(
@@ -96,38 +103,72 @@ def test_every_choice_is_drawn_or_explained(topology: str, protocol: str) -> Non
     redraw = next(iter(app.callback_map.values()))["callback"].__wrapped__
     base = settings_of(base_scenario())
     out = redraw(3, topology, protocol, "rounds", *base.values())
-    charts, text, problem = out[: len(PANELS)], out[-2], out[-1]
+    charts, (text, link, problem) = out[: len(PANELS)], out[len(PANELS) :]
     assert bool(problem) != bool(text)
+    assert (link is None) == bool(problem)
     if not problem:
         assert all(chart.data for chart in charts)
 
 
-def test_the_page_redraws_in_chromium(browser: Any) -> None:
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Serve the explorer; return where."""
+    server = make_server("127.0.0.1", 0, explorer().server, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+def severe(browser: Any) -> list[Any]:
+    found = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    return [entry for entry in found if "favicon" not in entry["message"]]
+
+
+def test_the_page_redraws_in_chromium(browser: Any, address: str) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
     from selenium.webdriver.support.ui import WebDriverWait
 
-    server = make_server("127.0.0.1", 0, explorer().server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        browser.get(f"http://127.0.0.1:{server.server_port}/")
-        wait = WebDriverWait(browser, 30)
-        drawn = "#chart-0 .scatterlayer .trace"
-        wait.until(lambda driver: len(driver.find_elements(By.CSS_SELECTOR, drawn)) == 2)
-        before = browser.find_element(By.ID, "yaml").get_attribute("textContent")
-        assert "parallel_fraction: 0.9" in before
-        knob = browser.find_element(By.CSS_SELECTOR, "#knob-0 [role=slider]")
-        knob.send_keys(Keys.ARROW_LEFT)
-        wait.until(
-            lambda driver: driver.find_element(By.ID, "yaml").get_attribute("textContent") != before
-        )
-        after = browser.find_element(By.ID, "yaml").get_attribute("textContent")
-        assert "parallel_fraction: 0.85" in after
-        severe = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
-        assert not [entry for entry in severe if "favicon" not in entry["message"]]
-    finally:
-        server.shutdown()
+    browser.get(address)
+    wait = WebDriverWait(browser, 30)
+    drawn = "#chart-0 .scatterlayer .trace"
+    wait.until(lambda driver: len(driver.find_elements(By.CSS_SELECTOR, drawn)) == 2)
+    before = browser.find_element(By.ID, "yaml").get_attribute("textContent")
+    assert "parallel_fraction: 0.9" in before
+    knob = browser.find_element(By.CSS_SELECTOR, "#knob-0 [role=slider]")
+    knob.send_keys(Keys.ARROW_LEFT)
+    wait.until(
+        lambda driver: driver.find_element(By.ID, "yaml").get_attribute("textContent") != before
+    )
+    after = browser.find_element(By.ID, "yaml").get_attribute("textContent")
+    assert "parallel_fraction: 0.85" in after
+    assert not severe(browser)
+
+
+def test_a_link_shows_one_replication_of_the_setting(browser: Any, address: str) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(address)
+    wait = WebDriverWait(browser, 30)
+    link = wait.until(lambda driver: driver.find_element(By.ID, "watch"))
+    wait.until(lambda driver: link.get_attribute("href"))
+    first = link.get_attribute("href")
+    browser.find_element(By.CSS_SELECTOR, "#knob-1 [role=slider]").send_keys(Keys.ARROW_RIGHT)
+    wait.until(lambda driver: link.get_attribute("href") != first)
+    file = browser.find_element(By.ID, "yaml").get_attribute("textContent")
+    link.click()
+    wait.until(lambda driver: len(driver.window_handles) == 2)
+    browser.switch_to.window(browser.window_handles[1])
+    is_there = "return typeof player !== 'undefined' && player !== null"
+    wait.until(lambda driver: driver.execute_script(is_there))
+    run = Simulation(parse_study(file).base).run(0)
+    shown = "return [player.content.team, player.content.tasks, player.content.makespan_s]"
+    assert browser.execute_script(shown) == [8, 28, pytest.approx(run.makespan_s)]
+    assert run.tasks == 28
+    assert not severe(browser)  # nor does its policy of contents refuse anything
 
 
 PAGE = {"Host": "127.0.0.1:8050"}
@@ -148,6 +189,71 @@ PAGE = {"Host": "127.0.0.1:8050"}
 def test_pages_of_others_get_no_answer(headers: dict[str, str], code: int) -> None:
     found = explorer().server.test_client().get("/_dash-layout", headers=headers)
     assert found.status_code == code
+
+
+def watch(headers: dict[str, str] | None = None, **changed: Any) -> Any:
+    """Ask for the live view of the first setting, changed; None leaves a part out."""
+    setting = Setting(settings_of(base_scenario()), 3, *SETTING)
+    moved = {name.replace("__", "."): value for name, value in changed.items()}
+    query = {**dict(parse_qsl(setting.query())), **moved}
+    said = {name: value for name, value in query.items() if value is not None}
+    client = explorer().server.test_client()
+    return client.get("/live", query_string=said, headers={**PAGE, **(headers or {})})
+
+
+def test_the_live_view_is_that_of_the_command() -> None:
+    values = {**settings_of(base_scenario()), "workload.tasks": 16.0}
+    scenario = Setting(values, 3, *SETTING).scenario(base_scenario(), 3, 100)
+    trace = Trace(0)
+    run = Run(scenario, 0, trace, Simulation(scenario).run(0, trace))
+    assert watch(workload__tasks="16").text == live_page(run)
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),  # another port of this machine
+        ({"Host": "evil.example:8050"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+    ],
+)
+def test_pages_of_others_get_no_live_view(headers: dict[str, str], code: int) -> None:
+    assert watch(headers).status_code == code
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"most": "33"}, "largest team: a number from 1 to 32"),
+        ({"most": "1e9"}, "largest team: a number"),
+        ({"most": "three"}, "largest team: a number"),
+        ({"most": None}, "the setting most is missing"),
+        ({"workload__tasks": "nan"}, "tasks: a number from 4 to 60"),
+        ({"workload__tasks": None}, "the setting workload.tasks is missing"),
+        ({"topology": "rnig"}, "did you mean 'ring'"),
+        ({"topology": "<script>"}, "unknown topology '<script>'"),
+        ({"topology": "ring", "protocol": "lead_assign"}, "needs a coordinator"),
+        ({"seed": "3"}, "unknown setting 'seed'"),
+    ],
+)
+def test_a_live_view_of_no_setting_is_a_message(changed: dict[str, Any], message: str) -> None:
+    found = watch(**changed)
+    assert (found.status_code, found.mimetype) == (400, "text/plain")
+    assert message in found.text
+
+
+def test_a_live_view_takes_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = parse_study(DEFAULT.replace("tasks: 24", "tasks: 20000")).base
+    query = dict(parse_qsl(Setting(settings_of(base), 32, *SETTING).query()))
+    with pytest.raises(TeamsimError, match="longer than 0 s"):
+        LiveView(base, Offered(base), Turns(0.0)).page(query)
+    monkeypatch.setattr(explorer_live, "MOST_ROWS", 1000)
+    with pytest.raises(TeamsimError, match="too long to be shown here"):
+        LiveView(base, Offered(base), Turns()).page(query)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +324,7 @@ def test_a_request_that_takes_long_is_ended() -> None:
             seen.append(done / total)
             go_on(done, total)
 
-        explored(base, settings_of(base), 32, *SETTING, progress=progress)
+        explored(base, Setting(settings_of(base), 32, *SETTING), progress=progress)
 
     with Turns(0.05).turn() as go_on, pytest.raises(TeamsimError, match="longer than 0 s"):
         ask(go_on)

@@ -19,7 +19,7 @@ from analysis.live.board import Place, moves_of
 from analysis.live.columns import TICKS
 from analysis.live.content import Content, Run, content_of
 from analysis.live.states import states_of
-from analysis.live.story import pattern_of, sentences_of
+from analysis.live.story import Sentence, abridged, pattern_of, sentences_of
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario, load_study
@@ -185,3 +185,34 @@ def test_what_an_agent_that_is_gone_has_claimed_stays_claimed() -> None:
     assert "The claim of {agent} on task {task} is orphaned: {agent} is down." in {
         each.pattern for each in sentences_of(rows, ())
     }
+
+
+def story(*groups: tuple[str, int, int | None, bool]) -> list[Sentence]:
+    return [
+        Sentence(float(i), pattern, 0, None, task, is_news=is_news)
+        for pattern, count, task, is_news in groups
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("most", "left"),
+    [
+        (100, {"waits": 20, "calls": 9, "begins": 30, "done": 25, "crash": 3}),
+        (86, {"calls": 9, "begins": 30, "done": 25, "crash": 3}),
+        (60, {"begins": 30, "done": 25, "crash": 3}),
+        (57, {"done": 25, "crash": 3}),
+        (3, {"crash": 3}),
+    ],
+)
+def test_a_long_story_leaves_out_the_frequent_first_and_news_last(
+    most: int, left: dict[str, int]
+) -> None:
+    whole = story(
+        ("waits", 20, None, False),
+        ("begins", 30, 1, False),
+        ("calls", 9, None, False),
+        ("done", 25, 1, False),
+        ("crash", 3, None, True),
+    )
+    assert Counter(each.pattern for each in abridged(whole, most)) == left

@@ -26,7 +26,8 @@ from analysis.plots import (
 )
 from analysis.report import write_report
 from analysis.report.charts import curve_chart
-from analysis.report.explorer import base_scenario, explored, settings_of
+from analysis.report.explorer import explored
+from analysis.report.explorer_settings import Setting, base_scenario, settings_of
 from analysis.statistics.curves import curves_against, scaling_curves, with_derived
 from analysis.statistics.intervals import SHARE_METRICS
 from simulator.experiment import run_sweep
@@ -306,9 +307,8 @@ def test_the_explorer_draws_what_finishes_and_how_many_do() -> None:
     hurried = base.model_copy(
         update={"limits": base.limits.model_copy(update={"deadline_s": 60.0})}
     )
-    charts, _ = explored(
-        hurried, settings_of(base), 6, "independent", "pre_assigned", "asynchronous"
-    )
+    setting = Setting(settings_of(base), 6, "independent", "pre_assigned", "asynchronous")
+    charts, _ = explored(hurried, setting)
     time, share = charts[0], charts[-1]
     unknown: list[Any] = [trace for trace in time.data if trace.yaxis == "y2"]
     assert 1 in unknown[0].x

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import zlib
 from pathlib import Path
 
 import pytest
@@ -29,8 +33,16 @@ def test_it_writes_the_page_alone_or_beside_the_picture(here: Path, teamsim_here
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert (here / "out" / "timeline.png").exists()
     page = (here / "two.htm").read_text("utf-8")
-    assert '"replication":3' in page
+    assert about(page)["replication"] == 3
+    assert about((here / "live.html").read_text("utf-8"))["replication"] == 0
     assert page != (here / "live.html").read_text("utf-8")
+
+
+def about(page: str) -> dict[str, object]:
+    """Return which replication a page says that it shows."""
+    (packed,) = re.findall(r'id="data">([^<]*)<', page)
+    found: dict[str, object] = json.loads(zlib.decompress(base64.b64decode(packed)))["about"]
+    return found
 
 
 @pytest.mark.parametrize(

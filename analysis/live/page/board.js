@@ -1,12 +1,14 @@
 "use strict";
 
-/* The board: a square for each task, in the column where it is now. */
+/* The board: a square for each task, in the column where it is now; a bar a column if they are many. */
 
 const HEAD = 4;
+const MOST_SQUARES = 4000;
 
 class Board {
   constructor(content, choose) {
     Object.assign(this, { content, choose, chosen: NOBODY, isStill: false });
+    this.hasBars = content.tasks > MOST_SQUARES;
     this.canvas = document.getElementById("board");
     const { moves } = content;
     this.track = new Track(moves.t, moves.task, moves.to, content.tasks, NOT_READY);
@@ -19,6 +21,10 @@ class Board {
     this.y = new Float32Array(content.tasks);
     this.goalX = new Float32Array(content.tasks);
     this.goalY = new Float32Array(content.tasks);
+    if (this.hasBars) {
+      this.counts[NOT_READY] = content.tasks;
+      this.counted = new Uint8Array(content.tasks);
+    }
     this.isDirty = true;
     const list = d3.select("#counts").selectAll("li").data(this.columns).join("li");
     this.numbers = list.append("b").nodes();
@@ -45,7 +51,7 @@ class Board {
     this.ink = colour("--ink");
     this.edge = colour("--ring");
     this.column = width / this.columns.length;
-    let size = 26;
+    let size = this.hasBars ? 0 : 26;
     while (size > 2 && Math.ceil(this.content.tasks / this._across(size)) * size > height - HEAD) size -= 0.5;
     this.size = size;
     const isSmall = this.size < 8; // too small for an outline
@@ -53,6 +59,7 @@ class Board {
     this.marks = [colour("--faint"), this.ink, "#000000", "#ffffff", "#000000", "#000000", colour("--paper"), "#000000"];
     this.isDirty = true;
     this.isStill = false;
+    if (this.hasBars) return;
     this._aim();
     this.x.set(this.goalX);
     this.y.set(this.goalY);
@@ -75,15 +82,46 @@ class Board {
   }
 
   draw(now, isJump) {
-    this.track.seek(now, () => { this.isDirty = true; });
+    this.track.seek(now, (task) => {
+      this.isDirty = true;
+      if (this.hasBars) this._recount(task);
+    });
     if (this.isDirty) {
-      this._aim();
+      if (this.hasBars) this.isDirty = false; else this._aim();
       this.isStill = false;
       this.columns.forEach((i, at) => {
         if (this.shown[at] !== this.counts[i]) this.numbers[at].textContent = this.shown[at] = this.counts[i];
       });
     }
     if (this.isStill && !isJump) return;
+    if (this.hasBars) this._drawBars(); else this._drawSquares(isJump);
+  }
+
+  /** Count a task where it is now, and no longer where it was counted. */
+  _recount(task) {
+    this.counts[this.counted[task]]--;
+    this.counts[this.counted[task] = this.track.now[task]]++;
+  }
+
+  /** Draw a bar for each column: its share of all tasks. */
+  _drawBars() {
+    const pen = this.canvas.getContext("2d"), room = this.height - HEAD;
+    pen.setTransform(this.scale, 0, 0, this.scale, 0, 0);
+    pen.clearRect(0, 0, this.width, this.height);
+    this.columns.forEach((i, at) => {
+      const x = at * this.column + 2, wide = this.column - 6;
+      const high = Math.ceil((this.counts[i] / this.content.tasks) * room);
+      pen.fillStyle = this.fills[i];
+      pen.fillRect(x, this.height - high, wide, high);
+      if (this.chosen === NOBODY || this.track.now[this.chosen] !== i) return;
+      pen.strokeStyle = this.ink; // here is the task whose story is told
+      pen.lineWidth = 3;
+      pen.strokeRect(x + 1.5, HEAD + 1.5, wide - 3, room - 3);
+    });
+    this.isStill = true;
+  }
+
+  _drawSquares(isJump) {
     const pen = this.canvas.getContext("2d"), side = this.size - (this.size > 6 ? 2 : 0.5);
     const step = isJump || this.calm.matches ? 1 : 0.25;
     pen.setTransform(this.scale, 0, 0, this.scale, 0, 0);
@@ -135,6 +173,7 @@ class Board {
   }
 
   _taskAt(event) {
+    if (this.hasBars) return NOBODY;
     const box = this.canvas.getBoundingClientRect();
     const x = event.clientX - box.left, y = event.clientY - box.top;
     for (let task = 0; task < this.content.tasks; task++) {

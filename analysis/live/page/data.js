@@ -49,9 +49,16 @@ const NOBODY = -1;
 /* Where a task is on the board: the numbers in the content, in the order of its names for them. */
 const [NOT_READY, TO_DO, CLAIMED, DOING, UNMARKED, IN_REVIEW, DONE, WRONG] = Array(8).keys();
 
-/** Return the content of the page, all its parts in one, with times in ticks from 0. */
-function readContent() {
-  const parts = JSON.parse(document.getElementById("data").textContent);
+/** Return a promise of the text that is in the page, compressed (zlib) and in base 64. */
+function readText() {
+  const packed = atob(document.getElementById("data").textContent);
+  const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
+/** Return a promise of the content of the page, all its parts in one, with times in ticks from 0. */
+async function readContent() {
+  const parts = JSON.parse(await readText());
   const content = Object.assign({}, ...Object.values(parts));
   for (const columns of Object.values(content)) {
     if (columns && Array.isArray(columns.t)) columns.t = sums(columns.t);

@@ -43,7 +43,8 @@ class Player {
     put("message-words", content.messages.t.length
       ? "Dots are messages, for a moment as they are sent; a ring is a message to many. The trace does not "
         + "say how long they travel." : "No messages are sent.");
-    put("board-words", "A square is a task. A call that comes to nothing does not say which tasks it was at.");
+    put("board-words", (this.board.hasBars ? "A bar is the share of all tasks that are there now. "
+      : "A square is a task. ") + "A call that comes to nothing does not say which tasks it was at.");
     put("foot", (content.is_abridged ? "The story leaves out its most frequent sentences. " : "")
       + "All that is shown comes from the trace of one replication. Made by llm-teamsim; drawn with D3.");
     this.legend = new Map();
@@ -240,4 +241,9 @@ class Player {
   }
 }
 
-const player = new Player(readContent());
+let player = null;
+
+readContent().then((content) => { player = new Player(content); }, (error) => {
+  document.getElementById("intro").textContent = `This page cannot be shown here: ${error.message}. `
+    + "It needs a browser of 2023 or later.";
+});
