@@ -68,7 +68,7 @@ def plugins() -> str:
         "What can be named in a scenario, family by family, with its parameters. Where all "
         "parameters have defaults, the name alone will do: `topology: ring`. `teamsim list` prints "
         "the names, also of plugins from other packages. How to write one is told in "
-        "[Contributing](../../CONTRIBUTING.md).\n",
+        "[Write a plugin](../guides/plugins.md).\n",
     ]
     for family, heading in FAMILIES.items():
         parts.append(f"## {heading}\n")

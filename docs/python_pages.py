@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 from docs.markdown import said
 
@@ -28,8 +29,16 @@ SECTIONS = ("Parameters", "Attributes", "Returns", "Yields", "Raises", "Notes", 
 
 
 def python_pages(root: Path) -> dict[str, str]:
-    """Return the pages of the Python reference, by path: one of `simulator`, one a folder."""
-    pages = {"reference/python/simulator.md": _simulator_page(root)}
+    """Return the pages of the Python reference, by path.
+
+    One of `simulator`, one each of the two modules for authors of plugins, one a folder.
+    """
+    testing = root / "simulator" / "testing.py"
+    pages = {
+        "reference/python/simulator.md": _simulator_page(root),
+        "reference/python/plugins.md": _plugins_page(root),
+        "reference/python/testing.md": "\n".join([_title(testing), *_public(_parsed(testing))]),
+    }
     for folder in FOLDERS:
         home = root / "analysis" / folder
         title = f"# analysis.{folder}\n\n{said(_doc(_parsed(home / '__init__.py')))}\n"
@@ -53,18 +62,34 @@ def _simulator_page(root: Path) -> str:
         "# simulator\n\nThe names that programs use. Everything else is in "
         "`analysis`, folder by folder; the pages beside this one list it.\n"
     ]
-    for name in simulator.__all__:
-        item = getattr(simulator, name)
-        if not callable(item):
+    return "\n".join(parts + list(_handed_on(simulator)))
+
+
+def _plugins_page(root: Path) -> str:
+    """Return the page of the names that authors of plugins use, with what they inherit."""
+    from simulator import plugins
+
+    title = _title(root / "simulator" / "plugins.py")
+    return "\n".join([title, *_handed_on(plugins)])
+
+
+def _title(file: Path) -> str:
+    told, _, _ = _doc(_parsed(file)).partition("\n\n``")  # then come the names, which follow here
+    return f"# simulator.{file.stem}\n\n{said(told)}\n"
+
+
+def _handed_on(module: ModuleType) -> Iterator[str]:
+    """Yield the entries of the classes and functions that a module hands on."""
+    for name in module.__all__:
+        item = getattr(module, name)
+        if not (inspect.isclass(item) or inspect.isfunction(item)):
             continue
-        file = Path(inspect.getsourcefile(item) or "")
         nodes = {
             node.name: node
-            for node in _parsed(file).body
+            for node in _parsed(Path(inspect.getsourcefile(item) or "")).body
             if isinstance(node, ast.FunctionDef | ast.ClassDef)
         }
-        parts += _entry(nodes[item.__name__])
-    return "\n".join(parts)
+        yield from _entry(nodes[item.__name__])
 
 
 def _parsed(file: Path) -> ast.Module:

@@ -5,7 +5,8 @@ Each raises an `AssertionError` that says which rule was broken, in which team.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,12 @@ from pydantic import ValidationError
 from analysis.breakdown.trace_metrics import metrics_from_trace
 from simulator.distributions import Distribution
 from simulator.engine import Simulation
+from simulator.errors import TeamsimError
+from simulator.model.streams import Streams
+from simulator.model.tasks import TaskGraph
+from simulator.model.topologies import NO_MANAGER, Topology
 from simulator.model.trace import Event, Trace
+from simulator.model.workloads._workload import Workload
 from simulator.registry import Plugin
 from simulator.scenario import Scenario
 
@@ -24,7 +30,17 @@ _TASKS = 12
 
 
 def check_distribution(plugin: Distribution) -> None:
-    """Check a distribution: its round trip, that quantiles rise, and that the cdf inverts them."""
+    """Check a distribution: its round trip, that quantiles rise, and that the cdf inverts them.
+
+    Parameters
+    ----------
+    plugin : Distribution
+
+    Raises
+    ------
+    AssertionError
+        With the rule that is broken.
+    """
     _check_round_trip(plugin)
     u = np.linspace(0.001, 0.999, 999)
     first, second = plugin.transform(u), plugin.transform(u)
@@ -37,28 +53,90 @@ def check_distribution(plugin: Distribution) -> None:
     _hold(bool(np.all(below <= u + 1e-6)), plugin, "the cdf below a quantile is above it")
 
 
-def check_topology(plugin: Plugin) -> None:
-    """Check a topology, in runs of teams of 1, 2 and 7."""
+def check_topology(plugin: Topology) -> None:
+    """Check a topology: whom its channels and managers name, and runs of teams of 1, 2 and 7.
+
+    Parameters
+    ----------
+    plugin : Topology
+        With parameters with which one of these teams can have it.
+
+    Raises
+    ------
+    AssertionError
+        With the rule that is broken, and in which team.
+    """
+    for size in _SIZES:
+        if plugin.problem_in(size) is None:
+            _check_channels(plugin, size)
     _check_runs(plugin, "topology")
 
 
 def check_protocol(plugin: Plugin) -> None:
-    """Check a protocol, in runs of teams of 1, 2 and 7."""
+    """Check a protocol, in runs of teams of 1, 2 and 7.
+
+    Parameters
+    ----------
+    plugin : Protocol
+
+    Raises
+    ------
+    AssertionError
+        With the rule that is broken, and in which team.
+    """
     _check_runs(plugin, "coordination.protocol")
 
 
-def check_workload(plugin: Plugin) -> None:
-    """Check a workload, in runs of teams of 1, 2 and 7."""
+def check_workload(plugin: Workload) -> None:
+    """Check a workload: its tasks in a few replications, and runs of teams of 1, 2 and 7.
+
+    Parameters
+    ----------
+    plugin : Workload
+        Small: some 20 tasks are enough.
+
+    Raises
+    ------
+    AssertionError
+        With the rule that is broken, and in which team.
+    """
+    for replication in range(3):
+        _check_tasks(plugin, plugin.graph(Streams(0, replication)))
+    others = [plugin.graph(Streams(0, replication)) for replication in range(3)]
+    again = [plugin.graph(Streams(0, replication)) for replication in range(3)]
+    _hold(again == others, plugin, "the same seed gives other tasks")
+    is_fixed = all(each == others[0] for each in others)
+    _hold(plugin.is_random or is_fixed, plugin, "its tasks differ, and is_random is False")
     _check_runs(plugin, "workload")
 
 
 def check_workspace(plugin: Plugin) -> None:
-    """Check a workspace, in runs of teams of 1, 2 and 7."""
+    """Check a workspace, in runs of teams of 1, 2 and 7.
+
+    Parameters
+    ----------
+    plugin : Workspace
+
+    Raises
+    ------
+    AssertionError
+        With the rule that is broken, and in which team.
+    """
     _check_runs(plugin, "workspace")
 
 
 def check_latency(plugin: Plugin) -> None:
-    """Check a latency model, in runs of teams of 1, 2 and 7."""
+    """Check a latency model, in runs of teams of 1, 2 and 7.
+
+    Parameters
+    ----------
+    plugin : LatencyModel
+
+    Raises
+    ------
+    AssertionError
+        With the rule that is broken, and in which team.
+    """
     _check_runs(plugin, "team.agent.latency")
 
 
@@ -70,6 +148,63 @@ def _hold(is_so: bool, plugin: Plugin, broken: str) -> None:
 def _check_round_trip(plugin: Plugin) -> None:
     said = yaml.safe_load(yaml.safe_dump(plugin.model_dump(mode="json")))
     _hold(type(plugin).model_validate(said) == plugin, plugin, "YAML does not bring it back")
+
+
+def _check_channels(plugin: Topology, size: int) -> None:
+    """Check who speaks, hears and manages in a team of so many workers."""
+    managers = plugin.managers(size)
+    agents = range(len(managers))
+    where = f"{size} agents"
+    _hold(len(agents) >= size, plugin, f"{where}: managers has {len(agents)} entries")
+    for agent, manager in enumerate(managers):
+        is_one = manager == NO_MANAGER or (manager in agents and manager >= size)
+        _hold(is_one, plugin, f"{where}: agent {agent} reports to {manager}, no coordinator")
+    for agent in agents:
+        _hold(_has_top(managers, agent), plugin, f"{where}: agent {agent} reports to itself")
+    rng = np.random.default_rng(0)
+    before = rng.bit_generator.state
+    for channel in plugin.channels(size, rng):
+        for named in (*channel.senders, *channel.receivers):
+            _hold(named in agents, plugin, f"{where}: a channel names agent {named}")
+    is_still = rng.bit_generator.state == before
+    _hold(plugin.is_random or is_still, plugin, f"{where}: it draws, and is_random is False")
+
+
+def _has_top(managers: Sequence[int], agent: int) -> bool:
+    """Return whether one who reports to nobody is above an agent, at last."""
+    for _ in managers:
+        if managers[agent] == NO_MANAGER:
+            return True
+        agent = managers[agent]
+    return False
+
+
+def _check_tasks(plugin: Workload, graph: TaskGraph) -> None:
+    """Check that a graph has tasks, all of one length, and nothing that is not there."""
+    n = len(graph)
+    _hold(n > 0, plugin, "there are no tasks")
+    lengths = {"names": len(graph.names), "dependencies": len(graph.dependencies)}
+    for name, length in lengths.items():
+        _hold(length == n, plugin, f"{n} sizes, and {length} {name}")
+    for name, column in (("arrivals_s", graph.arrivals_s), ("difficulties", graph.difficulties)):
+        _hold(len(column) in (0, n), plugin, f"{n} tasks, and {len(column)} {name}")
+        _hold(all(map(math.isfinite, column)), plugin, f"{name} holds what is no finite number")
+    sizes = [size for size in graph.sizes if not (math.isfinite(size) and size > 0.0)]
+    _hold(not sizes, plugin, f"a size is {next(iter(sizes), 0)}, not a positive number")
+    _hold(min(graph.arrivals_s, default=0.0) >= 0.0, plugin, "a task arrives before the start")
+    for task, needed in enumerate(graph.dependencies):
+        away = [each for each in needed if each not in range(n)]
+        _hold(not away, plugin, f"task {task} needs {away}, of {n} tasks")
+    _hold(len(graph.order) == n, plugin, "dependencies form a circle")
+    if graph.artifacts is None:
+        _hold(
+            graph.artifact_count == n, plugin, f"{n} tasks write {graph.artifact_count} artifacts"
+        )
+        return
+    _hold(len(graph.artifacts) == n, plugin, f"{n} sizes, and {len(graph.artifacts)} artifacts")
+    for task, written in enumerate(graph.artifacts):
+        away = [each for each in written if each not in range(graph.artifact_count)]
+        _hold(not away, plugin, f"task {task} writes {away}, of {graph.artifact_count} artifacts")
 
 
 def _check_runs(plugin: Plugin, path: str) -> None:
@@ -103,7 +238,7 @@ def _document(plugin: Plugin, path: str, size: int, timing: str, topology: str) 
         "topology": topology,
         "coordination": {"protocol": "self_claim", "timing": timing},
         "workload": {"kind": "parallel_fraction", "tasks": _TASKS, "parallel_fraction": 0.7},
-        "limits": {"max_rounds": 2000, "max_calls": 20_000},
+        "limits": {"max_rounds": 2000, "max_calls": 20_000, "deadline_s": 50_000},
     }
     *parents, last = path.split(".")
     node = document
@@ -116,12 +251,16 @@ def _document(plugin: Plugin, path: str, size: int, timing: str, topology: str) 
 def _check_run(plugin: Plugin, scenario: Scenario, where: str) -> None:
     simulation = Simulation(scenario)
     traces = [Trace(replication) for replication in (1, 0)]
-    second, first = (simulation.run(each.replication, each) for each in traces)
+    try:
+        second, first = (simulation.run(each.replication, each) for each in traces)
+    except TeamsimError as error:
+        raise AssertionError(f"{plugin.kind}: {where}: {error}") from error
     for replication, before in ((0, first), (1, second)):
         again = Simulation(scenario).run(replication)
         _hold(again == before, plugin, f"{where}: the same seed gives another run")
     _hold(first.outcome == "completed", plugin, f"{where}: {first.outcome}: {first.reason}")
     _hold(first.tasks_done == first.tasks, plugin, f"{where}: a task is lost")
+    _hold(first.makespan_s > 0.0, plugin, f"{where}: calls take no time")
     spent = first.work_s + first.rework_s + first.wasted_s + first.coordination_s
     spent += first.waiting_s + first.down_s
     whole = first.agents * first.makespan_s

@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
 
-from simulator import testing
+from simulator import plugins, testing
 from simulator.distributions import DISTRIBUTIONS, Distribution, Floats
 from simulator.model.latency._latency import DrawFrom, LatencyModel, Sampler
 from simulator.model.protocols import self_claim
 from simulator.scenario import families
 
-SAID: dict[str, dict[str, Any]] = {
-    "parallel_fraction": {"tasks": 12, "parallel_fraction": 0.5},
-    "seconds": {"base": 2},
+SAID: dict[str, list[dict[str, Any]]] = {
+    "parallel_fraction": [{"tasks": 12, "parallel_fraction": 0.5}],
+    "dag": [
+        {"tasks": [{"id": "a"}, {"id": "b", "dependencies": ["a"]}, {"id": "c", "arrival_s": 3}]}
+    ],
+    "layered": [{"layers": 3, "width": 4}],
+    "map_reduce": [{"maps": 6}],
+    "arrivals": [{"tasks": 12, "interarrival_s": {"kind": "exponential", "mean": 2}}],
+    "seconds": [{"base": 2}, {"base": {"kind": "lognormal", "median": 2, "sigma": 0.5}}],
+    "tokens": [{"base_s": 1, "uncached_s_per_1k": 0.1, "output_s_per_1k": 20}],
+    "burr12": [{"c": 3, "d": 1.5, "scale": 2}],
+    "deterministic": [{"value": 3}],
+    "empirical": [{"values": [1, 2, 2, 5]}],
+    "exponential": [{"mean": 2}, {"mean": 2, "shift": 1, "at_most": 4}],
+    "gamma": [{"shape": 2, "scale": 1.5}],
+    "inverse_gamma": [{"shape": 3, "scale": 2}],
+    "log_logistic": [{"shape": 3, "median": 2}],
+    "lognormal": [{"median": 2, "sigma": 1}, {"median": 2, "sigma": 1, "at_least": 1}],
+    "mixture": [
+        {"components": [{"weight": 0.3, "distribution": {"kind": "uniform", "low": 0, "high": 1}}]}
+    ],
+    "normal": [{"mean": 2, "sd": 1}],
+    "pareto": [{"shape": 3, "minimum": 1}],
+    "scipy": [{"name": "gamma", "shapes": {"a": 2.0}}],
+    "uniform": [{"low": 1, "high": 2}],
+    "weibull": [{"shape": 1.5, "scale": 2}],
 }
+"""Parameters of what ships, where not all have defaults."""
 
 FAMILIES = [
     (families.TOPOLOGIES, testing.check_topology),
     (families.PROTOCOLS, testing.check_protocol),
     (families.WORKSPACES, testing.check_workspace),
+    (families.WORKLOADS, testing.check_workload),
+    (families.LATENCY_MODELS, testing.check_latency),
+    (DISTRIBUTIONS, testing.check_distribution),
 ]
 
 
@@ -32,17 +61,8 @@ FAMILIES = [
     ids=lambda each: each if isinstance(each, str) else "",
 )
 def test_what_ships_passes(registry: Any, check: Any, name: str) -> None:
-    check(registry.get(name).model_validate({"kind": name, **SAID.get(name, {})}))
-
-
-def test_workloads_latencies_and_distributions_pass() -> None:
-    workload = families.WORKLOADS.get("parallel_fraction")
-    testing.check_workload(workload.model_validate(SAID["parallel_fraction"]))
-    latency = families.LATENCY_MODELS.get("seconds")
-    testing.check_latency(latency.model_validate(SAID["seconds"]))
-    for name, said in (("lognormal", {"median": 2, "sigma": 1}), ("uniform", {"low": 1, "high": 2}),
-                       ("deterministic", {"value": 3})):  # fmt: skip
-        testing.check_distribution(DISTRIBUTIONS.get(name).model_validate(said))
+    for said in SAID.get(name, [{}]):
+        check(registry.get(name).model_validate({"kind": name, **said}))
 
 
 class Falling(Distribution):
@@ -94,3 +114,144 @@ def test_bad_plugins_are_told_what_is_wrong() -> None:
         testing.check_latency(Restless())
     with pytest.raises(AssertionError, match="idler: 1 agents, rounds: "):
         testing.check_protocol(Idler())
+
+
+class Links(plugins.Topology):
+    """A ring, with a fault."""
+
+    kind: Literal["links"] = "links"
+    fault: str
+
+    def managers(self, workers: int) -> list[int]:
+        alone = [plugins.NO_MANAGER] * workers
+        return {
+            "boss_is_worker": [0] * workers,
+            "bosses_in_a_circle": [workers] * workers + [workers + 1, workers],
+            "boss_is_not_there": [workers + 5] * workers + [plugins.NO_MANAGER],
+            "too_few_managers": alone[1:],
+        }.get(self.fault, alone)
+
+    def channels(self, workers: int, rng: np.random.Generator) -> list[plugins.Channel]:
+        last = workers if self.fault == "hears_who_is_not_there" else 0
+        ring = [plugins.Channel((i,), ((i + 1) % workers,)) for i in range(workers)]
+        if self.fault == "draws":
+            rng.random()
+        if self.fault == "forgets_the_seed":
+            ring = ring[: next(COUNT) % workers]
+        return [*ring, plugins.Channel((0,), (last,))]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("hears_who_is_not_there", "links: 1 agents: a channel names agent 1"),
+        ("draws", "links: 1 agents: it draws, and is_random is False"),
+        ("forgets_the_seed", "links: 2 agents, rounds: the same seed gives another run"),
+        ("boss_is_worker", "links: 1 agents: agent 0 reports to 0, no coordinator"),
+        ("boss_is_not_there", "links: 1 agents: agent 0 reports to 6, no coordinator"),
+        ("bosses_in_a_circle", "links: 1 agents: agent 0 reports to itself"),
+        ("too_few_managers", "links: 1 agents: managers has 0 entries"),
+    ],
+)
+def test_a_bad_topology_is_told_what_is_wrong(fault: str, message: str) -> None:
+    testing.check_topology(Links(fault="none"))
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        testing.check_topology(Links(fault=fault))
+
+
+class Jobs(plugins.Workload):
+    """Three tasks, one after the other, with a fault."""
+
+    kind: Literal["jobs"] = "jobs"
+    fault: str
+
+    def graph(self, streams: plugins.Streams) -> plugins.TaskGraph:
+        one = streams.uniforms(plugins.Entity.RUN, 0, plugins.Purpose.SIZE)()
+        drawn = {"forgets_the_seed": next(COUNT), "differs": one}
+        sizes = [1.0, 2.0, 1.0 + drawn.get(self.fault, 0)]
+        needed: list[tuple[int, ...]] = [(), (0,), (1,)]
+        artifacts: list[tuple[int, ...]] = [(0,), (1,), (2,)]
+        arrivals: list[float] = []
+        match self.fault:
+            case "circle":
+                needed[0] = (2,)
+            case "needs_what_is_not_there":
+                needed[1] = (7,)
+            case "writes_what_is_not_there":
+                artifacts[1] = (3,)
+            case "too_few_sizes":
+                sizes.pop()
+            case "negative":
+                sizes[1] = -1.0
+            case "nan":
+                sizes[1] = float("nan")
+            case "early":
+                arrivals = [0.0, -1.0, 0.0]
+            case "nothing":
+                return plugins.TaskGraph([], [], [], None, 0)
+        return plugins.TaskGraph(["a", "b", "c"], sizes, needed, artifacts, 3, arrivals)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("forgets_the_seed", "jobs: the same seed gives other tasks"),
+        ("differs", "jobs: its tasks differ, and is_random is False"),
+        ("circle", "jobs: dependencies form a circle"),
+        ("needs_what_is_not_there", "jobs: task 1 needs [7], of 3 tasks"),
+        ("writes_what_is_not_there", "jobs: task 1 writes [3], of 3 artifacts"),
+        ("too_few_sizes", "jobs: 2 sizes, and 3 names"),
+        ("negative", "jobs: a size is -1.0, not a positive number"),
+        ("nan", "jobs: a size is nan, not a positive number"),
+        ("early", "jobs: a task arrives before the start"),
+        ("nothing", "jobs: there are no tasks"),
+    ],
+)
+def test_a_bad_workload_is_told_what_is_wrong(fault: str, message: str) -> None:
+    testing.check_workload(Jobs(fault="none"))
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        testing.check_workload(Jobs(fault=fault))
+
+
+class Shelf(plugins.Workspace):
+    """Writing takes a second, with a fault."""
+
+    kind: Literal["shelf"] = "shelf"
+    has_phases: ClassVar[bool] = True
+    fault: str
+
+    def state(self, desk: plugins.Desk) -> plugins.WorkspaceState:
+        return ShelfState(self, desk)
+
+
+class ShelfState(plugins.WorkspaceState):
+    __slots__ = ()
+
+    def access(self, agent: Any) -> Iterator[Any]:
+        assert isinstance(self.spec, Shelf)
+        fault = self.spec.fault
+        if fault != "never_serves":
+            yield from self.serve(agent, agent.time.duration_s)
+        if fault == "never_ends":
+            while True:
+                yield from self.commit(agent, 1.0)
+        if fault == "stands_still":
+            while True:
+                yield 0.0
+        if fault != "never_serves":
+            yield from self.commit(agent, next(COUNT) if fault == "forgets_the_seed" else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("forgets_the_seed", "shelf: 1 agents, rounds: the same seed gives another run"),
+        ("never_serves", "shelf: 1 agents, rounds: calls take no time"),
+        ("never_ends", "shelf: 1 agents, rounds: deadline"),
+        ("stands_still", "shelf: 1 agents, rounds: time stands still"),
+    ],
+)
+def test_a_bad_workspace_is_told_what_is_wrong(fault: str, message: str) -> None:
+    testing.check_workspace(Shelf(fault="none"))
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        testing.check_workspace(Shelf(fault=fault))

@@ -48,5 +48,5 @@ def test_scenarios_and_templates_ship_in_the_wheel(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     page = (elsewhere / "live.html").read_text("utf-8")
-    assert "const player = new Player" in page
+    assert "player = new Player(content)" in page
     assert "Copyright 2010-2026 Mike Bostock" in page

@@ -90,7 +90,9 @@ class Mixture(Distribution):
                 "in a truncated mixture the component of a draw is not known: give run_sigma, "
                 "agent_sigma and phase_sigma for the mixture, not for a component"
             )
-        if any("phase_length" in c.distribution.model_fields_set for c in self.components):
+        # Scenarios that are written out in full say the default for every component.
+        lengths = {component.distribution.phase_length for component in self.components}
+        if lengths - {Distribution.model_fields["phase_length"].default, self.phase_length}:
             raise ValueError(
                 "the phases of a mixture have one phase_length: give it for the mixture"
             )
