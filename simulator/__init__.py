@@ -10,8 +10,8 @@ The public names; each is imported when it is first used, so that importing the 
     One team with its work; the class that runs it; a row of results; the events of a replication.
 ``replicate``, ``run_sweep``
     Replications of one team, and of every point of a sweep.
-``TeamsimError``
-    Base of all errors that a user can correct.
+``TeamsimError``, ``UnmetExpectation``
+    Base of all errors that a user can correct; the one of results that are not as expected.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING
 from simulator.handed_on import handed_on
 
 if TYPE_CHECKING:
-    from simulator.api.deciding import advise, compare
+    from simulator.api.comparing import compare
+    from simulator.api.deciding import advise
+    from simulator.api.expecting import UnmetExpectation
     from simulator.api.observing import observe
     from simulator.api.running import load, run, sweep
     from simulator.engine import Simulation
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "advise": "simulator.api.deciding",
-    "compare": "simulator.api.deciding",
+    "compare": "simulator.api.comparing",
     "load": "simulator.api.running",
     "observe": "simulator.api.observing",
     "run": "simulator.api.running",
@@ -44,6 +46,7 @@ _HOMES = {
     "Simulation": "simulator.engine",
     "TeamsimError": "simulator.errors",
     "Trace": "simulator.model.trace",
+    "UnmetExpectation": "simulator.api.expecting",
     "__version__": "simulator.version",
     "load_study": "simulator.scenario",
     "parse_study": "simulator.scenario",
@@ -57,6 +60,7 @@ __all__ = [
     "Simulation",
     "TeamsimError",
     "Trace",
+    "UnmetExpectation",
     "__version__",
     "advise",
     "compare",

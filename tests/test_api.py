@@ -8,14 +8,20 @@ import sys
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars
 import pytest
+import yaml
 from matplotlib.figure import Figure
 
 import simulator as ts
-from simulator.errors import TeamsimError
+from analysis.observation.structure import LEAD
+from simulator.errors import TeamsimError, TeamsimWarning
+from simulator.scenario.changes import with_changes
+from simulator.scenario.costs import is_cost_known
 from simulator.version import __version__
+from tests.analysis.observed_teams import team, write_runs
 
 SMALL = {"replications": 3}
 
@@ -91,6 +97,126 @@ def test_teams_are_compared_with_the_first() -> None:
     assert isinstance(result.plot(), Figure)
     with pytest.raises(TeamsimError, match="two teams or more"):
         ts.compare({"alone": alone})
+
+
+def test_directories_of_results_are_compared_without_running_them_again(tmp_path: Path) -> None:
+    study = ts.load("quickstart", {"replications": 12})
+    ts.sweep(study, tmp_path / "out")
+    names = [point.name for point in study.points]
+    teams = {"first": study.points[0].scenario, "third": study.points[2].scenario}
+    fresh = ts.compare(teams)
+    where = str(tmp_path / "out")
+    kept = ts.compare({"first": f"{where}:0", "third": f"{where}:{names[2]}"})
+    pd.testing.assert_frame_equal(kept.table, fresh.table)
+    mixed = ts.compare({"first": f"{where}:0", "third": teams["third"]})
+    pd.testing.assert_frame_equal(mixed.table, fresh.table)
+    few = ts.compare({"first": f"{where}:0", "third": f"{where}:2"}, replications=5)
+    assert few.comparison.replications == {"third": 5}
+    with pytest.raises(TeamsimError, match=rf"holds {len(names)} points: write"):
+        ts.compare({"first": tmp_path / "out", "third": teams["third"]})
+    with pytest.raises(TeamsimError, match=r"unknown point 'team.size=99'"):
+        ts.compare({"first": f"{where}:team.size=99", "third": teams["third"]})
+    with pytest.raises(TeamsimError, match="holds no sweep"):
+        ts.compare({"first": tmp_path, "third": teams["third"]})
+
+
+def test_results_of_another_seed_are_told(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        one = ts.load("quickstart", {"replications": 5, "seed": seed, "sweep": None})
+        ts.sweep(one, tmp_path / str(seed))
+    teams: dict[str, str | Path] = {"a": tmp_path / "1", "b": tmp_path / "2"}
+    with pytest.warns(TeamsimWarning, match="b was run with another seed than 1"):
+        result = ts.compare(teams)
+    assert result.table.attrs["seed"] == 1
+
+
+def test_what_is_expected_is_met_fails_or_is_not_resolved() -> None:
+    result = ts.run("quickstart", replications=40)
+    mean = result.table["makespan_s"].mean()
+    met, failed, open_ = (f"makespan_s.mean < {mean * factor}" for factor in (2.0, 0.5, 1.001))
+    table = result.findings(met, failed, open_)
+    assert table["verdict"].tolist() == ["met", "failed", "not resolved"]
+    assert table["found"].tolist() == pytest.approx([mean] * 3)
+    assert table["beyond"].tolist() == pytest.approx([-mean, mean / 2, -mean * 0.001])
+    assert table["needed"].isna().tolist() == [True, True, False]
+    pd.testing.assert_frame_equal(result.expect(met, open_), result.findings(met, open_))
+    with pytest.raises(
+        ts.UnmetExpectation, match=r"quickstart: makespan_s.mean < .*: failed"
+    ) as no:
+        result.expect(met, failed, open_)
+    pd.testing.assert_frame_equal(no.value.findings, table)
+    assert str(no.value).count("\n") == 0  # what is not resolved is no failure
+    with pytest.raises(ts.UnmetExpectation, match=r"not resolved, .* about .* would resolve it"):
+        result.expect(met, open_, strict=True)
+
+
+def test_every_point_of_a_sweep_is_held_against_what_it_and_the_caller_expect() -> None:
+    scenario = {"replications": 5, "expect": ["calls.mean > 0"]}
+    result = ts.sweep(ts.load("quickstart", scenario))
+    names = [point["name"] for point in result.manifest["points"]]
+    table = result.findings("makespan_s.mean > 0")
+    assert table["point_name"].tolist() == [name for name in names for _ in range(2)]
+    assert table["expected"].tolist() == ["calls.mean > 0", "makespan_s.mean > 0"] * len(names)
+    assert "met" in set(table["verdict"]) <= {"met", "not resolved"}
+
+
+@pytest.mark.parametrize(
+    ("expected", "message"),
+    [
+        ((), "nothing is expected"),
+        (("makespan.mean < 3",), "did you mean 'makespan_s'"),
+        (("makespan_s ~ 3",), "expect: "),
+        (("cost_usd.mean < 3",), "what a run costs is not known"),
+    ],
+)
+def test_what_cannot_be_expected_is_refused(expected: tuple[str, ...], message: str) -> None:
+    with pytest.raises(TeamsimError, match=message):
+        ts.run("batching", replications=2).expect(*expected)
+
+
+@pytest.mark.parametrize(
+    ("price", "is_known"),
+    [
+        ({"input_per_mtok": 0, "output_per_mtok": 0}, True),
+        ({"output_per_mtok": 0.0}, True),
+        ({}, False),
+        (None, False),
+        ({"input_per_mtok": 3}, True),
+    ],
+)
+def test_a_price_of_0_is_known_also_where_results_are_read_again(
+    tmp_path: Path, price: dict[str, float] | None, is_known: bool
+) -> None:
+    said = {} if price is None else {"team.agent.price": price}
+    study = ts.load("batching", {"replications": 3, "sweep": None, **said})
+    ts.sweep(study, tmp_path / "out")
+    result = ts.compare({"kept": tmp_path / "out", "fresh": study})
+    cost = result.table.set_index("metric")["value"]["cost_usd"]
+    assert np.isfinite(cost) == is_known
+    cost = ts.run(study).summary().xs("cost_usd", level="metric")["mean"]
+    assert cost.notna().all() == is_known
+    again = type(study.base).model_validate(study.base.model_dump(mode="json"))
+    assert again == study.base
+    assert is_cost_known(again) == is_known
+    assert is_cost_known(with_changes(study.base, {"team.size": 2})) == is_known
+
+
+def test_traces_are_observed_and_have_a_twin(tmp_path: Path) -> None:
+    write_runs(team(LEAD, 1), tmp_path / "traces", 6)
+    result = ts.observe(tmp_path / "traces", replications=20)
+    assert len(result.table) == 6
+    assert result.table.attrs == {"scenario": "traces", "seed": None, "teamsim": __version__}
+    twin = result.observation.twin
+    study = ts.parse_study(yaml.safe_dump(twin.document))
+    assert study.base.topology.kind == "centralised"
+    assert isinstance(result.plot(), Figure)
+    files = sorted((tmp_path / "traces").rglob("*.json*"))
+    some = ts.observe(files[:3], replications=20)
+    assert len(some.table) == 3
+    result.save(tmp_path / "observed.csv")
+    assert len(pd.read_csv(tmp_path / "observed.csv")) == 6
+    with pytest.raises(TeamsimError):
+        ts.observe(tmp_path / "nothing")
 
 
 def test_advice_has_a_table_and_sentences(tmp_path: Path) -> None:

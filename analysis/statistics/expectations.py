@@ -59,6 +59,10 @@ class Finding:
         extreme = {"max": wants_less, "min": not wants_less}.get(self.expectation.statistic, False)
         return extreme and self.verdict == "met"
 
+    def is_wrong(self, strict: bool = False) -> bool:
+        """Return whether the expectation failed or, if `strict`, is not resolved."""
+        return self.verdict == "failed" or (strict and self.verdict == "not resolved")
+
     @property
     def unseen(self) -> float:
         """Most that the share of further runs beyond a least or greatest value can be (95 %)."""

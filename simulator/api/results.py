@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from analysis.decisions.advice import Advice
     from analysis.decisions.side_by_side import SideBySide
     from analysis.observation.observe import Observation
+    from analysis.statistics.expectations import Finding
 
 _SHOWN = ("makespan_s", "success", "quality", "cost_usd")
 """Metrics that notebooks and consoles show of a sweep."""
@@ -110,15 +111,70 @@ class SweepResult(Result):
             for name, rows in self.table.groupby("point_name", sort=False)
         }
         table = pd.concat(parts, names=["point_name", "metric"])
-        unknown = {
-            point["name"]: unknown_metrics(Scenario.model_validate(point["scenario"]))
-            for point in self.manifest["points"]
-        }
+        unknown = {name: unknown_metrics(scenario) for name, scenario in self._scenarios()}
         is_unknown = [metric in unknown[point] for point, metric in table.index]
         return table.mask(np.broadcast_to(np.array(is_unknown)[:, None], table.shape))
 
     def _shown(self) -> pd.DataFrame:
         return self._summary(_SHOWN)[["mean", "low", "high"]]
+
+    def findings(self, *expected: str) -> pd.DataFrame:
+        """Hold each point against what is expected of it, here and in its scenario.
+
+        Parameters
+        ----------
+        *expected : str
+            As for ``teamsim run --expect``, such as ``"makespan_s.p95 < 600"``.
+
+        Returns
+        -------
+        DataFrame
+            A row an expectation of a point: ``point_name``, ``expected``, ``found`` with ``low``
+            and ``high`` (95 %), ``verdict`` (met, failed or not resolved), ``beyond`` (how far the
+            estimate is from the bound, above 0 on the wrong side), ``needed`` (replications that
+            would resolve it) and ``replications``.
+
+        Raises
+        ------
+        TeamsimError
+            If an expectation cannot be read or looked at, or there is none.
+        """
+        from simulator.api.expecting import table_of
+
+        return table_of(self._found(expected))
+
+    def expect(self, *expected: str, strict: bool = False) -> pd.DataFrame:
+        """Return the findings, if what is expected of each point does not fail.
+
+        Parameters
+        ----------
+        *expected : str
+            As for `findings`.
+        strict : bool
+            Whether an expectation must be met, and not only not fail.
+
+        Raises
+        ------
+        UnmetExpectation
+            If the 95 % interval of one lies wholly on the wrong side of its bound or, if `strict`,
+            on both sides.
+        TeamsimError
+            As for `findings`.
+        """
+        from simulator.api.expecting import check
+
+        return check(self._found(expected), strict)
+
+    def _found(self, expected: Sequence[str]) -> list[tuple[str, Finding]]:
+        from simulator.api.expecting import findings_of
+
+        return findings_of(self.table, self._scenarios(), expected)
+
+    def _scenarios(self) -> list[tuple[str, Scenario]]:
+        return [
+            (point["name"], Scenario.model_validate(point["scenario"]))
+            for point in self.manifest["points"]
+        ]
 
     def plot(self, x: str = "", y: tuple[str, ...] = (), series: tuple[str, ...] = ()) -> Figure:
         """Draw what is asked for, else what the scenario asks for, else curves over team size.

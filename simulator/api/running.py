@@ -8,9 +8,9 @@ from pathlib import Path
 
 from simulator.api.results import SweepResult, with_origin
 from simulator.errors import TeamsimError
-from simulator.experiment import run_points, run_sweep
+from simulator.experiment import run_sweep
 from simulator.experiment.manifest import manifest_of
-from simulator.scenario import Point, Scenario, Study, load_study
+from simulator.scenario import Scenario, Study, load_study
 
 Loadable = str | Path | Study | Scenario
 """A file, the name of a scenario that ships, or what was loaded from it."""
@@ -75,10 +75,9 @@ def run(
         if value < (name == "replications"):
             raise TeamsimError(f"{name}: {value} is too small")
     base = base.model_copy(update=said)
-    point = Point(0, base.name, {}, None, "", base)
-    table = run_points([point], [], workers).to_pandas()
-    manifest = manifest_of(Study.of_points([point]))
-    return SweepResult(with_origin(table, base.name, base.seed), manifest)
+    study = Study.of_scenario(base)
+    table = run_sweep(study, workers=workers).to_pandas()
+    return SweepResult(with_origin(table, base.name, base.seed), manifest_of(study))
 
 
 def sweep(

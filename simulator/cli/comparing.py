@@ -15,15 +15,21 @@ from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.intervals import Interval
-from simulator.api.deciding import rows_of, runs_of
+from simulator.api.comparing import (
+    Compared,
+    all_rows,
+    directory_in,
+    of_other_seeds,
+    rows_of,
+    seed_of,
+    stored,
+)
 from simulator.cli.compare_words import NAMES, amount, sentences
 from simulator.cli.harmless import say
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import console, make_directory, number, progress_bar
-from simulator.errors import TeamsimError, unknown_name
-from simulator.experiment import read_manifest, read_results
-from simulator.experiment.manifest import Manifest
+from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
 from simulator.scenario import Scenario, load_study
 from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
@@ -34,11 +40,14 @@ _MOST_TEAMS = 12
 
 @dataclass(frozen=True)
 class _Team:
-    """A team to compare: runs that there are already, or a scenario still to be run."""
+    """A team with its name."""
 
     name: str
-    scenario: Scenario
-    rows: pd.DataFrame | None
+    of: Compared
+
+    @property
+    def scenario(self) -> Scenario:
+        return self.of.scenario
 
 
 def compare(
@@ -65,12 +74,12 @@ def compare(
     teams = _named([_team(text, settings) for text in said])
     if out is not None:
         make_directory(out)
+    compared = {each.name: each.of for each in teams}
     if seed is None:
-        seed = next((each.scenario.seed for each in teams if each.rows is not None),
-                    teams[0].scenario.seed)  # fmt: skip
-    rows = _all_rows(teams, seed, replications, workers)
+        seed = seed_of(compared.values())
+    rows = _all_rows(compared, seed, replications, workers)
     found = hold_beside(rows, {each.name: is_cost_known(each.scenario) for each in teams})
-    others = [e.name for e in teams if e.rows is not None and e.scenario.seed != seed]
+    others = of_other_seeds(compared, seed)
     if as_json:
         print_json("compare", _described(found, seed, others))
     else:
@@ -80,45 +89,11 @@ def compare(
 
 
 def _team(text: str, settings: Sequence[str]) -> _Team:
-    directory, point = _directory_in(text)
+    directory, point = directory_in(text)
     if directory is None:
-        scenario = load_study(text, settings).base
-        return _Team(Path(text).stem, scenario, None)
-    manifest = read_manifest(directory)
-    index = _point_in(manifest, point, directory)
-    table = read_results(directory).to_pandas()
-    rows = table[table["point"] == index].reset_index(drop=True)
-    scenario = Scenario.model_validate(manifest["points"][index]["scenario"])
+        return _Team(Path(text).stem, Compared(load_study(text, settings).base))
     named = f"{directory.name}:{point}" if point else directory.resolve().name
-    return _Team(named, scenario, rows)
-
-
-def _directory_in(text: str) -> tuple[Path | None, str]:
-    """Return the directory and the point in DIRECTORY or DIRECTORY:POINT; None if it is neither."""
-    if Path(text).is_dir():
-        return Path(text), ""
-    for i, letter in enumerate(text):
-        if letter == ":" and Path(text[:i]).is_dir():
-            return Path(text[:i]), text[i + 1 :]
-    return None, ""
-
-
-def _point_in(manifest: Manifest, point: str, directory: Path) -> int:
-    names = [each["name"] for each in manifest["points"]]
-    if not point and len(names) == 1:
-        return 0
-    shown = ", ".join(f"{i}: {name}" for i, name in enumerate(names[:6]))
-    more = f", and {len(names) - 6} more" if len(names) > 6 else ""
-    if not point:
-        raise TeamsimError(
-            f"{directory} holds {len(names)} points: write {directory}:POINT, by number or name "
-            f"({shown}{more})"
-        )
-    if point in names:
-        return names.index(point)
-    if point.isdecimal() and int(point) < len(names):
-        return int(point)
-    raise TeamsimError(f"{directory}: {unknown_name('point', point, names[:30])}")
+    return _Team(named, stored(directory, point))
 
 
 def _named(teams: Sequence[_Team]) -> list[_Team]:
@@ -129,24 +104,17 @@ def _named(teams: Sequence[_Team]) -> list[_Team]:
         name, i = each.name, 2
         while name in taken:
             name, i = f"{each.name} ({i})", i + 1
-        named.append(_Team(name, each.scenario, each.rows))
+        named.append(_Team(name, each.of))
     return named
 
 
 def _all_rows(
-    teams: Sequence[_Team], seed: int, replications: int | None, workers: int
+    teams: Mapping[str, Compared], seed: int, replications: int | None, workers: int
 ) -> dict[str, pd.DataFrame]:
-    to_run = {each.name: each.scenario for each in teams if each.rows is None}
-    count = replications or max(
-        len(each.rows) if each.rows is not None else each.scenario.replications for each in teams
-    )
-    rows = {each.name: each.rows for each in teams if each.rows is not None}
-    if to_run:
-        with progress_bar("replications") as progress:
-            rows |= runs_of(to_run, seed, count, workers or default_workers(), progress)
-    if replications is not None:
-        rows = {name: each[each["replication"] < replications] for name, each in rows.items()}
-    return {each.name: rows[each.name] for each in teams}
+    if all(each.rows is not None for each in teams.values()):
+        return all_rows(teams, seed, replications)
+    with progress_bar("replications") as progress:
+        return all_rows(teams, seed, replications, workers or default_workers(), progress)
 
 
 def _print(found: SideBySide, teams: Sequence[_Team], seed: int, others: Sequence[str]) -> None:

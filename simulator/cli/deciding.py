@@ -221,7 +221,7 @@ def chaos(
         table = run_chaos(scenario, replications, workers or default_workers(), progress)
     if out is not None:
         write_table(table, out)
-    priced = all(not kind.price.is_free for kind in scenario.team.kinds)
+    priced = is_cost_known(scenario)
     if as_json:
         unknown = [] if priced else [name for name in table.columns if name.endswith("_usd")]
         table = table.assign(**dict.fromkeys(unknown, None))

@@ -39,8 +39,7 @@ def print_findings(findings: Sequence[Finding], rows: pd.DataFrame) -> None:
 
 def exit_code(findings: Sequence[Finding], strict: bool) -> int:
     """Return 1 if an expectation failed or, with `strict`, is not resolved."""
-    wrong = {"failed", "not resolved"} if strict else {"failed"}
-    return int(any(each.verdict in wrong for each in findings))
+    return int(any(each.is_wrong(strict) for each in findings))
 
 
 def described(finding: Finding) -> dict[str, Any]:

@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 
 from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
-from analysis.statistics.curves import TO_SUCCESS, check_figure
-from analysis.statistics.expectations import Finding, expectations_in, judge
+from analysis.statistics.curves import check_figure
+from analysis.statistics.expectations import Finding, judge
 from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summary
+from simulator.api.expecting import expected_of
 from simulator.cli.expecting import described, exit_code, print_findings
 from simulator.cli.harmless import say
 from simulator.cli.interrupts import when_interrupted
@@ -33,7 +34,7 @@ from simulator.experiment import (
     read_manifest,
     read_results,
     read_shortfalls,
-    run_points,
+    run_sweep,
     shortfalls,
     sweep_into,
 )
@@ -44,9 +45,8 @@ from simulator.experiment.shortfalls import Shortfall
 from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
-from simulator.scenario import Point, Scenario, Study
+from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known, unknown_metrics
-from simulator.scenario.expectation import Expectation
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,11 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
     """
     if wanted.out is not None:
         check_table_writable(wanted.out)
-    expectations = expectations_in([*scenario.expect, *wanted.expect])
-    _check_costs(scenario, expectations)
+    expectations = expected_of(scenario, wanted.expect)
     if wanted.replications is not None:
         scenario = scenario.model_copy(update={"replications": wanted.replications})
-    point = Point(0, scenario.name, {}, None, "", scenario)
     with progress_bar("replications") as progress:
-        table = run_points([point], [], progress=progress)
+        table = run_sweep(Study.of_scenario(scenario), progress=progress)
     frame = table.to_pandas()[["replication", *METRIC_NAMES]]
     if wanted.out is not None:
         write_table(frame, wanted.out)
@@ -114,15 +112,6 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
             say("")
             print_findings(findings, frame)
     return exit_code(findings, wanted.strict)
-
-
-def _check_costs(scenario: Scenario, expectations: Sequence[Expectation]) -> None:
-    for each in expectations:
-        if each.metric.removesuffix(TO_SUCCESS) in MONEY and not is_cost_known(scenario):
-            raise TeamsimError(
-                f"expect: {each.text!r}: what a run costs is not known, since no price is said; "
-                f"{HOW_TO_PRICE}"
-            )
 
 
 def _shown_metrics(scenario: Scenario, frame: pd.DataFrame) -> list[str]:

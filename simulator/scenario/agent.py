@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from simulator.distributions import DistributionSpec, NonNegativeDistribution
 from simulator.distributions.deterministic import constant
@@ -200,6 +206,22 @@ class Price(Spec):
         """Whether nothing costs anything."""
         cache = self.cached_input_per_mtok or self.cache_write_per_mtok
         return not (self.input_per_mtok or cache or self.output_per_mtok)
+
+    @property
+    def is_said(self) -> bool:
+        """Whether somebody has said this price, if only one of 0."""
+        # A copy made of all fields says also that there is no model: nobody writes that.
+        said = self.model_fields_set
+        return not self.is_free or bool(said - {"model", "provider"} and "model" not in said)
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the fields; a price of 0 that was said is said where they are read again, too."""
+        found: dict[str, Any] = write(self)
+        if self.is_free and self.is_said:
+            found.pop("model", None)
+            found["input_per_mtok"] = 0.0
+        return found
 
 
 def _those_there(tools: Any) -> Any:

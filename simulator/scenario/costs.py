@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from simulator.scenario.agent import Price
 from simulator.scenario.schema import Scenario
 
 MONEY = frozenset({"cost_usd", "wasted_usd"})
@@ -16,15 +15,9 @@ HOW_TO_PRICE = (
 
 def is_cost_known(scenario: Scenario) -> bool:
     """Return whether everybody who may answer a call has a price, if only one of 0."""
-    return all(_is_said(model.price) for model in scenario.models)
+    return all(model.price.is_said for model in scenario.models)
 
 
 def unknown_metrics(scenario: Scenario) -> frozenset[str]:
     """Return the metrics of which a run says nothing."""
     return frozenset() if is_cost_known(scenario) else MONEY
-
-
-def _is_said(price: Price) -> bool:
-    # A copy made of all fields says also that there is no model: nobody writes that.
-    said = price.model_fields_set
-    return not price.is_free or bool(said - {"model", "provider"} and "model" not in said)

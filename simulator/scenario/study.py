@@ -55,6 +55,11 @@ class Study:
         """Return a study whose points are there already, as those of an earlier sweep."""
         return cls(Source({}, {}), Path(), tuple(points))
 
+    @classmethod
+    def of_scenario(cls, scenario: Scenario) -> Study:
+        """Return a study of one point: a scenario as it stands."""
+        return cls.of_points([Point(0, scenario.name, {}, None, "", scenario)])
+
     @cached_property
     def base(self) -> Scenario:
         """The scenario as it stands, without its sweep.

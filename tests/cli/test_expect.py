@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+import simulator as ts
 from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import GOOD
 
@@ -125,3 +127,15 @@ def test_bad_expectations_get_one_clear_message(
     assert (done.returncode, done.stdout) == (2, "")
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_verdicts_are_those_of_the_command(tmp_path: Path, teamsim_here: Here) -> None:
+    said = "makespan_s.p95 < 200", "success.rate > 0.5", "cost_usd.mean < 0.001", "quality.min >= 1"
+    options = [word for each in said for word in ("--expect", each)]
+    done = teamsim_here("run", "quickstart", "-r", 30, "--json", *options, cwd=tmp_path)
+    theirs = pd.DataFrame(json.loads(done.stdout)["expectations"])
+    mine = ts.run("quickstart", replications=30).findings(*said)
+    names = {"text": "expected", "verdict": "verdict", "estimate": "found", "beyond": "beyond"}
+    for there, here in names.items():
+        assert mine[here].tolist() == theirs[there].tolist()
+    assert set(mine["verdict"]) >= {"met", "failed"}

@@ -1,0 +1,184 @@
+"""Compare teams that are run, or have been run before, with the first of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.decisions.side_by_side import SideBySide
+from analysis.decisions.side_by_side import compare as hold_beside
+from simulator.api.results import ComparisonResult, with_origin
+from simulator.api.running import Loadable, base_of
+from simulator.errors import TeamsimError, TeamsimWarning, unknown_name
+from simulator.experiment import read_manifest, read_results, run_each
+from simulator.experiment.manifest import Manifest
+from simulator.experiment.pool import Progress
+from simulator.scenario import Scenario
+from simulator.scenario.costs import is_cost_known
+
+
+def compare(
+    teams: Mapping[str, Loadable],
+    replications: int | None = None,
+    seed: int | None = None,
+    workers: int = 1,
+) -> ComparisonResult:
+    """Compare teams with the first of them, all run with the same random numbers.
+
+    Parameters
+    ----------
+    teams : mapping of str to str, Path, Study or Scenario
+        By their names. The results of a sweep are a team, too: their directory or, where it has
+        several points, ``DIRECTORY:POINT`` with its number or name; they are not run again.
+    replications : int, optional
+        Of each team, and at most so many of those that have been run; the most that any of them
+        has or says when absent.
+    seed : int, optional
+        That of the first team that has been run, else the first team's, when absent.
+    workers : int
+
+    Raises
+    ------
+    TeamsimError
+        If there are fewer than two teams or replications, or a scenario is wrong.
+
+    Warns
+    -----
+    TeamsimWarning
+        If a team has been run with another seed: its pairs are independent runs.
+    """
+    compared = {name: _compared(each) for name, each in teams.items()}
+    if seed is None:
+        seed = seed_of(compared.values())
+    found = hold_beside(
+        all_rows(compared, seed, replications, workers),
+        {name: is_cost_known(each.scenario) for name, each in compared.items()},
+    )
+    for name in of_other_seeds(compared, seed):
+        warnings.warn(
+            f"{name} was run with another seed than {seed}: its pairs are independent runs",
+            TeamsimWarning,
+            stacklevel=2,
+        )
+    return ComparisonResult(with_origin(rows_of(found), found.reference, seed), found)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A team to compare: a scenario still to be run or, with rows, one that has been run."""
+
+    scenario: Scenario
+    rows: pd.DataFrame | None = None
+
+
+def _compared(said: Loadable) -> Compared:
+    if isinstance(said, (str, Path)):
+        directory, point = directory_in(str(said))
+        if directory is not None:
+            return stored(directory, point)
+    return Compared(base_of(said))
+
+
+def directory_in(text: str) -> tuple[Path | None, str]:
+    """Return the directory and the point in DIRECTORY or DIRECTORY:POINT; None if it is neither."""
+    if Path(text).is_dir():
+        return Path(text), ""
+    for i, letter in enumerate(text):
+        if letter == ":" and Path(text[:i]).is_dir():
+            return Path(text[:i]), text[i + 1 :]
+    return None, ""
+
+
+def stored(directory: Path, point: str) -> Compared:
+    """Return a point of a sweep that is in a directory.
+
+    Raises
+    ------
+    TeamsimError
+        If there is no sweep, or no such point, or if there are several and none is named.
+    """
+    manifest = read_manifest(directory)
+    index = _point_in(manifest, point, directory)
+    table = read_results(directory).to_pandas()
+    rows = table[table["point"] == index].reset_index(drop=True)
+    return Compared(Scenario.model_validate(manifest["points"][index]["scenario"]), rows)
+
+
+def _point_in(manifest: Manifest, point: str, directory: Path) -> int:
+    names = [each["name"] for each in manifest["points"]]
+    if not point and len(names) == 1:
+        return 0
+    shown = ", ".join(f"{i}: {name}" for i, name in enumerate(names[:6]))
+    more = f", and {len(names) - 6} more" if len(names) > 6 else ""
+    if not point:
+        raise TeamsimError(
+            f"{directory} holds {len(names)} points: write {directory}:POINT, by number or name "
+            f"({shown}{more})"
+        )
+    if point in names:
+        return names.index(point)
+    if point.isdecimal() and int(point) < len(names):
+        return int(point)
+    raise TeamsimError(f"{directory}: {unknown_name('point', point, names[:30])}")
+
+
+def seed_of(teams: Iterable[Compared]) -> int:
+    """Return the seed of the first team that has been run, else of the first."""
+    in_order = sorted(teams, key=lambda each: each.rows is None)
+    return in_order[0].scenario.seed if in_order else 0
+
+
+def of_other_seeds(teams: Mapping[str, Compared], seed: int) -> list[str]:
+    """Return the teams that have been run with another seed."""
+    run = {name: each for name, each in teams.items() if each.rows is not None}
+    return [name for name, each in run.items() if each.scenario.seed != seed]
+
+
+def all_rows(
+    teams: Mapping[str, Compared],
+    seed: int,
+    replications: int | None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the runs of each team; those that have not been run are, with the same seed."""
+    rows = {name: each.rows for name, each in teams.items() if each.rows is not None}
+    counts = [
+        each.scenario.replications if each.rows is None else len(each.rows)
+        for each in teams.values()
+    ]
+    to_run = [name for name in teams if name not in rows]
+    if to_run:
+        same = [teams[name].scenario.model_copy(update={"seed": seed}) for name in to_run]
+        count = replications or max(counts)
+        made = run_each(same, count, workers, progress).to_pandas()
+        rows |= {name: made[made["point"] == i] for i, name in enumerate(to_run)}
+    if replications is not None:
+        rows = {name: each[each["replication"] < replications] for name, each in rows.items()}
+    return {name: rows[name] for name in teams}
+
+
+def rows_of(found: SideBySide) -> pd.DataFrame:
+    """Return a comparison as a table, a row a metric of a team."""
+    return pd.DataFrame(
+        {
+            "team": team,
+            "reference": found.reference,
+            "metric": each.metric,
+            "reference_value": each.reference.estimate,
+            "value": each.value.estimate,
+            "value_low": each.value.low,
+            "value_high": each.value.high,
+            "change": each.change.estimate,
+            "change_low": each.change.low,
+            "change_high": each.change.high,
+            "verdict": each.verdict,
+            "replications": found.replications[team],
+        }
+        for team, comparisons in found.comparisons.items()
+        for each in comparisons
+    )
