@@ -15,7 +15,7 @@ from simulator.model.streams import Streams
 from simulator.model.trace import Event
 from simulator.scenario.forgetting import Forgetting
 from tests.conftest import z_score
-from tests.model.parts import Bench, bag, tasks
+from tests.model.parts import Bench, tasks
 
 ALWAYS = Forgetting.model_validate({"probability": 1, "notice": 1})
 
@@ -143,19 +143,19 @@ def test_what_was_finished_on_the_other_side_is_taken_over_unless_it_is_done() -
 
 
 def test_a_lease_in_rounds_ends_before_the_round_after_its_last() -> None:
-    leases = Leases(None, 2, (bench := Bench()).clock, Board(bag(3)))
+    leases = Leases(None, 2, (bench := Bench()).clock, bench.metrics)
     ended: dict[int, list[int]] = {}
     for number in range(1, 8):
         ended[number] = leases.begin_round(number)
         if number <= 3:
             leases.begin(number - 1, lambda task: None)
     assert {n: over for n, over in ended.items() if over} == {4: [0], 5: [1], 6: [2]}
-    assert bench.metrics.lease_expiries == 0
+    assert bench.metrics.lease_expiries == 3
 
 
 def test_a_lease_in_seconds_ends_then_unless_the_claim_has_ended_or_was_made_again() -> None:
     bench, over = Bench(), list[tuple[int, float]]()
-    leases = Leases(3.0, None, bench.clock, Board(bag(3)))
+    leases = Leases(3.0, None, bench.clock, bench.metrics)
     for task in range(3):
         leases.begin(task, lambda task: over.append((task, bench.clock.now)))
     leases.end(0)

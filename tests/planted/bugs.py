@@ -240,6 +240,37 @@ BUGS = [
         "tests/analysis/test_call_fits.py",
         "cost_of_tokens",
     ),
+    # Claims and their leases.
+    Bug(
+        f"{_MODEL}/ledger.py",
+        "if claim is None or claim.number in self._inherited:",
+        "if claim is None:",
+        _ALONE("ledger"),
+        "each_side",
+    ),
+    Bug(
+        f"{_MODEL}/ledger.py",
+        "claim.agent == agent and claim.number == made.claim",
+        "claim.agent == agent",
+        _ALONE("ledger"),
+        "not_its_agents",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/_watched_claims.py",
+        "self._leases.fork(other._let_go)",
+        "self._leases.fork(self._let_go)",
+        _ALONE("leases"),
+        "before_a_cut",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/_watched_claims.py",
+        """        if self._leases is not None:
+            self._leases.end_all()""",
+        """        if self._leases is not None and self.ledger is not None:
+            self._leases.end_all()""",
+        _ALONE("leases"),
+        "has_ended",
+    ),
     # Laws and intervals.
     Bug(
         "analysis/statistics/laws.py",

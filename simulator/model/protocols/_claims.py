@@ -222,6 +222,10 @@ class Claims(Dispatcher):
         if task in self._redo[agent]:
             self._redo[agent].remove(task)
 
+    def _unlist(self, task: int) -> None:
+        """Take a task off the list of open ones, if it is there."""
+        self._open.discard(task)
+
     def _take_all(self, agent: int) -> list[int]:
         """Take all tasks off an agent's list; return those that are not done."""
         claimed = [task for task in self._redo[agent] if not self.board.done[task]]

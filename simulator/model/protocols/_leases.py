@@ -8,11 +8,13 @@ from functools import partial
 from typing import Self
 
 from simulator.model.agenda import Agenda
-from simulator.model.board import Board
+from simulator.model.metrics import Metrics
 
 
 class Leases:
     """Which tasks are claimed since when, and until when.
+
+    Whoever ends a claim ends its lease.
 
     Parameters
     ----------
@@ -21,28 +23,48 @@ class Leases:
     rounds : int or None
         How many rounds follow that in which a claim was made, before it ends.
     agenda : Agenda
-    board : Board
-        The one whose tasks are claimed: when a task is done, its lease is of no consequence.
+    metrics : Metrics
+        Counts the leases that run out.
     """
 
-    __slots__ = ("_agenda", "_board", "_round", "_rounds", "_seconds", "_since")
+    __slots__ = (
+        "_agenda",
+        "_inherited",
+        "_metrics",
+        "_round",
+        "_rounds",
+        "_seconds",
+        "_since",
+        "_suspended",
+    )
 
     def __init__(
-        self, seconds: float | None, rounds: int | None, agenda: Agenda, board: Board
+        self, seconds: float | None, rounds: int | None, agenda: Agenda, metrics: Metrics
     ) -> None:
         self._seconds = seconds
         self._rounds = rounds
         self._agenda = agenda
-        self._board = board
+        self._metrics = metrics
         self._since: dict[int, float] = {}
-        """When each task was claimed, in seconds or in rounds, the first first."""
+        """When each task was claimed, in seconds or in rounds."""
+        self._suspended: dict[int, float] = {}
+        """The same of tasks that wait for their review."""
+        self._inherited: set[int] = set()
+        """Tasks whose leases the other side of a partition counts."""
         self._round = 0
 
-    def fork(self, board: Board) -> Self:
-        """Return an independent copy for a copy of the board; timers set stay with this one."""
+    def fork(self, expire: Callable[[int], None]) -> Self:
+        """Return those of the minority's side of a partition, which run out when these do.
+
+        It counts those that begin on its side only; `expire` is as of `begin`.
+        """
         other = copy.copy(self)
-        other._board = board
         other._since = self._since.copy()
+        other._suspended = self._suspended.copy()
+        lasting = {**self._since, **self._suspended}
+        other._inherited = set(lasting)
+        for task, since in lasting.items():
+            other._set_timer(task, since, expire)
         return other
 
     @property
@@ -51,41 +73,68 @@ class Leases:
         return self._seconds is not None
 
     def begin(self, task: int, expire: Callable[[int], None]) -> None:
-        """Let a task be claimed from now on; `expire` is called with it when the lease ends."""
-        self._since.pop(task, None)
+        """Let a task be claimed from now on; `expire` is called with it when the lease runs out.
+
+        A lease in rounds runs out where a round begins.
+        """
+        self.end(task)
+        self._since[task] = since = self._round if self._seconds is None else self._agenda.now
+        self._set_timer(task, since, expire)
+
+    def _set_timer(self, task: int, since: float, expire: Callable[[int], None]) -> None:
         if self._seconds is None:
-            self._since[task] = self._round
             return
-        self._since[task] = now = self._agenda.now
-        held = partial(self._is_held, task, now)
-        self._agenda.at(now + self._seconds, partial(self._expire, task, now, expire), held)
+        held = partial(self._is_held, task, since)
+        run_out = partial(self._run_out, task, since, expire)
+        self._agenda.at(max(since + self._seconds, self._agenda.now), run_out, held)
+
+    def suspend(self, task: int) -> None:
+        """Keep the lease of a task from running out until it is resumed."""
+        if task in self._since:
+            self._suspended[task] = self._since.pop(task)
+
+    def resume(self, task: int, expire: Callable[[int], None]) -> None:
+        """Let a suspended lease run out at its time, or if that is past, now or with the round."""
+        if task not in self._suspended:
+            return
+        self._since[task] = since = self._suspended.pop(task)
+        if self._seconds is not None and since + self._seconds <= self._agenda.now:
+            self._set_timer(task, since, expire)  # the first has come to nothing
 
     def end(self, task: int) -> None:
         """Let the lease of a task end, if it has one, without consequences."""
         self._since.pop(task, None)
+        self._suspended.pop(task, None)
+        self._inherited.discard(task)
 
     def end_all(self) -> None:
         """Let all leases end without consequences."""
         self._since.clear()
+        self._suspended.clear()
+        self._inherited.clear()
 
     def begin_round(self, number: int) -> list[int]:
-        """Note that a round begins; return the tasks whose leases have ended, the oldest first."""
+        """Note that a round begins; return the tasks whose leases run out, the oldest first."""
         self._round = number
         if self._rounds is None:
             return []
-        over = []
-        for task, since in self._since.items():
-            if since + self._rounds >= number:
-                break
-            over.append(task)
+        last = number - self._rounds  # whoever claimed before has had its rounds
+        over = [task for task, since in self._since.items() if since < last]
+        over.sort(key=lambda task: self._since[task])
         for task in over:
-            del self._since[task]
-        return [task for task in over if not self._board.done[task]]
+            self._count(task)
+        return over
 
     def _is_held(self, task: int, since_s: float) -> bool:
         """Return whether a claim made then still holds the task."""
-        return not self._board.done[task] and self._since.get(task) == since_s
+        return self._since.get(task) == since_s
 
-    def _expire(self, task: int, since_s: float, expire: Callable[[int], None]) -> None:
+    def _run_out(self, task: int, since_s: float, expire: Callable[[int], None]) -> None:
         if self._is_held(task, since_s):
+            self._count(task)
             expire(task)
+
+    def _count(self, task: int) -> None:
+        """Count a lease that runs out, and let it end."""
+        self._metrics.lease_expiries += task not in self._inherited
+        self.end(task)

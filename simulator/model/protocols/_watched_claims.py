@@ -49,13 +49,13 @@ class WatchedClaims(Claims):
     def fork(self, board: Board) -> Self:
         """Return an independent copy that works on a copy of the board."""
         other = super().fork(board)
-        other._leases = None if self._leases is None else self._leases.fork(board)
+        other._leases = None if self._leases is None else self._leases.fork(other._let_go)
         return other
 
     def _claim(self, agent: int, task: int) -> None:
         super()._claim(agent, task)
         if self._leases is not None:
-            self._leases.begin(task, self._expire)
+            self._leases.begin(task, self._let_go)
         if self.ledger is not None:
             self.ledger.open(task, agent)
 
@@ -66,11 +66,6 @@ class WatchedClaims(Claims):
         if self.ledger is not None:
             self.ledger.release(task)
 
-    def _expire(self, task: int) -> None:
-        """Open a task again whose lease has ended."""
-        self._let_go(task)
-        self.setting.metrics.lease_expiries += 1
-
     def _let_go(self, task: int) -> None:
         """Open a claimed task again."""
         self._take_off(task, self.board.owner[task])
@@ -80,7 +75,7 @@ class WatchedClaims(Claims):
         """Open the tasks whose claims have lasted for as many rounds as they may."""
         if self._leases is not None:
             for task in self._leases.begin_round(number):
-                self._expire(task)
+                self._let_go(task)
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Claim `task` if nobody holds it; return whether `agent` may mark it done then."""
@@ -90,10 +85,20 @@ class WatchedClaims(Claims):
     def attempt_ended(self, agent: int, task: int, done: bool) -> None:
         """Take a finished task off the board; leave one that failed to its owner."""
         super().attempt_ended(agent, task, done)
-        if self.ledger is None:
+        if done:
+            self._is_done(task)
             return
-        if not done:
+        if self.ledger is not None:
             self.ledger.take_back(task)
+        if self._leases is not None:
+            self._leases.resume(task, self._let_go)
+
+    def _is_done(self, task: int) -> None:
+        """Take a task off the board that is marked done, maybe after its claim has ended."""
+        self._unlist(task)
+        if self._leases is not None:
+            self._leases.end(task)
+        if self.ledger is None:
             return
         self.ledger.mark(task)
         if self.ledger.is_of_all:
@@ -126,8 +131,11 @@ class WatchedClaims(Claims):
                 self.ledger.orphan(task, "down")
 
     def handed_in(self, agent: int, task: int) -> None:
-        """Take the task off its owner's list until it is rejected."""
+        """Take the task off the lists until it is rejected; its lease waits as long."""
         super().handed_in(agent, task)
+        self._unlist(task)
+        if self._leases is not None:
+            self._leases.suspend(task)
         if self.ledger is not None:
             self.ledger.hand_in(task)
 
@@ -147,12 +155,11 @@ class WatchedClaims(Claims):
         super().forget(task)
 
     def end(self) -> None:
-        """Let all claims end that are counted: another protocol takes over, or another board."""
-        if self.ledger is None:
-            return
-        self.ledger.release_all()
+        """Let all claims and leases end: another protocol takes over, or another board."""
         if self._leases is not None:
             self._leases.end_all()
+        if self.ledger is not None:
+            self.ledger.release_all()
 
     def waits(self) -> Sequence[str]:
         """Say which tasks are held by claims that nobody ends."""

@@ -45,7 +45,8 @@ class SelfClaim(Protocol):
     When absent, a lease if one is given. (A `resilience.detector` that reassigns tasks opens those
     of agents found dead or stuck in any case.)"""
     lease_s: Positive | None = None
-    """A claim ends after so many seconds, and the task is open again; never when absent."""
+    """A claim ends after so many seconds, and the task is open again; never when absent. The
+    claim lasts while the task waits for its review; a rejection after that time opens the task."""
     lease_rounds: Annotated[int, Field(ge=1)] | None = None
     """The same in rounds: so many rounds follow that in which the claim was made, and when the next
     begins, the task is open again."""
@@ -88,7 +89,7 @@ class SelfClaim(Protocol):
                 board, hazards, setting.journal, setting.agenda, self.completion == "anyone"
             )
         if self.lease_s or self.lease_rounds:
-            leases = Leases(self.lease_s, self.lease_rounds, setting.agenda, board)
+            leases = Leases(self.lease_s, self.lease_rounds, setting.agenda, setting.metrics)
         if leases or ledger:
             return WatchedClaims(setting, *how, leases, ledger, self.release == "on_exit")
         return Claims(setting, *how)
