@@ -85,7 +85,10 @@ def closed_ends(
 
 
 def within_reach(known: pd.DataFrame, metric: str) -> tuple[Array, Array]:
-    """Return the ends of a series' intervals, with open ends a little beyond all finite values."""
+    """Return the ends of a series' intervals, with open ends a little beyond all finite values.
+
+    Those of metrics that lie between 0 and 1 do, too.
+    """
     columns = [metric, f"{metric}_low", f"{metric}_high"]
     values = known[columns].to_numpy(dtype=float)
     finite = values[np.isfinite(values)]
@@ -95,11 +98,11 @@ def within_reach(known: pd.DataFrame, metric: str) -> tuple[Array, Array]:
     further = _REACH * ((most - least) or abs(most) or 1.0)
     # Positive ends stay positive, since the axis may be logarithmic.
     bottom, top = (least / (1.0 + _REACH) if least > 0.0 else least - further), most + further
-    if metric in SHARE_METRICS:
-        bottom, top = max(bottom, 0.0), min(top, 1.0)
     low, high = (
         np.where(np.isfinite(values[:, i]), values[:, i], to) for i, to in ((1, bottom), (2, top))
     )
+    if metric in SHARE_METRICS:  # whose intervals, of means, may reach further than a share can
+        low, high = np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0)
     return low, high
 
 

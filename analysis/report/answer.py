@@ -1,4 +1,4 @@
-"""The first section of a report: the main result."""
+"""The verdict of a report, and its first section: the main result."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.bands import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
 from analysis.statistics.completion import linearised, runs_finished, speedup, to_success
+from analysis.statistics.intervals import mean_interval
 from analysis.statistics.selection import paired_difference, rank
+from simulator.distributions import Floats
 
 
-def answer(results: pd.DataFrame) -> Section:
-    """Return the section that says which point is quickest, and how sure that is."""
+def answer(results: pd.DataFrame) -> tuple[str, Section]:
+    """Return the verdict, and the section that says more of it.
+
+    The verdict is one sentence: which point is quickest, and how sure that is (95 % intervals).
+    """
     section = Section("answer", "What came out")
     by_name = results.groupby("point_name", sort=False)
     common = int(by_name.size().min())
@@ -32,7 +37,7 @@ def answer(results: pd.DataFrame) -> Section:
         p = float(best["p_best"])
         sure = f"with a probability of {p:.0%} or more" if p else "but others may be as quick"
         done, made = counts.loc[best["system"]]
-        section.say(
+        verdict = (
             f"Quickest of the {len(ranked)} points{'' if all_done else ' whose time is known'}: "
             f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
             f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
@@ -46,13 +51,25 @@ def answer(results: pd.DataFrame) -> Section:
             )
         columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
         section.show(table_of("All points, the quickest first", ranked[columns]))
+    elif samples:
+        ((name, sample),) = samples.items()
+        verdict = _alone(name, sample, *counts.loc[name])
+    else:
+        verdict = "No run finished at any point: how long the work takes is not known."
     if not all_done:
         section.say(*_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
         section.show(table_of("How many runs finished", shown, is_open=True))
     outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
-    section.show(table_of("How the runs ended", outcomes.reset_index()))
-    return section
+    section.show(table_of("How the runs ended", outcomes.reset_index().rename_axis(columns=None)))
+    return verdict, section
+
+
+def _alone(name: str, sample: Floats, done: int, made: int) -> str:
+    """Say how long the only point takes whose time is known."""
+    time = mean_interval(sample)
+    until = "" if done == made else f" until success, {runs_finished(done, made)}"
+    return f"{name} takes {time.estimate:,.4g} s ({time.low:,.4g} to {time.high:,.4g}){until}."
 
 
 def _unfinished(counts: pd.DataFrame) -> list[str]:

@@ -24,7 +24,9 @@ _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cros
 
 def _layout(figure: Any, x: str, y: str) -> Any:
     figure.update_layout(
-        template="plotly_white",
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
         height=340,
         showlegend=False,
@@ -194,9 +196,10 @@ def stack_chart(stacks: pd.DataFrame) -> Any:
             )
         )
     _layout(figure, "agents n", "speed-up, and what is missing to n")
-    figure.update_layout(barmode="relative", showlegend=True, height=420)
+    figure.update_layout(barmode="relative", showlegend=True, height=440)
     has_counts = bool((table["finished"] < table["runs"]).any())
-    figure.update_layout(legend={"orientation": "h", "y": -0.32 if has_counts else -0.2})
+    figure.update_layout(legend={"orientation": "h", "y": -0.42 if has_counts else -0.3})
+    figure.update_xaxes(type="category")
     return figure
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.resources import files
 from typing import Any
 
 from dash import Dash, Input, Output, dcc, html
@@ -80,70 +81,17 @@ def explorer(base: Scenario | None = None) -> Dash:
     """
     start = base or base_scenario()
     offered = Offered(start)
-    app = Dash("teamsim", title="teamsim explore", update_title="")
+    shell = files("analysis.report").joinpath("explorer.html").read_text("utf-8")
+    app = Dash("teamsim", title="teamsim explore", update_title="", index_string=shell)
     guard(app.server)
     LiveView(start, offered, Turns()).serve(app.server)
     turns = Turns()
-    sliders = [
-        html.Label(
-            [
-                knob.label,
-                dcc.Slider(
-                    id=f"knob-{i}",
-                    min=offered.ends(knob)[0],
-                    max=offered.ends(knob)[1],
-                    step=knob.step,
-                    value=offered.where[knob.path],
-                    marks=None,
-                    updatemode="drag",
-                ),
-            ]
-        )
-        for i, knob in enumerate(offered.knobs)
-    ]
     app.layout = html.Main(
         [
-            html.H1("What does a team of such agents do?", style={"fontSize": "1.4rem"}),
-            html.Div(
-                [
-                    html.Div(
-                        [
-                            html.Label(["largest team", _number_slider(start)]),
-                            *sliders,
-                            _choice("topology", TOPOLOGIES, _kind(start.topology, TOPOLOGIES)),
-                            _choice(
-                                "protocol",
-                                PROTOCOLS,
-                                _kind(start.coordination.protocol, PROTOCOLS),
-                            ),
-                            _choice("timing", TIMINGS, _timing(start)),
-                            html.A("Watch one replication", id="watch", target="_blank"),
-                            html.P(id="problem", role="alert", style={"color": "#a11"}),
-                        ],
-                        style={"flex": "1 1 18rem", "minWidth": "16rem"},
-                    ),
-                    html.Div(
-                        [
-                            dcc.Graph(id=f"chart-{i}", config={"displayModeBar": False})
-                            for i in range(len(PANELS))
-                        ],
-                        style={
-                            "flex": "3 1 30rem",
-                            "display": "grid",
-                            "gridTemplateColumns": "repeat(auto-fit, minmax(20rem, 1fr))",
-                        },
-                    ),
-                ],
-                style={"display": "flex", "flexWrap": "wrap", "gap": "1.5rem"},
-            ),
-            html.Details(
-                [
-                    html.Summary("This setting as a scenario file"),
-                    html.Pre(id="yaml", style={"whiteSpace": "pre-wrap"}),
-                ]
-            ),
-        ],
-        style={"fontFamily": "system-ui, sans-serif", "maxWidth": "80rem", "margin": "1rem auto"},
+            html.H1("What does a team of such agents do?"),
+            html.Div([_setting(start, offered), _charts()], className="panels"),
+            html.Details([html.Summary("This setting as a scenario file"), html.Pre(id="yaml")]),
+        ]
     )
 
     @app.callback(
@@ -172,20 +120,63 @@ def explorer(base: Scenario | None = None) -> Dash:
     return app
 
 
-def _number_slider(start: Scenario) -> Any:
-    return dcc.Slider(
-        id="most",
-        min=2,
-        max=MOST_AGENTS,
-        step=1,
-        value=min(MOST_AGENTS, max(8, start.team.size or 1)),
-        marks=None,
-        updatemode="drag",
+def _setting(start: Scenario, offered: Offered) -> Any:
+    """Return what can be set."""
+    most = min(MOST_AGENTS, max(8, start.team.size or 1))
+    protocol = start.coordination.protocol
+    return html.Div(
+        [
+            _slider("most", "largest team", 2, MOST_AGENTS, 1, most),
+            *(
+                _slider(
+                    f"knob-{i}",
+                    knob.label,
+                    *offered.ends(knob),
+                    knob.step,
+                    offered.where[knob.path],
+                )
+                for i, knob in enumerate(offered.knobs)
+            ),
+            _choice("topology", TOPOLOGIES, _kind(start.topology, TOPOLOGIES)),
+            _choice("protocol", PROTOCOLS, _kind(protocol, PROTOCOLS)),
+            _choice("timing", TIMINGS, _timing(start)),
+            html.A("Watch one replication", id="watch", target="_blank", className="watch"),
+            html.P(id="problem", role="alert", className="problem"),
+        ],
+        className="setting",
     )
 
 
+def _charts() -> Any:
+    """Return room for the charts, each with its name for who does not see it."""
+    charts = [
+        _named(
+            "aria-label",
+            f"{metric_label(name, True)}, by team size",
+            dcc.Graph(id=f"chart-{i}", config={"displayModeBar": False}),
+            role="img",
+        )
+        for i, name in enumerate(PANELS)
+    ]
+    return html.Div(charts, className="charts")
+
+
+def _slider(name: str, label: str, low: float, high: float, step: float, value: float) -> Any:
+    slider = dcc.Slider(
+        id=name, min=low, max=high, step=step, value=value, marks=None, updatemode="drag"
+    )
+    return _named("data-knob", label, html.Span(label), slider)
+
+
+def _named(attribute: str, value: str, *parts: Any, **others: Any) -> Any:
+    """Return parts with an attribute whose name has a hyphen, which no argument can have."""
+    others[attribute] = value
+    return html.Div(list(parts), **others)
+
+
 def _choice(name: str, values: Sequence[str], value: str) -> Any:
-    return html.Label([name, dcc.Dropdown(list(values), value, id=name, clearable=False)])
+    choice = dcc.RadioItems(list(values), value, id=name, inline=True)
+    return html.Fieldset([html.Legend(name), choice])
 
 
 def _kind(plugin: Any, known: Sequence[str]) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import shlex
+import zlib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -67,10 +70,12 @@ def write_report(
     needed = list(dict.fromkeys([*metrics, "makespan_s", "quality", *spent]))
     curves = curves_against(results, needed, figure.x)
     shown = curves[~curves["series"].isin(_baseline_only(curves))]
-    page.add(answer(results))
-    _curves(page, shown, figure)
-    _where_it_went(page, manifest, stack_replications, progress)
-    _money(page, results, shown)
+    verdict, first = answer(results)
+    page.add(first)
+    _curves(page, shown, figure, ["teamsim", "plot", str(directory)])
+    command = shlex.join(["teamsim", "report", str(directory), "--stacks", str(stack_replications)])
+    _where_it_went(page, manifest, stack_replications, command, progress)
+    _money(page, results, shown, command)
     _laws(page, shown, figure)
     _provenance(page, manifest, results)
     source = files("analysis.report").joinpath("template.html").read_text("utf-8")
@@ -78,9 +83,10 @@ def write_report(
     html = template.render(
         name=manifest["scenario_name"],
         question=manifest.get("question", ""),
+        verdict=verdict,
         sections=page.sections,
-        charts=json.dumps(page.figures).replace("</", "<\\/"),
-        plotly=get_plotlyjs(),
+        charts=packed(json.dumps(page.figures)),
+        plotly=packed(get_plotlyjs()),
     )
     Path(out).write_text(html, encoding="utf-8")
 
@@ -91,7 +97,12 @@ def _baseline_only(curves: pd.DataFrame) -> list[str]:
     return names if len(names) < curves["series"].nunique() else []
 
 
-def _curves(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
+def packed(text: str) -> str:
+    """Return a text as it stands in a page: compressed (zlib), in base 64."""
+    return base64.b64encode(zlib.compress(text.encode("utf-8"), 9)).decode("ascii")
+
+
+def _curves(page: Page, curves: pd.DataFrame, figure: Figure, command: list[str]) -> None:
     section = Section("curves", "Curves")
     section.say("Means over replications, with bands of 95 % intervals.")
     finishes = all_finished(curves)
@@ -109,8 +120,11 @@ def _curves(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
     for metric in figure.y:
         label = metric_label(metric, finishes)
         if np.isfinite(curves[metric].astype(float)).any():
-            page.chart(section, label, curve_chart(curves, metric, x, label))
-            columns += [metric, f"{metric}_low", f"{metric}_high"]
+            own = [metric, f"{metric}_low", f"{metric}_high"]
+            data = curves[["series", "x", "finished", "runs", *own]]
+            said = shlex.join([*command, "--x", figure.x, "--y", metric])
+            page.chart(section, label, curve_chart(curves, metric, x, label), data, said)
+            columns += own
         elif not_known(curves, metric).any():
             section.say(f"{capitalised(label)} is {why_not_known(curves, metric)}.")
     section.show(table_of("The numbers", curves[columns]))
@@ -118,7 +132,11 @@ def _curves(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
 
 
 def _where_it_went(
-    page: Page, manifest: Mapping[str, Any], replications: int, progress: Progress | None
+    page: Page,
+    manifest: Mapping[str, Any],
+    replications: int,
+    command: str,
+    progress: Progress | None,
 ) -> None:
     if not replications:
         return
@@ -148,14 +166,14 @@ def _where_it_went(
             "its single agent did; below a size stands how many these are, and there is no bar "
             "where it is none."
         )
-    for name, table in stacks.groupby("series", sort=False):
-        page.chart(section, str(name) or "all", stack_chart(table))
     columns = ["series", "n", "finished", "runs", "speed-up", *CAUSES]
+    for name, table in stacks.groupby("series", sort=False):
+        page.chart(section, str(name) or "all", stack_chart(table), table[columns], command)
     section.show(table_of("The numbers", stacks[columns]))
     page.add(section)
 
 
-def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
+def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str) -> None:
     priced = bool((results["cost_usd"] > 0).any())
     section = Section("money", "What it costs")
     cost = f"{'cost_usd' if priced else 'tokens'}{TO_SUCCESS}"
@@ -173,11 +191,11 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame) -> None:
             "Both are until success: failed runs are started again, and paid again."
             + f" {never} points at which no run finished are left out." * bool(never)
         )
+    columns = ["series", "x", "finished", "runs", "makespan_s", "cost", "quality", "is_best"]
     if never < len(curves):
         chart = pareto_chart(points, series_of(curves))
         chart.update_layout(xaxis_title=f"cost ({unit})")
-        page.chart(section, "Time against cost", chart)
-    columns = ["series", "x", "finished", "runs", "makespan_s", "cost", "quality", "is_best"]
+        page.chart(section, "Time against cost", chart, points[columns], command)
     section.show(table_of("The numbers", points[columns]))
     if priced:
         section.show(table_of("What a task costs", unit_costs(results)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,9 +36,12 @@ class Section:
         """Add a table."""
         self.tables.append(table)
 
-    def add_chart(self, number: str, title: str) -> None:
-        """Add a chart that the page has under that number."""
-        self.charts.append({"id": number, "title": title})
+    def add_chart(self, number: str, title: str, data: pd.DataFrame, command: str) -> None:
+        """Add a chart that the page has under that number, with its data and what makes it."""
+        csv = base64.b64encode(data.to_csv(index=False).encode("utf-8")).decode("ascii")
+        words = re.sub(r"\W+", "-", title.lower()).strip("-")
+        said = {"csv": csv, "file": f"{self.id}-{words}.csv", "command": command}
+        self.charts.append({"id": number, "title": title, **said})
 
 
 class Page:
@@ -50,11 +55,13 @@ class Page:
         """Add a section at the end."""
         self.sections.append(section)
 
-    def chart(self, section: Section, title: str, figure: Any) -> None:
-        """Add a plotly figure to a section."""
+    def chart(
+        self, section: Section, title: str, figure: Any, data: pd.DataFrame, command: str
+    ) -> None:
+        """Add a plotly figure to a section, with its numbers and the command that makes it."""
         number = f"chart-{len(self.figures)}"
         self.figures[number] = json.loads(figure.to_json())
-        section.add_chart(number, title)
+        section.add_chart(number, title, data, command)
 
 
 def table_of(title: str, frame: pd.DataFrame, is_open: bool = False) -> dict[str, Any]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.cli.conftest import Here
 
 
 @pytest.fixture
@@ -35,3 +40,33 @@ def browser(tmp_path: Path) -> Iterator[object]:
     found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield found
     found.quit()
+
+
+@pytest.fixture
+def teamsim_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Here:
+    return Here(capsys, monkeypatch)
+
+
+def shown_as(browser: Any, scheme: str, width: int) -> None:
+    """Show pages from now on in a colour scheme (light, dark), this many pixels wide."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    said = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": said})
+
+
+def against(browser: Any) -> str:
+    """Return what is to be said against the page that is open, empty if it is nothing.
+
+    It has to fit its window, and to keep the rules of axe-core: names, roles, contrasts and the
+    like.
+    """
+    found = importlib.util.find_spec("axe_playwright_python")
+    if found is None or found.origin is None:
+        pytest.skip("needs axe-core, which axe-playwright-python brings")
+    fits = "return document.documentElement.scrollWidth <= window.innerWidth"
+    if not browser.execute_script(fits):
+        return "the page is wider than its window"
+    browser.execute_script(Path(found.origin).with_name("axe.min.js").read_text("utf-8"))
+    broken = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
+    return json.dumps(broken, indent=1)[:4000] if broken else ""

@@ -33,6 +33,7 @@ from simulator.errors import TeamsimError
 from simulator.experiment.pool import Progress
 from simulator.model.trace import Trace
 from simulator.scenario import parse_study
+from tests.analysis.conftest import against, shown_as
 from tests.conftest import agent, scenario
 
 SETTING = "decentralised", "pre_assigned", "rounds"
@@ -169,6 +170,29 @@ def test_a_link_shows_one_replication_of_the_setting(browser: Any, address: str)
     assert browser.execute_script(shown) == [8, 28, pytest.approx(run.makespan_s)]
     assert run.tasks == 28
     assert not severe(browser)  # nor does its policy of contents refuse anything
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_against_it(browser: Any, address: str, scheme: str, width: int) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    shown_as(browser, scheme, width)
+    browser.get(address)
+    wait = WebDriverWait(browser, 30)
+    drawn = f"#chart-{len(PANELS) - 1} .scatterlayer .trace"
+    wait.until(lambda driver: len(driver.find_elements(By.CSS_SELECTOR, drawn)) == 2)
+    assert against(browser) == ""
+    sliders = browser.find_elements(By.CSS_SELECTOR, "[role=slider]")
+    assert [each.accessible_name for each in sliders][:2] == ["largest team", "parallel fraction p"]
+    before = browser.find_element(By.ID, "yaml").get_attribute("textContent")
+    browser.find_element(By.XPATH, "//label[contains(., 'ring')]").click()
+    wait.until(
+        lambda driver: driver.find_element(By.ID, "yaml").get_attribute("textContent") != before
+    )
+    assert "kind: ring" in browser.find_element(By.ID, "yaml").get_attribute("textContent")
+    assert against(browser) == ""
 
 
 PAGE = {"Host": "127.0.0.1:8050"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
 import re
 from collections.abc import Callable
 from itertools import pairwise
@@ -17,6 +15,7 @@ from analysis.live.board import Place
 from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, load_study
+from tests.analysis.conftest import against, shown_as
 
 FRAME_MS = 16.0
 """Most time that a frame may take: a browser draws sixty in a second."""
@@ -289,19 +288,10 @@ def test_thousands_of_tasks_are_bars_that_count_as_the_squares_do(
 def test_axe_finds_nothing_against_it(
     show: Callable[..., Any], name: str, scheme: str, width: int
 ) -> None:
-    """The rules of axe-core: names, roles, contrasts and the like."""
-    found = importlib.util.find_spec("axe_playwright_python")
-    if found is None or found.origin is None:
-        pytest.skip("needs axe-core, which axe-playwright-python brings")
     browser = show(name, width=width)
-    said = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": said})
+    shown_as(browser, scheme, width)
     go(browser, 0.4)
-    fits = "return document.documentElement.scrollWidth <= window.innerWidth"
-    assert browser.execute_script(fits)
-    browser.execute_script(Path(found.origin).with_name("axe.min.js").read_text("utf-8"))
-    against = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
-    assert not against, json.dumps(against, indent=1)[:4000]
+    assert against(browser) == ""
 
 
 def test_who_wants_less_motion_gets_a_page_that_does_not_play_by_itself(

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
+import math
 import re
+import shlex
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
+from analysis.breakdown.causes import CAUSES
 from analysis.report import write_report
+from analysis.report.charts import curve_chart
 from simulator.errors import TeamsimError
-from simulator.experiment import run_sweep
+from simulator.experiment import read_results, run_sweep
 from simulator.scenario import parse_study
+from tests.analysis.conftest import against, shown_as
+from tests.cli.conftest import Here
 
 SWEEP = """
 name: reported
@@ -44,8 +55,9 @@ def test_the_page_holds_everything_and_fetches_nothing(page: Path) -> None:
     for section in ("What came out", "Curves", "Where the speed-up went", "What it costs", "Laws"):
         assert f">{section}</h2>" in text
     assert "Is &lt;/script&gt; a &lt;b&gt;danger&lt;/b&gt; to the page?" in text
-    markup = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
-    assert not re.search(r"""(?:src|href)=["'](?!#)""", markup)
+    markup = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    assert not re.search(r"""(?:src|href)=["'](?!#|data:text/csv)""", markup)
+    assert len(text.encode()) < 3_000_000  # Plotly alone is 4.8 million, not compressed
     assert "<html lang=" in text
     assert 'name="viewport"' in text
 
@@ -60,6 +72,122 @@ def test_a_directory_without_a_sweep_is_refused(tmp_path: Path) -> None:
         write_report(tmp_path, tmp_path / "report.html")
 
 
+def verdict_in(page: Path) -> str:
+    (found,) = re.findall(r'id="verdict">(.*?)</p>', page.read_text("utf-8"))
+    return str(found)
+
+
+def test_the_first_thing_said_is_the_verdict_with_its_uncertainty(page: Path) -> None:
+    text, said = page.read_text("utf-8"), verdict_in(page)
+    assert text.index('id="verdict"') < text.index("<h2")
+    results = read_results(page.parent).to_pandas()
+    best = results.groupby("point_name")["makespan_s"].mean().idxmin()
+    mean, low, high = re.findall(r"([\d.]+) s \(([\d.]+) to ([\d.]+)\)", said)[0]
+    assert f"Quickest of the 12 points: {best}, " in said
+    assert float(low) < float(mean) < float(high)
+    rows = results.loc[results["point_name"] == best, "makespan_s"]
+    assert float(mean) == pytest.approx(rows.mean(), rel=1e-3)
+    assert re.search(r"with a probability of \d+% or more|but others may be as quick", said)
+    assert said.count(". ") == 0  # one sentence
+
+
+@pytest.mark.parametrize(
+    ("deadline_s", "said"),
+    [
+        (90, r"team.size=8 takes [\d.]+ s \([\d.]+ to [\d.]+\)\."),
+        (1, "No run finished at any point: how long the work takes is not known"),
+    ],
+)
+def test_the_verdict_where_few_points_finish_or_none(
+    tmp_path: Path, deadline_s: int, said: str
+) -> None:
+    study = parse_study(
+        SWEEP.partition("  topology: [")[0]
+        + f"  team.size: [1, 8]\nlimits: {{deadline_s: {deadline_s}}}\n"
+    )
+    run_sweep(study, tmp_path / "out")
+    write_report(tmp_path / "out", tmp_path / "report.html", 0)
+    assert re.match(said, verdict_in(tmp_path / "report.html"))
+
+
+def test_each_picture_has_its_data_and_the_command_that_makes_it(
+    page: Path, teamsim_here: Here
+) -> None:
+    text = page.read_text("utf-8")
+    found = re.findall(
+        r'download="(.*?)" href="data:text/csv;base64,(.*?)">.*?<code>(.*?)</code>', text
+    )
+    assert len(found) == text.count("<figure>") == 9
+    assert len({name for name, _, _ in found}) == 9  # no file overwrites another
+    tables = {name: pd.read_csv(io.BytesIO(base64.b64decode(csv))) for name, csv, _ in found}
+    curve = tables["curves-makespan-simulated-s.csv"]
+    results = read_results(page.parent).to_pandas()
+    means = results.groupby(["topology", "team.size"])["makespan_s"].mean().to_dict()
+    assert curve.set_index(["series", "x"])["makespan_s"].to_dict() == pytest.approx(means)
+    assert (curve["makespan_s_low"] < curve["makespan_s"]).all()
+    stack = tables["stack-decentralised.csv"]
+    assert stack[["speed-up", *CAUSES]].sum(axis=1).tolist() == pytest.approx(stack["n"].tolist())
+    commands = [shlex.split(html.unescape(command)) for _, _, command in found]
+    assert {command[1] for command in commands} == {"plot", "report"}
+    for command in (commands[0], commands[-1]):
+        done = teamsim_here(*command[1:])
+        assert done.returncode == 0, done.stderr
+    assert (page.parent / "figure.png").exists()
+
+
+def test_no_band_of_a_share_leaves_0_to_1() -> None:
+    curves = pd.DataFrame(
+        {
+            "series": ["a", "a"], "x": [1, 2], "finished": [5, 5], "runs": [5, 5],
+            "quality": [0.98, 0.03], "quality_low": [0.9, -0.02], "quality_high": [1.06, math.inf],
+        }
+    )  # fmt: skip
+    band = curve_chart(curves, "quality", "n", "quality").data[0]
+    assert list(band.y) == [1.0, 1.0, 0.0, 0.9]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_against_it(page: Path, browser: Any, scheme: str, width: int) -> None:
+    shown_as(browser, scheme, width)
+    opened(browser, page)
+    assert against(browser) == ""
+    ink = browser.execute_script(
+        "return getComputedStyle(document.querySelector('#chart-0 .xtick text')).fill"
+    )
+    assert ink == {"light": "rgb(27, 27, 27)", "dark": "rgb(236, 236, 236)"}[scheme]
+
+
+def test_on_paper_it_is_light_and_fits_and_all_its_numbers_are_there(
+    page: Path, browser: Any
+) -> None:
+    shown_as(browser, "dark", 1280)
+    opened(browser, page)
+    browser.execute_script("dispatchEvent(new Event('beforeprint'))")
+    widths = browser.execute_script(
+        """const right = (node) => node.getBoundingClientRect().right, end = right(document.body);
+        return [...document.querySelectorAll(".main-svg")].map((svg) => right(svg) - end)"""
+    )
+    assert max(widths) <= 0.0
+    paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert paper == "rgb(255, 255, 255)"
+    closed = browser.execute_script(
+        "return document.querySelectorAll('details:not([open])').length"
+    )
+    assert closed == 1  # the scenario, which is long
+    browser.execute_script("dispatchEvent(new Event('afterprint'))")
+    assert browser.execute_script("return document.documentElement.className") == ""
+
+
+def opened(browser: Any, page: Path) -> None:
+    """Open a report, and wait until its charts are drawn."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    browser.get(page.as_uri())
+    drawn = "return document.documentElement.dataset.drawn === 'yes'"
+    WebDriverWait(browser, 30).until(lambda driver: driver.execute_script(drawn))
+
+
 def test_the_page_works_in_chromium(page: Path, browser: object) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -67,7 +195,7 @@ def test_the_page_works_in_chromium(page: Path, browser: object) -> None:
     from selenium.webdriver.support.ui import WebDriverWait
 
     assert isinstance(browser, WebDriver)
-    browser.get(page.as_uri())
+    opened(browser, page)
     drawn = browser.find_elements(By.CSS_SELECTOR, ".js-plotly-plot .main-svg")
     charts = browser.find_elements(By.CSS_SELECTOR, ".js-plotly-plot")
     assert len(charts) == 6 + 2 + 1
@@ -80,9 +208,9 @@ def test_the_page_works_in_chromium(page: Path, browser: object) -> None:
     boxes = browser.find_elements(By.CSS_SELECTOR, "input[data-series]")
     assert len(boxes) == 2
     boxes[1].send_keys(Keys.SPACE)  # by keyboard
-    assert lines() == 2
+    WebDriverWait(browser, 10).until(lambda _: lines() == 2)
     boxes[1].send_keys(Keys.SPACE)
-    assert lines() == 4
+    WebDriverWait(browser, 10).until(lambda _: lines() == 4)
     names = {box.accessible_name for box in boxes}
     assert names == {"decentralised", "centralised"}
     browser.set_window_size(390, 844)  # a phone
