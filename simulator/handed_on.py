@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
-def handed_on(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+@dataclass(frozen=True)
+class Deprecated:
+    """A name that will go, and still works.
+
+    Attributes
+    ----------
+    instead : str
+        The name to use in its place, one that the package hands on, too.
+    goes_in : str
+        The version that no longer has it.
+    """
+
+    instead: str
+    goes_in: str
+
+
+def handed_on(
+    package: str, homes: Mapping[str, str], deprecated: Mapping[str, Deprecated] | None = None
+) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a package that hands names on, so that importing it is quick.
 
     Parameters
@@ -16,9 +36,21 @@ def handed_on(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         Its dotted name.
     homes : mapping of str to str
         The module of each name.
+    deprecated : mapping of str to Deprecated, optional
+        Old names; whoever uses one is warned (`DeprecationWarning`) and gets what replaces it.
     """
+    old = deprecated or {}
 
     def get(name: str) -> Any:
+        if name in old:
+            new = old[name]
+            warnings.warn(
+                f"{package}.{name} is deprecated and goes in {new.goes_in}: use "
+                f"{package}.{new.instead}",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+            name = new.instead
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return getattr(importlib.import_module(homes[name]), name)
