@@ -128,7 +128,8 @@ def test_all_long_commands_end_so(
 @pytest.mark.parametrize("name", ["backtest", "calibrate", "predict"])
 def test_commands_that_read_traces_end_so(begin: Begin, tmp_path: Path, name: str) -> None:
     (tmp_path / "runs").mkdir()
-    write_runs(tmp_path / "runs", logged(TRUTH, DEALT, (1, 2, 3), 8))
+    runs = 1000 if name == "calibrate" else 8  # it is to go on for longer than we wait
+    write_runs(tmp_path / "runs", logged(TRUTH, DEALT, (1, 2, 3), runs))
     out = "--out", tmp_path / "out"
     if name == "predict":
         assert begin("calibrate", tmp_path / "runs", *out, "-w", 1).end().code == 0
