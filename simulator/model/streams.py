@@ -224,10 +224,12 @@ class Streams:
         index: int,
         purpose: int,
         beside: int = 0,
+        what: str = "",
     ) -> Draw:
         """Return the stream of draws from `distribution`, its random effects applied.
 
-        `beside` (`AGAIN` or `ELSEWHERE`) makes it another stream with the same effects.
+        `beside` (`AGAIN` or `ELSEWHERE`) makes it another stream with the same effects. `what`
+        it decides is said of a draw that is too large, where the purpose does not say it.
         """
         constant = distribution.constant
         if constant is not None:
@@ -236,10 +238,10 @@ class Streams:
         factor = math.exp(min(_LARGEST_LOG, self._effect(entity, index, purpose, *sigmas)))
         if distribution.part_sigmas(_ANY) is not None:
             blocks = self._blocks_of_parts(entity, index, purpose, purpose + beside, distribution)
-            return _one_by_one(limited(blocks, _name_of(purpose)))
+            return _one_by_one(limited(blocks, what or _name_of(purpose)))
         blocks = self._blocks(entity, index, purpose + beside, distribution, factor)
         if not distribution.largest * factor <= MOST_NUMBER:
-            blocks = limited(blocks, _name_of(purpose))
+            blocks = limited(blocks, what or _name_of(purpose))
         return _one_by_one(blocks)
 
     def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:

@@ -13,6 +13,9 @@ from simulator.scenario.agent import Agent
 from simulator.scenario.roles import SUBAGENT
 from simulator.spec import Name, Spec
 
+MOST_DEPTH = 100
+"""Levels of sub-agents below the team, whatever is said."""
+
 
 class Subagents(Spec):
     """Agents that others start with a tool (`tools`, `starts`), and that end with their loop.
@@ -27,9 +30,10 @@ class Subagents(Spec):
     kinds: dict[Name, Annotated[Agent, SUBAGENT]]
     """Kinds of sub-agents by name. Fields not given are those of the team's `agent`, except for its
     tools that start sub-agents."""
-    max_depth: Annotated[int, Field(ge=1)] | None = None
+    max_depth: Annotated[int, Field(ge=1, le=MOST_DEPTH)] | None = None
     """Levels of sub-agents below the team: with 1, sub-agents start none. At the last level,
-    tools that start sub-agents are not there. No limit when absent."""
+    tools that start sub-agents are not there. When absent, a run that goes deeper than 100 levels
+    is an error."""
     max_total: Annotated[int, Field(ge=0)] | None = None
     """Sub-agents that may be started in a run; a turn goes on without those that would be too many.
     No limit when absent."""

@@ -18,6 +18,10 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+MOST_CALLS = 1000
+"""Calls of one tool that a turn may make at once."""
+
+
 class StartSpec(Spec):
     """The sub-agent that each call of a tool starts."""
 
@@ -44,7 +48,8 @@ class ToolSpec(Spec):
     weight: Positive | None = None
     """Of the tools with weights, a turn calls exactly one, each in proportion to its weight."""
     calls: NonNegativeDistribution = Field(default_factory=lambda: constant(1.0))
-    """Number of calls at once, in a turn that calls it; a draw is rounded and at least 1."""
+    """Number of calls at once, in a turn that calls it; a draw is rounded and at least 1,
+    and at most 1,000."""
     seconds: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """Seconds that a call takes, once it is served."""
     starts: StartSpec | None = None
@@ -81,6 +86,11 @@ class ToolSpec(Spec):
         if self.starts is not None and self.seconds.constant != 0.0:
             raise ValueError(
                 "a tool that 'starts' a sub-agent takes as long as that does: leave out 'seconds'"
+            )
+        if (self.calls.constant or 0.0) > MOST_CALLS:
+            raise ValueError(
+                f"'calls' is {self.calls.constant:g}, and a turn makes up to {MOST_CALLS:,} calls "
+                "of a tool at once"
             )
         return self
 

@@ -63,6 +63,7 @@ OF_AGENTS = {
     "tools.tests.weight=1": "a tool has a 'probability' or a 'weight', not both",
     "tools.tests={weight: 0}": "tools.tests.weight: should be greater than 0",
     "tools.tests.calls=-2": NEGATIVE,
+    "tools.tests.calls=1001": "'calls' is 1001, and a turn makes up to 1,000 calls",
     "tools.tests.seconds=-5": NEGATIVE,
     "tools.tests.seconds=long": "unknown distribution 'long'",
     "tools.tests.wait_for=0": "should be greater than or equal to 1; found 0",
@@ -115,6 +116,7 @@ OF_THE_REST = {
     "team.subagents.kinds={}": "unknown sub-agent 'helper' (allowed: none)",
     "team.subagents.kinds.helper=3": f"{FIELDS}; found 3",
     "team.subagents.max_depth=0": "should be greater than or equal to 1; found 0",
+    "team.subagents.max_depth=101": "should be less than or equal to 100; found 101",
     "team.subagents.max_total=-1": "should be greater than or equal to 0; found -1",
     "team.subagents.max_total=few": "should be a valid integer",
 }

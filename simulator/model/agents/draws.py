@@ -24,9 +24,9 @@ class OwnDraws:
         self._who = entity
         self._number = number
 
-    def of(self, distribution: Distribution, purpose: int) -> Draw:
-        """Return draws of a distribution."""
-        return self._streams.draws(distribution, self._who, self._number, purpose)
+    def of(self, distribution: Distribution, purpose: int, what: str = "") -> Draw:
+        """Return draws of a distribution; `what` they decide, where the purpose does not say it."""
+        return self._streams.draws(distribution, self._who, self._number, purpose, what=what)
 
     def rolls(self, purpose: int, needed: bool = True) -> Draw:
         """Return uniforms in [0, 1), or always 1 where they are not needed."""

@@ -6,10 +6,11 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from itertools import accumulate
 
+from simulator.errors import TeamsimError
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.stream_numbers import number_of
 from simulator.model.streams import Purpose
-from simulator.scenario.tools import ToolSpec
+from simulator.scenario.tools import MOST_CALLS, ToolSpec
 
 _BESIDE = 100_000
 """Times the number of a tool's name, added to a purpose: each tool has streams of its own, whatever
@@ -80,19 +81,20 @@ class Tool:
     )
 
     def __init__(self, name: str, spec: ToolSpec, draws: OwnDraws) -> None:
-        beside = _BESIDE * (1 + number_of(name))
+        beside, of_it = _BESIDE * (1 + number_of(name)), f"of tool {name!r}"
         self.name = name
         self.spec = spec
         self.starts, self.station, self.timeout_s = spec.starts, spec.station, spec.timeout_s
         self.is_background, self.ends_by_itself = spec.background, spec.ends_by_itself
         self.awaits_all = spec.wait_for == "all"
         self._rolls = draws.rolls(Purpose.TOOL + beside, 0.0 < spec.chance < 1.0)
-        self._count = draws.of(spec.calls, Purpose.TOOL_CALLS + beside)
+        self._count = draws.of(spec.calls, Purpose.TOOL_CALLS + beside, f"calls {of_it}")
         count = spec.calls.constant
         self._is_one = count is not None and round(count) <= 1
         self._chance = spec.chance
-        self._seconds = draws.of(spec.seconds, Purpose.TOOL_SECONDS + beside)
-        self._tokens = draws.of(spec.result_tokens, Purpose.TOOL_TOKENS + beside)
+        self._seconds = draws.of(spec.seconds, Purpose.TOOL_SECONDS + beside, f"seconds {of_it}")
+        tokens = (spec.result_tokens, Purpose.TOOL_TOKENS + beside, f"result_tokens {of_it}")
+        self._tokens = draws.of(*tokens)
         self._error_p = spec.errors
         self._rolls_error = draws.rolls(Purpose.TOOL_ERROR + beside, spec.errors > 0.0)
 
@@ -103,10 +105,20 @@ class Tool:
 
     def add_to(self, calls: list[ToolCall]) -> None:
         """Add the calls at once of a turn that calls it."""
-        for _ in _ONCE if self._is_one else range(max(1, round(self._count()))):
+        for _ in _ONCE if self._is_one else range(self._draw_count()):
             error_p = self._error_p
             fails = error_p > 0.0 and self._rolls_error() < error_p
             calls.append(ToolCall(self, self._seconds(), fails, int(self._tokens())))
+
+    def _draw_count(self) -> int:
+        """Draw how many calls a turn makes at once."""
+        count = max(1, round(self._count()))
+        if count > MOST_CALLS:
+            raise TeamsimError(
+                f"a draw of calls of tool {self.name!r} is {count:,}, and a turn makes up to "
+                f"{MOST_CALLS:,} calls of a tool at once"
+            )
+        return count
 
 
 class Toolkit:

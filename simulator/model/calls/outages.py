@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from simulator.errors import TeamsimError
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.scenario.faults import ScriptedFault
 from simulator.scenario.provider import Outages, Provider
@@ -105,6 +106,10 @@ class OutageCalendar:
         return factor
 
 
+_MOST_OUTAGES = 1_000_000
+"""Outages that are looked at for one request, after which they are too many."""
+
+
 class _Source:
     """Outages in the order of time; those that are over are dropped."""
 
@@ -117,8 +122,14 @@ class _Source:
     def all_after(self, now: float) -> Iterator[Outage]:
         while self._known and self._known[0].end_s <= now:
             self._known.pop(0)
-        place = 0
+        place = looked_at = 0
         while True:
+            looked_at += 1
+            if looked_at > _MOST_OUTAGES:
+                raise TeamsimError(
+                    f"there are more than {_MOST_OUTAGES:,} outages from {now:g} s on before one "
+                    "request is served: their 'up_s' and 'down_s' are too short"
+                )
             if place == len(self._known):
                 outage = next(self._outages, None)
                 if outage is None:

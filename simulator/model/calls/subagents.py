@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from simulator.errors import TeamsimError
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import SUBAGENT, AgentState
 from simulator.model.agents.channels import Voice
@@ -24,7 +25,7 @@ from simulator.model.streams import Purpose, Streams
 from simulator.model.trace import ANSWERED, Event
 from simulator.model.why import Why
 from simulator.scenario.agent import Agent
-from simulator.scenario.subagents import Subagents
+from simulator.scenario.subagents import MOST_DEPTH, Subagents
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +153,11 @@ class SubagentPool:
         starts, parent, now = run.call.tool.starts, run.own.agent, self._agenda.now
         assert starts is not None
         depth = 1 + self._depth_of(parent)
+        if depth > MOST_DEPTH:
+            raise TeamsimError(
+                f"sub-agents of kind {starts.agent!r} are {depth} levels below the team: say "
+                f"'max_depth' in team.subagents, up to {MOST_DEPTH}"
+            )
         kinds = self._last_kinds if depth == self._max_depth else self._kinds
         who = (kinds[starts.agent], self._next, SUBAGENT, run.child, 0)
         agent = AgentState(*who, self._streams, self._difficulty, Voice())
