@@ -32,8 +32,8 @@ from analysis.statistics.law_fits import compare_laws, fit_law
 from analysis.statistics.laws import usl_peak
 from analysis.statistics.series import SIZE
 from simulator.experiment import read_manifest, read_results
+from simulator.experiment.manifest import point_of
 from simulator.experiment.pool import Progress
-from simulator.scenario import Point, Scenario
 from simulator.scenario.figure import Figure
 
 
@@ -140,17 +140,7 @@ def _where_it_went(
 ) -> None:
     if not replications:
         return
-    points = [
-        Point(
-            point["index"],
-            point["name"],
-            point["overrides"],
-            point["baseline_point"],
-            point.get("series", ""),
-            Scenario.model_validate(point["scenario"]),
-        )
-        for point in manifest["points"]
-    ]
+    points = list(map(point_of, manifest["points"]))
     stacks = speedup_stacks(points, replications, progress)
     if stacks.empty:
         return

@@ -15,7 +15,7 @@ from simulator.api.results import ComparisonResult, with_origin
 from simulator.api.running import Loadable, base_of
 from simulator.errors import TeamsimError, TeamsimWarning, unknown_name
 from simulator.experiment import read_manifest, read_results, run_each
-from simulator.experiment.manifest import Manifest
+from simulator.experiment.manifest import Manifest, scenario_of
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.costs import is_cost_known
@@ -105,7 +105,7 @@ def stored(directory: Path, point: str) -> Compared:
     index = _point_in(manifest, point, directory)
     table = read_results(directory).to_pandas()
     rows = table[table["point"] == index].reset_index(drop=True)
-    return Compared(Scenario.model_validate(manifest["points"][index]["scenario"]), rows)
+    return Compared(scenario_of(manifest["points"][index]), rows)
 
 
 def _point_in(manifest: Manifest, point: str, directory: Path) -> int:

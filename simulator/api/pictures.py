@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from simulator.errors import TeamsimError
-from simulator.experiment.manifest import Manifest
-from simulator.scenario import Scenario
+from simulator.experiment.manifest import Manifest, scenario_of
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
 from simulator.scenario.figure import Figure as FigureSpec
 
@@ -48,7 +47,7 @@ def picture(
 def _check_costs_drawn(wanted: FigureSpec, manifest: Manifest) -> None:
     """Refuse to draw costs as 0 where no point of a sweep says a price."""
     drawn = [name for name in wanted.y if any(name.startswith(money) for money in MONEY)]
-    scenarios = (Scenario.model_validate(point["scenario"]) for point in manifest["points"])
+    scenarios = map(scenario_of, manifest["points"])
     if drawn and not any(map(is_cost_known, scenarios)):
         raise TeamsimError(
             f"{drawn[0]}: what a run costs is not known, since the sweep was made without prices; "

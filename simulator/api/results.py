@@ -171,10 +171,9 @@ class SweepResult(Result):
         return findings_of(self.table, self._scenarios(), expected)
 
     def _scenarios(self) -> list[tuple[str, Scenario]]:
-        return [
-            (point["name"], Scenario.model_validate(point["scenario"]))
-            for point in self.manifest["points"]
-        ]
+        from simulator.experiment.manifest import scenario_of
+
+        return [(point["name"], scenario_of(point)) for point in self.manifest["points"]]
 
     def plot(self, x: str = "", y: tuple[str, ...] = (), series: tuple[str, ...] = ()) -> Figure:
         """Draw what is asked for, else what the scenario asks for, else curves over team size.

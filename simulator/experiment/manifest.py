@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import platform
 import warnings
@@ -19,6 +20,7 @@ from simulator.errors import TeamsimError, TeamsimWarning
 from simulator.experiment.parts import write_whole
 from simulator.scenario import Point, Scenario, Study
 from simulator.scenario.roles import drop_lacking
+from simulator.spec import is_tag
 from simulator.version import __version__
 
 FILE = "manifest.json"
@@ -136,27 +138,41 @@ def study_in(directory: str | Path) -> Study:
             TeamsimWarning,
             stacklevel=2,
         )
-    try:
-        return Study.of_points([_point(said) for said in manifest["points"]])
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise TeamsimError(
-            f"{directory} cannot be run again, as this version does not take its scenarios: "
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        ) from None
+    return Study.of_points([point_of(said) for said in manifest["points"]])
 
 
-def _point(said: dict[str, Any]) -> Point:
-    drop_lacking(said["scenario"])
-    scenario = Scenario.model_validate(said["scenario"])
+def point_of(said: dict[str, Any]) -> Point:
+    """Return a point of a manifest. Raises what `scenario_of` raises."""
     return Point(
         said["index"],
         said["name"],
         said["overrides"],
         said["baseline_point"],
-        said["series"],
-        scenario,
+        said.get("series", ""),
+        scenario_of(said),
     )
+
+
+def scenario_of(point: dict[str, Any]) -> Scenario:
+    """Return the scenario of a manifest's point, which an earlier version may have written.
+
+    Raises
+    ------
+    TeamsimError
+        If this version does not take the scenario.
+    """
+    scenario = copy.deepcopy(point["scenario"])
+    drop_lacking(scenario)
+    try:
+        return Scenario.model_validate(scenario)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"] if not is_tag(step))
+        raise TeamsimError(
+            f"the results are of another version, and teamsim {__version__} does not take the "
+            f"scenario of {point['name']!r}: {where}: {first['msg']}; "
+            "run the sweep again from its scenario file"
+        ) from None
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from simulator.errors import Problem, ScenarioError, unknown_name
 from simulator.scenario.loop import ENDS
-from simulator.scenario.roles import Role, roles_in
+from simulator.scenario.roles import Role, heirs_in
 from simulator.scenario.source import Path_, Source, dotted
 
 _TEAM: Path_ = ("team", "agent")
@@ -36,7 +35,7 @@ class Heirs:
             return
         self._check_tools_taken_away(source, _TEAM, {})
         self._merge_profile(source, _TEAM)
-        for path, role in list(_others(source)):
+        for path, role in list(heirs_in(source.data)):
             self._check_tools_taken_away(source, path, source.get((*_TEAM, "tools")))
             if self._merge_profile(source, path, role) and isinstance(team.get("agent"), dict):
                 _fill_agent(source, path, Source(_for(path, team["agent"]), {}), role)
@@ -92,14 +91,6 @@ class Heirs:
         where = (*path, "profile")
         message = unknown_name("profile", name, profile_names())
         raise ScenarioError([Problem(source.origin(where), dotted(where), message)])
-
-
-def _others(source: Source) -> Iterator[tuple[Path_, Role | None]]:
-    """Yield the paths of all agents that may take over from the team's, and their roles."""
-    yield from roles_in(source.data)
-    groups = source.get(("team", "groups"))
-    if isinstance(groups, dict):
-        yield from ((("team", "groups", name, "agent"), None) for name in groups)
 
 
 @cache

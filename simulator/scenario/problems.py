@@ -9,6 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 from simulator.errors import Problem
+from simulator.scenario.roles import within_heir
 from simulator.scenario.schema import Scenario
 from simulator.scenario.source import Path_, Source, dotted
 from simulator.spec import is_tag
@@ -34,24 +35,11 @@ def problems_in(error: ValidationError, source: Source) -> list[Problem]:
     return problems
 
 
-_LIKE_THE_TEAM = {
-    ("team", "coordinator"): 2,
-    ("team", "verifier"): 2,
-    ("team", "groups"): 4,
-    ("team", "subagents", "kinds"): 4,
-    ("resilience", "fallback", "model"): 3,
-}
-"""Agents that take over what ``team.agent`` says: the beginnings of their paths, and how many steps
-these have."""
-
-
 def _is_taken_over(path: Path_, details: Mapping[Path_, Mapping[str, Any]]) -> bool:
     """Return whether the same is wrong in ``team.agent``, from where an agent has it."""
-    for begins, steps in _LIKE_THE_TEAM.items():
-        if path[: len(begins)] == begins and len(path) > steps:
-            there = details.get(("team", "agent", *path[steps:]))
-            return there is not None and there["msg"] == details[path]["msg"]
-    return False
+    below = within_heir(path)
+    there = details.get(("team", "agent", *below)) if below else None
+    return there is not None and there["msg"] == details[path]["msg"]
 
 
 def _split_off_path(message: str, source: Source) -> tuple[tuple[str | int, ...], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
@@ -187,35 +187,55 @@ FALLBACK_MODEL = Role(
 )
 ROLES = (COORDINATOR, VERIFIER, SUBAGENT, FALLBACK_MODEL)
 
-_PLACES: tuple[tuple[tuple[str, ...], Role], ...] = (
+_HEIRS: tuple[tuple[tuple[str, ...], Role | None], ...] = (
+    (("team", "groups", "*", "agent"), None),
     (("team", "coordinator"), COORDINATOR),
     (("team", "verifier"), VERIFIER),
     (("team", "subagents", "kinds", "*"), SUBAGENT),
     (("resilience", "fallback", "model"), FALLBACK_MODEL),
 )
-"""Where a scenario has an agent in a role; ``*`` is any name."""
+"""Where a scenario has an agent that takes over from ``team.agent``; ``*`` is any name."""
 
 
-def roles_in(scenario: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Role]]:
-    """Yield the path of each agent of a scenario that has a role, and the role."""
-    for path, role in _PLACES:
-        *above, last = path
-        node: Any = scenario
-        for key in above:
-            node = node.get(key) if isinstance(node, Mapping) else None
-        for name in list(node) if isinstance(node, Mapping) else ():
-            if last in ("*", name):
-                yield (*above, name), role
+def heirs_in(scenario: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Role | None]]:
+    """Yield the path of each agent that takes over from the team's, and its role.
+
+    The agent of a group has no role: it takes tasks, as the team's does.
+    """
+    for pattern, role in _HEIRS:
+        for path in _matching(pattern, scenario):
+            yield path, role
+
+
+def _matching(pattern: tuple[str, ...], node: Any) -> Iterator[tuple[str, ...]]:
+    """Yield the paths in a tree of mappings that a pattern stands for."""
+    if not pattern:
+        yield ()
+        return
+    key, *below = pattern
+    for name in list(node) if isinstance(node, Mapping) else ():
+        if key in ("*", name):
+            yield from ((name, *path) for path in _matching(tuple(below), node[name]))
+
+
+def within_heir(path: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return what follows the path of an agent that takes over, or nothing outside of one."""
+    for pattern, _ in _HEIRS:
+        if len(path) > len(pattern) and all(
+            key in ("*", name) for key, name in zip(pattern, path, strict=False)
+        ):
+            return tuple(path[len(pattern) :])
+    return ()
 
 
 def drop_lacking(scenario: dict[str, Any]) -> None:
     """Take what roles lack out of a scenario as an earlier version of the program dumped it."""
-    for path, role in roles_in(scenario):
+    for path, role in heirs_in(scenario):
         *above, last = path
         node = scenario
         for key in above:
             node = node[key]
-        if isinstance(node[last], Mapping):
+        if role is not None and isinstance(node[last], Mapping):
             node[last] = role.without(node[last])
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import pandas as pd
@@ -10,11 +12,13 @@ import pytest
 
 from analysis.statistics.curves import curves_against
 from simulator.experiment import read_manifest
+from simulator.experiment.manifest import write_manifest
 from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import GOOD
 
 pytestmark = pytest.mark.end_to_end
 
+POINT = "team.size=1, topology=ring, workload.parallel_fraction=0.5"
 RANDOM = GOOD.replace("base: 3", "base: {kind: exponential, mean: 3}")
 SWEPT = (
     RANDOM
@@ -50,6 +54,58 @@ def test_what_made_a_directory_is_run_again(swept: Path, teamsim_here: Here) -> 
     before, after = (read_manifest(name) for name in ("out", "again"))
     assert before["sha256"] == after["sha256"]
     assert before["axes"] == after["axes"]
+
+
+def by_another_version(
+    directory: Path, changed: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Let the team in a directory's scenarios be as another version might have written it."""
+    manifest = read_manifest(directory)
+    for point in manifest["points"]:
+        point["scenario"]["team"] |= changed(point["scenario"]["team"])
+    write_manifest(directory, manifest)
+
+
+READING = (
+    ("report", "out", "--stacks", 1, "--out", "report.html"),
+    ("plot", "out", "--x", "team.size", "--y", "makespan_s", "--out", "figure.png"),
+    ("plot", "out", "--x", "team.size", "--y", "cost_usd", "--out", "cost.png"),
+    (
+        "compare",
+        f"out:{POINT}",
+        "mine.yaml",
+        "-r",
+        2,
+    ),
+    ("sweep", "--from", "out", "--out", "again", "-w", 1),
+)
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda command: " ".join(map(str, command[:5])))
+def test_results_of_a_version_with_more_fields_for_staff_are_read(
+    swept: Path, teamsim_here: Here, command: tuple[object, ...]
+) -> None:
+    priced = {"price": {"input_per_mtok": 1.0, "output_per_mtok": 1.0}}
+    by_another_version(
+        swept / "out", lambda team: dict.fromkeys(("agent", "verifier"), team["agent"] | priced)
+    )
+    done = teamsim_here(*command)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", READING, ids=lambda command: " ".join(map(str, command[:5])))
+def test_a_field_that_this_version_does_not_know_is_named(
+    swept: Path, teamsim_here: Here, command: tuple[object, ...]
+) -> None:
+    by_another_version(swept / "out", lambda team: {"moods": 3})
+    done = teamsim_here(*command)
+    if "makespan_s" in command:  # needs nothing of the scenarios
+        assert done.returncode == 0, done.stderr
+        return
+    assert done.returncode == 2, done.stdout
+    assert "does not take the scenario of" in done.stderr
+    assert "moods" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_it_may_have_another_seed(swept: Path, teamsim_here: Here) -> None:

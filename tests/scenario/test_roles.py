@@ -16,7 +16,7 @@ from simulator.scenario.roles import (
     VERIFIER,
     Role,
     drop_lacking,
-    roles_in,
+    heirs_in,
 )
 from simulator.scenario.study import parse_study
 from tests.golden.options import of_schema
@@ -227,7 +227,7 @@ def test_what_the_team_agent_says_reaches_every_role_but_for_what_it_lacks() -> 
     agent = found.team.agent
     assert agent is not None
     assert agent.batch.constant == 2
-    assert [path for path, _ in roles_in(found.model_dump())] == [
+    assert [path for path, role in heirs_in(found.model_dump()) if role] == [
         ("team", "coordinator"),
         ("team", "verifier"),
         *(("team", "subagents", "kinds", name) for name in ("helper", "other", "asked")),
