@@ -22,6 +22,9 @@ _FEWEST_SESSIONS = 3
 _FEWEST_LAGGED = 30
 """Fewest pairs of calls at a lag from which the correlation at that lag is used."""
 
+_FARTHEST = 50.0
+"""Logarithm beyond which a value counts as this one, whose products are numbers."""
+
 _LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
 
 Ints = npt.NDArray[np.int64]
@@ -121,10 +124,14 @@ def without_effects(values: Floats, effects: Dependence, weights: Floats) -> Flo
     return np.asarray(own * mean / (float(np.average(own, weights=weights)) * np.exp(shared / 2)))
 
 
-def fit_lags(centred: Floats, group: Ints, weights: Floats) -> tuple[float, float, float]:
+def fit_lags(
+    centred: Floats, group: Ints, weights: Floats, sums: bool = False
+) -> tuple[float, float, float]:
     """Return the variance that a group shares, that of its phases, and their length.
 
     The covariance of values k apart is ``s^2 + a^2 exp(-k / length)``, matched by least squares.
+    With `sums`, `centred` are logarithms of log-normal values, whose relative covariance is
+    ``exp(s^2 + a^2 exp(-k / length)) - 1``.
 
     Parameters
     ----------
@@ -133,8 +140,14 @@ def fit_lags(centred: Floats, group: Ints, weights: Floats) -> tuple[float, floa
     group : ndarray of int, shape (n,)
     weights : ndarray, shape (n,)
         How much each counts.
+    sums : bool
+        Whether the covariances of the values themselves are matched, and not of logarithms.
     """
-    series, grouped = pd.Series(centred), np.asarray(group)
+    values = centred
+    if sums:
+        values = np.exp(np.minimum(centred, _FARTHEST))
+        values = values / np.average(values, weights=weights) - 1.0
+    series, grouped = pd.Series(values), np.asarray(group)
     covariance, pairs = np.zeros(len(_LAGS)), np.zeros(len(_LAGS))
     for i, lag in enumerate(_LAGS):
         product = (series * series.groupby(grouped).shift(int(lag))).to_numpy()
@@ -144,6 +157,8 @@ def fit_lags(centred: Floats, group: Ints, weights: Floats) -> tuple[float, floa
             covariance[i] = float((product[seen] * weights[seen]).sum()) / pairs[i]
     if not pairs.any():
         return 0.0, 0.0, 1.0
+    if sums:
+        covariance = np.log(np.maximum(1.0 + covariance, 0.05))
     scale = np.sqrt(pairs / pairs.max())
 
     def misfit(x: Floats) -> Floats:

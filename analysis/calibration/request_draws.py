@@ -141,8 +141,8 @@ class _Request:
         where = self._location(law, name, covariates)
         if effect is None:
             effect = self._rng.standard_normal(self._n)
-        where = where + known.request * effect
-        return where[:, None] + known.noise(self._rng, self._n, turns)
+        varies = known.request * effect[:, None] + known.noise(self._rng, self._n, turns)
+        return where[:, None] + known.scale(covariates[0])[:, None] * varies
 
     def _output(
         self,
@@ -154,7 +154,7 @@ class _Request:
         is_last: np.ndarray,
     ) -> Floats:
         laws, most = self._model.laws, is_last.shape[1]
-        answer = laws["answer"].value(self._logs("answer", name, [length, opening], None, 1))
+        answer = laws["answer"].value(self._logs("answer", name, [length, opening], effect, 1))
         alone = laws["alone"].value(self._logs("alone", name, [opening], None, 1))
         final = np.where(count[:, None] == 1, alone, answer)
         if most == 1:

@@ -117,10 +117,12 @@ class _Fit:
     def writing(self) -> None:
         """Fit the output tokens of turns."""
         turns = self._turns
-        self._law("output", turns[~turns["is_last"]], "output", ["length", "opening"], turns)
+        asks = turns[~turns["is_last"]]
+        self._law("output", asks, "output", ["length", "opening"], turns, sums=True)
         is_alone = turns["size"] == 1
         answers = turns[turns["is_last"] & ~is_alone]
         self._law("answer", answers, "output", ["length", "opening"], turns)
+        self._share_effect("output", "answer")
         alone = turns[is_alone] if is_alone.sum() >= FEWEST else turns[turns["is_last"]]
         self._law("alone", alone, "output", ["opening"], turns)
 
@@ -208,14 +210,27 @@ class _Fit:
         column: str,
         covariates: list[str],
         everything: pd.DataFrame,
+        sums: bool = False,
     ) -> None:
         """Fit a law to some rows; to all of them where there are none, and so none is drawn."""
         rows = rows if len(rows) else everything
         values = np.maximum(rows[column].to_numpy(dtype=float), 1e-3)
         self.laws[name], residual = fit_turn_law(
-            values, self._design(rows, covariates), self._names
+            values, self._design(rows, covariates), self._names, sums
         )
         self._residuals[name] = pd.Series(residual).groupby(rows["request"].to_numpy()).mean()
+
+    def _share_effect(self, name: str, other: str) -> None:
+        """Let a law of one turn a request have as much of another's request effect as it shows.
+
+        The covariance of the residuals of both, over requests, is the product of their loads.
+        """
+        shared = self.laws[name].request
+        if shared > 0.0:
+            pairs = pd.DataFrame({0: self._residuals[other], 1: self._residuals[name]}).dropna()
+            mine, others = (pairs[i].to_numpy() for i in (0, 1))
+            covariance = float(np.cov(mine, others)[0, 1]) if len(pairs) >= FEWEST else 0.0
+            self.laws[other] = self.laws[other].sharing(max(0.0, covariance) / shared)
 
     def _chance(self, name: str, rows: pd.DataFrame, column: str, covariates: list[str]) -> None:
         happened = rows[column].to_numpy(dtype=bool)

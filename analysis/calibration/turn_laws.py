@@ -1,8 +1,9 @@
 """Laws of a turn's time, output and growth of context, with effects of its request.
 
-A quantity of a turn is ``exp(location + request effect + phase + own)``. The location is linear in
-the covariates (the model, the number of turns of the request, the size of its context). The
-request's effect is normal and the same for all its turns. The phase comes and goes (an AR(1)
+A quantity of a turn is ``exp(location + scale * (request effect + phase + own))``. The location is
+linear in the covariates (the model, the number of turns of the request, the size of its context).
+The scale is log-linear in one of them: turns of short requests vary more than those of long ones.
+The request's effect is normal and the same for all its turns. The phase comes and goes (an AR(1)
 process). The turn's own part has the distribution that was observed. A chance, the probability of
 an event in a turn, has a logit of the same form. The uncertainty of a location is a covariance that
 is robust to correlation within sessions; coefficients are drawn from it.
@@ -11,7 +12,7 @@ is robust to correlation within sessions; coefficients are drawn from it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import pandas as pd
 import scipy
 
 from analysis.calibration.dependence import fit_lags
+from analysis.calibration.turn_spread import fit_spread, shift_to_mean
 from simulator.distributions import Floats
 
 _VAGUE = 1.0
@@ -27,6 +29,9 @@ _VAGUE = 1.0
 
 _ENOUGH = 4.0
 """Turns beyond which the weight of a request grows no more, as its turns are correlated."""
+
+_MOST_SHARED = 0.9
+"""Most of a turn's variance that it may share with the other turns of its request."""
 
 _QUANTILES = (np.arange(1000) + 0.5) / 1000
 
@@ -106,6 +111,10 @@ class TurnLaw:
         Quantiles of the turn's own part.
     low, high : float
         Logarithms of the smallest and largest value seen.
+    spread : float
+        Slope of the logarithm of the scale along the first covariate.
+    middle : float
+        Where the scale is 1.
     """
 
     location: Location
@@ -115,6 +124,12 @@ class TurnLaw:
     own: Floats
     low: float
     high: float
+    spread: float = 0.0
+    middle: float = 0.0
+
+    def scale(self, covariate: Floats) -> Floats:
+        """Return what multiplies effects and own part at values of the first covariate."""
+        return np.asarray(np.exp(self.spread * (covariate - self.middle)))
 
     def noise(self, rng: np.random.Generator, n: int, turns: int) -> Floats:
         """Return phases and turns' own parts together, shape (n, turns)."""
@@ -127,6 +142,13 @@ class TurnLaw:
                 fresh[:, t] += rho * fresh[:, t - 1]
             total += self.phase * fresh
         return np.asarray(total)
+
+    def sharing(self, request: float) -> TurnLaw:
+        """Return the law with a request effect of this size, and as much less of a turn's own."""
+        centre, variance = float(self.own.mean()), float(self.own.var())
+        request = min(request, np.sqrt(_MOST_SHARED * variance))
+        share = np.sqrt(1.0 - request**2 / variance) if variance > 0.0 else 0.0
+        return replace(self, request=float(request), own=centre + share * (self.own - centre))
 
     def value(self, logs: Floats) -> Floats:
         """Return the quantity with this logarithm, within the range that was observed."""
@@ -141,11 +163,16 @@ class ChanceLaw:
     request: float
 
 
-def fit_turn_law(values: Floats, design: Design, names: Sequence[str]) -> tuple[TurnLaw, Floats]:
-    """Fit a positive quantity; return the law and the residuals, effects included.
+def fit_turn_law(
+    values: Floats, design: Design, names: Sequence[str], sums: bool = False
+) -> tuple[TurnLaw, Floats]:
+    """Fit a positive quantity; return the law and the residuals, effects included, at scale 1.
 
-    The location is fitted by least squares on the logarithm. The variances of the effects match
-    the covariances of turns at several distances; the rest is the turns' own part.
+    The location is fitted by least squares on the logarithm, the scale by maximum likelihood as if
+    residuals were normal (Harvey 1976). The variances of the effects match the covariances of turns
+    at several distances; the rest is the turns' own part. With `sums`, these are the covariances
+    of the quantity itself, and its mean is as observed, so that sums over turns vary as observed.
+    Those of logarithms say too little of sums where large values come together.
     """
     logs, weights = np.log(values), design.weights
     matrix = design.matrix(names)
@@ -159,16 +186,23 @@ def fit_turn_law(values: Floats, design: Design, names: Sequence[str]) -> tuple[
     unseen = _as_unseen(matrix, weights, residual, bread, design.session)
     scores = np.asarray(matrix * (weights * unseen)[:, None])
     root = _root(bread, scores, design.session, prior * variance)
+    mean = float(np.average(np.exp(residual), weights=weights))
     residual = unseen
     centre = float(np.average(residual, weights=weights))
     centred = residual - centre
+    spread, middle = fit_spread(centred, design.covariates[:, 0], weights)
+    scale = np.exp(spread * (design.covariates[:, 0] - middle))
+    centred = centred / scale
+    residual = centre + centred
     variance = float(np.average(centred**2, weights=weights))
-    request, phase, length = fit_lags(centred, design.request, weights)
+    request, phase, length = fit_lags(centred, design.request, weights, sums=sums)
     shared = request + phase
-    if shared > 0.9 * variance:
-        request, phase = (0.9 * variance * each / shared for each in (request, phase))
+    if shared > _MOST_SHARED * variance:
+        request, phase = (_MOST_SHARED * variance * each / shared for each in (request, phase))
     own_share = np.sqrt(1.0 - (request + phase) / variance) if variance > 0.0 else 0.0
     own = centre + own_share * _weighted_quantiles(centred, weights)
+    if sums and variance > 0.0:
+        own += shift_to_mean(own, request + phase, scale, weights, mean)
     location = Location(tuple(names), at, root)
     law = TurnLaw(
         location,
@@ -178,6 +212,8 @@ def fit_turn_law(values: Floats, design: Design, names: Sequence[str]) -> tuple[
         own,
         float(logs.min()),
         float(logs.max()),
+        spread,
+        middle,
     )
     return law, residual
 
@@ -288,7 +324,7 @@ def to_document(law: TurnLaw | ChanceLaw) -> dict[str, Any]:
     }
     if isinstance(law, TurnLaw):
         said |= {"phase": law.phase, "length": law.length, "own": law.own.tolist()}
-        said |= {"low": law.low, "high": law.high}
+        said |= {"low": law.low, "high": law.high, "spread": law.spread, "middle": law.middle}
     return said
 
 
@@ -300,6 +336,8 @@ def location_of(said: Mapping[str, Any]) -> Location:
 def turn_law(said: Mapping[str, Any]) -> TurnLaw:
     """Return a law from JSON."""
     numbers = {name: float(said[name]) for name in ("request", "phase", "length", "low", "high")}
+    # Earlier fits have one spread for all.
+    numbers |= {name: float(said.get(name, 0.0)) for name in ("spread", "middle")}
     return TurnLaw(location_of(said), own=np.asarray(said["own"]), **numbers)
 
 
