@@ -25,6 +25,9 @@ _FEWEST_LAGGED = 30
 _FARTHEST = 50.0
 """Logarithm beyond which a value counts as this one, whose products are numbers."""
 
+_LEAST = 0.05
+"""Smallest mean product of two values of mean 1, of which a logarithm is taken."""
+
 _LAGS = np.asarray([1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19])
 
 Ints = npt.NDArray[np.int64]
@@ -158,7 +161,7 @@ def fit_lags(
     if not pairs.any():
         return 0.0, 0.0, 1.0
     if sums:
-        covariance = np.log(np.maximum(1.0 + covariance, 0.05))
+        covariance = np.log(np.maximum(1.0 + covariance, _LEAST))
     scale = np.sqrt(pairs / pairs.max())
 
     def misfit(x: Floats) -> Floats:
