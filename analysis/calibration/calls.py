@@ -39,6 +39,9 @@ _LEAST_SCALE = 0.005
 _START = np.log([1.0, 0.02, 0.01, 15.0, 0.15])
 _VAGUE = np.asarray([3.0, 1.5, 1.5, 3.0, 3.0])
 
+_FARTHEST = 30.0
+"""Distance of logarithms from the start that is searched; the prior rules out far less."""
+
 
 @dataclass(frozen=True)
 class CallFit:
@@ -294,7 +297,9 @@ def _fit_latency(calls: pd.DataFrame) -> VectorFit:
         penalty = float((((at - _START) / _VAGUE) ** 2).sum()) / 2
         return penalty - float(log_density(at).sum())
 
-    fit = scipy.optimize.minimize(loss, _START, method="L-BFGS-B")
+    # A step of the line search may be far too long, to where seconds are 0 or infinite.
+    bounds = list(zip(_START - _FARTHEST, _START + _FARTHEST, strict=True))
+    fit = scipy.optimize.minimize(loss, _START, method="L-BFGS-B", bounds=bounds)
     fit = scipy.optimize.minimize(
         loss, fit.x, method="Nelder-Mead", options={"maxiter": 400, "xatol": 1e-4}
     )
