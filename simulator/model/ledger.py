@@ -24,17 +24,17 @@ class Forgetfulness:
     spec : Forgetting
     agent : int
         Its number, which names its draws.
-    others : int
-        How many other workers there are.
+    is_alone : bool
+        Whether it is the only worker.
     streams : Streams
     """
 
     __slots__ = ("_claims_logit", "_depth_logit", "_logit", "_notice", "_rolls", "_rolls_notice")
 
-    def __init__(self, spec: Forgetting, agent: int, others: int, streams: Streams) -> None:
+    def __init__(self, spec: Forgetting, agent: int, is_alone: bool, streams: Streams) -> None:
         own = Entity.AGENT, agent
         self._logit = streams.logit(spec.probability, *own, Purpose.FORGETTING)
-        self._logit += spec.team_logit * others
+        self._logit += 0.0 if is_alone else spec.team_logit
         self._claims_logit = spec.claims_logit
         self._depth_logit = spec.depth_logit
         self._notice = spec.notice
@@ -63,9 +63,9 @@ class Forgetfulness:
 
 def hazards_of(specs: Sequence[Forgetting | None], streams: Streams) -> list[Forgetfulness | None]:
     """Return how forgetful each worker is, None where one hands everything in, shape (workers,)."""
-    others = len(specs) - 1
+    is_alone = len(specs) == 1
     return [
-        None if spec is None else Forgetfulness(spec, agent, others, streams)
+        None if spec is None else Forgetfulness(spec, agent, is_alone, streams)
         for agent, spec in enumerate(specs)
     ]
 

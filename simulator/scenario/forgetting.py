@@ -14,8 +14,7 @@ class Forgetting(Spec):
     """How likely an agent is to finish a task that it has claimed, and not to hand it in.
 
     The task's files are written, but nobody has marked it done: its claim is orphaned, and what
-    depends on the task cannot start. On the logit scale the probability is that of `probability`
-    plus each slope times what it is for.
+    depends on the task cannot start. The increases add up on the logit scale.
     """
 
     probability: Probability = Probability(probability=0.0)
@@ -25,7 +24,7 @@ class Forgetting(Spec):
     depth_logit: Number = 0.0
     """Increase of its logit for each task in the longest chain of dependencies before the task."""
     team_logit: Number = 0.0
-    """Increase of its logit for each other worker of the team."""
+    """Increase of its logit where there are other workers, however many."""
     notice: Fraction = 0.0
     """Probability, in each later call (in each of its turns, if it is a loop), of noticing a
     finished task that was not handed in, and of handing it in when the call ends. An agent can

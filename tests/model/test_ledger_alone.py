@@ -171,12 +171,13 @@ def logit(p: float) -> float:
 
 
 @pytest.mark.theory
-def test_the_slopes_add_up_on_the_logit_scale() -> None:
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_the_slopes_add_up_on_the_logit_scale(is_alone: bool) -> None:
     spec = Forgetting.model_validate(
         {"probability": 0.1, "claims_logit": 0.3, "depth_logit": -0.2, "team_logit": 0.4}
     )
-    hazard = Forgetfulness(spec, agent=1, others=3, streams=Streams(4, 0))
-    x = logit(0.1) + 0.4 * 3 + 0.3 * 2 - 0.2 * 5
+    hazard = Forgetfulness(spec, agent=1, is_alone=is_alone, streams=Streams(4, 0))
+    x = logit(0.1) + (0.0 if is_alone else 0.4) + 0.3 * 2 - 0.2 * 5
     p = 1.0 / (1.0 + math.exp(-x))
     # 4 standard errors: about 1 test in 16,000 fails by chance.
     assert abs(z_score([hazard.forgets(2, 5) for _ in range(4000)], p)) < 4
@@ -186,7 +187,7 @@ def test_the_slopes_add_up_on_the_logit_scale() -> None:
 @pytest.mark.parametrize("turns", [1, 3])
 def test_each_turn_is_a_chance_to_notice(turns: int) -> None:
     spec = Forgetting.model_validate({"probability": 0.1, "notice": 0.2})
-    hazard = Forgetfulness(spec, agent=0, others=0, streams=Streams(4, 0))
+    hazard = Forgetfulness(spec, agent=0, is_alone=True, streams=Streams(4, 0))
     found = [hazard.notices(turns) for _ in range(4000)]
     assert abs(z_score(found, 1.0 - 0.8**turns)) < 4
 
