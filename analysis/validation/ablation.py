@@ -14,6 +14,7 @@ from analysis.traces.team_runs import TeamRuns
 from analysis.validation import validate
 from analysis.validation.prediction import Adjust, predict_cells
 from analysis.validation.targets import Target
+from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment.pool import Progress
 
 
@@ -68,17 +69,46 @@ def no_blindness(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def no_forgetting(document: dict[str, Any]) -> dict[str, Any]:
+    """Let agents hand in what they have finished."""
+    document["team"]["agent"].pop("forgetting", None)
+    return document
+
+
 WITHOUT: dict[str, Adjust] = {
     "run-level variation": no_run_variation,
     "duplicates": no_duplicates,
     "habits": no_habits,
-    "one by one, the more tasks": no_growth_of_style,
+    "growth of style": no_growth_of_style,
     "kept drafts": no_drafts,
     "output limit": no_output_limit,
     "joint failures": no_joint_failures,
     "blindness to dependencies": no_blindness,
+    "forgetting": no_forgetting,
 }
 """Parts of the mechanism, and the changes of a scenario that remove them."""
+
+POOLING, UNCERTAINTY, CARRIED = "pooling over cells", "parameter uncertainty", "runs carried over"
+PARTS = (*WITHOUT, POOLING, UNCERTAINTY, CARRIED)
+"""All that can be left out: parts of the mechanism, and of the way from fits to predictions."""
+
+
+def parts_in(names: Sequence[str]) -> tuple[str, ...]:
+    """Return which of `PARTS` are named, with spaces or hyphens; all of them by ``each``.
+
+    Raises
+    ------
+    TeamsimError
+        If one is not known.
+    """
+    if "each" in names:
+        return PARTS
+    spaced = [name.replace("-", " ") for name in names]
+    known = {part.replace("-", " "): part for part in PARTS}
+    for name in spaced:
+        if name not in known:
+            raise TeamsimError(f"--without: {unknown_name('part', name, [*known, 'each'])}")
+    return tuple(known[name] for name in spaced)
 
 
 def ablation_table(
@@ -89,6 +119,7 @@ def ablation_table(
     replications: int = 100,
     workers: int = 1,
     progress: Progress | None = None,
+    parts: Sequence[str] = PARTS,
 ) -> pd.DataFrame:
     """Return the mean CRPS (log) of predictions with all parts, and without each part.
 
@@ -104,21 +135,26 @@ def ablation_table(
         Of each cell and size.
     workers, progress
         As for `simulator.experiment.pool.in_processes`.
+    parts : sequence of str
+        Which of `PARTS` are left out, each in turn.
 
     Returns
     -------
     DataFrame
         Index: the part left out; columns: the metrics, and ``success`` (Brier score).
     """
-    alone = _calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
-    certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.pilot) for cell in cells]  # type: ignore[arg-type]
-    variants: list[tuple[str, Sequence[Calibrated], dict[str, Any]]] = [
-        ("nothing", cells, {}),
-        *((name, cells, {"adjust": adjust}) for name, adjust in WITHOUT.items()),
-        ("pooling over cells", alone, {}),
-        ("parameter uncertainty", certain, {}),
-        ("runs carried over", cells, {"carry_over": False}),
-    ]
+    variants: list[tuple[str, Sequence[Calibrated], dict[str, Any]]] = [("nothing", cells, {})]
+    for name in parts:
+        if name == POOLING:
+            alone = _calibrated(pilot, fit_cells(pilot, workers=workers, pooled=False))
+            variants.append((name, alone, {}))
+        elif name == UNCERTAINTY:
+            certain = [Calibrated(_Certain(cell.fit), cell.tasks, cell.pilot) for cell in cells]  # type: ignore[arg-type]
+            variants.append((name, certain, {}))
+        elif name == CARRIED:
+            variants.append((name, cells, {"carry_over": False}))
+        else:
+            variants.append((name, cells, {"adjust": WITHOUT[name]}))
     rows = {}
     target = Target(team_sizes, {})
     for i, (name, used, options) in enumerate(variants):

@@ -177,10 +177,20 @@ def backtest(
             "--replications", "-r", min=1, max=MOST_RUNS, help="Replications of each cell and size."
         ),
     ] = 400,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="Score the predictions without a part of the model, too, as forgetting; 'each' "
+            "for all, one at a time.",
+        ),
+    ] = None,
     workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
     """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
     from simulator.cli import fitting
 
-    fitting.backtest(directory, out, sizes_in(pilot), sizes_in(target), replications, workers)
+    fitting.backtest(
+        directory, out, sizes_in(pilot), sizes_in(target), replications, workers, without or []
+    )

@@ -19,6 +19,7 @@ from analysis.calibration.store import read_calibration, write_calibration
 from analysis.traces.reading import STANDARD_INPUT
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import Validation, read_predictions, validate
+from analysis.validation.ablation import ablation_table, parts_in
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
@@ -185,8 +186,13 @@ def backtest(
     target_sizes: Sequence[int],
     replications: int,
     workers: int,
+    without: Sequence[str] = (),
 ) -> None:
-    """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
+    """Calibrate on the small teams of a data set, predict its larger ones, and score that.
+
+    Then score it without some parts of the model, one at a time.
+    """
+    parts = parts_in(without)
     with traces_of([directory], "llm_teams", {}, strict=False) as traces:
         team = traces.team
         assert team is not None
@@ -198,3 +204,25 @@ def backtest(
         sizes = list(target_sizes)
         predict(out, predictions, sizes, replications, processes, None, None, None)
         validate_predictions(predictions, directory, out)
+        if parts:
+            _show_ablation(pilot, directory, out, sizes, replications, processes, parts)
+
+
+def _show_ablation(
+    pilot: TeamRuns,
+    directory: Path,
+    out: Path,
+    sizes: Sequence[int],
+    replications: int,
+    workers: int,
+    parts: Sequence[str],
+) -> None:
+    """Print and write the scores of predictions without each part."""
+    with progress_bar("Parts of the model") as progress:
+        table = ablation_table(
+            pilot, read_calibration(out), directory, sizes, replications, workers, progress, parts
+        )
+    frame = table.reset_index().rename(columns={"without": "mean CRPS without"})
+    print_frame(frame, list(frame.columns))
+    table.to_csv(out / "ablation.csv")
+    say(f"ablation.csv in {out}")

@@ -17,7 +17,15 @@ from analysis.plots.validation import summary_table, validation_figure
 from analysis.traces.readers.llm_teams import read_team_runs
 from analysis.traces.team_runs import TeamRuns
 from analysis.validation import read_predictions, validate
-from analysis.validation.ablation import WITHOUT
+from analysis.validation.ablation import (
+    CARRIED,
+    PARTS,
+    POOLING,
+    UNCERTAINTY,
+    WITHOUT,
+    ablation_table,
+    parts_in,
+)
 from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.carry_over import MAPPED, PilotRuns, carried_over, success_shares
 from analysis.validation.compare import write_predictions
@@ -284,6 +292,30 @@ def test_every_ablation_changes_a_scenario_it_applies_to(cells: list[Calibrated]
         document["team"]["agent"] |= {"capacity": 5}
         before = str(document)
         assert str(adjust(document)) != before, name
+
+
+def test_parts_are_named_with_spaces_or_hyphens() -> None:
+    assert parts_in([]) == ()
+    assert parts_in(["each"]) == PARTS
+    assert parts_in(["run-level-variation", "run level variation"]) == ("run-level variation",) * 2
+    with pytest.raises(
+        TeamsimError, match=r"--without: unknown part 'habit'; did you mean 'habits'"
+    ):
+        parts_in(["forgetting", "habit"])
+
+
+@pytest.mark.slow
+def test_an_ablation_scores_what_was_asked_for(data: Path, cells: list[Calibrated]) -> None:
+    parts = ("forgetting", POOLING, UNCERTAINTY, CARRIED)
+    seen: list[tuple[int, int]] = []
+    table = ablation_table(
+        read_team_runs(data), cells, data, [2], 20, 1, lambda *done: seen.append(done), parts
+    )
+    assert list(table.index) == ["nothing", *parts]
+    assert seen[-1] == (5, 5)
+    assert table.notna().all().all()
+    for part in (POOLING, UNCERTAINTY, CARRIED):
+        assert not table.loc[part].equals(table.loc["nothing"]), part
 
 
 @pytest.mark.slow
