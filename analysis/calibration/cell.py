@@ -15,6 +15,7 @@ from analysis.calibration.estimates import (
     VectorFit,
     median_of_logit_normal,
 )
+from analysis.calibration.forgetting import Forgetfulness
 from analysis.calibration.habits import Habits, Ints
 from analysis.calibration.latency import Residual
 from analysis.calibration.rounding import four_digits
@@ -82,6 +83,8 @@ class CellFit:
     tokens: TokenFit
     deference: Probability = field(default_factory=lambda: Estimate(0.0, 0.0))
     noise: Probability = field(default_factory=lambda: Estimate(0.5, 0.0))
+    forgetting: Forgetfulness | None = None
+    """How likely agents are not to hand in what they have claimed; None where tasks are dealt."""
     matching: dict[str, float] = field(default_factory=dict)
     """How well the two habits that are matched by simulation match (see `matching`)."""
 
@@ -125,6 +128,8 @@ class CellFit:
                 "noise",
             )
         }
+        if self.forgetting is not None:
+            drawn["forgetting"] = self.forgetting.draw(rng)
         return replace(self, **drawn)
 
     def agent(self) -> dict[str, Any]:
@@ -170,6 +175,7 @@ class CellFit:
                 "call_correlation": as_said(self.call_correlation.value),
                 "detection": 1,
             },
+            **({} if self.forgetting is None else {"forgetting": self.forgetting.spec()}),
         }
 
     def _error_probability(self) -> dict[str, float]:
@@ -231,6 +237,7 @@ class CellFit:
             "noise": self.noise,
             **{f"{name}_tokens": self.tokens.estimate(name) for name in NAMES},
             "output_run_sigma": self.tokens.run_sigma,
+            **({} if self.forgetting is None else self.forgetting.parameters()),
         }
         named["retention"] = named.pop("retention_tokens")
         return named

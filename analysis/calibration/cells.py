@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.cell import CellFit
-from analysis.calibration.errors import call_correlation, error_share, run_sigma
+from analysis.calibration.errors import call_correlation, error_share, independent, run_sigma
 from analysis.calibration.estimates import (
     Estimate,
     Share,
@@ -25,6 +25,7 @@ from analysis.calibration.estimates import (
     pool,
     pool_shares,
 )
+from analysis.calibration.forgetting import Forgetfulness, fit_forgetting, mark_forgotten
 from analysis.calibration.habits import Habits, fit_habits, vague
 from analysis.calibration.latency import (
     FASTEST_S,
@@ -46,7 +47,7 @@ from analysis.calibration.observations import (
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
-from analysis.traces.team_runs import CELL, TeamRuns
+from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
 from simulator.experiment.pool import Progress, in_processes
 
@@ -80,7 +81,7 @@ def fit_cells(
     pooled : bool
         Whether the cells of an agent and mode are pooled.
     """
-    calls = observe(real)
+    calls = _observed(real)
     fits: list[CellFit] = []
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     for key, runs in real.runs.groupby(AGENT if pooled else CELL, sort=True):
@@ -95,7 +96,7 @@ def fit_cells(
 def fit_pooled(real: TeamRuns) -> list[CellFit]:
     """Return one fit for each agent and mode, with all of its cells together."""
     names = ["task_type", "p_label"]
-    calls = observe(real)
+    calls = _observed(real)
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     everything = dict.fromkeys(names, "all")
     calls = calls.assign(**everything)
@@ -105,6 +106,14 @@ def fit_pooled(real: TeamRuns) -> list[CellFit]:
         theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
         fits += _fit_agent(replace(real, runs=runs), mine, theirs, limits[str(model)])
     return fits
+
+
+def _observed(real: TeamRuns) -> pd.DataFrame:
+    """Return the replies, with those in which an agent that claims its tasks has forgotten one."""
+    agents = observe(real).groupby(AGENT, sort=False)
+    return pd.concat(
+        [mark_forgotten(calls) if key[1] == SELF_CLAIM else calls for key, calls in agents]
+    ).sort_index()
 
 
 def _matched_data(
@@ -129,6 +138,9 @@ def _fit_agent(
     """Fit all cells of one agent and mode, whose longest reply takes `limit_s`."""
     by_cell = list(runs.groupby(CELL, sort=True))
     parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
+    forgetting: list[Forgetfulness | None] = [None] * len(parts)
+    if (runs["mode"] == SELF_CLAIM).all():
+        forgetting[:] = fit_forgetting(parts)
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
     latencies = fit_latencies([each if len(each) else together for each in working])
@@ -162,8 +174,8 @@ def _fit_agent(
     idle = pool_shares([_idle_share(part[~part["was_idle"]]) for part in later])
     again = pool_shares([_idle_share(part[part["was_idle"]]) for part in later])
     errors = pool_shares([error_share(part) for part in working])
-    error_sigma = run_sigma([error_share(part) for part in working])
     correlation = call_correlation(working)
+    error_sigma = run_sigma([independent(part, correlation.value) for part in working])
     tokens = fit_tokens([(cell, part) for (_, cell), part in zip(by_cell, parts, strict=True)])
     return [
         CellFit(
@@ -192,6 +204,7 @@ def _fit_agent(
             truncation_loss=loss[i],
             overhead_s=round_overhead_s(cell, parts[i]),
             tokens=tokens[i],
+            forgetting=forgetting[i],
         )
         for i, (key, cell) in enumerate(by_cell)
     ]

@@ -7,32 +7,87 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import scipy
 
-from analysis.calibration.estimates import Estimate, Share
+from analysis.calibration.estimates import Estimate, Share, median_of_logit_normal
+
+_MOST = 3.0
+"""Largest spread between runs."""
+_STEP = 0.05
+"""Least spread that is told from none, and the step of differences."""
+_VAGUE = 1.0
+"""Largest standard error of the spread."""
+
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 def error_share(calls: pd.DataFrame) -> Share:
-    """Return how many of the attempts that could have succeeded failed."""
+    """Return how many of the attempts that could have succeeded failed, runs counted alike.
+
+    A run in which more attempts fail has more of them, so that the share of all attempts would be
+    more than the mean of the runs' probabilities. A run tries until all has succeeded, so its own
+    probability is estimated as one of inverse sampling (Haldane 1945).
+    """
     table = calls[["tried", "completed"]].groupby(calls["run_dir"].to_numpy()).sum()
     completed = table["completed"].to_numpy(dtype=float)
     tried = np.maximum(table["tried"].to_numpy(dtype=float), completed)
-    return Share(tried - completed, tried)
+    failed, tried = (tried - completed)[tried > 0.0], tried[tried > 0.0]
+    each = np.full(len(tried), tried.mean() if len(tried) else 0.0)
+    return Share(each * np.minimum(1.0, failed / np.maximum(1.0, tried - 1.0)), each)
+
+
+def independent(calls: pd.DataFrame, correlation: float) -> Share:
+    """Return the same, with attempts that a call lets succeed or fail together counted as fewer.
+
+    They count as many as there would have to be independent ones to say as much of the probability
+    (Kish 1965).
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Working calls: ``run_dir, tried, completed``.
+    correlation : float
+        Probability that an attempt has the outcome that its call's attempts share.
+    """
+    completed = calls["completed"].to_numpy(dtype=float)
+    tried = np.maximum(calls["tried"].to_numpy(dtype=float), completed)
+    counted = 1.0 / (1.0 + np.maximum(0.0, tried - 1.0) * correlation**2)
+    failed = pd.DataFrame({"hits": counted * (tried - completed), "trials": counted * tried})
+    table = failed.groupby(calls["run_dir"].to_numpy()).sum()
+    return Share(table["hits"].to_numpy(), table["trials"].to_numpy())
 
 
 def run_sigma(shares: Sequence[Share]) -> Estimate:
-    """Return the spread between runs of the logit of a probability (moments, at most 3)."""
-    hits = np.concatenate([share.hits for share in shares])
-    trials = np.concatenate([share.trials for share in shares])
-    means = np.concatenate([np.full(len(share.hits), share.mean) for share in shares])
-    used = (trials > 0) & (means > 0) & (means < 1)
-    if used.sum() < 5:
+    """Return the spread between runs of the logit of a probability (at most 3).
+
+    The likeliest, if a run's logit is normal and every share's mean is as observed.
+
+    Parameters
+    ----------
+    shares : sequence of Share
+        Of independent trials, a cell each.
+    """
+    known = [share for share in shares if 0.0 < share.mean < 1.0]
+    if sum(len(share.hits) for share in known) < 5:
         return Estimate.of(0.0)
-    h, n, p = hits[used], trials[used], means[used]
-    variance = p * (1.0 - p)
-    excess = float(((h - n * p) ** 2 - n * variance).sum() / (n * (n - 1) * variance**2).sum())
-    # Var(expit(x)) is about (p q sigma)^2.
-    sigma = float(np.sqrt(max(0.0, excess)))
-    return Estimate.of(min(3.0, sigma), 0.3 if sigma else 0.0, "log" if sigma else "identity")
+
+    def loss(sigma: float) -> float:
+        return -sum(_log_likelihood(share, sigma) for share in known)
+
+    sigma = float(scipy.optimize.minimize_scalar(loss, bounds=(0.0, _MOST), method="bounded").x)
+    if sigma < _STEP:
+        return Estimate.of(0.0)
+    bend = (loss(sigma + _STEP) - 2.0 * loss(sigma) + loss(sigma - _STEP)) / _STEP**2
+    error = 1.0 / np.sqrt(max(bend, 1.0 / _VAGUE**2)) / sigma
+    return Estimate.of(sigma, float(error), "log")
+
+
+def _log_likelihood(share: Share, sigma: float) -> float:
+    centre = scipy.special.logit(median_of_logit_normal(share.mean, sigma))
+    logits = centre + sigma * _NODES
+    logs = share.hits[:, None] * logits - share.trials[:, None] * np.logaddexp(0.0, logits)
+    return float(scipy.special.logsumexp(logs, b=_WEIGHTS, axis=1).sum())
 
 
 def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:

@@ -168,6 +168,10 @@ def within_runs(logs: Floats, runs: pd.Series) -> float:
     return float(np.sqrt((rest**2).sum() / freedom)) if freedom > 0 else float(logs.std())
 
 
+_LEAST_VARIANCE = 1e-12
+"""Least variance of logarithms of durations within runs: equal durations are equal to a part in a
+million."""
+
 HUNG = 8.0
 """A call hangs if it takes this many times the duration expected from its work."""
 
@@ -258,7 +262,7 @@ def between_runs(logs: Floats, runs: pd.Series) -> Estimate:
     k, n = len(sizes), float(sizes.sum())
     if k < 3 or n - k < 3:
         return Estimate.of(0.0)
-    noise = within_runs(logs, runs) ** 2 / sizes
+    noise = np.maximum(within_runs(logs, runs) ** 2, _LEAST_VARIANCE) / sizes
 
     def excess(variance: float) -> float:
         weights = 1.0 / (variance + noise)

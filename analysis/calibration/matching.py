@@ -41,20 +41,25 @@ def match_habits(
     tasks : list of dict
         The cell's task list.
     runs, calls : DataFrame
-        The cell's runs and replies; those of teams of two and more are matched.
+        The cell's runs, and its replies with ``stalls``; those of teams of two and more are
+        matched.
     """
     teams = runs[runs["n_teammates"] > 1]
+    # A stall lasts until the round limit and would outweigh all else: runs without one are matched.
+    stalled = calls.groupby("run_dir")["stalls"].any()
+    whole = teams[~teams["run_dir"].map(stalled).astype(bool)]
+    teams, alike = (teams, fit) if whole.empty else (whole, replace(fit, forgetting=None))
     if teams.empty:
         return fit
     sizes = sorted(int(n) for n in teams["n_teammates"].unique())
-    in_teams = calls[calls["n_teammates"] > 1]
+    in_teams = calls[calls["run_dir"].isin(teams["run_dir"])]
     # Means over team sizes, so that all sizes count the same, however many runs or calls they have.
     is_idle = in_teams["attempts"] == 0
     idle = float(is_idle.groupby(in_teams["n_teammates"]).mean().mean())
     writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
 
     simulated = [
-        Replications(Scenario.model_validate(fit.scenario(tasks, size)), _REPLICATIONS)
+        Replications(Scenario.model_validate(alike.scenario(tasks, size)), _REPLICATIONS)
         for size in sizes
     ]
 

@@ -36,7 +36,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     * ``is_idle``; ``could_work``: whether there was certainly a task for it (an agent that claims
       in a team may rightly leave open tasks to others); ``was_idle``: whether its call before was
       idle; ``is_first``: whether there was no call before; ``is_lost``: False for all calls, until
-      `mark_lost` sets it.
+      `mark_lost` sets it; ``stalls``: likewise, until `forgetting.mark_forgotten` sets it.
     """
     calls = real.calls.sort_values(["run_dir", "agent", "round"], kind="stable")
     calls = calls.reset_index(drop=True)
@@ -50,6 +50,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
     claimed = calls["claims"] + calls["blocked"]
     touched = np.maximum.reduce([calls["fresh_files"], claimed, calls["completed"]])
     touched = np.where(touched > 0, touched, calls["files"])
+    touched = np.where(_only_claims(calls), 0, touched)
     dealt = np.maximum(calls["completed"], np.minimum(calls["files"], left))
     attempts = np.minimum(np.where(claims_itself, touched, dealt), total)
     is_idle = attempts == 0
@@ -73,6 +74,7 @@ def observe(real: TeamRuns) -> pd.DataFrame:
         was_idle=pd.Series(is_idle).groupby(agent.ngroup()).shift(1, fill_value=False),
         is_first=~calls.duplicated(["run_dir", "agent"]),
         is_lost=False,
+        stalls=False,
     )
 
 
@@ -126,10 +128,17 @@ def _tried(calls: pd.DataFrame, owed: Ints, left: Ints, alone: npt.NDArray[np.bo
     These are tasks claimed or completed in the call or, if there are none, edits of tasks owed.
     """
     done_or_claimed = np.maximum(calls["completed"].to_numpy(), calls["claims"].to_numpy())
+    done_or_claimed = np.where(_only_claims(calls), 0, done_or_claimed)
     mine = np.where(alone, left, owed)
     retried = np.minimum(calls["files"].to_numpy(), mine)
     nothing_else = (done_or_claimed == 0) & (calls["blocked"] == 0).to_numpy()
     return np.asarray(np.where(nothing_else, retried, done_or_claimed), dtype=np.int64)
+
+
+def _only_claims(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which replies claim tasks, and neither work on one nor hand one in."""
+    acts = calls[["files", "completed", "blocked"]].to_numpy().any(axis=1)
+    return np.asarray((calls["claims"].to_numpy() > 0) & ~acts)
 
 
 class _Deals:

@@ -54,11 +54,15 @@ def _over_cells(values: Sequence[float]) -> Estimate:
 
 
 def write_profile(fit: CellFit, path: Path, source: str) -> None:
-    """Write an agent of a team as a profile."""
+    """Write an agent of a team as a profile.
+
+    What it forgets is left out: a profile may be used under a protocol without claims.
+    """
     said = f"{source}: {fit.runs} runs, {fit.calls} calls, {fit.cell['mode']}"
     if fit.claims_itself:
         said += f"; choice noise {four_digits(fit.noise.value)}"
-    _write(path, said, fit.agent(), fit.parameters())
+    agent = {name: each for name, each in fit.agent().items() if name != "forgetting"}
+    _write(path, said, agent, replace(fit, forgetting=None).parameters())
 
 
 def call_profile(fit: CallFit | MarginalFit | AgentFit, path: Path, source: str) -> None:

@@ -20,6 +20,7 @@ import yaml
 
 from analysis.calibration.cell import CellFit
 from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
+from analysis.calibration.forgetting import Forgetfulness
 from analysis.calibration.habits import Habits
 from analysis.calibration.latency import Residual
 from analysis.calibration.tokens import TokenFit
@@ -32,7 +33,16 @@ FILE = "fits.json"
 _VERSION = 3
 _TYPES: dict[str, Any] = {
     kind.__name__: kind
-    for kind in (CellFit, Estimate, BetaEstimate, VectorFit, Habits, Residual, TokenFit)
+    for kind in (
+        CellFit,
+        Estimate,
+        BetaEstimate,
+        VectorFit,
+        Forgetfulness,
+        Habits,
+        Residual,
+        TokenFit,
+    )
 }
 
 

@@ -16,6 +16,7 @@ from analysis.traces.named_tables import read_csv, read_parquet, with_numbers
 from analysis.traces.team_runs import CELL
 from simulator.errors import TeamsimError, unknown_name
 from simulator.scenario import parse_study
+from simulator.scenario.families import PROTOCOLS
 from simulator.scenario.source import Source
 
 MOST_AGENTS = 10_000
@@ -144,13 +145,21 @@ def _mapping(text: str) -> Any:
 
 
 def changed(document: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the document with the fields at dotted paths set."""
+    """Return the document with the fields at dotted paths set.
+
+    Under another protocol, without claims that could stay open, agents forget none.
+    """
     for path, value in changes.items():
         *parents, last = path.split(".")
         node = document
         for key in parents:
             node = node[key]
         node[last] = value
+    if "coordination.protocol" in changes:
+        protocol = document["coordination"]["protocol"]
+        kind = protocol["kind"] if isinstance(protocol, Mapping) else protocol
+        if kind in PROTOCOLS.names() and not PROTOCOLS.get(kind).has_claims:
+            document["team"]["agent"].pop("forgetting", None)
     return document
 
 

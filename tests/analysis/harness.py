@@ -26,6 +26,7 @@ _ACTS = {
     "blocked": ["edit_file", "claim_blocked"],
     "failed_test": ["edit_file", "claim_task", "run_tests"],
     "lost": [],
+    "unmarked": ["edit_file", "claim_task"],
 }
 
 
@@ -56,15 +57,23 @@ def logged_run(
     run_dir = f"{cell}-{mode}-{size}-{replication}"
     acts: dict[int, list[tuple[str, str | None, float | None]]] = {}
     events: list[Any] = []
+    held: set[tuple[int | None, int | None]] = set()
     for event in trace.rows:
         if event.event is Event.ROUND_START:
             events.append(("round_start", event.time_s, run_dir, event.round, None, None, None))
         elif event.event is Event.ATTEMPT:
             assert event.call is not None
             for act in _ACTS[event.outcome or ""]:
+                if act == "claim_task":
+                    if (event.agent, event.task) in held:
+                        continue  # a task that is tried again is still claimed
+                    held.add((event.agent, event.task))
                 path = f"f{event.task}.py" if act == "edit_file" else None
                 code = 1.0 if act == "run_tests" else None
                 acts.setdefault(event.call, []).append((act, path, code))
+        elif event.event is Event.HAND_IN:
+            assert event.call is not None
+            acts.setdefault(event.call, []).append(("complete_task", None, None))
         elif event.event is Event.CALL_END:
             assert event.agent is not None
             assert event.call is not None

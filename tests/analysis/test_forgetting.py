@@ -1,0 +1,158 @@
+"""Claims that agents do not hand in: waits in the log, and the law that is fitted to them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special, stats
+
+from analysis.calibration.cells import fit_cells
+from analysis.calibration.estimates import BetaEstimate
+from analysis.calibration.forgetting import fit_forgetting, mark_forgotten, waits
+from tests.analysis.harness import CLAIMING, TASKS, logged_run, scenario, team_runs
+
+
+def calls(*counts: tuple[int, int], agent: str = "Dev1", run: str = "run") -> pd.DataFrame:
+    """Return calls of an agent that make so many claims and hand in so many tasks."""
+    table = pd.DataFrame(counts, columns=["claims", "completed"])
+    return table.assign(run_dir=run, agent=agent, n_teammates=1, tried=table.max(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        ([(2, 2), (1, 1)], []),
+        ([(1, 0), (0, 1)], [(0, 0, 1, True)]),
+        ([(1, 0), (0, 0), (0, 0)], [(0, 0, 2, False)]),
+        # What a call claims and hands in itself ends no wait.
+        ([(1, 0), (1, 1), (0, 1)], [(0, 0, 2, True)]),
+        # Of several that are owed, one after the other is handed in: a wait each.
+        ([(3, 1), (0, 1), (0, 0), (0, 1), (1, 1)], [(0, 0, 1, True), (0, 1, 2, True)]),
+        ([(1, 0)], [(0, 0, 0, False)]),
+        # A claim of somebody else's task that is handed in is not owed.
+        ([(0, 2), (1, 0), (0, 3)], [(1, 1, 1, True)]),
+    ],
+)
+def test_waits_are_rows_of_calls_in_which_nothing_owed_is_handed_in(
+    counts: list[tuple[int, int]], expected: list[tuple[int, int, int, bool]]
+) -> None:
+    found = waits(calls(*counts))
+    assert list(found.itertuples(index=False, name=None)) == expected
+
+
+def test_agents_wait_apart() -> None:
+    table = pd.concat([calls((1, 0), (0, 0)), calls((1, 0), (0, 1), agent="Dev2")])
+    found = waits(table.reset_index(drop=True))
+    assert found[["calls", "ended"]].to_numpy().tolist() == [[1, False], [1, True]]
+
+
+def a_log(forgotten: int) -> pd.DataFrame:
+    """Return 40 runs whose claims are handed in with the next call, but for those forgotten."""
+    runs = [calls((2, 1), (0, 1), (1, 1), run=f"run {i}") for i in range(40)]
+    runs += [calls((2, 1), *[(0, 0)] * 30, run=f"stalled {i}") for i in range(forgotten)]
+    return pd.concat(runs, ignore_index=True).assign(could_work=True)
+
+
+def test_what_is_forgotten_is_not_tried_and_leaves_nothing_to_do() -> None:
+    table = a_log(3)
+    marked = mark_forgotten(table)
+    stalled = table["run_dir"].str.startswith("stalled").to_numpy()
+    assert marked["stalls"].sum() == 3 * 30
+    assert not marked.loc[~stalled, "stalls"].any()
+    assert not marked.loc[marked["stalls"], "could_work"].any()
+    assert marked.loc[stalled, "tried"].sum() == 3  # what was handed in
+    pd.testing.assert_series_equal(marked.loc[~stalled, "tried"], table.loc[~stalled, "tried"])
+
+
+def test_nothing_is_forgotten_where_everything_is_handed_in() -> None:
+    assert not mark_forgotten(a_log(0))["stalls"].any()
+    (fit,) = fit_forgetting([a_log(0)])
+    # 120 tasks: three in 160 would be seen.
+    assert special.expit(fit.logit.at[0]) < 3 / 120
+
+
+TRUTH = {"logit": -4.5, "claims": -0.1, "company": 1.0, "notice": 0.03}
+
+
+def log_of(rng: np.random.Generator, truth: dict[str, float], runs: int) -> pd.DataFrame:
+    """Return runs of teams of one to three whose agents forget as they are said to."""
+    rows = []
+    for run in range(runs):
+        size = run % 3 + 1
+        for agent in range(size):
+            left, forgotten, works_on = 20 // size, 0, float(rng.beta(8, 2))
+            at_hand = 0
+            for _ in range(40):
+                noticed = int(rng.binomial(forgotten, truth["notice"]))
+                took_up = at_hand if at_hand and rng.random() < works_on else 0
+                at_hand -= took_up
+                claims = int(min(left, rng.integers(1, 5))) if not at_hand else 0
+                left -= claims
+                later = int(rng.random() < 0.2) if claims else 0
+                at_hand += later
+                done = claims - later + took_up
+                logit = truth["logit"] + truth["claims"] * (max(claims, done) - 1)
+                p = special.expit(logit + truth["company"] * (size > 1))
+                missed = int(rng.binomial(claims - later, p))
+                forgotten += missed - noticed
+                rows.append((f"{run}", f"{agent}", size, claims, done - missed + noticed))
+                if not (left or at_hand or forgotten):
+                    break
+    names = ["run_dir", "agent", "n_teammates", "claims", "completed"]
+    return pd.DataFrame(rows, columns=names)
+
+
+@pytest.mark.slow
+@pytest.mark.theory
+def test_intervals_of_forgetting_hold_as_often_as_they_say() -> None:
+    """Over 150 logs, 95 % intervals hold 95 %; |z| < 4 of the binomial's standard error."""
+    held: dict[str, list[bool]] = {name: [] for name in TRUTH}
+    for draw in range(150):
+        rng = np.random.default_rng([7, draw])
+        (fit,) = fit_forgetting([log_of(rng, TRUTH, 150)])
+        for i, name in enumerate(("logit", "claims", "company")):
+            error = np.sqrt(fit.logit.covariance[i, i])
+            held[name].append(abs(fit.logit.at[i] - TRUTH[name]) < 1.96 * error)
+        low, high = fit.notice.interval(0.95)
+        held["notice"].append(low < TRUTH["notice"] < high)
+    least = 0.95 - 4 * np.sqrt(0.95 * 0.05 / 150)
+    assert {
+        name: float(np.mean(each)) for name, each in held.items() if np.mean(each) < least
+    } == {}
+
+
+@pytest.mark.slow
+def test_forgetting_is_recovered_from_simulated_runs(tmp_path: Path) -> None:
+    truth = {"probability": 0.03, "team_logit": 1.0, "notice": 0.05}
+    agent: dict[str, Any] = {
+        "latency": {"kind": "seconds", "base": 6.0, "per_work_unit_s": 2.0},
+        "batch": {"kind": "empirical", "values": [1, 2, 4]},
+        "tokens": {"message": 0},
+        "context": {"board_tokens_per_task": 0},
+        "behaviour": {"chatter": 1},
+        "errors": {"probability": 0.1, "detection": 1},
+        "forgetting": truth,
+    }
+    logged = [
+        logged_run(scenario(agent, CLAIMING, size, TASKS, 3), CLAIMING, 1000 * size + i)
+        for size in (1, 2, 3)
+        for i in range(60)
+    ]
+    (fit,) = fit_cells(team_runs(tmp_path, logged), match=False)
+    assert fit.forgetting is not None
+    logit, _, company = fit.forgetting.logit.at
+    errors = np.sqrt(np.diag(fit.forgetting.logit.covariance))
+    assert abs(logit - special.logit(truth["probability"])) < 4 * errors[0] < 2.0
+    assert abs(company - truth["team_logit"]) < 4 * errors[2] < 2.0
+    notice = fit.forgetting.notice
+    assert isinstance(notice, BetaEstimate)
+    assert stats.beta.cdf(truth["notice"], notice.hits, notice.misses) == pytest.approx(
+        0.5, abs=0.49
+    )
+    # What is forgotten is no error.
+    assert isinstance(fit.error, BetaEstimate)
+    assert abs(fit.error.value - 0.1) < 4 * fit.error.error < 0.1
