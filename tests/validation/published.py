@@ -13,9 +13,10 @@ from scipy.stats import linregress
 
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
-from simulator.scenario import load_study
-from tests.conftest import agent, run
+from simulator.scenario import Scenario, load_study
+from tests.conftest import agent, run, runs
 from tests.validation.rows import Above, Case, Found, Row, Tolerance, mean
+from tests.validation.stragglers import rounds_of_equal_work
 
 SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 TALKS = agent(behaviour={"talk": 1})
@@ -40,13 +41,17 @@ def architecture(topology: Any, rounds: int, each: int = 3, **fields: Any) -> Fo
 
 
 @functools.cache
+def _point(series: str, n: int) -> Scenario:
+    study = load_study(SCENARIOS / "quickstart.yaml")
+    return next(
+        p.scenario for p in study.points if p.series == series and p.scenario.team.worker_count == n
+    )
+
+
+@functools.cache
 def quickstart(series: str, n: int, times: int) -> list[Metrics]:
     """Run a point of the shipped quickstart."""
-    study = load_study(SCENARIOS / "quickstart.yaml")
-    point = next(
-        p for p in study.points if p.series == series and p.scenario.team.worker_count == n
-    )
-    simulation = Simulation(point.scenario)
+    simulation = Simulation(_point(series, n))
     return [simulation.run(replication) for replication in range(times)]
 
 
@@ -55,6 +60,65 @@ def ratio(above: list[float], below: list[float]) -> Found:
     one, other = mean(above), mean(below)
     value = one.value / other.value
     return Found(value, value * math.hypot(one.error / one.value, other.error / other.value))
+
+
+@functools.cache
+def batches(n: int) -> Found:
+    """Return the seconds of n agents who are dealt 20 tasks of p = 0.9, one reply each.
+
+    Replies of one, five and eight tasks took 8.1, 20.3 and 29 s in the median, which is 5.05 s and
+    3.05 s for each task; they were lognormal with sigma 0.6.
+    """
+    latency = {
+        "kind": "seconds",
+        "base": 5.05,
+        "per_work_unit_s": 3.05,
+        "residual": {"kind": "lognormal", "median": 1, "sigma": 0.6},
+    }
+    found = runs(
+        800,
+        team={"size": n, "agent": agent(latency=latency, batch=20)},
+        coordination__protocol="pre_assigned",
+        workload={"kind": "parallel_fraction", "tasks": 20, "parallel_fraction": 0.9},
+    )
+    return mean(m.makespan_s for m in found)
+
+
+def speed_up_by_batches(n: int) -> Found:
+    """Return the speed-up of agents with the published latency and nothing else."""
+    one, team = batches(1), batches(n)
+    value = one.value / team.value
+    return Found(value, value * math.hypot(one.error / one.value, team.error / team.value))
+
+
+def longest_over_mean(sigma: float, n: int) -> Found:
+    """Return the longest over the mean reply of a round, lognormal replies."""
+    found = rounds_of_equal_work("lognormal", sigma, n, rounds=500, times=5)
+    return mean(1 + m.straggler_gap_s * m.tasks / m.work_s for m in found)
+
+
+@functools.cache
+def log_speed_ups(p: float) -> np.ndarray[Any, Any]:
+    """Return the logarithm of the speed-up of four agents who claim, in each of 600 runs.
+
+    Runs of the same number have the same random numbers; those that fail are not a number.
+    """
+    found = []
+    for size in (1, 4):
+        point = _point(CLAIMED, size)
+        workload = {**point.workload.model_dump(mode="json"), "parallel_fraction": p}
+        simulation = Simulation(
+            point.model_copy(update={"workload": type(point.workload).model_validate(workload)})
+        )
+        each = [simulation.run(replication) for replication in range(600)]
+        found.append([math.log(m.makespan_s) if m.success else math.nan for m in each])
+    return np.asarray(np.array(found[0]) - np.array(found[1]))
+
+
+def order_of_speed_ups(more: float, less: float) -> Found:
+    """Return by how much the logarithm of the speed-up is more at one p than at another."""
+    gains = log_speed_ups(more) - log_speed_ups(less)
+    return mean(gains[~np.isnan(gains)])
 
 
 def _successful_seconds(series: str, n: int, times: int) -> list[float]:
@@ -71,9 +135,12 @@ def quickstart_speed_up(series: str, n: int) -> Found:
 
 
 def claimed_over_dealt(n: int, what: str) -> Found:
-    """Return the mean of a metric in successful runs that claim, over that in runs that are "
-    "dealt."""
-    return ratio(*([_of(what, m) for m in _successful(it, n)] for it in (CLAIMED, DEALT)))
+    """Return the geometric mean of a metric of successful runs that claim, over dealt ones."""
+    claimed, dealt = (
+        mean(math.log(_of(what, m)) for m in _successful(it, n)) for it in (CLAIMED, DEALT)
+    )
+    value = math.exp(claimed.value - dealt.value)
+    return Found(value, value * math.hypot(claimed.error, dealt.error))
 
 
 def _successful(series: str, n: int) -> list[Metrics]:
@@ -114,12 +181,12 @@ def idle_share(series: str, n: int) -> Found:
     return ratio([float(m.idle_calls) for m in found], [float(m.calls) for m in found])
 
 
-def exponent(what: str) -> Found:
-    """Return the exponent with which a metric of teams that claim grows with n, in all runs."""
+def exponent(what: str, series: str) -> Found:
+    """Return the exponent with which a metric grows with n, in all runs."""
     points = [
         (math.log(n), math.log(_of(what, m)))
         for n in range(1, 6)
-        for m in quickstart(CLAIMED, n, RUNS)
+        for m in quickstart(series, n, RUNS)
     ]
     fit = linregress(*zip(*points, strict=True))
     return Found(float(fit.slope), float(fit.stderr))
@@ -158,6 +225,24 @@ def architectures(series: str) -> list[Metrics]:
 def turns(series: str) -> Found:
     """Return the calls of an architecture."""
     return mean(m.calls for m in architectures(series))
+
+
+def overhead(series: str) -> Found:
+    """Return the calls of an architecture beyond those of a single agent, as a share of them."""
+    found = ratio(*([float(m.calls) for m in architectures(s)] for s in (series, "single agent")))
+    return Found(found.value - 1, found.error)
+
+
+def less_efficient(better: str, worse: str) -> Found:
+    """Return how much more quality one architecture has for the same turns than another."""
+    alone = turns("single agent").value
+
+    def efficiency(series: str) -> Found:
+        found = architectures(series)
+        return ratio([m.quality for m in found], [m.calls / alone for m in found])
+
+    one, other = efficiency(better), efficiency(worse)
+    return Found(one.value - other.value, math.hypot(one.error, other.error))
 
 
 def fewer_errors(worse: str, better: str) -> Found:
@@ -227,6 +312,52 @@ ROWS = [
         "2.8 rounds.",
     ),
     Row(
+        key="overhead",
+        name="Overhead of two architectures",
+        law="Turns beyond those of a single agent, as a share of them: 2.63 decentralised, 5.15 "
+        "hybrid.",
+        source=f"{SCALING}, table 5; shipped scenario architectures",
+        measure=overhead,
+        cases=[
+            Case(series, asked, (series,), slow=True)
+            for series, asked in (("decentralised", 2.63), ("hybrid", 5.15))
+        ],
+        tolerance=Tolerance(share=0.15),
+        note="The parameters are the paper's; error rates are assumed.",
+    ),
+    Row(
+        key="overhead-others",
+        name="Overhead of the two others",
+        law="0.58 independent, 2.85 centralised.",
+        source=f"{SCALING}, table 5; shipped scenario architectures",
+        measure=overhead,
+        cases=[
+            Case(series, asked, (series,), slow=True)
+            for series, asked in (("independent", 0.58), ("centralised", 2.85))
+        ],
+        tolerance=Tolerance(share=0.15),
+        not_reached="Turns themselves are within 4 % for the single agent and the independent "
+        "team; their difference, which is small, is not. Of the centralised team see its turns "
+        "above.",
+    ),
+    Row(
+        key="efficiency-order",
+        name="Quality for the turns spent",
+        law="Success over turns relative to the single agent's: 0.466, 0.234, 0.132, 0.120 and "
+        "0.074 in the order single, independent, decentralised, centralised, hybrid; differences.",
+        source=f"{SCALING}, table 5; shipped scenario architectures, error rates assumed",
+        measure=less_efficient,
+        cases=[
+            Case(f"{a} less {b}", 0, (a, b), slow=True)
+            for a, b in itertools.pairwise(
+                ("single agent", "independent", "decentralised", "hybrid")
+            )
+        ],
+        tolerance=Above(),
+        note="Decentralised and centralised teams, 0.012 apart as published, differ by less than "
+        "these 200 runs resolve.",
+    ),
+    Row(
         key="error-order",
         name="Architectures in the order of their errors",
         law="Independent, decentralised, hybrid, centralised: difference of the shares of wrong "
@@ -238,7 +369,9 @@ ROWS = [
             for a, b in itertools.pairwise(("independent", "decentralised", "hybrid"))
         ],
         tolerance=Above(),
-        note="Hybrid and centralised teams differ by less than these 200 runs resolve.",
+        note="Hybrid and centralised teams differ by less than these 200 runs resolve: by 0.014 "
+        "with a standard error of 0.005 in 2,500. Which faults are failures of coordination, of "
+        "which the published hybrid teams have most, is not modelled.",
     ),
     Row(
         key="speed-up-two",
@@ -263,15 +396,79 @@ ROWS = [
         "than it had agents.",
     ),
     Row(
+        key="batch-latency",
+        name="Speed-up by the published latency alone",
+        law="1.80, 2.42, 2.78 and 3.35 for n = 2..5, agents who are dealt their tasks and do "
+        "them in one reply each, with a barrier.",
+        source=f"{QUICK}, Claude Sonnet 4.6, p = 0.9",
+        measure=speed_up_by_batches,
+        cases=[Case(f"n = {n}", value, (n,)) for n, value in CLAUDE.items()],
+        tolerance=Tolerance(share=0.15),
+        not_reached="Replies with a spread of 0.6 make the longest of five 1.8 times the mean, and "
+        "5 s of each reply do not divide. The published speed-ups are those of the largest share "
+        "without either; replies of a team may have been more alike than those of all runs.",
+    ),
+    Row(
+        key="longest-reply",
+        name="The longest reply of a round",
+        law="Over the mean reply, n = 2..5: 1.36, 1.63, 1.86 and 1.88 dealt, 1.24, 1.40, 1.52 and "
+        "1.64 claimed. The spreads of replies within rounds are put in, 0.72 and 0.53 on the log "
+        "scale, means of three models.",
+        source=QUICK,
+        measure=longest_over_mean,
+        cases=[
+            Case(f"{how}, n = {n}", value, (sigma, n))
+            for how, sigma, values in (
+                ("dealt", 0.72, (1.36, 1.63, 1.86, 1.88)),
+                ("claimed", 0.53, (1.24, 1.40, 1.52, 1.64)),
+            )
+            for n, value in enumerate(values, 2)
+        ],
+        tolerance=Tolerance(share=0.1),
+    ),
+    Row(
         key="claimed-over-dealt",
         name="Claimed work takes longer",
         law="Time of teams that claim over that of teams that are dealt their tasks, p = 0.9; "
-        "three models.",
+        "geometric means over three models.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=lambda n: claimed_over_dealt(n, "makespan_s"),
-        cases=_cases({1: 2.43, 2: 2.54, 3: 2.78, 4: 3.83, 5: 3.48}),
+        cases=_cases({2: 2.54, 3: 2.78, 4: 3.83, 5: 3.48}),
         tolerance=Tolerance(share=0.25),
         note=FITTED,
+    ),
+    Row(
+        key="claimed-over-dealt-alone",
+        name="Claimed work of one agent takes longer",
+        law="The same with one agent.",
+        source=f"{QUICK}; shipped scenario quickstart",
+        measure=lambda n: claimed_over_dealt(n, "makespan_s"),
+        cases=_cases({1: 2.43}),
+        tolerance=Tolerance(share=0.25),
+        not_reached="One agent who claims does fewer tasks with each reply, but more than the mean "
+        "of three models. " + FITTED,
+    ),
+    Row(
+        key="claimed-tokens",
+        name="Claimed work takes more tokens",
+        law="Tokens of teams that claim over those of teams that are dealt their tasks, p = 0.9; "
+        "geometric means over three models.",
+        source=f"{QUICK}; shipped scenario quickstart",
+        measure=lambda n: claimed_over_dealt(n, "tokens"),
+        cases=_cases({2: 6.7, 3: 7.6, 4: 10.1}),
+        tolerance=Tolerance(share=0.25),
+        note=FITTED,
+    ),
+    Row(
+        key="claimed-tokens-ends",
+        name="Claimed work takes more tokens: the smallest and the largest team",
+        law="The same.",
+        source=f"{QUICK}; shipped scenario quickstart",
+        measure=lambda n: claimed_over_dealt(n, "tokens"),
+        cases=_cases({1: 7.0, 5: 10.1}),
+        tolerance=Tolerance(share=0.25),
+        not_reached="One agent who claims does more tasks with each reply than the mean of three "
+        "models, and tokens of larger teams grow more slowly. " + FITTED,
     ),
     Row(
         key="gap-of-one",
@@ -293,6 +490,21 @@ ROWS = [
         cases=_cases({3: 0.88, 4: 0.89, 5: 0.92}, CLAIMED),
         tolerance=Tolerance(share=0.15),
         not_reached="Simulated teams gain a little. " + FITTED,
+    ),
+    Row(
+        key="claimed-order",
+        name="More parallel work gains more",
+        law="Speed-up of four agents who claim: 0.89 at p = 0.9, 0.84 at 0.5, 0.66 at 0.2; "
+        "differences of logarithms.",
+        source=f"{QUICK}; shipped scenario quickstart",
+        measure=order_of_speed_ups,
+        cases=[
+            Case(f"p = {more} less p = {less}", 0, (more, less), slow=True)
+            for more, less in ((0.9, 0.2), (0.5, 0.2))
+        ],
+        tolerance=Above(3.0),
+        note="p = 0.9 and p = 0.5 differ by less than these runs resolve, 0.01 with a standard "
+        "error of 0.02.",
     ),
     Row(
         key="claimed-barrier",
@@ -365,20 +577,26 @@ ROWS = [
     Row(
         key="reply-exponent",
         name="Replies grow in proportion to the team",
-        law="Exponent of replies in n, teams that claim: 1.03.",
+        law="Exponent of replies in n: 1.03 claimed, 0.94 dealt.",
         source=f"{QUICK}; shipped scenario quickstart",
-        measure=lambda: exponent("calls"),
-        cases=[Case("", 1.03, slow=True)],
+        measure=exponent,
+        cases=[
+            Case("claimed", 1.03, ("calls", CLAIMED), slow=True),
+            Case("dealt", 0.94, ("calls", DEALT), slow=True),
+        ],
         tolerance=Tolerance(absolute=0.15),
         not_reached="Each simulated agent makes fewer calls in a larger team. " + FITTED,
     ),
     Row(
         key="token-exponent",
         name="Tokens grow in proportion to the team",
-        law="Exponent of tokens in n, teams that claim: 0.96.",
+        law="Exponent of tokens in n: 0.96 claimed, 0.61 dealt.",
         source=f"{QUICK}; shipped scenario quickstart",
-        measure=lambda: exponent("tokens"),
-        cases=[Case("", 0.96, slow=True)],
+        measure=exponent,
+        cases=[
+            Case("claimed", 0.96, ("tokens", CLAIMED), slow=True),
+            Case("dealt", 0.61, ("tokens", DEALT), slow=True),
+        ],
         tolerance=Tolerance(absolute=0.1),
         not_reached="Tokens of one simulated agent who claims are more than a real one's beside "
         "those of five. " + FITTED,

@@ -340,6 +340,8 @@ def number_in_system(count: int) -> Found:
     return mean(each[count] for each in shares_of_numbers())
 
 
+FORKS = ((5, 0.5, 8, 1500), (5, 0.8, 6, 2000), (10, 0.8, 6, 1500))
+
 ROWS = [
     Row(
         key="draws",
@@ -419,7 +421,7 @@ ROWS = [
             Case(
                 f"K = {k}, load {load}", nelson_tantawi(k, load), (k, load, times, jobs), slow=True
             )
-            for k, load, times, jobs in ((5, 0.5, 8, 1500), (5, 0.8, 6, 2000))
+            for k, load, times, jobs in FORKS
         ],
         tolerance=Tolerance(share=0.05),
     ),
@@ -431,7 +433,7 @@ ROWS = [
         measure=beyond_fork_join_bounds,
         cases=[
             Case(f"K = {k}, load {load}", 0, (k, load, times, jobs), slow=True)
-            for k, load, times, jobs in ((5, 0.5, 8, 1500), (5, 0.8, 6, 2000))
+            for k, load, times, jobs in FORKS
         ],
         tolerance=Below(),
     ),
@@ -442,7 +444,7 @@ ROWS = [
         source="Jackson 1957; Burke 1956",
         measure=tandem,
         cases=[Case("", 4.0, (6, 1500), slow=True)],
-        tolerance=Tolerance(share=0.02, z=4),
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="shortest-queue",

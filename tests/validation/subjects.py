@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.validation import coordination, loops, published, queues, speed_up, stragglers, votes
+from tests.validation import (
+    coordination,
+    loops,
+    published,
+    queues,
+    speed_up,
+    stragglers,
+    teams,
+    votes,
+)
 from tests.validation.rows import Row
 
 SUBJECTS: dict[str, list[Row]] = {
@@ -13,6 +22,7 @@ SUBJECTS: dict[str, list[Row]] = {
     "Votes, debates and chains": votes.ROWS,
     "Agents in loops": loops.ROWS,
     "Teams of language models": published.ROWS,
+    "Benchmarks of teams": teams.ROWS,
 }
 
 ROWS: list[Row] = [row for rows in SUBJECTS.values() for row in rows]
