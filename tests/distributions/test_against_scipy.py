@@ -70,6 +70,32 @@ def test_an_empirical_distribution_resamples_by_weight() -> None:
     assert (values.tolist(), counts.tolist()) == ([2, 3], [200, 200])
 
 
+def test_a_value_without_weight_is_never_drawn() -> None:
+    mine = parse({"kind": "empirical", "values": [1, 2, 3, 4], "weights": [0, 1, 0, 1]})
+    u = np.array([0.0, 0.25, 0.5 - 1e-12, 0.5, 0.75, 1 - 1e-12])
+    assert mine.quantile(u).tolist() == [2, 2, 2, 4, 4, 4]
+
+
+@pytest.mark.parametrize("weights", [(1, 1), (1, 3), (3, 1), (0.1, 9.9)])
+def test_every_component_of_a_mixture_is_drawn_from_end_to_end(weights: tuple[float, ...]) -> None:
+    parts = ((0.0, 1.0), (10.0, 12.0))
+    mine = parse(
+        {
+            "kind": "mixture",
+            "components": [
+                {"weight": w, "distribution": {"kind": "uniform", "low": low, "high": high}}
+                for w, (low, high) in zip(weights, parts, strict=True)
+            ],
+        }
+    )
+    draws = mine.transform((np.arange(100_000) + 0.5) / 100_000)
+    for w, (low, high) in zip(weights, parts, strict=True):
+        inside = draws[(low <= draws) & (draws <= high)]
+        assert len(inside) / len(draws) == pytest.approx(w / sum(weights), abs=1e-4)
+        spread = (inside.min(), inside.mean(), inside.max())
+        assert spread == pytest.approx((low, (low + high) / 2, high), abs=5e-3)
+
+
 @pytest.mark.parametrize("window", [{}, {"at_most": 20.0}, {"at_least": 1.0, "at_most": 6.0}])
 def test_a_mixture_has_the_weighted_cdf(window: dict[str, float]) -> None:
     mine = parse(

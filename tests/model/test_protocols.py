@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -33,6 +34,26 @@ def test_pre_assignment_keeps_chains_together_and_deals_the_rest_in_turn() -> No
 def test_a_task_goes_to_the_agent_of_its_last_dependency() -> None:
     tasks = [Task(id="a"), Task(id="b"), Task(id="c", dependencies=("a", "b"))]
     assert PreAssigned().owners(TaskGraph.of(tasks), 2) == [0, 1, 1]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("sizes", [(1, 1, 2), (2, 3, 3, 2, 2), (5, 4, 3, 3, 3), (7,), (1, 9, 1, 1)])
+def test_the_longest_tasks_are_dealt_first_and_to_who_has_least(
+    sizes: tuple[int, ...], workers: int
+) -> None:
+    graph = TaskGraph.of([Task(id=str(i), size=size) for i, size in enumerate(sizes)])
+    owners = PreAssigned(deal="longest_first").owners(graph, workers)
+    loads = [sum(s for s, o in zip(sizes, owners, strict=True) if o == w) for w in range(workers)]
+    best = min(
+        max(sum(s for s, o in zip(sizes, deal, strict=True) if o == w) for w in range(workers))
+        for deal in itertools.product(range(workers), repeat=len(sizes))
+    )
+    # Graham 1969: up to 4/3 - 1/(3n) of the best.
+    assert max(loads) <= (4 / 3 - 1 / (3 * workers)) * best + 1e-9
+    # Whoever is given a task last had least: no other has less than it had before.
+    for w in range(workers):
+        mine = [s for s, o in zip(sizes, owners, strict=True) if o == w]
+        assert not mine or loads[w] - min(mine) <= min(loads)
 
 
 def test_an_owner_may_do_a_chain_in_one_call_and_its_claims_count_as_blocked() -> None:
