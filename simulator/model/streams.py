@@ -137,6 +137,8 @@ class Purpose(IntEnum):
     ONE_BY_ONE = 70
     FORGETTING = 71
     NOTICE = 72
+    UNDERSTANDING = 73
+    IMPATIENCE = 74
     START_TOKENS = 80
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82

@@ -108,6 +108,7 @@ PROTOCOLS = variants(
         "pipeline": [{}],
         "redundancy": [{}, {"copies": 3, "correlation": 0.5}],
         "depth_first": [{}, {"fan_out": 3, "leaf_tasks": 2}],
+        "ask_holders": [{}, {"parts": 1, "impatience": 0.4}],
     },
 )
 

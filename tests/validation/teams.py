@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.statistics.law_fits import fit_law
+from analysis.statistics.law_fits import fit_law, fit_power_law
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Trace
@@ -275,6 +275,72 @@ def neighbours_agree(n: int, times: int) -> Found:
     return share(sum(m.tasks_correct == m.tasks for m in found), times)
 
 
+# Silo-Bench: chances of success that have, at two and at five agents, the published rates.
+VARIES = {"probability": {"probability": 0.127, "run_sigma": 3.0}, "detection": 0}
+
+
+@functools.cache
+def partitioned(
+    n: int, times: int, parts: int | None = None, hand_off: float | None = None, **fields: Any
+) -> list[Metrics]:
+    """Run n agents who each hold a part of what all answers need, and ask each other for it."""
+    errors: dict[str, Any] = VARIES
+    if hand_off is not None:
+        errors = {"hand_off": hand_off, "detection": 0}
+    return runs(
+        times,
+        team={
+            "size": n,
+            "agent": agent(
+                errors=errors,
+                tokens={"output": 300, "message": 50},
+                context={"system_tokens": 6000, "retention": 0, "board_tokens_per_task": 0},
+                behaviour={"talk": 1},
+            ),
+        },
+        topology=fields.get("topology", "decentralised"),
+        coordination={
+            "protocol": {"kind": "ask_holders", "parts": parts},
+            "idle_agents": "wait",
+        },
+        workload__tasks=n,
+    )
+
+
+def all_right(n: int, times: int) -> Found:
+    """Return the share of runs in which every agent is right."""
+    return share(sum(m.tasks_correct == n for m in partitioned(n, times)), times)
+
+
+def agents_right(n: int, times: int) -> Found:
+    """Return the mean share of agents who are right."""
+    return mean(m.quality for m in partitioned(n, times))
+
+
+def harder_with_more_parts(few: int, many: int | None) -> Found:
+    """Return how much more of ten agents are right who need few parts than who need many."""
+    one, other = (
+        mean(m.quality for m in partitioned(10, 60, parts, 0.05)) for parts in (few, many)
+    )
+    return less(one, other)
+
+
+def exponent_of(what: Callable[[Metrics], float]) -> Found:
+    """Return the exponent with which something grows from 2 to 100 agents."""
+    sizes = (2, 5, 10, 20, 50, 100)
+    fit = fit_power_law(sizes, [what(partitioned(n, 1, None, 0.0)[0]) for n in sizes])
+    return Found(fit.exponent)
+
+
+def answers_on_a_blackboard() -> Found:
+    """Return the share of right agents with a blackboard over that with messages."""
+    board, mesh = (
+        mean(m.quality for m in partitioned(10, 60, None, 0.05, topology=topology))
+        for topology in ("blackboard", "decentralised")
+    )
+    return over(board, mesh)
+
+
 def threshold(e: float, alone: float) -> Found:
     """Return what a verified team of two gains on one agent whose quality is `alone`.
 
@@ -430,6 +496,10 @@ def _others(values: Sequence[tuple[str, float]], what: str) -> list[Case]:
     return [Case(way, asked, (way, what)) for way, asked in values]
 
 
+SILO = "Silo-Bench, arXiv 2603.01045, version 1, DeepSeek-V3.1"
+PUBLISHED_SILO = {2: 0.612, 5: 0.485, 10: 0.399, 20: 0.336, 50: 0.190, 100: 0.181}
+SILO_RUNS = {2: 700, 5: 700, 10: 700, 20: 600, 50: 480, 100: 420}
+PARTLY_RIGHT = {2: 0.784, 5: 0.682, 10: 0.591, 20: 0.602, 50: 0.468, 100: 0.465}
 COOPERBENCH = "CooperBench, arXiv 2601.13295"
 LATTE = "runs published with LATTE, arXiv 2605.06320"
 SCALING = "arXiv 2512.08296, version 2"
@@ -652,6 +722,78 @@ ROWS = [
         measure=lambda few, many: less(neighbours_agree(few, 400), neighbours_agree(many, 400)),
         cases=[Case(f"{n} and {2 * n}", 0, (n, 2 * n), slow=n > 8) for n in (4, 8, 16)],
         tolerance=Above(),
+    ),
+    Row(
+        key="silo",
+        name="Agents who each hold a part of what all need",
+        law="All of N are right in 61.2, 48.5, 39.9, 33.6, 19.0 and 18.1 % of the tasks, N = 2, 5, "
+        "10, 20, 50, 100. Put in is how far tasks differ, from the first two.",
+        source=SILO,
+        measure=all_right,
+        cases=[
+            Case(f"N = {n}", asked, (n, SILO_RUNS[n]), slow=n > 5)
+            for n, asked in PUBLISHED_SILO.items()
+        ],
+        tolerance=Tolerance(absolute=0.05),
+        note="Logits of the error probability have a standard deviation of 3 over tasks. If all "
+        "were alike, success would fall with p^N.",
+    ),
+    Row(
+        key="silo-partly",
+        name="Agents who are right, each for itself",
+        law="The mean share of agents who are right: 78.4, 68.2, 59.1, 60.2, 46.8 and 46.5 %.",
+        source=SILO,
+        measure=agents_right,
+        cases=[
+            Case(f"N = {n}", PARTLY_RIGHT[n], (n, SILO_RUNS[n]), slow=n > 5)
+            for n in (2, 10, 20, 50, 100)
+        ],
+        tolerance=Tolerance(absolute=0.05),
+        not_reached="The chance of one agent is put in, and does not depend on the number of the "
+        "others. With the parts that it must ask for it falls only if answers are misunderstood, "
+        "and then with q^(N - 1).",
+    ),
+    Row(
+        key="silo-levels",
+        name="Answers that need more parts are harder",
+        law="Level I (few parts), II and III (all): 69, 28 and 10 % at N = 10; the order is asked, "
+        "differences of the shares right.",
+        source=SILO,
+        measure=harder_with_more_parts,
+        cases=[Case("1 and 4 parts", 0, (1, 4)), Case("4 parts and all", 0, (4, None))],
+        tolerance=Above(),
+        note="One answer in twenty is misunderstood, assumed.",
+    ),
+    Row(
+        key="silo-tokens",
+        name="Tokens of a round grow a little faster than the team",
+        law="As N^1.15, from 2 to 100 agents.",
+        source=SILO,
+        measure=lambda: exponent_of(lambda m: m.input_tokens / m.rounds),
+        cases=[Case("exponent", 1.15)],
+        tolerance=Tolerance(absolute=0.1),
+        note="6,000 tokens of an agent are put in, from N = 2; messages of 50 tokens are assumed.",
+    ),
+    Row(
+        key="silo-density",
+        name="Messages beside the pairs that could talk",
+        law="As N^-0.77.",
+        source=SILO,
+        measure=lambda: exponent_of(lambda m: m.messages / (m.agents * (m.agents - 1))),
+        cases=[Case("exponent", -0.77)],
+        tolerance=Tolerance(absolute=0.1),
+        not_reached="Each simulated agent asks once and answers once, to all: N messages for each "
+        "of three acts. Real ones ask again the more there are.",
+    ),
+    Row(
+        key="silo-channel",
+        name="Shared files beside messages",
+        law="31.5 % are right with shared files, 40.4 % with a broadcast: 0.78 times.",
+        source=SILO,
+        measure=answers_on_a_blackboard,
+        cases=[Case("right with a blackboard over right with a mesh", 0.78)],
+        tolerance=Tolerance(share=0.15),
+        not_reached="How well an answer is understood does not depend on the channel in the model.",
     ),
     Row(
         key="threshold-below",
