@@ -18,6 +18,7 @@ CANNOT_BE_SET = {
         f"workspace[{kind}].on_partition=available"
         for kind in ("consensus", "locks", "single_writer")
     ),
+    "resilience.simpler_protocol.protocol[ask_holders]",
     "resilience.simpler_protocol.protocol[depth_first]",
     "resilience.simpler_protocol.protocol[lead_assign]",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Self
 
@@ -43,6 +44,21 @@ class Hands(Dispatcher):
         """Return the agent's first tasks that can start."""
         ready, order = self.ready[agent], self.order
         return [order[heappop(ready)] for _ in range(min(count, len(ready)))]
+
+    def take_those(self, agent: int, count: int, may: Callable[[int], bool]) -> list[int]:
+        """Return the agent's first tasks that can start and that it `may` do; the others stay."""
+        ready, order = self.ready[agent], self.order
+        picks: list[int] = []
+        kept: list[int] = []
+        while ready and len(picks) < count:
+            rank = heappop(ready)
+            if may(order[rank]):
+                picks.append(order[rank])
+            else:
+                kept.append(rank)
+        for rank in kept:
+            heappush(ready, rank)
+        return picks
 
     def due(self, agent: int) -> int:
         """Return how many of the agent's own tasks are left."""

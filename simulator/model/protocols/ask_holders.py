@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -156,16 +155,9 @@ class _Holders(Hands):
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's first tasks for which it lacks nothing, or does not wait."""
-        ready, picks, kept = self.ready[agent], list[int](), list[int]()
-        while ready and len(picks) < count:
-            rank = heappop(ready)
-            task = self.order[rank]
-            if task in self._hasty or not self._lacks(agent, task):
-                picks.append(task)
-            else:
-                kept.append(rank)
-        for rank in kept:
-            heappush(ready, rank)
+        picks = self.take_those(
+            agent, count, lambda task: task in self._hasty or not self._lacks(agent, task)
+        )
         for task in picks:  # what is told during the call comes too late for it
             if self._is_founded(agent, task):
                 self._unfounded.discard(task)
