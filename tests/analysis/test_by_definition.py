@@ -16,6 +16,7 @@ from analysis.statistics.intervals import (
     difference_of_shares_interval,
     mean_interval,
     proportion_interval,
+    quantile_interval,
     ratio_of_means_interval,
     ratio_of_products_interval,
     summary,
@@ -23,6 +24,7 @@ from analysis.statistics.intervals import (
 from analysis.statistics.law_fits import compare_laws, fit_law, fit_power_law
 from analysis.statistics.laws import LAWS, logistic, usl_peak, usl_speedup
 from analysis.statistics.least_squares import least_squares, small_sample_aic
+from analysis.statistics.repeated import always_right
 from analysis.statistics.selection import difference_errors, kim_nelson, rank
 from analysis.statistics.steady_state import (
     correlation_length,
@@ -69,6 +71,13 @@ def test_the_difference_of_shares_stays_inside_its_range() -> None:
     found = difference_of_shares_interval([1] * 3, [0] * 3)
     assert (found.estimate, found.high) == (1.0, 1.0)
     assert found.low < 1.0
+    # Opposite outcomes: both distances add up.
+    one, other = [1, 1, 0], [0, 0, 1]
+    opposite = difference_of_shares_interval(one, other)
+    first, second = proportion_interval(one), proportion_interval(other)
+    assert (opposite.low, opposite.high) == pytest.approx(
+        (first.low - second.high, first.high - second.low)
+    )
     with pytest.raises(ValueError, match="differ in length"):
         difference_of_shares_interval([1], [1, 0])
 
@@ -120,6 +129,26 @@ def test_a_ratio_of_products_is_that_of_its_factors(count: int) -> None:
     assert (scaled.estimate, scaled.low, scaled.high) == pytest.approx(ends)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_interval_of_a_ratio_turned_over_is_turned_over(seed: int) -> None:
+    """Times and outcomes on both sides, of the same runs: correlations of every sign."""
+    rng = np.random.default_rng(seed)
+    luck = rng.normal(0, 1, 12)
+    x, y = np.exp(0.3 * luck + rng.normal(0, 0.2, (2, 12)))
+    some, others = luck > -0.7, rng.normal(0, 1, 12) - 0.5 * luck > -0.7
+    found = ratio_of_products_interval([x, some], [y, others])
+    back = ratio_of_products_interval([y, others], [x, some])
+    assert (1 / back.high, 1 / back.estimate, 1 / back.low) == pytest.approx(
+        (found.low, found.estimate, found.high)
+    )
+    # Luck that makes a run long and done at once is in both: where they divide it cancels out.
+    together = ratio_of_products_interval([x, luck < 0.7], [np.ones(12) * 2])
+    apart = ratio_of_products_interval([x], [luck < 0.7, np.ones(12) * 2])
+    r = np.corrcoef(x, luck < 0.7)[0, 1]
+    widths = [math.log(each.high / each.low) for each in (together, apart)]
+    assert (widths[0] < widths[1]) == (r < 0)
+
+
 def test_a_summary_has_the_standard_deviation_of_a_sample_and_each_quantile() -> None:
     values = [1.0, 2.0, 4.0, 8.0, 16.0]
     row = summary(pd.DataFrame({"a": values}), ["a"]).loc["a"]
@@ -127,6 +156,15 @@ def test_a_summary_has_the_standard_deviation_of_a_sample_and_each_quantile() ->
     for name, share in (("p5", 0.05), ("p50", 0.5), ("p95", 0.95), ("p99", 0.99)):
         assert row[name] == pytest.approx(np.quantile(values, share))
     assert math.isnan(summary(pd.DataFrame({"a": [3.0]}), ["a"]).loc["a", "sd"])
+    two = summary(pd.DataFrame({"a": [3.0, 5.0]}), ["a"])
+    assert two.loc["a", "sd"] == pytest.approx(math.sqrt(2))
+
+
+@pytest.mark.parametrize(("share", "end"), [(0.0, 1.0), (1.0, 4.0)])
+def test_the_least_and_the_largest_of_all_are_quantiles(share: float, end: float) -> None:
+    found = quantile_interval([4.0, 1.0, 2.0], share)
+    assert found.estimate == end
+    assert (found.low, found.high)[int(share)] == (math.inf if share else -math.inf)
 
 
 # Laws and fits.
@@ -317,6 +355,23 @@ def test_kim_and_nelson_drop_a_system_when_its_sum_leaves_the_triangle(
     assert list(found.replications) == [expected] * systems
 
 
+def test_kim_and_nelson_end_with_the_best_mean_when_they_may_go_no_further() -> None:
+    values = {0: [0.0, 0.0, 9.0], 1: [2.0, 2.0, 2.0]}
+    found = kim_nelson(lambda i, r: values[i][r % 3], 2, 0.01, first_stage=3, most=3)
+    assert (found.best, list(found.replications)) == (0, [3, 3])  # a mean of 3, a median of 0
+    assert kim_nelson(lambda i, r: float(r), 1, 0.1, first_stage=2).best == 0
+    for systems, first_stage in ((0, 5), (2, 1)):
+        with pytest.raises(ValueError, match="needs a system and two replications"):
+            kim_nelson(lambda i, r: 0.0, systems, 0.1, first_stage=first_stage)
+
+
+@pytest.mark.parametrize("right", [[-1, 2], [2, 4], [-1, 4]])
+def test_counts_that_cannot_be_are_refused_wherever_they_stand(right: list[int]) -> None:
+    for each in (right, right[::-1]):
+        with pytest.raises(ValueError, match="times of 3"):
+            always_right(each, 3, 1)
+
+
 # Warm-ups and batch means.
 
 
@@ -426,6 +481,10 @@ def test_linearised_times_have_the_mean_and_the_error_of_the_delta_method(failin
     found = linearised(spent, done)
     ratio = spent.mean() / done.mean()
     assert found.mean() == pytest.approx(ratio) == pytest.approx(to_success(spent, done).estimate)
+    # A run that takes longer makes it longer, one that has failed does, too.
+    assert np.corrcoef(found[done], spent[done])[0, 1] == pytest.approx(1.0)
+    same = linearised(np.full(10, 5.0), done)
+    assert same[~done].min() > same[done].max()
     covariance = np.cov(spent, done)
     slope = np.array([1 / done.mean(), -spent.mean() / done.mean() ** 2])
     assert found.var(ddof=1) == pytest.approx(slope @ covariance @ slope)
