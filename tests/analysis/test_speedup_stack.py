@@ -218,6 +218,88 @@ def test_the_parts_of_a_replication_are_paired() -> None:
     assert sum(parts.values()) == pytest.approx(4)
 
 
+def point(index: int, n: int, tasks: int, **more: Any) -> Point:
+    """Return a point of a grid over sizes and tasks; of a series if `more` names one."""
+    each = scenario(team__size=n, workload__tasks=tasks, **ASYNC, **more.get("fields", {}))
+    overrides = {"team.size": n, "workload.tasks": tasks}
+    named = more.get("series", "")
+    return Point(index, f"{n} {tasks}", overrides, more.get("baseline"), named, each)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_point_is_held_against_one_agent_with_the_same_other_fields(reverse: bool) -> None:
+    grid = [(1, 6), (2, 6), (3, 6), (1, 12), (2, 12), (4, 12)]
+    order = grid[::-1] if reverse else grid
+    table = speedup_stacks([point(i, *each) for i, each in enumerate(order)], 2)
+    assert sorted(table["n"]) == [2, 2, 3, 4]
+    assert (table["finished"] == 2).all()
+    # Unit tasks that divide: a baseline with other work would give another speed-up.
+    assert table["speed-up"].tolist() == pytest.approx(table["n"].tolist())
+    assert {(row.n, row.series) for row in table.itertuples()} == {
+        (2, "tasks 6"),
+        (3, "tasks 6"),
+        (2, "tasks 12"),
+        (4, "tasks 12"),
+    }
+
+
+def test_a_series_is_held_against_its_own_single_agent() -> None:
+    slow = {"fields": {"team__agent": agent(latency={"kind": "seconds", "base": 3})}}
+    points = [
+        point(0, 1, 6, series="slow", **slow),
+        point(1, 1, 6, series="quick"),
+        point(2, 2, 6, series="quick"),
+        point(3, 2, 6, series="slow", **slow),
+    ]
+    table = speedup_stacks(points, 1)
+    assert table["series"].tolist() == ["quick", "slow"]
+    assert table["speed-up"].tolist() == pytest.approx([2.0, 2.0])
+
+
+def test_a_named_baseline_is_taken_whatever_its_size_and_its_own_has_no_row() -> None:
+    points = [point(0, 3, 12), point(1, 1, 12), point(2, 4, 12, baseline=0)]
+    table = speedup_stacks([points[0], points[1], points[2]], 1)
+    row = table.set_index("point").loc[2]
+    assert row["speed-up"] == pytest.approx(12 / 3)  # the work of three agents over three seconds
+    assert table["point"].tolist() == [0, 2]
+
+
+def test_a_point_without_a_single_agent_has_no_stack() -> None:
+    told: list[tuple[int, int]] = []
+    points = [point(0, 2, 6), point(1, 3, 6), point(2, 1, 7), point(3, 7, 7)]
+    table = speedup_stacks(points, 1, lambda done, of: told.append((done, of)))
+    assert table["point"].tolist() == [3]
+    assert told == [(0, 1), (1, 1)]
+    assert speedup_stacks(points[:2]).empty
+
+
+@pytest.mark.parametrize(("is_led", "cause"), [(True, "coordination"), (False, "imbalance")])
+def test_who_waits_for_open_tasks_waits_for_the_lead_if_there_is_one(
+    is_led: bool, cause: str
+) -> None:
+    fields: dict[str, Any] = {"topology": "centralised"} if is_led else {}
+    each = scenario(
+        team__size=2,
+        **ASYNC,
+        coordination__protocol="lead_assign" if is_led else DEALT,
+        workload={
+            "kind": "dag",
+            "tasks": [{"id": str(i), "size": 1 + 3 * (i % 2)} for i in range(6)],
+        },
+        team__agent=agent(latency={"kind": "seconds", "base": 0, "per_work_unit_s": 1}),
+        **fields,
+    )
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    spent = time_by_cause(trace.rows, each, metrics.tasks)
+    other = {"coordination": "imbalance", "imbalance": "coordination"}[cause]
+    assert spent[cause] > 0.0
+    if not is_led:
+        assert spent[other] == 0.0
+        # Three of one second and three of four are dealt in turn.
+        assert spent[cause] == pytest.approx(12 - 3)
+
+
 def test_the_harness_holds_up_nobody_who_is_down() -> None:
     each = scenario(
         team__size=3,
