@@ -30,6 +30,7 @@ class Bug:
 
 _MODEL = "simulator/model"
 _ALONE = "tests/model/test_{}_alone.py".format
+_DEFINED = "tests/analysis/test_by_definition.py"
 
 BUGS = [
     # Replicas, quorums, elections.
@@ -270,6 +271,184 @@ BUGS = [
             self._leases.end_all()""",
         _ALONE("leases"),
         "has_ended",
+    ),
+    # Votes, debates, copies, deals.
+    Bug(
+        f"{_MODEL}/protocols/replicate_and_vote.py",
+        "self._each = -(-protocol.replicas // setting.workers)",
+        "self._each = max(1, protocol.replicas // setting.workers)",
+        _ALONE("votes"),
+        "as_evenly",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/replicate_and_vote.py",
+        "return lead > self._needed - len(ballot.answers)",
+        "return lead >= self._needed - len(ballot.answers)",
+        _ALONE("votes"),
+        "stops_early",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/debate.py",
+        "panel.heard = dict(panel.opinions)",
+        "panel.heard = panel.opinions",
+        _ALONE("votes"),
+        "round_before",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/redundancy.py",
+        "task = queue.popleft()",
+        "task = queue.pop()",
+        _ALONE("redundancy"),
+        "order_of_arrival",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/redundancy.py",
+        "self._queues[agent].appendleft(task)",
+        "self._queues[agent].append(task)",
+        _ALONE("redundancy"),
+        "that_has_failed",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/redundancy.py",
+        "for before in sorted(places):",
+        "for before in places:",
+        _ALONE("redundancy"),
+        "equally_likely",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/pre_assigned.py",
+        "key=lambda each: -weight[each]",
+        "key=lambda each: weight[each]",
+        "tests/model/test_protocols.py",
+        "longest_tasks",
+    ),
+    # Partitioned information.
+    Bug(
+        f"{_MODEL}/protocols/ask_holders.py",
+        "for i in range(others + 1)) for home",
+        "for i in range(others)) for home",
+        "tests/model/test_asking.py",
+        "every_answer or without_its_holder",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/ask_holders.py",
+        "self._told[agent] -= again",
+        "self._told[agent] |= again",
+        "tests/model/test_asking.py",
+        "sent_back",
+    ),
+    Bug(
+        f"{_MODEL}/protocols/ask_holders.py",
+        "return [part for part in sorted(lacking) if agent not in self._asked[part]]",
+        "return sorted(lacking)",
+        "tests/model/test_asking.py",
+    ),
+    # Distributions.
+    Bug(
+        "simulator/distributions/empirical.py",
+        'np.searchsorted(cumulated, u, side="right")',
+        'np.searchsorted(cumulated, u, side="left")',
+        "tests/distributions/test_against_scipy.py",
+        "without_weight",
+    ),
+    Bug(
+        "simulator/distributions/mixture.py",
+        "(u[here] - edges[i]) / self._weights[i]",
+        "(u[here] - edges[i]) / self._weights.max()",
+        "tests/distributions/test_against_scipy.py",
+        "end_to_end",
+    ),
+    # Statistics: denominators, degrees of freedom, ends.
+    Bug(
+        "analysis/statistics/intervals.py",
+        "values.std(ddof=1)",
+        "values.std()",
+        _DEFINED,
+        "standard_deviation",
+    ),
+    Bug(
+        "analysis/statistics/intervals.py",
+        "a * a - 2.0 * r * a * b + b * b",
+        "a * a + 2.0 * r * a * b + b * b",
+        _DEFINED,
+        "newcombes",
+    ),
+    Bug(
+        "analysis/statistics/selection.py",
+        "(x - x[i]).std(axis=1, ddof=1)",
+        "(x - x[i]).std(axis=1)",
+        _DEFINED,
+        "those_of_pairs",
+    ),
+    Bug(
+        "analysis/statistics/selection.py",
+        "(1.0 - confidence) / (systems * rivals)",
+        "(1.0 - confidence) / rivals",
+        _DEFINED,
+        "bonferronis",
+    ),
+    Bug(
+        "analysis/statistics/selection.py",
+        "np.var(table[i] - table[j], ddof=1)",
+        "np.var(table[i] - table[j])",
+        _DEFINED,
+        "triangle",
+    ),
+    Bug(
+        "analysis/statistics/selection.py",
+        "degrees = first_stage - 1",
+        "degrees = first_stage",
+        _DEFINED,
+        "triangle",
+    ),
+    Bug(
+        "analysis/statistics/steady_state.py",
+        "criterion[: count // 2 + 1]",
+        "criterion[: count // 2]",
+        _DEFINED,
+        "warm_up",
+    ),
+    Bug(
+        "analysis/statistics/steady_state.py",
+        "run[len(run) - size * batches :]",
+        "run[: size * batches]",
+        _DEFINED,
+        "left_over",
+    ),
+    Bug(
+        "analysis/statistics/least_squares.py",
+        "parameters * (parameters + 1) / (points - parameters - 1)",
+        "parameters * (parameters + 1) / (points - parameters)",
+        _DEFINED,
+        "akaikes",
+    ),
+    Bug(
+        "analysis/statistics/law_fits.py",
+        "free = len(x) - 2",
+        "free = len(x) - 1",
+        _DEFINED,
+        "power_law",
+    ),
+    Bug(
+        "analysis/calibration/latency.py",
+        "freedom = len(logs) - len(sizes)",
+        "freedom = len(logs) - 1",
+        "tests/analysis/test_calibration_by_definition.py",
+        "analysis_of_variance",
+    ),
+    Bug(
+        "analysis/calibration/cache_life.py",
+        "idle[inside.max() + 1]",
+        "idle[inside.max()]",
+        "tests/analysis/test_calibration_by_definition.py",
+        "life_of_a_cache",
+    ),
+    Bug(
+        "analysis/breakdown/speedup_stack.py",
+        "if is_alone and rest == others and candidate.series == point.series:",
+        "if is_alone and candidate.series == point.series:",
+        "tests/analysis/test_speedup_stack.py",
+        "same_other_fields",
     ),
     # Laws and intervals.
     Bug(
