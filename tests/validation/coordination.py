@@ -19,6 +19,7 @@ from tests.model.test_elections import elect, split_vote, uniform
 from tests.validation.laws import harmonic
 from tests.validation.rows import (
     CHANCE,
+    THREE_PERCENT,
     Above,
     Below,
     Between,
@@ -663,10 +664,10 @@ ROWS = [
         source="Das, Gupta and Motivala 2002 (SWIM)",
         measure=swim,
         cases=[
-            Case(f"n = {n}", 1 / (1 - (1 - 1 / (n - 1)) ** (n - 1)), (n, 900), slow=True)
-            for n in (5, 10)
+            Case(f"n = {n}", 1 / (1 - (1 - 1 / (n - 1)) ** (n - 1)), (n, times), slow=True)
+            for n, times in ((5, 2300), (10, 2600))
         ],
-        tolerance=Tolerance(share=0.05, z=4),
+        tolerance=THREE_PERCENT,
     ),
     Row(
         key="stale-reads",
@@ -933,9 +934,9 @@ ROWS = [
         measure=with_crashes,
         cases=[
             Case(f"w = {w}", 10 * (math.exp(w / 10) - 1), (w, times), slow=True)
-            for w, times in ((10, 1200), (20, 2000))
+            for w, times in ((10, 2600), (20, 4300))
         ],
-        tolerance=Tolerance(share=0.05, z=4),
+        tolerance=THREE_PERCENT,
     ),
     Row(
         key="checkpoints",
@@ -945,9 +946,9 @@ ROWS = [
         measure=with_crashes,
         cases=[
             Case(f"m = {m}", m * 10 * (math.exp(2 / m) - 1), (20, times, m), slow=True)
-            for m, times in ((2, 1200), (4, 500), (10, 300))
+            for m, times in ((2, 1300), (4, 500), (10, 300))
         ],
-        tolerance=Tolerance(share=0.05, z=4),
+        tolerance=THREE_PERCENT,
     ),
     Row(
         key="effects",

@@ -14,6 +14,7 @@ from tests.engine.test_subagents import asking, lasting
 from tests.validation.laws import harmonic, repairman
 from tests.validation.rows import (
     CHANCE,
+    THREE_PERCENT,
     Below,
     Case,
     Found,
@@ -284,7 +285,7 @@ ROWS = [
         source="order statistics, David and Nagaraja 2003",
         measure=parallel_tools,
         cases=[Case(f"k = {k}", harmonic(k), (k,), slow=k > 2) for k in (2, 5)],
-        tolerance=Tolerance(share=0.04, z=4),
+        tolerance=THREE_PERCENT,
     ),
     Row(
         key="parallel-subagents",
@@ -296,7 +297,7 @@ ROWS = [
             Case(f"k = {k}", harmonic(5) - harmonic(5 - k), (wait_for, k), slow=True)
             for wait_for, k in (("all", 5), (3, 3), ("any", 1))
         ],
-        tolerance=Tolerance(share=0.05, z=4),
+        tolerance=Tolerance(share=0.04, z=4),
     ),
     Row(
         key="limited-output",

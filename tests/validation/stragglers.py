@@ -742,7 +742,7 @@ ROWS = [
         source=MAP_REDUCE,
         measure=ratio_of_jobs,
         cases=[Case("11 of 100 killed", 933 / 891, ((True, True, 11), (True, True, 0)), slow=True)],
-        tolerance=Between(1.0, 1.25),
+        tolerance=Between(1.0, 1.15),
     ),
     Row(
         key="redundancy",
