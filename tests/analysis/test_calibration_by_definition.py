@@ -13,7 +13,17 @@ from scipy import integrate, stats
 
 from analysis.calibration.cache_life import CacheLife, fit_cache_life
 from analysis.calibration.cell import as_said
-from analysis.calibration.estimates import BetaEstimate, Estimate
+from analysis.calibration.estimates import (
+    BetaEstimate,
+    Estimate,
+    Share,
+    VectorFit,
+    concentration,
+    design_effect,
+    median_of_logit_normal,
+    pool,
+    pool_shares,
+)
 from analysis.calibration.gaps import Gap
 from analysis.calibration.latency import (
     _quasi_demeaning,
@@ -150,6 +160,31 @@ def test_a_residual_within_runs_is_not_widened_by_their_levels() -> None:
     assert found.run_sigma.value == pytest.approx(level, rel=0.5)
 
 
+@pytest.mark.parametrize("sizes", [(2,) * 40, (1, 2, 3) * 15, (7,) * 6, (1,) * 50 + (4,) * 3])
+def test_the_freedom_of_a_residual_is_what_runs_of_several_calls_leave(
+    sizes: tuple[int, ...],
+) -> None:
+    rng = np.random.default_rng(len(sizes))
+    runs = runs_of(*sizes)
+    logs = np.repeat(rng.normal(0, 1, len(sizes)), sizes) + rng.normal(0, 0.5, len(runs))
+    found = fit_residual(logs, runs)
+    calls = sum(size for size in sizes if size > 1)
+    freedom = calls - sum(size > 1 for size in sizes)
+    groups = [group.to_numpy() for _, group in pd.Series(logs).groupby(runs, sort=False)]
+    within = np.concatenate([group - group.mean() for group in groups if len(group) > 1])
+    if calls <= 30:  # too few to look within runs
+        within, freedom, calls = logs, len(logs), len(logs)
+    else:
+        within = within * math.sqrt(calls / freedom)
+        within -= np.median(within)
+    information = 2.0 if found.kind == "lognormal" else 1.43
+    assert found.scale.error == pytest.approx(1 / math.sqrt(information * freedom))
+    if found.kind == "lognormal":
+        assert found.scale.value == pytest.approx(math.sqrt((within**2).mean()))
+    else:
+        assert found.scale.value == pytest.approx(stats.logistic.fit(within, floc=0.0)[1])
+
+
 @pytest.mark.parametrize("sigma", [0.0, 0.4])
 @pytest.mark.parametrize("team", [2, 3])
 def test_the_spread_between_rounds_is_the_covariance_of_a_team(team: int, sigma: float) -> None:
@@ -192,57 +227,200 @@ def test_an_estimate_gives_back_what_it_was_made_of(link: Any) -> None:
     assert [as_said(p) for p in (-0.1, 0.25, 1.2)] == [0.0, 0.25, 1.0]
 
 
-def turns_with_a_life(life_s: float, idle_s: Array, missed: Array) -> pd.DataFrame:
-    """Return turns of one agent whose cache loses what is idle for longer, or where it misses."""
-    held = (idle_s <= life_s) & ~missed
+@pytest.mark.parametrize("cells", [2, 3, 8])
+@pytest.mark.parametrize("spread", [0.1, 3.0])
+def test_cells_of_equal_error_are_pooled_by_what_their_errors_do_not_explain(
+    cells: int, spread: float
+) -> None:
+    """DerSimonian and Laird's variance is there that of the values less that of one of them."""
+    rng = np.random.default_rng(cells)
+    x, v = rng.normal(0, spread, cells), 0.5
+    between = max(0.0, x.var(ddof=1) - v)
+    total = between + v
+    for value, found in zip(
+        x, pool([VectorFit(np.array([a]), np.array([[v]])) for a in x]), strict=True
+    ):
+        assert found.at[0] == pytest.approx(x.mean() + between / total * (value - x.mean()))
+        about = (v / total) ** 2 * total / cells  # the centre is not known either
+        assert found.covariance[0, 0] == pytest.approx(between * v / total + about)
+
+
+def test_pooled_values_of_several_parameters_are_bayes_estimates() -> None:
+    rng = np.random.default_rng(8)
+    errors = [a @ a.T + 0.1 * np.eye(2) for a in rng.normal(0, 0.5, (5, 2, 2))]
+    fits = [VectorFit(rng.normal(0, 2, 2), error) for error in errors]
+    v = np.array([np.diag(error) for error in errors])
+    x = np.array([fit.at for fit in fits])
+    w = 1 / v
+    mean = (w * x).sum(0) / w.sum(0)
+    q = (w * (x - mean) ** 2).sum(0)
+    between = np.maximum(0, (q - 4) / (w.sum(0) - (w**2).sum(0) / w.sum(0)))
+    assert (between > 0).all()
+    w = 1 / (v + between)
+    centre, prior = (w * x).sum(0) / w.sum(0), np.diag(1 / between)
+    for fit, found in zip(fits, pool(fits), strict=True):
+        posterior = np.linalg.inv(prior + np.linalg.inv(fit.covariance))
+        at = posterior @ (prior @ centre + np.linalg.inv(fit.covariance) @ fit.at)
+        weight = posterior @ prior  # of the centre, whose own variance is 1 / sum of weights
+        covariance = posterior + weight @ np.diag(1 / w.sum(0)) @ weight.T
+        assert found.at == pytest.approx(at)
+        assert found.covariance == pytest.approx(covariance)
+    assert pool(fits[:1]) == fits[:1]
+
+
+@pytest.mark.parametrize("mean", [0.03, 0.5, 0.9])
+@pytest.mark.parametrize("sigma", [0.3, 1.5])
+def test_the_median_of_a_logit_normal_probability_has_the_wanted_mean(
+    mean: float, sigma: float
+) -> None:
+    median = median_of_logit_normal(mean, sigma)
+    centre = math.log(median / (1 - median))
+    law = stats.norm(centre, sigma)
+    found, _ = integrate.quad(lambda t: law.pdf(t) / (1 + math.exp(-t)), centre - 12, centre + 12)
+    assert found == pytest.approx(mean, rel=1e-4)
+    assert [median_of_logit_normal(m, s) for m, s in ((mean, 0.0), (0.0, 1.0), (1.0, 1.0))] == [
+        mean,
+        0.0,
+        1.0,
+    ]
+
+
+def test_the_design_effect_is_pearsons_statistic_over_its_freedom() -> None:
+    first = Share(np.array([9.0, 1.0, 6.0]), np.array([10.0, 12.0, 9.0]))
+    second = Share(np.array([2.0, 8.0]), np.array([20.0, 15.0]))
+    all_hit, alone = (
+        Share(np.array([5.0, 5.0]), np.array([5.0, 5.0])),
+        Share(np.array([2.0]), np.array([9.0])),
+    )
+    tests = [
+        stats.chi2_contingency([share.hits, share.trials - share.hits], correction=False)
+        for share in (first, second)
+    ]
+    exact = sum(test.statistic for test in tests) / sum(test.dof for test in tests)
+    assert design_effect([first, second, all_hit, alone]) == pytest.approx(exact)
+    even = Share(np.array([5.0, 5.0]), np.array([10.0, 10.0]))
+    assert design_effect([even]) == design_effect([alone]) == design_effect([]) == 1.0
+    assert math.isnan(Share(np.zeros(0), np.zeros(0)).mean)
+    assert Share.of(pd.Series([1, 0, 1]), pd.Series(["a", "b", "a"])).hits.tolist() == [2.0, 0.0]
+
+
+@pytest.mark.parametrize("cells", [2, 5])
+@pytest.mark.parametrize("trials", [10, 40])
+def test_the_concentration_of_cells_of_one_size_is_that_of_their_intraclass_correlation(
+    cells: int, trials: int
+) -> None:
+    """One over rho less one, where rho is (F - 1) / (n - 1) by the variance over the binomial's."""
+    hits = np.round(trials * np.linspace(0.2, 0.7, cells))
+    shares = hits / trials
+    p = shares.mean()
+    ratio = trials * shares.var(ddof=1) / (p * (1 - p))
+    exact = 1 / ((ratio - 1) / (trials - 1)) - 1
+    counts = np.stack([hits, trials - hits], axis=1)
+    assert concentration(counts) == pytest.approx(min(max(exact, 2.0), 1000.0))
+    empty = np.vstack([counts, [[0.0, 0.0]]])
+    assert concentration(empty) == concentration(counts)
+    assert concentration(np.array([[3.0, 4.0], [0.0, 0.0]])) == 2.0
+    assert concentration(np.array([[3.0, 0.0], [9.0, 0.0]])) == 1000.0
+
+
+def test_shares_are_pooled_as_beta_binomial() -> None:
+    shares = [Share(np.array([h]), np.array([20.0])) for h in (2.0, 9.0, 13.0)]
+    strength = concentration(np.array([[2.0, 18.0], [9.0, 11.0], [13.0, 7.0]]))
+    mean = 24.5 / 61
+    for share, found in zip(shares, pool_shares(shares), strict=True):
+        h = share.hits.sum()
+        assert found.hits == pytest.approx(strength * mean + h)
+        assert found.misses == pytest.approx(strength * (1 - mean) + 20 - h)
+    assert pool_shares(shares[:1]) == [BetaEstimate(2.5, 18.5)]  # Jeffreys
+    uneven = Share(np.array([9.0, 1.0]), np.array([10.0, 10.0]))
+    effect = design_effect([uneven])
+    assert effect > 2
+    assert pool_shares([uneven]) == [BetaEstimate(10 / effect + 0.5, 10 / effect + 0.5)]
+
+
+def turns_with_losses(idle_s: Array, lost: Array) -> pd.DataFrame:
+    """Return turns of one agent, whose cache holds the prompt before but where it is lost."""
     sizes = 1000.0 * np.arange(1, len(idle_s) + 2)
     return pd.DataFrame(
         {
             "session": "a",
             "agent": "b",
             "input": sizes,
-            "cached": np.concatenate([[0.0], np.where(held, sizes[:-1], 0.0)]),
+            "cached": np.concatenate([[0.0], np.where(lost, 0.0, sizes[:-1])]),
             "idle_s": np.concatenate([[math.nan], idle_s]),
         }
     )
 
 
+def log_likelihood(hits: float, trials: float) -> float:
+    """Return the logarithm of p^hits (1 - p)^misses at its largest."""
+    p = hits / trials
+    return sum(n * math.log(q) for n, q in ((hits, p), (trials - hits, 1 - p)) if n)
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.3])
 @pytest.mark.parametrize("life_s", [100.0, 300.0])
-def test_the_life_of_a_cache_lies_where_its_losses_jump(life_s: float) -> None:
+def test_the_life_of_a_cache_lies_where_its_losses_jump(life_s: float, kept: float) -> None:
     rng = np.random.default_rng(6)
-    idle_s = rng.permutation(np.geomspace(5, 2000, 300))
-    missed = rng.uniform(size=300) < 0.05
-    found = fit_cache_life(turns_with_a_life(life_s, idle_s, missed))
+    count = 300
+    idle_s = np.geomspace(5, 2000, count)
+    lost = np.where(
+        idle_s <= life_s, rng.uniform(size=count) < 0.05, rng.uniform(size=count) >= kept
+    )
+    order = rng.permutation(count)
+    found = fit_cache_life(turns_with_losses(idle_s[order], lost[order]))
     assert isinstance(found, CacheLife)
-    short, long = idle_s[idle_s <= life_s].max(), idle_s[idle_s > life_s].min()
-    assert found.life_s.value == pytest.approx(math.sqrt(short * long))
-    before, after = idle_s <= life_s, idle_s > life_s
-    assert found.missed == BetaEstimate(missed[before].sum() + 0.5, (~missed)[before].sum() + 0.5)
-    assert found.lost == BetaEstimate(after.sum() + 0.5, 0.5)
-
-    def log_likelihood(hits: float, trials: float) -> float:
-        return float(
-            stats.binom.logpmf(hits, trials, hits / trials)
-            - math.log(math.comb(int(trials), int(hits)))
-        )
-
-    ordered = np.sort(idle_s)
-    lost = (missed | after)[np.argsort(idle_s)]
-    fits = [
-        log_likelihood(lost[:n].sum(), n) + log_likelihood(lost[n:].sum(), 300 - n)
-        for n in range(1, 300)
-    ]
-    inside = np.flatnonzero(np.array(fits) >= max(fits) - stats.chi2.ppf(0.95, 1) / 2)
-    width = math.log(ordered[inside[-1] + 1] / ordered[inside[0]])
+    fits = np.array(
+        [
+            log_likelihood(lost[:n].sum(), n) + log_likelihood(lost[n:].sum(), count - n)
+            for n in range(1, count)
+        ]
+    )
+    best = int(fits.argmax())
+    assert idle_s[best] == pytest.approx(life_s, rel=0.2)
+    assert found.life_s.value == pytest.approx(math.sqrt(idle_s[best] * idle_s[best + 1]))
+    before, after = lost[: best + 1], lost[best + 1 :]
+    assert found.missed == BetaEstimate(before.sum() + 0.5, (~before).sum() + 0.5)
+    assert found.lost == BetaEstimate(after.sum() + 0.5, (~after).sum() + 0.5)
+    inside = np.flatnonzero(fits >= fits.max() - stats.chi2.ppf(0.95, 1) / 2)
+    assert kept == 0.0 or len(inside) > 1
+    width = math.log(idle_s[inside[-1] + 1] / idle_s[inside[0]])
     assert found.life_s.error == pytest.approx(width / (2 * stats.norm.ppf(0.975)))
+
+
+@pytest.mark.parametrize(
+    ("long", "lost", "has_life"), [(9, 9, False), (11, 11, True), (40, 18, False)]
+)
+def test_a_life_has_ten_losses_beyond_it_and_more_than_half_of_what_is_idle_so_long(
+    long: int, lost: int, has_life: bool
+) -> None:
+    idle_s = np.concatenate([np.linspace(1, 50, 200), np.linspace(500, 600, long)])
+    is_lost = np.zeros(200 + long, bool)
+    is_lost[200 : 200 + lost] = True
+    is_lost[200:] = np.random.default_rng(3).permutation(is_lost[200:])
+    found = fit_cache_life(turns_with_losses(idle_s, is_lost))
+    assert isinstance(found, CacheLife) == has_life
+
+
+def test_prompts_that_have_shrunk_or_whose_idle_time_is_unknown_say_nothing() -> None:
+    idle_s = np.concatenate([np.linspace(1, 50, 100), np.linspace(500, 600, 40)])
+    turns = turns_with_losses(idle_s, idle_s > 100)
+    whole = fit_cache_life(turns)
+    more = turns.iloc[[60, 120]].assign(input=[2.0, 1.0], cached=0.0)  # new conversations
+    unknown = turns.iloc[[30]].assign(idle_s=math.nan, cached=0.0, input=1e9)
+    mixed = fit_cache_life(pd.concat([turns, unknown, more], ignore_index=True))
+    assert isinstance(whole, CacheLife)
+    assert mixed == whole
+    nothing = fit_cache_life(turns.assign(cached=0.0))
+    assert isinstance(nothing, Gap)
 
 
 def test_a_cache_that_loses_nothing_more_after_long_waits_has_no_life() -> None:
     rng = np.random.default_rng(7)
     idle_s = rng.exponential(100, 300)
     for missed in (np.zeros(300, bool), rng.uniform(size=300) < 0.3):
-        found = fit_cache_life(turns_with_a_life(math.inf, idle_s, missed))
+        found = fit_cache_life(turns_with_losses(idle_s, missed))
         assert isinstance(found, Gap)
-    few = fit_cache_life(turns_with_a_life(50.0, idle_s[:19], np.zeros(19, bool)))
+    few = fit_cache_life(turns_with_losses(idle_s[:19], np.zeros(19, bool)))
     assert isinstance(few, Gap)
     assert "19" in str(few)
