@@ -31,7 +31,11 @@ from analysis.statistics.steady_state import (
     mser5,
     replication_deletion,
     steady_mean,
+    task_times,
 )
+from simulator.engine import Simulation
+from simulator.model.trace import Trace
+from tests.conftest import agent, scenario
 
 
 def pairs(both: int, first: int, second: int, neither: int) -> tuple[list[int], list[int]]:
@@ -469,6 +473,74 @@ def test_runs_are_long_enough_with_ten_correlation_lengths_each_and_a_hundred_in
     assert found.needed == math.ceil(wanted * 60 / len(left[0]))
     average = np.mean(series, axis=0)
     assert found.deleted == max(mser5(average), 6)
+
+
+@pytest.mark.parametrize("count", [10, 11])
+def test_of_a_warm_up_no_observation_counts_for_the_length_of_a_run(count: int) -> None:
+    """Ten runs of a constant need ten observations each after the tenth that is dropped."""
+    found = replication_deletion([np.full(count, 3.0)] * 10)
+    assert (found.deleted, found.needed) == (1, math.ceil(10 * count / (count - 1)))
+    assert found.is_long_enough == (count - 1 >= 10)
+
+
+@pytest.mark.parametrize("runs", [2, 3, 30])
+def test_runs_are_cut_into_twenty_batches_in_all_or_into_one_each(runs: int) -> None:
+    rng = np.random.default_rng(runs)
+    series = [rng.normal(0, 1, 300) for _ in range(runs)]
+    found = replication_deletion(series)
+    left = [x[found.deleted :] for x in series]
+    each = max(1, 20 // runs)
+    size = len(left[0]) // each
+    means = np.array([x[len(x) - size * each :].reshape(each, size).mean(axis=1) for x in left])
+    assert found.interval.estimate == pytest.approx(means.mean())
+    plain, width = mean_interval(means.ravel()), found.interval.high - found.interval.low
+    if each == 1:
+        assert found.interval == plain
+        return
+    away = means - means.mean()
+    r = (away[:, 1:] * away[:, :-1]).sum() / (
+        ((away[:, 1:] ** 2).sum() + (away[:, :-1] ** 2).sum()) / 2
+    )
+    r = min(max(r + 1 / means.size, 0.0), 0.9)
+    assert width == pytest.approx((plain.high - plain.low) * math.sqrt((1 + r) / (1 - r)))
+
+
+def test_times_of_tasks_are_read_from_a_trace() -> None:
+    """One agent, a second a task: two tasks come while it is at work, one after."""
+    came = [0.0, 0.25, 0.5, 5.0]
+    trace = Trace()
+    Simulation(
+        scenario(
+            coordination__timing="asynchronous",
+            workload={
+                "kind": "dag",
+                "tasks": [{"id": str(i), "arrival_s": at} for i, at in enumerate(came)],
+            },
+        )
+    ).run(0, trace)
+    table = task_times(trace.rows)
+    assert table["task"].tolist() == [0, 1, 2, 3]
+    assert table["ready_s"].tolist() == came
+    assert table["begun_s"].tolist() == [0.0, 1.0, 2.0, 5.0]
+    assert table["done_s"].tolist() == [1.0, 2.0, 3.0, 6.0]
+    assert table["wait_s"].tolist() == [0.0, 0.75, 1.5, 0.0]
+    assert table["time_in_system_s"].tolist() == [1.0, 1.75, 2.5, 1.0]
+
+
+def test_a_task_done_ahead_of_its_turn_has_not_waited() -> None:
+    """One call does a chain: each task can start while the call is under way, or has ended."""
+    trace = Trace()
+    Simulation(
+        scenario(
+            team__agent=agent(batch=3),
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workload={"kind": "parallel_fraction", "tasks": 3, "parallel_fraction": 0},
+        )
+    ).run(0, trace)
+    table = task_times(trace.rows)
+    assert len(table) == 3
+    assert (table["wait_s"] >= 0.0).all()
+    assert (table["begun_s"] <= table["done_s"]).all()
 
 
 # Times to success.

@@ -402,6 +402,27 @@ def test_a_life_has_ten_losses_beyond_it_and_more_than_half_of_what_is_idle_so_l
     assert isinstance(found, CacheLife) == has_life
 
 
+def test_a_life_lies_between_two_idle_times_and_never_at_one() -> None:
+    idle_s = np.repeat([10.0, 100.0, 300.0, 900.0], (60, 60, 40, 60))
+    # Of the prompts that were idle for 300 s, those that are listed first were held.
+    lost = np.arange(220) >= 140
+    found = fit_cache_life(turns_with_losses(idle_s, lost))
+    assert isinstance(found, CacheLife)
+    between = [math.sqrt(100 * 300), math.sqrt(300 * 900)]
+    assert min(abs(found.life_s.value - each) for each in between) < 1e-6
+
+
+@pytest.mark.parametrize(("share", "has_life"), [(0.85, True), (0.95, False)])
+def test_a_prompt_is_lost_if_the_cache_holds_less_than_nine_tenths(
+    share: float, has_life: bool
+) -> None:
+    idle_s = np.concatenate([np.linspace(1, 50, 100), np.linspace(500, 600, 40)])
+    turns = turns_with_losses(idle_s, np.zeros(140, bool))
+    long = turns["idle_s"] > 100
+    turns.loc[long, "cached"] = share * turns["input"].shift()[long]
+    assert isinstance(fit_cache_life(turns), CacheLife) == has_life
+
+
 def test_prompts_that_have_shrunk_or_whose_idle_time_is_unknown_say_nothing() -> None:
     idle_s = np.concatenate([np.linspace(1, 50, 100), np.linspace(500, 600, 40)])
     turns = turns_with_losses(idle_s, idle_s > 100)
