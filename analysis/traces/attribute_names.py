@@ -62,6 +62,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
                "traceloop.entity.output", "mlflow.spanOutputs", "langfuse.observation.output"),
     "result_size": ("tool_result_size_bytes",),
     "error": ("error.type", "exception.type", "error_type", "error", "error.message"),
+    "level": ("langfuse.observation.level",),
     "success": ("success",),
     "http": ("http.response.status_code", "http.status_code", "status_code"),
     "finish": (
@@ -92,6 +93,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
         "gen_ai.usage.cache_read.input_tokens",
         "gen_ai.usage.cache_read_input_tokens",
         "llm.token_count.prompt_details.cache_read",
+        "llm.token_count.prompt_details.cache_input",
         "llm.usage.cache_read_input_tokens",
         "gen_ai.usage.details.cache_read_tokens",
         "gen_ai.usage.details.cache_read_input_tokens",
@@ -115,6 +117,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
         "ai.usage.cacheCreationInputTokens",
         "cache_creation_tokens",
         "cache_creation_input_tokens",
+        "cache_write_token_count",
     ),
     "no_cache": ("ai.usage.inputTokenDetails.noCacheTokens",),
     "reasoning": (
@@ -138,6 +141,8 @@ _SLOTS: dict[str, tuple[str, ...]] = {
     "metadata": ("metadata",),
     "duration_ms": ("duration_ms",),
     "event": ("event.name",),
+    "event_kind": ("event.kind",),
+    "event_sequence": ("event.sequence",),
 }  # fmt: skip
 """What is looked for, and the attributes that say it, the surest first."""
 

@@ -42,6 +42,13 @@ _NAMED = {
     "claude_code.tool.execution": "execute_tool",
     "ai.toolCall": "execute_tool",
 }
+_VERCEL = {
+    "ai.toolCall": "execute_tool",
+    "ai.embed": "embeddings",
+    "ai.generate": "chat",
+    "ai.stream": "chat",
+}
+"""Beginnings of the operations of the Vercel AI SDK."""
 
 Slots = dict[str, Any]
 
@@ -78,7 +85,9 @@ def slots_of(attributes: Mapping[str, Any]) -> Slots:
         if known is not None and value is not None and value != "":
             slot, rank = known
             if rank < ranks.get(slot, len(KNOWN)):
-                found[slot], ranks[slot] = value, rank
+                is_json = isinstance(value, str) and value[0] == '"' and slot != "result"
+                found[slot] = parsed(value) or value if is_json else value  # so MLflow writes texts
+                ranks[slot] = rank
     return found
 
 
@@ -88,7 +97,7 @@ def operation_of(name: str, said: Slots) -> str | None:
         return _NAMED[name]
     ai = text(said.get("ai_operation"))
     if ai is not None:
-        return "execute_tool" if ai == "ai.toolCall" else "chat" if ai.startswith("ai.") else None
+        return next((said for begin, said in _VERCEL.items() if ai.startswith(begin)), None)
     for slot in ("operation", "kind"):
         word = text(said.get(slot))
         if word is not None:
@@ -99,9 +108,17 @@ def operation_of(name: str, said: Slots) -> str | None:
                 return word if slot == "operation" else None
             if slot == "kind":
                 return None
+    return _by_content(name, said)
+
+
+def _by_content(name: str, said: Slots) -> str | None:
+    """Return the operation of a span that does not say which it is."""
     has_model = "request_model" in said or "response_model" in said
     counted = "input" in said or "output" in said or "flat_input" in said
-    return "chat" if has_model and counted else None
+    if has_model and counted:
+        return "chat"
+    is_tool = "tool" in said and not has_model and not name.startswith("claude_code.")
+    return "execute_tool" if is_tool else None
 
 
 def tokens_of(said: Slots) -> dict[str, int | None]:
@@ -168,6 +185,7 @@ def error_of(said: Slots, failed: bool, message: str | None) -> tuple[str, str |
     named = None if isinstance(error, bool) else text(error)
     http = count(said.get("http"))
     failed = failed or flag(said.get("success")) is False or error is True
+    failed = failed or str(said.get("level")).upper() == "ERROR"
     failed = failed or (named is not None and named.lower() not in {"false", "none"})
     if not failed and not (http is not None and http >= 400):
         return "ok", None

@@ -42,12 +42,13 @@ def same_calls(spans: list[Span], above: Above, out: Collector) -> Iterator[Same
             yield inside[0], around, len(inside) == 1
     if outer:
         out.notes.append(f"{len(outer)} spans left out that hold another span of the same call")
-    chats = [span for span in spans if span.operation == "chat" and id(span) not in outer]
     n = 0
-    for kept, left_out in _twins(chats):
-        n += 1
-        out.duplicate(left_out.where)
-        yield kept, left_out, True
+    for operation in ("chat", "execute_tool"):
+        alone = [span for span in spans if span.operation == operation and id(span) not in outer]
+        for kept, left_out in _twins(alone):
+            n += 1
+            out.duplicate(left_out.where)
+            yield kept, left_out, True
     if n:
         out.notes.append(f"{n} spans left out that another tells of too (two instrumentors, logs)")
 
@@ -81,11 +82,11 @@ def _add_wait(span: Span, above: Above) -> None:
         tool.know({"queue_s": (span.end_ns - span.start_ns) / 1e9})
 
 
-def _twins(chats: list[Span]) -> Iterator[tuple[Span, Span]]:
+def _twins(spans: list[Span]) -> Iterator[tuple[Span, Span]]:
     """Yield pairs of spans of one call that are not nested, the longer or richer first."""
     gone: set[int] = set()
     groups: dict[tuple[str, str], list[Span]] = defaultdict(list)
-    for span in chats:
+    for span in spans:
         groups["trace", span.trace_id].append(span)
         if span.fields.get("call_id") is not None:
             groups["call", str(span.fields["call_id"])].append(span)
@@ -116,7 +117,9 @@ def _near(span: Span, kind: str) -> float:
 def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
     """Return which of two spans is kept and which is left out; None if they are two calls."""
     if kind == "trace":
-        if (first.name, first.scope) == (second.name, second.scope):
+        if first.scope == second.scope and (
+            first.name == second.name or first.operation == "execute_tool"
+        ):
             return None  # one instrumentor: calls in parallel
         # The shorter one must lie within the longer one.
         lengths = first.end_ns - first.start_ns, second.end_ns - second.start_ns
@@ -133,7 +136,10 @@ def _pair(first: Span, second: Span, kind: str) -> tuple[Span, Span] | None:
 
 
 def _alike(one: Span, other: Span) -> bool:
-    """Tell whether model and counts agree, where both are known."""
+    """Tell whether model and counts agree, where both are known; of tools, their names."""
+    if one.operation == "execute_tool":
+        names = one.fields.get("tool_name"), other.fields.get("tool_name")
+        return names[0] is not None and names[0] == names[1]
     models = [str(span.fields.get("response_model") or "") for span in (one, other)]
     if not (models[0].startswith(models[1]) or models[1].startswith(models[0])):
         return False

@@ -69,6 +69,12 @@ class Head:
     rows: list[dict[str, Any]]
     columns: list[str]
 
+    @property
+    def may_have_decimal_commas(self) -> bool:
+        """Whether a table's cells are apart by semicolons, as where decimals have commas."""
+        first = self.start[:4096].decode("latin1").splitlines()[:1]
+        return self.layout == "table" and bool(first) and _delimiter(first[0]) == ";"
+
     def share(self, is_one: Callable[[dict[str, Any]], bool]) -> float:
         """Return the share of the rows of some kind."""
         return sum(map(is_one, self.rows)) / len(self.rows) if self.rows else 0.0

@@ -31,6 +31,9 @@ _AGENT_RUN = re.compile(r"(?:agent_run|invoke_agent) \[?([^\]]+)\]?")
 _ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "chatbot", "assistant"}
 """Nodes that every LangGraph agent has; an agent above is a better name."""
 
+_TOOL_RUN = re.compile(r"^(?:execute_tool|running tool:?)(?=\s|$)")
+"""Beginnings of names that the conventions and Pydantic AI give to the span of a tool."""
+
 _HANDOFF = re.compile(r"(?:transfer|hand_?off)[ _]to[ _](.+)", re.IGNORECASE)
 CLAUDE_CODE = "claude_code."
 """Beginning of the names of Claude Code's own spans: without an agent they are the main one's."""
@@ -46,7 +49,8 @@ class Span:
     """One span, with times in ns; `place` is its place in the file.
 
     `fields` are the fields of a call under canonical names; `around` are the attributes of the
-    resource around the span, which may name the session.
+    resource around the span, which may name the session. A log record that does not say how long
+    its call took has no start.
     """
 
     place: str
@@ -72,6 +76,7 @@ class Span:
     scope: str | None = None
     is_log: bool = False
     around: Mapping[str, Any] | None = None
+    has_start: bool = True
 
     @property
     def where(self) -> str:
@@ -87,6 +92,13 @@ class Span:
         """Add fields of the call."""
         self.fields.update(fields)
 
+    def name_tool(self) -> None:
+        """Name a tool that no attribute names by its span."""
+        if self.operation == "execute_tool" and "tool_name" not in self.fields:
+            name = _TOOL_RUN.sub("", self.name).strip()
+            if name and not name.startswith(CLAUDE_CODE):
+                self.fields["tool_name"] = name
+
     def take_fields(self) -> dict[str, Any]:
         """Return the fields of the call and forget them, to save memory with large files."""
         fields, self.fields = self.fields, {}
@@ -100,11 +112,17 @@ class Span:
         """Add the attributes of the resource, which may stand after the span."""
         self.around = around
 
+    def go_on_to(self, end: Span) -> None:
+        """Last until another span of the same call ends, and take over what that one knows."""
+        self.end_ns = end.end_ns
+        self.fill_from(end)
+
     def fill_from(self, other: Span) -> None:
         """Take over the fields that only another span of the same call has."""
         self.fields = other.fields | self.fields
         if self.status == "ok" and other.status != "ok":
             self.status, self.error_type = other.status, other.error_type
+        self.operation = self.operation or other.operation
         self.session = self.session or other.session
         self.agent_id = self.agent_id or other.agent_id
         self.agent_name = self.agent_name or other.agent_name
@@ -167,6 +185,7 @@ def span_of(
     scope: str | None = None,
     around: Mapping[str, Any] | None = None,
     is_log: bool = False,
+    has_start: bool = True,
 ) -> Span:
     """Return a span with its attributes interpreted.
 
@@ -188,6 +207,8 @@ def span_of(
         Attributes of its resource.
     is_log : bool
         Whether it was made of a log record.
+    has_start : bool
+        Whether the start is known; if not, it is that of the record.
     """
     said = with_metadata(slots_of(attributes))
     operation = operation_of(name, said)
@@ -224,6 +245,7 @@ def span_of(
         scope,
         is_log,
         around,
+        has_start,
     )
 
 

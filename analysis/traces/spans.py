@@ -44,6 +44,7 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
             model = span.fields.get("response_model") if span.operation == "chat" else None
             out.agent(run, agent, name=name, parent_agent_id=parent, model=model)
         if span.operation is not None:
+            span.name_tool()
             _add_call(span, run, agent, name, parent, out)
         if span.operation == "invoke_agent" and owner is not None and owner[1] is span:
             _add_invocation(span, run, agent, caller, out)
@@ -57,10 +58,16 @@ def _unique(spans: Iterable[Span], out: Collector) -> dict[Key, Span]:
     by_id: dict[Key, Span] = {}
     for span in spans:
         before = by_id.setdefault(span.key, span)
-        if before is not span:
-            out.duplicate(span.where)
-            if span.end_ns > before.end_ns:
-                by_id[span.key] = span
+        if before is span:
+            continue
+        if before.is_log != span.is_log:  # a record with more about the span
+            kept, more = (span, before) if before.is_log else (before, span)
+            kept.fill_from(more)
+            by_id[span.key] = kept
+            continue
+        out.duplicate(span.where)
+        if span.end_ns > before.end_ns:
+            by_id[span.key] = span
     return by_id
 
 
@@ -182,11 +189,11 @@ def _add_call(
         agent_id=agent,
         agent_name=name,
         parent_agent_id=parent,
-        start_ns=span.start_ns,
+        start_ns=span.start_ns if span.has_start else None,
         end_ns=span.end_ns,
         status=span.status,
         error_type=span.error_type,
-        quality_time="exact",
+        quality_time="exact" if span.has_start else None,
         quality_tokens="exact" if "input_tokens" in span.fields else None,
         **span.take_fields(),
     )

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from analysis.traces.column_names import found_times
-from analysis.traces.values import factor_of, in_range, nanoseconds
+from analysis.traces.values import amount, factor_of, in_range, nanoseconds
 from simulator.errors import TeamsimError
 
 EXTRA = ("duration_s", "start_s", "end_s")
@@ -118,7 +119,13 @@ class Times:
         return starts, _sum(starts, lengths), self._notes
 
     def _lengths(self, column: Callable[[str, bool], list[Any]], name: str, unit: int | None) -> Ns:
-        values = column(name, False)
+        values = column(name, True)
+        if any(isinstance(v, str) for v in values):
+            lengths = [_with_unit(v, unit) for v in values]
+            is_read = (n is not None for n, v in zip(lengths, values, strict=True) if _is_text(v))
+            if any(is_read):
+                return lengths
+            values = column(name, False)  # words, which are errors
         if unit is None:
             known = [v for v in values if v is not None and v >= 0]
             middle = float(np.median(known)) if known else 0.0
@@ -152,6 +159,24 @@ class Times:
         names = " and ".join(repr(name) for (name, unit), _ in moments.values() if unit is None)
         self._notes.append(f"{self._file}: {names} taken as {word[factor]}")
         return factor
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and amount(value) is None
+
+
+def _with_unit(value: Any, unit: int | None) -> int | None:
+    """Return a duration that is written with its unit (``850ms``) or as ``0:00:01.25``."""
+    number = amount(value)
+    if number is not None:  # a number among texts
+        return in_range(_scaled(number, unit or 10**9))
+    if not isinstance(value, str) or not any(each.isalpha() or each == ":" for each in value):
+        return None
+    try:
+        length = pd.to_timedelta(value)
+    except (ValueError, OverflowError):
+        return None
+    return None if pd.isna(length) else in_range(length.value)
 
 
 def _is_number(value: Any) -> bool:

@@ -52,6 +52,11 @@ def counts(
     """
     parts = (read or 0) + (written or 0)
     whole = plain
+    if output is not None and reasoning:
+        sums = {n + output for n in (plain or 0, (plain or 0) + parts)}
+        is_apart = total is not None and total not in sums and total - reasoning in sums
+        if is_apart or reasoning > output:
+            output += reasoning
     if plain is None:
         whole = parts if parts and not includes_cache else None
     elif parts and (read is not None or written is not None):

@@ -131,13 +131,28 @@ def factor_of(moment: float) -> int:
 
 
 def exact_ns(value: Any) -> int | None:
-    """Return a moment that is written in ns (a number or its digits)."""
+    """Return a moment that should be in ns: a number, its digits, its halves, or an ISO text."""
+    value = long_number(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         return in_range(int(value))
     except (ValueError, OverflowError):
+        pass
+    if isinstance(value, str) and not _is_number(value):
+        return nanoseconds(value)
+    number = amount(value)
+    return None if number is None else in_range(int(number))
+
+
+def long_number(value: Any) -> Any:
+    """Return the number of ``{low, high}``, as JavaScript writes 64 bits; else the value."""
+    if not isinstance(value, dict) or not {"low", "high"} <= value.keys():
+        return value
+    low, high = value["low"], value["high"]
+    if not all(isinstance(half, int) and abs(half) < 2**32 for half in (low, high)):
         return None
+    return (high << 32) + (low & 0xFFFFFFFF)
 
 
 def in_range(ns: int) -> int | None:

@@ -13,6 +13,9 @@ from analysis.traces.jsonstream import Record
 from analysis.traces.source import Source
 from analysis.traces.values import count, items, mapping, nanoseconds, pick, seconds, text
 
+_PROMPT = 2000
+"""Characters of a prompt that are compared."""
+
 MAIN = "main"
 """The agent of a session's own file."""
 
@@ -41,6 +44,43 @@ class ToolUse:
     to: dict[str, Any]
 
 
+class Chains:
+    """The sub-agents of older versions, whose events are among the main agent's, without an id.
+
+    Each is a chain of events that begins with the prompt of the tool that started it.
+    """
+
+    def __init__(self) -> None:
+        self.starts: dict[str, str] = {}
+        self._agents: dict[str, str] = {}
+        self._asked: dict[str, list[str]] = {}
+        self._count = 0
+
+    def ask(self, used: str, prompt: Any) -> None:
+        """Note the prompt of a tool that starts a sub-agent."""
+        if isinstance(prompt, str):
+            self._asked.setdefault(prompt.strip()[:_PROMPT], []).append(used)
+
+    def agent_of(self, event: Mapping[str, Any], uuid: str | None) -> str:
+        """Return a name for the sub-agent of an event: that of the event before it, else new."""
+        agent = self._agents.get(text(event.get("parentUuid")) or "")
+        if agent is None:
+            self._count += 1
+            agent = "sidechain" if self._count == 1 else f"sidechain-{self._count}"
+            asked = self._asked.get(_prompt(mapping(event.get("message"))), [])
+            if asked:
+                self.starts[agent] = asked.pop(0)
+        if uuid is not None:
+            self._agents[uuid] = agent
+        return agent
+
+
+def _prompt(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    first = mapping(next(iter(items(content)), None)).get("text")
+    return str(content if isinstance(content, str) else first).strip()[:_PROMPT]
+
+
 @dataclass
 class SessionFile:
     """The contents of one file."""
@@ -55,6 +95,7 @@ class SessionFile:
     teams: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     made_up: int = 0
     last: int = 0
+    chains: Chains = field(default_factory=Chains)
 
     def note_made_up(self) -> None:
         """Count a message that the client made itself: it is not a call."""
@@ -68,6 +109,9 @@ class SessionFile:
         if uuid is not None and moment is not None:
             self.moments[uuid] = moment
         self.last = max(self.last, moment or 0)
+        is_side = event.get("isSidechain") is True and text(event.get("agentId")) is None
+        if is_side and not self.source.path.stem.startswith("agent-"):
+            event = {**event, "agentId": self.chains.agent_of(event, uuid)}
         self._note_team(event)
         message = event.get("message")
         if kind == "system" and event.get("subtype") == "api_error" and moment is not None:
@@ -126,11 +170,18 @@ class SessionFile:
             number = text(used.get("id"))
             if used.get("type") == "tool_use" and number is not None:
                 name = text(used.get("name"))
-                to = mapping(used.get("input")) if name == "SendMessage" else {}
+                told = mapping(used.get("input"))
+                to = told if name == "SendMessage" else {}
+                if name in _STARTING:
+                    self.chains.ask(number, told.get("prompt"))
                 self.uses[number] = ToolUse(place, identity, event, name, moment, to)
 
 
+_STARTING = {"Task", "Agent"}
+"""Tools that start sub-agents."""
+
 _KEPT = (
+    "costUSD",
     "uuid",
     "parentUuid",
     "logicalParentUuid",
@@ -182,15 +233,20 @@ class Agents:
                 known = self._teams.get(session, (team, None))
                 self._teams[session] = team, known[1] or name
         for file in files:
+            for child, used in file.chains.starts.items():
+                if used in file.uses:
+                    run, agent, _name = self.of(file.uses[used].event, file.source.path)
+                    self._parents.setdefault((run, child), agent)
+                    self._starts.setdefault((run, child), used)
             for used, block, result, _ in file.results:
                 use = file.uses.get(used)
                 event = block if use is None else use.event
-                child = text(result.get("agentId"))
+                told_of = text(result.get("agentId"))
                 run, agent, _name = self.of(event, file.source.path)
-                if child is not None and child != agent:
-                    self._parents.setdefault((run, child), agent)
+                if told_of is not None and told_of != agent:
+                    self._parents.setdefault((run, told_of), agent)
                     if use is not None:
-                        self._starts.setdefault((run, child), used)
+                        self._starts.setdefault((run, told_of), used)
 
     def of(self, event: Mapping[str, Any], path: Path) -> tuple[str, str, str | None]:
         """Return run, agent and the agent's name."""

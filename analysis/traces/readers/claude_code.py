@@ -13,7 +13,7 @@ from analysis.traces.readers._claude_code_files import Agents, Message, SessionF
 from analysis.traces.readers._claude_code_tools import add_tools, is_copy
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
-from analysis.traces.values import count, mapping, pick, text
+from analysis.traces.values import amount, count, mapping, pick, text
 from simulator.errors import TeamsimError
 
 _BOOKKEEPING = {
@@ -179,6 +179,7 @@ def _add_call(
         attempt=attempt + 1 if attempt else None,
         retry_wait_s=wait or None,
         call_id=text(last.get("requestId")),
+        cost_usd=None if failed else amount(last.get("costUSD")),
         status="error" if failed else "ok",
         error_type=(text(last.get("error")) or "api_error") if failed else None,
         http_status=None if http is None else int(http.group(1)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -25,6 +26,10 @@ _ENDS = {"exec_command_end", "mcp_tool_call_end"}
 _FAILURES = {"error", "stream_error", "turn_aborted"}
 _TOO_FAST_NS = 100_000_000
 """No call of a model is this short; calls copied from a parent with new times are."""
+
+_EXIT = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d+)\s*$", re.MULTILINE)
+_TOLD = 400
+"""Characters at the beginning of a tool's output in which its exit code is told."""
 
 _COUNTS = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_output_tokens")
 
@@ -210,6 +215,8 @@ def _note_tool(session: _Session, place: str, payload: Mapping[str, Any], moment
         output = payload.get("output")
         tool.size = size_of(output)
         said = mapping(mapping(output).get("metadata"))
+        told = _EXIT.search(str(mapping(output).get("output") or output)[:_TOLD])
+        tool.failed |= told is not None and told.group(1) != "0"
         tool.failed |= bool(count(said.get("exit_code"))) or mapping(output).get("success") is False
     elif inner in _ENDS:
         tool.end = moment

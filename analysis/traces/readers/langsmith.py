@@ -138,6 +138,7 @@ def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
             message.get("usage_metadata"),
             mapping(outputs.get("llm_output")).get("token_usage"),
             outputs.get("usage"),
+            mapping(mapping(raw.get("extra")).get("metadata")).get("usage_metadata"),
         ):
             if mapping(usage):
                 found = of_api(mapping(usage))

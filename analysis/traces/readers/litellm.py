@@ -18,6 +18,8 @@ _CALLS = {"completion", "acompletion", "text_completion", "atext_completion", "r
           "agenerate_content_stream", "generate_content_stream", "pass_through_endpoint",
           "allm_passthrough_route", "llm_passthrough_route"}  # fmt: skip
 
+_TOOL_CALLS = {"call_mcp_tool"}
+
 
 class LiteLLM(Reader):
     """A row a request, with ``call_type``, ``startTime`` and ``endTime``."""
@@ -42,6 +44,17 @@ def _is_request(row: Mapping[str, Any]) -> bool:
         return any(_is_request(mapping(each)) for each in row["data"][:5])
     row = mapping(row.get("standard_logging_object")) or row
     return "call_type" in row and ("startTime" in row or "start_time" in row)
+
+
+def _operation(kind: str) -> str:
+    if kind in _TOOL_CALLS:
+        return "execute_tool"
+    return "chat" if kind in _CALLS else kind.removeprefix("a")
+
+
+def _tool_of(raw: Mapping[str, Any]) -> str | None:
+    """Return the tool that a proxy names in place of a model: ``MCP: search``."""
+    return text(str(raw.get("model") or "").removeprefix("MCP:"))
 
 
 def _add(record: Record, source: str, form: str, seen: set[str], out: Collector) -> None:
@@ -72,11 +85,13 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
         counts = {}  # 0 is written if there was no reply
     first = nanoseconds(pick(raw, "completionStartTime", "completion_start_time"))
     streamed = first is not None and start <= first < end
+    tool = mapping(metadata.get("mcp_tool_call_metadata"))
+    is_tool = kind in _TOOL_CALLS
     agent = text(pick(metadata, "agent_id", "agent_name")) or text(
         pick(raw, "agent_id", "end_user")
     )
     run = text(pick(raw, "session_id", "trace_id")) or identity or place
-    model = text(raw.get("model"))
+    model = None if is_tool else text(raw.get("model"))
     if agent is not None:
         out.agent(run, agent, model=model)
     cost = amount(pick(raw, "response_cost", "spend"))
@@ -88,11 +103,12 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
         session_id=text(raw.get("session_id")),
         trace_id=text(raw.get("trace_id")) or run,
         span_id=identity,
-        operation_name="chat" if kind in _CALLS else kind.removeprefix("a"),
+        operation_name=_operation(kind),
+        tool_name=(text(tool.get("name")) or _tool_of(raw)) if is_tool else None,
         agent_id=agent,
         agent_name=agent,
         provider_name=text(raw.get("custom_llm_provider")),
-        request_model=text(pick(raw, "model_group")) or model,
+        request_model=None if is_tool else text(pick(raw, "model_group")) or model,
         response_model=model,
         start_ns=start,
         end_ns=end,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -22,6 +23,8 @@ from simulator.errors import TeamsimError, unknown_name
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
          "true", "1", "none", "nan"}  # fmt: skip
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+_DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
@@ -126,15 +129,19 @@ class _Table:
         self.rows = rows
         self._places = places
         self._out = out
+        self._has_commas = source.head.may_have_decimal_commas
 
     def text_or_number(self, name: str, may_be_text: bool) -> list[Any]:
         """Return a column of times; invalid values are counted and become None."""
-        if may_be_text and any(_is_words(row.get(name)) for row in self.rows[:50]):
+        if may_be_text and any(_is_words(self._number(row.get(name))) for row in self.rows[:50]):
             return [row.get(name) for row in self.rows]
         return [
             None if pd.isna(each) else each
             for each in self._checked(name, low=-np.inf, most=np.inf).tolist()
         ]
+
+    def _number(self, value: Any) -> Any:
+        return _with_decimal_point(value) if self._has_commas else value
 
     def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
         """Return a column of counts or amounts; invalid values are counted and become None."""
@@ -144,6 +151,9 @@ class _Table:
 
     def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:
         raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
+        if most == MOST_COUNT:
+            raw = raw.map(_without_separators)
+        raw = raw.map(self._number)
         # pandas reads huge integers as objects.
         numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         blank = raw.isna().to_numpy() | (raw == "").to_numpy()
@@ -170,6 +180,17 @@ def _scalar(value: Any) -> Any:
         return float(value) if isinstance(value, int) else value
     except OverflowError:
         return float("inf")
+
+
+def _without_separators(value: Any) -> Any:
+    """Return a count that is written with separators of thousands without these."""
+    is_apart = isinstance(value, str) and _THOUSANDS.fullmatch(value.strip())
+    return value.replace(",", "") if is_apart else value
+
+
+def _with_decimal_point(value: Any) -> Any:
+    is_decimal = isinstance(value, str) and _DECIMAL.fullmatch(value.strip())
+    return value.replace(",", ".") if is_decimal else value
 
 
 def _is_words(value: Any) -> bool:
