@@ -17,6 +17,7 @@ from analysis.observation.critical_path import critical_path
 from analysis.observation.roles import roles_by_agent, roles_of
 from analysis.observation.runs import Run, run_table, runs_of
 from analysis.observation.simulated import simulate
+from analysis.observation.started_again import with_each_start
 from analysis.observation.starts import with_named_starts
 from analysis.observation.structure import SUBAGENTS, Structure, find_structure
 from analysis.observation.tuning import of_roles, tune
@@ -94,6 +95,8 @@ def observe(
         If there are no calls of models with times.
     """
     traces, notes = with_opaque_agents(traces)
+    traces, started = with_each_start(traces)
+    notes += started
     calls, costs = with_costs(traces.calls)
     traces = replace(traces, calls=calls)
     runs = runs_of(calls)

@@ -63,8 +63,11 @@ from tests.conftest import REAL_DATA
 AGENT_CALLS = REAL_DATA.parent / "agent-calls" / "calls.parquet"
 
 
+Row = tuple[str, str, float, float, str]
+
+
 def traces(
-    *rows: tuple[str, str, float, float, str],
+    *rows: Row,
     parents: dict[str, str] | None = None,
     told: tuple[tuple[str, str], ...] = (),
     run: str = "r",

@@ -1,0 +1,74 @@
+"""Sub-agents of one name that tools start one after another are sub-agents, at every level."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.observation.observe import observe
+from analysis.observation.started_again import with_each_start
+from analysis.observation.structure import LEAD, SUBAGENTS
+from analysis.traces.canonical import Traces
+from tests.analysis.test_observation import Row, structure, together, traces
+
+
+def again(*kinds: str, run: str = "r") -> Traces:
+    """Return a run in which a lead starts agents by name, one after another, each with a tool."""
+    rows: list[Row] = [("lead", "chat", 0.0, 2.0, "tool_use")]
+    for i, kind in enumerate(kinds):
+        at_s = 10.0 * i
+        rows += [
+            ("lead", "execute_tool", at_s + 2, at_s + 10, "Task"),
+            (kind, "chat", at_s + 2, at_s + 5, "tool_use"),
+            (kind, "execute_tool", at_s + 5, at_s + 6, "grep"),
+            (kind, "chat", at_s + 6, at_s + 10, "end_turn"),
+            ("lead", "chat", at_s + 10, at_s + 12,
+             "end_turn" if i + 1 == len(kinds) else "tool_use"),
+        ]  # fmt: skip
+    return traces(*rows, parents=dict.fromkeys(kinds, "lead"), run=run)
+
+
+def test_an_agent_that_tools_start_twice_is_two_sub_agents() -> None:
+    found = again("explore", "explore", "plan")
+    assert structure(found).kind == LEAD  # as one agent, it is there between its two starts
+    changed, notes = with_each_start(found)
+    told = structure(changed)
+    assert (told.kind, told.lead, told.fan_out, told.depth) == (SUBAGENTS, "lead", 3, 1)
+    assert set(changed.agents["agent_id"]) == {"lead", "explore", "explore#2", "plan"}
+    assert changed.agents.set_index("agent_id")["parent_agent_id"]["explore#2"] == "lead"
+    assert "1 agents" in notes[0]
+    assert with_each_start(again("explore", "plan"))[1] == []
+
+
+def test_what_a_sub_agent_started_belongs_to_the_start_in_which_it_did() -> None:
+    rows: list[Row] = [("lead", "chat", 0.0, 2.0, "tool_use")]
+    for at_s in (0.0, 20.0):
+        rows += [
+            ("lead", "execute_tool", at_s + 2, at_s + 16, "Task"),
+            ("mid", "chat", at_s + 2, at_s + 4, "tool_use"),
+            ("mid", "execute_tool", at_s + 4, at_s + 12, "Ask"),
+            ("low", "chat", at_s + 4, at_s + 12, "end_turn"),
+            ("mid", "chat", at_s + 12, at_s + 16, "end_turn"),
+            ("lead", "chat", at_s + 16, at_s + 20, "tool_use" if at_s == 0.0 else "end_turn"),
+        ]
+    changed, _ = with_each_start(traces(*rows, parents={"mid": "lead", "low": "mid"}))
+    parents = changed.agents.set_index("agent_id")["parent_agent_id"]
+    assert parents[["low", "low#2", "mid#2"]].tolist() == ["mid", "mid#2", "lead"]
+    told = structure(changed)
+    assert (told.kind, told.depth) == (SUBAGENTS, 2)
+
+
+def test_an_agent_that_also_works_by_itself_is_no_sub_agent() -> None:
+    found = again("explore", "explore")
+    alone = traces(("explore", "chat", 40.0, 44.0, "end_turn"), parents={"explore": "lead"})
+    both = together(found, alone)
+    assert with_each_start(both)[1] == []
+
+
+@pytest.mark.slow
+def test_the_twin_of_a_team_that_starts_one_name_again_is_as_long() -> None:
+    found = observe(
+        together(*(again("explore", "explore", "plan", run=f"r{i}") for i in range(8))), "x", 50
+    )
+    assert found.structure.kind == SUBAGENTS
+    fits = found.comparison.table.set_index("measure")["fits"]
+    assert fits[["makespan_s", "calls", "share: model"]].all()
