@@ -76,10 +76,10 @@ def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
     alone = float(_log_likelihood(np.asarray([is_lost.sum()]), np.asarray([len(idle)]))[0])
     share = float(after[best] / after_n[best])
     if share < _LOST or 2.0 * (likelihood[best] - alone) - 4.0 < _GAIN or after[best] < FEWEST / 2:
-        long = idle > np.quantile(idle, 0.99)
+        long = idle >= np.quantile(idle, 0.99)  # most may be idle for as long as the longest
         why = (
-            f"of prompts idle for {idle[long].min():,.0f} s or more (1 in 100), "
-            f"{is_lost[long].mean():.0%} are lost"
+            f"of prompts idle for {idle[long].min():,.0f} s or more ({long.sum():,} of "
+            f"{len(idle):,}), {is_lost[long].mean():.0%} are lost"
         )
         return Gap(what, why, instead)
     inside = np.flatnonzero(likelihood >= likelihood[best] - scipy.stats.chi2.ppf(0.95, 1) / 2.0)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -290,7 +291,7 @@ def _fill(
     """Write one agent's states: gaps first, tools over them, calls of the model over these."""
     row[first[mine].min() : last[mine].max()] = _GAP
     chats = [i for i in mine if run.tool[i] is None]
-    for i, following in zip(chats, [*chats[1:], None], strict=True):
+    for i, following in zip_longest(chats, chats[1:]):  # none follows the last
         kind = _ASKED if run.asks[i] else _ENDED if run.ends[i] else _GAP
         row[last[i] : len(row) if following is None else first[following]][
             : max(0, last[mine].max() - last[i])

@@ -124,5 +124,6 @@ def _calls_around(run: Operations, mine: np.ndarray, parent: int) -> list[int | 
         if last in holding:
             found.append(last)
         else:
-            found.append(min(holding, key=lambda c: spans[c][1] - spans[c][0], default=None))
+            # Of calls at once, the one that lasts longest: as few starts as can be.
+            found.append(max(holding, key=lambda call: spans[call][1], default=None))
     return found

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from analysis.traces.canonical import Traces
 from analysis.traces.collector import Collector
@@ -88,10 +89,11 @@ class _Search:
         """
         path = Path(named)
         if named == STANDARD_INPUT and not path.exists():
-            path = scratch / "input"
-            with path.open("wb") as copy:
-                shutil.copyfileobj(sys.stdin.buffer, copy)
-            self._file(path, "standard input", is_named=True)
+            self._file(_copied(sys.stdin.buffer, scratch), "standard input", is_named=True)
+            return
+        if path.is_fifo():  # which can be read only once: a program's output, as <(zcat x.gz)
+            with path.open("rb") as pipe:
+                self._file(_copied(pipe, scratch), named, is_named=True)
             return
         matching = [path]
         if not path.exists():
@@ -176,6 +178,14 @@ class _Search:
         raise TeamsimError(f"{name or path}: no known trace format (tried {known}); say --format")
 
 
+def _copied(stream: BinaryIO, scratch: Path) -> Path:
+    """Return a file with what a stream holds."""
+    path = scratch / f"input-{len(list(scratch.iterdir()))}"
+    with path.open("wb") as copy:
+        shutil.copyfileobj(stream, copy)
+    return path
+
+
 def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -> Traces:
     files = [path for some in search.found.values() for path, _ in some]
     total = sum(path.stat().st_size for path in files if path.is_file())
@@ -202,8 +212,17 @@ def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -
     if traces.calls.empty and traces.team is None:
         n = traces.report.errors.count
         reason = f"; the first of {n} problems: {traces.report.errors.first}" if n else ""
-        raise TeamsimError(f"{next(_names(search))}: no calls in it{reason}")
+        raise TeamsimError(
+            f"{next(_names(search))}: no calls in it{reason or _instead(search, out)}"
+        )
     return traces
+
+
+def _instead(search: _Search, out: Collector) -> str:
+    """Return what files without calls hold."""
+    kinds = ", ".join(kind for kind, some in search.found.items() if some)
+    n = out.report.rows
+    return f"; read as {kinds} it has {'no rows' if not n else f'{n:,} rows that are no calls'}"
 
 
 @contextmanager

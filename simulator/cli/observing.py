@@ -12,7 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from simulator.cli.harmless import complain, say
-from simulator.cli.options import Strict, TraceColumns, TraceFiles, TraceFormat, columns_in
+from simulator.cli.options import (
+    Strict,
+    TraceColumns,
+    TraceFiles,
+    TraceFormat,
+    columns_in,
+    path_in,
+)
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 
@@ -36,7 +43,12 @@ class Wanted:
 
 def observe(
     traces: TraceFiles,
-    out: Annotated[Path, typer.Option(help="Directory for the twin, tables and pictures.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Directory for the twin, tables and pictures.", metavar="PATH", parser=path_in
+        ),
+    ],
     form: TraceFormat = "auto",
     column: TraceColumns = None,
     session: Annotated[

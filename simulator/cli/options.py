@@ -10,6 +10,14 @@ import typer
 from simulator.documents import MOST_NUMBER
 from simulator.errors import TeamsimError
 
+
+def path_in(text: str) -> Path:
+    """Return a path; the empty one, as of an unset variable, is not the current directory."""
+    if not text.strip():
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
+
 ScenarioFile = Annotated[
     Path,
     typer.Argument(
@@ -22,7 +30,11 @@ Settings = Annotated[
 ]
 TraceFiles = Annotated[
     list[Path],
-    typer.Argument(help="Files, directories or patterns of real runs; - for standard input."),
+    typer.Argument(
+        help="Files, directories or patterns of real runs; - for standard input.",
+        metavar="TRACES",
+        parser=path_in,
+    ),
 ]
 TraceFormat = Annotated[
     str, typer.Option("--format", help="Trace format; auto detects it (see `teamsim list`).")

@@ -12,9 +12,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from analysis.calibration.cache_life import fit_cache_life
 from analysis.calibration.call_agents import AgentFit, fit_agents
 from analysis.calibration.calls import CallFit
-from analysis.calibration.gaps import reference
+from analysis.calibration.gaps import Gap, reference
 from analysis.calibration.marginal import MarginalFit
 from analysis.calibration.profiles import call_profile, reference_of, write_session
 from analysis.traces.reading import read_traces
@@ -270,6 +271,16 @@ def test_tables_of_the_cases_are_fitted(file: str, tmp_path: Path) -> None:
     for fit in fit_agents(read_traces([CASES / file]).calls, reference_of):
         check_errors(fit)
         runs(fit, tmp_path, 1)
+
+
+def test_prompts_that_were_all_idle_alike_tell_no_life_of_a_cache() -> None:
+    turns = pd.DataFrame(
+        {"session": 0, "agent": 0, "input": np.arange(1000.0, 1200.0), "cached": 900.0,
+         "idle_s": 0.0}
+    )  # fmt: skip
+    found = fit_cache_life(turns)
+    assert isinstance(found, Gap)
+    assert "199 of 199" in found.why
 
 
 @pytest.mark.parametrize("length", [2, 12])

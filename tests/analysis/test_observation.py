@@ -180,6 +180,12 @@ def test_the_critical_path_leads_through_who_ended_last_and_lasts_as_long_as_the
     assert "c" not in critical_path(one(found), [(0, 1)])["agent"].tolist()
 
 
+def test_an_agent_of_which_only_tools_are_known_is_at_work_in_these() -> None:
+    found = traces(("a", "chat", 0, 4, "end_turn"), ("b", "execute_tool", 1, 3, "grep"))
+    spent = activity(one(found)).seconds()
+    assert (spent[MODEL], spent[TOOL + "grep"]) == (4.0, 2.0)
+
+
 def test_units_are_requests_or_calls() -> None:
     run = one(ALONE)
     assert [(u.start_s, u.end_s, u.turns) for u in units_of(run)] == [(0, 9, 2), (19, 26, 2)]

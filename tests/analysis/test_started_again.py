@@ -39,6 +39,19 @@ def test_an_agent_that_tools_start_twice_is_two_sub_agents() -> None:
     assert with_each_start(again("explore", "plan"))[1] == []
 
 
+def test_tools_at_once_do_not_divide_what_one_of_them_started() -> None:
+    rows: list[Row] = [
+        ("lead", "chat", 0.0, 2.0, "tool_use"),
+        ("lead", "execute_tool", 2.0, 5.0, "Task"), ("lead", "execute_tool", 2.0, 9.0, "Task"),
+        ("a", "chat", 2.0, 5.0, "end_turn"),
+        ("b", "chat", 2.0, 4.0, "tool_use"), ("b", "chat", 4.5, 9.0, "end_turn"),
+        ("lead", "chat", 9.0, 10.0, "end_turn"),
+    ]  # fmt: skip
+    found = traces(*rows, parents={"a": "lead", "b": "lead"})
+    assert with_each_start(found)[1] == []
+    assert structure(found).kind == SUBAGENTS
+
+
 def test_what_a_sub_agent_started_belongs_to_the_start_in_which_it_did() -> None:
     rows: list[Row] = [("lead", "chat", 0.0, 2.0, "tool_use")]
     for at_s in (0.0, 20.0):

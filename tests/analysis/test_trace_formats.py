@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -142,6 +144,16 @@ def test_zstandard_patterns_and_standard_input(
     read = read_traces(["-"])
     assert totals(read) == EXPECTED["claude_code_spans"]
     assert "standard input:1" in str(read.report.failed.first)
+
+
+def test_the_output_of_a_program_is_read_from_a_pipe(tmp_path: Path) -> None:
+    data = SAMPLES["claude_code_spans"](tmp_path).read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
+    writer.start()
+    assert totals(read_traces([pipe])) == EXPECTED["claude_code_spans"]
+    writer.join()
 
 
 def test_spans_without_a_document_around_and_logs_that_were_only_observed(tmp_path: Path) -> None:

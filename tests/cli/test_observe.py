@@ -195,7 +195,43 @@ BAD: dict[str, tuple[list[str], str]] = {
     "format": (["calls.csv", "--out", "out", "--format", "cvs"], "unknown trace format 'cvs'"),
     "column": (["calls.csv", "--out", "out", "--column", "a"], "a column is OURS=THEIRS"),
     "no out": (["calls.csv"], "Missing option '--out'"),
+    "no path": (["", "--out", "out"], "the path is empty"),
+    "no path out": (["calls.csv", "--out", ""], "the path is empty"),
+    "metrics": (["metrics.json", "--out", "out"], "it has 1 rows that are no calls"),
+    "other spans": (["web.json", "--out", "out"], "it has 1 rows that are no calls"),
+    "header only": (["header.csv", "--out", "out"], "it has no rows"),
+    "cut short": (["cut.csv.gz", "--out", "out"], "cut.csv.gz cannot be read: Compressed file"),
+    "no parquet": (["bad.parquet", "--out", "out"], "cannot be read as Parquet"),
+    "below zero": (["below.csv", "--out", "out"], "row 0: no duration, or one below 0"),
+    "endless": (["endless.csv", "--out", "out"], "'inf' is too large"),
+    "no column": (
+        ["calls.csv", "--out", "out", "--column", "request_model=x"],
+        "unknown column (for request_model)",
+    ),
+    "other column": (["calls.csv", "--out", "out", "--column", "x=model"], "unknown column 'x'"),
+    "circle": (["circle", "--out", "out"], "Too many levels of symbolic links"),
+    "other format": (
+        ["calls.csv", "--out", "out", "--format", "otlp"],
+        "calls.csv: no calls in it",
+    ),
+    "an error": (["error.json", "--out", "out"], "error.json: no known trace format"),
+    "directory": (["empty", "--out", "out"], "empty: no known trace format"),
+    "pattern": (["none*.json", "--out", "out"], "none*.json: no such file"),
     "tools only": (["tools.csv", "--out", "out"], "no calls of a model"),
+}
+
+
+SPAN = {"traceId": "1", "spanId": "2", "name": "GET /", "startTimeUnixNano": "1780000000000000000",
+        "endTimeUnixNano": "1780000001000000000", "attributes": []}  # fmt: skip
+BAD_FILES: dict[str, bytes] = {
+    "metrics.json": b'{"resourceMetrics": [{"scopeMetrics": []}]}',
+    "web.json": json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [SPAN]}]}]}).encode(),
+    "header.csv": b"model,latency_ms,prompt_tokens\n",
+    "cut.csv.gz": b"\x1f\x8b\x08\x00cut",
+    "bad.parquet": b"PAR1bad",
+    "below.csv": b"model,latency_ms,prompt_tokens\nm,-5,1\n",
+    "endless.csv": b"model,latency_ms,prompt_tokens\nm,inf,1\n",
+    "error.json": b'{"error": "unauthorized", "status": 401}',
 }
 
 
@@ -207,6 +243,10 @@ def test_what_is_wrong_is_said(what: str, tmp_path: Path, teamsim_here: Here) ->
     (tmp_path / "calls.csv").write_text(HEAD + rows)
     tools = "session,operation_name,tool_name,start_s,duration_s,output_tokens\n"
     (tmp_path / "tools.csv").write_text(tools + "s,execute_tool,grep,0,3,5\n" * 3)
+    for name, content in BAD_FILES.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "circle").symlink_to("circle")
     arguments, said = BAD[what]
     done = teamsim_here("observe", *arguments, cwd=tmp_path)
     assert done.returncode == 2
