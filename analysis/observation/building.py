@@ -17,6 +17,7 @@ from analysis.observation.structure import (
     TREE,
     Structure,
 )
+from analysis.observation.told_tasks import told_workload
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.workload import workload_of
@@ -66,7 +67,10 @@ def build_twin(seen: Observed, name: str) -> Twin:
     if twin.lead:
         let_lead_answer(twin, seen, units)
     tasks = {run: len(some) for run, some in units.items()}
-    work = workload_of(structure, seen.runs, units, sum(sizes[role] for role in workers))
+    size = sum(sizes[role] for role in workers)
+    work = told_workload(structure, seen.runs, seen.tasks) or workload_of(
+        structure, seen.runs, units, size
+    )
     twin.say("workload", work.spec, work.source)
     twin.take_work(work.tasks, work.is_certain)
     _let_agents_begin(twin, seen, tasks, sizes)

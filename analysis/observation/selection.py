@@ -136,6 +136,7 @@ def _restricted(traces: Traces, calls: pd.DataFrame) -> Traces:
         agents=agents[np.asarray(kept, dtype=bool)].reset_index(drop=True),
         messages=messages[np.asarray(between, dtype=bool)].reset_index(drop=True),
         runs=traces.runs[traces.runs["run_id"].isin(runs)].reset_index(drop=True),
+        tasks=traces.tasks[traces.tasks["run_id"].isin(runs)].reset_index(drop=True),
     )
 
 
@@ -145,7 +146,7 @@ _NAMED = {
     "agent-": ("agent_id", "parent_agent_id", "src_agent_id", "dst_agent_id"),
     "tool-": ("tool_name",),
     "model-": ("response_model", "request_model", "model"),
-    "task-": ("task_id",),
+    "task-": ("task_id", "needs"),
 }
 """Columns whose names are replaced, with the prefix of the neutral names."""
 
@@ -187,6 +188,7 @@ def anonymised(traces: Traces) -> Traces:
         renamed(traces.runs),
         renamed(traces.agents),
         report=traces.report.without_places(),
+        tasks=renamed(traces.tasks),
     )
 
 

@@ -16,6 +16,7 @@ from analysis.observation.structure import (
     Structure,
 )
 from analysis.observation.units import Unit
+from analysis.traces.canonical import no_tasks
 from simulator.scenario import Scenario
 from simulator.scenario.roles import COORDINATOR, SUBAGENT
 
@@ -157,6 +158,8 @@ class Observed:
         Tools that wait for other agents, and start no sub-agents.
     starts : mapping of str to str
         The role of the sub-agents that a tool starts, by its name.
+    tasks : DataFrame
+        The canonical table: tasks and what they wait for, in the runs of which the trace tells.
     """
 
     calls: pd.DataFrame
@@ -165,6 +168,7 @@ class Observed:
     structure: Structure
     delegating: tuple[str, ...] = ()
     starts: Mapping[str, str] = field(default_factory=dict)
+    tasks: pd.DataFrame = field(default_factory=no_tasks)
 
     def role_of_calls(self) -> pd.Series:
         """Return the role of each call's agent."""

@@ -141,6 +141,9 @@ _SLOTS: dict[str, tuple[str, ...]] = {
     "metadata": ("metadata",),
     "duration_ms": ("duration_ms",),
     "event": ("event.name",),
+    "task": ("gen_ai.task.id", "task.id", "task_id"),
+    "needs": ("gen_ai.task.depends_on", "task.depends_on", "task.dependencies", "task.blocked_by",
+              "depends_on", "blocked_by"),
     "event_kind": ("event.kind",),
     "event_sequence": ("event.sequence",),
 }  # fmt: skip

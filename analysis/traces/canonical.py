@@ -1,4 +1,4 @@
-"""The tables that every trace reader fills: calls, messages, runs and agents.
+"""The tables that every trace reader fills: calls, messages, runs, agents and tasks.
 
 Names follow the OpenTelemetry GenAI conventions, without the prefix. A value that the source does
 not give is null, never 0. ``input_tokens`` is the total, cached tokens included.
@@ -110,6 +110,15 @@ AGENTS = {
 }
 """One row an agent of a run."""
 
+TASKS = {"run_id": _TEXT, "task_id": _TEXT, "agent_id": _TEXT, "needs": _TEXT}
+"""One row a task and a task that must be done before it, in runs whose source says so; `needs` is
+null for a task that waits for none. ``agent_id`` is whose task it is."""
+
+
+def no_tasks() -> pd.DataFrame:
+    """Return the table of tasks of a source that tells of none."""
+    return pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in TASKS.items()})
+
 
 def model_of(calls: pd.DataFrame) -> pd.Series:
     """Return the model that answered each call, else the one that was asked."""
@@ -138,6 +147,8 @@ class Traces:
         More about runs of teams on task lists, if the source has it.
     report : ReadingReport
         Counts of what was read and what was left out.
+    tasks : DataFrame
+        The columns of `TASKS`.
     """
 
     calls: pd.DataFrame
@@ -148,6 +159,7 @@ class Traces:
     notes: list[str] = field(default_factory=list)
     team: TeamRuns | None = None
     report: ReadingReport = field(default_factory=ReadingReport)
+    tasks: pd.DataFrame = field(default_factory=no_tasks)
 
     @property
     def chats(self) -> pd.DataFrame:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from analysis.traces.canonical import AGENTS, CALLS, CHATS, MESSAGES, RUNS, Traces
+from analysis.traces.canonical import AGENTS, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
+
+
+@dataclass
+class _Task:
+    agent_id: str | None = None
+    needs: dict[str, None] = field(default_factory=dict)
+
+
+def _rows_of(tasks: Mapping[tuple[str, str], _Task]) -> Iterator[dict[str, Any]]:
+    for (run, name), task in tasks.items():
+        known: list[str | None] = [each for each in task.needs if (run, each) in tasks]
+        for need in known or [None]:
+            yield {"run_id": run, "task_id": name, "agent_id": task.agent_id, "needs": need}
 
 
 class Collector:
@@ -23,6 +37,7 @@ class Collector:
         self._messages: list[dict[str, Any]] = []
         self._runs: list[dict[str, Any]] = []
         self._agents: dict[tuple[str, str], dict[str, Any]] = {}
+        self._tasks: dict[tuple[str, str], _Task] = {}
         self.report = ReadingReport()
         self.skipped: list[str] = []
         self.notes: list[str] = []
@@ -58,6 +73,23 @@ class Collector:
         row = self._agents.setdefault((run_id, agent_id), {"run_id": run_id, "agent_id": agent_id})
         row.update({name: value for name, value in fields.items() if value is not None})
 
+    def task(
+        self,
+        run_id: str,
+        task_id: str,
+        needs: Iterable[str] = (),
+        agent_id: str | None = None,
+    ) -> None:
+        """Add a task, or more about it: whose it is, and tasks that must be done before it."""
+        task = self._tasks.setdefault((run_id, task_id), _Task())
+        task.needs.update(dict.fromkeys(each for each in needs if each != task_id))
+        if agent_id is not None:
+            task.agent_id = agent_id
+
+    def drop_task(self, run_id: str, task_id: str) -> None:
+        """Forget a task that was given up; none waits for it."""
+        self._tasks.pop((run_id, task_id), None)
+
     def skip(self, where: str, why: str) -> None:
         """Note a row or a value that could not be used."""
         problem = shortened(f"{where}: {why}")
@@ -85,7 +117,17 @@ class Collector:
         report.calls = int(operations.isin(CHATS).sum())
         report.tool_calls = int((operations == "execute_tool").sum())
         report.messages, report.agents, report.runs = len(messages), len(agents), len(runs)
-        return Traces(calls, messages, runs, agents, self.skipped, self.notes, self.team, report)
+        return Traces(
+            calls,
+            messages,
+            runs,
+            agents,
+            self.skipped,
+            self.notes,
+            self.team,
+            report,
+            _table(list(_rows_of(self._tasks)), TASKS),
+        )
 
     def _without_duplicates(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that repeat one of another run: same model, tokens, start and length."""

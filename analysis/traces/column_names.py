@@ -58,6 +58,9 @@ TIMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Names of points in time and of durations, without the unit that may follow."""
 
+_TASK = ("task_id", "task", "subtask_id", "step_id")
+_NEEDS = ("depends_on", "blocked_by", "dependencies", "needs", "requires", "waits_for")
+
 UNITS: dict[str, int] = {
     "ns": 1,
     "nano": 1,
@@ -94,6 +97,16 @@ def found_columns(names: Iterable[str]) -> dict[str, str]:
         for ours, aliases in ALIASES.items()
         if any(each in by_plain for each in aliases)
     }
+
+
+def found_tasks(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return the column of a call's task, and that of the tasks that it waits for, if both are."""
+    by_plain = {plain(name): name for name in names}
+    task, needs = (
+        next((by_plain[each] for each in some if each in by_plain), None)
+        for some in (_TASK, _NEEDS)
+    )
+    return None if task is None or needs is None else (task, needs)
 
 
 def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:

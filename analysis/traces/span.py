@@ -16,7 +16,7 @@ from analysis.traces.dialects import (
     with_metadata,
 )
 from analysis.traces.jsonstream import Record
-from analysis.traces.values import text
+from analysis.traces.values import names_in, text
 
 _WRAPPER = re.compile(
     r"(Runnable\w*|\w*Parser|\w*PromptTemplate|LangGraph|LLMChain|ChannelWrite\w*|Branch|__\w+__)"
@@ -50,7 +50,8 @@ class Span:
 
     `fields` are the fields of a call under canonical names; `around` are the attributes of the
     resource around the span, which may name the session. A log record that does not say how long
-    its call took has no start.
+    its call took has no start. `task` is its task, if it has a name, and `needs` are the tasks
+    that this waits for; `links` are the spans that it names as causes.
     """
 
     place: str
@@ -77,6 +78,9 @@ class Span:
     is_log: bool = False
     around: Mapping[str, Any] | None = None
     has_start: bool = True
+    task: str | None = None
+    needs: tuple[str, ...] = ()
+    links: tuple[Key, ...] = ()
 
     @property
     def where(self) -> str:
@@ -103,6 +107,10 @@ class Span:
         """Return the fields of the call and forget them, to save memory with large files."""
         fields, self.fields = self.fields, {}
         return fields
+
+    def follow(self, links: Iterable[Key]) -> None:
+        """Set the spans that it names as causes."""
+        self.links = tuple(links)
 
     def belong_to(self, session: str | None) -> None:
         """Set the session; None if it has none."""
@@ -246,6 +254,8 @@ def span_of(
         is_log,
         around,
         has_start,
+        text(said.get("task")),
+        tuple(names_in(said.get("needs"))),
     )
 
 

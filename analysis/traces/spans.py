@@ -14,6 +14,7 @@ from analysis.traces.agents_at_once import AgentsAtOnce
 from analysis.traces.collector import Collector
 from analysis.traces.same_calls import same_calls
 from analysis.traces.span import CLAUDE_CODE, Key, Span
+from analysis.traces.tasks import add_tasks
 from analysis.traces.values import text
 
 _MOST_ABOVE = 500
@@ -51,6 +52,12 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
         elif span.transfer is not None and span.transfer[0] is not None and agent is not None:
             target = ids.get((run, span.transfer[0]), span.transfer[0])
             _add_handoff(span, run, agent, target, out)
+
+    def agent_of(span: Span) -> str | None:
+        owner = forest.owner(span)
+        return None if owner is None else agents.identity(owner[1], *owner[0])
+
+    add_tasks(forest.spans, runs, forest.above, agent_of, out)
 
 
 def _unique(spans: Iterable[Span], out: Collector) -> dict[Key, Span]:

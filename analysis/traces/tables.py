@@ -9,7 +9,7 @@ from simulator.errors import TeamsimError
 
 
 def write_traces(traces: Traces, directory: Path) -> None:
-    """Write calls, messages, runs and agents as Parquet files into a directory.
+    """Write calls, messages, runs, agents and tasks as Parquet files into a directory.
 
     Raises
     ------
@@ -18,7 +18,7 @@ def write_traces(traces: Traces, directory: Path) -> None:
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name in ("calls", "messages", "runs", "agents"):
+        for name in ("calls", "messages", "runs", "agents", "tasks"):
             getattr(traces, name).to_parquet(directory / f"{name}.parquet", index=False)
     except OSError as error:
         raise TeamsimError(f"{directory} cannot be written: {error.strerror}") from None

@@ -39,6 +39,15 @@ def items(value: Any) -> list[Any]:
     return []
 
 
+def names_in(value: Any) -> list[str]:
+    """Return the names in a list, or in a text in which they are apart by commas or semicolons."""
+    listed = items(value)
+    if not listed and isinstance(value, str) and value[:1] != "[":
+        listed = value.replace(";", ",").split(",")
+    found = (text(each) for each in (listed or [value] if value is not None else []))
+    return [each for each in found if each is not None]
+
+
 def parsed(value: str) -> Any:
     """Return the value of a JSON text; None if it is not JSON."""
     try:

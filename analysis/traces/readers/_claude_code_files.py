@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,9 @@ from analysis.traces.dialects import size_of
 from analysis.traces.jsonstream import Record
 from analysis.traces.source import Source
 from analysis.traces.values import count, items, mapping, nanoseconds, pick, seconds, text
+
+_MADE = re.compile(r"Task #(\w+) created")
+"""How the tool that makes a task names it."""
 
 _PROMPT = 2000
 """Characters of a prompt that are compared."""
@@ -171,11 +175,14 @@ class SessionFile:
             if used.get("type") == "tool_use" and number is not None:
                 name = text(used.get("name"))
                 told = mapping(used.get("input"))
-                to = told if name == "SendMessage" else {}
+                to = told if name == "SendMessage" else _slim_task(told) if name in TASKS else {}
                 if name in _STARTING:
                     self.chains.ask(number, told.get("prompt"))
                 self.uses[number] = ToolUse(place, identity, event, name, moment, to)
 
+
+TASKS = {"TaskCreate", "TaskUpdate"}
+"""Tools that change the list of tasks that a session, or a team, has."""
 
 _STARTING = {"Task", "Agent"}
 """Tools that start sub-agents."""
@@ -211,12 +218,26 @@ def _slim(event: Mapping[str, Any], message: Mapping[str, Any]) -> dict[str, Any
 
 def _slim_block(block: Any) -> dict[str, Any]:
     content = mapping(block).get("content")
-    return {"is_error": mapping(block).get("is_error") is True, "size": size_of(content)}
+    made = _MADE.match(content) if isinstance(content, str) else None
+    return {
+        "task": None if made is None else made.group(1),
+        "is_error": mapping(block).get("is_error") is True,
+        "size": size_of(content),
+    }
+
+
+def _slim_task(told: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("taskId", "status", "owner", "addBlockedBy", "addBlocks")
+    return {name: told[name] for name in names if name in told}
 
 
 def _slim_result(result: Mapping[str, Any]) -> dict[str, Any]:
     names = ("agentId", "totalTokens", "totalDurationMs", "durationMs", "isAsync", "status")
-    return {name: result[name] for name in names if name in result}
+    task = text(mapping(result.get("task")).get("id"))
+    return {
+        **{name: result[name] for name in names if name in result},
+        **({} if task is None else {"task": task}),
+    }
 
 
 class Agents:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from analysis.traces.collector import Collector
-from analysis.traces.readers._claude_code_files import Agents, SessionFile, ToolUse
-from analysis.traces.values import count, pick, seconds, text
+from analysis.traces.readers._claude_code_files import (
+    TASKS,
+    Agents,
+    SessionFile,
+    ToolUse,
+)
+from analysis.traces.values import count, items, pick, seconds, text
 
 
 def add_tools(
@@ -30,6 +36,7 @@ def add_tools(
         _add_tool(file, used, use, block, moment, result, agents, form, out)
         if text(result.get("agentId")):
             _add_return(file, use.event, result, moment, (used, use.at), agents, out)
+    _add_tasks(file, mine, agents, out)
     for used, use in file.uses.items():
         to = text(pick(use.to, "recipient", "to"))
         if to is not None and use.message in mine:
@@ -44,6 +51,44 @@ def add_tools(
                 span_id=used,
                 inferred=False,
             )
+
+
+def _add_tasks(file: SessionFile, mine: set[str], agents: Agents, out: Collector) -> None:
+    """Add what the calls of a file say of the list of tasks."""
+    made = {
+        used: text(result.get("task")) or text(block.get("task"))
+        for used, block, result, _ in file.results
+    }
+    for used, use in file.uses.items():
+        if use.name not in TASKS or use.message not in mine:
+            continue
+        run, agent, _ = agents.of(use.event, file.source.path)
+        task = made.get(used) if use.name == "TaskCreate" else text(use.to.get("taskId"))
+        if task is None:
+            continue
+        if use.to.get("status") == "deleted":
+            out.drop_task(run, task)
+            continue
+        owner = text(use.to.get("owner"))
+        if owner is None and use.to.get("status") == "in_progress":
+            owner = agent
+        out.task(run, task, map(str, items(use.to.get("addBlockedBy"))), owner)
+        for other in map(str, items(use.to.get("addBlocks"))):
+            out.task(run, other, [task])
+
+
+def is_task(row: Mapping[str, Any]) -> bool:
+    """Tell whether a document is a task of ``~/.claude/tasks/TEAM/``."""
+    return {"id", "blocks", "blockedBy", "status"} <= row.keys()
+
+
+def add_task(row: Mapping[str, Any], path: Path, out: Collector) -> None:
+    """Add a task from its file; the directory has the name of the team or the session."""
+    run, task = path.parent.name, text(row.get("id"))
+    if task is not None:
+        out.task(run, task, map(str, items(row.get("blockedBy"))), text(row.get("owner")))
+        for other in map(str, items(row.get("blocks"))):
+            out.task(run, other, [task])
 
 
 def _add_tool(

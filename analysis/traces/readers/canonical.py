@@ -1,4 +1,4 @@
-"""Reads our own tables: calls.parquet, and beside it messages, runs and agents."""
+"""Reads our own tables: calls.parquet, and beside it messages, runs, agents and tasks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from analysis.traces.canonical import AGENTS, CALLS, MESSAGES, RUNS
+from analysis.traces.canonical import AGENTS, CALLS, MESSAGES, RUNS, TASKS
 from analysis.traces.collector import Collector
 from analysis.traces.named_tables import read_parquet
 from analysis.traces.reader import Reader
@@ -26,7 +26,7 @@ class Canonical(Reader):
         return 0.99 if head.columns and set(head.columns) >= _SURE else 0.0
 
     def holds(self, directory: Path) -> bool:
-        """Return whether it has all four tables."""
+        """Return whether it has the four tables that are always written."""
         names = ("calls", "messages", "runs", "agents")
         return all((directory / f"{name}.parquet").is_file() for name in names)
 
@@ -48,6 +48,11 @@ def _read_others(directory: Path, out: Collector) -> None:
         out.message(**row)
     for row in _rows(directory / "runs.parquet", RUNS):
         out.run(**row)
+    if (directory / "tasks.parquet").is_file():
+        for row in _rows(directory / "tasks.parquet", TASKS):
+            if row["run_id"] is not None and row["task_id"] is not None:
+                needs = [] if row["needs"] is None else [row["needs"]]
+                out.task(row["run_id"], row["task_id"], needs, row["agent_id"])
     for row in _rows(directory / "agents.parquet", AGENTS):
         if row["run_id"] is not None and row["agent_id"] is not None:
             out.agent(str(row["run_id"]), str(row["agent_id"]), **_rest(row))

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from analysis.traces.collector import Collector
 from analysis.traces.reader import Reader
 from analysis.traces.readers._claude_code_files import Agents, Message, SessionFile
-from analysis.traces.readers._claude_code_tools import add_tools, is_copy
+from analysis.traces.readers._claude_code_tools import add_task, add_tools, is_copy, is_task
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import amount, count, mapping, pick, text
@@ -75,7 +75,10 @@ class ClaudeCode(Reader):
             file = SessionFile(source)
             for record in source.records(frozenset(), out.skip):
                 out.report.rows += 1
-                file.add(record, out)
+                if is_task(record.node):
+                    add_task(record.node, source.path, out)
+                else:
+                    file.add(record, out)
             files.append(file)
         # A resumed session's file begins with a copy of the session that it continues, so the file
         # of that session, which ended earlier, comes first.
@@ -85,7 +88,7 @@ class ClaudeCode(Reader):
 
 def _is_event(row: Mapping[str, Any]) -> bool:
     kind = text(row.get("type"))
-    if kind in _BOOKKEEPING:
+    if kind in _BOOKKEEPING or is_task(row):
         return True
     return "sessionId" in row and (kind in _TURNS or "uuid" in row or "message" in row)
 

@@ -108,7 +108,7 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
             attributes = attributes_of(event) | attributes
     resource, scope = around_of(record)
     code = status.get("code")
-    return span_of(
+    span = span_of(
         record.place,
         source,
         form,
@@ -121,6 +121,19 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
         scope=scope,
         around=resource,
     )
+    if raw.get("links"):
+        span.follow(_links(raw))
+    return span
+
+
+def _links(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for each in items(raw.get("links")):
+        link = mapping(each)
+        trace, span = (
+            text(pick(link, *names)) for names in (("traceId", "trace_id"), ("spanId", "span_id"))
+        )
+        if trace is not None and span is not None:
+            yield hex_id(trace), hex_id(span)
 
 
 def _parent(raw: Mapping[str, Any]) -> str | None:

@@ -12,13 +12,13 @@ import pandas as pd
 
 from analysis.traces.canonical import CALLS
 from analysis.traces.collector import Collector
-from analysis.traces.column_names import found_columns, found_times
+from analysis.traces.column_names import found_columns, found_tasks, found_times
 from analysis.traces.dialects import status_of
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.usage import counts
-from analysis.traces.values import MOST_COUNT, count, flag, text
+from analysis.traces.values import MOST_COUNT, count, flag, names_in, text
 from simulator.errors import TeamsimError, unknown_name
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
@@ -85,6 +85,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         for name, theirs in chosen.items()
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
+    waiting = found_tasks(names)
     apart = _cache_is_apart(read)
     if apart:
         out.notes.append(f"{source.path.name}: the input does not hold the cached tokens: added")
@@ -108,6 +109,9 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
             fields["first_chunk_s"] = first
         fields |= {"start_ns": start, "end_ns": end}
         out.call(place, source.name, form, **fields)
+        task, needs = (text(rows[i].get(name)) for name in waiting) if waiting else (None, None)
+        if task is not None:
+            out.task(str(fields["run_id"]), task, names_in(needs), text(fields.get("agent_id")))
 
 
 def _is_count(name: str) -> bool:

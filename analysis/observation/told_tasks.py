@@ -1,0 +1,87 @@
+"""The work of a run as the trace tells it: its tasks, and which wait for which."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+
+from analysis.observation.runs import Run
+from analysis.observation.structure import PIPELINE, Structure
+from analysis.observation.workload import Work
+
+_MOST = 0.5
+"""The tasks are used if the trace tells them of at least this share of the runs."""
+
+
+def told_workload(structure: Structure, runs: Sequence[Run], tasks: pd.DataFrame) -> Work | None:
+    """Return the tasks of a typical run, each with those that it waits for.
+
+    Of the graphs with the median number of tasks it is the one that most runs have. None if the
+    trace tells of no dependencies in most runs, or if the team is a pipeline, whose stages say
+    more than its tasks do.
+
+    Parameters
+    ----------
+    structure : Structure
+    runs : sequence of Run
+    tasks : DataFrame
+        The canonical table.
+    """
+    graphs = _graphs(tasks, {run.name for run in runs})
+    if structure.kind == PIPELINE or len(graphs) < max(1.0, _MOST * len(runs)):
+        return None
+    middle = float(np.median([len(graph) for graph in graphs]))
+    least = min(abs(len(graph) - middle) for graph in graphs)
+    near = [graph for graph in graphs if abs(len(graph) - middle) == least]
+    shapes = Counter(_shape(graph) for graph in near)
+    (shape, alike), *_ = shapes.most_common(1)
+    graph = next(each for each in near if _shape(each) == shape)
+    said = (
+        f"tasks and what they wait for, as the trace tells them of {len(graphs)} of {len(runs)} "
+        f"runs; {alike} have this graph"
+    )
+    spec = {"kind": "dag", "tasks": _listed(graph)}
+    return Work(spec, said, len(graph), is_certain=True)
+
+
+def _graphs(tasks: pd.DataFrame, runs: set[str]) -> list[nx.DiGraph[str]]:
+    """Return the graph of each run that has dependencies; none if they go in a circle."""
+    found = []
+    for run, rows in tasks.groupby("run_id", sort=False):
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(rows["task_id"].drop_duplicates())
+        known = rows.dropna(subset=["needs"])
+        graph.add_edges_from(zip(known["needs"], known["task_id"], strict=True))
+        is_one = graph.number_of_edges() > 0 and nx.is_directed_acyclic_graph(graph)
+        if str(run) in runs and is_one:
+            found.append(graph)
+    return found
+
+
+def _shape(graph: nx.DiGraph[str]) -> tuple[tuple[int, int, int], ...]:
+    """Return what is the same for graphs that differ only in the names of tasks.
+
+    For each task: how many are before it in the longest chain, and how many it waits for and holds
+    up directly.
+    """
+    depth: dict[str, int] = {}
+    for task in nx.topological_sort(graph):
+        depth[task] = max((depth[each] + 1 for each in graph.predecessors(task)), default=0)
+    return tuple(sorted((depth[t], graph.in_degree(t), graph.out_degree(t)) for t in graph))
+
+
+def _listed(graph: nx.DiGraph[str]) -> list[dict[str, Any]]:
+    """Return the tasks, those that are waited for first, under neutral names."""
+    order = list(nx.topological_sort(graph))
+    names = {task: f"task-{i}" for i, task in enumerate(order, start=1)}
+    found = []
+    for task in order:
+        before = sorted(order.index(each) for each in graph.predecessors(task))
+        needs = [names[order[i]] for i in before]
+        found.append({"id": names[task], **({"dependencies": needs} if needs else {})})
+    return found

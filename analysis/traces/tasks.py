@@ -1,0 +1,82 @@
+"""Finds tasks and what they wait for in spans: by name, or by the links between spans of agents.
+
+Some writers give a span the id of its task, and the ids of those that this depends on. Others link
+the span of an agent's work to the spans whose results it needed (OpenTelemetry's span links).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from analysis.traces.collector import Collector
+from analysis.traces.span import Key, Span
+
+Above = Callable[[Span], Iterable[Span]]
+AgentOf = Callable[[Span], str | None]
+
+
+def add_tasks(
+    spans: list[Span],
+    runs: Mapping[Key, str],
+    above: Above,
+    agent_of: AgentOf,
+    out: Collector,
+) -> None:
+    """Add the tasks of the spans.
+
+    Parameters
+    ----------
+    spans : list of Span
+    runs : mapping of Key to str
+        The run of each span.
+    above : callable
+        Yields the spans above one, the nearest first.
+    agent_of : callable
+        Returns the agent of a span.
+    out : Collector
+    """
+    for span in spans:
+        if span.task is not None:
+            out.task(runs[span.key], span.task, span.needs, agent_of(span))
+    linked = [span for span in spans if span.links]
+    if not linked:
+        return
+    by_key = {span.key: span for span in spans}
+    works = _works(spans, above)
+    for span in linked:
+        mine = _work_of(span, works, above)
+        for key in span.links:
+            cause = by_key.get(key)
+            other = None if cause is None else _work_of(cause, works, above)
+            if mine is None or other is None or mine is other:
+                continue
+            run = runs[mine.key]
+            if runs[other.key] == run:
+                out.task(run, _name(other), (), agent_of(other))
+                out.task(run, _name(mine), [_name(other)], agent_of(mine))
+    in_these = {runs[span.key] for span in linked}
+    for span in works.values():
+        if runs[span.key] in in_these and span.operation == "invoke_agent":
+            out.task(runs[span.key], _name(span), (), agent_of(span))
+
+
+def _works(spans: list[Span], above: Above) -> dict[Key, Span]:
+    """Return the spans that are a task's, or else an agent's with calls of its own."""
+    found = {span.key: span for span in spans if span.task is not None}
+    for span in spans:
+        if span.operation == "chat":
+            nearest = (e for e in above(span) if e.task or e.operation == "invoke_agent")
+            work = next(nearest, None)
+            if work is not None:
+                found[work.key] = work
+    return found
+
+
+def _work_of(span: Span, works: Mapping[Key, Span], above: Above) -> Span | None:
+    if span.key in works:
+        return span
+    return next((works[each.key] for each in above(span) if each.key in works), None)
+
+
+def _name(span: Span) -> str:
+    return span.task or span.span_id
