@@ -20,6 +20,7 @@ from analysis.observation.structure import (
 from analysis.observation.told_tasks import told_workload
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
+from analysis.observation.visits import visited_workload
 from analysis.observation.workload import workload_of
 
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16)
@@ -68,8 +69,10 @@ def build_twin(seen: Observed, name: str) -> Twin:
         let_lead_answer(twin, seen, units)
     tasks = {run: len(some) for run, some in units.items()}
     size = sum(sizes[role] for role in workers)
-    work = told_workload(structure, seen.runs, seen.tasks) or workload_of(
-        structure, seen.runs, units, size
+    work = (
+        told_workload(structure, seen.runs, seen.tasks)
+        or (visited_workload(seen.runs, units) if _may_wait(twin) else None)
+        or workload_of(structure, seen.runs, units, size)
     )
     twin.say("workload", work.spec, work.source)
     twin.take_work(work.tasks, work.is_certain)
@@ -77,6 +80,12 @@ def build_twin(seen: Observed, name: str) -> Twin:
     _let_calls_fail(twin)
     _sweep(twin, structure)
     return twin
+
+
+def _may_wait(twin: Twin) -> bool:
+    """Return whether tasks may arrive over time; a round's overhead or a pipeline says it else."""
+    is_asynchronous = twin.document["coordination"]["timing"] == "asynchronous"
+    return bool(is_asynchronous and twin.document["topology"]["kind"] != "pipeline")
 
 
 def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
