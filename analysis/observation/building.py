@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from analysis.calibration.rounding import four_digits
+from analysis.observation.activity import IDLE
 from analysis.observation.coordinating import coordinate, let_lead_answer
 from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role, let_start
 from analysis.observation.roles import typical
+from analysis.observation.runs import SHARES, causes_of
 from analysis.observation.structure import (
     LEAD,
     PIPELINE,
@@ -22,6 +24,9 @@ from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.visits import visited_workload
 from analysis.observation.workload import workload_of
+
+_GAPS = 0.02
+"""Share of the agents' time between operations from which it is said that the twin lacks it."""
 
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16)
 """Team sizes that the scenario sweeps, if there are tasks enough for them."""
@@ -76,6 +81,7 @@ def build_twin(seen: Observed, name: str) -> Twin:
     )
     twin.say("workload", work.spec, work.source)
     twin.take_work(work.tasks, work.is_certain)
+    _lack_gaps(twin, seen)
     _let_agents_begin(twin, seen, tasks, sizes)
     _let_calls_fail(twin)
     _sweep(twin, structure)
@@ -86,6 +92,18 @@ def _may_wait(twin: Twin) -> bool:
     """Return whether tasks may arrive over time; a round's overhead or a pipeline says it else."""
     is_asynchronous = twin.document["coordination"]["timing"] == "asynchronous"
     return bool(is_asynchronous and twin.document["topology"]["kind"] != "pipeline")
+
+
+def _lack_gaps(twin: Twin, seen: Observed) -> None:
+    """Note the time between operations: a scenario has no place for it."""
+    spent = [causes_of(run) for run in seen.runs]
+    total = sum(each[cause] for each in spent for cause in SHARES)
+    idle = sum(each[IDLE] for each in spent)
+    if total > 0.0 and idle > _GAPS * total:
+        twin.lack(
+            f"gaps between a tool and the next call: {idle / total:.0%} of the agents' time; in "
+            "their place: none"
+        )
 
 
 def _fit_roles(seen: Observed) -> dict[str, RoleFit]:

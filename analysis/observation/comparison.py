@@ -150,9 +150,9 @@ def _reason(
 ) -> str:
     """Return the likely reason why a measure does not fit."""
     seen = {row["measure"]: float(row["observed"]) for row in rows}
-    idle = max(seen.get("share: people", 0.0), seen.get("share: idle", 0.0))
+    idle = seen.get("share: idle", 0.0)
     if measure == "makespan_s" and is_more and idle > _IDLE and structure.kind != SINGLE:
-        return "people and gaps between operations, which a team's twin does not have"
+        return "gaps between operations, which a team's twin does not have"
     if measure == "share: model" and "share: tools" in seen:
         return "the rest of the time went elsewhere: see the other shares"
     return _REASONS[measure]

@@ -314,6 +314,16 @@ def test_a_twin_starts_sub_agents_as_the_team_did() -> None:
     assert activity(runs_of(made)[0].operations).seconds()[WAITING] > 0.0
 
 
+def test_gaps_between_operations_are_said_to_be_missing() -> None:
+    # 2 s of the lead's 22 s; the two others work for 6 s each without a gap.
+    found = together(*(delegated(["explore", "plan"], f"r{i}") for i in range(6)))
+    runs, roles = runs_of(found.calls), roles_of(found.calls, found.agents)
+    twin = build_twin(observed_of(found, runs, roles, structure(found)), "observed")
+    assert [each for each in twin.missing if each.startswith("gaps")] == [
+        "gaps between a tool and the next call: 6% of the agents' time; in their place: none"
+    ]
+
+
 def test_agents_of_one_name_have_one_role() -> None:
     assert role_name("Worker 3") == role_name("worker-12") == "worker"
     assert role_name("a1b2c3d4e5") == role_name("550e8400-e29b-41d4-a716-446655440000") == ""
