@@ -16,12 +16,19 @@ import pytest
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
 from simulator.errors import TeamsimError
+from tests.analysis.test_told_tasks import team_with_list
+from tests.analysis.test_trace_spellings import CASES
 from tests.analysis.trace_samples import SAMPLES
 
 ODD: tuple[Any, ...] = (
     None, True, -1, 0, 1e308, -1e308, 10**30, -(10**30), float("nan"), float("inf"), "", "x", "-5",
     "9" * 5000, [], {}, [[]], {"a": {"b": None}}, "2026-13-45T99:99:99Z", "1e999", "\ud800", "\x00",
 )  # fmt: skip
+FILES: dict[str, Callable[[Path], Path]] = {
+    **SAMPLES,
+    **{name: lambda directory, write=write: write(directory)[0] for name, write in CASES.items()},
+    "team_with_list": team_with_list,
+}
 LONGEST_S = 60.0
 """Of a processor: a small file takes a hundredth of a second, and what takes so long hangs."""
 
@@ -118,8 +125,8 @@ def check_finite(traces: Traces) -> None:
 def damage_and_read(number: int, directory: Path) -> str:
     """Damage one file of one kind, read it, and return how that ended."""
     rng = random.Random(number)
-    name = list(SAMPLES)[number % len(SAMPLES)]
-    path = SAMPLES[name](directory)
+    name = list(FILES)[number % len(FILES)]
+    path = FILES[name](directory)
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     victim = rng.choice(files)
     data = victim.read_bytes()
