@@ -6,10 +6,18 @@ import math
 from typing import Any
 
 from analysis.calibration.rounding import four_digits
+from simulator.distributions import DISTRIBUTIONS
+from simulator.scenario.tools import mean_count
 
 _IN_UNITS = ("median", "mean", "scale", "value", "shift", "at_least", "at_most", "low", "high",
              "sd")  # fmt: skip
 """Parameters that have the unit of the variable."""
+
+_EFFECTS = ("run_sigma", "agent_sigma", "phase_sigma")
+"""Parameters of effects on all draws of a run, an agent, a phase."""
+
+_NEAR, _HALVINGS = 0.01, 24
+"""How near the mean of counts must come to the one that is wanted, and how often it is tried."""
 
 
 def scaled(said: Any, factor: float) -> Any:
@@ -28,6 +36,36 @@ def scaled(said: Any, factor: float) -> Any:
             for part in found["components"]
         ]
     return found
+
+
+def scaled_counts(said: Any, factor: float) -> Any:
+    """Return a distribution of counts whose mean is multiplied by a factor.
+
+    Its draws are rounded, and at least 1. Counts that hardly differ jump all at once when their
+    median passes a half: where no multiple has the mean, it is that of the two counts next to it.
+    """
+    wanted = max(1.0, _mean(said) * factor)
+    low, high = factor / 2.0, factor * 2.0
+    found = scaled(said, factor)
+    for _ in range(_HALVINGS):
+        mean = _mean(found)
+        if abs(mean / wanted - 1.0) <= _NEAR:
+            return found
+        middle = (low * high) ** 0.5
+        found = scaled(said, middle)
+        low, high = (middle, high) if _mean(found) < wanted else (low, middle)
+    below = math.floor(wanted)
+    share = four_digits(wanted - below)
+    effects = {k: v for k, v in said.items() if k in _EFFECTS} if isinstance(said, dict) else {}
+    weights = [four_digits(1.0 - share), share]
+    return {"kind": "empirical", "values": [below, below + 1], "weights": weights, **effects}
+
+
+def _mean(said: Any) -> float:
+    """Return the mean of the draws, rounded and at least 1."""
+    if isinstance(said, (int, float)):
+        return float(max(1, round(said)))
+    return mean_count(DISTRIBUTIONS.get(str(said["kind"])).model_validate(said))
 
 
 def geometric(end_probability: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.runs import run_table, runs_of
-from analysis.observation.scaling import geometric, scaled, with_run_effect
+from analysis.observation.scaling import geometric, scaled, scaled_counts, with_run_effect
 from analysis.observation.simulated import simulate
 from analysis.observation.twin import Twin
 from analysis.traces.canonical import CHATS
@@ -172,7 +172,7 @@ def _scale_turns(loop: dict[str, Any], factor: float) -> None:
         mean = factor / loop["end_probability"]
         loop["end_probability"] = four_digits(min(1.0, 1.0 / mean))
     else:
-        loop["turns"] = scaled(loop["turns"], factor)
+        loop["turns"] = scaled_counts(loop["turns"], factor)
 
 
 def _scale_inputs(agent: dict[str, Any], wanted: float, found: float, before: float) -> float:

@@ -34,7 +34,7 @@ from analysis.observation.critical_path import GAP, critical_path
 from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
 from analysis.observation.roles import role_name, roles_by_agent, roles_of
 from analysis.observation.runs import run_table, runs_of
-from analysis.observation.scaling import geometric, scaled
+from analysis.observation.scaling import geometric, scaled, scaled_counts
 from analysis.observation.selection import Choice, anonymised, choose
 from analysis.observation.simulated import simulate
 from analysis.observation.starts import with_named_starts
@@ -377,6 +377,31 @@ def test_a_scaled_distribution_is_the_distribution_of_scaled_draws() -> None:
         law = DISTRIBUTIONS.get(str(said["kind"]))
         plain, twice = law.model_validate(said), law.model_validate(scaled(said, 2))
         assert twice.transform(u) == pytest.approx(2 * plain.transform(u), rel=1e-3)
+
+
+@pytest.mark.parametrize("factor", [0.6, 0.75, 0.9, 1.1, 1.4, 2.5])
+@pytest.mark.parametrize(
+    "said",
+    [
+        2,
+        {"kind": "lognormal", "median": 1.85, "sigma": 0.005},
+        {"kind": "lognormal", "median": 4, "sigma": 0.6, "at_most": 30, "run_sigma": 0.2},
+        {"kind": "empirical", "values": [2, 2, 3]},
+        geometric(0.3),
+    ],
+)
+def test_counts_that_are_scaled_have_the_mean_that_is_wanted(said: Any, factor: float) -> None:
+    def mean(each: Any) -> float:
+        known = {"kind": "deterministic", "value": each} if isinstance(each, int) else each
+        u = (np.arange(4000) + 0.5) / 4000
+        law = DISTRIBUTIONS.get(str(known["kind"])).model_validate(known)
+        return float(np.maximum(1.0, np.round(law.transform(u))).mean())
+
+    found = scaled_counts(said, factor)
+    found = int(found) if isinstance(found, float) else found
+    assert mean(found) == pytest.approx(max(1.0, mean(said) * factor), rel=0.02)
+    if isinstance(said, dict):
+        assert found.get("run_sigma") == said.get("run_sigma")
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
