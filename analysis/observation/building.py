@@ -15,15 +15,16 @@ from analysis.observation.roles import typical
 from analysis.observation.runs import SHARES, causes_of
 from analysis.observation.structure import (
     LEAD,
+    MESH,
     PIPELINE,
     TREE,
     Structure,
 )
-from analysis.observation.told_tasks import told_workload
+from analysis.observation.told_tasks import handed_over, told_workload
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.visits import visited_workload
-from analysis.observation.workload import workload_of
+from analysis.observation.workload import Work, workload_of
 
 _GAPS = 0.02
 """Share of the agents' time between operations from which it is said that the twin lacks it."""
@@ -76,6 +77,7 @@ def build_twin(seen: Observed, name: str) -> Twin:
     size = sum(sizes[role] for role in workers)
     work = (
         told_workload(structure, seen.runs, seen.tasks)
+        or (_handed_workload(structure, seen, units) if structure.kind == MESH else None)
         or (visited_workload(seen.runs, units) if _may_wait(twin) else None)
         or workload_of(structure, seen.runs, units, size)
     )
@@ -86,6 +88,12 @@ def build_twin(seen: Observed, name: str) -> Twin:
     _let_calls_fail(twin)
     _sweep(twin, structure)
     return twin
+
+
+def _handed_workload(
+    structure: Structure, seen: Observed, units: Mapping[str, Sequence[Unit]]
+) -> Work | None:
+    return told_workload(structure, seen.runs, handed_over(seen.messages, seen.runs, units))
 
 
 def _may_wait(twin: Twin) -> bool:

@@ -145,7 +145,7 @@ def observed_of(
         calls = _of_runs(named, kept)
     waiting = delegating_tools([run.operations for run in kept])
     delegating = tuple(tool for tool in waiting if tool not in starts)
-    return Observed(calls, kept, role, structure, delegating, starts, traces.tasks)
+    return Observed(calls, kept, role, structure, delegating, starts, traces.tasks, traces.messages)
 
 
 def _of_runs(calls: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:

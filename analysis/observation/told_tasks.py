@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import networkx as nx
@@ -12,7 +12,9 @@ import pandas as pd
 
 from analysis.observation.runs import Run
 from analysis.observation.structure import PIPELINE, Structure
+from analysis.observation.units import Unit
 from analysis.observation.workload import Work
+from analysis.traces.canonical import TASKS
 
 _MOST = 0.5
 """The tasks are used if the trace tells them of at least this share of the runs."""
@@ -47,6 +49,39 @@ def told_workload(structure: Structure, runs: Sequence[Run], tasks: pd.DataFrame
     )
     spec = {"kind": "dag", "tasks": _listed(graph)}
     return Work(spec, said, len(graph), is_certain=True)
+
+
+def handed_over(
+    messages: pd.DataFrame, runs: Sequence[Run], units: Mapping[str, Sequence[Unit]]
+) -> pd.DataFrame:
+    """Return tasks as hand-overs tell them: each agent's one piece of work needs those before it.
+
+    Parameters
+    ----------
+    messages : DataFrame
+        The canonical table.
+    runs : sequence of Run
+    units : mapping
+        Units of work of each run's workers. Runs in which an agent has several are left out: which
+        of them a message belongs to is not known.
+
+    Returns
+    -------
+    DataFrame
+        As the canonical table of tasks, the agents' ids as those of tasks.
+    """
+    said = messages[(messages["kind"] == "handoff") & ~messages["inferred"].fillna(False)]
+    told = dict(iter(said.groupby("run_id")))
+    rows = []
+    for run in runs:
+        agents = [run.operations.agents[unit.agent] for unit in units[run.name]]
+        if run.name not in told or len(set(agents)) < len(agents):
+            continue
+        pairs = told[run.name][["dst_agent_id", "src_agent_id"]].drop_duplicates()
+        edges = [(b, a) for b, a in pairs.itertuples(index=False) if {a, b} <= set(agents)]
+        rows += [(run.name, agent, agent, None) for agent in agents]
+        rows += [(run.name, after, after, before) for after, before in edges]
+    return pd.DataFrame(rows, columns=list(TASKS)).astype(TASKS)
 
 
 def _graphs(tasks: pd.DataFrame, runs: set[str]) -> list[nx.DiGraph[str]]:

@@ -160,6 +160,8 @@ class Observed:
         The role of the sub-agents that a tool starts, by its name.
     tasks : DataFrame
         The canonical table: tasks and what they wait for, in the runs of which the trace tells.
+    messages : DataFrame
+        The canonical table.
     """
 
     calls: pd.DataFrame
@@ -169,6 +171,7 @@ class Observed:
     delegating: tuple[str, ...] = ()
     starts: Mapping[str, str] = field(default_factory=dict)
     tasks: pd.DataFrame = field(default_factory=no_tasks)
+    messages: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def role_of_calls(self) -> pd.Series:
         """Return the role of each call's agent."""

@@ -12,13 +12,25 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis.observation.observe import observe
+from analysis.observation.building import build_twin
+from analysis.observation.observe import observe, observed_of
+from analysis.observation.roles import roles_of
+from analysis.observation.runs import runs_of
 from analysis.observation.selection import Choice, anonymised, choose
-from analysis.observation.structure import INDEPENDENT, PIPELINE, Structure
-from analysis.observation.told_tasks import told_workload
+from analysis.observation.structure import (
+    INDEPENDENT,
+    MESH,
+    PIPELINE,
+    Structure,
+    find_structure,
+)
+from analysis.observation.told_tasks import handed_over, told_workload
+from analysis.observation.units import units_of
 from analysis.traces.canonical import TASKS, Traces
 from analysis.traces.reading import read_traces
 from analysis.traces.tables import write_traces
+from tests.analysis.test_observation import Row, together
+from tests.analysis.test_observation import traces as traces_of
 from tests.analysis.trace_samples import (
     claude_event,
     claude_message,
@@ -201,6 +213,30 @@ def test_without_dependencies_in_most_runs_there_is_no_graph(
     tasks: dict[str, dict[str, set[str]]], kind: str
 ) -> None:
     assert work(tasks, kind) is None
+
+
+def handing(run: str, twice: bool = False) -> Traces:
+    """Return agents that hand work over as in a diamond; `twice`, the last works two times."""
+    rows: list[Row] = [(task, "chat", at, at + lasts, "end_turn")
+                       for task, (at, lasts) in TIMES.items()]  # fmt: skip
+    rows += [("d", "chat", 40.0, 45.0, "end_turn")] * twice
+    told = tuple((before, task) for task, some in DIAMOND.items() for before in sorted(some))
+    found = traces_of(*rows, told=told, run=run)
+    return replace(found, messages=found.messages.assign(kind="handoff"))
+
+
+def test_hand_overs_that_branch_and_join_are_a_graph() -> None:
+    found = together(*(handing(f"r{i}") for i in range(3)))
+    runs, roles = runs_of(found.calls), roles_of(found.calls, found.agents)
+    shape = find_structure(runs, roles, found.messages)
+    twin = build_twin(observed_of(found, runs, roles, shape), "observed")
+    assert shape.kind == MESH
+    tasks = twin.document["workload"]["tasks"]
+    assert [len(task.get("dependencies", ())) for task in tasks] == [0, 1, 1, 2]
+    # Of an agent that worked twice, nobody knows which work a message belongs to.
+    some = handing("r0", twice=True)
+    of_some = runs_of(some.calls)
+    assert handed_over(some.messages, of_some, {"r0": units_of(of_some[0].operations)}).empty
 
 
 @pytest.mark.slow
