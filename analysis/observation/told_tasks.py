@@ -112,11 +112,11 @@ def _shape(graph: nx.DiGraph[str]) -> tuple[tuple[int, int, int], ...]:
 
 def _listed(graph: nx.DiGraph[str]) -> list[dict[str, Any]]:
     """Return the tasks, those that are waited for first, under neutral names."""
-    order = list(nx.topological_sort(graph))
-    names = {task: f"task-{i}" for i, task in enumerate(order, start=1)}
+    place: dict[str, int] = {}
     found = []
-    for task in order:
-        before = sorted(order.index(each) for each in graph.predecessors(task))
-        needs = [names[order[i]] for i in before]
-        found.append({"id": names[task], **({"dependencies": needs} if needs else {})})
+    for i, task in enumerate(nx.topological_sort(graph), start=1):
+        place[task] = i
+        before = sorted(place[each] for each in graph.predecessors(task))
+        needs = [f"task-{each}" for each in before]
+        found.append({"id": f"task-{i}", **({"dependencies": needs} if needs else {})})
     return found
