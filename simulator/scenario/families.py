@@ -24,6 +24,9 @@ class TopologySpec(Plugin):
     agent's calls; it takes no tasks.
     """
 
+    is_silent: ClassVar[bool] = False
+    """Whether agents say nothing to each other."""
+
     @property
     def aggregates(self) -> bool:
         """Whether the coordinator makes one call, when all tasks are done, and no other."""

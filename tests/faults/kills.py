@@ -94,7 +94,7 @@ def _damage(out: Path, fault: str, chance: random.Random) -> None:
         return
     part = chance.choice(there)
     if fault == "cut part":
-        part.write_bytes(part.read_bytes()[: chance.randrange(part.stat().st_size)])
+        part.write_bytes(part.read_bytes()[: chance.randrange(max(1, part.stat().st_size))])
     elif fault == "empty part":
         part.write_bytes(b"")
     elif fault == "lost part":

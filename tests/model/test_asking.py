@@ -14,6 +14,8 @@ from tests.conftest import agent, exponential, run, run_as_traced, runs, scenari
 from tests.model.parts import bag
 from tests.model.test_protocols_alone import alone, call, finish
 
+TALKING = {"topology": "decentralised"}
+
 
 def asking(**protocol: object) -> dict[str, object]:
     """Return a coordination in rounds, in which whom nobody asks waits."""
@@ -23,16 +25,23 @@ def asking(**protocol: object) -> dict[str, object]:
 @pytest.mark.parametrize("parts", [0, 1, 2, None])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 9])
 def test_each_asks_once_answers_once_and_does_its_task(n: int, parts: int | None) -> None:
-    m = run(team__size=n, workload__tasks=n, coordination=asking(parts=parts))
+    m = run(**TALKING, team__size=n, workload__tasks=n, coordination=asking(parts=parts))
     is_alone = n == 1 or parts == 0
     assert (m.rounds, m.calls) == ((1, n) if is_alone else (3, 3 * n))
     assert (m.coordination_calls, m.quality) == (m.calls - n, 1.0)
 
 
+def test_who_hears_nobody_can_ask_nobody() -> None:
+    with pytest.raises(ValueError, match="in topology 'independent' they say nothing"):
+        scenario(team__size=2, coordination=asking())
+    assert run(team__size=1, coordination=asking()).quality == 1.0
+    assert run(team__size=2, coordination=asking(parts=0)).quality == 1.0
+
+
 @pytest.mark.parametrize("tasks", [3, 7, 12])
 @pytest.mark.parametrize("n", [2, 3, 5])
 def test_what_has_been_told_is_not_asked_again(n: int, tasks: int) -> None:
-    m = run(team__size=n, workload__tasks=tasks, coordination=asking())
+    m = run(**TALKING, team__size=n, workload__tasks=tasks, coordination=asking())
     assert m.coordination_calls == min(n, tasks) + n - (tasks == 1)
     assert (m.calls, m.tasks_correct) == (m.coordination_calls + tasks, tasks)
 
@@ -41,6 +50,7 @@ def test_the_work_of_questions_and_answers_takes_its_time() -> None:
     fields = {"ask_work": 2, "answer_work": 5}
     latency = {"kind": "seconds", "base": 0, "per_work_unit_s": 1}
     m = run(
+        **TALKING,
         team={"size": 3, "agent": agent(latency=latency)},
         workload__tasks=3,
         coordination=asking(**fields),
@@ -55,6 +65,7 @@ def test_a_task_is_right_if_every_answer_is_understood(parts: int, n: int) -> No
     errors = {"hand_off": h, "detection": 0}
     found = runs(
         times,
+        **TALKING,
         team={"size": n, "agent": agent(errors=errors)},
         workload__tasks=n,
         coordination=asking(parts=parts),
@@ -68,6 +79,7 @@ def test_a_task_is_right_if_every_answer_is_understood(parts: int, n: int) -> No
 def test_whoever_does_not_wait_is_wrong(impatience: float) -> None:
     found = runs(
         400,
+        **TALKING,
         team={"size": 3, "agent": agent(errors={"detection": 0})},
         workload__tasks=3,
         coordination=asking(impatience=impatience),
@@ -84,10 +96,11 @@ def test_who_is_sent_back_asks_again_until_all_is_understood() -> None:
         "team": {"size": 3, "agent": agent(errors={"hand_off": 0.4, "detection": 0})},
         "workload__tasks": 3,
     }
-    found = runs(50, **fields, coordination=asking() | {"review": {"by": "peers", "miss": 0}})
+    reviewed = asking() | {"review": {"by": "peers", "miss": 0}}
+    found = runs(50, **TALKING, **fields, coordination=reviewed)
     assert all(m.quality == 1.0 for m in found)
     assert sum(m.rejections for m in found) > 50
-    plain = runs(50, **fields, coordination=asking())
+    plain = runs(50, **TALKING, **fields, coordination=asking())
     assert sum(m.coordination_calls for m in found) > sum(m.coordination_calls for m in plain)
     # Each of six answers is misunderstood 0.4 / 0.6 times on average before it is understood; one
     # that is sent back asks for all that it has misunderstood.
@@ -99,13 +112,13 @@ def test_without_its_holder_a_part_is_lost() -> None:
     dead = {"kind": "kill", "agent": 1, "at_s": 0.5}
     fields = {"team": team, "workload__tasks": 3, "faults": [dead]}
     timing = {"timing": "asynchronous"}
-    stuck = run(**fields, coordination=asking() | timing)
+    stuck = run(**TALKING, **fields, coordination=asking() | timing)
     assert stuck.outcome == "deadlock"
     assert "agent 0 waits for what agent 1 knows" in stuck.reason
     found = {"resilience": {"detector": {"timeout_s": 3, "period_s": 1}}}
-    assert run(**fields, **found, coordination=asking() | timing).quality == 0.0
+    assert run(**TALKING, **fields, **found, coordination=asking() | timing).quality == 0.0
     # Nobody else's part is needed, and another agent does the task of who is gone in vain.
-    own = run(**fields, **found, coordination=asking(parts=0) | timing)
+    own = run(**TALKING, **fields, **found, coordination=asking(parts=0) | timing)
     assert (own.outcome, own.tasks_correct) == ("completed", 2)
 
 
@@ -157,6 +170,7 @@ def test_all_is_done_whoever_is_lost(
 def test_a_run_with_questions_is_told_by_its_trace() -> None:
     trace = Trace()
     asked = scenario(
+        **TALKING,
         team={"size": 4, "agent": agent(latency=exponential(), errors={"hand_off": 0.2})},
         workload__tasks=6,
         coordination={

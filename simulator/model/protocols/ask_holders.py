@@ -12,6 +12,7 @@ from simulator.model.board import Board
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._protocol import Protocol, Setting
 from simulator.model.streams import Purpose
+from simulator.scenario.families import TopologySpec
 from simulator.spec import Fraction, NonNegative
 
 
@@ -21,9 +22,10 @@ class AskHolders(Protocol):
     Tasks are dealt in turn. A task needs the part of the agent to whom it is dealt, and those of
     others. What an agent lacks it asks for, in one call; who is asked answers, before it does
     tasks, all who have asked until then, in one call. The asker misunderstands an answer with its
-    `errors.hand_off`. A task done without a part, or by a part that is misunderstood, is faulty,
-    which tests do not find; one that is sent back makes its agent ask again. (Hidden profiles:
-    Stasser and Titus 1985.)
+    `errors.hand_off`. Whoever holds a part can be asked: where not all hear each other, questions
+    are passed on, which takes no time here. A task done without a part, or by a part that is
+    misunderstood, is faulty, which tests do not find; one that is sent back makes its agent ask
+    again. (Hidden profiles: Stasser and Titus 1985.)
     """
 
     can_back_up: ClassVar[bool] = False
@@ -39,6 +41,15 @@ class AskHolders(Protocol):
     """Work units of a call that asks."""
     answer_work: NonNegative = 1.0
     """Work units of a call that answers."""
+
+    def problem_in(self, topology: TopologySpec, workers: int) -> str | None:
+        """Return a message if nobody can be asked."""
+        if workers == 1 or self.parts == 0 or not topology.is_silent:
+            return None
+        return (
+            f"protocol 'ask_holders' lets agents ask each other, and in topology {topology.kind!r} "
+            "they say nothing to each other (use decentralised or another)"
+        )
 
     def dispatcher(self, setting: Setting) -> Hands:
         """Return the state of this protocol for one replication."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ class Independent(Topology):
     The aggregator is a coordinator with one call, after the last task is done, in which it
     reads one message of each worker. One worker alone needs none.
     """
+
+    is_silent: ClassVar[bool] = True
 
     kind: Literal["independent"] = "independent"
     aggregate: bool = True
