@@ -13,6 +13,9 @@ from scipy import special, stats
 from analysis.calibration.cells import fit_cells
 from analysis.calibration.estimates import BetaEstimate
 from analysis.calibration.forgetting import fit_forgetting, mark_forgotten, waits
+from analysis.traces.readers.llm_teams import read_team_runs
+from simulator.engine import Simulation
+from simulator.scenario import Scenario
 from tests.analysis.harness import CLAIMING, TASKS, logged_run, scenario, team_runs
 
 
@@ -156,3 +159,34 @@ def test_forgetting_is_recovered_from_simulated_runs(tmp_path: Path) -> None:
     # What is forgotten is no error.
     assert isinstance(fit.error, BetaEstimate)
     assert abs(fit.error.value - 0.1) < 4 * fit.error.error < 0.1
+
+
+@pytest.mark.slow
+def test_real_teams_and_simulated_ones_fail_as_often_and_for_the_same_reason(
+    real_data: Path,
+) -> None:
+    """Fitted to all runs: shares of teams of two and three that fail, by model.
+
+    Three standard errors of a difference of two shares (Newcombe's square-and-add would be wider).
+    """
+    team = read_team_runs(real_data)
+    rows = []
+    for fit in fit_cells(team, match=False):
+        tasks = team.tasks[fit.cell["task_type"], fit.cell["p_label"]]
+        for size in (2, 3) if fit.claims_itself else ():
+            simulation = Simulation(Scenario.model_validate(fit.scenario(tasks, size)))
+            for replication in range(30):
+                run = simulation.run(replication)
+                at_limit = run.success or run.rounds == fit.max_rounds
+                orphaned = run.orphaned_claims > 0
+                rows.append((fit.cell["model_dir"], size, run.success, at_limit, orphaned))
+    made = pd.DataFrame(rows, columns=["model", "n", "success", "at_limit", "orphaned"])
+    assert made["at_limit"].all()
+    failed = made[~made["success"]]
+    assert failed["orphaned"].mean() > 0.7
+    real = team.runs[team.runs["mode"] == CLAIMING]
+    for (model, size), some in made.groupby(["model", "n"]):
+        seen = real[(real["model_dir"] == model) & (real["n_teammates"] == size)]["success"]
+        pooled = (some["success"].sum() + seen.sum() + 1) / (len(some) + len(seen) + 2)
+        error = np.sqrt(pooled * (1 - pooled) * (1 / len(some) + 1 / len(seen)))
+        assert abs(some["success"].mean() - seen.mean()) < 3 * error, (model, size)
