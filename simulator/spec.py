@@ -209,14 +209,24 @@ def _texts_of_fields(cls: type[Spec]) -> dict[str, str]:
     """Return the string that stands below each field, fields of base classes included."""
     texts: dict[str, str] = {}
     for each in reversed(cls.__mro__):
-        if not issubclass(each, Spec):
-            continue
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(each)))
-        except (OSError, TypeError):  # a class of no file
-            continue
-        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for field, below in pairwise(body):
+        if issubclass(each, Spec):
+            texts |= _own_texts_of_fields(each)
+    return texts
+
+
+@cache
+def _own_texts_of_fields(cls: type[Spec]) -> dict[str, str]:
+    """Return the same of the fields of the class itself.
+
+    Cached, as Python reads a whole file to find a class, and many specifications share their bases.
+    """
+    texts: dict[str, str] = {}
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    except (OSError, TypeError):  # a class of no file
+        return texts
+    if isinstance(tree.body[0], ast.ClassDef):
+        for field, below in pairwise(tree.body[0].body):
             match field, below:
                 case (
                     ast.AnnAssign(target=ast.Name(id=name)),

@@ -49,7 +49,7 @@ from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
 from analysis.traces.team_runs import CELL, SELF_CLAIM, TeamRuns
 from simulator.distributions import Floats
-from simulator.experiment.pool import Progress, in_processes
+from simulator.experiment.pool import Processes, Progress, in_processes
 
 AGENT = ["model_dir", "mode"]
 """Cells with equal values here are of one agent, and are pooled."""
@@ -63,7 +63,7 @@ _UNSEEN_IDLE_S, _UNSEEN_SIGMA = 2.0, 0.6
 def fit_cells(
     real: TeamRuns,
     match: bool = True,
-    workers: int = 1,
+    workers: int | Processes = 1,
     progress: Progress | None = None,
     pooled: bool = True,
 ) -> list[CellFit]:
@@ -74,8 +74,8 @@ def fit_cells(
     real : TeamRuns
     match : bool
         Whether to estimate by simulation the two habits that replies do not show.
-    workers : int
-        Processes for these simulations.
+    workers : int or Processes
+        Processes for these simulations (see `simulator.experiment.pool.in_processes`).
     progress : callable, optional
         Called with ``(cells done, cells in all)``.
     pooled : bool

@@ -15,7 +15,7 @@ from analysis.validation import validate
 from analysis.validation.prediction import Adjust, predict_cells
 from analysis.validation.targets import Target
 from simulator.errors import TeamsimError, unknown_name
-from simulator.experiment.pool import Progress
+from simulator.experiment.pool import Processes, Progress
 
 
 def no_run_variation(document: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def ablation_table(
     truth: Path,
     team_sizes: Sequence[int],
     replications: int = 100,
-    workers: int = 1,
+    workers: int | Processes = 1,
     progress: Progress | None = None,
     parts: Sequence[str] = PARTS,
 ) -> pd.DataFrame:

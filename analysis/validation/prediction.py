@@ -19,7 +19,7 @@ from analysis.traces.team_runs import CELL
 from analysis.validation.carry_over import PilotRuns, carried_over, success_shares, trust_in_changes
 from analysis.validation.targets import Target, changed
 from simulator.experiment import replicate
-from simulator.experiment.pool import Progress, in_processes
+from simulator.experiment.pool import Processes, Progress, in_processes
 from simulator.scenario import Scenario
 
 METRICS = [
@@ -52,7 +52,7 @@ def predict_cells(
     cells: Sequence[Calibrated],
     target: Target,
     replications: int,
-    workers: int = 1,
+    workers: int | Processes = 1,
     progress: Progress | None = None,
     carry_over: bool = True,
     adjust: Adjust | None = None,
@@ -65,8 +65,8 @@ def predict_cells(
     target : Target
     replications : int
         Of each cell and size.
-    workers : int
-        Processes.
+    workers : int or Processes
+        Processes (see `simulator.experiment.pool.in_processes`).
     progress : callable, optional
         Told ``(jobs done, jobs in all)``: a job is a cell at a team size.
     carry_over : bool

@@ -12,7 +12,7 @@ from analysis.calibration.observations import observe
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL, TeamRuns
 from simulator.engine import Simulation
-from simulator.experiment.pool import Progress, in_processes
+from simulator.experiment.pool import Processes, Progress, in_processes
 from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
 
@@ -88,7 +88,7 @@ def simulated(
     team_sizes: Sequence[int],
     replications: int,
     traced: int = 5,
-    workers: int = 1,
+    workers: int | Processes = 1,
     progress: Progress | None = None,
 ) -> Compared:
     """Simulate calibrated cells, each replication with parameters of its own.

@@ -33,7 +33,7 @@ from simulator.cli.terminal import (
     progress_bar,
 )
 from simulator.errors import TeamsimError
-from simulator.experiment.pool import default_workers
+from simulator.experiment.pool import Processes, default_workers
 
 _CHECKED = 10
 """Simulated runs of each cell and size in the posterior predictive check."""
@@ -52,8 +52,6 @@ def calibrate(
     max_rounds: int | None = None,
 ) -> None:
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
-    from simulator.cli.fitting_calls import calibrate_calls
-
     with traces_of(paths, form, columns, strict) as traces:
         make_directory(out)
         source = source or ", ".join(
@@ -64,8 +62,11 @@ def calibrate(
             team = traces.team.of_sizes(team_sizes) if team_sizes else traces.team
             if max_rounds is not None:
                 team = team.given_up_after(max_rounds)
-            calibrate_team(team, out, source, workers or default_workers())
+            with Processes(workers or default_workers()) as pool:
+                calibrate_team(team, out, source, pool)
         else:
+            from simulator.cli.fitting_calls import calibrate_calls  # scipy.optimize, matplotlib
+
             if max_rounds is not None:
                 raise TeamsimError("--max-rounds: these traces are not runs of teams on task lists")
             if team_sizes:
@@ -73,14 +74,14 @@ def calibrate(
             calibrate_calls(traces, out, source, holdout)
 
 
-def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list[CellFit]:
+def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> list[CellFit]:
     """Fit the cells of team runs and write everything into `out`."""
     from analysis.plots import save
     from analysis.plots.posterior_predictive import posterior_predictive_figure
     from analysis.validation.real_and_simulated import real, simulated
 
     with progress_bar("cells") as progress:
-        fits = fit_cells(team, workers=workers, progress=progress)
+        fits = fit_cells(team, workers=pool, progress=progress)
     write_calibration(team, fits, out, source)
     profiles = out / "profiles"
     profiles.mkdir(exist_ok=True)
@@ -89,7 +90,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, workers: int) -> list
         write_profile(fit, profiles / f"{name}.yaml", source)
     sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
     with progress_bar("checks") as progress:
-        checked = simulated(read_calibration(out), sizes, _CHECKED, 3, workers, progress)
+        checked = simulated(read_calibration(out), sizes, _CHECKED, 3, pool, progress)
     save(posterior_predictive_figure(real(team), checked), out / "posterior_predictive")
     report = pd.DataFrame([fit.report() for fit in fits])
     names = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)
@@ -112,7 +113,7 @@ def predict(
     out: Path,
     team_sizes: list[int],
     replications: int,
-    workers: int,
+    workers: int | Processes,
     topology: str | None,
     protocol: str | None,
     workload: str | None,
@@ -198,14 +199,14 @@ def backtest(
         assert team is not None
         pilot = team.of_sizes(pilot_sizes)
         team.of_sizes(target_sizes)
-        processes = workers or default_workers()
-        calibrate_team(pilot, out, directory.resolve().name, processes)
         predictions = out / "predictions.parquet"
         sizes = list(target_sizes)
-        predict(out, predictions, sizes, replications, processes, None, None, None)
-        validate_predictions(predictions, directory, out)
-        if parts:
-            _show_ablation(pilot, directory, out, sizes, replications, processes, parts)
+        with Processes(workers or default_workers()) as pool:
+            calibrate_team(pilot, out, directory.resolve().name, pool)
+            predict(out, predictions, sizes, replications, pool, None, None, None)
+            validate_predictions(predictions, directory, out)
+            if parts:
+                _show_ablation(pilot, directory, out, sizes, replications, pool, parts)
 
 
 def _show_ablation(
@@ -214,13 +215,13 @@ def _show_ablation(
     out: Path,
     sizes: Sequence[int],
     replications: int,
-    workers: int,
+    pool: Processes,
     parts: Sequence[str],
 ) -> None:
     """Print and write the scores of predictions without each part."""
     with progress_bar("Parts of the model") as progress:
         table = ablation_table(
-            pilot, read_calibration(out), directory, sizes, replications, workers, progress, parts
+            pilot, read_calibration(out), directory, sizes, replications, pool, progress, parts
         )
     frame = table.reset_index().rename(columns={"without": "mean CRPS without"})
     print_frame(frame, list(frame.columns))

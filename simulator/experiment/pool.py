@@ -31,7 +31,7 @@ def default_workers() -> int:
 def in_processes(
     work: Callable[[Job], Result],
     jobs: Sequence[Job],
-    workers: int,
+    workers: int | Processes,
     progress: Progress | None = None,
 ) -> list[Result]:
     """Return ``work(job)`` of every job, in order, whatever the number of processes.
@@ -41,8 +41,9 @@ def in_processes(
     work : callable
         A function at the top level of a module, so that other processes can import it.
     jobs : sequence
-    workers : int
-        Processes; 1 works in this one.
+    workers : int or Processes
+        How many processes are started for these jobs, 1 works in this one; or processes that
+        further computations share.
     progress : callable, optional
         Called with ``(jobs done, jobs in all)``.
 
@@ -60,13 +61,15 @@ def in_processes(
         if progress is not None:
             progress(len(results), len(jobs))
 
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            collect(work(job))
-        return results
-    with processes(min(workers, len(jobs))) as pool:
+    with ExitStack() as stack:
+        if isinstance(workers, int):
+            workers = stack.enter_context(Processes(min(workers, len(jobs))))
+        if workers.count <= 1 or len(jobs) <= 1:
+            for job in jobs:
+                collect(work(job))
+            return results
         try:
-            for result in pool.map(work, jobs):
+            for result in workers.started().map(work, jobs):
                 collect(result)
         except BrokenExecutor:
             raise TeamsimError(
@@ -100,10 +103,15 @@ class Processes:
     ----------
     workers : int
         How many.
+
+    Attributes
+    ----------
+    count : int
+        How many.
     """
 
     def __init__(self, workers: int) -> None:
-        self._workers = workers
+        self.count = workers
         self._stack = ExitStack()
         self._pool: Executor | None = None
 
@@ -121,7 +129,7 @@ class Processes:
     def started(self) -> Executor:
         """Return the pool, started if it is not yet."""
         if self._pool is None:
-            self._pool = self._stack.enter_context(processes(self._workers))
+            self._pool = self._stack.enter_context(processes(self.count))
         return self._pool
 
 
