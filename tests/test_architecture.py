@@ -387,7 +387,7 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
         (
             "from simulator.cli.main import app; "
             "app(['run', 'scenarios/quickstart.yaml', '-r', '2'], standalone_mode=False)",
-            {"scipy.optimize", "matplotlib"},
+            {"scipy.optimize", "matplotlib", "pandas"},
         ),
         (
             "from simulator.scenario import load_study; "

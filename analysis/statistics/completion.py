@@ -12,6 +12,7 @@ same holds for whatever else the runs spend: tokens, messages, money.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -203,15 +204,31 @@ def with_time_to_success(summary: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFr
     lengths, finished = rows["makespan_s"], rows["success"]
     if finished.all() or "makespan_s" not in summary.index:
         return summary
-    time = time_to_success(rows)
+    row = row_to_success(list(summary.columns), lengths, finished)
+    changed = summary.astype(float)
+    changed.loc["makespan_s"] = row
+    return changed
+
+
+def row_to_success(
+    columns: Sequence[str], lengths: npt.ArrayLike, finished: npt.ArrayLike
+) -> dict[str, float]:
+    """Return the row of a summary that is a time to success, as `with_time_to_success` does.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Those of the summary.
+    lengths, finished : array_like, shape (replications,)
+        The makespan of each run, in seconds, and whether it finished.
+    """
+    time = to_success(lengths, finished)
     row = {"mean": time.estimate, "low": time.low, "high": time.high, "sd": math.nan}
-    for name in summary.columns:
+    for name in columns:
         if name[0] == "p" and name[1:].isdecimal():
             found = quantile_to_finish(lengths, finished, int(name[1:]) / 100)
             row |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
-    changed = summary.astype(float)
-    changed.loc["makespan_s"] = {name: row[name] for name in summary.columns}
-    return changed
+    return {name: row[name] for name in columns}
 
 
 def runs_finished(finished: int, runs: int) -> str:

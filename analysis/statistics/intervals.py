@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ __all__ = [
     "ratio_of_means_interval",
     "ratio_of_products_interval",
     "replications_for_quantile",
+    "summaries",
     "summary",
 ]
 
@@ -309,9 +310,25 @@ def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95)
     """
     import pandas as pd
 
+    rows = summaries({name: results[name].to_numpy() for name in metrics}, confidence)
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def summaries(
+    columns: Mapping[str, npt.ArrayLike], confidence: float = 0.95
+) -> dict[str, dict[str, float]]:
+    """Return the rows of a `summary` by metric, without a data frame.
+
+    Parameters
+    ----------
+    columns : mapping of str to array_like, each of shape (replications,)
+        The values of each metric.
+    confidence : float
+        Coverage of the intervals of means and quantiles.
+    """
     rows = {}
-    for metric in metrics:
-        values = results[metric].to_numpy(dtype=np.float64)
+    for metric, column in columns.items():
+        values = np.asarray(column, dtype=np.float64)
         interval = interval_of_metric(values, metric, confidence)
         row = {"mean": interval.estimate, "low": interval.low, "high": interval.high}
         row["sd"] = float(values.std(ddof=1)) if len(values) > 1 else math.nan
@@ -320,4 +337,4 @@ def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95)
             row[name] = quantile.estimate
             row |= {f"{name}_low": quantile.low, f"{name}_high": quantile.high}
         rows[metric] = row
-    return pd.DataFrame.from_dict(rows, orient="index")
+    return rows

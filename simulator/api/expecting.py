@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from analysis.statistics.curves import TO_SUCCESS
 from analysis.statistics.expectations import Finding, expectations_in, judge
 from simulator.errors import TeamsimError
@@ -14,6 +12,8 @@ from simulator.scenario import Scenario
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulator.scenario.expectation import Expectation
 
 
@@ -84,10 +84,12 @@ def findings_of(
 
 def table_of(found: Iterable[tuple[str, Finding]]) -> pd.DataFrame:
     """Return findings as a table, a row each."""
-    return pd.DataFrame([_row(name, each) for name, each in found])
+    import pandas as pd
+
+    return pd.DataFrame([_row(name, each, pd.NA) for name, each in found])
 
 
-def _row(name: str, finding: Finding) -> dict[str, Any]:
+def _row(name: str, finding: Finding, missing: object) -> dict[str, Any]:
     return {
         "point_name": name,
         "expected": finding.expectation.text,
@@ -96,7 +98,7 @@ def _row(name: str, finding: Finding) -> dict[str, Any]:
         "high": finding.found.high,
         "verdict": finding.verdict,
         "beyond": finding.beyond,
-        "needed": pd.NA if finding.needed is None else finding.needed,
+        "needed": missing if finding.needed is None else finding.needed,
         "replications": finding.replications,
     }
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.table import Table
 
 from analysis.statistics.expectations import Finding, how_unfinished_count
 from simulator.cli.harmless import say
 from simulator.cli.terminal import console, number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _WIDTH = 80
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+import numpy as np
+import numpy.typing as npt
 
-from analysis.statistics.completion import runs_finished, time_to_success, with_time_to_success
+from analysis.statistics.completion import row_to_success, runs_finished, to_success
 from analysis.statistics.curves import check_figure
 from analysis.statistics.expectations import Finding, judge
-from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summary
+from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summaries
 from simulator.api.expecting import expected_of
 from simulator.cli.expecting import described, exit_code, print_findings
 from simulator.cli.harmless import say
@@ -26,6 +28,7 @@ from simulator.cli.terminal import (
     make_directory,
     number,
     print_frame,
+    print_rows,
     progress_bar,
 )
 from simulator.engine import Simulation
@@ -48,6 +51,12 @@ from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known, unknown_metrics
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Columns = Mapping[str, npt.NDArray[Any]]
+"""Values of a replication each, by metric: a data frame would make a short run wait for pandas."""
+
 
 @dataclass(frozen=True)
 class RunWishes:
@@ -63,6 +72,8 @@ class RunWishes:
 
 def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     """Run one replication and write its events."""
+    import pandas as pd
+
     check_table_writable(path)
     trace = Trace(replication)
     simulation = Simulation(scenario)
@@ -71,10 +82,10 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     # Arrow's own types: numbers that are missing in some rows stay whole numbers.
     write_table(trace.table().to_pandas(types_mapper=pd.ArrowDtype), path)
     unknown = unknown_metrics(scenario)
-    row = pd.DataFrame(
-        [(name, "unknown" if name in unknown else getattr(metrics, name)) for name in METRIC_NAMES]
-    )
-    print_frame(row, ["metric", "value"])
+    rows = [
+        (name, "unknown" if name in unknown else getattr(metrics, name)) for name in METRIC_NAMES
+    ]
+    print_rows(rows, ["metric", "value"])
     if metrics.reason:
         say(f"{metrics.outcome}: {metrics.reason}")
     tell(f"{len(trace.rows)} events of replication {replication} in {path}")
@@ -100,35 +111,49 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
         scenario = scenario.model_copy(update={"replications": wanted.replications})
     with progress_bar("replications") as progress:
         table = run_sweep(Study.of_scenario(scenario), progress=progress)
-    frame = table.to_pandas()[["replication", *METRIC_NAMES]]
+    table = table.select(["replication", *METRIC_NAMES])
     if wanted.out is not None:
-        write_table(frame, wanted.out)
-    findings = judge(frame, expectations) if expectations else []
+        write_table(table.to_pandas(), wanted.out)
+    findings = judge(table.to_pandas(), expectations) if expectations else []
+    columns = _columns(table)
     if wanted.as_json:
-        print_json("run", _described(scenario, frame, shortfalls(table), findings))
+        print_json("run", _described(scenario, columns, shortfalls(table), findings))
     else:
-        _print_summary(scenario, frame, shortfalls(table))
+        _print_summary(scenario, columns, shortfalls(table))
         if findings:
             say("")
-            print_findings(findings, frame)
+            print_findings(findings, table.to_pandas())
     return exit_code(findings, wanted.strict)
 
 
-def _shown_metrics(scenario: Scenario, frame: pd.DataFrame) -> list[str]:
+def _columns(table: pa.Table) -> Columns:
+    # Arrow's own conversion to arrays imports pandas.
+    return {name: np.asarray(table[name].to_pylist()) for name in table.column_names}
+
+
+def _shown_metrics(scenario: Scenario, columns: Columns) -> list[str]:
     """Return the numeric metrics that are not 0 throughout, and whose price is known."""
     unknown = unknown_metrics(scenario)
-    return [name for name in NUMERIC_METRICS if (frame[name] != 0).any() and name not in unknown]
+    return [name for name in NUMERIC_METRICS if columns[name].any() and name not in unknown]
+
+
+def _summary(columns: Columns, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return a row a metric, that of the makespan with times to success."""
+    rows = summaries({name: columns[name] for name in metrics})
+    lengths, finished = columns["makespan_s"], columns["success"]
+    if not finished.all() and "makespan_s" in rows:
+        rows["makespan_s"] = row_to_success(list(rows["makespan_s"]), lengths, finished)
+    return rows
 
 
 def _described(
     scenario: Scenario,
-    frame: pd.DataFrame,
+    columns: Columns,
     missed: Sequence[Shortfall],
     findings: Sequence[Finding],
 ) -> dict[str, Any]:
     """Return what happened, for JSON."""
-    rows = with_time_to_success(summary(frame, list(NUMERIC_METRICS)), frame)
-    metrics: dict[str, Any] = {str(name): row for name, row in rows.to_dict("index").items()}
+    metrics: dict[str, Any] = dict(_summary(columns, NUMERIC_METRICS))
     notes = [str(each) for each in missed]
     if not is_cost_known(scenario):
         metrics |= {name: dict.fromkeys(metrics[name]) for name in MONEY}
@@ -136,45 +161,57 @@ def _described(
     return {
         "scenario": scenario.name,
         "seed": scenario.seed,
-        "replications": len(frame),
-        "outcomes": frame["outcome"].value_counts().to_dict(),
-        "finished": int(frame["success"].sum()),
+        "replications": len(columns["replication"]),
+        "outcomes": dict(_outcomes(columns)),
+        "finished": int(columns["success"].sum()),
         "metrics": metrics,
         "expectations": [described(each) for each in findings],
         "notes": notes,
     }
 
 
-def _print_summary(scenario: Scenario, frame: pd.DataFrame, missed: Sequence[Shortfall]) -> None:
-    rows = with_time_to_success(summary(frame, _shown_metrics(scenario, frame)), frame)
-    print_frame(*_with_bounds(rows))
+def _outcomes(columns: Columns) -> list[tuple[str, int]]:
+    """Return how many runs ended in which way, the most frequent first."""
+    return Counter(columns["outcome"].tolist()).most_common()
+
+
+def _print_summary(scenario: Scenario, columns: Columns, missed: Sequence[Shortfall]) -> None:
+    rows = _summary(columns, _shown_metrics(scenario, columns))
+    heads = ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
+    print_rows([_with_bounds(name, row) for name, row in rows.items()], heads)
+    runs = len(columns["replication"])
     if not is_cost_known(scenario):
         say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
-        if count > len(frame):
-            say(f"{name} is not known from {len(frame)} replications: {count} needed")
+        if count > runs:
+            say(f"{name} is not known from {runs} replications: {count} needed")
     for shortfall in missed:
         say(shortfall)
-    outcomes = frame["outcome"].value_counts()
-    say(
-        f"{len(frame)} replications: "
-        + ", ".join(f"{name} {count}" for name, count in outcomes.items())
-    )
-    if not frame["success"].all():
-        say(_time_to_success(frame))
-    for outcome, ended in frame[frame["reason"] != ""].groupby("outcome", sort=False):
-        first = ended.iloc[0]
-        say(f"{outcome}, replication {first['replication']}: {first['reason']}")
+    say(f"{runs} replications: " + ", ".join(f"{name} {n}" for name, n in _outcomes(columns)))
+    if not columns["success"].all():
+        say(_time_to_success(columns))
+    for outcome, replication, reason in _first_reasons(columns):
+        say(f"{outcome}, replication {replication}: {reason}")
 
 
-def _with_bounds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return a summary and its heads as printed; an unknown quantile is printed as a bound."""
-    rows = table[["mean", "low", "high", "sd"]].reset_index(names="metric")
-    for name in QUANTILES:
-        columns = table[[name, f"{name}_low", f"{name}_high", "sd"]]
-        rows[name] = [_quantile(*row) for row in columns.itertuples(index=False)]
-    return rows, ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
+def _first_reasons(columns: Columns) -> Iterator[tuple[str, int, str]]:
+    """Yield the ways in which runs ended for a reason, each with its first run and its reason."""
+    told = set[str]()
+    names = (columns[name].tolist() for name in ("outcome", "replication", "reason"))
+    for outcome, replication, reason in zip(*names, strict=True):
+        if reason and outcome not in told:
+            told.add(outcome)
+            yield outcome, replication, reason
+
+
+def _with_bounds(metric: str, row: Mapping[str, float]) -> list[object]:
+    """Return a row of a summary as printed; an unknown quantile is printed as a bound."""
+    sd = row["sd"]
+    quantiles = [
+        _quantile(row[name], row[f"{name}_low"], row[f"{name}_high"], sd) for name in QUANTILES
+    ]
+    return [metric, row["mean"], row["low"], row["high"], sd, *quantiles]
 
 
 def _quantile(estimate: float, low: float, high: float, sd: float) -> str:
@@ -187,13 +224,13 @@ def _quantile(estimate: float, low: float, high: float, sd: float) -> str:
     return f"≤ {number(high)}" if math.isinf(low) else number(estimate)
 
 
-def _time_to_success(frame: pd.DataFrame) -> str:
+def _time_to_success(columns: Columns) -> str:
     """Return a note on how many runs finished, and on what the table's times then mean."""
-    finished, runs = int(frame["success"].sum()), len(frame)
+    finished, runs = int(columns["success"].sum()), len(columns["success"])
     said = runs_finished(finished, runs)
     if not finished:
         return f"{said}: how long the work takes is not known, and makespan_s has no mean"
-    time = time_to_success(frame)
+    time = to_success(columns["makespan_s"], columns["success"])
     return (
         f"{said}: makespan_s is the time to success, failed runs started again, "
         f"{time.estimate:,.4g} s ({time.low:,.4g} to {time.high:,.4g}); its quantiles count them "

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
 from rich.progress import (
@@ -27,6 +27,9 @@ from simulator.cli.harmless import harmless
 from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError
 from simulator.experiment.table_files import check_ending
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class _Harmless(RenderHook):
@@ -130,7 +133,12 @@ def check_page_writable(path: Path) -> None:
 
 def print_frame(frame: pd.DataFrame, heads: Sequence[str]) -> None:
     """Print a data frame as a table."""
-    print_table(heads, [[_cell(value) for value in row] for row in frame.itertuples(index=False)])
+    print_rows(frame.itertuples(index=False), heads)
+
+
+def print_rows(rows: Iterable[Iterable[object]], heads: Sequence[str]) -> None:
+    """Print rows of values as a table."""
+    print_table(heads, [[_cell(value) for value in row] for row in rows])
 
 
 def print_table(
