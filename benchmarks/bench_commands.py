@@ -25,7 +25,7 @@ def commands(runs: str | None, calls: str | None) -> dict[str, list[str]]:
     """Return the commands by name; ``{out}`` is a directory of the checkout's own."""
     few = ["--set", "replications=100"]
     found = {
-        "--help": ["--help"],
+        "help": ["--help"],  # --only would take "--help" for an option of its own
         "list": ["list"],
         "check": ["check", QUICKSTART],
         "run": ["run", QUICKSTART],

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 import yaml
+from pydantic import ValidationError
 
 from analysis.calibration.store import Calibrated
 from analysis.traces.named_tables import read_csv, read_parquet, with_numbers
 from analysis.traces.team_runs import CELL
 from simulator.errors import TeamsimError, unknown_name
-from simulator.scenario import parse_study
+from simulator.scenario import Scenario, parse_study
 from simulator.scenario.families import PROTOCOLS
 from simulator.scenario.source import Source
 
@@ -174,5 +175,8 @@ def check_target(cells: Sequence[Calibrated], target: Target) -> None:
     for team in target.of(cells):
         cell = cells[team.cell]
         document = changed(cell.fit.scenario(cell.tasks, team.n), target.changes_of(team))
-        study = parse_study(yaml.safe_dump(document), f"prediction of {cell.fit.name}")
-        assert study.base.replications  # a study is checked when it is asked for its base
+        try:
+            Scenario.model_validate(document)
+        except ValidationError:  # as text, what is wrong has a name and a line
+            _ = parse_study(yaml.safe_dump(document), f"prediction of {cell.fit.name}").base
+            raise
