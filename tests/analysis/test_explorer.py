@@ -103,12 +103,14 @@ def test_every_choice_is_drawn_or_explained(topology: str, protocol: str) -> Non
     app = explorer()
     redraw = next(iter(app.callback_map.values()))["callback"].__wrapped__
     base = settings_of(base_scenario())
-    out = redraw(3, topology, protocol, "rounds", *base.values())
-    charts, (text, link, problem) = out[: len(PANELS)], out[len(PANELS) :]
+    out = redraw(None, 3, topology, protocol, "rounds", *base.values())
+    charts, (text, link, _, _, problem) = out[: len(PANELS)], out[len(PANELS) :]
     assert bool(problem) != bool(text)
     assert (link is None) == bool(problem)
     if not problem:
-        assert all(chart.data for chart in charts)
+        assert [name for name, chart in zip(PANELS, charts, strict=True) if not chart.data] == [
+            "cost_usd"  # no price is said
+        ]
 
 
 @pytest.fixture
@@ -305,7 +307,7 @@ def redraw(most: Any, topology: Any, knob: Any) -> str:
     app = explorer()
     function = next(iter(app.callback_map.values()))["callback"].__wrapped__
     others = list(settings_of(base_scenario()).values())[1:]
-    return str(function(most, topology, "pre_assigned", "rounds", knob, *others)[-1])
+    return str(function(None, most, topology, "pre_assigned", "rounds", knob, *others)[-1])
 
 
 @pytest.mark.parametrize(
