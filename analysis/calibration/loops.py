@@ -7,7 +7,7 @@ too long for it as pauses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.cache_life import CacheLife, fit_cache_life
+from analysis.calibration.context_growth import growth_of, tokens_added, tokens_between
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
 from analysis.calibration.requests import UNNAMED, Requests, clusters, find_requests
@@ -26,6 +27,9 @@ from analysis.calibration.tool_times import FEWEST_FOR_TAIL, fit_tool_times
 from analysis.calibration.turn_counts import TurnCounts, fit_turns
 from simulator.distributions import Floats
 
+_SEVERAL = 0.05
+"""If tools of several names are called in at least this share of turns, each has a probability."""
+
 FEWEST = 10
 """Fewest requests, and fewest calls of a tool, to which a fit is made."""
 
@@ -34,12 +38,6 @@ PAUSE = "pause"
 
 OTHER = "other"
 """Name of all tools together that are called too rarely to be fitted alone."""
-
-_LARGEST = 50_000.0
-"""Tokens that the tools of a turn may add to a context of any size."""
-
-_SEVERAL = 0.05
-"""If tools of several names are called in at least this share of turns, each has a probability."""
 
 
 @dataclass(frozen=True)
@@ -148,8 +146,11 @@ def fit_loops(calls: pd.DataFrame) -> LoopFit:
     return fit_requests(find_requests(calls))
 
 
-def fit_requests(requests: Requests) -> LoopFit:
-    """Fit the loops of the requests of one kind of agent."""
+def fit_requests(requests: Requests, kept: Collection[str] = ()) -> LoopFit:
+    """Fit the loops of the requests of one kind of agent.
+
+    Tools in `kept` stay however rarely they are called, as what they start may be most of the work.
+    """
     table = requests.table
     whole = int(table["is_whole"].sum())
     known: dict[str, Any] = {
@@ -162,7 +163,7 @@ def fit_requests(requests: Requests) -> LoopFit:
         instead = "each call is a task of its own"
         return LoopFit(**known, turns=None, tools=(), missing=(Gap("loops", why, instead),))
     gaps: list[Gap] = []
-    tools = _fit_tools(requests, gaps)
+    tools = _fit_tools(requests, gaps, kept)
     turns = turns_without_failures(requests)
     if (turns == table["turns"].to_numpy()).all() and any(_has_failed(tool) for tool in tools):
         why = "requests in which they failed do not take more turns"
@@ -180,7 +181,7 @@ def fit_requests(requests: Requests) -> LoopFit:
         turns=counts,
         tools=tools,
         session_requests=middle,
-        between=_between(requests.turns),
+        between=tokens_between(requests.turns),
         cache=cache if isinstance(cache, CacheLife) else None,
         missing=tuple(gaps),
     )
@@ -209,7 +210,7 @@ def turns_without_failures(requests: Requests) -> npt.NDArray[np.int64]:
     return np.maximum(fewer, 1)
 
 
-def _fit_tools(requests: Requests, gaps: list[Gap]) -> tuple[ToolFit, ...]:
+def _fit_tools(requests: Requests, gaps: list[Gap], kept: Collection[str]) -> tuple[ToolFit, ...]:
     """Fit the tools, by name where there are rows of them."""
     asked = requests.turns[requests.turns["gap_s"].notna()].reset_index(drop=True)
     if len(asked) < FEWEST:
@@ -217,42 +218,10 @@ def _fit_tools(requests: Requests, gaps: list[Gap]) -> tuple[ToolFit, ...]:
             why = f"turns that ask for tools: {len(asked)}, {FEWEST} are needed"
             gaps.append(Gap("tools", why, "none"))
         return ()
-    growth = _grown(asked, gaps)
+    growth = growth_of(asked, gaps)
     if requests.tools.empty:
         return (_fit_unnamed(asked, growth, gaps),)
-    return _fit_named(requests.tools, asked, growth, gaps)
-
-
-def _grown(asked: pd.DataFrame, gaps: list[Gap]) -> Floats:
-    """Return the tokens that turns added to the context besides their output, NaN where unknown.
-
-    If the input is halved, or doubled by more than `_LARGEST`, it belongs to another conversation
-    or to a summary: tools have not added the difference.
-    """
-    growth = asked["growth"].to_numpy(dtype=float).copy()
-    is_other = _is_other(growth, asked["input"].to_numpy(dtype=float))
-    growth[is_other] = np.nan
-    if np.isnan(growth).all():
-        gaps.append(Gap("results of tools", "the inputs of calls are not known", "none"))
-    elif is_other.any():
-        n = int(is_other.sum())
-        why = "the input was halved or doubled: another conversation, or a summary of this one"
-        gaps.append(Gap(f"results of tools in {n} turns", why, "those of the others"))
-    return growth
-
-
-def _is_other(growth: Floats, had: Floats) -> npt.NDArray[np.bool_]:
-    """Return which inputs belong to another conversation, or to a summary, by their growth."""
-    return np.asarray((growth < -0.5 * had) | (growth > np.maximum(had, _LARGEST)))
-
-
-def _between(turns: pd.DataFrame) -> Floats:
-    """Return the tokens that came into the context between two requests of an agent."""
-    following = turns.groupby(["session", "agent"], sort=False)["input"].shift(-1)
-    ends = turns.assign(growth=following - turns["input"] - turns["output"])[turns["is_last"]]
-    growth = ends["growth"].to_numpy(dtype=float)
-    is_other = _is_other(growth, ends["input"].to_numpy(dtype=float))
-    return _results(growth[~is_other]) if np.isfinite(growth[~is_other]).any() else np.zeros(0)
+    return _fit_named(requests.tools, asked, growth, gaps, kept)
 
 
 def _fit_unnamed(asked: pd.DataFrame, growth: Floats, gaps: list[Gap]) -> ToolFit:
@@ -273,15 +242,19 @@ def _fit_unnamed(asked: pd.DataFrame, growth: Floats, gaps: list[Gap]) -> ToolFi
         why = f"turns that ask for tools: {len(seconds)}, {FEWEST_FOR_TAIL} are needed"
         gaps.append(Gap("waits for people and absences", why, "part of the tool's seconds"))
     everyone = BetaEstimate(len(seconds) + 0.5, 0.5)
-    return ToolFit(UNNAMED, everyone, True, np.ones(1), times, None, _results(growth))
+    return ToolFit(UNNAMED, everyone, True, np.ones(1), times, None, tokens_added(growth))
 
 
 def _fit_named(
-    tools: pd.DataFrame, asked: pd.DataFrame, growth: Floats, gaps: list[Gap]
+    tools: pd.DataFrame,
+    asked: pd.DataFrame,
+    growth: Floats,
+    gaps: list[Gap],
+    kept: Collection[str],
 ) -> tuple[ToolFit, ...]:
     """Fit each tool that rows name, and the rare ones together as `OTHER`."""
     counts = tools["tool"].value_counts()
-    rare = counts.index[counts < FEWEST]
+    rare = counts.index[(counts < FEWEST) & ~counts.index.isin(kept)]
     name = tools["tool"].where(~tools["tool"].isin(rare), OTHER)
     few = int((name == OTHER).sum())
     if 0 < few < FEWEST:
@@ -315,7 +288,7 @@ def _fit_named(
                 at_once,
                 fit_tool_times(some["seconds"].to_numpy(), clusters(some["session"])),
                 BetaEstimate(failures + 0.5, n - failures + 0.5),
-                _results(per_call.loc[some.index].to_numpy(dtype=float)),
+                tokens_added(per_call.loc[some.index].to_numpy(dtype=float)),
             )
         )
     _note_rest(asked, gaps)
@@ -335,13 +308,3 @@ def _note_rest(asked: pd.DataFrame, gaps: list[Gap]) -> None:
     if all_s > 0.0 and rest > 0.01 * all_s:
         why = f"{rest / all_s:.0%} of the time between turns no tool runs"
         gaps.append(Gap("time between turns without tools", why, "none"))
-
-
-def _results(growth: Floats) -> Floats:
-    """Return added tokens of the same mean, with none below 0; 0 if none are known."""
-    known = growth[np.isfinite(growth)]
-    if not len(known):
-        return np.zeros(1)
-    above = np.maximum(known, 0.0)
-    total = float(above.mean())
-    return np.asarray(above * max(0.0, float(known.mean())) / total if total > 0.0 else above)

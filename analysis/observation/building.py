@@ -103,14 +103,16 @@ def _may_wait(twin: Twin) -> bool:
 
 
 def _lack_gaps(twin: Twin, seen: Observed) -> None:
-    """Note the time between operations: a scenario has no place for it."""
+    """Note the time between operations; only pauses between requests have a place in a scenario."""
     spent = [causes_of(run) for run in seen.runs]
     total = sum(each[cause] for each in spent for cause in SHARES)
     idle = sum(each[IDLE] for each in spent)
     if total > 0.0 and idle > _GAPS * total:
+        has_pauses = "round_overhead_s" in twin.document["coordination"]
+        instead = "the pauses between requests" if has_pauses else "none"
         twin.lack(
-            f"gaps between a tool and the next call: {idle / total:.0%} of the agents' time; in "
-            "their place: none"
+            f"gaps without a reason in the trace: {idle / total:.0%} of the agents' "
+            f"time; in their place: {instead}"
         )
 
 
@@ -119,7 +121,9 @@ def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
     role = seen.role_of_calls()
     counts = role[role != ""].value_counts()
     fits = {
-        str(each): fit_role(str(each), seen.calls[role == each], seen.delegating)
+        str(each): fit_role(
+            str(each), seen.calls[role == each], seen.delegating, tuple(seen.starts)
+        )
         for each in counts.index
     }
     for fit in fits.values():

@@ -15,7 +15,7 @@ from analysis.observation.comparison import Comparison, compare
 from analysis.observation.costs import with_costs
 from analysis.observation.critical_path import critical_path
 from analysis.observation.roles import roles_by_agent, roles_of
-from analysis.observation.runs import Run, run_table, runs_of
+from analysis.observation.runs import Run, as_told, run_table, runs_of
 from analysis.observation.simulated import simulate
 from analysis.observation.started_again import with_each_start
 from analysis.observation.starts import with_named_starts
@@ -115,7 +115,8 @@ def observe(
         tune(twin, of_roles(seen.calls, seen.role_of_calls()), chosen, progress)
     with bars("replications") as progress:
         made = simulate(twin.scenario, replications, twin.worker_roles, twin.lead, progress)
-    simulated = run_table(runs_of(made.calls), made.calls)
+    told = as_told(made.calls, calls)
+    simulated = run_table(runs_of(told), told)
     has_tools = bool((calls["operation_name"] == "execute_tool").any())
     return Observation(
         traces,

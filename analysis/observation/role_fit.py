@@ -78,7 +78,9 @@ class RoleFit:
     missing: list[str] = field(default_factory=list)
 
 
-def fit_role(role: str, calls: pd.DataFrame, delegating: Sequence[str] = ()) -> RoleFit:
+def fit_role(
+    role: str, calls: pd.DataFrame, delegating: Sequence[str] = (), starting: Sequence[str] = ()
+) -> RoleFit:
     """Fit the agents of a role.
 
     Parameters
@@ -88,6 +90,8 @@ def fit_role(role: str, calls: pd.DataFrame, delegating: Sequence[str] = ()) -> 
         Their calls in the canonical table, of models and of tools.
     delegating : sequence of str
         Tools that wait for other agents, which the twin has as agents.
+    starting : sequence of str
+        Tools that start sub-agents: they are kept, however rare they are.
     """
     chats = calls[calls["operation_name"].isin(CHATS)]
     models = tuple(str(m) for m in model_of(chats).dropna().value_counts().index)
@@ -122,7 +126,7 @@ def fit_role(role: str, calls: pd.DataFrame, delegating: Sequence[str] = ()) -> 
         )
     _take_agent(found, fit)
     own = calls[~calls["tool_name"].isin(list(delegating)).fillna(False).astype(bool)]
-    _take_loops(found, own)
+    _take_loops(found, own, starting)
     if prices.spec is not None:
         found.spec["price"] = prices.spec
         found.sources["price"] = prices.said
@@ -156,10 +160,10 @@ def _is_about(path: str, what: str) -> bool:
     return re.search(words[path], what) is not None
 
 
-def _take_loops(found: RoleFit, calls: pd.DataFrame) -> None:
+def _take_loops(found: RoleFit, calls: pd.DataFrame, starting: Sequence[str]) -> None:
     """Set loop and tools: fitted if there are requests enough, else the observed values."""
     requests = find_requests(calls)
-    fit: LoopFit = fit_requests(requests)
+    fit: LoopFit = fit_requests(requests, starting)
     said = fit.spec()
     n = len(requests.table)
     if said:

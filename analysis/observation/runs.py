@@ -47,6 +47,17 @@ def causes_of(run: Run) -> dict[str, float]:
     return spent
 
 
+def as_told(simulated: pd.DataFrame, observed: pd.DataFrame) -> pd.DataFrame:
+    """Return simulated calls without why they ended, if the observed trace says it of no call.
+
+    What is told by it, such as time for people, is then alike in both: time without a reason.
+    """
+    if observed["finish_reason"].notna().any():
+        return simulated
+    nothing = pd.Series(pd.NA, index=simulated.index, dtype="string")
+    return simulated.assign(finish_reason=nothing)
+
+
 def run_table(runs: list[Run], calls: pd.DataFrame) -> pd.DataFrame:
     """Return the measures of each run.
 
@@ -61,8 +72,9 @@ def run_table(runs: list[Run], calls: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         A row a run: ``run_id, makespan_s, calls, turns, tool_calls, agents, at_work`` (mean number
         of agents in the model or in a tool), ``peak`` (most at once), ``input_tokens,
-        output_tokens, cost_usd`` (NaN where no call says), ``failed_calls, retries, tool_errors``,
-        and ``share: CAUSE`` for each of `SHARES`: of the agents' time.
+        output_tokens, cost_usd`` (they and ``turns`` are NaN where no call says it),
+        ``failed_calls, retries, tool_errors``, and ``share: CAUSE`` for each of `SHARES`: of the
+        agents' time.
     """
     counted = _counts(calls)
     rows = []
@@ -90,16 +102,17 @@ def _counts(calls: pd.DataFrame) -> pd.DataFrame:
     is_chat = calls["operation_name"].isin(CHATS)
     is_tool = calls["operation_name"] == "execute_tool"
     ok = calls["status"].fillna("ok") == "ok"
-    asks = calls["finish_reason"].astype("string").str.lower().isin(ASKS_TOOLS).fillna(False)
+    reason = calls["finish_reason"].astype("string").str.lower()
+    asks = reason.isin(ASKS_TOOLS).fillna(False)
     numbers = {
         name: calls[name].astype("Float64").astype(float).where(is_chat)
         for name in ("input_tokens", "output_tokens", "cost_usd")
     }
+    numbers["turns"] = asks.astype(float).where(is_chat & reason.notna())
     frame = pd.DataFrame(
         {
             "run_id": calls["run_id"].astype(str),
             "calls": is_chat,
-            "turns": is_chat & asks,
             "tool_calls": is_tool,
             "failed_calls": is_chat & ~ok,
             "retries": is_chat & (calls["attempt"].fillna(1) > 1),
@@ -108,7 +121,7 @@ def _counts(calls: pd.DataFrame) -> pd.DataFrame:
         }
     )
     each = frame.groupby("run_id", sort=False)
-    counts = each[["calls", "turns", "tool_calls", "failed_calls", "retries", "tool_errors"]].sum()
+    counts = each[["calls", "tool_calls", "failed_calls", "retries", "tool_errors"]].sum()
     sums = each[list(numbers)].sum(min_count=1)
     return counts.astype(int).join(sums).reset_index()
 

@@ -33,7 +33,7 @@ from analysis.observation.costs import fit_prices, with_costs
 from analysis.observation.critical_path import GAP, critical_path
 from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
 from analysis.observation.roles import role_name, roles_by_agent, roles_of
-from analysis.observation.runs import run_table, runs_of
+from analysis.observation.runs import as_told, run_table, runs_of
 from analysis.observation.scaling import geometric, scaled, scaled_counts
 from analysis.observation.selection import Choice, anonymised, choose
 from analysis.observation.simulated import simulate
@@ -320,8 +320,46 @@ def test_gaps_between_operations_are_said_to_be_missing() -> None:
     runs, roles = runs_of(found.calls), roles_of(found.calls, found.agents)
     twin = build_twin(observed_of(found, runs, roles, structure(found)), "observed")
     assert [each for each in twin.missing if each.startswith("gaps")] == [
-        "gaps between a tool and the next call: 6% of the agents' time; in their place: none"
+        "gaps without a reason in the trace: 6% of the agents' time; in their place: none"
     ]
+
+
+@pytest.mark.parametrize("runs", [3, 5])
+def test_tools_that_start_sub_agents_are_kept_however_rare_they_are(runs: int) -> None:
+    # Requests enough for a fit, and fewer calls of the tool than one takes.
+    rows = [("a", "chat", 20.0 * i, 20.0 * i + 2, "tool_use") for i in range(8)]
+    rows += [("a", "execute_tool", 20.0 * i + 2, 20.0 * i + 4, "grep") for i in range(7)]
+    rows += [("a", "chat", 20.0 * i + 4, 20.0 * i + 6, "end_turn") for i in range(7)]
+    rows += [("a", "execute_tool", 142, 150, "Task"), ("a", "chat", 150, 152, "end_turn"),
+             ("b", "chat", 142.2, 145, "tool_use"), ("b", "execute_tool", 145, 147, "grep"),
+             ("b", "chat", 147, 149.8, "end_turn")]  # fmt: skip
+    made = together(*(traces(*rows, run=f"r{i}", parents={"b": "a"}) for i in range(runs)))
+    seen = observed_of(
+        made, runs_of(made.calls), roles_of(made.calls, made.agents), structure(made)
+    )
+    twin = build_twin(seen, "observed")
+    tools = twin.scenario.team.workers[0].tools
+    assert tools["Task"].starts is not None
+    chats = simulate(twin.scenario, 40, twin.worker_roles, twin.lead).calls
+    chats = chats[chats["operation_name"] == "chat"]
+    below = chats["parent_agent_id"].notna().sum() / 40
+    assert below == pytest.approx(2.0, rel=0.5)
+
+
+def test_what_a_trace_never_says_is_not_compared() -> None:
+    calls = ALONE.calls
+    silent = calls.assign(finish_reason=pd.Series(pd.NA, index=calls.index, dtype="string"))
+    measured = run_table(runs_of(silent), silent)
+    assert measured["turns"].isna().all()
+    told = as_told(calls, silent)
+    shape = Structure(SINGLE, 1.0, 1, 1, "one agent")
+    found = compare(measured, run_table(runs_of(told), told), shape, has_tool_rows=True)
+    assert found.misfits.empty
+    assert not {"turns", "share: people"} & set(found.table["measure"])
+    assert as_told(silent, calls) is silent
+    # Without that, time for people stands beside time without a reason.
+    apart = compare(measured, run_table(runs_of(calls), calls), shape, has_tool_rows=True)
+    assert {"share: people", "share: idle"} <= set(apart.misfits["measure"])
 
 
 def test_agents_of_one_name_have_one_role() -> None:

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.calibration.context_growth import tokens_between
 from analysis.calibration.loops import (
     PAUSE,
     LoopFit,
-    _between,
     fit_loops,
     turns_without_failures,
 )
@@ -297,7 +297,7 @@ def test_another_conversation_is_no_request() -> None:
         chat(start, 1, "end_turn", input_tokens=read, output_tokens=wrote)
         for start, read, wrote in turns
     ]
-    found = _between(find_requests(canonical(rows)).turns)
+    found = tokens_between(find_requests(canonical(rows)).turns)
     assert found.tolist() == [500]
 
 

@@ -370,6 +370,32 @@ def test_codex_copies_count_once_also_without_their_origin(tmp_path: Path) -> No
     assert alone.chats["run_id"].tolist() == ["P"]
 
 
+def test_codex_calls_end_by_what_they_wrote(tmp_path: Path) -> None:
+    totals: dict[str, int] = {}
+
+    def item(second: float, kind: str, **more: str) -> dict[str, object]:
+        return codex_line(second, "response_item", type=kind, **more)
+
+    def answer(second: float) -> dict[str, object]:
+        return item(second, "message", role="assistant")
+
+    path = lines(
+        tmp_path / "rollout-a.jsonl",
+        [codex_line(0, "session_meta", id="a"), codex_line(0, "turn_context", model="g"),
+         codex_line(0, "event_msg", type="user_message"),
+         # The call of a tool before the count, after some words, and after the count.
+         answer(2), item(2, "function_call", name="shell", call_id="1"),
+         codex_count(3, 10, 5, 3, totals), item(4, "function_call_output", call_id="1"),
+         answer(6), codex_count(7, 20, 5, 3, totals),
+         item(7, "custom_tool_call", name="patch", call_id="2"),
+         item(9, "custom_tool_call_output", call_id="2"),
+         answer(11), codex_count(12, 30, 5, 3, totals),
+         codex_line(60, "event_msg", type="user_message"), codex_count(63, 40, 5, 3, totals)],
+    )  # fmt: skip
+    calls = read_traces([path]).chats["finish_reason"]
+    assert calls.fillna("").tolist() == ["tool_calls", "tool_calls", "stop", ""]
+
+
 def test_codex_totals_that_start_anew_are_counts_of_their_own(tmp_path: Path) -> None:
     def total(second: float, n: int) -> dict[str, Any]:
         info = {"total_token_usage": {"input_tokens": n, "output_tokens": 1}}

@@ -14,12 +14,7 @@ from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
 from analysis.traces.values import count, mapping, nanoseconds, pick, text
 
-_ANSWERED = {
-    "user_message",
-    "function_call_output",
-    "custom_tool_call_output",
-    "task_started",
-}
+_ANSWERED = {"user_message", "function_call_output", "custom_tool_call_output", "task_started"}
 _CALLS = {"function_call", "custom_tool_call", "local_shell_call"}
 _OUTPUTS = {"function_call_output", "custom_tool_call_output"}
 _ENDS = {"exec_command_end", "mcp_tool_call_end"}
@@ -38,7 +33,8 @@ class Codex(Reader):
     """``{timestamp, type, payload}`` lines that begin with ``session_meta``.
 
     A call ends with a ``token_count`` event and starts when there was something to answer: the
-    last user message, turn context or tool output before it. Input includes cached tokens. A fork
+    last user message, turn context or tool output before it. It asked for tools if it wrote a call
+    of one, and ended its turn if it wrote an answer only. Input includes cached tokens. A fork
     and a sub-agent's session begin with a copy of their parent's calls, which count once.
     """
 
@@ -60,14 +56,9 @@ def _is_event(row: Mapping[str, Any]) -> bool:
     kind = text(row.get("type"))
     if not isinstance(row.get("payload"), dict):
         return False
-    return kind in {
-        "session_meta",
-        "turn_context",
-        "event_msg",
-        "response_item",
-        "compacted",
-        "world_state",
-    } or ("timestamp" in row and kind is not None)
+    known = {"session_meta", "turn_context", "event_msg", "response_item", "compacted",
+             "world_state"}  # fmt: skip
+    return kind in known or ("timestamp" in row and kind is not None)
 
 
 @dataclass(slots=True)
@@ -81,6 +72,7 @@ class _Call:
     usage: dict[str, Any] | None
     key: tuple[Any, ...]
     error: str | None = None
+    stopped: str | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +102,7 @@ class _Session:
     tools: dict[str, _Tool] = field(default_factory=dict)
     model: str | None = None
     asked: int | None = None
+    stopped: str | None = None
     totals: dict[str, int] = field(default_factory=dict)
     has_meta: bool = False
 
@@ -144,16 +137,15 @@ def _read_rollout(source: Source, out: Collector) -> _Session:
             _note_count(session, record.place, payload, moment, out)
         elif inner in _FAILURES:
             said = text(payload.get("message")) or text(payload.get("reason")) or str(inner)
-            key = (inner, said, moment)
-            start = session.asked
-            session.calls.append(
-                _Call(record.place, start, moment, session.model, None, key, said[:200])
-            )
+            key, model = (inner, said, moment), session.model
+            call = _Call(record.place, session.asked, moment, model, None, key, said[:200])
+            session.calls.append(call)
             session.asked = moment
         else:
             _note_tool(session, record.place, payload, moment)
+            _note_stop(session, inner, payload)
             if inner in _ANSWERED:
-                session.asked = moment
+                session.asked, session.stopped = moment, None
     return session
 
 
@@ -197,7 +189,26 @@ def _note_count(
     if start is None or start > moment:
         out.skip(place, "a token count without anything asked before it")
         return
-    session.calls.append(_Call(place, start, moment, session.model, dict(usage), key))
+    stopped, session.stopped = session.stopped, None
+    session.calls.append(
+        _Call(place, start, moment, session.model, dict(usage), key, None, stopped)
+    )
+
+
+def _note_stop(session: _Session, inner: str | None, payload: Mapping[str, Any]) -> None:
+    """Note why a call ended, which no field says, by what it wrote: a tool's call, or an answer.
+
+    A tool's call may stand before the token count of its response or after it.
+    """
+    is_answer = inner == "message" and text(payload.get("role")) == "assistant"
+    if inner in _CALLS:
+        last = session.calls[-1] if session.calls else None
+        if last is not None and last.error is None and last.end == session.asked:
+            last.stopped = "tool_calls"
+        else:
+            session.stopped = "tool_calls"
+    elif (is_answer or inner == "agent_message") and session.stopped is None:
+        session.stopped = "stop"
 
 
 def _note_tool(session: _Session, place: str, payload: Mapping[str, Any], moment: int) -> None:
@@ -308,6 +319,7 @@ def _add_call(
         end_ns=call.end,
         status=status_of(str(call.error)) if failed else "ok",
         error_type=call.error,
+        finish_reason=call.stopped,
         quality_time="parent_event",
         quality_tokens=None if failed else "exact",
         **session.names,
