@@ -14,6 +14,7 @@ from analysis.observation.building import build_twin
 from analysis.observation.comparison import Comparison, compare
 from analysis.observation.costs import with_costs
 from analysis.observation.critical_path import critical_path
+from analysis.observation.hand_overs import with_hand_overs
 from analysis.observation.roles import roles_by_agent, roles_of
 from analysis.observation.runs import Run, as_told, run_table, runs_of
 from analysis.observation.simulated import simulate
@@ -96,7 +97,8 @@ def observe(
     """
     traces, notes = with_opaque_agents(traces)
     traces, started = with_each_start(traces)
-    notes += started
+    traces, handed = with_hand_overs(traces)
+    notes += started + handed
     calls, costs = with_costs(traces.calls)
     traces = replace(traces, calls=calls)
     runs = runs_of(calls)

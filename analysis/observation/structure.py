@@ -129,6 +129,7 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
         )
         found.append(_of_run(run.operations, names[-1], told.get(run.name, [])))
     found = _with_none_started(found, [set(each.values()) for each in names])
+    found = _with_lasting_leads(found, [set(each.values()) for each in names])
     votes = Counter(each.kind for each in found)
     seconds = dict.fromkeys(votes, 0.0)
     for run, each in zip(runs, found, strict=True):
@@ -172,6 +173,23 @@ def _with_none_started(found: Sequence[_OfRun], roles: Sequence[Collection[str]]
         if each.kind in (SINGLE, INDEPENDENT, PIPELINE) and mine and set(mine) <= above
         else each
         for each, mine in zip(found, roles, strict=True)
+    ]
+
+
+def _with_lasting_leads(found: Sequence[_OfRun], roles: Sequence[Collection[str]]) -> list[_OfRun]:
+    """Take a lead that messages show for chance, unless it leads most runs that it is in.
+
+    Of few agents that tell each other at random, one often has part in most messages of a run.
+    """
+    told = [each.evidence == _TOLD and each.kind in (LEAD, MESH) for each in found]
+    there = Counter(role for mine, is_told in zip(roles, told, strict=True) if is_told
+                    for role in mine)  # fmt: skip
+    leads = Counter(each.lead for each, is_told in zip(found, told, strict=True) if is_told)
+    return [
+        _OfRun(MESH, _TOLD)
+        if is_told and each.kind == LEAD and 2 * leads[each.lead] <= there[each.lead]
+        else each
+        for each, is_told in zip(found, told, strict=True)
     ]
 
 

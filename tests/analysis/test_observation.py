@@ -31,6 +31,7 @@ from analysis.observation.building import build_twin
 from analysis.observation.comparison import MEASURES, Comparison, compare
 from analysis.observation.costs import fit_prices, with_costs
 from analysis.observation.critical_path import GAP, critical_path
+from analysis.observation.hand_overs import with_hand_overs
 from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
 from analysis.observation.roles import role_name, roles_by_agent, roles_of
 from analysis.observation.runs import as_told, run_table, runs_of
@@ -239,6 +240,39 @@ def together(*found: Traces) -> Traces:
             for name in ("calls", "messages", "runs", "agents")
         )
     )
+
+
+def test_a_lead_by_chance_is_none() -> None:
+    # In each run another of three has part in most of what they tell each other.
+    def run(a: str, b: str, c: str, name: str) -> Traces:
+        rows = [(each, "chat", 5.0 * i, 5.0 * i + 4, "stop") for i, each in enumerate((a, b, c))]
+        return traces(*rows, told=((a, b), (b, a), (a, c), (c, a)), run=name)
+
+    turns = (("a", "b", "c"), ("b", "c", "a"), ("c", "a", "b"), ("a", "c", "b"))
+    mixed = structure(together(*(run(*each, f"r{i}") for i, each in enumerate(turns))))
+    assert (mixed.kind, mixed.agreeing) == (MESH, 4)
+    same = structure(together(*(run("a", "b", "c", f"r{i}") for i in range(4))))
+    assert (same.kind, same.lead) == (LEAD, "a")
+
+
+def test_a_tool_that_hands_over_ends_a_turn() -> None:
+    found = traces(
+        ("a", "chat", 0, 2, "tool_use"), ("a", "execute_tool", 2, 2.1, "transfer_to_b"),
+        ("b", "chat", 3, 5, "tool_use"), ("b", "execute_tool", 5, 5.1, "transfer_to_a"),
+        ("a", "chat", 6, 7, "tool_use"), ("a", "execute_tool", 7, 7.1, "transfer_to_b"),
+        ("a", "chat", 8, 9, "end_turn"), told=(("a", "b"), ("b", "a"), ("a", "b")),
+    )  # fmt: skip
+    spans = [f"s{i}" for i in range(7)]
+    found.calls["span_id"] = pd.array(spans, dtype="string")
+    found.messages["kind"] = "handoff"
+    found.messages["span_id"] = ["s1", "s3", "s5"]
+    changed, notes = with_hand_overs(found)
+    # The last one did not hand over: a went on.
+    assert changed.calls["span_id"].tolist() == ["s0", "s2", "s4", "s5", "s6"]
+    assert changed.chats["finish_reason"].tolist() == ["stop", "stop", "tool_use", "end_turn"]
+    assert notes[0].startswith("2 tools that hand over")
+    assert [unit.turns for unit in units_of(one(changed))] == [1, 1, 2]
+    assert with_hand_overs(ALONE) == (ALONE, [])
 
 
 def test_agents_that_end_within_a_call_of_a_tool_are_sub_agents() -> None:
