@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from analysis.observation.roles import role_name
+from analysis.observation.roles import role_name, roles_by_agent, roles_of
 from analysis.traces.canonical import CHATS, Traces, model_of
 from simulator.errors import TeamsimError, unknown_name
 
@@ -158,7 +158,8 @@ def anonymised(traces: Traces) -> Traces:
     """Return traces whose names of runs, agents, roles, tools and models are neutral.
 
     Agents are numbered in each run in the order of their first call; those of the same name have
-    the same role (``role-1``, ...). A model's price is lost with its name.
+    the same role (``role-a``, ...), and so have those whose role only their ids tell. A
+    model's price is lost with its name.
     """
     names: dict[str, dict[str, str]] = {prefix: {} for prefix in (*_NAMED, "role-")}
 
@@ -166,7 +167,9 @@ def anonymised(traces: Traces) -> Traces:
         if pd.isna(name):  # type: ignore[call-overload]
             return pd.NA
         known = names[prefix]
-        return known.setdefault(str(name), f"{prefix}{len(known) + 1}")
+        # A number at the end would be taken for that of an agent of one role.
+        end = _letters(len(known)) if prefix == "role-" else str(len(known) + 1)
+        return known.setdefault(str(name), f"{prefix}{end}")
 
     def renamed(table: pd.DataFrame) -> pd.DataFrame:
         said = {}
@@ -182,11 +185,19 @@ def anonymised(traces: Traces) -> Traces:
             **{name: pd.Series(v, dtype="string", index=table.index) for name, v in said.items()}
         )
 
+    role = roles_by_agent(roles_of(traces.calls, traces.agents))
+    keys = zip(traces.agents["run_id"], traces.agents["agent_id"], strict=True)
+    roles = [role.get((str(run), str(agent)), pd.NA) for run, agent in keys]
+    agents = traces.agents.assign(
+        role=pd.Series(roles, dtype="string", index=traces.agents.index).fillna(
+            traces.agents["role"]
+        )
+    )
     return Traces(
         renamed(traces.calls),
         renamed(traces.messages),
         renamed(traces.runs),
-        renamed(traces.agents),
+        renamed(agents),
         report=traces.report.without_places(),
         tasks=renamed(traces.tasks),
     )
@@ -194,3 +205,9 @@ def anonymised(traces: Traces) -> Traces:
 
 def _kind(name: object) -> object:
     return name if pd.isna(name) else role_name(str(name))  # type: ignore[call-overload]
+
+
+def _letters(n: int) -> str:
+    """Return the letters of a number: a to z, then ba, bb, ..."""
+    before = _letters(n // 26) if n >= 26 else ""
+    return before + "abcdefghijklmnopqrstuvwxyz"[n % 26]

@@ -508,6 +508,17 @@ def test_neutral_names_hide_all_names_and_keep_the_structure() -> None:
     assert structure(found).kind == LEAD
 
 
+def test_neutral_names_keep_roles_apart() -> None:
+    rows = [("planner", "chat", 0, 5, "stop"), ("coder 1", "chat", 5, 9, "stop"),
+            ("coder 2", "chat", 5, 9, "stop"), ("tester", "chat", 9, 12, "stop")]  # fmt: skip
+    named = traces(*rows)  # type: ignore[arg-type]
+    by_id = replace(named, agents=named.agents.assign(name=pd.NA, role=pd.NA))
+    for each in (named, by_id):
+        found = anonymised(each)
+        roles = roles_of(found.calls, found.agents)["role"].tolist()
+        assert roles == ["role-a", "role-b", "role-b", "role-c"]
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Observation:
     directory = tmp_path_factory.mktemp("lead")
