@@ -170,8 +170,10 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
     running.wait_for(answers)
     layout = f"http://127.0.0.1:{port}/_dash-dependencies"
     with urllib.request.urlopen(layout) as found:
-        (callback,) = json.load(found)
-    values = {"most": 32, "topology": "gossip", "protocol": "self_claim", "timing": "asynchronous"}
+        callbacks = json.load(found)
+    callback = next(each for each in callbacks if "chart-0.figure" in each["output"])
+    values: dict[str, object] = {"most": 32, "topology": "gossip", "protocol": "self_claim"}
+    values |= {"timing": "asynchronous", "pinned": None}
     names = [(each["id"], each["property"]) for each in callback["inputs"]]
     moved = {"knob-0": 0.9, "knob-1": 60_000, "knob-2": 0.1, "knob-3": 0.5, "knob-4": 0}
     inputs = [
