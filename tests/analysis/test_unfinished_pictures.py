@@ -26,7 +26,7 @@ from analysis.plots import (
 )
 from analysis.report import write_report
 from analysis.report.charts import curve_chart
-from analysis.report.explorer import explored
+from analysis.report.explorer import PANELS, explored
 from analysis.report.explorer_settings import Setting, base_scenario, settings_of
 from analysis.statistics.curves import curves_against, scaling_curves, with_derived
 from analysis.statistics.intervals import SHARE_METRICS
@@ -309,7 +309,7 @@ def test_the_explorer_draws_what_finishes_and_how_many_do() -> None:
     )
     setting = Setting(settings_of(base), 6, "independent", "pre_assigned", "asynchronous")
     charts, _ = explored(hurried, setting)
-    time, share = charts[0], charts[-1]
+    time, share = (charts[PANELS.index(name)] for name in ("makespan_s", "success"))
     unknown: list[Any] = [trace for trace in time.data if trace.yaxis == "y2"]
     assert 1 in unknown[0].x
     assert set(unknown[0].x).isdisjoint(time.data[1].x)
