@@ -197,7 +197,7 @@ def metrics_from_trace(rows: Sequence[Row], agents: int, tasks: int, workers: in
         work_s=first_work.seconds - apart.seconds + in_vain.seconds,
         rework_s=rework.seconds - in_vain.seconds,
         wasted_s=attempts.among(IN_VAIN).seconds
-        + fsum(seconds[outcome] for outcome in ("idle", "cut_off", "failed"))
+        + fsum(seconds[outcome] for outcome in ("idle", "cut_off", "failed", PROMPT_TOO_LONG))
         + lost_s
         + apart.seconds,
         coordination_s=seconds["coordination"] + seconds["review"] + committed + overhead,
