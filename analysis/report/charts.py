@@ -43,6 +43,21 @@ def series_of(curves: pd.DataFrame) -> list[str]:
     return [str(name) for name in curves["series"].drop_duplicates()]
 
 
+def band(line: pd.DataFrame, metric: str, **how: Any) -> go.Scatter:
+    """Return the band between a metric's ends over ``x``, drawn as it is said."""
+    where = line["x"].tolist()
+    low, high = within_reach(line, metric)
+    return go.Scatter(
+        x=[*where, *where[::-1]],
+        y=[*high, *low[::-1]],
+        mode="lines",
+        fill="toself",
+        line={"width": 0},
+        hoverinfo="skip",
+        **how,
+    )
+
+
 def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
     """Return a metric against the swept field: a line and a band for each series.
 
@@ -70,20 +85,7 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
         whole = whole.sort_values("x") if numeric else whole
         line = whole[np.isfinite(whole[metric].astype(float))]
         where, finished = line["x"].tolist(), line["finished"] == line["runs"]
-        low, high = within_reach(line, metric)
-        figure.add_trace(
-            go.Scatter(
-                x=[*where, *where[::-1]],
-                y=[*high, *low[::-1]],
-                mode="lines",
-                fill="toself",
-                fillcolor=colour(i),
-                opacity=0.18,
-                line={"width": 0},
-                hoverinfo="skip",
-                meta=i,
-            )
-        )
+        figure.add_trace(band(line, metric, fillcolor=colour(i), opacity=0.18, meta=i))
         said = [
             _span(*ends) for ends in zip(line[f"{metric}_low"], line[f"{metric}_high"], strict=True)
         ]

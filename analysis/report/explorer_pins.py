@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.plots.bands import within_reach
 from analysis.plots.style import colour
+from analysis.report.charts import band
 from analysis.report.explorer_settings import Offered, Setting
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
@@ -116,23 +116,10 @@ def add_pinned(figure: Any, curves: pd.DataFrame, metric: str, name: str) -> Non
         What was set, for the hover.
     """
     line = curves[np.isfinite(curves[metric].astype(float))].sort_values("x")
-    where = line["x"].tolist()
-    low, high = within_reach(line, metric)
+    figure.add_trace(band(line, metric, fillcolor=colour(1), opacity=0.15))
     figure.add_trace(
         go.Scatter(
-            x=[*where, *where[::-1]],
-            y=[*high, *low[::-1]],
-            mode="lines",
-            fill="toself",
-            fillcolor=colour(1),
-            opacity=0.15,
-            line={"width": 0},
-            hoverinfo="skip",
-        )
-    )
-    figure.add_trace(
-        go.Scatter(
-            x=where,
+            x=line["x"].tolist(),
             y=line[metric].tolist(),
             mode="lines",
             line={"color": colour(1), "width": 2, "dash": "dash"},
