@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
@@ -13,8 +14,35 @@ from simulator.model.trace import Event
 from simulator.scenario.resilience import BreakerSpec
 
 
+class _Gate:
+    """A breaker and the line of those that wait at it, first come first served.
+
+    Attributes
+    ----------
+    breaker : Breaker
+    line : dict of int to AgentState
+        Those that wait, by their number, in the order in which they came.
+    is_timed : bool
+        Whether a timer is set for the time at which the open breaker becomes half open.
+    """
+
+    __slots__ = ("breaker", "is_timed", "line")
+
+    def __init__(self, breaker: Breaker) -> None:
+        self.breaker = breaker
+        self.line: dict[int, AgentState] = {}
+        self.is_timed = False
+
+    def has_line(self) -> bool:
+        """Return whether anybody waits."""
+        return bool(self.line)
+
+
 class Breakers:
     """One breaker for each family of agents, made when it is first asked.
+
+    Who is held back stands in line: a half-open breaker lets through the first of the line, as
+    many as it has trials, and the others once it is closed.
 
     Parameters
     ----------
@@ -25,7 +53,7 @@ class Breakers:
     phases : Phases
     """
 
-    __slots__ = ("_agenda", "_breakers", "_journal", "_phases", "_spec", "_terms", "_waiting")
+    __slots__ = ("_agenda", "_gates", "_journal", "_phases", "_spec", "_terms")
 
     def __init__(
         self, spec: BreakerSpec | None, agenda: Agenda, journal: Journal, phases: Phases
@@ -34,70 +62,82 @@ class Breakers:
         self._agenda = agenda
         self._journal = journal
         self._phases = phases
-        self._breakers: dict[str, Breaker] = {}
-        self._waiting: dict[str, list[AgentState]] = {}
+        self._gates: dict[str, _Gate] = {}
         self._terms: dict[int, int] = {}
         """The term in which each agent's request was let through, while it is under way."""
 
     @property
     def is_any_open(self) -> bool:
         """Whether calls are held back."""
-        return any(breaker.state == OPEN for breaker in self._breakers.values())
+        return any(gate.breaker.state == OPEN for gate in self._gates.values())
 
-    def _of(self, agent: AgentState) -> Breaker:
+    def _of(self, agent: AgentState) -> _Gate:
         assert self._spec is not None
         family = agent.spec.family
-        if family not in self._breakers:
-            self._breakers[family] = Breaker(self._spec)
-            self._waiting[family] = []
-        return self._breakers[family]
+        if family not in self._gates:
+            self._gates[family] = _Gate(Breaker(self._spec))
+        return self._gates[family]
 
     def admit(self, agent: AgentState) -> bool:
-        """Return whether a request of the agent is let through."""
-        term = self._of(agent).admit(self._agenda.now)
+        """Return whether a request of the agent is let through now."""
+        return self._lets_through(self._of(agent).breaker, agent)
+
+    def _lets_through(self, breaker: Breaker, agent: AgentState) -> bool:
+        term = breaker.admit(self._agenda.now)
         if term is not None:
             self._terms[agent.index] = term
         return term is not None
 
     def wait(self, agent: AgentState) -> Iterator[Step]:
-        """Wait until the agent's breaker may let it through."""
-        breaker = self._of(agent)
-        if breaker.state == OPEN:
-            seconds = max(0.0, breaker.half_open_s - self._agenda.now)
-            yield from self._phases.wait(agent, "breaker", seconds)
-        else:
-            self._waiting[agent.spec.family].append(agent)
-            yield from self._phases.wait(agent, "breaker", None)
+        """Wait in line until a request of the agent is let through."""
+        gate = self._of(agent)
+        gate.line[agent.index] = agent
+        self._set_timer(gate)
+        yield from self._phases.wait(agent, "breaker", None)
 
     def withdraw(self, agent: AgentState) -> None:
         """Take back the agent's request, if it was let through: its result will not be known."""
         term = self._terms.pop(agent.index, None)
         if term is not None:
-            self._of(agent).withdraw(term)
-            self._let_go_on(agent)
+            gate = self._of(agent)
+            gate.breaker.withdraw(term)
+            self._let_go_on(gate)
 
     def record(self, agent: AgentState, is_fault: bool) -> None:
         """Tell the breaker how the agent's request has ended, if it was let through."""
         term = self._terms.pop(agent.index, None)
         if term is None:
             return
-        breaker = self._of(agent)
+        gate = self._of(agent)
+        breaker = gate.breaker
         opens = breaker.opens
         if breaker.record(term, is_fault, self._agenda.now):
             self._journal.metrics.breaker_opens += breaker.opens - opens
             self._journal.note(Event.BREAKER, agent.index, agent.call.number, outcome=breaker.state)
-            self._let_go_on(agent)
+            self._let_go_on(gate)
 
-    def _let_go_on(self, agent: AgentState) -> None:
-        """Resume those that wait for the breaker of the agent's family."""
-        waiting = self._waiting[agent.spec.family]
-        for other in waiting:
-            if other.time.waits_for == "breaker":
-                self._agenda.resume(other.index)
-        waiting.clear()
+    def _let_go_on(self, gate: _Gate) -> None:
+        """Resume those of the line that are let through now, the first first."""
+        line = gate.line
+        while line:
+            agent = next(iter(line.values()))
+            if not self._lets_through(gate.breaker, agent):
+                break
+            del line[agent.index]
+            self._agenda.resume(agent.index)
+        self._set_timer(gate)
+
+    def _set_timer(self, gate: _Gate) -> None:
+        """See to it that the line goes on when an open breaker becomes half open."""
+        if gate.line and gate.breaker.state == OPEN and not gate.is_timed:
+            gate.is_timed = True
+            self._agenda.at(gate.breaker.half_open_s, partial(self._try_again, gate), gate.has_line)
+
+    def _try_again(self, gate: _Gate) -> None:
+        gate.is_timed = False
+        self._let_go_on(gate)
 
     def stop_waiting(self, agent: AgentState) -> None:
         """Let an agent whose call is lost wait no more."""
-        for waiting in self._waiting.values():
-            if agent in waiting:
-                waiting.remove(agent)
+        for gate in self._gates.values():
+            gate.line.pop(agent.index, None)

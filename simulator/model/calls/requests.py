@@ -267,13 +267,14 @@ class Requests(Service):
         return not caller.uses_other or (fallback is not None and fallback.shares_limits)
 
     def _pass_breaker(self, agent: AgentState, caller: Caller) -> Iterator[Step]:
-        while not self.breakers.admit(agent):
-            if self.other_can_read(agent):
-                self._use_other(agent, caller, True)
-                return
-            if agent.call.picks and self._spec.fallback and self._spec.fallback.partial:
-                raise CallLostError(Why.BREAKER)
-            yield from self.breakers.wait(agent)
+        if self.breakers.admit(agent):
+            return
+        if self.other_can_read(agent):
+            self._use_other(agent, caller, True)
+            return
+        if agent.call.picks and self._spec.fallback and self._spec.fallback.partial:
+            raise CallLostError(Why.BREAKER)
+        yield from self.breakers.wait(agent)
 
     def _queue(self, agent: AgentState, caller: Caller) -> Generator[Step, None, Why]:
         """Wait in the provider's queue, as long as the client has patience."""
