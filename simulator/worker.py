@@ -10,14 +10,30 @@ import multiprocessing
 import os
 import threading
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 from simulator.errors import TeamsimError
 
+Tell = Callable[[float], None]
+"""Tells the main process how much of the present call is done, in the call's own unit."""
+
+_this_thread = threading.local()
+
+
+def tell_main() -> Tell | None:
+    """Return how the main process is told what is done; none outside of a pool's worker."""
+    tell: Tell | None = _this_thread.__dict__.get("tell")
+    return tell
+
 
 def answer(calls: Connection) -> None:
-    """Answer calls until the main process is gone."""
+    """Answer calls until the main process is gone.
+
+    What is sent back are numbers, of how much of a call is done, and at last its reply.
+    """
+    _this_thread.tell = calls.send
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         reply: tuple[BaseException | None, Any]

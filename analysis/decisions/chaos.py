@@ -149,7 +149,7 @@ def chaos(
         recovery, wasted tokens and retries are means of runs as they ended.
     """
     quiet = changed(scenario, {"faults": []})
-    healthy = run_each([quiet], replications, workers).to_pandas()
+    healthy = run_each([quiet], replications, workers, progress).to_pandas()
     healthy_s, calls = float(healthy["makespan_s"].mean()), float(healthy["calls"].mean())
     stop = {
         "limits.deadline_s": min(quiet.limits.deadline_s or float("inf"), _MOST * healthy_s),
@@ -163,8 +163,17 @@ def chaos(
                 tried[trial.name, name] = changed(quiet, changes)
             except ValidationError:
                 continue  # for example a partition, with a protocol that does not allow one
-    results = run_each(list(tried.values()), replications, workers, progress).to_pandas()
+    results = run_each(
+        list(tried.values()), replications, workers, _after(replications, progress)
+    ).to_pandas()
     return _table(results, list(tried))
+
+
+def _after(before: int, progress: Progress | None) -> Progress | None:
+    """Return how to tell of replications that follow others, which are done."""
+    if progress is None:
+        return None
+    return lambda done, most: progress(before + done, before + most)
 
 
 def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFrame:

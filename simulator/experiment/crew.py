@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
@@ -20,9 +20,13 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from simulator.errors import TeamsimError
 from simulator.experiment.plan import Span
 from simulator.version import __version__
+from simulator.worker import tell_main
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_LISTENS_S = 0.2
+"""Seconds between two looks at how far chunks are that take long."""
 
 _KEPT_JOBS = 4
 """Number of jobs that a worker remembers, as several sweeps may share an executor."""
@@ -38,6 +42,9 @@ class Job(Protocol):
 
 Hear = Callable[[float], None]
 """Told how many replications of a chunk are done, one that is begun in part."""
+
+_Chunk: TypeAlias = "Future[tuple[pa.Table, float] | None]"
+"""A chunk that an executor computes; it returns none if it has to be sent the job first."""
 
 Done: TypeAlias = "tuple[Span, pa.Table, float]"
 """A chunk, its rows, and the seconds it took."""
@@ -56,10 +63,19 @@ class Crew:
         None computes in this process.
     workers : int
         How many the executor has.
+    under_way : callable, optional
+        Returns how many replications are done of the chunks that the executor computes now, as far
+        as it knows.
     """
 
-    def __init__(self, job: Job, executor: Executor | None, workers: int) -> None:
-        self._job, self._executor = job, executor
+    def __init__(
+        self,
+        job: Job,
+        executor: Executor | None,
+        workers: int,
+        under_way: Callable[[], float] | None = None,
+    ) -> None:
+        self._job, self._executor, self._under_way = job, executor, under_way
         self._window = 2 * max(1, workers)
         if executor is not None:
             self._content = pickle.dumps(job)
@@ -75,7 +91,7 @@ class Crew:
         next_chunk : callable
             Returns the next chunk, or none. It is called when a worker is free.
         hear : callable, optional
-            Told how much of a chunk is done that is computed in this process.
+            Told now and then how much is done of the chunks that are computed now.
 
         Raises
         ------
@@ -86,14 +102,14 @@ class Crew:
             while (span := next_chunk()) is not None:
                 yield (span, *_timed(self._job, span, hear))
             return
-        running: dict[Future[tuple[pa.Table, float] | None], Span] = {}
+        running: dict[_Chunk, Span] = {}
         try:
             while True:
                 while len(running) < self._window and (span := next_chunk()) is not None:
                     running[self._submit(self._executor, span, None)] = span
                 if not running:
                     return
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                finished = self._finished(running, hear)
                 for future in finished:
                     span = running.pop(future)
                     done = future.result()
@@ -115,9 +131,15 @@ class Crew:
             for future in running:
                 future.cancel()
 
-    def _submit(
-        self, executor: Executor, span: Span, content: bytes | None
-    ) -> Future[tuple[pa.Table, float] | None]:
+    def _finished(self, running: Iterable[_Chunk], hear: Hear | None) -> set[_Chunk]:
+        """Return chunks that are done, once there are any; tell meanwhile how far all are."""
+        if hear is None or self._under_way is None:
+            return wait(running, return_when=FIRST_COMPLETED).done
+        while not (done := wait(running, _LISTENS_S, FIRST_COMPLETED).done):
+            hear(self._under_way())
+        return done
+
+    def _submit(self, executor: Executor, span: Span, content: bytes | None) -> _Chunk:
         return executor.submit(_run_there, __version__, self._key, span, content)
 
 
@@ -138,7 +160,7 @@ def _run_there(
         while len(jobs) >= _KEPT_JOBS:
             del jobs[next(iter(jobs))]
         jobs[key] = pickle.loads(content)
-    return _timed(jobs[key], span)
+    return _timed(jobs[key], span, tell_main())
 
 
 def _timed(job: Job, span: Span, hear: Hear | None = None) -> tuple[pa.Table, float]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from queue import SimpleQueue
@@ -80,13 +81,13 @@ def in_processes(
 
 
 @contextmanager
-def processes(workers: int) -> Iterator[Executor]:
+def processes(workers: int) -> Iterator[Pool]:
     """Return a pool of processes on this machine, which ends with the context.
 
     When the context is left, for whatever reason, the pool waits for nothing: processes that still
     run are killed. When this process ends, even by SIGKILL, its workers end with it.
     """
-    pool = _Pool(workers)
+    pool = Pool(workers)
     try:
         pool.start()
         yield pool
@@ -113,7 +114,7 @@ class Processes:
     def __init__(self, workers: int) -> None:
         self.count = workers
         self._stack = ExitStack()
-        self._pool: Executor | None = None
+        self._pool: Pool | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -126,14 +127,14 @@ class Processes:
         """Whether they run already."""
         return self._pool is not None
 
-    def started(self) -> Executor:
+    def started(self) -> Pool:
         """Return the pool, started if it is not yet."""
         if self._pool is None:
             self._pool = self._stack.enter_context(processes(self.count))
         return self._pool
 
 
-class _Pool(ThreadPoolExecutor):
+class Pool(ThreadPoolExecutor):
     """Threads, each of which sends its calls over a pipe to a process of its own.
 
     Unlike those of `concurrent.futures.ProcessPoolExecutor`, the processes share neither queues
@@ -148,6 +149,7 @@ class _Pool(ThreadPoolExecutor):
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
 
     def start(self) -> None:
+        """Start the processes."""
         for _ in range(self._count):
             worker = _Worker()
             self._started.append(worker)
@@ -155,7 +157,12 @@ class _Pool(ThreadPoolExecutor):
             self._idle.put(worker)
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **more: Any) -> Future[Any]:
+        """Call a function in a process that is free, as executors do."""
         return super().submit(self._call, function, args, more)
+
+    def under_way(self) -> float:
+        """Return how much is done of the calls that run, as far as they have told."""
+        return math.fsum(worker.told for worker in self._started)
 
     def _call(self, *call: Any) -> Any:
         worker = self._idle.get()
@@ -172,9 +179,16 @@ class _Pool(ThreadPoolExecutor):
 
 
 class _Worker:
-    """A process that answers calls."""
+    """A process that answers calls.
+
+    Attributes
+    ----------
+    told : float
+        How much of its present call is done, as it has told last.
+    """
 
     def __init__(self) -> None:
+        self.told = 0.0
         # A forked process would inherit locks held by threads that it does not have.
         context = multiprocessing.get_context("spawn")
         self._here, self._there = context.Pipe()
@@ -198,9 +212,13 @@ class _Worker:
     def call(self, function: Callable[..., Any], args: Any, more: Any) -> Any:
         try:
             self._here.send((function, args, more))
-            error, result = self._here.recv()
+            while isinstance(reply := self._here.recv(), float):
+                self.told = reply
         except (EOFError, OSError):
             raise BrokenExecutor("a process of the pool has ended") from None
+        finally:
+            self.told = 0.0
+        error, result = reply
         if error is not None:
             raise error
         return result

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
+from pathlib import Path
 
+import pytest
+
+from simulator.experiment import crew, run_points
 from simulator.experiment.pool import Processes, in_processes
+from simulator.scenario import Point, Scenario
+from simulator.worker import tell_main
 
 
 def process(job: int) -> tuple[int, int]:
@@ -29,3 +36,55 @@ def test_one_process_or_one_job_needs_no_other_process() -> None:
         assert in_processes(process, [7], pool) == [(7, os.getpid())]
         assert not alone.is_started
         assert not pool.is_started
+
+
+def half_done(sign: Path) -> str:
+    """Tell that half is done, and end when there is a sign."""
+    tell = tell_main()
+    assert tell is not None
+    tell(0.5)
+    while not sign.exists():
+        time.sleep(0.01)
+    return "done"
+
+
+def test_a_worker_tells_how_much_is_done_of_its_call(tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    with Processes(2) as shared:
+        pool = shared.started()
+        running = [pool.submit(half_done, sign) for _ in range(2)]
+        while pool.under_way() < 1.0 and not any(each.done() for each in running):
+            time.sleep(0.01)
+        assert pool.under_way() == 1.0
+        sign.touch()
+        assert [each.result() for each in running] == ["done", "done"]
+        assert pool.under_way() == 0.0
+    assert tell_main() is None
+
+
+def test_long_replications_in_other_processes_are_seen_to_get_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(crew, "_LISTENS_S", 0.01)
+    latency = {"kind": "seconds", "base": {"kind": "exponential", "mean": 1}}
+    long = Scenario.model_validate(
+        {
+            "name": "long",
+            "team": {
+                "size": 2,
+                "agent": {"latency": latency, "context": {"window_tokens": 10**6}},
+            },
+            "topology": "decentralised",
+            "coordination": {"protocol": "self_claim", "timing": "asynchronous"},
+            "workload": {"kind": "parallel_fraction", "tasks": 20_000, "parallel_fraction": 1},
+            "limits": {"max_calls": 10**6},
+            "replications": 1,
+        }
+    )
+    points = [Point(i, f"point {i}", {}, None, "", long) for i in range(3)]
+    heard: list[float] = []
+    rows = run_points(points, [], 2, lambda done, most: heard.append(done))
+    assert rows.num_rows == 3
+    assert heard[-1] == 3
+    assert any(done != int(done) for done in heard)
+    assert all(0 <= done <= 3 for done in heard)
