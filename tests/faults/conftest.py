@@ -100,10 +100,12 @@ class Running:
             out, err = self._process.communicate(timeout=timeout_s)
         finally:
             self.send(signal.SIGKILL, to_all=True)
-        seconds = time.monotonic() - started
-        while (left := self.group()) and time.monotonic() - started < PATIENCE_S:
+        over = time.monotonic()
+        # Its pipes are closed, so that processes which hold them are at an end as well; the system
+        # may take a moment to remove them.
+        while (left := self.group()) and time.monotonic() - over < PATIENCE_S:
             time.sleep(0.02)
-        return Ended(self._process.returncode, out, err, seconds, left)
+        return Ended(self._process.returncode, out, err, over - started, left)
 
     def group(self) -> list[str]:
         """Return the processes of the group that are not over."""
