@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -46,9 +47,9 @@ class Part:
         DamagedPart
             If it does not hold what was written for this span of this sweep.
         """
-        content = self._content(sweep)
+        self._check_digest(sweep)
         try:
-            rows = pq.read_table(pa.BufferReader(content), columns=columns)
+            rows = pq.read_table(self.path, columns=columns, partitioning=None)
         except (pa.ArrowException, OSError, KeyError) as error:
             raise DamagedPart(f"{self.path} cannot be read: {error}") from None
         if rows.num_rows != self.span.count:
@@ -60,23 +61,30 @@ class Part:
     def check(self, sweep: str) -> None:
         """Raise `DamagedPart` if it does not hold what was written."""
         if self.digest:
-            self._content(sweep)
+            self._check_digest(sweep)
         else:
             self.read(sweep, ["replication"])
 
-    def _content(self, sweep: str) -> bytes:
+    def _check_digest(self, sweep: str) -> None:
+        """Read it once, by the piece: what replaced a part may be of any size."""
+        if not self.digest:
+            return
         try:
-            content = self.path.read_bytes()
+            with self.path.open("rb") as file:
+                found = _digest(sweep, self.span, iter(partial(file.read, _PIECE_BYTES), b""))
         except OSError as error:
             raise DamagedPart(f"{self.path} cannot be read: {error.strerror}") from None
-        if self.digest and self.digest != _digest(sweep, self.span, content):
+        if found != self.digest:
             raise DamagedPart(f"{self.path} does not hold what was written: its digest is another")
-        return content
 
 
-def _digest(sweep: str, span: Span, content: bytes | memoryview) -> str:
+_PIECE_BYTES = 2**20
+
+
+def _digest(sweep: str, span: Span, content: Iterable[bytes | memoryview]) -> str:
     found = sha256(f"{sweep} {span.start} {span.stop}\n".encode())
-    found.update(content)
+    for piece in content:
+        found.update(piece)
     return found.hexdigest()[:16]
 
 
@@ -91,12 +99,14 @@ def write_part(directory: Path, sweep: str, span: Span, rows: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink)
     content = memoryview(sink.getvalue())
-    digest = _digest(sweep, span, content)
+    digest = _digest(sweep, span, [content])
     write_whole(directory / f"part-{span.start:010d}-{span.stop:010d}-{digest}.parquet", content)
 
 
 def parts_in(directory: Path, with_digests: bool = True) -> tuple[list[Part], list[Path]]:
-    """Return the parts in a directory in order, and the files that only look like parts.
+    """Return the parts in a directory in order, and what only looks like parts.
+
+    A directory or a device, which may have no end, is none.
 
     Parameters
     ----------
@@ -107,7 +117,8 @@ def parts_in(directory: Path, with_digests: bool = True) -> tuple[list[Part], li
     parts, strays = [], []
     for path in sorted(directory.glob("*.parquet")) if directory.is_dir() else ():
         found = _NAME.fullmatch(path.name)
-        if found is None or bool(found[3]) != with_digests or int(found[1]) >= int(found[2]):
+        is_part = found is not None and bool(found[3]) == with_digests and path.is_file()
+        if found is None or not is_part or int(found[1]) >= int(found[2]):
             strays += [] if path.name.startswith(".") else [path]
         else:
             parts.append(Part(Span(int(found[1]), int(found[2])), path, found[3] or ""))

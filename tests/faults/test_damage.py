@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -97,6 +98,28 @@ def test_a_damaged_part_is_named_and_made_anew(damage: str, out: Path, whole: pa
         assert run_sweep(study(), out).equals(whole)
     assert read_results(out).equals(whole)
     assert {path: path.stat().st_mtime_ns for path in untouched} == untouched
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "/nowhere"])
+def test_what_is_no_file_is_no_part(target: str, out: Path, whole: pa.Table) -> None:
+    part = parts(out)[1]
+    part.unlink()
+    part.symlink_to(target)
+    with pytest.warns(TeamsimWarning, match=part.name), pytest.raises(TeamsimError, match="again"):
+        read_results(out)
+    with pytest.warns(TeamsimWarning, match=f"{part.name} is no part of the sweep"):
+        assert run_sweep(study(), out).equals(whole)
+
+
+def test_a_directory_in_the_place_of_a_part_is_left_alone(out: Path) -> None:
+    part = parts(out)[1]
+    part.unlink()
+    (part / "mine").mkdir(parents=True)
+    with pytest.warns(TeamsimWarning, match=part.name), pytest.raises(TeamsimError, match="again"):
+        read_results(out)
+    with pytest.warns(TeamsimWarning, match="left as it is"), suppress(TeamsimError):
+        run_sweep(study(), out)  # an error if the same span is made anew, as that has this name
+    assert (part / "mine").is_dir()
 
 
 def test_a_part_that_overlaps_others_is_named(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 
+from tests.faults.damage import damaged_and_read
 from tests.faults.fuzz import documents, outcome
 from tests.faults.kills import killed_and_resumed, needs_proc
 
@@ -18,6 +19,14 @@ def test_a_sweep_that_is_killed_at_random_ends_the_same(sweep: Path, tmp_path: P
     assert sum(toll.done.values()) == 8
     assert toll.orphans == 0
     assert toll.tracebacks == []
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::simulator.errors.TeamsimWarning")
+def test_damaged_results_are_made_anew_or_refused(tmp_path: Path) -> None:
+    found = damaged_and_read(tmp_path, seed=5, cases=40)
+    assert found["results"] + found["error"] == 80
+    assert found["error"] > 10
 
 
 @seed(1)
