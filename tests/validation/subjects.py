@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.validation import (
+    benchmarks,
     coordination,
     loops,
     published,
@@ -23,6 +24,7 @@ SUBJECTS: dict[str, list[Row]] = {
     "Agents in loops": loops.ROWS,
     "Teams of language models": published.ROWS,
     "Benchmarks of teams": teams.ROWS,
+    "Benchmarks of single models": benchmarks.ROWS,
 }
 
 ROWS: list[Row] = [row for rows in SUBJECTS.values() for row in rows]
