@@ -16,14 +16,13 @@ from typing import BinaryIO
 from analysis.traces.canonical import Traces
 from analysis.traces.collector import Collector
 from analysis.traces.reader import READERS, Reader
-from analysis.traces.source import Head, Source
+from analysis.traces.source import COMPRESSIONS, Head, Source, wrongly_named
 from simulator.errors import TeamsimError, unknown_name
 
 STANDARD_INPUT = "-"
 _TABLE = "table"
 
 _DATA = {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".otlp", ".pb", ".binpb"}
-_COMPRESSED = {".gz", ".zst", ".bz2", ".xz"}
 
 Progress = Callable[[int, int], None]
 """Called with the number of bytes read, and the number of all."""
@@ -172,10 +171,18 @@ class _Search:
     def _refuse(self, path: Path, name: str | None = None) -> None:
         if self.problems:
             raise TeamsimError(self.problems[0])
+        shown = name or str(path)
+        if path.is_dir():
+            files = [each for each in path.rglob("*") if each.is_file()]
+            if not files:
+                raise TeamsimError(f"{shown}: there are no files in this directory")
+            shown = f"{shown}: {len(files):,} file{'s' if len(files) > 1 else ''}"
+        elif (claimed := wrongly_named(path, shown)) is not None:
+            raise TeamsimError(f"{shown}: it is not compressed with {claimed}, as its name says")
         if self.form != "auto":
-            raise TeamsimError(f"{name or path}: nothing in it is of the format {self.form!r}")
+            raise TeamsimError(f"{shown}: nothing in it is of the format {self.form!r}")
         known = ", ".join(r.kind for r in self.readers)
-        raise TeamsimError(f"{name or path}: no known trace format (tried {known}); say --format")
+        raise TeamsimError(f"{shown}: no known trace format (tried {known}); say --format")
 
 
 def _copied(stream: BinaryIO, scratch: Path) -> Path:
@@ -246,5 +253,5 @@ def _data_files(files: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
     return [
         (path, name)
         for path, name in files
-        if set(path.suffixes) & _DATA or path.suffix in _COMPRESSED
+        if set(path.suffixes) & _DATA or path.suffix in COMPRESSIONS
     ]

@@ -37,6 +37,9 @@ _MAGIC = {
     b"BZh": "bz2",
     b"\xfd7zXZ": "xz",
 }
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz"}
+"""Ends of the names of compressed files, and how these are compressed."""
+
 _DELIMITERS = ",\t;|"
 
 UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException)
@@ -106,8 +109,7 @@ class Source:
             If it cannot be opened.
         """
         raw = cast(BinaryIO, io.BufferedReader(_Watched(self.path, self.watch), 1 << 18))
-        start = raw.peek(8)[:8]  # type: ignore[attr-defined]
-        kind = next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+        kind = _compression(raw.peek(8)[:8])  # type: ignore[attr-defined]
         if kind == "gzip":
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
         if kind == "zstd":
@@ -220,6 +222,21 @@ class _Watched(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
+
+
+def wrongly_named(path: Path, name: str) -> str | None:
+    """Return the compression that a file's name says (``name`` if not its own) but it has not."""
+    said = COMPRESSIONS.get(Path(name).suffix.lower())
+    try:
+        with path.open("rb") as stream:
+            found = _compression(stream.read(8))
+    except OSError:
+        return None
+    return said if said != found else None
+
+
+def _compression(start: bytes) -> str | None:
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
 
 
 def _encoding(start: bytes) -> str:

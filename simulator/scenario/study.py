@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from simulator.documents import too_deep
 from simulator.errors import Problem, ScenarioError
+from simulator.scenario.agent import Agent
 from simulator.scenario.inheritance import Heirs
 from simulator.scenario.names import is_name, problem_with_name
 from simulator.scenario.problems import problems_in
@@ -218,9 +219,23 @@ def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
     """
     path = scenario_path(Path(path))
     source = Source.read(path)
+    _refuse_profile(source, path)
     for setting in settings:
         _apply(setting, source)
     return Study(source, path.parent)
+
+
+def _refuse_profile(source: Source, path: Path) -> None:
+    """Refuse a file that describes an agent, which ``calibrate`` writes beside its scenarios."""
+    said = set(source.data) if isinstance(source.data, dict) else set()
+    if not said or not said <= set(Agent.model_fields):
+        return
+    use = f"name it in one (`team: {{agent: {{profile: {path.name}}}}}`)"
+    session = path.with_name(f"{path.stem.removesuffix('-loop')}.session.yaml")
+    if session.is_file():
+        use += f", or run the scenario of one session of it: {session}"
+    message = f"this is a profile, which describes an agent, and no scenario; {use}"
+    raise ScenarioError([Problem(str(path), "", message)])
 
 
 def parse_study(text: str, name: str = "<text>", directory: Path = Path()) -> Study:

@@ -215,7 +215,10 @@ BAD: dict[str, tuple[list[str], str]] = {
         "calls.csv: no calls in it",
     ),
     "an error": (["error.json", "--out", "out"], "error.json: no known trace format"),
-    "directory": (["empty", "--out", "out"], "empty: no known trace format"),
+    "directory": (["empty", "--out", "out"], "empty: there are no files in this directory"),
+    "no data": (["words", "--out", "out"], "words: 1 file: no known trace format"),
+    "not zstd": (["calls.csv.zst", "--out", "out"], "not compressed with zstd, as its name says"),
+    "not gzip": (["rest.json.gz", "--out", "out"], "not compressed with gzip, as its name says"),
     "pattern": (["none*.json", "--out", "out"], "none*.json: no such file"),
     "tools only": (["tools.csv", "--out", "out"], "no calls of a model"),
 }
@@ -231,6 +234,8 @@ BAD_FILES: dict[str, bytes] = {
     "bad.parquet": b"PAR1bad",
     "below.csv": b"model,latency_ms,prompt_tokens\nm,-5,1\n",
     "endless.csv": b"model,latency_ms,prompt_tokens\nm,inf,1\n",
+    "calls.csv.zst": b"Access denied",
+    "rest.json.gz": b"\x7f\x03\xee\x00\xffrest",
     "error.json": b'{"error": "unauthorized", "status": 401}',
 }
 
@@ -246,6 +251,8 @@ def test_what_is_wrong_is_said(what: str, tmp_path: Path, teamsim_here: Here) ->
     for name, content in BAD_FILES.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "notes.txt").write_text("Nothing of interest.\n")
     (tmp_path / "circle").symlink_to("circle")
     arguments, said = BAD[what]
     done = teamsim_here("observe", *arguments, cwd=tmp_path)

@@ -141,6 +141,18 @@ def test_a_profile_stands_where_the_agent_is_silent(tmp_path: Path) -> None:
     assert study.points[0].scenario.team.agent.batch.value == 4
 
 
+def test_a_profile_is_no_scenario_and_names_the_one_that_uses_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine-loop.yaml"
+    path.write_text("source: measured\nlatency: {kind: seconds, base: 5}\nloop: {turns: 3}\n")
+    with pytest.raises(ScenarioError, match=r"is a profile.*profile: mine-loop\.yaml") as alone:
+        load_study(path)
+    assert "session" not in str(alone.value)
+    session = tmp_path / "mine.session.yaml"
+    session.write_text(GOOD)
+    with pytest.raises(ScenarioError, match=f"one session of it: {session}"):
+        load_study(path)
+
+
 def test_a_coordinator_is_like_the_agents_where_it_is_silent() -> None:
     text = GOOD.replace("topology:", "  coordinator: {speed: 9}\ntopology:")
     team = parse_study(text).base.team
