@@ -210,12 +210,28 @@ def _of_run(run: Operations, roles: Mapping[str, str], told: Sequence[tuple[str,
         return _OfRun(SINGLE, _TIMES)
     parents = {run.agents[child]: run.agents[parent] for child, parent in run.parents.items()}
     parents = {child: top for child, top in parents.items() if child in roles and top in roles}
+    over = _handed_over(run, parents, told)
+    parents = {child: top for child, top in parents.items() if child not in over}
     if len(parents) >= (len(roles) - 1) / 2:
         return _by_parents(parents, roles, run)
     edges = [(a, b) for a, b in told if a in roles and b in roles and a != b]
     if edges:
         return _by_messages(edges, roles, run)
     return _by_times(run, roles)
+
+
+def _handed_over(
+    run: Operations, parents: Mapping[str, str], told: Sequence[tuple[str, str]]
+) -> set[str]:
+    """Return the agents that got the work of those above them, who then did no more."""
+    place = {agent: i for i, agent in enumerate(run.agents)}
+    begins = {agent: run.start[run.agent == i].min() for agent, i in place.items()}
+    ends = {agent: run.end[run.agent == i].max() for agent, i in place.items()}
+    return {
+        child
+        for child, top in parents.items()
+        if (top, child) in told and begins[child] >= ends[top] - 1e-6
+    }
 
 
 def _by_parents(parents: Mapping[str, str], roles: Mapping[str, str], run: Operations) -> _OfRun:

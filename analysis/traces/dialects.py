@@ -6,9 +6,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from analysis.traces.answers import ASKS, reason_in, reason_of, usage_in
 from analysis.traces.attribute_names import KNOWN
 from analysis.traces.usage import cost_of, counts, of_api, of_buckets
-from analysis.traces.values import amount, count, flag, items, mapping, parsed, seconds, text
+from analysis.traces.values import amount, count, flag, mapping, parsed, seconds, text
 
 _OPERATIONS = {
     "chat": "chat",
@@ -17,6 +18,7 @@ _OPERATIONS = {
     "chat_model": "chat",
     "completion": "chat",
     "text_completion": "chat",
+    "text.completions": "chat",
     "generate_content": "chat",
     "generate": "chat",
     "generation": "chat",
@@ -53,13 +55,6 @@ _VERCEL = {
 Slots = dict[str, Any]
 
 
-def _finish(value: Any) -> str | None:
-    if isinstance(value, str) and value[:1] in {"[", '"'}:
-        value = parsed(value) or value
-    listed = items(value)
-    return text(listed[0] if listed else value)
-
-
 _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "provider": ("provider_name", text),
     "request_model": ("request_model", text),
@@ -68,7 +63,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "attempt": ("attempt", count),
     "call_id": ("call_id", text),
     "http": ("http_status", count),
-    "finish": ("finish_reason", _finish),
+    "finish": ("finish_reason", reason_in),
     "tool": ("tool_name", text),
     "result_size": ("result_size", count),
     "cost": ("cost_usd", amount),
@@ -115,8 +110,8 @@ def _by_content(name: str, said: Slots) -> str | None:
     """Return the operation of a span that does not say which it is."""
     has_model = "request_model" in said or "response_model" in said
     counted = "input" in said or "output" in said or "flat_input" in said
-    if has_model and counted:
-        return "chat"
+    if has_model and (counted or name == "call_llm" or name.endswith(".llm")):
+        return "chat"  # so Google's ADK and CrewAI name calls that they say no more of
     is_tool = "tool" in said and not has_model and not name.startswith("claude_code.")
     return "execute_tool" if is_tool else None
 
@@ -127,6 +122,8 @@ def tokens_of(said: Slots) -> dict[str, int | None]:
         return of_buckets(mapping(said["buckets"]))
     if "api_usage" in said and "input" not in said:
         return of_api(mapping(said["api_usage"]))
+    if said.get("provider") == "gcp.vertex.agent" and usage_in(said.get("answer")):
+        return of_api(usage_in(said["answer"]))
     plain, apart = count(said.get("input")), False
     if plain is None and "flat_input" in said:  # Claude Code: input without cached tokens
         plain, apart = count(said["flat_input"]), True
@@ -167,7 +164,14 @@ def call_fields(said: Slots, operation: str) -> dict[str, Any]:
             fields["tool_name"] = text(said["entity"])
     if operation == "chat":
         fields |= tokens_of(said)
+        if "finish_reason" not in fields:
+            fields["finish_reason"] = _reason(said)
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _reason(said: Slots) -> str | None:
+    found = reason_of(said.get("answer")) or reason_of(said.get("result"))
+    return found or (ASKS if said.get("asked") else None)
 
 
 def error_of(said: Slots, failed: bool, message: str | None) -> tuple[str, str | None]:
@@ -186,6 +190,7 @@ def error_of(said: Slots, failed: bool, message: str | None) -> tuple[str, str |
     http = count(said.get("http"))
     failed = failed or flag(said.get("success")) is False or error is True
     failed = failed or str(said.get("level")).upper() == "ERROR"
+    failed = failed or str(said.get("tool_status")).lower() == "error"
     failed = failed or (named is not None and named.lower() not in {"false", "none"})
     if not failed and not (http is not None and http >= 400):
         return "ok", None

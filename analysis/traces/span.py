@@ -16,7 +16,7 @@ from analysis.traces.dialects import (
     with_metadata,
 )
 from analysis.traces.jsonstream import Record
-from analysis.traces.values import names_in, text
+from analysis.traces.values import mapping, names_in, pick, text
 
 _WRAPPER = re.compile(
     r"(Runnable\w*|\w*Parser|\w*PromptTemplate|LangGraph|LLMChain|ChannelWrite\w*|Branch|__\w+__)"
@@ -34,7 +34,17 @@ _ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "cha
 _TOOL_RUN = re.compile(r"^(?:execute_tool|running tool:?)(?=\s|$)")
 """Beginnings of names that the conventions and Pydantic AI give to the span of a tool."""
 
-_HANDOFF = re.compile(r"(?:transfer|hand_?off)[ _]to[ _](.+)", re.IGNORECASE)
+_HANDOFF = re.compile(
+    r"(?:transfer|hand_?off)(?:[ _]back)?[ _]to[ _](?:(?:an?|the|another)[ _])?(.+)", re.IGNORECASE
+)
+_ANY_AGENT = {"agent", "coworker", "co-worker", "specialist", "expert", "human"}
+"""What tools hand over to whose arguments say to whom."""
+
+_TARGETS = ("agent_name", "agent", "to_agent", "to", "target", "recipient", "coworker", "agent_id",
+            "destination", "name")  # fmt: skip
+_NO_TOOLS = {"(merged tools)"}
+"""What Google's ADK calls a span that is no tool but repeats the results of several."""
+
 CLAUDE_CODE = "claude_code."
 """Beginning of the names of Claude Code's own spans: without an agent they are the main one's."""
 
@@ -222,6 +232,8 @@ def span_of(
     operation = operation_of(name, said)
     if operation is None and _AGENT_RUN.fullmatch(name):
         operation = "invoke_agent"
+    if text(said.get("tool")) in _NO_TOOLS:
+        operation = None
     status, error = error_of(said, failed, message) if operation else ("ok", None)
     agent_id, agent_name = text(said.get("agent_id")), text(said.get("agent_name"))
     node = text(said.get("node"))
@@ -240,7 +252,7 @@ def span_of(
         name,
         *times,
         operation,
-        call_fields(said, operation) if operation else {},
+        _with_seconds(call_fields(said, operation), times) if operation else {},
         status,
         error,
         text(said.get("session")),
@@ -259,6 +271,14 @@ def span_of(
     )
 
 
+def _with_seconds(fields: dict[str, Any], times: tuple[int, int]) -> dict[str, Any]:
+    """Return the fields; a first chunk after the end of its call was written in milliseconds."""
+    first, lasted = fields.get("first_chunk_s"), (times[1] - times[0]) / 1e9
+    if first is not None and first > lasted >= first / 1000.0:
+        fields["first_chunk_s"] = first / 1000.0
+    return fields
+
+
 def _own_name(name: str, times: tuple[int, int]) -> str | None:
     """Return the agent of a span that names none; None if the span is only a step."""
     if _WRAPPER.fullmatch(name) or times[1] - times[0] < _STEP_NS:
@@ -274,6 +294,8 @@ def _transfer(name: str, operation: str | None, said: Mapping[str, Any]) -> Any:
     if target is None and operation in {"execute_tool", "handoff", None}:
         found = _HANDOFF.fullmatch((text(said.get("tool")) or name).strip())
         target = found.group(1) if found else None
+        if target is not None and target.lower() in _ANY_AGENT:
+            target, mode = text(pick(mapping(said.get("arguments")), *_TARGETS)), "pass_control"
     if target is None and mode is None:
         return None
     return target, "delegate" if mode == "return_to_caller" else "handoff"

@@ -31,6 +31,7 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
     ids = _ids_by_name(forest.spans, runs)
     agents = AgentsAtOnce(forest.spans, runs, ids, forest.above)
     starters = _starters(forest, runs, agents)
+    spelled = _names_by_spelling(forest.spans, runs)
     for span in forest.spans:
         if span.key in forest.left_out or (span.operation is None and span.transfer is None):
             continue
@@ -48,9 +49,10 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
             span.name_tool()
             _add_call(span, run, agent, name, parent, out)
         if span.operation == "invoke_agent" and owner is not None and owner[1] is span:
-            _add_invocation(span, run, agent, caller, out)
+            _add_invocation(span, run, agent, caller, forest.is_inside(span, caller, agents), out)
         elif span.transfer is not None and span.transfer[0] is not None and agent is not None:
-            target = ids.get((run, span.transfer[0]), span.transfer[0])
+            target = spelled.get((run, _spelling(span.transfer[0])), span.transfer[0])
+            target = ids.get((run, target), target)
             _add_handoff(span, run, agent, target, out)
 
     def agent_of(span: Span) -> str | None:
@@ -146,6 +148,13 @@ class _Forest:
                 return found
         return "main" if owner.name.startswith(CLAUDE_CODE) and agent != "main" else None
 
+    def is_inside(self, span: Span, caller: str | None, agents: AgentsAtOnce) -> bool:
+        """Tell whether a span lies in one of its caller, or says no caller."""
+        if span.parent_agent is None:
+            return True
+        named = ((each, each.names_agent()) for each in self.above(span))
+        return any(who is not None and agents.identity(s, *who) == caller for s, who in named)
+
 
 def _session_around(span: Span) -> str | None:
     return None if span.around is None else text(span.around.get("session.id"))
@@ -173,6 +182,16 @@ def _ids_by_name(spans: list[Span], runs: Mapping[Key, str]) -> dict[tuple[str, 
         if span.agent_name is not None and span.agent_id is not None:
             found.setdefault((runs[span.key], span.agent_name), set()).add(span.agent_id)
     return {key: next(iter(ids)) for key, ids in found.items() if len(ids) == 1}
+
+
+def _names_by_spelling(spans: list[Span], runs: Mapping[Key, str]) -> dict[tuple[str, str], str]:
+    """Return the agents' names by run and spelling: tools spell them in their own way."""
+    named = ((span, span.agent_name or span.agent_id or span.node) for span in spans)
+    return {(runs[span.key], _spelling(name)): name for span, name in named if name is not None}
+
+
+def _spelling(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _add_call(
@@ -207,13 +226,17 @@ def _add_call(
 
 
 def _add_invocation(
-    span: Span, run: str, agent: str | None, caller: str | None, out: Collector
+    span: Span, run: str, agent: str | None, caller: str | None, is_inside: bool, out: Collector
 ) -> None:
-    """Add what a call of another agent implies: work handed over, and its result."""
+    """Add what a call of another agent implies: work handed over, and its result.
+
+    An agent that is not inside of the one that it names as the one before has no result for it.
+    """
     if agent is None or caller is None or agent == caller:
         return
     kind = "delegate" if span.transfer is None else span.transfer[1]
-    known = {"run_id": run, "span_id": span.span_id, "inferred": True}
+    kind = kind if is_inside else "handoff"
+    known = {"run_id": run, "span_id": span.span_id, "inferred": is_inside}
     out.message(
         msg_id=f"{span.span_id}-out",
         src_agent_id=caller,

@@ -13,7 +13,8 @@ from typing import Any
 
 from analysis.traces.values import amount, count, mapping, pick
 
-_INPUT = ("input", "input_tokens", "prompt_tokens", "promptTokens", "inputTokens", "prompt")
+_INPUT = ("input", "input_tokens", "prompt_tokens", "promptTokens", "inputTokens", "prompt",
+          "prompt_token_count", "promptTokenCount")  # fmt: skip
 _OUTPUT = (
     "output",
     "output_tokens",
@@ -21,8 +22,14 @@ _OUTPUT = (
     "completionTokens",
     "outputTokens",
     "completion",
+    "candidates_token_count",
+    "candidatesTokenCount",
 )
-_TOTAL = ("total", "total_tokens", "totalTokens")
+_TOTAL = ("total", "total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
+_CACHED = ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
+           "cacheReadInputTokens", "cached_content_token_count",
+           "cachedContentTokenCount")  # fmt: skip
+_WRITTEN = ("cache_creation_input_tokens", "cache_write_input_tokens", "cacheWriteInputTokens")
 
 
 def counts(
@@ -76,7 +83,7 @@ def counts(
 def of_api(usage: Mapping[str, Any], includes_cache: bool = True) -> dict[str, int | None]:
     """Return the counts of a usage object as the APIs and their clients write it.
 
-    Anthropic's, OpenAI's (also its details), and LangChain's.
+    Anthropic's, OpenAI's (also its details), Gemini's, Bedrock's, and LangChain's.
     """
     into = mapping(
         pick(
@@ -96,14 +103,14 @@ def of_api(usage: Mapping[str, Any], includes_cache: bool = True) -> dict[str, i
             "completion_token_details",
         )
     )
-    read = count(pick(usage, "cache_read_input_tokens", "cached_input_tokens", "cached_tokens"))
-    written = count(pick(usage, "cache_creation_input_tokens", "cache_write_input_tokens"))
+    read, written = count(pick(usage, *_CACHED)), count(pick(usage, *_WRITTEN))
     return counts(
         count(pick(usage, *_INPUT)),
         read if read is not None else count(pick(into, "cache_read", "cached_tokens")),
         written if written is not None else count(pick(into, "cache_creation", "cache_write")),
         count(pick(usage, *_OUTPUT)),
-        reasoning=count(pick(from_, "reasoning", "reasoning_tokens")),
+        reasoning=count(pick(from_, "reasoning", "reasoning_tokens"))
+        or count(pick(usage, "thoughts_token_count", "thoughtsTokenCount")),
         total=count(pick(usage, *_TOTAL)),
         includes_cache=includes_cache,
     )

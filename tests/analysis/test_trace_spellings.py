@@ -75,6 +75,12 @@ def found_in(traces: Traces) -> dict[str, Any]:
         "names": sorted(tools["tool_name"].dropna()),
         "models": chats["response_model"].dropna().unique().tolist(),
         "cost": round(float(chats["cost_usd"].sum()), 6),
+        "reasons": chats["finish_reason"].fillna("").tolist(),
+        "first": [round(s, 6) for s in chats["first_chunk_s"].dropna()],
+        "told": list(traces.messages.loc[~traces.messages["inferred"].fillna(False),
+                     ["src_agent_id", "dst_agent_id"]].itertuples(index=False, name=None)),
+        "sizes": tools["result_size"].dropna().tolist(),
+        "runs": traces.calls["run_id"].unique().tolist(),
         "errors": traces.report.errors.count,
         "duplicates": traces.report.duplicates.count,
     }  # fmt: skip

@@ -40,6 +40,15 @@ def attributes_of(node: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def attribute(node: Mapping[str, Any], name: str) -> Any:
+    """Return the value of one attribute, used or not; None if it has none of this name."""
+    raw = node.get("attributes")
+    if isinstance(raw, dict):
+        return raw.get(name)
+    pairs = (mapping(each) for each in items(raw))
+    return next((value_of(each.get("value")) for each in pairs if each.get("key") == name), None)
+
+
 _VALUES = ("stringValue", "string_value", "boolValue", "bool_value")
 _NUMBERS = ("intValue", "int_value", "doubleValue", "double_value")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
 from analysis.traces.jsonstream import Record
@@ -127,6 +128,10 @@ def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
     attributes["metadata"] = metadata
     if kind in _KINDS:
         attributes["gen_ai.operation.name"] = _KINDS[kind]
+    if kind == "GENERATION":
+        reason = reason_of(raw.get("output")) or reason_of(metadata)
+        if reason is not None:
+            attributes.setdefault("gen_ai.response.finish_reasons", reason)
     if kind == "TOOL":
         attributes.setdefault("gen_ai.tool.name", raw.get("name"))
         size = size_of(raw.get("output"))

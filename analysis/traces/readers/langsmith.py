@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
 from analysis.traces.jsonstream import Record
@@ -118,7 +119,7 @@ def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
         or pick(invocation, "model", "model_name", "deployment_name"),
         "gen_ai.provider.name": metadata.get("ls_provider"),
         "gen_ai.usage.cost": amount(raw.get("total_cost")),
-        "gen_ai.response.finish_reasons": _finish(mapping(raw.get("outputs"))),
+        "gen_ai.response.finish_reasons": reason_of(raw.get("outputs")),
     }
     if kind == "tool":
         said["gen_ai.tool.name"] = raw.get("name")
@@ -149,10 +150,3 @@ def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
 def _generation(outputs: Mapping[str, Any]) -> dict[str, Any]:
     first = next(iter(items(outputs.get("generations"))), None)
     return mapping(next(iter(items(first)), None) if isinstance(first, list) else first)
-
-
-def _finish(outputs: Mapping[str, Any]) -> str | None:
-    generation = _generation(outputs)
-    info = mapping(generation.get("generation_info"))
-    choice = mapping(next(iter(items(outputs.get("choices"))), None))
-    return text(pick(info, "finish_reason", "stop_reason")) or text(choice.get("finish_reason"))

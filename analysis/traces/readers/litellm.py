@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import status_of
 from analysis.traces.jsonstream import Record
@@ -119,6 +120,7 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
         if failed
         else None,
         http_status=count(error.get("error_code")) if failed else None,
+        finish_reason=None if failed or is_tool else reason_of(raw.get("response")),
         cost_usd=None if failed and not cost else cost,
         quality_time="exact",
         quality_tokens="exact" if counts.get("input_tokens") is not None else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from analysis.traces.answers import reason_of
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import size_of
 from analysis.traces.jsonstream import Record
@@ -89,6 +90,11 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         "gen_ai.tool.name": name if kind == "function" else None,
         "gen_ai.request.model": text(data.get("model")) or text(response.get("model")),
         "gen_ai.response.id": text(data.get("response_id")) or text(response.get("id")),
+        "gen_ai.response.finish_reasons": reason_of(
+            {"output": data.get("output"), "response": response}
+        )
+        if operation == "chat"
+        else None,
         "to_agent": text(data.get("to_agent")),
         "tool_result_size_bytes": size_of(data.get("output")) if kind == "function" else None,
     }

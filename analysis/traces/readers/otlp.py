@@ -10,7 +10,13 @@ from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.readers._otlp_logs import LOG_TIMES, joined, span_of_log
 from analysis.traces.readers._otlp_protobuf import NESTED, is_protobuf, protobuf_records
-from analysis.traces.readers._otlp_values import around_of, attributes_of, hex_id, of_resource
+from analysis.traces.readers._otlp_values import (
+    around_of,
+    attribute,
+    attributes_of,
+    hex_id,
+    of_resource,
+)
 from analysis.traces.source import Head, Source
 from analysis.traces.span import Span, span_of
 from analysis.traces.spans import collect
@@ -20,8 +26,11 @@ _OUTERMOST = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs"
 _METRICS = ("resourceMetrics", "resource_metrics")
 _ERRORS = {2, "2", "STATUS_CODE_ERROR", "ERROR", "Error"}
 
-_TELLING = {"exception", "gen_ai.client.inference.operation.details"}
+_TELLING = {"exception", "gen_ai.client.inference.operation.details", "gen_ai.choice"}
 """Events in spans whose attributes tell more about the span."""
+
+_ARGUMENTS = "gen_ai.tool.message"
+"""The event of the span of a tool that holds its arguments."""
 
 
 class Otlp(Reader):
@@ -104,8 +113,12 @@ def _of_span(record: Record, source: str, form: str, out: Collector) -> Span | N
     status = mapping(raw.get("status"))
     attributes = attributes_of(raw)
     for event in items(raw.get("events")):
-        if mapping(event).get("name") in _TELLING:
+        kind = text(mapping(event).get("name"))
+        if kind in _TELLING:
             attributes = attributes_of(event) | attributes
+        elif kind == _ARGUMENTS:
+            said = attribute(event, "content")
+            attributes = {"gen_ai.tool.call.arguments": said} | attributes
     resource, scope = around_of(record)
     code = status.get("code")
     span = span_of(
