@@ -17,7 +17,7 @@ ASKS = "tool_calls"
 """Reason of an answer that asks for tools and names none."""
 
 _REASONS = ("finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason")
-_TOOL_LISTS = ("tool_calls", "toolCalls", "function_call", "functionCall")
+_TOOL_LISTS = ("tool_calls", "toolCalls", "function_call", "functionCall", "message.tool_calls")
 _TOOL_BLOCKS = {"tool_use", "tool_call", "function_call", "toolUse", "tool-call", "functionCall"}
 
 _INSIDE = ("choices", "candidates", "generations", "messages", "output", "content", "parts",

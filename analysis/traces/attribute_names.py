@@ -64,7 +64,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
     "result": ("gen_ai.tool.call.result", "ai.toolCall.result", "output.value",
                "traceloop.entity.output", "mlflow.spanOutputs", "langfuse.observation.output",
                "gcp.vertex.agent.tool_response", "tool_response"),
-    "answer": ("gen_ai.output.messages", "gcp.vertex.agent.llm_response"),
+    "answer": ("gen_ai.output.messages", "gcp.vertex.agent.llm_response", "llm.output_messages"),
     "asked": ("llm.output_messages.0.message.tool_calls.0.tool_call.function.name",
               "gen_ai.completion.0.tool_calls.0.name", "llm.completions.0.tool_calls.0.name",
               "ai.response.toolCalls"),

@@ -35,9 +35,10 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "http_status": ("http_status", "status_code", "http_status_code", "response_code",
                     "response_status"),
     "error_type": ("error_type", "error", "error_message", "exception", "error_code"),
-    "finish_reason": ("finish_reason", "stop_reason"),
+    "finish_reason": ("finish_reason", "stop_reason", "finish_reason_normalized"),
     "tool_name": ("tool_name", "tool"),
-    "operation_name": ("operation_name", "operation"),
+    "operation_name": ("operation_name", "operation", "op", "span_type", "event_type", "kind",
+                       "type"),
     "call_id": ("call_id", "request_id"),
 }  # fmt: skip
 """Canonical columns, and the names by which they are recognised without the user's help."""

@@ -9,9 +9,9 @@ from typing import Any
 from analysis.traces.answers import ASKS, reason_in, reason_of, usage_in
 from analysis.traces.attribute_names import KNOWN
 from analysis.traces.usage import cost_of, counts, of_api, of_buckets
-from analysis.traces.values import amount, count, flag, mapping, parsed, seconds, text
+from analysis.traces.values import amount, count, flag, mapping, parsed, pick, seconds, text
 
-_OPERATIONS = {
+OPERATIONS = {
     "chat": "chat",
     "chat.completions": "chat",
     "chat_completion": "chat",
@@ -36,6 +36,8 @@ _OPERATIONS = {
     "retrieval": "retrieval",
     "handoff": "handoff",
 }
+"""Words for operations, and which of ours each is."""
+
 _NO_OPERATION = {"chain", "task", "workflow", "span", "event", "unknown", "parser", "prompt"}
 
 _NAMED = {
@@ -51,6 +53,9 @@ _VERCEL = {
     "ai.stream": "chat",
 }
 """Beginnings of the operations of the Vercel AI SDK."""
+
+ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "chatbot", "assistant"}
+"""Nodes that every LangGraph agent has; an agent above is a better name."""
 
 Slots = dict[str, Any]
 
@@ -97,8 +102,8 @@ def operation_of(name: str, said: Slots) -> str | None:
         word = text(said.get(slot))
         if word is not None:
             word = word.strip('"').lower()
-            if word in _OPERATIONS:
-                return _OPERATIONS[word]
+            if word in OPERATIONS:
+                return OPERATIONS[word]
             if word not in _NO_OPERATION:
                 return word if slot == "operation" else None
             if slot == "kind":
@@ -211,6 +216,7 @@ def with_metadata(said: Slots) -> Slots:
     metadata = said.pop("metadata", None)
     if isinstance(metadata, dict) or (isinstance(metadata, str) and "_" in metadata):
         known = mapping(metadata)
+        known = {**known, "langgraph_node": node_of(known)}
         for slot, names in (
             ("node", ("langgraph_node",)),
             ("agent_name", ("agent_name",)),
@@ -220,6 +226,19 @@ def with_metadata(said: Slots) -> Slots:
             if value is not None:
                 said.setdefault(slot, value)
     return said
+
+
+def node_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return LangGraph's node: if every agent has one of its name, that of the graph around it.
+
+    Nodes are in each other in a namespace: ``researcher:ID|agent:ID``.
+    """
+    node = text(metadata.get("langgraph_node"))
+    around = text(pick(metadata, "langgraph_checkpoint_ns", "checkpoint_ns")) or ""
+    names = [each.partition(":")[0] for each in around.split("|")]
+    if node in ANY_AGENTS_NODE and names[-1] == node:
+        return next((name for name in reversed(names) if name not in ANY_AGENTS_NODE), node)
+    return node
 
 
 def size_of(result: Any) -> int | None:

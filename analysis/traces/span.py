@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import (
+    ANY_AGENTS_NODE,
     call_fields,
     error_of,
     operation_of,
@@ -27,9 +28,6 @@ _WRAPPER = re.compile(
 
 _AGENT_RUN = re.compile(r"(?:agent_run|invoke_agent) \[?([^\]]+)\]?")
 """Names that Google's ADK and the conventions give to the span of an agent at work."""
-
-_ANY_AGENTS_NODE = {"agent", "model", "call_model", "llm", "tools", "tool", "chatbot", "assistant"}
-"""Nodes that every LangGraph agent has; an agent above is a better name."""
 
 _TOOL_RUN = re.compile(r"^(?:execute_tool|running tool:?)(?=\s|$)")
 """Beginnings of names that the conventions and Pydantic AI give to the span of a tool."""
@@ -149,7 +147,7 @@ class Span:
         """Return id and name of the agent that the span itself names."""
         if self.agent_id is not None or self.agent_name is not None:
             return self.agent_id or self.agent_name or "", self.agent_name
-        if self.node is not None and (also_any_node or self.node not in _ANY_AGENTS_NODE):
+        if self.node is not None and (also_any_node or self.node not in ANY_AGENTS_NODE):
             return self.node, self.node
         return None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,6 +31,8 @@ _LONGEST_S = 100.0
 
 _DATE = 1e8
 """Smaller numbers are times since some start, not dates."""
+
+_SLASHED = re.compile(r"\s*(\d{1,2})/(\d{1,2})/\d{2,4}\b")
 
 Ns = list[int | None]
 
@@ -74,11 +78,39 @@ class Times:
             for what in ("start", "end")
             if what in found
         }
+        self._said = {what: (name, values) for what, ((name, _), values) in moments.items()}
         factor = self._common_factor(moments)
         self._moments: dict[str, Ns] = {
-            what: [_moment(v, unit or factor) for v in values]
-            for what, ((_, unit), values) in moments.items()
+            what: [_moment(v, unit or factor) for v in self._dates(name, values)]
+            for what, ((name, unit), values) in moments.items()
         }
+
+    def wrong_in(self, i: int) -> str | None:
+        """Return what is no time in a row; None if its times are missing, or are understood."""
+        for what, moments in self._moments.items():
+            name, values = self._said[what]
+            if moments[i] is None and values[i] is not None:
+                return f"column {name!r}: {str(values[i])[:40]!r} is no time"
+        return None
+
+    def _dates(self, name: str, values: list[Any]) -> list[Any]:
+        """Return times, those with dates such as ``6/13/2026`` as ns since 1970."""
+        parts = [_SLASHED.match(v) if isinstance(v, str) else None for v in values]
+        known = [(int(part[1]), int(part[2])) for part in parts if part is not None]
+        if not known:
+            return values
+        day_first = any(a > 12 for a, _ in known)
+        if not day_first and all(b <= 12 for _, b in known):
+            self._notes.append(f"{self._file}: {name!r} is taken as month/day/year")
+        with warnings.catch_warnings(action="ignore"):
+            read = pd.to_datetime(
+                pd.Series(values, dtype=object), dayfirst=day_first, errors="coerce", utc=True,
+                format="mixed",
+            )  # fmt: skip
+        return [
+            v if part is None or pd.isna(moment) else moment.isoformat()
+            for v, part, moment in zip(values, parts, read, strict=True)
+        ]
 
     @property
     def has_moments(self) -> bool:

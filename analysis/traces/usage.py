@@ -29,6 +29,9 @@ _TOTAL = ("total", "total_tokens", "totalTokens", "total_token_count", "totalTok
 _CACHED = ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
            "cacheReadInputTokens", "cached_content_token_count",
            "cachedContentTokenCount")  # fmt: skip
+_CACHE = ("cache_read_input", "cache_creation_input")
+"""Beginnings of Anthropic's names: its input is without these."""
+
 _WRITTEN = ("cache_creation_input_tokens", "cache_write_input_tokens", "cacheWriteInputTokens")
 
 
@@ -122,8 +125,9 @@ def of_buckets(
     """Return the counts of Langfuse's usage buckets.
 
     Buckets whose names begin with ``input`` add up to the input, those with ``output`` to the
-    output. Others (``prompt_details.cache_read``) are parts of the bucket in their name. If
-    Langfuse has added the sums, they decide.
+    output; so do tokens of the cache under Anthropic's names. Others
+    (``prompt_details.cache_read``) are parts of the bucket in their name. Integrations differ, so
+    sums that Langfuse has added, and a total, decide where they fit.
 
     Parameters
     ----------
@@ -133,43 +137,35 @@ def of_buckets(
         Sums of the buckets, as Langfuse gives them.
     """
     known = {name.lower(): n for name, each in usage.items() if (n := count(each)) is not None}
-    read = _sum(known, "cache_read", "cached")
-    written = _sum(known, "cache_creation", "cache_write")
-    reasoning = _sum(known, "reasoning")
+    inputs = _sums(known, _INPUT, ("input", *_CACHE), count(input_sum))
+    outputs = _sums(known, _OUTPUT, ("output",), count(output_sum))
     total = count(pick(usage, *_TOTAL))
-    # Without a total, the names decide.
-    output = _side(known, _OUTPUT, "output", count(output_sum), None)
-    rest = None if total is None or output is None else total - output
+    fitting = ((a, b) for a in inputs for b in outputs if total == (a or 0) + (b or 0))
+    read, wrote = next(fitting, (inputs[0], outputs[0]))
     return {
-        "input_tokens": _side(known, _INPUT, "input", count(input_sum), rest),
-        "cache_read_input_tokens": read,
-        "cache_write_input_tokens": written,
-        "output_tokens": output,
-        "reasoning_output_tokens": reasoning,
+        "input_tokens": read,
+        "cache_read_input_tokens": _sum(known, "cache_read", "cached"),
+        "cache_write_input_tokens": _sum(known, "cache_creation", "cache_write"),
+        "output_tokens": wrote,
+        "reasoning_output_tokens": _sum(known, "reasoning"),
     }
 
 
-def _side(
-    known: Mapping[str, int],
-    wholes: tuple[str, ...],
-    prefix: str,
-    said: int | None,
-    rest: int | None,
-) -> int | None:
-    """Return the sum of the buckets of the input or the output.
+def _sums(
+    known: Mapping[str, int], wholes: tuple[str, ...], prefixes: tuple[str, ...], said: int | None
+) -> list[int | None]:
+    """Return what the input or the output may be, the likeliest first.
 
-    `said` is the sum that the writer gives, if any; `rest` is the total without the other sum.
+    `said` is the sum that the writer gives, if any.
     """
     names = {name.lower() for name in wholes}
     plain = next((known[name] for name in names if name in known), None)
-    more = sum(n for name, n in known.items() if name.startswith(prefix) and name not in names)
-    if plain is None and not any(name.startswith(prefix) for name in known):
-        return said
-    together = (plain or 0) + more
-    for sure in (said, rest):
-        if sure in {plain, together}:
-            return sure
-    return together
+    parts = [n for name, n in known.items() if name.startswith(prefixes) and name not in names]
+    if plain is None and not parts:
+        return [said]
+    together = (plain or 0) + sum(parts)
+    found = [together, plain or together]
+    return [said] if said in found else list(dict.fromkeys(found))
 
 
 def _sum(known: Mapping[str, int], *parts: str) -> int | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import math
+import re
 import sys
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +18,12 @@ MOST_COUNT = 10**12
 _MOST_NS = 2**62
 """Latest moment, in the year 2116: times beyond it do not fit into the tables."""
 
+_UTC = re.compile(r"Z$| ?(?:\+0000 )?(?:UTC|GMT)$")
+"""Ends of times that say UTC."""
+
+_LONGEST_LITERAL = 100_000
+"""Longest text, in characters, that is read as an object in Python's own notation."""
+
 _UNITS = ((1e10, 10**9), (1e13, 10**6), (1e16, 1000))
 """Numbers below these are dates in seconds, milliseconds, microseconds since 1970; others in ns."""
 
@@ -24,7 +33,7 @@ def mapping(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
         return value
     if isinstance(value, str) and value[:1] == "{":
-        value = parsed(value)
+        value = parsed(value) or _literal(value)
         return value if isinstance(value, dict) else {}
     return {}
 
@@ -34,7 +43,7 @@ def items(value: Any) -> list[Any]:
     if isinstance(value, list):
         return value
     if isinstance(value, str) and value[:1] == "[":
-        value = parsed(value)
+        value = parsed(value) or _literal(value)
         return value if isinstance(value, list) else []
     return []
 
@@ -53,6 +62,17 @@ def parsed(value: str) -> Any:
     try:
         return json.loads(value)
     except (ValueError, RecursionError):
+        return None
+
+
+def _literal(value: str) -> Any:
+    """Return what a text stands for in Python: so data frames write objects into CSV files."""
+    if "'" not in value or len(value) > _LONGEST_LITERAL:
+        return None
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return None
 
 
@@ -121,8 +141,9 @@ def nanoseconds(value: Any) -> int | None:
     if isinstance(value, datetime):
         return _of_datetime(value)
     if isinstance(value, str) and not _is_number(value):
+        value = _UTC.sub("+00:00", value.strip())
         try:
-            return _of_datetime(datetime.fromisoformat(value.strip().replace("Z", "+00:00")))
+            return _of_datetime(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
             return _of_long_fraction(value)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -182,7 +203,7 @@ def _of_long_fraction(value: str) -> int | None:
     digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
     if not dot or not digits:
         return None
-    zone = tail[len(digits) :].replace("Z", "+00:00")
+    zone = tail[len(digits) :]
     try:
         whole = _of_datetime(datetime.fromisoformat(head + zone))
     except (ValueError, OverflowError):

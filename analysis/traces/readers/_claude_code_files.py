@@ -23,6 +23,9 @@ _PROMPT = 2000
 MAIN = "main"
 """The agent of a session's own file."""
 
+_LEADS = {"team-lead", "lead", "leader"}
+"""What the lead of a team is called by the others."""
+
 
 @dataclass(slots=True)
 class Message:
@@ -79,6 +82,24 @@ class Chains:
         return agent
 
 
+_HEARD = re.compile(
+    r'<teammate-message teammate_id="([^"]+)"[^>]*>(.*?)</teammate-message>', re.DOTALL
+)
+_BEGINNING = 200
+"""Characters of what a member is told that are looked at: the program's own words begin so."""
+
+
+def _heard_in(content: Any) -> list[tuple[str, str]]:
+    """Return who tells a member something in the text of a line, and how that begins."""
+    texts = (
+        [content]
+        if isinstance(content, str)
+        else [mapping(block).get("text") for block in items(content)]
+    )
+    told = (_HEARD.findall(each) for each in texts if isinstance(each, str))
+    return [(name, said[:_BEGINNING]) for found in told for name, said in found]
+
+
 def _prompt(message: Mapping[str, Any]) -> str:
     content = message.get("content")
     first = mapping(next(iter(items(content)), None)).get("text")
@@ -100,6 +121,7 @@ class SessionFile:
     made_up: int = 0
     last: int = 0
     chains: Chains = field(default_factory=Chains)
+    heard: list[tuple[dict[str, Any], str, str, int]] = field(default_factory=list)
 
     def note_made_up(self) -> None:
         """Count a message that the client made itself: it is not a call."""
@@ -123,6 +145,8 @@ class SessionFile:
         elif kind == "assistant" and isinstance(message, dict):
             self._add_line(record.place, _slim(event, message), message, moment, out)
         elif kind == "user" and isinstance(message, dict) and moment is not None:
+            for name, said in _heard_in(message.get("content")):
+                self.heard.append((_slim(event, {}), name, said, moment))
             for block in items(message.get("content")):
                 used = text(mapping(block).get("tool_use_id"))
                 if used is not None:
@@ -279,6 +303,12 @@ class Agents:
             number = number or "sidechain"
         agent = number or member or MAIN
         return team or session, agent, name or (self._roles.get(agent) if number else member)
+
+    def member(self, run: str, name: str) -> str:
+        """Return the agent that a member of a team is called by: the lead has often no name."""
+        names = {member for team, member in self._teams.values() if team == run}
+        name = name.partition("@")[0]
+        return MAIN if name in _LEADS and name not in names and None in names else name
 
     def parent(self, run: str, agent: str, event: Mapping[str, Any]) -> str | None:
         """Return the agent that started another: the one told its result, else the main agent."""

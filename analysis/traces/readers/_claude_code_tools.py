@@ -37,20 +37,6 @@ def add_tools(
         if text(result.get("agentId")):
             _add_return(file, use.event, result, moment, (used, use.at), agents, out)
     _add_tasks(file, mine, agents, out)
-    for used, use in file.uses.items():
-        to = text(pick(use.to, "recipient", "to"))
-        if to is not None and use.message in mine:
-            run, agent, _ = agents.of(use.event, file.source.path)
-            out.message(
-                run_id=run,
-                msg_id=used,
-                src_agent_id=agent,
-                dst_agent_id=None if use.to.get("type") == "broadcast" else to,
-                sent_ns=use.at,
-                kind="broadcast" if use.to.get("type") == "broadcast" else "message",
-                span_id=used,
-                inferred=False,
-            )
 
 
 def _add_tasks(file: SessionFile, mine: set[str], agents: Agents, out: Collector) -> None:

@@ -36,29 +36,39 @@ NESTED = frozenset(
 """Names of the lists in OTLP documents, in all spellings."""
 
 
+_RESOURCE = b"\n"
+"""The tag of a resource with its spans or logs: field 1, with a length."""
+
+
 def is_protobuf(start: bytes) -> bool:
-    """Tell whether bytes begin a message of repeated resources (field 1, length-delimited)."""
-    if start[:1] != b"\n":
+    """Tell whether bytes begin a message of repeated resources."""
+    if start[:1] != _RESOURCE:
         start = _without_length(start)
-    return start[:1] == b"\n" and _parsed_prefix(start)
+    if start[:1] != _RESOURCE:
+        return False
+    # The first resource begins like one: with field 1, 2 or 3.
+    size, at = _varint(start, 1)
+    return 0 < at < len(start) and size > 0 and start[at] in {0x0A, 0x12, 0x1A}
 
 
 def _without_length(data: bytes) -> bytes:
-    """Return a message without the length that the collector's file exporter writes before it."""
-    if data[:1] == b"\x00" and len(data) > 4:
+    """Return a message without its length: four bytes, big endian, or as protobuf writes it."""
+    if data[:1] == b"\x00":
         return data[4:]
-    return data
+    size, at = _varint(data, 0)
+    return data[at:] if at > 0 and size > 2 else b""
 
 
-def _parsed_prefix(start: bytes) -> bool:
-    """Tell whether the first resource begins like a resource: with field 1 or 2."""
-    at, shift, size = 1, 0, 0
-    while at < min(len(start), 11):
-        size |= (start[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if start[at - 1] < 0x80:
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number of protobuf, and the place after it; 0 if there is none."""
+    size = 0
+    for i in range(10):
+        if at + i >= len(data):
             break
-    return at < len(start) and size > 0 and start[at] in {0x0A, 0x12, 0x1A}
+        size |= (data[at + i] & 0x7F) << (7 * i)
+        if data[at + i] < 0x80:
+            return size, at + i + 1
+    return 0, 0
 
 
 def protobuf_records(source: Source, out: Collector) -> Iterator[Record]:
@@ -72,17 +82,43 @@ def protobuf_records(source: Source, out: Collector) -> Iterator[Record]:
 def _of_messages(stream: BinaryIO, source: Source, out: Collector) -> Iterator[Record]:
     """Yield spans and logs of a message, or of messages each with its length before it."""
     start = stream.read(1)
-    if start == b"\x00":  # the collector's file exporter: four bytes of length, big endian
+    if start == b"\x00":  # the collector's file exporter
         length, number = start + stream.read(3), 0
         while len(length) == 4:
             data = stream.read(int.from_bytes(length, "big"))
             yield from _of_message(data, f"{source.name}, message {number}", out)
             length, number = stream.read(4), number + 1
         return
-    yield from _of_message(start + stream.read(), source.name, out)
+    data = start + stream.read()
+    if start == _RESOURCE:
+        yield from _of_message(data, source.name, out)
+        return
+    at = number = 0
+    while at < len(data):
+        size, begin = _varint(data, at)
+        if size == 0 or begin == 0:
+            out.skip(f"{source.name}, message {number}", "no length of a message")
+            return
+        yield from _of_message(data[begin : begin + size], f"{source.name}, message {number}", out)
+        at, number = begin + size, number + 1
 
 
 def _of_message(data: bytes, place: str, out: Collector) -> Iterator[Record]:
+    """Yield the spans and logs of a message, resource by resource, as far as it is whole."""
+    at = 0
+    while at < len(data):
+        size, begin = _varint(data, at + 1)
+        if data[at : at + 1] != _RESOURCE or begin == 0:
+            out.skip(place, f"no OTLP protobuf of traces or logs from byte {at:,} on")
+            return
+        if begin + size > len(data):
+            out.skip(place, f"it breaks off in what begins at byte {at:,}")
+            return
+        yield from _of_resource(data[at : begin + size], place, out)
+        at = begin + size
+
+
+def _of_resource(data: bytes, place: str, out: Collector) -> Iterator[Record]:
     for kind, name in ((TracesData, "resourceSpans"), (LogsData, "resourceLogs")):
         try:
             message = kind.FromString(data)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from analysis.traces.collector import Collector
 from analysis.traces.reader import Reader
 from analysis.traces.readers._claude_code_files import Agents, Message, SessionFile
+from analysis.traces.readers._claude_code_mail import Mail, add_mail, is_mail, mail_in, sent_by
 from analysis.traces.readers._claude_code_tools import add_task, add_tools, is_copy, is_task
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
@@ -65,30 +66,34 @@ class ClaudeCode(Reader):
         return [*inside, *beside]
 
     def knows(self, path: Path) -> bool:
-        """Return whether a file describes a sub-agent, or is an index of sessions."""
-        return path.name.endswith(".meta.json") or path.name == "sessions-index.json"
+        """Return whether a file describes a sub-agent or a team, or is an index of sessions."""
+        is_of_team = path.name == "config.json" and path.parent.parent.name == "teams"
+        return is_of_team or path.name.endswith(".meta.json") or path.name == "sessions-index.json"
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        files = []
+        files, inboxes = [], list[Mail]()
         for source in sources:
             file = SessionFile(source)
             for record in source.records(frozenset(), out.skip):
                 out.report.rows += 1
                 if is_task(record.node):
                     add_task(record.node, source.path, out)
+                elif is_mail(record.node):
+                    mail = mail_in(record.node, source.path)
+                    inboxes += [] if mail is None else [mail]
                 else:
                     file.add(record, out)
             files.append(file)
         # A resumed session's file begins with a copy of the session that it continues, so the file
         # of that session, which ended earlier, comes first.
         files.sort(key=lambda file: file.last)
-        _emit(files, self.kind, out)
+        _emit(files, inboxes, self.kind, out)
 
 
 def _is_event(row: Mapping[str, Any]) -> bool:
     kind = text(row.get("type"))
-    if kind in _BOOKKEEPING or is_task(row):
+    if kind in _BOOKKEEPING or is_task(row) or is_mail(row):
         return True
     return "sessionId" in row and (kind in _TURNS or "uuid" in row or "message" in row)
 
@@ -102,8 +107,9 @@ def _of(path: Path, session: str) -> bool:
     return any(row.get("sessionId") == session for row in rows[:20])
 
 
-def _emit(files: list[SessionFile], form: str, out: Collector) -> None:
+def _emit(files: list[SessionFile], inboxes: list[Mail], form: str, out: Collector) -> None:
     """Add what the files tell, each message once."""
+    sent: list[Mail] = []
     owner_of: dict[str, int] = {}
     for i, file in enumerate(files):
         for identity, message in file.messages.items():
@@ -122,7 +128,9 @@ def _emit(files: list[SessionFile], form: str, out: Collector) -> None:
                 _add_call(file, identity, message, moments, parents, form, out)
         mine = {identity for identity in file.messages if owner_of[identity] == i}
         add_tools(file, mine, seen, parents, form, out)
+        sent += sent_by(file, mine, parents)
         _add_retries(file, seen, parents, moments, form, out)
+    add_mail(sent, inboxes, files, parents, out)
     if copies:
         out.notes.append(f"{copies} messages left out that other sessions have too")
     made_up = sum(file.made_up for file in files)

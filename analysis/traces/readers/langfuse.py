@@ -27,7 +27,7 @@ _OTHERS = {"SPAN", "EVENT", "CHAIN", "EVALUATOR", "GUARDRAIL"}
 
 
 class Langfuse(Reader):
-    """A trace with ``observations`` (or ``{trace, observations}``), a list of them, or rows.
+    """A trace with ``observations`` (or ``{trace, observations}``), a session, a list, or rows.
 
     Traces of one session are one run. Names are in camelCase (interface, API) or snake_case
     (blob exports).
@@ -51,6 +51,8 @@ class Langfuse(Reader):
 def _is_trace_or_observation(row: Mapping[str, Any]) -> bool:
     if isinstance(row.get("observations"), list):
         return True
+    if isinstance(row.get("traces"), list):  # a session
+        return any("observations" in mapping(each) for each in row["traces"][:5])
     if isinstance(row.get("data"), list):  # a page of the API
         return any(_is_observation(each) or "observations" in mapping(each) for each in row["data"])
     return _is_observation(row)
@@ -65,7 +67,7 @@ def _is_observation(row: Any) -> bool:
 
 
 def _spans(source: Source, form: str, sessions: dict[str, str], out: Collector) -> Iterator[Span]:
-    for record in source.records(frozenset({"observations", "data"}), out.skip):
+    for record in source.records(frozenset({"observations", "data", "traces"}), out.skip):
         out.report.rows += 1
         raw = record.node
         session = _session_around(record)
@@ -83,6 +85,8 @@ def _session_around(record: Record) -> str | None:
     for each in reversed(record.around):
         trace = mapping(each.get("trace")) or each
         session = text(pick(trace, "sessionId", "session_id"))
+        if session is None and "createdAt" in each and "startTime" not in each:
+            session = text(each.get("id"))
         if session is not None:
             return session
     return None

@@ -131,7 +131,7 @@ def _attributes(raw: Mapping[str, Any], kind: str) -> dict[str, Any]:
 def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
     """Return the token counts of the run, or else of its output message."""
     found = of_api(raw)
-    if found["input_tokens"] is None and found["output_tokens"] is None:
+    if not found["input_tokens"] and not found["output_tokens"]:  # 0 is written if not known
         outputs = mapping(raw.get("outputs"))
         message = mapping(mapping(_generation(outputs).get("message")).get("kwargs"))
         for usage in (

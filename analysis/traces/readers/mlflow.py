@@ -71,7 +71,8 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
     context = mapping(raw.get("context"))
     info: dict[str, Any] = {}
     for each in record.around:
-        info |= mapping(each.get("info")) or {k: v for k, v in each.items() if k != "spans"}
+        inside = mapping(mapping(each.get("trace")).get("info"))  # a row of `search_traces`
+        info |= mapping(each.get("info")) or {**inside, **_said(each)}
     identity = text(pick(raw, "span_id")) or text(context.get("span_id"))
     trace = text(pick(info, "trace_id", "request_id"))
     trace = trace or text(pick(raw, "trace_id")) or text(context.get("trace_id"))
@@ -109,6 +110,10 @@ def _span(record: Record, source: str, form: str, out: Collector) -> Span | None
         text(mapping(status).get("message")) or text(raw.get("status_message")),
         around={"session.id": _session(info)},
     )
+
+
+def _said(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "spans" and value is not None}
 
 
 def _session(info: Mapping[str, Any]) -> str | None:

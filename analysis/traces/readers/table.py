@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -16,6 +15,14 @@ from analysis.traces.column_names import found_columns, found_tasks, found_times
 from analysis.traces.dialects import status_of
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
+from analysis.traces.table_rows import (
+    flat,
+    is_blank,
+    operation_of,
+    tool_of,
+    with_decimal_point,
+    without_separators,
+)
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.usage import counts
 from analysis.traces.values import MOST_COUNT, count, flag, names_in, text
@@ -23,8 +30,6 @@ from simulator.errors import TeamsimError, unknown_name
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
          "true", "1", "none", "nan"}  # fmt: skip
-_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
-_DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
@@ -39,11 +44,12 @@ class Table(Reader):
 
     def recognises(self, head: Head) -> float:
         """Return how likely it is a table of calls; less likely than any format with a name."""
-        times = found_times(head.columns)
+        names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        times = found_times(names)
         has_length = "duration" in times or {"start", "end"} <= times.keys()
         if not has_length or head.layout == "binary":
             return 0.0
-        of_calls = not set(_TOKENS).isdisjoint(found_columns(head.columns))
+        of_calls = not set(_TOKENS).isdisjoint(found_columns(names))
         if head.layout in {"table", "parquet"}:
             return 0.4 if of_calls else 0.3
         is_flat = head.share(lambda row: not any(isinstance(v, list) for v in row.values()))
@@ -63,7 +69,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     rows, places = [], []
     nested = frozenset({"data"}) if source.head.layout == "document" else frozenset[str]()
     for record in source.records(nested, out.skip):
-        rows.append(record.node)
+        rows.append(flat(record.node))
         places.append(record.place)
     out.report.rows += len(rows)
     names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
@@ -86,24 +92,28 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         if CALLS.get(name) == "string" and name not in {"source", "source_format"}
     }
     waiting = found_tasks(names)
+    is_sure = "operation" in str(chosen.get("operation_name", "")).lower()
     apart = _cache_is_apart(read)
     if apart:
         out.notes.append(f"{source.path.name}: the input does not hold the cached tokens: added")
     for i, place in enumerate(places):
         start, end = starts[i], ends[i]
         if start is None or end is None or end < start:
-            out.skip(place, "no duration, or one below 0")
+            out.skip(place, times.wrong_in(i) or "no duration, or one below 0")
             continue
         fields = {name: values[i] for name, values in (read | words).items()}
         fields |= _counts(fields, apart) | _status(fields)
         for name, value in (
             ("run_id", source.path.stem),
-            ("operation_name", "chat"),
             ("quality_time", "exact" if times.has_moments else "estimated"),
             ("quality_tokens", "exact" if fields.get("input_tokens") is not None else None),
         ):
             if fields.get(name) is None:
                 fields[name] = value
+        operation = operation_of(text(fields.get("operation_name")), is_sure, fields)
+        if operation == "execute_tool" and fields.get("tool_name") is None:
+            fields["tool_name"] = tool_of(rows[i])
+        fields["operation_name"] = operation
         first = times.first_chunk(i)
         if first is not None:
             fields["first_chunk_s"] = first
@@ -145,7 +155,7 @@ class _Table:
         ]
 
     def _number(self, value: Any) -> Any:
-        return _with_decimal_point(value) if self._has_commas else value
+        return with_decimal_point(value) if self._has_commas else value
 
     def numbers(self, ours: str, theirs: str) -> list[float | int | None]:
         """Return a column of counts or amounts; invalid values are counted and become None."""
@@ -156,11 +166,11 @@ class _Table:
     def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:
         raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
         if most == MOST_COUNT:
-            raw = raw.map(_without_separators)
+            raw = raw.map(lambda each: without_separators(each, self._has_commas))
         raw = raw.map(self._number)
         # pandas reads huge integers as objects.
         numbers = pd.to_numeric(raw, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        blank = raw.isna().to_numpy() | (raw == "").to_numpy()
+        blank = raw.isna().to_numpy() | raw.map(is_blank).to_numpy(dtype=bool)
         self._say(np.isnan(numbers) & ~blank, name, raw, "is no number")
         with np.errstate(invalid="ignore"):
             bad = (numbers < low) | (numbers > most) | np.isinf(numbers)
@@ -184,17 +194,6 @@ def _scalar(value: Any) -> Any:
         return float(value) if isinstance(value, int) else value
     except OverflowError:
         return float("inf")
-
-
-def _without_separators(value: Any) -> Any:
-    """Return a count that is written with separators of thousands without these."""
-    is_apart = isinstance(value, str) and _THOUSANDS.fullmatch(value.strip())
-    return value.replace(",", "") if is_apart else value
-
-
-def _with_decimal_point(value: Any) -> Any:
-    is_decimal = isinstance(value, str) and _DECIMAL.fullmatch(value.strip())
-    return value.replace(",", ".") if is_decimal else value
 
 
 def _is_words(value: Any) -> bool:

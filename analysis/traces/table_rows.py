@@ -1,0 +1,83 @@
+"""What a row of a plain table says of one call: which operation it is, and counts in objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.traces.dialects import OPERATIONS
+from analysis.traces.usage import of_api
+from analysis.traces.values import mapping, text
+
+_USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens")
+_BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
+
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+_POINTS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
+_DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
+
+
+def flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with what its objects hold as further columns: ``response.model``.
+
+    Counts of an object of usage get their canonical names.
+    """
+    inside = {name: value for name, value in row.items() if isinstance(value, dict)}
+    if not inside:
+        return row
+    found = dict(row)
+    for name, value in inside.items():
+        if name in _USAGES:
+            counts = {k: n for k, n in of_api(value).items() if n is not None}
+            found = {**counts, **found}
+        else:
+            found = {**{f"{name}.{k}": v for k, v in value.items()}, **found}
+    return found
+
+
+def operation_of(said: str | None, is_sure: bool, row: Mapping[str, Any]) -> str:
+    """Return the operation of a row.
+
+    Parameters
+    ----------
+    said : str or None
+        What a column says.
+    is_sure : bool
+        Whether the column has no other meaning: then a word that is not known stays as it is.
+    row : mapping
+        The row's values by canonical name.
+    """
+    known = OPERATIONS.get((said or "").lower())
+    if known is not None:
+        return known
+    if said is not None and is_sure:
+        return said
+    counted = any(row.get(name) is not None for name in ("response_model", "output_tokens"))
+    return "execute_tool" if row.get("tool_name") is not None and not counted else "chat"
+
+
+def tool_of(row: Mapping[str, Any]) -> str | None:
+    """Return the name of a tool that no column names but ``name``."""
+    named = {str(name).lower(): value for name, value in row.items()}
+    return text(named.get("name")) or text(mapping(named.get("tool")).get("name"))
+
+
+def is_blank(value: Any) -> bool:
+    """Tell whether a cell holds nothing, or a word that stands for nothing."""
+    return isinstance(value, str) and value.strip().lower() in _BLANK
+
+
+def without_separators(value: Any, has_decimal_commas: bool) -> Any:
+    """Return a count that is written with separators of thousands without these."""
+    if not isinstance(value, str):
+        return value
+    if has_decimal_commas:
+        return value.replace(".", "") if _POINTS.fullmatch(value.strip()) else value
+    return value.replace(",", "") if _THOUSANDS.fullmatch(value.strip()) else value
+
+
+def with_decimal_point(value: Any) -> Any:
+    """Return a number that is written with a decimal comma with a point."""
+    is_decimal = isinstance(value, str) and _DECIMAL.fullmatch(value.strip())
+    return value.replace(",", ".") if is_decimal else value
