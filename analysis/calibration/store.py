@@ -76,7 +76,7 @@ def _write(real: TeamRuns, fits: Sequence[CellFit], out: Path, source: str) -> N
         runs = runs_of(real.runs, fit.cell)
         cells.append(
             {
-                "fit": _encode(fit),
+                "fit": encode_fit(fit),
                 "tasks": real.tasks[fit.cell["task_type"], fit.cell["p_label"]],
                 "pilot": json.loads(
                     runs[_kept(runs)].to_json(orient="records", double_precision=15)
@@ -121,7 +121,7 @@ def read_calibration(directory: Path) -> list[Calibrated]:
     except DocumentError as error:
         raise TeamsimError(f"{path} is damaged ({error}): calibrate again") from None
     return [
-        Calibrated(_decode(cell["fit"]), cell["tasks"], pd.DataFrame(cell["pilot"]))
+        Calibrated(decode_fit(cell["fit"]), cell["tasks"], pd.DataFrame(cell["pilot"]))
         for cell in cells
     ]
 
@@ -144,14 +144,15 @@ def _kept(runs: pd.DataFrame) -> list[str]:
     return [name for name in runs.columns if name != "exp_dir"]
 
 
-def _encode(value: Any) -> Any:
+def encode_fit(value: Any) -> Any:
+    """Return a fit, or a part of one, as JSON holds it."""
     if type(value).__name__ in _TYPES and dataclasses.is_dataclass(value):
-        fields = {f.name: _encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: encode_fit(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"type": type(value).__name__, **fields}
     if isinstance(value, np.ndarray):
         return {"array": value.tolist()}
     if isinstance(value, dict):
-        return {"dict": {key: _encode(item) for key, item in value.items()}}
+        return {"dict": {key: encode_fit(item) for key, item in value.items()}}
     if isinstance(value, tuple):
         return {"pair": list(value)}
     if isinstance(value, (np.integer, np.floating)):
@@ -159,19 +160,20 @@ def _encode(value: Any) -> Any:
     return value
 
 
-def _decode(value: Any) -> Any:
+def decode_fit(value: Any) -> Any:
+    """Return the fit, or the part of one, that `encode_fit` has made JSON of."""
     if not isinstance(value, dict):
         return value
     if "array" in value:
         return np.asarray(value["array"])
     if "dict" in value:
-        return {key: _decode(item) for key, item in value["dict"].items()}
+        return {key: decode_fit(item) for key, item in value["dict"].items()}
     if "pair" in value:
         return tuple(value["pair"])
     if "type" not in value:
         return value
     kind = _TYPES[value["type"]]
-    return kind(**{name: _decode(item) for name, item in value.items() if name != "type"})
+    return kind(**{name: decode_fit(item) for name, item in value.items() if name != "type"})
 
 
 def _yaml(document: dict[str, Any]) -> str:

@@ -12,12 +12,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from analysis.calibration.simulated_runs import METRICS
 from analysis.traces.named_tables import read_parquet, stored_in, with_stored
 from analysis.traces.readers.llm_teams import read_runs
 from analysis.traces.team_runs import CELL
 from analysis.validation.baselines import BASELINES, Pilot
 from analysis.validation.carry_over import MAPPED
-from analysis.validation.prediction import COLUMNS, METRICS
+from analysis.validation.prediction import COLUMNS
 from analysis.validation.scores import (
     brier,
     brier_again,

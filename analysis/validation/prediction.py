@@ -14,29 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.simulated_runs import METRICS, simulated_runs
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL
 from analysis.validation.carry_over import PilotRuns, carried_over, success_shares, trust_in_changes
 from analysis.validation.targets import Target, changed
-from simulator.experiment import replicate
 from simulator.experiment.pool import Processes, Progress, in_processes
 from simulator.scenario import Scenario
-
-METRICS = [
-    "wall_clock_seconds",
-    "total_tokens",
-    "total_rounds",
-    "success",
-    "concurrent_writes",
-    "claims_blocked",
-    "calls",
-]
-"""The metrics of a run that are predicted, under the names that real runs have.
-
-Time, tokens and rounds are those of a run as it ends, finished or not, because they are scored
-against real runs that were cut off in the same way. They are not the time that the work takes, and
-must be read together with ``success``.
-"""
 
 COLUMNS = [*CELL, "n_teammates", "max_rounds", "replication", *METRICS]
 """Columns of a table of predictions, a row a simulated replication."""
@@ -129,20 +113,7 @@ class _Job:
 
 
 def _simulate(job: _Job) -> pd.DataFrame:
-    rows = [
-        (
-            row.makespan_s,
-            row.input_tokens + row.output_tokens,
-            row.rounds,
-            row.success,
-            row.concurrent_writes,
-            row.blocked_claims,
-            row.calls,
-        )
-        for scenario in _draws(job)
-        for row in replicate(scenario)
-    ]
-    return pd.DataFrame(rows, columns=METRICS).head(job.replications)
+    return simulated_runs(_draws(job)).head(job.replications)
 
 
 def _draws(job: _Job) -> list[Scenario]:

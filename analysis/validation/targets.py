@@ -136,10 +136,11 @@ def parse_changes(
         "coordination.protocol": protocol,
         "workload": workload,
     }
-    return {path: _mapping(text) for path, text in paths.items() if text is not None}
+    return {path: mapping_in(text) for path, text in paths.items() if text is not None}
 
 
-def _mapping(text: str) -> Any:
+def mapping_in(text: str) -> Any:
+    """Return what an option says: a name, a mapping in YAML, or the content of a YAML file."""
     if text.endswith((".yaml", ".yml")):
         return Source.read(Path(text)).data
     return Source.parse(text, repr(text)).data

@@ -26,7 +26,25 @@ MOST_DRAWS = 10_000
 """Most draws of a request."""
 
 TeamSizes = Annotated[
-    list[int] | None, typer.Option("--team-sizes", min=1, help="Team sizes; 1, 2, 3 if absent.")
+    list[int] | None,
+    typer.Option(
+        "--team-sizes", "--n", min=1, help="Team sizes; 1, 2, 3, or those of a table of runs."
+    ),
+]
+Like = Annotated[
+    Path | None,
+    typer.Option(
+        help="For tables of runs: a calibration of team runs whose agents stand in for those of "
+        "the table; those that ship if absent."
+    ),
+]
+Meaning = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--protocol",
+        metavar="NAME=KIND",
+        help="For tables of runs: what a protocol in the table is here, as static=pre_assigned.",
+    ),
 ]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 
@@ -58,18 +76,35 @@ def calibrate(
             min=1, help="Rounds after which team runs were given up, where they do not say it."
         ),
     ] = None,
+    protocol: Meaning = None,
+    like: Like = None,
     workers: Workers = 0,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
     """Fit simulated agents to real runs: profiles, scenarios, and how good the fits are."""
-    from simulator.cli import fitting
+    from analysis.traces.run_tables import is_run_table
+    from simulator.cli import fitting, fitting_runs
 
+    columns = columns_in(column or [])
+    if len(traces) == 1 and is_run_table(traces[0], columns):
+        fitting_runs.calibrate(
+            traces[0],
+            out,
+            columns,
+            sizes_in(team_sizes),
+            fitting_runs.meant_by(protocol or []),
+            like,
+            workers,
+            max_rounds,
+        )
+        return
+    _only_for_tables({"--protocol": protocol, "--like": like})
     fitting.calibrate(
         traces,
         out,
         form,
-        columns_in(column or []),
+        columns,
         sizes_in(team_sizes),
         holdout,
         source,
@@ -125,9 +160,18 @@ def predict(
 
         predicting.predict(directory, requests, out, draws)
         return
-    from simulator.cli import fitting
+    from analysis.calibration.run_store import holds_run_fits
+    from simulator.cli import fitting, fitting_runs
 
     sizes = sorted({*(team_sizes or []), *(more_sizes or [])})
+    if holds_run_fits(directory):
+        for option, given in (("--workload", workload), ("--teams", teams)):
+            if given is not None:
+                raise TeamsimError(f"{option}: {directory} is fitted to a table of runs")
+        fitting_runs.predict(
+            directory, out, sizes, replications, workers, topology, protocol, max_rounds
+        )
+        return
     if teams is not None and sizes:
         raise TeamsimError("--teams says the sizes: leave --team-sizes out")
     fitting.predict(
@@ -147,18 +191,25 @@ def predict(
 def validate(
     predictions: Annotated[Path, typer.Argument(help="Table that `teamsim predict` wrote.")],
     directory: Annotated[
-        Path, typer.Argument(help="Directory of real runs; for requests, traces or a table.")
+        Path,
+        typer.Argument(help="Directory of real runs, or a table; for requests, traces or a table."),
     ],
     out: Annotated[
         Path | None,
         typer.Option(help="Directory for validation.png and .csv; the table's if absent."),
     ] = None,
+    column: TraceColumns = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Score predictions against real runs, beside baselines and running it again."""
-    from simulator.cli import fitting, predicting
+    from analysis.validation.run_prediction import is_of_totals
+    from simulator.cli import fitting, fitting_runs, predicting
 
+    if is_of_totals(predictions):
+        columns = columns_in(column or [])
+        fitting_runs.validate(predictions, directory, columns, out, as_json)
+        return
     if predicting.is_of_requests(predictions):
         predicting.validate(predictions, directory, out, as_json)
         return
@@ -167,10 +218,19 @@ def validate(
 
 
 def backtest(
-    directory: Annotated[Path, typer.Argument(help="Directory of real team runs.")],
+    directory: Annotated[
+        Path, typer.Argument(help="Directory of real team runs, or a table of runs.")
+    ],
     out: Annotated[Path, typer.Option(help="Directory for all results.")],
-    pilot: Annotated[str, typer.Option(help="Team sizes to calibrate on, as 1,2.")] = "1,2",
-    target: Annotated[str, typer.Option(help="Team sizes to predict, as 3.")] = "3",
+    pilot: Annotated[
+        str,
+        typer.Option(
+            help="Team sizes to calibrate on, as 1,2; of a table of runs, or its protocols."
+        ),
+    ] = "1,2",
+    target: Annotated[
+        str, typer.Option(help="Team sizes to predict, as 3; of a table of runs, or its protocols.")
+    ] = "3",
     replications: Annotated[
         int,
         typer.Option(
@@ -185,12 +245,33 @@ def backtest(
             "for all, one at a time.",
         ),
     ] = None,
+    column: TraceColumns = None,
+    protocol: Meaning = None,
+    like: Like = None,
     workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
     """Calibrate on the small teams of a data set, predict its larger ones, and score that."""
-    from simulator.cli import fitting
+    from analysis.traces.run_tables import is_run_table
+    from simulator.cli import fitting, fitting_runs
 
+    columns = columns_in(column or [])
+    if is_run_table(directory, columns):
+        if without:
+            raise TeamsimError("--without: a table of runs has no parts to leave out")
+        meant = fitting_runs.meant_by(protocol or [])
+        fitting_runs.backtest(
+            directory, out, columns, pilot, target, meant, like, replications, workers
+        )
+        return
+    _only_for_tables({"--column": column, "--protocol": protocol, "--like": like})
     fitting.backtest(
         directory, out, sizes_in(pilot), sizes_in(target), replications, workers, without or []
     )
+
+
+def _only_for_tables(given: dict[str, object]) -> None:
+    """Refuse options that only tables of runs have."""
+    for option, value in given.items():
+        if value:
+            raise TeamsimError(f"{option}: this is not a table of runs")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration import fit_cells
+from analysis.calibration.analogues import analogues_of, write_analogues
 from analysis.calibration.cell import CellFit
 from analysis.calibration.profiles import (
     pooled_fits,
@@ -83,6 +84,8 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
     with progress_bar("cells") as progress:
         fits = fit_cells(team, workers=pool, progress=progress)
     write_calibration(team, fits, out, source)
+    calibrated = read_calibration(out)
+    write_analogues(analogues_of(calibrated, source), out)
     profiles = out / "profiles"
     profiles.mkdir(exist_ok=True)
     for fit in pooled_fits(team, fits):
@@ -90,7 +93,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
         write_profile(fit, profiles / f"{name}.yaml", source)
     sizes = sorted(int(n) for n in team.runs["n_teammates"].unique())
     with progress_bar("checks") as progress:
-        checked = simulated(read_calibration(out), sizes, _CHECKED, 3, pool, progress)
+        checked = simulated(calibrated, sizes, _CHECKED, 3, pool, progress)
     save(posterior_predictive_figure(real(team), checked), out / "posterior_predictive")
     report = pd.DataFrame([fit.report() for fit in fits])
     names = report[["model_dir", "mode", "task_type", "p_label"]].agg(" ".join, axis=1)

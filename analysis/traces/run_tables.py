@@ -1,0 +1,257 @@
+"""Reads tables of runs, a row a run, of teams whose single calls nobody has kept."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simulator.documents import MOST_NUMBER, MOST_OWN_BYTES, DocumentError, read_text
+from simulator.errors import TeamsimError, unknown_name
+
+MEASURES = ("seconds", "tokens", "rounds", "calls")
+"""What is measured of a run: positive, and compared by its logarithm."""
+
+_MOST_AGENTS = 10_000
+_YES_NO = {"true": 1.0, "yes": 1.0, "1": 1.0, "false": 0.0, "no": 0.0, "0": 0.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table of runs.
+
+    Attributes
+    ----------
+    kind : str
+        What its cells are: ``whole`` numbers from 1, numbers ``above 0``, a ``yes or no``.
+    also : tuple of str
+        Other names under which it is found, if nobody says which it is.
+    is_needed : bool
+        Whether every run must say it.
+    """
+
+    kind: Literal["text", "whole", "above 0", "yes or no"]
+    also: tuple[str, ...] = ()
+    is_needed: bool = False
+
+
+COLUMNS: dict[str, Column] = {
+    "model": Column("text", ("model_dir", "model_name")),
+    "protocol": Column("text", ("condition", "mode"), is_needed=True),
+    "n": Column("whole", ("n_teammates", "n_agents", "team_size"), is_needed=True),
+    "seconds": Column("above 0", ("wall_clock_seconds", "wall_s", "wall"), is_needed=True),
+    "tokens": Column("above 0", ("total_tokens",)),
+    "input_tokens": Column("above 0", ("total_input_tokens",)),
+    "output_tokens": Column("above 0", ("total_output_tokens",)),
+    "rounds": Column("whole", ("total_rounds",)),
+    "calls": Column("whole", ("total_calls",)),
+    "success": Column("yes or no", ("succeeded",)),
+    "task_list": Column("text", ("task_type",)),
+    "max_rounds": Column("whole"),
+}
+"""The columns of a table of runs, by our names."""
+
+_OF_RUNS_ALONE = {
+    name for name in COLUMNS if name not in ("model", "input_tokens", "output_tokens")
+}
+"""Columns that a table of calls does not have."""
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """Runs, of which only the totals are known.
+
+    Attributes
+    ----------
+    runs : DataFrame
+        `COLUMNS`, a row a run: text for ``model, protocol, task_list``, else numbers, NaN where it
+        is not known; ``success`` is 1 or 0.
+    notes : list of str
+        What was taken as not known, and why.
+    """
+
+    runs: pd.DataFrame
+    notes: list[str]
+
+    def of(self, protocols: Sequence[str] = (), sizes: Sequence[int] = ()) -> RunTable:
+        """Return the runs under some protocols, and of some team sizes; all if none is named.
+
+        Raises
+        ------
+        TeamsimError
+            If there are none.
+        """
+        for name, wanted in (("protocol", protocols), ("n", sizes)):
+            there = sorted(self.runs[name].unique())
+            for each in wanted:
+                if each not in there:
+                    raise TeamsimError(unknown_name(f"{name} of a run", str(each), map(str, there)))
+        chosen = self.runs
+        if protocols:
+            chosen = chosen[chosen["protocol"].isin(list(protocols))]
+        if sizes:
+            chosen = chosen[chosen["n"].isin(list(sizes))]
+        if chosen.empty:
+            raise TeamsimError(f"no run is of {', '.join(protocols)} and of {sizes} agents")
+        return RunTable(chosen.reset_index(drop=True), self.notes)
+
+
+def is_run_table(path: Path, columns: Mapping[str, str]) -> bool:
+    """Return whether a file is a table of runs: by the columns that are named, or by its header."""
+    if path.suffix not in (".csv", ".parquet") or not path.is_file():
+        return False
+    if not _OF_RUNS_ALONE.isdisjoint(columns):
+        return True
+    try:
+        header, _ = _rows(path)
+    except TeamsimError:
+        return False
+    needed = [name for name, column in COLUMNS.items() if column.is_needed]
+    return all(not {name, *COLUMNS[name].also}.isdisjoint(header) for name in needed)
+
+
+def read_run_table(path: Path, columns: Mapping[str, str] | None = None) -> RunTable:
+    """Read a table of runs (CSV with a header, or Parquet).
+
+    A total of 0 was not counted, and is not known.
+
+    Parameters
+    ----------
+    path : Path
+    columns : mapping, optional
+        Our names (`COLUMNS`) to those in the table, where they are not found by name.
+
+    Raises
+    ------
+    TeamsimError
+        Naming the file, and the column or the line and cell, that is wrong.
+    """
+    header, rows = _rows(path)
+    places = _places(path, header, columns or {})
+    found: dict[str, list[str | float]] = {name: [] for name in places}
+    uncounted = dict.fromkeys(places, 0)
+    for where, cells in rows:
+        for name, place in places.items():
+            value = _value(cells[place], name, f"{path}, {where}: {header[place]!r}")
+            if value == 0.0 and name != "success":
+                value = float("nan")
+                uncounted[name] += 1
+            found[name].append(value)
+    if not found["n"]:
+        raise TeamsimError(f"{path} has no runs: it has no rows")
+    runs = pd.DataFrame(found)
+    for name, column in COLUMNS.items():
+        if name not in runs:
+            runs[name] = "" if column.kind == "text" else np.nan
+    runs["n"] = runs["n"].astype(int)
+    if "tokens" not in places:
+        runs["tokens"] = runs["input_tokens"] + runs["output_tokens"]
+    notes = [f"{count} runs have 0 {name}: not known" for name, count in uncounted.items() if count]
+    return RunTable(runs[list(COLUMNS)], notes)
+
+
+def _rows(path: Path) -> tuple[list[str], Iterator[tuple[str, list[str | None]]]]:
+    """Return the header, and where each row is with its cells, None where they are empty."""
+    if path.suffix == ".parquet":
+        try:
+            table = pq.read_table(path)
+        except FileNotFoundError:
+            raise TeamsimError(f"{path}: no such file") from None
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise TeamsimError(f"{path} cannot be read as Parquet: {error}") from None
+        columns = [column.to_pylist() for column in table.columns]
+        return table.column_names, (
+            (f"row {i + 1}", [None if cell is None else str(cell) for cell in cells])
+            for i, cells in enumerate(zip(*columns, strict=True))
+        )
+    try:
+        text = read_text(path, MOST_OWN_BYTES).removeprefix("\ufeff")
+    except DocumentError as error:
+        raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
+    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    header = [name.strip() for name in next(reader, [])]
+    if not header:
+        raise TeamsimError(f"{path} is empty")
+    return header, _lines(path, reader, len(header))
+
+
+def _lines(
+    path: Path, reader: Iterator[list[str]], width: int
+) -> Iterator[tuple[str, list[str | None]]]:
+    line = 1
+    try:
+        for cells in reader:
+            line = reader.line_num  # type: ignore[attr-defined]
+            if not cells:
+                continue
+            if len(cells) != width:
+                raise TeamsimError(
+                    f"{path}, line {line}: {len(cells)} cells, and the header has {width}"
+                )
+            yield f"line {line}", [cell.strip() or None for cell in cells]
+    except csv.Error as error:
+        raise TeamsimError(f"{path}, line {line + 1}: {error}") from None
+
+
+def _places(path: Path, header: list[str], columns: Mapping[str, str]) -> dict[str, int]:
+    """Return where in a row each of our columns is."""
+    twice = next((name for name in header if header.count(name) > 1), None)
+    if twice is not None:
+        raise TeamsimError(f"{path} has the column {twice!r} twice")
+    for ours, theirs in columns.items():
+        if ours not in COLUMNS:
+            raise TeamsimError(f"--column: {unknown_name('column of a run', ours, COLUMNS)}")
+        if theirs not in header:
+            raise TeamsimError(f"{path}: {unknown_name('column', theirs, header)}")
+    places = {}
+    for name, column in COLUMNS.items():
+        names = [columns[name]] if name in columns else [name, *column.also]
+        found = next((each for each in names if each in header), None)
+        if found is not None:
+            places[name] = header.index(found)
+        elif column.is_needed:
+            raise TeamsimError(
+                f"{path}: no column says {name!r} (it has {', '.join(header)}); "
+                f"say which does: --column {name}=NAME"
+            )
+    return places
+
+
+def _value(cell: str | None, name: str, where: str) -> str | float:
+    """Return what a cell says, NaN where it is empty and need not say anything.
+
+    Raises
+    ------
+    TeamsimError
+        If it is not what the column holds.
+    """
+    column = COLUMNS[name]
+    if cell is None:
+        if column.is_needed:
+            raise TeamsimError(f"{where} is empty, and every run must say its {name}")
+        return "" if column.kind == "text" else float("nan")
+    if column.kind == "text":
+        return cell
+    if column.kind == "yes or no":
+        said = _YES_NO.get(cell.lower().removesuffix(".0"))
+        if said is None:
+            raise TeamsimError(f"{where} is {cell[:60]!r}, not true or false")
+        return said
+    try:
+        number = float(cell)
+    except ValueError:
+        number = float("nan")
+    most = _MOST_AGENTS if name == "n" else MOST_NUMBER
+    is_whole = column.kind != "whole" or number % 1 == 0
+    if not (0.0 <= number <= most and is_whole and (number > 0.0 or not column.is_needed)):
+        what = "a whole number from 1" if column.kind == "whole" else "a number above 0"
+        raise TeamsimError(f"{where} is {cell[:60]!r}, not {what} to {most:g}")
+    return number
