@@ -19,13 +19,23 @@ from simulator.errors import TeamsimError
 Tell = Callable[[float], None]
 """Tells the main process how much of the present call is done, in the call's own unit."""
 
-_this_thread = threading.local()
+
+class _Main(threading.local):
+    """The main process, as the thread sees it that answers its calls."""
+
+    tell: Tell | None = None
+
+    def hear(self, tell: Tell) -> None:
+        """Say how it is told."""
+        self.tell = tell
+
+
+_main = _Main()
 
 
 def tell_main() -> Tell | None:
     """Return how the main process is told what is done; none outside of a pool's worker."""
-    tell: Tell | None = _this_thread.__dict__.get("tell")
-    return tell
+    return _main.tell
 
 
 def answer(calls: Connection) -> None:
@@ -33,7 +43,7 @@ def answer(calls: Connection) -> None:
 
     What is sent back are numbers, of how much of a call is done, and at last its reply.
     """
-    _this_thread.tell = calls.send
+    _main.hear(calls.send)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         reply: tuple[BaseException | None, Any]
