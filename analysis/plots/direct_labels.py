@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 from matplotlib.typing import ColorType
-from scipy.optimize import isotonic_regression
 
-from analysis.plots.style import HALO
+from analysis.plots.style import HALO, lay_out
 from simulator.distributions import Floats
 
 _WRAP, _SIZE_PT = 20, 7.5
@@ -43,7 +42,7 @@ def name_series(figure: Figure, row_ends: Sequence[Axes]) -> None:
     }
     if not keys:
         return
-    figure.draw_without_rendering()
+    lay_out(figure)
     written = [_label_ends(ax) for ax in row_ends]
     named = {name for texts in written for name in texts or ()}
     if None not in written and named == set(keys):
@@ -142,8 +141,35 @@ def spread(wanted: Floats, heights: Floats, low: float, high: float) -> Floats:
     order = np.argsort(wanted, kind="stable")
     tall = heights[order]
     offsets = np.concatenate([[0.0], np.cumsum((tall[1:] + tall[:-1]) / 2)])
-    placed = np.asarray(isotonic_regression(wanted[order] - offsets).x)
+    placed = nearest_rising(wanted[order] - offsets)
     placed = np.clip(placed, low + tall[0] / 2, high - tall[-1] / 2 - offsets[-1])
     result = np.empty_like(placed)
     result[order] = placed + offsets
     return result
+
+
+def nearest_rising(values: Floats) -> Floats:
+    """Return the series that never falls and is nearest to `values` by least squares.
+
+    Adjacent violators are pooled (Ayer et al. 1955). `scipy.optimize` has it too, but takes a
+    fifth of a second to import.
+
+    Parameters
+    ----------
+    values : array, shape (n,), not empty
+
+    Returns
+    -------
+    array, shape (n,)
+    """
+    means: list[float] = []
+    sizes: list[int] = []
+    for value in values.tolist():
+        mean, size = value, 1
+        while means and means[-1] >= mean:
+            before = sizes.pop()
+            mean = (means.pop() * before + mean * size) / (before + size)
+            size += before
+        means.append(mean)
+        sizes.append(size)
+    return np.repeat(means, sizes)

@@ -10,6 +10,8 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -115,12 +117,32 @@ def footnote(figure: Figure, text: str) -> None:
     figure.supxlabel(lines, x=0.99, ha="right", fontsize=7, color=REFERENCE)
 
 
+def lay_out(figure: Figure) -> None:
+    """Give the panels of `figure` their places, as drawing it would."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+
+
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write `figure` as PNG and SVG beside each other; return the paths."""
-    paths = [stem.with_suffix(".png"), stem.with_suffix(".svg")]
+    """Write `figure` as PNG and SVG beside each other; return the paths.
+
+    Both have one layout. `Figure.savefig` would draw each twice, first for a layout of its own.
+    """
+    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    dpi, canvas, engine = figure.dpi, figure.canvas, figure.get_layout_engine()
     with paper_style():
-        for path in paths:
+        try:
+            figure.dpi = mpl.rcParams["savefig.dpi"]
+            lay_out(figure)
+            figure.set_layout_engine("none")
+            drawn: Any = FigureCanvasAgg(figure)  # its methods have no types
+            drawn.print_png(png)
             # Without a date, so that the same figure gives the same file.
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(path, metadata=metadata)
-    return paths
+            drawn = FigureCanvasSVG(figure)
+            drawn.print_svg(svg, metadata={"Date": None})
+        finally:
+            figure.set_layout_engine(engine)
+            figure.set_canvas(canvas)
+            figure.dpi = dpi
+    return [png, svg]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import scipy
 
+from analysis.statistics.intervals import student_quantile
 from analysis.statistics.laws import LAWS, Law
 from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
 from simulator.distributions import Floats
@@ -202,8 +203,14 @@ def fit_power_law(n: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) 
     x, z = np.log(x[usable]), np.log(z[usable])
     if len(np.unique(x)) < 2:
         raise ValueError("a power law needs positive values at two different n")
-    line = scipy.stats.linregress(x, z)
+    # As `scipy.stats.linregress` has it, which takes a third of a second to import.
+    var_x, cov, _, var_z = np.cov(x, z, bias=True).flat
+    slope = float(cov / var_x)
     free = len(x) - 2
-    half = scipy.stats.t.ppf(0.5 + confidence / 2, free) * line.stderr if free else np.inf
-    slope = float(line.slope)
-    return PowerLaw(float(np.exp(line.intercept)), slope, slope - half, slope + half)
+    half = math.inf
+    if free:
+        unexplained = 1.0 - min(1.0, float(cov / np.sqrt(var_x * var_z)) ** 2) if var_z else 1.0
+        error = math.sqrt(unexplained * var_z / var_x / free)
+        half = student_quantile(0.5 + confidence / 2, free) * error
+    scale = float(np.exp(np.mean(z) - slope * np.mean(x)))
+    return PowerLaw(scale, slope, slope - half, slope + half)
