@@ -20,7 +20,8 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.engine.course": {"callbacks"},
     "simulator.engine.rounds": {"callbacks"},
     "simulator.engine.simulation": {"vars"},  # SimPy's environment
-    "simulator.model.streams": {"state"},  # a generator of NumPy
+    "simulator.model.uniforms": {"state"},  # a generator of NumPy
+    "simulator.scenario.prices": {"modules"},  # the interpreter's
     "simulator.scenario.source": {"loader", "yaml_implicit_resolvers"},  # PyYAML
     "simulator.api.results": {"attrs"},  # a table of pandas
     "simulator.cli.answers": {"showwarning"},  # hooks of Python itself

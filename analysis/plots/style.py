@@ -133,7 +133,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     dpi, canvas, engine = figure.dpi, figure.canvas, figure.get_layout_engine()
     with paper_style():
         try:
-            figure.dpi = mpl.rcParams["savefig.dpi"]
+            figure.set_dpi(mpl.rcParams["savefig.dpi"])
             lay_out(figure)
             figure.set_layout_engine("none")
             drawn: Any = FigureCanvasAgg(figure)  # its methods have no types
@@ -144,5 +144,5 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         finally:
             figure.set_layout_engine(engine)
             figure.set_canvas(canvas)
-            figure.dpi = dpi
+            figure.set_dpi(dpi)
     return [png, svg]

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics.intervals import student_quantile
 from analysis.statistics.laws import LAWS, Law
 from analysis.statistics.least_squares import Array, least_squares, small_sample_aic
 from simulator.distributions import Floats
+from simulator.experiment.intervals import student_quantile
 
 
 @dataclass(frozen=True)

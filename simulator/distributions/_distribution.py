@@ -139,6 +139,11 @@ class Distribution(Plugin):
         return None
 
     @property
+    def constant_before_effects(self) -> float | None:
+        """The value that random effects multiply, where nothing else varies, else None."""
+        return None
+
+    @property
     def sigmas(self) -> tuple[float, float, float]:
         """Standard deviations of the effects of a run, of an agent and of a phase."""
         return self.run_sigma, self.agent_sigma, self.phase_sigma

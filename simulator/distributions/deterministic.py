@@ -25,10 +25,15 @@ class Deterministic(Distribution):
         """Return the probability of a value up to `x`."""
         return np.where(x >= self.value, 1.0, 0.0)
 
+    @property
+    def constant_before_effects(self) -> float:
+        """The value, shift applied."""
+        return self.value + self.shift
+
     @cached_property
     def constant(self) -> float | None:
         """The value, shift applied, unless a random effect makes it vary."""
-        return None if any(self.sigmas) else self.value + self.shift
+        return None if any(self.sigmas) else self.constant_before_effects
 
 
 def constant(value: float) -> Deterministic:

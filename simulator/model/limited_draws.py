@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from simulator.documents import MOST_NUMBER
 from simulator.errors import TeamsimError
 
 
-def limited(blocks: Iterator[array[float]], what: str) -> Iterator[array[float]]:
+def limited(blocks: Iterator[Sequence[float]], what: str) -> Iterator[Sequence[float]]:
     """Yield blocks of draws, unless one is too large: sums of them would not be finite.
 
     Raises

@@ -3,7 +3,7 @@
 A draw is addressed by (seed, replication, kind of entity, entity, purpose, position). The
 first two make the key of a Philox generator, the others its counter (Salmon et al. 2011,
 "Parallel random numbers: as easy as 1, 2, 3"), so that any stream can be read from any
-position in about two microseconds, without holding a generator for each. The same
+position in about a microsecond, without holding a generator for each. The same
 replication uses the same draws at every sweep point where the entity exists: common random
 numbers.
 """
@@ -11,7 +11,6 @@ numbers.
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Iterator
 from enum import IntEnum
 from functools import lru_cache
@@ -22,7 +21,9 @@ import scipy
 
 from simulator.distributions import Distribution, Floats
 from simulator.documents import MOST_NUMBER
+from simulator.model.draw_blocks import Bank, Effects, of_parts, phased
 from simulator.model.limited_draws import limited
+from simulator.model.uniforms import Block, Uniforms
 from simulator.scenario.probability import Probability
 
 Draw = Callable[[], float]
@@ -31,17 +32,18 @@ Draw = Callable[[], float]
 _ANY = np.zeros(1)
 """A uniform, to ask whether a draw has effects of its own."""
 
-_BLOCK = 64
-"""Draws made at once: more are hardly faster, and a thousand agents' no longer fit the cache."""
-
 
 @lru_cache(maxsize=1024)
 def always(value: float) -> Draw:
     """Return the stream that is always `value`: one object for all agents, to spare the cache."""
+    return _only(value)
+
+
+def _only(value: float) -> Draw:
     return lambda: value
 
 
-def _one_by_one(blocks: Iterator[array[float]]) -> Draw:
+def _one_by_one(blocks: Iterator[Block]) -> Draw:
     """Return a function that gives one number after the other; quicker than a generator."""
     return chain.from_iterable(blocks).__next__
 
@@ -152,9 +154,6 @@ class Purpose(IntEnum):
     TOOL_ERROR = 95
 
 
-_PHASE = 1000
-"""Added to a purpose for the stream of its phases."""
-
 _LARGEST_LOG = 700.0
 """The largest logarithm whose exponential is a finite number."""
 
@@ -171,12 +170,6 @@ _EFFECT = {
 }
 
 
-_UNUSED = np.random.SeedSequence(0)
-"""Seed of generators whose state is set before they draw: without one, Philox asks the operating
-system for entropy."""
-_FRESH = np.random.Philox(_UNUSED).state
-
-
 class Streams:
     """The random streams of one replication.
 
@@ -186,29 +179,22 @@ class Streams:
         Root of all streams, at least 0.
     replication : int
         Number of the replication, at least 0.
+    generator : Generator, optional
+        Of `fresh_generator`, to be used again in one thread; a new one when absent.
     """
 
-    __slots__ = ("_bits", "_counter", "_generator", "_of_run", "_state")
+    __slots__ = ("_banks", "_of_run", "_uniforms")
 
-    def __init__(self, seed: int, replication: int) -> None:
-        seeds = np.random.SeedSequence(seed, spawn_key=(replication,))
-        key = np.asarray(seeds.generate_state(2, np.uint64), dtype=np.uint64)
-        self._bits = np.random.Philox(_UNUSED)
-        self._generator = np.random.Generator(self._bits)
-        self._counter = np.zeros(4, dtype=np.uint64)
-        self._state = _FRESH.copy()
-        self._state["state"] = {"counter": self._counter, "key": key}
+    def __init__(
+        self, seed: int, replication: int, generator: np.random.Generator | None = None
+    ) -> None:
+        self._uniforms = Uniforms(seed, replication, generator)
+        self._banks: dict[tuple[int, int, int], Bank] = {}
         self._of_run: dict[tuple[int, int], float] = {}  # effects that all agents share
 
     def block(self, entity: Entity, index: int, purpose: int, start: int, size: int) -> Floats:
         """Return `size` uniforms on [0, 1) from position `start` (a multiple of 4)."""
-        counter = self._counter
-        counter[0] = start // 4
-        counter[1] = purpose
-        counter[2] = index
-        counter[3] = entity
-        self._bits.state = self._state
-        return self._generator.random(size)
+        return self._uniforms.block(entity, index, purpose, start, size)
 
     def generator(self, purpose: Purpose) -> np.random.Generator:
         """Return a generator of the run's own, for libraries that want one."""
@@ -217,7 +203,7 @@ class Streams:
 
     def uniforms(self, entity: Entity, index: int, purpose: int) -> Draw:
         """Return the stream of uniforms on [0, 1)."""
-        return _one_by_one(self._blocks(entity, index, purpose, None, 1.0))
+        return _one_by_one(self._uniforms.blocks(entity, index, purpose))
 
     def draws(
         self,
@@ -236,15 +222,40 @@ class Streams:
         constant = distribution.constant
         if constant is not None:
             return always(constant)
-        sigmas = distribution.run_sigma, distribution.agent_sigma
-        factor = math.exp(min(_LARGEST_LOG, self._effect(entity, index, purpose, *sigmas)))
         if distribution.part_sigmas(_ANY) is not None:
-            blocks = self._blocks_of_parts(entity, index, purpose, purpose + beside, distribution)
+            of_agent = self._normal(_EFFECT[entity], index, purpose)
+            effects = Effects(self._normal_of_run(entity, purpose), of_agent)
+            address = (entity, index, purpose + beside)
+            blocks = of_parts(self._uniforms, distribution, address, effects)
             return _one_by_one(limited(blocks, what or _name_of(purpose)))
-        blocks = self._blocks(entity, index, purpose + beside, distribution, factor)
+        run_sigma, agent_sigma, phase_sigma = distribution.sigmas
+        factor = 1.0
+        if run_sigma or agent_sigma:
+            effect = self._effect(entity, index, purpose, run_sigma, agent_sigma)
+            factor = math.exp(min(_LARGEST_LOG, effect))
+        value = distribution.constant_before_effects
+        if value is not None and not phase_sigma and abs(value * factor) <= MOST_NUMBER:
+            return _only(value * factor)
+        if phase_sigma:
+            address = (entity, index, purpose + beside)
+            blocks = phased(self._uniforms, distribution, address, factor)
+        else:
+            blocks = self._bank(distribution, entity, index, purpose + beside, factor)
         if not distribution.largest * factor <= MOST_NUMBER:
             blocks = limited(blocks, what or _name_of(purpose))
         return _one_by_one(blocks)
+
+    def _bank(
+        self, distribution: Distribution, entity: Entity, index: int, purpose: int, factor: float
+    ) -> Iterator[Block]:
+        """Return a stream whose first draws are made together with those of others."""
+        key = (id(distribution), entity, purpose)
+        bank = self._banks.get(key)
+        if bank is None:
+            bank = self._banks[key] = Bank(self._uniforms, distribution, entity, purpose)
+        if entity is not Entity.SUBAGENT:  # of those more and more come, and many never draw
+            bank.expect(index, factor)
+        return bank.blocks(index, factor)
 
     def logit(self, spec: Probability, entity: Entity, index: int, purpose: int) -> float:
         """Return the logit of an agent's probability (infinite at 0 and 1), effects applied."""
@@ -275,72 +286,6 @@ class Streams:
     def _normal(self, entity: Entity, index: int, purpose: int) -> float:
         u = self.block(entity, index, purpose, 0, 1)[0]
         return float(scipy.special.ndtri(max(u, 2.0**-53)))
-
-    def _phases(
-        self,
-        entity: Entity,
-        index: int,
-        purpose: int,
-        start: int,
-        before: float,
-        distribution: Distribution,
-    ) -> Floats:
-        """Return the next block of an AR(1) process of variance 1 that was at `before`."""
-        noise = scipy.special.ndtri(
-            np.maximum(self.block(entity, index, purpose + _PHASE, start, _BLOCK), 2.0**-53)
-        )
-        rho = math.exp(-1.0 / distribution.phase_length)
-        scale = math.sqrt(1.0 - rho * rho)
-        values = np.empty(_BLOCK)
-        for i, shock in enumerate(noise):
-            before = float(shock) if not start and not i else rho * before + scale * shock
-            values[i] = before
-        return values
-
-    def _blocks_of_parts(
-        self, entity: Entity, index: int, effects: int, purpose: int, distribution: Distribution
-    ) -> Iterator[array[float]]:
-        """Yield draws from a mixture whose components have effects, at the address `effects`."""
-        of_run = self._normal_of_run(entity, effects)
-        of_agent = self._normal(_EFFECT[entity], index, effects)
-        start, phase = 0, 0.0
-        while True:
-            u = self.block(entity, index, purpose, start, _BLOCK)
-            sigmas = distribution.part_sigmas(u)
-            assert sigmas is not None
-            run, agent, phases = sigmas + np.reshape(distribution.sigmas, (3, 1))
-            logs = run * of_run + agent * of_agent
-            if distribution.has_phases:
-                now = self._phases(entity, index, purpose, start, phase, distribution)
-                logs = logs + phases * now
-                phase = float(now[-1])
-            with np.errstate(over="ignore"):
-                values = distribution.transform(u) * np.exp(logs)
-            yield array("d", values.tobytes())
-            start += _BLOCK
-
-    def _blocks(
-        self,
-        entity: Entity,
-        index: int,
-        purpose: int,
-        distribution: Distribution | None,
-        factor: float,
-    ) -> Iterator[array[float]]:
-        start, phase = 0, 0.0
-        while True:
-            values = self.block(entity, index, purpose, start, _BLOCK)
-            if distribution is not None:
-                with np.errstate(over="ignore"):
-                    values = distribution.transform(values) * factor
-                    if distribution.phase_sigma:
-                        phases = self._phases(entity, index, purpose, start, phase, distribution)
-                        values = values * np.exp(distribution.phase_sigma * phases)
-                        phase = float(phases[-1])
-            block = array("d", values.tobytes())  # a quarter of a list's memory
-            del values  # which a waiting stream would keep
-            yield block
-            start += _BLOCK
 
 
 def _name_of(purpose: int) -> str:

@@ -69,7 +69,7 @@ def test_only_the_streams_draw_so_that_no_field_leaves_an_effect_out() -> None:
     # What may happen how rarely, and how long it lasts as a rule, is read off, not drawn; so are
     # the quantiles that are checked for authors of distributions.
     assert found == {
-        "model/streams.py",
+        "model/draw_blocks.py",
         "scenario/rare_events.py",
         "scenario/tools.py",
         "experiment/stuck_calls.py",

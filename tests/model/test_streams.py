@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from simulator.distributions.deterministic import Deterministic
+from simulator.distributions.lognormal import Lognormal
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.model.stream_numbers import purpose_of
 from simulator.model.streams import AGAIN, ELSEWHERE, Entity, Purpose, Streams
 from simulator.model.trace import Event, Trace
+from simulator.model.uniforms import fresh_generator
 from tests.conftest import scenario
 
 
@@ -19,6 +24,48 @@ def test_a_draw_does_not_depend_on_the_block_it_comes_in() -> None:
     whole = streams.block(Entity.AGENT, 3, Purpose.BATCH, 0, 200)
     stream = streams.uniforms(Entity.AGENT, 3, Purpose.BATCH)
     assert [stream() for _ in range(200)] == whole.tolist()
+
+
+@pytest.mark.parametrize("agent_sigma", [0.0, 0.4])
+def test_a_draw_does_not_depend_on_who_draws_beside_it(agent_sigma: float) -> None:
+    """The first draws of all agents are made together, and each is what it would be alone."""
+    law = Lognormal(median=5, sigma=0.6, run_sigma=0.3, agent_sigma=agent_sigma)
+
+    def drawn(agents: Sequence[int], asked: Sequence[int]) -> dict[int, list[float]]:
+        streams = Streams(1, 0)
+        draws = {i: streams.draws(law, Entity.AGENT, i, Purpose.LATENCY) for i in agents}
+        return {i: [draws[i]() for _ in range(90)] for i in asked}
+
+    alone = {i: drawn([i], [i])[i] for i in range(5)}
+    assert drawn(range(5), [3, 0, 4, 1, 2]) == alone
+    assert drawn([4, 2], [2]) == {2: alone[2]}
+    streams = Streams(1, 0)
+    early = streams.draws(law, Entity.AGENT, 1, Purpose.LATENCY)
+    assert early() == alone[1][0]
+    late = streams.draws(law, Entity.AGENT, 0, Purpose.LATENCY)
+    again = streams.draws(law, Entity.AGENT, 1, Purpose.LATENCY)
+    assert [late(), again(), early()] == [alone[0][0], alone[1][0], alone[1][1]]
+
+
+def test_replications_may_share_a_generator_in_turns() -> None:
+    generator = fresh_generator()
+    streams = [Streams(1, replication, generator) for replication in range(3)]
+    turns = [stream.uniforms(Entity.AGENT, 0, Purpose.BATCH) for stream in streams]
+    mixed = [[turn() for turn in turns] for _ in range(90)]
+    for replication, one in enumerate(zip(*mixed, strict=True)):
+        alone = Streams(1, replication).uniforms(Entity.AGENT, 0, Purpose.BATCH)
+        assert list(one) == [alone() for _ in range(90)]
+
+
+def test_a_constant_with_random_effects_is_one_number_an_agent() -> None:
+    law = Deterministic(value=3.0, run_sigma=0.5, agent_sigma=0.4)
+    beside = Lognormal(median=3.0, sigma=0.0, run_sigma=0.5, agent_sigma=0.4)
+    streams = Streams(1, 0)
+    for i in range(3):
+        mine = streams.draws(law, Entity.AGENT, i, Purpose.LATENCY)
+        first = mine()
+        assert [mine() for _ in range(20)] == [first] * 20
+        assert first == streams.draws(beside, Entity.AGENT, i, Purpose.LATENCY)()
 
 
 def test_streams_differ_by_seed_replication_entity_and_purpose() -> None:

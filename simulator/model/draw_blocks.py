@@ -1,0 +1,144 @@
+"""Draws from distributions, block by block: the first blocks of all agents together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import scipy
+
+from simulator.distributions import Distribution, Floats
+from simulator.model.uniforms import FIRST, NEXT, Block, Uniforms, packed
+
+_PHASE = 1000
+"""Added to a purpose for the stream of its phases."""
+
+
+class Bank:
+    """Draws of one distribution for one purpose, of all entities that have it.
+
+    The first blocks of those that are known when one of them first draws are made together: one
+    call of the distribution for a whole team instead of one an agent.
+
+    Parameters
+    ----------
+    uniforms : Uniforms
+    distribution : Distribution
+        Without phases, and without components that have effects of their own.
+    entity, purpose : int
+    """
+
+    __slots__ = ("_distribution", "_entity", "_purpose", "_rows", "_uniforms", "_waiting")
+
+    def __init__(
+        self, uniforms: Uniforms, distribution: Distribution, entity: int, purpose: int
+    ) -> None:
+        self._uniforms, self._distribution = uniforms, distribution
+        self._entity, self._purpose = entity, purpose
+        self._waiting: dict[int, float] = {}
+        self._rows: dict[int, Floats] = {}
+
+    def expect(self, index: int, factor: float) -> None:
+        """Note that an entity will draw, and what its draws are multiplied by."""
+        self._waiting[index] = factor
+
+    def blocks(self, index: int, factor: float) -> Iterator[Block]:
+        """Yield the draws of one entity, each multiplied by `factor`, block by block."""
+        if len(self._waiting) > 1 and index in self._waiting:
+            self._fill()
+        row = self._rows.pop(index, None)
+        yield (self._block(index, factor, 0, FIRST) if row is None else row).tolist()
+        start = FIRST
+        while True:
+            yield packed(self._block(index, factor, start, NEXT))
+            start += NEXT
+
+    def _block(self, index: int, factor: float, start: int, size: int) -> Floats:
+        u = self._uniforms.block(self._entity, index, self._purpose, start, size)
+        with np.errstate(over="ignore"):
+            return self._distribution.transform(u) * factor
+
+    def _fill(self) -> None:
+        """Make the first blocks of all that wait for theirs."""
+        indices = list(self._waiting)
+        u = self._uniforms.rows(self._entity, indices, self._purpose)
+        factors = np.fromiter(self._waiting.values(), np.float64, len(indices))
+        with np.errstate(over="ignore"):
+            values = self._distribution.transform(u) * factors[:, np.newaxis]
+        self._rows.update(zip(indices, values, strict=True))
+        self._waiting.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """The standard normals behind the random effects on a stream: its run's and its agent's."""
+
+    of_run: float
+    of_agent: float
+
+
+def phased(
+    uniforms: Uniforms,
+    distribution: Distribution,
+    address: tuple[int, int, int],
+    factor: float,
+) -> Iterator[Block]:
+    """Yield draws with phases, each multiplied by `factor`, from the address of a stream."""
+    entity, index, purpose = address
+    start, size, phase = 0, FIRST, 0.0
+    while True:
+        u = uniforms.block(entity, index, purpose, start, size)
+        phases = _phases(uniforms, distribution, address, start, size, phase)
+        phase = float(phases[-1])
+        with np.errstate(over="ignore"):
+            values = distribution.transform(u) * factor
+            values = values * np.exp(distribution.phase_sigma * phases)
+        yield packed(values)
+        start, size = start + size, NEXT
+
+
+def of_parts(
+    uniforms: Uniforms,
+    distribution: Distribution,
+    address: tuple[int, int, int],
+    effects: Effects,
+) -> Iterator[Block]:
+    """Yield draws from a mixture whose components have effects of their own."""
+    entity, index, purpose = address
+    start, size, phase = 0, FIRST, 0.0
+    while True:
+        u = uniforms.block(entity, index, purpose, start, size)
+        sigmas = distribution.part_sigmas(u)
+        assert sigmas is not None
+        run, agent, phases = sigmas + np.reshape(distribution.sigmas, (3, 1))
+        logs = run * effects.of_run + agent * effects.of_agent
+        if distribution.has_phases:
+            now = _phases(uniforms, distribution, address, start, size, phase)
+            logs = logs + phases * now
+            phase = float(now[-1])
+        with np.errstate(over="ignore"):
+            values = distribution.transform(u) * np.exp(logs)
+        yield packed(values)
+        start, size = start + size, NEXT
+
+
+def _phases(
+    uniforms: Uniforms,
+    distribution: Distribution,
+    address: tuple[int, int, int],
+    start: int,
+    size: int,
+    before: float,
+) -> Floats:
+    """Return the next block of an AR(1) process of variance 1 that was at `before`."""
+    entity, index, purpose = address
+    u = uniforms.block(entity, index, purpose + _PHASE, start, size)
+    rho = math.exp(-1.0 / distribution.phase_length)
+    scale = math.sqrt(1.0 - rho * rho)
+    values = np.empty(size)
+    for i, shock in enumerate(scipy.special.ndtri(np.maximum(u, 2.0**-53))):
+        before = float(shock) if not start and not i else rho * before + scale * shock
+        values[i] = before
+    return values
