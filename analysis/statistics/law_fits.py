@@ -203,14 +203,12 @@ def fit_power_law(n: npt.ArrayLike, y: npt.ArrayLike, confidence: float = 0.95) 
     x, z = np.log(x[usable]), np.log(z[usable])
     if len(np.unique(x)) < 2:
         raise ValueError("a power law needs positive values at two different n")
-    # As `scipy.stats.linregress` has it, which takes a third of a second to import.
-    var_x, cov, _, var_z = np.cov(x, z, bias=True).flat
-    slope = float(cov / var_x)
     free = len(x) - 2
     half = math.inf
     if free:
-        unexplained = 1.0 - min(1.0, float(cov / np.sqrt(var_x * var_z)) ** 2) if var_z else 1.0
-        error = math.sqrt(unexplained * var_z / var_x / free)
-        half = student_quantile(0.5 + confidence / 2, free) * error
-    scale = float(np.exp(np.mean(z) - slope * np.mean(x)))
+        (slope, intercept), covariance = np.polyfit(x, z, 1, cov=True)
+        half = student_quantile(0.5 + confidence / 2, free) * math.sqrt(covariance[0, 0])
+    else:
+        slope, intercept = np.polyfit(x, z, 1)
+    scale, slope = math.exp(intercept), float(slope)
     return PowerLaw(scale, slope, slope - half, slope + half)
