@@ -28,8 +28,8 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.cli.interrupts": {"unraisablehook", "excepthook"},
     "simulator.experiment.cluster": {"disabled"},  # a logger
     "simulator.experiment.crew": {"__dict__"},  # of a thread
-    "analysis.report.explorer": {"layout"},  # an application of Dash
-    "analysis.report.explorer_requests": {"config"},  # and its server
+    "analysis.report.explorer.app": {"layout"},  # an application of Dash
+    "analysis.report.explorer.requests": {"config"},  # and its server
     "analysis.observation.costs": {"loc"},  # a table of pandas
     "analysis.statistics.completion": {"loc"},
     "analysis.validation.ablation": {"name"},

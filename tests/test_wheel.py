@@ -33,7 +33,7 @@ def test_scenarios_and_templates_ship_in_the_wheel(tmp_path: Path) -> None:
     assert names_in(target / "simulator" / "scenarios") == scenario_names()
     assert names_in(target / "simulator" / "templates") == names_in(TEMPLATES)
 
-    for page in ("report/template.html", "report/explorer.html", "live/page/live.html"):
+    for page in ("report/template.html", "report/explorer/page.html", "live/page/live.html"):
         assert (target / "analysis" / page).is_file()
 
     elsewhere = tmp_path / "elsewhere"

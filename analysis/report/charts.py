@@ -22,16 +22,19 @@ from analysis.statistics.curves import not_known
 _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x")
 
 
-def _layout(figure: Any, x: str, y: str) -> Any:
+_HEIGHT = 340
+
+
+def _layout(figure: Any, x: str, y: str, height: int = _HEIGHT) -> Any:
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 60, "r": 10, "t": 10, "b": 50},
-        height=340,
+        height=height,
         showlegend=False,
         xaxis_title=x,
-        yaxis_title=balanced(y, 26).replace("\n", "<br>"),
+        yaxis_title=balanced(y, height // 13).replace("\n", "<br>"),
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="closest",
     )
@@ -58,7 +61,7 @@ def band(line: pd.DataFrame, metric: str, **how: Any) -> go.Scatter:
     )
 
 
-def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
+def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str, height: int = _HEIGHT) -> Any:
     """Return a metric against the swept field: a line and a band for each series.
 
     Marks are open if not all runs finished. If the metric is not known, since no run finished,
@@ -72,6 +75,8 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
         Column of it that has ``_low`` and ``_high`` beside it.
     x, y : str
         Labels of the axes.
+    height : int
+        Of the figure, in pixels.
 
     Returns
     -------
@@ -115,7 +120,7 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str) -> Any:
             figure.add_trace(
                 _at_the_foot(unknown, i, f"{name or metric}<br>{x} %{{x}}<br>", metric)
             )
-    _layout(figure, x, y)
+    _layout(figure, x, y, height)
     if not_known(curves, metric).any():
         _make_room_at_the_foot(figure, curves, metric)
     if not numeric:

@@ -319,7 +319,7 @@ def report(directory: Path, out: Path | None, stack_replications: int) -> None:
     tell(out)
 
 
-def explore(base: Scenario | None, port: int) -> None:
+def explore(study: Study | None, port: int) -> None:
     """Serve the explorer until interrupted."""
     import errno
     import logging
@@ -328,11 +328,11 @@ def explore(base: Scenario | None, port: int) -> None:
 
     from analysis.report.explorer import explorer
 
-    if base is not None and base.team.size is None:
+    if study is not None and study.base.team.size is None:
         raise TeamsimError("the explorer moves team.size: give that, not 'team.groups'")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     try:
-        server = make_server("127.0.0.1", port, explorer(base).server, threaded=True)
+        server = make_server("127.0.0.1", port, explorer(study).server, threaded=True)
     except (OSError, SystemExit) as error:
         taken = getattr(error, "errno", errno.EADDRINUSE) == errno.EADDRINUSE
         why = "is taken: give another --port" if taken else "cannot be used"

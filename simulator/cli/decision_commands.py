@@ -206,5 +206,5 @@ def explore(
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    base = None if scenario is None else load_study(scenario, settings or []).base
-    deciding.explore(base, port)
+    study = None if scenario is None else load_study(scenario, settings or [])
+    deciding.explore(study, port)

@@ -25,6 +25,9 @@ class Interval:
 def interval_of_metric(values: npt.ArrayLike, metric: str, confidence: float = 0.95) -> Interval:
     """Return the mean of a metric over replications, with the interval that suits it.
 
+    No metric is ever below 0, so no interval reaches below 0: to leave out what cannot be the mean
+    does not change how often the interval covers it.
+
     Parameters
     ----------
     values : array_like, shape (replications,)
@@ -33,8 +36,11 @@ def interval_of_metric(values: npt.ArrayLike, metric: str, confidence: float = 0
     confidence : float
         Coverage, 0 to 1.
     """
-    suits = proportion_interval if metric in SHARE_METRICS else mean_interval
-    return suits(values, confidence)
+    if metric in SHARE_METRICS:
+        return proportion_interval(values, confidence)
+    found = mean_interval(values, confidence)
+    low = max(found.low, 0.0) if math.isfinite(found.low) else found.low
+    return Interval(found.estimate, low, found.high)
 
 
 def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:

@@ -84,10 +84,10 @@ class Hedge(Spec):
     """
 
     after_s: Positive | None = None
-    """Seconds after which the second is sent, or"""
+    """Seconds after which the second is sent; give this or `percentile`."""
     percentile: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """the percentile of the last `window` requests' times; nothing is hedged until `minimum`
-    have been seen."""
+    """The second is sent after this share of the last `window` requests would have been answered;
+    nothing is hedged until `minimum` have been seen."""
     window: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Requests that are remembered."""
     minimum: Annotated[int, Field(ge=1)] = 20

@@ -145,6 +145,32 @@ class Study:
         source.drop("sweep", "baseline", "figure", "answer")
         return dict(source.data)
 
+    def changed(self, changes: Mapping[str, Any]) -> Study:
+        """Return a study of the base scenario with dotted fields set.
+
+        Agents that take over from the team's follow its changes. A path may lead into what the file
+        says in short or not at all: a number for a distribution, a field of a profile. Whether the
+        changed scenario is valid shows when its `base` is asked for.
+
+        Raises
+        ------
+        ScenarioError
+            If a path runs through a value that has no fields.
+        """
+        source = self._source.copy()
+        source.drop("sweep", "baseline", "figure", "answer")
+        full = Source(self.base.model_dump(mode="json", by_alias=True), {})
+        for path, value in changes.items():
+            keys = as_path(path)
+            for length in range(1, len(keys)):
+                there, whole = source.get(keys[:length]), full.get(keys[:length])
+                if isinstance(there, (dict, list)) or (there is None and not whole):
+                    continue
+                known = whole if isinstance(whole, dict) else {}
+                source.set(".".join(map(str, keys[:length])), known, "changed")
+            source.set(path, value, "changed")
+        return Study(source, self._directory)
+
     def where(self, path: str) -> str:
         """Return the file and line of the field at a dotted path, or of the nearest around it."""
         return self._source.origin(as_path(path))

@@ -70,3 +70,11 @@ def against(browser: Any) -> str:
     browser.execute_script(Path(found.origin).with_name("axe.min.js").read_text("utf-8"))
     broken = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
     return json.dumps(broken, indent=1)[:4000] if broken else ""
+
+
+def callback(app: Any, output: str) -> Any:
+    """Return the function of the explorer that fills an output, such as ``yaml.children``."""
+    for outputs, each in app.callback_map.items():
+        if output in outputs.strip(".").split("..."):
+            return each["callback"].__wrapped__
+    raise KeyError(output)

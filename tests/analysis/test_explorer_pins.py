@@ -10,98 +10,117 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from analysis.report.explorer import PANELS, explored, explorer
-from analysis.report.explorer_pins import Kept, from_link, link, name_of
-from analysis.report.explorer_settings import Offered, Setting, base_scenario
+from analysis.report.explorer import explorer
+from analysis.report.explorer.curves import FINE, PANELS, Drawn, Kept, charts_of, drawn
+from analysis.report.explorer.pins import from_link, link, name_of
+from analysis.report.explorer.settings import DEFAULT, Offered, Setting, base_study
 from simulator.errors import TeamsimError
-from simulator.scenario import Scenario, parse_study
-from simulator.scenario.changes import with_changes
-from tests.analysis.conftest import against, shown_as
-
-SETTING = "decentralised", "pre_assigned", "rounds"
+from simulator.scenario import Study, parse_study
+from tests.analysis.conftest import against, callback, shown_as
 
 
-def priced() -> Scenario:
-    price = {"input_per_mtok": 3.0, "output_per_mtok": 15.0}
-    return with_changes(base_scenario(), {"team.agent.price": price})
+def priced() -> Study:
+    price = "price: {input_per_mtok: 3, output_per_mtok: 15}"
+    return parse_study(DEFAULT.replace("    errors:", f"    {price}\n    errors:"))
 
 
-def settings(base: Scenario) -> tuple[Offered, Setting, Setting]:
-    """Return what is offered, a setting, and one with more tasks in a ring."""
-    offered = Offered(base)
-    more = {**offered.where, "workload.tasks": 28.0}
-    ring = Setting(more, 3, "ring", *SETTING[1:])
-    return offered, Setting(offered.where, 3, *SETTING), ring
+def settings(study: Study) -> tuple[Offered, Setting, Setting]:
+    """Return what is offered, a setting, and one with more tasks in a ring and a field more."""
+    offered = Offered(study)
+    ring = {"workload.tasks": 28, "topology": "ring", "limits.deadline_s": 900}
+    return offered, offered.checked(3, {}), offered.checked(3, ring)
 
 
-def drawn(base: Scenario, now: Setting, pin: object) -> list[Any]:
-    redraw = next(iter(explorer(base).callback_map.values()))["callback"].__wrapped__
-    out: list[Any] = redraw(
-        pin, now.most, now.topology, now.protocol, now.timing, *now.values.values()
-    )
+def redrawn(study: Study, now: Setting, pin: object) -> list[Any]:
+    redraw = callback(explorer(study), "yaml.children")
+    names = [{"field": path} for path in now.said]
+    out: list[Any] = redraw(pin, now.most, list(now.said.values()), names)
     return out
 
 
 def test_a_link_restores_the_setting_and_the_pin() -> None:
-    offered, now, ring = settings(base_scenario())
+    offered, now, ring = settings(base_study())
     assert from_link(f"?{link(now, ring)}", offered) == (now, ring)
     assert from_link(f"?{link(ring, None)}", offered) == (ring, None)
-    assert name_of(ring, now, offered) == "tasks 28, ring"
+    assert from_link("?most=3", offered) == (now, None)  # the rest is as in the scenario
+    assert name_of(ring, now, offered) == "ring, tasks 28, limits.deadline_s 900"
 
 
 @pytest.mark.parametrize(
     ("search", "message"),
     [
-        ("?most=4", "is missing"),
         ("?" + "&".join(f"a{i}=1" for i in range(300)), "more than 200 settings"),
         (7, "the query of an address is expected"),
-        ("?<script>=1", "unknown setting '<script>'"),
+        ("?<script>=1", "unknown field '<script>'"),
     ],
 )
 def test_a_link_that_is_none_is_a_message(search: object, message: str) -> None:
-    offered, now, _ = settings(base_scenario())
+    offered, now, _ = settings(base_study())
     with pytest.raises(TeamsimError, match=message):
         from_link(search, offered)
-    assert message in drawn(base_scenario(), now, search)[-1]  # so is a pin
+    assert message in redrawn(base_study(), now, search)[-1]  # so is a pin
 
 
 def test_pinned_curves_are_those_of_their_setting() -> None:
-    base = base_scenario()
-    _, now, ring = settings(base)
-    charts = drawn(base, now, ring.query())[: len(PANELS)]
-    alone, _ = explored(base, ring)
-    pinned = charts[0].data[-1]
+    offered, now, ring = settings(base_study())
+    shown, alone = (drawn(offered, each, 4) for each in (now, ring))
+    chart = charts_of(shown, alone, "ring")[0]
+    pinned = chart.data[-1]
     assert pinned.line.dash == "dash"
-    assert list(pinned.y) == list(alone[0].data[1].y)
-    assert list(charts[0].data[1].y) != list(pinned.y)
+    assert list(pinned.y) == list(charts_of(alone)[0].data[1].y)
+    assert list(chart.data[1].y) != list(pinned.y)
+    again = redrawn(base_study(), now, ring.query())[0]
+    assert list(again.data[-1].y) == list(pinned.y)
 
 
 def test_a_cost_is_drawn_if_a_price_is_known_and_else_said_to_be_unknown() -> None:
     panel = PANELS.index("cost_usd")
-    _, now, _ = settings(priced())
-    cost = explored(priced(), now)[0][panel]
+    offered, now, _ = settings(priced())
+    cost = charts_of(drawn(offered, now, 4))[panel]
     assert min(cost.data[1].y) > 0
-    unknown = explored(base_scenario(), now)[0][panel]
-    assert not unknown.data
-    assert "unknown: no price is said" in unknown.layout.annotations[0].text
+    offered, now, _ = settings(base_study())
+    found = drawn(offered, now, 4)
+    for unknown in (charts_of(found)[panel], charts_of(found, found, "itself")[panel]):
+        assert not unknown.data
+        assert "unknown: no price is said" in unknown.layout.annotations[0].text
+
+
+def test_bands_stay_where_a_metric_can_be() -> None:
+    """Four runs of skewed costs and tokens have t intervals that would reach below 0."""
+    study = parse_study(as_skewed(DEFAULT))
+    offered = Offered(study)
+    found = drawn(offered, offered.checked(4, {}), 4)
+    for metric in PANELS:
+        low = found.curves[f"{metric}_low"]
+        assert (low.isna() | (low >= 0.0)).all(), metric
+    assert (found.curves["tokens_low"] == 0.0).any()  # where it would be below
+
+
+def as_skewed(text: str) -> str:
+    return text.replace(
+        "    errors:", "    tokens: {output: {kind: lognormal, median: 100, sigma: 3}}\n    errors:"
+    )
 
 
 def test_curves_that_are_kept_are_not_made_again() -> None:
-    base = base_scenario()
-    _, now, ring = settings(base)
+    offered, now, ring = settings(base_study())
+    coarse = drawn(offered, now, 2)
     kept, made = Kept(), []
 
-    def make() -> Any:
-        made.append(1)
-        return None, base
+    def make(replications: int = 4) -> Drawn:
+        made.append(replications)
+        return Drawn(coarse.curves, False, replications)
 
     for setting in (now, ring, now, ring):
-        kept.get(setting, make)
+        kept.get(setting, 4, make)
     assert len(made) == 2
-    for most in range(4, 12):
-        kept.get(Setting(now.values, most, *SETTING), make)
-    kept.get(now, make)  # forgotten
-    assert len(made) == 11
+    kept.get(now, FINE, lambda: make(FINE))  # the coarse one is not enough
+    assert kept.get(now, 4, make).replications == FINE  # and the fine one is, for both
+    assert len(made) == 3
+    for most in range(4, 20):
+        kept.get(Setting(most, now.said), 4, make)
+    kept.get(now, 4, make)  # forgotten
+    assert len(made) == 20
 
 
 @pytest.fixture
@@ -138,7 +157,9 @@ def test_pin_link_and_file_by_keyboard(
     wait.until(lambda _: "tasks: 24" in text("yaml"))
     browser.find_element(By.ID, "pin").send_keys(Keys.ENTER)
     wait.until(lambda _: text("what-is-pinned") == "Dashed, pinned: the same setting")
-    browser.find_element(By.CSS_SELECTOR, "#knob-1 [role=slider]").send_keys(Keys.ARROW_RIGHT)
+    browser.find_element(By.CSS_SELECTOR, "[data-knob=tasks] [role=slider]").send_keys(
+        Keys.ARROW_RIGHT
+    )
     wait.until(lambda _: text("what-is-pinned") == "Dashed, pinned: tasks 24")
     wait.until(lambda _: dashes() == 1)
     assert against(browser) == ""

@@ -26,8 +26,8 @@ from analysis.plots import (
 )
 from analysis.report import write_report
 from analysis.report.charts import curve_chart
-from analysis.report.explorer import PANELS, explored
-from analysis.report.explorer_settings import Setting, base_scenario, settings_of
+from analysis.report.explorer.curves import PANELS, charts_of, drawn
+from analysis.report.explorer.settings import DEFAULT, Offered
 from analysis.statistics.curves import curves_against, scaling_curves, with_derived
 from analysis.statistics.intervals import SHARE_METRICS
 from simulator.experiment import run_sweep
@@ -303,12 +303,10 @@ def test_a_chart_has_crosses_of_its_own_and_counts_in_the_hover(curves: pd.DataF
 
 
 def test_the_explorer_draws_what_finishes_and_how_many_do() -> None:
-    base = base_scenario()
-    hurried = base.model_copy(
-        update={"limits": base.limits.model_copy(update={"deadline_s": 60.0})}
-    )
-    setting = Setting(settings_of(base), 6, "independent", "pre_assigned", "asynchronous")
-    charts, _ = explored(hurried, setting)
+    offered = Offered(parse_study(DEFAULT))
+    said = {"topology": "independent", "coordination.timing": "asynchronous"}
+    setting = offered.checked(6, {**said, "limits.deadline_s": 60})
+    charts = charts_of(drawn(offered, setting, 12))
     time, share = (charts[PANELS.index(name)] for name in ("makespan_s", "success"))
     unknown: list[Any] = [trace for trace in time.data if trace.yaxis == "y2"]
     assert 1 in unknown[0].x

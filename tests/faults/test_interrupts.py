@@ -171,21 +171,37 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
     layout = f"http://127.0.0.1:{port}/_dash-dependencies"
     with urllib.request.urlopen(layout) as found:
         callbacks = json.load(found)
-    callback = next(each for each in callbacks if "chart-0.figure" in each["output"])
-    values: dict[str, object] = {"most": 32, "topology": "gossip", "protocol": "self_claim"}
-    values |= {"timing": "asynchronous", "pinned": None}
-    names = [(each["id"], each["property"]) for each in callback["inputs"]]
-    moved = {"knob-0": 0.9, "knob-1": 60_000, "knob-2": 0.1, "knob-3": 0.5, "knob-4": 0}
-    inputs = [
-        {"id": name, "property": what, "value": values.get(name, moved.get(name, 0))}
-        for name, what in names
+    callback = next(each for each in callbacks if "yaml.children" in each["output"])
+    moved = {
+        "topology": "gossip",
+        "coordination.protocol": "self_claim",
+        "coordination.timing": "asynchronous",
+        "workload.parallel_fraction": 0.9,
+        "workload.tasks": 60_000,
+    }
+    values: dict[str, object] = {"most": 32, "pinned": None}
+    inputs: list[object] = [
+        {"id": each["id"], "property": each["property"], "value": values[each["id"]]}
+        for each in callback["inputs"]
+        if each["id"] in values
     ]
+    names = [{"field": path} for path in moved]
+    inputs.append(
+        [
+            {"id": name, "property": "value", "value": value}
+            for name, value in zip(names, moved.values(), strict=True)
+        ]
+    )
+    state = [[{"id": name, "property": "id", "value": name} for name in names]]
     output = callback["output"]  # ..chart-0.figure...chart-1.figure..
     outputs = [
         dict(zip(("id", "property"), each.split("."), strict=True))
         for each in output[2:-2].split("...")
     ]
-    asks = {"output": output, "outputs": outputs, "inputs": inputs, "changedPropIds": []}
+    asks = {
+        "output": output, "outputs": outputs, "inputs": inputs, "state": state,
+        "changedPropIds": [],
+    }  # fmt: skip
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/_dash-update-component",
         json.dumps(asks).encode(),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import Flask, Response, request
-from pydantic import ValidationError
 
 from analysis.live import Run
 from analysis.live.write import live_page
-from analysis.report.explorer_requests import Turns
-from analysis.report.explorer_settings import Offered
+from analysis.report.explorer.requests import Turns
+from analysis.report.explorer.settings import Offered, in_words
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Progress
@@ -38,15 +37,12 @@ class LiveView:
 
     Attributes
     ----------
-    base : Scenario
-        Supplies all fields that the knobs do not set.
     offered : Offered
-        Its knobs.
+        What can be set of a scenario.
     turns : Turns
         Limit the time, and end an older request.
     """
 
-    base: Scenario
     offered: Offered
     turns: Turns
 
@@ -64,11 +60,8 @@ class LiveView:
             return _plain("the live view is opened from the explorer only", 403)
         try:
             page = self.page(request.args.to_dict())
-        except ValidationError as error:
-            said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-            return _plain(said, 400)
         except TeamsimError as error:
-            return _plain(str(error), 400)
+            return _plain(in_words(error), 400)
         headers = {"Content-Security-Policy": _NOTHING_FROM_ELSEWHERE, "Cache-Control": "no-store"}
         return Response(page, headers=headers, mimetype="text/html")
 
@@ -78,12 +71,10 @@ class LiveView:
         Raises
         ------
         TeamsimError
-            If the setting is none, or its run is too long.
-        pydantic.ValidationError
-            If the combination is not valid.
+            If the setting is none, its combination is not valid, or its run is too long.
         """
         setting = self.offered.from_query(query)
-        scenario = setting.scenario(self.base, setting.most, self.base.replications)
+        scenario = self.offered.study(setting, setting.most, 1).base
         with self.turns.turn() as go_on:
             return live_page(_run(scenario, go_on))
 

@@ -1,0 +1,180 @@
+"""The curves of a setting: run, first coarsely and then finely, and drawn."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.plots.bands import all_finished
+from analysis.plots.direct_labels import balanced
+from analysis.plots.labels import metric_label
+from analysis.plots.style import colour
+from analysis.report.charts import band, curve_chart
+from analysis.report.explorer.settings import Offered, Setting
+from analysis.statistics.curves import RATIOS, curves_against, with_derived
+from analysis.statistics.series import SIZE
+from simulator.experiment import run_points
+from simulator.experiment.pool import Progress
+from simulator.scenario import Point
+from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
+
+PANELS = ("makespan_s", "cost_usd", "success", "quality", "speedup", "tokens")
+"""Metrics, each with a chart."""
+
+FINE = 24
+"""Replications of each team size once a setting stays; the first of them are those of `COARSE`."""
+
+COARSE = 4
+"""Replications that are drawn while a control moves."""
+
+HEIGHT = 250
+"""Of a chart, in pixels: three rows fit a laptop's window."""
+
+_MOST_KEPT = 16
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was found of a setting.
+
+    Attributes
+    ----------
+    curves : DataFrame
+        From `analysis.statistics.curves.curves_against`, of one series.
+    is_priced : bool
+        Whether its costs are known.
+    replications : int
+        Of each size.
+    """
+
+    curves: pd.DataFrame
+    is_priced: bool
+    replications: int
+
+
+class Kept:
+    """What was found of the settings that were seen last, so that they are not run again."""
+
+    __slots__ = ("_found",)
+
+    def __init__(self) -> None:
+        self._found: OrderedDict[str, Drawn] = OrderedDict()
+
+    def get(self, setting: Setting, least: int, make: Callable[[], Drawn]) -> Drawn:
+        """Return what is known of a setting with at least so many replications, else make it."""
+        key = setting.query()
+        found = self._found.pop(key, None)
+        if found is None or found.replications < least:
+            found = make()
+        self._found[key] = found
+        while len(self._found) > _MOST_KEPT:
+            self._found.popitem(last=False)
+        return found
+
+
+def drawn(
+    offered: Offered, setting: Setting, replications: int, progress: Progress | None = None
+) -> Drawn:
+    """Run a setting.
+
+    Parameters
+    ----------
+    offered : Offered
+    setting : Setting
+    replications : int
+        Of each team size, with the same random numbers for all. With `COARSE` or fewer, not all
+        sizes are run.
+    progress : callable, optional
+        Called with the progress; an exception that it raises ends the work.
+
+    Raises
+    ------
+    ScenarioError
+        If the combination is not valid.
+    """
+    sizes = _sizes(setting.most, replications <= COARSE)
+    studies = [offered.study(setting, n, replications) for n in sizes]
+    points = [
+        Point(i, str(n), {SIZE: n}, None, "", study.base)
+        for i, (n, study) in enumerate(zip(sizes, studies, strict=True))
+    ]
+    results = with_derived(run_points(points, [SIZE], progress=progress).to_pandas())
+    curves = curves_against(results, [name for name in PANELS if name not in RATIOS])
+    return Drawn(curves, is_cost_known(points[-1].scenario), replications)
+
+
+def _sizes(most: int, is_coarse: bool) -> Sequence[int]:
+    if is_coarse:
+        return sorted({1, 2, *(n for n in (4, 8, 16) if n < most), most})
+    return range(1, most + 1) if most <= 8 else sorted({1, 2, 3, 4, 6, 8, *range(8, most, 4), most})
+
+
+def charts_of(found: Drawn, pinned: Drawn | None = None, name: str = "") -> list[Any]:
+    """Return a chart for each of `PANELS`; that of the cost says so where no price is known.
+
+    Parameters
+    ----------
+    found : Drawn
+    pinned : Drawn, optional
+        Drawn behind it, dashed.
+    name : str
+        What the pinned one has other than the present one, for the hover.
+    """
+    finishes = all_finished(found.curves)
+    return [_chart(found, metric, finishes, pinned, name) for metric in PANELS]
+
+
+def _chart(found: Drawn, metric: str, finishes: bool, pinned: Drawn | None, name: str) -> Any:
+    if metric == "cost_usd" and not found.is_priced:
+        return _cost_unknown()
+    chart = curve_chart(found.curves, metric, "agents n", metric_label(metric, finishes), HEIGHT)
+    if pinned is not None and (metric != "cost_usd" or pinned.is_priced):
+        _add_pinned(chart, pinned.curves, metric, name)
+    return chart
+
+
+def _add_pinned(figure: Any, curves: pd.DataFrame, metric: str, name: str) -> None:
+    """Draw a metric of pinned curves in a figure: dashed, with its band."""
+    line = curves[np.isfinite(curves[metric].astype(float))].sort_values("x")
+    figure.add_trace(band(line, metric, fillcolor=colour(1), opacity=0.15))
+    figure.add_trace(
+        go.Scatter(
+            x=line["x"].tolist(),
+            y=line[metric].tolist(),
+            mode="lines",
+            line={"color": colour(1), "width": 2, "dash": "dash"},
+            hovertemplate=f"pinned: {name}<br>%{{x}} agents: %{{y:.4g}}<extra></extra>",
+        )
+    )
+
+
+def nothing() -> dict[str, Any]:
+    """Return a chart of nothing."""
+    return {"data": [], "layout": {"height": HEIGHT}}
+
+
+def _cost_unknown() -> Any:
+    """Return the chart of a cost that is not known: the reason in the place of a curve."""
+    said = f"unknown: no price is said<br>({balanced(HOW_TO_PRICE, 34)})".replace("\n", "<br>")
+    return go.Figure(
+        layout={
+            "template": "none",
+            "paper_bgcolor": "rgba(0,0,0,0)",
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "height": HEIGHT,
+            "title": {"text": metric_label("cost_usd"), "font": {"size": 13}},
+            "xaxis": {"visible": False},
+            "yaxis": {"visible": False},
+            "font": {"family": "system-ui, sans-serif", "size": 13},
+            "annotations": [
+                {"text": said, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5,
+                 "showarrow": False, "align": "center"}
+            ],
+        }
+    )  # fmt: skip
