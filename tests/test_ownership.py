@@ -22,7 +22,8 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.engine.simulation": {"vars"},  # SimPy's environment
     "simulator.model.uniforms": {"state"},  # a generator of NumPy
     "simulator.scenario.prices": {"modules"},  # the interpreter's
-    "simulator.scenario.source": {"loader", "yaml_implicit_resolvers"},  # PyYAML
+    "simulator.scenario.loaders": {"yaml_implicit_resolvers"},  # PyYAML
+    "simulator.scenario.source": {"loader"},
     "simulator.api.results": {"attrs"},  # a table of pandas
     "simulator.cli.answers": {"showwarning"},  # hooks of Python itself
     "simulator.cli.interrupts": {"unraisablehook", "excepthook"},

@@ -60,6 +60,7 @@ def _checked(path: Path, settings: list[str]) -> tuple[dict[str, Any], list[Prob
         return {}, sorted(wrong, key=_line)
     points = study.points
     found = {
+        "deprecated": _described(study.deprecated),
         "name": points[0].scenario.name,
         "points": len(points),
         "replications": sum(point.scenario.replications for point in points),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import Problem, ScenarioError, unknown_name
+from simulator.scenario.deprecated import carry_over
 from simulator.scenario.loop import ENDS
 from simulator.scenario.roles import Role, heirs_in
 from simulator.scenario.source import Path_, Source, dotted
@@ -53,6 +54,7 @@ class Heirs:
         """Return the profile in a file of the user's, read once for all points."""
         if name not in self._profiles:
             self._profiles[name] = Source.read(self._directory / name)
+            carry_over(self._profiles[name], _TEAM)
         return self._profiles[name]
 
     def _check_tools_taken_away(self, source: Source, path: Path_, of_team: Any) -> None:
@@ -76,6 +78,7 @@ class Heirs:
             return False
         profile = self._named_profile(source, path)
         if profile is not None:
+            source.note(*profile.notes)
             _fill_agent(source, path, profile, role)
         return True
 

@@ -46,3 +46,12 @@ class Network(Spec):
         return not (
             self.delay_s.constant != 0.0 or self.loss or self.duplication or self.partitions
         )
+
+    def problem_in_partitions(self) -> str | None:
+        """Return what is wrong with the partitions: one begins during another."""
+        end_s = 0.0
+        for partition in sorted(self.partitions, key=lambda each: each.at_s):
+            if partition.at_s < end_s:
+                return f"network.partitions: one begins at {partition.at_s:g} s, during another"
+            end_s = partition.at_s + partition.duration_s
+        return None

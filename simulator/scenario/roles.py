@@ -207,6 +207,11 @@ def heirs_in(scenario: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Rol
             yield path, role
 
 
+def agent_places() -> list[tuple[str, ...]]:
+    """Return the paths of agents that take over from ``team.agent``; ``*`` is any name."""
+    return [place for place, _ in _HEIRS]
+
+
 def _matching(pattern: tuple[str, ...], node: Any) -> Iterator[tuple[str, ...]]:
     """Yield the paths in a tree of mappings that a pattern stands for."""
     if not pattern:

@@ -14,6 +14,7 @@ from simulator.registry import OneOf, define_families
 from simulator.scenario.agent import Agent
 from simulator.scenario.claims import problem_in_claims
 from simulator.scenario.coordination import CoordinationSpec
+from simulator.scenario.deprecated import define_deprecated
 from simulator.scenario.expectation import ExpectationText
 from simulator.scenario.families import (
     REGISTRIES,
@@ -145,7 +146,7 @@ class Scenario(Spec):
         problems = (
             self.topology.problem_in(workers),
             self.coordination.protocol.problem_in(self.topology, workers),
-            self._problem_in_partitions(),
+            self.network.problem_in_partitions(),
             self._problem_in_review(),
             self._problem_in_tools(),
             self._problem_in_rounds(),
@@ -328,14 +329,6 @@ class Scenario(Spec):
                 )
         return None
 
-    def _problem_in_partitions(self) -> str | None:
-        end_s = 0.0
-        for partition in sorted(self.network.partitions, key=lambda each: each.at_s):
-            if partition.at_s < end_s:
-                return f"network.partitions: one begins at {partition.at_s:g} s, during another"
-            end_s = partition.at_s + partition.duration_s
-        return None
-
 
 def scenario_json_schema() -> dict[str, Any]:
     """Return the JSON Schema of a scenario file, for editors to complete and check."""
@@ -347,4 +340,5 @@ def scenario_json_schema() -> dict[str, Any]:
     schema["required"] = ["name"]
     define_roles(schema["$defs"])
     define_families(schema, REGISTRIES)
+    define_deprecated(schema)
     return schema

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,70 +19,9 @@ from simulator.documents import (
     too_deep,
 )
 from simulator.errors import Problem, ScenarioError
+from simulator.scenario.loaders import QUICK_LOADER, Loader, is_shallow
 
 Path_ = tuple[str | int, ...]
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader in Python, which tells best what is wrong where."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        self._depth += 1
-        if self._depth > MOST_DEPTH + 1:
-            raise too_deep()
-        node: yaml.Node | None = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-
-def _as_in_yaml_1_2(loader: type[yaml.SafeLoader] | type[yaml.CSafeLoader]) -> None:
-    """Let a loader take ``1e-3`` as a number and ``2024-01-01`` as a string."""
-    loader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-        for first, pairs in loader.yaml_implicit_resolvers.items()
-    }
-    loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(?:[0-9][0-9_]*)(?:\.[0-9_]*)?[eE][-+]?[0-9]+$"),
-        list("-+0123456789"),
-    )
-
-
-_as_in_yaml_1_2(_Loader)
-
-_QUICK_LOADER: type[yaml.CSafeLoader] | None = None
-if yaml.__with_libyaml__:
-
-    class _QuickLoader(yaml.CSafeLoader):
-        """The same in C, which is ten times as fast."""
-
-    _as_in_yaml_1_2(_QuickLoader)
-    _QUICK_LOADER = _QuickLoader
-
-
-def _is_shallow(root: yaml.Node) -> bool:
-    """Return whether nothing is nested too deeply, each node taken where it first stands."""
-    seen: set[int] = set()
-    left = [(root, 1)]
-    while left:
-        node, depth = left.pop()
-        if id(node) in seen:
-            continue
-        if depth > MOST_DEPTH + 1:
-            return False
-        seen.add(id(node))
-        if isinstance(node, yaml.SequenceNode):
-            parts = list(node.value)
-        elif isinstance(node, yaml.MappingNode):
-            parts = [each for pair in node.value for each in pair]
-        else:
-            continue
-        left += [(each, depth + 1) for each in reversed(parts)]
-    return True
 
 
 class Source:
@@ -95,12 +33,19 @@ class Source:
         Mappings, lists and scalars.
     made : dict of path to str
         Mappings that are there only because a field within them was set, and where that was said.
+    notes : dict of Problem to None
+        What is to be said of it although it is right, in order; copies of it have the same.
     """
 
     def __init__(self, data: Any, origins: dict[Path_, str]) -> None:
         self.data = data
         self.made: dict[Path_, str] = {}
+        self.notes: dict[Problem, None] = {}
         self._origins = origins
+
+    def note(self, *notes: Problem) -> None:
+        """Note what is to be said of the document, once."""
+        self.notes.update(dict.fromkeys(notes))
 
     def drop(self, *keys: str) -> None:
         """Remove top-level keys that the document has."""
@@ -138,6 +83,7 @@ class Source:
         """Return an independent copy."""
         other = Source(copy.deepcopy(self.data), dict(self._origins))
         other.made |= self.made
+        other.notes = self.notes
         return other
 
     def with_data(self, data: Any) -> Source:
@@ -209,8 +155,27 @@ class Source:
         """Return the value at `path`, or None if the document has none there."""
         node = self.data
         for key in path:
-            node = node.get(key) if isinstance(node, dict) else None
+            if isinstance(node, list):
+                node = node[key] if isinstance(key, int) and key < len(node) else None
+            else:
+                node = node.get(key) if isinstance(node, dict) else None
         return node
+
+    def put(self, path: Path_, value: Any) -> None:
+        """Replace the value at a path that is there, said where it was."""
+        self.get(path[:-1])[path[-1]] = value
+
+    def move(self, old: Path_, new: Path_) -> None:
+        """Move a value to another path, with the places at which it and its parts were said."""
+        value = self.get(old[:-1]).pop(old[-1])
+        node = self.data
+        for key in new[:-1]:
+            if isinstance(node, dict) and isinstance(node.get(key), str):
+                node[key] = {"kind": node[key]}
+            node = node.setdefault(key, {}) if isinstance(node, dict) else node[int(key)]
+        node[new[-1]] = value
+        said = [path for path in self._origins if path[: len(old)] == old]
+        self._origins |= {(*new, *path[len(old) :]): self._origins[path] for path in said}
 
 
 def _fill(target: dict[str, Any], base: Mapping[str, Any]) -> None:
@@ -255,15 +220,15 @@ class _Reader:
 
     def composed(self, text: str) -> yaml.Node | None:
         """Return the tree of a text, composed in C unless something may be wrong with it."""
-        if _QUICK_LOADER is not None and "\t" not in text:  # C allows tabs in more places
-            self.loader = _QUICK_LOADER(text)
+        if QUICK_LOADER is not None and "\t" not in text:  # C allows tabs in more places
+            self.loader = QUICK_LOADER(text)
             try:
                 root: yaml.Node | None = self.loader.get_single_node()
-                if root is None or _is_shallow(root):
+                if root is None or is_shallow(root):
                     return root
             except yaml.YAMLError:
                 pass
-        self.loader = loader = _Loader(text)
+        self.loader = loader = Loader(text)
         try:
             return loader.get_single_node()
         except DocumentError as error:

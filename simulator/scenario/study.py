@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,8 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulator.documents import too_deep
-from simulator.errors import Problem, ScenarioError
+from simulator.errors import Problem, ScenarioError, TeamsimWarning
 from simulator.scenario.agent import Agent
+from simulator.scenario.deprecated import carry_over, set_field
 from simulator.scenario.inheritance import Heirs
 from simulator.scenario.names import is_name, problem_with_name
 from simulator.scenario.problems import problems_in
@@ -50,6 +52,7 @@ class Study:
         self._directory = directory
         self._made = points
         self._heirs = Heirs(directory)
+        self._warned: set[Problem] = set()
 
     @classmethod
     def of_points(cls, points: Sequence[Point]) -> Study:
@@ -141,7 +144,7 @@ class Study:
         """
         source = self._source.copy()
         for path, value in changes.items():
-            source.set(path, value, "")
+            set_field(source, path, value, "")
         source.drop("sweep", "baseline", "figure", "answer")
         return dict(source.data)
 
@@ -168,7 +171,7 @@ class Study:
                     continue
                 known = whole if isinstance(whole, dict) else {}
                 source.set(".".join(map(str, keys[:length])), known, "changed")
-            source.set(path, value, "changed")
+            set_field(source, path, value, "changed")
         return Study(source, self._directory)
 
     def where(self, path: str) -> str:
@@ -199,17 +202,30 @@ class Study:
         source = self._source.copy()
         origins = _origins_of_overrides(self._source, point.series)
         for path, value in point.overrides.items():
-            source.set(path, value, origins.get(path, source.origin(("sweep",))))
+            set_field(source, path, value, origins.get(path, source.origin(("sweep",))))
         if isinstance(source.data, dict):
             source.drop("sweep", "baseline")
+            carry_over(source)
             self._check_names(source)
             self._heirs.fill(source)
+            self._warn()
         try:
             return Scenario.model_validate(source.data, context={"directory": self._directory})
         except ValidationError as error:
             raise ScenarioError(problems_in(error, source)) from None
         except RecursionError:  # in a file that it names
             raise ScenarioError([Problem(source.origin(()), "", str(too_deep()))]) from None
+
+    @property
+    def deprecated(self) -> list[Problem]:
+        """What the file and its profiles say under old names, as far as it has been looked at."""
+        return list(self._source.notes)
+
+    def _warn(self) -> None:
+        """Warn of what is deprecated, once."""
+        for note in self._source.notes.keys() - self._warned:
+            warnings.warn(str(note), TeamsimWarning, stacklevel=2)
+            self._warned.add(note)
 
     def _check_names(self, source: Source) -> None:
         """Refuse to set fields of tools, stations, groups and the like that are not there."""
@@ -246,6 +262,7 @@ def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
     path = scenario_path(Path(path))
     source = Source.read(path)
     _refuse_profile(source, path)
+    carry_over(source)
     for setting in settings:
         _apply(setting, source)
     return Study(source, path.parent)
@@ -266,7 +283,9 @@ def _refuse_profile(source: Source, path: Path) -> None:
 
 def parse_study(text: str, name: str = "<text>", directory: Path = Path()) -> Study:
     """Make a study of YAML text; file names in it are relative to `directory`."""
-    return Study(Source.parse(text, name), directory)
+    source = Source.parse(text, name)
+    carry_over(source)
+    return Study(source, directory)
 
 
 _LONGEST_SETTING = 120
@@ -285,7 +304,7 @@ def _apply(setting: str, source: Source) -> None:
         raise ScenarioError([Problem(origin, path, message)]) from None
     if not isinstance(source.data, dict):
         return
-    source.set(path.strip(), value, origin)
+    set_field(source, path.strip(), value, origin)
 
 
 def _origins_of_overrides(source: Source, series: str) -> dict[str, str]:

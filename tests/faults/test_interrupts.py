@@ -160,7 +160,7 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    many = "--set", "workload.tasks=60000"
+    many = "--set", "workload.tasks=400000"
     running = begin("explore", sweep, "--port", port, *many)
 
     def answers() -> bool:
@@ -177,7 +177,7 @@ def test_the_explorer_ends_so_in_the_midst_of_a_request(
         "coordination.protocol": "self_claim",
         "coordination.timing": "asynchronous",
         "workload.parallel_fraction": 0.9,
-        "workload.tasks": 60_000,
+        "workload.tasks": 400_000,
     }
     values: dict[str, object] = {"most": 32, "pinned": None}
     inputs: list[object] = [

@@ -214,7 +214,7 @@ class _Walk:
         """Yield the fields of a mapping; `absent` counts the mappings around it that are not."""
         for name, node in mapping["properties"].items():
             where = f"{path}.{name}" if path else name
-            if "const" in node or where in LEFT_OUT:
+            if "const" in node or node.get("deprecated") or where in LEFT_OUT:
                 continue
             now = said.get(name) if isinstance(said, dict) else node.get("default")
             text = node.get("description") or self._description(node)
