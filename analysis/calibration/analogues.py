@@ -11,7 +11,6 @@ between lists of the same agent.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +35,8 @@ COMPARED = ("seconds", "tokens", "rounds", "calls")
 _VERSION = 1
 _DOUBT = 0.5
 """Standard deviation of the prior of the share that carries over, around 1."""
+_LEAST_NOISE = 1e-6
+"""Least variance of what does not carry over."""
 _UNKNOWN_SD = 0.5
 """What is taken for the spread between lists where there are too few to tell it."""
 
@@ -163,38 +164,45 @@ def _log_totals(runs: pd.DataFrame) -> pd.Series:
 
 
 def _carry(rows: Sequence[pd.DataFrame], models: Sequence[str], claims: bool) -> Carry:
-    """Regress differences in the other mode on those in this one, through the origin."""
-    x, y = [], []
-    for i, j in itertools.combinations(range(len(rows)), 2):
-        if models[i] == models[j] and rows[i].shape[1] == rows[j].shape[1] == 2:
-            difference = rows[i] - rows[j]
-            x.append(difference[claims])
-            y.append(difference[not claims])
-    if len(x) < 3:
+    """Regress the other mode on this one, over the lists of each agent, its means removed."""
+    both = [i for i, row in enumerate(rows) if row.shape[1] == 2]
+    of = pd.Series([models[i] for i in both], dtype=object)
+    freedom = len(both) - of.nunique() - 1
+    if freedom < 1:
         return Carry(dict.fromkeys(COMPARED, 1.0), dict.fromkeys(COMPARED, _UNKNOWN_SD))
-    here, there = (pd.DataFrame(each).reset_index(drop=True) for each in (x, y))
-    noise = ((there - here) ** 2).mean()
-    precision = (here**2).sum() / noise + _DOUBT**-2
-    share = ((here * there).sum() / noise + _DOUBT**-2) / precision
-    spread = np.sqrt(((there - share * here) ** 2).mean() / 2.0)  # a difference has that of two
+    here, there = (_apart([rows[i][mode] for i in both], of) for mode in (claims, not claims))
+    squares, products = (here**2).sum(), (here * there).sum()
+    alone = products / squares
+    noise = ((there - alone * here) ** 2).sum() / freedom + _LEAST_NOISE
+    share = (products / noise + _DOUBT**-2) / (squares / noise + _DOUBT**-2)
+    spread = np.sqrt(((there - share * here) ** 2).sum() / freedom)
     return Carry(
         {name: float(share[name]) for name in COMPARED},
         {name: float(spread[name]) for name in COMPARED},
     )
 
 
+def _apart(rows: Sequence[pd.Series], of: pd.Series) -> pd.DataFrame:
+    """Return the log totals of lists, less the mean over the lists of the same agent."""
+    table = pd.DataFrame(rows)[list(COMPARED)].reset_index(drop=True)
+    return table - table.groupby(of).transform("mean")
+
+
 def _between(rows: Sequence[pd.DataFrame], models: Sequence[str], claims: bool) -> Floats:
-    """Return the covariance of the log totals of lists of one agent, its own mean removed."""
+    """Return the covariance of the log totals of lists of one agent, its own mean removed.
+
+    Of few lists, only the variances.
+    """
     kept = [(row[claims], model) for row, model in zip(rows, models, strict=True) if claims in row]
     if not kept:
         return np.eye(len(COMPARED)) * _UNKNOWN_SD**2
-    table = pd.DataFrame([row for row, _ in kept])[list(COMPARED)].reset_index(drop=True)
-    of = pd.Series([model for _, model in kept])
-    apart = table - table.groupby(of).transform("mean")
-    freedom = len(table) - of.nunique()
-    if freedom < 2 * len(COMPARED):
+    of = pd.Series([model for _, model in kept], dtype=object)
+    apart = _apart([row for row, _ in kept], of)
+    freedom = len(apart) - of.nunique()
+    if freedom < 2:
         return np.eye(len(COMPARED)) * _UNKNOWN_SD**2
-    return np.asarray(apart.T @ apart / freedom, dtype=np.float64)
+    covariance = np.asarray(apart.T @ apart / freedom, dtype=np.float64)
+    return covariance if freedom >= 2 * len(COMPARED) else np.diag(np.diag(covariance))
 
 
 def read_analogues(directory: Path | None) -> Analogues:

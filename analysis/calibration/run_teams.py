@@ -105,12 +105,12 @@ class TeamJob:
 
 def run_team(job: TeamJob) -> pd.DataFrame:
     """Return the totals of replications, parameters and factors drawn anew every few of them."""
-    rng = np.random.default_rng([job.seed, job.team.n])
+    rng, of_factors = (np.random.default_rng([job.seed, job.team.n, i]) for i in range(2))
     scenarios = []
     for draw in range(-(-job.replications // _PER_DRAW)):
         fit = job.team.fit.draw(rng)
         factors = {
-            name: float(np.exp(gap + job.errors.get(name, 0.0) * rng.standard_normal()))
+            name: float(np.exp(gap + job.errors.get(name, 0.0) * of_factors.standard_normal()))
             for name, gap in job.gaps.items()
         }
         document = job.team.scenario(fit, factors)

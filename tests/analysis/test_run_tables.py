@@ -1,0 +1,138 @@
+"""Tables of runs: which columns are found, and which cells are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.traces.run_tables import is_run_table, read_run_table
+from simulator.errors import TeamsimError
+
+HEADER = "model,condition,team_size,wall_s,total_tokens,total_rounds,ok\n"
+ROWS = "m,static,4,12.5,1000,3,true\nm,static,4,20,,4,no\n"
+
+
+def written(directory: Path, text: str) -> Path:
+    path = directory / "runs.csv"
+    path.write_text(text)
+    return path
+
+
+def test_columns_are_found_by_their_usual_names_and_by_those_that_are_named(tmp_path: Path) -> None:
+    path = written(tmp_path, HEADER + ROWS)
+    assert is_run_table(path, {})
+    runs = read_run_table(path, {"success": "ok"}).runs
+    assert runs["n"].tolist() == [4, 4]
+    assert runs["seconds"].tolist() == [12.5, 20.0]
+    assert runs["success"].tolist() == [1.0, 0.0]
+    assert runs["rounds"].tolist() == [3.0, 4.0]
+    assert np.isnan(runs["tokens"][1])
+    assert runs["calls"].isna().all()
+    assert runs["task_list"].tolist() == ["", ""]
+
+
+def test_tokens_are_the_sum_of_both_kinds_where_there_is_no_total(tmp_path: Path) -> None:
+    text = "protocol,n,seconds,input_tokens,output_tokens\nstatic,1,2,30,12\n"
+    assert read_run_table(written(tmp_path, text)).runs["tokens"].tolist() == [42.0]
+
+
+def test_a_total_of_0_is_not_known(tmp_path: Path) -> None:
+    table = read_run_table(written(tmp_path, "protocol,n,seconds,tokens\nstatic,1,2,0\n"))
+    assert table.runs["tokens"].isna().all()
+    assert table.notes == ["1 runs have 0 tokens: not known"]
+
+
+def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
+    csv = written(tmp_path, HEADER + ROWS)
+    parquet = tmp_path / "runs.parquet"
+    pd.read_csv(csv).convert_dtypes().to_parquet(parquet)
+    assert is_run_table(parquet, {})
+    one, other = (read_run_table(path, {"success": "ok"}).runs for path in (csv, parquet))
+    pd.testing.assert_frame_equal(one, other)
+
+
+def test_a_table_of_calls_is_none_of_runs(tmp_path: Path) -> None:
+    path = written(tmp_path, "session_id,model,start,duration_s\na,m,0,1\n")
+    assert not is_run_table(path, {})
+    assert not is_run_table(path, {"duration_s": "duration_s"})
+    assert is_run_table(path, {"seconds": "duration_s"})
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"second": "wall_s"}, "unknown column of a run 'second'; did you mean 'seconds'?"),
+        ({"seconds": "wall"}, "runs.csv: unknown column 'wall'; did you mean 'wall_s'?"),
+    ],
+)
+def test_a_column_that_is_not_there_is_named_with_the_nearest(
+    tmp_path: Path, columns: dict[str, str], said: str
+) -> None:
+    with pytest.raises(TeamsimError) as error:
+        read_run_table(written(tmp_path, HEADER + ROWS), columns)
+    assert said in str(error.value)
+
+
+def test_a_column_that_is_needed_and_not_found_is_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, "protocol,agents,seconds\nstatic,1,2\n")
+    with pytest.raises(TeamsimError, match=r"no column says 'n' .*agents.*--column n=NAME"):
+        read_run_table(path)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("m,static,4,inf,1,1,1", "line 3: 'wall_s' is 'inf', not a number above 0"),
+        ("m,static,4,nan,1,1,1", "line 3: 'wall_s' is 'nan', not a number above 0"),
+        ("m,static,4,-2,1,1,1", "line 3: 'wall_s' is '-2', not a number above 0"),
+        ("m,static,4,0,1,1,1", "line 3: 'wall_s' is '0', not a number above 0"),
+        ("m,static,4,1e300,1,1,1", "line 3: 'wall_s' is '1e300', not a number above 0"),
+        ("m,static,4,soon,1,1,1", "line 3: 'wall_s' is 'soon', not a number above 0"),
+        ("m,static,4,,1,1,1", "line 3: 'wall_s' is empty, and every run must say its seconds"),
+        ("m,static,4.5,2,1,1,1", "line 3: 'team_size' is '4.5', not a whole number from 1"),
+        ("m,static,0,2,1,1,1", "line 3: 'team_size' is '0', not a whole number from 1"),
+        ("m,static,99999,2,1,1,1", "line 3: 'team_size' is '99999', not a whole number"),
+        ("m,static,4,2,nan,1,1", "line 3: 'total_tokens' is 'nan', not a number above 0"),
+        ("m,static,4,2,-1,1,1", "line 3: 'total_tokens' is '-1', not a number above 0"),
+        ("m,static,4,2,1,1.5,1", "line 3: 'total_rounds' is '1.5', not a whole number from 1"),
+        ("m,static,4,2,1,1,maybe", "line 3: 'ok' is 'maybe', not true or false"),
+        ("m,,4,2,1,1,1", "line 3: 'condition' is empty"),
+        ("m,static,4,2", "line 3: 4 cells, and the header has 7"),
+    ],
+)
+def test_a_cell_that_cannot_be_is_named_with_its_line(tmp_path: Path, row: str, said: str) -> None:
+    path = written(tmp_path, f"{HEADER}m,static,4,12.5,1000,3,true\n{row}\n")
+    with pytest.raises(TeamsimError) as error:
+        read_run_table(path, {"success": "ok"})
+    assert f"{path}, {said}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("protocol,n,seconds\n", "it has no rows"),
+        ("protocol,n,n\nstatic,1,1\n", "has the column 'n' twice"),
+    ],
+)
+def test_a_table_without_runs_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(TeamsimError, match=said):
+        read_run_table(written(tmp_path, text))
+
+
+def test_a_line_is_counted_as_an_editor_counts_it(tmp_path: Path) -> None:
+    text = 'protocol,n,seconds,note\nstatic,1,2,"two\nlines"\n\nstatic,1,-2,x\n'
+    with pytest.raises(TeamsimError, match=r"line 5: 'seconds' is '-2'"):
+        read_run_table(written(tmp_path, text))
+
+
+def test_runs_of_some_protocols_and_sizes_are_chosen_by_name(tmp_path: Path) -> None:
+    table = read_run_table(written(tmp_path, "protocol,n,seconds\na,1,1\na,2,2\nb,2,3\n"))
+    assert table.of(["a"], [2]).runs["seconds"].tolist() == [2.0]
+    with pytest.raises(TeamsimError, match=r"unknown protocol of a run 'c'"):
+        table.of(["c"])
+    with pytest.raises(TeamsimError, match=r"unknown n of a run '3'"):
+        table.of(sizes=[3])
