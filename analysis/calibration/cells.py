@@ -8,7 +8,7 @@ simulated idle replies and concurrent writes match the real ones (see `matching`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +25,13 @@ from analysis.calibration.estimates import (
     pool,
     pool_shares,
 )
-from analysis.calibration.forgetting import Forgetfulness, fit_forgetting, mark_forgotten
+from analysis.calibration.forgetting import (
+    Forgetfulness,
+    Waits,
+    fit_forgetting,
+    fit_waits,
+    mark_forgotten,
+)
 from analysis.calibration.habits import Habits, fit_habits, vague
 from analysis.calibration.latency import (
     FASTEST_S,
@@ -37,13 +43,14 @@ from analysis.calibration.latency import (
     hung,
     mean_log_seconds,
 )
-from analysis.calibration.matching import match_habits
+from analysis.calibration.matching import match_habits, pool_habits
 from analysis.calibration.observations import (
     longest_reply_s,
     mark_lost,
     observe,
     round_overhead_s,
 )
+from analysis.calibration.output_limits import capacity_of, loss_share
 from analysis.calibration.styles import fit_styles
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import trends
@@ -81,39 +88,62 @@ def fit_cells(
     pooled : bool
         Whether the cells of an agent and mode are pooled.
     """
-    calls = _observed(real)
+    together = AGENT if pooled else CELL
+    calls, told = _observed(real, together)
     fits: list[CellFit] = []
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
-    for key, runs in real.runs.groupby(AGENT if pooled else CELL, sort=True):
+    for key, runs in real.runs.groupby(together, sort=True):
         mine = calls[calls["run_dir"].isin(runs["run_dir"])]
-        fits += _fit_agent(real, runs, mine, limits[str(key[0])])
+        fits += _fit_agent(real, runs, mine, limits[str(key[0])], told.get(key))
     if not match:
         return fits
     work = [(fit, *_matched_data(real, calls, fit)) for fit in fits]
-    return in_processes(_match, work, workers, progress)
+    matched = in_processes(_match, work, workers, progress)
+    if not pooled:
+        return matched
+    of = [tuple(fit.cell[key] for key in AGENT) for fit in matched]  # cells of an agent follow
+    return [
+        fit
+        for agent in dict.fromkeys(of)
+        for fit in pool_habits(
+            [each for each, key in zip(matched, of, strict=True) if key == agent]
+        )
+    ]
 
 
 def fit_pooled(real: TeamRuns) -> list[CellFit]:
     """Return one fit for each agent and mode, with all of its cells together."""
     names = ["task_type", "p_label"]
-    calls = _observed(real)
+    calls, told = _observed(real, AGENT)
     limits = {str(name): longest_reply_s(some) for name, some in calls.groupby("model_dir")}
     everything = dict.fromkeys(names, "all")
     calls = calls.assign(**everything)
     runs = real.runs.assign(**everything)
     fits: list[CellFit] = []
-    for (model, _), mine in runs.groupby(AGENT, sort=True):
+    for key, mine in runs.groupby(AGENT, sort=True):
         theirs = calls[calls["run_dir"].isin(mine["run_dir"])]
-        fits += _fit_agent(replace(real, runs=runs), mine, theirs, limits[str(model)])
+        whole = replace(real, runs=runs)
+        fits += _fit_agent(whole, mine, theirs, limits[str(key[0])], told.get(key))
     return fits
 
 
-def _observed(real: TeamRuns) -> pd.DataFrame:
-    """Return the replies, with those in which an agent that claims its tasks has forgotten one."""
-    agents = observe(real).groupby(AGENT, sort=False)
-    return pd.concat(
-        [mark_forgotten(calls) if key[1] == SELF_CLAIM else calls for key, calls in agents]
-    ).sort_index()
+def _observed(
+    real: TeamRuns, together: list[str]
+) -> tuple[pd.DataFrame, dict[tuple[Hashable, ...], Waits]]:
+    """Return the replies, those in which an agent has forgotten a task marked, and the waits.
+
+    The waits are those of agents that claim their tasks; runs alike in the columns `together` are
+    told apart together.
+    """
+    parts: list[pd.DataFrame] = []
+    told: dict[tuple[Hashable, ...], Waits] = {}
+    for key, calls in observe(real).groupby(together, sort=False):
+        if (calls["mode"] == SELF_CLAIM).all():
+            told[key] = fit_waits(calls)
+            parts.append(mark_forgotten(calls, told[key]))
+        else:
+            parts.append(calls)
+    return pd.concat(parts).sort_index(), told
 
 
 def _matched_data(
@@ -133,26 +163,33 @@ def _match(
 
 
 def _fit_agent(
-    real: TeamRuns, runs: pd.DataFrame, calls: pd.DataFrame, limit_s: float | None
+    real: TeamRuns,
+    runs: pd.DataFrame,
+    calls: pd.DataFrame,
+    limit_s: float | None,
+    told: Waits | None,
 ) -> list[CellFit]:
-    """Fit all cells of one agent and mode, whose longest reply takes `limit_s`."""
+    """Fit all cells of one agent and mode, whose longest reply takes `limit_s`.
+
+    Its waits are `told` apart if it claims its tasks.
+    """
     by_cell = list(runs.groupby(CELL, sort=True))
     parts = [calls[calls["run_dir"].isin(cell["run_dir"])] for _, cell in by_cell]
     forgetting: list[Forgetfulness | None] = [None] * len(parts)
-    if (runs["mode"] == SELF_CLAIM).all():
-        forgetting[:] = fit_forgetting(parts)
+    if told is not None:
+        forgetting[:] = fit_forgetting(parts, told)
     working = [part[~part["is_idle"]] for part in parts]
     together = pd.concat(working)
     latencies = fit_latencies([each if len(each) else together for each in working])
     everything = pd.concat(parts)
     most = max(len(tasks) for tasks in real.tasks.values())
-    capacities = [_capacity(fit, limit_s, most) for fit in latencies]
+    capacities = [capacity_of(fit, limit_s, most) for fit in latencies]
     for i, capacity in enumerate(capacities):
         if capacity is not None and limit_s is not None:
             parts[i] = mark_lost(parts[i], limit_s, capacity)
     used = [part[~part["is_idle"]] for part in parts]
     loss = pool_shares(
-        [_loss_share(calls, capacity) for calls, capacity in zip(used, capacities, strict=True)]
+        [loss_share(calls, capacity) for calls, capacity in zip(used, capacities, strict=True)]
     )
     redo = pool_shares(
         [_redo_share(calls, fit) for calls, fit in zip(working, latencies, strict=True)]
@@ -287,23 +324,6 @@ def _first_calls(calls: pd.DataFrame) -> Floats:
 
 def _idle_share(calls: pd.DataFrame) -> Share:
     return Share.of(calls["is_idle"], calls["run_dir"])
-
-
-def _capacity(latency: VectorFit, limit_s: float | None, most: int) -> float | None:
-    """Return how many tasks fit into a reply of `limit_s`, if that is less than there are."""
-    if limit_s is None:
-        return None
-    base, per_task, _ = np.exp(latency.at)
-    capacity = max(1.0, (limit_s - base) / per_task)
-    return capacity if capacity < most else None
-
-
-def _loss_share(calls: pd.DataFrame, capacity: float | None) -> Share:
-    """Return how many of the replies that reached the limit were useless."""
-    if capacity is None:
-        return Share(np.zeros(0), np.zeros(0))
-    full = calls[calls["is_lost"] | (calls["edited"] >= 0.75 * capacity)]
-    return Share.of(full["is_lost"], full["run_dir"])
 
 
 def _redo_share(calls: pd.DataFrame, latency: VectorFit) -> Share:

@@ -21,6 +21,8 @@ class Counts(NamedTuple):
     calls: int
     idle_calls: int
     concurrent_writes: int
+    attempts: int
+    blocked_claims: int
 
 
 class Threshold(float):
@@ -109,7 +111,9 @@ def _run(simulation: Simulation, number: int, deference: Threshold, noise: Thres
     for each in (deference, noise):
         each.forget()
     row = simulation.run(number)
-    counts = Counts(row.calls, row.idle_calls, row.concurrent_writes)
+    counts = Counts(
+        row.calls, row.idle_calls, row.concurrent_writes, row.attempts, row.blocked_claims
+    )
     return _Box((deference.low, deference.high), (noise.low, noise.high), counts)
 
 

@@ -115,19 +115,44 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claimed", "begun", "calls", "ended"])
 
 
-def fit_forgetting(cells: Sequence[pd.DataFrame]) -> list[Forgetfulness]:
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The waits of an agent, told apart.
+
+    Attributes
+    ----------
+    found : DataFrame
+        As `waits` returns them.
+    weights : ndarray
+        Probability of each to be one of a forgotten task.
+    notice : BetaEstimate
+        Probability that a call hands in what had been forgotten.
+    """
+
+    found: pd.DataFrame
+    weights: Floats
+    notice: BetaEstimate
+
+
+def fit_waits(calls: pd.DataFrame) -> Waits:
+    """Tell the waits of an agent apart, in all of its calls (see `waits`)."""
+    found = waits(calls)
+    return Waits(found, *_mixture(found))
+
+
+def fit_forgetting(cells: Sequence[pd.DataFrame], told: Waits) -> list[Forgetfulness]:
     """Fit the cells of an agent that claims its tasks itself.
 
     Parameters
     ----------
     cells : sequence of DataFrame
         All calls of each cell, in order within each agent, with ``n_teammates``.
+    told : Waits
+        Those in these calls.
     """
-    found = pd.concat([waits(calls) for calls in cells], ignore_index=True)
-    weights, notice = _mixture(found)
-    forgotten = pd.Series(weights).groupby(found["claimed"].to_numpy()).sum()
+    forgotten = pd.Series(told.weights).groupby(told.found["claimed"].to_numpy()).sum()
     laws = fit_logits([_finished(calls, forgotten) for calls in cells], _PRIOR, _PRIOR_SD)
-    return [Forgetfulness(law, notice) for law in laws]
+    return [Forgetfulness(law, told.notice) for law in laws]
 
 
 def _finished(calls: pd.DataFrame, forgotten: pd.Series) -> Trials:
@@ -166,7 +191,7 @@ def _mixture(found: pd.DataFrame) -> tuple[Floats, BetaEstimate]:
     return weights, BetaEstimate(_NOTICES[0] + hits, _NOTICES[1] + misses)
 
 
-def mark_forgotten(calls: pd.DataFrame) -> pd.DataFrame:
+def mark_forgotten(calls: pd.DataFrame, told: Waits) -> pd.DataFrame:
     """Return the calls of an agent with what it has forgotten neither tried nor there to be done.
 
     An agent that has forgotten a task does not fail at it: ``tried`` leaves it out. Nor is it idle
@@ -178,13 +203,14 @@ def mark_forgotten(calls: pd.DataFrame) -> pd.DataFrame:
     ----------
     calls : DataFrame
         As `observations.observe` returns them.
+    told : Waits
+        The waits in them.
     """
-    found = waits(calls)
     at = pd.Series(np.arange(len(calls)), index=calls.index)
     tried, claims = calls["tried"].to_numpy().copy(), calls["claims"].to_numpy()
     done = calls["completed"].to_numpy()
     stalls = np.zeros(len(calls), dtype=bool)
-    forgotten = found[_mixture(found)[0] > 0.5]
+    forgotten = told.found[told.weights > 0.5]
     made = at[forgotten["claimed"]].to_numpy()
     tried[made] = done[made]
     first = at[forgotten["begun"]].to_numpy() + 1

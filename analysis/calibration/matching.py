@@ -1,39 +1,59 @@
 """Estimates by simulation the two habits of self-claiming agents that replies do not show.
 
-With common random numbers a simulated moment is a nearly smooth, monotone function of its
-parameter. A search that interpolates between what it has simulated finds the value at which the
-moment equals the observed one; each value that it asks for is simulated once.
+They are `deference` and the `noise` of their choice. What they lead to is seen: how many calls are
+idle and how many writes concurrent in teams of several, and which share of the attempts is blocked,
+also of an agent alone. Each habit has the posterior, under a uniform prior, that these moments give
+it: their normal likelihood, with the error of their means over runs (a synthetic likelihood: Wood
+2010). What no value of a habit explains is an error of the model, and is added to that of the
+moment (Kennedy & O'Hagan 2001). So a moment that a habit hardly changes says nothing of it, however
+far it is off. With common random numbers the simulated moments are nearly smooth in the habits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import cache, partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.calibration.cell import CellFit, as_said
-from analysis.calibration.coupling import Replications
-from analysis.calibration.estimates import Estimate
+from analysis.calibration.coupling import Counts, Replications
+from analysis.calibration.estimates import Estimate, VectorFit, pool
+from simulator.distributions import Floats
 from simulator.scenario import Scenario
 
 _REPLICATIONS = 40
-_PARTS = 64
-"""A parameter in [0, 1] is found to within one of this many equal parts."""
 _PASSES = 2
-_STEP = 0.1
-"""Distance over which the slope of a moment is taken."""
-_VAGUE = 0.29
-"""Standard deviation of a parameter in [0, 1] if nothing is known of it."""
+_SIMULATED = np.linspace(0.0, 1.0, 9)
+"""Values of a habit that are simulated; between them moments are interpolated."""
+_FINE = np.linspace(0.0, 1.0, 129)
+_LEAST_SPREAD = 0.05
+"""Least standard deviation of a moment between runs, relative to its mean."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Moments of real runs: idle share of calls, concurrent writes, blocked share of attempts.
+
+    Attributes
+    ----------
+    means : ndarray, shape (3,)
+        Means over team sizes, so that all count the same, however many runs or calls they have.
+    variances : ndarray, shape (3,)
+        Of these means, and of those of the simulated runs.
+    """
+
+    means: Floats
+    variances: Floats
 
 
 def match_habits(
     fit: CellFit, tasks: list[dict[str, Any]], runs: pd.DataFrame, calls: pd.DataFrame
 ) -> CellFit:
-    """Return `fit` with `deference` and `noise` such that teams idle and collide as observed.
+    """Return `fit` with `deference` and `noise` as idle, concurrent and blocked work tell them.
 
     Parameters
     ----------
@@ -41,109 +61,126 @@ def match_habits(
     tasks : list of dict
         The cell's task list.
     runs, calls : DataFrame
-        The cell's runs, and its replies with ``stalls``; those of teams of two and more are
-        matched.
+        The cell's runs, and its replies with ``stalls``.
     """
-    teams = runs[runs["n_teammates"] > 1]
     # A stall lasts until the round limit and would outweigh all else: runs without one are matched.
     stalled = calls.groupby("run_dir")["stalls"].any()
-    whole = teams[~teams["run_dir"].map(stalled).astype(bool)]
-    teams, alike = (teams, fit) if whole.empty else (whole, replace(fit, forgetting=None))
-    if teams.empty:
+    whole = runs[~runs["run_dir"].map(stalled).astype(bool)]
+    there = whole["n_teammates"].max() > 1 if len(whole) else False
+    runs, alike = (whole, replace(fit, forgetting=None)) if there else (runs, fit)
+    sizes = sorted(int(n) for n in runs["n_teammates"].unique())
+    if sizes[-1] == 1:
         return fit
-    sizes = sorted(int(n) for n in teams["n_teammates"].unique())
-    in_teams = calls[calls["run_dir"].isin(teams["run_dir"])]
-    # Means over team sizes, so that all sizes count the same, however many runs or calls they have.
-    is_idle = in_teams["attempts"] == 0
-    idle = float(is_idle.groupby(in_teams["n_teammates"]).mean().mean())
-    writes = float(teams.groupby("n_teammates")["concurrent_writes"].mean().mean())
-
-    simulated = [
-        Replications(Scenario.model_validate(alike.scenario(tasks, size)), _REPLICATIONS)
+    seen = seen_in(runs, calls)
+    teams = {
+        size: Replications(Scenario.model_validate(alike.scenario(tasks, size)), _REPLICATIONS)
         for size in sizes
-    ]
+    }
 
     @cache
-    def moments(deference: float, noise: float) -> tuple[float, float]:
-        return _moments(simulated, deference, noise)
+    def moments(deference: float, noise: float) -> Floats:
+        values = as_said(deference), as_said(noise)
+        return _moments({size: team.counts(*values) for size, team in teams.items()})
 
-    def idle_share(noise: float, deference: float) -> float:
-        return moments(deference, noise)[0]
-
-    def collisions(deference: float, noise: float) -> float:
-        return moments(deference, noise)[1]
-
-    deference = _crossing(partial(idle_share, fit.noise.value), idle, rising=True)
-    noise = _crossing(partial(collisions, deference), writes, rising=False)
-    for _ in range(_PASSES - 1):
-        deference = _crossing(partial(idle_share, noise), idle, rising=True, guess=deference)
-        noise = _crossing(partial(collisions, deference), writes, rising=False, guess=noise)
-    by_run = is_idle.groupby(in_teams["run_dir"]).mean()
-    per_run = teams["concurrent_writes"]
-    errors = [
-        _error(partial(idle_share, noise), deference, by_run),
-        _error(partial(collisions, deference), noise, per_run),
-    ]
-    found = moments(deference, noise)
+    habits = [fit.deference, fit.noise]
+    for i in (0, 1) * _PASSES:
+        others = [habit.value for habit in habits]
+        habits[i] = _posterior(
+            [moments(*others[:i], float(x), *others[i + 1 :]) for x in _SIMULATED], seen
+        )
+    deference, noise = habits
+    found = moments(deference.value, noise.value)
+    names = ("idle", "writes", "blocked")
     return replace(
         fit,
-        deference=Estimate(deference, errors[0]),
-        noise=Estimate(noise, errors[1]),
+        deference=deference,
+        noise=noise,
         matching={
-            "idle_seen": idle,
-            "idle_matched": found[0],
-            "writes_seen": writes,
-            "writes_matched": found[1],
+            **{f"{name}_seen": float(x) for name, x in zip(names, seen.means, strict=True)},
+            **{f"{name}_matched": float(x) for name, x in zip(names, found, strict=True)},
             "simulated_runs": float(_REPLICATIONS * len(sizes) * moments.cache_info().misses),
         },
     )
 
 
-def _error(moment: Callable[[float], float], at: float, seen: pd.Series) -> float:
-    """Return the standard error of a matched parameter: the moment's over its slope."""
-    low, high = max(0.0, at - _STEP), min(1.0, at + _STEP)
-    slope = abs(moment(high) - moment(low)) / (high - low)
-    spread = float(seen.std(ddof=1)) / np.sqrt(len(seen)) if len(seen) > 1 else 0.0
-    return float(min(_VAGUE, spread / max(slope, 1e-9)))
+def pool_habits(fits: Sequence[CellFit]) -> list[CellFit]:
+    """Return the fits of an agent's cells with the two habits moved towards each other's."""
+    vectors = [
+        VectorFit(
+            np.asarray([fit.deference.value, fit.noise.value]),
+            np.diag([fit.deference.error**2, fit.noise.error**2]),
+        )
+        for fit in fits
+    ]
+    return [
+        replace(
+            fit,
+            deference=pooled.estimate(0, "identity"),
+            noise=pooled.estimate(1, "identity"),
+        )
+        for fit, pooled in zip(fits, pool(vectors), strict=True)
+    ]
 
 
-def _moments(teams: Sequence[Replications], deference: float, noise: float) -> tuple[float, float]:
-    """Return the share of idle calls and the concurrent writes a run, means over team sizes."""
-    idle, writes = [], []
-    for team in teams:
-        rows = team.counts(as_said(deference), as_said(noise))
-        idle.append(sum(row.idle_calls for row in rows) / sum(row.calls for row in rows))
-        writes.append(sum(row.concurrent_writes for row in rows) / len(rows))
-    return float(np.mean(idle)), float(np.mean(writes))
+def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Seen:
+    """Return the moments of real runs.
 
-
-def _crossing(
-    moment: Callable[[float], float], target: float, rising: bool, guess: float | None = None
-) -> float:
-    """Return the value in [0, 1] at which a monotone moment meets `target`, or the nearer end.
-
-    It is the middle of one of `_PARTS` equal parts. The search first simulates the ends or, given a
-    `guess`, edges at distances from it that double each time. Then it simulates the edge found by
-    interpolation and, every fourth time, the middle.
+    Parameters
+    ----------
+    runs : DataFrame
+        ``run_dir, n_teammates, concurrent_writes``.
+    calls : DataFrame
+        Their replies, perhaps others too: ``run_dir, attempts, blocked``.
     """
-    below: dict[int, float] = {}
-    above: dict[int, float] = {}
-    asked = [0, _PARTS] if guess is None else _outwards(int(guess * _PARTS))
-    low, high, steps = 0, _PARTS, 0
-    while high - low > 1:
-        edge = next((it for it in asked if low <= it <= high and it not in below | above), None)
-        if edge is None:
-            steps += 1
-            share = 0.5 if steps % 4 == 0 else below[low] / (below[low] - above[high])
-            edge = min(max(round(low + share * (high - low)), low + 1), high - 1)
-        excess = moment(edge / _PARTS) - target
-        (below if (excess < 0) == rising else above)[edge] = excess
-        low, high = max(below, default=0), min(above, default=_PARTS)
-    return (min(low, _PARTS - 1) + 0.5) / _PARTS
+    replies = calls[calls["run_dir"].isin(runs["run_dir"])]
+    by_run = replies.assign(is_idle=replies["attempts"] == 0).groupby("run_dir")
+    each = pd.DataFrame(
+        {
+            "idle": by_run["is_idle"].mean(),
+            "writes": runs.set_index("run_dir")["concurrent_writes"].astype(float),
+            "blocked": by_run["blocked"].sum() / by_run["attempts"].sum().clip(lower=1),
+        }
+    )
+    sizes = runs.set_index("run_dir")["n_teammates"].reindex(each.index)
+    several = sizes > 1
+    parts = [each.loc[several, ["idle"]], each.loc[several, ["writes"]], each[["blocked"]]]
+    means, variances = [], []
+    for part in parts:
+        column = part.iloc[:, 0]
+        groups = column.groupby(sizes[part.index])
+        of_size = groups.mean()
+        freedom = len(column) - len(of_size)
+        apart = float(((column - groups.transform("mean")) ** 2).sum())
+        mean = float(of_size.mean())
+        spread = apart / freedom if freedom > 0 else mean**2
+        spread = max(spread, (_LEAST_SPREAD * mean) ** 2, 1e-6)
+        shares = (1.0 / groups.size() + 1.0 / _REPLICATIONS).sum() / len(of_size) ** 2
+        means.append(mean)
+        variances.append(spread * float(shares))
+    return Seen(np.asarray(means), np.asarray(variances))
 
 
-def _outwards(part: int) -> list[int]:
-    """Return the edges of a part, then edges at doubled distances, and so on to the ends."""
-    steps = [2**i - 1 for i in range(_PARTS.bit_length())]
-    both = [edge for step in steps for edge in (part - step, part + 1 + step)]
-    return [min(max(edge, 0), _PARTS) for edge in both]
+def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
+    """Return mean and standard deviation of a habit, from moments at `_SIMULATED` values of it."""
+    simulated = np.stack(moments)
+    gaps = np.stack(
+        [np.interp(_FINE, _SIMULATED, simulated[:, i]) for i in range(len(seen.means))], axis=1
+    )
+    squares = (gaps - seen.means) ** 2
+    unexplained = np.maximum(0.0, squares.min(axis=0) - seen.variances)
+    logs = -0.5 * (squares / (seen.variances + unexplained)).sum(axis=1)
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    mean = float(weights @ _FINE)
+    return Estimate(mean, float(np.sqrt(weights @ (_FINE - mean) ** 2)))
+
+
+def _moments(teams: dict[int, list[Counts]]) -> Floats:
+    """Return the moments of simulated runs, means over team sizes."""
+    idle, writes, blocked = [], [], []
+    for size, rows in teams.items():
+        blocked.append(np.mean([row.blocked_claims / max(1, row.attempts) for row in rows]))
+        if size > 1:
+            idle.append(np.mean([row.idle_calls / row.calls for row in rows]))
+            writes.append(np.mean([row.concurrent_writes for row in rows]))
+    return np.asarray([np.mean(idle), np.mean(writes), np.mean(blocked)])

@@ -51,7 +51,10 @@ def claiming(deference: float, noise: float, blind_calls: float) -> Scenario:
 def plain(scenario: Scenario, count: int) -> list[Counts]:
     simulation = Simulation(scenario)
     rows = [simulation.run(i) for i in range(count)]
-    return [Counts(row.calls, row.idle_calls, row.concurrent_writes) for row in rows]
+    return [
+        Counts(row.calls, row.idle_calls, row.concurrent_writes, row.attempts, row.blocked_claims)
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize("blind_calls", [0.0, 0.3])

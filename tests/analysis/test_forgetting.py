@@ -12,7 +12,7 @@ from scipy import special, stats
 
 from analysis.calibration.cells import fit_cells
 from analysis.calibration.estimates import BetaEstimate
-from analysis.calibration.forgetting import fit_forgetting, mark_forgotten, waits
+from analysis.calibration.forgetting import fit_forgetting, fit_waits, mark_forgotten, waits
 from analysis.traces.readers.llm_teams import read_team_runs
 from simulator.engine import Simulation
 from simulator.scenario import Scenario
@@ -62,7 +62,7 @@ def a_log(forgotten: int) -> pd.DataFrame:
 
 def test_what_is_forgotten_is_not_tried_and_leaves_nothing_to_do() -> None:
     table = a_log(3)
-    marked = mark_forgotten(table)
+    marked = mark_forgotten(table, fit_waits(table))
     stalled = table["run_dir"].str.startswith("stalled").to_numpy()
     assert marked["stalls"].sum() == 3 * 30
     assert not marked.loc[~stalled, "stalls"].any()
@@ -72,8 +72,9 @@ def test_what_is_forgotten_is_not_tried_and_leaves_nothing_to_do() -> None:
 
 
 def test_nothing_is_forgotten_where_everything_is_handed_in() -> None:
-    assert not mark_forgotten(a_log(0))["stalls"].any()
-    (fit,) = fit_forgetting([a_log(0)])
+    told = fit_waits(a_log(0))
+    assert not mark_forgotten(a_log(0), told)["stalls"].any()
+    (fit,) = fit_forgetting([a_log(0)], told)
     # 120 tasks: three in 160 would be seen.
     assert special.expit(fit.logit.at[0]) < 3 / 120
 
@@ -116,7 +117,8 @@ def test_intervals_of_forgetting_hold_as_often_as_they_say() -> None:
     held: dict[str, list[bool]] = {name: [] for name in TRUTH}
     for draw in range(150):
         rng = np.random.default_rng([7, draw])
-        (fit,) = fit_forgetting([log_of(rng, TRUTH, 150)])
+        log = log_of(rng, TRUTH, 150)
+        (fit,) = fit_forgetting([log], fit_waits(log))
         for i, name in enumerate(("logit", "claims", "company")):
             error = np.sqrt(fit.logit.covariance[i, i])
             held[name].append(abs(fit.logit.at[i] - TRUTH[name]) < 1.96 * error)
