@@ -12,6 +12,7 @@ from analysis.report.sections import Section, capitalised, table_of
 from analysis.statistics.completion import linearised, runs_finished, speedup, to_success
 from analysis.statistics.intervals import mean_interval
 from analysis.statistics.selection import paired_difference, rank
+from analysis.statistics.series import SIZE, axes_of, with_series
 from simulator.distributions import Floats
 
 
@@ -42,7 +43,8 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
             f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
             f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
         )
-        section.say(*_over_one_agent(results, str(best["system"])))
+        slowest = str(ranked.iloc[-1]["system"])
+        section.say(*_saving(results, str(best["system"]), slowest))
         if len(rivals):
             section.say(
                 "As quick, as far as these replications can tell: "
@@ -96,15 +98,41 @@ def _unfinished(counts: pd.DataFrame) -> list[str]:
     return said
 
 
-def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
-    """Say what a point saves over its single agent, as far as the interval allows."""
+def _saving(results: pd.DataFrame, name: str, slowest: str) -> list[str]:
+    """Say what a point saves over what it is held against, as far as the interval allows.
+
+    That is its baseline; without one the same team of one agent, where sizes are swept; else the
+    slowest point.
+    """
     point = results[results["point_name"] == name]
-    baseline = point["baseline_point"].iloc[0]
-    if pd.isna(baseline) or baseline == point["point"].iloc[0]:
+    if point["point"].iloc[0] == point["baseline_point"].iloc[0]:
         return []
-    alone = results[results["point"] == baseline]
+    alone, whom = _single_agent_of(results, point), "its single agent"
+    if not len(alone):
+        alone, whom = results[results["point_name"] == slowest], f"the slowest point, {slowest},"
+    if alone["point"].iloc[0] == point["point"].iloc[0]:
+        return []  # it is one agent itself
+    return _saved(point, alone, whom)
+
+
+def _single_agent_of(results: pd.DataFrame, point: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the single agent of a point; none if the sweep has no such point."""
+    baseline, number = point["baseline_point"].iloc[0], point["point"].iloc[0]
+    found: pd.DataFrame = results.iloc[:0]
+    if pd.notna(baseline):
+        found = results[results["point"] == baseline]
+    elif SIZE in axes_of(results):
+        table = with_series(results)
+        series = table.loc[table["point"] == number, "series"].iloc[0]
+        found = table[(table["series"] == series) & (table["x"] == 1)]
+    return found
+
+
+def _saved(point: pd.DataFrame, alone: pd.DataFrame, whom: str) -> list[str]:
+    """Say what a point saves over another, `whom`."""
+    other = whom.removesuffix(",")
     if not alone["success"].any():
-        return ["What it saves over its single agent is not known: that never finished."]
+        return [f"What it saves over {other} is not known: that never finished."]
     first, second = (rows.set_index("replication") for rows in (alone, point))
     common = first.index.intersection(second.index)
     first, second = first.loc[common], second.loc[common]
@@ -115,11 +143,9 @@ def _over_one_agent(results: pd.DataFrame, name: str) -> list[str]:
     )
     shares = f"{saved:.0%} ({least:.0%} to {most:.0%})"
     if least <= 0.0:
-        return [
-            f"Whether it is quicker than its single agent is open: it saves {shares} of the time."
-        ]
+        return [f"Whether it is quicker than {other} is open: it saves {shares} of the time."]
     quality = paired_difference(second["quality"], first["quality"])
-    said = [f"Over its single agent it saves {shares} of the time."]
+    said = [f"Over {whom} it saves {shares} of the time."]
     if quality.high < 0.0:
         said.append(f"It gets less right: {-quality.estimate:.1%} of the tasks.")
     costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]

@@ -16,6 +16,7 @@ import pytest
 
 from analysis.breakdown.causes import CAUSES
 from analysis.report import write_report
+from analysis.report.answer import answer
 from analysis.report.charts import curve_chart
 from simulator.errors import TeamsimError
 from simulator.experiment import read_results, run_sweep
@@ -89,6 +90,33 @@ def test_the_first_thing_said_is_the_verdict_with_its_uncertainty(page: Path) ->
     assert float(mean) == pytest.approx(rows.mean(), rel=1e-3)
     assert re.search(r"with a probability of \d+% or more|but others may be as quick", said)
     assert said.count(". ") == 0  # one sentence
+
+
+@pytest.mark.parametrize(
+    ("sweep", "baseline", "said"),
+    [
+        (
+            "team.size: [1, 2, 8]",
+            "baseline: {team.size: 1}",
+            r"Over its single agent it saves \d+%",
+        ),
+        ("team.size: [1, 2, 8]", "", r"Over its single agent it saves \d+% \(\d+% to \d+%\) of"),
+        (
+            "team.size: [2, 8]",
+            "",
+            r"Over the slowest point, team.size=2, it saves \d+% \(\d+% to \d+%\) of the time",
+        ),
+        ("workload.tasks: [10, 40]", "", r"Over the slowest point, workload.tasks=40, it saves"),
+        ("team.size: [1]\n  seed: [1, 2]", "", "^$"),  # one agent against itself
+    ],
+)
+def test_what_the_quickest_saves_is_said_with_and_without_a_baseline(
+    sweep: str, baseline: str, said: str
+) -> None:
+    text = f"{SWEEP.partition('sweep:')[0]}sweep:\n  {sweep}\n{baseline}\n"
+    _, section = answer(run_sweep(parse_study(text)).to_pandas())
+    saving = [sentence for sentence in section.words if "saves" in sentence]
+    assert re.search(said, " ".join(saving))
 
 
 @pytest.mark.parametrize(
