@@ -2,7 +2,7 @@
 
     python -m benchmarks.bench_commands OTHER_CHECKOUT [--runs DIR] [--calls DIR] [--times N]
 
-Of each command the least wall time and the least processor time count (user and system, of its
+A command that the other does not have has no times there. Of each command the least wall time and the least processor time count (user and system, of its
 workers too): the second says more where others use the machine. Each checkout reads its own
 scenarios and what its own commands have written.
 """
@@ -10,7 +10,9 @@ scenarios and what its own commands have written.
 from __future__ import annotations
 
 import argparse
+import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,15 +29,22 @@ def commands(runs: str | None, calls: str | None) -> dict[str, list[str]]:
     found = {
         "help": ["--help"],  # --only would take "--help" for an option of its own
         "list": ["list"],
+        "schema": ["schema"],
+        "scenarios": ["scenarios"],
+        "new": ["new", "single", "{out}/new-{turn}.yaml"],
         "check": ["check", QUICKSTART],
         "run": ["run", QUICKSTART],
+        "compare": ["compare", QUICKSTART, "scenarios/amdahl.yaml", "-r", "100"],
         "sweep": ["sweep", QUICKSTART, "--out", "{out}/sweep-{turn}", *few],
         "plot": ["plot", "{out}/sweep-0"],
         "report": ["report", "{out}/sweep-0", "--stacks", "2"],
         "advise": ["advise", QUICKSTART, "-r", "200"],
+        "stack": ["stack", QUICKSTART, "--out", "{out}/stack", "-r", "10"],
         "chaos": ["chaos", QUICKSTART, "-r", "10"],
         "sensitivity": ["sensitivity", QUICKSTART, "--vary", "team.agent.speed=0.5:2", "--vary",
                         "team.agent.redo_work=0.5:1", "--out", "{out}/sensitivity"],
+        "timeline": ["timeline", QUICKSTART, "--out", "{out}/timeline"],
+        "timeline --html": ["timeline", QUICKSTART, "--html", "{out}/live.html"],
     }  # fmt: skip
     if runs is not None:
         found["calibrate (teams)"] = ["calibrate", runs, "--out", "{out}/teams"]
@@ -47,14 +56,22 @@ def commands(runs: str | None, calls: str | None) -> dict[str, list[str]]:
             "-r",
             "100",
         ]
+        found["validate"] = [
+            "validate", "{out}/predicted.parquet", runs, "--out", "{out}/validated"
+        ]  # fmt: skip
+        found["observe"] = ["observe", runs, "--out", "{out}/observed"]
         found["backtest"] = ["backtest", runs, "--out", "{out}/backtest", "-r", "100"]
     if calls is not None:
         found["calibrate (calls)"] = ["calibrate", calls, "--out", "{out}/calls"]
     return found
 
 
+ABSENT = (math.nan, math.nan)
+"""Times of a command that a checkout does not have."""
+
+
 def seconds(checkout: Path, command: list[str], out: Path, turn: int) -> tuple[float, float]:
-    """Return the wall time and the processor time of a command."""
+    """Return the wall time and the processor time of a command, or `ABSENT`."""
     said = [part.format(out=out, turn=turn) for part in command]
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # else modules are compiled each time
@@ -71,7 +88,10 @@ def seconds(checkout: Path, command: list[str], out: Path, turn: int) -> tuple[f
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             errors.seek(0)
-            raise SystemExit(f"{checkout}: {' '.join(said)}: {errors.read().decode()[-2000:]}")
+            message = errors.read().decode()
+            if re.search(r"[Nn]o such (command|option)", message):
+                return ABSENT
+            raise SystemExit(f"{checkout}: {' '.join(said)}: {message[-2000:]}")
     return time.perf_counter() - began, used.ru_utime + used.ru_stime
 
 
@@ -108,7 +128,7 @@ def main() -> None:
                     mine.append(seconds(checkout, command, out, turn))
             cells = []
             for before, now in zip(*map(least, taken), strict=True):
-                cells += [f"{before:.2f}", f"{now:.2f}", f"{now / before:.2f}"]
+                cells += ["" if math.isnan(x) else f"{x:.2f}" for x in (before, now, now / before)]
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
     print(f"\nload {os.getloadavg()[0]:.1f} at the end")
 
