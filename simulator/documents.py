@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,9 @@ def parse_json(text: str, any_float: bool = False) -> Any:
         depth += 1
         if depth > MOST_DEPTH:
             raise too_deep()
+        for each in level if "\\u" in text else ():
+            if isinstance(each, str):
+                checked_text(each)
     return found
 
 
@@ -151,6 +155,19 @@ def checked_number(value: Any) -> Any:
     return value
 
 
+def checked_text(text: str) -> str:
+    """Return a text unchanged, if files and tables can hold it.
+
+    Raises
+    ------
+    DocumentError
+        If it has half a surrogate pair, as only an escape or the name of a file can.
+    """
+    if not text.isascii() and any("\ud800" <= each <= "\udfff" for each in text):
+        raise DocumentError("half a surrogate pair is no character")
+    return text
+
+
 def checked_digits(text: str) -> str:
     """Return the text of a number unchanged, unless it has too many digits.
 
@@ -177,5 +194,5 @@ def _number(text: str) -> float:
 
 def _inside(node: Any) -> Any:
     if isinstance(node, dict):
-        return node.values()
+        return chain(node.keys(), node.values())
     return node if isinstance(node, list) else ()

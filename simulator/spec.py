@@ -126,18 +126,19 @@ class Spec(BaseModel):
         """
         if not isinstance(data, dict):
             return data
-        known, wrong = fields_by_key(cls), {}
+        known, wrong, unknown = fields_by_key(cls), {}, 0
         for key, value in data.items():
             if key not in known:
-                wrong[key] = PydanticCustomError(
-                    "unknown_key", "{reason}", {"reason": unknown_name("key", key, known)}
-                )
+                if (unknown := unknown + 1) <= _MOST_UNKNOWN:
+                    reason = unknown_name("key", key, known)
+                    wrong[key] = PydanticCustomError("unknown_key", "{reason}", {"reason": reason})
             elif isinstance(value, (bool, str)):
                 wanted = _number_wanted(cls, key, isinstance(value, str))
                 if wanted is not None:
                     wrong[key] = PydanticCustomError(f"{wanted}_type", _WANTED[wanted])
         if wrong:
-            rest = {key: value for key, value in data.items() if key not in wrong}
+            right = known.keys() - wrong.keys()
+            rest = {key: value for key, value in data.items() if key in right}
             errors = [
                 InitErrorDetails(type=error, loc=(str(key),), input=data[key])
                 for key, error in wrong.items()
@@ -146,6 +147,9 @@ class Spec(BaseModel):
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return data
 
+
+_MOST_UNKNOWN = 100
+"""Most unknown keys of a mapping that are told, as it takes long to find what is meant by each."""
 
 _WANTED: dict[str, LiteralString] = {
     "int": "Input should be a valid integer",

@@ -15,6 +15,7 @@ from simulator.documents import (
     DocumentError,
     checked_digits,
     checked_number,
+    checked_text,
     read_text,
     too_deep,
 )
@@ -72,9 +73,11 @@ class Source:
         """Parse YAML text; `name` is what errors call it."""
         reader = _Reader(name)
         try:
-            node = reader.composed(text)
+            node = reader.composed(checked_text(text))
         except yaml.YAMLError as error:
             raise ScenarioError([_syntax_problem(name, error)]) from None
+        except DocumentError as error:
+            raise ScenarioError([Problem(name, "", str(error))]) from None
         if node is None:
             raise ScenarioError([Problem(name, "", "the file is empty; a scenario is a mapping")])
         return cls(reader.value(node, ()), reader.origins)
@@ -84,6 +87,16 @@ class Source:
         other = Source(copy.deepcopy(self.data), dict(self._origins))
         other.made |= self.made
         other.notes = self.notes
+        return other
+
+    def without(self, *keys: str) -> Source:
+        """Return an independent copy without top-level keys, and without their origins."""
+        kept = {path: said for path, said in self._origins.items() if {*path[:1]}.isdisjoint(keys)}
+        other = Source(self.data, kept).copy()
+        other.made |= self.made
+        other.notes = self.notes
+        if isinstance(other.data, dict):
+            other.drop(*keys)
         return other
 
     def with_data(self, data: Any) -> Source:
@@ -231,9 +244,10 @@ class _Reader:
         self.loader = loader = Loader(text)
         try:
             return loader.get_single_node()
-        except DocumentError as error:
+        except ValueError as error:  # PyYAML leaves escapes and versions to Python's conversions
+            said = str(error) if isinstance(error, DocumentError) else f"not YAML: {error}"
             where = f"{self.name}:{loader.line + 1}"
-            raise ScenarioError([Problem(where, "", str(error))]) from None
+            raise ScenarioError([Problem(where, "", said)]) from None
 
     def value(self, node: yaml.Node, path: Path_) -> Any:
         self._values += 1
@@ -254,6 +268,7 @@ class _Reader:
 
     def _scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:
         kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        self._check_text(node, path)
         try:
             if kind == "int":
                 checked_digits(node.value)
@@ -266,6 +281,12 @@ class _Reader:
             # PyYAML leaves what a tag asks for to Python's own conversions, and their errors.
             raise self._error(node, path, f"{node.value[:60]!r} is no {kind}") from None
 
+    def _check_text(self, node: yaml.ScalarNode, path: Path_) -> None:
+        try:
+            checked_text(node.value)
+        except DocumentError as error:
+            raise self._error(node, path, str(error)) from None
+
     def _items(self, node: yaml.Node, path: Path_) -> Iterator[tuple[str, Any]]:
         seen: set[str] = set()
         for key_node, value_node in node.value:
@@ -274,6 +295,7 @@ class _Reader:
             key = key_node.value
             if key in seen:
                 raise self._error(key_node, (*path, key), "this key is given twice")
+            self._check_text(key_node, (*path, key))
             seen.add(key)
             yield key, self.value(value_node, (*path, key))
 

@@ -198,13 +198,32 @@ class Study:
             problem = Problem(self._source.origin(path), dotted(path), error.message)
             raise ScenarioError([problem]) from None
 
+    @cached_property
+    def _unswept(self) -> Source:
+        """The file without its sweep, which is long if there are many points."""
+        return self._source.without("sweep", "baseline")
+
+    @cached_property
+    def _origins_of_overrides(self) -> dict[str, dict[str, str]]:
+        """Where the sweep says each path, by the name of a series; that of a grid is empty."""
+        raw, origin = self._raw("sweep"), self._source.origin
+        if isinstance(raw, dict):
+            return {"": {path: origin(("sweep", path)) for path in raw}}
+        return {
+            str(entry.get("name")): {path: origin(("sweep", i, path)) for path in entry}
+            for i, entry in enumerate(raw if isinstance(raw, list) else [])
+            if isinstance(entry, dict)
+        }
+
     def _scenario(self, point: SweepPoint) -> Scenario:
-        source = self._source.copy()
-        origins = _origins_of_overrides(self._source, point.series)
+        source = self._unswept.copy()
+        origins = self._origins_of_overrides.get(point.series, {})
         for path, value in point.overrides.items():
-            set_field(source, path, value, origins.get(path, source.origin(("sweep",))))
+            origin = origins.get(path) or self._source.origin(
+                ("baseline", path) if path in self._baseline else ("sweep",)
+            )
+            set_field(source, path, value, origin)
         if isinstance(source.data, dict):
-            source.drop("sweep", "baseline")
             carry_over(source)
             self._check_names(source)
             self._heirs.fill(source)
@@ -305,17 +324,3 @@ def _apply(setting: str, source: Source) -> None:
     if not isinstance(source.data, dict):
         return
     set_field(source, path.strip(), value, origin)
-
-
-def _origins_of_overrides(source: Source, series: str) -> dict[str, str]:
-    origins: dict[str, str] = {}
-    raw = source.data.get("sweep") if isinstance(source.data, dict) else None
-    if isinstance(raw, dict):
-        origins = {path: source.origin(("sweep", path)) for path in raw}
-    for i, entry in enumerate(raw if isinstance(raw, list) else []):
-        if isinstance(entry, dict) and entry.get("name") == series:
-            origins = {path: source.origin(("sweep", i, path)) for path in entry}
-    baseline = source.data.get("baseline") if isinstance(source.data, dict) else None
-    for path in baseline if isinstance(baseline, dict) else {}:
-        origins.setdefault(path, source.origin(("baseline", path)))
-    return origins

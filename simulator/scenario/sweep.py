@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -56,6 +57,9 @@ class Range(Spec):
         return [int(x) if float(x).is_integer() else float(x) for x in found]
 
 
+_MOST_POINTS = 100_000
+"""Points of a sweep."""
+
 Sweep = dict[str, list[Any] | Range] | list[dict[str, Any]]
 """A full grid of dotted paths and their values, or a list of named points."""
 
@@ -86,13 +90,16 @@ def parse_sweep(raw: object) -> list[SweepPoint]:
         return [SweepPoint("base", {}, "")]
     if isinstance(raw, Mapping) and raw:
         axes = {str(path): _axis_values(str(path), values) for path, values in raw.items()}
+        _check_count((), axes, _MOST_POINTS)
         return [SweepPoint(point_name(overrides), overrides, "") for overrides in _grid(axes)]
     if isinstance(raw, list) and raw:
         points: list[SweepPoint] = []
+        names = set[str]()
         for i, entry in enumerate(raw):
-            if any(isinstance(entry, Mapping) and p.series == entry.get("name") for p in points):
+            points += _named_points(i, entry, _MOST_POINTS - len(points))
+            if entry["name"] in names:
                 raise SweepError((i, "name"), f"two points are called {entry['name']!r}")
-            points += _named_points(i, entry)
+            names.add(entry["name"])
         return points
     raise SweepError(
         (), f"a sweep maps dotted paths to values or lists named points; found {raw!r}"
@@ -120,7 +127,19 @@ def _axis_values(path: str, raw: object) -> list[Any]:
     raise SweepError((path,), f"an axis is a list of values or a range {{from, to}}; found {raw!r}")
 
 
-def _named_points(index: int, raw: object) -> list[SweepPoint]:
+def _check_count(
+    where: tuple[str | int, ...], axes: Mapping[str, Sequence[Any]], most: int
+) -> None:
+    """Refuse a grid of too many points, before it fills the memory."""
+    count = math.prod(map(len, axes.values()))
+    if count > most:
+        before = f" beside {_MOST_POINTS - most:,}" if most < _MOST_POINTS else ""
+        raise SweepError(
+            where, f"a sweep has at most {_MOST_POINTS:,} points; these are {count:,}{before}"
+        )
+
+
+def _named_points(index: int, raw: object, most: int) -> list[SweepPoint]:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
         raise SweepError((index,), "a point is a mapping with a 'name' and dotted paths")
     try:
@@ -146,6 +165,8 @@ def _named_points(index: int, raw: object) -> list[SweepPoint]:
         counts = ", ".join(f"{path} has {len(values)}" for path, values in in_step.items())
         raise SweepError((index,), f"what changes in step needs as many values each: {counts}")
     varied += in_step
+    changed_together = {"in_step": next(iter(in_step.values()), [None])}
+    _check_count((index,), axes | changed_together, most)
     steps = [dict(zip(in_step, row, strict=True)) for row in zip(*in_step.values(), strict=True)]
     return [
         SweepPoint(

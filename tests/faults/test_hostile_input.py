@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import sys
@@ -76,6 +77,8 @@ VALUES = {
     "infinity": (".inf", "finite"),
     "no number": (".nan", "finite"),
     "too large to be finite": ("1e999", "finite"),
+    "half a surrogate pair": ('"\\ud800"', "half a surrogate pair is no character"),
+    "beyond all characters": ('"\\U00110000"', "not YAML: chr() arg not in range"),
     "a megabyte": ("a" * 10**6, "valid integer"),
     "a megabyte of escapes": ('"' + "\\x1b" * 10**5 + '"', "valid integer"),
 }
@@ -109,6 +112,66 @@ def test_a_path_is_refused(path: str, message: str, teamsim: Teamsim) -> None:
     code, _, said = teamsim("check", "good.yaml", "--set", f"{path}=1")
     assert code == 2
     assert re.search(message, said), said
+
+
+def test_halves_of_surrogate_pairs_are_refused_wherever_they_stand(teamsim: Teamsim) -> None:
+    half = '"\\udcff"'
+    for line in (f"question: {half}", f"{half}: 1", f"figure: {{{half}: 1}}", f"expect: [{half}]"):
+        Path("half.yaml").write_text(f"{GOOD}{line}\n")
+        said = teamsim("check", "half.yaml")[2]
+        assert re.match("error: half.yaml:10: .*: half a surrogate pair", said), said
+    code, _, said = teamsim("check", "good.yaml", "--set", "name=\udcff")  # an argument of no text
+    assert code == 2
+    assert "--set name=\\udcff: name: half a surrogate pair is no character" in said
+    for text in ('{"a": ["\\ud800"]}', '{"\\ud800": 1}'):
+        with pytest.raises(DocumentError, match="half a surrogate pair"):
+            parse_json(text)
+    assert parse_json('"\\ud83d\\ude00"') == "\U0001f600"
+
+
+def test_unknown_keys_without_number_are_not_all_compared(
+    teamsim: Teamsim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[str] = []
+
+    def noted(what: str, found: str, allowed: object) -> str:
+        compared.append(found)
+        return "unknown key"
+
+    monkeypatch.setattr("simulator.spec.unknown_name", noted)
+    Path("keys.yaml").write_text(GOOD + "".join(f"k{i}: 1\n" for i in range(3000)))
+    code, _, said = teamsim("check", "keys.yaml")
+    assert code == 2
+    assert "keys.yaml:10: k0: unknown key" in said
+    assert len(set(compared)) == 100
+
+
+def test_a_sweep_of_too_many_points_is_refused_before_it_is_made(teamsim: Teamsim) -> None:
+    many = "{from: 1, to: 60000}"
+    for sweep, count in (
+        (f"{{seed: {many}, team.size: {many}}}", "these are 3,600,000,000"),
+        (f"[{{name: a, seed: {many}, team.size: {many}}}]", "these are 3,600,000,000"),
+        (f"[{{name: a, seed: {many}}}, {{name: b, seed: {many}}}]", "60,000 beside 60,000"),
+    ):
+        Path("many.yaml").write_text(GOOD + f"sweep: {sweep}\n")
+        code, _, said = teamsim("check", "many.yaml")
+        assert code == 2
+        assert re.match(rf"error: many.yaml:10: sweep.*at most 100,000 points.*{count}", said)
+
+
+def test_a_point_of_a_sweep_does_not_copy_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    entries = "".join(f"  - {{name: s{i}, team.agent.latency.base: {i}.5}}\n" for i in range(50))
+    study = parse_study(GOOD + f"sweep:\n{entries}")
+    copied = 0
+
+    def noted(value: object, copy: Callable[[object], object] = copy.deepcopy) -> object:
+        nonlocal copied
+        copied += repr(value).count("team.agent.latency.base")
+        return copy(value)
+
+    monkeypatch.setattr("copy.deepcopy", noted)
+    assert len({str(each.scenario.team.agent) for each in study.points}) == 50
+    assert copied <= 50
 
 
 def test_files_without_end_and_of_no_text_are_refused(teamsim: Teamsim) -> None:
