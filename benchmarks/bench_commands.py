@@ -2,9 +2,10 @@
 
     python -m benchmarks.bench_commands OTHER_CHECKOUT [--runs DIR] [--calls DIR] [--times N]
 
-A command that the other does not have has no times there. Of each command the least wall time and the least processor time count (user and system, of its
-workers too): the second says more where others use the machine. Each checkout reads its own
-scenarios and what its own commands have written.
+A command that the other does not have has no times there. Of each command the least wall time and
+the least processor time count (user and system, of its workers too): the second says more where
+others use the machine. Each checkout reads its own scenarios and what its own commands have
+written.
 """
 
 from __future__ import annotations
