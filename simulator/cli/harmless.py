@@ -21,13 +21,13 @@ def harmless(text: object, longest: int = _LONGEST) -> str:
 
 
 def _line(line: str, longest: int) -> str:
-    cut = len(line) > longest
-    if cut:
-        return (
-            f"{_escaped(line[: longest * 3 // 5])} ... ({len(line):,} characters) ... "
-            f"{_escaped(line[-longest // 5 :])}"
-        )
-    return _escaped(line)
+    if len(line) <= longest and len(text := _escaped(line)) <= longest:
+        return text
+    begins, ends = longest * 3 // 5, longest // 5
+    return (
+        f"{_escaped(line[:begins])[:begins]} ... ({len(line):,} characters) ... "
+        f"{_escaped(line[-ends:])[-ends:]}"
+    )
 
 
 def _escaped(text: str) -> str:

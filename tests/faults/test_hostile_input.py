@@ -311,3 +311,5 @@ def test_harmless_text_is_left_alone() -> None:
     assert len(cut) < 1100
     assert "1,000,003 characters" in cut
     assert cut.endswith("end")
+    assert len(harmless("\x00" * 900)) < 1100  # which is longer when it is written as escapes
+    assert harmless("a\x00" * 150) == "a\\x00" * 150
