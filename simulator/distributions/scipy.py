@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from simulator.distributions._distribution import Distribution, Floats
 from simulator.errors import unknown_name
@@ -21,30 +21,38 @@ class Scipy(Distribution):
     kind: Literal["scipy"] = "scipy"
     name: str
     """Name in scipy.stats, for example ``invgauss``."""
-    shapes: dict[str, Number] = Field(default_factory=dict)
+    shapes: dict[str, Number] = Field(default_factory=dict, validate_default=True)
     """Shape parameters by their scipy names, for example ``{mu: 0.5}``."""
     loc: Number = 0.0
     """Location, in the unit of the variable."""
     scale: Positive = 1.0
     """Scale, in the unit of the variable."""
 
-    @model_validator(mode="before")
+    @field_validator("name")
     @classmethod
-    def _names_are_known(cls, data: dict[str, Any]) -> dict[str, Any]:
+    def _is_known(cls, name: str) -> str:
         from scipy import stats
 
-        name = data.get("name")
         known = {n for n, f in inspect.getmembers(stats) if isinstance(f, stats.rv_continuous)}
         if name not in known:
-            raise ValueError(unknown_name("scipy.stats distribution", str(name), known))
-        family = getattr(stats, str(name))
-        shapes = data.get("shapes", {})
+            raise ValueError(unknown_name("scipy.stats distribution", name, known))
+        return name
+
+    @field_validator("shapes")
+    @classmethod
+    def _are_of_the_family(cls, shapes: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        from scipy import stats
+
+        name = info.data.get("name")
+        if name is None:  # it is wrong itself
+            return shapes
+        family = getattr(stats, name)
         wanted = [s.strip() for s in family.shapes.split(",")] if family.shapes else []
         if sorted(shapes) != sorted(wanted):
             raise ValueError(f"{name} takes the shapes {wanted}, found {sorted(shapes)}")
         if not np.all(family._argcheck(*(shapes[s] for s in wanted))):
             raise ValueError(f"{name} does not allow the shapes {shapes}")
-        return data
+        return shapes
 
     @cached_property
     def _frozen(self) -> Any:

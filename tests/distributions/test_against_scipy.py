@@ -130,6 +130,16 @@ def test_a_mixture_has_the_weighted_cdf(window: dict[str, float]) -> None:
         ({"kind": "empirical", "values": [1], "weights": [1, 2]}, "2 weights for 1 values"),
         ({"kind": "scipy", "name": "invgaus"}, "did you mean 'invgauss'"),
         ({"kind": "scipy", "name": "invgauss"}, "takes the shapes ['mu']"),
+        (
+            {"kind": "scipy", "name": "invgauss", "shapes": None},
+            "shapes\n  Input should be a valid",
+        ),
+        (
+            {"kind": "scipy", "name": "invgauss", "shapes": {"mu": None}},
+            "shapes.mu\n  Input should",
+        ),
+        ({"kind": "scipy", "name": "invgauss", "shapes": {"mu": "1"}}, "shapes.mu\n  Input"),
+        ({"kind": "scipy", "name": "invgauss", "shapes": {"mu": -1}}, "does not allow the shapes"),
         ({"kind": "mixture", "components": []}, "at least 1"),
         ({"median": 3}, "needs a 'kind'"),
         (True, "a name or a mapping"),
