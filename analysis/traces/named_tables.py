@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,8 @@ from simulator.errors import TeamsimError
 
 MOST_CELLS = 10**9
 """Cells of a Parquet file: a small one may unpack to more than fits into memory."""
+MOST_COLUMNS = 10_000
+"""Columns of a table."""
 
 
 def read_parquet(path: Path, columns: Sequence[str], numbers: Sequence[str] = ()) -> pd.DataFrame:
@@ -78,6 +83,7 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     """
     try:
         text = io.StringIO(read_text(path, MOST_OWN_BYTES))
+        _check_columns(path, _header(text))  # pandas would give columns of one name several
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame: pd.DataFrame = pd.read_csv(text, skipinitialspace=True, index_col=False)
@@ -87,15 +93,25 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
         raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
     except pd.errors.ParserWarning:
         raise TeamsimError(f"{path} has rows with more cells than its header") from None
-    except (pd.errors.ParserError, ValueError, OverflowError) as error:
+    except (pd.errors.ParserError, csv.Error, ValueError, OverflowError) as error:
         raise TeamsimError(f"{path} cannot be read as CSV: {error}") from None
     _check_columns(path, list(map(str, frame.columns)), columns)
     return frame
 
 
-def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str]) -> None:
-    twice = next((name for name in found if found.count(name) > 1), None)
-    if twice is not None:
+def _header(text: io.StringIO) -> list[str]:
+    """Return the names of the columns that have one."""
+    rows = csv.reader(text, skipinitialspace=True)
+    names = next((row for row in rows if row), [])
+    text.seek(0)
+    return [name for name in names if name]
+
+
+def _check_columns(path: Path, found: Sequence[str], wanted: Sequence[str] = ()) -> None:
+    if len(found) > MOST_COLUMNS:
+        raise TeamsimError(f"{path} has more than {MOST_COLUMNS:,} columns")
+    twice, times = max(Counter(found).items(), key=itemgetter(1), default=("", 0))
+    if times > 1:
         raise TeamsimError(f"{path} has the column {twice!r} twice")
     missing = next((name for name in wanted if name not in found), None)
     if missing is not None:

@@ -104,6 +104,9 @@ TABLES = {
     "no text": (b"a,b\n\xff\xfe,1\n", "not UTF-8, at byte 4"),
     "rows wider than the header": (b"a,b\n" + b"1," * 9_000 + b"\n", "more cells than its header"),
     "an open quote": (b'a,b\n"1,2\n', "cannot be read as CSV"),
+    "a column twice": (b"a,b, a\n1,2,3\n", "has the column 'a' twice"),
+    "too many columns": (b"a," * 10_001, "has more than 10,000 columns"),
+    "a name without end": (b'"' + b"a" * 200_000, "cannot be read as CSV"),
     "no such column": (b"a,\x1b[31mb\n1,2\n", "lacks the column 'b'"),
 }
 
@@ -114,6 +117,11 @@ def test_a_wrong_table_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_bytes(content)
     with pytest.raises(TeamsimError, match=rf"table.csv.*{why}"):
         read_csv(tmp_path / "table.csv", ["a", "b"])
+
+
+def test_columns_without_a_name_may_be_several(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("\na,b,,\n1,2,3,4\n")
+    assert list(read_csv(tmp_path / "table.csv", ["a", "b"])["b"]) == [2]
 
 
 def test_a_table_larger_than_memory_is_refused(
