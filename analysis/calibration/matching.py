@@ -30,6 +30,7 @@ _PASSES = 2
 _SIMULATED = np.linspace(0.0, 1.0, 9)
 """Values of a habit that are simulated; between them moments are interpolated."""
 _FINE = np.linspace(0.0, 1.0, 129)
+_UNIFORM_VARIANCE = float(np.var(_FINE))
 _LEAST_SPREAD = 0.05
 """Least standard deviation of a moment between runs, relative to its mean."""
 
@@ -161,7 +162,12 @@ def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Seen:
 
 
 def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
-    """Return mean and standard deviation of a habit, from moments at `_SIMULATED` values of it."""
+    """Return a habit and its standard error, from moments at `_SIMULATED` values of it.
+
+    It lies between the likeliest value and the prior's mean, by how much of its variance is left:
+    the mean of a normal likelihood with a normal prior. (The mean of the posterior itself is away
+    from 0 wherever the likeliest value is 0, in every cell, and pooling would believe it.)
+    """
     simulated = np.stack(moments)
     gaps = np.stack(
         [np.interp(_FINE, _SIMULATED, simulated[:, i]) for i in range(len(seen.means))], axis=1
@@ -172,7 +178,10 @@ def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
     mean = float(weights @ _FINE)
-    return Estimate(mean, float(np.sqrt(weights @ (_FINE - mean) ** 2)))
+    variance = float(weights @ (_FINE - mean) ** 2)
+    doubt = min(1.0, variance / _UNIFORM_VARIANCE)
+    likeliest = float(_FINE[int(np.argmax(logs))])
+    return Estimate((1.0 - doubt) * likeliest + doubt * 0.5, float(np.sqrt(variance)))
 
 
 def _moments(teams: dict[int, list[Counts]]) -> Floats:

@@ -9,7 +9,6 @@ from simulator.errors import TeamsimError, unknown_name
 from simulator.scenario.families import PROTOCOLS, TOPOLOGIES
 
 _ALSO = {
-    "static": "pre_assigned",
     "dealt": "pre_assigned",
     "assigned": "pre_assigned",
     "preassigned": "pre_assigned",
@@ -20,6 +19,11 @@ _ALSO = {
     "claiming": "self_claim",
     "centralised": "lead_assign",
     "centralized": "lead_assign",
+    # In the table of LATTE (arXiv 2605.06320, emieczkowski/latte): a lead plans a graph of tasks,
+    # once or all the time, and assigns them; without a graph, agents take up what they like.
+    "static": "lead_assign",
+    "dynamic": "lead_assign",
+    "no_graph": "self_claim",
 }
 """Other names of protocols: those of public tables of runs."""
 

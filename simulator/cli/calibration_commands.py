@@ -43,7 +43,7 @@ Meaning = Annotated[
     typer.Option(
         "--protocol",
         metavar="NAME=KIND",
-        help="For tables of runs: what a protocol in the table is here, as static=pre_assigned.",
+        help="For tables of runs: what a protocol in the table is here, as theirs=pre_assigned.",
     ),
 ]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.calibration.analogues import read_analogues
+from analysis.calibration.profiles import profile_name
 from analysis.calibration.protocol_names import protocol_called
 from analysis.calibration.run_assumptions import assumed_of_fits, assumed_of_predictions
 from analysis.calibration.run_fits import SCALED, fit_runs
@@ -44,7 +45,7 @@ def meant_by(settings: Sequence[str]) -> dict[str, Any]:
     for setting in settings:
         name, equals, kind = setting.partition("=")
         if not (name and equals and kind):
-            raise TeamsimError(f"--protocol {setting}: say NAME=KIND, as static=pre_assigned")
+            raise TeamsimError(f"--protocol {setting}: say NAME=KIND, as theirs=pre_assigned")
         meant[name] = mapping_in(kind)
     return meant
 
@@ -94,12 +95,12 @@ def _calibrate(
         near = fit.nearest
         alike = analogues.found[near.analogue]
         row: dict[str, object] = {
-            "model": fit.model,
+            "model": profile_name(fit.model),
             "task list": fit.task_list,
             "protocol": fit.protocol,
             "runs": fit.runs,
             "n": " ".join(map(str, fit.sizes)),
-            "most alike": f"{alike.model} {alike.task_list} ({near.weight:.0%})",
+            "most alike": f"{profile_name(alike.model)} {alike.task_list} ({near.weight:.0%})",
         }
         for name in SCALED:
             row[f"{name} x"] = (
@@ -191,6 +192,7 @@ def _print_predicted(table: pd.DataFrame) -> None:
             low, middle, high = np.quantile(runs[name], [0.1, 0.5, 0.9])
             row[name] = f"{middle:,.0f} ({low:,.0f} to {high:,.0f})"
         row["success"] = float(runs["success"].mean())
+        row["model"] = profile_name(str(row["model"]))
         rows.append(row)
     frame = pd.DataFrame(rows)
     print_frame(frame, list(frame.columns))

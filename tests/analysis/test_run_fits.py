@@ -170,14 +170,17 @@ def test_the_scenario_of_a_fit_runs(shipped: Analogues, tmp_path: Path) -> None:
 
 
 def test_protocols_have_the_names_that_tables_use() -> None:
-    assert protocol_called("static", {}) == DEALT
+    assert protocol_called("preassign_nolead", {}) == DEALT
+    assert protocol_called("no graph", {}) == CLAIMED
+    assert protocol_called("static", {}) == {"kind": "lead_assign"}
+    assert protocol_called("static", {"static": "pre_assigned"}) == DEALT
     assert protocol_called("Decentralized", {}) == CLAIMED
     assert protocol_called("theirs", {"theirs": {"kind": "self_claim", "lease_rounds": 5}}) == {
         "kind": "self_claim",
         "lease_rounds": 5,
     }
-    with pytest.raises(TeamsimError, match=r"unknown protocol 'no_graph'.*no_graph=KIND"):
-        protocol_called("no_graph", {})
+    with pytest.raises(TeamsimError, match=r"unknown protocol 'metagpt'.*metagpt=KIND"):
+        protocol_called("metagpt", {})
     assert topology_for(DEALT, 4) == "decentralised"
     assert topology_for({"kind": "lead_assign"}, 4) == "centralised"
 
