@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from heapq import heappop, heappush
 from math import fsum
+from typing import Annotated
+
+from pydantic import Field
 
 from simulator.spec import NonNegative, Positive, Spec
 
@@ -26,6 +29,12 @@ class Task(Spec):
     """Added to the logit of the error probability of every attempt; 0 is as hard as usual."""
     arrival_s: NonNegative = 0.0
     """Simulated second at which the task appears on the board."""
+    family: str | None = None
+    """Family of the agents to one of whom `pre_assigned` deals the task; all agents when absent, or
+    where nobody in the team is of it. Under other protocols anybody may do it."""
+    worker: Annotated[int, Field(ge=1)] | None = None
+    """Which of these agents `pre_assigned` deals it to, from 1; where they are fewer, they are
+    counted round. The next in turn when absent."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,9 @@ class TaskGraph:
         When each task appears; empty when all are there from the start.
     difficulties : sequence of float, shape (N,), or empty
         What each task adds to the logit of the error probability; empty when nothing.
+    doers : sequence of (str or None, int), shape (N,), or empty
+        Family and number (0 for none) of the agent that is to do each task; empty when no task
+        says it.
     """
 
     names: Sequence[str]
@@ -55,6 +67,7 @@ class TaskGraph:
     artifact_count: int
     arrivals_s: Sequence[float] = field(default=())
     difficulties: Sequence[float] = field(default=())
+    doers: Sequence[tuple[str | None, int]] = field(default=())
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> TaskGraph:
@@ -90,6 +103,7 @@ class TaskGraph:
             artifact_count=len(artifact_index),
             arrivals_s=_unless_all_zero(task.arrival_s for task in tasks),
             difficulties=_unless_all_zero(task.difficulty for task in tasks),
+            doers=_unless_all_free((task.family, task.worker or 0) for task in tasks),
         )
         _refuse_cycles(graph)
         return graph
@@ -149,6 +163,11 @@ class TaskGraph:
 def _unless_all_zero(values: Iterable[float]) -> Sequence[float]:
     found = tuple(values)
     return found if any(found) else ()
+
+
+def _unless_all_free(doers: Iterable[tuple[str | None, int]]) -> Sequence[tuple[str | None, int]]:
+    found = tuple(doers)
+    return found if any(doer != (None, 0) for doer in found) else ()
 
 
 def _first_repeated(tasks: Sequence[Task]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,31 @@ def test_pre_assignment_keeps_chains_together_and_deals_the_rest_in_turn() -> No
 def test_a_task_goes_to_the_agent_of_its_last_dependency() -> None:
     tasks = [Task(id="a"), Task(id="b"), Task(id="c", dependencies=("a", "b"))]
     assert PreAssigned().owners(TaskGraph.of(tasks), 2) == [0, 1, 1]
+
+
+def test_a_task_that_says_who_does_it_goes_there() -> None:
+    tasks = [
+        Task(id="a", family="y"), Task(id="b", dependencies=("a",), family="x", worker=2),
+        Task(id="c", dependencies=("b",)), Task(id="d", family="y"), Task(id="e", worker=9),
+        Task(id="f", family="nobody"), Task(id="g", family="x", worker=5, size=8), Task(id="h"),
+    ]  # fmt: skip
+    graph, families = TaskGraph.of(tasks), ["x", "x", "y", "y"]
+    dealt = PreAssigned().owners(graph, 4, families)
+    # Two of a family in turn; the chain goes on; the fifth of two, and the ninth of four, is round.
+    assert dealt == [2, 1, 1, 3, 0, 0, 0, 0]
+    longest = PreAssigned(deal="longest_first").owners(graph, 4, families)
+    assert (longest[:2], longest[3:7]) == ([2, 1], [3, 0, 0, 0])
+    assert longest[7] != 0  # who has the longest task has enough
+
+
+def test_a_team_waits_for_who_is_to_do_a_task() -> None:
+    tasks = [{"id": str(i), "worker": 1} for i in range(4)]
+    said: dict[str, Any] = {"team__size": 2, "coordination__protocol": {"kind": "pre_assigned"}}
+    free = [{"id": task["id"]} for task in tasks]
+    bound, dealt = (
+        run(**said, workload={"kind": "dag", "tasks": each}).makespan_s for each in (tasks, free)
+    )
+    assert bound == pytest.approx(2 * dealt)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])

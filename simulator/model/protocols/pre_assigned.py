@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import Literal, Self
 
@@ -18,7 +19,8 @@ class PreAssigned(Protocol):
     ``deal: round_robin`` deals in topological order. ``deal: longest_first`` gives the task
     with the longest size to who has least (LPT, Graham 1969). With `keep_chains`, a task with
     dependencies goes to the agent of the last one listed, so that a chain stays together
-    (with round robin, the rule of the harness of arXiv 2603.12229).
+    (with round robin, the rule of the harness of arXiv 2603.12229). A task of a `dag` that says who
+    does it (`family`, `worker`) goes to that agent.
     """
 
     kind: Literal["pre_assigned"] = "pre_assigned"
@@ -33,37 +35,61 @@ class PreAssigned(Protocol):
         """Return the state of this protocol for one replication."""
         return _Dealt(self, setting)
 
-    def owners(self, graph: TaskGraph, workers: int) -> list[int]:
-        """Return the agent of each task, shape (N,)."""
+    def owners(
+        self, graph: TaskGraph, workers: int, families: Sequence[str] | None = None
+    ) -> list[int]:
+        """Return the agent of each task, shape (N,); `families` are those of the agents."""
+        told = _told_owners(graph, families or [""] * workers)
         if self.deal == "longest_first":
-            return self._longest_first(graph, workers)
+            return self._longest_first(graph, workers, told)
         owner, turn = [0] * len(graph), 0
         for task in graph.order:
             needed = graph.dependencies[task]
-            if self.keep_chains and needed:
+            if task in told:
+                owner[task] = told[task]
+            elif self.keep_chains and needed:
                 owner[task] = owner[needed[-1]]
             else:
                 owner[task] = turn % workers
                 turn += 1
         return owner
 
-    def _longest_first(self, graph: TaskGraph, workers: int) -> list[int]:
+    def _longest_first(self, graph: TaskGraph, workers: int, told: Mapping[int, int]) -> list[int]:
         head = list(range(len(graph)))  # the task whose agent each task goes to
         weight = list(graph.sizes)
         if self.keep_chains:
             for task in graph.order:
-                if graph.dependencies[task]:
+                if graph.dependencies[task] and task not in told:
                     head[task] = head[graph.dependencies[task][-1]]
                     weight[head[task]] += graph.sizes[task]
-        heads = [task for task in range(len(graph)) if head[task] == task]
-        loads = [(0.0, agent) for agent in range(workers)]
+        heads = [task for task in range(len(graph)) if head[task] == task and task not in told]
+        owner, busy = [0] * len(graph), [0.0] * workers
+        for task, agent in told.items():
+            owner[task] = agent
+            busy[agent] += weight[task]
+        loads = [(load, agent) for agent, load in enumerate(busy)]
         heapify(loads)
-        owner = [0] * len(graph)
         for task in sorted(heads, key=lambda each: -weight[each]):
             load, agent = heappop(loads)
             owner[task] = agent
             heappush(loads, (load + weight[task], agent))
         return [owner[head[task]] for task in range(len(graph))]
+
+
+def _told_owners(graph: TaskGraph, families: Sequence[str]) -> dict[int, int]:
+    """Return the agents of the tasks that say who does them."""
+    found: dict[int, int] = {}
+    turns: dict[str | None, int] = {}
+    for task in graph.order if graph.doers else ():
+        family, number = graph.doers[task]
+        if family is None and number == 0:
+            continue
+        those = [i for i, each in enumerate(families) if each == family]
+        those = those or list(range(len(families)))
+        if number == 0:
+            turns[family] = number = turns.get(family, 0) + 1
+        found[task] = those[(number - 1) % len(those)]
+    return found
 
 
 class _Dealt(Hands):
@@ -75,7 +101,8 @@ class _Dealt(Hands):
         super().__init__(setting)
         board, workers = self.board, setting.workers
         self.works_ahead = protocol.work_ahead
-        board.deal(protocol.owners(board.graph, workers))
+        families = [spec.family for spec in setting.specs]
+        board.deal(protocol.owners(board.graph, workers, families))
         habits = [spec.behaviour for spec in setting.specs]
         self._blindness = [habit.dependency_blindness for habit in habits]
         self._blind_calls = [habit.blind_calls for habit in habits]
