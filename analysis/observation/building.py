@@ -20,7 +20,7 @@ from analysis.observation.structure import (
     TREE,
     Structure,
 )
-from analysis.observation.told_tasks import handed_over, told_workload
+from analysis.observation.told_tasks import handed_over, told_workload, turn_workload
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.visits import visited_workload
@@ -76,12 +76,16 @@ def build_twin(seen: Observed, name: str) -> Twin:
     tasks = {run: len(some) for run, some in units.items()}
     size = sum(sizes[role] for role in workers)
     work = (
-        told_workload(structure, seen.runs, seen.tasks)
+        told_workload(structure, seen.runs, seen.tasks, seen.roles)
         or (_handed_workload(structure, seen, units) if structure.kind == MESH else None)
+        or (turn_workload(seen.runs, units, seen.roles) if structure.kind == MESH else None)
         or (visited_workload(seen.runs, units) if _may_wait(twin) else None)
         or workload_of(structure, seen.runs, units, size)
     )
     twin.say("workload", work.spec, work.source)
+    if work.is_dealt and _is_claimed(twin):
+        twin.say("coordination.protocol", {"kind": "pre_assigned"})
+        twin.explain("coordination.protocol", "tasks go to who did them in the trace")
     twin.take_work(work.tasks, work.is_certain)
     _lack_gaps(twin, seen)
     _let_agents_begin(twin, seen, tasks, sizes)
@@ -93,7 +97,13 @@ def build_twin(seen: Observed, name: str) -> Twin:
 def _handed_workload(
     structure: Structure, seen: Observed, units: Mapping[str, Sequence[Unit]]
 ) -> Work | None:
-    return told_workload(structure, seen.runs, handed_over(seen.messages, seen.runs, units))
+    handed = handed_over(seen.messages, seen.runs, units)
+    return told_workload(structure, seen.runs, handed, seen.roles)
+
+
+def _is_claimed(twin: Twin) -> bool:
+    """Return whether workers claim tasks, and each role has a family of workers of its own."""
+    return bool(twin.document["coordination"]["protocol"]["kind"] == "self_claim")
 
 
 def _may_wait(twin: Twin) -> bool:
@@ -242,4 +252,9 @@ def _sweep(twin: Twin, structure: Structure) -> None:
     else:
         path, n = "team.size", team["size"]
     tried = sorted({n, *(k for k in _SIZES if k <= max(2 * n, 4) and k <= max(twin.tasks, n))})
-    twin.say("sweep", {path: tried}, f"team sizes to try; as found: {n}")
+    axes: dict[str, Any] = {path: tried}
+    said = f"team sizes to try; as found: {n}"
+    if twin.document["coordination"]["protocol"]["kind"] == "pre_assigned":
+        axes["coordination.protocol"] = ["pre_assigned", "self_claim"]
+        said += "; with tasks for who did them in the trace, and for anybody"
+    twin.say("sweep", axes, said)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.told_requests import with_told_requests
 from analysis.observation.activity import delegating_tools
 from analysis.observation.building import build_twin
 from analysis.observation.comparison import Comparison, compare
@@ -99,7 +100,7 @@ def observe(
     traces, started = with_each_start(traces)
     traces, handed = with_hand_overs(traces)
     notes += started + handed
-    calls, costs = with_costs(traces.calls)
+    calls, costs = with_costs(with_told_requests(traces.calls))
     traces = replace(traces, calls=calls)
     runs = runs_of(calls)
     if not any(tool is None for run in runs for tool in run.operations.tool):

@@ -147,11 +147,13 @@ _NAMED = {
     "tool-": ("tool_name",),
     "model-": ("response_model", "request_model", "model"),
     "task-": ("task_id", "needs"),
+    "trace-": ("trace_id",),
+    "span-": ("span_id", "parent_span_id"),
 }
 """Columns whose names are replaced, with the prefix of the neutral names."""
 
-_DROPPED = ("source", "trace_id", "span_id", "parent_span_id", "call_id", "provider_name",
-            "error_type", "msg_id", "parent_msg_id", "task_family", "team_topology")  # fmt: skip
+_DROPPED = ("source", "call_id", "provider_name", "error_type", "msg_id", "parent_msg_id",
+            "task_family", "team_topology")  # fmt: skip
 
 
 def anonymised(traces: Traces) -> Traces:

@@ -287,7 +287,33 @@ def _by_times(run: Operations, roles: Mapping[str, str]) -> _OfRun:
         return _OfRun(LEAD, _TIMES, roles[leads[0]], (), len(roles) - 1, 1)
     if overlap <= _OVERLAP * sum(end - start for start, end, _ in spans):
         return _OfRun(PIPELINE, _TIMES, order=tuple(roles[agent] for _, _, agent in spans))
-    return _OfRun(INDEPENDENT, _TIMES)
+    turns = _turns(run, roles)
+    if turns is None:
+        return _OfRun(INDEPENDENT, _TIMES)
+    hubs = [agent for agent in roles if all(agent in pair for pair in pairwise(turns))]
+    if len(hubs) == 1:
+        return _OfRun(LEAD, _TIMES, roles[hubs[0]], (), len(roles) - 1, 1)
+    return _OfRun(MESH, _TIMES)
+
+
+def _turns(run: Operations, roles: Mapping[str, str]) -> list[str] | None:
+    """Return the agents in the order in which they worked; None if some worked at once.
+
+    A graph that calls its nodes one after another leaves no more behind: who works next got the
+    work of who worked before.
+    """
+    reached: dict[str, float] = {}
+    found: list[str] = []
+    shared = total = 0.0
+    for i in np.argsort(run.start, kind="stable"):
+        agent, start, end = run.agents[run.agent[i]], float(run.start[i]), float(run.end[i])
+        if agent in roles:
+            others = max((until for each, until in reached.items() if each != agent), default=start)
+            shared += max(0.0, min(others, end) - start)
+            total += end - start
+            reached[agent] = max(reached.get(agent, end), end)
+            found += [] if found and found[-1] == agent else [agent]
+    return found if shared <= _OVERLAP * total else None
 
 
 def _leads(role: str) -> bool:

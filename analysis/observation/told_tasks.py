@@ -13,15 +13,21 @@ import pandas as pd
 from analysis.observation.runs import Run
 from analysis.observation.structure import PIPELINE, Structure
 from analysis.observation.units import Unit
-from analysis.observation.workload import Work
+from analysis.observation.workload import IN_TURN, Work, is_chain
 from analysis.traces.canonical import TASKS
 
 _MOST = 0.5
 """The tasks are used if the trace tells them of at least this share of the runs."""
 
 
-def told_workload(structure: Structure, runs: Sequence[Run], tasks: pd.DataFrame) -> Work | None:
-    """Return the tasks of a typical run, each with those that it waits for.
+Roles = Mapping[tuple[str, str], str]
+"""Role of each agent, by run and agent."""
+
+
+def told_workload(
+    structure: Structure, runs: Sequence[Run], tasks: pd.DataFrame, roles: Roles
+) -> Work | None:
+    """Return the tasks of a typical run, each with those that it waits for, and who does it.
 
     Of the graphs with the median number of tasks it is the one that most runs have. None if the
     trace tells of no dependencies in most runs, or if the team is a pipeline, whose stages say
@@ -33,6 +39,7 @@ def told_workload(structure: Structure, runs: Sequence[Run], tasks: pd.DataFrame
     runs : sequence of Run
     tasks : DataFrame
         The canonical table.
+    roles : mapping
     """
     graphs = _graphs(tasks, {run.name for run in runs})
     if structure.kind == PIPELINE or len(graphs) < max(1.0, _MOST * len(runs)):
@@ -47,8 +54,37 @@ def told_workload(structure: Structure, runs: Sequence[Run], tasks: pd.DataFrame
         f"tasks and what they wait for, as the trace tells them of {len(graphs)} of {len(runs)} "
         f"runs; {alike} have this graph"
     )
-    spec = {"kind": "dag", "tasks": _listed(graph)}
-    return Work(spec, said, len(graph), is_certain=True)
+    doers = _doers(graph, next(run for run in runs if run.name == graph.graph["run"]), roles)
+    spec = {"kind": "dag", "tasks": _listed(graph, doers)}
+    return Work(spec, said, len(graph), is_certain=True, is_dealt=len(doers) == len(graph))
+
+
+def turn_workload(
+    runs: Sequence[Run], units: Mapping[str, Sequence[Unit]], roles: Roles
+) -> Work | None:
+    """Return the tasks of the median run as a chain, if agents of several roles work in turn.
+
+    None if in too many runs some work at once.
+    """
+    known = [run for run in runs if units[run.name]]
+    chained = [run for run in known if is_chain(units[run.name])]
+    if len(chained) < IN_TURN * len(known) or not chained:
+        return None
+    chained.sort(key=lambda run: len(units[run.name]))
+    middle = chained[(len(chained) - 1) // 2]
+    graph: nx.DiGraph[str] = nx.DiGraph(run=middle.name)
+    for i, unit in enumerate(sorted(units[middle.name], key=lambda each: each.start_s)):
+        graph.add_node(f"{i:09d}", agent=middle.operations.agents[unit.agent])
+        graph.add_edges_from([(f"{i - 1:09d}", f"{i:09d}")] if i else [])
+    doers = _doers(graph, middle, roles)
+    if len({doer["family"] for doer in doers.values()}) < 2:
+        return None
+    said = (
+        f"one after another in {len(chained)} of {len(known)} runs: as in the run with the median "
+        "number of units"
+    )
+    spec = {"kind": "dag", "tasks": _listed(graph, doers)}
+    return Work(spec, said, len(graph), is_certain=True, is_dealt=len(doers) == len(graph))
 
 
 def handed_over(
@@ -88,8 +124,9 @@ def _graphs(tasks: pd.DataFrame, runs: set[str]) -> list[nx.DiGraph[str]]:
     """Return the graph of each run that has dependencies; none if they go in a circle."""
     found = []
     for run, rows in tasks.groupby("run_id", sort=False):
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        graph.add_nodes_from(rows["task_id"].drop_duplicates())
+        graph: nx.DiGraph[str] = nx.DiGraph(run=str(run))
+        for task, agent in zip(rows["task_id"], rows["agent_id"], strict=True):
+            graph.add_node(task, **({} if pd.isna(agent) else {"agent": str(agent)}))
         known = rows.dropna(subset=["needs"])
         graph.add_edges_from(zip(known["needs"], known["task_id"], strict=True))
         is_one = graph.number_of_edges() > 0 and nx.is_directed_acyclic_graph(graph)
@@ -110,13 +147,30 @@ def _shape(graph: nx.DiGraph[str]) -> tuple[tuple[int, int, int], ...]:
     return tuple(sorted((depth[t], graph.in_degree(t), graph.out_degree(t)) for t in graph))
 
 
-def _listed(graph: nx.DiGraph[str]) -> list[dict[str, Any]]:
-    """Return the tasks, those that are waited for first, under neutral names."""
+def _doers(graph: nx.DiGraph[str], run: Run, roles: Roles) -> dict[str, dict[str, Any]]:
+    """Return who did each task of which that is known: a role, and a number if it has several."""
+    by_role: dict[str, list[str]] = {}
+    for agent in run.operations.agents:
+        by_role.setdefault(roles.get((run.name, agent), ""), []).append(agent)
+    found: dict[str, dict[str, Any]] = {}
+    for task in graph:
+        doer = graph.nodes[task].get("agent")
+        role = roles.get((run.name, str(doer)), "")
+        alike = by_role.get(role, [])
+        if role and doer in alike:
+            number = {"worker": alike.index(doer) + 1} if len(alike) > 1 else {}
+            found[task] = {"family": role, **number}
+    return found
+
+
+def _listed(graph: nx.DiGraph[str], doers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tasks, those that are waited for first, under neutral names, and who does them."""
     place: dict[str, int] = {}
     found = []
     for i, task in enumerate(nx.topological_sort(graph), start=1):
         place[task] = i
         before = sorted(place[each] for each in graph.predecessors(task))
         needs = [f"task-{each}" for each in before]
-        found.append({"id": f"task-{i}", **({"dependencies": needs} if needs else {})})
+        waits = {"dependencies": needs} if needs else {}
+        found.append({"id": f"task-{i}", **waits, **doers.get(task, {})})
     return found

@@ -16,6 +16,9 @@ from analysis.observation.units import Unit
 _SHARE = 0.8
 """Share of the runs that must have the same stages."""
 
+IN_TURN = _SHARE
+"""Share of the runs in which one unit must follow the other."""
+
 
 @dataclass(frozen=True)
 class Work:
@@ -30,12 +33,15 @@ class Work:
     tasks : int
     is_certain : bool
         Whether the trace shows which tasks wait for which; if not, this is tuned.
+    is_dealt : bool
+        Whether each task says who does it.
     """
 
     spec: dict[str, Any]
     source: str
     tasks: int
     is_certain: bool
+    is_dealt: bool = False
 
 
 def workload_of(
@@ -88,17 +94,24 @@ def _stages(units: Sequence[Unit]) -> list[int]:
     return sizes
 
 
+def is_chain(units: Sequence[Unit]) -> bool:
+    """Tell whether there are several units, and each began when all before it had ended."""
+    return len(units) > 1 and max(_stages(units)) == 1
+
+
 def _common(stages: Sequence[Sequence[int]], size: int) -> Work | None:
     """Return the stages that most runs have; None where they have no clear ones."""
     count = typical([len(each) for each in stages])
+    alone = sum(max(each) == 1 for each in stages)
+    if alone >= _SHARE * len(stages) and count > 1:
+        spec: dict[str, Any] = {"kind": "parallel_fraction", "tasks": count, "parallel_fraction": 0}
+        said = f"one after another in {alone} of {len(stages)} runs"
+        return Work(spec, said, count, is_certain=True)
     same = [each for each in stages if len(each) == count]
     if len(same) < _SHARE * len(stages) or count < 2:
         return None
     widths = [typical([each[i] for each in same]) for i in range(count)]
-    n, said = len(stages), f"stages seen in {len(same)} of {len(stages)} runs"
-    if max(widths) == 1:
-        spec: dict[str, Any] = {"kind": "parallel_fraction", "tasks": count, "parallel_fraction": 0}
-        return Work(spec, f"one after another in {len(same)} of {n} runs", count, is_certain=True)
+    said = f"stages seen in {len(same)} of {len(stages)} runs"
     tasks = sum(widths)
     if len(set(widths)) == 1:
         spec = {"kind": "layered", "layers": count, "width": widths[0], "coupling": 1}

@@ -26,6 +26,9 @@ _INSIDE = ("choices", "candidates", "generations", "messages", "output", "conten
 """Where an answer holds messages, and these what was written."""
 
 _DEEPEST = 8
+_WORD = re.compile(r"[A-Za-z][\w-]{0,39}")
+"""A stop reason; what a model writes under the same name into an object of its own is none."""
+
 _MEMBER = re.compile(r"[A-Za-z_]*reason\.(\w+)", re.IGNORECASE)
 
 
@@ -43,8 +46,8 @@ def reason_of(answer: Any) -> str | None:
     """Return the stop reason that an answer tells; `ASKS` if it only asks for tools."""
     asks = False
     for node in _nodes(mapping(answer) or items(answer), 0):
-        reason = reason_in(pick(node, *_REASONS))
-        if reason is not None and reason.lower() not in {"none", "null"}:
+        reason = reason_in(pick(node, *_REASONS)) or ""
+        if _WORD.fullmatch(reason) and reason.lower() not in {"none", "null"}:
             return reason
         asks = asks or _asks(node)
     return ASKS if asks else None

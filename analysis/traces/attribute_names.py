@@ -159,6 +159,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
     "duration_ms": ("duration_ms",),
     "event": ("event.name",),
     "task": ("gen_ai.task.id", "task.id", "task_id"),
+    "parent_task": ("gen_ai.task.parent.id", "task.parent.id", "task.parent_id", "parent_task_id"),
     "needs": ("gen_ai.task.depends_on", "task.depends_on", "task.dependencies", "task.blocked_by",
               "depends_on", "blocked_by"),
     "event_kind": ("event.kind",),

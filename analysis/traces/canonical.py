@@ -43,6 +43,7 @@ CALLS = {
     "reasoning_output_tokens": _INT,
     "attempt": _INT,
     "call_id": _TEXT,
+    "task_id": _TEXT,
     "status": _TEXT,
     "error_type": _TEXT,
     "http_status": _INT,
@@ -57,10 +58,10 @@ CALLS = {
 
 ``run_id`` is one team at work; ``session_id`` is a session of the source (in a team, a member's);
 ``queue_s`` is the wait of a call before it began, also for people; ``result_size`` is the size of a
-tool's result, in characters or bytes. ``status`` is ok, error, timeout or cancelled.
-``quality_time`` is exact, 1s, parent_event or estimated (the start is estimated, the length is
-not); ``quality_tokens`` is exact or placeholder (counts that the writer did not know yet are
-missing).
+tool's result, in characters or bytes. ``task_id`` is the task that a call was made for.
+``status`` is ok, error, timeout or cancelled. ``quality_time`` is exact, 1s, parent_event or
+estimated (the start is estimated, the length is not); ``quality_tokens`` is exact or placeholder
+(counts that the writer did not know yet are missing).
 """
 
 CHATS = frozenset({"chat", "text_completion", "generate_content"})

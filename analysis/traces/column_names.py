@@ -40,6 +40,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "operation_name": ("operation_name", "operation", "op", "span_type", "event_type", "kind",
                        "type"),
     "call_id": ("call_id", "request_id"),
+    "task_id": ("task_id", "subtask_id"),
 }  # fmt: skip
 """Canonical columns, and the names by which they are recognised without the user's help."""
 

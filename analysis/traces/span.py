@@ -40,6 +40,9 @@ _ANY_AGENT = {"agent", "coworker", "co-worker", "specialist", "expert", "human"}
 
 _TARGETS = ("agent_name", "agent", "to_agent", "to", "target", "recipient", "coworker", "agent_id",
             "destination", "name")  # fmt: skip
+_LONGEST_NAME = 100
+"""Characters: what is longer is no agent's name."""
+
 _NO_TOOLS = {"(merged tools)"}
 """What Google's ADK calls a span that is no tool but repeats the results of several."""
 
@@ -58,8 +61,9 @@ class Span:
 
     `fields` are the fields of a call under canonical names; `around` are the attributes of the
     resource around the span, which may name the session. A log record that does not say how long
-    its call took has no start. `task` is its task, if it has a name, and `needs` are the tasks
-    that this waits for; `links` are the spans that it names as causes.
+    its call took has no start. `task` is its task, if it has a name, `parent_task` the one that it
+    is a part of, `needs` are those that it waits for; `links` are the spans that it names as
+    causes.
     """
 
     place: str
@@ -87,6 +91,7 @@ class Span:
     around: Mapping[str, Any] | None = None
     has_start: bool = True
     task: str | None = None
+    parent_task: str | None = None
     needs: tuple[str, ...] = ()
     links: tuple[Key, ...] = ()
 
@@ -265,6 +270,7 @@ def span_of(
         around,
         has_start,
         text(said.get("task")),
+        text(said.get("parent_task")),
         tuple(names_in(said.get("needs"))),
     )
 
@@ -294,6 +300,7 @@ def _transfer(name: str, operation: str | None, said: Mapping[str, Any]) -> Any:
         target = found.group(1) if found else None
         if target is not None and target.lower() in _ANY_AGENT:
             target, mode = text(pick(mapping(said.get("arguments")), *_TARGETS)), "pass_control"
+            target = target if target is None or len(target) <= _LONGEST_NAME else None
     if target is None and mode is None:
         return None
     return target, "delegate" if mode == "return_to_caller" else "handoff"

@@ -47,7 +47,7 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
             out.agent(run, agent, name=name, parent_agent_id=parent, model=model)
         if span.operation is not None:
             span.name_tool()
-            _add_call(span, run, agent, name, parent, out)
+            _add_call(span, run, agent, name, parent, forest.task(span), out)
         if span.operation == "invoke_agent" and owner is not None and owner[1] is span:
             _add_invocation(span, run, agent, caller, forest.is_inside(span, caller, agents), out)
         elif span.transfer is not None and span.transfer[0] is not None and agent is not None:
@@ -138,6 +138,10 @@ class _Forest:
         weak = next((s for s in (span, *above) if s.weak_agent is not None), None)
         return None if weak is None else ((str(weak.weak_agent), weak.weak_agent), weak)
 
+    def task(self, span: Span) -> str | None:
+        """Return the task of a span: its own, else that of the nearest span above with one."""
+        return next((s.task for s in (span, *self.above(span)) if s.task is not None), None)
+
     def caller(self, owner: Span, agent: str, agents: AgentsAtOnce) -> str | None:
         """Return the agent that called another: the one named as such, else the next above."""
         if owner.parent_agent is not None:
@@ -200,6 +204,7 @@ def _add_call(
     agent: str | None,
     name: str | None,
     parent: str | None,
+    task: str | None,
     out: Collector,
 ) -> None:
     out.call(
@@ -217,6 +222,7 @@ def _add_call(
         parent_agent_id=parent,
         start_ns=span.start_ns if span.has_start else None,
         end_ns=span.end_ns,
+        task_id=task,
         status=span.status,
         error_type=span.error_type,
         quality_time="exact" if span.has_start else None,

@@ -35,9 +35,11 @@ def add_tasks(
         Returns the agent of a span.
     out : Collector
     """
-    for span in spans:
-        if span.task is not None:
-            out.task(runs[span.key], span.task, span.needs, agent_of(span))
+    named = [span for span in spans if span.task is not None]
+    for span in named:
+        out.task(runs[span.key], str(span.task), span.needs, agent_of(span))
+    if any(span.parent_task is not None for span in named):
+        _add_parts(spans, named, runs, above, out)
     linked = [span for span in spans if span.links]
     if not linked:
         return
@@ -80,3 +82,40 @@ def _work_of(span: Span, works: Mapping[Key, Span], above: Above) -> Span | None
 
 def _name(span: Span) -> str:
     return span.task or span.span_id
+
+
+def _add_parts(
+    spans: list[Span], named: list[Span], runs: Mapping[Key, str], above: Above, out: Collector
+) -> None:
+    """Add what tasks wait for because they are parts of others.
+
+    A task that only holds its parts together is none itself: its parts wait for what it waits for,
+    and who waits for it waits for them. If it has calls of its own, its parts wait for it if it
+    begins before them (it plans), else it waits for them (it puts together).
+    """
+    parts: dict[tuple[str, str], set[str]] = {}
+    needs: dict[tuple[str, str], set[str]] = {}
+    for span in named:
+        run, task = runs[span.key], str(span.task)
+        needs.setdefault((run, task), set()).update(span.needs)
+        if span.parent_task not in (None, task):
+            parts.setdefault((run, str(span.parent_task)), set()).add(task)
+    began: dict[tuple[str, str], int] = {}
+    for span in spans:
+        nearest = next((s.task for s in (span, *above(span)) if s.task), None)
+        if span.operation == "chat" and nearest is not None:
+            key = runs[span.key], nearest
+            began[key] = min(began.get(key, span.start_ns), span.start_ns)
+    for (run, whole), inside in parts.items():
+        own = began.get((run, whole))
+        first = min((began[run, part] for part in inside if (run, part) in began), default=None)
+        if own is not None and first is not None and own >= first:
+            out.task(run, whole, sorted(inside))
+            continue
+        for part in inside:
+            out.task(run, part, [whole] if own is not None else needs.get((run, whole), ()))
+        for (other, task), waits in needs.items():
+            if other == run and whole in waits:
+                out.task(run, task, sorted(inside - {task}))
+        if own is None:
+            out.drop_task(run, whole)

@@ -25,6 +25,7 @@ from analysis.calibration.request_fit import fit_request_model
 from analysis.calibration.request_model import FILE
 from analysis.calibration.requests import Requests, find_requests
 from analysis.calibration.subagents import SubagentFit, fit_subagents
+from analysis.calibration.told_requests import with_told_requests
 from analysis.plots import save
 from analysis.plots.qq import latency_figure
 from analysis.plots.requests import request_figure
@@ -46,7 +47,7 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
             f"{source}: it has no calls of a model (calls of tools alone describe no agent)"
         )
     names = _profile_names([fit.model for fit in fits])
-    requests = find_requests(traces.calls)
+    requests = find_requests(with_told_requests(traces.calls))
     loops = {fit.model: fit_requests(requests.of_model(fit.model)) for fit in fits}
     for fit, name in zip(fits, names, strict=True):
         call_profile(fit, out / f"{name}.yaml", source)

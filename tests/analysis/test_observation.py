@@ -196,6 +196,12 @@ def test_units_are_requests_or_calls() -> None:
 CHAT = [(agent, "chat", 2.0 * i, 2.0 * i + 3.0, "stop") for i, agent in enumerate("abc")]
 
 
+def in_turn(agents: str, run: str = "r") -> Traces:
+    """Return calls of agents one after another, as a graph's nodes that call no tools make them."""
+    rows = [(name, "chat", 3.0 * i, 3.0 * i + 2.9, "stop") for i, name in enumerate(agents)]
+    return traces(*rows, run=run)
+
+
 @pytest.mark.parametrize(
     ("found", "kind", "evidence"),
     [
@@ -207,6 +213,10 @@ CHAT = [(agent, "chat", 2.0 * i, 2.0 * i + 3.0, "stop") for i, agent in enumerat
         (traces(*CHAT, told=tuple((x, y) for x in "abc" for y in "abc" if x != y)), MESH, "told"),
         (traces(*CHAT), INDEPENDENT, "worked"),
         (traces(*((a, w, 2 * s, 2 * s + 3, m) for a, w, s, _, m in CHAT)), PIPELINE, "worked"),
+        (in_turn("abab"), MESH, "worked"),
+        (in_turn("abcab"), MESH, "worked"),
+        (in_turn("sasbs"), LEAD, "worked"),
+        (in_turn("aab"), PIPELINE, "worked"),
     ],
 )
 def test_a_structure_is_told_by_parents_then_messages_then_times(
@@ -231,6 +241,15 @@ def delegated(kinds: Sequence[str], run: str = "r", lead: str = "lead") -> Trace
         ]
         parents[name] = lead
     return traces(*rows, parents=parents, run=run)
+
+
+def test_agents_that_work_in_turn_do_tasks_one_after_another() -> None:
+    runs = together(*(in_turn("ab" * n, run=f"r{n}") for n in (2, 3, 4)))
+    twin = observe(runs, "x", 5).twin
+    tasks = twin.document["workload"]["tasks"]
+    assert [task["family"] for task in tasks] == list("ababab")
+    assert [len(task.get("dependencies", ())) for task in tasks] == [0, 1, 1, 1, 1, 1]
+    assert twin.document["coordination"]["protocol"] == {"kind": "pre_assigned"}
 
 
 def together(*found: Traces) -> Traces:

@@ -155,6 +155,34 @@ def test_attributes_tell_tasks_and_what_they_wait_for(tmp_path: Path) -> None:
     assert needs(traces) == DIAMOND
 
 
+@pytest.mark.parametrize(
+    ("own_at", "expected"),
+    [
+        # It holds its parts together, plans them, or puts them together.
+        (None, {"a": set(), "p1": {"a"}, "p2": {"a"}, "z": {"p1", "p2"}}),
+        (11, {"a": set(), "w": {"a"}, "p1": {"w"}, "p2": {"w"}, "z": {"w", "p1", "p2"}}),
+        (35, {"a": set(), "w": {"a", "p1", "p2"}, "p1": set(), "p2": set(), "z": {"w"}}),
+    ],
+)
+def test_parts_of_a_task_stand_in_its_place(
+    own_at: float | None, expected: dict[str, set[str]], tmp_path: Path
+) -> None:
+    def task(number: int, parent: int | None, name: str, at: float, **said: Any) -> dict[str, Any]:
+        return otel(number, parent, name, at, 9, gen_ai__task__id=name, **said)
+
+    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "m"}
+    depends = "gen_ai__task__depends_on"
+    spans = [
+        task(1, None, "a", 0), task(2, None, "w", 10, **{depends: "a"}),
+        task(3, 2, "p1", 20, gen_ai__task__parent__id="w"),
+        task(4, 2, "p2", 20, gen_ai__task__parent__id="w"),
+        task(5, None, "z", 60, **{depends: "w"}),
+        *(otel(10 + i, i, "chat", at, 5, **chat) for i, at in ((1, 1), (3, 21), (4, 21), (5, 61))),
+        *([] if own_at is None else [otel(20, 2, "chat", own_at, 3, **chat)]),
+    ]  # fmt: skip
+    assert needs(read_traces([whole(tmp_path / "a.json", document(*spans))])) == expected
+
+
 def test_columns_tell_tasks_and_what_they_wait_for(tmp_path: Path) -> None:
     rows = "".join(f"r,w,{i},3,{t},{';'.join(sorted(DIAMOND[t]))}\n" for i, t in enumerate("abcd"))
     (tmp_path / "t.csv").write_text("run,agent,start_s,duration_s,Task ID,Depends On\n" + rows)
@@ -183,9 +211,10 @@ def work(tasks: dict[str, dict[str, set[str]]], kind: str = INDEPENDENT, runs: i
         for need in (before or {None})
     ]
     table = pd.DataFrame(rows, columns=list(TASKS)).astype(TASKS)
-    named: Any = [SimpleNamespace(name=f"r{i}") for i in range(runs)]
+    nobody = SimpleNamespace(agents=[])
+    named: Any = [SimpleNamespace(name=f"r{i}", operations=nobody) for i in range(runs)]
     shape = Structure(kind, 0.6, 1, 1, "when agents worked")
-    return told_workload(shape, named, table)
+    return told_workload(shape, named, table, {})
 
 
 def test_the_graph_of_most_runs_is_taken_with_neutral_names() -> None:
@@ -233,10 +262,35 @@ def test_hand_overs_that_branch_and_join_are_a_graph() -> None:
     assert shape.kind == MESH
     tasks = twin.document["workload"]["tasks"]
     assert [len(task.get("dependencies", ())) for task in tasks] == [0, 1, 1, 2]
+    # Each task is done by who did it.
+    assert [task["family"] for task in tasks] == list("abcd")
+    assert twin.document["coordination"]["protocol"] == {"kind": "pre_assigned"}
+    assert twin.document["sweep"]["coordination.protocol"] == ["pre_assigned", "self_claim"]
     # Of an agent that worked twice, nobody knows which work a message belongs to.
     some = handing("r0", twice=True)
     of_some = runs_of(some.calls)
     assert handed_over(some.messages, of_some, {"r0": units_of(of_some[0].operations)}).empty
+
+
+def test_agents_of_one_role_keep_their_own_tasks_and_wait_as_they_did() -> None:
+    # Both begin, and the second waits for the first again and again.
+    rows: list[Row] = []
+    for i in range(4):
+        rows.append(("worker 1", "chat", 12.0 * i, 12.0 * i + 10, "end_turn"))
+        rows.append(("worker 2", "chat", 12.0 * i + 10, 12.0 * i + 12, "end_turn"))
+    found = traces_of(*sorted(rows, key=lambda row: row[2]))
+    tasks = [(f"{w}{i}", f"worker {w + 1}", need)
+             for i in range(4)
+             for w, need in ((0, f"1{i - 1}" if i else None), (1, f"0{i}"))]  # fmt: skip
+    table = [{"run_id": "r", "task_id": t, "agent_id": a, "needs": n} for t, a, n in tasks]
+    told = replace(found, tasks=pd.DataFrame(table, columns=list(TASKS)).astype(TASKS))
+    seen = observe(told, "x", 20)
+    work = seen.twin.document["workload"]["tasks"]
+    assert [task["worker"] for task in work] == [1, 2] * 4
+    shares = seen.comparison.table.set_index("name")
+    row = shares.loc[[name for name in shares.index if "waiting" in name]].iloc[0]
+    assert row["low"] <= row["observed"] <= row["high"]
+    assert row["observed"] > 0.3
 
 
 @pytest.mark.slow

@@ -98,6 +98,7 @@ def test_objects_in_cells_may_be_in_pythons_notation(tmp_path: Path) -> None:
         ({"content": [{"type": "tool_use", "name": "grep"}]}, "tool_calls"),
         ({"content": [{"type": "text", "text": "finish_reason"}]}, ""),
         ({"candidates": [{"finishReason": "MAX_TOKENS"}]}, "MAX_TOKENS"),
+        ({"stop_reason": "The patient asked to stop.", "dose": 3}, ""),
     ],
 )
 def test_why_an_answer_ended_is_found_in_it(output: Any, reason: str, tmp_path: Path) -> None:
