@@ -16,7 +16,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from analysis.plots.style import PAGE_IN, REFERENCE, colour, footnote, paper_style
+from analysis.plots.colours import REFERENCE, colour
+from analysis.plots.style import PAGE_IN, footnote, paper_style
 from benchmarks import programs
 from benchmarks.programs import Program
 

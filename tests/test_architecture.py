@@ -382,6 +382,7 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
                 "simulator.engine",
                 "simulator.experiment.runner",
                 "filelock",
+                "asyncio",  # of the HTTP client of the package with the prices
             },
         ),
         (
@@ -399,8 +400,13 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
             "import simulator.worker, simulator.experiment.crew, simulator.experiment.points_job",
             {"scipy.special", "pandas", "pyarrow.parquet", "filelock", "asyncio", "genai_prices"},
         ),
+        (
+            "from analysis.plots import save, scaling_figure, sweep_figure",
+            {"scipy.stats", "scipy.optimize", "analysis.plots.gantt"},
+        ),
+        ("import analysis.report.page", {"scipy.stats", "scipy.optimize", "matplotlib"}),
     ],
-    ids=["help", "list", "check", "run", "sweep", "worker"],
+    ids=["help", "list", "check", "run", "sweep", "worker", "plot", "report"],
 )
 def test_what_starts_often_imports_nothing_heavy(code: str, heavy: set[str]) -> None:
     code += f"; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"

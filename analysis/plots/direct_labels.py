@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 from matplotlib.typing import ColorType
 
+from analysis.plots.labels import balanced
 from analysis.plots.style import HALO, lay_out
 from simulator.distributions import Floats
 
@@ -113,13 +113,6 @@ def _label_ends(ax: Axes) -> dict[str, Annotation] | None:
         )
         for end, text, place in zip(ends, texts, places, strict=True)
     }
-
-
-def balanced(text: str, width: int) -> str:
-    """Return `text` in the fewest lines of at most `width`, all about equally long."""
-    lines = len(textwrap.wrap(text, width))
-    narrow = next(w for w in range(1, width + 1) if len(textwrap.wrap(text, w)) <= lines)
-    return textwrap.fill(text, narrow)
 
 
 def spread(wanted: Floats, heights: Floats, low: float, high: float) -> Floats:

@@ -10,8 +10,9 @@ from matplotlib.patches import Patch
 
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.timeline import KINDS, Instant, Span, agent_names, instants_of, spans_of
+from analysis.plots.colours import REFERENCE
 from analysis.plots.kinds import HATCHES, KIND_COLOURS
-from analysis.plots.style import PAGE_IN, REFERENCE, headline, new_axes, paper_style
+from analysis.plots.style import PAGE_IN, headline, new_axes, paper_style
 from simulator.model.trace import Event, Row
 from simulator.scenario import Scenario
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from analysis.statistics.curves import QUANTILES, TO_SUCCESS
 
 _LABELS = {
@@ -54,3 +56,15 @@ def metric_label(metric: str, all_finish: bool = True) -> str:
         if metric.endswith(ending):
             return f"{metric_label(metric.removesuffix(ending))}, {ending[2:]}th percentile"
     return _LABELS.get(metric, metric.replace("_", " "))
+
+
+def balanced(text: str, width: int) -> str:
+    """Return `text` in the fewest lines of at most `width`, all about equally long."""
+    lines = len(textwrap.wrap(text, width))
+    narrow = next(w for w in range(1, width + 1) if len(textwrap.wrap(text, w)) <= lines)
+    return textwrap.fill(text, narrow)
+
+
+def size_label(n: float, finished: float, runs: float) -> str:
+    """Return the text below a bar: the size and, if not all runs finished, the number of pairs."""
+    return f"{n:g}" if finished == runs else f"{n:g}\n{finished:g} of {runs:g}"

@@ -16,13 +16,8 @@ from analysis.observation.activity import IDLE, MODEL, PEOPLE, TOOL, WAITING
 from analysis.observation.findings import path_shares, short_cause, told
 from analysis.observation.observe import Observation, middle_run
 from analysis.observation.runs import Run
-from analysis.plots.style import (
-    PAGE_IN,
-    REFERENCE,
-    headline,
-    new_axes,
-    paper_style,
-)
+from analysis.plots.colours import REFERENCE
+from analysis.plots.style import PAGE_IN, headline, new_axes, paper_style
 
 _OTHERS = "other tools"
 _LOOK = {

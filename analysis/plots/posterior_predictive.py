@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.plots.style import PAGE_IN, colour, new_axes, paper_style
+from analysis.plots.colours import colour
+from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from analysis.validation.real_and_simulated import Compared
 
 _NAMES = {"decentralized": "self-claimed", "preassign_nolead": "pre-assigned"}

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.calibration.calls import CallFit, relative_durations
-from analysis.plots.style import PAGE_IN, REFERENCE, colour, marker, new_axes, paper_style
+from analysis.plots.colours import REFERENCE, colour, marker
+from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from simulator.distributions import Floats
 
 _SHOWN = 5

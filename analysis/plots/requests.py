@@ -16,7 +16,8 @@ from analysis.calibration.request_draws import RequestDraws
 from analysis.calibration.request_model import RequestModel
 from analysis.calibration.subagents import SubagentFit
 from analysis.calibration.turn_counts import kaplan_meier
-from analysis.plots.style import PAGE_IN, colour, new_axes, paper_style
+from analysis.plots.colours import colour
+from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from simulator.distributions import Floats
 
 _DRAWS = 40

@@ -10,20 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.plots.bands import (
-    all_finished,
-    draw_band,
-    finish_note,
-    mark_not_known,
-    say_not_known,
-    why_not_known,
-)
+from analysis.plots.bands import draw_band, mark_not_known
+from analysis.plots.colours import REFERENCE, colour
 from analysis.plots.direct_labels import name_series
+from analysis.plots.known import all_finished, finish_note, say_not_known, why_not_known
 from analysis.plots.labels import metric_label
 from analysis.plots.style import (
     HALO,
-    REFERENCE,
-    colour,
     footnote,
     headline,
     new_axes,

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import PAGE_IN, REFERENCE, colour, paper_style
+from analysis.plots.colours import REFERENCE, colour
+from analysis.plots.style import PAGE_IN, paper_style
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
 

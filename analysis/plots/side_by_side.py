@@ -10,16 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.decisions.side_by_side import SHARES, SPENT, Comparison, SideBySide
-from analysis.plots.style import (
-    PAGE_IN,
-    REFERENCE,
-    colour,
-    footnote,
-    headline,
-    marker,
-    new_axes,
-    paper_style,
-)
+from analysis.plots.colours import REFERENCE, colour, marker
+from analysis.plots.style import PAGE_IN, footnote, headline, new_axes, paper_style
 
 _LABELS = {
     "makespan_s": "time",

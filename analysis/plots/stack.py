@@ -11,10 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.breakdown.causes import CAUSES
+from analysis.plots.colours import CAUSE_COLOURS, REFERENCE, SPEEDUP_COLOUR
 from analysis.plots.direct_labels import name_series
+from analysis.plots.labels import size_label
 from analysis.plots.style import (
     HALO,
-    REFERENCE,
     footnote,
     headline,
     new_axes,
@@ -22,23 +23,6 @@ from analysis.plots.style import (
     paper_style,
     row_ends,
 )
-
-SPEEDUP_COLOUR = "#222222"
-
-CAUSE_COLOURS = {
-    "serial work": "#0072B2",
-    "imbalance": "#56B4E9",
-    "stragglers and barriers": "#E69F00",
-    "coordination": "#CC79A7",
-    "duplicates and conflicts": "#D55E00",
-    "rework": "#F0E442",
-    "failures": "#882255",
-    "rate limits": "#009E73",
-    "queues for tools": "#332288",
-    "slower calls": "#BBBBBB",
-}
-"""Okabe and Ito's colours, a wine red, an indigo and a grey: neighbours differ for any colour
-vision."""
 
 _SHOWN = 0.005
 """Smaller parts are drawn without a name."""
@@ -126,8 +110,3 @@ def stack_figure(stacks: pd.DataFrame, title: str = "") -> Figure:
 
 def _some_unfinished(stacks: pd.DataFrame) -> bool:
     return bool((stacks["finished"] < stacks["runs"]).any())
-
-
-def size_label(n: float, finished: float, runs: float) -> str:
-    """Return the text below a bar: the size and, if not all runs finished, the number of pairs."""
-    return f"{n:g}" if finished == runs else f"{n:g}\n{finished:g} of {runs:g}"

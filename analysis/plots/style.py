@@ -15,13 +15,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Colours of Okabe and Ito (2008), which differ for any colour vision."""
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-
-REFERENCE = "#666666"
-"""Style of laws and baselines, behind the data."""
+from analysis.plots.colours import REFERENCE
 
 HALO = [withStroke(linewidth=2.5, foreground="white")]
 """Keeps small text legible where it crosses a line."""
@@ -57,16 +51,6 @@ _STYLE: Any = {
 def paper_style() -> AbstractContextManager[None]:
     """Return a context in which matplotlib draws in the house style."""
     return mpl.rc_context(_STYLE)
-
-
-def colour(i: int) -> str:
-    """Return the colour of series `i`."""
-    return COLOURS[i % len(COLOURS)]
-
-
-def marker(i: int) -> str:
-    """Return the marker of series `i`; with `colour` it repeats after 49."""
-    return MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]
 
 
 def new_axes(ax: Axes | None) -> Axes:

@@ -12,25 +12,15 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.plots.bands import (
-    all_finished,
-    closed_ends,
-    draw_band,
-    finish_note,
-    mark_not_known,
-    mark_unfinished,
-    reason,
-    say_not_known,
-)
+from analysis.plots.bands import closed_ends, draw_band, mark_not_known, mark_unfinished
+from analysis.plots.colours import REFERENCE, colour, marker
 from analysis.plots.direct_labels import name_series
+from analysis.plots.known import all_finished, finish_note, reason, say_not_known
 from analysis.plots.labels import metric_label
 from analysis.plots.style import (
     HALO,
-    REFERENCE,
-    colour,
     footnote,
     headline,
-    marker,
     new_axes,
     panel_grid,
     paper_style,

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.observation.comparison import Comparison
-from analysis.plots.style import PAGE_IN, REFERENCE, footnote, headline, new_axes, paper_style
+from analysis.plots.colours import REFERENCE
+from analysis.plots.style import PAGE_IN, footnote, headline, new_axes, paper_style
 
 _TICKS = (
     (2.5, (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6, 1.8, 2)),

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.plots.style import PAGE_IN, REFERENCE, colour, marker, new_axes, paper_style
+from analysis.plots.colours import REFERENCE, colour, marker
+from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from analysis.validation.baselines import BASELINES
 from analysis.validation.compare import LEVELS, Validation
 

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from analysis.decisions.economics import break_even_usd_per_hour
-from analysis.plots.bands import span_of_shares
+from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
 from analysis.statistics.completion import linearised, runs_finished, speedup, to_success
 from analysis.statistics.intervals import mean_interval

@@ -11,11 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.breakdown.causes import CAUSES
-from analysis.plots.bands import all_finished, reason, within_reach
-from analysis.plots.direct_labels import balanced
-from analysis.plots.labels import metric_label
-from analysis.plots.stack import CAUSE_COLOURS, SPEEDUP_COLOUR, size_label
-from analysis.plots.style import colour
+from analysis.plots.colours import CAUSE_COLOURS, SPEEDUP_COLOUR, colour
+from analysis.plots.known import all_finished, reason, within_reach
+from analysis.plots.labels import balanced, metric_label, size_label
 from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import not_known
 

@@ -20,10 +20,10 @@ from plotly.offline import get_plotlyjs
 from analysis.breakdown.causes import CAUSES
 from analysis.breakdown.speedup_stack import speedup_stacks
 from analysis.decisions.economics import pareto_front, unit_costs
-from analysis.plots.bands import all_finished, why_not_known
+from analysis.plots.colours import colour
 from analysis.plots.default import wanted_figure
+from analysis.plots.known import all_finished, why_not_known
 from analysis.plots.labels import metric_label
-from analysis.plots.style import colour
 from analysis.report.answer import answer
 from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
 from analysis.report.sections import Page, Section, capitalised, table_of

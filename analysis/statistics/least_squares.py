@@ -11,6 +11,7 @@ import numpy.typing as npt
 import scipy
 
 from simulator.distributions import Floats
+from simulator.experiment.intervals import student_quantile
 
 Array = npt.NDArray[np.float64]
 Bounds = Sequence[tuple[float, float]]
@@ -77,11 +78,7 @@ def least_squares(
     jacobian = np.asarray(found.jac)
     variances = np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * 2.0 * found.cost / max(1, degrees)
     errors = np.sqrt(np.maximum(0.0, variances))
-    half = (
-        errors * float(scipy.stats.t.ppf(0.5 + confidence / 2, degrees))
-        if degrees
-        else errors + np.inf
-    )
+    half = errors * student_quantile(0.5 + confidence / 2, degrees) if degrees else errors + np.inf
     return Estimate(
         values=found.x,
         low=np.maximum(low, found.x - half),

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy
 
 from analysis.statistics.intervals import Interval, mean_interval
+from simulator.experiment.intervals import student_quantile
 
 Array = npt.NDArray[np.float64]
 
@@ -104,14 +105,14 @@ def rank(
     if count > 1:
         errors = difference_errors(table)
         tail = (1.0 - confidence) / (systems * rivals)
-        half = float(scipy.stats.t.isf(min(tail, 0.5), count - 1)) * errors
+        half = -student_quantile(min(tail, 0.5), count - 1) * errors
         zone = indifference * abs(float(means.min()))
         with np.errstate(divide="ignore", invalid="ignore"):
             # For all pairs, the p-value of one being worse than the other by more than the zone.
             surprise = (zone - behind) / errors
         surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
         np.fill_diagonal(surprise, np.inf)
-        wrong = rivals * scipy.stats.t.sf(surprise.min(axis=1), count - 1)
+        wrong = rivals * scipy.special.stdtr(count - 1, -surprise.min(axis=1))
         p_best = np.clip(1.0 - wrong, 0.0, 0.99)
     else:
         half = np.full_like(behind, np.inf)

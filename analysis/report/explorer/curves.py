@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.plots.bands import all_finished
-from analysis.plots.direct_labels import balanced
-from analysis.plots.labels import metric_label
-from analysis.plots.style import colour
+from analysis.plots.colours import colour
+from analysis.plots.known import all_finished
+from analysis.plots.labels import balanced, metric_label
 from analysis.report.charts import band, curve_chart
 from analysis.report.explorer.settings import Offered, Setting
 from analysis.statistics.curves import RATIOS, curves_against, with_derived
