@@ -382,7 +382,6 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
                 "simulator.engine",
                 "simulator.experiment.runner",
                 "filelock",
-                "asyncio",  # of the HTTP client of the package with the prices
             },
         ),
         (
