@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
-from scipy.optimize import isotonic_regression
 
-from analysis.plots.direct_labels import name_series, nearest_rising, spread
+from analysis.plots.direct_labels import name_series, spread
 from analysis.plots.labels import balanced
 
 _places = st.lists(st.tuples(st.floats(-1, 2), st.floats(0.01, 0.1)), min_size=1, max_size=8)
@@ -35,13 +34,6 @@ def test_names_that_do_not_collide_stay_where_they_belong() -> None:
     assert spread(wanted, np.full(3, 0.1), 0.0, 1.0) == pytest.approx(wanted)
     together = spread(np.array([0.5, 0.5]), np.array([0.1, 0.1]), 0.0, 1.0)
     assert together == pytest.approx([0.45, 0.55])
-
-
-@given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=9))
-def test_the_nearest_rising_series_is_that_of_isotonic_regression(values: list[float]) -> None:
-    found = nearest_rising(np.array(values))
-    assert found == pytest.approx(isotonic_regression(values).x, rel=1e-9, abs=1e-9)
-    assert (np.diff(found) >= 0.0).all()
 
 
 def test_lines_of_a_name_are_about_equally_long() -> None:
