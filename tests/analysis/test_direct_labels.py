@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -16,6 +16,7 @@ from analysis.plots.labels import balanced
 _places = st.lists(st.tuples(st.floats(-1, 2), st.floats(0.01, 0.1)), min_size=1, max_size=8)
 
 
+@settings(deadline=None)  # the first call imports scipy.optimize
 @given(_places)
 def test_names_keep_their_order_their_distance_and_their_panel(
     labels: list[tuple[float, float]],
