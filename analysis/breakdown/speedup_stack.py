@@ -16,6 +16,7 @@ import pandas as pd
 from analysis.breakdown.causes import CAUSES, WORK, time_by_cause
 from analysis.statistics.series import SIZE, name_value
 from simulator.engine import Simulation
+from simulator.experiment.estimate import check_memory
 from simulator.experiment.pool import Progress
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario
@@ -124,6 +125,7 @@ def _baseline(point: Point, points: Sequence[Point]) -> int | None:
 
 def _stacked(scenario: Scenario, replications: int) -> list[dict[str, float] | None]:
     """Return the workers' seconds by cause for each replication; None if it did not finish."""
+    check_memory(scenario)
     simulation = Simulation(scenario)
     found: list[dict[str, float] | None] = []
     for replication in range(replications):

@@ -33,6 +33,7 @@ from simulator.cli.terminal import (
 )
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
+from simulator.experiment.estimate import check_memory
 from simulator.experiment.pool import default_workers
 from simulator.experiment.table_files import write_table
 from simulator.model.trace import Trace
@@ -279,6 +280,7 @@ def timeline(
         check_page_writable(html)
     if out is not None:
         make_directory(out)
+    check_memory(scenario)
     trace = Trace(replication)
     with progress_bar("replication") as progress:
         metrics = Simulation(scenario).run(replication, trace, lambda share: progress(share, 1))

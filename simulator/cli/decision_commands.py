@@ -106,7 +106,7 @@ def sensitivity(
     method: Annotated[Method, typer.Option(help="Screening, or shares of variance.")] = "morris",
     samples: Annotated[
         int,
-        typer.Option(min=2, max=MOST_RUNS, help="Trajectories, or base samples (a power of two)."),
+        typer.Option(min=2, max=100_000, help="Trajectories, or base samples (a power of two)."),
     ] = 16,
     replications: Annotated[
         int, typer.Option("--replications", "-r", min=1, max=MOST_RUNS, help="Runs of each point.")

@@ -42,6 +42,7 @@ from simulator.experiment import (
     sweep_into,
 )
 from simulator.experiment.cluster import dask_cluster
+from simulator.experiment.estimate import check_memory
 from simulator.experiment.manifest import study_in
 from simulator.experiment.pool import default_workers
 from simulator.experiment.shortfalls import Shortfall
@@ -75,6 +76,7 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     import pandas as pd
 
     check_table_writable(path)
+    check_memory(scenario)
     trace = Trace(replication)
     simulation = Simulation(scenario)
     with progress_bar("replication") as progress:
@@ -243,6 +245,7 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
     from analysis.statistics.steady_state import steady_state
 
     count = replications or scenario.replications
+    check_memory(scenario)
     if Simulation(scenario).model.task_count < 10:
         raise TeamsimError("a steady state needs at least ten tasks")
     with progress_bar("replications") as progress:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from simulator.errors import TeamsimError
 from simulator.experiment.stuck_calls import falsely_stuck
-from simulator.scenario import Point, Scenario
+from simulator.scenario import Point, Scenario, Study
 
 _AGENT_BYTES, _TASK_BYTES = 8_000, 250
 """Measured with 2,000 to 8,000 agents, and 20,000 to 80,000 tasks."""
@@ -68,9 +68,10 @@ def estimate(points: Iterable[Point]) -> Estimate:
     calls, memory, tries, stuck = 0, 0, 1, None
     for point in points:
         scenario = point.scenario
-        agents, tasks = scenario.team.worker_count, _tasks(scenario)
+        agents, tasks = scenario.team.worker_count, scenario.workload.task_count
         calls += scenario.replications * max(agents, tasks)
-        memory = max(memory, agents * _AGENT_BYTES + tasks * _TASK_BYTES)
+        needed = agents * _AGENT_BYTES + tasks * _TASK_BYTES + int(scenario.workload.link_bytes)
+        memory = max(memory, needed)
         retry = scenario.resilience.retry
         if retry is not None:
             tries = max(tries, 1 + retry.max_retries)
@@ -79,10 +80,9 @@ def estimate(points: Iterable[Point]) -> Estimate:
     return Estimate(calls, memory, tries, stuck)
 
 
-def _tasks(scenario: Scenario) -> int:
-    """Return the number of tasks of a workload, as far as it is known: a plugin may not tell it."""
-    said = getattr(scenario.workload, "tasks", 1)
-    return said if isinstance(said, int) else len(said)
+def check_memory(scenario: Scenario) -> None:
+    """Raise an error if one replication takes more memory than this machine has."""
+    estimate(Study.of_scenario(scenario).points).check_memory()
 
 
 def _memory_bytes() -> int | None:

@@ -181,9 +181,12 @@ class Price(Spec):
     def _look_up(cls, data: Any) -> Any:
         if isinstance(data, str):
             data = {"model": data}
-        if not isinstance(data, dict) or not isinstance(data.get("model"), str):
+        if not isinstance(data, dict):
             return data
-        return {**list_prices(data["model"], data.get("provider")), **data}
+        match data.get("model"), data.get("provider"):
+            case str(model), (str() | None) as provider:
+                return {**list_prices(model, provider), **data}
+        return data
 
     def usd(self, uncached: int, cached: int, output: int) -> float:
         """Return what so many tokens cost."""

@@ -80,6 +80,16 @@ class ProtocolSpec(Plugin):
 class WorkloadSpec(Plugin):
     """Says which tasks there are."""
 
+    @property
+    def task_count(self) -> int:
+        """How many tasks there are at least, as is known before they are made."""
+        return 1
+
+    @property
+    def link_bytes(self) -> float:
+        """How much memory it takes to draw which task needs which."""
+        return 0.0
+
 
 class WorkspaceSpec(Plugin):
     """The artifacts that agents write, and what keeps their writes consistent."""

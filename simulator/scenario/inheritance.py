@@ -53,8 +53,12 @@ class Heirs:
     def _profile_in(self, name: str) -> Source:
         """Return the profile in a file of the user's, read once for all points."""
         if name not in self._profiles:
-            self._profiles[name] = Source.read(self._directory / name)
-            carry_over(self._profiles[name], _TEAM)
+            profile = Source.read(self._directory / name)
+            if not isinstance(profile.data, dict):
+                message = "a profile is a mapping of an agent's fields"
+                raise ScenarioError([Problem(profile.origin(()), "", message)])
+            carry_over(profile, _TEAM)
+            self._profiles[name] = profile
         return self._profiles[name]
 
     def _check_tools_taken_away(self, source: Source, path: Path_, of_team: Any) -> None:

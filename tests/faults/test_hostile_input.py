@@ -231,6 +231,16 @@ def test_series_with_control_characters_in_their_names_are_refused(teamsim: Team
         ("sensitivity", "good.yaml", "--vary", "team.size=1:inf", "--out", "s"),
         ("sensitivity", "good.yaml", "--vary", "team.size=nan:3", "--out", "s"),
         ("sensitivity", "good.yaml", "--vary", "team.size=1:1e300", "--out", "s"),
+        (
+            "sensitivity",
+            "good.yaml",
+            "--vary",
+            "team.size=1:2",
+            "--out",
+            "s",
+            "--samples",
+            "200000",
+        ),
         ("check", "good.yaml", "--set", "replications=10**1000"),
         ("run", "good.yaml", "--replications", "1" + "0" * 1000),
         ("run", "good.yaml", "--set", "replications=1000000000000000"),
@@ -295,10 +305,51 @@ def test_memory_is_estimated_and_what_does_not_fit_is_refused(
     found = estimate(load_study("good.yaml", [size]).points)
     assert found.memory_bytes == 10**6 * 8000 + 10 * 250
     monkeypatch.setattr("simulator.experiment.estimate._memory_bytes", lambda: 10**9)
-    for command in ("check", "run"):
-        code, _, said = teamsim(command, "good.yaml", "--set", size)
+    for command, *more in (
+        ("check",),
+        ("run",),
+        ("run", "--steady"),
+        ("run", "--trace", "t.csv"),
+        ("timeline", "--out", "t"),
+        ("stack", "--out", "s", "--set", "sweep={team.size: [1, 1000000]}"),
+        ("compare", "good.yaml", "-w", 1),
+    ):
+        code, _, said = teamsim(command, "good.yaml", *more, "--set", size)
         assert code == 2
         assert "takes about 8.0 GB of memory, and this machine has 1.0 GB" in said
+
+
+@pytest.mark.parametrize(
+    ("workload", "calls", "memory"),
+    [
+        ("{kind: pipeline, items: 1000000, stages: 1000}", "2,000,000,000", "250.0 GB"),
+        ("{kind: map_reduce, maps: 100000, reduces: 10000}", "", ""),
+        ("{kind: layered, layers: 1000, width: 100000}", "200,000,000", "191,025.0 GB"),
+    ],
+)
+def test_tasks_of_all_workloads_are_counted_before_they_are_made(
+    workload: str, calls: str, memory: str, teamsim: Teamsim
+) -> None:
+    code, _, said = teamsim("check", "good.yaml", "--set", f"workload={workload}")
+    assert code == (2 if memory else 0)
+    assert f"takes about {memory} of memory" in said if memory else not said
+    points = load_study("good.yaml", [f"workload={workload}"]).points
+    assert not calls or f"{estimate(points).calls:,}" == calls
+
+
+@pytest.mark.parametrize("text", ["- 1\n", "5\n", "text\n", "[{a: 1}]\n"])
+def test_a_profile_that_is_no_mapping_is_refused(text: str, teamsim: Teamsim) -> None:
+    Path("p.yaml").write_text(text)
+    code, _, said = teamsim("check", "good.yaml", "--set", "team.agent.profile=p.yaml")
+    assert (code, said) == (2, "error: p.yaml:1: a profile is a mapping of an agent's fields\n")
+
+
+@pytest.mark.parametrize("provider", ["5", "true", "[a]", "{a: 1}"])
+def test_a_provider_of_prices_that_is_no_name_is_refused(provider: str, teamsim: Teamsim) -> None:
+    price = f"team.agent.price={{model: gpt-5.2, provider: {provider}}}"
+    code, _, said = teamsim("check", "good.yaml", "--set", price)
+    assert code == 2
+    assert "provider: should be a valid string" in said
 
 
 def test_harmless_text_is_left_alone() -> None:

@@ -31,6 +31,11 @@ class Arrivals(Workload):
     size: Positive = 1.0
     """Work units of a task."""
 
+    @property
+    def task_count(self) -> int:
+        """Number of tasks."""
+        return self.tasks
+
     def graph(self, streams: Streams) -> TaskGraph:
         """Return the tasks with the arrival times of this replication."""
         gap = streams.draws(self.interarrival_s, Entity.RUN, 0, Purpose.ARRIVAL)

@@ -42,6 +42,11 @@ class Dag(Workload):
         TaskGraph.of(self.tasks)
         return self
 
+    @property
+    def task_count(self) -> int:
+        """Number of tasks."""
+        return len(self.tasks)
+
     @cached_property
     def _graph(self) -> TaskGraph:
         return TaskGraph.of(self.tasks)

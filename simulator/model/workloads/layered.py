@@ -36,6 +36,19 @@ class Layered(Workload):
     size: SharedDistribution = Field(default_factory=lambda: constant(1.0))
     """Work units of a task, at least 0.001."""
 
+    @property
+    def task_count(self) -> int:
+        """Number of tasks."""
+        return self.layers * self.width
+
+    @property
+    def link_bytes(self) -> float:
+        """Memory of the draws, one for each pair of a task and one of the layer before, and links.
+
+        Measured with layers of 1,000 and 2,000 tasks.
+        """
+        return self.task_count * self.width * (8.0 + 37.0 * self.coupling)
+
     def graph(self, streams: Streams) -> TaskGraph:
         """Return the graph of this replication."""
         count, width = self.layers * self.width, self.width

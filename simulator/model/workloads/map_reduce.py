@@ -29,6 +29,11 @@ class MapReduce(Workload):
     reduce_size: Positive = 1.0
     """Work units of a reduce task."""
 
+    @property
+    def task_count(self) -> int:
+        """Number of tasks."""
+        return self.maps + self.reduces
+
     @cached_property
     def _graph(self) -> TaskGraph:
         maps = tuple(range(self.maps))

@@ -32,6 +32,11 @@ class ParallelFraction(Workload):
     files: Literal["own", "shared"] = "own"
     """Whether each task writes a file of its own, or all the same one."""
 
+    @property
+    def task_count(self) -> int:
+        """Number of tasks."""
+        return self.tasks
+
     @cached_property
     def _graph(self) -> TaskGraph:
         independent = round(self.parallel_fraction * self.tasks)

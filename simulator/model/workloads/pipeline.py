@@ -24,6 +24,11 @@ class PipelineWorkload(Workload):
     sizes: tuple[Positive, ...] = ()
     """Work units of each stage; 1 when absent."""
 
+    @property
+    def task_count(self) -> int:
+        """Number of tasks."""
+        return self.items * self.stages
+
     @cached_property
     def _graph(self) -> TaskGraph:
         sizes = [*self.sizes, *([1.0] * (self.stages - len(self.sizes)))][: self.stages]
