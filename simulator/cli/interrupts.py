@@ -87,11 +87,17 @@ def run_until_signal(program: Callable[[], None]) -> None:
     # Python's handlers have to wait.
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     threading.Thread(target=_ending.wait_and_end, args=(reader,), daemon=True).start()
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _ending.interrupt)
+    caught = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    for number in caught:
+        signal.signal(number, _ending.interrupt)
     try:
-        program()
+        try:
+            program()
+        finally:
+            # The work is done, or has failed. A signal would end the process in the middle of its
+            # own end, without a line.
+            for number in () if _ending.is_asked else caught:
+                signal.signal(number, signal.SIG_IGN)
     except Interrupted as error:
         with suppress(OSError, ValueError):
             sys.stdout.flush()

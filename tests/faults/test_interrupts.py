@@ -251,3 +251,32 @@ def test_what_does_not_unwind_is_ended_anyway(tmp_path: Path) -> None:
     _, said = process.communicate(timeout=10)
     assert (process.returncode, said) == (143, "ended by SIGTERM\n")
     assert time.monotonic() - started < PATIENCE_S
+
+
+DONE = """
+import atexit, time
+from simulator.cli.interrupts import run_until_signal
+
+def end():
+    print("ends", flush=True)
+    time.sleep(0.5)
+
+atexit.register(end)
+run_until_signal(lambda: None)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_after_the_work_changes_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "done.py").write_text(DONE)
+    process = subprocess.Popen(
+        [sys.executable, tmp_path / "done.py"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=10)
+    assert (process.returncode, said) == (0, "")
