@@ -41,7 +41,7 @@ def with_told_requests(calls: pd.DataFrame) -> pd.DataFrame:
     used = _with_tools(chats, calls[(kind == "execute_tool") & calls["start_ns"].notna()])
     reason = chats["finish_reason"].astype("string").str.lower()
     asks = reason.isin(ASKS_TOOLS).fillna(False)
-    goes_on = follows | (used & reason.notna())
+    goes_on = follows | (used & bool(reason.notna().any()))
     found = chats["finish_reason"].mask(goes_on & ~asks, ASKS)
     found = found.mask(~follows & found.isna() & (request != ""), _ENDED)
     is_other = ~calls.index.isin(found.index)
