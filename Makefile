@@ -75,7 +75,7 @@ pictures: $(VENV)/.installed
 	  --set "resilience.election={timeout_s: {kind: uniform, low: 10, high: 20}, heartbeat_s: 5}"
 	cp out/timeline/timeline.png scenarios/pictures/timeline.png
 
-# Fits the profiles that ship anew, from the public data (docs/guides/calibrate.md).
+# Fits the profiles and analogues that ship anew, from the public data (docs/guides/calibrate.md).
 profiles: $(VENV)/.installed
 	$(BIN)/teamsim calibrate $(RUNS) --out out/runs \
 	  --source "Python coding tasks, runs published with arXiv 2603.12229 (MIT)"
@@ -83,6 +83,7 @@ profiles: $(VENV)/.installed
 	  --source "Claude Code sessions of callanjfox/kv-cache-tester (Apache-2.0)"
 	rm -f out/calls/*.session.yaml
 	cp out/runs/profiles/*.yaml out/calls/*.yaml simulator/profiles/
+	cp out/runs/analogues.json analysis/calibration/
 
 # Draws who imports whom, from the imports themselves.
 house: $(VENV)/.installed

@@ -1,0 +1,103 @@
+"""The two hidden habits of claiming agents: what moments say of them, and what they cannot say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.calibration import fit_cells
+from analysis.calibration.matching import _SIMULATED, Seen, _posterior, pool_habits, seen_in
+from tests.analysis.harness import CLAIMING, logged_run, scenario, team_runs
+
+UNIFORM_SD = 1.0 / np.sqrt(12.0)
+SURE = np.asarray([1e-4, 1e-4, 1e-4])
+
+
+def moments(slopes: tuple[float, float, float], offset: float = 0.0) -> list[np.ndarray]:
+    """Return moments that are linear in a habit."""
+    return [np.asarray(slopes) * x + offset for x in _SIMULATED]
+
+
+def test_a_moment_that_the_habit_moves_tells_it() -> None:
+    found = _posterior(moments((0.5, 0.0, 0.0)), Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
+    assert found.value == pytest.approx(0.3, abs=0.01)
+    assert found.error == pytest.approx(0.01 / 0.5, rel=0.2)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.05, 5.0])
+def test_a_moment_that_the_habit_does_not_move_says_nothing_however_far_it_is_off(
+    offset: float,
+) -> None:
+    found = _posterior(moments((0.0, 0.0, 0.0), offset), Seen(np.zeros(3), SURE))
+    assert found.value == pytest.approx(0.5, abs=0.01)
+    assert found.error == pytest.approx(UNIFORM_SD, rel=0.02)
+
+
+def test_what_no_value_explains_outweighs_nothing_that_one_does() -> None:
+    # The second moment is never as it was seen, and nearest at 1; the first says 0.3.
+    simulated = [np.asarray([0.5 * x, 3.0 - 0.05 * x, 0.0]) for x in _SIMULATED]
+    found = _posterior(simulated, Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
+    assert found.value == pytest.approx(0.3, abs=0.02)
+
+
+def test_of_two_moments_that_disagree_the_surer_one_counts_more() -> None:
+    seen = Seen(np.asarray([0.2, 0.6, 0.0]), np.asarray([1e-4, 4e-4, 1e-4]))
+    found = _posterior(moments((1.0, 1.0, 0.0)), seen)
+    assert found.value == pytest.approx((4 * 0.2 + 0.6) / 5, abs=0.02)
+
+
+def test_moments_of_runs_count_all_team_sizes_alike() -> None:
+    runs = pd.DataFrame(
+        {
+            "run_dir": ["a", "b", "c", "d"],
+            "n_teammates": [1, 2, 2, 3],
+            "concurrent_writes": [0, 4, 6, 11],
+        }
+    )
+    calls = pd.DataFrame(
+        {
+            "run_dir": ["a", "a", "b", "b", "c", "d", "d", "elsewhere"],
+            "attempts": [4, 1, 2, 0, 4, 0, 0, 9],
+            "blocked": [1, 0, 0, 0, 1, 0, 0, 9],
+        }
+    )
+    seen = seen_in(runs, calls)
+    # Idle: (0.5 + 0) / 2 and 1; writes: 5 and 11; blocked: 0.2, (0 + 0.25) / 2, and none.
+    assert seen.means == pytest.approx([(0.25 + 1.0) / 2, 8.0, (0.2 + 0.125 + 0.0) / 3])
+    assert (seen.variances > 0.0).all()
+
+
+CHAINS = [
+    {"id": f"t{i}", "dependencies": [f"t{i - 4}"] if i >= 4 else [], "files": [f"f{i}.py"]}
+    for i in range(20)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("deference", "noise"), [(0.0, 0.05), (0.0, 0.9), (0.6, 0.4)])
+def test_habits_are_recovered_from_simulated_runs(
+    deference: float, noise: float, tmp_path: Path
+) -> None:
+    agent = {
+        "latency": {"kind": "seconds", "base": 6.0, "per_work_unit_s": 2.0},
+        "batch": {"kind": "empirical", "values": [1, 2, 4]},
+        "tokens": {"message": 0},
+        "context": {"board_tokens_per_task": 0},
+        "behaviour": {"chatter": 1, "deference": deference, "blind_calls": 0.7},
+        "errors": {"probability": 0.1, "detection": 1},
+    }
+    logged = []
+    for size in (1, 2, 3):
+        truth = scenario(agent, CLAIMING, size, CHAINS, 3)
+        protocol = truth.coordination.protocol.model_copy(update={"noise": noise})
+        coordination = truth.coordination.model_copy(update={"protocol": protocol})
+        truth = truth.model_copy(update={"coordination": coordination})
+        logged += [logged_run(truth, CLAIMING, 1000 * size + i) for i in range(20)]
+    (fit,) = fit_cells(team_runs(tmp_path, logged))
+    assert abs(fit.noise.value - noise) < 4 * fit.noise.error < 0.8
+    assert abs(fit.deference.value - deference) < 4 * fit.deference.error < 1.2
+    (same,) = pool_habits([fit])
+    assert same.noise.value == pytest.approx(fit.noise.value)
