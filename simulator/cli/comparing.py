@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from simulator.api.comparing import (
     stored,
 )
 from simulator.cli.compare_words import NAMES, amount, sentences
-from simulator.cli.harmless import say
+from simulator.cli.harmless import WIDTH, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import console, make_directory, number, progress_bar
@@ -34,7 +33,6 @@ from simulator.experiment.pool import default_workers
 from simulator.scenario import Scenario, load_study
 from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
 
-_WIDTH = 80
 _MOST_TEAMS = 12
 
 
@@ -119,30 +117,25 @@ def _all_rows(
 
 def _print(found: SideBySide, teams: Sequence[_Team], seed: int, others: Sequence[str]) -> None:
     for line in sentences(found):
-        _say_filled(line)
+        say_words(line)
     for team in found.comparisons:
         say("")
-        console.print(_table(found, team), width=_WIDTH)
+        console.print(_table(found, team), width=WIDTH)
     say("")
     pairs = sorted(set(found.replications.values()))
     how = f"{' or '.join(f'{each:,}' for each in pairs)} pairs of runs, seed {seed}"
     together = ", together for all teams" if len(found.comparisons) > 1 else ""
-    _say_filled(f"{how}; 95 % intervals of the changes{together}. Times, cost and tokens are until "
+    say_words(f"{how}; 95 % intervals of the changes{together}. Times, cost and tokens are until "
                 "success, failed runs started again.")  # fmt: skip
     for name in others:
-        _say_filled(f"{name} was run with another seed: its pairs are independent runs.")
+        say_words(f"{name} was run with another seed: its pairs are independent runs.")
     for name, finished in found.finished.items():
         runs = found.replications.get(name, max(pairs))
         if finished < runs:
-            _say_filled(f"{name}: {runs_finished(finished, runs)}.")
+            say_words(f"{name}: {runs_finished(finished, runs)}.")
     if not all(is_cost_known(each.scenario) for each in teams):
         unpriced = [each.name for each in teams if not is_cost_known(each.scenario)]
-        _say_filled(f"cost: unknown, as there is no price in {', '.join(unpriced)}: {HOW_TO_PRICE}")
-
-
-def _say_filled(line: str) -> None:
-    for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False):
-        say(part)
+        say_words(f"cost: unknown, as there is no price in {', '.join(unpriced)}: {HOW_TO_PRICE}")
 
 
 def _table(found: SideBySide, team: str) -> Table:

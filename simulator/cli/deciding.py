@@ -19,7 +19,7 @@ from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
 from simulator.api.deciding import advise as give_advice
 from simulator.cli.advised import check_target, write_advised
-from simulator.cli.harmless import complain, say
+from simulator.cli.harmless import complain, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
@@ -75,10 +75,10 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
         print_json("advise", {**_fields_of(advice), "sentences": words, "rows": table})
     else:
         for line in words:
-            say(line)
+            say_words(line)
         _print_advice(table.head(12), wish)
         if not is_cost_known(scenario):
-            say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
+            say_words(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
     tells = _silent if wanted.as_json else tell
     if wanted.out is not None:
         write_table(table, wanted.out)
@@ -153,7 +153,7 @@ def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> 
         columns.insert(2, "finished")
     print_frame(stacks[columns].round(3), columns)
     if "finished" in columns:
-        say(
+        say_words(
             f"finished: pairs of runs, of {replications}, in which both the team and the single "
             "agent did all tasks; the speed-up and its stack are of these"
         )
@@ -201,7 +201,7 @@ def sensitivity(
         return
     shown = [name for name in table.columns if name not in ("finished", "runs")]
     print_frame(table[shown], shown)
-    say(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
+    say_words(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     for path in paths:
         tell(path)
 
@@ -230,13 +230,13 @@ def chaos(
         return
     _print_chaos(table, priced)
     if table["patterns"].nunique() == 1:
-        say("the scenario has no patterns under 'resilience' that could be left out")
-    say(
+        say_words("the scenario has no patterns under 'resilience' that could be left out")
+    say_words(
         f"means of {replications} replications, with 95 % intervals; time: until success, where "
         "runs that are not completed are started again"
     )
     if (table["completed"] < 1.0).any():
-        say("?: not known, too few runs were completed; recovery >: some runs ended before")
+        say_words("?: not known, too few runs were completed; recovery >: some runs ended before")
     if out is not None:
         tell(f"{len(table)} rows in {out}")
 

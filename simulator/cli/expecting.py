@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from analysis.statistics.expectations import Finding, how_unfinished_count
-from simulator.cli.harmless import say
+from simulator.cli.harmless import WIDTH, say_words
 from simulator.cli.terminal import console, number
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_WIDTH = 80
 
 
 def print_findings(findings: Sequence[Finding], rows: pd.DataFrame) -> None:
@@ -33,10 +30,9 @@ def print_findings(findings: Sequence[Finding], rows: pd.DataFrame) -> None:
             each.verdict,
             _by(each) if each.verdict == "failed" else "",
         )
-    console.print(table, width=_WIDTH)
+    console.print(table, width=WIDTH)
     for line in _notes(findings, rows):
-        for part in textwrap.wrap(line, _WIDTH, break_on_hyphens=False):
-            say(part)
+        say_words(line)
 
 
 def exit_code(findings: Sequence[Finding], strict: bool) -> int:

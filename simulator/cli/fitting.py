@@ -24,7 +24,7 @@ from analysis.validation.ablation import ablation_table, parts_in
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
-from simulator.cli.harmless import say
+from simulator.cli.harmless import say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
@@ -104,7 +104,7 @@ def calibrate_team(team: TeamRuns, out: Path, source: str, pool: Processes) -> l
             for value, error in zip(report[column], report[f"{column}_se"], strict=True)
         ]
     print_frame(rows, list(rows.columns))
-    say(
+    say_words(
         f"{len(fits)} cells of {len(team.runs)} runs: scenarios, profiles, fit_report.csv and "
         f"posterior_predictive.png in {out}"
     )
@@ -136,7 +136,7 @@ def predict(
     write_predictions(table, pilot, out)
     _print_predicted(table)
     if not table["success"].all():
-        say("runs as they end, finished or not: `success` is the share that finished")
+        say_words("runs as they end, finished or not: `success` is the share that finished")
     say(f"{len(table)} simulated runs in {out}")
 
 
@@ -179,7 +179,7 @@ def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
     table = table.set_index("metric").T.reset_index(names="mean over cells")
     print_frame(table, list(table.columns))
     if validation.in_sample:
-        say("These team sizes were in the pilot: this is a check of fit, not of prediction.")
+        say_words("These team sizes were in the pilot: this is a check of fit, not of prediction.")
     say(f"validation.csv and validation.png in {out}")
 
 

@@ -31,7 +31,7 @@ from analysis.plots.qq import latency_figure
 from analysis.plots.requests import request_figure
 from analysis.traces.canonical import Traces
 from analysis.validation.request_prediction import PILOT
-from simulator.cli.harmless import complain, say
+from simulator.cli.harmless import complain, say_words
 from simulator.cli.terminal import print_frame
 from simulator.errors import TeamsimError
 
@@ -81,7 +81,7 @@ def calibrate_calls(traces: Traces, out: Path, source: str, holdout: float) -> N
         f"{model}: {gap}" for model, fit in loops.items() if fit.requests for gap in fit.gaps()
     ]:
         complain(f"note: {gap}")
-    say(
+    say_words(
         f"{len(fits)} profile{'s' if len(fits) != 1 else ''}, sessions to run and "
         f"fit_report.csv in {out}; next: "
         f"teamsim run {out / names[0]}.session.yaml"
@@ -104,7 +104,7 @@ def _calibrate_requests(
     save(request_figure(requests.table, model, below), out / "requests")
     pilot = requests.named()
     pilot.to_parquet(out / PILOT, index=False)
-    say(
+    say_words(
         f"{sum(model.requests.values())} requests: {FILE} for `teamsim predict {out} --requests`, "
         f"and {PILOT}, what they took"
     )
@@ -213,7 +213,9 @@ def _show_subagents(fits: dict[str, SubagentFit]) -> None:
     ]
     if rows:
         print_frame(pd.DataFrame(rows), list(rows[0]))
-        say("sub-agents are in no profile of one model: `teamsim observe` makes a team with them")
+        say_words(
+            "sub-agents are in no profile of one model: `teamsim observe` makes a team with them"
+        )
 
 
 def _hold_out(calls: pd.DataFrame, share: float) -> None:
@@ -227,7 +229,7 @@ def _hold_out(calls: pd.DataFrame, share: float) -> None:
 
 
 def _print_held_out(check: HeldOut) -> None:
-    say(
+    say_words(
         f"held out: {check.sessions} sessions, {check.calls} calls; log density a call "
         f"{check.conditional:.3f} given the tokens, {check.marginal:.3f} without "
         f"({check.family}): {check.conditional - check.marginal:+.3f} nats"

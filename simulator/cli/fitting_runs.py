@@ -26,7 +26,7 @@ from analysis.validation.run_prediction import (
     write_predicted_runs,
 )
 from analysis.validation.targets import mapping_in
-from simulator.cli.harmless import complain, say
+from simulator.cli.harmless import complain, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.terminal import check_writable, make_directory, print_frame, progress_bar
 from simulator.errors import TeamsimError
@@ -116,7 +116,7 @@ def _calibrate(
 
 def _say_assumed(sentences: Sequence[str]) -> None:
     for sentence in sentences:
-        say(f"assumed: {sentence}")
+        say_words(f"assumed: {sentence}")
 
 
 def predict(
@@ -143,7 +143,7 @@ def predict(
             max_rounds,
         )
     write_predicted_runs(table, found.pilot, out)
-    say(f"medians and 80 % intervals; {len(table)} simulated runs in {out}")
+    say_words(f"medians and 80 % intervals; {len(table)} simulated runs in {out}")
 
 
 def _predict(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import unicodedata
+
+WIDTH = 80
+"""Columns of tables and sentences."""
 
 _LONGEST = 1_000
 """Most characters of a line."""
@@ -48,6 +52,13 @@ def _escape(character: str) -> str:
 def say(text: object) -> None:
     """Print a text on standard output."""
     print(harmless(text))
+
+
+def say_words(text: object) -> None:
+    """Print sentences on standard output, in lines of 80 columns; a path or a word stays whole."""
+    for line in str(text).split("\n"):
+        for part in textwrap.wrap(line, WIDTH, break_long_words=False, break_on_hyphens=False):
+            say(part)
 
 
 def complain(text: object) -> None:

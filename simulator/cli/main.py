@@ -25,7 +25,7 @@ from simulator.cli.decision_commands import (
     stack,
     timeline,
 )
-from simulator.cli.harmless import say
+from simulator.cli.harmless import say, say_words
 from simulator.cli.interrupts import run_until_signal
 from simulator.cli.observing import observe
 from simulator.cli.run_commands import compare, plot, run, sweep
@@ -45,8 +45,8 @@ def list_plugins() -> None:
     from simulator.scenario import REGISTRIES, profile_names
 
     for registry in (*REGISTRIES, READERS):
-        say(f"{registry.family}: {', '.join(registry.names())}")
-    say(f"profile: {', '.join(profile_names())}")
+        say_words(f"{registry.family}: {', '.join(registry.names())}")
+    say_words(f"profile: {', '.join(profile_names())}")
 
 
 def _print_version(is_wanted: bool) -> None:

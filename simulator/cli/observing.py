@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simulator.cli.harmless import complain, say
+from simulator.cli.harmless import WIDTH, complain, say
 from simulator.cli.options import (
     Strict,
     TraceColumns,
@@ -23,7 +23,6 @@ from simulator.cli.options import (
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 
-WIDTH = 80
 """Width of the summary, in columns."""
 
 

@@ -17,7 +17,7 @@ from analysis.validation.request_prediction import (
     read_requests,
 )
 from analysis.validation.request_scores import SCORED, score_requests
-from simulator.cli.harmless import complain, say
+from simulator.cli.harmless import complain, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import check_writable, print_frame, progress_bar
@@ -55,7 +55,7 @@ def predict(directory: Path, requests: Path, out: Path, draws: int) -> None:
     unpriced = sorted(set(asked.loc[table["usd_50"].isna().to_numpy(), "model"]))
     if unpriced:
         complain(f"note: no price is known of {', '.join(unpriced)}: usd is missing there")
-    say(f"medians and 80 % intervals; {draws} draws of {len(asked)} requests in {out}")
+    say_words(f"medians and 80 % intervals; {draws} draws of {len(asked)} requests in {out}")
 
 
 def is_of_requests(path: Path) -> bool:
@@ -80,7 +80,7 @@ def validate(predictions: Path, calls: Path, out: Path | None, as_json: bool = F
         return
     print_frame(scores.table, list(scores.table.columns))
     print_frame(scores.sums, list(scores.sums.columns))
-    say(
+    say_words(
         f"{scores.requests} of {len(asked)} requests: mean CRPS of logarithms (less is better) and "
         f"coverage of 80 % intervals, in {path}"
     )

@@ -19,7 +19,7 @@ from analysis.statistics.expectations import Finding, judge
 from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summaries
 from simulator.api.expecting import expected_of
 from simulator.cli.expecting import described, exit_code, print_findings
-from simulator.cli.harmless import say
+from simulator.cli.harmless import say, say_words
 from simulator.cli.interrupts import when_interrupted
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
@@ -89,7 +89,7 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
     ]
     print_rows(rows, ["metric", "value"])
     if metrics.reason:
-        say(f"{metrics.outcome}: {metrics.reason}")
+        say_words(f"{metrics.outcome}: {metrics.reason}")
     tell(f"{len(trace.rows)} events of replication {replication} in {path}")
 
 
@@ -183,18 +183,18 @@ def _print_summary(scenario: Scenario, columns: Columns, missed: Sequence[Shortf
     print_rows([_with_bounds(name, row) for name, row in rows.items()], heads)
     runs = len(columns["replication"])
     if not is_cost_known(scenario):
-        say(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
+        say_words(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
         if count > runs:
-            say(f"{name} is not known from {runs} replications: {count} needed")
+            say_words(f"{name} is not known from {runs} replications: {count} needed")
     for shortfall in missed:
-        say(shortfall)
-    say(f"{runs} replications: " + ", ".join(f"{name} {n}" for name, n in _outcomes(columns)))
+        say_words(shortfall)
+    say_words(f"{runs} replications: " + ", ".join(f"{name} {n}" for name, n in _outcomes(columns)))
     if not columns["success"].all():
-        say(_time_to_success(columns))
+        say_words(_time_to_success(columns))
     for outcome, replication, reason in _first_reasons(columns):
-        say(f"{outcome}, replication {replication}: {reason}")
+        say_words(f"{outcome}, replication {replication}: {reason}")
 
 
 def _first_reasons(columns: Columns) -> Iterator[tuple[str, int, str]]:
@@ -253,7 +253,7 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
     columns = ["measure", "mean", "low", "high", "deleted"]
     heads = ["measure", "mean", "95 % low", "95 % high", "tasks deleted"]
     print_frame(table[columns], heads)
-    say(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
+    say_words(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
     for row in table[~table["is_long_enough"]].itertuples():
         say(
             f"run too short: the interval of {row.measure} covers the mean less often than it "

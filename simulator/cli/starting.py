@@ -73,6 +73,7 @@ def _write(template: str, path: Path, force: bool) -> None:
     text = (TEMPLATES / f"{template}.yaml").read_text("utf-8")
     name = scenario_name(path.stem, template)
     path.write_text(re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1), "utf-8")
+    tell(f"{path}: change its numbers, then: teamsim run {path}")
 
 
 def scenarios(quiet: Quiet = False) -> None:
@@ -82,7 +83,8 @@ def scenarios(quiet: Quiet = False) -> None:
     for line in _questions(scenario_directory(), scenario_names()):
         say(line)
     tell("")
-    tell("By name from anywhere: teamsim run quickstart; each has its answer in the file, in")
+    tell("By name from anywhere: teamsim run quickstart")
+    tell("Each has its answer in its file, in:")
     tell(scenario_directory())
 
 

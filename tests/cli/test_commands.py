@@ -173,8 +173,9 @@ def test_run_and_sweep_say_which_precision_was_not_reached(
     for command in (("run",), ("sweep", "--out", tmp_path / "out")):
         done = teamsim_here(command[0], scenario_file, *command[1:], *rare)
         assert done.returncode == 0, done.stderr
-        assert "precision not reached in 10 replications: the interval of makespan_s" in done.stdout
-        assert "of 30 events expected of team.agent.faults.slow" in done.stdout
+        said = " ".join(done.stdout.split())
+        assert "precision not reached in 10 replications: the interval of makespan_s" in said
+        assert "of 30 events expected of team.agent.faults.slow" in said
 
 
 def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path, teamsim_here: Here) -> None:

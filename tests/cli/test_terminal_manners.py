@@ -175,3 +175,26 @@ def test_a_traced_run_has_no_cost_of_0_either(mine: Path, teamsim_here: Here) ->
     done = teamsim_here("run", mine, "--trace", "t.parquet")
     (row,) = [line for line in done.stdout.splitlines() if line.startswith("cost_usd")]
     assert row.split() == ["cost_usd", "unknown"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("advise", "quickstart", "-r", 10),
+        ("compare", "quickstart", "amdahl", "-r", 4),
+        ("chaos", "amdahl", "-r", 4),
+        ("run", "amdahl", "-r", 4, "--expect", "makespan_s.p95 < 2000"),
+        ("stack", "amdahl", "-r", 2, "--out", "stack"),
+        ("list",),
+        ("scenarios",),
+        ("new",),
+    ],
+)
+def test_tables_and_sentences_fit_80_columns(
+    command: tuple[object, ...], teamsim_here: Here, tmp_path: Path
+) -> None:
+    done = teamsim_here(*command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) > 3
+    assert [line for line in lines if len(line) > 80 and " " in line] == []
