@@ -1,10 +1,14 @@
 """Large runs: what they take, and whether memory grows.
 
     python -m benchmarks.large_runs [--quick]
+    python -m benchmarks.large_runs --growth
 
 One replication of 10,000 agents and 1,000,000 tasks; 200,000 replications of the quickstart;
 1,000,000 replications of a small team. Prints time, and the resident memory of the largest process
 at each quarter of a sweep. Takes some ten minutes on two cores.
+
+With `--growth`, the processor time of 10,000 agents that make more and more calls, up to a million,
+and the slope of its logarithm over that of the calls: 1 if each call takes as long as those before.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks import programs
 from simulator.experiment.pool import default_workers
@@ -86,14 +92,35 @@ def team() -> None:
           f"| {peak:,.0f} MB |", flush=True)  # fmt: skip
 
 
+def growth(times: int = 2) -> None:
+    """Print the processor time of 10,000 agents over the number of their calls, and its slope."""
+    each = (13, 25, 50, 100)
+    runs = [programs.team(10_000, tasks, timing="asynchronous") for tasks in each]
+    seconds, calls = np.full(len(each), np.inf), np.zeros(len(each))
+    for _ in range(times):  # in turns, since machines are noisy
+        for i, run in enumerate(runs):
+            started = time.process_time()
+            calls[i] = run()
+            seconds[i] = min(seconds[i], time.process_time() - started)
+    print("| calls | CPU s | us/call |\n|---:|---:|---:|")
+    for count, taken in zip(calls, seconds, strict=True):
+        print(f"| {count:,.0f} | {taken:.2f} | {1e6 * taken / count:.1f} |")
+    slope = np.polyfit(np.log(calls), np.log(seconds), 1)[0]
+    print(f"\nslope of log time over log calls: {slope:.3f}", flush=True)
+
+
 def main() -> None:
     """Run them all and print a table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a hundredth of each sweep")
+    parser.add_argument("--growth", action="store_true", help="only time over calls")
     parser.add_argument("--team", action="store_true", help="only the large team")
     arguments = parser.parse_args()
     if arguments.team:
         team()
+        return
+    if arguments.growth:
+        growth()
         return
     part = 100 if arguments.quick else 1
     print("| run | time | resident memory, each quarter |\n|---|---|---|", flush=True)
