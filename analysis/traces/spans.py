@@ -32,6 +32,20 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
     agents = AgentsAtOnce(forest.spans, runs, ids, forest.above)
     starters = _starters(forest, runs, agents)
     spelled = _names_by_spelling(forest.spans, runs)
+
+    def agent_of(span: Span) -> str | None:
+        owner = forest.owner(span)
+        return None if owner is None else agents.identity(owner[1], *owner[0])
+
+    def told(span: Span) -> str | None:
+        """Return the agent that a span hands over to; None if it does not, or to nobody's name."""
+        if span.operation == "invoke_agent" or span.transfer is None or span.transfer[0] is None:
+            return None
+        run = runs[span.key]
+        target = spelled.get((run, _spelling(span.transfer[0])), span.transfer[0])
+        return ids.get((run, target), target)
+
+    handed = {(runs[s.key], agent_of(s), to) for s in forest.spans if (to := told(s)) is not None}
     for span in forest.spans:
         if span.key in forest.left_out or (span.operation is None and span.transfer is None):
             continue
@@ -49,15 +63,11 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
             span.name_tool()
             _add_call(span, run, agent, name, parent, forest.task(span), out)
         if span.operation == "invoke_agent" and owner is not None and owner[1] is span:
-            _add_invocation(span, run, agent, caller, forest.is_inside(span, caller, agents), out)
-        elif span.transfer is not None and span.transfer[0] is not None and agent is not None:
-            target = spelled.get((run, _spelling(span.transfer[0])), span.transfer[0])
-            target = ids.get((run, target), target)
+            if (run, caller, agent) not in handed:  # else a span of its own tells of it
+                is_inside = forest.is_inside(span, caller, agents)
+                _add_invocation(span, run, agent, caller, is_inside, out)
+        elif agent is not None and (target := told(span)) is not None:
             _add_handoff(span, run, agent, target, out)
-
-    def agent_of(span: Span) -> str | None:
-        owner = forest.owner(span)
-        return None if owner is None else agents.identity(owner[1], *owner[0])
 
     add_tasks(forest.spans, runs, forest.above, agent_of, out)
 

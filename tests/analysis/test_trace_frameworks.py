@@ -150,7 +150,7 @@ def openai_agents_by_openinference() -> Spans:
         otel(6, 5, "response", 5, 3, llm__model_name="m", llm__token_count__prompt=180, **LLM),
     ]  # fmt: skip
     over = ("Triage Agent", "Billing Agent")
-    return spans, {"calls": 2, "input": 260, "agents": list(over), "told": [over, over],
+    return spans, {"calls": 2, "input": 260, "agents": list(over), "told": [over],
                    "reasons": ["tool_calls", ""]}  # fmt: skip
 
 
