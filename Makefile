@@ -9,7 +9,7 @@ EXTRAS ?= [all]
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles house docs bench clean
+.PHONY: demo test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles scores house docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
@@ -84,6 +84,11 @@ profiles: $(VENV)/.installed
 	rm -f out/calls/*.session.yaml
 	cp out/runs/profiles/*.yaml out/calls/*.yaml simulator/profiles/
 	cp out/runs/analogues.json analysis/calibration/
+
+# Scores predictions of the public runs of three agents, and writes the guide's table anew.
+scores: $(VENV)/.installed
+	$(BIN)/teamsim backtest $(RUNS) --out out/backtest
+	$(BIN)/python -m docs.scores out/backtest
 
 # Draws who imports whom, from the imports themselves.
 house: $(VENV)/.installed

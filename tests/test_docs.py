@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import typer
 import yaml
@@ -18,6 +19,7 @@ import yaml
 from docs.generate import pages
 from docs.markdown import said
 from docs.python_pages import numpy_style
+from docs.scores import GUIDE, METRICS, ROWS, table_of, written
 from simulator.cli.main import app
 from simulator.errors import TeamsimError
 from simulator.scenario import parse_study
@@ -253,3 +255,22 @@ def test_the_manual_builds_and_loads_nothing_from_the_network(tmp_path: Path) ->
         )
     for style in tmp_path.rglob("*.css"):
         assert not re.findall(r"url\(['\"]?(?:https?:)?//|@import", style.read_text("utf-8"))
+
+
+def test_the_table_of_scores_is_written_in_its_place() -> None:
+    names = [name for name in ROWS if name != "ratio"]
+    cells = pd.DataFrame(
+        [
+            {"metric": metric, **dict.fromkeys(names, 0.25 * (i + 1)), "cover_50%": 0.5,
+             "cover_80%": 0.8, "cover_95%": 0.95}
+            for metric in (*METRICS, "success")
+            for i in range(2)
+        ]
+    )  # fmt: skip
+    table = table_of(cells)
+    assert "mean over 2 cells" in table
+    assert "| **teamsim** | **0.375** | **0.375** | **0.375** |" in table
+    assert "| ratio of the two | 1.000 | 1.000 | 1.000 |" in table
+    guide = GUIDE.read_text("utf-8")
+    assert table in written(guide, table)
+    assert written(written(guide, "x\n"), table) == written(guide, table)
