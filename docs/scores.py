@@ -48,7 +48,7 @@ def table_of(cells: pd.DataFrame) -> str:
         "|---|" + "---|" * len(METRICS),
     ]
     for name, said in ROWS.items():
-        bold = "**" if name == "predicted" or name == "again" else ""
+        bold = "**" if name in ("predicted", "again") else ""
         values = [means.loc[metric, name] for metric in METRICS]
         shown = ["" if pd.isna(value) else f"{bold}{value:.3f}{bold}" for value in values]
         lines.append(f"| {said} | " + " | ".join(shown) + " |")

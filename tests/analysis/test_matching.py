@@ -96,7 +96,7 @@ def test_habits_are_recovered_from_simulated_runs(
         coordination = truth.coordination.model_copy(update={"protocol": protocol})
         truth = truth.model_copy(update={"coordination": coordination})
         logged += [logged_run(truth, CLAIMING, 1000 * size + i) for i in range(20)]
-    (fit,) = fit_cells(team_runs(tmp_path, logged))
+    (fit,) = fit_cells(team_runs(tmp_path, logged, CHAINS))
     assert abs(fit.noise.value - noise) < 4 * fit.noise.error < 0.8
     assert abs(fit.deference.value - deference) < 4 * fit.deference.error < 1.2
     (same,) = pool_habits([fit])
