@@ -6,7 +6,8 @@ also of an agent alone. Each habit has the posterior, under a uniform prior, tha
 it: their normal likelihood, with the error of their means over runs (a synthetic likelihood: Wood
 2010). What no value of a habit explains is an error of the model, and is added to that of the
 moment (Kennedy & O'Hagan 2001). So a moment that a habit hardly changes says nothing of it, however
-far it is off. With common random numbers the simulated moments are nearly smooth in the habits.
+far it is off. The other habits are taken as they were estimated: the errors are those given them.
+With common random numbers the simulated moments are nearly smooth in the habits.
 """
 
 from __future__ import annotations

@@ -97,7 +97,12 @@ def test_habits_are_recovered_from_simulated_runs(
         truth = truth.model_copy(update={"coordination": coordination})
         logged += [logged_run(truth, CLAIMING, 1000 * size + i) for i in range(20)]
     (fit,) = fit_cells(team_runs(tmp_path, logged, CHAINS))
-    assert abs(fit.noise.value - noise) < 4 * fit.noise.error < 0.8
-    assert abs(fit.deference.value - deference) < 4 * fit.deference.error < 1.2
+    # Their errors are those given the other habits, whose own errors shift them: the share of
+    # blocked attempts depends on the noise and on how many calls are blind.
+    assert fit.noise.value == pytest.approx(noise, abs=0.3)
+    assert fit.deference.value == pytest.approx(deference, abs=0.3)
+    for name in ("idle", "writes", "blocked"):
+        seen, matched = fit.matching[f"{name}_seen"], fit.matching[f"{name}_matched"]
+        assert matched == pytest.approx(seen, rel=0.25, abs=0.05), name
     (same,) = pool_habits([fit])
     assert same.noise.value == pytest.approx(fit.noise.value)
