@@ -25,6 +25,11 @@ def assumed_of_fits(fits: Sequence[RunFit], analogues: Analogues) -> list[str]:
         for name, kind in sorted({(fit.protocol, str(fit.spec["kind"])) for fit in fits})
         if name != kind
     ]
+    found += [
+        f"the {name} of these runs are not known: predicted are those of the agents most alike"
+        for name in SCALED
+        if any(name not in fit.errors for fit in fits)
+    ]
     if any(fit.max_rounds is None for fit in fits):
         found.append(
             "no limit of rounds is known (a column max_rounds): runs are given up as those of the "

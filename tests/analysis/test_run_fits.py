@@ -141,6 +141,9 @@ def test_what_is_not_known_of_runs_is_not_needed(shipped: Analogues) -> None:
     runs = table.runs.assign(tokens=np.nan, rounds=np.nan, calls=np.nan, success=np.nan)
     (fit,) = fit_runs(RunTable(runs.head(1), []), shipped, {})
     assert list(fit.errors) == ["seconds"]
+    assert any(
+        "the tokens of these runs are not known" in said for said in assumed_of_fits([fit], shipped)
+    )
     predicted = predict_runs([fit], shipped, RunTarget([], [], {}), 12)
     assert predicted[["protocol", "n"]].drop_duplicates().to_numpy().tolist() == [["self_claim", 2]]
 
