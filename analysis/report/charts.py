@@ -23,7 +23,8 @@ _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cros
 _HEIGHT = 340
 
 
-def _layout(figure: Any, x: str, y: str, height: int = _HEIGHT) -> Any:
+def _layout(figure: Any, x: str, y: str, height: int = _HEIGHT, below: str = "nonnegative") -> Any:
+    """Lay a chart out; no metric is below 0, so an axis of zeros has no -1 either."""
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
@@ -35,6 +36,7 @@ def _layout(figure: Any, x: str, y: str, height: int = _HEIGHT) -> Any:
         yaxis_title=balanced(y, height // 13).replace("\n", "<br>"),
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="closest",
+        yaxis_rangemode=below,
     )
     return figure
 
@@ -200,7 +202,7 @@ def stack_chart(stacks: pd.DataFrame) -> Any:
                 hovertemplate=f"{name}: %{{y:.2f}} at n = %{{x}}<extra></extra>",
             )
         )
-    _layout(figure, "agents n", "speed-up, and what is missing to n")
+    _layout(figure, "agents n", "speed-up, and what is missing to n", below="normal")
     figure.update_layout(barmode="relative", showlegend=True, height=440)
     has_counts = bool((table["finished"] < table["runs"]).any())
     figure.update_layout(legend={"orientation": "h", "y": -0.42 if has_counts else -0.3})

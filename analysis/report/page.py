@@ -34,6 +34,7 @@ from analysis.statistics.series import SIZE
 from simulator.experiment import read_manifest, read_results
 from simulator.experiment.manifest import point_of
 from simulator.experiment.pool import Progress
+from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.figure import Figure
 
 
@@ -175,6 +176,8 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str
         f"Each point by its mean cost in {unit} and its makespan. Large marks are on the Pareto "
         "front: no other point is as cheap, as quick and as good, and better in one of them."
     )
+    if not priced:
+        section.say(f"What it costs in US dollars is unknown: {HOW_TO_PRICE}.")
     never = int(curves["makespan_s"].isna().sum())
     if not all_finished(curves):
         section.say(

@@ -64,9 +64,20 @@ def _checked(path: Path, settings: list[str]) -> tuple[dict[str, Any], list[Prob
         "name": points[0].scenario.name,
         "points": len(points),
         "replications": sum(point.scenario.replications for point in points),
-        "notes": estimate(points).notes(),
+        "notes": [*estimate(points).notes(), *_cannot_run(study)],
     }
     return found, []
+
+
+def _cannot_run(study: Study) -> list[str]:
+    """Say that a scenario is one only with its sweep, which `run` leaves out."""
+    from simulator.errors import ScenarioError
+
+    try:
+        _ = study.base
+    except ScenarioError as error:
+        return [f"without its sweep it cannot be run: {each}" for each in error.problems]
+    return []
 
 
 def _line(problem: Problem) -> int:

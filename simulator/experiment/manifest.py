@@ -99,7 +99,13 @@ def read_manifest(directory: str | Path) -> Manifest:
     """
     path = Path(directory) / FILE
     if not path.exists():
-        raise TeamsimError(f"{directory} holds no sweep (no {FILE})")
+        where = Path(directory)
+        why = "there is no such directory"
+        if where.exists():
+            why = f"no {FILE}" if where.is_dir() else "it is a file: give its directory"
+            if where.suffix in (".yaml", ".yml"):
+                why = f"it is a file; to make one: teamsim sweep {where} --out DIRECTORY"
+        raise TeamsimError(f"{directory} holds no sweep ({why})")
     try:
         found = read_own(path)
     except DocumentError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +27,7 @@ def check_ending(path: Path) -> None:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table, without its index, as CSV, Parquet or JSON (a list of rows).
+    """Write a table, without its index, as CSV, Parquet, JSON (a list of rows) or a page.
 
     Raises
     ------
@@ -41,11 +42,42 @@ def _write_json(table: pd.DataFrame, path: Path) -> None:
     table.to_json(path, orient="records", indent=1, double_precision=15)
 
 
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<style>
+body {{ font: 15px/1.4 system-ui, sans-serif; margin: 1rem; }}
+table {{ border-collapse: collapse; }}
+th, td {{ text-align: right; padding: 0.2rem 0.6rem; border-bottom: 1px solid #8886; }}
+thead th {{ position: sticky; top: 0; background: Canvas; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+{table}
+</main>
+</body>
+</html>
+"""
+
+
+def _write_html(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as a page of its own, for a browser or a spreadsheet; null cells are empty."""
+    rows = table.to_html(index=False, na_rep="", border=0)
+    path.write_text(_PAGE.format(title=html.escape(path.stem), table=rows), "utf-8")
+
+
 _WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".csv": lambda table, path: table.to_csv(path, index=False),
+    ".html": _write_html,
     ".json": _write_json,
     ".parquet": lambda table, path: table.to_parquet(path, index=False),
 }
 
-ENDINGS = ".csv, .json or .parquet"
+ENDINGS = ".csv, .html, .json or .parquet"
 """The endings of tables, for messages and help texts."""

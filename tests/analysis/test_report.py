@@ -92,6 +92,24 @@ def test_the_first_thing_said_is_the_verdict_with_its_uncertainty(page: Path) ->
     assert said.count(". ") == 0  # one sentence
 
 
+def test_a_cost_without_prices_is_unknown_and_no_axis_of_zeros_goes_below(
+    page: Path, tmp_path: Path
+) -> None:
+    assert "US dollars is unknown" not in page.read_text("utf-8")
+    text = re.sub(r"    price: .*\n", "", SWEEP)
+    run_sweep(parse_study(text), tmp_path / "out")
+    write_report(tmp_path / "out", tmp_path / "report.html", 0)
+    said = (tmp_path / "report.html").read_text("utf-8")
+    assert "What it costs in US dollars is unknown: give a price" in said
+    curves = pd.DataFrame(
+        {
+            "series": "", "x": [1, 2], "runs": 5, "finished": 5,
+            "deliveries": 0.0, "deliveries_low": 0.0, "deliveries_high": 0.0,
+        }
+    )  # fmt: skip
+    assert curve_chart(curves, "deliveries", "n", "y").layout.yaxis.rangemode == "nonnegative"
+
+
 @pytest.mark.parametrize(
     ("sweep", "baseline", "said"),
     [

@@ -136,3 +136,12 @@ def test_quiet_prints_results_alone(tmp_path: Path, teamsim_here: Here) -> None:
     assert "error" in done.stderr
     again = teamsim_here("run", file, cwd=tmp_path)  # and the next command is as ever
     assert "100 replications" in again.stdout
+
+
+def test_what_runs_only_with_its_sweep_is_noted(tmp_path: Path, teamsim_here: Here) -> None:
+    (file,) = written(tmp_path, a=GOOD + "sweep: {team.size: [1, 2]}\n")
+    done = teamsim_here("check", file, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = teamsim_here("check", file, "--set", "team.size=-1", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "note: without its sweep it cannot be run: --set team.size=-1: team.size" in done.stderr

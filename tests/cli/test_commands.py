@@ -178,6 +178,22 @@ def test_run_and_sweep_say_which_precision_was_not_reached(
         assert "of 30 events expected of team.agent.faults.slow" in said
 
 
+def test_a_table_may_be_a_page(scenario_file: Path, tmp_path: Path, teamsim_here: Here) -> None:
+    out = tmp_path / "a<b>.html"
+    done = teamsim_here("run", scenario_file, "-r", 5, "--out", out)
+    assert done.returncode == 0, done.stderr
+    text = out.read_text("utf-8")
+    assert "<h1>a&lt;b&gt;</h1>" in text
+    body = text.partition("<tbody>")[2].partition("</tbody>")[0]
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in body.split("</tr>")[:-1]]
+    teamsim_here("run", scenario_file, "-r", 5, "--out", tmp_path / "rows.csv")
+    wanted = pd.read_csv(tmp_path / "rows.csv")
+    assert re.findall(r"<th>(.*?)</th>", text) == list(wanted.columns)
+    where = list(wanted.columns).index("makespan_s")
+    found = [float(row[where]) for row in rows]
+    assert found == pytest.approx(wanted["makespan_s"].tolist(), rel=1e-5)
+
+
 def test_run_writes_a_trace(scenario_file: Path, tmp_path: Path, teamsim_here: Here) -> None:
     done = teamsim_here("run", scenario_file, "--trace", tmp_path / "t.parquet", "--replication", 3)
     assert done.returncode == 0, done.stderr
@@ -329,7 +345,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(
         (["chaos", "nothing.yaml"], "nothing.yaml: no such file"),
         (["chaos", "mine.yaml", "-r", "0"], "should be greater than or equal to 1"),
         (["chaos", "mine.yaml", "-r", "many"], "should be a valid integer"),
-        (["chaos", "mine.yaml", "--out", "table.txt"], "written as .csv, .json or .parquet"),
+        (["chaos", "mine.yaml", "--out", "table.txt"], "written as .csv, .html, .json or .parquet"),
         (["chaos", "mine.yaml", "--out", "no/where.csv"], "there is no directory no"),
         (["chaos", "mine.yaml", "--out", "."], "is a directory"),
         (["chaos", "mine.yaml", "--set", "resilience.retri={}"], "did you mean 'retry'"),

@@ -149,8 +149,11 @@ def test_lines_are_named_by_the_fields_that_one_asks_for(swept: Path) -> None:
     [
         (["sweep", "--out", "new"], "give a scenario, or --from"),
         (["sweep", "mine.yaml", "--from", "out", "--out", "new"], "not both"),
-        (["sweep", "--from", "nothing", "--out", "new"], "holds no sweep"),
-        (["sweep", "--from", "mine.yaml", "--out", "new"], "holds no sweep"),
+        (["sweep", "--from", "nothing", "--out", "new"], "holds no sweep (there is no such"),
+        (
+            ["sweep", "--from", "mine.yaml", "--out", "new"],
+            "holds no sweep (it is a file; to make one: teamsim sweep mine.yaml --out DIRECTORY)",
+        ),
         (["sweep", "--from", "out"], "Missing option '--out'"),
         (["sweep", "--from", "out", "--out", "new", "--set", "team.size=3"], "--set goes with"),
         (["sweep", "--from", "out", "--out", "out", "--seed", "8"], "results of another sweep"),
