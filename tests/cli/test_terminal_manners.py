@@ -146,7 +146,7 @@ def test_an_unknown_ending_is_refused_before_the_work(
     first, *options = command
     done = teamsim_here(first, mine, *options, name)
     assert done.returncode == 2
-    assert f"{name}: a table is written as .csv, .json or .parquet" in done.stderr
+    assert f"{name}: a table is written as .csv, .html, .json or .parquet" in done.stderr
     assert not Path(name).exists()
 
 
