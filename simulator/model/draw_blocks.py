@@ -48,6 +48,7 @@ class Bank:
         """Yield the draws of one entity, each multiplied by `factor`, block by block."""
         if len(self._waiting) > 1 and index in self._waiting:
             self._fill()
+        self._waiting.pop(index, None)  # it was the only one
         row = self._rows.pop(index, None)
         yield (self._block(index, factor, 0, FIRST) if row is None else row).tolist()
         start = FIRST
