@@ -152,7 +152,10 @@ def plot(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Directory for the picture (.png and .svg); DIRECTORY if absent."),
+        typer.Option(
+            help="Directory for the picture (.png and .svg), DIRECTORY if absent; or the name of "
+            "one of the two files."
+        ),
     ] = None,
     quiet: Quiet = False,
 ) -> None:

@@ -24,7 +24,9 @@ from simulator.cli.interrupts import when_interrupted
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
+    PICTURES,
     check_table_writable,
+    check_writable,
     make_directory,
     number,
     print_frame,
@@ -300,8 +302,12 @@ def plot(
     from analysis.plots import save
     from simulator.api.pictures import picture
 
+    is_file = out.suffix.lower() in PICTURES
+    if is_file:
+        check_writable(out)
     results = read_results(directory).to_pandas()
     name, figure = picture(results, read_manifest(directory), x, y, series)
-    make_directory(out)
-    for path in save(figure, out / name):
+    if not is_file:
+        make_directory(out)
+    for path in save(figure, out.with_suffix("") if is_file else out / name):
         tell(path)

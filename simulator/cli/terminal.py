@@ -78,14 +78,23 @@ def progress_bar(unit: str) -> Iterator[Callable[[float, int], None]]:
         yield advance
 
 
+PICTURES = (".png", ".svg")
+"""Endings of the two files of a picture."""
+
+
 def make_directory(path: Path) -> None:
     """Make a directory for results, if it does not exist.
 
     Raises
     ------
     TeamsimError
-        If it cannot be made.
+        If it cannot be made, or has the name of a picture.
     """
+    if path.suffix.lower() in PICTURES and not path.is_dir():
+        raise TeamsimError(
+            f"{path}: files get their names in a directory: give one, such as "
+            f"{path.with_suffix('')}"
+        )
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

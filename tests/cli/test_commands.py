@@ -215,6 +215,9 @@ def test_sweep_then_plot(scenario_file: Path, tmp_path: Path, teamsim_here: Here
     assert done.returncode == 0, done.stderr
     assert (out / "scaling.png").exists()
     assert (out / "scaling.svg").exists()
+    done = teamsim_here("plot", out, "--out", tmp_path / "mine.png")
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in tmp_path.glob("mine.*")} == {"mine.png", "mine.svg"}
 
 
 def test_chaos_prints_and_writes_one_table(
@@ -324,6 +327,7 @@ def test_an_interrupted_sweep_is_resumed_by_the_same_command(
         (["sweep", "mine.yaml", "--out", "mine.yaml"], "is not a directory"),
         (["sweep", "mine.yaml", "--out", "."], "is not empty"),
         (["plot", "nothing"], "holds no sweep"),
+        (["stack", "mine.yaml", "--out", "mine.png"], "in a directory: give one, such as mine"),
         (["calibrate", "nothing", "--out", "fits"], "no such file"),
         (["calibrate", ".", "--out", "fits"], "no known trace format"),
         (["calibrate", ".", "--out", "fits", "--format", "otpl"], "did you mean 'otlp'"),
