@@ -215,9 +215,9 @@ def test_sweep_then_plot(scenario_file: Path, tmp_path: Path, teamsim_here: Here
     assert done.returncode == 0, done.stderr
     assert (out / "scaling.png").exists()
     assert (out / "scaling.svg").exists()
-    done = teamsim_here("plot", out, "--out", tmp_path / "mine.png")
+    done = teamsim_here("plot", out, "--out", tmp_path / "drawn.png")
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in tmp_path.glob("mine.*")} == {"mine.png", "mine.svg"}
+    assert {path.name for path in tmp_path.glob("drawn.*")} == {"drawn.png", "drawn.svg"}
 
 
 def test_chaos_prints_and_writes_one_table(
