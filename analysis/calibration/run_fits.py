@@ -19,7 +19,7 @@ import scipy
 
 from analysis.calibration.analogues import COMPARED, Analogue, Analogues
 from analysis.calibration.protocol_names import has_claims, protocol_called
-from analysis.calibration.run_teams import TeamJob, TeamOf, run_team
+from analysis.calibration.run_teams import PER_DRAW, TeamJob, TeamOf, run_team
 from analysis.traces.run_tables import RunTable
 from simulator.distributions import Floats
 from simulator.errors import TeamsimError
@@ -247,10 +247,16 @@ def _error(runs: pd.DataFrame, name: str) -> float:
 
 
 def _log_likelihood(runs: pd.DataFrame, simulated: Mapping[int, pd.DataFrame]) -> float:
-    """Return the log likelihood of which runs succeeded."""
+    """Return the log likelihood of which runs succeeded.
+
+    Beta-binomial: the share of simulated runs that succeed is itself known from a few draws of the
+    parameters, each of which counts as one run (Jeffreys' prior).
+    """
     total = 0.0
     for n, rows in simulated.items():
         did = runs.loc[runs["n"] == n, "success"].dropna()
-        share = (float(rows["success"].sum()) + 0.5) / (len(rows) + 1.0)
-        total += float(did.sum() * np.log(share) + (1.0 - did).sum() * np.log1p(-share))
+        hits, misses = float(did.sum()), float((1.0 - did).sum())
+        a = float(rows["success"].sum()) / PER_DRAW + 0.5
+        b = len(rows) / PER_DRAW - a + 1.0
+        total += float(scipy.special.betaln(a + hits, b + misses) - scipy.special.betaln(a, b))
     return total

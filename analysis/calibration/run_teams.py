@@ -25,7 +25,7 @@ NAMES = {
 """The metrics of simulated runs, and what tables of runs call them."""
 
 
-_PER_DRAW = 4
+PER_DRAW = 4
 """Replications for each draw of an analogue's parameters."""
 
 
@@ -107,14 +107,14 @@ def run_team(job: TeamJob) -> pd.DataFrame:
     """Return the totals of replications, parameters and factors drawn anew every few of them."""
     rng, of_factors = (np.random.default_rng([job.seed, job.team.n, i]) for i in range(2))
     scenarios = []
-    for draw in range(-(-job.replications // _PER_DRAW)):
+    for draw in range(-(-job.replications // PER_DRAW)):
         fit = job.team.fit.draw(rng)
         factors = {
             name: float(np.exp(gap + job.errors.get(name, 0.0) * of_factors.standard_normal()))
             for name, gap in job.gaps.items()
         }
         document = job.team.scenario(fit, factors)
-        document |= {"seed": job.seed * 10_000 + draw, "replications": _PER_DRAW}
+        document |= {"seed": job.seed * 10_000 + draw, "replications": PER_DRAW}
         scenarios.append(Scenario.model_validate(document))
     rows = simulated_runs(scenarios).head(job.replications)
     return rows[list(NAMES)].rename(columns=NAMES)
