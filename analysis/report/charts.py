@@ -24,16 +24,24 @@ _HEIGHT = 340
 
 
 def _layout(figure: Any, x: str, y: str, height: int = _HEIGHT, below: str = "nonnegative") -> Any:
-    """Lay a chart out; no metric is below 0, so an axis of zeros has no -1 either."""
+    """Lay a chart out; no metric is below 0, so an axis of zeros has no -1 either.
+
+    The label of a low chart is above it, where it needs no second line.
+    """
+    is_low = height < _HEIGHT
+    label = {"text": y, "x": 0.0, "xref": "paper", "font": {"size": 13}} if is_low else None
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 60, "r": 10, "t": 10, "b": 50},
+        margin={"l": 50, "r": 10, "t": 30, "b": 40}
+        if is_low
+        else {"l": 60, "r": 10, "t": 10, "b": 50},
         height=height,
         showlegend=False,
+        title=label,
         xaxis_title=x,
-        yaxis_title=balanced(y, height // 13).replace("\n", "<br>"),
+        yaxis_title=None if is_low else balanced(y, 26).replace("\n", "<br>"),
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="closest",
         yaxis_rangemode=below,
