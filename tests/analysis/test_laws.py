@@ -115,6 +115,64 @@ def test_laws_are_weighed_by_aic() -> None:
     assert "exponent 1.7" in table.iloc[0]["parameters"]
 
 
+@pytest.mark.parametrize(
+    ("name", "y", "parameter", "end"),
+    [
+        ("amdahl", N**1.1, "p", 1.0),  # more than linear
+        ("amdahl", 1.0 / N, "p", 0.0),  # slower with each agent
+        ("amdahl", -amdahl_speedup(N, 0.5), "scale", 0.0),
+        ("gustafson", 3.0 * N**1.4, "p", 1.0),
+        ("gustafson", 5.0 - 0.1 * N, "p", 0.0),
+        ("gustafson", -N, "scale", 0.0),
+        ("usl", N / (1.0 - 0.01 * (N - 1.0)), "sigma", 0.0),
+        ("usl", N**1.2, "kappa", 0.0),
+        ("usl", np.where(N == 1.0, 1.0, 1e-6), "sigma", 1.0),
+        ("usl", -N, "scale", 0.0),
+    ],
+)
+def test_a_parameter_stays_where_it_has_a_meaning(
+    name: str, y: np.ndarray, parameter: str, end: float
+) -> None:
+    """Shares are between 0 and 1, and neither teams nor costs of agreement are negative."""
+    fit = fit_law(name, N, y)
+    assert fit.estimates[parameter] == pytest.approx(end, abs=1e-5)
+    low, high = fit.low[parameter], fit.high[parameter]
+    assert low >= -1e-12
+    assert high <= (1.0 if parameter in ("p", "sigma") else math.inf)
+    others = {
+        "amdahl": {"p": (0, 1), "scale": (0, math.inf)},
+        "gustafson": {"p": (0, 1), "scale": (0, math.inf)},
+        "usl": {"sigma": (0, 1), "kappa": (0, math.inf), "scale": (0, math.inf)},
+    }[name]
+    for each, (least, most) in others.items():
+        assert least <= fit.estimates[each] <= most
+
+
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e7])
+@pytest.mark.parametrize("first", [1, 3])
+@pytest.mark.parametrize("name", LAWS)
+def test_a_law_is_found_again_in_any_unit_and_without_one_agent(
+    name: str, first: int, size: float
+) -> None:
+    """Where the search begins follows the data, so that neither their unit nor n = 1 matters."""
+    n = N[first <= N][::-1]
+    truth = {**TRUTH[name]}
+    for each in ("scale", "base", "each", "ceiling"):
+        if each in truth:
+            truth[each] *= size
+    fit = fit_law(name, n, LAWS[name].curve(n, *truth.values()))
+    assert fit.estimates == pytest.approx(truth, rel=1e-3)
+
+
+def test_a_power_law_begins_at_the_slope_of_the_logarithms() -> None:
+    start = LAWS["power"].start["exponent"]
+    assert start(N, 5.0 * N**-1.5) == pytest.approx(-1.5)
+    with_zeros = np.where(N < 4, 0.0, 5.0 * N**2)  # what has no logarithm does not count
+    assert start(N, with_zeros) == pytest.approx(2.0)
+    assert start(N, np.where(N == 8, 1.0, 0.0)) == 1.0
+    assert start(N, np.where((N == 8) | (N == 2), N**3, 0.0)) == pytest.approx(3.0)
+
+
 def test_a_known_parameter_is_not_fitted() -> None:
     fit = fit_law("amdahl", N, amdahl_speedup(N, 0.8), fixed={"scale": 1.0})
     assert fit.estimates == pytest.approx({"scale": 1.0, "p": 0.8})
