@@ -13,6 +13,7 @@ from analysis.statistics.laws import (
     amdahl_speedup,
     channels,
     gustafson_speedup,
+    logistic,
     usl_peak,
     usl_speedup,
 )
@@ -40,6 +41,13 @@ def test_laws_have_their_published_values() -> None:
     assert usl_speedup(8, 0.0, 0.0) == 8
     assert usl_speedup([2, 16], 0.1, 0.0) == pytest.approx(amdahl_speedup([2, 16], 0.9))
     assert usl_peak(0.1, 0.0) == math.inf
+    assert logistic([10, 15], 9.0, 0.4, 10.0) == pytest.approx([4.5, 9 / (1 + math.exp(-2))])
+    assert logistic([-1e9, 1e9], 9.0, 0.4, 10.0) == pytest.approx([0, 9])
+    assert LAWS["channels"].curve([1, 5], 20.0, 2.5) == pytest.approx([20, 45])
+    assert LAWS["power"].curve(np.array([1, 4]), 3.0, 1.5) == pytest.approx([3, 24])
+    assert LAWS["amdahl"].curve([1, 2], 5.0, 0.9) == pytest.approx([5, 5 / 0.55])
+    assert LAWS["gustafson"].curve([1, 10], 5.0, 0.9) == pytest.approx([5, 45.5])
+    assert LAWS["usl"].curve([1, 2], 5.0, 0.1, 0.1) == pytest.approx([5, 10 / 1.3])
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -162,6 +170,13 @@ def test_a_law_is_found_again_in_any_unit_and_without_one_agent(
             truth[each] *= size
     fit = fit_law(name, n, LAWS[name].curve(n, *truth.values()))
     assert fit.estimates == pytest.approx(truth, rel=1e-3)
+
+
+def test_a_speed_up_begins_at_what_each_agent_of_the_smallest_team_does() -> None:
+    for name in ("amdahl", "gustafson", "usl"):
+        assert (
+            LAWS[name].start["scale"](np.array([8.0, 2.0, 4.0]), np.array([9.0, 3.0, 5.0])) == 1.5
+        )
 
 
 def test_a_power_law_begins_at_the_slope_of_the_logarithms() -> None:
