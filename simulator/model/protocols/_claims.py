@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 
 from simulator.model.board import NOBODY, Board, TaskPool
-from simulator.model.protocols._protocol import EVERYONE, SOMEONE, Dispatcher, Setting
+from simulator.model.protocols._dispatcher import EVERYONE, SOMEONE, Dispatcher, Setting
 from simulator.model.streams import Purpose
 
 

@@ -8,7 +8,7 @@ from heapq import heapify, heappop, heappush
 from typing import Self
 
 from simulator.model.board import Board
-from simulator.model.protocols._protocol import Dispatcher, Setting
+from simulator.model.protocols._dispatcher import Dispatcher, Setting
 
 
 class Hands(Dispatcher):

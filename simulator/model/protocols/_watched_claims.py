@@ -8,8 +8,8 @@ from typing import Self
 from simulator.model.board import NOBODY, Board
 from simulator.model.ledger import Ledger
 from simulator.model.protocols._claims import Claims
+from simulator.model.protocols._dispatcher import Setting
 from simulator.model.protocols._leases import Leases
-from simulator.model.protocols._protocol import Setting
 
 
 class WatchedClaims(Claims):

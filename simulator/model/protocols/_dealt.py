@@ -1,0 +1,108 @@
+"""Hands that are dealt before the start: the tasks of each agent, and those that they free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Self
+
+from simulator.model.board import Board
+from simulator.model.protocols._dispatcher import Setting
+from simulator.model.protocols._hands import Hands
+from simulator.model.streams import Purpose
+
+
+class Dealt(Hands):
+    """Hands dealt at the start, from which a call may also do what it frees itself.
+
+    Parameters
+    ----------
+    setting : Setting
+    owners : sequence of int, shape (N,)
+        The agent of each task.
+    works_ahead : bool
+        Whether a call may do a task together with those that it depends on.
+    """
+
+    __slots__ = ("_blind", "_blind_calls", "_blindness", "_is_blind", "_waiting")
+
+    def __init__(self, setting: Setting, owners: Sequence[int], works_ahead: bool) -> None:
+        super().__init__(setting)
+        board, workers = self.board, setting.workers
+        self.works_ahead = works_ahead
+        board.deal(owners)
+        habits = [spec.behaviour for spec in setting.specs]
+        self._blindness = [habit.dependency_blindness for habit in habits]
+        self._blind_calls = [habit.blind_calls for habit in habits]
+        self._waiting: list[list[int]] = [[] for _ in range(workers)]
+        if any(self._blindness) or any(self._blind_calls):
+            for task in reversed(self.order):
+                if board.missing[task]:
+                    self._waiting[board.owner[task]].append(task)
+            purpose = Purpose.DEPENDENCY_BLINDNESS
+            self._blind = [setting.uniforms(i, purpose) for i in range(workers)]
+            self._is_blind = [setting.uniforms(i, Purpose.BLIND_CALL) for i in range(workers)]
+
+    def fork(self, board: Board) -> Self:
+        """Return an independent copy that works on a copy of the board."""
+        other = super().fork(board)
+        other._waiting = [tasks[:] for tasks in self._waiting]
+        return other
+
+    def choose(self, agent: int, count: int) -> list[int]:
+        """Return the agent's first tasks that can start, and those that the call itself frees."""
+        ready, order = self.ready[agent], self.order
+        blindness = self._blindness[agent]
+        if self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
+            blindness = 1.0
+        if count == 1 and not blindness:
+            return [order[heappop(ready)]] if ready else []
+        picks: list[int] = []
+        freed: dict[int, int] = {}
+        ahead: list[int] = []
+        while len(picks) < count:
+            if blindness and self._overlooks(agent, blindness, picks):
+                continue
+            if ahead and (not ready or ahead[0] < ready[0]):
+                task = order[heappop(ahead)]
+            elif ready:
+                task = order[heappop(ready)]
+            else:
+                break
+            if task in picks:
+                continue
+            picks.append(task)
+            if self.works_ahead:
+                self._free_dependents(agent, task, freed, ahead)
+        return picks
+
+    def hand_over(self, task: int, heir: int) -> None:
+        """Move a task from one hand to another, also where it waits for others."""
+        waiting = self._waiting[self.board.owner[task]]
+        super().hand_over(task, heir)
+        if task in waiting:
+            waiting.remove(task)
+            mine = self._waiting[heir]
+            mine.append(task)
+            mine.sort(key=self.rank.__getitem__, reverse=True)
+
+    def _free_dependents(
+        self, agent: int, task: int, freed: dict[int, int], ahead: list[int]
+    ) -> None:
+        board = self.board
+        for other in board.graph.dependents[task]:
+            if board.owner[other] == agent:
+                freed[other] = freed.get(other, 0) + 1
+                if freed[other] == board.missing[other]:
+                    heappush(ahead, self.rank[other])
+
+    def _overlooks(self, agent: int, blindness: float, picks: list[int]) -> bool:
+        if self._blind[agent]() >= blindness:
+            return False
+        waiting, missing = self._waiting[agent], self.board.missing
+        while waiting and not missing[waiting[-1]]:
+            waiting.pop()
+        if not waiting or waiting[-1] in picks:
+            return False
+        picks.append(waiting[-1])
+        return True
