@@ -9,13 +9,22 @@ EXTRAS ?= [all]
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles scores house docs bench clean
+.PHONY: demo compiled clean-compiled test test-slow test-all soak planted validation lint golden lowest golden-accept pictures profiles scores house docs bench clean
 
 demo: $(VENV)/.installed
 	$(BIN)/teamsim sweep scenarios/quickstart.yaml --out $(OUT)
 	$(BIN)/teamsim plot $(OUT)
 	$(BIN)/teamsim report $(OUT)
 	@echo "The report is $(OUT)/report.html, the curves alone $(OUT)/scaling.png; scenarios/ has more questions."
+
+# Compiles the hot modules, beside their sources, and keeps that only if all results are the same.
+compiled: $(VENV)/.installed-compiled
+	$(BIN)/python -m compiling
+	$(BIN)/python -m tests.builds || { $(BIN)/python -m compiling --clean; exit 1; }
+	$(BIN)/teamsim --version
+
+clean-compiled: $(VENV)/.installed-compiled
+	$(BIN)/python -m compiling --clean
 
 # There is a worker a core: threads of linear algebra would only wait for each other.
 test test-slow test-all: export OMP_NUM_THREADS = 1
@@ -119,6 +128,10 @@ $(VENV)/.installed-lowest: pyproject.toml | $(VENV)/bin/python
 	  --only-binary :all: --no-binary llm-teamsim --editable '.[all]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.installed-compiled: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[compiled]' setuptools
+	touch $@
+
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	touch $@
@@ -132,4 +145,4 @@ $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 clean:
-	rm -rf $(VENV) out site build dist *.egg-info
+	rm -rf $(VENV) out site build dist *.egg-info simulator/_compiled

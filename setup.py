@@ -1,9 +1,17 @@
-"""Copies the scenarios, which lie beside the packages, into the package that is built."""
+"""Copies the scenarios, which lie beside the packages, into the package that is built.
 
+With ``TEAMSIM_COMPILE=1`` the hot modules are compiled too, into ``simulator/_compiled``: that
+needs a C compiler, and makes a wheel for one Python on one machine.
+"""
+
+import os
+import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
+
+COMPILES = os.environ.get("TEAMSIM_COMPILE") == "1"
 
 
 class BuildWithScenarios(build_py):
@@ -18,6 +26,24 @@ class BuildWithScenarios(build_py):
         self.mkpath(str(into))
         for path in sorted(Path("scenarios").glob("*.yaml")):
             self.copy_file(str(path), str(into / path.name))
+        if COMPILES:
+            sys.path.insert(0, str(Path(__file__).resolve().parent))
+            from compiling.build import build
+
+            build(Path(self.build_lib).resolve() / "simulator" / "_compiled")
 
 
-setup(cmdclass={"build_py": BuildWithScenarios})
+class MaybeCompiled(Distribution):
+    """What is built: for any machine, unless modules are compiled."""
+
+    def has_ext_modules(self) -> bool:
+        """Return whether the wheel is for one machine."""
+        return COMPILES
+
+
+setup(
+    cmdclass={"build_py": BuildWithScenarios},
+    distclass=MaybeCompiled,
+    # What pip installs for the build, and only for it.
+    setup_requires=["Cython>=3.1,<4", "mypy>=1.15,<3"] if COMPILES else [],
+)

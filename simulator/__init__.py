@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from simulator import compiled as compiled  # before any module that may be
 from simulator.handed_on import handed_on
 
 if TYPE_CHECKING:

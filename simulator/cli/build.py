@@ -10,10 +10,11 @@ from pathlib import Path
 
 def program() -> str:
     """Return a line that tells this program from others, for reports of errors."""
+    from simulator import compiled
     from simulator.version import __version__
 
     python = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-    return f"teamsim {__version__} ({_build()}), {python}"
+    return f"teamsim {__version__} ({_build()}), {compiled.BUILD}, {python}"
 
 
 def _build() -> str:

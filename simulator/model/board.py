@@ -6,6 +6,7 @@ import copy
 from array import array
 from collections.abc import Sequence
 
+from simulator.model.copied import Copied
 from simulator.model.tasks import TaskGraph
 
 NOBODY = -1
@@ -17,7 +18,7 @@ FIRST, REWRITE, CONFLICT = 0, 1, 2
 """What a write was: see `Board.write`."""
 
 
-class Board:
+class Board(Copied):
     """What is done, what can start, who owns what, who wrote what when.
 
     Attributes
@@ -206,7 +207,7 @@ class Board:
         return self._writer[artifact]
 
 
-class TaskPool:
+class TaskPool(Copied):
     """A set of tasks with constant-time insertion, removal and random choice.
 
     The smallest task number can be had too: each has a byte that says whether it is in, and the

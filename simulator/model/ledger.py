@@ -10,6 +10,7 @@ from typing import NamedTuple, Self
 from simulator.model.agenda import Agenda
 from simulator.model.answers import CORRECT, expit
 from simulator.model.board import Board
+from simulator.model.copied import Copied
 from simulator.model.journal import Journal
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.trace import Event
@@ -97,7 +98,7 @@ class Unmarked(NamedTuple):
     """The number of the claim under which it was finished."""
 
 
-class Ledger:
+class Ledger(Copied):
     """Claims that are open, and finished tasks that nobody has marked done.
 
     Every claim ends once: it is ``marked`` when its task is marked done, by whomever; it is

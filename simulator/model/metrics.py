@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from simulator.model.copied import Copied
+
 
 @dataclass(slots=True)
-class Metrics:
+class Metrics(Copied):
     """One row of results: what one replication did. Times in simulated seconds.
 
     The six times at the end say where the agents' time went; with n agents (a coordinator

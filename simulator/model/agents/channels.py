@@ -40,7 +40,7 @@ class Subscription:
         self.messages_seen, self.tokens_seen = self.messages_before, self.tokens_before
 
 
-class Post:
+class Post(Outlet):
     """One sender's access to a log: it reaches `receivers` agents, never itself."""
 
     __slots__ = ("log", "own", "receivers")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
-from typing import Protocol
 
 from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw
 
 
-class Outlet(Protocol):
+class Outlet(ABC):
     """Where an agent sends what it says."""
 
+    __slots__ = ()
+
+    @abstractmethod
     def send(self, tokens: int, now: float) -> int:
         """Send one message; return to how many agents."""
 
@@ -100,7 +103,7 @@ class Deliveries:
         return taken
 
 
-class Link:
+class Link(Outlet):
     """One sender's way to the mailboxes of a channel, with delay, loss and partitions.
 
     Senders on a channel share its list of mailboxes; nobody hears itself.
@@ -178,7 +181,7 @@ class Link:
         return True
 
 
-class Gossip:
+class Gossip(Outlet):
     """One agent's way to a few peers drawn anew for each message."""
 
     __slots__ = ("_link", "_own_place", "_peers", "_pull", "_rolls", "_said")

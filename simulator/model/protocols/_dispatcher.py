@@ -10,6 +10,7 @@ from typing import ClassVar, Self
 
 from simulator.model.agenda import Agenda
 from simulator.model.board import Board
+from simulator.model.copied import Copied
 from simulator.model.journal import Journal
 from simulator.model.ledger import Ledger
 from simulator.model.metrics import Metrics
@@ -91,7 +92,7 @@ class Setting:
         return choice
 
 
-class Dispatcher(ABC):
+class Dispatcher(Copied, ABC):
     """The protocol's state in one replication; agents and the engine ask it what to do.
 
     A protocol overrides the questions that it has an answer to.
@@ -237,7 +238,7 @@ class Dispatcher(ABC):
     def _count_those_here(self) -> None:
         self.here = [other for other in range(self.setting.workers) if other not in self.gone]
 
-    def welcome(self, agent: int) -> None:  # noqa: B027
+    def welcome(self, agent: int) -> None:
         """Let `agent`, who is there again, be given tasks."""
 
     def take_over(self, agent: int, task: int) -> None:
@@ -245,22 +246,22 @@ class Dispatcher(ABC):
         self.forget(task)
         self.board.give(task, agent)
 
-    def pick_abandoned(self, agent: int, task: int) -> None:  # noqa: B027 (most need nothing)
+    def pick_abandoned(self, agent: int, task: int) -> None:
         """Note that a chosen task could not be attempted: its dependencies were not done."""
 
-    def handed_in(self, agent: int, task: int) -> None:  # noqa: B027
+    def handed_in(self, agent: int, task: int) -> None:
         """Note that a finished task waits for review: it is not to be attempted meanwhile."""
 
-    def forgotten(self, agent: int, task: int) -> None:  # noqa: B027
+    def forgotten(self, agent: int, task: int) -> None:
         """Note that an agent has finished a task that it holds, and does not hand it in."""
 
-    def exits(self, agent: int) -> None:  # noqa: B027
+    def exits(self, agent: int) -> None:
         """Note that an agent goes down."""
 
-    def begin_round(self, number: int) -> None:  # noqa: B027
+    def begin_round(self, number: int) -> None:
         """Note that a round begins."""
 
-    def end(self) -> None:  # noqa: B027
+    def end(self) -> None:
         """Note that another protocol takes over, or the board of the other side."""
 
     def reopen(self, task: int) -> int:
@@ -279,7 +280,7 @@ class Dispatcher(ABC):
         """Return the work units of a call that `agent` owes besides its tasks, if it does."""
         return None
 
-    def duty_done(self, agent: int) -> None:  # noqa: B027
+    def duty_done(self, agent: int) -> None:
         """Note that the call is made."""
 
     def is_over(self) -> bool:
@@ -294,7 +295,7 @@ class Dispatcher(ABC):
         """Return whether a coordinator has something to hand out and somebody to take it."""
         return False
 
-    def led(self, manager: int, reported: Sequence[int]) -> None:  # noqa: B027
+    def led(self, manager: int, reported: Sequence[int]) -> None:
         """Let a coordinator, whose call ends, hand out work."""
 
     def waits(self) -> Sequence[str]:

@@ -106,8 +106,8 @@ class Settlement:
         most = agent.spec.errors.max_attempts
         is_last = most is not None and failures >= most
         if is_last and not self._patterns.is_elsewhere(agent, task):
-            how = (started_s, is_backup, is_faulty)
-            self.settle(agent, task, int(is_faulty), now, freed, *how)
+            fault = int(is_faulty)
+            self.settle(agent, task, fault, now, freed, started_s, is_backup, is_faulty)
             return False
         if not is_backup:
             agent.dispatcher.attempt_ended(agent.index, task, False)
@@ -125,7 +125,7 @@ class Settlement:
                 continue
             self._metrics.attempts += 1
             self._metrics.partial_tasks += 1
-            self.settle(agent, task, 1, now, freed, agent.time.started_s, is_known=True)
+            self.settle(agent, task, 1, now, freed, agent.time.started_s, False, True)
             where = (agent.index, agent.call.number, task)
             self._journal.note(Event.ATTEMPT, *where, duration_s=0.0, outcome="partial")
         return freed

@@ -1,0 +1,225 @@
+"""Declarations for Cython, a ``.pxd`` file a module: attributes and methods with their C types."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mypy.nodes import ARG_OPT, FuncDef
+from mypy.types import (
+    Instance,
+    LiteralType,
+    NoneType,
+    TupleType,
+    Type,
+    UnionType,
+    get_proper_type,
+)
+
+from compiling.classes import Checked, Class, Module, signature
+from compiling.modules import WIDE
+
+_NUMBERS = {"builtins.float": "double", "builtins.int": "long long", "builtins.bool": "bint"}
+_EXACT = {
+    "builtins.list": "list",
+    "builtins.dict": "dict",
+    "builtins.set": "set",
+    "builtins.bytearray": "bytearray",
+    "builtins.str": "str",
+}
+"""Types of which no subclass is used where one is named: a subclass raises TypeError."""
+_OBJECT = "object"
+_NESTED = (ast.FunctionDef, ast.Lambda, ast.GeneratorExp, ast.Yield, ast.YieldFrom)
+"""What a function that C can call must not have in it."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """How a function is called: C types of its result and arguments, and the arguments' names."""
+
+    returned: str
+    arguments: tuple[str, ...]
+    names: tuple[str, ...]
+    defaults: int
+    """How many of the last arguments may be left out."""
+
+    def is_like(self, other: Signature) -> bool:
+        """Return whether one may override the other."""
+        return (self.returned, self.arguments, self.defaults) == (
+            other.returned,
+            other.arguments,
+            other.defaults,
+        )
+
+
+class Declarations:
+    """Writes the declarations of compiled modules.
+
+    Parameters
+    ----------
+    checked : Checked
+    """
+
+    def __init__(self, checked: Checked) -> None:
+        self._checked = checked
+        self._awkward = set(_called_awkwardly(checked.modules.values()))
+        self._methods = {
+            name: {each.name: self._method(found, each, node) for each, node in found.functions()}
+            for name, found in checked.classes.items()
+            if name in checked.extensions
+        }
+        self._agree()
+
+    def of(self, module: Module) -> str:
+        """Return the text of a module's declarations."""
+        used: set[str] = set()
+        lines: list[str] = []
+        for name, found in self._checked.classes.items():
+            if found.module == module.name and name in self._checked.extensions:
+                lines += self._class(name, found, used)
+        for each in module.tree.body:
+            if isinstance(each, ast.FunctionDef):
+                node = module.file.names[each.name].node
+                said = self._signature(
+                    f"{module.name}.{each.name}", each, node if isinstance(node, FuncDef) else None
+                )
+                if said is not None:
+                    lines.append(self._declared(each.name, said, used, ()))
+        others = [self._checked.classes[name] for name in sorted(used)]
+        imports = [
+            f"from {each.module} cimport {each.name}"
+            for each in others
+            if each.module != module.name
+        ]
+        return "\n".join([*imports, *lines, ""])
+
+    def _class(self, name: str, found: Class, used: set[str]) -> Iterator[str]:
+        used.update(base.fullname for base in found.bases)
+        bases = ", ".join(base.name for base in found.bases)
+        yield f"cdef class {found.name}({bases}):" if bases else f"cdef class {found.name}:"
+        yield "    pass"
+        for attribute, kind in found.attributes():
+            c_type = _OBJECT if f"{name}.{attribute}" in WIDE else self._c_type(kind)
+            yield f"    cdef public {self._shown(c_type, used)} {attribute}"
+        for method, said in self._methods[name].items():
+            if said is not None:
+                yield "    " + self._declared(method, said, used, ("self",))
+
+    def _declared(self, name: str, said: Signature, used: set[str], first: tuple[str, ...]) -> str:
+        fixed = len(said.names) - said.defaults
+        arguments = [
+            f"{self._shown(kind, used)} {each}" + ("=*" if place >= fixed else "")
+            for place, (kind, each) in enumerate(zip(said.arguments, said.names, strict=True))
+        ]
+        # No value of a C tuple can say that there was an error.
+        end = " except *" if said.returned.startswith("(") else ""
+        shown = self._shown(said.returned, used)
+        return f"cpdef {shown} {name}({', '.join([*first, *arguments])}){end}"
+
+    def _shown(self, c_type: str, used: set[str]) -> str:
+        """Return a type as a declaration names it, and note that it is used."""
+        if c_type not in self._checked.extensions:
+            return c_type
+        used.add(c_type)
+        return self._checked.classes[c_type].name
+
+    def _method(
+        self, found: Class, tree: ast.FunctionDef, node: FuncDef | None
+    ) -> Signature | None:
+        if tree.name.startswith("__"):
+            return None
+        return self._signature(f"{found.info.fullname}.{tree.name}", tree, node, is_method=True)
+
+    def _signature(
+        self, name: str, tree: ast.FunctionDef, node: FuncDef | None, is_method: bool = False
+    ) -> Signature | None:
+        """Return how C calls a function; None if only Python can."""
+        types = signature(node)
+        decorators = {ast.unparse(each) for each in tree.decorator_list}
+        inside = [each for each in ast.walk(tree) if each is not tree]
+        if (
+            node is None
+            or types is None
+            or tree.name in self._awkward
+            or decorators - {"abstractmethod"}
+            or any(isinstance(each, _NESTED) or _is_super(each) for each in inside)
+        ):
+            return None
+        skip = int(is_method)
+        names = tuple(each or "" for each in node.arg_names[skip:])
+        arguments = tuple(
+            _OBJECT if f"{name}.{each}" in WIDE else self._c_type(kind)
+            for each, kind in zip(names, types.arg_types[skip:], strict=True)
+        )
+        defaults = sum(kind == ARG_OPT for kind in node.arg_kinds)
+        return Signature(self._returned(types.ret_type), arguments, names, defaults)
+
+    def _returned(self, kind: Type) -> str:
+        """Return the C type of a result: several numbers are a C tuple of them."""
+        kind = get_proper_type(kind)
+        if isinstance(kind, TupleType) and kind.partial_fallback.type.fullname == "builtins.tuple":
+            types = [self._c_type(each) for each in kind.items]
+            if all(each in _NUMBERS.values() for each in types):
+                return f"({', '.join(types)})"
+        return self._c_type(kind)
+
+    def _c_type(self, kind: Type | None) -> str:
+        """Return the C type that holds what a Python type may be: the class's full name for one."""
+        if kind is None:
+            return _OBJECT
+        kind = get_proper_type(kind)
+        if isinstance(kind, UnionType):
+            items = [get_proper_type(each) for each in kind.items]
+            some = {self._c_type(each) for each in items if not isinstance(each, NoneType)}
+            c_type = some.pop() if len(some) == 1 else _OBJECT
+            may_be_none = any(isinstance(each, NoneType) for each in items)
+            return _OBJECT if may_be_none and c_type in _NUMBERS.values() else c_type
+        if isinstance(kind, LiteralType):
+            kind = kind.fallback
+        if not isinstance(kind, Instance):
+            return _OBJECT
+        name = kind.type.fullname
+        if name in self._checked.extensions:
+            return name
+        return _NUMBERS.get(name) or _EXACT.get(name) or _OBJECT
+
+    def _agree(self) -> None:
+        """Leave to Python what is not called alike in a class and in its bases."""
+        changes = True
+        while changes:
+            changes = False
+            for name, methods in self._methods.items():
+                for base in self._checked.classes[name].info.mro[1:]:
+                    theirs = self._methods.get(base.fullname, {})
+                    for each in methods.keys() & theirs.keys():
+                        mine, their = methods[each], theirs[each]
+                        if mine is None and their is None:
+                            continue
+                        if mine is None or their is None or not mine.is_like(their):
+                            methods[each] = theirs[each] = None
+                            changes = True
+
+
+def _is_super(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "super"
+
+
+def _called_awkwardly(modules: Iterable[Module]) -> Iterator[str]:
+    """Return the names of functions that are called with stars, or with gaps before keywords."""
+    names: dict[str, list[list[str]]] = {}
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.FunctionDef):
+                arguments = [each.arg for each in node.args.args if each.arg != "self"]
+                names.setdefault(node.name, []).append(arguments)
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
+                has_stars = any(isinstance(each, ast.Starred) for each in node.args)
+                given = [each.arg for each in node.keywords]
+                after = slice(len(node.args), len(node.args) + len(given))
+                has_gap = any(each[after] != given for each in names.get(name, []))
+                if has_stars or (given and has_gap):
+                    yield name

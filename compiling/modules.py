@@ -1,0 +1,63 @@
+"""Which modules are compiled, and what must not become a number of the machine."""
+
+from __future__ import annotations
+
+PACKAGE = "simulator"
+
+MODULES = tuple(
+    f"{PACKAGE}.{name}"
+    for name in (
+        "model.timers",
+        "model.copied",
+        "model.agenda",
+        "model.metrics",
+        "model.journal",
+        "model.answers",
+        "model.board",
+        "model.ledger",
+        "model.protocols._dispatcher",
+        "model.protocols._hands",
+        "model.protocols._dealt",
+        "model.protocols._claims",
+        "model.agents.call",
+        "model.agents.timesheet",
+        "model.agents.messages",
+        "model.agents.channels",
+        "model.agents.cache_life",
+        "model.agents.held",
+        "model.agents.additions",
+        "model.agents.memory",
+        "model.agents.habits",
+        "model.agents.judgement",
+        "model.agents.toolkit",
+        "model.agents.loop",
+        "model.agents.agent",
+        "model.agents.talk",
+        "model.calls.bill",
+        "model.calls.phases",
+        "model.calls.service",
+        "model.calls.book",
+        "model.team.sides",
+        "model.team.patterns",
+        "model.team.writes",
+        "model.team.settlement",
+        "model.team.hand_ins",
+        "model.team.commits",
+        "model.team.review_queue",
+        "model.team.coordination",
+        "model.call_start",
+        "model.call_end",
+    )
+)
+"""The modules on the way of every call. None has a class of pydantic: a specification is read once,
+and pydantic looks for Python's own functions in it."""
+
+WIDE = frozenset(
+    {
+        "simulator.model.agents.agent.AgentState.number",
+        "simulator.model.calls.runs.Run.child",
+        "simulator.model.calls.runs.Run.name_child.number",
+    }
+)
+"""Whole numbers of more than 63 bits (of sub-agents: they name random streams). All others have
+64 bits when compiled, and a number that does not fit raises OverflowError."""

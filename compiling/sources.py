@@ -1,0 +1,131 @@
+"""The sources that Cython translates: those of the package, told apart where C needs it.
+
+Lines stay where they are, so that tracebacks name them.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from mypy.nodes import MypyFile, SymbolNode, TypeInfo, Var
+
+from compiling.classes import Checked, Module
+
+
+class Sources:
+    """Changes the text of modules.
+
+    Parameters
+    ----------
+    checked : Checked
+    """
+
+    def __init__(self, checked: Checked) -> None:
+        self._checked = checked
+        self._constants = {
+            f"{name}.{each}": value
+            for name, module in checked.modules.items()
+            for each, value in _constants(module.tree).items()
+        }
+
+    def of(self, module: Module) -> str:
+        """Return what is translated of a module."""
+        lines = module.text.split("\n")
+        for each in module.tree.body:
+            if isinstance(each, ast.ImportFrom):
+                self._import_from_home(each, module.file, lines)
+            if isinstance(each, ast.ClassDef):
+                self._drop_metaclass(f"{module.name}.{each.name}", each, lines)
+        self._write_constants(module, lines)
+        return "\n".join(lines)
+
+    def _import_from_home(self, node: ast.ImportFrom, file: MypyFile, lines: list[str]) -> None:
+        """Import extension types from where they are defined: C knows them by that module."""
+        homes: dict[str, list[str]] = {}
+        for each in node.names:
+            symbol = file.names.get(each.asname or each.name)
+            found = None if symbol is None else symbol.node
+            is_fixed = found is not None and found.fullname in self._checked.extensions
+            home = self._checked.classes[found.fullname].module if found and is_fixed else None
+            homes.setdefault(home or str(node.module), []).append(ast.unparse(each))
+        if homes.keys() != {node.module}:
+            imports = [f"from {home} import {', '.join(names)}" for home, names in homes.items()]
+            lines[node.lineno - 1] = "; ".join(imports)
+            for line in range(node.lineno, node.end_lineno or node.lineno):
+                lines[line] = ""
+
+    def _drop_metaclass(self, name: str, node: ast.ClassDef, lines: list[str]) -> None:
+        """Let an extension type have no metaclass: what is abstract is checked by Python's build.
+
+        Nor can it be told of slots by `dataclass`: it has them anyway.
+        """
+        if name not in self._checked.extensions:
+            return
+        line = node.lineno - 1
+        lines[line] = lines[line].replace("(ABC):", ":").replace(", ABC):", "):")
+        if self._checked.classes[name].is_row:
+            lines[line - 1] = lines[line - 1].replace("(slots=True)", "")
+
+    def _write_constants(self, module: Module, lines: list[str]) -> None:
+        """Put numbers that have names, and never change, in the place of their names."""
+        functions = [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef)]
+        found: dict[tuple[int, int], tuple[int, str]] = {}
+        for function in functions:
+            own = _bound(function)
+            for statement in function.body:
+                for node in _outside_of_text(statement):
+                    if isinstance(node, ast.Name) and node.id not in own:
+                        value = self._value(node.id, module)
+                        if value is not None:
+                            place = node.lineno - 1, node.col_offset
+                            found[place] = node.end_col_offset or 0, value
+        for (line, start), (end, value) in sorted(found.items(), reverse=True):
+            text = lines[line].encode()  # Python counts bytes
+            lines[line] = (text[:start] + value.encode() + text[end:]).decode()
+
+    def _value(self, name: str, module: Module) -> str | None:
+        symbol = module.file.names.get(name)
+        node: SymbolNode | None = None if symbol is None else symbol.node
+        if not isinstance(node, Var) or isinstance(node, TypeInfo):
+            return None
+        return self._constants.get(node.fullname)
+
+
+def _outside_of_text(node: ast.AST) -> Iterator[ast.AST]:
+    """Return all nodes, but for those in f-strings, whose places Python 3.11 does not tell."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.JoinedStr):
+            yield from _outside_of_text(child)
+
+
+def _bound(function: ast.FunctionDef) -> set[str]:
+    """Return the names that a function binds itself."""
+    arguments = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
+    stored = {
+        each.id
+        for each in ast.walk(function)
+        if isinstance(each, ast.Name) and not isinstance(each.ctx, ast.Load)
+    }
+    return arguments | stored
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Return the numbers that a module gives upper-case names, each once."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if not (isinstance(node, ast.Assign) and len(node.targets) == 1):
+            continue
+        target, value = node.targets[0], node.value
+        pairs = [(target, value)]
+        if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+            pairs = list(zip(target.elts, value.elts, strict=True))
+        for name, number in pairs:
+            try:
+                constant = ast.literal_eval(number)
+            except ValueError:
+                continue
+            if isinstance(name, ast.Name) and name.id.isupper() and type(constant) in (int, float):
+                found[name.id] = f"({ast.unparse(number)})"
+    return found
