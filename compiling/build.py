@@ -45,7 +45,7 @@ def build(into: Path, modules: Sequence[str] = MODULES, workers: int = 2) -> Non
     RuntimeError
         If mypy, Cython or the compiler fails.
     """
-    stage = STAGE
+    stage, source = STAGE, fingerprint()
     _write_sources(stage, modules)
     before = Path.cwd()
     os.chdir(stage)  # names of files are those of modules then
@@ -63,7 +63,7 @@ def build(into: Path, modules: Sequence[str] = MODULES, workers: int = 2) -> Non
         "suffix": suffix,
         "modules": list(modules),
         "cython": CYTHON,
-        "source": fingerprint(),
+        "source": source,
     }
     (into / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from mypy import build
 from mypy.errors import CompileError
 from mypy.modulefinder import BuildSource
-from mypy.nodes import ARG_OPT, ARG_POS, Decorator, FuncDef, MypyFile, TypeInfo, Var
+from mypy.nodes import ARG_OPT, ARG_POS, LDEF, Decorator, FuncDef, MypyFile, NameExpr, TypeInfo, Var
 from mypy.options import Options
+from mypy.traverser import NameAndMemberCollector
 from mypy.types import CallableType, Type
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,17 +118,7 @@ def _may_be_fixed(found: Class) -> bool:
         isinstance(each, ast.Assign) and ast.unparse(each.targets[0]) == "__slots__"
         for each in tree.body
     )
-    if not ((declares and not tree.decorator_list) or found.is_row):
-        return False
-    return not any(isinstance(each, ast.Delete) and _is_of_self(each) for each in ast.walk(tree))
-
-
-def _is_of_self(statement: ast.Delete) -> bool:
-    """Return whether an attribute is deleted: those of extension types always have a value."""
-    return any(
-        isinstance(each, ast.Attribute) and ast.unparse(each.value) == "self"
-        for each in statement.targets
-    )
+    return (declares and not tree.decorator_list) or found.is_row
 
 
 def signature(node: FuncDef | None) -> CallableType | None:
@@ -137,6 +128,20 @@ def signature(node: FuncDef | None) -> CallableType | None:
     if any(kind not in (ARG_POS, ARG_OPT) for kind in node.arg_kinds):
         return None
     return node.type
+
+
+def variables(node: FuncDef) -> dict[str, Type]:
+    """Return the types of a function's variables, but for those that have several."""
+    types: dict[str, Type] = {}
+    kinds: dict[str, set[str]] = {}
+    collector = NameAndMemberCollector()
+    node.body.accept(collector)
+    for each in collector.name_exprs:
+        if isinstance(each, NameExpr) and each.kind == LDEF and isinstance(each.node, Var):
+            kinds.setdefault(each.name, set()).add(str(each.node.type))
+            if each.node.type is not None:
+                types[each.name] = each.node.type
+    return {name: kind for name, kind in types.items() if len(kinds[name]) == 1}
 
 
 def check(names: Sequence[str], root: Path = ROOT) -> Checked:

@@ -17,7 +17,7 @@ from mypy.types import (
     get_proper_type,
 )
 
-from compiling.classes import Checked, Class, Module, signature
+from compiling.classes import Checked, Class, Module, signature, variables
 from compiling.modules import WIDE
 
 _NUMBERS = {"builtins.float": "double", "builtins.int": "long long", "builtins.bool": "bint"}
@@ -92,7 +92,7 @@ class Declarations:
             for each in others
             if each.module != module.name
         ]
-        return "\n".join([*imports, *lines, ""])
+        return "\n".join(["cimport cython", *imports, *lines, ""])
 
     def _class(self, name: str, found: Class, used: set[str]) -> Iterator[str]:
         used.update(base.fullname for base in found.bases)
@@ -104,7 +104,26 @@ class Declarations:
             yield f"    cdef public {self._shown(c_type, used)} {attribute}"
         for method, said in self._methods[name].items():
             if said is not None:
+                kinds = self._locals(found, method, used)
+                if kinds:
+                    yield f"    @cython.locals({kinds})"
                 yield "    " + self._declared(method, said, used, ("self",))
+
+    def _locals(self, found: Class, method: str, used: set[str]) -> str:
+        """Return the types of a method's variables, as they are declared."""
+        tree = next(each for each, _ in found.functions() if each.name == method)
+        node = next(node for each, node in found.functions() if each.name == method)
+        assert node is not None
+        plain = _stored_outside_of_comprehensions(tree)
+        kinds = {
+            name: self._c_type(kind) for name, kind in variables(node).items() if name in plain
+        }
+        shown = [
+            f"{name}={_in_decorator(self._shown(kind, used))}"
+            for name, kind in kinds.items()
+            if kind != _OBJECT
+        ]
+        return ", ".join(shown)
 
     def _declared(self, name: str, said: Signature, used: set[str], first: tuple[str, ...]) -> str:
         fixed = len(said.names) - said.defaults
@@ -199,6 +218,24 @@ class Declarations:
                         if mine is None or their is None or not mine.is_like(their):
                             methods[each] = theirs[each] = None
                             changes = True
+
+
+def _in_decorator(c_type: str) -> str:
+    return "cython.longlong" if c_type == "long long" else c_type
+
+
+def _stored_outside_of_comprehensions(tree: ast.FunctionDef) -> set[str]:
+    """Return the names of a function's variables; those of comprehensions are their own."""
+
+    def stored(node: ast.AST) -> Iterator[str]:
+        if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+            return
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        for child in ast.iter_child_nodes(node):
+            yield from stored(child)
+
+    return set(stored(tree)) - {each.arg for each in tree.args.args}
 
 
 def _is_super(node: ast.AST) -> bool:

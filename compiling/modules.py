@@ -47,6 +47,15 @@ MODULES = tuple(
         "model.team.coordination",
         "model.call_start",
         "model.call_end",
+        "model.steps",
+        "model.calls.runs",
+        "model.calls.tools",
+        "model.calls.turns",
+        "engine.course",
+        "engine.clock",
+        "engine.calls",
+        "engine.rounds",
+        "engine.asynchronous",
     )
 )
 """The modules on the way of every call. None has a class of pydantic: a specification is read once,

@@ -38,6 +38,9 @@ class Sources:
             if isinstance(each, ast.ClassDef):
                 self._drop_metaclass(f"{module.name}.{each.name}", each, lines)
         self._write_constants(module, lines)
+        for each in ast.walk(module.tree):
+            if isinstance(each, ast.Delete):
+                _empty(each, lines)
         return "\n".join(lines)
 
     def _import_from_home(self, node: ast.ImportFrom, file: MypyFile, lines: list[str]) -> None:
@@ -90,6 +93,14 @@ class Sources:
         if not isinstance(node, Var) or isinstance(node, TypeInfo):
             return None
         return self._constants.get(node.fullname)
+
+
+def _empty(node: ast.Delete, lines: list[str]) -> None:
+    """Put None where attributes are deleted: C's always have a value."""
+    names = [ast.unparse(each) for each in node.targets]
+    if all(isinstance(each, ast.Attribute) for each in node.targets):
+        line = lines[node.lineno - 1]
+        lines[node.lineno - 1] = f"{line[: node.col_offset]}{' = '.join(names)} = None"
 
 
 def _outside_of_text(node: ast.AST) -> Iterator[ast.AST]:
