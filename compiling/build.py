@@ -71,7 +71,8 @@ def build(into: Path, modules: Sequence[str] = MODULES, workers: int = 2) -> Non
 def _write_sources(stage: Path, modules: Sequence[str]) -> None:
     """Write what is translated; files that are as they were keep their times."""
     checked = check(modules)
-    declarations, sources = Declarations(checked), Sources(checked)
+    declarations = Declarations(checked)
+    sources = Sources(checked, declarations)
     for name, module in checked.modules.items():
         file = stage / (name.replace(".", "/") + ".py")
         file.parent.mkdir(parents=True, exist_ok=True)

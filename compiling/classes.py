@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import ast
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mypy import build
 from mypy.errors import CompileError
 from mypy.modulefinder import BuildSource
-from mypy.nodes import ARG_OPT, ARG_POS, LDEF, Decorator, FuncDef, MypyFile, NameExpr, TypeInfo, Var
+from mypy.nodes import (
+    ARG_OPT,
+    ARG_POS,
+    LDEF,
+    Decorator,
+    Expression,
+    FuncDef,
+    MypyFile,
+    NameExpr,
+    TypeInfo,
+    Var,
+)
 from mypy.options import Options
 from mypy.traverser import NameAndMemberCollector
 from mypy.types import CallableType, Type
@@ -87,10 +98,13 @@ class Checked:
     modules : dict of str to Module
     classes : dict of str to Class
         By their full names.
+    only_python : set of str
+        Full names of functions that some module does not call as C does.
     """
 
     modules: dict[str, Module]
     classes: dict[str, Class]
+    only_python: set[str]
     extensions: set[str] = field(default_factory=set)
     """Full names of the classes whose objects have a fixed layout: extension types."""
 
@@ -157,21 +171,55 @@ def check(names: Sequence[str], root: Path = ROOT) -> Checked:
     options.follow_imports, options.ignore_missing_imports = "silent", True
     options.python_executable = None  # types of the package are enough, and those of Python
     options.ignore_errors = True  # `make lint` has shown them
-    options.preserve_asts = True
+    options.preserve_asts, options.export_types = True, True
     options.mypy_path = [str(root)]
     paths = {name: root / (name.replace(".", "/") + ".py") for name in names}
     sources = [BuildSource(str(path), name) for name, path in paths.items()]
     try:
-        files = build.build(sources, options).files
+        result = build.build(sources, options)
     except CompileError as error:
         raise RuntimeError("\n".join(error.messages)) from error
     modules, classes = dict[str, Module](), dict[str, Class]()
     for name, path in paths.items():
         text = path.read_text("utf-8")
-        modules[name] = module = Module(name, text, ast.parse(text), files[name])
+        modules[name] = module = Module(name, text, ast.parse(text), result.files[name])
         for each in module.tree.body:
             if isinstance(each, ast.ClassDef):
                 node = module.file.names[each.name].node
                 assert isinstance(node, TypeInfo)
                 classes[node.fullname] = Class(name, each, node)
-    return Checked(modules, classes)
+    named = (name for module in modules.values() for name in _only_python(module, result.types))
+    return Checked(modules, classes, set(named))
+
+
+def _only_python(module: Module, types: Mapping[Expression, Type]) -> Iterator[str]:
+    """Return the full names of functions that a module does not call as C does.
+
+    It gives them arguments with stars or leaves out some before others, or it takes methods as
+    values: C would not know whose they are.
+    """
+    collector = NameAndMemberCollector()
+    module.file.accept(collector)
+    found: dict[tuple[int, int], FuncDef] = {}
+    for each in [*collector.member_exprs, *collector.name_exprs]:
+        kind = types.get(each)
+        if isinstance(kind, CallableType) and isinstance(kind.definition, FuncDef):
+            place = each.line, each.end_column or 0
+            found[place] = kind.definition
+    called = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            place = node.func.lineno, node.func.end_col_offset or 0
+            called.add(place)
+            if place in found and _is_awkward(node, found[place]):
+                yield found[place].fullname
+    yield from (node.fullname for place, node in found.items() if place not in called)
+
+
+def _is_awkward(call: ast.Call, function: FuncDef) -> bool:
+    """Return whether a call has stars, or leaves out arguments before one with a keyword."""
+    if any(isinstance(each, ast.Starred) for each in call.args):
+        return True
+    names = [each for each in function.arg_names if each != "self"]
+    given = [each.arg for each in call.keywords]
+    return names[len(call.args) : len(call.args) + len(given)] != given

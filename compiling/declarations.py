@@ -43,6 +43,8 @@ class Signature:
     names: tuple[str, ...]
     defaults: int
     """How many of the last arguments may be left out."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Those within that have C types, and these."""
 
     def is_like(self, other: Signature) -> bool:
         """Return whether one may override the other."""
@@ -63,7 +65,6 @@ class Declarations:
 
     def __init__(self, checked: Checked) -> None:
         self._checked = checked
-        self._awkward = set(_called_awkwardly(checked.modules.values()))
         self._methods = {
             name: {each.name: self._method(found, each, node) for each, node in found.functions()}
             for name, found in checked.classes.items()
@@ -96,6 +97,9 @@ class Declarations:
 
     def _class(self, name: str, found: Class, used: set[str]) -> Iterator[str]:
         used.update(base.fullname for base in found.bases)
+        for tree, node in found.functions():
+            if node is not None and not self._methods[name][tree.name]:
+                self._in_locals(self._variables(tree, node), used)  # they are named there
         bases = ", ".join(base.name for base in found.bases)
         yield f"cdef class {found.name}({bases}):" if bases else f"cdef class {found.name}:"
         yield "    pass"
@@ -104,26 +108,37 @@ class Declarations:
             yield f"    cdef public {self._shown(c_type, used)} {attribute}"
         for method, said in self._methods[name].items():
             if said is not None:
-                kinds = self._locals(found, method, used)
-                if kinds:
-                    yield f"    @cython.locals({kinds})"
+                if said.variables:
+                    yield "    " + self._in_locals(said.variables, used)
                 yield "    " + self._declared(method, said, used, ("self",))
 
-    def _locals(self, found: Class, method: str, used: set[str]) -> str:
-        """Return the types of a method's variables, as they are declared."""
-        tree = next(each for each, _ in found.functions() if each.name == method)
-        node = next(node for each, node in found.functions() if each.name == method)
-        assert node is not None
-        plain = _stored_outside_of_comprehensions(tree)
-        kinds = {
-            name: self._c_type(kind) for name, kind in variables(node).items() if name in plain
-        }
-        shown = [
-            f"{name}={_in_decorator(self._shown(kind, used))}"
-            for name, kind in kinds.items()
-            if kind != _OBJECT
-        ]
-        return ", ".join(shown)
+    def _variables(self, tree: ast.FunctionDef, node: FuncDef) -> Iterator[tuple[str, str]]:
+        """Return the variables of a function that have C types, and these."""
+        own = _stored_outside_of_comprehensions(tree)
+        for name, kind in variables(node).items():
+            c_type = self._c_type(kind)
+            if name in own and c_type != _OBJECT:
+                yield name, c_type
+
+    def decorators(self, name: str) -> Iterator[tuple[ast.FunctionDef, str]]:
+        """Return what types the variables of those methods that only Python can call.
+
+        They are not declared: each is decorated with its types.
+        """
+        found = self._checked.classes[name]
+        for tree, node in found.functions():
+            # Variables that a function within uses are cells, and have no C types.
+            is_plain = node is not None and not tree.decorator_list and not _has_scopes(tree)
+            if is_plain and not tree.name.startswith("__") and not self._methods[name][tree.name]:
+                assert node is not None
+                shown = self._in_locals(self._variables(tree, node), set())
+                if shown:
+                    yield tree, shown
+
+    def _in_locals(self, variables: Iterable[tuple[str, str]], used: set[str]) -> str:
+        """Return a decorator with the types of variables; nothing without any."""
+        kinds = [f"{name}={_in_decorator(self._shown(kind, used))}" for name, kind in variables]
+        return f"@cython.locals({', '.join(kinds)})" if kinds else ""
 
     def _declared(self, name: str, said: Signature, used: set[str], first: tuple[str, ...]) -> str:
         fixed = len(said.names) - said.defaults
@@ -160,7 +175,7 @@ class Declarations:
         if (
             node is None
             or types is None
-            or tree.name in self._awkward
+            or node.fullname in self._checked.only_python
             or decorators - {"abstractmethod"}
             or any(isinstance(each, _NESTED) or _is_super(each) for each in inside)
         ):
@@ -172,7 +187,8 @@ class Declarations:
             for each, kind in zip(names, types.arg_types[skip:], strict=True)
         )
         defaults = sum(kind == ARG_OPT for kind in node.arg_kinds)
-        return Signature(self._returned(types.ret_type), arguments, names, defaults)
+        within = tuple(self._variables(tree, node))
+        return Signature(self._returned(types.ret_type), arguments, names, defaults, within)
 
     def _returned(self, kind: Type) -> str:
         """Return the C type of a result: several numbers are a C tuple of them."""
@@ -238,25 +254,11 @@ def _stored_outside_of_comprehensions(tree: ast.FunctionDef) -> set[str]:
     return set(stored(tree)) - {each.arg for each in tree.args.args}
 
 
+def _has_scopes(tree: ast.FunctionDef) -> bool:
+    """Return whether there are functions or generators within a function."""
+    inner = (ast.FunctionDef, ast.Lambda, ast.GeneratorExp)
+    return any(isinstance(each, inner) for each in ast.walk(tree) if each is not tree)
+
+
 def _is_super(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and ast.unparse(node.func) == "super"
-
-
-def _called_awkwardly(modules: Iterable[Module]) -> Iterator[str]:
-    """Return the names of functions that are called with stars, or with gaps before keywords."""
-    names: dict[str, list[list[str]]] = {}
-    for module in modules:
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.FunctionDef):
-                arguments = [each.arg for each in node.args.args if each.arg != "self"]
-                names.setdefault(node.name, []).append(arguments)
-    for module in modules:
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute | ast.Name):
-                name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id
-                has_stars = any(isinstance(each, ast.Starred) for each in node.args)
-                given = [each.arg for each in node.keywords]
-                after = slice(len(node.args), len(node.args) + len(given))
-                has_gap = any(each[after] != given for each in names.get(name, []))
-                if has_stars or (given and has_gap):
-                    yield name

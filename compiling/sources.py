@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from mypy.nodes import MypyFile, SymbolNode, TypeInfo, Var
 
 from compiling.classes import Checked, Module
+from compiling.declarations import Declarations
 
 
 class Sources:
@@ -19,10 +20,12 @@ class Sources:
     Parameters
     ----------
     checked : Checked
+    declarations : Declarations
     """
 
-    def __init__(self, checked: Checked) -> None:
+    def __init__(self, checked: Checked, declarations: Declarations) -> None:
         self._checked = checked
+        self._declarations = declarations
         self._constants = {
             f"{name}.{each}": value
             for name, module in checked.modules.items()
@@ -38,6 +41,7 @@ class Sources:
             if isinstance(each, ast.ClassDef):
                 self._drop_metaclass(f"{module.name}.{each.name}", each, lines)
         self._write_constants(module, lines)
+        self._type_variables(module, lines)
         for each in ast.walk(module.tree):
             if isinstance(each, ast.Delete):
                 _empty(each, lines)
@@ -69,6 +73,18 @@ class Sources:
         lines[line] = lines[line].replace("(ABC):", ":").replace(", ABC):", "):")
         if self._checked.classes[name].is_row:
             lines[line - 1] = lines[line - 1].replace("(slots=True)", "")
+
+    def _type_variables(self, module: Module, lines: list[str]) -> None:
+        """Type the variables of methods that are not declared, in the blank line above each."""
+        lines[:] = [
+            f"{line}; import cython" if line == "from __future__ import annotations" else line
+            for line in lines
+        ]
+        for name, found in self._checked.classes.items():
+            if found.module == module.name and name in self._checked.extensions:
+                for tree, decorator in self._declarations.decorators(name):
+                    if not lines[tree.lineno - 2]:
+                        lines[tree.lineno - 2] = " " * tree.col_offset + decorator
 
     def _write_constants(self, module: Module, lines: list[str]) -> None:
         """Put numbers that have names, and never change, in the place of their names."""

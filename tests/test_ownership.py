@@ -14,6 +14,7 @@ COUNTERS = {"metrics", "report", "out"}
 """Whom an event concerns counts it: rows of results, and what was read, are written by all."""
 
 FOREIGN: dict[str, set[str] | None] = {
+    "simulator.compiled": {"meta_path"},  # how Python finds modules
     "simulator.engine.asynchronous": {"callbacks"},  # SimPy's events
     "simulator.engine.calls": {"callbacks"},
     "simulator.engine.clock": {"_ok", "_value", "callbacks"},
@@ -40,7 +41,7 @@ FOREIGN: dict[str, set[str] | None] = {
 
 HOT: dict[str, set[str]] = {
     # A pick is taken out of a hand once a call: a method for it took 1 % more instructions.
-    "simulator.model.protocols.pre_assigned": {"ready"},
+    "simulator.model.protocols._dealt": {"ready"},
     # What a resource says is read once and kept beside it, not read for each of its spans.
     "analysis.traces.readers._otlp_values": {"around"},
 }

@@ -142,14 +142,14 @@ class Asynchronous:
         env = self._env
         if event is not None:
             self._clock.reach(env._now)
-        if self._calls.begin(agent, env._now, False):
+        if self._calls.starts.begin_call(agent, env._now, False):
             simpy.Timeout(env, agent.time.duration_s, agent).callbacks.append(self._ends)
         else:
             self._alarm(agent).callbacks.append(partial(self._call, agent))
 
     def _call_ends(self, event: simpy.Event) -> None:
         agent = event._value
-        self._calls.end(agent, self._env._now)
+        self._calls.ends.end_call(agent, self._env._now)
         if self._clock.woken:
             self._wake()
         if not self._clock.check_limits():
@@ -166,31 +166,30 @@ class Asynchronous:
 
     def _work(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
         env, timeout = self._env, simpy.Timeout
-        begin_call, end_call = self._calls.begin, self._calls.end
-        check_limits = self._clock.check_limits
+        clock, starts, ends = self._clock, self._calls.starts, self._calls.ends
         pace = None if agent.role else self._pace
-        stepwise, reach = self._calls.is_stepwise, self._clock.reach
+        stepwise = self._calls.is_stepwise
         if pace is not None:
             pace.join(agent.index)
         while True:
             if pace is not None:
                 yield from pace.keep(agent.index)
-            reach(env._now)
-            if not begin_call(agent, env._now, False):
+            clock.reach(env._now)
+            if not starts.begin_call(agent, env._now, False):
                 yield from self._sleep(agent, pace)
                 continue
             if stepwise:
-                if self._clock.woken:
+                if clock.woken:
                     self._wake()
                 yield from self._calls.take_through(agent)
             else:
                 yield timeout(env, agent.time.duration_s)
-            end_call(agent, env._now)
-            if self._clock.woken:
+            ends.end_call(agent, env._now)
+            if clock.woken:
                 self._wake()
-            if self._clock.resumed or self._clock.interrupted:
+            if clock.resumed or clock.interrupted:
                 self._calls.resume()
-            if check_limits():
+            if clock.check_limits():
                 return
             if pace is not None:
                 pace.advance(agent.index)

@@ -33,8 +33,8 @@ class Calls:
 
     Attributes
     ----------
-    begin, end : callable
-        `CallStart.begin_call` and `CallEnd.end_call`.
+    starts, ends : CallStart, CallEnd
+        Let the calls of agents begin and end.
     is_stepwise : bool
     """
 
@@ -44,9 +44,9 @@ class Calls:
         "_steps",
         "_subagents",
         "_under_way",
-        "begin",
-        "end",
+        "ends",
         "is_stepwise",
+        "starts",
     )
 
     def __init__(
@@ -60,8 +60,8 @@ class Calls:
         is_stepwise: bool,
     ) -> None:
         self._env = env
-        self.begin = call_start.begin_call
-        self.end = call_end.end_call
+        self.starts = call_start
+        self.ends = call_end
         self.is_stepwise = is_stepwise
         self._steps = steps
         self._subagents = subagents
@@ -93,16 +93,15 @@ class Calls:
                     self.resume()
             mishap = None
             if clock.ending is not None:
-                clock.end(*clock.ending)
+                outcome, reason = clock.ending
+                clock.end(outcome, reason)
             try:
                 if seconds is None:
                     yield clock.halt(agent.index)
                 else:
                     yield timeout(env, seconds)
             except simpy.Interrupt as interrupt:
-                # The end of a call that hangs is no progress.
-                note = clock.move if clock.unhalt(agent.index) is None else clock.reach
-                note(env._now)
+                clock.interrupted_at(agent.index, env._now)
                 why = Why(str(interrupt.cause))
                 mishap = StallError() if why is Why.STALL else CallLostError(why)
         self._under_way.pop(agent.index, None)

@@ -109,6 +109,12 @@ class Clock(Agenda):
         """Return the event that an agent no longer waits for, none if it waits for none."""
         return self._halted.pop(index, None)
 
+    def interrupted_at(self, index: int, now: float) -> None:
+        """Note that an agent's call is interrupted; the end of one that hangs is no progress."""
+        self.reach(now)
+        if self.unhalt(index) is None:
+            self.move(now)
+
     def _callers(self) -> Sequence[AgentState]:
         return (*self._run.agents, *self._run.subagents.agents())
 
@@ -138,8 +144,7 @@ class Clock(Agenda):
             Called when the run has ended, before it is summed up.
         """
         env, run, sides = self._env, self._run, self._run.sides
-        self._react = react
-        self._settle = settle
+        self._react, self._settle = react, settle
         arrivals_s = sides.board.graph.arrivals_s
         if arrivals_s:
             self._tasks_arrive = True

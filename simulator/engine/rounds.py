@@ -183,12 +183,12 @@ class Rounds:
 
     def _begin(self, agents: list[AgentState], must_call: bool) -> list[AgentState]:
         """Return the agents that begin a call, or go on with one."""
-        begin, now, halfway = self._calls.begin, self._env._now, self._halfway
+        starts, now, halfway = self._calls.starts, self._env._now, self._halfway
         self._clock.reach(now)
         if halfway:
-            callers = [a for a in agents if a in halfway or begin(a, now, must_call)]
+            callers = [a for a in agents if a in halfway or starts.begin_call(a, now, must_call)]
         else:
-            callers = [agent for agent in agents if begin(agent, now, must_call)]
+            callers = [agent for agent in agents if starts.begin_call(agent, now, must_call)]
         if callers:
             self._owed = None  # a round follows
         return callers
@@ -201,12 +201,12 @@ class Rounds:
             yield self._barrier_after(callers, share)
             return
         # No agent sees the team before the last call has ended, so one event is enough for all.
-        end_call, started = self._calls.end, self._env._now
+        ends, started = self._calls.ends, self._env._now
         lengths_s = [agent.time.duration_s for agent in callers]
         in_order = sorted(range(len(callers)), key=lengths_s.__getitem__)
         yield self._env.timeout(lengths_s[in_order[-1]])
         for i in in_order:
-            end_call(callers[i], started + lengths_s[i])
+            ends.end_call(callers[i], started + lengths_s[i])
 
     def _barrier_after(self, callers: list[AgentState], share: float = 1.0) -> simpy.Event:
         """Return the event that all calls of `callers` have ended.
@@ -257,7 +257,7 @@ class Rounds:
             self._barrier.succeed()
 
     def _call_ends(self, event: simpy.Event) -> None:
-        self._calls.end(event._value, self._env._now)
+        self._calls.ends.end_call(event._value, self._env._now)
         self._be_at_barrier()
 
     def _calls_of(self, agent: AgentState) -> Generator[simpy.Event, object, None]:
@@ -275,7 +275,7 @@ class Rounds:
             self._calls.resume()
             last = made == self._calls_each or agent.role or self._is_complete()
             late = self._wanted <= 0
-            if late or last or not calls.begin(agent, env._now, self._must_call):
+            if late or last or not calls.starts.begin_call(agent, env._now, self._must_call):
                 break
         self._wanted -= is_at_work and is_effective
         if self._halfway.leave(agent):
@@ -291,7 +291,7 @@ class Rounds:
         """End an agent's call; return whether it has succeeded, at least in part."""
         metrics, attempts, has_failed = self._metrics, len(agent.call.picks), agent.call.failed
         failed_before = metrics.failed_tests
-        self._calls.end(agent, self._env._now)
+        self._calls.ends.end_call(agent, self._env._now)
         return not has_failed and metrics.failed_tests - failed_before < max(1, attempts)
 
     def _harness(self) -> Generator[simpy.Event, object, None]:

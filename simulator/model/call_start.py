@@ -210,8 +210,8 @@ class CallStart:
         else:
             loop.begin(work, lasts_s is not None, speaks, kept)
             loop.read(memory.unread_tokens)
-            of_this_turn = (loop.work, speaks and loop.is_last, memory.unread_tokens)
-            output, message, duration_s = agent.compose(*of_this_turn)
+            now_speaks, unread_tokens = speaks and loop.is_last, memory.unread_tokens
+            output, message, duration_s = agent.compose(loop.work, now_speaks, unread_tokens)
         if lasts_s is not None:
             duration_s = lasts_s
         number = self._book.begin(agent, now, picks, work, output, message, duration_s)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
 
 class Copied:
@@ -14,7 +14,7 @@ class Copied:
 
     __slots__ = ()
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[object, ...]:
         """Return how a copy is made: a new object of the class, and the attributes."""
         return _new, (type(self),), self.__getstate__()
 

@@ -119,7 +119,9 @@ class Other(Base):
 
     def take(self, count: int) -> tuple[int, float]:
         """Take as many."""
-        return count, 0.5
+        taken = count + 1
+        near, several = self.near, [taken for taken in range(3)]
+        return taken + len(several), 0.5 if near is None else 1.5
 
     def give(self, count: int, more: float = 2.0) -> list[int]:
         """Give as many."""
@@ -141,6 +143,7 @@ def test_what_cython_is_told_comes_from_the_annotations(toy: Path) -> None:
     checked = check(["toy.base", "toy.other"], toy)
     say = Declarations(checked)
     assert say.of(checked.modules["toy.base"]).splitlines() == [
+        "cimport cython",
         "cdef class Base:",
         "    pass",
         "    cdef public long long left",
@@ -148,17 +151,19 @@ def test_what_cython_is_told_comes_from_the_annotations(toy: Path) -> None:
         "    cpdef (long long, double) take(self, long long count) except *",
     ]  # `give` has a generator in a subclass, `tell` any number of arguments
     assert say.of(checked.modules["toy.other"]).splitlines() == [
+        "cimport cython",
         "from toy.base cimport Base",
         "cdef class Other(Base):",
         "    pass",
         "    cdef public Base near",
+        "    @cython.locals(taken=cython.longlong, near=Base, several=list)",
         "    cpdef (long long, double) take(self, long long count) except *",
     ]
 
 
 def test_what_is_translated_has_no_metaclass_and_numbers_for_names(toy: Path) -> None:
     checked = check(["toy.base", "toy.other"], toy)
-    of = Sources(checked).of
+    of = Sources(checked, Declarations(checked)).of
     base = of(checked.modules["toy.base"])
     assert "class Base:" in base
     assert "self.left = (7)" in base

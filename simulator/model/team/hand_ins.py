@@ -78,8 +78,7 @@ class HandIns:
         that can start because of it are added to `freed`.
         """
         if not self._queue.wanted or self._patterns.skips("reviews"):
-            how = (started_s, is_backup)
-            return self._settlement.settle(agent, task, answer, now, freed, *how)
+            return self._settlement.settle(agent, task, answer, now, freed, started_s, is_backup)
         if not is_backup:
             agent.dispatcher.handed_in(agent.index, task)
         self._queue.submit(agent, task, answer, started_s, is_backup)
