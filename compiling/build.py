@@ -34,6 +34,7 @@ _DIRECTIVES = {
 }
 
 _FLAGS = ["-O2", "-g0", "-ffp-contract=off", "-Wno-maybe-uninitialized"]
+_FLAGS += ["-Werror=incompatible-pointer-types"]  # a function taken for another kind of function
 """Without contraction, sums of products are rounded as Python rounds them, on every machine."""
 
 

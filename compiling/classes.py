@@ -203,9 +203,12 @@ def _only_python(module: Module, types: Mapping[Expression, Type]) -> Iterator[s
     found: dict[tuple[int, int], FuncDef] = {}
     for each in [*collector.member_exprs, *collector.name_exprs]:
         kind = types.get(each)
-        if isinstance(kind, CallableType) and isinstance(kind.definition, FuncDef):
+        node = kind.definition if isinstance(kind, CallableType) else None
+        if isinstance(node, Decorator):
+            node = node.func
+        if isinstance(node, FuncDef):
             place = each.line, each.end_column or 0
-            found[place] = kind.definition
+            found[place] = node
     called = set()
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):

@@ -126,8 +126,11 @@ class Asynchronous:
 
     def _alarm(self, agent: AgentState) -> simpy.Event:
         """Put the agent to sleep; return the event that wakes it."""
-        place = self._asleep if agent.is_of_use else self._waiting
-        place[agent.index] = alarm = self._env.event()
+        alarm = self._env.event()
+        if agent.is_of_use:
+            self._asleep[agent.index] = alarm
+        else:
+            self._waiting[agent.index] = alarm
         return alarm
 
     def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from copy import copy
 
 from simulator.model.timers import AN_INSTANT
 from simulator.scenario.agent import Price
@@ -49,7 +48,8 @@ class CacheLife:
         Where the agent `waits` for that one, the requests of that one keep its own prompt in the
         cache too, for as long as their prompts begin with it.
         """
-        other = copy(self)
+        other = CacheLife(self._spec)
+        other._used_s, other.expired = self._used_s, self.expired
         other._parent = self if waits else None
         return other
 

@@ -183,7 +183,7 @@ class Sides:
         """Put tasks that can start on the main board."""
         for task in tasks if self._journal.trace is not None else ():
             self._journal.note(Event.TASK_READY, task=task)
-        self._agenda.wake(*map(self.dispatcher.task_ready, tasks))
+        self._agenda.wake(*[self.dispatcher.task_ready(task) for task in tasks])
         self.note_woken()
 
     def announce_on_side_of(self, agent: AgentState, tasks: list[int]) -> None:
