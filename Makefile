@@ -19,12 +19,12 @@ demo: $(VENV)/.installed
 
 # Compiles the hot modules, beside their sources, and keeps that only if all results are the same.
 compiled: $(VENV)/.installed-compiled
-	$(BIN)/python -m compiling
-	$(BIN)/python -m tests.builds || { $(BIN)/python -m compiling --clean; exit 1; }
+	PYTHONPATH=.ci $(BIN)/python -m compiling
+	$(BIN)/python -m tests.builds || { PYTHONPATH=.ci $(BIN)/python -m compiling --clean; exit 1; }
 	$(BIN)/teamsim --version
 
 clean-compiled: $(VENV)/.installed-compiled
-	$(BIN)/python -m compiling --clean
+	PYTHONPATH=.ci $(BIN)/python -m compiling --clean
 
 # There is a worker a core: threads of linear algebra would only wait for each other.
 test test-slow test-all: export OMP_NUM_THREADS = 1

@@ -27,7 +27,8 @@ class BuildWithScenarios(build_py):
         for path in sorted(Path("scenarios").glob("*.yaml")):
             self.copy_file(str(path), str(into / path.name))
         if COMPILES:
-            sys.path.insert(0, str(Path(__file__).resolve().parent))
+            here = Path(__file__).resolve().parent
+            sys.path[:0] = [str(here), str(here / ".ci")]
             from compiling.build import build
 
             build(Path(self.build_lib).resolve() / "simulator" / "_compiled")

@@ -27,7 +27,7 @@ from mypy.options import Options
 from mypy.traverser import NameAndMemberCollector
 from mypy.types import CallableType, Type
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 _NO_BASE = {"builtins.object", "abc.ABC"}
 

@@ -1,4 +1,4 @@
-"""Builds the compiled modules beside their sources: ``python -m compiling``."""
+"""Builds the compiled modules beside their sources: ``PYTHONPATH=.ci python -m compiling``."""
 
 from __future__ import annotations
 
