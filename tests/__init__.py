@@ -1,8 +1,7 @@
 """Tests of the sources as they stand, whatever was compiled from them.
 
 They put other functions in the place of the simulator's, which compiled modules do not notice.
-What is compiled is held against the same results by ``TEAMSIM_BUILD=compiled`` before
-``python -m tests.golden``, and by `tests.builds`.
+What is compiled is held against the same results by ``python -m tests.builds``.
 """
 
 import os
