@@ -236,16 +236,20 @@ run_until_signal(program)
 """
 
 
-def test_what_does_not_unwind_is_ended_anyway(tmp_path: Path) -> None:
-    (tmp_path / "stuck.py").write_text(STUCK)
+def _started(directory: Path, program: str) -> subprocess.Popen[str]:
+    """Start a program, and return it once it has printed a line."""
+    file = directory / "program.py"
+    file.write_text(program)
     process = subprocess.Popen(
-        [sys.executable, tmp_path / "stuck.py"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, file], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     process.stdout.readline()
+    return process
+
+
+def test_what_does_not_unwind_is_ended_anyway(tmp_path: Path) -> None:
+    process = _started(tmp_path, STUCK)
     started = time.monotonic()
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=10)
@@ -268,15 +272,7 @@ run_until_signal(lambda: None)
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_after_the_work_changes_nothing(number: signal.Signals, tmp_path: Path) -> None:
-    (tmp_path / "done.py").write_text(DONE)
-    process = subprocess.Popen(
-        [sys.executable, tmp_path / "done.py"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
+    process = _started(tmp_path, DONE)
     process.send_signal(number)
     _, said = process.communicate(timeout=10)
     assert (process.returncode, said) == (0, "")
