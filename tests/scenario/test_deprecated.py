@@ -119,6 +119,7 @@ def test_sweeps_and_profiles_may_say_old_names(tmp_path: Path) -> None:
     assert any(each.startswith(f"{tmp_path / 'mine.yaml'}:2: pace: is dep") for each in said)
 
 
+@pytest.mark.filterwarnings("ignore::simulator.errors.TeamsimWarning")
 def test_agents_that_take_over_may_say_old_names() -> None:
     text = TEXT.replace("topology: mesh", "topology: centralised").replace(
         "  agent:", "  coordinator: {pace: 5}\n  agent:"
