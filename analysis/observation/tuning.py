@@ -10,11 +10,12 @@ for which, the share of tasks in a chain.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.runs import run_table, runs_of
@@ -41,6 +42,9 @@ _SHORT = 0.03
 
 _HALVINGS = 5
 """How often the share of tasks in a chain is bisected."""
+
+_GROWTH = ("turn_tokens", "first_turn_tokens", "request_tokens")
+"""What comes into a context besides what its agent writes and is told."""
 
 _LEAST_SPREAD = 0.1
 """Effects of runs below this are left out."""
@@ -151,7 +155,14 @@ def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
         if abs(ratio["output"] - 1.0) > 0.02:
             agent["tokens"]["output"] = scaled(agent["tokens"]["output"], ratio["output"])
             twin.explain_further(f"{path}.tokens.output", "tuned to the output of the median run")
-        if abs(ratio["input"] - 1.0) > 0.02:
+        kept = agent["context"].get("retention", 1.0)
+        if (ratio["input"] < 0.98 or kept < 1.0) and _adds_only_output(twin, role):
+            agent["context"]["retention"] = _kept(
+                agent["context"], made["calls"], made["input"], seen["input"]
+            )
+            said = "tuned: inputs grow by less than what calls write and are told"
+            twin.explain_further(f"{path}.context.retention", said)
+        elif abs(ratio["input"] - 1.0) > 0.02:
             before = twin.growth.get(role, 1.0)
             twin.grow(role, _scale_inputs(agent, seen["input"], made["input"], before))
             twin.explain_further(f"{path}.context", "tuned to the input of the median run")
@@ -201,6 +212,36 @@ def _scale_inputs(agent: dict[str, Any], wanted: float, found: float, before: fl
     if isinstance(cache, dict) and "warm_tokens" in cache:
         context["cache"] = {**cache, "warm_tokens": scaled(cache["warm_tokens"], factor)}
     return before
+
+
+def _adds_only_output(twin: Twin, role: str) -> bool:
+    """Tell whether calls of a role are tasks of their own that add only their output to it."""
+    agent = twin.agent_of(role)
+    context = agent["context"]
+    grows = any(context.get(name, 0.0) != 0.0 for name in _GROWTH)
+    is_worker = role != twin.lead and role not in twin.subagents
+    return is_worker and not grows and "loop" not in agent and not agent.get("tools")
+
+
+def _kept(context: Mapping[str, Any], calls: float, made: float, wanted: float) -> float:
+    """Return the share of the context to keep from call to call, for which inputs are as wanted.
+
+    If a share r is kept and each call adds the same, the t-th call of a run finds r + ... + r^(t-1)
+    of it. Wanted is the share at which the mean of these sums changes as the inputs should.
+    """
+    begin = float(context.get("system_tokens", 0.0)) + _mean(context.get("start_tokens", 0.0))
+    before = float(context.get("retention", 1.0))
+    if made <= begin:
+        return before
+    powers = np.arange(1, max(2, round(calls)))
+
+    def found(share: float) -> float:
+        return float(np.cumsum(share**powers).mean())
+
+    aim = found(before) * max(0.0, wanted - begin) / (made - begin)
+    if aim >= found(1.0):
+        return 1.0
+    return four_digits(float(scipy.optimize.brentq(lambda share: found(share) - aim, 0.0, 1.0)))
 
 
 def _mean(said: Any) -> float:

@@ -595,6 +595,31 @@ def test_growth_without_effect_is_scaled_to_a_limit() -> None:
     assert (factor, agent["tools"]["t"]["result_tokens"]) == (5.0, 1000.0)
 
 
+def test_calls_that_do_not_read_what_earlier_ones_wrote_cost_as_much_in_the_twin(
+    tmp_path: Path,
+) -> None:
+    # Rows of a gateway: inputs hardly grow, though each call writes 300 tokens.
+    table = tmp_path / "calls.csv"
+    rows = [f"s{i % 3},m,{i * 10},{i * 10 + 3 + i % 4},{900 + i},{280 + i}\n" for i in range(39)]
+    table.write_text("session,model,start_s,end_s,input_tokens,output_tokens\n" + "".join(rows))
+    found = observe(read_traces([table]), "observed", 40)
+    real, made = (each["input_tokens"].mean() for each in (found.table, found.simulated))
+    # If all were read again, the twin would read three times as much.
+    assert made == pytest.approx(real, rel=0.05)
+    team = yaml.safe_load(text := team_yaml(found.twin, []))
+    assert team["team"]["agent"]["context"]["retention"] < 0.1
+    assert "tuned: inputs grow by less than what calls write" in " ".join(text.split())
+
+
+def test_the_share_of_the_context_that_is_kept_is_that_of_the_inputs() -> None:
+    # Each of 4 calls writes 100: a share r leaves 100 (3 r + 2 r^2 + r^3) / 4 to the mean input.
+    context: dict[str, Any] = {"system_tokens": 50.0, "start_tokens": 10.0}
+    half = 60.0 + 100.0 * (1.5 + 0.5 + 0.125) / 4
+    assert tuning._kept(context, 4.0, 210.0, half) == 0.5
+    assert tuning._kept(context, 4.0, 210.0, 60.0) == 0.0
+    assert tuning._kept(context | {"retention": 0.5}, 4.0, half, 250.0) == 1.0
+
+
 @pytest.mark.parametrize("wanted_s", [16.0, 30.0, 55.0, 61.0, 120.0])
 def test_of_few_tasks_the_nearest_number_in_a_chain_is_chosen(wanted_s: float) -> None:
     # Each of nine tasks that is in the chain makes a run 13 s longer.
