@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from analysis.traces.values import parsed
+
 _CHUNK = 1 << 20
 _LARGEST = 1 << 26
 """Characters of one value beyond which a file counts as damaged."""
@@ -107,7 +109,12 @@ def walked(
     skip: Skip,
     around: tuple[dict[str, Any], ...] = (),
 ) -> Iterator[Record]:
-    """Yield the objects of a parsed value, as `json_records` does."""
+    """Yield the objects of a parsed value, as `json_records` does.
+
+    A text that holds JSON counts as what it holds: programs write traces that are text already.
+    """
+    if isinstance(value, str) and value[:1] in {"{", "["}:
+        value = parsed(value) or value
     if isinstance(value, list):
         for i, each in enumerate(value):
             at = f"{place}[{i}]" if not around and len(value) > 1 else place
@@ -168,7 +175,7 @@ def _streamed(
             yield from walked(whole, place, nested, skip, around)
     else:
         place = f"{name}:{window.line()}"
-        yield from walked(window.value(), place, frozenset(), skip, around)
+        yield from walked(window.value(), place, nested, skip, around)
 
 
 def _object(

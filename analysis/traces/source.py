@@ -28,6 +28,9 @@ _HEAD = 1 << 20
 _COMPLETED = 1 << 18
 """Characters used of a document that is longer than the head."""
 
+_TEXT_OF_JSON = '"{\\'
+"""The start of a text that holds a JSON object; a quoted cell of a table has other marks."""
+
 _SAMPLE = 400
 """Rows that are read to find the format."""
 
@@ -142,7 +145,7 @@ class Source:
         sign = text.lstrip("\ufeff\x1e\x00 \t\r\n")[:1]
         if not sign or (b"\x00" in start[:4096] and _encoding(start) == "utf-8"):
             return Head(start, "binary", [], [])
-        if sign in "{[":
+        if sign in "{[" or text.lstrip("\ufeff\x1e\x00 \t\r\n").startswith(_TEXT_OF_JSON):
             layout = _layout(text)
             rows = list(_sampled(text, layout))
             return Head(start, layout, rows, list(dict.fromkeys(k for row in rows for k in row)))
@@ -255,7 +258,9 @@ def _as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
 
 def _layout(text: str) -> str:
     """Tell whether each line has a value of its own, or documents span several lines."""
-    lines = [line for line in text.splitlines()[:_SAMPLE] if line[:1] in {"{", "["}]
+    lines = [
+        line for line in text.splitlines()[:_SAMPLE] if line.startswith(("{", "[", _TEXT_OF_JSON))
+    ]
     whole = sum(_parses(line) for line in lines)
     # A list with an element a line has one that is followed by no comma: the last.
     return "lines" if whole > 1 or (whole and 2 * whole >= len(lines)) else "document"

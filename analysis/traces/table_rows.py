@@ -21,7 +21,8 @@ _DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
 def flat(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with what its objects hold as further columns: ``response.model``.
 
-    Counts of an object of usage get their canonical names.
+    Counts of an object of usage get their canonical names, also of one inside another object, such
+    as a whole answer of an API.
     """
     inside = {name: value for name, value in row.items() if isinstance(value, dict)}
     if not inside:
@@ -29,11 +30,18 @@ def flat(row: dict[str, Any]) -> dict[str, Any]:
     found = dict(row)
     for name, value in inside.items():
         if name in _USAGES:
-            counts = {k: n for k, n in of_api(value).items() if n is not None}
-            found = {**counts, **found}
+            found = {**_counts(value), **found}
         else:
             found = {**{f"{name}.{k}": v for k, v in value.items()}, **found}
+    for value in inside.values():
+        for name in _USAGES:
+            if isinstance(value.get(name), dict):
+                found = {**_counts(value[name]), **found}
     return found
+
+
+def _counts(usage: Mapping[str, Any]) -> dict[str, int]:
+    return {name: n for name, n in of_api(usage).items() if n is not None}
 
 
 def operation_of(said: str | None, is_sure: bool, row: Mapping[str, Any]) -> str:

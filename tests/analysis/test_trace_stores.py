@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis.traces.reading import read_traces
@@ -18,6 +19,7 @@ from tests.analysis.trace_samples import (
     claude_message,
     document,
     lines,
+    mlflow,
     otel,
     protobuf,
     stamp,
@@ -82,6 +84,22 @@ def test_a_session_of_langfuse_is_a_run(tmp_path: Path) -> None:
     session = {"id": "S", "createdAt": stamp(0), "traces": traces}
     found = found_in(read_traces([whole(tmp_path / "session-S.json", session)]))
     assert (found["calls"], found["runs"]) == (2, ["S"])
+
+
+@pytest.mark.parametrize("layout", ["list", "lines"])
+def test_traces_may_be_texts_of_json_in_json(layout: str, tmp_path: Path) -> None:
+    # What MLflow's `to_json` of each trace returns, written by `json.dump`.
+    as_they_are = mlflow(tmp_path)
+    texts = as_they_are.read_text().splitlines()
+    path = tmp_path / "texts.json"
+    if layout == "list":
+        whole(path, texts)
+    else:
+        lines(path, texts)
+    plain, wrapped = (read_traces([each]) for each in (as_they_are, path))
+    wrapped.report.check_complete()
+    columns = ["run_id", "operation_name", "start_ns", "end_ns", "input_tokens", "output_tokens"]
+    pd.testing.assert_frame_equal(wrapped.calls[columns], plain.calls[columns])
 
 
 def test_objects_in_cells_may_be_in_pythons_notation(tmp_path: Path) -> None:
@@ -238,10 +256,12 @@ def test_a_table_is_understood(name: str, tmp_path: Path) -> None:
     assert {key: found[key] for key in expected} == expected
 
 
-def test_counts_in_an_object_of_each_row_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inside", ["", "response", "result"])
+def test_counts_in_an_object_of_each_row_are_read(inside: str, tmp_path: Path) -> None:
     usage = {"prompt_tokens": 100, "completion_tokens": 9,
              "prompt_tokens_details": {"cached_tokens": 40}}  # fmt: skip
-    row = {"timestamp": stamp(0), "latency_ms": 4000, "usage": usage, "request": {"model": "m"}}
+    said = {inside: {"usage": usage, "id": "r"}} if inside else {"usage": usage}
+    row = {"timestamp": stamp(0), "latency_ms": 4000, "request": {"model": "m"}, **said}
     found = found_in(read_traces([lines(tmp_path / "a.jsonl", [row, row])]))
     assert (found["input"], found["cached"], found["output"]) == (200, 80, 18)
 
