@@ -71,7 +71,8 @@ def counts(
         whole = parts if parts and not includes_cache else None
     elif parts and (read is not None or written is not None):
         apart = not includes_cache or parts > plain
-        if total is not None and total in {plain + (output or 0), plain + parts + (output or 0)}:
+        sums = {plain + (output or 0), plain + parts + (output or 0)}
+        if total in sums and parts <= plain:  # a larger part is none, whatever is added up
             apart = total == plain + parts + (output or 0)
         whole = plain + parts if apart else plain
     return {

@@ -90,6 +90,18 @@ def found_in(traces: Traces) -> dict[str, Any]:
 
 
 @case
+def anthropic_input_without_the_cache_and_a_total_without_it(path: Path) -> tuple[Path, Any]:
+    # The total says that the cache is a part of the input, which is smaller than it.
+    span = otel(1, None, "anthropic.chat", 0, 3, llm__request__type="chat",
+                gen_ai__system="Anthropic", gen_ai__request__model="m",
+                gen_ai__usage__prompt_tokens=10, gen_ai__usage__completion_tokens=50,
+                gen_ai__usage__cache_read_input_tokens=800,
+                gen_ai__usage__cache_creation_input_tokens=100,
+                llm__usage__total_tokens=60)  # fmt: skip
+    return lines(path / "a.jsonl", [document(span)]), {"input": 910, "cached": 800, "output": 50}
+
+
+@case
 def the_details_of_a_call_beside_its_span(directory: Path) -> tuple[Path, dict[str, Any]]:
     event = record(4, 1, event__name=DETAILS, **COUNTED, **CHAT)
     path = lines(directory / "a", [logs(event), document(otel(1, None, "chat", 0, 4, **CHAT))])
