@@ -196,6 +196,10 @@ def as_distribution(values: Floats) -> float | dict[str, Any]:
 
 
 def mean_of(values: Floats) -> Estimate:
-    """Return the mean of values, with its standard error."""
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+    """Return the mean of values, with its standard error.
+
+    The error is NaN, not 0, of one value, and of equal ones: they do not show how they vary.
+    """
+    varies = len(values) > 1 and values.min() < values.max()
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if varies else float("nan")
     return Estimate.of(float(values.mean()), error)
