@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analysis.live.content import Content, Run, content_of
 
-_SCRIPTS = ("d3/d3.min", "data", "icons", "stage", "board", "story", "course", "main")
+_SCRIPTS = ("d3/d3.min", "data", "icons", "callouts", "stage", "board", "story", "course", "main")
 """The page's scripts, in the order in which they build on each other."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +200,36 @@ def test_cuts_elections_and_sub_agents_are_seen(show: Callable[..., Any]) -> Non
     assert most > 1
     go(browser, 1.0)
     assert not browser.find_elements(By.CSS_SELECTOR, ".agent.sub")
+
+
+def test_callouts_are_over_the_agents_and_not_over_each_other(show: Callable[..., Any]) -> None:
+    crash = "{up_s: {kind: exponential, mean: 60}, repair_s: 5}"
+    browser = show("gossip", "team.size=50", f"team.agent.faults.crash={crash}")
+    most = 0
+    for share in range(1, 20):
+        go(browser, share / 20)
+        boxes = browser.execute_script("return player.stage.callouts.boxes")
+        most = max(most, len(boxes))
+        for a, b in combinations(boxes, 2):
+            apart = max(a["left"], b["left"]) - min(a["left"] + a["width"], b["left"] + b["width"])
+            assert apart > 0 or abs(a["top"] - b["top"]) > 19, (a, b)
+    assert most > 1
+    stage = "document.querySelectorAll('#stage > *')"
+    order = browser.execute_script(f"return [...{stage}].map((each) => each.localName)")
+    assert order == ["canvas", "svg", "canvas"]
+
+
+def test_it_plays_on_when_it_has_had_no_room(show: Callable[..., Any]) -> None:
+    """A frame that is folded away, as in a notebook, gives the team no room."""
+    browser = show("partition")
+    style = "document.getElementById('stage').parentElement.style.display = arguments[0]"
+    browser.execute_script(style, "none")
+    frames(browser, 3)
+    browser.execute_script(style, "")
+    browser.execute_script("player.play()")
+    frames(browser, 3)
+    assert browser.execute_script("return player.stage.canvas.width") > 0
+    assert not complaints(browser)
 
 
 def test_a_frame_takes_less_than_sixteen_milliseconds_with_fifty_agents(

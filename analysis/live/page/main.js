@@ -47,6 +47,7 @@ class Player {
       : "A square is a task. ") + "A call that comes to nothing does not say which tasks it was at.");
     put("foot", (content.is_abridged ? "The story leaves out its most frequent sentences. " : "")
       + "All that is shown comes from the trace of one replication. Made by llm-teamsim; drawn with D3.");
+    this.part.banner.hidden = !content.cuts.t.length && !content.events.agent.includes(NOBODY);
     this.legend = new Map();
     const there = new Set(content.state_names.map(([kind]) => kind));
     const items = d3.select("#legend").selectAll("li")
@@ -182,7 +183,6 @@ class Player {
     }
     this._writeNumbers(board.counts);
     const words = this._bannerNow();
-    this.part.banner.hidden = !words;
     if (this.part.banner.textContent !== words) this.part.banner.textContent = words;
     this.story.draw(now, this._chosenNow());
   }

@@ -1,6 +1,7 @@
 "use strict";
 
-/* The team: agents in SVG, which are buttons; links and messages on a canvas behind them. */
+/* The team: agents in SVG, which are buttons; links and messages on a canvas behind them,
+   callouts on one above. */
 
 const FLIGHT_S = 0.9; // of the reader's time, for which a message is drawn
 const CALLOUT_S = 3; // of the reader's time, for which an event is written beside its agent
@@ -13,6 +14,8 @@ class Stage {
     Object.assign(this, { content, looks, choose });
     this.box = document.getElementById("stage");
     this.canvas = this.box.querySelector("canvas");
+    this.above = this.box.querySelector("canvas.above");
+    this.callouts = new Callouts(content.events);
     this.svg = d3.select(this.box).select("svg");
     this.root = this.svg.append("g");
     this.transform = d3.zoomIdentity;
@@ -92,8 +95,10 @@ class Stage {
     const { content } = this, { width, height } = this.box.getBoundingClientRect();
     const scale = Math.min(2, devicePixelRatio || 1);
     Object.assign(this, { width, height, scale, still: null });
-    this.canvas.width = width * scale;
-    this.canvas.height = height * scale;
+    for (const canvas of [this.canvas, this.above]) {
+      canvas.width = width * scale;
+      canvas.height = height * scale;
+    }
     const style = getComputedStyle(this.box);
     this.colour = (name) => style.getPropertyValue(name).trim();
     const spread = (margin) => content.places.map(([x, y]) => [
@@ -220,7 +225,7 @@ class Stage {
     const still = document.createElement("canvas"), { links } = this.content;
     still.width = this.canvas.width;
     still.height = this.canvas.height;
-    const pen = this._pen(still);
+    const pen = this._zoomed(still.getContext("2d"));
     pen.strokeStyle = this.colour("--line");
     pen.lineWidth = links.length > 400 ? 0.5 : 1;
     pen.beginPath();
@@ -233,21 +238,29 @@ class Stage {
     this.still = still;
   }
 
-  _pen(canvas) {
-    const pen = canvas.getContext("2d"), { k, x, y } = this.transform, s = this.scale;
+  /** Return the pen of a canvas that has been wiped, in pixels of the screen. */
+  _wiped(canvas) {
+    const pen = canvas.getContext("2d");
+    pen.setTransform(1, 0, 0, 1, 0, 0);
+    pen.clearRect(0, 0, canvas.width, canvas.height);
+    return pen;
+  }
+
+  /** Return a pen that draws where agents are placed, however far one has zoomed in. */
+  _zoomed(pen) {
+    const { k, x, y } = this.transform, s = this.scale;
     pen.setTransform(s * k, 0, 0, s * k, s * x, s * y);
     return pen;
   }
 
   _drawCanvas(now, pace) {
+    if (!this.canvas.width || !this.canvas.height) return; // no room, as in a frame that is folded away
     if (!this.still) this._drawLinks();
-    const pen = this.canvas.getContext("2d");
-    pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    const pen = this._wiped(this.canvas);
     pen.drawImage(this.still, 0, 0);
-    this._pen(this.canvas);
+    this._zoomed(pen);
     this._drawMessages(pen, now, FLIGHT_S * pace);
-    this._drawCallouts(pen, now, CALLOUT_S * pace);
+    this.callouts.draw(this, this._zoomed(this._wiped(this.above)), now, CALLOUT_S * pace);
   }
 
   _drawMessages(pen, now, flight) {
@@ -299,31 +312,5 @@ class Stage {
     pen.arc(...this.at[from], this.radius * (1.1 + 2.2 * far), 0, 2 * Math.PI);
     pen.stroke();
     pen.globalAlpha = 1;
-  }
-
-  /** Write events beside the agents whom they concern, for a moment. */
-  _drawCallouts(pen, now, lasts) {
-    const { events } = this.content;
-    pen.font = "600 13px system-ui, sans-serif";
-    pen.textAlign = "center";
-    const written = new Set();
-    for (let i = countUntil(events.t, now) - 1; i >= 0 && written.size < 6; i--) {
-      const share = (now - events.t[i]) / lasts, agent = events.agent[i];
-      if (share > 1) break;
-      if (agent === NOBODY || !this.at[agent] || written.has(agent)) continue;
-      written.add(agent);
-      const words = events.words[i], half = pen.measureText(words).width / 2 + 6;
-      const x = Math.max(half, Math.min(this.width - half, this.at[agent][0]));
-      const y = Math.max(18, this.at[agent][1] - this.radius - 10);
-      pen.fillStyle = "#F0E442";
-      pen.strokeStyle = "#1b1b1b";
-      pen.lineWidth = 1;
-      pen.beginPath();
-      pen.roundRect(x - half, y - 14, 2 * half, 19, 4);
-      pen.fill();
-      pen.stroke();
-      pen.fillStyle = "#1b1b1b";
-      pen.fillText(words, x, y);
-    }
   }
 }
