@@ -89,6 +89,23 @@ def test_arrays_have_points_and_replications() -> None:
     assert str(data["point_name"].sel(point=last["point"]).item()) == last["point_name"]
 
 
+@pytest.mark.parametrize("name", ["quickstart", "approvals", "batching"])
+def test_runs_of_one_team_are_drawn_whatever_its_sweep_draws(name: str) -> None:
+    """Each of them has a figure against a field that a run does not vary."""
+    result = ts.run(name, replications=20)
+    drawn = {ax.get_xlabel() for ax in result.plot().axes}
+    is_priced = result.summary().xs("cost_usd", level="metric")["mean"].notna().all()
+    assert any("makespan" in label for label in drawn)
+    assert any("cost" in label for label in drawn) == is_priced
+    (ax,) = result.plot(y=("makespan_s",)).axes
+    steps = ax.get_lines()[0]
+    np.testing.assert_array_equal(np.sort(result.table["makespan_s"]), steps.get_xdata()[1:])
+    with pytest.raises(TeamsimError, match="colour"):
+        result.plot(y=("colour",))
+    with pytest.raises(TeamsimError, match=r"it varies nothing|swept field"):
+        result.plot(x="team.size")
+
+
 def test_teams_are_compared_with_the_first() -> None:
     alone, team = ts.load("quickstart"), ts.load("quickstart", {"team.size": 3})
     result = ts.compare({"alone": alone, "team": team}, replications=20)

@@ -219,11 +219,12 @@ def _are_apart(values: list[Any]) -> bool:
 
 
 def _shorten(axis: Axis) -> None:
-    """Write 20k and 3M in place of 20000 and 3000000."""
-    axis.set_major_formatter(FuncFormatter(_short))
+    """Write the numbers of an axis short."""
+    axis.set_major_formatter(FuncFormatter(short_number))
 
 
-def _short(value: float, _: object) -> str:
+def short_number(value: float, _: object) -> str:
+    """Return 20k and 3M for 20000 and 3000000; the second argument is matplotlib's place."""
     if abs(value) < 10_000:
         return f"{value:g}"
     size, unit = (1e6, "M") if abs(value) >= 1e6 else (1e3, "k")

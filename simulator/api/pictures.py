@@ -9,11 +9,13 @@ import pandas as pd
 
 from simulator.errors import TeamsimError
 from simulator.experiment.manifest import Manifest, scenario_of
-from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
-from simulator.scenario.figure import Figure as FigureSpec
+from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known, unknown_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+_OF_ONE_TEAM = ("makespan_s", "cost_usd", "quality", "tokens")
+"""Metrics that are drawn of one team, if none is asked for."""
 
 
 def picture(
@@ -25,6 +27,8 @@ def picture(
 ) -> tuple[str, Figure]:
     """Return the name and the picture of a sweep: asked for, of its scenario, or over team size.
 
+    Where one team was run, and so nothing varies, it is how its runs spread.
+
     Raises
     ------
     TeamsimError
@@ -35,18 +39,30 @@ def picture(
 
     question = manifest["question"]
     is_asked = bool(x or y or series)
+    if len(manifest["points"]) == 1 and not (x or series):
+        return "spread", _spread(results, manifest, y)
     if not is_asked and not manifest["figure"] and has_sizes(results):
         return "scaling", scaling_figure(results, question)
     wanted = (
         figure_of(results, manifest, x, y, series) if is_asked else wanted_figure(results, manifest)
     )
-    _check_costs_drawn(wanted, manifest)
+    _check_costs_drawn(wanted.y, manifest)
     return "figure", sweep_figure(results, wanted, "" if is_asked else question)
 
 
-def _check_costs_drawn(wanted: FigureSpec, manifest: Manifest) -> None:
+def _spread(results: pd.DataFrame, manifest: Manifest, y: Sequence[str]) -> Figure:
+    """Return how the runs of one team spread; their costs only where they are known."""
+    from analysis.plots.spread import spread_figure
+
+    unknown = unknown_metrics(scenario_of(manifest["points"][0]))
+    metrics = tuple(y) or tuple(name for name in _OF_ONE_TEAM if name not in unknown)
+    _check_costs_drawn(metrics, manifest)
+    return spread_figure(results, metrics, "" if y else manifest["question"])
+
+
+def _check_costs_drawn(metrics: Sequence[str], manifest: Manifest) -> None:
     """Refuse to draw costs as 0 where no point of a sweep says a price."""
-    drawn = [name for name in wanted.y if any(name.startswith(money) for money in MONEY)]
+    drawn = [name for name in metrics if any(name.startswith(money) for money in MONEY)]
     scenarios = map(scenario_of, manifest["points"])
     if drawn and not any(map(is_cost_known, scenarios)):
         raise TeamsimError(

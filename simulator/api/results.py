@@ -178,6 +178,8 @@ class SweepResult(Result):
     def plot(self, x: str = "", y: tuple[str, ...] = (), series: tuple[str, ...] = ()) -> Figure:
         """Draw what is asked for, else what the scenario asks for, else curves over team size.
 
+        Of one team, draw how its runs spread: makespan, cost, quality and tokens, or `y`.
+
         Parameters
         ----------
         x : str
