@@ -89,19 +89,22 @@ def _line(problem: Problem) -> int:
 def _wrong_beside_the_fields(study: Study) -> list[Problem]:
     """Return what is wrong with figure, precision, expectations and the size of the experiment."""
     from analysis.statistics.curves import check_figure
-    from analysis.statistics.expectations import expectations_in
+    from simulator.api.expecting import expected_of
     from simulator.errors import Problem, TeamsimError
     from simulator.experiment.allocation import budget_of
     from simulator.experiment.estimate import estimate
+    from simulator.scenario.costs import is_cost_known
 
     points = study.points
     precisions = [each for point in points if (each := point.scenario.precision) is not None]
     expected = dict.fromkeys(text for point in points for text in point.scenario.expect)
+    scenarios = [point.scenario for point in points]
+    priced = next(filter(is_cost_known, scenarios), scenarios[0])
     wrong = []
     for is_right in (
         lambda: check_figure(study),
         lambda: budget_of(precisions),
-        lambda: expectations_in(expected),
+        lambda: expected_of(priced, expected),
         lambda: estimate(points).check_memory(),
     ):
         try:

@@ -90,6 +90,17 @@ def test_what_is_beside_the_fields_has_its_line(tmp_path: Path, teamsim_here: He
     assert done.stderr.count("did you mean") >= 2
 
 
+def test_a_cost_is_expected_only_where_there_is_a_price(tmp_path: Path, teamsim_here: Here) -> None:
+    """What `run` would refuse is said before it is run."""
+    (file,) = written(tmp_path, a=GOOD + "expect: [cost_usd.mean < 2]\n")
+    done = teamsim_here("check", file, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "a.yaml:10: expect: 'cost_usd.mean < 2'" in done.stderr
+    assert "give a price" in done.stderr
+    price = "team.agent.price={input_per_mtok: 3, output_per_mtok: 15}"
+    assert teamsim_here("check", file, "--set", price, cwd=tmp_path).returncode == 0
+
+
 def test_programs_get_it_as_json(tmp_path: Path, teamsim_here: Here) -> None:
     files = written(tmp_path, a=GOOD, b=GOOD.replace("size: 2", "size: 0"))
     done = teamsim_here("check", *files, "--json", cwd=tmp_path)
