@@ -287,7 +287,7 @@ def test_pages_of_others_get_no_live_view(headers: dict[str, str], code: int) ->
         ({"topology": "<script>"}, "unknown topology '<script>'"),
         ({"topology": "ring", "coordination__protocol": "lead_assign"}, "needs a coordinator"),
         ({"sed": "3"}, "unknown field 'sed'; did you mean 'seed'?"),
-        ({"team__size": "3"}, "unknown field 'team.size'"),
+        ({"team__size": "3"}, "team.size: the curves are drawn against it"),
         ({"seed": "x"}, "seed: a whole number from 0"),
         (
             {"resilience__hedge__after_s": "-1"},

@@ -152,7 +152,7 @@ def test_a_field_that_is_not_listed_is_yaml(offered: Offered) -> None:
     assert found[0].children[0].children == path
     (message,) = callback(explorer(), "found.children")("wrkload.tasks", None, [])
     assert "did you mean 'workload.tasks'?" in message.children
-    with pytest.raises(TeamsimError, match=r"unknown field 'team\.size'"):
+    with pytest.raises(TeamsimError, match=r"team\.size: the curves are drawn against it"):
         offered.field("team.size")
 
 

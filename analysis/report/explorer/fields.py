@@ -14,10 +14,12 @@ from simulator.errors import ScenarioError, TeamsimError, unknown_name
 from simulator.scenario import REGISTRIES, Scenario, scenario_json_schema
 from simulator.scenario.source import Source
 
+DRAWN_AGAINST = ("team.size", "team.groups")
+
 LEFT_OUT = frozenset(
     {
         "name", "question", "answer", "sweep", "baseline", "figure", "expect", "precision",
-        "replications", "team.size", "team.groups",
+        "replications", *DRAWN_AGAINST,
     }
 )  # fmt: skip
 """Fields of the experiment rather than of the team, and those that the curves are drawn against."""

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import yaml
 
 from analysis.report.explorer.fields import (
+    DRAWN_AGAINST,
     LEFT_OUT,
     Field,
     fields_of,
@@ -126,6 +127,10 @@ class Offered:
         if path in self.fields:
             return self.fields[path]
         first, known = path.partition(".")[0], {each.partition(".")[0] for each in self.fields}
+        if path in DRAWN_AGAINST:
+            raise TeamsimError(
+                f"{path}: the curves are drawn against it, up to the control 'largest team'"
+            )
         if path in LEFT_OUT or first not in known:
             raise TeamsimError(unknown_name("field", path[:40], nearest_to(path, self.fields)))
         return Field(path, "", "text", None)
