@@ -41,7 +41,7 @@ def check(
         print_json("check", {"files": files})
         return 2 if problems else 0
     if problems:
-        raise ScenarioError(problems)
+        raise ScenarioError(list(dict.fromkeys(problems)))  # one of --set is of each file
     return 0
 
 

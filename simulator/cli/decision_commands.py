@@ -197,7 +197,11 @@ def report(
 
 def explore(
     scenario: Annotated[
-        Path | None, typer.Argument(help="Scenario to start from (YAML).", metavar="[SCENARIO]")
+        Path | None,
+        typer.Argument(
+            help="Scenario to start from (YAML), or one that ships (teamsim scenarios).",
+            metavar="[SCENARIO]",
+        ),
     ] = None,
     settings: Settings = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of 127.0.0.1.")] = 8050,

@@ -101,6 +101,13 @@ def test_a_cost_is_expected_only_where_there_is_a_price(tmp_path: Path, teamsim_
     assert teamsim_here("check", file, "--set", price, cwd=tmp_path).returncode == 0
 
 
+def test_what_is_wrong_with_a_setting_is_said_once(tmp_path: Path, teamsim_here: Here) -> None:
+    files = written(tmp_path, a=GOOD, b=GOOD)
+    done = teamsim_here("check", *files, "--set", "team.siz=2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("unknown key 'siz'") == 1
+
+
 def test_programs_get_it_as_json(tmp_path: Path, teamsim_here: Here) -> None:
     files = written(tmp_path, a=GOOD, b=GOOD.replace("size: 2", "size: 0"))
     done = teamsim_here("check", *files, "--json", cwd=tmp_path)
