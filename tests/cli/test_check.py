@@ -149,7 +149,7 @@ def test_quiet_prints_results_alone(tmp_path: Path, teamsim_here: Here) -> None:
     (file,) = written(tmp_path, a=GOOD)
     done = teamsim_here("sweep", file, "--out", "out", "-q", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    done = teamsim_here("plot", "out", "--quiet", cwd=tmp_path)
+    done = teamsim_here("plot", "out", "--x", "team.size", "--quiet", cwd=tmp_path)
     assert done.returncode == 2  # errors are told all the same
     assert "error" in done.stderr
     again = teamsim_here("run", file, cwd=tmp_path)  # and the next command is as ever
