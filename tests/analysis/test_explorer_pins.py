@@ -180,30 +180,3 @@ def test_pin_link_and_file_by_keyboard(
     wait.until(lambda _: "This link restores nothing" in text("no-link"))
     entries = [each for each in browser.get_log("browser") if each["level"] == "SEVERE"]
     assert not [each for each in entries if "favicon" not in each["message"]]
-
-
-LINES_OF_WORDS = """
-for (const effect of document.querySelectorAll(".said .effect"))
-  effect.textContent = "time +152% (not resolved), cost +417% (not resolved)";
-return [...document.querySelectorAll("#controls .said > span")].flatMap((label) => {
-  const text = label.firstChild, range = document.createRange();
-  return [...text.data.matchAll(/[a-z]+/g)].map((word) => {
-    range.setStart(text, word.index);
-    range.setEnd(text, word.index + word[0].length);
-    return range.getClientRects().length;
-  });
-})"""
-"""Writes a long effect beside each control; returns over how many lines each word of a name is."""
-
-
-def test_no_word_of_a_name_is_cut_by_what_a_move_changes(browser: Any, address: str) -> None:
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    shown_as(browser, "light", 1280)
-    browser.get(address)
-    summary = (By.ID, "summary")
-    WebDriverWait(browser, 30).until(lambda _: browser.find_element(*summary).text)
-    lines = browser.execute_script(LINES_OF_WORDS)
-    assert len(lines) > 8
-    assert set(lines) == {1}
