@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.serving import make_server
 
 from tests.cli.conftest import Here
 
@@ -70,6 +73,15 @@ def against(browser: Any) -> str:
     browser.execute_script(Path(found.origin).with_name("axe.min.js").read_text("utf-8"))
     broken = browser.execute_async_script("axe.run().then(arguments[0])")["violations"]
     return json.dumps(broken, indent=1)[:4000] if broken else ""
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an explorer while the body runs; return where."""
+    server = make_server("127.0.0.1", 0, app.server, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
 
 
 def callback(app: Any, output: str) -> Any:

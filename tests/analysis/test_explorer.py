@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-from werkzeug.serving import make_server
 
 from analysis.live import Run
 from analysis.live.write import live_page
@@ -24,7 +23,7 @@ from simulator.errors import ScenarioError, TeamsimError
 from simulator.experiment.pool import Progress
 from simulator.model.trace import Trace
 from simulator.scenario import REGISTRIES, Scenario, Study, parse_study
-from tests.analysis.conftest import against, callback, shown_as
+from tests.analysis.conftest import against, callback, served, shown_as
 from tests.conftest import DEFAULTS, agent, scenario
 
 KINDS = {registry.family: registry.names() for registry in REGISTRIES}
@@ -139,11 +138,8 @@ def redrawn(most: Any, said: dict[str, Any], pin: object = None) -> list[Any]:
 @pytest.fixture
 def address() -> Iterator[str]:
     """Serve the explorer; return where."""
-    server = make_server("127.0.0.1", 0, explorer().server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(explorer()) as where:
+        yield where
 
 
 def severe(browser: Any) -> list[Any]:

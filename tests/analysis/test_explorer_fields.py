@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from analysis.report.explorer import explorer
 from analysis.report.explorer.app import changed_controls
@@ -23,7 +21,7 @@ from analysis.report.explorer.settings import DEFAULT, Offered, as_yaml, base_st
 from simulator.errors import ScenarioError, TeamsimError
 from simulator.scenario import Study, load_study, parse_study
 from simulator.scenario.shipped import scenario_names
-from tests.analysis.conftest import against, callback, shown_as
+from tests.analysis.conftest import against, callback, served, shown_as
 from tests.golden.options import of_schema
 
 PRICED = DEFAULT.replace("errors:", "price: {output_per_mtok: 15}\n    errors:")
@@ -208,11 +206,8 @@ def refiner(app: Any) -> Any:
 @pytest.fixture
 def address() -> Iterator[str]:
     """Serve the explorer of the quickstart; return where."""
-    server = make_server("127.0.0.1", 0, explorer(quickstart()).server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(explorer(quickstart())) as where:
+        yield where
 
 
 def quickstart() -> Study:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.serving import make_server
 
 from analysis.report.explorer import explorer
 from analysis.report.explorer.curves import FINE, PANELS, Drawn, Kept, charts_of, drawn
@@ -16,7 +14,7 @@ from analysis.report.explorer.pins import from_link, link, name_of
 from analysis.report.explorer.settings import DEFAULT, Offered, Setting, base_study
 from simulator.errors import TeamsimError
 from simulator.scenario import Study, parse_study
-from tests.analysis.conftest import against, callback, shown_as
+from tests.analysis.conftest import against, callback, served, shown_as
 
 
 def priced() -> Study:
@@ -126,11 +124,8 @@ def test_curves_that_are_kept_are_not_made_again() -> None:
 @pytest.fixture
 def address() -> Iterator[str]:
     """Serve the explorer of a team with a price; return where."""
-    server = make_server("127.0.0.1", 0, explorer(priced()).server, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with served(explorer(priced())) as where:
+        yield where
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 390), ("dark", 1280)])
