@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 import numpy.typing as npt
@@ -187,32 +188,26 @@ def kim_nelson(
     values = [[simulate(i, r) for r in range(first_stage)] for i in range(systems)]
     degrees = first_stage - 1
     eta = 0.5 * ((2.0 * (1.0 - confidence) / max(1, systems - 1)) ** (-2.0 / degrees) - 1.0)
-    h_squared = 2.0 * eta * degrees
+    h_squared: float = 2.0 * eta * degrees
     table = np.array(values)
     variances = {
         (i, j): float(np.var(table[i] - table[j], ddof=1))
-        for i in range(systems)
-        for j in range(systems)
-        if i != j
+        for i, j in permutations(range(systems), 2)
     }
     alive, count = list(range(systems)), first_stage
     sums = table.sum(axis=1)
+
+    def reach(i: int, j: int) -> float:
+        """Return by how much the sum of `i` may fall behind that of `j`."""
+        return max(0.0, indifference / 2 * (h_squared * variances[i, j] / indifference**2 - count))
+
     while len(alive) > 1 and count < most:
+        # With no sum allowed to fall behind, the largest mean is selected, ties or not.
+        is_last = all(reach(i, j) == 0.0 for i, j in permutations(alive, 2))
         alive = [
-            i
-            for i in alive
-            if all(
-                sums[i]
-                >= sums[j]
-                - max(
-                    0.0,
-                    indifference / 2 * (h_squared * variances[i, j] / indifference**2 - count),
-                )
-                for j in alive
-                if j != i
-            )
+            i for i in alive if all(sums[i] >= sums[j] - reach(i, j) for j in alive if j != i)
         ] or [max(alive, key=lambda i: float(sums[i]))]
-        if len(alive) == 1:
+        if is_last or len(alive) == 1:
             break
         for i in alive:
             value = simulate(i, count)

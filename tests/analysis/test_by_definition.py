@@ -369,6 +369,23 @@ def test_kim_and_nelson_end_with_the_best_mean_when_they_may_go_no_further() -> 
             kim_nelson(lambda i, r: 0.0, systems, 0.1, first_stage=first_stage)
 
 
+def test_kim_and_nelson_end_with_systems_that_cannot_be_told_apart() -> None:
+    """Where no sum may fall behind (N_il + 1 replications), the largest mean is selected."""
+    wave = [0.0, 1.0, 2.0]
+    same = kim_nelson(lambda i, r: wave[r % 3], 3, 0.1, first_stage=6)
+    assert list(same.replications) == [6, 6, 6]
+    assert same.best in range(3)
+
+    def simulate(i: int, r: int) -> float:  # equal sums after the first stage
+        return float(i * (-1) ** r) if r < 4 else 0.0
+
+    found = kim_nelson(simulate, 2, 1.0, first_stage=4, confidence=0.9)
+    eta = ((2 * 0.1) ** (-2 / 3) - 1) / 2
+    closes = 2 * eta * 3 * np.var([1.0, -1.0, 1.0, -1.0], ddof=1)
+    assert closes > 4
+    assert list(found.replications) == [int(np.ceil(closes))] * 2
+
+
 @pytest.mark.parametrize("right", [[-1, 2], [2, 4], [-1, 4]])
 def test_counts_that_cannot_be_are_refused_wherever_they_stand(right: list[int]) -> None:
     for each in (right, right[::-1]):
