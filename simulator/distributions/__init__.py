@@ -10,6 +10,7 @@ from simulator.distributions._distribution import (
     DistributionSpec,
     Floats,
     NonNegativeDistribution,
+    PositiveDistribution,
     SharedDistribution,
 )
 
@@ -19,5 +20,6 @@ __all__ = [
     "DistributionSpec",
     "Floats",
     "NonNegativeDistribution",
+    "PositiveDistribution",
     "SharedDistribution",
 ]

@@ -198,6 +198,12 @@ def _never_negative(distribution: Distribution) -> Distribution:
     return distribution
 
 
+def _positive(distribution: Distribution) -> Distribution:
+    if distribution.constant == 0.0:
+        raise PydanticCustomError("zero", "this quantity must be greater than 0")
+    return distribution
+
+
 def _nobodys(distribution: Distribution) -> Distribution:
     if distribution.has_agent_effect:
         raise ValueError(
@@ -212,6 +218,9 @@ DistributionSpec = Annotated[Distribution, OneOf(DISTRIBUTIONS)]
 
 NonNegativeDistribution = Annotated[DistributionSpec, AfterValidator(_never_negative)]
 """A field that holds a distribution of durations, tokens or counts."""
+
+PositiveDistribution = Annotated[NonNegativeDistribution, AfterValidator(_positive)]
+"""A field that holds a distribution of sizes that are not 0."""
 
 SharedDistribution = Annotated[NonNegativeDistribution, AfterValidator(_nobodys)]
 """A field that holds a distribution of durations, tokens or counts that no agent draws."""

@@ -146,6 +146,7 @@ class Purpose(IntEnum):
     FIRST_TURN_TOKENS = 82
     CACHE_MISS = 83
     REQUEST_TOKENS = 84
+    WINDOW_TOKENS = 85
     TURNS = 90
     TOOL = 91
     TOOL_CALLS = 92

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simulator.distributions import NonNegativeDistribution
+from simulator.distributions import NonNegativeDistribution, PositiveDistribution
 from simulator.distributions.deterministic import constant
 from simulator.spec import Fraction, NonNegative, Positive, Spec, one_of, tag
 
@@ -107,10 +107,11 @@ class Context(Spec):
     """Share of what was read and written that stays in the context for the next call. Below 1,
     the same share of everything is dropped, so that only the system prompt stays unchanged (and
     cached)."""
-    window_tokens: Positive = 200_000.0
+    window_tokens: PositiveDistribution = Field(default_factory=lambda: constant(200_000.0))
     """Context limit; beyond it the retained context is compacted or truncated. If the prompt is
     still too long, the call is refused at no cost, unless a `fallback` model has a larger window.
-    The agent then waits until something shortens its prompt."""
+    The agent then waits until something shortens its prompt. Where limits differ, each agent
+    draws its own, and draws again while that is less than what it begins with."""
     overflow: Literal["compact", "truncate"] = "compact"
     """``compact``: a summary replaces the context. ``truncate``: the oldest part is dropped."""
     compaction: Fraction = 0.2
@@ -134,11 +135,6 @@ class Context(Spec):
     """What the context adds to the logit of the error probability."""
     slowdown: ContextEffect | None = None
     """What the context adds to a call's duration, as a multiple of it."""
-
-    @cached_property
-    def compacted_tokens(self) -> int:
-        """Tokens that a compaction keeps, at most."""
-        return int(self.compaction * self.window_tokens)
 
     @cached_property
     def prompt_cache(self) -> PromptCache | None:

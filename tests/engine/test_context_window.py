@@ -25,7 +25,7 @@ def inputs(rows: list[Row], who: int = 0) -> list[int]:
     ]
 
 
-def reader(window: int, **context: Any) -> dict[str, Any]:
+def reader(window: int | dict[str, Any], **context: Any) -> dict[str, Any]:
     """Return an agent whose prompt grows by an artifact of 500 tokens and 50 of its own a call."""
     context = {
         "system_tokens": 100,
@@ -143,6 +143,22 @@ def test_a_model_with_a_smaller_window_does_not() -> None:
     )
     assert m.tasks_done == m.fallbacks == 19
     assert m.too_long_prompts == 0
+
+
+@pytest.mark.parametrize(("elsewhere", "stands_in"), [(10_000, False), (100_000, True)])
+def test_a_limit_that_is_drawn_is_that_of_the_model_which_is_asked(
+    elsewhere: int, stands_in: bool
+) -> None:
+    def always(window: int) -> dict[str, Any]:
+        return reader({"kind": "empirical", "values": [window, window + 1]}, compaction=0)
+
+    m, _ = traced(
+        team__agent=always(10_000),
+        workload__tasks=30,
+        resilience={"fallback": {"model": always(elsewhere)}},
+    )
+    assert (m.fallbacks == 10) is stands_in
+    assert (m.outcome == "completed") is stands_in
 
 
 def test_a_crash_lets_an_agent_in_again() -> None:

@@ -73,6 +73,35 @@ def test_a_truncated_prompt_fills_its_window() -> None:
     assert agent.memory.compactions == 3
 
 
+SEVERAL_LIMITS = {"kind": "empirical", "values": [200, 1000], "weights": [0.6, 0.4]}
+
+
+def test_each_agent_draws_its_context_limit_where_limits_differ() -> None:
+    bench = Bench(0)
+    said = {"system_tokens": 100, "window_tokens": SEVERAL_LIMITS}
+    limits = [bench.join(context=said).memory.window_tokens for _ in range(400)]
+    assert set(limits) == {200, 1000}
+    # Binomial: a standard error of 0.0245.
+    assert limits.count(1000) / 400 == pytest.approx(0.4, abs=0.075)
+
+
+def test_an_agent_that_begins_with_more_has_a_limit_that_holds_it() -> None:
+    bench = Bench(0)
+    said = {"system_tokens": 100, "window_tokens": SEVERAL_LIMITS, "start_tokens": 101}
+    agents = [bench.join(context=said) for _ in range(100)]
+    assert {agent.memory.window_tokens for agent in agents} == {1000}
+    fits = [bench.join(context={**said, "start_tokens": 100}) for _ in range(100)]
+    assert {agent.memory.window_tokens for agent in fits} == {200, 1000}
+
+
+def test_what_no_limit_holds_has_the_largest_and_is_compacted() -> None:
+    said = {"window_tokens": SEVERAL_LIMITS, "start_tokens": 1500, "compaction": 0.1}
+    agent = alone(**said)
+    assert agent.memory.window_tokens == 1000
+    assert call(agent) == (100 + 100, 0)
+    assert agent.memory.compactions == 1
+
+
 def test_a_summary_takes_the_place_of_the_context() -> None:
     agent = alone(window_tokens=200, compaction=0.1, start_tokens=90)
     assert call(agent) == (190, 0)

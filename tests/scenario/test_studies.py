@@ -18,7 +18,7 @@ from simulator.scenario import (
     profile_names,
     scenario_json_schema,
 )
-from simulator.scenario.context import Context
+from simulator.scenario.context import Context, PromptCache
 from simulator.scenario.inheritance import profile_text
 from tests.scenario.test_bad_scenarios import GOOD
 
@@ -230,6 +230,6 @@ def test_a_spec_that_has_computed_something_is_made_of_its_fields_all_the_same()
 
 
 def test_a_copy_with_other_fields_keeps_nothing_computed_from_the_old_ones() -> None:
-    context = Context(window_tokens=1000, compaction=0.2)
-    assert context.compacted_tokens == 200
-    assert context.model_copy(update={"compaction": 0.5}).compacted_tokens == 500
+    context = Context(cache=PromptCache(life_s=300.0))
+    assert context.prompt_cache == PromptCache(life_s=300.0)
+    assert context.model_copy(update={"cache": False}).prompt_cache is None

@@ -7,7 +7,7 @@ from simulator.model.agents.cache_life import CacheLife
 from simulator.model.agents.channels import Inbox
 from simulator.model.agents.draws import OwnDraws
 from simulator.model.agents.held import Conversation, Held
-from simulator.model.agents.overflow import made_to_fit
+from simulator.model.agents.overflow import made_to_fit, window_of
 from simulator.model.board import Board
 from simulator.model.streams import Purpose
 from simulator.scenario.context import Context, PromptCache
@@ -89,8 +89,7 @@ class Memory:
         self._cache_miss = spec.cache_miss
         self._rolls_miss = draws.rolls(Purpose.CACHE_MISS, spec.cache_miss > 0.0)
         self._system_tokens = int(spec.system_tokens)
-        window = spec.window_tokens  # whole numbers are compared in half the instructions
-        self.window_tokens = int(window) if window.is_integer() else window
+        self.window_tokens = window_of(spec, self._system_tokens + self._start_tokens, draws)
         self._retention, self._overflow = spec.retention, spec.overflow
         cache = spec.prompt_cache
         self._caches = cache is not None
@@ -139,7 +138,9 @@ class Memory:
         if self.life is not None:
             self.life.part()
         before = self.context_tokens
-        context, summary = made_to_fit(self._spec, before, self._system_tokens + fresh)
+        context, summary = made_to_fit(
+            self._spec, self.window_tokens, before, self._system_tokens + fresh
+        )
         if context < before:
             self.summary_tokens = summary
             self.cached = min(self.cached, self._system_tokens)

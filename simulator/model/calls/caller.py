@@ -47,6 +47,8 @@ class Caller:
         The model that stands in.
     uses_other : bool
         Whether it is asked.
+    window_elsewhere : float
+        Its context limit, in tokens.
     """
 
     __slots__ = (
@@ -78,6 +80,7 @@ class Caller:
         "ticket",
         "tries",
         "uses_other",
+        "window_elsewhere",
     )
 
     def __init__(
@@ -129,7 +132,10 @@ class Caller:
         if agent.spec.faults.slow:
             factor = agent.spec.faults.slow.factor
             self.slow_factors[False] = again(factor, Purpose.SLOW_FACTOR)
+        self.window_elsewhere = 0.0
         if other:
+            windows = elsewhere(other.context.window_tokens, Purpose.WINDOW_TOKENS)
+            self.window_elsewhere = windows()
             self.latency_elsewhere = LatencyModel.of(other.latency).sampler(elsewhere)
             agent.judgement.draw_with(rolls(Purpose.ERROR))
             spec = other.errors.probability

@@ -231,8 +231,8 @@ class Requests(Service):
 
     def other_can_read(self, agent: AgentState) -> bool:
         """Return whether there is another model, with a window for the call's prompt."""
-        other = self.callers[agent.index].other
-        return other is not None and agent.memory.prompt_tokens <= other.context.window_tokens
+        caller = self.callers[agent.index]
+        return caller.other is not None and agent.memory.prompt_tokens <= caller.window_elsewhere
 
     def _use_other(self, agent: AgentState, caller: Caller, does: bool) -> None:
         caller.use_other(does)
