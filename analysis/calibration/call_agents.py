@@ -15,20 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.calls import (
-    FEWEST,
-    CallFit,
-    fit_calls,
-    timed,
-    usable,
-    window_of,
-)
+from analysis.calibration.calls import FEWEST, CallFit, fit_calls, timed, usable
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.families import CONSTANT, best_family
 from analysis.calibration.gaps import Gap, Reference
 from analysis.calibration.marginal import MarginalFit, fit_durations
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import fit_sessions
+from analysis.calibration.windows import window_of
 from analysis.traces.canonical import CHATS, named_models
 from simulator.distributions import Floats
 
@@ -265,9 +259,9 @@ class _Parts:
             output=calls["output"].fillna(wrote),
             uncached=(calls["input"] - calls["cached"]).clip(lower=0),
         )
-        fit = fit_sessions(calls)
-        self.parameters |= fit.parameters()
-        said = {**fit.spec(), "window_tokens": window_of(calls["input"])}
+        fit, window = fit_sessions(calls), window_of(calls)
+        self.parameters |= fit.parameters() | window.parameters()
+        said = {**fit.spec(), **window.spec(fit.system_tokens)}
         self.gaps += fit.gaps()
         return said
 

@@ -18,12 +18,13 @@ import pandas as pd
 import scipy
 
 from analysis.calibration.dependence import Dependence, dependence, without_effects
-from analysis.calibration.estimates import Estimate, VectorFit, pool
+from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit, pool
 from analysis.calibration.families import FAMILIES, Family, best_family
 from analysis.calibration.gaps import COEFFICIENTS, Gap
 from analysis.calibration.likelihood import LogDensity
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import HORIZON, SessionFit, begins, fit_sessions
+from analysis.calibration.windows import Window, window_of
 from analysis.traces.canonical import named_models
 from simulator.distributions import Floats
 
@@ -58,8 +59,8 @@ class CallFit:
         Output tokens of a call, without the effects.
     reading : SessionFit
         What its calls read.
-    window_tokens : float
-        Context limit: the usual 200,000, or a million if there were larger inputs.
+    window : Window
+        Context limit, and where contexts are compacted.
     gaps : tuple of Gap
         What was not estimated.
     """
@@ -73,7 +74,7 @@ class CallFit:
     output: Family
     output_effects: Dependence
     reading: SessionFit
-    window_tokens: float
+    window: Window
     gaps: tuple[Gap, ...] = ()
 
     def agent(self) -> dict[str, Any]:
@@ -94,10 +95,10 @@ class CallFit:
                 },
             },
             "tokens": {"output": {**self.output.spec(), **self.output_effects.spec()}},
-            "context": {**self.reading.spec(), "window_tokens": self.window_tokens},
+            "context": {**self.reading.spec(), **self.window.spec(self.reading.system_tokens)},
         }
 
-    def parameters(self) -> dict[str, Estimate]:
+    def parameters(self) -> dict[str, Estimate | BetaEstimate]:
         """Return every parameter that has a standard error."""
         named = {
             name: self.latency.estimate(i, "log")
@@ -112,6 +113,7 @@ class CallFit:
             "output_session": self.output_effects.session,
             "output_phase": self.output_effects.phase,
             **self.reading.parameters(),
+            **self.window.parameters(),
         }
 
     def log_likelihood(self, calls: pd.DataFrame) -> Floats:
@@ -187,7 +189,7 @@ def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
     effects = dependence(output, calls["session"], alike)
     own = without_effects(output[early], effects, alike[early])
     scale = float(np.exp(latency.at[4]))
-    reading = fit_sessions(calls)
+    reading, window = fit_sessions(calls), window_of(calls)
     # The scale within sessions: the effects' variance is taken out of the logistic's.
     variance = scale**2 * np.pi**2 / 3.0 - residual.session.value**2 - residual.phase.value**2
     return CallFit(
@@ -202,17 +204,12 @@ def fit_model(calls: pd.DataFrame, model: str) -> CallFit:
         output=best_family(own),
         output_effects=effects,
         reading=reading,
-        window_tokens=window_of(calls["input"]),
+        window=window,
         gaps=(
             *_gaps(calls, scale, {"durations given tokens": residual, "output tokens": effects}),
             *reading.gaps(),
         ),
     )
-
-
-def window_of(inputs: pd.Series) -> float:
-    """Return the context limit: the usual 200,000, or a million if there were larger inputs."""
-    return 200_000.0 if inputs.max() <= 200_000 else 1_000_000.0
 
 
 def _gaps(calls: pd.DataFrame, scale: float, effects: Mapping[str, Dependence]) -> list[Gap]:

@@ -7,7 +7,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.gaps import Gap
+from analysis.calibration.sessions import HORIZON
 from simulator.distributions import Floats
+
+_FEWEST = 10
+"""Fewest agents that show whether their first turns add more."""
 
 _LARGEST = 50_000.0
 """Tokens that the tools of a turn may add to a context of any size."""
@@ -34,6 +38,27 @@ def growth_of(asked: pd.DataFrame, gaps: list[Gap]) -> Floats:
 def _is_other(growth: Floats, had: Floats) -> npt.NDArray[np.bool_]:
     """Return which inputs belong to another conversation, or to a summary, by their growth."""
     return np.asarray((growth < -0.5 * had) | (growth > np.maximum(had, _LARGEST)))
+
+
+def early_growth(turns: pd.DataFrame) -> float:
+    """Return the tokens that an agent's first `HORIZON` turns add beyond as many other turns.
+
+    At first an agent looks around. It is the mean over agents with so many turns, or over all if
+    there are few of these; 0 if it is not above twice its standard error.
+    """
+    growth = turns["growth"].to_numpy(dtype=float)
+    is_known = ~np.isnan(growth) & ~_is_other(growth, turns["input"].to_numpy(dtype=float))
+    known = turns.loc[is_known, ["session", "agent"]].assign(growth=growth[is_known])
+    known["growth"] -= known["growth"].mean()
+    agents = known.groupby(["session", "agent"], sort=False, dropna=False)["growth"]
+    is_early, is_long = agents.cumcount() < HORIZON, agents.transform("size") >= HORIZON
+    long = known[is_long].drop_duplicates(["session", "agent"])
+    chosen = known[is_early & is_long] if len(long) >= _FEWEST else known[is_early]
+    sums = chosen.groupby(["session", "agent"], sort=False, dropna=False)["growth"].sum()
+    if len(sums) < _FEWEST:
+        return 0.0
+    mean, error = float(sums.mean()), float(sums.std(ddof=1) / np.sqrt(len(sums)))
+    return mean if mean > 2.0 * error else 0.0
 
 
 def tokens_between(turns: pd.DataFrame) -> Floats:

@@ -16,12 +16,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.cache_life import CacheLife, fit_cache_life
-from analysis.calibration.context_growth import growth_of, tokens_added, tokens_between
+from analysis.calibration.context_growth import (
+    early_growth,
+    growth_of,
+    tokens_added,
+    tokens_between,
+)
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
 from analysis.calibration.requests import UNNAMED, Requests, clusters, find_requests
 from analysis.calibration.rounding import four_digits
-from analysis.calibration.sessions import as_distribution, mean_of
+from analysis.calibration.sessions import as_distribution, mean_of, with_mean
 from analysis.calibration.tool_fits import ToolFit
 from analysis.calibration.tool_times import FEWEST_FOR_TAIL, fit_tool_times
 from analysis.calibration.turn_counts import TurnCounts, fit_turns
@@ -56,6 +61,8 @@ class LoopFit:
         Median number of requests of a session.
     between : ndarray
         Tokens that came into the context between two requests of an agent.
+    early_tokens : float
+        Tokens that an agent's first turns add beyond what other turns add.
     cache : CacheLife or None
         How long the provider's cache keeps prompts; None where no end is seen.
     missing : tuple of Gap
@@ -69,6 +76,7 @@ class LoopFit:
     tools: tuple[ToolFit, ...]
     session_requests: int = 1
     between: Floats = field(default_factory=lambda: np.zeros(0))
+    early_tokens: float = 0.0
     cache: CacheLife | None = None
     missing: tuple[Gap, ...] = ()
 
@@ -96,7 +104,8 @@ class LoopFit:
         """
         said = dict(reading)
         if any(tool.result.any() for tool in self.tools):
-            said |= {"turn_tokens": 0.0, "first_turn_tokens": 0.0}
+            first = with_mean(reading.get("first_turn_tokens", 0.0), self.early_tokens)
+            said |= {"turn_tokens": 0.0, "first_turn_tokens": first}
             if self.between.any():
                 said["request_tokens"] = as_distribution(self.between)
         if self.cache is not None:
@@ -182,6 +191,7 @@ def fit_requests(requests: Requests, kept: Collection[str] = ()) -> LoopFit:
         tools=tools,
         session_requests=middle,
         between=tokens_between(requests.turns),
+        early_tokens=early_growth(requests.turns),
         cache=cache if isinstance(cache, CacheLife) else None,
         missing=tuple(gaps),
     )

@@ -1,14 +1,16 @@
 """Fits the input of the calls of a session: its start, its growth, and failures of the cache.
 
 A call's input is that of the call before, what that call wrote, and the results of its tools. The
-first calls of a session add more than later ones (files are opened). So the fit is made to the
+first calls of a session add more than later ones (files are opened). So growth is fitted to the
 first `HORIZON` calls, and to the first of these separately. If the input of a session shrinks by
 then, it was compacted, or it is several sessions; such sessions are left out if there are enough
-others.
+others. They are not left out of the fit of how sessions begin: those that begin with a long
+conversation are the ones that are compacted soon.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -118,9 +120,11 @@ class SessionFit:
 
 def fit_sessions(calls: pd.DataFrame) -> SessionFit:
     """Fit one model's `usable` calls, in the order of their sessions."""
-    frame = _in_order(calls)[begins(calls)]
-    first = frame.loc[frame["place"] == 0, "input"].to_numpy()
+    frame = _in_order(calls)
+    begun = frame[frame["place"] == 0]
+    first = begun["input"].to_numpy()
     system = float(np.quantile(first, _SYSTEM))
+    frame = frame[begins(calls)]
     grown = frame[frame["input"] >= frame["before"]]
     added = (grown["input"] - grown["before"] - grown["written"]).to_numpy()
     is_second = (grown["place"] == 1).to_numpy()
@@ -137,7 +141,7 @@ def fit_sessions(calls: pd.DataFrame) -> SessionFit:
         first_turn=_never_negative(added[is_second]),
         turn=_never_negative(added[~is_second]),
         cache_miss=Estimate.of(misses / max(1, count), error),
-        first_cached=frame.loc[frame["place"] == 0, "cached"].to_numpy(),
+        first_cached=begun["cached"].to_numpy(),
     )
 
 
@@ -156,6 +160,14 @@ def begins(calls: pd.DataFrame) -> npt.NDArray[np.bool_]:
     kept, long = int(whole.sum()), int((is_early & (early == HORIZON)).sum())
     enough = kept >= _FEWEST * HORIZON and kept > 0.5 * long
     return np.asarray(whole if enough else is_early, dtype=bool)
+
+
+def with_mean(said: float | Mapping[str, Any], mean: float) -> float | dict[str, Any]:
+    """Return what `as_distribution` has returned, multiplied so that its mean is another."""
+    if not isinstance(said, Mapping) or mean == 0.0:
+        return four_digits(mean)
+    before = float(np.average(said["values"], weights=said["weights"]))
+    return {**said, "values": [four_digits(each * mean / before) for each in said["values"]]}
 
 
 def _in_order(calls: pd.DataFrame) -> pd.DataFrame:

@@ -35,6 +35,7 @@ _READING = (
     "turn_tokens",
     "cache_miss",
     "first_cached_tokens",
+    "window_tokens",
 )
 
 

@@ -1,12 +1,15 @@
-"""Distributions as a scenario says them, multiplied by a factor, and with an effect of the run."""
+"""Distributions as a scenario says them: scaled, with an effect of the run, their means."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from analysis.calibration.rounding import four_digits
-from simulator.distributions import DISTRIBUTIONS
+from simulator.distributions import DISTRIBUTIONS, Floats
 from simulator.scenario.tools import mean_count
 
 _IN_UNITS = ("median", "mean", "scale", "value", "shift", "at_least", "at_most", "low", "high",
@@ -81,3 +84,28 @@ def with_run_effect(said: Any, sigma: float) -> dict[str, Any]:
     if isinstance(said, (int, float)):
         said = {"kind": "deterministic", "value": said}
     return {**said, "run_sigma": four_digits(sigma)}
+
+
+def first_input(context: Mapping[str, Any]) -> float:
+    """Return the typical (geometric mean) input of first calls.
+
+    What fits into no window is compacted before.
+    """
+    system = float(context.get("system_tokens", 0.0))
+    starts, weights = _values(context.get("start_tokens", 0.0))
+    windows, _ = _values(context.get("window_tokens", np.inf))
+    window = windows.max()
+    left = np.minimum(starts, float(context.get("compaction", 0.2)) * window)
+    starts = np.where(system + starts > window, left, starts)
+    logs = np.log(np.maximum(system + starts, 1.0))
+    return float(np.exp(np.average(logs, weights=weights)))
+
+
+def _values(said: Any) -> tuple[Floats, Floats]:
+    """Return the values of a distribution with their weights, or its middle alone."""
+    if isinstance(said, Mapping) and "values" in said:
+        values = np.asarray(said["values"], dtype=float)
+        return values, np.asarray(said.get("weights") or np.ones(len(values)), dtype=float)
+    if isinstance(said, Mapping):
+        said = said.get("mean", said.get("median", said.get("value", 0.0)))
+    return np.asarray([float(said)]), np.ones(1)

@@ -19,7 +19,13 @@ import scipy
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.runs import run_table, runs_of
-from analysis.observation.scaling import geometric, scaled, scaled_counts, with_run_effect
+from analysis.observation.scaling import (
+    first_input,
+    geometric,
+    scaled,
+    scaled_counts,
+    with_run_effect,
+)
 from analysis.observation.simulated import simulate
 from analysis.observation.twin import Twin
 from analysis.traces.canonical import CHATS
@@ -45,6 +51,11 @@ _HALVINGS = 5
 
 _GROWTH = ("turn_tokens", "first_turn_tokens", "request_tokens")
 """What comes into a context besides what its agent writes and is told."""
+
+_MOST_GROWTH = 2.0
+"""Most that the growth of a context is changed, either way: it was fitted to many calls, and what
+is further off has other causes. Sessions that begin large are often short, for example, and the
+long ones would cost too much."""
 
 _LEAST_SPREAD = 0.1
 """Effects of runs below this are left out."""
@@ -193,9 +204,10 @@ def _scale_inputs(agent: dict[str, Any], wanted: float, found: float, before: fl
     the growth has no effect on the input, it would have none.
     """
     context = agent["context"]
-    begin = float(context.get("system_tokens", 0.0)) + _mean(context.get("start_tokens", 0.0))
+    begin = first_input(context)
     if wanted > begin and found > begin:
-        total = float(np.clip(before * (wanted - begin) / (found - begin), 0.2, 5.0))
+        total = before * (wanted - begin) / (found - begin)
+        total = float(np.clip(total, 1.0 / _MOST_GROWTH, _MOST_GROWTH))
         factor = total / before
         for name in ("turn_tokens", "first_turn_tokens"):
             if name in context:
@@ -229,7 +241,7 @@ def _kept(context: Mapping[str, Any], calls: float, made: float, wanted: float) 
     If a share r is kept and each call adds the same, the t-th call of a run finds r + ... + r^(t-1)
     of it. Wanted is the share at which the mean of these sums changes as the inputs should.
     """
-    begin = float(context.get("system_tokens", 0.0)) + _mean(context.get("start_tokens", 0.0))
+    begin = first_input(context)
     before = float(context.get("retention", 1.0))
     if made <= begin:
         return before
@@ -242,15 +254,6 @@ def _kept(context: Mapping[str, Any], calls: float, made: float, wanted: float) 
     if aim >= found(1.0):
         return 1.0
     return four_digits(float(scipy.optimize.brentq(lambda share: found(share) - aim, 0.0, 1.0)))
-
-
-def _mean(said: Any) -> float:
-    if isinstance(said, (int, float)):
-        return float(said)
-    if "values" in said:
-        weights = said.get("weights") or [1.0] * len(said["values"])
-        return float(np.average(said["values"], weights=weights))
-    return float(said.get("mean", said.get("median", said.get("value", 0.0))))
 
 
 def _tune_chain(twin: Twin, runs: _Runs, observed: pd.Series) -> None:
@@ -313,9 +316,12 @@ def _tune_pauses(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
 
 
 def middle(values: pd.Series) -> float:
-    """Return the geometric mean of the positive values; NaN if there are none."""
-    known = values[values > 0.0].to_numpy(dtype=float)
-    return float(np.exp(np.log(known).mean())) if len(known) else float("nan")
+    """Return the geometric mean of the middle half of the positive values; NaN if there are none.
+
+    It is as little moved by very short and very long runs as the median, and varies less.
+    """
+    known = np.log(values[values > 0.0].to_numpy(dtype=float))
+    return float(np.exp(scipy.stats.trim_mean(known, 0.25))) if len(known) else float("nan")
 
 
 def _spread_turns(twin: Twin, sigma: float) -> None:

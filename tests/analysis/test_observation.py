@@ -35,7 +35,7 @@ from analysis.observation.hand_overs import with_hand_overs
 from analysis.observation.observe import Observation, observe, observed_of, with_opaque_agents
 from analysis.observation.roles import role_name, roles_by_agent, roles_of
 from analysis.observation.runs import as_told, run_table, runs_of
-from analysis.observation.scaling import geometric, scaled, scaled_counts
+from analysis.observation.scaling import first_input, geometric, scaled, scaled_counts
 from analysis.observation.selection import Choice, anonymised, choose
 from analysis.observation.simulated import simulate
 from analysis.observation.starts import with_named_starts
@@ -592,7 +592,24 @@ def test_growth_without_effect_is_scaled_to_a_limit() -> None:
     factor = 1.0
     for _ in range(9):
         factor = tuning._scale_inputs(agent, 5000.0, 400.0, factor)
-    assert (factor, agent["tools"]["t"]["result_tokens"]) == (5.0, 1000.0)
+    assert (factor, agent["tools"]["t"]["result_tokens"]) == (2.0, 400.0)
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"),
+    [
+        ({"system_tokens": 100.0}, 100.0),
+        ({"system_tokens": 100, "start_tokens": 300}, 400.0),
+        # The geometric mean of 200 and 800.
+        ({"system_tokens": 100, "start_tokens": {"values": [100, 700]}}, 400.0),
+        ({"start_tokens": {"values": [100, 1600], "weights": [0.75, 0.25]}}, 200.0),
+        # 900 do not fit, and a fifth of the window is kept of them.
+        ({"start_tokens": 900, "window_tokens": 500, "compaction": 0.2}, 100.0),
+        ({"start_tokens": 900, "window_tokens": {"values": [500, 1000]}, "compaction": 0.2}, 900.0),
+    ],
+)
+def test_the_typical_first_input_is_what_fits(context: dict[str, Any], expected: float) -> None:
+    assert first_input(context) == pytest.approx(expected)
 
 
 def test_calls_that_do_not_read_what_earlier_ones_wrote_cost_as_much_in_the_twin(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.calibration.context_growth import tokens_between
+from analysis.calibration.context_growth import early_growth, tokens_between
 from analysis.calibration.loops import (
     PAUSE,
     LoopFit,
@@ -15,6 +17,7 @@ from analysis.calibration.loops import (
     turns_without_failures,
 )
 from analysis.calibration.requests import find_requests
+from analysis.calibration.sessions import with_mean
 from analysis.calibration.tool_times import fit_tool_times
 from analysis.calibration.turn_counts import fit_turns, kaplan_meier
 from simulator.experiment import replicate
@@ -335,3 +338,49 @@ def test_failures_that_change_nothing_are_not_in_the_fit() -> None:
     assert fit.spec()["loop"] == {"turns": 3}
     assert "errors" not in fit.spec()["tools"]["t"]
     assert [gap.what for gap in fit.gaps() if "failures" in gap.what] == ["failures of tools"]
+
+
+def turns_that_add(*growths: list[float], had: float = 10_000.0) -> pd.DataFrame:
+    """Return turns of agents, each turn adding so much to the context."""
+    rows = [(f"s{i}", each) for i, some in enumerate(growths) for each in some]
+    frame = pd.DataFrame(rows, columns=["session", "growth"])
+    return frame.assign(agent=np.nan, input=had)
+
+
+def test_what_first_turns_add_is_what_they_add_beyond_the_others() -> None:
+    """Of 30 turns 5 add 1,000 and 25 add 100: 250 on average, so 20 add 6,500 - 5,000 beyond."""
+    early = [1000.0] * 5 + [100.0] * 25
+    others = [[each + noise for each in early] for noise in (-9.0, 9.0) for _ in range(6)]
+    assert early_growth(turns_that_add(*others)) == pytest.approx(6_500 - 20 * 250)
+    # Short sessions, of which there are as many, end before others begin to add less.
+    assert early_growth(turns_that_add(*others, *[[1000.0] * 3] * 12)) == pytest.approx(
+        6_500 - 20 * (7_500 + 3_000) / 33
+    )
+
+
+def test_first_turns_like_the_others_add_nothing_beyond_them() -> None:
+    rng = np.random.default_rng(4)
+    added = [rng.lognormal(6, 1, 40).tolist() for _ in range(40)]
+    assert early_growth(turns_that_add(*added)) == 0.0
+    assert early_growth(turns_that_add([5000.0, *[1.0] * 30])) == 0.0  # of one agent
+    # Growth that is another conversation's counts nowhere.
+    others = [[1000.0, -9000.0, *[100.0 + i] * 30] for i in range(12)]
+    without = [[1000.0, *[100.0 + i] * 30] for i in range(12)]
+    assert early_growth(turns_that_add(*others)) == early_growth(turns_that_add(*without)) > 0.0
+
+
+@pytest.mark.parametrize(
+    ("said", "mean", "expected"),
+    [
+        (300.0, 50.0, 50.0),
+        (0.0, 50.0, 50.0),
+        ({"kind": "empirical", "values": [0, 300], "weights": [0.5, 0.5]}, 0.0, 0.0),
+        (
+            {"kind": "empirical", "values": [0, 400], "weights": [0.75, 0.25]},
+            50.0,
+            {"kind": "empirical", "values": [0, 200], "weights": [0.75, 0.25]},
+        ),
+    ],
+)
+def test_a_distribution_gets_another_mean(said: Any, mean: float, expected: Any) -> None:
+    assert with_mean(said, mean) == expected
