@@ -138,9 +138,8 @@ class Memory:
         if self.life is not None:
             self.life.part()
         before = self.context_tokens
-        context, summary = made_to_fit(
-            self._spec, self.window_tokens, before, self._system_tokens + fresh
-        )
+        beside = self._system_tokens + fresh
+        context, summary = made_to_fit(self._spec, self.window_tokens, before, beside)
         if context < before:
             self.summary_tokens = summary
             self.cached = min(self.cached, self._system_tokens)
