@@ -22,8 +22,9 @@ class Timeout(Spec):
     """How long a request may take, its wait in the provider's queue included.
 
     With `percentile`, the limit is `factor` times that percentile of the times of the last
-    `window` requests; a request that timed out counts as longer than any other. Until `minimum`
-    requests have been seen, the limit is `seconds`.
+    `window` requests, their waits included; a request that timed out counts as longer than any
+    other, and one that the provider failed does not count. Until `minimum` requests have been
+    seen, the limit is `seconds`.
     """
 
     seconds: Positive
@@ -86,8 +87,9 @@ class Hedge(Spec):
     after_s: Positive | None = None
     """Seconds after which the second is sent; give this or `percentile`."""
     percentile: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """The second is sent after this share of the last `window` requests would have been answered;
-    nothing is hedged until `minimum` have been seen."""
+    """The second is sent after this share of the last `window` requests in service would have been
+    answered; those that the provider failed do not count. Nothing is hedged until `minimum` have
+    been seen."""
     window: Annotated[int, Field(ge=1, le=100_000)] = 1000
     """Requests that are remembered."""
     minimum: Annotated[int, Field(ge=1)] = 20

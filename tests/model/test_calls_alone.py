@@ -200,12 +200,34 @@ def test_a_limit_by_percentile_is_the_first_one_until_enough_is_seen() -> None:
 def test_who_timed_out_took_longer_than_anybody() -> None:
     timeout = Timeout(seconds=30, percentile=0.75, minimum=1, window=4)
     patience = Patience(timeout, Hedge(percentile=0.75, minimum=1))
-    for seconds, why in ((1.0, ""), (2.0, ""), (3.0, "error"), (0.5, "timeout")):
+    for seconds, why in ((1.0, ""), (2.0, ""), (3.0, "malformed"), (0.5, "timeout")):
         patience.remember(seconds, Why(why))
     assert (patience.limit_s(), patience.hedge_s()) == (3.0, 3.0)
     # Now more than a quarter took longer than anybody knows: the first limit holds again.
     patience.remember(0.5, Why.TIMEOUT)
     assert (patience.limit_s(), patience.hedge_s()) == (30.0, math.inf)
+
+
+def test_the_wait_in_the_queue_counts_for_the_time_out_and_not_for_the_hedge() -> None:
+    patience = Patience(
+        Timeout(seconds=99, percentile=0.5, minimum=1), Hedge(percentile=0.5, minimum=1)
+    )
+    patience.remember(10.0, Why.NOTHING, queued_s=30.0)
+    assert (patience.limit_s(), patience.hedge_s()) == (40.0, 10.0)
+    patience.remember(0.0, Why.TIMEOUT)  # given up in the queue
+    assert (patience.limit_s(), patience.hedge_s()) == (40.0, 10.0)
+    patience.remember(0.0, Why.TIMEOUT)
+    assert (patience.limit_s(), patience.hedge_s()) == (99.0, 10.0)
+
+
+@pytest.mark.parametrize("why", [Why.ERROR, Why.OUTAGE])
+def test_what_the_provider_failed_tells_nothing_of_how_long_answers_take(why: Why) -> None:
+    patience = Patience(
+        Timeout(seconds=99, percentile=0.5, minimum=1), Hedge(percentile=0.5, minimum=1)
+    )
+    for _ in range(9):
+        patience.remember(1.0, why)
+    assert (patience.limit_s(), patience.hedge_s()) == (99.0, math.inf)
 
 
 def test_only_so_many_of_the_last_requests_are_remembered() -> None:

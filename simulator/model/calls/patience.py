@@ -59,11 +59,16 @@ class Patience:
         assert hedge.percentile is not None
         return self._hedged_times.percentile(hedge.percentile)
 
-    def remember(self, elapsed_s: float, why: Why) -> None:
-        """Learn how long a request took; one that timed out took longer than any other."""
-        if self._times is None and self._hedged_times is None:
+    def remember(self, served_s: float, why: Why, queued_s: float = 0.0) -> None:
+        """Learn how long a request took, in service and, before, in the provider's queue.
+
+        One that timed out took longer than any other, and one that never got into service tells
+        nothing of how long that takes. What the provider failed tells nothing at all.
+        """
+        if (self._times is None and self._hedged_times is None) or not why.is_billed:
             return
-        seen_s = math.inf if why is Why.TIMEOUT else elapsed_s
-        for times in (self._times, self._hedged_times):
-            if times is not None:
-                times.add(seen_s)
+        has_timed_out = why is Why.TIMEOUT
+        if self._times is not None:
+            self._times.add(math.inf if has_timed_out else queued_s + served_s)
+        if self._hedged_times is not None and not (has_timed_out and served_s == 0.0):
+            self._hedged_times.add(math.inf if has_timed_out else served_s)

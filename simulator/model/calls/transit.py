@@ -99,8 +99,8 @@ class Transit:
         began_s = self._agenda.now
         if not caller.served:
             seconds *= agent.look_in_cache(began_s)
-        timeout_s = self._patience.limit_s()
-        limit_s = timeout_s - caller.take_queued_s()
+        timeout_s, queued_s = self._patience.limit_s(), caller.take_queued_s()
+        limit_s = timeout_s - queued_s
         if self._checkpoints is not None:
             seconds = self._checkpoints.seconds_left(agent, seconds)
         flight = caller.depart(self._fates.draw(agent, seconds))
@@ -126,7 +126,9 @@ class Transit:
                 flight.send_second(due_s, self._second(agent, flight, due_s))
         if cut_s < end_s:
             why = Why.TIMEOUT
-        self._land(agent, flight, self._agenda.now - began_s, why)
+        elapsed_s = self._agenda.now - began_s
+        self._land(agent, flight, elapsed_s, why)
+        self._patience.remember(elapsed_s, why, queued_s)
         return why
 
     def time_out(self, agent: AgentState) -> None:
@@ -135,6 +137,7 @@ class Transit:
         if self._provider.refunds:
             self._provider.settle(agent, 0)
         self._count(Why.TIMEOUT)
+        self._patience.remember(0.0, Why.TIMEOUT)
         self._breakers.record(agent, Why.TIMEOUT.blames_service)
 
     def release(self, ticket: Ticket, left_s: float = 0.0) -> None:
@@ -175,7 +178,6 @@ class Transit:
                 self._checkpoints.forget(agent)
         if not why or why.is_billed:
             agent.use_cache(self._agenda.now)
-        self._patience.remember(elapsed_s, why)
         self._breakers.record(agent, bool(why) and why.blames_service)
 
     def _lose(self, agent: AgentState, flight: Flight, elapsed_s: float, why: Why) -> None:

@@ -1,0 +1,45 @@
+"""Two patterns or more at a time, with constant times, so that a run can be counted by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conftest import agent, run
+
+TEN: dict[str, Any] = agent(latency={"kind": "seconds", "base": 10})
+ASYNC: dict[str, Any] = {"coordination__timing": "asynchronous"}
+NO_SDK: dict[str, Any] = {"max_retries": 0}
+AT_ONCE: dict[str, Any] = {"kind": "none"}
+
+
+def test_a_time_out_by_percentile_knows_how_long_requests_wait_in_the_queue() -> None:
+    """Four agents before one server of 10 s: each request takes 40 s, 30 of them in the queue."""
+    metrics = run(
+        **ASYNC,
+        team={"size": 4, "agent": TEN},
+        workload__tasks=60,
+        provider={"concurrency": 1, "queue": {}, "retry": NO_SDK},
+        resilience={
+            "timeout": {"seconds": 100, "percentile": 0.9, "factor": 1.5, "minimum": 20},
+            "retry": {"backoff": AT_ONCE},
+        },
+    )
+    # The limit is 60 s once 20 requests are seen: nobody loses patience.
+    assert (metrics.timeouts, metrics.makespan_s) == (0, 600)
+
+
+def test_after_an_outage_patience_is_what_it_was_before() -> None:
+    """For 30 s every request fails after 1 s; four calls of 10 s follow."""
+    fields: dict[str, Any] = {
+        **ASYNC,
+        "team__agent": TEN,
+        "workload__tasks": 4,
+        "provider": {"error_s": 1, "retry": NO_SDK},
+        "faults": [{"at_s": 0, "kind": "outage", "for_s": 30}],
+    }
+    seen = {"percentile": 0.9, "minimum": 20, "window": 20}
+    retry = {"max_retries": 99, "backoff": AT_ONCE}
+    for patterns in ({"timeout": {**seen, "seconds": 100, "factor": 2}}, {"hedge": seen}):
+        metrics = run(**fields, resilience={"retry": retry, **patterns})
+        assert metrics.provider_errors == 30
+        assert (metrics.timeouts, metrics.hedges, metrics.makespan_s) == (0, 0, 70)
