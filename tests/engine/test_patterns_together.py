@@ -43,3 +43,28 @@ def test_after_an_outage_patience_is_what_it_was_before() -> None:
         metrics = run(**fields, resilience={"retry": retry, **patterns})
         assert metrics.provider_errors == 30
         assert (metrics.timeouts, metrics.hedges, metrics.makespan_s) == (0, 0, 70)
+
+
+def test_losses_one_after_another_do_not_add_up_to_a_long_one() -> None:
+    """Two crashes of 5 s each, 4 s apart, are not half of the team down for 10 s."""
+    metrics = run(
+        **ASYNC,
+        team={"size": 2, "agent": TEN},
+        coordination__protocol="pre_assigned",
+        workload__tasks=8,
+        faults=[
+            {"at_s": at_s, "kind": "crash", "agent": worker, "for_s": 5}
+            for worker, at_s in enumerate((1, 10.5))
+        ],
+        resilience={
+            "simpler_protocol": {
+                "protocol": "self_claim",
+                "when_lost": "workers",
+                "share": 0.5,
+                "after_s": 10,
+                "agents": 1,
+            }
+        },
+    )
+    # Four tasks each: from 6 s on; and one by 10 s, three more from 15.5 s on.
+    assert metrics.makespan_s == 46

@@ -234,3 +234,21 @@ def test_the_loss_of_a_coordinator_changes_the_protocol_once_unless_it_is_back_i
     crew.run()
     assert changes == [(25.0, "work_stealing")]
     assert (lead.is_retired, crew.workers[1].is_retired) == (True, False)
+
+
+@pytest.mark.parametrize(("second_s", "changed_s"), [(7.0, []), (4.0, [11.0])])
+def test_workers_must_be_down_without_a_break_for_the_protocol_to_change(
+    second_s: float, changed_s: list[float]
+) -> None:
+    """Down from 1 to 6 s, and for 9 s from a second crash of another on: with or without a gap."""
+    crew = Crew(bag(2), workers=2)
+    changes: list[float] = []
+    setting = crew.failure_setting(change_protocol=lambda _: changes.append(crew.clock.now))
+    fields = {"protocol": "work_stealing", "when_lost": "workers", "share": 0.5, "after_s": 10}
+    change = Simplification(SimplerProtocol.model_validate(fields), setting)
+    health = setting.health
+    health.tell(on_loss=[change.lost], on_return=[change.back])
+    crew.clock.at(1.0, lambda: health.crash(crew.workers[0], 5.0))
+    crew.clock.at(second_s, lambda: health.crash(crew.workers[1], 9.0))
+    crew.run()
+    assert changes == changed_s

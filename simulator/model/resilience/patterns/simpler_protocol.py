@@ -24,6 +24,7 @@ class Simplification(Pattern):
         "_is_done",
         "_sides",
         "_spec",
+        "_spells_over",
         "_workers",
     )
 
@@ -36,13 +37,28 @@ class Simplification(Pattern):
         self._health = setting.health
         self._change_protocol = setting.change_protocol
         self._is_done = False
+        self._spells_over = 0
 
     def lost(self, agent: AgentState) -> None:
         """Look again after a while, if the loss is bad enough."""
         if not self._is_done and self._is_bad(agent):
-            life = self._health.lives[agent.index]
+            this = agent, self._spell(agent)
             at_s = self._agenda.now + self._spec.after_s
-            self._agenda.at(at_s, partial(self._look_again, agent, life), lambda: not self._is_done)
+            self._agenda.at(at_s, partial(self._look_again, *this), partial(self._lasts, *this))
+
+    def back(self, agent: AgentState) -> None:
+        """Note that enough workers are there again."""
+        if not self._is_bad(agent):
+            self._spells_over += 1
+
+    def _spell(self, agent: AgentState) -> int:
+        """Return which loss this is: that of the coordinator, or of too many workers at once."""
+        by_coordinator = self._spec.when_lost == "coordinator"
+        return self._health.lives[agent.index] if by_coordinator else self._spells_over
+
+    def _lasts(self, agent: AgentState, spell: int) -> bool:
+        """Return whether it has been bad since then, without a break."""
+        return not self._is_done and self._spell(agent) == spell
 
     def _is_bad(self, agent: AgentState) -> bool:
         if self._spec.when_lost == "coordinator":
@@ -50,9 +66,8 @@ class Simplification(Pattern):
         down = self._health.workers_down
         return down >= self._spec.share * len(self._workers)
 
-    def _look_again(self, agent: AgentState, life: int) -> None:
-        still = self._spec.when_lost == "workers" or self._health.lives[agent.index] == life
-        if not self._is_done and still and self._is_bad(agent):
+    def _look_again(self, agent: AgentState, spell: int) -> None:
+        if self._lasts(agent, spell):
             self._is_done = True
             self._switch()
 
