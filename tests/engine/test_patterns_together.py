@@ -68,3 +68,22 @@ def test_losses_one_after_another_do_not_add_up_to_a_long_one() -> None:
     )
     # Four tasks each: from 6 s on; and one by 10 s, three more from 15.5 s on.
     assert metrics.makespan_s == 46
+
+
+TWO_FILES: dict[str, Any] = {
+    "workload": {"kind": "dag", "tasks": [{"id": "a", "files": ["x", "y"]}]},
+    "workspace": {"kind": "locks", "acquire": "one_by_one"},
+}
+"""A call of two parts: one file is locked after the other, and half of the work follows each."""
+
+
+def test_a_hedge_asks_for_the_part_of_the_call_that_it_repeats() -> None:
+    metrics = run(
+        **ASYNC,
+        **TWO_FILES,
+        team__agent=TEN,
+        faults=[{"at_s": 0, "kind": "slow", "agent": 0, "factor": 10, "for_s": 1}],
+        resilience={"hedge": {"after_s": 2}},
+    )
+    # The first half would take 50 s; its second request is sent at 2 s and takes 5 s.
+    assert (metrics.hedges, metrics.makespan_s) == (2, 2 + 5 + 5)

@@ -217,10 +217,12 @@ class Transit:
         """Return what becomes of a second request; seconds count from when the first was sent."""
         self._metrics.hedges += 1
         self._metrics.requests += 1
-        if self._callers[agent.index].rolls_hedge() < self._hedge_correlation:
+        caller = self._callers[agent.index]
+        if caller.rolls_hedge() < self._hedge_correlation:
             seconds, why = flight.first
         else:
-            seconds, why = self._fates.draw(agent, self._fates.seconds_again(agent))
+            again_s = caller.share * self._fates.seconds_again(agent)
+            seconds, why = self._fates.draw(agent, again_s)
         return Fate(sent_s + seconds, why)
 
     def _throw_away(self, agent: AgentState, elapsed_s: float, seconds: float, why: Why) -> None:
