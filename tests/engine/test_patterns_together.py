@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.conftest import agent, run
 
 TEN: dict[str, Any] = agent(latency={"kind": "seconds", "base": 10})
@@ -87,3 +89,56 @@ def test_a_hedge_asks_for_the_part_of_the_call_that_it_repeats() -> None:
     )
     # The first half would take 50 s; its second request is sent at 2 s and takes 5 s.
     assert (metrics.hedges, metrics.makespan_s) == (2, 2 + 5 + 5)
+
+
+CHECKPOINTS: dict[str, Any] = {"checkpoint": {"every_s": 1}}
+ONE_TASK: dict[str, Any] = {**ASYNC, "team__agent": TEN, "workload__tasks": 1}
+
+
+@pytest.mark.parametrize("kind", ["slow", "brownout"])
+def test_checkpoints_save_work_and_not_seconds(kind: str) -> None:
+    """After 8 s at half the pace 4 of 10 s of work are done; 6 s are left after the crash."""
+    slow = {"at_s": 0, "kind": kind, "factor": 2, "for_s": 8}
+    crash = {"at_s": 8, "kind": "crash", "agent": 0, "for_s": 2}
+    faults = [slow | ({"agent": 0} if kind == "slow" else {}), crash]
+    assert run(**ONE_TASK, faults=faults, resilience=CHECKPOINTS).makespan_s == 8 + 2 + 6
+
+
+def test_who_takes_over_from_a_checkpoint_needs_its_own_time_for_what_is_left() -> None:
+    """Half of a task of 100 s is done when its agent is lost; the other needs 5 of its 10 s."""
+    groups = {
+        "slow": {"size": 1, "agent": agent(latency={"kind": "seconds", "base": 100})},
+        "quick": {"size": 1, "agent": TEN},
+    }
+    metrics = run(
+        **ASYNC,
+        team={"groups": groups},
+        coordination__protocol="pre_assigned",
+        workload__tasks=2,
+        faults=[{"at_s": 50, "kind": "kill", "agent": 0}],
+        resilience={**CHECKPOINTS, "detector": {"period_s": 1, "timeout_s": 1}},
+    )
+    assert metrics.makespan_s == 51 + 5
+
+
+def test_a_request_that_stalls_does_no_more_work() -> None:
+    stall = {"at_s": 3, "kind": "stall", "agent": 0, "for_s": 20}
+    crash = {"at_s": 23, "kind": "crash", "agent": 0, "for_s": 2}
+    metrics = run(**ONE_TASK, faults=[stall, crash], resilience=CHECKPOINTS)
+    assert metrics.makespan_s == 23 + 2 + 7
+
+
+def test_a_call_in_parts_goes_on_from_its_checkpoint() -> None:
+    """The crash comes 3 s into the second half: 8 of 10 s of work are saved."""
+    crash = {"at_s": 8, "kind": "crash", "agent": 0, "for_s": 2}
+    metrics = run(**ASYNC, **TWO_FILES, team__agent=TEN, faults=[crash], resilience=CHECKPOINTS)
+    assert metrics.makespan_s == pytest.approx(8 + 2 + 2)
+
+
+def test_a_hedge_goes_on_from_the_checkpoint_too() -> None:
+    """Of 10 s, 6 are saved at the crash; then the first request takes ten times its 4 s."""
+    crash = {"at_s": 7, "kind": "crash", "agent": 0, "for_s": 3}
+    slow = {"at_s": 10, "kind": "slow", "agent": 0, "factor": 10, "for_s": 1}
+    patterns = {"checkpoint": {"every_s": 2}, "hedge": {"after_s": 3}}
+    metrics = run(**ONE_TASK, faults=[crash, slow], resilience=patterns)
+    assert metrics.makespan_s == pytest.approx(7 + 3 + 3 + 4)

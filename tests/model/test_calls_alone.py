@@ -13,12 +13,12 @@ from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, WASTI
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.bulkhead import Bulkhead
-from simulator.model.calls.checkpoints import Checkpoints
+from simulator.model.calls.checkpoints import CallPart, Checkpoints
 from simulator.model.calls.patience import Patience
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.resilience import BreakerSpec, Checkpoint, Hedge, Timeout
-from tests.model.parts import Bench, Clock, model
+from tests.model.parts import Bench, Clock, Crew, bag, model
 
 PRICE = {"input_per_mtok": 2.0, "cached_input_per_mtok": 0.5, "output_per_mtok": 10.0}
 
@@ -377,12 +377,26 @@ def test_a_lost_call_gives_back_all_it_holds_and_waits_no_more() -> None:
 
 
 def test_after_a_crash_a_call_goes_on_from_its_last_checkpoint() -> None:
-    saved, agent = Checkpoints(Checkpoint(every_s=10, cost_s=1)), Bench().agents[0]
+    saved, agent = Checkpoints(Checkpoint(every_s=10, cost_s=1)), Crew(bag(1)).workers[0]
     agent.call.picks = [0]
-    assert saved.seconds_left(agent, 35.0) == 35.0 + 3 * 1.0
-    saved.save(agent, 23.0)  # two checkpoints are made at 11 and 22
-    assert saved.seconds_left(agent, 35.0) == 15.0 + 1.0
+    assert saved.seconds_left(agent, CallPart(35.0)) == 35.0 + 3 * 1.0
+    saved.save(agent, CallPart(35.0), 23.0)  # two checkpoints are made at 11 and 22
+    assert saved.seconds_left(agent, CallPart(35.0)) == pytest.approx(15.0 + 1.0)
+    # Four sevenths of the work are saved, for who is twice as quick too.
+    assert saved.seconds_left(agent, CallPart(17.5)) == pytest.approx(7.5)
+    saved.save(agent, CallPart(35.0), 11.0)
+    assert saved.seconds_left(agent, CallPart(35.0)) == pytest.approx(5.0)
     saved.forget(agent)
-    assert saved.seconds_left(agent, 35.0) == 35.0 + 3 * 1.0
+    assert saved.seconds_left(agent, CallPart(35.0)) == 35.0 + 3 * 1.0
     agent.call.picks = []  # a call without tasks has nothing to save
-    assert saved.seconds_left(agent, 35.0) == 35.0
+    assert saved.seconds_left(agent, CallPart(35.0)) == 35.0
+
+
+def test_checkpoints_of_a_call_in_parts_count_from_its_beginning() -> None:
+    saved, agent = Checkpoints(Checkpoint(every_s=1)), Crew(bag(1)).workers[0]
+    agent.call.picks = [0]
+    halves = CallPart(5.0, 0.0, 0.5), CallPart(5.0, 0.5, 0.5)
+    saved.save(agent, halves[1], 3.0)
+    assert [saved.seconds_left(agent, half) for half in halves] == pytest.approx([0.0, 2.0])
+    saved.save(agent, halves[0], 0.0)  # what was saved is not lost
+    assert saved.seconds_left(agent, halves[1]) == pytest.approx(2.0)

@@ -3,45 +3,81 @@
 from __future__ import annotations
 
 from math import fsum
+from typing import NamedTuple
 
 from simulator.model.agents.agent import AgentState
+from simulator.model.timers import AN_INSTANT
 from simulator.scenario.resilience import Checkpoint
 
 
+class CallPart(NamedTuple):
+    """What one request is asked for: a part of a call, of which there may be several."""
+
+    seconds: float
+    """How long it takes from its beginning, without checkpoints and at the usual pace."""
+    begins: float = 0.0
+    """Share of the call before it."""
+    share: float = 1.0
+    """Share of the call that it is."""
+
+
 class Checkpoints:
-    """Seconds of work saved for each task, by whoever saved them; loops save turns (`Turns`).
+    """Shares saved of the work on each task, by whoever saved them; loops save turns (`Turns`).
+
+    A share is the same work for whoever goes on, in however many seconds.
 
     Parameters
     ----------
     spec : Checkpoint
     """
 
-    __slots__ = ("_cost_s", "_every_s", "_saved_s")
+    __slots__ = ("_cost_s", "_every_s", "_saved")
 
     def __init__(self, spec: Checkpoint) -> None:
         self._every_s = spec.every_s
         self._cost_s = spec.cost_s
-        self._saved_s: dict[int, float] = {}
+        self._saved: dict[int, float] = {}
 
-    def seconds_left(self, agent: AgentState, seconds: float) -> float:
-        """Return how long the agent's call takes, with checkpoints, from the last one on."""
+    def _share_saved(self, agent: AgentState) -> float:
+        """Return which share of the agent's call is saved, its tasks weighed by their work."""
+        sizes, picks = agent.board.graph.sizes, agent.call.picks
+        if not self._saved or not picks:
+            return 0.0
+        done = fsum(sizes[task] * self._saved.get(task, 0.0) for task in picks)
+        return done / fsum(sizes[task] for task in picks)
+
+    def seconds_left(self, agent: AgentState, part: CallPart) -> float:
+        """Return how long a part of the agent's call takes, with checkpoints, from the last on."""
         if agent.loop is not None:
-            return seconds
-        left = max(0.0, seconds - fsum(self._saved_s.get(task, 0.0) for task in agent.call.picks))
+            return part.seconds
+        left = part.seconds * (1.0 - self._share_of(part, self._share_saved(agent)))
         # None at the very end, where the work is handed in.
         between = max(0, int(left / self._every_s - 1e-9)) if agent.call.picks else 0
         return left + between * self._cost_s
 
-    def save(self, agent: AgentState, elapsed_s: float) -> None:
-        """Keep what the checkpoints hold of a call that has lasted `elapsed_s`."""
-        if agent.loop is not None:
+    @staticmethod
+    def _share_of(part: CallPart, saved: float) -> float:
+        """Return which share of a part is saved, where that share of the call is from its start."""
+        return min(1.0, max(0.0, (saved - part.begins) / part.share))
+
+    def save(self, agent: AgentState, part: CallPart, done_s: float) -> None:
+        """Keep what the checkpoints hold of a part of which so much is done.
+
+        `done_s` are the seconds of work and of checkpoints, at the usual pace.
+        """
+        if agent.loop is not None or part.seconds <= 0.0:
             return
-        made = int(elapsed_s / (self._every_s + self._cost_s))
-        for task in agent.call.picks:
-            each = made * self._every_s / len(agent.call.picks)
-            self._saved_s[task] = self._saved_s.get(task, 0.0) + each
+        made = int(done_s / (self._every_s + self._cost_s) * (1.0 + AN_INSTANT))
+        before = self._share_saved(agent)
+        reached = max(before, part.begins) + made * self._every_s / part.seconds * part.share
+        reached = min(reached, part.begins + part.share)
+        if reached > before:
+            gained = (reached - before) / (1.0 - before)
+            for task in agent.call.picks:
+                saved = self._saved.get(task, 0.0)
+                self._saved[task] = saved + (1.0 - saved) * gained
 
     def forget(self, agent: AgentState) -> None:
         """Throw away the checkpoints of work that has been handed in."""
         for task in agent.call.picks:
-            self._saved_s.pop(task, None)
+            self._saved.pop(task, None)

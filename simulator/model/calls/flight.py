@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from simulator.model.calls.provider import Ticket
+from simulator.model.calls.service import share_done
 from simulator.model.timers import AN_INSTANT
 from simulator.model.why import Why
 
@@ -37,6 +38,8 @@ class Flight:
     """When, after the first, the second was sent."""
     ticket: Ticket = _NOT_SENT
     """The second request's ticket at the provider, once it is taken in."""
+    done: float = 0.0
+    """Share of the work that was done when what was in flight stalled."""
 
     def take_in_second(self) -> None:
         """Let the provider take in a second request."""
@@ -64,13 +67,25 @@ class Flight:
 
     def stall(self, elapsed_s: float) -> int:
         """Let what is in flight never come back; return how many requests that stops."""
-        stopped = 0
+        stopped, self.done = 0, self.share_done(elapsed_s)
         if elapsed_s <= self.first.seconds < math.inf:
             self.first, stopped = _NEVER, 1
         if self.second is not None and elapsed_s <= self.second.seconds < math.inf:
             self.second = _NEVER
             stopped += 1
         return stopped
+
+    def share_done(self, elapsed_s: float) -> float:
+        """Return which share of the work is done, by the request that has done more of it.
+
+        What the provider is going to fail does nothing of it.
+        """
+        shares = [self.done]
+        if self.first.why.is_billed:
+            shares.append(share_done(elapsed_s, self.first.seconds))
+        if self.second is not None and self.second.why.is_billed:
+            shares.append(share_done(elapsed_s - self.sent_s, self.second.seconds - self.sent_s))
+        return max(shares)
 
 
 def time_left(seconds: float, elapsed_s: float) -> float:

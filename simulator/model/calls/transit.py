@@ -12,7 +12,7 @@ from simulator.model.calls.bill import Bill
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.bulkhead import Bulkhead
 from simulator.model.calls.caller import Caller
-from simulator.model.calls.checkpoints import Checkpoints
+from simulator.model.calls.checkpoints import CallPart, Checkpoints
 from simulator.model.calls.fates import Fates
 from simulator.model.calls.flight import Fate, Flight, time_left
 from simulator.model.calls.patience import Patience
@@ -101,8 +101,8 @@ class Transit:
             seconds *= agent.look_in_cache(began_s)
         timeout_s, queued_s = self._patience.limit_s(), caller.take_queued_s()
         limit_s = timeout_s - queued_s
-        if self._checkpoints is not None:
-            seconds = self._checkpoints.seconds_left(agent, seconds)
+        part = CallPart(seconds, caller.served, caller.share)
+        seconds = self._with_checkpoints(agent, part)
         flight = caller.depart(self._fates.draw(agent, seconds))
         hedge_s = math.inf if caller.uses_other else self._patience.hedge_s()
         self._phases.enter(agent, SERVING)
@@ -117,7 +117,10 @@ class Transit:
                 self._metrics.stalls += flight.stall(self._agenda.now - began_s)
                 continue
             except CallLostError as lost:
-                self._lose(agent, flight, self._agenda.now - began_s, lost.why)
+                elapsed_s = self._agenda.now - began_s
+                if self._checkpoints is not None and lost.why is Why.CRASH:
+                    self._checkpoints.save(agent, part, seconds * flight.share_done(elapsed_s))
+                self._lose(agent, flight, elapsed_s, lost.why)
                 raise
             if due_s == min(end_s, cut_s):
                 break
@@ -130,6 +133,12 @@ class Transit:
         self._land(agent, flight, elapsed_s, why)
         self._patience.remember(elapsed_s, why, queued_s)
         return why
+
+    def _with_checkpoints(self, agent: AgentState, part: CallPart) -> float:
+        """Return how long a part of a call takes from its last checkpoint on."""
+        if self._checkpoints is None:
+            return part.seconds
+        return self._checkpoints.seconds_left(agent, part)
 
     def time_out(self, agent: AgentState) -> None:
         """Book a request that has waited for service too long."""
@@ -174,7 +183,7 @@ class Transit:
         else:
             if self._provider.refunds:
                 self._provider.settle(agent, agent.call.output)
-            if self._checkpoints is not None:
+            if self._checkpoints is not None and self._callers[agent.index].asks_for_the_rest:
                 self._checkpoints.forget(agent)
         if not why or why.is_billed:
             agent.use_cache(self._agenda.now)
@@ -185,8 +194,6 @@ class Transit:
         self._free(agent, flight, elapsed_s)
         agent.memory.note_read()
         agent.use_cache(self._agenda.now)
-        if self._checkpoints is not None and why is Why.CRASH:
-            self._checkpoints.save(agent, elapsed_s)
         first = flight.first
         self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
         self._pay_second(agent, flight, elapsed_s, why)
@@ -221,8 +228,9 @@ class Transit:
         if caller.rolls_hedge() < self._hedge_correlation:
             seconds, why = flight.first
         else:
-            again_s = caller.share * self._fates.seconds_again(agent)
-            seconds, why = self._fates.draw(agent, again_s)
+            whole_s = caller.share * self._fates.seconds_again(agent)
+            part = CallPart(whole_s, caller.served, caller.share)
+            seconds, why = self._fates.draw(agent, self._with_checkpoints(agent, part))
         return Fate(sent_s + seconds, why)
 
     def _throw_away(self, agent: AgentState, elapsed_s: float, seconds: float, why: Why) -> None:
