@@ -20,7 +20,9 @@ class Retry(Spec):
     """
 
     max_retries: Annotated[int, Field(ge=0)] = 2
-    """Retries of one call; when they are used up, the call has failed."""
+    """Retries of one call, after refusals and failures together. When they are used up,
+    `resilience.retry` and `fallback` follow at once; without them the call has failed, one that is
+    refused after another wait."""
     base_s: Positive = 0.5
     """Wait before the first retry."""
     cap_s: Positive = 8.0

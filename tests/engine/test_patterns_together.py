@@ -142,3 +142,57 @@ def test_a_hedge_goes_on_from_the_checkpoint_too() -> None:
     patterns = {"checkpoint": {"every_s": 2}, "hedge": {"after_s": 3}}
     metrics = run(**ONE_TASK, faults=[crash, slow], resilience=patterns)
     assert metrics.makespan_s == pytest.approx(7 + 3 + 3 + 4)
+
+
+ONE_A_MINUTE: dict[str, Any] = {"requests_per_minute": 1, "burst_s": 60}
+FOUR_S: dict[str, Any] = {"kind": "exponential", "base_s": 4, "cap_s": 4}
+
+
+def test_who_is_refused_for_the_last_time_asks_another_model_at_once() -> None:
+    other = agent(latency={"kind": "seconds", "base": 5})
+    fallback = {"model": other, "shares_limits": False}
+    fields: dict[str, Any] = {**ASYNC, "team__agent": TEN, "workload__tasks": 2}
+    for retries, waited_s in ((0, 0), (1, 20)):
+        metrics = run(
+            **fields,
+            provider={
+                "requests_per_minute": 2,
+                "burst_s": 30,
+                "retry": {"max_retries": retries, "lag": 0},
+            },
+            resilience={"fallback": fallback},
+        )
+        # The second call is refused at 10 s, and would be let in at 30 s.
+        assert metrics.rate_limited_s == pytest.approx(waited_s)
+        assert metrics.makespan_s == pytest.approx(10 + (5 if not retries else 20 + 10))
+
+
+def test_the_team_itself_obeys_no_retry_after() -> None:
+    """Refused at 10 s, it tries again every 4 s, until it is let in at 62 s."""
+    metrics = run(
+        **ASYNC,
+        team__agent=TEN,
+        workload__tasks=2,
+        provider={**ONE_A_MINUTE, "retry": NO_SDK},
+        resilience={"retry": {"max_retries": 99, "backoff": FOUR_S}},
+    )
+    assert (metrics.rate_limited_s, metrics.held_back_s, metrics.makespan_s) == (0, 52, 72)
+
+
+def test_the_clients_library_has_so_many_retries_for_refusals_and_errors_together() -> None:
+    """One refusal and one error use up two retries; the second error is final."""
+    metrics = run(
+        **ASYNC,
+        team__agent=TEN,
+        workload__tasks=1,
+        provider={
+            "requests_per_minute": 60,
+            "burst_s": 1,
+            "errors": {"probability": 1, "after_s": 0.5},
+            "retry": {"max_retries": 2, "base_s": 0.1, "jitter": 0, "lag": 0},
+        },
+        resilience={"fallback": {"partial": True}},
+    )
+    # Fails at 0.5 s, is refused at 0.6 s, comes back at 1 s, and fails at 1.5 s.
+    assert (metrics.rate_limits, metrics.provider_errors, metrics.retries) == (1, 2, 2)
+    assert metrics.makespan_s == pytest.approx(1.5)

@@ -34,6 +34,8 @@ class Caller:
         What a scripted fault multiplies its requests' times by.
     is_stuck : bool
         Whether, by a scripted fault, what it sends never comes back.
+    retry_after_s : float
+        What the provider has said with its last refusal; 0 if it has said nothing.
     tries, sdk_tries : int
         Retries of the call so far: the team's, and those of the client's library in a row.
     may_fail : bool
@@ -68,6 +70,7 @@ class Caller:
         "may_fail",
         "other",
         "other_err_logit",
+        "retry_after_s",
         "rolls_error",
         "rolls_hedge",
         "rolls_malformed",
@@ -107,6 +110,7 @@ class Caller:
         self.ticket = Ticket()
         self.flight: Flight | None = None
         self.share = 1.0
+        self.retry_after_s = 0.0
         self._place: Place | None = None
         self._as_long_as: float | None = None
         self.begin(iter(()))
@@ -185,6 +189,10 @@ class Caller:
     def share_answered(self) -> float | None:
         """Share of the call that has been answered; None if no request has."""
         return min(1.0, self.served) if self.served > 0.0 else None
+
+    def be_refused(self, retry_after_s: float) -> None:
+        """Be refused by the provider, and told when to come back."""
+        self.retry_after_s = retry_after_s
 
     def count_sdk_try(self) -> None:
         """Send a request again by the client's library, below the team's own retries."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from simulator.distributions.exponential import Exponential
 from simulator.model.agenda import Agenda
@@ -57,16 +57,6 @@ class TokenBucket:
     def take(self, amount: float) -> None:
         """Take `amount` out."""
         self._level -= amount
-
-
-class Gate(Protocol):
-    """What a client holds for each request that is under way."""
-
-    def enter(self, agent: AgentState) -> Iterator[Step]:
-        """Wait until one more request may be under way."""
-
-    def leave(self, agent: AgentState) -> None:
-        """Let another request take the place of one that is not."""
 
 
 @dataclass(slots=True, eq=False)
@@ -225,35 +215,21 @@ class ProviderState:
             self._reserving[agent.index] -= 1
             self._output.give_back(_reserved(agent) - written)
 
-    def admits(
-        self, agent: AgentState, goes_on: bool, gate: Gate | None = None
-    ) -> Generator[Step, None, bool]:
+    def admits(self, agent: AgentState, goes_on: bool) -> Generator[Step, None, bool]:
         """Be asked by an agent until its request is taken in; return False if it gives up.
 
-        Parameters
-        ----------
-        agent : AgentState
-        goes_on : bool
-            Whether the request has been in service before: it asks for a place only.
-        gate : Gate, optional
-            Entered before each time the provider is asked, and left if it refuses.
+        `goes_on` says whether the request has been in service before: it asks for a place only.
         """
-        metrics = self._metrics
         retries = 0
-        while True:
-            if gate is not None:
-                yield from gate.enter(agent)
-            after_s = self.refusal(agent, goes_on)
-            if after_s is None:
-                return True
-            if gate is not None:
-                gate.leave(agent)
-            metrics.rate_limits += 1
-            yield from self._phases.wait(agent, "rate_limit", self.pause_s(retries, after_s))
+        while (after_s := self.refusal(agent, goes_on)) is not None:
+            self._metrics.rate_limits += 1
+            pause_s = self.pause_s(retries, after_s)
+            yield from self._phases.wait(agent, "rate_limit", pause_s)
             if retries == self.spec.retry.max_retries:
                 return False
             retries += 1
-            metrics.retries += 1
+            self._metrics.retries += 1
+        return True
 
     @property
     def has_room(self) -> bool:

@@ -211,23 +211,32 @@ class Requests(Service):
     def _try_again(self, agent: AgentState, caller: Caller, why: Why) -> Iterator[Step]:
         """Wait before the next request; raise `CallLostError` if there is to be none."""
         retry, metrics = self._spec.retry, self._metrics
-        if why.blames_service and caller.sdk_tries < self._sdk.max_retries:
+        is_refused = why is Why.REFUSED
+        if (why.blames_service or is_refused) and caller.sdk_tries < self._sdk.max_retries:
             metrics.retries += 1
-            pause_s = self._provider.pause_s(caller.sdk_tries, 0.0)
+            yield from self._pause(agent, caller, is_refused)
             caller.count_sdk_try()
-            yield from self._phases.wait(agent, "retry", pause_s)
             return
-        caller.end_sdk_tries()
         if retry is not None and caller.tries < retry.max_retries and self._budget.take():
             metrics.retries += 1
+            caller.end_sdk_tries()
             wait_s = caller.try_again()
             if wait_s > 0.0:
                 yield from self._phases.wait(agent, "retry", wait_s)
             return
         if self.other_can_read(agent) and not caller.uses_other:
+            caller.end_sdk_tries()
             self._use_other(agent, caller, True)
             return
+        if is_refused:  # the agent asks for nothing else before it would be let in
+            yield from self._pause(agent, caller, is_refused)
         raise CallLostError(why)
+
+    def _pause(self, agent: AgentState, caller: Caller, is_refused: bool) -> Iterator[Step]:
+        """Wait as long as the client's library does."""
+        after_s = caller.retry_after_s if is_refused else 0.0
+        pause_s = self._provider.pause_s(caller.sdk_tries, after_s)
+        yield from self._phases.wait(agent, "rate_limit" if is_refused else "retry", pause_s)
 
     def other_can_read(self, agent: AgentState) -> bool:
         """Return whether there is another model, with a window for the call's prompt."""
@@ -246,12 +255,16 @@ class Requests(Service):
         metrics = self._metrics
         if self._spec.breaker is not None and not caller.uses_other:
             yield from self._pass_breaker(agent, caller)
+        yield from self._bulkhead.enter(agent)
         if not self._is_limited(caller):
-            yield from self._bulkhead.enter(agent)
             metrics.requests += not goes_on
             return Why.NOTHING
         provider = self._provider
-        if not (yield from provider.admits(agent, goes_on, self._bulkhead)):
+        after_s = provider.refusal(agent, goes_on)
+        if after_s is not None:
+            metrics.rate_limits += 1
+            caller.be_refused(after_s)
+            self._bulkhead.leave(agent)
             self.breakers.withdraw(agent)
             return Why.REFUSED
         metrics.requests += not goes_on
