@@ -196,3 +196,35 @@ def test_the_clients_library_has_so_many_retries_for_refusals_and_errors_togethe
     # Fails at 0.5 s, is refused at 0.6 s, comes back at 1 s, and fails at 1.5 s.
     assert (metrics.rate_limits, metrics.provider_errors, metrics.retries) == (1, 2, 2)
     assert metrics.makespan_s == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("loop", [None, {"turns": 5}], ids=["call", "loop"])
+def test_each_of_several_answers_has_a_checkpoint_of_its_own(loop: dict[str, Any] | None) -> None:
+    """The crash at 5 s leaves 5 of 10 s, or 3 of 5 turns; the other's answer changes nothing."""
+    latency = {"kind": "seconds", "base": 2 if loop else 10}
+    metrics = run(
+        **ASYNC,
+        team={"size": 2, "agent": agent(latency=latency, loop=loop)},
+        coordination__protocol={"kind": "replicate_and_vote", "replicas": 2},
+        workload__tasks=1,
+        faults=[{"at_s": 5, "kind": "crash", "agent": 0, "for_s": 10}],
+        resilience=CHECKPOINTS,
+    )
+    assert metrics.makespan_s == 15 + (6 if loop else 5)
+
+
+def test_nobody_gives_its_answer_from_the_checkpoint_of_another() -> None:
+    """The second agent comes to the vote after the first has crashed half-way: it needs 10 s."""
+    metrics = run(
+        **ASYNC,
+        team={"size": 2, "agent": TEN},
+        coordination__protocol={"kind": "replicate_and_vote", "replicas": 2},
+        workload__tasks=1,
+        faults=[
+            {"at_s": 0, "kind": "crash", "agent": 1, "for_s": 6},
+            {"at_s": 5, "kind": "kill", "agent": 0},
+        ],
+        resilience={**CHECKPOINTS, "detector": {"period_s": 1, "timeout_s": 1}},
+    )
+    # The second starts at 6 s; its second answer, in place of the first agent's, is its own too.
+    assert metrics.makespan_s == 6 + 10 + 10

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import fsum
 from typing import NamedTuple
 
 from simulator.model.agents.agent import AgentState
+from simulator.model.board import NOBODY
 from simulator.model.timers import AN_INSTANT
 from simulator.scenario.resilience import Checkpoint
+
+Attempt = tuple[int, int]
+"""A task, and the agent whose attempt at it is its own, or `NOBODY`."""
+
+
+def attempts_at(tasks: Sequence[int], agent: AgentState) -> list[Attempt]:
+    """Return an agent's attempts at tasks, as a checkpoint of them is found again.
+
+    Where several agents attempt a task, each for itself, only the same agent can go on with it.
+    """
+    whose = agent.index if tasks and agent.dispatcher.asks_several else NOBODY
+    return [(task, whose) for task in tasks]
 
 
 class CallPart(NamedTuple):
@@ -36,15 +50,16 @@ class Checkpoints:
     def __init__(self, spec: Checkpoint) -> None:
         self._every_s = spec.every_s
         self._cost_s = spec.cost_s
-        self._saved: dict[int, float] = {}
+        self._saved: dict[Attempt, float] = {}
 
     def _share_saved(self, agent: AgentState) -> float:
         """Return which share of the agent's call is saved, its tasks weighed by their work."""
-        sizes, picks = agent.board.graph.sizes, agent.call.picks
-        if not self._saved or not picks:
+        attempts = attempts_at(agent.call.picks, agent) if self._saved else []
+        if not attempts:
             return 0.0
-        done = fsum(sizes[task] * self._saved.get(task, 0.0) for task in picks)
-        return done / fsum(sizes[task] for task in picks)
+        sizes = agent.board.graph.sizes
+        done = fsum(sizes[each[0]] * self._saved.get(each, 0.0) for each in attempts)
+        return done / fsum(sizes[task] for task, _ in attempts)
 
     def seconds_left(self, agent: AgentState, part: CallPart) -> float:
         """Return how long a part of the agent's call takes, with checkpoints, from the last on."""
@@ -73,11 +88,11 @@ class Checkpoints:
         reached = min(reached, part.begins + part.share)
         if reached > before:
             gained = (reached - before) / (1.0 - before)
-            for task in agent.call.picks:
-                saved = self._saved.get(task, 0.0)
-                self._saved[task] = saved + (1.0 - saved) * gained
+            for attempt in attempts_at(agent.call.picks, agent):
+                saved = self._saved.get(attempt, 0.0)
+                self._saved[attempt] = saved + (1.0 - saved) * gained
 
     def forget(self, agent: AgentState) -> None:
         """Throw away the checkpoints of work that has been handed in."""
-        for task in agent.call.picks:
-            self._saved.pop(task, None)
+        for attempt in attempts_at(agent.call.picks, agent) if self._saved else ():
+            self._saved.pop(attempt, None)

@@ -8,6 +8,7 @@ from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.loop import Kept, Loop
 from simulator.model.calls.bill import Bill
+from simulator.model.calls.checkpoints import Attempt, attempts_at
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.runs import CUT_OFF
 from simulator.model.calls.service import CallLostError, Service
@@ -67,7 +68,7 @@ class Turns(Service):
         self._has_checkpoints = has_checkpoints
         self._keeps_rounds = keeps_rounds
         self._phases = phases
-        self._kept: dict[int, Kept] = {}  # what a crash has left of each task's loop
+        self._kept: dict[Attempt, Kept] = {}  # what a crash has left of each task's loop
         self._inner = inner
         self.tools = tools
         self._note_progress = goes_on
@@ -111,8 +112,8 @@ class Turns(Service):
             yield from self._inner.serve(agent, agent.time.duration_s)
         if loop.has_tools:
             self.tools.cancel(agent)
-        for task in agent.call.picks if self._kept else ():
-            self._kept.pop(task, None)
+        for attempt in attempts_at(agent.call.picks, agent) if self._kept else ():
+            self._kept.pop(attempt, None)
         if loop.is_at_limit:
             self._metrics.loops_at_limit += 1
             if loop.gives_up and (agent.call.picks or not agent.is_of_team):
@@ -193,7 +194,7 @@ class Turns(Service):
         """Keep what a checkpoint has of a loop that is lost."""
         if has_crashed:
             kept = loop.kept(agent.index, agent.memory.is_read)
-            self._kept.update(dict.fromkeys(agent.call.picks, kept))
+            self._kept.update(dict.fromkeys(attempts_at(agent.call.picks, agent), kept))
             agent.memory.put_away(loop.has_saved_news)
         elif loop.is_resumed:  # the checkpoint of the crash is where it will go on again
             agent.memory.put_away(False)
@@ -215,9 +216,10 @@ class Turns(Service):
 
     def resume(self, agent: AgentState, tasks: Sequence[int]) -> Kept | None:
         """Let an agent go on with a loop of which a crash has left something, of all its tasks."""
-        if not self._kept or not tasks or not all(task in self._kept for task in tasks):
+        attempts = attempts_at(tasks, agent) if self._kept else []
+        if not attempts or not all(attempt in self._kept for attempt in attempts):
             return None
-        kept = min(self._kept[task] for task in tasks)
+        kept = min(self._kept[attempt] for attempt in attempts)
         said = agent.memory.resume(kept.said, is_own=kept.agent == agent.index)
         return kept._replace(said=said, agent=agent.index)
 

@@ -133,6 +133,8 @@ class Dispatcher(Copied, ABC):
 
     gives_answers: ClassVar[bool] = False
     """Whether the protocol may say what an attempt answers, and decides what a task's is."""
+    asks_several: ClassVar[bool] = False
+    """Whether several agents attempt a task, each for itself."""
     has_duties: ClassVar[bool] = False
     """Whether workers have calls to make that are no attempts at tasks."""
     has_lead: ClassVar[bool] = False

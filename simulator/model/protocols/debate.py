@@ -77,6 +77,7 @@ class _Debates(Dispatcher):
     __slots__ = ("_next", "_panels", "_protocol", "_rolls", "_size", "_turns", "_vote")
 
     gives_answers: ClassVar[bool] = True
+    asks_several: ClassVar[bool] = True
 
     def __init__(self, protocol: Debate, setting: Setting) -> None:
         super().__init__(setting)

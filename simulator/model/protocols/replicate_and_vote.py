@@ -80,6 +80,7 @@ class _Polls(Dispatcher):
     )
 
     gives_answers: ClassVar[bool] = True
+    asks_several: ClassVar[bool] = True
 
     def __init__(self, protocol: ReplicateAndVote, setting: Setting) -> None:
         super().__init__(setting)
