@@ -228,3 +228,31 @@ def test_nobody_gives_its_answer_from_the_checkpoint_of_another() -> None:
     )
     # The second starts at 6 s; its second answer, in place of the first agent's, is its own too.
     assert metrics.makespan_s == 6 + 10 + 10
+
+
+def test_what_was_saved_in_service_outlasts_a_crash_after_it() -> None:
+    """The crash comes while the call commits: of its 10 s, the last is not saved."""
+    metrics = run(
+        **ONE_TASK,
+        workspace={"kind": "optimistic", "one_way_s": 2},
+        faults=[{"at_s": 15, "kind": "crash", "agent": 0, "for_s": 5}],
+        resilience=CHECKPOINTS,
+    )
+    # It reads until 4 s, works until 14 s; then it reads, works for 1 s and commits.
+    assert metrics.makespan_s == pytest.approx(15 + 5 + 4 + 1 + 4)
+
+
+def test_what_was_saved_outlasts_a_crash_between_two_parts_of_a_call() -> None:
+    """The agent waits for its second lock, until 10 s, when it crashes at 7 s."""
+    files = [{"id": "a", "files": ["x", "y"]}, {"id": "b", "files": ["y"]}]
+    metrics = run(
+        **ASYNC,
+        team={"size": 2, "agent": TEN},
+        coordination__protocol="pre_assigned",
+        workload={"kind": "dag", "tasks": files},
+        workspace=TWO_FILES["workspace"],
+        faults=[{"at_s": 7, "kind": "crash", "agent": 0, "for_s": 5}],
+        resilience=CHECKPOINTS,
+    )
+    # Of the first 5 s, the last is not saved.
+    assert metrics.makespan_s == pytest.approx(7 + 5 + 1 + 5)

@@ -386,10 +386,23 @@ def test_after_a_crash_a_call_goes_on_from_its_last_checkpoint() -> None:
     assert saved.seconds_left(agent, CallPart(17.5)) == pytest.approx(7.5)
     saved.save(agent, CallPart(35.0), 11.0)
     assert saved.seconds_left(agent, CallPart(35.0)) == pytest.approx(5.0)
-    saved.forget(agent)
+    saved.end(agent, is_done=True)
     assert saved.seconds_left(agent, CallPart(35.0)) == 35.0 + 3 * 1.0
     agent.call.picks = []  # a call without tasks has nothing to save
     assert saved.seconds_left(agent, CallPart(35.0)) == 35.0
+
+
+def test_only_a_crash_saves_what_was_answered_before_it() -> None:
+    saved, agent = Checkpoints(Checkpoint(every_s=2)), Crew(bag(1)).workers[0]
+    agent.call.picks = [0]
+    first, whole = CallPart(5.0, 0.0, 0.5), CallPart(10.0)
+    saved.note_answer(agent, first, 5.0)
+    saved.end(agent, is_done=False)
+    saved.save_answered(agent)
+    assert saved.seconds_left(agent, whole) == 10.0
+    saved.note_answer(agent, first, 5.0)
+    saved.save_answered(agent)
+    assert saved.seconds_left(agent, whole) == pytest.approx(10.0 - 4.0)
 
 
 def test_checkpoints_of_a_call_in_parts_count_from_its_beginning() -> None:
@@ -398,5 +411,5 @@ def test_checkpoints_of_a_call_in_parts_count_from_its_beginning() -> None:
     halves = CallPart(5.0, 0.0, 0.5), CallPart(5.0, 0.5, 0.5)
     saved.save(agent, halves[1], 3.0)
     assert [saved.seconds_left(agent, half) for half in halves] == pytest.approx([0.0, 2.0])
-    saved.save(agent, halves[0], 0.0)  # what was saved is not lost
+    saved.end(agent, is_done=False)  # what was saved is not lost
     assert saved.seconds_left(agent, halves[1]) == pytest.approx(2.0)

@@ -10,7 +10,6 @@ from simulator.model.calls.flight import Fate, Flight
 from simulator.model.calls.provider import Place, Ticket
 from simulator.model.latency._latency import LatencyModel
 from simulator.model.streams import AGAIN, ELSEWHERE, Draw, Purpose, Streams, always
-from simulator.model.timers import AN_INSTANT
 from simulator.scenario import Agent
 from simulator.scenario.provider import ProviderErrors
 from simulator.scenario.resilience import Fallback
@@ -175,11 +174,6 @@ class Caller:
     def ask_for(self, share: float) -> None:
         """Ask for a share of the call in the requests that follow."""
         self.share = share
-
-    @property
-    def asks_for_the_rest(self) -> bool:
-        """Whether nothing of the call is left to ask for after the request in flight."""
-        return self.served + self.share >= 1.0 - AN_INSTANT
 
     def be_answered(self) -> None:
         """Note that the request in flight was answered."""

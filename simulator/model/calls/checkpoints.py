@@ -45,12 +45,14 @@ class Checkpoints:
     spec : Checkpoint
     """
 
-    __slots__ = ("_cost_s", "_every_s", "_saved")
+    __slots__ = ("_answered", "_cost_s", "_every_s", "_saved")
 
     def __init__(self, spec: Checkpoint) -> None:
         self._every_s = spec.every_s
         self._cost_s = spec.cost_s
         self._saved: dict[Attempt, float] = {}
+        self._answered: dict[int, tuple[CallPart, float]] = {}
+        """Of each agent's call, the last part that is answered."""
 
     def _share_saved(self, agent: AgentState) -> float:
         """Return which share of the agent's call is saved, its tasks weighed by their work."""
@@ -65,15 +67,17 @@ class Checkpoints:
         """Return how long a part of the agent's call takes, with checkpoints, from the last on."""
         if agent.loop is not None:
             return part.seconds
-        left = part.seconds * (1.0 - self._share_of(part, self._share_saved(agent)))
-        # None at the very end, where the work is handed in.
-        between = max(0, int(left / self._every_s - 1e-9)) if agent.call.picks else 0
-        return left + between * self._cost_s
+        left = self._left(part, self._share_saved(agent))
+        return left + self._between(left) * self._cost_s if agent.call.picks else left
 
     @staticmethod
-    def _share_of(part: CallPart, saved: float) -> float:
-        """Return which share of a part is saved, where that share of the call is from its start."""
-        return min(1.0, max(0.0, (saved - part.begins) / part.share))
+    def _left(part: CallPart, saved: float) -> float:
+        """Return the seconds that are left of a part, where that share of the call is saved."""
+        return part.seconds * (1.0 - min(1.0, max(0.0, (saved - part.begins) / part.share)))
+
+    def _between(self, left: float) -> int:
+        """Return how many checkpoints are made in so much work: none at its very end."""
+        return max(0, int(left / self._every_s - 1e-9))
 
     def save(self, agent: AgentState, part: CallPart, done_s: float) -> None:
         """Keep what the checkpoints hold of a part of which so much is done.
@@ -82,17 +86,28 @@ class Checkpoints:
         """
         if agent.loop is not None or part.seconds <= 0.0:
             return
-        made = int(done_s / (self._every_s + self._cost_s) * (1.0 + AN_INSTANT))
         before = self._share_saved(agent)
+        made = int(done_s / (self._every_s + self._cost_s) * (1.0 + AN_INSTANT))
+        made = min(made, self._between(self._left(part, before)))
         reached = max(before, part.begins) + made * self._every_s / part.seconds * part.share
-        reached = min(reached, part.begins + part.share)
         if reached > before:
             gained = (reached - before) / (1.0 - before)
             for attempt in attempts_at(agent.call.picks, agent):
                 saved = self._saved.get(attempt, 0.0)
                 self._saved[attempt] = saved + (1.0 - saved) * gained
 
-    def forget(self, agent: AgentState) -> None:
-        """Throw away the checkpoints of work that has been handed in."""
-        for attempt in attempts_at(agent.call.picks, agent) if self._saved else ():
+    def note_answer(self, agent: AgentState, part: CallPart, done_s: float) -> None:
+        """Note that a part of the agent's call is answered; `done_s` is as of `save`."""
+        if agent.loop is None:
+            self._answered[agent.index] = part, done_s
+
+    def save_answered(self, agent: AgentState) -> None:
+        """Keep what the checkpoints hold of a call between two parts, or after the last."""
+        if agent.index in self._answered:
+            self.save(agent, *self._answered[agent.index])
+
+    def end(self, agent: AgentState, is_done: bool) -> None:
+        """Note that the agent's call is over; throw away its checkpoints if its work is done."""
+        self._answered.pop(agent.index, None)
+        for attempt in attempts_at(agent.call.picks, agent) if is_done and self._saved else ():
             self._saved.pop(attempt, None)

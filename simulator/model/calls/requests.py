@@ -63,6 +63,7 @@ class Requests(Service):
         "_budget",
         "_bulkhead",
         "_caller_of",
+        "_checkpoints",
         "_fates",
         "_is_open",
         "_metrics",
@@ -104,6 +105,7 @@ class Requests(Service):
         self.breakers = Breakers(spec.breaker, agenda, journal, phases)
         self._patience = Patience(spec.timeout, spec.hedge)
         self._fates = Fates(self.callers, provider, agenda, metrics)
+        self._checkpoints = Checkpoints(spec.checkpoint) if spec.checkpoint else None
         self._transit = Transit(
             self.callers,
             self._fates,
@@ -111,7 +113,7 @@ class Requests(Service):
             provider,
             self._bulkhead,
             self.breakers,
-            Checkpoints(spec.checkpoint) if spec.checkpoint else None,
+            self._checkpoints,
             spec.hedge.correlation if spec.hedge else 0.0,
             agenda,
             journal,
@@ -174,6 +176,8 @@ class Requests(Service):
         caller = self.callers[agent.index]
         agent.call.fail(why)
         agent.call.pay(caller.share_answered)
+        if self._checkpoints is not None and why is Why.CRASH:
+            self._checkpoints.save_answered(agent)
         caller.leave_queue()
         if self._provider.refunds:  # what it has reserved and never begun to use
             self._provider.settle(agent, 0)
@@ -188,7 +192,9 @@ class Requests(Service):
         self._phases.enter(agent, WAITING)
 
     def over(self, agent: AgentState) -> None:
-        """Let the agent's own model answer what it asks next."""
+        """Forget the checkpoints of a call that is over; let the agent's own model answer next."""
+        if self._checkpoints is not None:
+            self._checkpoints.end(agent, is_done=not agent.call.lost_to)
         caller = self.callers[agent.index]
         if caller.uses_other:
             self._use_other(agent, caller, False)

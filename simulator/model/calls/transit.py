@@ -131,6 +131,8 @@ class Transit:
             why = Why.TIMEOUT
         elapsed_s = self._agenda.now - began_s
         self._land(agent, flight, elapsed_s, why)
+        if self._checkpoints is not None and not why:
+            self._checkpoints.note_answer(agent, part, seconds)
         self._patience.remember(elapsed_s, why, queued_s)
         return why
 
@@ -180,11 +182,8 @@ class Transit:
         self._free(agent, flight, elapsed_s)
         if why:
             self._throw_away(agent, elapsed_s, first.seconds, first.by(elapsed_s, why))
-        else:
-            if self._provider.refunds:
-                self._provider.settle(agent, agent.call.output)
-            if self._checkpoints is not None and self._callers[agent.index].asks_for_the_rest:
-                self._checkpoints.forget(agent)
+        elif self._provider.refunds:
+            self._provider.settle(agent, agent.call.output)
         if not why or why.is_billed:
             agent.use_cache(self._agenda.now)
         self._breakers.record(agent, bool(why) and why.blames_service)
