@@ -123,12 +123,13 @@ def _log_survival(kind: str, at: Floats, turns: Floats) -> Floats:
 def kaplan_meier(turns: Ints, is_whole: npt.NDArray[np.bool_], grid: Ints) -> Floats:
     """Return the share of requests of more turns than `grid` (Kaplan & Meier 1958).
 
-    A request that was cut short would have taken at least one more turn.
+    A request that was cut short would have taken at least one more turn: its last turn was not the
+    end of it, and counts among those that might have been.
     """
     alive = 1.0
     survival = {}
     for turn in range(1, int(grid.max()) + 1):
-        at_risk = int((turns > turn).sum() + ((turns == turn) & is_whole).sum())
+        at_risk = int((turns >= turn).sum())
         ended = int(((turns == turn) & is_whole).sum())
         alive *= 1.0 - ended / at_risk if at_risk else 1.0
         survival[turn] = alive
