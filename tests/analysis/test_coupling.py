@@ -89,3 +89,20 @@ def test_an_end_stands_for_itself_only(end: float) -> None:
     assert [value for value in (0.0, 1e-300, 0.5, 1 - 1e-16, 1.0) if p.low < value <= p.high] == [
         end
     ]
+
+
+@pytest.mark.parametrize("other", [(0.0, 1.0), (0.1, 0.2)])
+def test_a_replication_stands_for_values_above_the_lower_end_and_up_to_the_upper_one(
+    other: tuple[float, float],
+) -> None:
+    """``u < p`` does not hold at ``p = u``, so that no value stands for one below it."""
+    counts = Counts(1, 0, 0, 1, 0)
+    inside = other[1]
+    first, second = (
+        coupling._Box((0.4, 0.5), other, counts),
+        coupling._Box(other, (0.4, 0.5), counts),
+    )
+    for value, is_held in ((0.39, False), (0.4, False), (0.45, True), (0.5, True), (0.51, False)):
+        assert first.holds(value, inside) == is_held
+        assert second.holds(inside, value) == is_held
+    assert not first.holds(0.45, other[0])

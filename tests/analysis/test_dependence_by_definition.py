@@ -195,9 +195,7 @@ def test_effects_of_turns_are_those_nearest_to_their_weighted_covariances(
         values, log = relative / np.average(relative, weights=weights) - 1, np.log1p
     table = covariances(values, which, weights)
     counts = [sum(max(0, size - lag) for size in sizes) for lag in LAGS]
-    pairs = np.array(
-        [mass if n >= 30 else 0.0 for (_, mass), n in zip(table, counts, strict=True)]
-    )
+    pairs = np.array([mass if n >= 30 else 0.0 for (_, mass), n in zip(table, counts, strict=True)])
     seen = np.where(pairs > 0, log(np.maximum([c for c, _ in table], -0.95)), 0.0)
     exact = best_fit(seen, pairs)
     found = fit_lags(centred, which, weights, sums)

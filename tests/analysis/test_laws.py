@@ -17,6 +17,7 @@ from analysis.statistics.laws import (
     usl_peak,
     usl_speedup,
 )
+from analysis.statistics.least_squares import least_squares, small_sample_aic
 
 N = np.array([1, 2, 3, 4, 6, 8, 12, 16, 24, 32], dtype=float)
 
@@ -123,6 +124,43 @@ def test_laws_are_weighed_by_aic() -> None:
     assert "exponent 1.7" in table.iloc[0]["parameters"]
 
 
+@pytest.mark.parametrize("size", [1e-12, 1.0, 1e6])
+@pytest.mark.parametrize("points", [6, 10])
+def test_laws_weigh_the_same_in_any_unit(size: float, points: int) -> None:
+    """Twice the y adds ``2 m log 2`` to each criterion, also to that of the law that is exact."""
+    n = N[:points]
+    for y in (3 * n**1.7, 3 * n**1.7 * np.random.default_rng(1).lognormal(0, 0.02, points)):
+        plain = compare_laws(n, y).set_index("law")
+        table = compare_laws(n, size * y).set_index("law").loc[plain.index]
+        assert table["weight"].to_numpy() == pytest.approx(plain["weight"].to_numpy(), abs=1e-6)
+        assert table["weight"].sum() == pytest.approx(1)
+        moved = table["aic"] - plain["aic"]
+        assert moved.to_numpy() == pytest.approx(2 * points * math.log(size), abs=1e-3)
+
+
+def test_of_exact_fits_it_does_not_matter_how_small_what_is_left_is() -> None:
+    exact = small_sample_aic(0.0, 9, 2, 5.0)
+    assert small_sample_aic(1e-27, 9, 2, 5.0) == exact
+    assert small_sample_aic(1e-20, 9, 2, 5.0) > exact
+    assert small_sample_aic(0.0, 9, 2, 20.0) == pytest.approx(exact + 9 * math.log(4))
+
+
+def test_compared_laws_have_intervals_of_95_percent_and_too_few_points_leave_laws_out() -> None:
+    y = amdahl_speedup(N, 0.9) * np.random.default_rng(3).lognormal(0, 0.03, len(N))
+    table = compare_laws(N, y).set_index("law")
+    fit = fit_law("amdahl", N, y, confidence=0.95)
+    ends = [f"[{fit.low[name]:.4g}, {fit.high[name]:.4g}]" for name in ("scale", "p")]
+    assert all(end in table.loc["amdahl", "parameters"] for end in ends)
+    two = compare_laws([1, 2], [1.0, 1.8])
+    assert sorted(two["law"]) == ["amdahl", "channels", "gustafson", "power"]
+    assert (two["weight"] == 0).all()  # the criterion needs more
+
+
+def test_what_is_always_0_is_fitted_by_0() -> None:
+    found = least_squares(lambda b: b[0] * N, 0 * N, [5.0], [(-np.inf, np.inf)])
+    assert (found.values[0], found.low[0], found.high[0]) == pytest.approx((0, 0, 0), abs=1e-9)
+
+
 @pytest.mark.parametrize(
     ("name", "y", "parameter", "end"),
     [
@@ -184,6 +222,7 @@ def test_a_power_law_begins_at_the_slope_of_the_logarithms() -> None:
     assert start(N, 5.0 * N**-1.5) == pytest.approx(-1.5)
     with_zeros = np.where(N < 4, 0.0, 5.0 * N**2)  # what has no logarithm does not count
     assert start(N, with_zeros) == pytest.approx(2.0)
+    assert start(np.append(0.0, N), np.append(3.0, 5.0 * N**2)) == pytest.approx(2.0)
     assert start(N, np.where(N == 8, 1.0, 0.0)) == 1.0
     assert start(N, np.where((N == 8) | (N == 2), N**3, 0.0)) == pytest.approx(3.0)
 
