@@ -13,13 +13,13 @@ from analysis.calibration.gaps import Gap
 from simulator.distributions import Floats
 
 FEWEST = 20
-"""Fewest calls, and fewest losses, from which a life is fitted."""
+"""Fewest calls from which a life is fitted; half as many must have lost their prompt beyond it."""
 
 _HELD = 0.9
 """The cache has failed if it holds less than this share of what the call before has read."""
 
 _LOST = 0.5
-"""There is a life only if more than this share of the prompts is lost beyond it."""
+"""There is a life only if at least this share of the prompts is lost beyond it."""
 
 _GAIN = 10.0
 """Least gain of AIC by a life."""

@@ -412,7 +412,7 @@ def test_a_life_lies_between_two_idle_times_and_never_at_one() -> None:
     assert min(abs(found.life_s.value - each) for each in between) < 1e-6
 
 
-@pytest.mark.parametrize(("share", "has_life"), [(0.85, True), (0.95, False)])
+@pytest.mark.parametrize(("share", "has_life"), [(0.85, True), (0.9, False), (0.95, False)])
 def test_a_prompt_is_lost_if_the_cache_holds_less_than_nine_tenths(
     share: float, has_life: bool
 ) -> None:
@@ -434,6 +434,61 @@ def test_prompts_that_have_shrunk_or_whose_idle_time_is_unknown_say_nothing() ->
     assert mixed == whole
     nothing = fit_cache_life(turns.assign(cached=0.0))
     assert isinstance(nothing, Gap)
+    assert nothing.why == "calls that read the cache again: 140"
+
+
+@pytest.mark.parametrize(("held", "lost"), [(9, 10), (10, 9), (10, 10), (11, 9), (30, 10)])
+def test_a_life_needs_twenty_calls_and_ten_losses_beyond_it(held: int, lost: int) -> None:
+    idle_s = np.repeat([10.0, 500.0], (held, lost))
+    found = fit_cache_life(turns_with_losses(idle_s, idle_s > 100))
+    assert isinstance(found, CacheLife) == (held + lost >= 20 and lost >= 10)
+
+
+@pytest.mark.parametrize(("lost", "has_life"), [(19, False), (20, True), (21, True)])
+def test_half_of_the_prompts_that_are_idle_for_longer_must_be_lost(
+    lost: int, has_life: bool
+) -> None:
+    idle_s = np.repeat([10.0, 500.0], (200, 40))
+    is_lost = np.arange(240) >= 240 - lost
+    assert isinstance(fit_cache_life(turns_with_losses(idle_s, is_lost)), CacheLife) == has_life
+
+
+@pytest.mark.parametrize("long", [16, 25])
+def test_a_life_must_gain_ten_of_akaikes_criterion_for_its_two_parameters(long: int) -> None:
+    """It has two shares and a time in place of one share."""
+    seen = set()
+    idle_s = np.repeat([10.0, 500.0], (60, long))
+    for before, after in itertools.product(range(10, 50), range((long + 1) // 2, long + 1)):
+        apart = log_likelihood(before, 60) + log_likelihood(after, long)
+        gain = 2 * (apart - log_likelihood(before + after, 60 + long)) - 2 * 2
+        if before / 60 > after / long or not (8.5 < gain < 11.5) or after < 10:
+            continue
+        is_lost = np.concatenate([np.arange(60) < before, np.arange(long) < after])
+        found = fit_cache_life(turns_with_losses(idle_s, is_lost))
+        assert isinstance(found, CacheLife) == (gain >= 10), gain
+        seen.add(math.floor(gain))
+    assert seen == {8, 9, 10, 11}
+
+
+def test_the_interval_of_a_life_holds_all_jumps_that_are_nearly_as_likely() -> None:
+    count, widths = 120, set()
+    idle_s = np.geomspace(5, 2000, count)
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        lost = rng.uniform(size=count) < 1 / (1 + (200 / idle_s) ** 2)
+        found = fit_cache_life(turns_with_losses(idle_s, lost))
+        assert isinstance(found, CacheLife)
+        fits = np.array(
+            [
+                log_likelihood(lost[:n].sum(), n) + log_likelihood(lost[n:].sum(), count - n)
+                for n in range(1, count)
+            ]
+        )
+        inside = np.flatnonzero(2 * (fits.max() - fits) <= stats.norm.ppf(0.975) ** 2)
+        width = math.log(idle_s[inside[-1] + 1] / idle_s[inside[0]])
+        assert found.life_s.error == pytest.approx(width / (2 * stats.norm.ppf(0.975)))
+        widths.add(len(inside))
+    assert len(widths) > 2
 
 
 def test_a_cache_that_loses_nothing_more_after_long_waits_has_no_life() -> None:
