@@ -20,6 +20,7 @@ from analysis.statistics.intervals import (
     ratio_of_means_interval,
 )
 from analysis.statistics.series import SERIES, SIZE, with_series
+from simulator.distributions import Floats
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Study
@@ -255,6 +256,8 @@ def _baseline_of(table: pd.DataFrame, group: pd.DataFrame, x: str) -> pd.DataFra
 def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool) -> float | None:
     """Return the first x at which two curves cross, by linear interpolation; None if none.
 
+    Curves that meet at points cross at the first of these if they part on the other side.
+
     Parameters
     ----------
     first, second : DataFrame
@@ -269,14 +272,25 @@ def crossing(first: pd.DataFrame, second: pd.DataFrame, metric: str, log_x: bool
     lines = (both[f"{metric}{end}"].to_numpy(dtype=float) for end in ("_first", "_second"))
     y, other = (np.where(np.isfinite(line), line, np.nan) for line in lines)  # NaN never crosses
     gap = y - other
-    turns = np.flatnonzero(gap[:-1] * gap[1:] < 0.0)
-    if not len(turns):
-        return None
-    i = int(turns[0])
-    share = gap[i] / (gap[i] - gap[i + 1])
+    last, met = 0.0, None  # the last difference, and where both have been equal since then
+    for i, here in enumerate(gap):
+        if np.isnan(here):
+            last, met = 0.0, None
+        elif here == 0.0:
+            met = i if met is None else met
+        elif last * here < 0.0:
+            return float(x[met]) if met is not None else _between(x, gap, i, log_x)
+        else:
+            last, met = here, None
+    return None
+
+
+def _between(x: Floats, gap: Floats, i: int, log_x: bool) -> float:
+    """Return where a difference is 0 between its values at two points, the second of which is i."""
+    share = gap[i - 1] / (gap[i - 1] - gap[i])
     if log_x:
-        return float(x[i] * (x[i + 1] / x[i]) ** share)
-    return float(x[i] + share * (x[i + 1] - x[i]))
+        return float(x[i - 1] * (x[i] / x[i - 1]) ** share)
+    return float(x[i - 1] + share * (x[i] - x[i - 1]))
 
 
 def _paired(alone: pd.DataFrame, team: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

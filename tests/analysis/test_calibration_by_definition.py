@@ -30,7 +30,9 @@ from analysis.calibration.latency import (
     anderson_darling,
     between_rounds,
     between_runs,
+    fit_latencies,
     fit_residual,
+    mean_log_seconds,
     within_runs,
 )
 
@@ -160,7 +162,17 @@ def test_a_residual_within_runs_is_not_widened_by_their_levels() -> None:
     assert found.run_sigma.value == pytest.approx(level, rel=0.5)
 
 
-@pytest.mark.parametrize("sizes", [(2,) * 40, (1, 2, 3) * 15, (7,) * 6, (1,) * 50 + (4,) * 3])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (2,) * 40,
+        (1, 2, 3) * 15,
+        (7,) * 6,
+        (1,) * 50 + (4,) * 3,
+        (2,) * 15,
+        (2,) * 14 + (3,),
+    ],
+)
 def test_the_freedom_of_a_residual_is_what_runs_of_several_calls_leave(
     sizes: tuple[int, ...],
 ) -> None:
@@ -183,6 +195,39 @@ def test_the_freedom_of_a_residual_is_what_runs_of_several_calls_leave(
         assert found.scale.value == pytest.approx(math.sqrt((within**2).mean()))
     else:
         assert found.scale.value == pytest.approx(stats.logistic.fit(within, floc=0.0)[1])
+
+
+def calls_of_seconds(base: float, per_task: float, hand_in: float, sigma: float) -> pd.DataFrame:
+    """Return twelve runs of twenty calls; each edits one to three tasks and hands in others."""
+    rng = np.random.default_rng(12)
+    edited, other = rng.integers(1, 4, 240), rng.integers(0, 4, 240)
+    seconds = base + per_task * (edited + hand_in * other)
+    return pd.DataFrame(
+        {
+            "latency_s": seconds * rng.lognormal(0, sigma, 240),
+            "edited": edited,
+            "other": other,
+            "run_dir": runs_of(*[20] * 12),
+        }
+    )
+
+
+@pytest.mark.parametrize("cells", [1, 3])
+@pytest.mark.parametrize("hand_in", [0.2, 1.0, 1.5])
+def test_seconds_of_calls_are_those_of_their_work_and_no_hand_in_costs_more_than_a_task(
+    hand_in: float, cells: int
+) -> None:
+    calls = calls_of_seconds(4.0, 20.0, min(1.0, hand_in), 0.02)
+    if hand_in > 1.0:  # what costs more cannot be told from what costs as much
+        calls["latency_s"] += 20.0 * (hand_in - 1.0) * calls["other"]
+    for fit in fit_latencies([calls] * cells):
+        found = np.exp(fit.at)
+        assert found[2] <= 1.0 + 1e-6
+        if hand_in <= 1.0:
+            assert found == pytest.approx([4.0, 20.0, hand_in], rel=0.12)
+            assert mean_log_seconds(fit.at, calls) == pytest.approx(
+                np.log(4 + 20 * (calls["edited"] + hand_in * calls["other"])), abs=0.01
+            )
 
 
 @pytest.mark.parametrize("sigma", [0.0, 0.4])
