@@ -230,6 +230,29 @@ def test_seconds_of_calls_are_those_of_their_work_and_no_hand_in_costs_more_than
             )
 
 
+def test_calls_that_are_as_expected_are_known_as_if_they_differed_by_5_percent() -> None:
+    """The information is that of logarithms of such a spread, and of the prior of other cells."""
+    calls = calls_of_seconds(4.0, 20.0, 0.2, 0.0)
+    (fit,) = fit_latencies([calls])
+    work = calls["edited"] + 0.2 * calls["other"]
+    mean = 4 + 20 * work
+    slope = np.column_stack([4 / mean, 20 * work / mean, 20 * 0.2 * calls["other"] / mean])
+    prior = np.diag(1 / np.array([1.0, 1.0, 1.5]) ** 2)
+    exact = np.linalg.inv(slope.T @ slope / 0.05**2 + prior)
+    assert fit.covariance == pytest.approx(exact, rel=0.02)
+
+
+def test_seconds_below_a_twentieth_count_as_a_twentieth() -> None:
+    def fitted(shortest: float) -> Array:
+        calls = calls_of_seconds(0.02, 0.1, 0.2, 0.3)
+        calls.loc[calls.index % 5 == 0, "latency_s"] = shortest
+        at: Array = fit_latencies([calls])[0].at
+        return at
+
+    assert fitted(0.01) == pytest.approx(fitted(0.05), abs=1e-12)
+    assert np.abs(fitted(0.055) - fitted(0.05)).max() > 1e-3
+
+
 @pytest.mark.parametrize("sigma", [0.0, 0.4])
 @pytest.mark.parametrize("team", [2, 3])
 def test_the_spread_between_rounds_is_the_covariance_of_a_team(team: int, sigma: float) -> None:

@@ -97,7 +97,7 @@ def test_effects_are_those_whose_covariances_are_nearest_to_the_calls(
     assert scaled.length == pytest.approx(found.length, rel=1e-3)
 
 
-@pytest.mark.parametrize("sessions", [12, 20, 25])
+@pytest.mark.parametrize("sessions", [3, 12, 20, 25])
 def test_errors_of_effects_are_tukeys_of_twenty_groups_of_sessions(sessions: int) -> None:
     logs, which = made(9, (30,) * sessions, 0.5, 0.5)
     values = np.exp(logs)
@@ -109,8 +109,9 @@ def test_errors_of_effects_are_tukeys_of_twenty_groups_of_sessions(sessions: int
         left.append(np.sqrt(by_hand(values[kept], which[kept], values.mean())[:2]))
     errors = np.sqrt((groups - 1) * np.var(left, axis=0))
     for estimate, error in zip((found.session, found.phase), errors, strict=True):
-        assert estimate.link == "log"
-        assert estimate.error == pytest.approx(min(1.0, error / estimate.value), rel=0.02)
+        exact = min(1.0, error / estimate.value) if estimate.link == "log" else error
+        assert estimate.error == pytest.approx(exact, rel=0.02)
+        assert (estimate.link == "log") == (estimate.value > 0)
 
 
 @pytest.mark.parametrize(
@@ -210,3 +211,12 @@ _same: Callable[[Array], Array] = np.asarray
 def test_a_lag_counts_from_thirty_pairs_on(calls: int) -> None:
     found = fit_lags(np.ones(calls), np.zeros(calls, dtype=np.int64), np.ones(calls))
     assert (found == (0.0, 0.0, 1.0)) == (calls == 30)
+
+
+def test_no_phase_lasts_longer_than_sixty_calls() -> None:
+    """Longer ones are told from effects of sessions by no lag that is looked at."""
+    which = sessions_of(*(300,) * 10)
+    logs = np.tile(np.linspace(-1, 1, 300), 10)
+    found = dependence(np.exp(logs), pd.Series(which), np.ones(len(logs)))
+    assert found.length == pytest.approx(60, abs=0.01)
+    assert fit_lags(logs, which, np.ones(len(logs)))[2] == pytest.approx(60, abs=0.01)
