@@ -304,7 +304,11 @@ def _fit_latency(calls: pd.DataFrame) -> VectorFit:
 
 
 def _covariance(at: Floats, log_density: LogDensity, calls: pd.DataFrame) -> Floats:
-    """Return the sandwich covariance of the fit, calls clustered by session if there are enough."""
+    """Return the sandwich covariance of the fit, calls clustered by session if there are enough.
+
+    The prior is information that does not vary with the calls: it is in the middle once, so that
+    the covariance of independent calls is the inverse of all information.
+    """
     step = 1e-4
     scores = np.column_stack(
         [
@@ -313,7 +317,8 @@ def _covariance(at: Floats, log_density: LogDensity, calls: pd.DataFrame) -> Flo
         ]
     )
     # The outer product of the scores stands in for the Hessian (Berndt et al. 1974).
-    information = scores.T @ scores + np.diag(_VAGUE**-2.0)
+    prior = np.diag(_VAGUE**-2.0)
+    information = scores.T @ scores + prior
     clusters = calls["session"].to_numpy()
     if calls["session"].nunique() < _FEWEST_CLUSTERS:
         # The scores of all calls add up to 0 at the fit. If sessions are few, the sums of their
@@ -322,7 +327,8 @@ def _covariance(at: Floats, log_density: LogDensity, calls: pd.DataFrame) -> Flo
     summed = pd.DataFrame(scores).groupby(clusters).sum().to_numpy()
     bread = np.linalg.inv(information)
     k = len(summed)
-    return np.asarray(bread @ (summed.T @ summed * k / max(1, k - 1)) @ bread)
+    # What no call tells has no scores; its error is that of the prior, and not 0.
+    return np.asarray(bread @ (summed.T @ summed * k / max(1, k - 1) + prior) @ bread)
 
 
 def best_marginal(calls: pd.DataFrame, held_out: pd.DataFrame) -> tuple[str, float]:

@@ -161,6 +161,36 @@ def test_what_tokens_that_no_call_has_or_all_have_alike_cost_is_not_known() -> N
     assert "residual_scale" not in varied
 
 
+def without_cache(calls: pd.DataFrame) -> pd.DataFrame:
+    """Return the calls as they had been had they read only what was not cached."""
+    tokens = calls["uncached"], calls["cached"], calls["output"]
+    mean = expected_s(TRUE_S, *tokens)
+    less = expected_s(TRUE_S, tokens[0], 0.0, tokens[2])
+    return calls.assign(
+        cached=0.0, input=calls["uncached"], duration_s=calls["duration_s"] * less / mean
+    )
+
+
+@pytest.mark.parametrize("sessions", [5, 20])
+def test_what_no_call_tells_is_as_uncertain_as_the_prior(sessions: int) -> None:
+    fit = fit_model(without_cache(made(2, sessions, 100 // sessions)), "m")
+    assert fit.latency.at[2] == pytest.approx(math.log(0.01), abs=1e-3)
+    assert fit.latency.covariance[2, 2] == pytest.approx(1.5**2, rel=1e-6)
+    assert fit.latency.covariance[2, [0, 1, 3, 4]] == pytest.approx(np.zeros(4), abs=1e-6)
+
+
+def test_what_a_model_does_not_tell_it_takes_from_the_others_and_does_not_teach_them() -> None:
+    knows = made(1, 20, 6).assign(model="knows")
+    asks = without_cache(made(2, 20, 5)).assign(model="asks")
+    found = {fit.model: fit for fit in fit_calls(pd.concat([knows, asks], ignore_index=True))}
+    alone = fit_model(knows, "knows").latency
+    error = math.sqrt(alone.covariance[2, 2])
+    assert found["knows"].latency.at[2] == pytest.approx(alone.at[2], abs=error)
+    typical, known = math.log(0.01), alone.at[2]
+    assert found["asks"].latency.at[2] > (typical + known) / 2
+    assert found["asks"].latency.covariance[2, 2] > alone.covariance[2, 2]
+
+
 def test_durations_that_follow_from_tokens_have_the_least_spread() -> None:
     some = made(7, 12, 5)
     exact = expected_s(TRUE_S, some["uncached"], some["cached"], some["output"])
