@@ -171,12 +171,19 @@ def without_cache(calls: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@pytest.mark.parametrize(
+    ("column", "typical", "sd"), [("uncached", 0.02, 1.5), ("cached", 0.01, 1.5), ("output", 15, 3)]
+)
 @pytest.mark.parametrize("sessions", [5, 20])
-def test_what_no_call_tells_is_as_uncertain_as_the_prior(sessions: int) -> None:
-    fit = fit_model(without_cache(made(2, sessions, 100 // sessions)), "m")
-    assert fit.latency.at[2] == pytest.approx(math.log(0.01), abs=1e-3)
-    assert fit.latency.covariance[2, 2] == pytest.approx(1.5**2, rel=1e-6)
-    assert fit.latency.covariance[2, [0, 1, 3, 4]] == pytest.approx(np.zeros(4), abs=1e-6)
+def test_what_no_call_tells_is_as_uncertain_as_the_prior(
+    column: str, typical: float, sd: float, sessions: int
+) -> None:
+    calls = made(2, sessions, 100 // sessions).assign(**{column: 0.0})
+    fit = fit_model(calls, "m")
+    place = 1 + ("uncached", "cached", "output").index(column)
+    assert fit.latency.at[place] == pytest.approx(math.log(typical), abs=2e-3)
+    assert fit.latency.covariance[place, place] == pytest.approx(sd**2, rel=1e-6)
+    assert np.delete(fit.latency.covariance[place], place) == pytest.approx(np.zeros(4), abs=1e-6)
 
 
 def test_what_a_model_does_not_tell_it_takes_from_the_others_and_does_not_teach_them() -> None:
