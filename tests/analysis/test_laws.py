@@ -223,8 +223,15 @@ def test_a_power_law_begins_at_the_slope_of_the_logarithms() -> None:
     with_zeros = np.where(N < 4, 0.0, 5.0 * N**2)  # what has no logarithm does not count
     assert start(N, with_zeros) == pytest.approx(2.0)
     assert start(np.append(0.0, N), np.append(3.0, 5.0 * N**2)) == pytest.approx(2.0)
+    assert start(np.array([1.0, 4.0]), np.array([0.01, 0.08])) == pytest.approx(1.5)
     assert start(N, np.where(N == 8, 1.0, 0.0)) == 1.0
     assert start(N, np.where((N == 8) | (N == 2), N**3, 0.0)) == pytest.approx(3.0)
+
+
+def test_the_cost_of_a_channel_begins_at_what_the_largest_team_has_more_a_channel() -> None:
+    start = LAWS["channels"].start["each"]
+    assert start(N, 20 + 2.5 * channels(N)) == pytest.approx(2.5)
+    assert start(N, 20 - 0 * N) == 0
 
 
 def test_a_known_parameter_is_not_fitted() -> None:
