@@ -20,7 +20,6 @@ from analysis.calibration.calls import (
     run_weights,
     timed,
     usable,
-    window_of,
 )
 from analysis.calibration.gaps import Gap
 from analysis.calibration.sessions import HORIZON
@@ -205,13 +204,6 @@ def test_durations_that_follow_from_tokens_have_the_least_spread() -> None:
     assert named(fit)["residual_scale"].instead == "0.005"
     assert fit.residual_scale == 0.005
     assert np.exp(fit.latency.at[:4]) == pytest.approx(TRUE_S, rel=0.02)
-
-
-@pytest.mark.parametrize(("largest", "window"), [(9, 2e5), (200_000, 2e5), (200_001, 1e6)])
-def test_the_window_is_a_million_where_more_than_200_000_were_read(
-    largest: int, window: float
-) -> None:
-    assert window_of(pd.Series([5.0, largest, 7.0])) == window
 
 
 def test_models_with_thirty_calls_are_fitted_the_largest_first() -> None:
