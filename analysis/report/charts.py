@@ -23,30 +23,30 @@ _SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cros
 _HEIGHT = 340
 
 
-def _layout(figure: Any, x: str, y: str, height: int = _HEIGHT, below: str = "nonnegative") -> Any:
-    """Lay a chart out; no metric is below 0, so an axis of zeros has no -1 either.
+def _layout(x: str, y: str, height: int = _HEIGHT, below: str = "nonnegative") -> dict[str, Any]:
+    """Return the layout of a chart; no metric is below 0, so an axis of zeros has no -1 either.
 
-    The label of a low chart is above it, where it needs no second line.
+    The label of a low chart is above it, where it needs no second line. All is said in full and at
+    once: Plotly takes several times as long for updates, and for names with underscores.
     """
     is_low = height < _HEIGHT
     label = {"text": y, "x": 0.0, "xref": "paper", "font": {"size": 13}} if is_low else None
-    figure.update_layout(
-        template="none",
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 50, "r": 10, "t": 30, "b": 40}
+    beside = None if is_low else {"text": balanced(y, 26).replace("\n", "<br>")}
+    return {
+        "template": "none",
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 50, "r": 10, "t": 30, "b": 40}
         if is_low
         else {"l": 60, "r": 10, "t": 10, "b": 50},
-        height=height,
-        showlegend=False,
-        title=label,
-        xaxis_title=x,
-        yaxis_title=None if is_low else balanced(y, 26).replace("\n", "<br>"),
-        font={"family": "system-ui, sans-serif", "size": 13},
-        hovermode="closest",
-        yaxis_rangemode=below,
-    )
-    return figure
+        "height": height,
+        "showlegend": False,
+        "title": label,
+        "xaxis": {"title": {"text": x}},
+        "yaxis": {"title": beside, "rangemode": below},
+        "font": {"family": "system-ui, sans-serif", "size": 13},
+        "hovermode": "closest",
+    }
 
 
 def series_of(curves: pd.DataFrame) -> list[str]:
@@ -91,20 +91,20 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str, height: int =
     plotly.graph_objects.Figure
         Traces carry the number of their series in ``meta``, for the page to toggle them.
     """
-    figure = go.Figure()
+    traces = []
     numeric = pd.api.types.is_numeric_dtype(curves["x"])
     for i, name in enumerate(series_of(curves)):
         whole = curves[curves["series"] == name]
         whole = whole.sort_values("x") if numeric else whole
         line = whole[np.isfinite(whole[metric].astype(float))]
         where, finished = line["x"].tolist(), line["finished"] == line["runs"]
-        figure.add_trace(band(line, metric, fillcolor=colour(i), opacity=0.18, meta=i))
+        traces.append(band(line, metric, fillcolor=colour(i), opacity=0.18, meta=i))
         said = [
             _span(*ends) for ends in zip(line[f"{metric}_low"], line[f"{metric}_high"], strict=True)
         ]
         counts = [_finished(*each) for each in zip(line["finished"], line["runs"], strict=True)]
         symbol = _SYMBOLS[i % len(_SYMBOLS)]
-        figure.add_trace(
+        traces.append(
             go.Scatter(
                 x=where,
                 y=line[metric].tolist(),
@@ -125,10 +125,8 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str, height: int =
         )
         unknown = whole.loc[not_known(whole, metric), "x"].tolist()
         if unknown:
-            figure.add_trace(
-                _at_the_foot(unknown, i, f"{name or metric}<br>{x} %{{x}}<br>", metric)
-            )
-    _layout(figure, x, y, height)
+            traces.append(_at_the_foot(unknown, i, f"{name or metric}<br>{x} %{{x}}<br>", metric))
+    figure = go.Figure(traces, _layout(x, y, height))
     if not_known(curves, metric).any():
         _make_room_at_the_foot(figure, curves, metric)
     if not numeric:
@@ -210,7 +208,7 @@ def stack_chart(stacks: pd.DataFrame) -> Any:
                 hovertemplate=f"{name}: %{{y:.2f}} at n = %{{x}}<extra></extra>",
             )
         )
-    _layout(figure, "agents n", "speed-up, and what is missing to n", below="normal")
+    figure.update_layout(_layout("agents n", "speed-up, and what is missing to n", below="normal"))
     figure.update_layout(barmode="relative", showlegend=True, height=440)
     has_counts = bool((table["finished"] < table["runs"]).any())
     figure.update_layout(legend={"orientation": "h", "y": -0.42 if has_counts else -0.3})
@@ -269,4 +267,5 @@ def pareto_chart(points: pd.DataFrame, names: Sequence[str]) -> Any:
                 meta=i,
             )
         )
-    return _layout(figure, "cost", metric_label("makespan_s", all_finished(points)))
+    figure.update_layout(_layout("cost", metric_label("makespan_s", all_finished(points))))
+    return figure

@@ -330,8 +330,6 @@ def explore(study: Study | None, port: int) -> None:
 
     from analysis.report.explorer import explorer
 
-    if study is not None and study.base.team.size is None:
-        raise TeamsimError("the explorer moves team.size: give that, not 'team.groups'")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     try:
         server = make_server("127.0.0.1", port, explorer(study).server, threaded=True)

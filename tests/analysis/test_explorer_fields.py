@@ -13,7 +13,7 @@ import pytest
 from analysis.report.explorer import explorer
 from analysis.report.explorer.app import changed_controls
 from analysis.report.explorer.controls import held_in
-from analysis.report.explorer.curves import FINE, drawn
+from analysis.report.explorer.curves import COARSE, FINE, ROUGH, Pace, drawn
 from analysis.report.explorer.fields import LEFT_OUT, Field, found_by
 from analysis.report.explorer.moves import effects, summary
 from analysis.report.explorer.pins import from_link, link
@@ -35,7 +35,7 @@ def offered() -> Offered:
 def test_every_field_of_the_schema_can_be_moved(offered: Offered) -> None:
     """Those of `tests.golden.options` without names, lists and the parameters of other plugins."""
     plain = {each.partition("=")[0] for each in of_schema() if "[" not in each and "*" not in each}
-    lists = ("faults", "sweep", "figure", "precision", "baseline", "team.groups", *LEFT_OUT)
+    lists = ("faults", "sweep", "figure", "precision", "baseline", *LEFT_OUT)
     wanted = {each for each in plain if not each.startswith(lists)}
     assert len(wanted) > 200
     for path in wanted:
@@ -152,6 +152,55 @@ def test_a_field_that_is_not_listed_is_yaml(offered: Offered) -> None:
     assert "did you mean 'workload.tasks'?" in message.children
     with pytest.raises(TeamsimError, match=r"team\.size: the curves are drawn against it"):
         offered.field("team.size")
+
+
+def test_a_scenario_with_groups_opens_and_all_within_them_can_be_moved() -> None:
+    found = Offered(load_study("orphaned_claims"))
+    path = "team.groups.frail.agent.faults.crash.up_s.mean"
+    (first, *_) = found_by("frail crash mean", found.fields, 3)
+    assert (first.path, first.form, first.unit) == (path, "number", "seconds")
+    assert found.fields["team.groups.sound.size"].allowed == "a whole number from 0 to 1,000,000"
+    setting = found.checked(8, {path: 60, "team.groups.frail.size": 3})
+    assert from_link(link(setting, None), found)[0] == setting
+    for n, sizes in ((1, (1, 0)), (2, (1, 1)), (8, (4, 4)), (9, (5, 4))):  # 3 sound ones, 3 frail
+        team = parse_study(as_yaml(found.study(setting, n, 1))).base.team
+        assert team.groups is not None
+        assert tuple(group.size for group in team.groups.values()) == sizes
+        crash = team.groups["frail"].agent.faults.crash
+        assert crash is not None
+        assert crash.up_s.model_dump()["mean"] == 60
+    none_left = {"team.groups.frail.size": 0, "team.groups.sound.size": 0}
+    with pytest.raises(ScenarioError, match="at least one worker"):
+        _ = found.study(found.checked(8, none_left), 8, 1).base
+    *_, summary, _, problem = callback(explorer(load_study("orphaned_claims")), "yaml.children")(
+        None, 4, [2.0], [{"field": "team.groups.frail.size"}]
+    )
+    assert (summary[:9], problem) == ("4 agents:", "")
+
+
+def test_groups_can_be_given_to_a_team_that_has_none(offered: Offered) -> None:
+    said = {"team.groups": "{quick: {size: 1, agent: {speed: 2}}, slow: {size: 3, agent: {}}}"}
+    team = offered.study(offered.checked(8, said), 8, 1).base.team
+    assert {name: (each.size, each.agent.speed) for name, each in (team.groups or {}).items()} == {
+        "quick": (2, 2),
+        "slow": (6, 1),
+    }
+    for wrong in ("3", "{a: 3}", "{a: {size: x, agent: {}}}"):
+        with pytest.raises(ScenarioError, match=r"team\.groups"):
+            _ = offered.study(offered.checked(8, {"team.groups": wrong}), 8, 1).base
+
+
+def test_what_runs_slowly_is_drawn_more_roughly_at_first() -> None:
+    pace = Pace()
+    assert pace.replications(8) == ROUGH  # not known yet
+    pace.learn(100, 0.1)
+    assert pace.replications(8) == COARSE
+    pace.learn(10, 1.0)
+    assert pace.replications(8) == ROUGH
+    found = Offered(base_study())
+    rough, coarse = (drawn(found, found.first, n, pace=pace).curves for n in (ROUGH, COARSE))
+    assert (list(rough["x"]), list(coarse["x"])) == ([1, 3, 8], [1, 2, 4, 8])
+    assert pace.replications(8) == COARSE  # learned from the drawing
 
 
 def test_added_fields_are_controls_until_they_are_taken_away(offered: Offered) -> None:

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from analysis.report.explorer import explorer
-from analysis.report.explorer.curves import FINE, PANELS, Drawn, Kept, charts_of, drawn
+from analysis.report.explorer.curves import (
+    FINE,
+    PANELS,
+    ROUGH,
+    Drawn,
+    Kept,
+    charts_of,
+    drawn,
+)
 from analysis.report.explorer.pins import from_link, link, name_of
 from analysis.report.explorer.settings import DEFAULT, Offered, Setting, base_study
 from simulator.errors import TeamsimError
@@ -61,7 +69,7 @@ def test_a_link_that_is_none_is_a_message(search: object, message: str) -> None:
 
 def test_pinned_curves_are_those_of_their_setting() -> None:
     offered, now, ring = settings(base_study())
-    shown, alone = (drawn(offered, each, 4) for each in (now, ring))
+    shown, alone = (drawn(offered, each, ROUGH) for each in (now, ring))
     chart = charts_of(shown, alone, "ring")[0]
     pinned = chart.data[-1]
     assert pinned.line.dash == "dash"

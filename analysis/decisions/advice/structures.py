@@ -104,16 +104,32 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
 def sized(scenario: Scenario, n: int) -> dict[str, int]:
     """Return the changes that make a team of `n` workers: dotted paths and values.
 
-    The sizes of groups are as near to their shares as possible (Hamilton's method of largest
-    remainders; of equal remainders, the larger group's comes first, then the earlier group's).
+    The sizes of groups are as near to their shares as possible (`dealt`).
     """
     groups = scenario.team.groups
     if groups is None:
         return {"team.size": n}
-    whole = scenario.team.worker_count
-    quotas = {name: n * group.size / whole for name, group in groups.items()}
+    return dealt({name: group.size for name, group in groups.items()}, n)
+
+
+def dealt(sizes: Mapping[str, int], n: int) -> dict[str, int]:
+    """Return the sizes of groups that have `n` workers together, by dotted path.
+
+    They are as near to the shares that the groups have now as possible (Hamilton's method of
+    largest remainders; of equal remainders, the larger group's comes first, then the earlier
+    group's).
+
+    Parameters
+    ----------
+    sizes : mapping of str to int
+        Workers of each group now, not all 0.
+    n : int
+        At least 0.
+    """
+    whole = sum(sizes.values())
+    quotas = {name: n * size / whole for name, size in sizes.items()}
     counts = {name: math.floor(quota) for name, quota in quotas.items()}
-    in_turn = sorted(groups, key=lambda name: (counts[name] - quotas[name], -groups[name].size))
+    in_turn = sorted(sizes, key=lambda name: (counts[name] - quotas[name], -sizes[name]))
     for name in in_turn[: n - sum(counts.values())]:
         counts[name] += 1
     return {f"team.groups.{name}.size": count for name, count in counts.items()}

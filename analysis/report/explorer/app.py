@@ -10,11 +10,11 @@ from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from analysis.plots.labels import metric_label
 from analysis.report.explorer.controls import MOST_FOUND, controls_of, held_in, results
 from analysis.report.explorer.curves import (
-    COARSE,
     FINE,
     PANELS,
     Drawn,
     Kept,
+    Pace,
     charts_of,
     drawn,
     nothing,
@@ -107,10 +107,13 @@ def _charts() -> Any:
 
 def _redraws(app: Dash, offered: Offered) -> None:
     """Let the charts of an app follow its controls: coarsely at once, then finely."""
-    turns, kept = Turns(), Kept()
+    turns, kept, pace = Turns(), Kept(), Pace()
 
     def found_of(setting: Setting, replications: int, turn: Turn) -> Drawn:
-        return kept.get(setting, replications, lambda: drawn(offered, setting, replications, turn))
+        def make() -> Drawn:
+            return drawn(offered, setting, replications, turn, pace)
+
+        return kept.get(setting, replications, make)
 
     def charts(setting: Setting, pin: object, replications: int, turn: Turn) -> tuple[Any, ...]:
         """Return the charts, what was found, the pinned setting and its name."""
@@ -140,7 +143,8 @@ def _redraws(app: Dash, offered: Offered) -> None:
         try:
             setting = offered.checked(most, _held(values, names))
             with turns.turn() as turn:
-                figures, found, pinned, name = charts(setting, pin, COARSE, turn)
+                quick = pace.replications(setting.most)
+                figures, found, pinned, name = charts(setting, pin, quick, turn)
             text = as_yaml(offered.study(setting, setting.most, FINE))
         except TeamsimError as error:
             empty = [nothing()] * len(PANELS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +32,13 @@ FINE = 24
 """Replications of each team size once a setting stays; the first of them are those of `COARSE`."""
 
 COARSE = 4
-"""Replications that are drawn while a control moves."""
+"""Replications that are drawn while a control moves, where they are quick."""
+
+ROUGH = 3
+"""Replications where they are not, and of fewer sizes: intervals of two would fill the charts."""
+
+_QUICK_S = 0.2
+"""Seconds that the runs of a drawing may take while a control moves."""
 
 HEIGHT = 250
 """Of a chart, in pixels: three rows fit a laptop's window."""
@@ -57,6 +65,30 @@ class Drawn:
     replications: int
 
 
+class Pace:
+    """How long a run took when last some were made, so that the first drawing comes quickly."""
+
+    __slots__ = ("_seconds_a_run",)
+
+    def __init__(self) -> None:
+        self._seconds_a_run = math.inf
+
+    def learn(self, runs: int, seconds: float) -> None:
+        """Note that so many runs took so long."""
+        self._seconds_a_run = seconds / runs
+
+    def replications(self, most: int) -> int:
+        """Return how many replications are drawn while a control moves: `COARSE` or `ROUGH`.
+
+        Parameters
+        ----------
+        most : int
+            Agents of the largest team.
+        """
+        runs = COARSE * len(_sizes(most, COARSE))
+        return COARSE if runs * self._seconds_a_run <= _QUICK_S else ROUGH
+
+
 class Kept:
     """What was found of the settings that were seen last, so that they are not run again."""
 
@@ -78,7 +110,11 @@ class Kept:
 
 
 def drawn(
-    offered: Offered, setting: Setting, replications: int, progress: Progress | None = None
+    offered: Offered,
+    setting: Setting,
+    replications: int,
+    progress: Progress | None = None,
+    pace: Pace | None = None,
 ) -> Drawn:
     """Run a setting.
 
@@ -91,25 +127,33 @@ def drawn(
         sizes are run.
     progress : callable, optional
         Called with the progress; an exception that it raises ends the work.
+    pace : Pace, optional
+        Learns how long it took.
 
     Raises
     ------
     ScenarioError
         If the combination is not valid.
     """
-    sizes = _sizes(setting.most, replications <= COARSE)
+    sizes = _sizes(setting.most, replications)
     studies = [offered.study(setting, n, replications) for n in sizes]
     points = [
         Point(i, str(n), {SIZE: n}, None, "", study.base)
         for i, (n, study) in enumerate(zip(sizes, studies, strict=True))
     ]
+    begins = time.perf_counter()
     results = with_derived(run_points(points, [SIZE], progress=progress).to_pandas())
+    if pace is not None:
+        pace.learn(len(results), time.perf_counter() - begins)
     curves = curves_against(results, [name for name in PANELS if name not in RATIOS])
     return Drawn(curves, is_cost_known(points[-1].scenario), replications)
 
 
-def _sizes(most: int, is_coarse: bool) -> Sequence[int]:
-    if is_coarse:
+def _sizes(most: int, replications: int) -> Sequence[int]:
+    """Return the sizes of teams that are run: fewer where there are few replications."""
+    if replications <= ROUGH:
+        return sorted({1, round(math.sqrt(most)), most})
+    if replications <= COARSE:
         return sorted({1, 2, *(n for n in (4, 8, 16) if n < most), most})
     return range(1, most + 1) if most <= 8 else sorted({1, 2, 3, 4, 6, 8, *range(8, most, 4), most})
 

@@ -14,15 +14,15 @@ from simulator.errors import ScenarioError, TeamsimError, unknown_name
 from simulator.scenario import REGISTRIES, Scenario, scenario_json_schema
 from simulator.scenario.source import Source
 
-DRAWN_AGAINST = ("team.size", "team.groups")
+DRAWN_AGAINST = "team.size"
 
 LEFT_OUT = frozenset(
     {
         "name", "question", "answer", "sweep", "baseline", "figure", "expect", "precision",
-        "replications", *DRAWN_AGAINST,
+        "replications", DRAWN_AGAINST,
     }
 )  # fmt: skip
-"""Fields of the experiment rather than of the team, and those that the curves are drawn against."""
+"""Fields of the experiment rather than of the team, and that which the curves are drawn against."""
 
 _FAMILIES = {each.definition: each for each in REGISTRIES}
 
@@ -33,6 +33,23 @@ _UNITS = {
     "_s": "seconds",
 }
 """Units, by the ends of names."""
+
+_IN_UNITS_OF_DRAWS = frozenset(
+    {
+        "value",
+        "median",
+        "mean",
+        "high",
+        "low",
+        "minimum",
+        "scale",
+        "sd",
+        "shift",
+        "at_least",
+        "at_most",
+    }
+)
+"""Parameters of distributions that have the unit of what is drawn."""
 
 _MOST_ABSENT = 1
 """How many mappings that a scenario leaves out a field may be within."""
@@ -82,7 +99,7 @@ class Field:
         """The unit, by the field's name; empty where it has none."""
         name = self.path.rpartition(".")[2]
         named = next((unit for end, unit in _UNITS.items() if name.endswith(end)), "")
-        if not named and name in ("value", "median", "mean", "high", "low", "minimum", "scale"):
+        if not named and name in _IN_UNITS_OF_DRAWS:
             above = self.path.rpartition(".")[0].rpartition(".")[2]
             named = next((unit for end, unit in _UNITS.items() if above.endswith(end)), "")
         return named
@@ -98,7 +115,7 @@ class Field:
         if self.form == "text":
             return "YAML, as in a scenario file"
         kind = "a whole number" if self.is_whole else "a number"
-        low, high = f"{self.low:,g}", f"{self.high:,g}"
+        low, high = f"{self.low:,.12g}", f"{self.high:,.12g}"
         if math.isfinite(self.low) and math.isfinite(self.high):
             ends = f" above {low}, up to {high}" if self.is_open else f" from {low} to {high}"
         elif math.isfinite(self.low):

@@ -34,14 +34,22 @@ KNOBS = (
 
 
 def knobs_of(scenario: Scenario) -> list[Knob]:
-    """Return the knobs that may be moved in a scenario: `KNOBS`, and the numbers of its loops."""
+    """Return the knobs that may be moved in a scenario.
+
+    These are `KNOBS`, the sizes of its groups, and the numbers of its loops.
+    """
+    groups = [
+        Knob(f"team.groups.{name}.size", f"workers of {name}, in proportion", 0.0,
+             max(8.0, 2.0 * group.size), 1.0, is_whole=True)
+        for name, group in (scenario.team.groups or {}).items()
+    ]  # fmt: skip
     loops = []
     for number in loop_numbers(scenario):
         step = 1.0 if number.is_whole else _round_step(number.now / 20)
         high = 1.0 if number.what == "end" else 4 * number.now
         low = max(1.0, step) if number.is_whole else step
         loops.append(Knob(number.path, number.label, low, high, step, number.is_whole))
-    return [*KNOBS, *loops]
+    return [*KNOBS, *groups, *loops]
 
 
 def _round_step(value: float) -> float:

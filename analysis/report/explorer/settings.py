@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import yaml
 
+from analysis.decisions.advice.structures import dealt
 from analysis.report.explorer.fields import (
     DRAWN_AGAINST,
     LEFT_OUT,
@@ -41,6 +42,8 @@ CHOICES = ("topology", "coordination.protocol", "coordination.timing")
 
 MOST_AGENTS = 32
 """In a team."""
+
+GROUPS = "team.groups"
 
 MOST = "most"
 """Name of the size of the largest team in the query of an address."""
@@ -100,7 +103,7 @@ class Offered:
     @cached_property
     def first(self) -> Setting:
         """The scenario as it is, or with the first topology that teams of its sizes can have."""
-        most = min(MOST_AGENTS, max(8, self._study.base.team.size or 1))
+        most = min(MOST_AGENTS, max(8, self._study.base.team.worker_count))
         as_it_is = Setting(most, {path: self.now(path) for path in self.shown})
         for topology in (as_it_is.said["topology"], *_FOR_TEAMS):
             setting = Setting(most, {**as_it_is.said, "topology": topology})
@@ -127,7 +130,7 @@ class Offered:
         if path in self.fields:
             return self.fields[path]
         first, known = path.partition(".")[0], {each.partition(".")[0] for each in self.fields}
-        if path in DRAWN_AGAINST:
+        if path == DRAWN_AGAINST:
             raise TeamsimError(
                 f"{path}: the curves are drawn against it, up to the control 'largest team'"
             )
@@ -187,7 +190,9 @@ class Offered:
         return self.checked(most, held)
 
     def study(self, setting: Setting, size: int, replications: int) -> Study:
-        """Return a study of one team: the scenario at a setting, with so many agents.
+        """Return a study of one team: the scenario at a setting, with so many workers.
+
+        Those of a team of groups are dealt to the groups in proportion to their sizes.
 
         Raises
         ------
@@ -197,8 +202,28 @@ class Offered:
         base = self._study.base
         ends: dict[str, Any] = {} if base.precision is None else {"precision": None}
         ends |= {"expect": []} if base.expect else {}
-        changes = {**self._moved(setting), "replications": replications, SIZE: size, **ends}
-        return self._study.changed(changes)
+        changes = {**self._moved(setting), "replications": replications, **ends}
+        return self._study.changed({**changes, **self._sized(setting, size)})
+
+    def _sized(self, setting: Setting, size: int) -> dict[str, Any]:
+        """Return the changes that give a team its size."""
+        groups = self._study.base.team.groups or {}
+        sizes: dict[str, Any] = {name: group.size for name, group in groups.items()}
+        if GROUPS in setting.said:
+            said = setting.said[GROUPS]
+            if said is None:
+                return {SIZE: size}
+            entries = said.items() if isinstance(said, dict) else ()
+            sizes = {name: each.get("size") for name, each in entries if isinstance(each, dict)}
+        for name in sizes:
+            sizes[name] = setting.said.get(f"{GROUPS}.{name}.size", sizes[name])
+        if not sizes:
+            return {SIZE: size}
+        alone = {} if self._study.base.team.size is None else {SIZE: None}
+        are_sizes = all(isinstance(each, (int, float)) and each >= 0 for each in sizes.values())
+        if not are_sizes or not any(sizes.values()):
+            return alone  # the schema says what is wrong with them
+        return {**alone, **dealt({name: round(each) for name, each in sizes.items()}, size)}
 
     def _moved(self, setting: Setting) -> dict[str, Any]:
         """Return the values that are not those of the scenario; what is around others first."""
