@@ -11,6 +11,7 @@ import scipy
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import Gap
 from simulator.distributions import Floats
+from simulator.words import percent
 
 FEWEST = 20
 """Fewest calls from which a life is fitted; half as many must have lost their prompt beyond it."""
@@ -79,7 +80,7 @@ def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
         long = idle >= np.quantile(idle, 0.99)  # most may be idle for as long as the longest
         why = (
             f"of prompts idle for {idle[long].min():,.0f} s or more ({long.sum():,} of "
-            f"{len(idle):,}), {is_lost[long].mean():.0%} are lost"
+            f"{len(idle):,}), {percent(is_lost[long].mean())} are lost"
         )
         return Gap(what, why, instead)
     inside = np.flatnonzero(likelihood >= likelihood[best] - scipy.stats.chi2.ppf(0.95, 1) / 2.0)

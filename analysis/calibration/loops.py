@@ -31,6 +31,7 @@ from analysis.calibration.tool_fits import ToolFit
 from analysis.calibration.tool_times import FEWEST_FOR_TAIL, fit_tool_times
 from analysis.calibration.turn_counts import TurnCounts, fit_turns
 from simulator.distributions import Floats
+from simulator.words import percent
 
 _SEVERAL = 0.05
 """If tools of several names are called in at least this share of turns, each has a probability."""
@@ -280,10 +281,10 @@ def _fit_named(
     if is_only and share_of_several > 0.0:
         lead = tools.sort_values("seconds", kind="stable").groupby("place")["tool"].last()
         tools = tools[tools["tool"] == tools["place"].map(lead)]
-        why = f"turns with tools of several names: {share_of_several:.1%}"
+        why = f"turns with tools of several names: {percent(share_of_several, 1)}"
         gaps.append(Gap("tools called together", why, "the one that takes longest"))
     elif not is_only:
-        why = f"turns with tools of several names: {share_of_several:.1%}"
+        why = f"turns with tools of several names: {percent(share_of_several, 1)}"
         gaps.append(Gap("which tools are called together", why, "each by itself, by chance"))
     per_call = _per_call(tools)
     found = []
@@ -316,5 +317,5 @@ def _note_rest(asked: pd.DataFrame, gaps: list[Gap]) -> None:
     rest = float((asked["gap_s"] - asked["tool_s"]).sum())
     all_s = float(asked["gap_s"].sum())
     if all_s > 0.0 and rest > 0.01 * all_s:
-        why = f"{rest / all_s:.0%} of the time between turns no tool runs"
+        why = f"{percent(rest / all_s)} of the time between turns no tool runs"
         gaps.append(Gap("time between turns without tools", why, "none"))

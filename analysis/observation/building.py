@@ -25,6 +25,7 @@ from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.visits import visited_workload
 from analysis.observation.workload import Work, workload_of
+from simulator.words import percent
 
 _GAPS = 0.02
 """Share of the agents' time between operations from which it is said that the twin lacks it."""
@@ -121,7 +122,7 @@ def _lack_gaps(twin: Twin, seen: Observed) -> None:
         has_pauses = "round_overhead_s" in twin.document["coordination"]
         instead = "the pauses between requests" if has_pauses else "none"
         twin.lack(
-            f"gaps without a reason in the trace: {idle / total:.0%} of the agents' "
+            f"gaps without a reason in the trace: {percent(idle / total)} of the agents' "
             f"time; in their place: {instead}"
         )
 
@@ -238,7 +239,8 @@ def _let_calls_fail(twin: Twin) -> None:
     error = (share * (1.0 - share) / asked) ** 0.5
     twin.explain(
         "provider.errors",
-        f"{hits:,.0f} of {asked:,.0f} calls failed: {share:.2%} ± {error:.2%}; seconds: their mean",
+        f"{hits:,.0f} of {asked:,.0f} calls failed: {percent(share, 2)} ± "
+        f"{percent(error, 2)}; seconds: their mean",
     )
 
 

@@ -14,6 +14,7 @@ from analysis.calibration.profiles import profile_name
 from analysis.calibration.rounding import four_digits
 from analysis.traces.canonical import CHATS, model_of
 from simulator.scenario.prices import list_prices
+from simulator.words import percent
 
 _NEAR = 0.05
 """Largest relative difference of costs from list prices at which list prices are used."""
@@ -127,4 +128,4 @@ def fit_prices(calls: pd.DataFrame, model: str) -> Prices:
     names = ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
     spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}
     off = float(np.abs(tokens.to_numpy() @ per_token - costs).sum() / costs.sum())
-    return Prices(spec, f"fitted to the costs of {len(known):,} calls (off by {off:.1%})")
+    return Prices(spec, f"fitted to the costs of {len(known):,} calls (off by {percent(off, 1)})")

@@ -20,6 +20,7 @@ from analysis.calibration.rounding import four_digits
 from analysis.observation.costs import Prices, fit_prices
 from analysis.observation.few_loops import seen_loops
 from analysis.traces.canonical import CHATS, model_of
+from simulator.words import percent
 
 _LATENCY = (*COEFFICIENTS, "residual_scale", "residual_session", "residual_phase",
             "speed_of_calls", "duration_s")  # fmt: skip
@@ -205,7 +206,7 @@ def estimates(parameters: Mapping[str, Estimate | BetaEstimate], names: Sequence
             continue
         value = f"{name} {four_digits(each.value):g}"
         if isinstance(each, Estimate) and each.link == "log":
-            error = f" ± {each.error:.0%}" if np.isfinite(each.error) else ""
+            error = f" ± {percent(each.error)}" if np.isfinite(each.error) else ""
         else:
             error = f" ± {four_digits(each.error):.2g}" if np.isfinite(each.error) else ""
         parts.append(value + (error or ", not estimated"))

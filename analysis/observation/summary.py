@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from simulator.words import percent
+
 _NAMES = {
     "makespan_s": "makespan, s",
     "cost_usd": "cost, USD",
@@ -49,8 +51,8 @@ def _misfits(found: Mapping[str, Any], width: int) -> Iterator[str]:
     if twin["runs"] < twin["of_runs"]:
         yield from textwrap.wrap(
             f"The twin stands for {twin['runs']:,} of {twin['of_runs']:,} runs, with "
-            f"{twin['of_time']:.0%} of their time: the others have another structure and are not "
-            "in it.",
+            f"{percent(twin['of_time'])} of their time: the others have another structure and "
+            "are not in it.",
             width,
             subsequent_indent="  ",
         )
@@ -71,7 +73,7 @@ def _misfits(found: Mapping[str, Any], width: int) -> Iterator[str]:
 
 def _value(row: Mapping[str, Any], name: str) -> str:
     value = row[name]
-    return f"{value:.0%}" if row["unit"] == "share" else number(value)
+    return percent(value) if row["unit"] == "share" else number(value)
 
 
 def _structure(found: Mapping[str, Any], width: int) -> Iterator[str]:
@@ -138,14 +140,14 @@ def _time(found: Mapping[str, Any], width: int) -> Iterator[str]:
     path = [(f"{row['role']}: {row['what']}", row["share"]) for row in found["critical_path"]]
     yield "On the critical path"
     yield from _shares(path, width)
-    most = [f"{row['agents']}: {row['share']:.0%}" for row in found["concurrency"][:8]]
+    most = [f"{row['agents']}: {percent(row['share'])}" for row in found["concurrency"][:8]]
     yield _cut(f"Agents at work, share of the time: {', '.join(most)}", width)
 
 
 def _shares(shares: Sequence[tuple[str, float]], width: int) -> Iterator[str]:
     for name, share in shares[:_MOST]:
         bar = "#" * round(share * (width - 44))
-        yield f"  {_cut(name, 33):<34}{share:>5.0%} {bar}".rstrip()
+        yield f"  {_cut(name, 33):<34}{percent(share):>5} {bar}".rstrip()
 
 
 def _twin(found: Mapping[str, Any], width: int) -> Iterator[str]:

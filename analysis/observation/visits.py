@@ -12,6 +12,7 @@ from analysis.observation.activity import MODEL, PEOPLE, TOOL, Activity
 from analysis.observation.runs import Run
 from analysis.observation.units import Unit
 from analysis.observation.workload import Work
+from simulator.words import percent
 
 _LEAST_SHARE = 0.05
 """Share of the median run's length in pauses for people from which a twin has them."""
@@ -75,6 +76,6 @@ def visited_workload(runs: Sequence[Run], units: Mapping[str, Sequence[Unit]]) -
     said = (
         f"units of work of the run of median length with such pauses; they arrive when people gave "
         f"them, {np.count_nonzero(counts)} times in it, as then. People took "
-        f"{float(np.median(shares)):.0%} of the median run"
+        f"{percent(float(np.median(shares)))} of the median run"
     )
     return Work({"kind": "dag", "tasks": tasks}, said, len(tasks), is_certain=True)

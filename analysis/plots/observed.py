@@ -18,6 +18,7 @@ from analysis.observation.observe import Observation, middle_run
 from analysis.observation.runs import Run
 from analysis.plots.colours import REFERENCE
 from analysis.plots.style import PAGE_IN, headline, new_axes, paper_style
+from simulator.words import percent
 
 _OTHERS = "other tools"
 _LOOK = {
@@ -109,12 +110,12 @@ def plot_shares(
     places = np.arange(len(shares))
     for place, (_, share), (colour, hatch) in zip(places, shares, colours, strict=True):
         ax.barh(place, share, color=colour, hatch=hatch or None, edgecolor="white", linewidth=0.3)
-        ax.annotate(f"{share:.0%}" if share >= 0.01 else f"{share:.1%}", (share, place),
+        ax.annotate(percent(share) if share >= 0.01 else percent(share, 1), (share, place),
                     xytext=(3, 0), textcoords="offset points", va="center", fontsize=7)  # fmt: skip
     ax.set_yticks(places, [_cut(name, 26) for name, _ in shares])
     ax.invert_yaxis()
     ax.set_xlim(0.0, 1.18 * max([share for _, share in shares] or [1.0]))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    ax.xaxis.set_major_formatter(lambda value, _: percent(value))
     ax.grid(visible=True, axis="x")
     ax.grid(visible=False, axis="y")
     ax.set_axisbelow(True)

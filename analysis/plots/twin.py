@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from analysis.observation.comparison import Comparison
 from analysis.plots.colours import REFERENCE
 from analysis.plots.style import PAGE_IN, footnote, headline, new_axes, paper_style
+from simulator.words import percent
 
 _TICKS = (
     (2.5, (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4, 1.6, 1.8, 2)),
@@ -64,7 +65,7 @@ def plot_twin(table: pd.DataFrame, ax: Axes | None = None, relative: bool = True
         ax.minorticks_off()
     else:
         ax.set_xlim(-0.02, 1.02)
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        ax.xaxis.set_major_formatter(lambda value, _: percent(value))
         ax.set_xlabel("share of the agents' time")
     ax.grid(visible=True, axis="x")
     ax.grid(visible=False, axis="y")

@@ -11,6 +11,7 @@ from analysis.plots.colours import REFERENCE, colour, marker
 from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from analysis.validation.baselines import BASELINES
 from analysis.validation.compare import LEVELS, Validation
+from simulator.words import percent
 
 NAMES = {
     "wall_clock_seconds": "wall clock",
@@ -141,7 +142,7 @@ def summary_table(validation: Validation) -> pd.DataFrame:
         "ratio": summary["ratio"],
         **{name: summary[name] for name in BASELINES if name in summary},
         "skill": summary["skill"],
-        **{f"in {level:.0%}": summary[f"cover_{level:.0%}"] for level in LEVELS},
+        **{f"in {percent(level)}": summary[f"cover_{level:.0%}"] for level in LEVELS},
         "|log median|": summary["median_error"],
         "best's": summary["best_median_error"],
     }

@@ -14,6 +14,7 @@ from analysis.statistics.intervals import mean_interval
 from analysis.statistics.selection import paired_difference, rank
 from analysis.statistics.series import SIZE, axes_of, with_series
 from simulator.distributions import Floats
+from simulator.words import four_figures, percent
 
 
 def answer(results: pd.DataFrame) -> tuple[str, Section]:
@@ -36,11 +37,11 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         best = ranked.iloc[0]
         rivals = ranked[ranked["may_be_best"]].iloc[1:]
         p = float(best["p_best"])
-        sure = f"with a probability of {p:.0%} or more" if p else "but others may be as quick"
+        sure = f"with a probability of {percent(p)} or more" if p else "but others may be as quick"
         done, made = counts.loc[best["system"]]
         verdict = (
             f"Quickest of the {len(ranked)} points{'' if all_done else ' whose time is known'}: "
-            f"{best['system']}, {best['mean']:,.4g} s ({best['low']:,.4g} to {best['high']:,.4g})"
+            f"{best['system']}, {_seconds(best['mean'], best['low'], best['high'])}"
             f"{'' if done == made else f' until success, {runs_finished(done, made)}'}, {sure}."
         )
         slowest = str(ranked.iloc[-1]["system"])
@@ -71,7 +72,11 @@ def _alone(name: str, sample: Floats, done: int, made: int) -> str:
     """Say how long the only point takes whose time is known."""
     time = mean_interval(sample)
     until = "" if done == made else f" until success, {runs_finished(done, made)}"
-    return f"{name} takes {time.estimate:,.4g} s ({time.low:,.4g} to {time.high:,.4g}){until}."
+    return f"{name} takes {_seconds(time.estimate, time.low, time.high)}{until}."
+
+
+def _seconds(mean: float, low: float, high: float) -> str:
+    return f"{four_figures(mean)} s ({four_figures(low)} to {four_figures(high)})"
 
 
 def _unfinished(counts: pd.DataFrame) -> list[str]:
@@ -141,13 +146,13 @@ def _saved(point: pd.DataFrame, alone: pd.DataFrame, whom: str) -> list[str]:
         1.0 - 1.0 / each if each > 0.0 else -math.inf
         for each in (quicker.estimate, quicker.low, quicker.high)
     )
-    shares = f"{saved:.0%} ({least:.0%} to {most:.0%})"
+    shares = f"{percent(saved)} ({percent(least)} to {percent(most)})"
     if least <= 0.0:
         return [f"Whether it is quicker than {other} is open: it saves {shares} of the time."]
     quality = paired_difference(second["quality"], first["quality"])
     said = [f"Over {whom} it saves {shares} of the time."]
     if quality.high < 0.0:
-        said.append(f"It gets less right: {-quality.estimate:.1%} of the tasks.")
+        said.append(f"It gets less right: {percent(-quality.estimate, 1)} of the tasks.")
     costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]
     if costs[1] > costs[0]:
         price = break_even_usd_per_hour(first, second)

@@ -42,7 +42,7 @@ def _layout(x: str, y: str, height: int = _HEIGHT, below: str = "nonnegative") -
         "height": height,
         "showlegend": False,
         "title": label,
-        "xaxis": {"title": {"text": x}},
+        "xaxis": {"title": {"text": x, "font": {"size": 13}}},
         "yaxis": {"title": beside, "rangemode": below},
         "font": {"family": "system-ui, sans-serif", "size": 13},
         "hovermode": "closest",

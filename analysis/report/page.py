@@ -36,6 +36,7 @@ from simulator.experiment.manifest import point_of
 from simulator.experiment.pool import Progress
 from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.figure import Figure
+from simulator.words import percent
 
 
 def write_report(
@@ -218,7 +219,8 @@ def _laws(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
         where = f"at n = {peak:.0f}" if peak < 10 * float(n.max()) else "beyond what was simulated"
         section.say(
             f"{name or 'Speed-up'}: best fitted by {fits.iloc[0]['law']} (Akaike weight "
-            f"{fits.iloc[0]['weight']:.0%}); the Universal Scalability Law has its peak {where}."
+            f"{percent(fits.iloc[0]['weight'])}); "
+            f"the Universal Scalability Law has its peak {where}."
         )
         section.show(table_of(f"Fits of the speed-up: {name or 'all'}", fits))
     if section.words:

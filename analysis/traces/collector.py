@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.traces.canonical import AGENTS, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
+from simulator.words import percent
 
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
@@ -156,7 +157,7 @@ class Collector:
             whole = float((starts % 1_000_000_000 == 0).mean())
             if whole > 0.9:
                 self.notes.append(
-                    f"starts are whole seconds in {whole:.0%} of calls: gaps are coarse"
+                    f"starts are whole seconds in {percent(whole)} of calls: gaps are coarse"
                 )
 
 

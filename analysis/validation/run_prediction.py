@@ -204,7 +204,7 @@ def score_runs(predicted: pd.DataFrame, runs: pd.DataFrame, pilot: pd.DataFrame)
     DataFrame
         A row for each team and measure: mean CRPS of the logarithm (Brier score of ``success``) of
         the real runs, ``predicted``, run ``again``, and by the ``pilot``'s runs of the same model
-        and task list; and whether 80 % intervals hold (``in 80%``).
+        and task list; and whether 80 % intervals hold (``in 80 %``).
     """
     rows = []
     for key, truth in runs.groupby(TEAM):
@@ -227,7 +227,7 @@ def score_runs(predicted: pd.DataFrame, runs: pd.DataFrame, pilot: pd.DataFrame)
                 seen, guess, before = np.log(seen), np.log(np.maximum(guess, 1e-9)), np.log(before)
                 row |= {"predicted": mean_crps(guess, seen), "again": running_again(seen)}
                 row["pilot"] = mean_crps(before, seen) if len(before) else np.nan
-                row["in 80%"] = covers(guess, seen, 0.8)
+                row["in 80 %"] = covers(guess, seen, 0.8)
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -235,7 +235,7 @@ def score_runs(predicted: pd.DataFrame, runs: pd.DataFrame, pilot: pd.DataFrame)
 def summary_of(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the means over teams of each measure, and the ratio to running it again."""
     whole = scores[scores["again"].notna()]
-    means = whole.groupby("measure", sort=False)[["again", "predicted", "pilot", "in 80%"]].mean()
+    means = whole.groupby("measure", sort=False)[["again", "predicted", "pilot", "in 80 %"]].mean()
     means.insert(0, "teams", whole.groupby("measure").size())
     means["ratio"] = means["predicted"] / means["again"]
     return means.reset_index()

@@ -27,7 +27,7 @@ from simulator.cli.compare_words import NAMES, amount, sentences
 from simulator.cli.harmless import WIDTH, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
-from simulator.cli.terminal import console, make_directory, number, progress_bar
+from simulator.cli.terminal import console, directory_for, number, progress_bar
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
 from simulator.scenario import Scenario, load_study
@@ -70,13 +70,12 @@ def compare(
             "first is what the others are compared with"
         )
     teams = _named([_team(text, settings) for text in said])
-    if out is not None:
-        make_directory(out)
     compared = {each.name: each.of for each in teams}
     if seed is None:
         seed = seed_of(compared.values())
-    rows = _all_rows(compared, seed, replications, workers)
-    found = hold_beside(rows, {each.name: is_cost_known(each.scenario) for each in teams})
+    with directory_for(out):
+        rows = _all_rows(compared, seed, replications, workers)
+        found = hold_beside(rows, {each.name: is_cost_known(each.scenario) for each in teams})
     others = of_other_seeds(compared, seed)
     if as_json:
         print_json("compare", _described(found, seed, others))

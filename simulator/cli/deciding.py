@@ -26,7 +26,7 @@ from simulator.cli.terminal import (
     check_page_writable,
     check_table_writable,
     check_writable,
-    make_directory,
+    directory_for,
     print_frame,
     print_table,
     progress_bar,
@@ -39,6 +39,7 @@ from simulator.experiment.table_files import write_table
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
+from simulator.words import four_figures, percent
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,14 @@ def _print_advice(table: pd.DataFrame, wish: Wish) -> None:
         known = "behind" in row
         cells = [
             row["system"],
-            *([f"{row['objective']:,.4g}" if row["finished"] else "unknown"] if takes else []),
-            f"{row['time_to_success_s']:,.4g}" if row["finished"] else "unknown",
-            f"{row['cost_usd']:.4g}" if math.isfinite(row["cost_usd"]) else "unknown",
-            f"{row['quality']:.1%}",
+            *([four_figures(row["objective"]) if row["finished"] else "unknown"] if takes else []),
+            four_figures(row["time_to_success_s"]) if row["finished"] else "unknown",
+            four_figures(row["cost_usd"]) if math.isfinite(row["cost_usd"]) else "unknown",
+            percent(row["quality"], 1),
             f"{row['finished']:,}/{row['replications']:,}",
             row["fulfils"],
-            f"{row['behind']:.1%}" if known and math.isfinite(row["behind"]) else "",
-            f"{row['p_best']:.0%}" if row["p_best"] else "",
+            percent(row["behind"], 1) if known and math.isfinite(row["behind"]) else "",
+            percent(row["p_best"]) if row["p_best"] else "",
         ]
         rows.append(cells)
     print_table([*heads, "p best"], rows)
@@ -135,14 +136,13 @@ def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> 
     """Compute the speed-up stacks of a sweep, draw and print them."""
     from analysis.plots import save, stack_figure
 
-    make_directory(out)
-    with progress_bar("points") as progress:
+    with directory_for(out), progress_bar("points") as progress:
         stacks = speedup_stacks(study.points, replications, progress)
-    if stacks.empty:
-        raise TeamsimError(
-            "there is no single agent to compare a team with: sweep team.size from 1 on, or name "
-            "a 'baseline'"
-        )
+        if stacks.empty:
+            raise TeamsimError(
+                "there is no single agent to compare a team with: sweep team.size from 1 on, or "
+                "name a 'baseline'"
+            )
     stacks.to_csv(out / "speedup_stack.csv", index=False)
     paths = save(stack_figure(stacks, study.base.question), out / "speedup_stack")
     if as_json:
@@ -178,8 +178,7 @@ def sensitivity(
     from analysis.decisions.sensitivity import sensitivity as analyse
     from analysis.plots import plot_sensitivity, save
 
-    make_directory(out)
-    with progress_bar("replications") as progress:
+    with directory_for(out), progress_bar("replications") as progress:
         table = analyse(
             scenario,
             bounds,
@@ -248,7 +247,7 @@ def _print_chaos(table: pd.DataFrame, priced: bool) -> None:
         cells = [
             row["fault"] if row["fault"] != before else "",
             row["patterns"],
-            f"{row['completed']:.0%}",
+            percent(row["completed"]),
             f"{row['lost_tasks']:,.1f}",
             _known(row["makespan_s"], "{:,.0f}"),
             _span(row["makespan_low"], row["makespan_high"]),
@@ -278,11 +277,9 @@ def timeline(
         raise TeamsimError("give --out DIRECTORY, --html FILE, or both: where to write to")
     if html is not None:
         check_page_writable(html)
-    if out is not None:
-        make_directory(out)
     check_memory(scenario)
     trace = Trace(replication)
-    with progress_bar("replication") as progress:
+    with directory_for(out), progress_bar("replication") as progress:
         metrics = Simulation(scenario).run(replication, trace, lambda share: progress(share, 1))
     if out is not None:
         title = f"{scenario.name}, replication {replication}: {metrics.outcome}"

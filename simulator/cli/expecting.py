@@ -11,6 +11,7 @@ from rich.table import Table
 from analysis.statistics.expectations import Finding, how_unfinished_count
 from simulator.cli.harmless import WIDTH, say_words
 from simulator.cli.terminal import console, number
+from simulator.words import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +76,7 @@ def _by(finding: Finding) -> str:
     if not math.isfinite(finding.beyond):
         return "never ends"
     bound = abs(finding.expectation.bound)
-    share = f" ({finding.beyond / bound:.1%})" if finding.beyond < 10.0 * bound else ""
+    share = f" ({percent(finding.beyond / bound, 1)})" if finding.beyond < 10.0 * bound else ""
     return f"{number(finding.beyond)}{share}"
 
 

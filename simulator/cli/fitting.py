@@ -29,7 +29,7 @@ from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
     check_writable,
-    make_directory,
+    directory_for,
     print_frame,
     progress_bar,
 )
@@ -53,8 +53,7 @@ def calibrate(
     max_rounds: int | None = None,
 ) -> None:
     """Fit traces: teams on task lists cell by cell, other calls model by model."""
-    with traces_of(paths, form, columns, strict) as traces:
-        make_directory(out)
+    with traces_of(paths, form, columns, strict) as traces, directory_for(out):
         source = source or ", ".join(
             "standard input" if str(path) == STANDARD_INPUT else path.resolve().name
             for path in paths

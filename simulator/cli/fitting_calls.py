@@ -34,6 +34,7 @@ from analysis.validation.request_prediction import PILOT
 from simulator.cli.harmless import complain, say_words
 from simulator.cli.terminal import print_frame
 from simulator.errors import TeamsimError
+from simulator.words import percent
 
 LOOP = "-loop"
 """Suffix of the name of a profile that works in loops."""
@@ -203,7 +204,7 @@ def _show_subagents(fits: dict[str, SubagentFit]) -> None:
         {
             "model": model,
             "agents": len(fit.counts),
-            "start some": f"{fit.some.value:.1%} ± {fit.some.error:.1%}",
+            "start some": f"{percent(fit.some.value, 1)} ± {percent(fit.some.error, 1)}",
             "how many": fit.counts[fit.counts > 0].mean(),
             "law": fit.number.kind,
             "KS": fit.number.ks,

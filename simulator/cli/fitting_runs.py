@@ -28,9 +28,16 @@ from analysis.validation.run_prediction import (
 from analysis.validation.targets import mapping_in
 from simulator.cli.harmless import complain, say, say_words
 from simulator.cli.json_output import print_json
-from simulator.cli.terminal import check_writable, make_directory, print_frame, progress_bar
+from simulator.cli.terminal import (
+    check_writable,
+    directory_for,
+    make_directory,
+    print_frame,
+    progress_bar,
+)
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Processes, default_workers
+from simulator.words import percent
 
 
 def meant_by(settings: Sequence[str]) -> dict[str, Any]:
@@ -82,12 +89,11 @@ def _calibrate(
     pool: Processes,
     max_rounds: int | None = None,
 ) -> None:
-    make_directory(out)
     if max_rounds is not None:
         limits = table.runs["max_rounds"].fillna(max_rounds)
         table = RunTable(table.runs.assign(max_rounds=limits), table.notes)
     analogues = read_analogues(like)
-    with progress_bar("teams") as progress:
+    with directory_for(out), progress_bar("teams") as progress:
         fits = fit_runs(table, analogues, meant, pool, progress)
     write_run_fits(fits, analogues, dict(meant), table, out)
     rows = []
@@ -100,11 +106,11 @@ def _calibrate(
             "protocol": fit.protocol,
             "runs": fit.runs,
             "n": " ".join(map(str, fit.sizes)),
-            "most alike": f"{profile_name(alike.model)} {alike.task_list} ({near.weight:.0%})",
+            "most alike": f"{profile_name(alike.model)} {alike.task_list} ({percent(near.weight)})",
         }
         for name in SCALED:
             row[f"{name} x"] = (
-                f"{np.exp(near.gaps[name]):.2f} ± {fit.errors[name]:.0%}"
+                f"{np.exp(near.gaps[name]):.2f} ± {percent(fit.errors[name])}"
                 if name in near.gaps
                 else "not known"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 import unicodedata
@@ -11,6 +12,9 @@ WIDTH = 80
 
 _LONGEST = 1_000
 """Most characters of a line."""
+_NARROWEST = 40
+"""Columns below which lines are not filled."""
+
 _MOST_LINES = 40
 """Most lines of an error."""
 
@@ -62,8 +66,40 @@ def say_words(text: object) -> None:
 
 
 def complain(text: object) -> None:
-    """Print an error or a note on standard error, cut when it is very long."""
+    """Print an error or a note on standard error, cut when it is very long.
+
+    On a terminal lines are filled up to its width, between words. Elsewhere each stays a line, for
+    other programs to search.
+    """
     lines = harmless(text).split("\n")
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"... and {len(lines) - _MOST_LINES:,} more lines"]
+    if sys.stderr.isatty():
+        width = max(_width_of_errors(), _NARROWEST)
+        lines = [part for line in lines for part in _filled(line, width)]
     print("\n".join(lines), file=sys.stderr)
+
+
+def _width_of_errors() -> int:
+    """Return the columns of the terminal that errors go to, or what ``COLUMNS`` says."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or WIDTH
+    except (OSError, ValueError):
+        return WIDTH
+
+
+def _filled(line: str, width: int) -> list[str]:
+    """Return a line as lines of a width, the later ones indented; words and paths stay whole."""
+    begins = line[: len(line) - len(line.lstrip())]
+    filled = textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=f"{begins}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    return filled or [line]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,16 +108,14 @@ def run(
         since_ns(wanted.since)
     with (
         when_interrupted(f"what is in {out} may be incomplete"),
-        traces_of(
-            paths, form, columns, wanted.strict, _complain_wrapped, not wanted.anonymise
-        ) as traces,
+        traces_of(paths, form, columns, wanted.strict, complain, not wanted.anonymise) as traces,
     ):
         chosen = choose(traces, Choice(wanted.sessions, wanted.since, wanted.agents, wanted.models))
         source = _source(paths)
         if wanted.anonymise:
             chosen, source = anonymised(chosen), "traces"
-        _make_writable(out)
-        found = look(chosen, twin_name(source), wanted.replications, progress_bar)
+        with _writable(out):
+            found = look(chosen, twin_name(source), wanted.replications, progress_bar)
         _write(found, out, source)
         values = findings(found, out)
         (out / "summary.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
@@ -127,27 +125,25 @@ def run(
             _summarise(values, out)
 
 
-def _complain_wrapped(line: str) -> None:
-    complain("\n".join(textwrap.wrap(line, WIDTH, subsequent_indent="  ")))
-
-
 def _source(paths: Sequence[Path]) -> str:
     names = ["standard input" if str(p) == "-" else p.resolve().name for p in paths]
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _make_writable(out: Path) -> None:
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
     """Make the directory, and check, before the work is done, that it can be written into."""
-    from simulator.cli.terminal import make_directory
+    from simulator.cli.terminal import directory_for
     from simulator.errors import TeamsimError
 
-    make_directory(out)
-    probe = out / ".writable"
-    try:
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
+    with directory_for(out):
+        probe = out / ".writable"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
+        yield
 
 
 def _write(found: Any, out: Path, source: str) -> None:

@@ -53,6 +53,7 @@ from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known, unknown_metrics
+from simulator.words import four_figures
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -237,8 +238,8 @@ def _time_to_success(columns: Columns) -> str:
     time = to_success(columns["makespan_s"], columns["success"])
     return (
         f"{said}: makespan_s is the time to success, failed runs started again, "
-        f"{time.estimate:,.4g} s ({time.low:,.4g} to {time.high:,.4g}); its quantiles count them "
-        "as longer than all others"
+        f"{four_figures(time.estimate)} s ({four_figures(time.low)} to {four_figures(time.high)}); "
+        "its quantiles count them as longer than all others"
     )
 
 

@@ -12,10 +12,13 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.harmless import say
+from simulator.cli.harmless import WIDTH, say
 from simulator.cli.quiet import Quiet, tell
 
 _DEFAULT = "peers"
+
+_LEAST_ROOM = 22
+"""Columns for questions, however narrow the terminal is."""
 
 
 def new(
@@ -89,12 +92,16 @@ def scenarios(quiet: Quiet = False) -> None:
 
 
 def _questions(directory: Path, names: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each scenario: its name, and its question as far as it fits."""
+    """Yield each scenario: its name, and its question beside it, in lines that fit."""
     from simulator.scenario.source import Source
 
     widest = max(map(len, names), default=0)
-    room = (shutil.get_terminal_size().columns if sys.stdout.isatty() else 80) - widest - 2
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
     for name in names:
         question = str(Source.read(directory / f"{name}.yaml").data.get("question", ""))
-        said = textwrap.shorten(question, max(room, 20), placeholder=" …")
-        yield f"{name:{widest}}  {said}"
+        yield from textwrap.wrap(
+            f"{name:{widest}}  {question}",
+            max(columns, widest + _LEAST_ROOM),
+            subsequent_indent=" " * (widest + 2),
+            break_on_hyphens=False,
+        )

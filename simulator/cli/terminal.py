@@ -6,7 +6,7 @@ import math
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,6 +99,35 @@ def make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TeamsimError(f"{path} cannot be made: {error.strerror}") from None
+
+
+@contextmanager
+def directory_for(path: Path | None) -> Iterator[None]:
+    """Make a directory before the work of the body, and take it away if the body fails.
+
+    So what cannot be written is said before the work, and what is refused leaves no directory. One
+    stays that was there before, or in which something has been written.
+
+    Parameters
+    ----------
+    path : Path or None
+        Nothing is made for None.
+
+    Raises
+    ------
+    TeamsimError
+        As `make_directory`.
+    """
+    made = [] if path is None else [each for each in (path, *path.parents) if not each.exists()]
+    if path is not None:
+        make_directory(path)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # it is not empty
+            for each in made:
+                each.rmdir()
+        raise
 
 
 def check_writable(path: Path) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from simulator.words import percent
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -30,11 +32,12 @@ class Shortfall:
     """What else is missing: too few rare events, or distributions of infinite variance."""
 
     def __str__(self) -> str:
-        far = "without bound" if self.relative is None else f"{self.relative:.2%}"
+        far = "without bound" if self.relative is None else percent(self.relative, 2)
         missing = "".join(f"; {reason}" for reason in self.reasons)
         return (
             f"{self.name}: precision not reached in {self.replications} replications: the interval "
-            f"of {self.metric} reaches {far} from its mean, {self.wanted:.2%} wanted{missing}"
+            f"of {self.metric} reaches {far} from its mean, {percent(self.wanted, 2)} wanted"
+            f"{missing}"
         )
 
 

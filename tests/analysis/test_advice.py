@@ -121,7 +121,7 @@ def test_on_a_tie_it_says_so() -> None:
     assert advice.p_best >= 0.95
     tied = {"4, dealt out, nobody talks", "4, claimed from one queue, nobody talks"}
     assert tied < {advice.best, *advice.as_good}
-    assert any("As good to within 1%" in line for line in in_words(advice))
+    assert any("As good to within 1 %" in line for line in in_words(advice))
     few = advise(same, TIME_ONLY, (4,), replications=20, first=20)
     assert few.as_good == []  # of 20 runs, some may have failed unseen
     assert any("known, then, which is the best" in line for line in in_words(few))
@@ -255,9 +255,9 @@ def test_a_team_is_not_compared_with_one_agent_that_never_finished() -> None:
     assert (alone["finished"], advice.verdict) == (0, "open")
     said = " ".join(in_words(advice))
     assert f"one agent finished none of {alone['replications']} runs" in said
-    assert "inf%" not in said
+    assert "inf %" not in said
     assert "saves" not in said
-    assert "0.0% is wanted" not in said
+    assert "0.0 % is wanted" not in said
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_ties_are_called_ties_and_the_smallest_is_named() -> None:
     said = ask(runs)
     assert said.best == "4, cheap"
     assert set(said.as_good) == {"8, large", "4, dear"}
-    assert any("As good to within 1%: 8, large; 4, dear" in line for line in in_words(said))
+    assert any("As good to within 1 %: 8, large; 4, dear" in line for line in in_words(said))
     exact = ask(runs, replace(Wish(), indifference=0.0005))
     assert exact.best == "8, large"
 

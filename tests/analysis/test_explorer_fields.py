@@ -147,7 +147,7 @@ def test_a_field_that_is_not_listed_is_yaml(offered: Offered) -> None:
     assert path not in offered.fields
     assert offered.field(path).form == "text"
     found = callback(explorer(), "found.children")(path, None, [])
-    assert found[0].children[0].children == path
+    assert found[0].children[0].id == {"add": path}
     (message,) = callback(explorer(), "found.children")("wrkload.tasks", None, [])
     assert "did you mean 'workload.tasks'?" in message.children
     with pytest.raises(TeamsimError, match=r"team\.size: the curves are drawn against it"):
@@ -221,7 +221,7 @@ def test_each_move_says_what_it_costs() -> None:
     found = Offered(parse_study(PRICED))
     setting = found.checked(4, {"workload.tasks": 48, "team.agent.price.output_per_mtok": 30})
     said = effects(found, setting, 12)
-    assert said["team.agent.price.output_per_mtok"] == "time the same, cost +100%"
+    assert said["team.agent.price.output_per_mtok"] == "time the same, cost +100 %"
     assert said["workload.tasks"].startswith("time +")
     assert "cost +" in said["workload.tasks"]
     assert effects(found, found.first, 4) == {}
@@ -257,6 +257,50 @@ def address() -> Iterator[str]:
     """Serve the explorer of the quickstart; return where."""
     with served(explorer(quickstart())) as where:
         yield where
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_name_and_no_number_of_a_control_is_cut(browser: Any, address: str, width: int) -> None:
+    """Also where what a move has changed takes a whole line."""
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    shown_as(browser, "light", width)
+    long = "team.agent.errors.probability.probability"
+    browser.get(f"{address}?{long}=0.3&team.agent.errors.detection=0.6180339887&network.loss=0.2")
+    slider = f'[id=\'{{"field":"{long}"}}\']'
+    WebDriverWait(browser, 30).until(
+        lambda _: browser.find_elements(By.CSS_SELECTOR, f"{slider} input")
+    )
+    browser.execute_script(
+        "for (const each of document.querySelectorAll('.effect'))"
+        "  each.textContent = 'time +127 % (not resolved), cost +127 % (not resolved)'"
+    )
+    words = browser.execute_script(_BROKEN_WORDS)
+    assert words == []
+    boxes = browser.find_elements(By.CSS_SELECTOR, "#controls .dash-range-slider-input")
+    assert len(boxes) > 5
+    is_cut = "return arguments[0].scrollWidth > arguments[0].clientWidth"
+    cut = [box.get_attribute("value") for box in boxes if browser.execute_script(is_cut, box)]
+    assert cut == []
+
+
+_BROKEN_WORDS = """
+const broken = [];
+for (const name of document.querySelectorAll(".said > span")) {
+  const all = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
+  for (let text = all.nextNode(); text; text = all.nextNode()) {
+    for (const word of text.data.matchAll(/[^ ]+/g)) {
+      const range = document.createRange();
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (range.getClientRects().length > 1) broken.push(word[0]);
+    }
+  }
+}
+return broken;
+"""
+"""Words in the names of controls that stand on two lines; a path may be broken at its dots."""
 
 
 def quickstart() -> Study:

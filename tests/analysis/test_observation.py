@@ -373,7 +373,7 @@ def test_gaps_between_operations_are_said_to_be_missing() -> None:
     runs, roles = runs_of(found.calls), roles_of(found.calls, found.agents)
     twin = build_twin(observed_of(found, runs, roles, structure(found)), "observed")
     assert [each for each in twin.missing if each.startswith("gaps")] == [
-        "gaps without a reason in the trace: 6% of the agents' time; in their place: none"
+        "gaps without a reason in the trace: 6 % of the agents' time; in their place: none"
     ]
 
 

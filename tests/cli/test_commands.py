@@ -409,7 +409,7 @@ def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path, teamsim_here:
         "1",
     )
     assert done.returncode == 0, done.stderr
-    for said in ("1 cells of 16 runs", "40 simulated runs", "largest pilot", "skill", "in 80%"):
+    for said in ("1 cells of 16 runs", "40 simulated runs", "largest pilot", "skill", "in 80 %"):
         assert said in done.stdout, said
     for name in ("posterior_predictive.png", "validation.png", "validation.csv", "fits.json"):
         assert (tmp_path / "out" / name).exists()

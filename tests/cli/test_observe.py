@@ -314,7 +314,7 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     text = "\n".join(lines)
     for part in ("makespan: 9, not 1 to 2", "pipeline: a > b", "a told b: 3 times", "unknown"):
         assert part in text
-    assert text.startswith("The twin stands for 1 of 2 runs, with 75% of their time")
+    assert text.startswith("The twin stands for 1 of 2 runs, with 75 % of their time")
     fits = {**said["comparison"][0], "observed": 1.5, "fits": True}
     twin = {**said["twin"], "of_runs": 1}
     first, second, *_ = summary({**said, "comparison": [fits], "twin": twin}, WIDTH)

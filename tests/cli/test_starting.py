@@ -24,8 +24,21 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_templates_are_listed_with_their_questions(teamsim_here: Here) -> None:
     done = teamsim_here("new")
     assert done.returncode == 0
-    assert tuple(line.split()[0] for line in done.stdout.splitlines()[1:-1]) == NAMES
+    listed = "".join(done.stdout.splitlines(keepends=True)[1:-1])
+    assert questions(listed) == {name: load_study(TEMPLATES / f"{name}.yaml").base.question
+                                 for name in NAMES}  # fmt: skip
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def questions(listed: str) -> dict[str, str]:
+    """Return the question beside each name of a list; its further lines begin below the first."""
+    found: dict[str, str] = {}
+    for line in listed.splitlines():
+        if line[0] != " ":
+            name = line.split()[0]
+        said = line.removeprefix(name).strip()
+        found[name] = f"{found.get(name, '')} {said}".strip()
+    return found
 
 
 @pytest.mark.parametrize("template", NAMES)
@@ -77,12 +90,14 @@ def test_only_a_file_means_the_usual_template(elsewhere: Path, teamsim_here: Her
     assert "template peers" in done.stdout
 
 
-def test_scenarios_are_listed_in_a_line_each(teamsim_here: Here) -> None:
+def test_scenarios_are_listed_with_their_whole_questions(teamsim_here: Here) -> None:
     done = teamsim_here("scenarios", "--quiet")
-    lines = done.stdout.splitlines()
-    assert tuple(line.split()[0] for line in lines) == scenario_names()
+    listed = questions(done.stdout)
+    assert tuple(listed) == scenario_names()
     assert "quickstart" in scenario_names()
-    assert all(len(line) <= 80 and len(line.split()) > 3 for line in lines)
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for name, question in listed.items():
+        assert question == " ".join(load_study(name).base.question.split())
 
 
 def test_a_scenario_that_ships_is_found_by_name(elsewhere: Path, teamsim_here: Here) -> None:

@@ -15,6 +15,7 @@ import pytest
 import typer.main
 
 from simulator.cli import terminal
+from simulator.cli.harmless import complain
 from simulator.cli.json_output import plain
 from simulator.cli.main import app
 from simulator.experiment import replicate
@@ -198,3 +199,64 @@ def test_tables_and_sentences_fit_80_columns(
     lines = done.stdout.splitlines()
     assert len(lines) > 3
     assert [line for line in lines if len(line) > 80 and " " in line] == []
+
+
+_LONG = "error: no known format (tried canonical, jaeger, langfuse, langsmith); see docs/traces.md"
+
+
+@pytest.mark.parametrize("width", [40, 60])
+def test_errors_are_filled_on_a_terminal_and_a_line_each_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    complain(f"{_LONG}\n{_LONG}")
+    assert capsys.readouterr().err.splitlines() == [_LONG, _LONG]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    complain(f"{_LONG}\n{_LONG}")
+    lines = capsys.readouterr().err.splitlines()
+    assert max(map(len, lines)) <= width
+    assert [line for line in lines if line[0] != " "] == [lines[0], lines[0]]
+    assert " ".join(" ".join(lines).split()) == f"{_LONG} {_LONG}"
+    complain("a" * 300)
+    assert capsys.readouterr().err == f"{'a' * 300}\n"  # a path stays whole
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("stack", "bad.yaml", "--out", "new/out"),
+        ("stack", "alone.yaml", "--out", "new/out"),
+        ("sensitivity", "alone.yaml", "--vary", "team.nothing=1:2", "--out", "new/out"),
+        ("sensitivity", "alone.yaml", "--vary", "workload.tasks=-5:0", "--out", "new/out"),
+        ("timeline", "bad.yaml", "--out", "new/out"),
+        ("compare", "alone.yaml", "bad.yaml", "--out", "new/out"),
+        ("sweep", "bad.yaml", "--out", "new/out"),
+        ("observe", "alone.yaml", "--out", "new/out"),
+        ("calibrate", "alone.yaml", "--out", "new/out"),
+        ("plot", "nothing", "--out", "new/out"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_what_is_refused_leaves_no_directory(
+    mine: Path, teamsim_here: Here, command: tuple[str, ...]
+) -> None:
+    mine.with_name("alone.yaml").write_text(GOOD)
+    mine.with_name("bad.yaml").write_text(GOOD.replace("team:", "teem:"))
+    before = sorted(mine.parent.iterdir())
+    assert teamsim_here(*command).returncode == 2
+    assert sorted(mine.parent.iterdir()) == before
+
+
+def _fail_in(out: Path, writes: bool) -> None:
+    with terminal.directory_for(out):
+        if writes:
+            (out / "kept").touch()
+        raise ZeroDivisionError
+
+
+def test_a_directory_goes_only_if_it_is_new_and_empty(tmp_path: Path) -> None:
+    for name, writes in (("a/b", False), (".", False), ("c", True)):
+        with pytest.raises(ZeroDivisionError):
+            _fail_in(tmp_path / name, writes)
+    assert not (tmp_path / "a").exists()
+    assert (tmp_path / "c" / "kept").exists()

@@ -15,6 +15,7 @@ from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Trace
 from simulator.scenario import load_study
+from simulator.words import percent
 from tests.conftest import agent, run, runs
 from tests.validation.rows import (
     EXACT,
@@ -833,7 +834,7 @@ ROWS = [
         source="arXiv 2408.00989, released results of MetaGPT; shipped scenario message_errors",
         measure=right_at_the_end,
         cases=[
-            Case(f"{share:.0%}", asked, ("a chain of agents", share), slow=share > 0.2)
+            Case(percent(share), asked, ("a chain of agents", share), slow=share > 0.2)
             for share, asked in ((0.2, 0.536), (0.4, 0.318), (0.6, 0.134))
         ],
         tolerance=Tolerance(absolute=0.12),
@@ -846,7 +847,7 @@ ROWS = [
         source="arXiv 2408.00989, released results of MAD; shipped scenario message_errors",
         measure=right_at_the_end,
         cases=[
-            Case(f"{share:.0%}", asked, ("a hierarchy that judges", share), slow=share > 0.2)
+            Case(percent(share), asked, ("a hierarchy that judges", share), slow=share > 0.2)
             for share, asked in ((0.2, 0.863), (0.4, 0.873), (0.6, 0.794))
         ],
         tolerance=Tolerance(absolute=0.15),

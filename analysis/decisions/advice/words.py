@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from analysis.decisions.advice.structures import ALONE
 from analysis.decisions.advice.verdict import Advice
 from analysis.decisions.advice.wish import LESS_THAN_ALONE, TIME_ONLY, Wish
+from simulator.words import percent
 
 
 def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
@@ -79,7 +80,7 @@ def _verdict(advice: Advice, wish: Wish) -> str:
     what = "time" if wish.usd_per_hour is None else "cost and time together"
     saved = f"{_share(advice.gain.estimate)} of {what}"
     saved += f" ({_share(advice.gain.low)} to {_share(advice.gain.high)})"
-    worth = f"{wish.worth:.0%}"
+    worth = percent(wish.worth)
     if advice.verdict == "team":
         alone = advice.table.set_index("system").to_dict("index")[ALONE]
         if not alone["finished"]:
@@ -117,8 +118,8 @@ def _share(value: float) -> str:
     if not math.isfinite(value):
         return "an unknown part"
     if value >= 0.995:
-        return "more than 99%"
-    return f"{round(100 * value) + 0:.0f}%"
+        return "more than 99 %"
+    return percent(round(value, 2) + 0.0)
 
 
 def _conditions(advice: Advice, wish: Wish) -> list[str]:
@@ -131,12 +132,18 @@ def _conditions(advice: Advice, wish: Wish) -> list[str]:
             said.append(f"costs {row['cost_usd']:.3g} dollars of {wish.budget_usd:.3g}")
         elif name == "quality":
             least = wish.min_quality if wish.min_quality is not None else alone["quality"] - less
-            said.append(f"gets {row['quality']:.1%} right where {max(0.0, least):.1%} is wanted")
+            said.append(
+                f"gets {percent(row['quality'], 1)} right where "
+                f"{percent(max(0.0, least), 1)} is wanted"
+            )
         else:
             least = max(0.0, alone["success"] - less)
             if not alone["finished"]:
                 continue  # no run of one agent finished, so that it sets no limit
-            said.append(f"finishes {row['success']:.1%} of its runs where {least:.1%} is wanted")
+            said.append(
+                f"finishes {percent(row['success'], 1)} of its runs where "
+                f"{percent(least, 1)} is wanted"
+            )
     if not said:
         return []
     return [
@@ -154,12 +161,12 @@ def _it(advice: Advice) -> str:
 
 def _how_sure(advice: Advice, wish: Wish) -> list[str]:
     """Say how sure it is that the best is the best, and which others are as good."""
-    zone = f"{wish.indifference:.3g}" if wish.indifference < 0.01 else f"{wish.indifference:.0%}"
+    zone = f"{wish.indifference:.3g}" if wish.indifference < 0.01 else percent(wish.indifference)
     runs = int(advice.table["replications"].max())
     lines = []
     if advice.p_best >= 0.5:
         lines.append(
-            f"With a probability of at least {advice.p_best:.0%}, no other of the "
+            f"With a probability of at least {percent(advice.p_best)}, no other of the "
             f"{len(advice.table)} systems tried is better than {_it(advice)} by more than {zone}."
         )
     if advice.as_good:
@@ -186,7 +193,7 @@ def _how_sure(advice: Advice, wish: Wish) -> list[str]:
 
 
 def _behind(share: float) -> str:
-    return f"{share:.1%} behind by the means" if math.isfinite(share) else "finished no run"
+    return f"{percent(share, 1)} behind by the means" if math.isfinite(share) else "finished no run"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,6 +14,9 @@ from analysis.report.explorer.settings import CHOICES, MOST_AGENTS, Offered, Set
 MOST_FOUND = 8
 """Fields that are shown of those that a search finds."""
 
+_LEAST_DIGITS, _MOST_DIGITS = 7, 20
+"""Of a number beside a slider, for which there is room: a slider's own steps have few."""
+
 WAIT_S = 0.3
 """How long a typed value rests before it is drawn."""
 
@@ -56,7 +59,9 @@ def results(found: Sequence[Field], shown: Sequence[str], words: str) -> list[An
     return [
         html.Li(
             [
-                html.Button(each.path, id={"add": each.path}, disabled=each.path in shown),
+                html.Button(
+                    _at_dots(each.path), id={"add": each.path}, disabled=each.path in shown
+                ),
                 html.Span(_about(each)),
             ]
         )
@@ -89,7 +94,9 @@ def _slider(name: Any, label: str, ends: tuple[float, float], step: float, value
     said = [html.Span(label)]
     if isinstance(name, dict):
         said.append(_effect(name["field"]))
-    return _named(label, html.Div(said, className="said"), slider)
+    digits = max(_LEAST_DIGITS, len(f"{value}"))
+    room: dict[str, Any] = {"style": {"--digits": min(digits, _MOST_DIGITS)}}
+    return _named(label, html.Div(said, className="said"), html.Div(slider, **room))
 
 
 def _choice(field: Field, value: Any) -> Any:
@@ -102,19 +109,27 @@ def _choice(field: Field, value: Any) -> Any:
 def _added(field: Field, value: Any) -> Any:
     """Return the control of a field that was added, with what is said of it and a way out."""
     unit = f" ({field.unit})" if field.unit else ""
-    said = html.Div([html.Span(f"{field.path}{unit}"), _effect(field.path)], className="said")
     remove = html.Button("Remove", id={"remove": field.path}, title=f"remove {field.path}")
     about = html.Small(f"{field.description} Allowed: {field.allowed}.")
     name = {"field": field.path}
     if field.form in ("choice", "yes or no"):
-        head = html.Div([said, remove], className="head")
-        return html.Fieldset([html.Legend(field.path), head, _radio(field, value), about])
+        head = html.Div([_effect(field.path), remove], className="head")
+        legend = html.Legend(_at_dots(field.path))
+        return html.Fieldset([legend, head, _radio(field, value), about])
+    named = html.Span([*_at_dots(field.path), unit])
+    said = html.Div([named, _effect(field.path)], className="said")
     typed = {"id": name, "value": value, "debounce": WAIT_S, "className": "typed"}
     if field.form == "number":
         control = dcc.Input(type="number", step="any", **typed)
     else:
         control = dcc.Input(type="text", **typed)
     return _named(field.path, html.Div([said, remove], className="head"), control, about)
+
+
+def _at_dots(path: str) -> list[Any]:
+    """Return a path that a browser may break at its dots."""
+    first, *others = path.split(".")
+    return [first, *(part for name in others for part in (html.Wbr(), f".{name}"))]
 
 
 def _radio(field: Field, value: Any) -> Any:

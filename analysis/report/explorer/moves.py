@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from simulator.experiment import run_points
 from simulator.experiment.pool import Progress
 from simulator.scenario import Point
 from simulator.scenario.costs import is_cost_known
+from simulator.words import four_figures, percent
 
 MOST_MOVES = 12
 """Moves whose effects are found; each takes a run of the largest team."""
@@ -85,7 +87,7 @@ def _change(metric: str, name: str, before: pd.DataFrame, now: pd.DataFrame) -> 
         return f"{name} the same"
     if not ratio.estimate < float("inf"):
         return f"{name} not known"
-    change = f"{name} {ratio.estimate - 1.0:+.0%}"
+    change = f"{name} {percent(ratio.estimate - 1.0, is_change=True)}"
     return change if ratio.low > 1.0 or ratio.high < 1.0 else f"{change} (not resolved)"
 
 
@@ -95,7 +97,7 @@ def summary(found: Drawn) -> str:
     finished, runs = int(row["finished"]), int(row["runs"])
     said = [f"{_amount(row, 'makespan_s')} s" if finished else "time not known"]
     said.append(f"{_amount(row, 'cost_usd')} dollars" if found.is_priced else "cost unknown")
-    said.append(f"{row['quality']:.0%} right")
+    said.append(f"{percent(row['quality'])} right")
     if finished < runs:
         said.append(runs_finished(finished, runs))
     rough = "" if finished and found.replications > 4 else " (rough)"
@@ -104,4 +106,7 @@ def summary(found: Drawn) -> str:
 
 def _amount(row: Any, metric: str) -> str:
     around = Interval(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
-    return f"{around.estimate:,.4g} ({around.low:,.3g} to {around.high:,.3g})"
+    if not math.isfinite(around.high):
+        return four_figures(around.estimate)
+    ends = f"{four_figures(around.low)} to {four_figures(around.high)}"
+    return f"{four_figures(around.estimate)} ({ends})"
