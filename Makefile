@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out/quickstart
+# Takes the picture of the live view.
+CHROMIUM ?= chromium
 # What a user may leave out; the corpus needs none of it.
 EXTRAS ?= [all]
 
@@ -83,6 +85,11 @@ pictures: $(VENV)/.installed
 	  --set workload.tasks=40 \
 	  --set "resilience.election={timeout_s: {kind: uniform, low: 10, high: 20}, heartbeat_s: 5}"
 	cp out/timeline/timeline.png scenarios/pictures/timeline.png
+	$(BIN)/teamsim timeline scenarios/lost_orchestrator.yaml --html out/live.html \
+	  --set team.agent.price=claude-sonnet-4-6 \
+	  --set "resilience.election={timeout_s: {kind: uniform, low: 10, high: 20}, heartbeat_s: 5}"
+	$(CHROMIUM) --headless --no-sandbox --disable-gpu --hide-scrollbars --window-size=1280,1020 \
+	  --screenshot=docs/assets/live.png "file://$(CURDIR)/out/live.html#t=134"
 
 # Fits the profiles and analogues that ship anew, from the public data (docs/guides/calibrate.md).
 profiles: $(VENV)/.installed

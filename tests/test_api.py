@@ -238,6 +238,12 @@ def test_traces_are_observed_and_have_a_twin(tmp_path: Path) -> None:
 
 def test_advice_has_a_table_and_sentences(tmp_path: Path) -> None:
     result = ts.advise("quickstart", sizes=[2], replications=20)
+    (ax,) = result.plot().axes
+    assert [each.get_text() for each in ax.get_yticklabels()] == result.table["system"].tolist()
+    assert ax.get_xlabel() == "time until success, times that of the best"
+    assert [line.get_xdata() for line in ax.get_lines()[:-1]] == [
+        [pytest.approx(1.0 + behind)] for behind in result.table["behind"]
+    ]
     assert result.sentences
     assert len(result.table) > 1
     result.save(tmp_path / "advice.csv")

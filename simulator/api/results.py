@@ -241,6 +241,12 @@ class AdviceResult(Result):
 
         return "".join(f"<p>{escape(each)}</p>" for each in self.sentences) + super()._repr_html_()
 
+    def plot(self) -> Figure:
+        """Draw what each system takes beside the best, with joint bounds, its time and its cost."""
+        from analysis.plots.advised import advice_figure
+
+        return advice_figure(self.advice, self.table, self.sentences[0])
+
 
 @dataclass(frozen=True, repr=False)
 class ComparisonResult(Result):
