@@ -27,7 +27,7 @@ from analysis.plots.style import (
     row_ends,
 )
 from analysis.statistics.curves import RATIOS, crossing, curves_against, not_known, with_derived
-from analysis.statistics.series import SERIES
+from analysis.statistics.series import SERIES, SIZE
 from simulator.scenario.figure import Figure as FigureSpec
 
 _LETTERS_BELOW = 15
@@ -74,7 +74,7 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
                 ax.tick_params(labelleft=i % _ROWS_BESIDE == 0)
                 continue
             plot_against(curves, metric, label, ax)
-            ax.set_xlabel(wanted.x_label or wanted.x.rpartition(".")[2].replace("_", " "))
+            ax.set_xlabel(wanted.x_label or _name_of(wanted.x))
             values = sorted(curves["x"].unique())
             if wanted.log_x:
                 _log_axis(ax, values)
@@ -90,6 +90,10 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
         headline(figure, title)
         name_series(figure, row_ends(axes))
     return figure
+
+
+def _name_of(path: str) -> str:
+    return "agents n" if path == SIZE else path.rpartition(".")[2].replace("_", " ")
 
 
 def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:

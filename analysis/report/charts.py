@@ -31,7 +31,8 @@ def _layout(x: str, y: str, height: int = _HEIGHT, below: str = "nonnegative") -
     """
     is_low = height < _HEIGHT
     label = {"text": y, "x": 0.0, "xref": "paper", "font": {"size": 13}} if is_low else None
-    beside = None if is_low else {"text": balanced(y, 26).replace("\n", "<br>")}
+    named = {"text": balanced(y, 26).replace("\n", "<br>"), "font": {"size": 13}}
+    beside = None if is_low else named
     return {
         "template": "none",
         "paper_bgcolor": "rgba(0,0,0,0)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -79,7 +80,20 @@ def name_value(axis: str, value: object) -> str:
 
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
-    text = f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else _in_words(str(value))
     short = axis.rpartition(".")[2].replace("_", " ")
     is_a_word = not text[:1].isdigit() and text not in {"True", "False"}
     return text if is_a_word else f"{short} {text}"
+
+
+def _in_words(text: str) -> str:
+    """Return a plugin with its parameters, which results have as JSON, as ``ring, k 2``."""
+    if not text.startswith("{"):
+        return text
+    try:
+        said = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    kind = said.pop("kind", "")
+    parts = [f"{name.replace('_', ' ')} {each}" for name, each in said.items()]
+    return ", ".join(filter(None, [str(kind), *parts]))

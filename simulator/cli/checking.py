@@ -34,7 +34,7 @@ def check(
         files.append({"file": str(path), "ok": not wrong, **found, "errors": _described(wrong)})
         problems += wrong
         if not wrong and not as_json:
-            say(f"{path}: ok, {found['points']} points, {found['replications']} replications")
+            say(f"{path}: ok, {found['points']:,} points, {found['replications']:,} replications")
             for note in [] if is_quiet() else found["notes"]:
                 complain(f"note: {note}")
     if as_json:

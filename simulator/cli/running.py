@@ -278,7 +278,7 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
             count = sweep_into(out, study, workers, progress, executor)
     success = read_results(out, ["success"])["success"].to_numpy()
     said = runs_finished(int(success.sum()), count)
-    tell(f"{count} replications in {out / 'results'} (Parquet), {said}")
+    tell(f"{count:,} replications in {out / 'results'} (Parquet), {said}")
     for shortfall in read_shortfalls(out):
         tell(shortfall)
 

@@ -46,7 +46,7 @@ def new(
         raise TeamsimError(f"{len(names)} names given: teamsim new TEMPLATE FILE, in this order")
     template, path = (names[0], Path(names[1])) if names[1:] else (_DEFAULT, Path(names[0]))
     _write(template, path, force)
-    tell(f"{path}, made from the template {template}. Next:")
+    tell(f"{path}, made from the template {template}. Change its numbers, then:")
     tell(f"  teamsim run {path}")
     tell(f"  teamsim sweep {path} --out out/{path.stem} && teamsim plot out/{path.stem}")
 
@@ -76,7 +76,6 @@ def _write(template: str, path: Path, force: bool) -> None:
     text = (TEMPLATES / f"{template}.yaml").read_text("utf-8")
     name = scenario_name(path.stem, template)
     path.write_text(re.sub(r"(?m)^name: .*$", f"name: {name}", text, count=1), "utf-8")
-    tell(f"{path}: change its numbers, then: teamsim run {path}")
 
 
 def scenarios(quiet: Quiet = False) -> None:

@@ -20,6 +20,7 @@ from analysis.plots import (
 )
 from analysis.statistics.curves import check_figure, scaling_curves, with_series
 from analysis.statistics.laws import amdahl_speedup
+from analysis.statistics.series import name_value
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep
 from simulator.scenario import parse_study
@@ -137,6 +138,22 @@ def test_a_figure_that_the_sweep_cannot_give_is_refused_before_it_runs() -> None
     assert "did you mean 'makespan_s'?" in refusal("{x: team.size, y: [makespam_s]}")
     assert "did you mean 'team.size'?" in refusal("{x: team.sizes, y: [makespan_s]}")
     check_figure(parse_study(TEXT + "figure: {x: team.size, y: [tokens, speedup]}\n"))
+
+
+def test_lines_are_named_in_words_and_sizes_as_agents() -> None:
+    kind = "coordination.protocol"
+    assert name_value(kind, '{"kind":"self_claim","noise":0.5}') == "self_claim, noise 0.5"
+    assert name_value(kind, "self_claim") == "self_claim"
+    assert name_value("team.agent.family", "{no JSON") == "{no JSON"
+    text = TEXT.replace("replications: 25", "replications: 3").replace(
+        "workload.parallel_fraction: [0.5, 0.9]",
+        f"{kind}: [pre_assigned, {{kind: self_claim, noise: 0.5}}]",
+    )
+    results = run_sweep(parse_study(text)).to_pandas()
+    figure = sweep_figure(results, Figure(x="team.size", y=("makespan_s",), series=(kind,)))
+    (ax,) = figure.axes
+    assert ax.get_xlabel() == "agents n"
+    assert "self_claim, noise 0.5" in ax.get_legend_handles_labels()[1]
 
 
 def test_a_sweep_can_be_drawn_against_any_field_or_by_series() -> None:

@@ -45,6 +45,7 @@ def questions(listed: str) -> dict[str, str]:
 def test_a_template_is_right_and_runs(template: str, teamsim_here: Here) -> None:
     written = teamsim_here("new", template, "mine.yaml")
     assert (written.returncode, written.stderr) == (0, "")
+    assert written.stdout.count("teamsim run mine.yaml") == 1
     study = load_study("mine.yaml")
     assert study.base.name == "mine"
     assert len(study.points) > 2
