@@ -87,6 +87,8 @@ def compare(
     alike, which narrows the intervals; without, they are as wide as those of independent runs
     (Law 2015, section 10.2.1). If there are k other teams, each interval of a change has the
     coverage ``1 - (1 - confidence) / k``, so that those of a metric hold together (Bonferroni).
+    If some run of any team did not finish, the others may fail too, though none of their runs did
+    (see `analysis.statistics.completion.ratio_to_success`).
 
     Parameters
     ----------
@@ -108,6 +110,7 @@ def compare(
     first, each = names[0], 1.0 - (1.0 - confidence) / (len(names) - 1)
     comparisons, replications = {}, {}
     finished = {first: int(teams[first]["success"].sum())}
+    may_fail = not all(rows["success"].all() for rows in teams.values())
     for name in names[1:]:
         alone, team = paired(teams[first], teams[name])
         if len(alone) < 2:
@@ -117,7 +120,8 @@ def compare(
             )
         known = has_price is None or (has_price[first] and has_price[name])
         comparisons[name] = [
-            _spent(metric, alone, team, each, known or metric != "cost_usd") for metric in SPENT
+            _spent(metric, alone, team, each, known or metric != "cost_usd", may_fail)
+            for metric in SPENT
         ] + [_share(metric, alone, team, each) for metric in SHARES]
         replications[name] = len(alone)
         finished[name] = int(team["success"].sum())
@@ -132,7 +136,12 @@ def paired(first: pd.DataFrame, second: pd.DataFrame) -> tuple[pd.DataFrame, pd.
 
 
 def _spent(
-    metric: str, alone: pd.DataFrame, team: pd.DataFrame, confidence: float, is_known: bool
+    metric: str,
+    alone: pd.DataFrame,
+    team: pd.DataFrame,
+    confidence: float,
+    is_known: bool,
+    may_fail: bool,
 ) -> Comparison:
     if not is_known:
         return Comparison(metric, UNKNOWN, UNKNOWN, UNKNOWN, "unknown", None)
@@ -146,7 +155,7 @@ def _spent(
     elif not before.any():
         ratio = UNKNOWN
     else:  # the reference goes below
-        ratio = ratio_to_success(after, team_done, before, alone_done, confidence)
+        ratio = ratio_to_success(after, team_done, before, alone_done, confidence, may_fail)
     change = Interval(ratio.estimate - 1.0, ratio.low - 1.0, ratio.high - 1.0)
     # On the scale of logarithms, where the interval is about as far to both sides.
     needed = _needed([math.log(x) if x > 0.0 else -math.inf for x in

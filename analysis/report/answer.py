@@ -9,11 +9,10 @@ import pandas as pd
 from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
-from analysis.statistics.completion import linearised, runs_finished, speedup, to_success
-from analysis.statistics.intervals import mean_interval
-from analysis.statistics.selection import paired_difference, rank
+from analysis.statistics.completion import runs_finished, speedup, to_success
+from analysis.statistics.intervals import difference_of_shares_interval
+from analysis.statistics.quickest import interval_of_time, rank_by_time
 from analysis.statistics.series import SIZE, axes_of, with_series
-from simulator.distributions import Floats
 from simulator.words import four_figures, percent
 
 
@@ -29,11 +28,11 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
     for name, each in by_name:
         rows = each.sort_values("replication").head(common)
         if rows["success"].any():
-            samples[str(name)] = linearised(rows["makespan_s"], rows["success"])
+            samples[str(name)] = rows
     counts = by_name["success"].agg(["sum", "size"])
     all_done = bool((counts["sum"] == counts["size"]).all())
     if len(samples) > 1:
-        ranked = rank(samples)
+        ranked = rank_by_time(samples, may_fail=not all_done)
         best = ranked.iloc[0]
         rivals = ranked[ranked["may_be_best"]].iloc[1:]
         p = float(best["p_best"])
@@ -46,17 +45,18 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         )
         slowest = str(ranked.iloc[-1]["system"])
         section.say(*_saving(results, str(best["system"]), slowest))
-        if len(rivals):
+        if len(ranked) > 2:
             section.say(
-                "As quick, as far as these replications can tell: "
-                + "; ".join(rivals["system"].head(5))
-                + "."
+                f"Which of the {len(ranked)} is quickest is found from the same runs, and the "
+                "luckiest looks best: the intervals allow for that."
             )
+        if len(rivals):
+            section.say("Not known to be slower: " + "; ".join(rivals["system"].head(5)) + ".")
         columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
         section.show(table_of("All points, the quickest first", ranked[columns]))
     elif samples:
-        ((name, sample),) = samples.items()
-        verdict = _alone(name, sample, *counts.loc[name])
+        ((name, rows),) = samples.items()
+        verdict = _alone(name, rows, not all_done)
     else:
         verdict = "No run finished at any point: how long the work takes is not known."
     if not all_done:
@@ -68,9 +68,10 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
     return verdict, section
 
 
-def _alone(name: str, sample: Floats, done: int, made: int) -> str:
+def _alone(name: str, rows: pd.DataFrame, may_fail: bool) -> str:
     """Say how long the only point takes whose time is known."""
-    time = mean_interval(sample)
+    done, made = int(rows["success"].sum()), len(rows)
+    time = interval_of_time(rows, 0.95, may_fail)
     until = "" if done == made else f" until success, {runs_finished(done, made)}"
     return f"{name} takes {_seconds(time.estimate, time.low, time.high)}{until}."
 
@@ -107,17 +108,21 @@ def _saving(results: pd.DataFrame, name: str, slowest: str) -> list[str]:
     """Say what a point saves over what it is held against, as far as the interval allows.
 
     That is its baseline; without one the same team of one agent, where sizes are swept; else the
-    slowest point.
+    slowest point. The interval holds whichever point is the quickest, and whichever the slowest: it
+    is one of as many as there could have been (Bonferroni).
     """
     point = results[results["point_name"] == name]
+    points = results["point"].nunique()
     if point["point"].iloc[0] == point["baseline_point"].iloc[0]:
         return []
-    alone, whom = _single_agent_of(results, point), "its single agent"
+    alone, whom, choices = _single_agent_of(results, point), "its single agent", points - 1
     if not len(alone):
         alone, whom = results[results["point_name"] == slowest], f"the slowest point, {slowest},"
+        choices = points * (points - 1) // 2
     if alone["point"].iloc[0] == point["point"].iloc[0]:
         return []  # it is one agent itself
-    return _saved(point, alone, whom)
+    may_fail = not bool(results["success"].all())
+    return _saved(point, alone, whom, 1.0 - 0.05 / max(1, choices), may_fail)
 
 
 def _single_agent_of(results: pd.DataFrame, point: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +138,9 @@ def _single_agent_of(results: pd.DataFrame, point: pd.DataFrame) -> pd.DataFrame
     return found
 
 
-def _saved(point: pd.DataFrame, alone: pd.DataFrame, whom: str) -> list[str]:
+def _saved(
+    point: pd.DataFrame, alone: pd.DataFrame, whom: str, confidence: float, may_fail: bool
+) -> list[str]:
     """Say what a point saves over another, `whom`."""
     other = whom.removesuffix(",")
     if not alone["success"].any():
@@ -141,21 +148,26 @@ def _saved(point: pd.DataFrame, alone: pd.DataFrame, whom: str) -> list[str]:
     first, second = (rows.set_index("replication") for rows in (alone, point))
     common = first.index.intersection(second.index)
     first, second = first.loc[common], second.loc[common]
-    quicker = speedup(first, second)
+    quicker = speedup(first, second, confidence, may_fail)
     saved, least, most = (
         1.0 - 1.0 / each if each > 0.0 else -math.inf
         for each in (quicker.estimate, quicker.low, quicker.high)
     )
-    shares = f"{percent(saved)} ({percent(least)} to {percent(most)})"
+    within = (
+        f"{percent(least)} to {percent(most)}"
+        if math.isfinite(least)
+        else f"{percent(most)} at most"
+    )
+    shares = f"{percent(saved)} ({within})"
     if least <= 0.0:
         return [f"Whether it is quicker than {other} is open: it saves {shares} of the time."]
-    quality = paired_difference(second["quality"], first["quality"])
+    quality = difference_of_shares_interval(second["quality"], first["quality"], confidence)
     said = [f"Over {whom} it saves {shares} of the time."]
     if quality.high < 0.0:
         said.append(f"It gets less right: {percent(-quality.estimate, 1)} of the tasks.")
     costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]
     if costs[1] > costs[0]:
-        price = break_even_usd_per_hour(first, second)
+        price = break_even_usd_per_hour(first, second, confidence)
         said.append(
             f"It costs more, and pays if an hour is worth {price.estimate:,.2f} US dollars "
             f"({price.low:,.2f} to {price.high:,.2f}) or more."

@@ -131,7 +131,9 @@ def quantile_to_finish(
     return Interval(*(_at(ordered, rank) for rank in (ranks.estimate, ranks.low, ranks.high)))
 
 
-def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -> Interval:
+def speedup(
+    alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95, may_fail: bool = False
+) -> Interval:
     """Return how many times sooner a team succeeds than one agent.
 
     Parameters
@@ -140,6 +142,8 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
         Row i of both is of the same replication, with ``makespan_s`` and ``success``.
     confidence : float
         Coverage of the interval.
+    may_fail : bool
+        As for `ratio_to_success`.
 
     Returns
     -------
@@ -154,11 +158,16 @@ def speedup(alone: pd.DataFrame, team: pd.DataFrame, confidence: float = 0.95) -
     (before, alone_done), (after, team_done) = (
         (_numbers(rows["makespan_s"]), _numbers(rows["success"])) for rows in (alone, team)
     )
-    return ratio_to_success(before, alone_done, after, team_done, confidence)
+    return ratio_to_success(before, alone_done, after, team_done, confidence, may_fail)
 
 
 def ratio_to_success(
-    before: Floats, alone_done: Floats, after: Floats, team_done: Floats, confidence: float = 0.95
+    before: Floats,
+    alone_done: Floats,
+    after: Floats,
+    team_done: Floats,
+    confidence: float = 0.95,
+    may_fail: bool = False,
 ) -> Interval:
     """Return the ratio of what one agent and what a team spends until success.
 
@@ -170,6 +179,10 @@ def ratio_to_success(
         1 where it finished, else 0.
     confidence : float
         Coverage of the interval.
+    may_fail : bool
+        Whether further runs may fail though all of these finished, as runs of the same study that
+        failed would show. Where it is false and all finished, this is the ratio of two means; its
+        interval then leaves out what no run has shown.
 
     Returns
     -------
@@ -180,7 +193,7 @@ def ratio_to_success(
         return UNKNOWN
     if np.array_equal(before, after) and np.array_equal(alone_done, team_done):
         return Interval(1.0, 1.0, 1.0)  # the same runs: the baseline itself, for one
-    if alone_done.all() and team_done.all():
+    if alone_done.all() and team_done.all() and not may_fail:
         return ratio_of_means_interval(before, after, confidence)
     return ratio_of_products_interval((before, team_done), (alone_done, after), confidence)
 
@@ -191,7 +204,7 @@ def with_time_to_success(summary: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFr
     Parameters
     ----------
     summary : DataFrame
-        From `analysis.statistics.intervals.summary`, of `rows`.
+        From `analysis.statistics.summaries.summary`, of `rows`.
     rows : DataFrame
         A row a replication, with ``makespan_s`` and ``success``.
 

@@ -186,6 +186,7 @@ def curves_against(
         are null.
     """
     table = with_series(results, x, by)
+    may_fail = not bool(table["success"].all())
     rows = []
     for (series, value, point), group in table.groupby(["series", "x", "point"], sort=False):
         row: dict[str, object] = {
@@ -204,7 +205,7 @@ def curves_against(
                 row[f"{metric}_sd"] = group[metric].astype(float).std() if is_known else math.nan
         alone, team = _paired(_baseline_of(table, group, x), group)
         row["baseline_finished"] = int(alone["success"].sum()) if len(alone) else None
-        row.update(_named("speedup", speedup(alone, team, confidence)))
+        row.update(_named("speedup", speedup(alone, team, confidence, may_fail)))
         row.update(_named("error_amplification", _error_ratio(alone, team, confidence)))
         rows.append(row)
     import pandas as pd
@@ -304,7 +305,9 @@ def _error_ratio(alone: pd.DataFrame, team: pd.DataFrame, confidence: float) -> 
     above, below = 1.0 - team["quality"], 1.0 - alone["quality"]
     if not below.any():
         return UNKNOWN
-    return ratio_of_means_interval(above.to_numpy(), below.to_numpy(), confidence)
+    if np.array_equal(alone, team):
+        return Interval(1.0, 1.0, 1.0)  # the same runs: the baseline itself
+    return ratio_of_means_interval(above.to_numpy(), below.to_numpy(), confidence, are_shares=True)
 
 
 def _named(name: str, interval: Interval) -> dict[str, object]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +19,7 @@ from simulator.experiment.intervals import (
     student_quantile,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 __all__ = [
-    "QUANTILES",
     "SHARE_METRICS",
     "Interval",
     "difference_of_shares_interval",
@@ -35,8 +30,6 @@ __all__ = [
     "ratio_of_means_interval",
     "ratio_of_products_interval",
     "replications_for_quantile",
-    "summaries",
-    "summary",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -99,7 +92,10 @@ def replications_for_quantile(share: float, confidence: float = 0.95) -> int:
 
 
 def ratio_of_means_interval(
-    numerator: npt.ArrayLike, denominator: npt.ArrayLike, confidence: float = 0.95
+    numerator: npt.ArrayLike,
+    denominator: npt.ArrayLike,
+    confidence: float = 0.95,
+    are_shares: bool = False,
 ) -> Interval:
     """Return mean(numerator) / mean(denominator) with an interval.
 
@@ -109,27 +105,33 @@ def ratio_of_means_interval(
         Value i of both comes from the same replication.
     confidence : float
         Coverage, 0 to 1.
+    are_shares : bool
+        Whether the values are from 0 to 1, and those seen leave others open.
 
     Returns
     -------
     Interval
         That of `ratio_of_products_interval`, which describes the method and the errors raised.
     """
-    return ratio_of_products_interval([numerator], [denominator], confidence)
+    return ratio_of_products_interval([numerator], [denominator], confidence, are_shares)
 
 
 def ratio_of_products_interval(
-    above: Sequence[npt.ArrayLike], below: Sequence[npt.ArrayLike], confidence: float = 0.95
+    above: Sequence[npt.ArrayLike],
+    below: Sequence[npt.ArrayLike],
+    confidence: float = 0.95,
+    are_shares: bool = False,
 ) -> Interval:
     """Return a product of means over a product of means, with an interval.
 
     Value i of all comes from the same replication, so that positive correlation narrows the
     interval. For two means it is Fieller's (1954): all ratios r for which the paired t test of
     ``numerator - r * denominator`` does not reject a mean of 0. For products it is the same, with
-    each product linearised in its means. Outcomes (all values 0 or 1, with at least one 1) have an
-    interval of their own (`proportion_interval`), because after ten successes of ten the
-    probability of success may still be 0.7. The parts are combined on the logarithmic scale by the
-    method of variance estimates recovery, with the correlations in the sample (Zou & Donner 2008).
+    each product linearised in its means. Outcomes (all values 0 or 1, with at least one 1) and
+    shares have an interval of their own (`proportion_interval`), because after ten successes of ten
+    the probability of success may still be 0.7. The parts are combined on the logarithmic scale by
+    the method of variance estimates recovery, with the correlations in the sample (Zou & Donner
+    2008).
 
     Parameters
     ----------
@@ -137,6 +139,8 @@ def ratio_of_products_interval(
         With means from 0 up.
     confidence : float
         Coverage, 0 to 1.
+    are_shares : bool
+        Whether all values are shares, not only outcomes.
 
     Returns
     -------
@@ -162,9 +166,11 @@ def ratio_of_products_interval(
     estimate = product / divisor if divisor > 0.0 else math.inf
     if len(tops[0]) < 2 or divisor == 0.0:
         return Interval(estimate, 0.0, math.inf)
-    parts = [_outcome_part(x, 1, confidence) for x in tops if _is_outcome(x)]
-    parts += [_outcome_part(x, -1, confidence) for x in bottoms if _is_outcome(x)]
-    over, under = ([x for x in side if not _is_outcome(x)] for side in (tops, bottoms))
+    parts = [_share_part(x, 1, confidence) for x in tops if are_shares or _is_outcome(x)]
+    parts += [_share_part(x, -1, confidence) for x in bottoms if are_shares or _is_outcome(x)]
+    over, under = (
+        [x for x in side if not (are_shares or _is_outcome(x))] for side in (tops, bottoms)
+    )
     if over or under:
         parts.append(_fieller(over, under, len(tops[0]), confidence))
     if product == 0.0:
@@ -230,11 +236,13 @@ def _is_outcome(x: Array) -> bool:
     return bool(x.any() and ((x == 0.0) | (x == 1.0)).all())
 
 
-def _outcome_part(x: Array, power: int, confidence: float) -> _Part:
+def _share_part(x: Array, power: int, confidence: float) -> _Part:
     found = proportion_interval(x, confidence)
+    influence = power * x / (found.estimate or 1.0)
     if power > 0:
-        return _Part(found.estimate, found.low, found.high, x / found.estimate)
-    return _Part(1.0 / found.estimate, 1.0 / found.high, 1.0 / found.low, -x / found.estimate)
+        return _Part(found.estimate, found.low, found.high, influence)
+    high = 1.0 / found.low if found.low > 0.0 else math.inf
+    return _Part(1.0 / found.estimate, 1.0 / found.high, high, influence)
 
 
 def _fieller(
@@ -283,58 +291,3 @@ def _correlation(x: Array, y: Array) -> float:
     if np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
         return 0.0
     return float(np.corrcoef(x, y)[0, 1])
-
-
-QUANTILES = {"p5": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99}
-"""The quantiles over replications of a `summary`, by their columns."""
-
-
-def summary(results: pd.DataFrame, metrics: list[str], confidence: float = 0.95) -> pd.DataFrame:
-    """Return mean, interval and quantiles of each metric over replications.
-
-    Parameters
-    ----------
-    results : DataFrame
-        A row a replication.
-    metrics : list of str
-        Numeric columns of it.
-    confidence : float
-        Coverage of the intervals of means and quantiles.
-
-    Returns
-    -------
-    DataFrame
-        Index: metric; columns: ``mean, low, high`` (`interval_of_metric`), ``sd`` (over
-        replications), and for each of `QUANTILES` its estimate and, with ``_low`` and ``_high``,
-        its interval, whose ends are infinite if there are too few replications.
-    """
-    import pandas as pd
-
-    rows = summaries({name: results[name].to_numpy() for name in metrics}, confidence)
-    return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def summaries(
-    columns: Mapping[str, npt.ArrayLike], confidence: float = 0.95
-) -> dict[str, dict[str, float]]:
-    """Return the rows of a `summary` by metric, without a data frame.
-
-    Parameters
-    ----------
-    columns : mapping of str to array_like, each of shape (replications,)
-        The values of each metric.
-    confidence : float
-        Coverage of the intervals of means and quantiles.
-    """
-    rows = {}
-    for metric, column in columns.items():
-        values = np.asarray(column, dtype=np.float64)
-        interval = interval_of_metric(values, metric, confidence)
-        row = {"mean": interval.estimate, "low": interval.low, "high": interval.high}
-        row["sd"] = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        for name, share in QUANTILES.items():
-            quantile = quantile_interval(values, share, confidence)
-            row[name] = quantile.estimate
-            row |= {f"{name}_low": quantile.low, f"{name}_high": quantile.high}
-        rows[metric] = row
-    return rows

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simulator.experiment.intervals import Interval, mean_interval
+from simulator.experiment.intervals import Interval, proportion_interval
 
 Array = npt.NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def always_right(right: npt.ArrayLike, attempts: int, k: int, confidence: float 
     ValueError
         If k is not between 1 and `attempts`, or a count is not between 0 and `attempts`.
     """
-    return mean_interval(_all_of(_counts(right, attempts, k), attempts, k), confidence)
+    return proportion_interval(_all_of(_counts(right, attempts, k), attempts, k), confidence)
 
 
 def ever_right(right: npt.ArrayLike, attempts: int, k: int, confidence: float = 0.95) -> Interval:
@@ -51,7 +51,7 @@ def ever_right(right: npt.ArrayLike, attempts: int, k: int, confidence: float = 
     et al. 2024). Parameters, result and errors are those of `always_right`.
     """
     wrong = attempts - _counts(right, attempts, k)
-    return mean_interval(1.0 - _all_of(wrong, attempts, k), confidence)
+    return proportion_interval(1.0 - _all_of(wrong, attempts, k), confidence)
 
 
 def _counts(right: npt.ArrayLike, attempts: int, k: int) -> Array:

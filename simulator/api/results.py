@@ -104,7 +104,7 @@ class SweepResult(Result):
 
     def _summary(self, metrics: Sequence[str]) -> pd.DataFrame:
         from analysis.statistics.completion import with_time_to_success
-        from analysis.statistics.intervals import summary
+        from analysis.statistics.summaries import summary
 
         parts = {
             name: with_time_to_success(summary(rows, list(metrics)), rows)

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from analysis.statistics.completion import row_to_success, runs_finished, to_success
 from analysis.statistics.curves import check_figure
 from analysis.statistics.expectations import Finding, judge
-from analysis.statistics.intervals import QUANTILES, replications_for_quantile, summaries
+from analysis.statistics.intervals import replications_for_quantile
+from analysis.statistics.summaries import QUANTILES, summaries
 from simulator.api.expecting import expected_of
 from simulator.cli.expecting import described, exit_code, print_findings
 from simulator.cli.harmless import say, say_words

@@ -19,7 +19,6 @@ from analysis.statistics.intervals import (
     quantile_interval,
     ratio_of_means_interval,
     ratio_of_products_interval,
-    summary,
 )
 from analysis.statistics.law_fits import compare_laws, fit_law, fit_power_law
 from analysis.statistics.laws import LAWS, logistic, usl_peak, usl_speedup
@@ -33,6 +32,7 @@ from analysis.statistics.steady_state import (
     steady_mean,
     task_times,
 )
+from analysis.statistics.summaries import summary
 from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from tests.conftest import agent, scenario

@@ -19,7 +19,8 @@ from analysis.statistics.completion import (
     to_success,
     with_time_to_success,
 )
-from analysis.statistics.intervals import Interval, mean_interval, quantile_interval, summary
+from analysis.statistics.intervals import Interval, mean_interval, quantile_interval
+from analysis.statistics.summaries import summary
 
 Array = npt.NDArray[np.float64]
 

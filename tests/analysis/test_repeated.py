@@ -33,6 +33,15 @@ def test_their_intervals_hold_the_expectation() -> None:
     assert np.all(np.abs(held / 300 - 0.95) < 0.045)
 
 
+def test_easy_tasks_that_were_all_right_may_yet_be_wrong() -> None:
+    # Of three attempts at each of 20 tasks of Beta(8, 2) difficulty, one is right at almost all:
+    # a t interval has no width then, and holds the expectation in 32 % of sets.
+    rng = np.random.default_rng(5)
+    truth = 1.0 - (2 * 3 * 4) / (10 * 11 * 12)
+    found = [ever_right(rng.binomial(3, rng.beta(8, 2, 20)), 3, 3) for _ in range(200)]
+    assert np.mean([each.low <= truth <= each.high for each in found]) > 0.9
+
+
 @pytest.mark.parametrize(
     ("right", "attempts", "k"), [([1], 3, 4), ([1], 3, 0), ([4], 3, 2), ([-1], 3, 2)]
 )

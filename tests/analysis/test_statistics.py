@@ -18,8 +18,8 @@ from analysis.statistics.intervals import (
     quantile_interval,
     ratio_of_means_interval,
     replications_for_quantile,
-    summary,
 )
+from analysis.statistics.summaries import summary
 
 
 def test_pairs_narrow_the_interval_of_a_ratio() -> None:
