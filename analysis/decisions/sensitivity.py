@@ -14,9 +14,11 @@ from SALib.analyze import sobol as analyse_sobol
 from SALib.sample import morris as sample_morris
 from SALib.sample import sobol as sample_sobol
 
+from analysis.statistics.completion import linearised
 from analysis.statistics.curves import NUMBERS, TIMES, with_derived
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_each
+from simulator.experiment.intervals import student_quantile
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
@@ -38,7 +40,9 @@ def sensitivity(
     """Return how much each parameter changes a metric: its mean, or a time to success.
 
     Every point of the design is replicated with the same random numbers, so that there is less
-    noise than with independent ones. The rest of the noise appears in the interaction terms.
+    noise than with independent ones. The rest of it makes `mu_star`, `sigma` and `ST` larger, also
+    those of parameters without any effect, and `S1` smaller. ``chance`` says how large noise alone
+    may make an effect.
 
     Parameters
     ----------
@@ -70,9 +74,12 @@ def sensitivity(
     DataFrame
         A row a parameter, the most important first. Morris: ``parameter, mu, mu_star,
         mu_star_conf, sigma`` (the metric's change over the whole range: mean, mean absolute value
-        with half of a 95 % interval, standard deviation). Sobol: ``parameter, S1, S1_conf, ST,
-        ST_conf`` (share of the variance, alone and with its interactions, with halves of the
-        intervals). In each row ``finished`` and ``runs``: how many of all runs finished.
+        with half of a 95 % interval over trajectories, standard deviation). Sobol: ``parameter, S1,
+        S1_conf, ST, ST_conf`` (share of the variance, alone and with its interactions, with halves
+        of the intervals). In each row ``chance``: the `mu_star` or `ST` that a parameter without
+        effect exceeds with a probability of at most 5 %, for all parameters together, by the spread
+        of the replications; null for a single replication. And ``finished`` and ``runs``: how many
+        of all runs finished.
 
     Raises
     ------
@@ -108,8 +115,10 @@ def sensitivity(
         columns, by = ["S1", "S1_conf", "ST", "ST_conf"], "ST"
     table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
     table.insert(0, "parameter", list(bounds))
+    table["chance"] = _chance(_values(results, metric), problem, design, by)
     # A metric that never changes has no variance to divide among parameters.
-    table = table.fillna(0.0).sort_values(by, ascending=False, ignore_index=True)
+    table[columns] = table[columns].fillna(0.0)
+    table = table.sort_values(by, ascending=False, ignore_index=True)
     return table.assign(finished=int(results["success"].sum()), runs=len(results))
 
 
@@ -190,6 +199,53 @@ def _outputs(results: pd.DataFrame, metric: str, whole: Mapping[str, bool], desi
             "what can be finished, make more replications, or look at 'success'"
         )
     return np.asarray(means[:, 0] / means[:, 1])
+
+
+def _values(results: pd.DataFrame, metric: str) -> Array:
+    """Return the metric of each replication, shape (points, replications).
+
+    For a time they are numbers whose mean is the time to success, with its standard error.
+    """
+    ordered = results.sort_values(["point", "replication"])
+    points = results["point"].nunique()
+    values = ordered[metric].to_numpy(dtype=np.float64).reshape(points, -1)
+    if metric not in TIMES:
+        return np.asarray(values)
+    done = ordered["success"].to_numpy(dtype=np.float64).reshape(points, -1)
+    return np.stack([linearised(*pair) for pair in zip(values, done, strict=True)])
+
+
+def _chance(values: Array, problem: Mapping[str, Any], design: Array, by: str) -> Array:
+    """Return, for each parameter, how large noise alone may make its effect.
+
+    An effect is a mean over pairs of points that differ in this parameter. Common random numbers
+    may make the noise of all pairs the same, so that it does not average out: the bound is that of
+    one pair of average noise, corrected by Bonferroni for all parameters (t test of paired
+    differences of the replications).
+    """
+    names, replications = len(problem["names"]), values.shape[1]
+    if replications < 2:
+        return np.full(names, np.nan)
+    quantile = student_quantile(1.0 - 0.025 / names, replications - 1)
+    if by == "mu_star":  # steps of trajectories, of k + 1 points
+        firsts = np.array([i for i in range(len(design) - 1) if (i + 1) % (names + 1)])
+        seconds = firsts + 1
+        low, high = np.array(problem["bounds"]).T
+        moved = (design[seconds] - design[firsts]) / (high - low)
+        which = np.abs(moved).argmax(axis=1)
+        size = np.abs(moved).max(axis=1)
+    else:  # Saltelli's blocks: a point, k points with one parameter changed each, another point
+        starts = np.arange(0, len(design), names + 2)
+        firsts = np.repeat(starts, names)
+        which = np.tile(np.arange(names), len(starts))
+        seconds, size = firsts + 1 + which, np.ones(len(firsts))
+    spread = (values[seconds] - values[firsts]).std(axis=1, ddof=1)
+    errors = spread / np.sqrt(replications) / size
+    if by == "mu_star":
+        return np.array([quantile * errors[which == i].mean() for i in range(names)])
+    variance = float(values.mean(axis=1).var()) or 1.0
+    squares = np.array([(errors[which == i] ** 2).mean() for i in range(names)])
+    return np.asarray(quantile**2 * squares / (2.0 * variance))
 
 
 def _said(paths: Iterable[str], row: Array) -> str:

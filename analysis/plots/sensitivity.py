@@ -28,7 +28,8 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     -------
     Axes
         Morris: mean size of the effect with its interval. Sobol: total index, and within it the
-        share of the parameter alone. If not all runs finished, a note says how many did.
+        share of the parameter alone. A stroke is where noise alone may put it. If not all runs
+        finished, a note says how many did.
     """
     if ax is None:  # names are long
         with paper_style():
@@ -44,6 +45,9 @@ def plot_sensitivity(table: pd.DataFrame, metric: str, ax: Axes | None = None) -
     else:
         ax.barh(places, table["mu_star"], xerr=table["mu_star_conf"], color=colour(0), height=0.6)
         label = f"mean change of {metric} over the whole range"
+    if table["chance"].notna().any():
+        ax.plot(table["chance"], places, "|", color=REFERENCE, markersize=12, markeredgewidth=1.5)
+        label += "\n(stroke: as much as noise alone may make it)"
     finished, runs = (int(table[name].iloc[0]) for name in ("finished", "runs"))
     if finished < runs:
         until = ", failed ones started again" if metric in TIMES else ", all as they ended"

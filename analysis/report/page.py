@@ -28,7 +28,7 @@ from analysis.report.answer import answer
 from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
 from analysis.report.sections import Page, Section, capitalised, table_of
 from analysis.statistics.curves import RATIOS, TO_SUCCESS, curves_against, not_known, with_derived
-from analysis.statistics.law_fits import compare_laws, fit_law
+from analysis.statistics.law_fits import LawFit, compare_laws, fit_law
 from analysis.statistics.laws import usl_peak
 from analysis.statistics.series import SIZE
 from simulator.experiment import read_manifest, read_results
@@ -36,7 +36,6 @@ from simulator.experiment.manifest import point_of
 from simulator.experiment.pool import Progress
 from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.figure import Figure
-from simulator.words import percent
 
 
 def write_report(
@@ -213,18 +212,35 @@ def _laws(page: Page, curves: pd.DataFrame, figure: Figure) -> None:
                 )
             continue
         n, y = known["x"].astype(float), known["speedup"].astype(float)
-        fits = compare_laws(n, y, ("amdahl", "gustafson", "usl", "power", "logistic"))
-        usl = fit_law("usl", n, y)
-        peak = usl_peak(usl.estimates["sigma"], usl.estimates["kappa"])
-        where = f"at n = {peak:.0f}" if peak < 10 * float(n.max()) else "beyond what was simulated"
-        section.say(
-            f"{name or 'Speed-up'}: best fitted by {fits.iloc[0]['law']} (Akaike weight "
-            f"{percent(fits.iloc[0]['weight'])}); "
-            f"the Universal Scalability Law has its peak {where}."
-        )
+        laws = ("amdahl", "gustafson", "usl", "power", "logistic")
+        fits = compare_laws(n, y, laws, relative=True)
+        usl = fit_law("usl", n, y, relative=True)
+        section.say(f"{name or 'Speed-up'}: {_best_law(fits)}; {_peak(usl, float(n.max()))}.")
         section.show(table_of(f"Fits of the speed-up: {name or 'all'}", fits))
     if section.words:
         page.add(section)
+
+
+def _best_law(fits: pd.DataFrame) -> str:
+    """Say which law fits best, and which others may."""
+    first, others = fits.iloc[0], fits.iloc[1:]
+    rivals = others[others["weight"] >= 0.05]
+    also = [f"{row['law']} ({row['weight']:.0%})" for row in rivals.to_dict("records")]
+    not_told = f", not told from {', '.join(also)}" if also else ""
+    return f"best fitted by {first['law']} (Akaike weight {first['weight']:.0%}){not_told}"
+
+
+def _peak(usl: LawFit, largest: float) -> str:
+    """Say where the Universal Scalability Law has its peak, as far as that is known."""
+    peak, least, most = (
+        usl_peak(ends["sigma"], ends["kappa"]) for ends in (usl.estimates, usl.high, usl.low)
+    )
+    said = "the Universal Scalability Law has its peak"
+    if least >= 10 * largest:
+        return f"{said} beyond what was simulated"
+    span = f"{least:.0f} to {most:.0f}" if most < 10 * largest else f"{least:.0f} or more"
+    where = f"at n = {peak:.0f}" if peak < 10 * largest else "beyond what was simulated"
+    return f"{said} {where} ({span})"
 
 
 def _provenance(page: Page, manifest: Mapping[str, Any], results: pd.DataFrame) -> None:

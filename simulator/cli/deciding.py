@@ -200,6 +200,13 @@ def sensitivity(
         return
     shown = [name for name in table.columns if name not in ("finished", "runs")]
     print_frame(table[shown], shown)
+    noise = table[table["mu_star" if method == "morris" else "ST"] <= table["chance"]]
+    if len(noise):
+        say_words(
+            f"Not told from no effect: {', '.join(noise['parameter'])}. Noise may make the effect "
+            "of each as large (column chance, 95 % for all together); more replications (-r) make "
+            "it smaller."
+        )
     say_words(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     for path in paths:
         tell(path)

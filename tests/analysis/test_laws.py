@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.statistics.law_fits import compare_laws, fit_law, fit_power_law
 from analysis.statistics.laws import (
@@ -75,6 +76,36 @@ def test_intervals_of_a_law_hold_the_truth(name: str) -> None:
             held[parameter] += fit.low[parameter] <= value <= fit.high[parameter]
     for parameter, count in held.items():
         assert count / 300 == pytest.approx(0.95, abs=0.05), parameter
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"),
+    [("amdahl", {"scale": 1.0, "p": 0.9}), ("power", {"scale": 1.0, "exponent": 0.7})],
+)
+def test_intervals_of_laws_of_speed_ups_hold_the_truth(name: str, truth: dict[str, float]) -> None:
+    """Of sizes run 20 times with common luck, the smallest the baseline; else 0.88 and 0.90 do."""
+    rng, sizes, held, studies = (
+        np.random.default_rng(7),
+        np.array([1.0, 2.0, 4.0, 8.0, 16.0]),
+        0,
+        150,
+    )
+    parameter, value = list(truth.items())[1]
+    times = 100.0 / LAWS[name].curve(sizes, *truth.values())
+    for _ in range(studies):
+        z = 0.84 * rng.normal(size=20) + 0.55 * rng.normal(size=(5, 20))
+        means = (times[:, None] * np.exp(0.3 * z)).mean(axis=1)
+        fit = fit_law(name, sizes, means[0] / means, relative=True)
+        held += fit.low[parameter] <= value <= fit.high[parameter]
+    assert stats.binom.cdf(held, studies, 0.93) > 0.001
+
+
+def test_a_relative_fit_is_exact_on_its_own_curve_and_needs_positive_values() -> None:
+    y = usl_speedup(N, 0.05, 0.004)
+    assert fit_law("usl", N, y, relative=True).estimates["kappa"] == pytest.approx(0.004, rel=1e-4)
+    assert compare_laws(N, y, ("amdahl", "usl"), relative=True).iloc[0]["law"] == "usl"
+    with pytest.raises(ValueError, match="must be positive"):
+        fit_law("usl", N, y - y[0], relative=True)
 
 
 SPECSDM91 = (

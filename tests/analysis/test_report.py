@@ -156,6 +156,18 @@ def test_the_verdict_where_few_points_finish_or_none(
     assert re.match(said, verdict_in(tmp_path / "report.html"))
 
 
+def test_where_the_peak_is_has_an_interval_and_rival_laws_are_named(page: Path) -> None:
+    said = re.findall(r"<p>(\w+): best fitted by (.*?)</p>", page.read_text("utf-8"))
+    assert {name for name, _ in said} == {"decentralised", "centralised"}
+    for _, words in said:
+        assert re.search(r"Akaike weight \d+%\)(, not told from .*)?; the Universal", words)
+        assert re.search(
+            r"has its peak (at n = \d+|beyond what was simulated) \(\d+ (to \d+|or more)\)\.$"
+            r"|has its peak beyond what was simulated\.$",
+            words,
+        )
+
+
 def test_each_picture_has_its_data_and_the_command_that_makes_it(
     page: Path, teamsim_here: Here
 ) -> None:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
+from SALib.analyze import morris as analyse_morris
+from SALib.analyze import sobol as analyse_sobol
+from SALib.sample import morris as morris_design
+from SALib.sample import sobol as sobol_design
+from scipy import stats
 
-from analysis.decisions.sensitivity import sensitivity
+from analysis.decisions.sensitivity import _chance, sensitivity
 from simulator.errors import TeamsimError
 from tests.conftest import agent, scenario
 
@@ -38,6 +44,56 @@ def test_morris_effects_are_the_change_over_the_range() -> None:
     assert active["mu_star"] == pytest.approx(10 * (8 - 2))  # ten tasks each
     assert active["sigma"] == pytest.approx(0.0, abs=1e-6)  # a straight line
     assert table.drop("team.agent.latency.base.value")["mu_star"].max() == 0
+
+
+NOISY = scenario(
+    team={
+        "size": 4,
+        "agent": agent(
+            latency={"kind": "seconds", "base": {"kind": "lognormal", "median": 5, "sigma": 0.5}},
+            errors={"probability": 0.1, "detection": 1.0},
+        ),
+    },
+    workload__tasks=40,
+    coordination__timing="asynchronous",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "samples"), [("morris", 8), ("sobol", 16)])
+def test_what_noise_may_do_is_told_from_an_effect(
+    method: Literal["morris", "sobol"], samples: int
+) -> None:
+    # A thousandth more errors changes the makespan by less than noise, 20 or 60 tasks by more.
+    bounds = {
+        "workload.tasks": (20.0, 60.0),
+        "team.agent.errors.probability.probability": (0.1, 0.101),
+    }
+    by = "mu_star" if method == "morris" else "ST"
+    found = sensitivity(NOISY, bounds, method=method, samples=samples, replications=10)
+    table = found.set_index("parameter")
+    assert table.loc["workload.tasks", by] > table.loc["workload.tasks", "chance"] > 0.0
+    idle = table.loc["team.agent.errors.probability.probability"]
+    assert 0.0 <= idle[by] <= idle["chance"]
+
+
+@pytest.mark.parametrize(("by", "size"), [("mu_star", 8), ("ST", 16)])
+def test_noise_alone_seldom_makes_an_effect_larger_than_chance(by: str, size: int) -> None:
+    problem = {"num_vars": 3, "names": list("abc"), "bounds": [[0, 1], [0, 2], [0, 1]]}
+    wrong, studies, rng = 0, 60, np.random.default_rng(1)
+    for seed in range(studies):
+        if by == "mu_star":
+            design = morris_design.sample(problem, size, num_levels=4, seed=seed)
+        else:
+            design = sobol_design.sample(problem, size, calc_second_order=False, seed=seed)
+        # All luck is common: noise grows with b, the same way in all pairs of points.
+        values = 100.0 + rng.normal(size=6) * (1.0 + design[:, [1]])
+        if by == "mu_star":
+            found = analyse_morris.analyze(problem, design, values.mean(axis=1), num_levels=4)
+        else:
+            found = analyse_sobol.analyze(problem, values.mean(axis=1), calc_second_order=False)
+        wrong += bool((np.asarray(found[by]) > _chance(values, problem, design, by) + 1e-9).any())
+    assert stats.binom.sf(wrong - 1, studies, 0.05) > 0.001
 
 
 @pytest.mark.slow
