@@ -51,6 +51,9 @@ class Finding:
     needed: int | None
     """Replications that would resolve it (`POWER`); None if it is resolved, or if none would."""
     replications: int
+    is_of_equal_values: bool = False
+    """Whether it is about a mean of values that are all equal, in runs that otherwise differ: what
+    no run has shown, such as a rare event, is not within the interval, whose width is 0."""
 
     @property
     def is_of_runs_made(self) -> bool:
@@ -65,7 +68,10 @@ class Finding:
 
     @property
     def unseen(self) -> float:
-        """Most that the share of further runs beyond a least or greatest value can be (95 %)."""
+        """Most that the share of further runs can be that are not like the runs made (95 %).
+
+        They are beyond a least or greatest value, or differ from values that are all equal.
+        """
         return float(1.0 - 0.05 ** (1.0 / self.replications))
 
 
@@ -108,7 +114,9 @@ def judge(
 
     An expectation is met if the interval of its statistic lies wholly on the right side of the
     bound, failed if it lies wholly on the wrong side, and else not resolved. So each verdict
-    ``met`` or ``failed`` is wrong in at most ``1 - confidence`` of cases, for itself.
+    ``met`` or ``failed`` is wrong in at most ``1 - confidence`` of cases, for itself. That does not
+    hold of a mean of values that are all equal (`Finding.is_of_equal_values`): it may be wrong
+    whenever an event is too rare for so few runs.
 
     Parameters
     ----------
@@ -145,7 +153,13 @@ def _judged(rows: pd.DataFrame, expectation: Expectation, confidence: float) -> 
     needed = None
     if verdict == "not resolved":
         needed = _needed(rows, expectation, found, confidence)
-    return Finding(expectation, found, verdict, beyond, needed, len(rows))
+    equal = expectation.statistic == "mean" and found.low == found.high and _differ(rows)
+    return Finding(expectation, found, verdict, beyond, needed, len(rows), equal)
+
+
+def _differ(rows: pd.DataFrame) -> bool:
+    """Return whether the runs differ in any number."""
+    return any(rows[name].nunique() > 1 for name in NUMBERS if name in rows)
 
 
 def _interval(rows: pd.DataFrame, expectation: Expectation, confidence: float) -> Interval:

@@ -88,6 +88,12 @@ def _notes(findings: Sequence[Finding], rows: pd.DataFrame) -> list[str]:
                 f"{each.expectation.text} held in the {each.replications:,} runs made: of further "
                 f"runs, up to {100 * each.unseen:.2g} % may break it (95 % confidence)."
             )
+        if each.is_of_equal_values:
+            notes.append(
+                f"{each.expectation.text} is {each.verdict} by the {each.replications:,} runs "
+                f"made, which all have {_value(each.found.estimate)}: of further runs, up to "
+                f"{100 * each.unseen:.2g} % may have another value (95 % confidence)."
+            )
     unfinished = how_unfinished_count(rows, findings)
     return [*notes, *([unfinished] if unfinished else [])]
 

@@ -150,6 +150,17 @@ def test_the_greatest_value_is_of_the_runs_made_and_says_so() -> None:
     assert not finding("makespan_s.max < 1.5", values).is_of_runs_made
 
 
+def test_a_mean_of_equal_values_is_of_the_runs_made_and_says_so() -> None:
+    # Ten runs of which none retries: a probability of 0.05 gives that in 60 % of studies.
+    met = finding("retries.mean < 0.01", rows(np.linspace(1.0, 2.0, 10), retries=0))
+    assert (met.verdict, met.is_of_equal_values) == ("met", True)
+    assert met.unseen == pytest.approx(0.2589, abs=1e-4)  # 0.7411^10 is 0.05
+    some = finding("retries.mean < 9", rows(np.linspace(1.0, 2.0, 10), retries=np.arange(10) % 2))
+    assert not some.is_of_equal_values
+    # Runs that do not differ in anything have nothing rare.
+    assert not finding("makespan_s.mean < 9", rows(np.full(10, 2.0))).is_of_equal_values
+
+
 def test_too_few_runs_for_a_quantile_resolve_nothing() -> None:
     few = finding("makespan_s.p99 < 1000", rows(np.linspace(1.0, 2.0, 100)))
     assert few.verdict == "not resolved"
