@@ -36,6 +36,8 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         best = ranked.iloc[0]
         rivals = ranked[ranked["may_be_best"]].iloc[1:]
         p = float(best["p_best"])
+        if p >= 0.95:  # all others are behind, or as good as that matters
+            rivals = rivals[rivals["behind"] <= 0.01 * best["mean"]]
         sure = f"with a probability of {percent(p)} or more" if p else "but others may be as quick"
         done, made = counts.loc[best["system"]]
         verdict = (
@@ -45,7 +47,7 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         )
         slowest = str(ranked.iloc[-1]["system"])
         section.say(*_saving(results, str(best["system"]), slowest))
-        if len(ranked) > 2:
+        if len(ranked) > 2 and (ranked["low"] < ranked["high"]).any():
             section.say(
                 f"Which of the {len(ranked)} is quickest is found from the same runs, and the "
                 "luckiest looks best: the intervals allow for that."

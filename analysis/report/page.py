@@ -225,9 +225,9 @@ def _best_law(fits: pd.DataFrame) -> str:
     """Say which law fits best, and which others may."""
     first, others = fits.iloc[0], fits.iloc[1:]
     rivals = others[others["weight"] >= 0.05]
-    also = [f"{row['law']} ({row['weight']:.0%})" for row in rivals.to_dict("records")]
+    also = [f"{row['law']} ({percent(row['weight'])})" for row in rivals.to_dict("records")]
     not_told = f", not told from {', '.join(also)}" if also else ""
-    return f"best fitted by {first['law']} (Akaike weight {first['weight']:.0%}){not_told}"
+    return f"best fitted by {first['law']} (Akaike weight {percent(first['weight'])}){not_told}"
 
 
 def _peak(usl: LawFit, largest: float) -> str:
