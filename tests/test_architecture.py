@@ -400,12 +400,16 @@ def test_a_plugin_of_another_distribution_joins_by_entry_point() -> None:
             {"scipy.special", "pandas", "pyarrow.parquet", "filelock", "asyncio", "genai_prices"},
         ),
         (
+            "import simulator.worker, analysis.calibration.simulated_runs",
+            {"scipy.stats", "scipy.optimize", "pandas", "pyarrow", "analysis.calibration.cell"},
+        ),
+        (
             "from analysis.plots import save, scaling_figure, sweep_figure",
             {"scipy.stats", "scipy.optimize", "analysis.plots.gantt"},
         ),
         ("import analysis.report.page", {"scipy.stats", "scipy.optimize", "matplotlib"}),
     ],
-    ids=["help", "list", "check", "run", "sweep", "worker", "plot", "report"],
+    ids=["help", "list", "check", "run", "sweep", "worker", "prediction", "plot", "report"],
 )
 def test_what_starts_often_imports_nothing_heavy(code: str, heavy: set[str]) -> None:
     code += f"; import sys; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"

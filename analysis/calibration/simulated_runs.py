@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import pandas as pd
-
-from simulator.experiment import replicate
+from simulator.engine import Simulation
 from simulator.scenario import Scenario
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row: TypeAlias = "tuple[float, int, int, bool, int, int, int]"
+"""The `METRICS` of a run."""
 
 METRICS = [
     "wall_clock_seconds",
@@ -28,8 +33,30 @@ must be read together with ``success``.
 
 def simulated_runs(scenarios: Iterable[Scenario]) -> pd.DataFrame:
     """Return `METRICS` of all replications of scenarios, a row a replication; times in seconds."""
-    rows = [
-        (
+    return as_table(row for scenario in scenarios for row in _rows(scenario))
+
+
+def rows_of(documents: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Return the same of scenarios that are documents still, as rows.
+
+    Other processes do this: they need neither pandas nor what fits agents to runs, which take
+    longer to import than a team takes to simulate.
+    """
+    return [row for each in documents for row in _rows(Scenario.model_validate(each))]
+
+
+def as_table(rows: Iterable[Row]) -> pd.DataFrame:
+    """Return rows as a table of `METRICS`."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=METRICS)
+
+
+def _rows(scenario: Scenario) -> Iterator[Row]:
+    simulation = Simulation(scenario)
+    for replication in range(scenario.replications):
+        row = simulation.run(replication)
+        yield (
             row.makespan_s,
             row.input_tokens + row.output_tokens,
             row.rounds,
@@ -38,7 +65,3 @@ def simulated_runs(scenarios: Iterable[Scenario]) -> pd.DataFrame:
             row.blocked_claims,
             row.calls,
         )
-        for scenario in scenarios
-        for row in replicate(scenario)
-    ]
-    return pd.DataFrame(rows, columns=METRICS)

@@ -36,6 +36,7 @@ from simulator.experiment.manifest import point_of
 from simulator.experiment.pool import Progress
 from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.figure import Figure
+from simulator.words import percent
 
 
 def write_report(

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.calibration.simulated_runs import METRICS, simulated_runs
+from analysis.calibration.simulated_runs import METRICS, as_table, rows_of
 from analysis.calibration.store import Calibrated
 from analysis.traces.team_runs import CELL
 from analysis.validation.carry_over import PilotRuns, carried_over, success_shares, trust_in_changes
 from analysis.validation.targets import Target, changed
 from simulator.experiment.pool import Processes, Progress, in_processes
-from simulator.scenario import Scenario
 
 COLUMNS = [*CELL, "n_teammates", "max_rounds", "replication", *METRICS]
 """Columns of a table of predictions, a row a simulated replication."""
@@ -56,7 +55,7 @@ def predict_cells(
     carry_over : bool
         Whether pilot runs are carried over; if not, the prediction is the simulation alone.
     adjust : callable, optional
-        Changes every scenario before it is simulated (for ablations); a function of a module.
+        Changes every scenario before it is simulated (for ablations).
 
     Returns
     -------
@@ -73,7 +72,8 @@ def predict_cells(
         alike = [(number, n) for number, cell in enumerate(cells) for n in _sizes(cell.pilot)]
         more = [each for each in alike if each not in known]
         jobs += [_Job(*each, cells[each[0]], {}, replications, adjust) for each in more]
-    simulated = in_processes(_simulate, jobs, workers, progress)
+    rows = in_processes(rows_of, [_draws(job) for job in jobs], workers, progress)
+    simulated = [as_table(each).head(replications) for each in rows]
     if carry_over:
         unchanged = {(job.number, job.n): runs for job, runs in zip(jobs, simulated, strict=True)
                      if not job.changes}  # fmt: skip
@@ -112,11 +112,7 @@ class _Job:
     adjust: Adjust | None
 
 
-def _simulate(job: _Job) -> pd.DataFrame:
-    return simulated_runs(_draws(job)).head(job.replications)
-
-
-def _draws(job: _Job) -> list[Scenario]:
+def _draws(job: _Job) -> list[dict[str, Any]]:
     """Return scenarios of a cell, each with parameters drawn from their uncertainty."""
     cell, changes = job.cell, job.changes
     rng = np.random.default_rng([job.n, sum(cell.fit.name.encode())])
@@ -126,5 +122,5 @@ def _draws(job: _Job) -> list[Scenario]:
         if job.adjust is not None:
             document = job.adjust(document)
         document |= {"seed": draw, "replications": _PER_DRAW}
-        scenarios.append(Scenario.model_validate(changed(document, changes)))
+        scenarios.append(changed(document, changes))
     return scenarios
