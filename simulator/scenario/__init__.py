@@ -1,10 +1,32 @@
-"""What YAML may say: schema, defaults, and errors with file, line and path."""
+"""What YAML may say: schema, defaults, and errors with file, line and path.
 
-from simulator.scenario.agent import Agent
-from simulator.scenario.families import REGISTRIES
-from simulator.scenario.inheritance import profile_names
-from simulator.scenario.schema import Scenario, scenario_json_schema
-from simulator.scenario.study import Point, Study, load_study, parse_study
+Each name is imported when it is first used: a list of plugins needs no schema.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.handed_on import handed_on
+
+if TYPE_CHECKING:
+    from simulator.scenario.agent import Agent
+    from simulator.scenario.families import REGISTRIES
+    from simulator.scenario.inheritance import profile_names
+    from simulator.scenario.schema import Scenario, scenario_json_schema
+    from simulator.scenario.study import Point, Study, load_study, parse_study
+
+_HOMES = {
+    "REGISTRIES": "simulator.scenario.families",
+    "Agent": "simulator.scenario.agent",
+    "Point": "simulator.scenario.study",
+    "Scenario": "simulator.scenario.schema",
+    "Study": "simulator.scenario.study",
+    "load_study": "simulator.scenario.study",
+    "parse_study": "simulator.scenario.study",
+    "profile_names": "simulator.scenario.inheritance",
+    "scenario_json_schema": "simulator.scenario.schema",
+}
 
 __all__ = [
     "REGISTRIES",
@@ -17,3 +39,5 @@ __all__ = [
     "profile_names",
     "scenario_json_schema",
 ]
+
+__getattr__ = handed_on(__name__, _HOMES)
