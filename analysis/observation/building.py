@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.activity import IDLE
+from analysis.observation.arrivals import arriving_workload
 from analysis.observation.coordinating import coordinate, let_lead_answer
 from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role, let_start
 from analysis.observation.roles import typical
@@ -80,6 +81,7 @@ def build_twin(seen: Observed, name: str) -> Twin:
         told_workload(structure, seen.runs, seen.tasks, seen.roles)
         or (_handed_workload(structure, seen, units) if structure.kind == MESH else None)
         or (turn_workload(seen.runs, units, seen.roles) if structure.kind == MESH else None)
+        or arriving_workload(structure, seen.runs, units, seen.roles)
         or (visited_workload(seen.runs, units) if _may_wait(twin) else None)
         or workload_of(structure, seen.runs, units, size)
     )
@@ -119,12 +121,22 @@ def _lack_gaps(twin: Twin, seen: Observed) -> None:
     total = sum(each[cause] for each in spent for cause in SHARES)
     idle = sum(each[IDLE] for each in spent)
     if total > 0.0 and idle > _GAPS * total:
-        has_pauses = "round_overhead_s" in twin.document["coordination"]
-        instead = "the pauses between requests" if has_pauses else "none"
+        instead = (
+            "the pauses between requests"
+            if "round_overhead_s" in twin.document["coordination"]
+            else "the times at which work arrives"
+            if any("arrival_s" in task for task in _listed(twin.document["workload"]))
+            else "none"
+        )
         twin.lack(
             f"gaps without a reason in the trace: {percent(idle / total)} of the agents' "
             f"time; in their place: {instead}"
         )
+
+
+def _listed(workload: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the tasks that a workload lists; a workload of another kind says how many they are."""
+    return workload["tasks"] if workload["kind"] == "dag" else ()
 
 
 def _fit_roles(seen: Observed) -> dict[str, RoleFit]:

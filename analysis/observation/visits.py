@@ -9,16 +9,11 @@ import numpy as np
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.activity import MODEL, PEOPLE, TOOL, Activity
+from analysis.observation.arrivals import LEAST_SHARE, SHORTEST_S
 from analysis.observation.runs import Run
 from analysis.observation.units import Unit
 from analysis.observation.workload import Work
 from simulator.words import percent
-
-_LEAST_SHARE = 0.05
-"""Share of the median run's length in pauses for people from which a twin has them."""
-
-_SHORTEST_S = 1.0
-"""Shorter pauses are between calls, not for people."""
 
 
 def pauses_of(activity: Activity) -> list[tuple[float, float]]:
@@ -33,7 +28,7 @@ def pauses_of(activity: Activity) -> list[tuple[float, float]]:
             found[-1] = found[-1][0], end
         else:
             found.append((start, end))
-    return [(start, end) for start, end in found if end - start >= _SHORTEST_S]
+    return [(start, end) for start, end in found if end - start >= SHORTEST_S]
 
 
 def visited_workload(runs: Sequence[Run], units: Mapping[str, Sequence[Unit]]) -> Work | None:
@@ -55,7 +50,7 @@ def visited_workload(runs: Sequence[Run], units: Mapping[str, Sequence[Unit]]) -
         sum(end - start for start, end in pauses[run.name]) / run.operations.makespan_s
         for run in known
     ]
-    if float(np.median(shares)) < _LEAST_SHARE:
+    if float(np.median(shares)) < LEAST_SHARE:
         return None
     paused = sorted(
         (run for run in known if pauses[run.name]), key=lambda run: run.operations.makespan_s
