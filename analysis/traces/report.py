@@ -121,16 +121,22 @@ class ReadingReport:
         return asdict(self) | {"files": dict(self.files)}
 
     def check_complete(self) -> None:
-        """Raise an error if the reading left something out (duplicates are no loss).
+        """Raise an error if the reading left something out.
 
         Raises
         ------
         TeamsimError
-            If there are errors, placeholders or files that were not read.
+            If there are duplicates, placeholders, errors or files that were not read.
         """
-        for what, tally in self.left_out().items():
-            if tally.count and tally is not self.duplicates:
-                raise TeamsimError(f"left out: {tally.count:,} {what}, the first: {tally.first}")
+        # Duplicates, of which nothing is lost, come last.
+        tallies = sorted(self.left_out().items(), key=lambda each: each[1] is self.duplicates)
+        said = [
+            f"{each.count:,} {what}, the first: {each.first}"
+            for what, each in tallies
+            if each.count
+        ]
+        if said:
+            raise TeamsimError(f"left out: {'; '.join(said)}")
 
 
 def _single(what: str) -> str:

@@ -129,6 +129,16 @@ class Span:
         """Set the session; None if it has none."""
         self.session = session
 
+    def move_to_run(self, number: int) -> None:
+        """Belong to another run, which has the ids of a first one: to a trace of its own."""
+        end = f"#{number}"
+        session = self.session or text((self.around or {}).get("session.id"))
+        self.session = None if session is None else session + end
+        self.links = tuple(
+            (trace + end if trace == self.trace_id else trace, span) for trace, span in self.links
+        )
+        self.trace_id += end
+
     def stand_in(self, around: Mapping[str, Any]) -> None:
         """Add the attributes of the resource, which may stand after the span."""
         self.around = around

@@ -2,6 +2,7 @@
 
 This module decides to which agent a call belongs (the agent that the span names, else the nearest
 one above it). `analysis.traces.agents_at_once` tells agents of one name apart,
+`analysis.traces.same_spans` tells the same spans from others with their ids,
 `analysis.traces.same_calls` decides which of several spans of one call counts, and
 `analysis.traces.dialects` what a span's attributes mean.
 """
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from analysis.traces.agents_at_once import AgentsAtOnce
 from analysis.traces.collector import Collector
 from analysis.traces.same_calls import same_calls
+from analysis.traces.same_spans import unique_spans
 from analysis.traces.span import CLAUDE_CODE, Key, Span
 from analysis.traces.tasks import add_tasks
 from analysis.traces.values import text
@@ -23,7 +25,7 @@ _MOST_ABOVE = 500
 
 def collect(spans: Iterable[Span], out: Collector) -> None:
     """Turn spans into calls, agents and messages."""
-    by_id = _unique(spans, out)
+    by_id = unique_spans(spans, out)
     forest = _Forest(by_id)
     for kept, left_out, only in same_calls(forest.spans, forest.above, out):
         forest.merge(kept, left_out, only)
@@ -70,24 +72,6 @@ def collect(spans: Iterable[Span], out: Collector) -> None:
             _add_handoff(span, run, agent, target, out)
 
     add_tasks(forest.spans, runs, forest.above, agent_of, out)
-
-
-def _unique(spans: Iterable[Span], out: Collector) -> dict[Key, Span]:
-    """Return spans by key; if a span was written several times, the version that ends last."""
-    by_id: dict[Key, Span] = {}
-    for span in spans:
-        before = by_id.setdefault(span.key, span)
-        if before is span:
-            continue
-        if before.is_log != span.is_log:  # a record with more about the span
-            kept, more = (span, before) if before.is_log else (before, span)
-            kept.fill_from(more)
-            by_id[span.key] = kept
-            continue
-        out.duplicate(span.where)
-        if span.end_ns > before.end_ns:
-            by_id[span.key] = span
-    return by_id
 
 
 class _Forest:

@@ -44,7 +44,12 @@ TraceColumns = Annotated[
     typer.Option("--column", metavar="OURS=THEIRS", help="Name of a column of a plain table."),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Fail if anything in the traces has to be left out.")
+    bool,
+    typer.Option(
+        "--strict",
+        help="Fail if anything in the traces has to be left out: duplicates, placeholders for "
+        "counts, rows or values with errors, files of no known format.",
+    ),
 ]
 Method = Literal["morris", "sobol"]
 Seed = Annotated[
