@@ -145,7 +145,7 @@ def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
     counts = role[role != ""].value_counts()
     fits = {
         str(each): fit_role(
-            str(each), seen.calls[role == each], seen.delegating, tuple(seen.starts)
+            str(each), seen.calls[role == each], seen.delegating, tuple(seen.starts), seen.prices
         )
         for each in counts.index
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -38,6 +39,12 @@ class Prices:
     said: str
 
 
+Told = Mapping[str, Mapping[str, float]]
+"""Prices per million tokens of models that are in no table under the names that they have here."""
+
+_NONE: Told = MappingProxyType({})
+
+
 @cache
 def priced_as(model: str) -> str | None:
     """Return a model's name in the table of list prices; None if it is not in it."""
@@ -50,8 +57,26 @@ def priced_as(model: str) -> str | None:
     return None
 
 
-def with_costs(calls: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def prices_of(model: str, told: Told = _NONE) -> tuple[str | Mapping[str, float], str] | None:
+    """Return a model's price as a scenario says it, and its source; None if it has no list price.
+
+    It is the model's name in the table of list prices, or the prices that are told of it.
+    """
+    if model in told:
+        return told[model], "list price of the model whose name is replaced (genai-prices)"
+    name = priced_as(model)
+    return None if name is None else (name, f"list price of {name} (genai-prices)")
+
+
+def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, str]:
     """Return calls with costs; those that the trace lacks are computed at list prices.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        The canonical table.
+    told : mapping
+        Prices of models that have neutral names.
 
     Returns
     -------
@@ -68,11 +93,11 @@ def with_costs(calls: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     costs = calls["cost_usd"].astype("Float64").astype(float)
     filled, missing = 0, set[str]()
     for name, where in model[unknown].groupby(model[unknown].fillna("")).groups.items():
-        listed = priced_as(str(name)) if name else None
+        listed = prices_of(str(name), told) if name else None
         if listed is None:
             missing.add(str(name) or "no name")
             continue
-        price = _per_token(list_prices(listed))
+        price = _per_token(listed[0])
         costs.loc[where] = tokens.loc[where].to_numpy() @ price
         filled += len(where)
     parts = [f"{int(said.sum()):,} calls say it"] if said.any() else []
@@ -95,13 +120,14 @@ def token_counts(calls: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _per_token(prices: Mapping[str, float]) -> np.ndarray:
+def _per_token(price: str | Mapping[str, float]) -> np.ndarray:
+    prices = list_prices(price) if isinstance(price, str) else price
     each = prices["input_per_mtok"]
     cached = prices.get("cached_input_per_mtok", each)
     return np.asarray([each, cached, prices["output_per_mtok"]]) / 1e6
 
 
-def fit_prices(calls: pd.DataFrame, model: str) -> Prices:
+def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
     """Return the prices of one kind of agent.
 
     They are the list prices of its model, unless the costs of the calls differ from these. Then the
@@ -112,15 +138,18 @@ def fit_prices(calls: pd.DataFrame, model: str) -> Prices:
     calls : DataFrame
         Its calls of models, as the trace has them.
     model : str
+    told : mapping
+        Prices of models that have neutral names.
     """
     known = calls[calls["cost_usd"].notna() & calls["output_tokens"].notna()]
-    listed = priced_as(model)
+    listed = prices_of(model, told)
     tokens, costs = token_counts(known), known["cost_usd"].astype(float)
     if listed is not None:
-        at_list = float((tokens.to_numpy() @ _per_token(list_prices(listed))).sum())
+        price, said = listed
+        at_list = float((tokens.to_numpy() @ _per_token(price)).sum())
         if not len(known) or abs(at_list - costs.sum()) <= _NEAR * max(float(costs.sum()), 1e-12):
             checked = f"; {len(known):,} calls say the same" if len(known) else ""
-            return Prices(listed, f"list price of {listed} (genai-prices){checked}")
+            return Prices(price, said + checked)
     if len(known) < _FEWEST or not costs.sum():
         why = "free in the trace" if len(known) and not costs.sum() else "unknown"
         return Prices(None, f"no price: {why}; what is found is set to cost nothing")

@@ -100,7 +100,7 @@ def observe(
     traces, started = with_each_start(traces)
     traces, handed = with_hand_overs(traces)
     notes += started + handed
-    calls, costs = with_costs(with_told_requests(traces.calls))
+    calls, costs = with_costs(with_told_requests(traces.calls), traces.prices)
     traces = replace(traces, calls=calls)
     runs = runs_of(calls)
     if not any(tool is None for run in runs for tool in run.operations.tool):
@@ -149,7 +149,17 @@ def observed_of(
         calls = _of_runs(named, kept)
     waiting = delegating_tools([run.operations for run in kept])
     delegating = tuple(tool for tool in waiting if tool not in starts)
-    return Observed(calls, kept, role, structure, delegating, starts, traces.tasks, traces.messages)
+    return Observed(
+        calls,
+        kept,
+        role,
+        structure,
+        delegating,
+        starts,
+        traces.tasks,
+        traces.messages,
+        traces.prices,
+    )
 
 
 def _of_runs(calls: pd.DataFrame, runs: Sequence[Run]) -> pd.DataFrame:

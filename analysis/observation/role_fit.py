@@ -81,7 +81,11 @@ class RoleFit:
 
 
 def fit_role(
-    role: str, calls: pd.DataFrame, delegating: Sequence[str] = (), starting: Sequence[str] = ()
+    role: str,
+    calls: pd.DataFrame,
+    delegating: Sequence[str] = (),
+    starting: Sequence[str] = (),
+    told: Mapping[str, Mapping[str, float]] | None = None,
 ) -> RoleFit:
     """Fit the agents of a role.
 
@@ -94,6 +98,8 @@ def fit_role(
         Tools that wait for other agents, which the twin has as agents.
     starting : sequence of str
         Tools that start sub-agents: they are kept, however rare they are.
+    told : mapping, optional
+        Prices of models that have neutral names.
     """
     chats = calls[calls["operation_name"].isin(CHATS)]
     models = tuple(str(m) for m in model_of(chats).dropna().value_counts().index)
@@ -104,7 +110,7 @@ def fit_role(
         request_model=pd.array([named] * len(chats), dtype="string"),
     )
     fit = fit_agents(alike, reference_of)[0]
-    prices = fit_prices(chats, named)
+    prices = fit_prices(chats, named, told or {})
     failed = chats["status"].fillna("ok") == "error"
     lasted = ((chats["end_ns"] - chats["start_ns"])[failed] / 1e9).dropna()
     found = RoleFit(

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from analysis.observation.costs import priced_as
 from analysis.observation.roles import role_name, roles_by_agent, roles_of
 from analysis.traces.canonical import CHATS, Traces, model_of
 from simulator.errors import TeamsimError, unknown_name
+from simulator.scenario.prices import list_prices
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,8 @@ def anonymised(traces: Traces) -> Traces:
     """Return traces whose names of runs, agents, roles, tools and models are neutral.
 
     Agents are numbered in each run in the order of their first call; those of the same name have
-    the same role (``role-a``, ...), and so have those whose role only their ids tell. A
-    model's price is lost with its name.
+    the same role (``role-a``, ...), and so have those whose role only their ids tell. List
+    prices of models are kept as numbers.
     """
     names: dict[str, dict[str, str]] = {prefix: {} for prefix in (*_NAMED, "role-")}
 
@@ -195,13 +197,21 @@ def anonymised(traces: Traces) -> Traces:
             traces.agents["role"]
         )
     )
+    calls = renamed(traces.calls)
+    models = set(model_of(traces.calls).dropna())
+    prices = {
+        hidden: list_prices(listed)
+        for name, hidden in names["model-"].items()
+        if name in models and (listed := priced_as(name)) is not None
+    }
     return Traces(
-        renamed(traces.calls),
+        calls,
         renamed(traces.messages),
         renamed(traces.runs),
         renamed(agents),
         report=traces.report.without_places(),
         tasks=renamed(traces.tasks),
+        prices=prices,
     )
 
 

@@ -162,6 +162,8 @@ class Observed:
         The canonical table: tasks and what they wait for, in the runs of which the trace tells.
     messages : DataFrame
         The canonical table.
+    prices : mapping
+        Prices of models that have neutral names.
     """
 
     calls: pd.DataFrame
@@ -172,6 +174,7 @@ class Observed:
     starts: Mapping[str, str] = field(default_factory=dict)
     tasks: pd.DataFrame = field(default_factory=no_tasks)
     messages: pd.DataFrame = field(default_factory=pd.DataFrame)
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def role_of_calls(self) -> pd.Series:
         """Return the role of each call's agent."""

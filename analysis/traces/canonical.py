@@ -6,6 +6,7 @@ not give is null, never 0. ``input_tokens`` is the total, cached tokens included
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -150,6 +151,8 @@ class Traces:
         Counts of what was read and what was left out.
     tasks : DataFrame
         The columns of `TASKS`.
+    prices : mapping
+        Prices per million tokens, by model, of models whose names are replaced by neutral ones.
     """
 
     calls: pd.DataFrame
@@ -161,6 +164,7 @@ class Traces:
     team: TeamRuns | None = None
     report: ReadingReport = field(default_factory=ReadingReport)
     tasks: pd.DataFrame = field(default_factory=no_tasks)
+    prices: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def chats(self) -> pd.DataFrame:

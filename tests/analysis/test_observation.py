@@ -58,6 +58,7 @@ from analysis.traces.reading import read_traces
 from simulator.distributions import DISTRIBUTIONS
 from simulator.errors import TeamsimError
 from simulator.scenario import parse_study
+from simulator.scenario.prices import list_prices
 from tests.analysis.observed_teams import KINDS, team, teams, write_runs
 from tests.conftest import REAL_DATA
 
@@ -739,3 +740,15 @@ def test_a_twin_of_real_sessions_holds_most_of_those_held_out() -> None:
         inside = float(real[measure].between(low, high).mean())
         # Of 208 sessions the share varies by 3 points: what is wanted is 70 to 90 %.
         assert 0.67 <= inside <= 0.93, (measure, inside)
+
+
+def test_neutral_names_keep_list_prices_as_numbers() -> None:
+    named = replace(traces(*CHAT), calls=traces(*CHAT).calls.assign(response_model="gpt-4o"))  # type: ignore[arg-type]
+    open_twin, hidden_twin = (observe(each, "x", 5) for each in (named, anonymised(named)))
+    price = hidden_twin.twin.agent_of(next(iter(hidden_twin.twin.fits)))["price"]
+    assert price["input_per_mtok"] == list_prices("gpt-4o")["input_per_mtok"]
+    assert "gpt-4o" not in team_yaml(hidden_twin.twin, [])
+    costs = [each.table["cost_usd"].tolist() for each in (open_twin, hidden_twin)]
+    assert costs[0] == pytest.approx(costs[1])
+    costs = [each.simulated["cost_usd"].mean() for each in (open_twin, hidden_twin)]
+    assert costs[0] == pytest.approx(costs[1], rel=1e-3)
