@@ -68,6 +68,9 @@ estimated (the start is estimated, the length is not); ``quality_tokens`` is exa
 CHATS = frozenset({"chat", "text_completion", "generate_content"})
 """Operations that are a call of a model."""
 
+CACHE_HIT = "cache_hit"
+"""Operation of a request that a gateway answered from its cache: no model was asked."""
+
 MESSAGES = {
     "run_id": _TEXT,
     "msg_id": _TEXT,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.traces.canonical import AGENTS, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
+from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
 from simulator.words import percent
@@ -52,6 +52,8 @@ class Collector:
         self._calls["source"][-1] = source
         self._calls["source_format"][-1] = source_format
         chat = get("operation_name") in CHATS
+        if get("operation_name") == CACHE_HIT:
+            self.report.cache_hits.add(where)
         if chat and get("status") not in {"ok", None}:
             self.report.failed.add(where)
         if chat and get("quality_tokens") == "placeholder":

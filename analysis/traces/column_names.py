@@ -10,13 +10,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
                "chat_id", "workflow_id", "run_dir", "trace_id"),
     "agent_id": ("agent_id", "agent", "agent_name", "worker", "node"),
     "parent_agent_id": ("parent_agent_id", "parent_agent"),
-    "provider_name": ("provider_name", "provider", "vendor"),
+    "provider_name": ("provider_name", "provider", "vendor", "ai_org"),
     "response_model": ("response_model", "model", "model_name", "model_id", "request_model",
-                       "deployment", "llm", "model_permaslug"),
+                       "deployment", "llm", "model_permaslug", "ai_model"),
     "input_tokens": ("input_tokens", "prompt_tokens", "tokens_in", "input_token_count",
                      "prompt_token_count", "n_input_tokens", "n_prompt_tokens",
                      "num_input_tokens", "num_prompt_tokens", "usage_prompt_tokens",
-                     "usage_input_tokens", "tokens_prompt"),
+                     "usage_input_tokens", "tokens_prompt", "req_units"),
     "cache_read_input_tokens": ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
                                 "cache_read_tokens", "cached_prompt_tokens", "tokens_cached",
                                 "native_tokens_cached", "prompt_cache_hit_tokens"),
@@ -25,15 +25,16 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "output_tokens": ("output_tokens", "completion_tokens", "tokens_out", "output_token_count",
                       "completion_token_count", "n_output_tokens", "n_completion_tokens",
                       "num_output_tokens", "num_completion_tokens", "generated_tokens",
-                      "usage_completion_tokens", "usage_output_tokens", "tokens_completion"),
+                      "usage_completion_tokens", "usage_output_tokens", "tokens_completion",
+                      "res_units"),
     "reasoning_output_tokens": ("reasoning_output_tokens", "reasoning_tokens", "thinking_tokens",
                                 "tokens_reasoning"),
     "cost_usd": ("cost_usd", "cost", "total_cost", "cost_total", "spend", "response_cost",
                  "price_usd", "usd", "total_cost_usd"),
     "attempt": ("attempt", "attempt_number"),
-    "status": ("status", "state", "outcome", "success", "ok"),
+    "status": ("status", "state", "outcome", "success", "ok", "is_success"),
     "http_status": ("http_status", "status_code", "http_status_code", "response_code",
-                    "response_status"),
+                    "response_status", "response_status_code"),
     "error_type": ("error_type", "error", "error_message", "exception", "error_code"),
     "finish_reason": ("finish_reason", "stop_reason", "finish_reason_normalized"),
     "tool_name": ("tool_name", "tool"),
@@ -59,6 +60,13 @@ TIMES: dict[str, tuple[str, ...]] = {
                     "first_token_latency", "first_token"),
 }  # fmt: skip
 """Names of points in time and of durations, without the unit that may follow."""
+
+_CENTS = ("cost_cents", "cost_in_cents", "total_cost_cents", "spend_cents", "cost_usd_cents")
+_PORTKEY = {"cost", "cost_currency", "ai_model", "ai_org", "req_units", "res_units"}
+"""Columns of Portkey's exports of logs: cost in cents, ``response_time`` in milliseconds (its
+manual, "Logs export")."""
+_FEWEST_OF_PORTKEY = 3
+_CACHE = ("cache_hit", "cache_status", "is_cache_hit", "from_cache")
 
 _TASK = ("task_id", "task", "subtask_id", "step_id")
 _NEEDS = ("depends_on", "blocked_by", "dependencies", "needs", "requires", "waits_for")
@@ -101,6 +109,24 @@ def found_columns(names: Iterable[str]) -> dict[str, str]:
     }
 
 
+def _is_of_portkey(names: Iterable[str]) -> bool:
+    return len(_PORTKEY.intersection(names)) >= _FEWEST_OF_PORTKEY
+
+
+def cents_in(names: Iterable[str]) -> str | None:
+    """Return the column whose costs are in cents: by its name, or as Portkey writes them."""
+    by_plain = {plain(name): name for name in names}
+    if "cost" in by_plain and _is_of_portkey(by_plain):
+        return by_plain["cost"]
+    return next((by_plain[each] for each in _CENTS if each in by_plain), None)
+
+
+def cache_in(names: Iterable[str]) -> str | None:
+    """Return the column that says whether a gateway answered from its cache."""
+    by_plain = {plain(name): name for name in names}
+    return next((by_plain[each] for each in _CACHE if each in by_plain), None)
+
+
 def found_tasks(names: Iterable[str]) -> tuple[str, str] | None:
     """Return the column of a call's task, and that of the tasks that it waits for, if both are."""
     by_plain = {plain(name): name for name in names}
@@ -113,6 +139,7 @@ def found_tasks(names: Iterable[str]) -> tuple[str, str] | None:
 
 def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
     """Return the times and durations of a table: column, and its unit in ns if the name has one."""
+    names = list(names)
     found: dict[str, tuple[str, int | None]] = {}
     ranks: dict[str, int] = {}
     for name in names:
@@ -120,6 +147,9 @@ def found_times(names: Iterable[str]) -> dict[str, tuple[str, int | None]]:
         for what, bases in TIMES.items():
             if base in bases and bases.index(base) < ranks.get(what, len(bases)):
                 found[what], ranks[what] = (name, unit), bases.index(base)
+    if "duration" in found and _is_of_portkey(map(plain, names)):
+        name, unit = found["duration"]
+        found["duration"] = name, unit or UNITS["ms"]
     return found
 
 

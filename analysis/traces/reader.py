@@ -42,6 +42,10 @@ class Reader(ABC):
         """Return whether a file belongs to this format but has no calls."""
         return False
 
+    def lacks(self, head: Head) -> str | None:
+        """Return what a file lacks to have this format, in words; None if it has little of it."""
+        return None
+
     @abstractmethod
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read files (or directories that it `holds`).

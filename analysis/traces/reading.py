@@ -168,6 +168,11 @@ class _Search:
             shown = name.encode("utf-8", "replace").decode("utf-8")
             self.found.setdefault(reader.kind, []).append((path, shown))
 
+    def _lacking(self, head: Head) -> str | None:
+        """Return what a file lacks that is nearly of a known format."""
+        said = (reader.lacks(head) for reader in self._candidates())
+        return next((each for each in said if each is not None), None)
+
     def _refuse(self, path: Path, name: str | None = None) -> None:
         if self.problems:
             raise TeamsimError(self.problems[0])
@@ -179,6 +184,8 @@ class _Search:
             shown = f"{shown}: {len(files):,} file{'s' if len(files) > 1 else ''}"
         elif (claimed := wrongly_named(path, shown)) is not None:
             raise TeamsimError(f"{shown}: it is not compressed with {claimed}, as its name says")
+        elif (lacking := self._lacking(Source(path, shown).head)) is not None:
+            raise TeamsimError(f"{shown}: {lacking}")
         if self.form != "auto":
             raise TeamsimError(f"{shown}: nothing in it is of the format {self.form!r}")
         known = ", ".join(r.kind for r in self.readers)

@@ -46,6 +46,9 @@ class ReadingReport:
     failed : Tally
         Calls of a model that ended in an error or a time-out, or were cancelled (they are in the
         tables).
+    cache_hits : Tally
+        Requests that a gateway answered from its cache; they are in the tables, but are no calls of
+        a model.
     duplicates : Tally
         Calls left out because they are in the tables already: copies in forked sessions, two
         instrumentors on one client, a framework's span around the client's.
@@ -65,6 +68,7 @@ class ReadingReport:
     agents: int = 0
     runs: int = 0
     failed: Tally = field(default_factory=Tally)
+    cache_hits: Tally = field(default_factory=Tally)
     duplicates: Tally = field(default_factory=Tally)
     placeholders: Tally = field(default_factory=Tally)
     errors: Tally = field(default_factory=Tally)
@@ -90,10 +94,13 @@ class ReadingReport:
             for what, tally in self.left_out().items()
             if tally.count
         ]
+        hits = self.cache_hits
+        cached = f"; answered by a gateway's cache: {hits.count:,} (first: {hits.first})"
         failed = f"; failed calls: {self.failed.count:,} (first: {self.failed.first})"
         return (
             f"read {n:,} file{'s' if n != 1 else ''} ({kinds}): {found}"
             + (failed if self.failed.count else "")
+            + (cached if hits.count else "")
             + "; left out: "
             + (", ".join(left) if left else "nothing")
         )

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+_HITS = {"true", "1", "1.0", "yes", "hit", "cache hit", "semantic hit", "semantic_hit"}
+
 MOST_COUNT = 10**12
 """Largest valid count of tokens or bytes."""
 
@@ -120,6 +122,14 @@ def flag(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False}.get(str(value).lower()) if value is not None else None
+
+
+def is_cache_hit(value: Any) -> bool:
+    """Tell whether a gateway says that it answered from its cache, and asked no model.
+
+    LiteLLM writes a boolean (``cache_hit``), Portkey ``HIT`` or ``SEMANTIC HIT``.
+    """
+    return value is not None and str(value).strip().lower() in _HITS
 
 
 def pick(node: Mapping[str, Any], *names: str) -> Any:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from analysis.traces.answers import reason_of
+from analysis.traces.canonical import CACHE_HIT, CHATS
 from analysis.traces.collector import Collector
 from analysis.traces.dialects import status_of
 from analysis.traces.jsonstream import Record
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
 from analysis.traces.usage import of_api
-from analysis.traces.values import amount, count, mapping, nanoseconds, pick, text
+from analysis.traces.values import amount, count, is_cache_hit, mapping, nanoseconds, pick, text
 
 _CALLS = {"completion", "acompletion", "text_completion", "atext_completion", "responses",
           "aresponses", "anthropic_messages", "generate_content", "agenerate_content",
@@ -86,6 +87,9 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
         counts = {}  # 0 is written if there was no reply
     first = nanoseconds(pick(raw, "completionStartTime", "completion_start_time"))
     streamed = first is not None and start <= first < end
+    operation = _operation(kind)
+    if operation in CHATS and is_cache_hit(raw.get("cache_hit")):
+        operation = CACHE_HIT
     tool = mapping(metadata.get("mcp_tool_call_metadata"))
     is_tool = kind in _TOOL_CALLS
     agent = text(pick(metadata, "agent_id", "agent_name")) or text(
@@ -104,7 +108,7 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
         session_id=text(raw.get("session_id")),
         trace_id=text(raw.get("trace_id")) or run,
         span_id=identity,
-        operation_name=_operation(kind),
+        operation_name=operation,
         tool_name=(text(tool.get("name")) or _tool_of(raw)) if is_tool else None,
         agent_id=agent,
         agent_name=agent,

@@ -9,9 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from analysis.traces.canonical import CALLS
+from analysis.traces.canonical import CACHE_HIT, CALLS, CHATS
 from analysis.traces.collector import Collector
-from analysis.traces.column_names import found_columns, found_tasks, found_times
+from analysis.traces.column_names import (
+    TIMES,
+    cache_in,
+    cents_in,
+    found_columns,
+    found_tasks,
+    found_times,
+)
 from analysis.traces.dialects import status_of
 from analysis.traces.reader import Reader
 from analysis.traces.source import Head, Source
@@ -25,11 +32,17 @@ from analysis.traces.table_rows import (
 )
 from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.usage import counts
-from analysis.traces.values import MOST_COUNT, count, flag, names_in, text
+from analysis.traces.values import MOST_COUNT, count, flag, is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
          "true", "1", "none", "nan"}  # fmt: skip
+_FEWEST_KNOWN = 2
+"""Known columns from which a table is taken for one of calls that lacks their times."""
+
+_SHOWN = 6
+"""Most names of a column that a message lists."""
+
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
@@ -54,6 +67,28 @@ class Table(Reader):
             return 0.4 if of_calls else 0.3
         is_flat = head.share(lambda row: not any(isinstance(v, list) for v in row.values()))
         return 0.35 * is_flat if of_calls else 0.0
+
+    def lacks(self, head: Head) -> str | None:
+        """Return which columns a table of calls lacks; None if it is none, or lacks nothing."""
+        names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        known = found_columns(names)
+        times = found_times(names)
+        of_calls = not set(_TOKENS).isdisjoint(known)
+        if head.layout == "binary" or not of_calls or len(known) < _FEWEST_KNOWN:
+            return None
+        missing = [what for what in ("start", "end") if what not in times]
+        if not missing or "duration" in times:
+            return None
+        there = ", ".join(repr(name) for name, _ in times.values()) or "no column"
+        allowed = "; ".join(
+            f"{what}: {', '.join(TIMES[what][:_SHOWN])}" for what in ("duration", *missing)
+        )
+        return (
+            f"a table of calls ({', '.join(map(repr, known.values()))}) without their times: it "
+            f"lacks a duration, or {' and '.join(missing)} ({there} has times). Names that are "
+            f"known, with a unit at their end or without (_ms, _s, ...): {allowed}. Name another "
+            "with --column duration_s=NAME, or start_s and end_s"
+        )
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
@@ -86,6 +121,11 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
     starts, ends, notes = times.of(_groups(table, chosen))
     out.notes.extend(notes)
     read = {name: table.numbers(name, theirs) for name, theirs in chosen.items() if _is_count(name)}
+    cents = None if "cost_usd" in columns else cents_in(names)
+    if cents is not None:
+        read["cost_usd"] = _in_dollars(table, cents)
+        out.notes.append(f"{source.path.name}: column {cents!r} is in cents")
+    cache = cache_in(names)
     words = {
         name: [text(row.get(theirs)) for row in rows]
         for name, theirs in chosen.items()
@@ -113,7 +153,8 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         operation = operation_of(text(fields.get("operation_name")), is_sure, fields)
         if operation == "execute_tool" and fields.get("tool_name") is None:
             fields["tool_name"] = tool_of(rows[i])
-        fields["operation_name"] = operation
+        is_hit = cache is not None and operation in CHATS and is_cache_hit(rows[i].get(cache))
+        fields["operation_name"] = CACHE_HIT if is_hit else operation
         first = times.first_chunk(i)
         if first is not None:
             fields["first_chunk_s"] = first
@@ -122,6 +163,16 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         task, needs = (text(rows[i].get(name)) for name in waiting) if waiting else (None, None)
         if task is not None:
             out.task(str(fields["run_id"]), task, names_in(needs), text(fields.get("agent_id")))
+
+
+def _in_dollars(table: _Table, cents: str) -> list[float | None]:
+    """Return a column of cents as dollars; costs in another currency are counted as errors."""
+    is_dollar = table.in_dollars()
+    values = table.numbers("cost_usd", cents)
+    return [
+        None if value is None or not known else value / 100.0
+        for value, known in zip(values, is_dollar, strict=True)
+    ]
 
 
 def _is_count(name: str) -> bool:
@@ -162,6 +213,16 @@ class _Table:
         values = self._checked(theirs, low=0.0, most=float(MOST_COUNT))
         whole = CALLS[ours] == "Int64"
         return [None if np.isnan(n) else round(n) if whole else n for n in values.tolist()]
+
+    def in_dollars(self) -> list[bool]:
+        """Return whether the cost of each row is in US dollars; one in another is an error."""
+        found = []
+        for place, row in zip(self._places, self.rows, strict=True):
+            said = text(row.get("cost_currency"))
+            found.append(said is None or said.upper() in {"USD", "$"})
+            if not found[-1]:
+                self._out.skip(f"{place}, column 'cost_currency'", f"{said!r} is not USD")
+        return found
 
     def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:
         raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)

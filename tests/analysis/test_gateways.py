@@ -1,0 +1,103 @@
+"""Gateways' logs: answers from their caches, costs in cents, and tables that lack something."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.calibration.calls import usable
+from analysis.traces.reading import read_traces
+from simulator.errors import TeamsimError
+from tests.analysis.trace_samples import START, lines, stamp
+
+
+def litellm_row(number: int, lasts: float, **said: Any) -> dict[str, Any]:
+    return {"id": str(number), "call_type": "acompletion", "model": "m", "trace_id": "w",
+            "startTime": START + 10 * number, "endTime": START + 10 * number + lasts,
+            "prompt_tokens": 600, "completion_tokens": 60, "status": "success", **said}  # fmt: skip
+
+
+def portkey_row(number: int, lasts_ms: float, **said: Any) -> dict[str, Any]:
+    return {"created_at": stamp(10 * number), "is_success": 1, "ai_org": "openai",
+            "ai_model": "gpt-4o", "req_units": 1000, "res_units": 50, "total_units": 1050,
+            "cost": 0.3, "cost_currency": "USD", "response_status_code": 200,
+            "response_time": lasts_ms, "cache_status": "MISS", "trace_id": "w", **said}  # fmt: skip
+
+
+@pytest.mark.parametrize("hit", [True, "True"])
+def test_an_answer_from_the_cache_of_litellm_is_no_call_of_a_model(
+    hit: object, tmp_path: Path
+) -> None:
+    rows = [litellm_row(i, 4.0, cache_hit=miss) for i, miss in enumerate((False, None, "None", ""))]
+    rows += [litellm_row(9, 0.01, cache_hit=hit)]
+    found = read_traces([lines(tmp_path / "spend.jsonl", rows)])
+    assert usable(found.calls)["duration_s"].tolist() == [4.0] * 4
+    assert (len(found.chats), len(found.calls), found.report.calls) == (4, 5, 4)
+    assert "answered by a gateway's cache: 1 (first: " in found.report.line()
+    found.report.check_complete()  # nothing is left out: the row is in the table
+
+
+def test_rows_of_portkey_cost_cents_and_last_milliseconds(tmp_path: Path) -> None:
+    rows = [portkey_row(0, 80.0), portkey_row(1, 90.0, is_success=0, response_status_code=429),
+            portkey_row(2, 1.0, cache_status="SEMANTIC HIT", cost=0),
+            portkey_row(3, 60.0, cost_currency="EUR")]  # fmt: skip
+    found = read_traces([lines(tmp_path / "export.jsonl", rows)])
+    # All last less than 100: by their size alone these were seconds.
+    chats = found.chats
+    assert ((chats["end_ns"] - chats["start_ns"]) / 1e6).tolist() == [80.0, 90.0, 60.0]
+    assert chats["cost_usd"].tolist()[:2] == [0.003, 0.003]
+    assert pd.isna(chats["cost_usd"][2])
+    assert "'EUR' is not USD" in found.skipped[0]
+    assert chats["status"].tolist() == ["ok", "error", "ok"]
+    assert (chats["response_model"][0], chats["input_tokens"][0]) == ("gpt-4o", 1000)
+    assert found.report.cache_hits.count == 1
+
+
+def test_costs_are_dollars_unless_cents_are_said(tmp_path: Path) -> None:
+    for column, wanted in (("cost", 0.3), ("cost_cents", 0.003), ("Cost (cents)", 0.003)):
+        path = tmp_path / f"{len(column)}.csv"
+        path.write_text(f"model,duration_s,input_tokens,{column}\nm,2,10,0.3\n")
+        assert read_traces([path]).chats["cost_usd"].tolist() == [wanted]
+
+
+TIMELESS = {"model": "m", "prompt_tokens": 3, "agent": "a"}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("also", "missing", "there"),
+    [
+        ({}, "a duration, or start and end", "no column has times"),
+        ({"timestamp": "2026-01-01"}, "a duration, or end", "'timestamp' has times"),
+        ({"end_time": "2026-01-01"}, "a duration, or start", "'end_time' has times"),
+    ],
+)
+def test_a_table_without_times_is_told_what_it_lacks(
+    kind: str, also: dict[str, Any], missing: str, there: str, tmp_path: Path
+) -> None:
+    row, path = TIMELESS | also, tmp_path / f"calls.{kind}"
+    if kind == "csv":
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerows([row.keys(), row.values()])
+    elif kind == "jsonl":
+        lines(path, [row])
+    else:
+        pd.DataFrame([row]).to_parquet(path)
+    with pytest.raises(TeamsimError) as refused:
+        read_traces([path])
+    said = str(refused.value)
+    assert f"it lacks {missing} ({there})" in said
+    assert "latency" in said
+    assert "--column duration_s=NAME" in said
+
+
+def test_a_table_of_something_else_has_no_known_format(tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("name,city\nx,y\n")
+    with pytest.raises(TeamsimError, match="no known trace format"):
+        read_traces([path])
