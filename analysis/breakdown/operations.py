@@ -6,8 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.breakdown.lives import lives_of
+from simulator.model.streams import Streams
+from simulator.model.tasks import TaskGraph
 from simulator.model.topologies import Topology
-from simulator.model.trace import FAILED, Event, Row
+from simulator.model.trace import FAILED, IN_VAIN, Event, Row
+from simulator.model.workloads import Workload
 from simulator.scenario import Scenario
 from simulator.scenario.agent import Agent
 
@@ -97,6 +100,41 @@ def operations_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Operation
             goes_on = row.event is Event.TURN
             call = (str(row.call), str(number)) if goes_on else (str(row.call),)
             yield Operation(row.agent, start_s, row.time_s, None, call, row, goes_on)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What an agent did for a task: from the start of its call to the end of its attempt."""
+
+    task: int
+    agent: int
+    start_s: float
+    end_s: float
+
+
+def pieces_of(rows: Sequence[Row]) -> list[Piece]:
+    """Return the last attempt at each task that was not in vain, in the order of their starts.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        The trace of one replication.
+    """
+    begun: dict[int | None, float] = {}
+    found: dict[int, Piece] = {}
+    for row in rows:
+        if row.event is Event.CALL_START:
+            begun[row.call] = row.time_s
+        elif row.event is not Event.ATTEMPT or row.outcome in IN_VAIN:
+            continue
+        elif row.task is not None and row.agent is not None:
+            found[row.task] = Piece(row.task, row.agent, begun[row.call], row.time_s)
+    return sorted(found.values(), key=lambda piece: (piece.start_s, piece.task))
+
+
+def task_graph_of(scenario: Scenario, replication: int) -> TaskGraph:
+    """Return the tasks of a replication, with what each waits for."""
+    return Workload.of(scenario.workload).graph(Streams(scenario.seed, replication))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,15 @@ from google.protobuf import json_format
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from analysis.breakdown.lives import lives_of
-from analysis.breakdown.operations import Operation, agents_of, messages_of, operations_of
+from analysis.breakdown.operations import (
+    Operation,
+    Piece,
+    agents_of,
+    messages_of,
+    operations_of,
+    pieces_of,
+    task_graph_of,
+)
 from analysis.breakdown.timeline import agent_names
 from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import Row
@@ -33,7 +41,8 @@ def otlp_trace(
     sub-agent has one for its lifetime, below that of the agent that started it. Below these there
     is a ``chat`` span for each call that ended, or each turn of a loop, with its tokens, an
     ``execute_tool`` span for each tool, and a ``handoff`` span for each message with few receivers
-    (`analysis.breakdown.operations.messages_of`).
+    (`analysis.breakdown.operations.messages_of`). A ``task`` span for each task that was attempted
+    names it and those that it waits for (``gen_ai.task.id``, ``gen_ai.task.depends_on``).
 
     Parameters
     ----------
@@ -95,6 +104,10 @@ def otlp_trace(
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
             cancelled = "cancelled by the end of the run" if each.is_cut_off else ""
             span.status.message = cancelled or str(each.row.outcome)
+    for piece, task in _tasks(rows, scenario, replication):
+        times, name = (piece.start_s, piece.end_s), f"task {task['gen_ai.task.id']}"
+        span = add(name, _id(8, "task", str(piece.task)), owners[piece.agent], *times)
+        _attributes(span.attributes, task)
     for number, told in enumerate(messages_of(rows, scenario)):
         to = names[told.receiver]
         span_id = _id(8, "message", str(number))
@@ -102,6 +115,17 @@ def otlp_trace(
         said = {"gen_ai.operation.name": "handoff", "gen_ai.transfer.target.name": to}
         _attributes(span.attributes, said)
     return data
+
+
+def _tasks(
+    rows: Sequence[Row], scenario: Scenario, replication: int
+) -> Iterator[tuple[Piece, dict[str, str | int | float | list[str]]]]:
+    """Yield what was done for each task, with the attributes that name it and what it needs."""
+    graph = task_graph_of(scenario, replication)
+    for piece in pieces_of(rows):
+        needs = [graph.names[each] for each in graph.dependencies[piece.task]]
+        waits = {"gen_ai.task.depends_on": needs} if needs else {}
+        yield piece, {"gen_ai.task.id": graph.names[piece.task], **waits}
 
 
 def _chat(each: Operation, price: Price) -> dict[str, str | int | float | list[str]]:

@@ -23,6 +23,9 @@ _MOST = 0.5
 Roles = Mapping[tuple[str, str], str]
 """Role of each agent, by run and agent."""
 
+Doers = Mapping[str, Mapping[str, Any]]
+"""Who does each task of which that is known: a role, and a number if it has several."""
+
 
 def told_workload(
     structure: Structure, runs: Sequence[Run], tasks: pd.DataFrame, roles: Roles
@@ -54,9 +57,42 @@ def told_workload(
         f"tasks and what they wait for, as the trace tells them of {len(graphs)} of {len(runs)} "
         f"runs; {alike} have this graph"
     )
-    doers = _doers(graph, next(run for run in runs if run.name == graph.graph["run"]), roles)
+    by_name = {run.name: run for run in runs}
+    doers = _doers(graph, by_name[graph.graph["run"]], roles)
+    same = [each for each in near if each is not graph and set(each) == set(graph)]
+    doers = _lasting(doers, [_doers(each, by_name[each.graph["run"]], roles) for each in same])
     spec = {"kind": "dag", "tasks": _listed(graph, doers)}
     return Work(spec, said, len(graph), is_certain=True, is_dealt=len(doers) == len(graph))
+
+
+def _lasting(doers: Doers, others: Sequence[Doers]) -> Doers:
+    """Return who does each task, as far as it is the same in other runs of the same tasks.
+
+    Where agents claim tasks, another one has each in every run: these are nobody's. Where only
+    the roles last, these are said.
+
+    Parameters
+    ----------
+    doers : mapping
+        Of each task of the run that is used.
+    others : sequence of mapping
+        The same of other runs with tasks of these names; without any, all is taken to last.
+    """
+
+    def last(fields: Sequence[str]) -> bool:
+        alike = [
+            all(mine.get(name) == each.get(task, {}).get(name) for name in fields)
+            for each in others
+            for task, mine in doers.items()
+        ]
+        return float(np.mean(alike)) >= IN_TURN if alike else True
+
+    if last(("family", "worker")):
+        return doers
+    several = len({mine["family"] for mine in doers.values()}) > 1
+    if several and last(("family",)):
+        return {task: {"family": mine["family"]} for task, mine in doers.items()}
+    return {}
 
 
 def turn_workload(
@@ -147,7 +183,7 @@ def _shape(graph: nx.DiGraph[str]) -> tuple[tuple[int, int, int], ...]:
     return tuple(sorted((depth[t], graph.in_degree(t), graph.out_degree(t)) for t in graph))
 
 
-def _doers(graph: nx.DiGraph[str], run: Run, roles: Roles) -> dict[str, dict[str, Any]]:
+def _doers(graph: nx.DiGraph[str], run: Run, roles: Roles) -> Doers:
     """Return who did each task of which that is known: a role, and a number if it has several."""
     by_role: dict[str, list[str]] = {}
     for agent in run.operations.agents:
@@ -163,11 +199,17 @@ def _doers(graph: nx.DiGraph[str], run: Run, roles: Roles) -> dict[str, dict[str
     return found
 
 
-def _listed(graph: nx.DiGraph[str], doers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the tasks, those that are waited for first, under neutral names, and who does them."""
+def _listed(graph: nx.DiGraph[str], doers: Doers) -> list[dict[str, Any]]:
+    """Return the tasks under neutral names, and who does them.
+
+    They are in the order in which the trace has them, but for those that are waited for, which come
+    before. Agents see them in this order: a chain of tasks that was begun first is begun first.
+    """
+    order = {task: i for i, task in enumerate(graph)}
     place: dict[str, int] = {}
     found = []
-    for i, task in enumerate(nx.topological_sort(graph), start=1):
+    ordered = nx.lexicographical_topological_sort(graph, key=order.__getitem__)
+    for i, task in enumerate(ordered, start=1):
         place[task] = i
         before = sorted(place[each] for each in graph.predecessors(task))
         needs = [f"task-{each}" for each in before]

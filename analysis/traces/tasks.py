@@ -35,7 +35,8 @@ def add_tasks(
         Returns the agent of a span.
     out : Collector
     """
-    named = [span for span in spans if span.task is not None]
+    # In the order in which they began, which is that in which a team had them before it.
+    named = sorted((span for span in spans if span.task is not None), key=lambda s: s.start_ns)
     for span in named:
         out.task(runs[span.key], str(span.task), span.needs, agent_of(span))
     if any(span.parent_task is not None for span in named):
@@ -45,6 +46,7 @@ def add_tasks(
         return
     by_key = {span.key: span for span in spans}
     works = _works(spans, above)
+    pairs: list[tuple[Span, Span]] = []
     for span in linked:
         mine = _work_of(span, works, above)
         for key in span.links:
@@ -52,14 +54,16 @@ def add_tasks(
             other = None if cause is None else _work_of(cause, works, above)
             if mine is None or other is None or mine is other:
                 continue
-            run = runs[mine.key]
-            if runs[other.key] == run:
-                out.task(run, _name(other), (), agent_of(other))
-                out.task(run, _name(mine), [_name(other)], agent_of(mine))
+            if runs[other.key] == runs[mine.key]:
+                pairs.append((mine, other))
     in_these = {runs[span.key] for span in linked}
-    for span in works.values():
-        if runs[span.key] in in_these and span.operation == "invoke_agent":
+    paired = {id(span) for pair in pairs for span in pair}
+    for span in sorted(works.values(), key=lambda span: span.start_ns):
+        is_work = span.operation == "invoke_agent" and runs[span.key] in in_these
+        if is_work or id(span) in paired:
             out.task(runs[span.key], _name(span), (), agent_of(span))
+    for mine, other in pairs:
+        out.task(runs[mine.key], _name(mine), [_name(other)])
 
 
 def _works(spans: list[Span], above: Above) -> dict[Key, Span]:

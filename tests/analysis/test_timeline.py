@@ -19,7 +19,7 @@ from analysis.plots import gantt_figure
 from analysis.traces.reading import read_traces
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
-from simulator.model.trace import Event, Row, Trace
+from simulator.model.trace import IN_VAIN, Event, Row, Trace
 from simulator.scenario import Scenario
 from tests.conftest import agent, exponential, scenario
 from tests.engine.test_every_combination import scenarios
@@ -95,7 +95,8 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     # A worker's message is heard by the coordinator, that one's by the three workers.
     heard = sum(3 if row.agent == 3 else 1 for row in said)
     assert heard > 0
-    assert len(spans) == 4 + len(ended) + heard
+    done = {row.task for row in rows if row.event is Event.ATTEMPT and row.outcome not in IN_VAIN}
+    assert len(spans) == 4 + len(ended) + heard + len(done)
     assert all(len(s.trace_id) == 16 and len(s.span_id) == 8 for s in spans)
     assert len({s.span_id for s in spans}) == len(spans)
     path = tmp_path / "otlp.jsonl"
@@ -117,6 +118,7 @@ def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: 
     assert set(calls["finish_reason"]) == {"stop"}
     parents = dict(zip(traces.agents["name"], traces.agents["parent_agent_id"], strict=True))
     assert {parents[f"worker {i}"] for i in range(3)} == {"3"}
+    assert set(traces.tasks["task_id"]) == {f"independent-{i + 1}" for i in range(len(done))}
     told = traces.messages[~traces.messages["inferred"]]
     assert len(told) == heard
     assert set(told.loc[told["src_agent_id"] != "3", "dst_agent_id"]) == {"3"}

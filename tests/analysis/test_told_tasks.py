@@ -24,11 +24,12 @@ from analysis.observation.structure import (
     Structure,
     find_structure,
 )
-from analysis.observation.told_tasks import handed_over, told_workload
+from analysis.observation.told_tasks import _lasting, handed_over, told_workload
 from analysis.observation.units import units_of
 from analysis.traces.canonical import TASKS, Traces
 from analysis.traces.reading import read_traces
 from analysis.traces.tables import write_traces
+from tests.analysis.observed_teams import team, write_runs
 from tests.analysis.test_observation import Row, together
 from tests.analysis.test_observation import traces as traces_of
 from tests.analysis.trace_samples import (
@@ -306,3 +307,32 @@ def test_the_twin_does_the_tasks_in_their_order(tmp_path: Path) -> None:
     assert [len(task.get("dependencies", ())) for task in work["tasks"]] == [0, 0, 1, 1]
     untold = observe(replace(traces, tasks=traces.tasks.iloc[:0]), "observed", 4)
     assert untold.twin.document["workload"]["kind"] != "dag"
+
+
+@pytest.mark.slow
+def test_the_tasks_of_an_export_of_ours_are_those_of_the_twin(tmp_path: Path) -> None:
+    said = team(INDEPENDENT, 4) | {"workload": {"kind": "map_reduce", "maps": 4, "reduces": 1}}
+    write_runs(said, tmp_path, 6)
+    found = read_traces([tmp_path])
+    (_, rows), *_ = found.tasks.groupby("run_id")
+    assert set(rows["task_id"]) == {"map-1", "map-2", "map-3", "map-4", "reduce-1"}
+    assert set(rows.loc[rows["task_id"] == "reduce-1", "needs"]) == {
+        f"map-{i}" for i in (1, 2, 3, 4)
+    }
+    assert found.report.calls == len(found.chats)  # the spans of tasks are no calls
+    twin = observe(found, "x", 4).twin
+    tasks = twin.document["workload"]["tasks"]
+    assert [len(task.get("dependencies", ())) for task in tasks] == [0, 0, 0, 0, 4]
+    # Whoever is free claims the next task, another one in each run: it is nobody's.
+    assert not any("worker" in task for task in tasks)
+    assert twin.document["coordination"]["protocol"]["kind"] == "self_claim"
+
+
+def test_what_lasts_of_who_does_a_task_is_kept() -> None:
+    mine = {"a": {"family": "x", "worker": 1}, "b": {"family": "y", "worker": 2}}
+    other = {"a": {"family": "x", "worker": 2}, "b": {"family": "y", "worker": 1}}
+    swapped = {"a": {"family": "y", "worker": 1}, "b": {"family": "x", "worker": 2}}
+    assert _lasting(mine, []) == mine
+    assert _lasting(mine, [mine, mine]) == mine
+    assert _lasting(mine, [other]) == {"a": {"family": "x"}, "b": {"family": "y"}}
+    assert _lasting(mine, [swapped]) == {}
