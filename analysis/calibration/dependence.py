@@ -61,7 +61,10 @@ def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependen
     Multiplicative log-normal effects with variances s^2 and a^2 give values k calls apart the
     covariance ``mean^2 (exp(s^2 + a^2 rho^k) - 1)``; the lagged products within sessions are
     matched by least squares, which makes sums of consecutive values vary as observed. Standard
-    errors are from a jackknife over twenty groups of sessions (Quenouille 1956, Tukey 1958).
+    errors of the variances are from a jackknife over twenty groups of sessions (Quenouille 1956,
+    Tukey 1958), not below those by chance, and hold what either effect could explain. Of
+    twenty sessions, 95 % intervals hold nine effects in ten; of eight or fewer, some eight in ten,
+    as the estimates themselves are too small then.
     """
     mean = float(np.average(values, weights=weights))
     centred = pd.Series(values - mean)
@@ -100,18 +103,57 @@ def dependence(values: Floats, sessions: pd.Series, weights: Floats) -> Dependen
     everything = np.ones(20)
     found = solve(everything)
     groups = np.flatnonzero(pairs.sum(axis=0) > 0)  # with few sessions, some folds are empty
-    left_out = np.stack([solve(everything - np.eye(20)[i]) for i in groups])
-    roots = np.sqrt(left_out[:, :2])
+    left_out = np.stack([solve(everything - np.eye(20)[i]) for i in groups])[:, :2]
     share = (len(groups) - 1.0) / len(groups)
-    errors = np.sqrt(share * ((roots - roots.mean(axis=0)) ** 2).sum(axis=0))
-    session, phase = np.sqrt(found[:2])
-    return Dependence(_positive(session, errors[0]), _positive(phase, errors[1]), float(found[2]))
+    jackknife = np.sqrt(share * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0))
+    errors = np.maximum(jackknife, _chance(np.log(values), group, found))
+    # What calls share at the longest lag may be of a long phase, or of the session.
+    either = found[1] * np.exp(-_LAGS[-1] / found[2])
+    errors = np.hypot(errors, either)
+    session, phase = (_effect(*each) for each in zip(found[:2], errors, strict=True))
+    return Dependence(session, phase, float(found[2]))
 
 
-def _positive(value: float, error: float) -> Estimate:
-    if value < 1e-3:
-        return Estimate.of(0.0, float(error))
-    return Estimate.of(float(value), min(1.0, float(error / value)), "log")
+def _chance(logs: Floats, group: Ints, found: Floats) -> Floats:
+    """Return the least standard errors of the variances of sessions and of phases, shape (2,).
+
+    The variance of m independent normal values has m - 1 degrees of freedom. What is estimated is
+    it and what blurs each value: the sessions are blurred by the phases and the rest of their
+    calls; the phases, each of twice their length, by the rest. A jackknife says less where
+    estimates are at 0, whoever is left out, or groups are few.
+    """
+    session, phase, length = found
+    sizes = np.bincount(group)
+    sizes = sizes[sizes > 1].astype(float)
+    means = np.bincount(group, logs) / np.bincount(group)
+    freedom = max(1, len(logs) - len(means))
+    rest = max(0.0, float(((logs - means[group]) ** 2).sum()) / freedom - phase)
+    spans = np.minimum(sizes, 2.0 * length)
+    blur = float((phase * spans / sizes + rest / sizes).mean())
+    phases = float((sizes / spans).sum())
+    return np.asarray(
+        [
+            _doubt(len(sizes) - 1.0) * (session + blur),
+            _doubt(phases - 1.0) * (phase + rest / float(spans.mean())),
+        ]
+    )
+
+
+def _doubt(freedom: float) -> float:
+    """Return by which share a variance may exceed its estimate from so many degrees of freedom.
+
+    The logarithm of a chi-squared value has the standard deviation sqrt(trigamma(freedom / 2)); it
+    is by one of these. For many degrees of freedom this is the usual sqrt(2 / freedom).
+    """
+    spread = scipy.special.polygamma(1, max(1.0, freedom) / 2.0)
+    return float(np.expm1(np.sqrt(spread)))
+
+
+def _effect(variance: float, error: float) -> Estimate:
+    """Return a standard deviation, by its variance and the standard error of that."""
+    if variance > 1.5 * error:  # the estimate is skewed, but far from 0 its logarithm is not
+        return Estimate.of(float(np.sqrt(variance)), float(error / (2.0 * variance)), "log")
+    return Estimate(float(variance), float(error), "square")
 
 
 def without_effects(values: Floats, effects: Dependence, weights: Floats) -> Floats:

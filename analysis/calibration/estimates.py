@@ -44,6 +44,16 @@ class Estimate:
         """The median."""
         return _backward(self.at, self.link)
 
+    @property
+    def shown_error(self) -> float:
+        """The standard error as reports show it: relative on a log scale, else of the value.
+
+        Of a standard deviation whose variance was estimated, it is how much larger it may be.
+        """
+        if self.link == "square":
+            return float(np.sqrt(max(0.0, self.at) + self.error)) - self.value
+        return self.error * self.value * (1.0 - self.value) if self.link == "logit" else self.error
+
     def draw(self, rng: np.random.Generator) -> Estimate:
         """Return a value drawn from the uncertainty, as a certain estimate."""
         return Estimate(self.at + self.error * float(rng.standard_normal()), 0.0, self.link)
@@ -86,6 +96,11 @@ class BetaEstimate:
     def error(self) -> float:
         """The standard deviation."""
         return float(np.sqrt(self.value * (1 - self.value) / (self.hits + self.misses + 1)))
+
+    @property
+    def shown_error(self) -> float:
+        """The standard error as reports show it."""
+        return self.error
 
     def draw(self, rng: np.random.Generator) -> Estimate:
         """Return a value drawn from the uncertainty, as a certain estimate."""

@@ -129,7 +129,7 @@ def _write(
         *(
             f"#   {name}: "
             + (
-                f"{four_digits(each.value)} ± {four_digits(each.error)}"
+                f"{four_digits(each.value)} ± {four_digits(each.shown_error)}"
                 if np.isfinite(each.error)
                 else f"{four_digits(each.value)}, not estimated"
             )

@@ -210,11 +210,13 @@ def estimates(parameters: Mapping[str, Estimate | BetaEstimate], names: Sequence
         each = parameters.get(name)
         if each is None:
             continue
-        value = f"{name} {four_digits(each.value):g}"
+        # A millionth of its own error is 0.
+        tiny = np.isfinite(each.error) and each.value < 1e-6 * each.shown_error
+        value = f"{name} {0.0 if tiny else four_digits(each.value):g}"
         if isinstance(each, Estimate) and each.link == "log":
             error = f" ± {percent(each.error)}" if np.isfinite(each.error) else ""
         else:
-            error = f" ± {four_digits(each.error):.2g}" if np.isfinite(each.error) else ""
+            error = f" ± {four_digits(each.shown_error):.2g}" if np.isfinite(each.error) else ""
         parts.append(value + (error or ", not estimated"))
     return ", ".join(parts)
 

@@ -140,7 +140,7 @@ def _call_row(fit: AgentFit) -> dict[str, object]:
     row: dict[str, object] = {"model": fit.model, "sessions": fit.sessions, "calls": fit.calls}
     for name, estimate in fit.parameters.items():
         row[name] = estimate.value
-        row[f"{name}_se"] = estimate.error
+        row[f"{name}_se"] = estimate.shown_error
     if isinstance(fit.fit, CallFit):
         output = fit.fit.output
         row |= {
@@ -161,7 +161,7 @@ def _loop_row(loops: LoopFit) -> dict[str, object]:
         row["turns_family"] = loops.turns.kind
     for name, estimate in loops.parameters().items():
         row[name] = estimate.value
-        row[f"{name}_se"] = estimate.error
+        row[f"{name}_se"] = estimate.shown_error
     return {**row, **loops.goodness(), "not_estimated_of_loops": "; ".join(map(str, loops.gaps()))}
 
 
@@ -194,7 +194,7 @@ def _subagent_row(fit: SubagentFit | None) -> dict[str, object]:
     row: dict[str, object] = {"subagents_family": fit.number.kind, "subagents_depth": fit.depth}
     for name, estimate in fit.parameters().items():
         row[name] = estimate.value
-        row[f"{name}_se"] = estimate.error
+        row[f"{name}_se"] = estimate.shown_error
     return {**row, "subagents_ks": fit.number.ks}
 
 
