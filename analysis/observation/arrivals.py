@@ -18,6 +18,7 @@ from analysis.observation.runs import Run
 from analysis.observation.structure import INDEPENDENT, Structure
 from analysis.observation.units import Unit
 from analysis.observation.workload import Work
+from simulator.words import percent
 
 LEAST_SHARE = 0.05
 """Share of a run in pauses from which a twin has them."""
@@ -63,7 +64,7 @@ def arriving_workload(
     said = (
         f"units of work of the run of median length; each arrives when its agent began it after a "
         f"pause of {SHORTEST_S:g} s or more. In the median run, agents that had not ended yet "
-        f"had no work for {share:.0%} of the time"
+        f"had no work for {percent(share)} of the time"
     )
     return Work({"kind": "dag", "tasks": tasks}, said, len(tasks), is_certain=True, is_dealt=True)
 

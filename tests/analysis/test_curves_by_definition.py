@@ -67,7 +67,9 @@ def test_ratios_are_of_the_runs_that_the_baseline_has_too(baseline: int | None) 
     alone = table[table["point"] == (baseline or 0)].iloc[7:]
     team = table[table["point"] == 2]
     time = speedup(alone.reset_index(), team.reset_index(), 0.9)
-    errors = ratio_of_means_interval(1 - team["quality"], 1 - alone["quality"], 0.9)
+    errors = ratio_of_means_interval(
+        1 - team["quality"], 1 - alone["quality"], 0.9, are_shares=True
+    )
     for name, interval in (("speedup", time), ("error_amplification", errors)):
         found = curves.loc[5, [name, f"{name}_low", f"{name}_high"]]
         assert found.tolist() == pytest.approx([interval.estimate, interval.low, interval.high])

@@ -101,5 +101,5 @@ def test_a_clear_case_stays_clear() -> None:
         assert ranked["p_best"][0] >= 0.95
         assert ranked["may_be_best"].tolist() == [True, False, False, False]
     verdict, section = answer(sweep_of(teams))
-    assert "with a probability of 99% or more" in verdict
+    assert "with a probability of 99 % or more" in verdict
     assert any(line.startswith("Over the slowest point") for line in section.words)

@@ -319,7 +319,7 @@ def test_plain_tables_and_their_column_maps(tmp_path: Path) -> None:
     )
     path = tmp_path / "calls.csv"
     table.to_csv(path, index=False)
-    with pytest.raises(TeamsimError, match="no known trace format"):
+    with pytest.raises(TeamsimError, match="it lacks a duration, or start and end"):
         read_traces([path])
     columns = {"duration_s": "took", "run_id": "conversation"}
     traces = read_traces([path], "table", columns)

@@ -289,7 +289,7 @@ def test_aliases_are_counted_where_they_are_used(monkeypatch: pytest.MonkeyPatch
 def test_what_is_large_is_said_before_it_is_run(teamsim: Teamsim) -> None:
     code, out, said = teamsim("check", "good.yaml", "--set", f"replications={10**12}")
     assert code == 0
-    assert "1000000000000 replications" in out
+    assert "1,000,000,000,000 replications" in out
     assert "note: at least about 10,000,000,000,000 calls will be simulated" in said
     retries = "resilience={retry: {max_retries: 1000000000}}"
     code, _, said = teamsim("run", "good.yaml", "-r", 1, "--set", retries)

@@ -360,7 +360,7 @@ BUGS = [
     ),
     # Statistics: denominators, degrees of freedom, ends.
     Bug(
-        "analysis/statistics/intervals.py",
+        "analysis/statistics/summaries.py",
         "values.std(ddof=1)",
         "values.std()",
         _DEFINED,
