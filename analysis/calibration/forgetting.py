@@ -5,37 +5,46 @@ until one in which it hands one in. Most waits end with the next call: the agent
 has claimed. Some hardly ever end: the claim is orphaned. So waits are a mixture of a beta-geometric
 distribution, as agents that work on what they hold differ in how soon they are done, and a
 geometric one with a small chance (a cure model: Boag 1949; Farewell 1982). A wait that the run's
-end cuts off is censored. That a finished task is forgotten is a logistic regression on the further
-tasks of its call and on whether there are other workers, with an intercept for each cell (see
-`logits`).
+end cuts off is censored. Which waits are of forgotten tasks is drawn several times from what is
+known of it. That a finished task is forgotten is a logistic regression on the further tasks of its
+call and on whether there are other workers, with an intercept for each cell (see `logits`), over
+all of these draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import BetaEstimate, Estimate, VectorFit
-from analysis.calibration.logits import Trials, fit_logits
+from analysis.calibration.draws import covariance_at, draws_of
+from analysis.calibration.estimates import Estimate, VectorFit
+from analysis.calibration.logits import Trials, fit_imputed_logits
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
 _MIXTURE = np.asarray([-2.0, -4.0, 1.5, 1.0])
 """Means of the priors of the mixture: the logits of the share of forgotten waits, of the chance
 that a call hands in what was forgotten, and of the mean chance that it hands in what is at hand;
-the logarithm of how little the latter varies from wait to wait (its beta parameters' sum)."""
+the logarithm of by how much the first beta parameter of the latter is above 1. (If it were below,
+work at hand could be left for ever, and nothing told it from what is forgotten.)"""
 _MIXTURE_SD = np.asarray([1.5, 1.5, 1.0, 1.0])
 
 _PRIOR = np.asarray([-4.0, 0.0, 0.0])
 """Mean of the prior of the logit, and of its slopes by further claims and by company."""
 _PRIOR_SD = np.asarray([2.0, 0.2, 1.5])
 
-_NOTICES = 0.1, 2.0
-"""Beta prior of the probability that a call hands in what its agent had forgotten: seldom."""
+_DRAWS = 2000
+"""Draws from the posterior of the mixture."""
+_IMPUTED = 20
+"""Times that waits are told apart at random, by what is known of them."""
+_SEED = 20261128
+_SAME, _ALWAYS = 20.0, 1.0 - 1e-9
+"""Beyond these, a beta distribution is a point, and what is forgotten is handed in at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +56,12 @@ class Forgetfulness:
     logit : VectorFit
         Logit of the probability for a finished task, alone in its call, of an agent alone; its
         increase for each further task of the call, and where there are other workers.
-    notice : BetaEstimate
+    notice : Estimate
         Probability, in each later call, of handing it in.
     """
 
     logit: VectorFit
-    notice: Estimate | BetaEstimate
+    notice: Estimate
 
     def draw(self, rng: np.random.Generator) -> Forgetfulness:
         """Return one whose parameters are drawn from their uncertainty."""
@@ -68,7 +77,7 @@ class Forgetfulness:
             "notice": four_digits(self.notice.value),
         }
 
-    def parameters(self) -> dict[str, Estimate | BetaEstimate]:
+    def parameters(self) -> dict[str, Estimate]:
         """Return every parameter with its standard error, by name."""
         return {
             "forgets": self.logit.estimate(0, "logit"),
@@ -78,8 +87,21 @@ class Forgetfulness:
         }
 
 
+@dataclass(slots=True)
+class _Owed:
+    """Tasks that a call has claimed and not handed in, and how long they have been the latest."""
+
+    claimed: int
+    tasks: int
+    calls: list[int] = field(default_factory=list)
+    exposed: int = 0
+
+
 def waits(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each wait: where it began, how many calls it took, whether it ended.
+    """Return a row for each wait of tasks that are owed to be handed in.
+
+    Which of them are handed in is not known: those claimed last are taken to be. While they are
+    owed, no wait of what was claimed before goes on.
 
     Parameters
     ----------
@@ -89,30 +111,39 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``claimed``: label of the latest call that claimed what is owed; ``begun``: label of the
-        call after which the wait began; ``calls``: later calls of the agent, that which hands in
-        included; ``ended``: whether there was one.
+        ``claimed``: label of the call that claimed the tasks; ``tasks``: how many are handed in or,
+        if the wait does not end, are owed; ``during``: labels of the calls that it took, that
+        which hands in included; ``calls``: their number; ``owed``: from how many calls the agent
+        owed tasks before the last one; ``exposed``: the sum of the same over the calls before;
+        ``ended``: whether anything was handed in.
     """
-    rows: list[tuple[int, int, int, bool]] = []
+    rows: list[tuple[int, int, list[int], int, int, int, bool]] = []
     for _, mine in calls.groupby(["run_dir", "agent"], sort=False):
-        owed, claimed, begun, waited = 0, -1, -1, 0
+        held: list[_Owed] = []
         for label, claims, completed in zip(
             mine.index, mine["claims"], mine["completed"], strict=True
         ):
             at_once = min(claims, completed)
-            later = min(completed - at_once, owed)
-            if owed:
-                waited += 1
-                if later:
-                    rows.append((claimed, begun, waited, True))
-            if later or not owed:
-                begun, waited = label, 0
+            later = min(completed - at_once, sum(each.tasks for each in held))
+            before = len(held)
+            if held and not later:
+                held[-1].calls.append(label)
+                held[-1].exposed += before
+            while later:
+                last = held.pop()
+                done = min(later, last.tasks)
+                during = [*last.calls, label]
+                rows.append((last.claimed, done, during, len(during), before, last.exposed, True))
+                later -= done
+                if last.tasks > done:
+                    held.append(_Owed(last.claimed, last.tasks - done))
             if claims > at_once:
-                claimed = label
-            owed += claims - at_once - later
-        if owed:
-            rows.append((claimed, begun, waited, False))
-    return pd.DataFrame(rows, columns=["claimed", "begun", "calls", "ended"])
+                held.append(_Owed(label, claims - at_once))
+        for each in held:
+            took = each.calls, len(each.calls), len(held), each.exposed, False
+            rows.append((each.claimed, each.tasks, *took))
+    names = ["claimed", "tasks", "during", "calls", "owed", "exposed", "ended"]
+    return pd.DataFrame(rows, columns=names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +154,20 @@ class Waits:
     ----------
     found : DataFrame
         As `waits` returns them.
-    weights : ndarray
-        Probability of each to be one of a forgotten task.
-    notice : BetaEstimate
+    drawn : ndarray of bool, shape (M, waits)
+        Whether each is one of forgotten tasks, drawn from what is known of it.
+    notice : Estimate
         Probability that a call hands in what had been forgotten.
     """
 
     found: pd.DataFrame
-    weights: Floats
-    notice: BetaEstimate
+    drawn: npt.NDArray[np.bool_]
+    notice: Estimate
+
+    @property
+    def weights(self) -> Floats:
+        """Probability of each wait to be one of forgotten tasks."""
+        return np.asarray(self.drawn.mean(axis=0))
 
 
 def fit_waits(calls: pd.DataFrame) -> Waits:
@@ -150,45 +186,71 @@ def fit_forgetting(cells: Sequence[pd.DataFrame], told: Waits) -> list[Forgetful
     told : Waits
         Those in these calls.
     """
-    forgotten = pd.Series(told.weights).groupby(told.found["claimed"].to_numpy()).sum()
-    laws = fit_logits([_finished(calls, forgotten) for calls in cells], _PRIOR, _PRIOR_SD)
+    found = told.found
+    imputed = []
+    for forgotten in told.drawn:
+        those = found[forgotten]
+        lost = those.groupby("claimed")["tasks"].sum()
+        # They were finished then, and not in the call that notices them.
+        ended = those[those["ended"]]
+        noticed = ended.groupby(ended["during"].str[-1])["tasks"].sum()
+        imputed.append([_finished(calls, lost, noticed) for calls in cells])
+    laws = fit_imputed_logits(imputed, _PRIOR, _PRIOR_SD, np.random.default_rng(_SEED))
     return [Forgetfulness(law, told.notice) for law in laws]
 
 
-def _finished(calls: pd.DataFrame, forgotten: pd.Series) -> Trials:
-    """Return how many tasks each call has finished, and how many of them it did not hand in."""
-    lost = forgotten.reindex(calls.index, fill_value=0.0).to_numpy(dtype=float)
-    tasks = calls[["claims", "completed"]].to_numpy(dtype=float).max(axis=1)
-    lost = np.minimum(lost, calls["claims"].to_numpy(dtype=float))
-    finished = calls["completed"].to_numpy(dtype=float) + lost
+def _finished(calls: pd.DataFrame, lost: pd.Series, noticed: pd.Series) -> Trials:
+    """Return the calls that have finished tasks, and how many did not hand in all of them.
+
+    What a call does not hand in counts once, however many tasks it is: real agents forget one task,
+    or all of a call together. Calls of as many tasks, in as much company, are one row.
+    """
+    missed = lost.reindex(calls.index, fill_value=0).to_numpy(dtype=float)
+    again = noticed.reindex(calls.index, fill_value=0).to_numpy(dtype=float)
+    finished = calls["completed"].to_numpy(dtype=float) - again + missed
+    tasks = np.maximum(calls["claims"].to_numpy(dtype=float), finished)
     has_company = calls["n_teammates"].to_numpy() > 1
     used = finished > 0.0
-    covariates = np.column_stack([tasks - 1.0, has_company])[used]
-    return Trials(covariates, lost[used], finished[used])
+    kinds, row = np.unique(
+        np.column_stack([tasks - 1.0, has_company, finished])[used], axis=0, return_inverse=True
+    )
+    forgets = np.bincount(row.ravel(), missed[used] > 0.0, len(kinds)).astype(float)
+    number = np.bincount(row.ravel(), minlength=len(kinds)).astype(float)
+    return Trials(kinds[:, :2], forgets, number, kinds[:, 2])
 
 
-def _mixture(found: pd.DataFrame) -> tuple[Floats, BetaEstimate]:
-    """Return the probability of each wait to be one of a forgotten task, and that of noticing."""
-    calls = found["calls"].to_numpy(dtype=float)
-    ended = found["ended"].to_numpy(dtype=bool)
+def _mixture(found: pd.DataFrame) -> tuple[npt.NDArray[np.bool_], Estimate]:
+    """Return draws of which waits are of forgotten tasks, and the probability of noticing."""
+    names = ["calls", "ended", "owed", "exposed"]
+    rows, row = np.unique(found[names].to_numpy(dtype=float), axis=0, return_inverse=True)
+    count = np.bincount(row.ravel(), minlength=len(rows)).astype(float)
+    calls, ended, owed, exposed = rows.T
 
     def logs(at: Floats) -> tuple[Floats, Floats]:
-        """Return the log likelihood of each wait, as one of work at hand and of the forgotten."""
-        share, notice, mean = scipy.special.expit(at[:3])
-        a, b = np.exp(at[3]) * mean, np.exp(at[3]) * (1.0 - mean)
+        """Return the log likelihoods of waits, as ones of work at hand and of the forgotten."""
+        share, notice, mean = (scipy.special.expit(each)[:, None] for each in at.T[:3])
+        a = 1.0 + np.exp(np.minimum(at[:, 3:], _SAME))
+        b = a * (1.0 - mean) / mean
         works_on = scipy.special.betaln(a + ended, b + calls - ended) - scipy.special.betaln(a, b)
-        forgot = ended * np.log(notice) + (calls - ended) * np.log1p(-notice)
-        return np.log1p(-share) + works_on, np.log(share) + forgot
+        overlooks = np.log1p(-np.minimum(notice, _ALWAYS))
+        forgot = exposed * overlooks + ended * np.log(-np.expm1(owed * overlooks))
+        return np.log1p(-np.minimum(share, _ALWAYS)) + works_on, np.log(share) + forgot
+
+    def densities(at: Floats) -> Floats:
+        prior = 0.5 * (((at - _MIXTURE) / _MIXTURE_SD) ** 2).sum(axis=1)
+        return np.asarray(np.logaddexp(*logs(at)) @ count - prior)
+
+    rng = np.random.default_rng(_SEED)
 
     def loss(at: Floats) -> float:
-        prior = float((((at - _MIXTURE) / _MIXTURE_SD) ** 2).sum()) / 2
-        return prior - float(np.logaddexp(*logs(at)).sum())
+        return -float(densities(at[None])[0])
 
-    at = scipy.optimize.minimize(loss, _MIXTURE, method="L-BFGS-B").x
-    works_on, forgot = logs(at)
-    weights = np.exp(forgot - np.logaddexp(works_on, forgot))
-    hits, misses = float(weights @ ended), float(weights @ (calls - ended))
-    return weights, BetaEstimate(_NOTICES[0] + hits, _NOTICES[1] + misses)
+    found_at = scipy.optimize.minimize(loss, _MIXTURE, method="L-BFGS-B")
+    mode = np.asarray(found_at.x, dtype=np.float64)
+    posterior = draws_of(densities, mode, covariance_at(densities, mode), _DRAWS, rng)
+    works_on, forgot = logs(posterior.pick(_IMPUTED, rng))
+    chances = scipy.special.expit(forgot - works_on)[:, row.ravel()]
+    return rng.random(chances.shape) < chances, posterior.moments().estimate(1, "logit")
 
 
 def mark_forgotten(calls: pd.DataFrame, told: Waits) -> pd.DataFrame:
@@ -211,11 +273,10 @@ def mark_forgotten(calls: pd.DataFrame, told: Waits) -> pd.DataFrame:
     done = calls["completed"].to_numpy()
     stalls = np.zeros(len(calls), dtype=bool)
     forgotten = told.found[told.weights > 0.5]
-    made = at[forgotten["claimed"]].to_numpy()
-    tried[made] = done[made]
-    first = at[forgotten["begun"]].to_numpy() + 1
-    for begins, ends in zip(first, first + forgotten["calls"].to_numpy(), strict=True):
-        stalls[begins:ends] = True
+    lost = forgotten.groupby("claimed")["tasks"].sum()
+    made = at[lost.index].to_numpy()
+    tried[made] = np.maximum(done[made], tried[made] - lost.to_numpy())
+    stalls[at[forgotten["during"].explode().dropna()].to_numpy()] = True
     acts = np.maximum(done, claims) > 0
     return calls.assign(
         tried=np.where(stalls & ~acts, 0, tried),

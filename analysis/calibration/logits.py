@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 
+from analysis.calibration.draws import draws_of
 from analysis.calibration.estimates import VectorFit
 from simulator.distributions import Floats
 
 _SPREADS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.2)
 """Standard deviations of cells' logits that are tried."""
+_DRAWS = 400
+"""Draws from the posterior of each imputation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,14 @@ class Trials:
     covariates : ndarray, shape (n, K)
     hits, trials : ndarray, shape (n,)
         Of so many trials of one probability, how many were hits; hits may be expected numbers.
+    of : ndarray, shape (n,), optional
+        Each trial is a hit if any of so many independent ones is, which have the probability; 1.
     """
 
     covariates: Floats
     hits: Floats
     trials: Floats
+    of: Floats | None = None
 
 
 def fit_logits(cells: Sequence[Trials], mean: Floats, sd: Floats) -> list[VectorFit]:
@@ -44,42 +50,104 @@ def fit_logits(cells: Sequence[Trials], mean: Floats, sd: Floats) -> list[Vector
     mean, sd : ndarray, shape (1 + K,)
         Of the normal prior of the agent's intercept and of the slopes.
     """
-    fits = [_fit(cells, mean, sd, spread) for spread in _SPREADS]
+    fits = [_Regression(cells, mean, sd, spread).fit() for spread in _SPREADS]
     _, at, covariance = max(fits, key=lambda fit: fit[0])
-    known = len(mean)
-    picked = [np.eye(known, len(at)) for _ in cells]
+    return _of_cells(VectorFit(at, covariance), len(mean), len(cells))
+
+
+def fit_imputed_logits(
+    imputed: Sequence[Sequence[Trials]], mean: Floats, sd: Floats, rng: np.random.Generator
+) -> list[VectorFit]:
+    """Return what `fit_logits` does, where hits are not observed but drawn from what they may be.
+
+    It is the mean and the covariance of the posterior: within each imputation by importance
+    sampling, and between them (Rubin 1987). Few hits lean a posterior to one side, so that its mode
+    and curvature would not do.
+
+    Parameters
+    ----------
+    imputed : sequence of sequence of Trials
+        The trials of all cells, once for each drawn set of hits.
+    mean, sd : ndarray, shape (1 + K,)
+    rng : Generator
+    """
+    # The spread that is likeliest over all imputations.
+    thinned = imputed[:: max(1, len(imputed) // 4)]
+    of_spread = [
+        [_Regression(cells, mean, sd, spread).fit()[0] for cells in thinned] for spread in _SPREADS
+    ]
+    spread = _SPREADS[int(np.argmax(np.mean(of_spread, axis=1)))]
+    parts = []
+    for cells in imputed:
+        regression = _Regression(cells, mean, sd, spread)
+        _, at, covariance = regression.fit()
+        drawn = draws_of(regression.log_densities, at, covariance, _DRAWS, rng)
+        parts.append(drawn.moments())
+    ats = np.stack([part.at for part in parts])
+    within = np.mean([part.covariance for part in parts], axis=0)
+    off = ats - ats.mean(axis=0)
+    between = off.T @ off / max(1, len(parts) - 1) * (1.0 + 1.0 / len(parts))
+    whole = VectorFit(ats.mean(axis=0), within + between)
+    return _of_cells(whole, len(mean), len(imputed[0]))
+
+
+def _of_cells(whole: VectorFit, known: int, cells: int) -> list[VectorFit]:
+    """Return the intercept of each cell, with the common slopes."""
+    picked = [np.eye(known, len(whole.at)) for _ in range(cells)]
     for i, pick in enumerate(picked):
         pick[0, known + i] = 1.0
-    return [VectorFit(pick @ at, pick @ covariance @ pick.T) for pick in picked]
+    return [VectorFit(pick @ whole.at, pick @ whole.covariance @ pick.T) for pick in picked]
 
 
-def _fit(
-    cells: Sequence[Trials], mean: Floats, sd: Floats, spread: float
-) -> tuple[float, Floats, Floats]:
-    """Return the log evidence, the posterior mode and its covariance.
+class _Regression:
+    """The posterior of the regressions of some cells.
 
     The parameters are the agent's intercept, the slopes, and what each cell's intercept is above
     the agent's.
     """
-    rows = np.concatenate([np.full(len(cell.hits), i) for i, cell in enumerate(cells)]).astype(int)
-    covariates = np.concatenate([cell.covariates for cell in cells])
-    own = np.eye(len(cells))[rows].reshape(len(rows), len(cells))
-    design = np.column_stack([np.ones(len(rows)), covariates, own])
-    hits = np.concatenate([cell.hits for cell in cells])
-    trials = np.concatenate([cell.trials for cell in cells])
-    means = np.concatenate([mean, np.zeros(len(cells))])
-    precision = np.concatenate([sd, np.full(len(cells), spread)]) ** -2.0
 
-    def loss(at: Floats) -> tuple[float, Floats]:
-        logit = design @ at
-        off = at - means
-        value = trials @ np.logaddexp(0.0, logit) - hits @ logit + 0.5 * (precision * off**2).sum()
-        slope = design.T @ (trials * scipy.special.expit(logit) - hits) + precision * off
-        return float(value), slope
+    def __init__(self, cells: Sequence[Trials], mean: Floats, sd: Floats, spread: float) -> None:
+        rows = np.repeat(np.arange(len(cells)), [len(cell.hits) for cell in cells])
+        covariates = np.concatenate([cell.covariates for cell in cells])
+        own = np.eye(len(cells))[rows].reshape(len(rows), len(cells))
+        self._design = np.column_stack([np.ones(len(rows)), covariates, own])
+        self._hits = np.concatenate([cell.hits for cell in cells])
+        self._of = np.concatenate(
+            [np.ones(len(cell.hits)) if cell.of is None else cell.of for cell in cells]
+        )
+        self._trials = np.concatenate([cell.trials for cell in cells])
+        self._means = np.concatenate([mean, np.zeros(len(cells))])
+        self._precision = np.concatenate([sd, np.full(len(cells), spread)]) ** -2.0
 
-    found = scipy.optimize.minimize(loss, means, jac=True, method="BFGS")
-    p = scipy.special.expit(design @ found.x)
-    curvature = design.T @ (design * (trials * p * (1.0 - p))[:, None]) + np.diag(precision)
-    evidence = -found.fun + 0.5 * (np.log(precision).sum() - np.linalg.slogdet(curvature)[1])
-    at = np.asarray(found.x, dtype=np.float64)
-    return float(evidence), at, np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+    def fit(self) -> tuple[float, Floats, Floats]:
+        """Return the log evidence, the posterior mode and its covariance."""
+        found = scipy.optimize.minimize(self._loss, self._means, jac=True, method="BFGS")
+        design = self._design
+        logit = design @ found.x
+        some = np.expm1(self._of * np.logaddexp(0.0, logit))
+        weights = self._trials * (self._of * scipy.special.expit(logit)) ** 2 / some
+        curvature = design.T @ (design * weights[:, None]) + np.diag(self._precision)
+        evidence = -found.fun + 0.5 * (
+            np.log(self._precision).sum() - np.linalg.slogdet(curvature)[1]
+        )
+        at = np.asarray(found.x, dtype=np.float64)
+        return float(evidence), at, np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+
+    def log_densities(self, at: Floats) -> Floats:
+        """Return the log posterior densities, up to a constant, of points of shape (P, K)."""
+        logit = at @ self._design.T
+        none = -self._of * np.logaddexp(0.0, logit)
+        hit = np.log(-np.expm1(none))
+        likelihood = hit @ self._hits + none @ (self._trials - self._hits)
+        return np.asarray(likelihood - 0.5 * (at - self._means) ** 2 @ self._precision)
+
+    def _loss(self, at: Floats) -> tuple[float, Floats]:
+        logit = self._design @ at
+        off = at - self._means
+        prior = 0.5 * (self._precision * off**2).sum()
+        none = -self._of * np.logaddexp(0.0, logit)
+        misses = self._trials - self._hits
+        value = prior - self._hits @ np.log(-np.expm1(none)) - misses @ none
+        slope = self._of * scipy.special.expit(logit)
+        missed = slope * (misses - self._hits / np.expm1(-none))
+        return float(value), self._design.T @ missed + self._precision * off
