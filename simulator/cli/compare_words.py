@@ -54,6 +54,8 @@ def _time(time: Comparison, found: SideBySide, team: str) -> str:
         )
     if time.verdict == "not resolved":
         return f"{team} is neither known to be faster than {reference} nor slower"
+    if time.verdict == "same":
+        return f"{team} takes as long as {reference}"
     change = time.change
     if time.verdict == "more" and change.estimate >= 2.0:
         return f"{team} is slower than {reference}, takes {times(change)} as long"

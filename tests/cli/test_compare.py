@@ -80,6 +80,19 @@ def test_a_team_beside_itself_is_the_same(here: Path, teamsim_here: Here) -> Non
     assert "a (2) and a are the same in all 5 replications" in done.stdout
 
 
+def test_a_dearer_price_changes_no_time(here: Path, teamsim_here: Here) -> None:
+    for name, usd in (("cheap", 1), ("dear", 2)):
+        agent = f"{{latency: {{kind: seconds, base: 3}}, price: {{input_per_mtok: {usd}}}}}"
+        (here / f"{name}.yaml").write_text(
+            f"name: {name}\nteam: {{size: 2, agent: {agent}}}\ntopology: decentralised\n"
+            "coordination: {protocol: self_claim}\n"
+            "workload: {kind: parallel_fraction, tasks: 6, parallel_fraction: 1}\n"
+        )
+    done = teamsim_here("compare", "cheap.yaml", "dear.yaml", "-r", 4, "-w", 1)
+    said = " ".join(done.stdout.split())
+    assert "dear takes as long as cheap, costs 100 % more" in said, done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
