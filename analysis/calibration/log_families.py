@@ -16,6 +16,9 @@ from simulator.distributions import Floats
 
 _TINY = 1e-300
 
+_FAR = np.log(1e8)
+"""Largest logarithm of a parameter, either way."""
+
 
 @dataclass(frozen=True)
 class LogFamily:
@@ -43,6 +46,14 @@ class LogFamily:
     log_density: Callable[[Floats, Floats], Floats]
     start: Callable[[Floats], Floats]
     quantile: Callable[[Floats, Floats], Floats]
+
+    def has_maximum(self, at: Floats) -> bool:
+        """Return whether parameters at the largest likelihood are such, or run away without end.
+
+        A Burr law whose c grows while c d stays is on its way to a Pareto law, for example: no
+        scenario can say it.
+        """
+        return bool(np.abs(at[: len(self.names)]).max() < _FAR)
 
     def spec(self, at: Floats) -> dict[str, float]:
         """Return the parameters by name."""

@@ -103,13 +103,17 @@ def fit_turns(turns: Ints, is_whole: npt.NDArray[np.bool_], clusters: Ints) -> T
             if kind == GEOMETRIC
             else LOG_FAMILIES[kind].start(np.log(count))
         )
-        fits[kind] = maximise(log_density, start, clusters)
-        aic[kind] = 2.0 * len(start) - 2.0 * float(log_density(fits[kind].at).sum())
-    best, second = sorted(aic, key=lambda kind: aic[kind])[:2]
-    found = TurnCounts(best, fits[best], most, np.nan, aic[second] - aic[best])
+        fit = maximise(log_density, start, clusters)
+        if kind != GEOMETRIC and not LOG_FAMILIES[kind].has_maximum(fit.at):
+            continue
+        fits[kind] = fit
+        aic[kind] = 2.0 * len(start) - 2.0 * float(log_density(fit.at).sum())
+    best, *others = sorted(aic, key=lambda kind: aic[kind])
+    gain = aic[others[0]] - aic[best] if others else np.nan
+    found = TurnCounts(best, fits[best], most, np.nan, gain)
     grid = np.arange(1, most + 1)
     ks = float(np.abs(found.survival(grid) - kaplan_meier(turns, is_whole, grid)).max())
-    return TurnCounts(best, fits[best], most, ks, aic[second] - aic[best])
+    return TurnCounts(best, fits[best], most, ks, gain)
 
 
 def _log_survival(kind: str, at: Floats, turns: Floats) -> Floats:

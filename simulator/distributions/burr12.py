@@ -23,12 +23,19 @@ class Burr12(Distribution):
 
     def quantile(self, u: Floats) -> Floats:
         """Return the quantiles at `u`."""
-        return self.scale * np.expm1(-np.log1p(-u) / self.d) ** (1.0 / self.c)
+        t = -np.log1p(-u) / self.d
+        with np.errstate(over="ignore"):
+            x: Floats = self.scale * np.expm1(t) ** (1.0 / self.c)
+            # Where the exponential is beyond all numbers, 1 is nothing beside it.
+            return np.where(np.isinf(x), self.scale * np.exp(t / self.c), x)
 
     def cdf(self, x: Floats) -> Floats:
         """Return the probability of a value up to `x`."""
-        power = (np.maximum(x, 0.0) / self.scale) ** self.c
-        return -np.expm1(-self.d * np.log1p(power))
+        ratio = np.maximum(x, 0.0) / self.scale
+        with np.errstate(over="ignore", divide="ignore"):
+            log = np.log1p(ratio**self.c)
+            log = np.where(np.isinf(log), self.c * np.log(ratio), log)
+        return -np.expm1(-self.d * log)
 
     @property
     def tail_index(self) -> float:

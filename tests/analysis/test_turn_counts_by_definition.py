@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import optimize, stats
 
 from analysis.calibration.turn_counts import CONSTANT, GEOMETRIC, fit_turns, kaplan_meier
+from simulator.scenario.loop import LoopSpec
 
 Array = np.ndarray[Any, Any]
 
@@ -125,3 +128,17 @@ def test_the_number_is_not_constant_where_a_request_went_on_or_ended_sooner() ->
     turns, is_whole = np.array([2, 2, 2, 2]), np.array([True, True, True, False])
     assert fit_turns(turns, is_whole, np.arange(4)).kind != CONSTANT
     assert fit_turns(np.array([1, 2, 2, 2]), np.ones(4, bool), np.arange(4)).kind != CONSTANT
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    low=st.integers(1, 5),
+    high=st.integers(6, 60),
+    counts=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+)
+def test_requests_of_two_lengths_have_a_law_that_a_scenario_can_say(
+    low: int, high: int, counts: tuple[int, int]
+) -> None:
+    turns = np.repeat([low, high], counts)
+    found = fit_turns(turns, np.ones(len(turns), dtype=bool), np.arange(len(turns)))
+    LoopSpec.model_validate(found.spec())

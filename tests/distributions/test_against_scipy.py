@@ -150,3 +150,14 @@ def test_a_wrong_distribution_says_what_is_allowed(wrong: Any, said: str) -> Non
     with pytest.raises(ValidationError) as caught:
         parse(wrong)
     assert said in str(caught.value)
+
+
+def test_a_burr_law_of_extreme_shapes_is_the_pareto_law_that_it_comes_to() -> None:
+    # c and 1 / d to infinity, c d = 3: beyond 1.5, values are Pareto's of index 3.
+    burr = DISTRIBUTIONS.get("burr12").model_validate(
+        {"kind": "burr12", "c": 3e4, "d": 1e-4, "scale": 1.5}
+    )
+    u = np.asarray([0.01, 0.1, 0.5, 0.9, 0.99, 0.999999])
+    x = burr.transform(u)
+    np.testing.assert_allclose(x, stats.pareto(3.0, scale=1.5).ppf(u), rtol=1e-3)
+    np.testing.assert_allclose(burr.cdf(x), u, atol=1e-9)
