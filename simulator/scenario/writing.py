@@ -57,9 +57,11 @@ def _fields(
 
 
 def _holds_more(value: Mapping[str, Any], where: str, sources: Mapping[str, str]) -> bool:
-    """Return whether a mapping is written field by field, because a field has a comment."""
+    """Return whether a mapping is written field by field: a field has a comment, or much in it."""
     inside = any(source.startswith(f"{where}.") for source in sources)
-    return inside or any(isinstance(each, Mapping) for each in value.values())
+    return inside or any(
+        isinstance(each, Mapping) or _has_lines_of_its_own(each) for each in value.values()
+    )
 
 
 def _key(name: str) -> str:
@@ -71,7 +73,32 @@ def _leaf(name: str, value: Any, indent: str) -> Iterator[str]:
         said = yaml.safe_dump([value], default_flow_style=False, width=10_000)
         yield f"{indent}{_key(name)}: {said.removeprefix('- ').rstrip()}"
         return
+    if _has_lines_of_its_own(value):
+        yield f"{indent}{_key(name)}:"
+        for each in value:
+            first, *rest = yaml.safe_dump(
+                each, sort_keys=False, default_flow_style=True, width=WIDTH - len(indent) - 2
+            ).splitlines()
+            yield from (f"{indent}- {first}", *(f"{indent}  {line}" for line in rest))
+        return
     text = yaml.safe_dump(
         {name: value}, sort_keys=False, default_flow_style=None, width=WIDTH - len(indent)
     )
     yield from (indent + line for line in text.splitlines())
+
+
+def _has_lines_of_its_own(value: Any) -> bool:
+    """Return whether each item of a value is written on a line of its own."""
+    return isinstance(value, Sequence) and bool(value) and all(map(_fits_a_line, value))
+
+
+def _fits_a_line(item: Any) -> bool:
+    """Return whether an item of a list is a mapping of plain values, and of lists of such."""
+    if not isinstance(item, Mapping):
+        return False
+    values = [
+        part
+        for value in item.values()
+        for part in (value if isinstance(value, (list, tuple)) else [value])
+    ]
+    return all(isinstance(part, (str, int, float)) or part is None for part in values)
