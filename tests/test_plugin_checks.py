@@ -23,6 +23,7 @@ SAID: dict[str, list[dict[str, Any]]] = {
     ],
     "layered": [{"layers": 3, "width": 4}],
     "map_reduce": [{"maps": 6}],
+    "resampled": [{"runs": [{"sizes": [1, 3, 2.5]}, {"sizes": [4], "start_tokens": 900}]}],
     "arrivals": [{"tasks": 12, "interarrival_s": {"kind": "exponential", "mean": 2}}],
     "seconds": [{"base": 2}, {"base": {"kind": "lognormal", "median": 2, "sigma": 0.5}}],
     "tokens": [{"base_s": 1, "uncached_s_per_1k": 0.1, "output_s_per_1k": 20}],

@@ -58,6 +58,8 @@ class TaskGraph:
     doers : sequence of (str or None, int), shape (N,), or empty
         Family and number (0 for none) of the agent that is to do each task; empty when no task
         says it.
+    start_tokens : float or None
+        Tokens in the context of each worker as the run begins; None where the agents say it.
     """
 
     names: Sequence[str]
@@ -68,6 +70,7 @@ class TaskGraph:
     arrivals_s: Sequence[float] = field(default=())
     difficulties: Sequence[float] = field(default=())
     doers: Sequence[tuple[str | None, int]] = field(default=())
+    start_tokens: float | None = None
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> TaskGraph:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
@@ -104,3 +106,39 @@ def test_layers_are_coupled_as_often_as_they_say() -> None:
     made = graph("layered", layers=20, width=20, coupling=0.3)
     edges, possible = sum(len(needed) for needed in made.dependencies), 19 * 400
     assert abs(edges - 0.3 * possible) < 4 * (possible * 0.3 * 0.7) ** 0.5
+
+
+RUNS = st.lists(
+    st.tuples(
+        st.lists(st.floats(0.1, 50), min_size=1, max_size=6),
+        st.none() | st.integers(0, 9_000),
+        st.floats(0.1, 9),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(deadline=None)
+@given(runs=RUNS, seed=st.integers(0, 99))
+def test_a_replication_has_the_work_of_one_of_the_runs_and_all_of_it(
+    runs: list[tuple[list[float], int | None, float]], seed: int
+) -> None:
+    said = [
+        {"sizes": sizes, "weight": weight} | ({} if start is None else {"start_tokens": start})
+        for sizes, start, weight in runs
+    ]
+    spec = WORKLOADS.get("resampled").model_validate({"kind": "resampled", "runs": said})
+    made = spec.graph(Streams(seed, 0))
+    assert (list(made.sizes), made.start_tokens) in [(sizes, start) for sizes, start, _ in runs]
+    assert not any(made.dependencies)
+
+
+def test_runs_are_drawn_as_often_as_their_weights_say() -> None:
+    weights = [1.0, 2.0, 0.5, 4.5]
+    runs = [{"sizes": [1.0] * (i + 1), "weight": each} for i, each in enumerate(weights)]
+    spec = WORKLOADS.get("resampled").model_validate({"kind": "resampled", "runs": runs})
+    drawn = [len(spec.graph(Streams(5, replication))) for replication in range(4_000)]
+    counts = np.bincount(drawn, minlength=5)[1:]
+    expected = 4_000 * np.asarray(weights) / sum(weights)
+    assert stats.chisquare(counts, expected).pvalue > 0.001

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from simulator.distributions.deterministic import constant
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
 from simulator.model.agents.channels import Log, Voice, connect
 from simulator.model.agents.messages import Deliveries, Gossip, Link, Mailbox, Notes, Outlet
@@ -21,6 +22,12 @@ from simulator.scenario.team import Team
 
 _UNUSED = np.random.default_rng(0)
 """Shared by topologies that draw nothing: to make one for each is a tenth of the set-up time."""
+
+
+def _beginning_with(spec: Agent, tokens: float) -> Agent:
+    """Return an agent whose context begins with so many tokens."""
+    context = spec.context.model_copy(update={"start_tokens": constant(tokens)})
+    return spec.model_copy(update={"context": context})
 
 
 class Roster:
@@ -88,6 +95,8 @@ class Roster:
             voice = voices[index]
             return AgentState(spec, index, role, number, len(graph), streams, difficulty, voice)
 
+        if graph.start_tokens is not None:
+            specs = [_beginning_with(spec, graph.start_tokens) for spec in specs]
         self.workers = [make(spec, WORKER, i) for i, spec in enumerate(specs)]
         lead, checker = team.coordinator or default, team.verifier or default
         self.coordinators = [make(lead, COORDINATOR, i) for i in range(coordinators)]
