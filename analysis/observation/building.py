@@ -11,6 +11,7 @@ from analysis.calibration.rounding import four_digits
 from analysis.observation.activity import IDLE
 from analysis.observation.arrivals import arriving_workload
 from analysis.observation.coordinating import coordinate, let_lead_answer
+from analysis.observation.resampling import let_tasks_say_turns, resampled_workload
 from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role, let_start
 from analysis.observation.roles import typical
 from analysis.observation.runs import SHARES, causes_of
@@ -83,9 +84,12 @@ def build_twin(seen: Observed, name: str) -> Twin:
         or (turn_workload(seen.runs, units, seen.roles) if structure.kind == MESH else None)
         or arriving_workload(structure, seen.runs, units, seen.roles)
         or (visited_workload(seen.runs, units) if _may_wait(twin) else None)
+        or resampled_workload(twin, seen, units)
         or workload_of(structure, seen.runs, units, size)
     )
     twin.say("workload", work.spec, work.source)
+    if work.spec["kind"] == "resampled":
+        let_tasks_say_turns(twin)
     if work.is_dealt and _is_claimed(twin):
         twin.say("coordination.protocol", {"kind": "pre_assigned"})
         twin.explain("coordination.protocol", "tasks go to who did them in the trace")

@@ -22,8 +22,9 @@ from analysis.observation.simulated import simulate
 from analysis.observation.started_again import with_each_start
 from analysis.observation.starts import with_named_starts
 from analysis.observation.structure import SUBAGENTS, Structure, find_structure
-from analysis.observation.tuning import of_roles, tune
+from analysis.observation.tuning import tune
 from analysis.observation.twin import Observed, Twin
+from analysis.observation.typical_runs import of_roles
 from analysis.traces.canonical import CHATS, Traces
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Progress

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis.calibration.call_agents import AgentFit, fit_agents
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import COEFFICIENTS
-from analysis.calibration.loops import FEWEST, LoopFit, fit_requests
+from analysis.calibration.loops import FEWEST, LoopFit, fit_requests, turns_without_failures
 from analysis.calibration.profiles import reference_of
 from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
@@ -62,6 +62,8 @@ class RoleFit:
     failed_s : float
         Mean seconds after which calls failed; NaN if none did.
     prices : Prices
+    turns : dict of str to list of int
+        Turns of the requests of each run, in order; empty where there are no loops.
     missing : list of str
         What could not be estimated, and what is used in its place.
     """
@@ -77,6 +79,7 @@ class RoleFit:
     failed: BetaEstimate
     failed_s: float
     prices: Prices
+    turns: dict[str, list[int]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
 
@@ -125,7 +128,7 @@ def fit_role(
         fit.failed,
         float(lasted.mean()) if len(lasted) else float("nan"),
         prices,
-        [str(gap) for gap in fit.gaps],
+        missing=[str(gap) for gap in fit.gaps],
     )
     if len(models) > 1:
         found.missing.append(
@@ -201,6 +204,10 @@ def _take_loops(found: RoleFit, calls: pd.DataFrame, starting: Sequence[str]) ->
         found.missing += [str(gap) for gap in fit.gaps() if not said or gap.what != "loops"]
     found.spec |= said
     found.has_loops = "loop" in said
+    if found.has_loops:
+        sessions = requests.table["session"].astype(str).to_numpy()
+        for session, turns in zip(sessions, turns_without_failures(requests), strict=True):
+            found.turns.setdefault(session, []).append(max(1, int(turns)))
 
 
 def estimates(parameters: Mapping[str, Estimate | BetaEstimate], names: Sequence[str]) -> str:

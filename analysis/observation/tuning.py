@@ -28,7 +28,7 @@ from analysis.observation.scaling import (
 )
 from analysis.observation.simulated import simulate
 from analysis.observation.twin import Twin
-from analysis.traces.canonical import CHATS
+from analysis.observation.typical_runs import log_variance, middle, of_roles
 
 RUNS = 40
 """Fewest simulated runs of each trial."""
@@ -61,26 +61,6 @@ _LEAST_SPREAD = 0.1
 """Effects of runs below this are left out."""
 
 
-def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
-    """Return the typical run of each role: ``calls, input, output`` (of a call), by role.
-
-    The typical values are geometric means, which serve as well as medians and vary less.
-    """
-    chats = calls["operation_name"].isin(CHATS)
-    frame = pd.DataFrame(
-        {
-            "role": role[chats].astype(str),
-            "run": calls.loc[chats, "run_id"].astype(str),
-            "input": calls.loc[chats, "input_tokens"].astype("Float64").astype(float),
-            "output": calls.loc[chats, "output_tokens"].astype("Float64").astype(float),
-        }
-    )
-    each = frame.groupby(["role", "run"])
-    runs = each[["input", "output"]].mean().assign(calls=each.size())
-    logs = runs.where(runs > 0.0).apply(np.log).groupby("role").mean()
-    return logs.apply(np.exp)
-
-
 def tune(
     twin: Twin,
     observed: pd.DataFrame,
@@ -106,8 +86,7 @@ def tune(
         *[lambda: _tune_chain(twin, runs, own["makespan_s"])] * (not twin.is_certain),
         *[lambda: _tune_spread(twin, runs, own)] * (len(table) >= _FEWEST_RUNS),
         *[lambda: _tune_roles(twin, runs, observed)] * 2,
-        *[lambda: _tune_pauses(twin, runs, own)]
-        * ("round_overhead_s" in twin.document["coordination"]),
+        *[lambda: _tune_pauses(twin, runs, own)] * _has_assumed_work(twin),
     ]
     for done, step in enumerate(steps):
         if progress is not None:
@@ -117,12 +96,21 @@ def tune(
         progress(len(steps), len(steps))
 
 
+def _has_assumed_work(twin: Twin) -> bool:
+    """Return whether pauses stand for more than themselves: for how runs differ in their work."""
+    is_paused = "round_overhead_s" in twin.document["coordination"]
+    return is_paused and twin.document["workload"]["kind"] != "resampled"
+
+
 class _Runs:
     """The calls of a twin's runs, simulated again only where the twin has changed since."""
 
     def __init__(self, twin: Twin, calls_of_a_run: float) -> None:
         self._twin = twin
-        self._count = round(max(RUNS, min(_TIMES * RUNS, _CALLS / max(1.0, calls_of_a_run))))
+        # Of runs that are listed, each is drawn about once.
+        listed = len(twin.document["workload"].get("runs", ()))
+        affordable = min(_TIMES * RUNS, _CALLS / max(1.0, calls_of_a_run))
+        self._count = round(max(RUNS, listed, affordable))
         self._document = ""
         self._calls = pd.DataFrame()
 
@@ -154,7 +142,8 @@ def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
         )
         ratio = {name: _ratio(seen[name], made[name]) for name in ("calls", "input", "output")}
         # Each sub-agent is one loop: its turns are known, and how many there are is its parent's.
-        if role in twin.subagents:
+        # Turns of tasks as large as they were seen are known, too.
+        if role in twin.subagents or "work_per_turn" in agent.get("loop", {}):
             ratio["calls"] = 1.0
         if "loop" in agent and abs(ratio["calls"] - 1.0) > 0.02:
             _scale_turns(agent["loop"], ratio["calls"])
@@ -290,7 +279,7 @@ def _tune_chain(twin: Twin, runs: _Runs, observed: pd.Series) -> None:
 def _tune_spread(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
     """Set the effect of a run on turns so that runs differ in calls as much as those observed."""
     found = runs.table()
-    missing = _log_variance(observed["calls"]) - _log_variance(found["calls"])
+    missing = log_variance(observed["calls"]) - log_variance(found["calls"])
     if missing > _LEAST_SPREAD**2:
         _spread_turns(twin, missing**0.5)
 
@@ -309,19 +298,10 @@ def _tune_pauses(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
     if len(observed) < _FEWEST_RUNS:
         return
     found = runs.table()
-    missing = _log_variance(observed["makespan_s"]) - _log_variance(found["makespan_s"])
+    missing = log_variance(observed["makespan_s"]) - log_variance(found["makespan_s"])
     if missing > _LEAST_SPREAD**2:
         twin.say(_PAUSES, with_run_effect(pauses, missing**0.5))
         twin.explain_further(_PAUSES, "run_sigma: tuned to how much runs differ in their length")
-
-
-def middle(values: pd.Series) -> float:
-    """Return the geometric mean of the middle half of the positive values; NaN if there are none.
-
-    It is as little moved by very short and very long runs as the median, and varies less.
-    """
-    known = np.log(values[values > 0.0].to_numpy(dtype=float))
-    return float(np.exp(scipy.stats.trim_mean(known, 0.25))) if len(known) else float("nan")
 
 
 def _spread_turns(twin: Twin, sigma: float) -> None:
@@ -337,12 +317,3 @@ def _spread_turns(twin: Twin, sigma: float) -> None:
             twin.explain_further(
                 f"{path}.loop", "run_sigma: tuned to how much runs differ in their calls"
             )
-
-
-def _log_variance(values: pd.Series) -> float:
-    """Return the variance of the logarithms of the positive values, from their quartiles."""
-    logs = np.log(values[values > 0.0].to_numpy(dtype=float))
-    if len(logs) < 2:
-        return 0.0
-    low, high = np.quantile(logs, [0.25, 0.75])
-    return float(((high - low) / 1.349) ** 2)

@@ -1,0 +1,94 @@
+"""The work of a single agent as in its runs: each replication of the twin has that of one of them.
+
+How many requests a session has, how many turns each takes, and how much context it begins with go
+together: sessions of many requests have short ones, and those that begin large are often short.
+Distributions of each alone would make sessions that never were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.calibration.rounding import four_digits
+from analysis.observation.roles import typical
+from analysis.observation.structure import SINGLE
+from analysis.observation.twin import Observed, Twin
+from analysis.observation.units import Unit
+from analysis.observation.workload import Work
+from analysis.traces.canonical import CHATS
+
+_FEWEST = 8
+"""Fewest runs that stand for others; of fewer, the median run does."""
+
+_MOST = 200
+"""Most runs that a scenario lists."""
+
+
+def resampled_workload(
+    twin: Twin, seen: Observed, units: Mapping[str, Sequence[Unit]]
+) -> Work | None:
+    """Return the work of all runs, or None if others than one agent did it, or they are too few.
+
+    Parameters
+    ----------
+    twin : Twin
+        Its team is built.
+    seen : Observed
+    units : mapping
+        Units of work of each run's workers.
+    """
+    roles = set(twin.worker_roles)
+    if seen.structure.kind != SINGLE or len(twin.worker_roles) != 1 or twin.lead:
+        return None
+    fit = twin.fits[roles.pop()]
+    sizes = {
+        run.name: fit.turns[run.name] if fit.has_loops else [1] * len(units[run.name])
+        for run in seen.runs
+        if (fit.turns.get(run.name) if fit.has_loops else units[run.name])
+    }
+    if len(sizes) < _FEWEST or len({tuple(each) for each in sizes.values()}) == 1:
+        return None
+    starts = _starts(seen, fit.role, fit.spec["context"])
+    names = sorted(sizes, key=lambda name: (sum(sizes[name]), len(sizes[name]), name))
+    if len(names) > _MOST:  # every so manieth, from the smallest to the largest
+        places = (np.arange(_MOST) + 0.5) * len(names) / _MOST
+        names = [names[int(place)] for place in places]
+    runs = [
+        {"sizes": sizes[name], **({"start_tokens": starts[name]} if name in starts else {})}
+        for name in names
+    ]
+    counts = [len(each) for each in sizes.values()]
+    what = "turns of each request" if fit.has_loops else "calls, a task each"
+    said = (
+        f"{what}, of {len(runs):,} of {len(sizes):,} runs ({min(counts)} to {max(counts)} "
+        "requests); each replication draws one of these runs; assumed: its requests are "
+        "independent of each other"
+    )
+    return Work({"kind": "resampled", "runs": runs}, said, typical(counts), is_certain=True)
+
+
+def let_tasks_say_turns(twin: Twin) -> None:
+    """Let the loops of the twin's agent end when the work of their task is done, in place."""
+    (role,) = twin.worker_roles
+    agent, path = twin.agent_of(role), twin.path_of(role)
+    if "loop" in agent:
+        kept = {k: v for k, v in agent["loop"].items() if k not in ("turns", "end_probability")}
+        agent["loop"] = {"work_per_turn": 1, **kept}
+        twin.explain_further(f"{path}.loop", "each task has the turns that it had in its run")
+
+
+def _starts(seen: Observed, role: str, context: Mapping[str, Any]) -> dict[str, float]:
+    """Return what the first call of each run has read besides the system prompt."""
+    if not isinstance(context.get("start_tokens"), Mapping):
+        return {}
+    calls = seen.calls[(seen.role_of_calls() == role) & seen.calls["operation_name"].isin(CHATS)]
+    calls = calls[calls["input_tokens"].notna()].sort_values("start_ns", kind="stable")
+    first: pd.Series = calls.drop_duplicates("run_id").set_index("run_id")["input_tokens"]
+    system = float(context.get("system_tokens", 0.0))
+    return {
+        str(name): four_digits(max(0.0, float(tokens) - system)) for name, tokens in first.items()
+    }
