@@ -1,0 +1,97 @@
+"""What a crash leaves of loops, and who may go on with it: turns, a crew, no engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.model.agents.agent import AgentState
+from simulator.model.agents.held import Conversation
+from simulator.model.answers import Difficulty
+from simulator.model.calls.bill import Bill
+from simulator.model.calls.service import PlainService
+from simulator.model.calls.subagents import SubagentPool
+from simulator.model.calls.tools import Tools
+from simulator.model.calls.turns import Turns
+from simulator.model.why import Why
+from simulator.scenario.tools import WeekTime
+from tests.model.parts import Crew, bag, provider
+
+
+def loops(has_checkpoints: bool = True) -> tuple[Crew, Turns]:
+    """Return two agents with loops of nine turns and three tasks, and what serves them."""
+    crew = Crew(bag(3), loop={"turns": 9})
+    parts = (crew.streams, crew.clock, crew.journal, crew.phases)
+    pool = SubagentPool(None, Difficulty(crew.graph, 0.0, crew.streams), *parts, len(crew.agents))
+    tools = Tools([], {}, WeekTime(), *parts, pool)
+    service = PlainService(crew.clock, crew.phases, provider(crew))
+    who = (crew.clock, crew.journal, Bill(crew.metrics, False, None), tools, crew.phases)
+    return crew, Turns(service, *who, None, has_checkpoints=has_checkpoints)
+
+
+def lose(turns: Turns, agent: AgentState, tasks: list[int], over: int, why: Why) -> None:
+    """Let a call on tasks be lost when so many turns of its loop are over."""
+    loop = agent.loop
+    assert loop is not None
+    kept = turns.resume(agent, tasks)
+    agent.call.begin(1, tasks, 1.0, 100, -1)
+    loop.begin(1.0, False, False, kept)
+    while loop.turn <= over:
+        loop.complete_turn()
+        loop.save(Conversation(tokens=300 * loop.turn))
+        loop.next_turn()
+    turns.lost(agent, why)
+    agent.memory.come_to_nothing(goes_on=why is Why.CRASH)
+
+
+def done(turns: Turns, agent: AgentState, *tasks: int) -> int | None:
+    """Return after how many turns a call on tasks would go on; None: from the beginning."""
+    kept = turns.resume(agent, tasks)
+    return None if kept is None else kept.done
+
+
+@pytest.mark.parametrize("over", [0, 1, 4, 8])
+def test_who_goes_on_with_a_loop_takes_the_turn_that_a_crash_has_broken(over: int) -> None:
+    crew, turns = loops()
+    first, second = crew.agents
+    lose(turns, first, [0], over, Why.CRASH)
+    assert done(turns, first, 0) == done(turns, second, 0) == over
+    assert done(turns, first, 1) is None
+
+
+@pytest.mark.parametrize(("some", "others"), [(1, 5), (5, 1), (3, 3)])
+def test_a_call_on_several_tasks_goes_on_where_the_least_advanced_of_them_was(
+    some: int, others: int
+) -> None:
+    crew, turns = loops()
+    lose(turns, crew.agents[0], [0], some, Why.CRASH)
+    lose(turns, crew.agents[1], [1], others, Why.CRASH)
+    assert done(turns, crew.agents[0], 0, 1) == min(some, others)
+    # A task that nobody has begun is done from its first turn on, and others with it.
+    assert done(turns, crew.agents[0], 0, 2) is None
+
+
+@pytest.mark.parametrize(
+    ("has_checkpoints", "why"),
+    [(False, Why.CRASH), (False, Why.TIMEOUT), (True, Why.TIMEOUT), (True, Why.TURN_LIMIT)],
+)
+def test_nothing_is_left_of_a_loop_that_no_checkpoint_or_no_crash_breaks_off(
+    has_checkpoints: bool, why: Why
+) -> None:
+    crew, turns = loops(has_checkpoints)
+    lose(turns, crew.agents[0], [0], 4, why)
+    assert done(turns, crew.agents[0], 0) is None
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_a_loop_that_fails_after_it_has_gone_on_goes_on_at_its_checkpoint_again(times: int) -> None:
+    # Five turns are over when it crashes; it goes on, and is lost otherwise two turns later.
+    crew, turns = loops()
+    agent = crew.agents[0]
+    lose(turns, agent, [0], 5, Why.CRASH)
+    before = agent.memory.context_tokens
+    for _ in range(times):
+        lose(turns, agent, [0], 7, Why.TIMEOUT)
+    # What its turns have said is in the checkpoint; no failure adds it to what it remembers.
+    assert agent.memory.context_tokens == before
+    assert done(turns, agent, 0) == 5
+    assert agent.memory.context_tokens == before + 5 * 300
