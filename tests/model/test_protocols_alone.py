@@ -49,15 +49,20 @@ def alone(
     *,
     clock: Agenda | None = None,
     behaviour: Mapping[str, float] | None = None,
+    behaviour_of: Mapping[int, Mapping[str, float]] | None = None,
     **fields: Any,
 ) -> Dispatcher:
     """Return a protocol's dispatcher, told of the tasks that can start."""
     board = Board(graph)
-    spec = AGENT.model_validate({**AGENT.model_dump(), "behaviour": behaviour or {}})
+    told, usual = behaviour_of or {}, behaviour or {}
+    specs = [
+        AGENT.model_validate({**AGENT.model_dump(), "behaviour": told.get(i, usual)})
+        for i in range(workers)
+    ]
     metrics, agenda = Metrics(tasks=len(graph)), clock or Notebook()
     setting = Setting(
         board=board,
-        specs=[spec] * workers,
+        specs=specs,
         managers=[LEAD] * workers,
         streams=Streams(1, 0),
         metrics=metrics,
