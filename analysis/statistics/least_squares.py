@@ -16,6 +16,9 @@ from simulator.experiment.intervals import student_quantile
 Array = npt.NDArray[np.float64]
 Bounds = Sequence[tuple[float, float]]
 
+_NULL = 1e-7
+"""Share of the largest singular value below which one is an error of the finite differences."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -24,7 +27,8 @@ class Estimate:
     Attributes
     ----------
     values, low, high : ndarray, shape (parameters,)
-        Ends are infinite, or at the bounds, if there are no more points than parameters.
+        Ends are infinite, or at the bounds, if there are no more points than parameters, and for
+        parameters that the points do not determine.
     rss : float
         Sum of the squared residuals.
     """
@@ -75,16 +79,38 @@ def least_squares(
         max_nfev=20_000,
     )
     degrees = len(target) - len(start)
-    jacobian = np.asarray(found.jac)
-    variances = np.diag(np.linalg.pinv(jacobian.T @ jacobian)) * 2.0 * found.cost / max(1, degrees)
-    errors = np.sqrt(np.maximum(0.0, variances))
-    half = errors * student_quantile(0.5 + confidence / 2, degrees) if degrees else errors + np.inf
+    errors = _unit_errors(np.asarray(found.jac)) * math.sqrt(2.0 * found.cost / max(1, degrees))
+    half = np.full_like(errors, np.inf)
+    known = np.isfinite(errors) & (degrees > 0)
+    half[known] = errors[known] * student_quantile(0.5 + confidence / 2, max(1, degrees))
     return Estimate(
         values=found.x,
         low=np.maximum(low, found.x - half),
         high=np.minimum(high, found.x + half),
         rss=float(((curve(found.x) - target) ** 2).sum()),
     )
+
+
+def _unit_errors(jacobian: Array) -> Array:
+    """Return the standard errors of parameters for residuals of 1; infinite if undetermined.
+
+    A parameter is undetermined if it can change, alone or with others, while the curve stays: it
+    has a part in the null space of the Jacobian (Golub & Van Loan 2013, section 5.5). Columns are
+    scaled to length 1, so that a parameter's unit does not matter.
+    """
+    lengths = np.linalg.norm(jacobian, axis=0)
+    moves = lengths > 0.0
+    errors = np.full(len(lengths), np.inf)
+    if not moves.any():
+        return errors
+    scaled = jacobian[:, moves] / lengths[moves]
+    _, sizes, directions = np.linalg.svd(scaled)
+    sizes = np.concatenate([sizes, np.zeros(len(directions) - len(sizes))])
+    is_null = sizes <= _NULL * sizes[0]
+    variances = ((directions[~is_null].T / sizes[~is_null]) ** 2).sum(axis=1)
+    is_free = (directions[is_null] ** 2).sum(axis=0) > _NULL
+    errors[moves] = np.where(is_free, np.inf, np.sqrt(variances)) / lengths[moves]
+    return errors
 
 
 def small_sample_aic(rss: float, points: int, parameters: int, size: float) -> float:

@@ -233,6 +233,32 @@ def test_intervals_of_a_fit_end_at_its_bounds() -> None:
     assert (exact.low[0], exact.high[0]) == (-math.inf, math.inf)  # no point is left over
 
 
+def test_a_parameter_that_the_points_do_not_determine_has_no_ends() -> None:
+    x, free = np.arange(1.0, 7.0), [(-np.inf, np.inf)]
+    y = 3.0 + 2.0 * x + 0.1 * np.random.default_rng(1).normal(size=6)
+    sum_of_two = least_squares(lambda b: (b[0] + b[1]) * x + b[2], y, [1.0, 2.0, 0.0], free * 3)
+    line = least_squares(lambda b: b[0] * x + b[1], y, [1.0, 0.0], free * 2)
+    t = stats.t.ppf(0.975, [4, 3])  # a degree of freedom less, where a parameter does nothing
+    half = (line.high[1] - line.low[1]) / 2.0 / t[0] * t[1] * math.sqrt(4 / 3)
+    assert np.isneginf(sum_of_two.low[:2]).all()
+    assert np.isposinf(sum_of_two.high[:2]).all()
+    assert (sum_of_two.high[2] - sum_of_two.low[2]) / 2.0 == pytest.approx(half, rel=1e-4)
+    idle = least_squares(lambda b: b[0] * x, y, [1.0, 2.0], [*free, (0.0, 5.0)])
+    assert (idle.low[1], idle.high[1]) == (0.0, 5.0)  # its bounds are all that is known
+    law = fit_law("usl", [1, 1, 1, 2, 2], [1.0, 1.1, 0.9, 1.8, 1.7])
+    assert (law.low["sigma"], law.high["sigma"]) == (0.0, 1.0)  # of two sizes, with kappa
+
+
+def test_units_of_parameters_do_not_matter_to_their_intervals() -> None:
+    x, free = np.arange(1.0, 7.0), [(-np.inf, np.inf)] * 2
+    y = 3.0 * x + 0.1 * x**2 + 0.1 * np.random.default_rng(2).normal(size=6)
+    same = [least_squares(lambda b, u=u: b[0] * x + u * b[1] * x**2, y, [1.0, 0.1 / u], free)
+            for u in (1.0, 1e-9)]  # fmt: skip
+    for end in ("low", "high"):
+        ends = [getattr(each, end) for each in same]
+        assert ends[1] * [1.0, 1e-9] == pytest.approx(ends[0], rel=1e-4)
+
+
 @pytest.mark.parametrize("points", [4, 5, 6, 30])
 @pytest.mark.parametrize("parameters", [1, 2, 3])
 def test_akaikes_criterion_for_few_points(points: int, parameters: int) -> None:
