@@ -234,7 +234,8 @@ def _best_law(fits: pd.DataFrame) -> str:
 def _peak(usl: LawFit, largest: float) -> str:
     """Say where the Universal Scalability Law has its peak, as far as that is known."""
     peak, least, most = (
-        usl_peak(ends["sigma"], ends["kappa"]) for ends in (usl.estimates, usl.high, usl.low)
+        max(1.0, usl_peak(ends["sigma"], ends["kappa"]))
+        for ends in (usl.estimates, usl.high, usl.low)
     )
     said = "the Universal Scalability Law has its peak"
     if least >= 10 * largest:
