@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis.statistics.completion import time_to_success, to_success
+from analysis.statistics.completion import time_to_success
+from analysis.statistics.differences import difference_to_success
+from analysis.statistics.intervals import Interval
 from simulator.experiment import run_each
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
@@ -144,9 +146,11 @@ def chaos(
         ``lost_tasks`` (of the workload: not done, or not right), ``makespan_s``, ``makespan_low``
         and ``makespan_high`` (time to success and its 95 % interval, where failed runs are started
         again; null if no run was completed), ``recovery_s`` (a lower bound for runs that were not
-        completed: the time until they ended), ``wasted_tokens``, ``extra_tokens`` and ``extra_usd``
-        (until success, compared with the same patterns without the fault), ``retries``. Tasks,
-        recovery, wasted tokens and retries are means of runs as they ended.
+        completed: the time until they ended), ``wasted_tokens``, ``retries``; ``extra_tokens`` and
+        ``extra_usd`` (until success, compared with the same patterns without the fault), each with
+        ``_low`` and ``_high``, a 95 % interval
+        (`analysis.statistics.differences.difference_to_success`). Tasks, recovery, wasted tokens
+        and retries are means of runs as they ended.
     """
     quiet = changed(scenario, {"faults": []})
     healthy = run_each([quiet], replications, workers, progress).to_pandas()
@@ -180,9 +184,12 @@ def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFr
     tokens = results["input_tokens"] + results["output_tokens"]
     results = results.assign(tokens=tokens, lost_tasks=results["tasks"] - results["tasks_correct"])
     means = ["lost_tasks", "recovery_s", "wasted_tokens", "retries"]
-    spent = ["tokens", "cost_usd"]
+    may_fail = not bool(results["success"].all())
+    groups = [runs.sort_values("replication") for _, runs in results.groupby("point")]
+    quiet = {patterns: runs for (fault, patterns), runs in zip(names, groups, strict=True)
+             if fault == NO_FAULT}  # fmt: skip
     rows = []
-    for (fault, patterns), (_, runs) in zip(names, results.groupby("point"), strict=True):
+    for (fault, patterns), runs in zip(names, groups, strict=True):
         time = time_to_success(runs)
         row: dict[str, object] = {
             "fault": fault,
@@ -193,10 +200,17 @@ def _table(results: pd.DataFrame, names: Sequence[tuple[str, str]]) -> pd.DataFr
             "makespan_high": time.high,
         }
         row |= {name: float(runs[name].mean()) for name in means}
-        row |= {name: to_success(runs[name], runs["success"]).estimate for name in spent}
+        for name, column in (("extra_tokens", "tokens"), ("extra_usd", "cost_usd")):
+            extra = _extra(column, quiet[patterns], runs, may_fail)
+            row |= {name: extra.estimate, f"{name}_low": extra.low, f"{name}_high": extra.high}
         rows.append(row)
-    table = pd.DataFrame(rows)
-    quiet = table[table["fault"] == NO_FAULT].set_index("patterns")[spent]
-    before = quiet.loc[table["patterns"]].to_numpy()
-    table[["extra_tokens", "extra_usd"]] = table[spent].to_numpy() - before
-    return table.drop(columns=spent)
+    return pd.DataFrame(rows)
+
+
+def _extra(column: str, quiet: pd.DataFrame, runs: pd.DataFrame, may_fail: bool) -> Interval:
+    """Return how much more runs spend until success than runs without the fault."""
+    (before, before_done), (after, after_done) = (
+        (rows[column].to_numpy(dtype=float), rows["success"].to_numpy(dtype=float))
+        for rows in (quiet, runs)
+    )
+    return difference_to_success(before, before_done, after, after_done, may_fail=may_fail)

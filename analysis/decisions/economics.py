@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from analysis.statistics.completion import UNKNOWN, linearised, ratio_to_success
-from analysis.statistics.intervals import Interval, mean_interval, ratio_of_means_interval
+from analysis.statistics.completion import UNKNOWN, ratio_to_success
+from analysis.statistics.differences import difference_to_success
+from analysis.statistics.intervals import Interval, ratio_of_means_interval
 
 HOUR_S = 3600.0
 
@@ -160,10 +161,12 @@ def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.Dat
     DataFrame
         A row for each size but the smallest: ``n``; for each further agent ``saved_s``,
         ``extra_usd`` and ``net_usd`` (the value of the time saved, less the extra cost), until
-        success, each with ``_low`` and ``_high``, paired intervals; null if one of the two sizes
-        never finished.
+        success, each with ``_low`` and ``_high``, paired 95 % intervals
+        (`analysis.statistics.differences.difference_to_success`); null if one of the two sizes
+        never finished. If some run of the series failed, runs of all sizes may fail.
     """
     sizes = sorted(int(n) for n in results["team.size"].unique())
+    may_fail = not bool(results["success"].all())
     worth = results.assign(total_usd=total_usd(results, usd_per_hour))
     by_size = {
         n: worth[worth["team.size"] == n].sort_values("replication").set_index("replication")
@@ -179,14 +182,13 @@ def marginal_returns(results: pd.DataFrame, usd_per_hour: float = 0.0) -> pd.Dat
             ("extra_usd", "cost_usd", 1.0),
             ("net_usd", "total_usd", -1.0),
         ):
-            interval = UNKNOWN
-            if smaller["success"].any() and larger["success"].any():
-                after, now = (
-                    linearised(each[column], each["success"]) for each in (larger, smaller)
-                )
-                interval = mean_interval(sign * (after - now) / (n - before))
-            row |= {name: interval.estimate, f"{name}_low": interval.low}
-            row[f"{name}_high"] = interval.high
+            (now, now_done), (after, after_done) = (
+                (sign * each[column].to_numpy(dtype=float) / (n - before),
+                 each["success"].to_numpy(dtype=float))
+                for each in (smaller, larger)
+            )  # fmt: skip
+            found = difference_to_success(now, now_done, after, after_done, may_fail=may_fail)
+            row |= {name: found.estimate, f"{name}_low": found.low, f"{name}_high": found.high}
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -238,8 +238,8 @@ def chaos(
     if table["patterns"].nunique() == 1:
         say_words("the scenario has no patterns under 'resilience' that could be left out")
     say_words(
-        f"means of {replications} replications, with 95 % intervals; time: until success, where "
-        "runs that are not completed are started again"
+        f"means of {replications} replications; time and what is spent more, each with a 95 % "
+        "interval: until success, where runs that are not completed are started again"
     )
     if (table["completed"] < 1.0).any():
         say_words("?: not known, too few runs were completed; recovery >: some runs ended before")
@@ -249,8 +249,10 @@ def chaos(
 
 def _print_chaos(table: pd.DataFrame, priced: bool) -> None:
     heads = ["fault", "patterns", "completed", "tasks lost", "time s", "95 %", "recovery s"]
-    rows, before, extra = [], "", "extra_usd" if priced else "extra_tokens"
+    rows, before = [], ""
+    extra, form = ("extra_usd", "{:+,.3f}") if priced else ("extra_tokens", "{:+,.0f}")
     for row in table.to_dict("records"):
+        low, high = row[f"{extra}_low"], row[f"{extra}_high"]
         cells = [
             row["fault"] if row["fault"] != before else "",
             row["patterns"],
@@ -259,17 +261,19 @@ def _print_chaos(table: pd.DataFrame, priced: bool) -> None:
             _known(row["makespan_s"], "{:,.0f}"),
             _span(row["makespan_low"], row["makespan_high"]),
             f"{'>' * bool(row['recovery_s'] and row['completed'] < 1.0)}{row['recovery_s']:,.0f}",
-            _known(row[extra], "{:+,.3f}" if priced else "{:+,.0f}"),
+            _known(row[extra], form),
+            _span(low, high, form) if low < high else "",  # none: the same was spent in all runs
         ]
         rows.append(cells)
         before = row["fault"]
-    print_table([*heads, "extra USD" if priced else "extra tokens"], rows, names=2)
+    print_table([*heads, "extra USD" if priced else "extra tokens", "95 %"], rows, names=2)
 
 
-def _span(low: float, high: float) -> str:
-    if math.isnan(low):
+def _span(low: float, high: float, form: str = "{:,.0f}") -> str:
+    if math.isnan(low) or low == -math.inf:
         return ""
-    return f"{low:,.0f} to {high:,.0f}" if math.isfinite(high) else f"{low:,.0f} or more"
+    least = form.format(low)
+    return f"{least} to {form.format(high)}" if math.isfinite(high) else f"{least} or more"
 
 
 def _known(value: float, form: str) -> str:

@@ -63,7 +63,9 @@ def test_the_table_says_what_a_pattern_saves() -> None:
     assert lost.loc[ALL, "lost_tasks"] == 0 < lost.loc[NONE, "lost_tasks"]
     healthy = rows.loc[NO_FAULT]
     assert (healthy["lost_tasks"] == 0).all()
-    assert (healthy["extra_tokens"] == 0).all()
+    assert (healthy[["extra_tokens", "extra_tokens_low", "extra_tokens_high"]] == 0).all(axis=None)
+    extra = rows.loc[("half the workers crash together", ALL)]
+    assert extra["extra_tokens_low"] < extra["extra_tokens"] < extra["extra_tokens_high"]
     assert lost.loc[ALL, "makespan_s"] > healthy.loc[ALL, "makespan_s"]
     assert pd.isna(lost.loc[NONE, "makespan_s"])  # it never ends: no time, rather than a short one
 
@@ -75,4 +77,5 @@ def test_no_run_takes_for_ever() -> None:
     assert (length <= 20 * healthy * 1.01).all()
     never = rows["completed"] == 0
     assert never.any()
-    assert rows.loc[never, ["makespan_s", "makespan_low", "extra_tokens"]].isna().all(axis=None)
+    unknown = ["makespan_s", "makespan_low", "extra_tokens", "extra_tokens_high"]
+    assert rows.loc[never, unknown].isna().all(axis=None)
