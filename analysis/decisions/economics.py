@@ -81,6 +81,7 @@ def break_even_usd_per_hour(
     team: pd.DataFrame,
     confidence: float = 0.95,
     advantage: Callable[[float], Interval] | None = None,
+    may_fail: bool = False,
 ) -> Interval:
     """Return the value of an hour from which a team pays: extra cost over time saved.
 
@@ -97,6 +98,8 @@ def break_even_usd_per_hour(
     advantage : callable, optional
         Returns, for a value of an hour, the ratio of one agent's total to the team's, with an
         interval; computed from the two tables when absent.
+    may_fail : bool
+        As for `analysis.statistics.completion.ratio_to_success`; of no effect with `advantage`.
 
     Returns
     -------
@@ -117,7 +120,7 @@ def break_even_usd_per_hour(
         before, after = (
             usd + usd_per_hour * hours for usd, hours in zip(usd_of, hours_of, strict=True)
         )
-        return ratio_to_success(before, done[0], after, done[1], confidence)
+        return ratio_to_success(before, done[0], after, done[1], confidence, may_fail)
 
     ratio = advantage or of_totals
     usd, hours = (

@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.decisions.economics import break_even_usd_per_hour
 from analysis.plots.known import span_of_shares
 from analysis.report.sections import Section, capitalised, table_of
-from analysis.statistics.completion import runs_finished, speedup, to_success
+from analysis.statistics.completion import runs_finished, speedup, to_success, unseen_failures
 from analysis.statistics.intervals import difference_of_shares_interval
 from analysis.statistics.quickest import interval_of_time, rank_by_time
 from analysis.statistics.series import SIZE, axes_of, with_series
@@ -61,7 +61,9 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         verdict = _alone(name, rows, not all_done)
     else:
         verdict = "No run finished at any point: how long the work takes is not known."
-    if not all_done:
+    if all_done:
+        section.say(unseen_failures(common))
+    else:
         section.say(*_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
         section.show(table_of("How many runs finished", shown, is_open=True))
@@ -169,7 +171,7 @@ def _saved(
         said.append(f"It gets less right: {percent(-quality.estimate, 1)} of the tasks.")
     costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]
     if costs[1] > costs[0]:
-        price = break_even_usd_per_hour(first, second, confidence)
+        price = break_even_usd_per_hour(first, second, confidence, may_fail=may_fail)
         said.append(
             f"It costs more, and pays if an hour is worth {price.estimate:,.2f} US dollars "
             f"({price.low:,.2f} to {price.high:,.2f}) or more."

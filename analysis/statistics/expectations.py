@@ -17,6 +17,7 @@ from analysis.statistics.intervals import (
     SHARE_METRICS,
     Interval,
     mean_interval,
+    most_unseen,
     proportion_interval,
     quantile_interval,
     replications_for_quantile,
@@ -72,7 +73,7 @@ class Finding:
 
         They are beyond a least or greatest value, or differ from values that are all equal.
         """
-        return float(1.0 - 0.05 ** (1.0 / self.replications))
+        return most_unseen(self.replications)
 
 
 def expectations_in(texts: Iterable[str]) -> list[Expectation]:

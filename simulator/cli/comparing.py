@@ -12,7 +12,7 @@ from rich.table import Table
 
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
-from analysis.statistics.completion import runs_finished
+from analysis.statistics.completion import runs_finished, unseen_failures
 from analysis.statistics.intervals import Interval
 from simulator.api.comparing import (
     Compared,
@@ -126,6 +126,9 @@ def _print(found: SideBySide, teams: Sequence[_Team], seed: int, others: Sequenc
     together = ", together for all teams" if len(found.comparisons) > 1 else ""
     say_words(f"{how}; 95 % intervals of the changes{together}. Times, cost and tokens are until "
                 "success, failed runs started again.")  # fmt: skip
+    if all(finished >= found.replications.get(name, max(pairs))
+           for name, finished in found.finished.items()):  # fmt: skip
+        say_words(unseen_failures(min(pairs)))
     for name in others:
         say_words(f"{name} was run with another seed: its pairs are independent runs.")
     for name, finished in found.finished.items():

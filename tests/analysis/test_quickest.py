@@ -103,3 +103,4 @@ def test_a_clear_case_stays_clear() -> None:
     verdict, section = answer(sweep_of(teams))
     assert "with a probability of 99 % or more" in verdict
     assert any(line.startswith("Over the slowest point") for line in section.words)
+    assert any("3 % of a team's further runs may fail" in line for line in section.words)

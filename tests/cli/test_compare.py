@@ -41,6 +41,7 @@ def test_two_scenarios_are_run_with_the_same_luck(here: Path, teamsim_here: Here
     said = " ".join(done.stdout.split())
     assert said.startswith("b is faster than one by ")
     assert "30 pairs of runs, seed 0" in said
+    assert "that up to 9.5 % of a team's further runs may fail (95 % confidence)" in said
     assert "cost: unknown, as there is no price in one, b: give a price" in said
     assert max(map(len, done.stdout.splitlines())) <= 80
 
