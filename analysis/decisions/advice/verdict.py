@@ -64,7 +64,8 @@ class Advice:
     not_excluded : list of str
         Others that may be the best, and are not known to be as good.
     best_team : str
-        The best team by the means, where one agent is best.
+        The best team by the means, where one agent is best; empty if the means of none meet the
+        conditions.
     gain : Interval
         The saving of the best team over one agent, as a share of what one agent takes. The interval
         holds with the wanted confidence, whatever was chosen and whenever the procedure stopped.
@@ -242,11 +243,13 @@ def _verdict(
     """Return whether a team is worth it, and what the best one saves.
 
     A team is worth it if it is known to save enough. One agent is enough if no team that may be
-    the best can save that much.
+    the best can save that much, or if all teams are known not to fulfil the conditions: that the
+    means of none meet them may be chance.
     """
     wish, alone = evidence.wish, evidence.names.index(ALONE)
     if not team:
-        return ("alone" if eligible[alone] else "open"), _NO_GAIN
+        is_known = bool(eligible[alone] and np.delete(bounds.violates, alone).all())
+        return ("alone" if is_known else "open"), _NO_GAIN
     at = evidence.names.index(team)
     # Both ends are used: each has half of the error.
     joint = evidence.bounds(0.5 * (1.0 - wish.confidence))

@@ -76,7 +76,7 @@ def _neither(advice: Advice) -> list[str]:
 
 def _verdict(advice: Advice, wish: Wish) -> str:
     if not advice.best_team:
-        return "No team that was tried fulfils the conditions, as far as one can tell."
+        return _no_team(advice)
     what = "time" if wish.usd_per_hour is None else "cost and time together"
     saved = f"{_share(advice.gain.estimate)} of {what}"
     saved += f" ({_share(advice.gain.low)} to {_share(advice.gain.high)})"
@@ -110,6 +110,17 @@ def _verdict(advice: Advice, wish: Wish) -> str:
     return (
         f"It is open whether a team is worth it: the best ({advice.best_team}) saves {saved}, "
         f"{why}."
+    )
+
+
+def _no_team(advice: Advice) -> str:
+    """Return the verdict where no team's means meet the conditions."""
+    if advice.verdict == "alone":
+        return "One agent is enough: no team that was tried fulfils the conditions."
+    most = int(advice.table["replications"].max())
+    return (
+        "It is open whether a team is worth it: by the means, no team that was tried fulfils the "
+        f"conditions, but after up to {most:,} runs of each that is not known."
     )
 
 
