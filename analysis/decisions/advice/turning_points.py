@@ -43,9 +43,11 @@ def thresholds(
     """Return the values of single parameters at which the choice changes, the nearest first.
 
     One agent and the best team are compared at multiples of each parameter's value, from an eighth
-    to eight times. If the answer differs between two multiples, and is known at both with the
-    wanted confidence, the value is interpolated on a logarithmic scale. The wanted advantage
-    `wish.worth` counts as in the verdict; failures that were not seen do not count.
+    to eight times. If the answer differs between two multiples, and is known at both, the value is
+    between them, and interpolated on a logarithmic scale. It is known with the wanted confidence
+    for all parameters together (Bonferroni), since the nearest change is named: a parameter is
+    wrong only if the answer at a value next to the change is. The wanted advantage `wish.worth`
+    counts as in the verdict; failures that were not seen do not count.
 
     Parameters
     ----------
@@ -84,18 +86,20 @@ def thresholds(
         return []
     rows = replicate(variants, replications, workers, progress)
     found = []
+    error = (1.0 - wish.confidence) / len(varied)
     for path, now in varied.items():
         lags = {}
         for factor in (1.0, *_FACTORS):
             names = {name: _named(path, factor, name) for name in pair}
             if all(variant in rows for variant in names.values()):
                 both = {name: rows[variant] for name, variant in names.items()}
-                lag = _known_lag(Evidence(both, wish, [replications]))
+                lag = _known_lag(Evidence(both, wish, [replications]), error)
                 if lag is not None:
                     lags[factor] = lag
         crossing = _nearest_crossing(lags)
         if crossing is not None:
-            found.append(Threshold(path, now, now * crossing))
+            then, *tried = (now * factor for factor in crossing)
+            found.append(Threshold(path, now, then, *(float(_like(now, value)) for value in tried)))
     return sorted(found, key=lambda each: abs(math.log(each.then / each.now)))
 
 
@@ -111,16 +115,16 @@ def _served(scenario: Scenario) -> list[str]:
     ]
 
 
-def _known_lag(evidence: Evidence) -> float | None:
+def _known_lag(evidence: Evidence, error: float) -> float | None:
     """Return how far a team is from being worth it, on a logarithmic scale.
 
-    None if the replications do not show whether the team is worth it.
+    None if the replications do not show, but for an error, whether the team is worth it.
     """
     alone, team = evidence.finished
     if min(alone, team) == 0.0:
         return None if alone == team else math.inf if alone > team else -math.inf
     wanted = math.log1p(-min(evidence.wish.worth, 1.0 - 1e-9))
-    bounds = evidence.bounds(1.0 - evidence.wish.confidence, with_unseen=False)
+    bounds = evidence.bounds(error, with_unseen=False)
     if bounds.low[1, 0] <= wanted <= bounds.high[1, 0]:
         return None
     return float(evidence.takes[1] - evidence.takes[0]) - wanted
@@ -142,12 +146,15 @@ def _like(now: float, value: float) -> float | int:
     return max(1, round(value)) if float(now).is_integer() and now >= 2 else value
 
 
-def _nearest_crossing(lags: Mapping[float, float]) -> float | None:
-    """Return the factor nearest to 1 at which the lag changes its sign, if it does."""
+def _nearest_crossing(lags: Mapping[float, float]) -> tuple[float, float, float] | None:
+    """Return the factor nearest to 1 at which the lag changes its sign, if it does.
+
+    With it come the two factors between which it does.
+    """
     crossings = []
     for a, b in pairwise(sorted(lags)):
         if (lags[a] < 0.0) != (lags[b] < 0.0):
             finite = math.isfinite(lags[a]) and math.isfinite(lags[b])
             share = lags[a] / (lags[a] - lags[b]) if finite else 0.5
-            crossings.append(a * (b / a) ** share)
-    return min(crossings, key=lambda factor: abs(math.log(factor)), default=None)
+            crossings.append((a * (b / a) ** share, a, b))
+    return min(crossings, key=lambda each: abs(math.log(each[0])), default=None)

@@ -18,11 +18,23 @@ from analysis.statistics.intervals import Interval
 
 @dataclass(frozen=True)
 class Threshold:
-    """A change of one parameter that changes the verdict."""
+    """A change of one parameter that changes the verdict.
+
+    Attributes
+    ----------
+    parameter : str
+    now : float
+    then : float
+        Interpolated between `low` and `high`.
+    low, high : float
+        The values that were tried, and between which the verdict changes.
+    """
 
     parameter: str
     now: float
     then: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)

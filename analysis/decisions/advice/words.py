@@ -36,8 +36,8 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
     if advice.thresholds:
         nearest = advice.thresholds[0]
         lines.append(
-            f"What would change the answer first: {nearest.parameter} at about "
-            f"{nearest.then:.3g} (now {nearest.now:.3g})."
+            f"What would change the answer first: {nearest.parameter}, between "
+            f"{nearest.low:.3g} and {nearest.high:.3g} (now {nearest.now:.3g})."
         )
     elif advice.thresholds is not None:
         lines.append(
