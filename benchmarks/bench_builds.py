@@ -48,6 +48,7 @@ def _team(size: int, each: int, protocol: str, timing: str, resilience: str = "{
         workspace="last_writer_wins",
         more="",
         resilience=resilience,
+        tokens="{}",
     )
 
 

@@ -43,6 +43,10 @@ sweep: {{team.size: [1, 2, 3, 4]}}
 """
 
 
+QUIET = "{message: 0}"
+"""What agents tell each other: of ten thousand, the messages of all would fit no context."""
+
+
 def resident_mb() -> float:
     """Return the memory of the largest process of this program, in megabytes."""
     pids = ["self", *(str(child.pid) for child in multiprocessing.active_children())]
@@ -83,7 +87,7 @@ def sweep(name: str, study: Study) -> None:
 
 def team() -> None:
     """Run one replication of 10,000 agents and 1,000,000 tasks in this process."""
-    run = programs.team(10_000, 100, timing="asynchronous")
+    run = programs.team(10_000, 100, timing="asynchronous", tokens=QUIET)
     started = time.perf_counter()
     calls = run()
     seconds = time.perf_counter() - started
@@ -95,7 +99,7 @@ def team() -> None:
 def growth(times: int = 2) -> None:
     """Print the processor time of 10,000 agents over the number of their calls, and its slope."""
     each = (13, 25, 50, 100)
-    runs = [programs.team(10_000, tasks, timing="asynchronous") for tasks in each]
+    runs = [programs.team(10_000, tasks, timing="asynchronous", tokens=QUIET) for tasks in each]
     seconds, calls = np.full(len(each), np.inf), np.zeros(len(each))
     for _ in range(times):  # in turns, since machines are noisy
         for i, run in enumerate(runs):

@@ -26,6 +26,7 @@ team:
   agent:
     latency: {{kind: seconds, base: {{kind: lognormal, median: 8, sigma: 0.6}}}}
     context: {{board_tokens_per_task: 0}}
+    tokens: {tokens}
 topology: {topology}
 coordination: {{protocol: {protocol}, timing: {timing}{more}}}
 workload: {{kind: parallel_fraction, tasks: {tasks}, parallel_fraction: 1}}
@@ -90,6 +91,7 @@ def team(n: int, calls_each: int, **fields: str) -> Program:
         "workspace": "last_writer_wins",
         "more": "",
         "resilience": "{}",
+        "tokens": "{}",
         **fields,
     }
     simulation = Simulation(parse_study(TEAM.format(n=n, tasks=n * calls_each, **said)).base)
