@@ -18,9 +18,6 @@ from analysis.observation.runs import cause_table
 from analysis.observation.structure import SINGLE
 from analysis.traces.canonical import CHATS, model_of
 
-FORMAT, VERSION = "teamsim-observation", 1
-"""Format of `findings`; its version changes when a key changes its meaning."""
-
 _MEASURES = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls", "turns",
              "tool_calls", "agents", "peak", "at_work", "failed_calls", "retries",
              "tool_errors")  # fmt: skip
@@ -32,7 +29,7 @@ def findings(observation: Observation, directory: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``format, version``; ``reading`` (what was read and what was left out); ``notes``;
+        ``reading`` (what was read and what was left out); ``notes``;
         ``structure`` (``kind, confidence, evidence, lead, stages, in_rounds, runs, agreeing``);
         ``runs`` (for each measure ``median, low, high``: the median run and the 80 % interval,
         null where nothing is known); ``costs`` (where they come from); ``agents`` (a role each:
@@ -46,8 +43,6 @@ def findings(observation: Observation, directory: Path) -> dict[str, Any]:
     """
     structure, twin = observation.structure, observation.twin
     found = {
-        "format": FORMAT,
-        "version": VERSION,
         "reading": observation.traces.report.to_dict(),
         "notes": [*observation.traces.notes, *observation.notes],
         "structure": {

@@ -17,10 +17,15 @@ AsJson = Annotated[
 
 def print_json(command: str, values: Mapping[str, Any]) -> None:
     """Print the result of a command as JSON."""
+    print(as_json(command, values))
+
+
+def as_json(command: str, values: Mapping[str, Any]) -> str:
+    """Return the result of a command as JSON."""
     from simulator.version import __version__
 
     document = {"schema": f"teamsim/{command}/1", "teamsim": __version__, **values}
-    print(json.dumps(plain(document), indent=1, allow_nan=False))
+    return json.dumps(plain(document), indent=1, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from simulator.cli.harmless import WIDTH, complain, say
+from simulator.cli.json_output import as_json as result_as_json
 from simulator.cli.options import (
     Strict,
     TraceColumns,
@@ -118,9 +118,10 @@ def run(
             found = look(chosen, twin_name(source), wanted.replications, progress_bar)
         _write(found, out, source)
         values = findings(found, out)
-        (out / "summary.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+        said = result_as_json("observe", values)
+        (out / "summary.json").write_text(said + "\n", encoding="utf-8")
         if wanted.as_json:
-            print(json.dumps(values, indent=1))
+            print(said)
         else:
             _summarise(values, out)
 

@@ -85,7 +85,7 @@ def test_the_commands_that_follow_work(kind: str, tmp_path: Path, teamsim_here: 
     assert list((out / "sweep").glob("*.png"))
 
 
-KEYS = {"format", "version", "reading", "notes", "structure", "runs", "costs", "agents", "started",
+KEYS = {"schema", "teamsim", "reading", "notes", "structure", "runs", "costs", "agents", "started",
         "told", "tools", "time", "concurrency", "critical_path", "middle_run", "twin",
         "comparison", "next"}  # fmt: skip
 
@@ -95,7 +95,7 @@ def test_programs_get_it_as_json(lead: Path, tmp_path: Path, teamsim_here: Here)
     done = teamsim_here("observe", lead, "--out", tmp_path / "out", "-r", 4, "--json")
     said = json.loads(done.stdout)
     assert said == json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert (said["format"], said["version"], set(said)) == ("teamsim-observation", 1, KEYS)
+    assert (said["schema"], set(said)) == ("teamsim/observe/1", KEYS)
     assert said["structure"]["kind"] == "lead with workers"
     assert said["reading"]["runs"] == 6
     assert sum(said["time"].values()) == pytest.approx(1.0)
