@@ -19,6 +19,7 @@ from analysis.statistics.intervals import (
     proportion_interval,
 )
 from simulator.errors import TeamsimError
+from simulator.scenario.costs import MONEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,9 +119,9 @@ def compare(
                 f"{first} and {name} have {len(alone)} replications in common: at least 2 are "
                 "needed"
             )
-        known = has_price is None or (has_price[first] and has_price[name])
+        priced = (True, True) if has_price is None else (has_price[first], has_price[name])
         comparisons[name] = [
-            _spent(metric, alone, team, each, known or metric != "cost_usd", may_fail)
+            _spent(metric, alone, team, each, may_fail, priced if metric in MONEY else (True, True))
             for metric in SPENT
         ] + [_share(metric, alone, team, each) for metric in SHARES]
         replications[name] = len(alone)
@@ -140,16 +141,20 @@ def _spent(
     alone: pd.DataFrame,
     team: pd.DataFrame,
     confidence: float,
-    is_known: bool,
     may_fail: bool,
+    are_known: tuple[bool, bool],
 ) -> Comparison:
-    if not is_known:
-        return Comparison(metric, UNKNOWN, UNKNOWN, UNKNOWN, "unknown", None)
+    """Compare what two teams have spent; `are_known` is of the first and of the second."""
     (before, alone_done), (after, team_done) = (
         (rows[metric].to_numpy(dtype=np.float64), rows["success"].to_numpy(dtype=np.float64))
         for rows in (alone, team)
     )
-    values = to_success(after, team_done), to_success(before, alone_done)
+    values = (
+        to_success(after, team_done) if are_known[1] else UNKNOWN,
+        to_success(before, alone_done) if are_known[0] else UNKNOWN,
+    )
+    if not all(are_known):
+        return Comparison(metric, *values, UNKNOWN, "unknown", None)
     if not before.any() and not after.any():
         ratio = Interval(1.0, 1.0, 1.0)
     elif not before.any():
@@ -177,8 +182,8 @@ def _share(metric: str, alone: pd.DataFrame, team: pd.DataFrame, confidence: flo
 
 
 def _are_same_runs(alone: pd.DataFrame, team: pd.DataFrame) -> bool:
-    """Return whether the teams did the same in all runs, so that they are one and the same."""
-    columns = [*SPENT, *SHARES]
+    """Return whether the teams did the same in all runs, if at other prices."""
+    columns = [each for each in (*SPENT, *SHARES) if each not in MONEY]
     return bool(np.array_equal(alone[columns], team[columns]))
 
 

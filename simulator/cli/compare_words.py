@@ -28,8 +28,9 @@ def _sentence(found: SideBySide, team: str) -> str:
     by_metric = {each.metric: each for each in found.comparisons[team]}
     known = [each for each in by_metric.values() if each.verdict != "unknown"]
     if all(each.verdict == "same" for each in known):
-        return f"{team} and {reference} are the same in all {pairs:,} replications."
-    time = by_metric["makespan_s"]
+        said = f"{team} and {reference} are the same in all {pairs:,} replications."
+        return said + _known_cost(by_metric["cost_usd"], found, team)
+    time, cost = by_metric["makespan_s"], by_metric["cost_usd"]
     clauses = [
         _clause(each) for each in known if each is not time and each.verdict in ("less", "more")
     ]
@@ -40,9 +41,24 @@ def _sentence(found: SideBySide, team: str) -> str:
     open_ = [each for each in known if each.verdict == "not resolved"]
     if open_:
         said += f" {_apart(open_, pairs)}"
-    if by_metric["cost_usd"].verdict == "unknown" and time.verdict != "unknown":
-        said += " What they cost is not known."
-    return said
+    return said if time.verdict == "unknown" else said + _known_cost(cost, found, team)
+
+
+def _known_cost(cost: Comparison, found: SideBySide, team: str) -> str:
+    """Return what is known of costs that cannot be compared; nothing where they can."""
+    if cost.verdict != "unknown":
+        return ""
+    values = {found.reference: cost.reference, team: cost.value}
+    known = {name: each for name, each in values.items() if not math.isnan(each.estimate)}
+    if len(known) != 1:
+        return " What they cost is not known."
+    ((name, value),) = known.items()
+    (other,) = values.keys() - known.keys()
+    low, high = (f"{end:.3g}" if math.isfinite(end) else "?" for end in (value.low, value.high))
+    return (
+        f" {name} costs {value.estimate:.3g} USD a run [{low}, {high}]; what {other} costs is not "
+        "known."
+    )
 
 
 def _time(time: Comparison, found: SideBySide, team: str) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from simulator.errors import TeamsimError
 from simulator.model.metrics import Metrics
 from simulator.scenario import Point
+from simulator.scenario.costs import unknown_metrics
 from simulator.scenario.sweep import label
 
 _ARROW = {"float": pa.float64(), "int": pa.int64(), "str": pa.string(), "bool": pa.bool_()}
@@ -48,13 +49,15 @@ def rows(
     replications: Iterable[int],
     metrics: Sequence[Metrics],
 ) -> pa.Table:
-    """Return the rows of some replications of one point."""
+    """Return the rows of some replications of one point; what is not known of them is missing."""
+    unknown = unknown_metrics(point.scenario)
     columns: dict[str, list[Any]] = {
         "parallel_fraction": [parallel_fraction] * len(metrics),
         "replication": list(replications),
     }
     for field in METRIC_FIELDS:
-        columns[field.name] = [getattr(row, field.name) for row in metrics]
+        is_known = field.name not in unknown
+        columns[field.name] = [getattr(row, field.name) if is_known else None for row in metrics]
     return _of_point(point, schema, len(metrics), columns)
 
 

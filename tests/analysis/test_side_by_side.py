@@ -93,6 +93,17 @@ def test_a_cost_without_a_price_is_unknown() -> None:
     found = compare({"a": rows(spent), "b": rows(2 * spent)}, {"a": True, "b": False})
     (cost,) = [each for each in found.comparisons["b"] if each.metric == "cost_usd"]
     assert cost.verdict == "unknown"
+    # That of the other team is known all the same.
+    assert cost.reference.estimate == pytest.approx(spent.mean() / 100)
+    assert math.isnan(cost.value.estimate)
+
+
+def test_runs_that_differ_in_their_price_alone_are_the_same() -> None:
+    one = rows(np.random.default_rng(6).random(10))
+    found = compare({"a": one, "b": one.assign(cost_usd=np.nan)}, {"a": True, "b": False})
+    verdicts = {each.metric: each.verdict for each in found.comparisons["b"]}
+    assert verdicts.pop("cost_usd") == "unknown"
+    assert set(verdicts.values()) == {"same"}
 
 
 def test_intervals_of_several_teams_hold_together() -> None:

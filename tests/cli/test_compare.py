@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -93,6 +94,18 @@ def test_a_dearer_price_changes_no_time(here: Path, teamsim_here: Here) -> None:
     done = teamsim_here("compare", "cheap.yaml", "dear.yaml", "-r", 4, "-w", 1)
     said = " ".join(done.stdout.split())
     assert "dear takes as long as cheap, costs 100 % more" in said, done.stderr
+
+
+def test_a_cost_that_is_known_is_said_beside_one_that_is_not(
+    here: Path, teamsim_here: Here
+) -> None:
+    priced = "team.agent.price={output_per_mtok: 1000}"
+    assert (
+        teamsim_here("sweep", "a.yaml", "--out", "dear", "--set", priced, "-w", 1).returncode == 0
+    )
+    said = " ".join(teamsim_here("compare", "dear", "a.yaml", "-w", 1).stdout.split())
+    assert re.search(r"dear costs [\d.]+ USD a run \[.*\]; what a costs is not known", said)
+    assert "cost: unknown, as there is no price in a: give a price" in said
 
 
 @pytest.mark.parametrize(

@@ -211,3 +211,28 @@ def test_progress_goes_on_within_a_replication(monkeypatch: pytest.MonkeyPatch) 
     assert run_sweep(study, progress=lambda done, total: seen.append(done)).num_rows == seen[-1]
     assert seen == sorted(seen)
     assert any(done % 1 for done in seen)
+
+
+@pytest.mark.parametrize(
+    ("price", "is_known"),
+    [("", False), ("price: {}", False), ("price: {output_per_mtok: 0}", True)],
+)
+def test_money_of_a_team_without_prices_is_missing_from_its_table(
+    price: str, is_known: bool
+) -> None:
+    text = f"""
+name: money
+replications: 3
+team:
+  size: 2
+  agent:
+    latency: {{kind: seconds, base: 1}}
+    {price}
+topology: decentralised
+coordination: {{protocol: self_claim}}
+workload: {{kind: parallel_fraction, tasks: 4, parallel_fraction: 1}}
+"""
+    table = run_sweep(parse_study(text)).to_pandas()
+    assert table["cost_usd"].notna().tolist() == [is_known] * 3
+    assert table["wasted_usd"].notna().tolist() == [is_known] * 3
+    assert table["output_tokens"].notna().all()
