@@ -72,7 +72,17 @@ def test_a_poll_stops_early_as_soon_as_no_answer_can_change_it_and_not_before(
             assert (count >= after) == is_settled
 
 
-def test_a_weighted_poll_counts_log_odds() -> None:
+@pytest.mark.parametrize(
+    ("good", "poor", "right"),
+    [
+        (0.05, 0.45, 0.95),  # log(19) is more than twice log(11 / 9): the good one decides alone
+        (0.05, 0.2, 0.95),  # log(19) is more than twice log(4), by 6 %
+        (0.05, 0.19, 0.95 * (1 - 0.19**2) + 0.05 * 0.81**2),  # and less than twice log(81 / 19)
+        (0.0, 0.45, 1.0),
+        (0.4, 1.0, 0.6),  # who is always wrong counts against what it says
+    ],
+)
+def test_a_weighted_poll_counts_log_odds(good: float, poor: float, right: float) -> None:
     m = run(
         team={
             "groups": {
@@ -84,14 +94,13 @@ def test_a_weighted_poll_counts_log_odds() -> None:
                         "batch": 500,
                     },
                 }
-                for name, size, e in (("good", 1, 0.05), ("poor", 2, 0.45))
+                for name, size, e in (("good", 1, good), ("poor", 2, poor))
             }
         },
         workload__tasks=2000,
         coordination__protocol={"kind": "replicate_and_vote", "replicas": 3, "vote": "weighted"},
     )
-    # log(19) is more than twice log(11 / 9): the good one decides alone. 4 standard errors.
-    assert abs(m.quality - 0.95) < 4 * (0.95 * 0.05 / 2000) ** 0.5
+    assert abs(m.quality - right) <= 4 * (right * (1 - right) / 2000) ** 0.5  # standard errors
 
 
 @pytest.mark.parametrize("count", [2, 3, 6])

@@ -142,3 +142,68 @@ def test_runs_are_drawn_as_often_as_their_weights_say() -> None:
     counts = np.bincount(drawn, minlength=5)[1:]
     expected = 4_000 * np.asarray(weights) / sum(weights)
     assert stats.chisquare(counts, expected).pvalue > 0.001
+
+
+def stated(kind: str, **fields: Any) -> int:
+    """Return how many tasks a workload says that it has; it must have so many."""
+    spec = WORKLOADS.get(kind).model_validate({"kind": kind, **fields})
+    assert spec.task_count == len(spec.graph(Streams(0, 0)))
+    return spec.task_count
+
+
+def test_tasks_are_counted_and_named_from_one() -> None:
+    assert stated("map_reduce", maps=3, reduces=2) == 5
+    assert stated("layered", layers=3, width=4) == 12
+    assert stated("parallel_fraction", tasks=7, parallel_fraction=0.4) == 7
+    assert stated("arrivals", tasks=4, interarrival_s=1) == 4
+    assert graph("map_reduce", maps=2, reduces=2).names == [
+        "map-1", "map-2", "reduce-1", "reduce-2"
+    ]  # fmt: skip
+    assert graph("parallel_fraction", tasks=4, parallel_fraction=0.5).names == [
+        "chain-1", "chain-2", "independent-1", "independent-2"
+    ]  # fmt: skip
+    assert graph("layered", layers=2, width=2).names == [
+        "layer-1-task-1", "layer-1-task-2", "layer-2-task-1", "layer-2-task-2"
+    ]  # fmt: skip
+    assert graph("arrivals", tasks=2, interarrival_s=1).names == ["task-1", "task-2"]
+
+
+@pytest.mark.parametrize("tasks", [1, 3, 10, 64])
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 0.5, 1.0])
+def test_the_fraction_of_amdahls_law_is_that_of_whole_tasks(tasks: int, fraction: float) -> None:
+    spec = WORKLOADS.get("parallel_fraction").model_validate(
+        {"kind": "parallel_fraction", "tasks": tasks, "parallel_fraction": fraction}
+    )
+    made = spec.graph(Streams(0, 0))
+    chain = sum(name.startswith("chain") for name in made.names)
+    assert spec.amdahl_fraction(made) == pytest.approx(1.0 - chain / tasks)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 7])
+@pytest.mark.parametrize("sharing", [0.0, 0.4, 1.0])
+def test_artifacts_are_shared_with_a_task_of_the_same_layer_as_often_as_it_says(
+    sharing: float, width: int
+) -> None:
+    made = graph("layered", layers=800, width=width, coupling=0, sharing=sharing)
+    assert made.artifacts is not None
+    partners = np.zeros(width)
+    shared = 0
+    for task, mine in enumerate(made.artifacts):
+        assert mine[0] == task
+        if len(mine) > 1:
+            (_, other) = mine
+            assert (other // width, other == task) == (task // width, False)
+            partners[other % width] += 1
+            shared += 1
+    # Of those drawn, its own place is none: it shares with each of the others alike.
+    expected, count = sharing * (1.0 - 1.0 / width), 800 * width
+    assert abs(shared / count - expected) <= 4.0 * (expected * (1.0 - expected) / count) ** 0.5
+    assert partners.max() - partners.min() <= 6.0 * (2.0 * partners.mean()) ** 0.5
+
+
+def test_sizes_of_layered_tasks_are_drawn_one_by_one_and_are_never_nothing() -> None:
+    size = {"kind": "empirical", "values": [0.0, 3.0]}
+    made = graph("layered", layers=50, width=20, size=size)
+    assert set(made.sizes) == {1e-3, 3.0}
+    # Half of a thousand, within four standard errors.
+    assert abs(sum(each == 3.0 for each in made.sizes) - 500) < 4 * 250**0.5
