@@ -269,3 +269,65 @@ def test_a_call_cut_off_is_paid_for_its_share_and_one_that_waits_for_nothing() -
     service.cut_off(serving)
     service.lost(waiting, Why.REFUSED)
     assert (serving.call.paid_share, waiting.call.paid_share) == (5.0 / 20.0, None)
+
+
+@pytest.mark.parametrize("written", [0, 200, 1000])
+def test_a_request_that_has_ended_has_taken_of_the_limit_what_it_has_written(written: int) -> None:
+    # Of 6,000 tokens, 100 a second, each request reserves 1,000, whatever it writes.
+    bench = Bench(workers=3, tokens={"output": 200, "max_tokens": 1000})
+    limits = {"output_tokens_per_minute": 6000, "refunds_output": True}
+    state = provider(bench, **limits)
+    for agent in bench.agents[:2]:
+        assert state.refusal(agent) is None
+    for _ in range(3):  # told again, it gives nothing back
+        state.settle(bench.agents[0], written)
+    state.settle(bench.agents[2], 0)  # it had reserved nothing
+    left = 6000 - 1000 - written
+    waits = [state.refusal(bench.agents[2]) for _ in range(left // 1000 + 1)]
+    assert waits == [None] * (left // 1000) + [pytest.approx((1000 - left % 1000) / 100)]
+
+
+def test_without_a_limit_on_output_nothing_is_given_back() -> None:
+    bench = Bench()
+    state = provider(bench, requests_per_minute=60, refunds_output=True)
+    assert not state.refunds
+    state.settle(bench.agents[0], 5)
+    assert state.refusal(bench.agents[0]) is None
+
+
+def test_a_request_is_in_service_from_when_it_is_taken_in_until_it_is_given_back() -> None:
+    ticket = Ticket()
+    assert not ticket.give_back()
+    ticket.take_in()
+    assert (ticket.give_back(), ticket.give_back()) == (True, False)
+
+
+def test_who_has_given_up_or_is_served_waits_no_more() -> None:
+    bench = Bench()
+    state = provider(bench, concurrency=1, queue={})
+    gone, served = (state.enqueue(bench.agents[0], Ticket(), 5.0) for _ in range(2))
+    assert gone.waits()
+    gone.abandon()
+    served.serve()
+    assert (gone.waits(), served.waits()) == (False, False)
+
+
+@pytest.mark.parametrize("left_s", [0.25, 1.0, 7.0])
+def test_a_place_is_taken_for_as_long_as_the_provider_goes_on(left_s: float) -> None:
+    bench = Bench()
+    state = provider(bench, concurrency=1, cancels=False)
+    state.enter()
+    bench.clock.at(3.0, lambda: state.finished(left_s))
+    had_room: dict[float, bool] = {}
+    for now in (3.0 + 0.9 * left_s, 3.0 + 1.1 * left_s):
+        bench.clock.at(now, lambda now=now: had_room.update({now: state.has_room}))
+    bench.run()
+    assert list(had_room.values()) == [False, True]
+
+
+def test_a_provider_begins_in_a_normal_phase_whose_length_is_drawn() -> None:
+    never = provider(Bench(), slow={"factor": 4, "mean_normal_s": 1e12, "mean_slow_s": 1})
+    soon = provider(Bench(), slow={"factor": 4, "mean_normal_s": 1e-9, "mean_slow_s": 1e12})
+    assert (never.has_paces, never.pace(0.0), never.pace(1e6)) == (True, 1.0, 1.0)
+    assert (soon.pace(0.0), soon.pace(1e-3), soon.pace(1e6)) == (1.0, 4.0, 4.0)
+    assert not provider(Bench()).has_paces
