@@ -234,3 +234,21 @@ def test_a_weak_orchestrator_holds_strong_workers_up() -> None:
     # The first call gives all six a task; the other 54 take a call each, at the centre's pace.
     assert makespan(10, 1) > 54
     assert makespan(1, 10) < 20
+
+
+@pytest.mark.parametrize("resilience", [{}, {"timeout": {"seconds": 100}}])
+@pytest.mark.parametrize("seconds", [0.5, 2.0])
+@pytest.mark.parametrize("parts", [1, 3, 10])
+def test_a_call_that_takes_locks_in_between_is_one_request(
+    parts: int, seconds: float, resilience: dict[str, Any]
+) -> None:
+    m = run(
+        team__agent__latency={"kind": "seconds", "base": seconds},
+        workload={"kind": "dag", "tasks": [{"id": "a", "files": [f"f{i}" for i in range(parts)]}]},
+        workspace={"kind": "locks", "acquire": "one_by_one"},
+        provider={"requests_per_minute": 1},
+        resilience=resilience,
+    )
+    assert (m.outcome, m.rate_limits, m.calls) == ("completed", 0, 1)
+    assert m.makespan_s == pytest.approx(seconds)
+    assert m.requests == (1 if resilience else 0)

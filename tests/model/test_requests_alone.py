@@ -118,6 +118,35 @@ def test_who_queues_is_served_in_turn_and_leaves_when_patience_ends() -> None:
     assert bench.lost == {1: Why.TIMEOUT, 2: Why.TIMEOUT}
 
 
+def test_who_has_lost_patience_in_the_queue_is_gone_before_it_is_its_turn() -> None:
+    # The provider goes on with the first request for 20 s, though its client has left after 6.
+    bench = Bench(3, **SERVICE)
+    desk = requests(
+        bench,
+        {"timeout": {"seconds": 6}},
+        concurrency=1,
+        cancels=False,
+        queue={"drops_expired": True},
+        retry={"max_retries": 0},
+    )
+    for agent, time_s, seconds in zip(
+        bench.agents, (0.0, 1.0, 16.0), (20.0, 4.0, 1.0), strict=True
+    ):
+        bench.begin(time_s, agent, call(desk, agent, seconds))
+    assert bench.run() == {0: 6.0, 1: 1.0 + 6.0, 2: 20.0 + 1.0}
+    assert bench.lost == {0: Why.TIMEOUT, 1: Why.TIMEOUT}
+
+
+@pytest.mark.parametrize("base_s", [0.01, 0.4, 5.0])
+def test_a_retry_waits_however_short_its_wait_is(base_s: float) -> None:
+    bench = Bench(**SERVICE)
+    backoff = {"kind": "exponential", "base_s": base_s, "cap_s": 60}
+    spec = {"timeout": {"seconds": 2}, "retry": {"max_retries": 2, "backoff": backoff}}
+    desk = requests(bench, spec, retry={"max_retries": 0})
+    bench.begin(0.0, bench.agents[0], call(desk, bench.agents[0], 4.0))
+    assert bench.run() == {0: pytest.approx(3 * 2.0 + 2 * base_s + 4 * base_s)}
+
+
 class Line:
     """Requests of a bench that go through their service, without what stands around it."""
 

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.statistics.law_fits import fit_power_law
 from simulator.scenario import REGISTRIES
+from simulator.scenario.families import TOPOLOGIES
 from tests.conftest import run
 
 SIZES = [2, 3, 4, 8, 16, 64, 256]
@@ -94,3 +95,23 @@ def test_a_topology_names_only_agents_that_exist(name: str) -> None:
         agents = set(range(len(topology.managers(n))))
         for channel in topology.channels(n, np.random.default_rng(1)):
             assert set(channel.senders) | set(channel.receivers) <= agents
+
+
+@pytest.mark.parametrize("kind", TOPOLOGIES.names())
+def test_a_topology_says_whether_its_links_are_drawn_for_each_replication(kind: str) -> None:
+    topology = TOPOLOGIES.get(kind).model_validate({"kind": kind})
+    workers = 1 if topology.problem_in(12) else 12
+    links = [str(topology.channels(workers, np.random.default_rng(seed))) for seed in range(5)]
+    assert topology.is_random == (len(set(links)) > 1)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 5, 6, 9])
+def test_a_small_world_that_is_not_rewired_is_a_ring_of_neighbours_or_a_mesh(workers: int) -> None:
+    world = TOPOLOGIES.get("small_world").model_validate({"kind": "small_world", "rewiring": 0})
+    heard: dict[int, set[int]] = {agent: set() for agent in range(workers)}
+    for channel in world.channels(workers, np.random.default_rng(0)):
+        for sender in channel.senders:
+            heard[sender] |= set(channel.receivers) - {sender}
+    for agent in range(workers):
+        near = {(agent + step) % workers for step in (-2, -1, 1, 2)} - {agent}
+        assert heard[agent] == near

@@ -207,3 +207,21 @@ def test_sizes_of_layered_tasks_are_drawn_one_by_one_and_are_never_nothing() -> 
     assert set(made.sizes) == {1e-3, 3.0}
     # Half of a thousand, within four standard errors.
     assert abs(sum(each == 3.0 for each in made.sizes) - 500) < 4 * 250**0.5
+
+
+DRAWN: dict[str, dict[str, Any]] = {
+    "arrivals": {"tasks": 5, "interarrival_s": {"kind": "exponential", "mean": 1}},
+    "dag": {"tasks": [{"id": "a"}]},
+    "layered": {"layers": 3, "width": 4},
+    "parallel_fraction": {"parallel_fraction": 0.5},
+    "resampled": {"runs": [{"sizes": [1.0]}, {"sizes": [2.0]}]},
+}
+"""Fields that a workload needs, or that let its draws be seen."""
+
+
+@pytest.mark.parametrize("kind", WORKLOADS.names())
+def test_a_workload_says_whether_its_graph_is_drawn_for_each_replication(kind: str) -> None:
+    spec = WORKLOADS.get(kind).model_validate({"kind": kind, **DRAWN.get(kind, {})})
+    made = [spec.graph(Streams(0, replication)) for replication in range(5)]
+    drawn = [(each.sizes, each.dependencies, each.arrivals_s) for each in made]
+    assert spec.is_random == any(each != drawn[0] for each in drawn)
