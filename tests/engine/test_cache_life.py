@@ -164,3 +164,12 @@ def test_a_retry_after_a_long_pause_reads_all_again() -> None:
 def test_a_cache_that_cannot_be_is_refused(cache: Any, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         scenario(team__agent=worker(cache))
+
+
+def test_patterns_that_never_act_leave_the_cache_its_life() -> None:
+    plain, rows = arriving({"life_s": 10}, TIMES)
+    for resilience in ({"timeout": {"seconds": 1e6}}, {"retry": {"max_retries": 1}}):
+        guarded, read_so = arriving({"life_s": 10}, TIMES, resilience=resilience)
+        assert read(read_so) == read(rows)
+        assert guarded.cost_usd == plain.cost_usd
+        assert guarded.expired_tokens == plain.expired_tokens

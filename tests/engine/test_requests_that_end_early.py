@@ -99,6 +99,17 @@ def test_who_crashes_while_it_waits_at_a_breaker_is_not_let_through() -> None:
     assert found == [6.0 + SECONDS, math.inf, 11.0 + SECONDS]
 
 
+def test_the_turn_at_a_breaker_of_who_is_down_goes_to_the_next() -> None:
+    # The second crashes in the line behind the trial, and a second later the trial.
+    found = ends(
+        3,
+        provider={"error_s": 1, **NO_RETRIES},
+        resilience={"breaker": BREAKER, "retry": AT_ONCE},
+        faults=[OUTAGE, crash(1, 8.0), crash(0, 9.0)],
+    )
+    assert found == [math.inf, math.inf, 9.0 + SECONDS]
+
+
 @pytest.mark.parametrize("group", [None, {"bulkhead": {"g": 1}}])
 @pytest.mark.parametrize("breaker", [None, {"breaker": BREAKER, "retry": AT_ONCE}])
 def test_a_refused_request_holds_no_place_while_it_waits(
@@ -217,6 +228,39 @@ def test_a_call_waits_at_an_open_breaker_unless_its_tasks_may_be_left(
     # The second call comes to nothing at once where its task may be left as it is after two.
     assert (m.tasks_done, m.tasks_correct) == (1, 0 if partial else 1)
     assert m.makespan_s == makespan_s
+
+
+def test_a_call_that_the_other_model_fails_too_has_failed() -> None:
+    m = run(
+        team__agent=agent(),
+        workload__tasks=1,
+        provider={"errors": {"probability": 1, "after_s": 1}, **NO_RETRIES},
+        resilience={"fallback": {"model": agent(faults={"malformed": 1})}},
+        limits__deadline_s=9.5,
+    )
+    # Calls of a second of each.
+    assert (m.requests, m.fallbacks, m.failed_calls, m.tasks_done) == (10, 5, 4, 0)
+
+
+@pytest.mark.parametrize("at_s", [2.5, 7.5])
+def test_what_has_been_done_with_a_checkpoint_is_done_anew_when_it_is_rejected(at_s: float) -> None:
+    # Calls of ten seconds; broken off, the first goes on at its last whole second. Its result
+    # fails its tests, as nearly all do.
+    each = agent(latency={"kind": "seconds", "base": 10})
+    each["errors"] = {"probability": 0.9, "detection": 1}
+    trace = Trace()
+    fields = {
+        "team__agent": each,
+        "workload__tasks": 1,
+        "resilience": {"checkpoint": {"every_s": 1}},
+        "faults": [{**crash(0, at_s), "for_s": 1}],
+        "limits__deadline_s": 200,
+    }
+    Simulation(scenario(**fields)).run(0, trace)
+    ended = [row for row in trace.rows if row.event is Event.CALL_END and row.outcome == "work"]
+    assert len(ended) > 2
+    lasted = [row.duration_s for row in ended]
+    assert lasted == pytest.approx([10.0 - math.floor(at_s), *[10.0] * (len(ended) - 1)])
 
 
 def test_another_model_answers_while_the_breaker_is_open() -> None:

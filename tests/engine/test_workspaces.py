@@ -193,3 +193,20 @@ def test_who_hands_a_change_to_its_owner_waits_for_one_call_of_it() -> None:
     # Of ten calls of each, those of the one that does not own the file wait for a second at most.
     assert metrics.lock_wait_s <= 10
     assert metrics.makespan_s <= 10 * 2.5
+
+
+@pytest.mark.parametrize("resilience", [{}, {"timeout": {"seconds": 100}}])
+@pytest.mark.parametrize("delay_s", [0.0, 0.5, 3.0])
+def test_reads_and_writes_of_replicas_are_coordination_and_nobody_waits(
+    delay_s: float, resilience: dict[str, Any]
+) -> None:
+    m = run(
+        team__agent__latency={"kind": "seconds", "base": 2},
+        workload__tasks=3,
+        workspace={"kind": "quorum", "delay_s": delay_s},
+        coordination__timing="asynchronous",
+        resilience=resilience,
+    )
+    assert (m.work_s, m.waiting_s) == (3 * 2.0, 0.0)
+    assert m.coordination_s == pytest.approx(3 * 2 * delay_s)
+    assert m.makespan_s == pytest.approx(m.work_s + m.coordination_s)
