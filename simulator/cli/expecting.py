@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from analysis.statistics.expectations import Finding, how_unfinished_count
+from analysis.statistics.expectations import (
+    Finding,
+    chance_of_failing,
+    how_unfinished_count,
+)
 from simulator.cli.harmless import WIDTH, say_words
 from simulator.cli.terminal import console, number
 from simulator.words import percent
@@ -94,6 +98,13 @@ def _notes(findings: Sequence[Finding], rows: pd.DataFrame) -> list[str]:
                 f"made, which all have {_value(each.found.estimate)}: of further runs, up to "
                 f"{100 * each.unseen:.2g} % may have another value (95 % confidence)."
             )
+    uncertain = [each for each in findings if each.expectation.statistic not in ("min", "max")]
+    if len(uncertain) > 1 and any(each.verdict == "failed" for each in uncertain):
+        chance = percent(chance_of_failing(len(uncertain)), 1)
+        notes.append(
+            f"Each verdict is for itself. Of {len(uncertain)} expectations that all hold, but only "
+            f"just, some are said to fail in up to {chance} of cases."
+        )
     unfinished = how_unfinished_count(rows, findings)
     return [*notes, *([unfinished] if unfinished else [])]
 

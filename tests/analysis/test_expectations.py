@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 import scipy
 
-from analysis.statistics.expectations import Finding, expectations_in, judge
+from analysis.statistics.expectations import (
+    Finding,
+    chance_of_failing,
+    expectations_in,
+    judge,
+)
 from simulator.errors import TeamsimError
 
 
@@ -137,6 +142,23 @@ def test_a_team_that_never_finishes_fails_what_it_must() -> None:
     assert mean.verdict == "failed"
     assert mean.found.low == pytest.approx(60 / (1.0 - 0.025**0.01))
     assert finding("makespan_s.mean < 100000", table).verdict == "not resolved"
+
+
+def test_several_expectations_fail_as_often_as_is_said_and_are_all_met_no_more_often() -> None:
+    # Five metrics without dependence, all just within their bounds; then one of them just beyond.
+    rng, names = np.random.default_rng(9), ["calls", "retries", "messages", "deliveries", "stalls"]
+    held = expectations_in([f"{name}.mean < 10.000001" for name in names])
+    one_not = expectations_in(["calls.mean < 9.999999", *(f"{it}.mean < 20" for it in names[1:])])
+    failed = met = 0
+    for _ in range(300):
+        drawn = dict(zip(names, rng.normal(10.0, 2.0, (5, 20)), strict=True))
+        table = rows(np.ones(20), **drawn)
+        failed += any(each.verdict == "failed" for each in judge(table, held))
+        met += all(each.verdict == "met" for each in judge(table, one_not))
+    assert chance_of_failing(5) == pytest.approx(0.125)
+    assert scipy.stats.binom.sf(failed - 1, 300, 0.125) > 0.001
+    assert failed > 300 * 0.05  # more often than one of them
+    assert scipy.stats.binom.sf(met - 1, 300, 0.025) > 0.001
 
 
 def test_the_greatest_value_is_of_the_runs_made_and_says_so() -> None:

@@ -37,6 +37,10 @@ def test_what_is_met_ends_well_and_what_failed_with_1(mine: Path, teamsim_here: 
     (row,) = [line for line in failed.stdout.splitlines() if line.startswith("makespan_s.median")]
     assert "failed" in row
     assert "%)" in row  # by how much
+    assert (
+        "Of 2 expectations that all hold, but only just, some are said to fail in up to 5.0 %"
+        in (" ".join(failed.stdout.split()))
+    )
 
 
 def test_what_is_not_resolved_is_an_error_only_if_strict(mine: Path, teamsim_here: Here) -> None:
