@@ -14,6 +14,8 @@ from math import fsum
 import pandas as pd
 
 from analysis.breakdown.causes import CAUSES, WORK, time_by_cause
+from analysis.statistics.completion import UNKNOWN
+from analysis.statistics.intervals import mean_interval
 from analysis.statistics.series import SIZE, name_value
 from simulator.engine import Simulation
 from simulator.experiment.estimate import check_memory
@@ -65,8 +67,10 @@ def speedup_stacks(
     DataFrame
         A row for each point but the single agents: ``point, series, name, n`` (workers); ``runs``;
         ``finished``: runs in which both the team and the single agent finished; ``speed-up`` and
-        each of `CAUSES`: means over these runs, in units of speed-up, which add up to n. They are
-        null if there is no such run, since a run that did not finish has no speed-up to divide.
+        each of `CAUSES`: means over these runs, in units of speed-up, which add up to n; and each
+        with ``_low`` and ``_high``, its 95 % interval (`mean_interval`). They are null if there is
+        no such run, since a run that did not finish has no speed-up to divide. The mean of the
+        speed-ups of runs is above the ratio of mean times where these vary much.
     """
     baselines = {point.index: _baseline(point, points) for point in points}
     wanted = [point for point in points if baselines[point.index] not in (None, point.index)]
@@ -87,7 +91,6 @@ def speedup_stacks(
             )
             if team is not None and single is not None
         ]
-        mean = pd.DataFrame(parts, columns=["speed-up", *CAUSES], dtype=float).mean()
         rows.append(
             {
                 "point": point.index,
@@ -96,12 +99,22 @@ def speedup_stacks(
                 "n": workers,
                 "runs": replications,
                 "finished": len(parts),
-                **mean.to_dict(),
+                **_means(parts),
             }
         )
     if progress is not None:
         progress(len(wanted), len(wanted))
     return pd.DataFrame(rows)
+
+
+def _means(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean of each part over runs, and the ends of its interval; null without a run."""
+    means, ends = dict[str, float](), dict[str, float]()
+    for name in ("speed-up", *CAUSES):
+        found = mean_interval([each[name] for each in parts]) if parts else UNKNOWN
+        means[name] = found.estimate
+        ends |= {f"{name}_low": found.low, f"{name}_high": found.high}
+    return means | ends
 
 
 def _series(point: Point) -> str:

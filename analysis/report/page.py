@@ -159,9 +159,11 @@ def _where_it_went(
             "where it is none."
         )
     columns = ["series", "n", "finished", "runs", "speed-up", *CAUSES]
+    ends = [f"{name}_{end}" for name in ("speed-up", *CAUSES) for end in ("low", "high")
+            if stacks[name].abs().max() > 0]  # fmt: skip
     for name, table in stacks.groupby("series", sort=False):
         page.chart(section, str(name) or "all", stack_chart(table), table[columns], command)
-    section.show(table_of("The numbers", stacks[columns]))
+    section.show(table_of("The numbers, with 95 % intervals", stacks[[*columns, *ends]]))
     page.add(section)
 
 

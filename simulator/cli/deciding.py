@@ -19,6 +19,7 @@ from analysis.statistics.completion import runs_finished
 from analysis.statistics.curves import TIMES
 from simulator.api.deciding import advise as give_advice
 from simulator.cli.advised import check_target, write_advised
+from simulator.cli.chaos_table import print_chaos, span
 from simulator.cli.harmless import complain, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
@@ -148,7 +149,10 @@ def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> 
     if as_json:
         print_json("stack", {"scenario": study.base.name, "rows": stacks})
         return
-    columns = ["name", "n", "speed-up", *(name for name in CAUSES if stacks[name].abs().max() > 0)]
+    ends = stacks[["speed-up_low", "speed-up_high"]].to_numpy()
+    stacks["95 %"] = [span(low, high, "{:.3g}") for low, high in ends]
+    columns = ["name", "n", "speed-up", "95 %"]
+    columns += [name for name in CAUSES if stacks[name].abs().max() > 0]
     if (stacks["finished"] < stacks["runs"]).any():
         columns.insert(2, "finished")
     print_frame(stacks[columns].round(3), columns)
@@ -157,6 +161,7 @@ def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> 
             f"finished: pairs of runs, of {replications}, in which both the team and the single "
             "agent did all tasks; the speed-up and its stack are of these"
         )
+    tell("95 % intervals of all parts are in speedup_stack.csv")
     for path in paths:
         tell(path)
 
@@ -234,7 +239,7 @@ def chaos(
         table = table.assign(**dict.fromkeys(unknown, None))
         print_json("chaos", {"replications": replications, "rows": table})
         return
-    _print_chaos(table, priced)
+    print_chaos(table, priced)
     if table["patterns"].nunique() == 1:
         say_words("the scenario has no patterns under 'resilience' that could be left out")
     say_words(
@@ -245,39 +250,6 @@ def chaos(
         say_words("?: not known, too few runs were completed; recovery >: some runs ended before")
     if out is not None:
         tell(f"{len(table)} rows in {out}")
-
-
-def _print_chaos(table: pd.DataFrame, priced: bool) -> None:
-    heads = ["fault", "patterns", "completed", "tasks lost", "time s", "95 %", "recovery s"]
-    rows, before = [], ""
-    extra, form = ("extra_usd", "{:+,.3f}") if priced else ("extra_tokens", "{:+,.0f}")
-    for row in table.to_dict("records"):
-        low, high = row[f"{extra}_low"], row[f"{extra}_high"]
-        cells = [
-            row["fault"] if row["fault"] != before else "",
-            row["patterns"],
-            percent(row["completed"]),
-            f"{row['lost_tasks']:,.1f}",
-            _known(row["makespan_s"], "{:,.0f}"),
-            _span(row["makespan_low"], row["makespan_high"]),
-            f"{'>' * bool(row['recovery_s'] and row['completed'] < 1.0)}{row['recovery_s']:,.0f}",
-            _known(row[extra], form),
-            _span(low, high, form) if low < high else "",  # none: the same was spent in all runs
-        ]
-        rows.append(cells)
-        before = row["fault"]
-    print_table([*heads, "extra USD" if priced else "extra tokens", "95 %"], rows, names=2)
-
-
-def _span(low: float, high: float, form: str = "{:,.0f}") -> str:
-    if math.isnan(low) or low == -math.inf:
-        return ""
-    least = form.format(low)
-    return f"{least} to {form.format(high)}" if math.isfinite(high) else f"{least} or more"
-
-
-def _known(value: float, form: str) -> str:
-    return form.format(value) if math.isfinite(value) else "?"
 
 
 def timeline(

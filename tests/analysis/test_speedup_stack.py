@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 
 from analysis.breakdown.causes import CAUSES, time_by_cause
 from analysis.breakdown.speedup_stack import losses, speedup_stacks
+from analysis.statistics.intervals import mean_interval
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
 from simulator.scenario import Point, Scenario
@@ -216,6 +218,23 @@ def test_the_parts_of_a_replication_are_paired() -> None:
     assert parts["speed-up"] == pytest.approx(100 / 30)
     assert parts["slower calls"] == pytest.approx(10 / 30)
     assert sum(parts.values()) == pytest.approx(4)
+
+
+def test_parts_have_the_intervals_of_their_means() -> None:
+    # In 600 studies of five such runs, and 300 of ten, 94 to 97 % hold the means of 3,000 runs.
+    fields = {**ASYNC, "team__agent": agent(latency=exponential(5.0)), "workload__tasks": 12}
+    alone, team = scenario(team__size=1, **fields), scenario(team__size=3, **fields)
+    points = [Point(0, "alone", {}, None, "", alone), Point(1, "team", {}, 0, "", team)]
+    row, single = speedup_stacks(points, 6).iloc[0], speedup_stacks(points, 1).iloc[0]
+    found = [row[f"imbalance{end}"] for end in ("_low", "", "_high")]
+    assert found[0] < found[1] < found[2]
+    assert (row["rework_low"], row["rework_high"]) == (0.0, 0.0)
+    assert (single["imbalance_low"], single["imbalance_high"]) == (-math.inf, math.inf)
+    pairs = [[Simulation(each).run(i) for each in (alone, team)] for i in range(6)]
+    runs = [one.makespan_s / three.makespan_s for one, three in pairs]
+    own = mean_interval(runs)
+    said = (row["speed-up"], row["speed-up_low"], row["speed-up_high"])
+    assert said == pytest.approx((own.estimate, own.low, own.high))
 
 
 def point(index: int, n: int, tasks: int, **more: Any) -> Point:

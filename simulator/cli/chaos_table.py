@@ -1,0 +1,47 @@
+"""How the table of ``chaos`` is printed."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from simulator.cli.terminal import print_table
+from simulator.words import percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def print_chaos(table: pd.DataFrame, priced: bool) -> None:
+    """Print what each fault cost, from `analysis.decisions.chaos.chaos`; money if `priced`."""
+    heads = ["fault", "patterns", "completed", "tasks lost", "time s", "95 %", "recovery s"]
+    rows, before = [], ""
+    extra, form = ("extra_usd", "{:+,.3f}") if priced else ("extra_tokens", "{:+,.0f}")
+    for row in table.to_dict("records"):
+        low, high = row[f"{extra}_low"], row[f"{extra}_high"]
+        cells = [
+            row["fault"] if row["fault"] != before else "",
+            row["patterns"],
+            percent(row["completed"]),
+            f"{row['lost_tasks']:,.1f}",
+            _known(row["makespan_s"], "{:,.0f}"),
+            span(row["makespan_low"], row["makespan_high"]),
+            f"{'>' * bool(row['recovery_s'] and row['completed'] < 1.0)}{row['recovery_s']:,.0f}",
+            _known(row[extra], form),
+            span(low, high, form) if low < high else "",  # none: the same was spent in all runs
+        ]
+        rows.append(cells)
+        before = row["fault"]
+    print_table([*heads, "extra USD" if priced else "extra tokens", "95 %"], rows, names=2)
+
+
+def span(low: float, high: float, form: str = "{:,.0f}") -> str:
+    """Return ``3 to 5``, ``3 or more``, or nothing where the lower end is not known."""
+    if math.isnan(low) or low == -math.inf:
+        return ""
+    least = form.format(low)
+    return f"{least} to {form.format(high)}" if math.isfinite(high) else f"{least} or more"
+
+
+def _known(value: float, form: str) -> str:
+    return form.format(value) if math.isfinite(value) else "?"
