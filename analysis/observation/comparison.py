@@ -13,6 +13,7 @@ import pandas as pd
 
 from analysis.observation.runs import SHARES
 from analysis.observation.structure import SINGLE, Structure
+from analysis.statistics.ranges import range_of_runs
 
 LOW, HIGH = 0.1, 0.9
 """Quantiles of an 80 % interval."""
@@ -70,7 +71,8 @@ class Comparison:
     ----------
     table : DataFrame
         A row a measure: ``measure`` (a key of `MEASURES`), ``name, unit``; of the observed runs
-        ``observed`` (their median), ``observed_low, observed_high`` (their 80 % interval);
+        ``observed`` (their median), ``observed_low, observed_high`` (80 % of runs, of fewer than
+        nine all: `analysis.statistics.ranges.range_of_runs`);
         ``low, median, high`` of the simulated; ``inside``, the share of observed runs within the
         simulated 80 % interval; ``fits``, whether the observed median lies in it and is not far
         from the simulated one (a quarter and twice its standard error), and ``reason``, the likely
@@ -112,7 +114,7 @@ def compare(
         if measure == "tool_calls" and not has_tool_rows:
             continue
         low, middle, high = np.quantile(made, [LOW, 0.5, HIGH])
-        real_low, seen, real_high = np.quantile(real, [LOW, 0.5, HIGH])
+        (real_low, real_high), seen = range_of_runs(real), float(np.median(real))
         slack = _NEAR if unit == "share" else _ROUNDING * abs(seen)
         rows.append(
             {

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.observation.activity import MODEL, TOOL
-from analysis.observation.comparison import HIGH, LOW
 from analysis.observation.observe import Observation, middle_run
 from analysis.observation.roles import named_roles, roles_by_agent
 from analysis.observation.runs import cause_table
 from analysis.observation.structure import SINGLE
+from analysis.statistics.ranges import range_of_runs
 from analysis.traces.canonical import CHATS, model_of
 
 _MEASURES = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls", "turns",
@@ -31,14 +31,15 @@ def findings(observation: Observation, directory: Path) -> dict[str, Any]:
     dict
         ``reading`` (what was read and what was left out); ``notes``;
         ``structure`` (``kind, confidence, evidence, lead, stages, in_rounds, runs, agreeing``);
-        ``runs`` (for each measure ``median, low, high``: the median run and the 80 % interval,
-        null where nothing is known); ``costs`` (where they come from); ``agents`` (a role each:
-        ``role, agents, calls, input_tokens, output_tokens, cost_usd, seconds``); ``started`` and
-        ``told`` (``from, to, times``, by role); ``tools`` (``tool, calls, errors, seconds``);
-        ``time`` (share of the agents' time by cause); ``concurrency`` (share of the time by agents
-        at work); ``critical_path`` (its shares by role and what was done); ``twin`` (``file,
-        tasks, workers, replications, missing``); ``comparison`` (a measure each, with ``name,
-        unit, observed, observed_low, observed_high, low, median, high, inside, fits, reason``);
+        ``runs`` (for each measure ``median, low, high``: the median run, and the values between
+        which 80 % of runs are, of fewer than nine all; null where nothing is known); ``costs``
+        (where they come from); ``agents`` (a role each: ``role, agents, calls, input_tokens,
+        output_tokens, cost_usd, seconds``); ``started`` and ``told`` (``from, to, times``, by
+        role); ``tools`` (``tool, calls, errors, seconds``); ``time`` (share of the agents' time by
+        cause); ``concurrency`` (share of the time by agents at work); ``critical_path`` (its shares
+        by role and what was done); ``twin`` (``file, tasks, workers, replications, missing``);
+        ``comparison`` (a measure each, with ``name, unit, observed, observed_low, observed_high,
+        low, median, high, inside, fits, reason``);
         ``next`` (commands). Times are in seconds, costs in US dollars.
     """
     structure, twin = observation.structure, observation.twin
@@ -94,7 +95,7 @@ def _quantiles(values: pd.Series) -> dict[str, float | None]:
     names = ("median", "low", "high")
     if not len(known):
         return dict.fromkeys(names)
-    return dict(zip(names, np.quantile(known, [0.5, LOW, HIGH]).tolist(), strict=True))
+    return dict(zip(names, (float(np.median(known)), *range_of_runs(known)), strict=True))
 
 
 def role_table(observation: Observation) -> pd.DataFrame:

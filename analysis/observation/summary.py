@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from analysis.statistics.ranges import few_for_range
 from simulator.words import percent
 
 _NAMES = {
@@ -101,7 +102,8 @@ def _structure(found: Mapping[str, Any], width: int) -> Iterator[str]:
 
 def _runs(found: Mapping[str, Any], width: int) -> Iterator[str]:
     n = found["structure"]["runs"]
-    yield f"{f'{n:,} run' + 's' * (n != 1):<28}{'median':>12}   80 % of runs"
+    spread = "least to most" if few_for_range(n) else "80 % of runs"
+    yield f"{f'{n:,} run' + 's' * (n != 1):<28}{'median':>12}   {spread}"
     for name, said in _NAMES.items():
         values = found["runs"][name]
         if values["median"] is None:

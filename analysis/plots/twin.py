@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from analysis.observation.comparison import Comparison
 from analysis.plots.colours import REFERENCE
 from analysis.plots.style import PAGE_IN, footnote, headline, new_axes, paper_style
+from analysis.statistics.ranges import few_for_range
 from simulator.words import percent
 
 _TICKS = (
@@ -102,13 +103,14 @@ def twin_figure(comparison: Comparison, title: str = "") -> Figure:
         left.set_title("runs")
         plot_twin(shares, right, relative=False)
         right.set_title("where the time went")
+        spread = "least to most" if few_for_range(comparison.runs) else "80 % of runs"
         handles = [
             Line2D([], [], color=_SIMULATED, linewidth=7, alpha=0.8,
                    label="simulated, 80 % of runs"),
             Line2D([], [], color="#0072B2", marker="|", linestyle="", markersize=9,
                    markeredgewidth=1.6, label="simulated median"),
             Line2D([], [], color=_OBSERVED, marker="o", markersize=5, linewidth=0.9,
-                   label="observed median, 80 % of runs"),
+                   label=f"observed median, {spread}"),
             Line2D([], [], color=_MISFIT, marker="X", linestyle="", markersize=5,
                    label="observed median outside"),
         ]  # fmt: skip
