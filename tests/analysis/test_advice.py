@@ -163,8 +163,8 @@ def test_the_nearest_threshold_is_where_the_answer_changes() -> None:
     assert found[0].parameter == varied[0]
     nearest = {threshold.parameter: threshold for threshold in found}
     fraction = nearest["workload.parallel_fraction"]
-    assert 0.03 < fraction.low < fraction.then < fraction.high < 0.15 < fraction.now
-    below = work(workload={**mostly_serial, "parallel_fraction": 0.5 * fraction.then})
+    assert 0.02 < fraction.low < fraction.then < fraction.high <= 0.1 < fraction.now
+    below = work(workload={**mostly_serial, "parallel_fraction": fraction.low})
     assert ask(below, sizes=(8,)).verdict in ("alone", "open")
 
 
