@@ -18,12 +18,13 @@ from analysis.statistics.completion import linearised
 from analysis.statistics.curves import NUMBERS, TIMES, with_derived
 from simulator.errors import TeamsimError, unknown_name
 from simulator.experiment import run_each
-from simulator.experiment.intervals import student_quantile
+from simulator.experiment.intervals import mean_interval, student_quantile
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 
 Array = npt.NDArray[np.float64]
+_Whole = npt.NDArray[np.int_]
 
 
 def sensitivity(
@@ -76,7 +77,8 @@ def sensitivity(
         mu_star_conf, sigma`` (the metric's change over the whole range: mean, mean absolute value
         with half of a 95 % interval over trajectories, standard deviation). Sobol: ``parameter, S1,
         S1_conf, ST, ST_conf`` (share of the variance, alone and with its interactions, with halves
-        of the intervals). In each row ``chance``: the `mu_star` or `ST` that a parameter without
+        of SALib's bootstrap intervals, which hold 85 % or more with 16 base samples and nearly all
+        from 64 on). In each row ``chance``: the `mu_star` or `ST` that a parameter without
         effect exceeds with a probability of at most 5 %, for all parameters together, by the spread
         of the replications; null for a single replication. And ``finished`` and ``runs``: how many
         of all runs finished.
@@ -115,6 +117,8 @@ def sensitivity(
         columns, by = ["S1", "S1_conf", "ST", "ST_conf"], "ST"
     table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
     table.insert(0, "parameter", list(bounds))
+    if method == "morris":
+        table["mu_star_conf"] = _half_intervals(means, problem, design)
     table["chance"] = _chance(_values(results, metric), problem, design, by)
     # A metric that never changes has no variance to divide among parameters.
     table[columns] = table[columns].fillna(0.0)
@@ -227,18 +231,7 @@ def _chance(values: Array, problem: Mapping[str, Any], design: Array, by: str) -
     if replications < 2:
         return np.full(names, np.nan)
     quantile = student_quantile(1.0 - 0.025 / names, replications - 1)
-    if by == "mu_star":  # steps of trajectories, of k + 1 points
-        firsts = np.array([i for i in range(len(design) - 1) if (i + 1) % (names + 1)])
-        seconds = firsts + 1
-        low, high = np.array(problem["bounds"]).T
-        moved = (design[seconds] - design[firsts]) / (high - low)
-        which = np.abs(moved).argmax(axis=1)
-        size = np.abs(moved).max(axis=1)
-    else:  # Saltelli's blocks: a point, k points with one parameter changed each, another point
-        starts = np.arange(0, len(design), names + 2)
-        firsts = np.repeat(starts, names)
-        which = np.tile(np.arange(names), len(starts))
-        seconds, size = firsts + 1 + which, np.ones(len(firsts))
+    firsts, seconds, which, size = _steps(problem, design, by)
     spread = (values[seconds] - values[firsts]).std(axis=1, ddof=1)
     errors = spread / np.sqrt(replications) / size
     if by == "mu_star":
@@ -246,6 +239,40 @@ def _chance(values: Array, problem: Mapping[str, Any], design: Array, by: str) -
     variance = float(values.mean(axis=1).var()) or 1.0
     squares = np.array([(errors[which == i] ** 2).mean() for i in range(names)])
     return np.asarray(quantile**2 * squares / (2.0 * variance))
+
+
+def _steps(
+    problem: Mapping[str, Any], design: Array, by: str
+) -> tuple[_Whole, _Whole, _Whole, Array]:
+    """Return the pairs of points that differ in one parameter: in which, and by what share of it.
+
+    Each of the four has a value for each pair: its first point, its second, the parameter's number,
+    and the distance as a share of the parameter's range.
+    """
+    names = len(problem["names"])
+    if by == "mu_star":  # steps of trajectories, of k + 1 points
+        firsts = np.array([i for i in range(len(design) - 1) if (i + 1) % (names + 1)])
+        seconds = firsts + 1
+        low, high = np.array(problem["bounds"]).T
+        moved = np.abs(design[seconds] - design[firsts]) / (high - low)
+        return firsts, seconds, moved.argmax(axis=1), moved.max(axis=1)
+    # Saltelli's blocks: a point, k points with one parameter changed each, another point
+    starts = np.arange(0, len(design), names + 2)
+    firsts = np.repeat(starts, names)
+    which = np.tile(np.arange(names), len(starts))
+    return firsts, firsts + 1 + which, which, np.ones(len(firsts))
+
+
+def _half_intervals(means: Array, problem: Mapping[str, Any], design: Array) -> Array:
+    """Return how far the ends of the interval of each mean absolute effect are from it, at most.
+
+    SALib's are of a bootstrap with a normal quantile. With 4 to 32 trajectories they hold 82 to
+    94 % of the mean effects of a function with an interaction; these hold 90 % or more.
+    """
+    firsts, seconds, which, size = _steps(problem, design, "mu_star")
+    effects = np.abs(means[seconds] - means[firsts]) / size
+    found = [mean_interval(effects[which == i]) for i in range(len(problem["names"]))]
+    return np.array([max(each.estimate - each.low, each.high - each.estimate) for each in found])
 
 
 def _said(paths: Iterable[str], row: Array) -> str:
