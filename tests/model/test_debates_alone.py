@@ -13,7 +13,7 @@ from simulator.model.protocols import Dispatcher
 from tests.model.parts import bag, tasks
 from tests.model.test_protocols_alone import alone, attempt
 
-COUNT = 2000
+COUNT = 600
 SURE = 1e-4
 """Probability that a right simulator is refused, over seeds."""
 

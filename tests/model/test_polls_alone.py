@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +17,7 @@ from simulator.model.protocols.replicate_and_vote import ReplicateAndVote
 from tests.model.parts import bag, tasks
 from tests.model.test_protocols_alone import alone
 
-COUNT = 2000
+COUNT = 600
 SURE = 1e-4
 """Probability that a right simulator is refused, over seeds."""
 
@@ -96,15 +97,22 @@ def test_a_judge_finds_the_right_answer_where_answers_differ_unless_it_misses_it
     assert fits(decided([CORRECT] * 3, **rule), {CORRECT: 1.0})
 
 
+@pytest.mark.parametrize("answers", [[1], [CORRECT], [1, CORRECT], [1, 2, CORRECT], [1, 0, 0, 0]])
 @pytest.mark.parametrize(("miss", "false_alarm"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.4), (1.0, 1.0)])
 def test_a_verifier_takes_one_of_those_that_it_accepts_or_of_all(
-    miss: float, false_alarm: float
+    miss: float, false_alarm: float, answers: list[int]
 ) -> None:
-    hits = 1.0 - false_alarm
-    # Of a right and a wrong answer: one of both where it accepts both, or neither.
-    right = hits * (1.0 - miss) + 0.5 * (hits * miss + (1.0 - hits) * (1.0 - miss))
+    law: dict[int, float] = dict.fromkeys(answers, 0.0)
+    for verdicts in itertools.product((True, False), repeat=len(answers)):
+        chance = 1.0
+        for answer, accepts in zip(answers, verdicts, strict=True):
+            p = miss if answer != CORRECT else 1.0 - false_alarm
+            chance *= p if accepts else 1.0 - p
+        taken = [answer for answer, accepts in zip(answers, verdicts, strict=True) if accepts]
+        for answer in taken or answers:
+            law[answer] += chance / len(taken or answers)
     rule = {"vote": "best_of", "miss": miss, "false_alarm": false_alarm}
-    assert fits(decided([1, CORRECT], **rule), {CORRECT: right, 1: 1.0 - right})
+    assert fits(decided(answers, **rule), law)
 
 
 @pytest.mark.parametrize(("replicas", "quorum"), [(1, 1), (3, 2), (5, 1), (5, 5)])

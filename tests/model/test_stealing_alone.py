@@ -88,7 +88,7 @@ def test_what_was_done_elsewhere_is_on_no_deque_and_cannot_be_stolen() -> None:
 
 def test_a_thief_robs_each_that_has_something_alike_and_nobody_else() -> None:
     robbed: Counter[int] = Counter()
-    workers, thefts = 5, 3000
+    workers, thefts = 5, 1000
     protocol = deques(workers * thefts, workers)
     own = held(protocol, 4)
     assert protocol.choose(4, len(own)) == own
