@@ -201,6 +201,26 @@ def test_artifacts_are_shared_with_a_task_of_the_same_layer_as_often_as_it_says(
     assert partners.max() - partners.min() <= 6.0 * (2.0 * partners.mean()) ** 0.5
 
 
+def test_with_whom_a_task_shares_says_nothing_of_what_it_needs() -> None:
+    made = graph("layered", layers=2001, width=2, coupling=0.5, sharing=1)
+    assert made.artifacts is not None
+    agrees = [
+        (len(made.artifacts[task]) > 1) == (task - task % 2 - 1 in made.dependencies[task])
+        for task in range(2, 4002)
+    ]
+    assert abs(sum(agrees) - 2000) < 4 * 1000**0.5  # standard errors
+
+
+def test_tasks_that_arrive_do_not_wait_for_each_other() -> None:
+    spec = WORKLOADS.get("arrivals").model_validate(
+        {"kind": "arrivals", "tasks": 9, "interarrival_s": 2}
+    )
+    made = spec.graph(Streams(0, 0))
+    assert spec.amdahl_fraction(made) == 1.0
+    assert (made.arrivals_s, made.sizes) == ([2.0 * (i + 1) for i in range(9)], [1.0] * 9)
+    assert not any(made.dependencies)
+
+
 def test_sizes_of_layered_tasks_are_drawn_one_by_one_and_are_never_nothing() -> None:
     size = {"kind": "empirical", "values": [0.0, 3.0]}
     made = graph("layered", layers=50, width=20, size=size)
