@@ -263,6 +263,21 @@ def test_what_has_been_done_with_a_checkpoint_is_done_anew_when_it_is_rejected(a
     assert lasted == pytest.approx([10.0 - math.floor(at_s), *[10.0] * (len(ended) - 1)])
 
 
+@pytest.mark.parametrize("protocol", [{"kind": "debate"}, {"kind": "replicate_and_vote"}])
+def test_who_answers_for_itself_goes_on_with_no_others_answer(protocol: dict[str, Any]) -> None:
+    # Of ten seconds, the first has saved five when it crashes for good. The second begins later,
+    # since it was down before it had saved anything, and does all of its own.
+    found = ends(
+        2,
+        team={"size": 2, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        coordination={"protocol": protocol, "timing": "asynchronous"},
+        workload__tasks=1,
+        resilience={"checkpoint": {"every_s": 1}},
+        faults=[crash(0, 5.5), {**crash(1, 0.5), "for_s": 10}],
+    )
+    assert found == [math.inf, 10.5 + 10.0]
+
+
 def test_another_model_answers_while_the_breaker_is_open() -> None:
     m: Metrics = run(
         team__agent=agent(**CALLS),

@@ -242,9 +242,12 @@ WORK = "{kind: parallel_fraction, tasks: 10, parallel_fraction: 0.5}"
             pattern("simpler_protocol: {protocol: lead_assign}"),
             ["resilience.simpler_protocol: 'lead_assign' is no simpler protocol"],
         ),
-        (
-            pattern("backup: {}").replace("self_claim", "debate"),
-            ["resilience.backup: with protocol 'debate' no task belongs to one agent"],
+        *(
+            (
+                pattern("backup: {}").replace("self_claim", protocol),
+                [f"resilience.backup: with protocol {protocol!r} no task belongs to one agent"],
+            )
+            for protocol in ("debate", "redundancy", "replicate_and_vote")
         ),
         (GOOD + "provider: {queue: {}}\n", ["a 'queue' needs 'concurrency': how many calls"]),
     ],
