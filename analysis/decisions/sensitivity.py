@@ -22,6 +22,7 @@ from simulator.experiment.intervals import mean_interval, student_quantile
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
+from simulator.scenario.probability import Probability
 
 Array = npt.NDArray[np.float64]
 _Whole = npt.NDArray[np.int_]
@@ -143,15 +144,22 @@ def _is_whole(scenario: Scenario, path: str) -> bool:
             raise TeamsimError(f"{path}: {where}: {unknown_name('field', part, list(keys))}")
         node = node[part]
         said.append(part)
-    if isinstance(node, dict) and node.get("kind") == "deterministic":
+    if isinstance(node, dict) and _is_one_number(node):
         return False
     if isinstance(node, dict):
         numbers = [name for name, value in node.items() if _is_number(value)]
-        some = f", one of {', '.join(numbers)} of it" if numbers else ""
+        some = f", one of {', '.join(f'{path}.{name}' for name in numbers)}" if numbers else ""
         raise TeamsimError(f"{path} has fields of its own: only a number can be varied{some}")
     if not _is_number(node):
         raise TeamsimError(f"{path} is {node!r}: only a number can be varied")
     return isinstance(node, int)
+
+
+def _is_one_number(node: Mapping[str, Any]) -> bool:
+    """Return whether a field with fields of its own may be said as a number, and is but that."""
+    is_probability = set(node) == set(Probability.model_fields)
+    varies = any(node.get(name) for name in ("run_sigma", "agent_sigma"))
+    return node.get("kind") == "deterministic" or (is_probability and not varies)
 
 
 def _is_number(value: object) -> bool:

@@ -51,13 +51,16 @@ def figure_of(
     Raises
     ------
     TeamsimError
-        If there is no such metric, or the sweep does not vary the field.
+        If there is no such metric, the sweep does not vary the field, or x is a series, too.
     """
     usual = wanted_figure(results, manifest)
     if len(y) > MOST_PANELS:
         raise TeamsimError(f"{len(y)} metrics: a picture has up to {MOST_PANELS} panels")
     asked = Figure(x=x or usual.x, y=tuple(y) or usual.y, series=tuple(series))
     check_names(asked, manifest["axes"])
+    if asked.x in asked.series:
+        where = f"--x {x}" if x else f"x, which is {asked.x} when absent"
+        raise TeamsimError(f"--series {asked.x}: the same field as {where}: name another")
     return asked
 
 

@@ -99,7 +99,7 @@ def gantt_figure(
         starts = [row.time_s for row in rows if row.event is Event.ROUND_START]
         for start_s in starts if len(starts) <= 60 else ():
             ax.axvline(start_s, color=REFERENCE, linewidth=0.5, zorder=0)
-        ax.set_xlim(0.0, rows[-1].time_s)
+        ax.set_xlim(0.0, rows[-1].time_s or 1.0)  # a run may take no time
         there = [kind for kind in KINDS if any(span.kind == kind for span in spans)]
         patches = [
             Patch(facecolor=KIND_COLOURS[k], edgecolor="white", hatch=HATCHES.get(k), label=k)

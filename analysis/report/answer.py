@@ -66,7 +66,9 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
     else:
         section.say(*_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
-        section.show(table_of("How many runs finished", shown, is_open=True))
+        some_did_not = shown[shown["finished"] < shown["runs"]]
+        title = "How many runs finished, where not all did"
+        section.show(table_of(title, some_did_not, is_open=True))
     outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
     section.show(table_of("How the runs ended", outcomes.reset_index().rename_axis(columns=None)))
     return verdict, section

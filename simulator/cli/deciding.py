@@ -305,17 +305,20 @@ def explore(study: Study | None, port: int) -> None:
     """Serve the explorer until interrupted."""
     import errno
     import logging
+    import socket
 
     from werkzeug.serving import make_server
 
     from analysis.report.explorer import explorer
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    try:
-        server = make_server("127.0.0.1", port, explorer(study).server, threaded=True)
-    except (OSError, SystemExit) as error:
-        taken = getattr(error, "errno", errno.EADDRINUSE) == errno.EADDRINUSE
-        why = "is taken: give another --port" if taken else "cannot be used"
+    try:  # before the server does, which would print lines of its own
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        why = "is taken: give another --port"
+        why = why if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
         raise TeamsimError(f"port {port} {why}") from None
+    app = explorer(study).server
+    server = make_server("127.0.0.1", port, app, threaded=True, fd=listener.fileno())
     say(f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
     server.serve_forever()

@@ -55,7 +55,22 @@ def _escape(character: str) -> str:
 
 def say(text: object) -> None:
     """Print a text on standard output."""
-    print(harmless(text))
+    put(harmless(text))
+
+
+def put(text: str) -> None:
+    """Print a text as it is; where its reader is gone (`| head`), the work goes on without."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        print_nowhere()
+
+
+def print_nowhere() -> None:
+    """Let nobody be written to on standard output from now on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def say_words(text: object) -> None:

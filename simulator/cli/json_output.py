@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from simulator.cli.harmless import put
+
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs, in place of tables.")
 ]
@@ -17,7 +19,7 @@ AsJson = Annotated[
 
 def print_json(command: str, values: Mapping[str, Any]) -> None:
     """Print the result of a command as JSON."""
-    print(as_json(command, values))
+    put(as_json(command, values))
 
 
 def as_json(command: str, values: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from simulator.cli.decision_commands import (
     stack,
     timeline,
 )
-from simulator.cli.harmless import say, say_words
+from simulator.cli.harmless import put, say, say_words
 from simulator.cli.interrupts import run_until_signal
 from simulator.cli.observing import observe
 from simulator.cli.run_commands import compare, plot, run, sweep
@@ -36,7 +36,7 @@ def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from simulator.scenario import scenario_json_schema
 
-    print(json.dumps(scenario_json_schema(), indent=2))
+    put(json.dumps(scenario_json_schema(), indent=2))
 
 
 def list_plugins() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simulator.cli.harmless import WIDTH, complain, say
+from simulator.cli.harmless import WIDTH, complain, put, say
 from simulator.cli.json_output import as_json as result_as_json
 from simulator.cli.options import (
     Strict,
@@ -121,7 +121,7 @@ def run(
         said = result_as_json("observe", values)
         (out / "summary.json").write_text(said + "\n", encoding="utf-8")
         if wanted.as_json:
-            print(said)
+            put(said)
         else:
             _summarise(values, out)
 

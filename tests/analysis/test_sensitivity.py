@@ -139,10 +139,18 @@ def test_numbers_of_loops_can_be_varied() -> None:
     assert table.loc["stations.ci.concurrency", "mu"] < 0 < table.loc["team.agent.loop.turns", "mu"]
 
 
+def test_a_probability_that_is_said_as_a_number_is_varied_as_one() -> None:
+    errors = {"probability": 0.1, "detection": 1.0}
+    each = scenario(team__agent=agent(errors=errors), workload__tasks=40, team__size=1)
+    bounds = {"team.agent.errors.probability": (0.0, 0.5)}
+    table = sensitivity(each, bounds, "calls", samples=6, replications=4)
+    assert table.loc[0, "mu"] > 0.0
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"bounds": {"team.agent.latency.bass": (1.0, 2.0)}}, "did you mean 'base'"),
     ({"bounds": {"team.agent.latency.kind": (1.0, 2.0)}}, "only a number can be varied"),
-    ({"bounds": {"team.agent.context": (1.0, 2.0)}}, "one of system_tokens, "),
+    ({"bounds": {"team.agent.context": (1.0, 2.0)}}, "one of team.agent.context.system_tokens, "),
     ({"bounds": {"workload.tasks": (9.0, 9.0)}}, "is empty"),
     ({"bounds": BOUNDS, "metric": "makespan"}, "did you mean 'makespan_s'"),
     ({"bounds": {"team.agent.context.system_tokens": (-9.0, 9.0)}}, "not allowed"),

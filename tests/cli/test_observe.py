@@ -273,6 +273,14 @@ def test_a_directory_that_is_read_only_is_said(
 
 
 @pytest.mark.slow
+def test_events_of_a_simulated_run_are_no_calls(tmp_path: Path, teamsim_here: Here) -> None:
+    assert teamsim_here("run", "quickstart", "-r", 1, "--trace", tmp_path / "t.csv").returncode == 0
+    done = teamsim_here("observe", tmp_path / "t.csv", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "events of a simulated run" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 def test_ctrl_c_is_one_line(lead: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "simulator.cli", "observe", lead, "--out", tmp_path / "out"]
     running: subprocess.Popen[str] = subprocess.Popen(

@@ -260,3 +260,16 @@ def test_a_directory_goes_only_if_it_is_new_and_empty(tmp_path: Path) -> None:
             _fail_in(tmp_path / name, writes)
     assert not (tmp_path / "a").exists()
     assert (tmp_path / "c" / "kept").exists()
+
+
+def test_what_was_asked_for_is_written_though_nobody_reads_what_is_printed(mine: Path) -> None:
+    program = [sys.executable, "-m", "simulator.cli"]
+    asked = ["advise", mine.name, "-r", "10", "-w", "1", "--write", "best.yaml"]
+    process = subprocess.Popen(
+        [*program, *asked], stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=mine.parent
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate()
+    assert (process.returncode, errors.decode()) == (0, "")
+    assert (mine.parent / "best.yaml").is_file()

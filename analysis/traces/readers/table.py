@@ -43,6 +43,9 @@ _FEWEST_KNOWN = 2
 _SHOWN = 6
 """Most names of a column that a message lists."""
 
+_EVENTS = frozenset({"replication", "seq", "time_s", "event", "agent"})
+"""Columns of the trace of a simulated run."""
+
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
 
 
@@ -108,11 +111,7 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         places.append(record.place)
     out.report.rows += len(rows)
     names = list(dict.fromkeys([*source.head.columns, *(name for row in rows for name in row)]))
-    for ours, theirs in columns.items():
-        if theirs not in names:
-            raise TeamsimError(
-                f"{source.name}: {unknown_name(f'column (for {ours})', theirs, names)}"
-            )
+    _check_names(names, columns, source.name)
     chosen = {**found_columns(names), **{k: v for k, v in columns.items() if k not in EXTRA}}
     # A canonical name is the surest.
     chosen = {**chosen, **{name: name for name in CALLS if name in names and name not in columns}}
@@ -163,6 +162,18 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
         task, needs = (text(rows[i].get(name)) for name in waiting) if waiting else (None, None)
         if task is not None:
             out.task(str(fields["run_id"]), task, names_in(needs), text(fields.get("agent_id")))
+
+
+def _check_names(names: Sequence[str], columns: Mapping[str, str], file: str) -> None:
+    """Raise an error if a table lacks columns that were named, or holds no calls."""
+    if set(names) >= _EVENTS and not columns:
+        raise TeamsimError(
+            f"{file}: events of a simulated run (`teamsim run --trace`), not calls: `teamsim "
+            "timeline SCENARIO --out DIRECTORY` writes the same run as otlp.jsonl, which is read"
+        )
+    for ours, theirs in columns.items():
+        if theirs not in names:
+            raise TeamsimError(f"{file}: {unknown_name(f'column (for {ours})', theirs, names)}")
 
 
 def _in_dollars(table: _Table, cents: str) -> list[float | None]:
