@@ -471,6 +471,13 @@ BUGS = [
         _ALONE("workloads"),
         "artifacts_are_shared",
     ),
+    Bug(
+        f"{_MODEL}/workloads/layered.py",
+        "int(rolls[task, width + 1] * width)",
+        "int(rolls[task, width - 1] * width)",
+        _ALONE("workloads"),
+        "says_nothing",
+    ),
     # Partitioned information.
     Bug(
         f"{_MODEL}/protocols/ask_holders.py",
