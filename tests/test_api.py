@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -114,6 +116,79 @@ def test_teams_are_compared_with_the_first() -> None:
     assert isinstance(result.plot(), Figure)
     with pytest.raises(TeamsimError, match="two teams or more"):
         ts.compare({"alone": alone})
+
+
+SAID: dict[str, Any] = {
+    "name": "said",
+    "team": {"size": 2, "agent": {"latency": {"kind": "seconds", "base": 3}}},
+    "topology": "decentralised",
+    "coordination": {"protocol": "self_claim"},
+    "workload": {"kind": "parallel_fraction", "tasks": 6, "parallel_fraction": 1},
+    "replications": 6,
+}
+LARGER = {**SAID, "name": "larger", "team": {**SAID["team"], "size": 3}}
+
+
+def test_teams_are_compared_however_they_are_given() -> None:
+    ways: list[tuple[Any, ...]] = [
+        (SAID, LARGER),
+        ([SAID, LARGER],),
+        (ts.load(SAID), ts.load(LARGER).base),
+        (ts.run(SAID), ts.run(LARGER)),
+    ]
+    found = [ts.compare(*way) for way in ways]
+    assert {each.comparison.reference for each in found} == {"said"}
+    for each in found:
+        pd.testing.assert_frame_equal(each.table, found[0].table)
+    assert set(ts.compare(SAID, SAID).table["team"]) == {"said (2)"}
+    with pytest.raises(TeamsimError, match="at 32 points"):
+        ts.compare(ts.sweep("quickstart", replications=1), SAID)
+
+
+def test_a_dictionary_is_a_scenario() -> None:
+    assert len(ts.run(SAID).table) == 6
+    assert ts.load(SAID, {"team.size": 5}).base.team.size == 5
+    with pytest.raises(TeamsimError, match="did you mean 'team'"):
+        ts.run({**SAID, "teem": 1})
+
+
+def test_a_sweep_takes_replications_and_a_seed() -> None:
+    swept = {**SAID, "sweep": {"team.size": [1, 2]}}
+    result = ts.sweep(ts.load(swept), replications=3, seed=8)
+    expected = ts.sweep(ts.load(swept, {"replications": 3, "seed": 8}))
+    pd.testing.assert_frame_equal(result.table, expected.table)
+    assert result.table.attrs["seed"] == 8
+    with pytest.raises(TeamsimError, match="seed is swept"):
+        ts.sweep({**SAID, "sweep": {"seed": [1, 2]}}, seed=3)
+
+
+def test_a_study_tells_what_it_asks_and_varies() -> None:
+    said = repr(ts.load("quickstart"))
+    assert said.startswith("Study: quickstart, seed 1, 32 points of 300 replications\nDoes a team")
+    assert "\nteam.size: 1, 2, 3, 4, 5, 6, 7, 8\n" in said
+    assert "<p>team.size: 1, 2" in ts.load("quickstart")._repr_html_()
+    assert "team: this field is required" in repr(ts.load({"name": "x"}))
+
+
+WRONG = (None, 3, [1, 2], b"x", object(), pd.DataFrame({"a": [1]}), {"a": {1, 2}}, "nothing.yaml")
+
+
+@pytest.mark.parametrize("called", [ts.load, ts.run, ts.sweep, ts.advise, ts.compare, ts.observe])
+@pytest.mark.parametrize("given", WRONG, ids=lambda each: type(each).__name__)
+def test_what_is_no_scenario_is_said(called: Callable[[Any], object], given: object) -> None:
+    with pytest.raises(TeamsimError):
+        called(given)
+
+
+@pytest.mark.parametrize("called", [ts.run, ts.sweep])
+@pytest.mark.parametrize(
+    "wrong", [{"replications": "x"}, {"replications": True}, {"seed": 1.5}, {"seed": -1}]
+)
+def test_numbers_that_are_none_are_said(
+    called: Callable[..., object], wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(TeamsimError, match=next(iter(wrong))):
+        called(SAID, **wrong)
 
 
 def test_directories_of_results_are_compared_without_running_them_again(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.decisions.side_by_side import SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
-from simulator.api.results import ComparisonResult, with_origin
+from simulator.api.results import ComparisonResult, SweepResult, with_origin
 from simulator.api.running import Loadable, base_of
 from simulator.errors import TeamsimError, TeamsimWarning, unknown_name
 from simulator.experiment import read_manifest, read_results, run_each
@@ -20,9 +20,13 @@ from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.costs import is_cost_known
 
+Team = Loadable | SweepResult
+"""A scenario or, not to be run again, the directory of a sweep or the result of a run."""
+
 
 def compare(
-    teams: Mapping[str, Loadable],
+    teams: Team | Mapping[str, Team] | Sequence[Team],
+    *others: Team,
     replications: int | None = None,
     seed: int | None = None,
     workers: int = 1,
@@ -31,9 +35,12 @@ def compare(
 
     Parameters
     ----------
-    teams : mapping of str to str, Path, Study or Scenario
-        By their names. The results of a sweep are a team, too: their directory or, where it has
-        several points, ``DIRECTORY:POINT`` with its number or name; they are not run again.
+    teams : str, Path, Study, Scenario, SweepResult, or mapping or sequence of them
+        The first team, or all of them, also by names of yours. The results of a sweep are a team,
+        too: their directory or, where it has several points, ``DIRECTORY:POINT`` with its number
+        or name. They are not run again, nor is what `run` has returned.
+    *others : str, Path, mapping, Study, Scenario or SweepResult
+        The other teams, where the first argument is a team.
     replications : int, optional
         Of each team, and at most so many of those that have been run; the most that any of them
         has or says when absent.
@@ -51,7 +58,9 @@ def compare(
     TeamsimWarning
         If a team has been run with another seed: its pairs are independent runs.
     """
-    compared = {name: _compared(each) for name, each in teams.items()}
+    compared = _by_name(teams, others)
+    if len(compared) < 2:
+        raise TeamsimError("a comparison is of two teams or more: compare(first, second)")
     if seed is None:
         seed = seed_of(compared.values())
     found = hold_beside(
@@ -67,6 +76,45 @@ def compare(
     return ComparisonResult(with_origin(rows_of(found), found.reference, seed), found)
 
 
+def _by_name(
+    teams: Team | Mapping[str, Team] | Sequence[Team], others: Sequence[Team]
+) -> dict[str, Compared]:
+    if not others and isinstance(teams, Mapping):
+        return {str(name): _compared(each) for name, each in teams.items()}
+    if isinstance(teams, Sequence) and not isinstance(teams, (str, bytes)):
+        in_order = [*teams, *others]
+    else:
+        in_order = [teams, *others]
+    return unlike([(_name_of(each), _compared(each)) for each in in_order])
+
+
+def unlike(teams: Iterable[tuple[str, Compared]]) -> dict[str, Compared]:
+    """Return teams by names that differ: one that is there already gets a number."""
+    named: dict[str, Compared] = {}
+    for said, team in teams:
+        name, i = said, 2
+        while name in named:
+            name, i = f"{said} ({i})", i + 1
+        named[name] = team
+    return named
+
+
+def _name_of(team: Team) -> str:
+    if isinstance(team, SweepResult):
+        return str(team.table.attrs["scenario"])
+    if isinstance(team, (str, Path)):
+        return name_of(str(team))
+    return base_of(team).name
+
+
+def name_of(said: str) -> str:
+    """Return the name of a team that is said as a scenario, a directory or DIRECTORY:POINT."""
+    directory, point = directory_in(said)
+    if directory is None:
+        return Path(said).stem
+    return f"{directory.name}:{point}" if point else directory.resolve().name
+
+
 @dataclass(frozen=True)
 class Compared:
     """A team to compare: a scenario still to be run or, with rows, one that has been run."""
@@ -75,7 +123,15 @@ class Compared:
     rows: pd.DataFrame | None = None
 
 
-def _compared(said: Loadable) -> Compared:
+def _compared(said: Team) -> Compared:
+    if isinstance(said, SweepResult):
+        points = said.manifest["points"]
+        if len(points) > 1:
+            raise TeamsimError(
+                f"{said.table.attrs['scenario']} was run at {len(points)} points: compare what "
+                "`run` returns, or save the sweep and name DIRECTORY:POINT"
+            )
+        return Compared(scenario_of(points[0]), said.table)
     if isinstance(said, (str, Path)):
         directory, point = directory_in(str(said))
         if directory is not None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.api.results import ObservationResult, with_origin
+from simulator.api.running import what_is
+from simulator.errors import TeamsimError
 
 
 def observe(
@@ -31,7 +33,16 @@ def observe(
     from analysis.observation.twin import twin_name
     from analysis.traces.reading import read_traces
 
-    paths = [traces] if isinstance(traces, (str, Path)) else list(traces)
+    paths = _paths(traces)
     source = Path(paths[0]).resolve().name if paths else "traces"
     found = look(read_traces(paths, form, {}), twin_name(source), replications)
     return ObservationResult(with_origin(found.table.copy(), source, None), found)
+
+
+def _paths(traces: object) -> list[str | Path]:
+    said = [traces] if isinstance(traces, (str, Path)) else traces
+    if not isinstance(said, Sequence) or not all(isinstance(each, (str, Path)) for each in said):
+        raise TeamsimError(
+            f"traces are files, directories or patterns: one or a list; found {what_is(traces)}"
+        )
+    return list(said)

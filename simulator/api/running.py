@@ -4,42 +4,84 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from simulator.api.results import SweepResult, with_origin
 from simulator.errors import TeamsimError
 from simulator.experiment import run_sweep
 from simulator.experiment.manifest import manifest_of
-from simulator.scenario import Scenario, Study, load_study
+from simulator.scenario import Scenario, Study, load_study, parse_study
 
-Loadable = str | Path | Study | Scenario
-"""A file, the name of a scenario that ships, or what was loaded from it."""
+Loadable = str | Path | Mapping[str, Any] | Study | Scenario
+"""A file, the name of a scenario that ships, what a file says, or what was loaded from it."""
 
 
-def load(scenario: str | Path, settings: Mapping[str, object] | None = None) -> Study:
+def load(scenario: Loadable, settings: Mapping[str, object] | None = None) -> Study:
     """Read a scenario file, or one that ships, and set fields of it.
 
     Parameters
     ----------
-    scenario : str or Path
-        A YAML file, or the name of a scenario that ships.
+    scenario : str, Path, mapping, Study or Scenario
+        A YAML file, the name of a scenario that ships, or what such a file says.
     settings : mapping of str to object, optional
-        Values by dotted path, such as ``{"team.size": 4}``.
+        Values by dotted path, such as ``{"team.size": 4}``; only of a file, or what it says.
 
     Raises
     ------
     ScenarioError
-        If the file cannot be read or a setting cannot be applied.
+        If the file cannot be read or a setting cannot be applied. Wrong fields are found when
+        `Study.base` or `Study.points` is asked for.
+    TeamsimError
+        If it is no scenario.
     """
-    said = [f"{path}={json.dumps(value)}" for path, value in (settings or {}).items()]
-    return load_study(scenario, said)
+    said = [f"{path}={_as_json(value)}" for path, value in (settings or {}).items()]
+    if isinstance(scenario, (str, Path)):
+        return load_study(scenario, said)
+    if isinstance(scenario, Mapping):
+        return parse_study(_as_json(dict(scenario)), "scenario", settings=said)
+    if said:
+        raise TeamsimError("settings are of a file, or of what it says: load it with them")
+    if isinstance(scenario, Scenario):
+        return Study.of_scenario(scenario)
+    if isinstance(scenario, Study):
+        return scenario
+    raise TeamsimError(
+        "a scenario is a file, the name of one that ships, a dictionary of what a file says, or "
+        f"what `load` returns; found {what_is(scenario)}"
+    )
+
+
+def _as_json(value: object) -> str:
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError) as error:
+        raise TeamsimError(f"a scenario holds what YAML can say: {error}") from None
+
+
+def what_is(value: object) -> str:
+    """Return what a value is, in few words, for messages about arguments of the wrong type."""
+    shown = repr(value)
+    kind = type(value).__name__
+    return f"{shown} ({kind})" if len(shown) <= 40 and "\n" not in shown else f"a {kind}"
 
 
 def base_of(scenario: Loadable) -> Scenario:
     """Return a scenario as it stands, without its sweep."""
-    if isinstance(scenario, Scenario):
-        return scenario
-    return (scenario if isinstance(scenario, Study) else load(scenario)).base
+    return scenario if isinstance(scenario, Scenario) else load(scenario).base
+
+
+def _wanted(replications: int | None, seed: int | None) -> dict[str, int]:
+    """Return what is to be in place of the scenario's."""
+    wanted = {"replications": replications, "seed": seed}
+    said = {name: value for name, value in wanted.items() if value is not None}
+    for name, value in said.items():
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TeamsimError(f"{name} is a whole number; found {what_is(value)}")
+        if value < (name == "replications"):
+            raise TeamsimError(f"{name}: {value} is too small")
+    return said
 
 
 def run(
@@ -52,7 +94,7 @@ def run(
 
     Parameters
     ----------
-    scenario : str, Path, Study or Scenario
+    scenario : str, Path, mapping, Study or Scenario
     replications, seed : int, optional
         In place of the scenario's.
     workers : int
@@ -68,37 +110,47 @@ def run(
     TeamsimError
         If the scenario is wrong, or there are to be no replications.
     """
-    base = base_of(scenario)
-    wanted = {"replications": replications, "seed": seed}
-    said = {name: value for name, value in wanted.items() if value is not None}
-    for name, value in said.items():
-        if value < (name == "replications"):
-            raise TeamsimError(f"{name}: {value} is too small")
-    base = base.model_copy(update=said)
+    base = base_of(scenario).model_copy(update=_wanted(replications, seed))
     study = Study.of_scenario(base)
     table = run_sweep(study, workers=workers).to_pandas()
     return SweepResult(with_origin(table, base.name, base.seed), manifest_of(study))
 
 
 def sweep(
-    scenario: str | Path | Study, out: str | Path | None = None, workers: int = 1
+    scenario: Loadable,
+    out: str | Path | None = None,
+    workers: int = 1,
+    replications: int | None = None,
+    seed: int | None = None,
 ) -> SweepResult:
     """Run every point of a sweep.
 
     Parameters
     ----------
-    scenario : str, Path or Study
+    scenario : str, Path, mapping, Study or Scenario
     out : str or Path, optional
         Directory that keeps the results; a sweep that was interrupted goes on from there.
     workers : int
         Processes; the results do not depend on them.
+    replications, seed : int, optional
+        Of every point, in place of the scenario's.
 
     Raises
     ------
     TeamsimError
-        If a point is wrong, or `out` holds other results.
+        If a point is wrong, `out` holds other results, or what is given here is swept.
     """
-    study = scenario if isinstance(scenario, Study) else load(scenario)
+    study = load(scenario)
+    said = _wanted(replications, seed)
+    for name in said.keys() & set(study.axes):
+        raise TeamsimError(f"{name} is swept: leave it out here, or in the sweep")
+    if said:
+        study = Study.of_points(
+            [
+                replace(point, scenario=point.scenario.model_copy(update=said))
+                for point in study.points
+            ]
+        )
     manifest = manifest_of(study)
     table = run_sweep(study, out, workers).to_pandas()
     return SweepResult(with_origin(table, manifest["scenario_name"], manifest["seed"]), manifest)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -18,10 +17,12 @@ from simulator.api.comparing import (
     Compared,
     all_rows,
     directory_in,
+    name_of,
     of_other_seeds,
     rows_of,
     seed_of,
     stored,
+    unlike,
 )
 from simulator.cli.compare_words import NAMES, amount, sentences
 from simulator.cli.harmless import WIDTH, say, say_words
@@ -30,22 +31,10 @@ from simulator.cli.quiet import tell
 from simulator.cli.terminal import console, directory_for, number, progress_bar
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
-from simulator.scenario import Scenario, load_study
+from simulator.scenario import load_study
 from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
 
 _MOST_TEAMS = 12
-
-
-@dataclass(frozen=True)
-class _Team:
-    """A team with its name."""
-
-    name: str
-    of: Compared
-
-    @property
-    def scenario(self) -> Scenario:
-        return self.of.scenario
 
 
 def compare(
@@ -69,40 +58,27 @@ def compare(
             f"{len(said)} given: name two scenarios or directories, or up to {_MOST_TEAMS}; the "
             "first is what the others are compared with"
         )
-    teams = _named([_team(text, settings) for text in said])
-    compared = {each.name: each.of for each in teams}
+    compared = unlike([(name_of(text), _team(text, settings)) for text in said])
+    is_priced = {name: is_cost_known(each.scenario) for name, each in compared.items()}
     if seed is None:
         seed = seed_of(compared.values())
     with directory_for(out):
         rows = _all_rows(compared, seed, replications, workers)
-        found = hold_beside(rows, {each.name: is_cost_known(each.scenario) for each in teams})
+        found = hold_beside(rows, is_priced)
     others = of_other_seeds(compared, seed)
     if as_json:
         print_json("compare", _described(found, seed, others))
     else:
-        _print(found, teams, seed, others)
+        _print(found, is_priced, seed, others)
     if out is not None:
         _write(found, out, quiet=as_json)
 
 
-def _team(text: str, settings: Sequence[str]) -> _Team:
+def _team(text: str, settings: Sequence[str]) -> Compared:
     directory, point = directory_in(text)
     if directory is None:
-        return _Team(Path(text).stem, Compared(load_study(text, settings).base))
-    named = f"{directory.name}:{point}" if point else directory.resolve().name
-    return _Team(named, stored(directory, point))
-
-
-def _named(teams: Sequence[_Team]) -> list[_Team]:
-    """Return teams whose names differ."""
-    named: list[_Team] = []
-    for each in teams:
-        taken = {other.name for other in named}
-        name, i = each.name, 2
-        while name in taken:
-            name, i = f"{each.name} ({i})", i + 1
-        named.append(_Team(name, each.of))
-    return named
+        return Compared(load_study(text, settings).base)
+    return stored(directory, point)
 
 
 def _all_rows(
@@ -114,7 +90,9 @@ def _all_rows(
         return all_rows(teams, seed, replications, workers or default_workers(), progress)
 
 
-def _print(found: SideBySide, teams: Sequence[_Team], seed: int, others: Sequence[str]) -> None:
+def _print(
+    found: SideBySide, is_priced: Mapping[str, bool], seed: int, others: Sequence[str]
+) -> None:
     for line in sentences(found):
         say_words(line)
     for team in found.comparisons:
@@ -135,8 +113,8 @@ def _print(found: SideBySide, teams: Sequence[_Team], seed: int, others: Sequenc
         runs = found.replications.get(name, max(pairs))
         if finished < runs:
             say_words(f"{name}: {runs_finished(finished, runs)}.")
-    if not all(is_cost_known(each.scenario) for each in teams):
-        unpriced = [each.name for each in teams if not is_cost_known(each.scenario)]
+    unpriced = [name for name, priced in is_priced.items() if not priced]
+    if unpriced:
         say_words(f"cost: unknown, as there is no price in {', '.join(unpriced)}: {HOW_TO_PRICE}")
 
 

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from simulator.scenario.schema import Scenario
 from simulator.scenario.shipped import scenario_path
 from simulator.scenario.source import Path_, Source, as_path, dotted
 from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
+from simulator.scenario.telling import told
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,12 @@ class Study:
         self._made = points
         self._heirs = Heirs(directory)
         self._warned: set[Problem] = set()
+
+    def __repr__(self) -> str:
+        return "\n".join(told(self))
+
+    def _repr_html_(self) -> str:
+        return "".join(f"<p>{escape(line)}</p>" for line in told(self))
 
     @classmethod
     def of_points(cls, points: Sequence[Point]) -> Study:
@@ -300,10 +308,17 @@ def _refuse_profile(source: Source, path: Path) -> None:
     raise ScenarioError([Problem(str(path), "", message)])
 
 
-def parse_study(text: str, name: str = "<text>", directory: Path = Path()) -> Study:
-    """Make a study of YAML text; file names in it are relative to `directory`."""
+def parse_study(
+    text: str, name: str = "<text>", directory: Path = Path(), settings: Sequence[str] = ()
+) -> Study:
+    """Make a study of YAML text; file names in it are relative to `directory`.
+
+    Settings are as those of `load_study`.
+    """
     source = Source.parse(text, name)
     carry_over(source)
+    for setting in settings:
+        _apply(setting, source)
     return Study(source, directory)
 
 

@@ -1,0 +1,32 @@
+"""Tells in a few lines what a study asks and what it varies: for consoles and notebooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simulator.errors import ScenarioError
+from simulator.scenario.sweep import label
+
+if TYPE_CHECKING:
+    from simulator.scenario.study import Study
+
+_SHOWN = 3
+"""Most problems that are told."""
+
+
+def told(study: Study) -> list[str]:
+    """Return the lines: name, points and replications; the question; the values of each axis."""
+    try:
+        base, points = study.base, study.points
+    except ScenarioError as error:
+        return ["Study that cannot be run:", *map(str, error.problems[:_SHOWN])]
+    values: dict[str, dict[str, None]] = {}
+    for point in points:
+        for path, value in point.overrides.items():
+            values.setdefault(path, {})[str(label(value))] = None
+    count = f"{len(points):,} points" if len(points) > 1 else "1 point"
+    return [
+        f"Study: {base.name}, seed {base.seed}, {count} of {base.replications:,} replications",
+        *([base.question] if base.question else []),
+        *(f"{path}: {', '.join(each)}" for path, each in values.items()),
+    ]
