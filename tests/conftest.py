@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Collection, Iterable
+import gc
+from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,36 @@ from simulator.scenario import Scenario
 from simulator.scenario.roles import drop_lacking
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "llm-teams"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect thousands of tests, all of which stay, without looking for garbage among them."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()  # nor is there any later
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each of two workers begin with long tests, and end with quick ones.
+
+    A worker gets half of the list, and one that is done takes from the end of what the other has
+    left: so neither waits long for the other's last test. Whole files stay together, as what they
+    share is made once.
+    """
+    slow: list[pytest.Item] = []
+    quick: list[pytest.Item] = []
+    for item in items:
+        (slow if item.get_closest_marker("slow") else quick).append(item)
+    files = {path: i % 2 for i, path in enumerate(dict.fromkeys(item.path for item in slow))}
+    first, second = ([item for item in slow if files[item.path] == i] for i in (0, 1))
+    until = max(len(items) // 2 - len(first), 0)
+    items[:] = [*first, *quick[:until], *second, *quick[until:]]
+
 
 DEFAULTS: dict[str, Any] = {
     "name": "test",
