@@ -26,7 +26,8 @@ from analysis.plots.style import (
     paper_style,
     row_ends,
 )
-from analysis.statistics.curves import RATIOS, crossing, curves_against, not_known, with_derived
+from analysis.statistics.crossings import crossing_in_words, crossing_interval
+from analysis.statistics.curves import RATIOS, curves_against, not_known, with_derived
 from analysis.statistics.series import SERIES, SIZE
 from simulator.scenario.figure import Figure as FigureSpec
 
@@ -174,17 +175,23 @@ def _mark_crossing(
     ax: Axes, curves: pd.DataFrame, pair: tuple[str, str], wanted: FigureSpec
 ) -> None:
     first, second = (curves[curves["series"] == name] for name in pair)
-    x = crossing(first, second, wanted.y[0], wanted.log_x)
-    if x is None:
+    found = crossing_interval(first, second, wanted.y[0], wanted.log_x)
+    if found is None:
         return
+    x = found.estimate
+    # At the bottom, where the lines are above the middle of the panel.
+    bottom, top = ax.get_ylim()
+    near = pd.concat([first, second])
+    near = near[near["x"].astype(float).ge(x) & near["x"].astype(float).le(3.0 * x)]
+    is_high = bool(near[wanted.y[0]].mean() > (bottom + top) / 2)
     ax.axvline(x, color=REFERENCE, linestyle=(0, (2, 2)), linewidth=1.0, zorder=1)
     ax.annotate(
-        f"cross at {x:.2g}",
-        (x, 1.0),
+        crossing_in_words(found).replace(", ", ",\n"),
+        (x, 0.0 if is_high else 1.0),
         xycoords=("data", "axes fraction"),
-        xytext=(3, -2),
+        xytext=(3, 2 if is_high else -2),
         textcoords="offset points",
-        va="top",
+        va="bottom" if is_high else "top",
         fontsize=7.5,
         color=REFERENCE,
         path_effects=HALO,
