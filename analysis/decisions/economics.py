@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -122,7 +123,7 @@ def break_even_usd_per_hour(
         )
         return ratio_to_success(before, done[0], after, done[1], confidence, may_fail)
 
-    ratio = advantage or of_totals
+    ratio = cache(advantage or of_totals)  # both ends are sought from the same values on
     usd, hours = (
         [spent.sum() / finished.sum() for spent, finished in zip(each, done, strict=True)]
         for each in (usd_of, hours_of)

@@ -14,6 +14,7 @@ from simulator.experiment.intervals import (
     SHARE_METRICS,
     Interval,
     interval_of_metric,
+    interval_of_moments,
     mean_interval,
     proportion_interval,
     student_quantile,
@@ -283,12 +284,26 @@ def _allowing_for_skewness(
     over: Array, under: Array, low: float, high: float, confidence: float
 ) -> tuple[float, float]:
     """Return ends outside Fieller's: where `mean_interval` of ``over - r under`` ends at 0."""
+    count, means = len(over), (float(over.mean()), float(under.mean()))
+    u, w = over - means[0], under - means[1]
+    uu, uw, ww = (float(each.mean()) for each in (u * u, u * w, w * w))
+    uuu, uuw, uww, www = (float(each.mean()) for each in (u**3, u * u * w, u * w * w, w**3))
+
+    def interval(a: float, b: float) -> Interval:
+        """Return the interval of the mean of ``a over - b under``, by the moments of both."""
+        square = a * a * uu - 2.0 * a * b * uw + b * b * ww
+        mean = a * means[0] - b * means[1]
+        if square <= 1e-13 * (a * a * uu + b * b * ww):  # rounding
+            return Interval(mean, mean, mean)
+        cube = a**3 * uuu - 3.0 * a * b * (a * uuw - b * uww) - b**3 * www
+        sd = math.sqrt(square * count / (count - 1))
+        return interval_of_moments(mean, sd, cube / square**1.5, count, confidence)
 
     def least(ratio: float) -> float:
-        return mean_interval(over - ratio * under, confidence).low
+        return interval(1.0, ratio).low
 
     def most(inverse: float) -> float:
-        return mean_interval(inverse * over - under, confidence).high
+        return interval(inverse, 1.0).high
 
     if low > 0.0 > least(low):
         low = _root(least, low) if least(0.0) > 0.0 else 0.0

@@ -71,8 +71,26 @@ def mean_interval(values: npt.ArrayLike, confidence: float = 0.95) -> Interval:
     sd = float(x.std(ddof=1))
     if sd == 0.0:
         return Interval(mean, mean, mean)
-    t = student_quantile(0.5 + confidence / 2, count - 1) / math.sqrt(count)
     skewness = float((((x - mean) / sd) ** 3).mean()) * (count / (count - 1)) ** 1.5
+    return interval_of_moments(mean, sd, skewness, count, confidence)
+
+
+def interval_of_moments(
+    mean: float, sd: float, skewness: float, count: int, confidence: float
+) -> Interval:
+    """Return `mean_interval` of values of which only the moments are known.
+
+    Parameters
+    ----------
+    mean, sd, skewness : float
+        The variance is the sum of squares over ``count - 1``; the skewness is that of the sample
+        as a population, with `count`.
+    count : int
+        Number of values, at least 2.
+    confidence : float
+        Coverage, 0 to 1.
+    """
+    t = student_quantile(0.5 + confidence / 2, count - 1) / math.sqrt(count)
     low = max(t, _untransformed(t, skewness, count))
     high = min(-t, _untransformed(-t, skewness, count))
     return Interval(mean, mean - low * sd, mean - high * sd)

@@ -120,6 +120,19 @@ def test_a_mean_over_a_share_combines_its_interval_with_that_of_the_share() -> N
         assert side * math.log(end / found.estimate) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("count", [5, 12])
+def test_a_ratio_of_means_ends_where_the_mean_of_differences_may_just_be_0(count: int) -> None:
+    rng = np.random.default_rng(count)
+    x, y = rng.lognormal(0, 0.8, count), rng.normal(10, 1, count)
+    for one, other in ((x, y), (y, x)):
+        found = ratio_of_means_interval(one, other)
+        ends = [mean_interval(one - found.low * other).low,
+                mean_interval(one / found.high - other).high]  # fmt: skip
+        assert ends == pytest.approx([0.0, 0.0], abs=1e-7)
+    proportional = ratio_of_means_interval(3 * y, y)
+    assert (proportional.low, proportional.high) == pytest.approx((3.0, 3.0), rel=1e-6)
+
+
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_a_ratio_of_products_is_that_of_its_factors(count: int) -> None:
     rng = np.random.default_rng(count)
