@@ -101,3 +101,18 @@ def test_a_table_of_something_else_has_no_known_format(tmp_path: Path) -> None:
     path.write_text("name,city\nx,y\n")
     with pytest.raises(TeamsimError, match="no known trace format"):
         read_traces([path])
+
+
+def test_requests_of_litellm_with_one_id_are_told_apart_by_what_they_were(tmp_path: Path) -> None:
+    again = {"startTime": START + 3, "endTime": START + 9.5}
+    rows = [
+        litellm_row(0, 2.0, status="failure", error_str="429", prompt_tokens=0,
+                    completion_tokens=0),
+        litellm_row(0, 4.0, **again),  # the second attempt
+        litellm_row(0, 4.0, **again, completion_tokens=61),  # another one at the same time
+        litellm_row(0, 4.0, **again | {"endTime": START + 9.5004}),  # an export in milliseconds
+    ]  # fmt: skip
+    found = read_traces([lines(tmp_path / "calls.jsonl", rows)])
+    assert found.chats["status"].tolist() == ["error", "ok", "ok"]
+    assert found.chats["output_tokens"].fillna(0).tolist() == [0, 60, 61]
+    assert found.report.duplicates.count == 1

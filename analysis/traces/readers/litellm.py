@@ -22,6 +22,9 @@ _CALLS = {"completion", "acompletion", "text_completion", "atext_completion", "r
 
 _TOOL_CALLS = {"call_mcp_tool"}
 
+_SAME_NS = 2_000_000
+"""Times of one request in two exports differ by this much at most: some write milliseconds."""
+
 
 class LiteLLM(Reader):
     """A row a request, with ``call_type``, ``startTime`` and ``endTime``."""
@@ -34,7 +37,7 @@ class LiteLLM(Reader):
 
     def read(self, sources: Sequence[Source], out: Collector, columns: dict[str, str]) -> None:
         """Read the files."""
-        seen: set[str] = set()
+        seen: dict[str, list[dict[str, Any]]] = {}
         for source in sources:
             for record in source.records(frozenset({"data", "logs"}), out.skip):
                 out.report.rows += 1
@@ -59,15 +62,33 @@ def _tool_of(raw: Mapping[str, Any]) -> str | None:
     return text(str(raw.get("model") or "").removeprefix("MCP:"))
 
 
-def _add(record: Record, source: str, form: str, seen: set[str], out: Collector) -> None:
+def _is_told(call: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether a request is one of those that were read.
+
+    Attempts share an id where a program sets it, and answers from a cache have that of the first:
+    other calls began or ended at other times, or have other models or counts.
+    """
+    return any(
+        all(abs(call[end] - each[end]) <= _SAME_NS for end in ("start_ns", "end_ns"))
+        and all(
+            call.get(name) == each.get(name) or call.get(name) is None or each.get(name) is None
+            for name in ("response_model", "input_tokens", "output_tokens", "operation_name")
+        )
+        for each in before
+    )
+
+
+def _add(
+    record: Record,
+    source: str,
+    form: str,
+    seen: dict[str, list[dict[str, Any]]],
+    out: Collector,
+) -> None:
     raw = mapping(record.node.get("standard_logging_object")) or record.node
     identity = text(pick(raw, "id", "request_id", "litellm_call_id"))
     place = f"{record.place}, request {identity!r}"
     kind = text(raw.get("call_type")) or "completion"
-    if identity is not None and identity in seen:
-        out.duplicate(place)
-        return
-    seen.add(identity or place)
     began, ended = pick(raw, "startTime", "start_time"), pick(raw, "endTime", "end_time")
     start, end = nanoseconds(began), nanoseconds(ended)
     if start is None or end is None or end < start:
@@ -97,6 +118,19 @@ def _add(record: Record, source: str, form: str, seen: set[str], out: Collector)
     )
     run = text(pick(raw, "session_id", "trace_id")) or identity or place
     model = None if is_tool else text(raw.get("model"))
+    told = {
+        "start_ns": start,
+        "end_ns": end,
+        "response_model": model,
+        "operation_name": operation,
+        "input_tokens": counts.get("input_tokens"),
+        "output_tokens": counts.get("output_tokens"),
+    }
+    before = seen.setdefault(identity or place, [])
+    if _is_told(told, before):
+        out.duplicate(place)
+        return
+    before.append(told)
     if agent is not None:
         out.agent(run, agent, model=model)
     cost = amount(pick(raw, "response_cost", "spend"))
