@@ -49,9 +49,14 @@ class ScenarioError(TeamsimError):
         return type(self), (self.problems,)
 
 
+def nearest_name(found: str, allowed: Iterable[str]) -> str:
+    """Return the name that is most like an unknown one; an empty text if none is."""
+    return next(iter(difflib.get_close_matches(str(found), sorted(allowed), n=1, cutoff=0.5)), "")
+
+
 def unknown_name(what: str, found: str, allowed: Iterable[str]) -> str:
     """Return the message for an unknown name: the allowed names, and the nearest of them."""
     names = sorted(allowed)
-    nearest = difflib.get_close_matches(str(found), names, n=1, cutoff=0.5)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+    nearest = nearest_name(found, names)
+    hint = f"; did you mean {nearest!r}?" if nearest else ""
     return f"unknown {what} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"

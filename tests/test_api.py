@@ -256,7 +256,7 @@ def test_every_point_of_a_sweep_is_held_against_what_it_and_the_caller_expect() 
     ("expected", "message"),
     [
         ((), "nothing is expected"),
-        (("makespan.mean < 3",), "did you mean 'makespan_s'"),
+        (("makespan.mean < 3",), "did you mean 'makespan_s.mean'"),
         (("makespan_s ~ 3",), "expect: "),
         (("cost_usd.mean < 3",), "what a run costs is not known"),
     ],

@@ -23,6 +23,8 @@ from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
 from simulator.scenario.probability import Probability
+from simulator.scenario.problems import problems_in
+from simulator.scenario.source import Source
 
 Array = npt.NDArray[np.float64]
 _Whole = npt.NDArray[np.int_]
@@ -184,9 +186,11 @@ def _run(
         try:
             varied.append(with_changes(scenario, values))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
+            first = problems_in(error, Source(scenario.model_dump(), {}))[0]
+            where = f"{first.path}: " if first.path else ""
             raise TeamsimError(
-                f"a point of the design is not allowed ({_said(whole, row)}): {first['msg']}"
+                f"a point of the design is not allowed ({_said(whole, row)}): "
+                f"{where}{first.message}"
             ) from None
     return with_derived(run_each(varied, replications, workers, progress).to_pandas())
 

@@ -23,7 +23,7 @@ _MEASURES = ("makespan_s", "cost_usd", "input_tokens", "output_tokens", "calls",
              "tool_errors")  # fmt: skip
 
 
-def findings(observation: Observation, directory: Path) -> dict[str, Any]:
+def findings(observation: Observation, directory: Path | None) -> dict[str, Any]:
     """Return all findings, as values of JSON.
 
     Returns
@@ -67,7 +67,7 @@ def findings(observation: Observation, directory: Path) -> dict[str, Any]:
         "critical_path": path_shares(observation).to_dict("records"),
         "middle_run": middle_run(observation),
         "twin": {
-            "file": str(directory / "team.yaml"),
+            "file": None if directory is None else str(directory / "team.yaml"),
             "tasks": twin.tasks,
             "workers": len(twin.worker_roles),
             "replications": observation.comparison.replications,
@@ -75,7 +75,7 @@ def findings(observation: Observation, directory: Path) -> dict[str, Any]:
             **_stands_for(observation),
         },
         "comparison": observation.comparison.table.to_dict("records"),
-        "next": next_commands(observation, directory),
+        "next": [] if directory is None else next_commands(observation, directory),
     }
     return _plain(found)  # type: ignore[no-any-return]
 

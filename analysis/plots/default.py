@@ -58,9 +58,6 @@ def figure_of(
         raise TeamsimError(f"{len(y)} metrics: a picture has up to {MOST_PANELS} panels")
     asked = Figure(x=x or usual.x, y=tuple(y) or usual.y, series=tuple(series))
     check_names(asked, manifest["axes"])
-    if asked.x in asked.series:
-        where = f"--x {x}" if x else f"x, which is {asked.x} when absent"
-        raise TeamsimError(f"--series {asked.x}: the same field as {where}: name another")
     return asked
 
 

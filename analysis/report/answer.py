@@ -15,6 +15,9 @@ from analysis.statistics.quickest import interval_of_time, rank_by_time
 from analysis.statistics.series import SIZE, axes_of, with_series
 from simulator.words import four_figures, percent
 
+_OPEN_ROWS = 12
+"""Most rows of a table that is open when the page is."""
+
 
 def answer(results: pd.DataFrame) -> tuple[str, Section]:
     """Return the verdict, and the section that says more of it.
@@ -66,9 +69,12 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
     else:
         section.say(*_unfinished(counts))
         shown = counts.set_axis(["finished", "runs"], axis=1).reset_index()
-        some_did_not = shown[shown["finished"] < shown["runs"]]
-        title = "How many runs finished, where not all did"
-        section.show(table_of(title, some_did_not, is_open=True))
+        lacking = shown[shown["finished"] < shown["runs"]]
+        title = "How many runs finished"
+        if len(lacking) < len(shown):
+            section.show(table_of(f"{title}, at all points", shown))
+            title += ", where not all did"
+        section.show(table_of(title, lacking, is_open=len(lacking) <= _OPEN_ROWS))
     outcomes = results.groupby(["point_name", "outcome"], sort=False).size().unstack(fill_value=0)
     section.show(table_of("How the runs ended", outcomes.reset_index().rename_axis(columns=None)))
     return verdict, section

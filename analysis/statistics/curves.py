@@ -141,6 +141,11 @@ def check_names(figure: Figure, axes: Sequence[str] | None) -> None:
     for name in (figure.x, *figure.series):
         if name not in {*axes, SERIES}:
             raise TeamsimError(unknown_name("swept field", name, axes))
+    if figure.x in figure.series:
+        raise TeamsimError(
+            f"{figure.x} is on the horizontal axis, so each line would be a point: name another "
+            "field for it (x), or for the lines (series)"
+        )
 
 
 def unknown_metric(name: str) -> str:

@@ -22,8 +22,14 @@ from analysis.statistics.intervals import (
     quantile_interval,
     replications_for_quantile,
 )
-from simulator.errors import TeamsimError, unknown_name
-from simulator.scenario.expectation import RATE, Expectation, parse_expectation
+from simulator.errors import TeamsimError, nearest_name
+from simulator.scenario.expectation import (
+    RATE,
+    Expectation,
+    metric_in,
+    parse_expectation,
+    statistic_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,8 +94,11 @@ def expectations_in(texts: Iterable[str]) -> list[Expectation]:
     found, wrong = [], []
     for text in dict.fromkeys(texts):
         try:
-            expectation = parse_expectation(text)
-            _check_metric(expectation)
+            metric = metric_in(text)
+            if metric:
+                _check_metric(metric, text)
+            expectation = parse_expectation(text, is_known=bool(metric))
+            _check_spent(expectation)
             found.append(expectation)
         except TeamsimError as error:
             wrong.append(f"expect: {error}")
@@ -98,10 +107,20 @@ def expectations_in(texts: Iterable[str]) -> list[Expectation]:
     return found
 
 
-def _check_metric(expectation: Expectation) -> None:
+def _check_metric(metric: str, text: str) -> None:
+    """Check that there is a metric; the message shows one that can be written in place of it."""
+    if metric.removesuffix(TO_SUCCESS) in NUMBERS:
+        return
+    nearest = nearest_name(metric, NUMBERS)
+    hint = f"; did you mean {statistic_of(nearest)!r}?" if nearest else ""
+    raise TeamsimError(
+        f"{' '.join(text.split())!r}: unknown metric {metric!r}{hint} "
+        f"(allowed: {', '.join(sorted(NUMBERS))})"
+    )
+
+
+def _check_spent(expectation: Expectation) -> None:
     metric = expectation.metric
-    if metric.removesuffix(TO_SUCCESS) not in NUMBERS:
-        raise TeamsimError(f"{expectation.text!r}: {unknown_name('metric', metric, NUMBERS)}")
     if metric.endswith(TO_SUCCESS) and expectation.statistic != "mean":
         raise TeamsimError(
             f"{expectation.text!r}: what is spent until success has a mean only: {metric}.mean"

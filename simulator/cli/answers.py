@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from simulator.cli.harmless import complain
+from simulator.cli.harmless import complain, flush_output
 from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError, TeamsimWarning
 
@@ -34,7 +34,9 @@ def answered(command: Callable[[], int | None]) -> int:
         warnings.simplefilter("default", TeamsimWarning)
         warnings.showwarning = _print_warning
         try:
-            return command() or 0
+            code = command() or 0
+            flush_output()
+            return code
         except TeamsimError as error:
             complain(f"error: {error}")
         except _UsageError as error:

@@ -20,8 +20,9 @@ from analysis.statistics.curves import TIMES
 from simulator.api.deciding import advise as give_advice
 from simulator.cli.advised import check_target, write_advised
 from simulator.cli.chaos_table import print_chaos, span
-from simulator.cli.harmless import complain, say, say_words
+from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_json
+from simulator.cli.options import NAMED_BY_SCENARIO
 from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
     check_page_writable,
@@ -133,10 +134,8 @@ def _print_advice(table: pd.DataFrame, wish: Wish) -> None:
     print_table([*heads, "p best"], rows)
 
 
-def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> None:
-    """Compute the speed-up stacks of a sweep, draw and print them."""
-    from analysis.plots import save, stack_figure
-
+def stack(study: Study, replications: int, out: Path | None, as_json: bool = False) -> None:
+    """Compute the speed-up stacks of a sweep, print them and, in a directory, draw them."""
     with directory_for(out), progress_bar("points") as progress:
         stacks = speedup_stacks(study.points, replications, progress)
         if stacks.empty:
@@ -144,8 +143,7 @@ def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> 
                 "there is no single agent to compare a team with: sweep team.size from 1 on, or "
                 "name a 'baseline'"
             )
-    stacks.to_csv(out / "speedup_stack.csv", index=False)
-    paths = save(stack_figure(stacks, study.base.question), out / "speedup_stack")
+    paths = [] if out is None else _write_stack(stacks, study.base.question, out)
     if as_json:
         print_json("stack", {"scenario": study.base.name, "rows": stacks})
         return
@@ -161,9 +159,17 @@ def stack(study: Study, replications: int, out: Path, as_json: bool = False) -> 
             f"finished: pairs of runs, of {replications}, in which both the team and the single "
             "agent did all tasks; the speed-up and its stack are of these"
         )
-    tell("95 % intervals of all parts are in speedup_stack.csv")
+    if paths:
+        tell("95 % intervals of all parts are in speedup_stack.csv")
     for path in paths:
         tell(path)
+
+
+def _write_stack(stacks: pd.DataFrame, question: str, out: Path) -> list[Path]:
+    from analysis.plots import save, stack_figure
+
+    stacks.to_csv(out / "speedup_stack.csv", index=False)
+    return list(save(stack_figure(stacks, question), out / "speedup_stack"))
 
 
 def sensitivity(
@@ -173,15 +179,14 @@ def sensitivity(
     method: Literal["morris", "sobol"],
     samples: int,
     replications: int,
-    out: Path,
+    out: Path | None,
     workers: int,
     as_json: bool = False,
 ) -> None:
-    """Vary parameters, print and draw how much each matters."""
+    """Vary parameters, print how much each matters and, in a directory, draw it."""
     if metric in MONEY and not is_cost_known(scenario):
         raise TeamsimError(f"--metric {metric}: what a run costs is not known; {HOW_TO_PRICE}")
     from analysis.decisions.sensitivity import sensitivity as analyse
-    from analysis.plots import plot_sensitivity, save
 
     with directory_for(out), progress_bar("replications") as progress:
         table = analyse(
@@ -194,11 +199,8 @@ def sensitivity(
             workers=workers or default_workers(),
             progress=progress,
         )
-    table.to_csv(out / "sensitivity.csv", index=False)
     finished, runs = (int(table[name].iloc[0]) for name in ("finished", "runs"))
-    figure = plot_sensitivity(table, metric).get_figure(root=True)
-    assert figure is not None
-    paths = save(figure, out / "sensitivity")
+    paths = [] if out is None else _write_sensitivity(table, metric, out)
     if as_json:
         said = {"metric": metric, "method": method, "replications": replications}
         print_json("sensitivity", {**said, "finished": finished, "runs": runs, "rows": table})
@@ -215,6 +217,15 @@ def sensitivity(
     say_words(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     for path in paths:
         tell(path)
+
+
+def _write_sensitivity(table: pd.DataFrame, metric: str, out: Path) -> list[Path]:
+    from analysis.plots import plot_sensitivity, save
+
+    table.to_csv(out / "sensitivity.csv", index=False)
+    figure = plot_sensitivity(table, metric).get_figure(root=True)
+    assert figure is not None
+    return list(save(figure, out / "sensitivity"))
 
 
 def _of_what(metric: str) -> str:
@@ -258,6 +269,8 @@ def timeline(
     """Run one replication; draw and export what every agent did when, or write its live view."""
     if out is None and html is None:
         raise TeamsimError("give --out DIRECTORY, --html FILE, or both: where to write to")
+    if html == NAMED_BY_SCENARIO:
+        html = Path(f"{scenario.name}-timeline.html")
     if html is not None:
         check_page_writable(html)
     check_memory(scenario)
@@ -299,26 +312,3 @@ def report(directory: Path, out: Path | None, stack_replications: int) -> None:
     with progress_bar("speed-up stacks") as progress:
         write_report(directory, out, stack_replications, progress)
     tell(out)
-
-
-def explore(study: Study | None, port: int) -> None:
-    """Serve the explorer until interrupted."""
-    import errno
-    import logging
-    import socket
-
-    from werkzeug.serving import make_server
-
-    from analysis.report.explorer import explorer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    try:  # before the server does, which would print lines of its own
-        listener = socket.create_server(("127.0.0.1", port))
-    except OSError as error:
-        why = "is taken: give another --port"
-        why = why if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-        raise TeamsimError(f"port {port} {why}") from None
-    app = explorer(study).server
-    server = make_server("127.0.0.1", port, app, threaded=True, fd=listener.fileno())
-    say(f"http://127.0.0.1:{port}/ (Ctrl-C ends it)")
-    server.serve_forever()

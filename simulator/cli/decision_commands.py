@@ -49,7 +49,9 @@ def chaos(
 
 def stack(
     scenario: ScenarioFile,
-    out: Annotated[Path, typer.Option(help="Directory for speedup_stack.png, .svg and .csv.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for speedup_stack.png, .svg and .csv.")
+    ] = None,
     settings: Settings = None,
     replications: Annotated[
         int,
@@ -75,7 +77,11 @@ def timeline(
     ] = None,
     html: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page that plays the replication (.html)."),
+        typer.Option(
+            metavar="[FILE]",
+            help="Write a page that plays the replication: NAME-timeline.html, by the name of the "
+            "scenario, if no file (.html) is given.",
+        ),
     ] = None,
     settings: Settings = None,
     replication: Annotated[int, typer.Option(min=0, max=MOST_RUNS, help="The replication.")] = 0,
@@ -100,7 +106,9 @@ def sensitivity(
     vary: Annotated[
         list[str], typer.Option("--vary", metavar="PATH=LOW:HIGH", help="A number and its range.")
     ],
-    out: Annotated[Path, typer.Option(help="Directory for sensitivity.png, .svg and .csv.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for sensitivity.png, .svg and .csv.")
+    ] = None,
     settings: Settings = None,
     metric: Annotated[str, typer.Option(help="Metric to explain.")] = "makespan_s",
     method: Annotated[Method, typer.Option(help="Screening, or shares of variance.")] = "morris",
@@ -205,10 +213,12 @@ def explore(
     ] = None,
     settings: Settings = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of 127.0.0.1.")] = 8050,
+    seed: Seed = None,
+    quiet: Quiet = False,
 ) -> None:
     """Serve a page with sliders on this machine: the curves redraw as they move."""
-    from simulator.cli import deciding
+    from simulator.cli import exploring
     from simulator.scenario import load_study
 
-    study = None if scenario is None else load_study(scenario, settings or [])
-    deciding.explore(study, port)
+    study = None if scenario is None else load_study(scenario, with_seed(settings, seed))
+    exploring.explore(study, port)

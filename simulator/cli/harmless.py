@@ -55,19 +55,30 @@ def _escape(character: str) -> str:
 
 def say(text: object) -> None:
     """Print a text on standard output."""
-    put(harmless(text))
+    print_whole(harmless(text))
 
 
-def put(text: str) -> None:
-    """Print a text as it is; where its reader is gone (`| head`), the work goes on without."""
+def print_whole(text: str) -> None:
+    """Print a text on standard output as it is.
+
+    Where nobody reads any more, as after ``| head``, nothing is printed, and the work goes on.
+    """
     try:
-        print(text, flush=True)
+        print(text)
     except BrokenPipeError:
-        print_nowhere()
+        drop_output()
 
 
-def print_nowhere() -> None:
-    """Let nobody be written to on standard output from now on."""
+def flush_output() -> None:
+    """Hand on what was printed: Python itself would complain of a reader who is gone."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+
+
+def drop_output() -> None:
+    """Send all further output to nowhere: its reader is gone, but files are still to be written."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

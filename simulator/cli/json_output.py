@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from simulator.cli.harmless import put
+from simulator.cli.harmless import print_whole
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs, in place of tables.")
@@ -19,7 +19,7 @@ AsJson = Annotated[
 
 def print_json(command: str, values: Mapping[str, Any]) -> None:
     """Print the result of a command as JSON."""
-    put(as_json(command, values))
+    print_whole(as_json(command, values))
 
 
 def as_json(command: str, values: Mapping[str, Any]) -> str:

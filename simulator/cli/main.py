@@ -25,9 +25,10 @@ from simulator.cli.decision_commands import (
     stack,
     timeline,
 )
-from simulator.cli.harmless import put, say, say_words
+from simulator.cli.harmless import print_whole, say, say_words
 from simulator.cli.interrupts import run_until_signal
 from simulator.cli.observing import observe
+from simulator.cli.options import with_optional_values
 from simulator.cli.run_commands import compare, plot, run, sweep
 from simulator.cli.starting import new, scenarios
 
@@ -36,7 +37,7 @@ def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from simulator.scenario import scenario_json_schema
 
-    put(json.dumps(scenario_json_schema(), indent=2))
+    print_whole(json.dumps(scenario_json_schema(), indent=2))
 
 
 def list_plugins() -> None:
@@ -100,7 +101,11 @@ command goes into scanning modules that are being imported and figures that are 
 def main() -> None:
     """Run the command line; an error that the user can correct gives a message and exit code 2."""
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
-    sys.exit(answered(lambda: app(sys.argv[1:] or ["--help"], standalone_mode=False)))
+    sys.exit(
+        answered(
+            lambda: app(with_optional_values(sys.argv[1:]) or ["--help"], standalone_mode=False)
+        )
+    )
 
 
 if __name__ == "__main__":

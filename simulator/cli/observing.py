@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from simulator.cli.harmless import WIDTH, complain, put, say
+from simulator.cli.harmless import WIDTH, complain, print_whole, say
 from simulator.cli.json_output import as_json as result_as_json
 from simulator.cli.options import (
     Strict,
@@ -43,11 +43,13 @@ class Wanted:
 def observe(
     traces: TraceFiles,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            help="Directory for the twin, tables and pictures.", metavar="PATH", parser=path_in
+            help="Directory for the twin, tables and pictures; not needed with --json.",
+            metavar="PATH",
+            parser=path_in,
         ),
-    ],
+    ] = None,
     form: TraceFormat = "auto",
     column: TraceColumns = None,
     session: Annotated[
@@ -84,14 +86,15 @@ def observe(
 
 
 def run(
-    paths: Sequence[Path], out: Path, form: str, columns: dict[str, str], wanted: Wanted
+    paths: Sequence[Path], out: Path | None, form: str, columns: dict[str, str], wanted: Wanted
 ) -> None:
-    """Observe traces, and write and print the findings.
+    """Observe traces, print the findings, and write them and the twin into a directory.
 
     Raises
     ------
     TeamsimError
-        If the traces cannot be read, if they lack what is asked for, or if `out` cannot be written.
+        If there is no directory and no JSON is wanted, if the traces cannot be read, if they lack
+        what is asked for, or if `out` cannot be written.
     """
     from analysis.observation.findings import findings
     from analysis.observation.observe import observe as look
@@ -102,26 +105,29 @@ def run(
     from simulator.cli.terminal import progress_bar
     from simulator.errors import TeamsimError
 
-    if out.exists() and not out.is_dir():
+    if out is None and not wanted.as_json:
+        raise TeamsimError("give --out DIRECTORY for the twin, tables and pictures, or --json")
+    if out is not None and out.exists() and not out.is_dir():
         raise TeamsimError(f"--out {out}: it is a file; give a directory")
     if wanted.since:
         since_ns(wanted.since)
     with (
-        when_interrupted(f"what is in {out} may be incomplete"),
+        nullcontext() if out is None else when_interrupted(f"what is in {out} may be incomplete"),
         traces_of(paths, form, columns, wanted.strict, complain, not wanted.anonymise) as traces,
     ):
         chosen = choose(traces, Choice(wanted.sessions, wanted.since, wanted.agents, wanted.models))
         source = _source(paths)
         if wanted.anonymise:
             chosen, source = anonymised(chosen), "traces"
-        with _writable(out):
+        with nullcontext() if out is None else _writable(out):
             found = look(chosen, twin_name(source), wanted.replications, progress_bar)
-        _write(found, out, source)
         values = findings(found, out)
         said = result_as_json("observe", values)
-        (out / "summary.json").write_text(said + "\n", encoding="utf-8")
-        if wanted.as_json:
-            put(said)
+        if out is not None:
+            _write(found, out, source)
+            (out / "summary.json").write_text(said + "\n", encoding="utf-8")
+        if wanted.as_json or out is None:
+            print_whole(said)
         else:
             _summarise(values, out)
 

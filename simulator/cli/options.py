@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -51,6 +52,8 @@ Strict = Annotated[
         "counts, rows or values with errors, files of no known format.",
     ),
 ]
+NAMED_BY_SCENARIO = Path("SCENARIO-timeline.html")
+"""What stands for the page of ``timeline --html`` where its name is left out."""
 Method = Literal["morris", "sobol"]
 Seed = Annotated[
     int | None,
@@ -62,9 +65,29 @@ Workers = Annotated[
 ]
 
 
-def with_seed(settings: list[str] | None, seed: int | None) -> list[str]:
-    """Return settings, and one more for a seed that the user has given."""
-    return [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
+def with_seed(
+    settings: list[str] | None, seed: int | None, replications: int | None = None
+) -> list[str]:
+    """Return settings, and one more for each of a seed and replications that the user has given."""
+    given = {"seed": seed, "replications": replications}
+    said = [f"{name}={value}" for name, value in given.items() if value is not None]
+    return [*(settings or []), *said]
+
+
+def with_optional_values(arguments: Sequence[str]) -> list[str]:
+    """Return arguments with the value that ``timeline --html`` may leave out.
+
+    Typer has no options whose value is optional.
+    """
+    found = list(arguments)
+    if found[:1] != ["timeline"]:
+        return found
+    for i, (each, following) in enumerate(zip(found, [*found[1:], "-"], strict=True)):
+        if each == "--":
+            break
+        if each == "--html" and following.startswith("-"):
+            found[i] = f"--html={NAMED_BY_SCENARIO}"
+    return found
 
 
 def sizes_in(text: str) -> list[int]:

@@ -13,22 +13,25 @@ from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 from simulator.experiment.table_files import ENDINGS
 
+Replications = Annotated[
+    int | None,
+    typer.Option(
+        "--replications",
+        "-r",
+        min=1,
+        max=MOST_RUNS,
+        metavar="N",
+        help="Replications, instead of the scenario's.",
+    ),
+]
+
 
 def run(
     scenario: ScenarioFile,
     settings: Settings = None,
-    replications: Annotated[
-        int | None,
-        typer.Option(
-            "--replications",
-            "-r",
-            min=1,
-            max=MOST_RUNS,
-            metavar="N",
-            help="Replications, instead of the scenario's.",
-        ),
-    ] = None,
+    replications: Replications = None,
     seed: Seed = None,
+    workers: Workers = 1,
     expect: Annotated[
         list[str] | None,
         typer.Option(
@@ -84,7 +87,7 @@ def run(
     elif trace is not None:
         running.run_with_trace(study.base, replication, trace)
     else:
-        wanted = running.RunWishes(replications, out, expect or (), strict, as_json)
+        wanted = running.RunWishes(replications, out, expect or (), strict, as_json, workers)
         return running.run_and_summarise(study.base, wanted)
     return 0
 
@@ -107,6 +110,7 @@ def sweep(
         ),
     ] = None,
     settings: Settings = None,
+    replications: Replications = None,
     seed: Seed = None,
     workers: Workers = 0,
     dask: Annotated[
@@ -128,9 +132,9 @@ def sweep(
     if again is not None and settings:
         raise TeamsimError("--set goes with a scenario: --from runs again what was run")
     if scenario is not None:
-        study = load_study(scenario, with_seed(settings, seed))
+        study = load_study(scenario, with_seed(settings, seed, replications))
     else:
-        study = running.study_again(again or Path(), seed)
+        study = running.study_again(again or Path(), seed, replications)
     running.sweep(study, out, workers, dask)
 
 

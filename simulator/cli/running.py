@@ -73,6 +73,8 @@ class RunWishes:
     strict: bool = False
     """Whether an expectation that is not resolved is an error."""
     as_json: bool = False
+    workers: int = 1
+    """Processes; 0 means one for each core."""
 
 
 def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
@@ -116,7 +118,8 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
     if wanted.replications is not None:
         scenario = scenario.model_copy(update={"replications": wanted.replications})
     with progress_bar("replications") as progress:
-        table = run_sweep(Study.of_scenario(scenario), progress=progress)
+        workers = wanted.workers or default_workers()
+        table = run_sweep(Study.of_scenario(scenario), workers=workers, progress=progress)
     table = table.select(["replication", *METRIC_NAMES])
     if wanted.out is not None:
         write_table(table.to_pandas(), wanted.out)
@@ -284,16 +287,15 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
         tell(shortfall)
 
 
-def study_again(directory: Path, seed: int | None) -> Study:
-    """Return the study that made a directory of results, if need be with another seed."""
+def study_again(directory: Path, seed: int | None, replications: int | None = None) -> Study:
+    """Return the study that made a directory, if need be with other seed and replications."""
+    given = {"seed": seed, "replications": replications}
+    said = {name: value for name, value in given.items() if value is not None}
     study = study_in(directory)
-    if seed is None:
+    if not said:
         return study
     return Study.of_points(
-        [
-            replace(point, scenario=point.scenario.model_copy(update={"seed": seed}))
-            for point in study.points
-        ]
+        [replace(point, scenario=point.scenario.model_copy(update=said)) for point in study.points]
     )
 
 

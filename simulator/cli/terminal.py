@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.segment import Segment
 from rich.table import Table
 
-from simulator.cli.harmless import harmless, print_nowhere
+from simulator.cli.harmless import drop_output, harmless
 from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError
 from simulator.experiment.table_files import check_ending
@@ -52,14 +52,15 @@ _PIPED_WIDTH = 80
 """Columns of tables that go into a file or to another program."""
 
 
-class _PatientConsole(Console):
-    """Goes on where nobody reads it any more: the command may have files to write."""
+class _Console(Console):
+    """A console that outlives its reader."""
 
     def on_broken_pipe(self) -> None:
-        print_nowhere()
+        """Go on with the work, where Rich would end the program."""
+        drop_output()
 
 
-console = _PatientConsole(
+console = _Console(
     width=None if sys.stdout.isatty() else _PIPED_WIDTH, markup=False, highlight=False
 )
 console.push_render_hook(_Harmless())

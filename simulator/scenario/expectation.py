@@ -55,8 +55,25 @@ class Expectation:
         return self.comparison in ("<", "<=")
 
 
-def parse_expectation(text: str) -> Expectation:
+def metric_in(text: str) -> str:
+    """Return the metric that a text names, as far as it has the form of an expectation."""
+    found = _FORM.fullmatch(" ".join(text.split()))
+    return found["name"].partition(".")[0] if found else ""
+
+
+def statistic_of(metric: str) -> str:
+    """Return the metric with a statistic that it has, for messages."""
+    return f"{metric}.{RATE}" if metric == "success" else f"{metric}.mean"
+
+
+def parse_expectation(text: str, is_known: bool = False) -> Expectation:
     """Return what a text expects; whether there is such a metric is not checked here.
+
+    Parameters
+    ----------
+    text : str
+    is_known : bool
+        Whether there is such a metric: messages then show how to write it.
 
     Raises
     ------
@@ -72,21 +89,19 @@ def parse_expectation(text: str) -> Expectation:
         )
     metric, dot, statistic = found["name"].partition(".")
     if not metric or not dot or not statistic:
-        raise TeamsimError(
-            f"{said!r}: it does not say which statistic of a metric; write for example "
-            f"{metric or 'makespan_s'}.mean or {metric or 'makespan_s'}.p95"
-        )
+        how = f"for example {statistic_of(metric)}" if is_known else f"METRIC.STATISTIC, {_EXAMPLE}"
+        raise TeamsimError(f"{said!r}: it does not say which statistic of a metric; write {how}")
     bound = found["bound"].strip()
     return Expectation(
         f"{found['name']} {found['comparison']} {bound}",
         metric,
-        _statistic(metric, statistic, said),
+        _statistic(metric, statistic, said, is_known),
         found["comparison"],  # type: ignore[arg-type]
         _bound(bound, said),
     )
 
 
-def _statistic(metric: str, name: str, said: str) -> str:
+def _statistic(metric: str, name: str, said: str, is_known: bool) -> str:
     quantile = _QUANTILE.fullmatch(name)
     if quantile is None and name not in _NAMED:
         message = unknown_name("statistic", name, (*_NAMED, "p5", "p95", "p99"))
@@ -100,7 +115,8 @@ def _statistic(metric: str, name: str, said: str) -> str:
                 f"{said!r}: a run succeeds or does not; write success.rate, the share that does"
             )
         if name == RATE:
-            raise TeamsimError(f"{said!r}: only success has a rate; write {metric}.mean")
+            instead = f"{metric}.mean" if is_known else "the mean of a metric, as makespan_s.mean"
+            raise TeamsimError(f"{said!r}: only success has a rate; write {instead}")
     return RATE if metric == "success" else name
 
 

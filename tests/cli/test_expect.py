@@ -74,7 +74,7 @@ def test_a_metric_is_checked_before_the_runs(mine: Path, teamsim_here: Here) -> 
     for command in ("run", "check"):
         done = teamsim_here(command, mine)
         assert (done.returncode, done.stdout) == (2, "")
-        assert "did you mean 'makespan_s'" in done.stderr
+        assert "did you mean 'makespan_s.mean'" in done.stderr
 
 
 def test_runs_that_did_not_finish_are_told(mine: Path, teamsim_here: Here) -> None:
@@ -109,7 +109,7 @@ def test_programs_get_verdicts_as_json(mine: Path, teamsim_here: Here) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--expect", "makespan.p95 < 3"], "did you mean 'makespan_s'"),
+        (["--expect", "makespan.p95 < 3"], "did you mean 'makespan_s.mean'"),
         (["--expect", "makespan_s.p95"], "METRIC.STATISTIC"),
         (["--expect", "makespan_s < 3"], "which statistic"),
         (["--expect", "makespan_s.p95 < soon"], "'soon' is no number"),

@@ -194,7 +194,7 @@ BAD: dict[str, tuple[list[str], str]] = {
     "no runs": (["calls.csv", "--out", "out", "-r", "0"], "Invalid value for '--replications'"),
     "format": (["calls.csv", "--out", "out", "--format", "cvs"], "unknown trace format 'cvs'"),
     "column": (["calls.csv", "--out", "out", "--column", "a"], "a column is OURS=THEIRS"),
-    "no out": (["calls.csv"], "Missing option '--out'"),
+    "no out": (["calls.csv"], "give --out DIRECTORY"),
     "no path": (["", "--out", "out"], "the path is empty"),
     "no path out": (["calls.csv", "--out", ""], "the path is empty"),
     "metrics": (["metrics.json", "--out", "out"], "it has 1 rows that are no calls"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -34,6 +34,7 @@ from analysis.traces.table_times import EXTRA, Times
 from analysis.traces.usage import counts
 from analysis.traces.values import MOST_COUNT, count, flag, is_cache_hit, names_in, text
 from simulator.errors import TeamsimError, unknown_name
+from simulator.model.trace import COLUMNS as EVENT_COLUMNS
 
 _FINE = {"ok", "success", "succeeded", "successful", "completed", "complete", "done", "finished",
          "true", "1", "none", "nan"}  # fmt: skip
@@ -43,10 +44,18 @@ _FEWEST_KNOWN = 2
 _SHOWN = 6
 """Most names of a column that a message lists."""
 
-_EVENTS = frozenset({"replication", "seq", "time_s", "event", "agent"})
-"""Columns of the trace of a simulated run."""
+_ARE_EVENTS = (
+    "these are the events of a simulated run, as `teamsim run --trace` writes them, and no calls; "
+    "`teamsim timeline SCENARIO --out DIRECTORY` writes the same run as spans, which can be read: "
+    "DIRECTORY/otlp.jsonl"
+)
 
 _TOKENS = ("input_tokens", "output_tokens", "response_model")
+
+
+def _are_events(names: Iterable[str]) -> bool:
+    """Return whether columns are those of the simulator's own events."""
+    return EVENT_COLUMNS.keys() <= set(names)
 
 
 class Table(Reader):
@@ -61,6 +70,8 @@ class Table(Reader):
     def recognises(self, head: Head) -> float:
         """Return how likely it is a table of calls; less likely than any format with a name."""
         names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        if _are_events(names):
+            return 0.0
         times = found_times(names)
         has_length = "duration" in times or {"start", "end"} <= times.keys()
         if not has_length or head.layout == "binary":
@@ -74,6 +85,8 @@ class Table(Reader):
     def lacks(self, head: Head) -> str | None:
         """Return which columns a table of calls lacks; None if it is none, or lacks nothing."""
         names = dict.fromkeys([*head.columns, *(n for row in head.rows[:20] for n in flat(row))])
+        if _are_events(names):
+            return _ARE_EVENTS
         known = found_columns(names)
         times = found_times(names)
         of_calls = not set(_TOKENS).isdisjoint(known)
@@ -166,11 +179,8 @@ def _read_table(source: Source, columns: Mapping[str, str], form: str, out: Coll
 
 def _check_names(names: Sequence[str], columns: Mapping[str, str], file: str) -> None:
     """Raise an error if a table lacks columns that were named, or holds no calls."""
-    if set(names) >= _EVENTS and not columns:
-        raise TeamsimError(
-            f"{file}: events of a simulated run (`teamsim run --trace`), not calls: `teamsim "
-            "timeline SCENARIO --out DIRECTORY` writes the same run as otlp.jsonl, which is read"
-        )
+    if _are_events(names) and not columns:
+        raise TeamsimError(f"{file}: {_ARE_EVENTS}")
     for ours, theirs in columns.items():
         if theirs not in names:
             raise TeamsimError(f"{file}: {unknown_name(f'column (for {ours})', theirs, names)}")
