@@ -51,8 +51,8 @@ class Operations:
         Place in `agents`.
     tool : list of str or None
         Name of the tool; None for a call of the model.
-    ends, asks : ndarray of bool, shape (n,)
-        Whether a call of the model ended its turn, or asked for tools.
+    ends, asks, failed : ndarray of bool, shape (n,)
+        Whether a call of the model ended its turn, asked for tools, or was an error.
     agents : list of str
         Ids, in the order of their first operations.
     parents : mapping of int to int
@@ -71,6 +71,7 @@ class Operations:
     tool: list[str | None]
     ends: npt.NDArray[np.bool_]
     asks: npt.NDArray[np.bool_]
+    failed: npt.NDArray[np.bool_]
     agents: list[str]
     parents: Mapping[int, int]
     waits: npt.NDArray[np.bool_]
@@ -145,6 +146,7 @@ def _by_run(calls: pd.DataFrame) -> Iterator[tuple[str, Operations]]:
                             for chat, name in zip(is_chat, names, strict=True)], dtype=object),
         "ends": is_chat & reason.isin(ENDS).to_numpy(dtype=bool),
         "asks": is_chat & reason.isin(ASKS_TOOLS).to_numpy(dtype=bool),
+        "failed": is_chat & (some["status"].fillna("ok") == "error").to_numpy(dtype=bool),
         "rows": some.index.to_numpy(),
         "span": some["span_id"].to_numpy(dtype=object),
         "above": _above(some, calls[kind == "invoke_agent"]),
@@ -169,6 +171,7 @@ def _operations(rows: Mapping[str, npt.NDArray[Any]]) -> Operations:
         rows["tool"].tolist(),
         rows["ends"],
         rows["asks"],
+        rows["failed"],
         [str(agent) for agent in agents],
         parents,
         np.zeros(len(number), dtype=bool),

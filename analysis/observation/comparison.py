@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.observation.runs import SHARES
+from analysis.observation.runs import SHARES, answered
 from analysis.observation.structure import SINGLE, Structure
 from analysis.statistics.ranges import range_of_runs
 
@@ -23,7 +23,7 @@ MEASURES: dict[str, tuple[str, str]] = {
     "cost_usd": ("cost", "USD"),
     "input_tokens": ("input", "tokens"),
     "output_tokens": ("output", "tokens"),
-    "calls": ("calls", ""),
+    "calls": ("calls answered", ""),
     "turns": ("turns that ask for tools", ""),
     "tool_calls": ("calls of tools", ""),
     "at_work": ("agents at work", ""),
@@ -106,6 +106,8 @@ def compare(
         Whether the trace has rows of tools.
     """
     rows: list[dict[str, Any]] = []
+    # An attempt that fails is a row of its own in a trace, and a part of a call in the twin.
+    observed, simulated = (each.assign(calls=answered(each)) for each in (observed, simulated))
     for measure, (name, unit) in MEASURES.items():
         real = observed[measure].dropna().to_numpy(dtype=float)
         made = simulated[measure].dropna().to_numpy(dtype=float)

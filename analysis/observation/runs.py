@@ -97,6 +97,14 @@ def run_table(runs: list[Run], calls: pd.DataFrame) -> pd.DataFrame:
     return table.merge(counted, on="run_id", how="left") if rows else counted
 
 
+def answered(table: pd.DataFrame) -> pd.Series:
+    """Return the calls of each run that did not fail, from `run_table`.
+
+    In a twin, an attempt that fails and is made again is a part of one call.
+    """
+    return table["calls"] - table["failed_calls"]
+
+
 def _counts(calls: pd.DataFrame) -> pd.DataFrame:
     """Return the counts and sums over the calls of each run."""
     is_chat = calls["operation_name"].isin(CHATS)

@@ -18,7 +18,7 @@ import pandas as pd
 import scipy
 
 from analysis.calibration.rounding import four_digits
-from analysis.observation.runs import run_table, runs_of
+from analysis.observation.runs import answered, run_table, runs_of
 from analysis.observation.scaling import (
     first_input,
     geometric,
@@ -279,7 +279,7 @@ def _tune_chain(twin: Twin, runs: _Runs, observed: pd.Series) -> None:
 def _tune_spread(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
     """Set the effect of a run on turns so that runs differ in calls as much as those observed."""
     found = runs.table()
-    missing = log_variance(observed["calls"]) - log_variance(found["calls"])
+    missing = log_variance(answered(observed)) - log_variance(answered(found))
     if missing > _LEAST_SPREAD**2:
         _spread_turns(twin, missing**0.5)
 

@@ -12,9 +12,12 @@ from analysis.traces.canonical import CHATS
 def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
     """Return the typical run of each role: ``calls, input, output`` (of a call), by role.
 
-    The typical values are geometric means, which serve as well as medians and vary less.
+    The typical values are geometric means, which serve as well as medians and vary less. Calls that
+    failed do not count, unless all did: in a twin an attempt that fails is a part of a call.
     """
     chats = calls["operation_name"].isin(CHATS)
+    answered = chats & (calls["status"].fillna("ok") != "error")
+    chats = answered if answered.any() else chats
     frame = pd.DataFrame(
         {
             "role": role[chats].astype(str),

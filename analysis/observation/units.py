@@ -21,7 +21,7 @@ class Unit:
     start_s, end_s : float
         Start of its first call of the model, and end of its last.
     turns : int
-        Its calls of the model.
+        Its calls of the model that were answered; 1 if none was.
     """
 
     agent: int
@@ -38,27 +38,34 @@ def units_of(run: Operations, by_call: bool = False) -> list[Unit]:
     run : Operations
     by_call : bool
         Whether each call is a unit. Otherwise a call continues the unit of the call before if
-        that asked for tools, or if a tool of the agent began in between.
+        that asked for tools, or if a tool of the agent began in between. A call that failed is an
+        attempt at the next one; if none follows, it belongs to what was given up.
     """
     found: list[Unit] = []
     for agent in range(len(run.agents)):
-        mine = np.flatnonzero(run.agent == agent)
         chats: list[int] = []
+        tried: list[int] = []
         goes_on = False
-        for i in mine:
+        for i in np.flatnonzero(run.agent == agent).tolist():
             if run.tool[i] is not None:
                 goes_on = goes_on or bool(chats)
-                continue
-            if chats and (by_call or not goes_on):
-                found.append(_unit(run, agent, chats))
-                chats = []
-            chats.append(int(i))
-            goes_on = bool(run.asks[i])
-        if chats:
+            elif run.failed[i]:
+                tried.append(i)
+            else:
+                if chats and (by_call or not goes_on):
+                    found.append(_unit(run, agent, chats))
+                    chats = []
+                chats += [*tried, i]
+                tried, goes_on = [], bool(run.asks[i])
+        if chats and tried and (by_call or not goes_on):
             found.append(_unit(run, agent, chats))
+            chats = []
+        if chats or tried:
+            found.append(_unit(run, agent, chats + tried))
     return sorted(found, key=lambda unit: (unit.start_s, unit.agent))
 
 
 def _unit(run: Operations, agent: int, chats: Sequence[int]) -> Unit:
     ends = max(float(run.end[i]) for i in chats)
-    return Unit(agent, float(run.start[chats[0]]), ends, len(chats))
+    answered = len(chats) - int(run.failed[list(chats)].sum())
+    return Unit(agent, float(run.start[chats[0]]), ends, max(1, answered))

@@ -576,14 +576,18 @@ def test_what_does_not_fit_is_marked_and_has_a_reason(seen: Observation) -> None
 
 def test_a_wide_interval_alone_does_not_fit() -> None:
     shape = Structure(SINGLE, 1.0, 9, 9, "one agent made all calls")
-    real = pd.DataFrame({name: np.full(9, 40.0) for name in MEASURES})
-    made = pd.DataFrame({name: np.linspace(27.0, 275.0, 99) for name in MEASURES})
+    real = pd.DataFrame({"failed_calls": 0} | {name: np.full(9, 40.0) for name in MEASURES})
+    made = pd.DataFrame(
+        {"failed_calls": 0} | {name: np.linspace(27.0, 275.0, 99) for name in MEASURES}
+    )
     table = compare(real, made, shape, has_tool_rows=True).table
     far = table[table["unit"] != "share"]
     assert not far["fits"].any()
     assert (far["reason"] != "").all()
     # The median of runs that differ much is known less well.
-    spread = pd.DataFrame({name: np.geomspace(20.0, 160.0, 4) for name in MEASURES})
+    spread = pd.DataFrame(
+        {"failed_calls": 0} | {name: np.geomspace(20.0, 160.0, 4) for name in MEASURES}
+    )
     near = compare(spread, made.clip(upper=90.0), shape, has_tool_rows=True).table
     assert near.loc[near["unit"] != "share", "fits"].all()
 
