@@ -19,6 +19,7 @@ from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
 from analysis.observation.costs import Prices, fit_prices
 from analysis.observation.few_loops import seen_loops
+from analysis.observation.new_contexts import begin_requests_anew
 from analysis.traces.canonical import CHATS, model_of
 from simulator.words import percent
 
@@ -205,6 +206,11 @@ def _take_loops(found: RoleFit, calls: pd.DataFrame, starting: Sequence[str]) ->
     found.spec |= said
     found.has_loops = "loop" in said
     if found.has_loops:
+        anew = begin_requests_anew(found.spec["context"], requests)
+        if anew is not None:
+            found.sources["context.retention"] = anew
+            found.sources |= dict.fromkeys(("context.system_tokens", "context.start_tokens"), anew)
+            found.sources.pop("context.request_tokens", None)
         sessions = requests.table["session"].astype(str).to_numpy()
         for session, turns in zip(sessions, turns_without_failures(requests), strict=True):
             found.turns.setdefault(session, []).append(max(1, int(turns)))

@@ -1,0 +1,69 @@
+"""Agents that forget each request when it is done read as much, and as much anew, as they did."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from analysis.calibration.requests import find_requests
+from analysis.observation.new_contexts import begin_requests_anew
+from analysis.observation.observe import observe
+from analysis.traces.canonical import Traces
+from tests.analysis.test_observation import Row, together, traces
+
+
+def requests_of(keeps: bool, warm: int = 0, run: str = "r") -> Traces:
+    """Return four requests of three turns that read 3,000 tokens at first, and 600 more a turn.
+
+    Each but the first goes on with the context of the one before if the agent `keeps` it, or else
+    finds `warm` tokens in the cache.
+    """
+    rows: list[Row] = []
+    read, cached = list[int](), list[int]()
+    held, at_s = 0, 0.0
+    for request in range(4):
+        tokens, known = (held, held - 600) if keeps and request else (3000, warm)
+        for turn in range(3):
+            rows.append(("a", "chat", at_s, at_s + 8, "tool_use" if turn < 2 else "end_turn"))
+            read.append(tokens)
+            cached.append(known)
+            known, tokens, at_s = tokens, tokens + 600, at_s + 8
+            if turn < 2:
+                rows.append(("a", "execute_tool", at_s, at_s + 2, "grep"))
+                at_s += 2
+        held, at_s = tokens, at_s + 60
+    found = traces(*rows, run=run)
+    is_chat = found.calls["operation_name"] == "chat"
+    calls = found.calls.copy()
+    calls.loc[is_chat, "input_tokens"] = pd.array(read, dtype="Int64")
+    calls.loc[is_chat, "cache_read_input_tokens"] = pd.array(cached, dtype="Int64")
+    calls.loc[is_chat, "response_model"] = "claude-opus-4-5"
+    return replace(found, calls=calls)
+
+
+def test_requests_that_begin_with_less_than_was_read_begin_anew() -> None:
+    context = {"request_tokens": 5}
+    said = begin_requests_anew(context, find_requests(requests_of(keeps=False, warm=1000).calls))
+    # The last call of a request reads 4,200 and writes 100: 2,000 of the 3,300 behind the system
+    # prompt are the next request's.
+    assert context == {"system_tokens": 1000, "start_tokens": 2000, "retention": 0.6061}
+    assert said is not None
+    assert "3 of 3 requests after others" in said
+
+
+def test_requests_that_go_on_with_a_context_keep_it() -> None:
+    context = {"request_tokens": 5}
+    assert begin_requests_anew(context, find_requests(requests_of(keeps=True).calls)) is None
+    assert context == {"request_tokens": 5}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("keeps", "warm"), [(False, 0), (False, 1500), (True, 0)])
+def test_a_twin_reads_and_costs_what_the_agent_did(keeps: bool, warm: int) -> None:
+    runs = [requests_of(keeps, warm, f"r{i}") for i in range(10)]
+    found = observe(together(*runs), "observed", 20)
+    for measure in ("input_tokens", "cost_usd"):
+        real, made = (each[measure].mean() for each in (found.table, found.simulated))
+        assert made == pytest.approx(real, rel=0.03), measure
