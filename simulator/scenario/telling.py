@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Protocol
 
 from simulator.errors import ScenarioError
-from simulator.scenario.sweep import label
-
-if TYPE_CHECKING:
-    from simulator.scenario.study import Study
+from simulator.scenario.schema import Scenario
+from simulator.scenario.sweep import Overrides, label
 
 _SHOWN = 3
 """Most problems that are told."""
 
 
-def told(study: Study) -> list[str]:
+class Varied(Protocol):
+    """A point of a study."""
+
+    @property
+    def overrides(self) -> Overrides:
+        """Dotted paths and values."""
+
+
+class Studied(Protocol):
+    """What is told of a study."""
+
+    @property
+    def base(self) -> Scenario:
+        """The scenario without its sweep."""
+
+    @property
+    def points(self) -> Sequence[Varied]:
+        """Every point of the sweep."""
+
+
+def told(study: Studied) -> list[str]:
     """Return the lines: name, points and replications; the question; the values of each axis."""
     try:
         base, points = study.base, study.points
