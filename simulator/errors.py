@@ -60,3 +60,10 @@ def unknown_name(what: str, found: str, allowed: Iterable[str]) -> str:
     nearest = nearest_name(found, names)
     hint = f"; did you mean {nearest!r}?" if nearest else ""
     return f"unknown {what} {found!r}{hint} (allowed: {', '.join(names) or 'none'})"
+
+
+def what_is(value: object) -> str:
+    """Return what a value is, in few words, for messages about arguments of the wrong type."""
+    shown = repr(value)
+    kind = type(value).__name__
+    return f"{shown} ({kind})" if len(shown) <= 40 and "\n" not in shown else f"a {kind}"

@@ -325,6 +325,30 @@ def test_advice_has_a_table_and_sentences(tmp_path: Path) -> None:
     assert len(pd.read_csv(tmp_path / "advice.csv")) == len(result.table)
 
 
+FRONT: dict[str, Callable[[Any], object]] = {
+    "load": ts.load,
+    "run": ts.run,
+    "sweep": ts.sweep,
+    "advise": ts.advise,
+    "compare": ts.compare,
+    "observe": ts.observe,
+    "load_study": ts.load_study,
+    "parse_study": ts.parse_study,
+    "replicate": ts.replicate,
+    "run_sweep": ts.run_sweep,
+    "Simulation": ts.Simulation,
+    "settings of load": lambda given: ts.load("quickstart", given),
+    "out of sweep": lambda given: ts.sweep("quickstart", given),
+}
+
+
+@pytest.mark.parametrize("wrong", [3, True, [3], pd.DataFrame({"a": [1]}), b"x", object()])
+@pytest.mark.parametrize("name", FRONT)
+def test_what_is_no_scenario_is_refused_in_our_words(name: str, wrong: object) -> None:
+    with pytest.raises(TeamsimError, match="found"):
+        FRONT[name](wrong)
+
+
 PROGRAM = """
 import pandas as pd
 import simulator as ts

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.api.results import ObservationResult, with_origin
-from simulator.api.running import what_is
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, what_is
 
 
 def observe(

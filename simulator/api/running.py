@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.api.results import SweepResult, with_origin
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, what_is
 from simulator.experiment import run_sweep
 from simulator.experiment.manifest import manifest_of
 from simulator.scenario import Scenario, Study, load_study, parse_study
@@ -36,6 +36,10 @@ def load(scenario: Loadable, settings: Mapping[str, object] | None = None) -> St
     TeamsimError
         If it is no scenario.
     """
+    if settings is not None and not isinstance(settings, Mapping):
+        raise TeamsimError(
+            f"settings are values by dotted path, as {{'team.size': 4}}; found {what_is(settings)}"
+        )
     said = [f"{path}={_as_json(value)}" for path, value in (settings or {}).items()]
     if isinstance(scenario, (str, Path)):
         return load_study(scenario, said)
@@ -58,13 +62,6 @@ def _as_json(value: object) -> str:
         return json.dumps(value)
     except (TypeError, ValueError) as error:
         raise TeamsimError(f"a scenario holds what YAML can say: {error}") from None
-
-
-def what_is(value: object) -> str:
-    """Return what a value is, in few words, for messages about arguments of the wrong type."""
-    shown = repr(value)
-    kind = type(value).__name__
-    return f"{shown} ({kind})" if len(shown) <= 40 and "\n" not in shown else f"a {kind}"
 
 
 def base_of(scenario: Loadable) -> Scenario:
@@ -140,6 +137,8 @@ def sweep(
     TeamsimError
         If a point is wrong, `out` holds other results, or what is given here is swept.
     """
+    if out is not None and not isinstance(out, (str, Path)):
+        raise TeamsimError(f"out is a directory, by its name or path; found {what_is(out)}")
     study = load(scenario)
     said = _wanted(replications, seed)
     for name in said.keys() & set(study.axes):

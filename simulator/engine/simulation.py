@@ -12,6 +12,7 @@ from simulator.engine.clock import Clock, Ending
 from simulator.engine.garbage import collector_paused
 from simulator.engine.rounds import Rounds
 from simulator.engine.watched import Watched
+from simulator.errors import TeamsimError, what_is
 from simulator.model.metrics import Metrics
 from simulator.model.model import Model
 from simulator.model.replication import Replication
@@ -38,6 +39,10 @@ class Simulation:
     __slots__ = ("model", "scenario")
 
     def __init__(self, scenario: Scenario) -> None:
+        if not isinstance(scenario, Scenario):
+            raise TeamsimError(
+                f"a simulation is of a Scenario, as `load(...).base`; found {what_is(scenario)}"
+            )
         self.scenario = scenario
         self.model = Model(scenario)
 

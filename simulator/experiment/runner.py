@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from simulator.engine import Simulation
-from simulator.errors import TeamsimWarning
+from simulator.errors import TeamsimError, TeamsimWarning, what_is
 from simulator.experiment.allocation import Allocation
 from simulator.experiment.crew import Crew
 from simulator.experiment.estimate import estimate
@@ -38,6 +38,11 @@ def replicate(scenario: Scenario, replications: int | None = None) -> list[Metri
     -------
     list of Metrics
         A row a replication.
+
+    Raises
+    ------
+    TeamsimError
+        If `scenario` is something else.
     """
     simulation = Simulation(scenario)
     return [simulation.run(i) for i in range(replications or scenario.replications)]
@@ -77,6 +82,8 @@ def run_sweep(
     TeamsimError
         If a point is wrong, `out` holds other results, or workers are lost.
     """
+    if not isinstance(study, Study):
+        raise TeamsimError(f"a study is what `load` returns; found {what_is(study)}")
     if out is None:
         return run_points(study.points, study.axes, workers, progress, executor)
     sweep_into(Path(out), study, workers, progress, executor)

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulator.documents import too_deep
-from simulator.errors import Problem, ScenarioError, TeamsimWarning
+from simulator.errors import Problem, ScenarioError, TeamsimError, TeamsimWarning, what_is
 from simulator.scenario.agent import Agent
 from simulator.scenario.deprecated import carry_over, set_field
 from simulator.scenario.inheritance import Heirs
@@ -286,6 +286,8 @@ def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
         If the file cannot be read or a setting cannot be applied. Wrong fields are found
         when `Study.base` or `Study.points` is asked for.
     """
+    if not isinstance(path, (str, Path)):
+        raise TeamsimError(f"a scenario file is named by a text or a path; found {what_is(path)}")
     path = scenario_path(Path(path))
     source = Source.read(path)
     _refuse_profile(source, path)
@@ -315,6 +317,8 @@ def parse_study(
 
     Settings are as those of `load_study`.
     """
+    if not isinstance(text, str):
+        raise TeamsimError(f"a scenario is parsed from text; found {what_is(text)}")
     source = Source.parse(text, name)
     carry_over(source)
     for setting in settings:
