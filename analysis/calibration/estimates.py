@@ -151,6 +151,16 @@ def pool(fits: Sequence[VectorFit]) -> list[VectorFit]:
     return pooled
 
 
+def prior_of(fits: Sequence[VectorFit]) -> tuple[Floats, Floats]:
+    """Return what similar fits say of another one: the mean and standard deviation, each (K,).
+
+    The variance is that of the true values and that of their estimated mean.
+    """
+    centre, between = _common([fit.at for fit in fits], [fit.covariance for fit in fits])
+    variance = (between + _variance_of_centre(fits, between)).diagonal()
+    return centre, np.asarray(np.sqrt(variance))
+
+
 def _common(ats: Sequence[Floats], covariances: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Return the mean of the true values, and their variance between cells (diagonal)."""
     x = np.stack(ats)

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import Estimate, VectorFit, pool
+from analysis.calibration.estimates import Estimate, VectorFit, prior_of
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
@@ -128,14 +128,28 @@ def log_of(runs: pd.DataFrame, calls: pd.DataFrame) -> Log:
 
 
 def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[TokenFit]:
-    """Fit similar cells, each ``(runs, calls)``, first separately and then pooled."""
+    """Fit similar cells, each ``(runs, calls)``, first separately and then pooled.
+
+    What the cells have in common is the prior of a second fit of each. To shrink the first fits
+    would not do: totals of a few runs tell some sums of parameters well and the parameters badly,
+    so that their covariance is nearly singular, and parameters that move along it by more than
+    their errors no longer have the cell's totals.
+    """
     logs = [log_of(runs, calls) for runs, calls in cells]
     together = log_of(
         pd.concat([runs for runs, _ in cells], ignore_index=True),
         pd.concat([calls for _, calls in cells], ignore_index=True),
     )
     centre = _fit(together, _START, _VAGUE)
-    pooled = pool([_fit(log, centre.at, _WEAK) for log in logs])
+    pooled = [_fit(log, centre.at, _WEAK) for log in logs]
+    if len(logs) > 1:
+        at, spread = prior_of(pooled)
+        # How far its runs are from a cell's own fit is known by then. Estimated anew, it would
+        # grow with each step towards the prior, and make way for the next.
+        pooled = [
+            _fit_scaled(log, fit.at, at, spread, _scales(log, fit.at))
+            for log, fit in zip(logs, pooled, strict=True)
+        ]
     return [_token_fit(fit, log) for fit, log in zip(pooled, logs, strict=True)]
 
 
@@ -171,37 +185,47 @@ def _by_run(tokens: Floats, log: Log) -> Floats:
 
 def _fit(log: Log, centre: Floats, spread: Floats) -> VectorFit:
     """Fit by penalised least squares; inputs and outputs each have their own spread."""
+    rough = _fit_scaled(log, centre, centre, spread, np.repeat([_SCALE, _SCALE], len(log.inputs)))
+    return _fit_scaled(log, rough.at, centre, spread, _scales(log, rough.at))
+
+
+def _fit_scaled(
+    log: Log, start: Floats, centre: Floats, spread: Floats, scales: Floats
+) -> VectorFit:
+    """Fit with spreads of the runs that are known: `scales`, shape (2 * runs,), inputs first."""
+
+    def objectives(x: Floats) -> Floats:
+        return np.concatenate([_misfits(x, log) / scales, (x - centre) / spread], axis=1)
+
+    def objective(x: Floats) -> Floats:
+        return np.asarray(objectives(x[None])[0])
+
+    def slope(x: Floats) -> Floats:
+        return forward_differences(objectives, x)
+
+    fit = scipy.optimize.least_squares(
+        objective, start, slope, loss="soft_l1", f_scale=2.0, max_nfev=100
+    )
+    covariance = _robust_covariance(np.asarray(fit.jac), objective(fit.x), len(log.inputs))
+    return VectorFit(np.asarray(fit.x, dtype=np.float64), covariance)
+
+
+def _misfits(x: Floats, log: Log) -> Floats:
+    """Return how far the fit's log totals are from the runs', inputs first, shape (P, 2 * runs)."""
+    read, wrote = totals(x, log)
+    return np.concatenate([np.log(read) - log.inputs, np.log(wrote) - log.outputs], axis=1)
+
+
+def _scales(log: Log, at: Floats) -> Floats:
+    """Return the spread of runs around a fit, shape (2 * runs,)."""
     n = len(log.inputs)
-    scales = np.repeat([_SCALE, _SCALE], n)
-    at = centre
-
-    def misfits(x: Floats) -> Floats:
-        read, wrote = totals(x, log)
-        return np.concatenate([np.log(read) - log.inputs, np.log(wrote) - log.outputs], axis=1)
-
-    for _ in range(2):
-
-        def objectives(x: Floats, scales: Floats = scales) -> Floats:
-            return np.concatenate([misfits(x) / scales, (x - centre) / spread], axis=1)
-
-        def objective(x: Floats, objectives: Objectives = objectives) -> Floats:
-            return np.asarray(objectives(x[None])[0])
-
-        def slope(x: Floats, objectives: Objectives = objectives) -> Floats:
-            return forward_differences(objectives, x)
-
-        fit = scipy.optimize.least_squares(
-            objective, at, slope, loss="soft_l1", f_scale=2.0, max_nfev=100
-        )
-        at = fit.x
-        rest = misfits(at[None]).reshape(2, n)
-        freedom = max(1.0, n - len(at) / 2)
-        robust = [1.4826 * np.median(np.abs(each)) for each in rest]
-        own = np.sqrt((rest**2).sum(axis=1) / freedom)
-        # The mean square, unless a few runs are far out.
-        kept = [max(0.003, min(o, 2.0 * r + 0.003)) for o, r in zip(own, robust, strict=True)]
-        scales = np.repeat(kept, n)
-    return VectorFit(at, _robust_covariance(np.asarray(fit.jac), objective(at), n))
+    rest = _misfits(at[None], log).reshape(2, n)
+    freedom = max(1.0, n - len(at) / 2)
+    robust = [1.4826 * np.median(np.abs(each)) for each in rest]
+    own = np.sqrt((rest**2).sum(axis=1) / freedom)
+    # The mean square, unless a few runs are far out.
+    kept = [max(0.003, min(o, 2.0 * r + 0.003)) for o, r in zip(own, robust, strict=True)]
+    return np.repeat(kept, n)
 
 
 Objectives = Callable[[Floats], Floats]
