@@ -96,14 +96,13 @@ def _wrong_beside_the_fields(study: Study) -> list[Problem]:
     from simulator.scenario.costs import is_cost_known
 
     points = study.points
-    precisions = [each for point in points if (each := point.scenario.precision) is not None]
     expected = dict.fromkeys(text for point in points for text in point.scenario.expect)
     scenarios = [point.scenario for point in points]
     priced = next(filter(is_cost_known, scenarios), scenarios[0])
     wrong = []
     for is_right in (
         lambda: check_figure(study),
-        lambda: budget_of(precisions),
+        lambda: budget_of(scenarios),
         lambda: expected_of(priced, expected),
         lambda: estimate(points).check_memory(),
     ):

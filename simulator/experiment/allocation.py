@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from simulator.experiment.intervals import interval_of_metric
 from simulator.experiment.plan import Plan, Span
 from simulator.experiment.shortfalls import Shortfall
 from simulator.model.metrics import NUMERIC_METRICS
-from simulator.scenario import Point
+from simulator.scenario import Point, Scenario
+from simulator.scenario.costs import HOW_TO_PRICE, unknown_metrics
 from simulator.scenario.rare_events import REPLICATIONS, endless_tails, rare_events
 from simulator.scenario.schema import Precision
 
@@ -55,7 +56,7 @@ class Allocation:
             for i, point in enumerate(points)
             if (precision := point.scenario.precision) is not None
         }
-        self._budget = budget_of(list(self._precise.values()))
+        self._budget = budget_of(point.scenario for point in points)
         self._evidence = {i: _Evidence(points[i], each) for i, each in self._precise.items()}
         self._made = [0] * len(points)
         self._is_open = set(range(len(points)))
@@ -237,15 +238,22 @@ def _until_success(
     return lengths / share - ratio * (finished - share) / share
 
 
-def budget_of(precisions: Sequence[Precision]) -> int | None:
+def budget_of(scenarios: Iterable[Scenario]) -> int | None:
     """Return the most replications of all points with a precision together; None for no limit.
 
     Raises
     ------
     TeamsimError
-        If a precision is of what is no numeric metric, or the budget makes no sense.
+        If a precision is of what is no numeric metric or not known, or the budget makes no sense.
     """
-    for precision in precisions:
+    wanted = [(each.precision, each) for each in scenarios if each.precision is not None]
+    precisions = [precision for precision, _ in wanted]
+    for precision, scenario in wanted:
+        if precision.metric in unknown_metrics(scenario):
+            raise TeamsimError(
+                f"precision.metric: {precision.metric}: what a run costs is not known; "
+                f"{HOW_TO_PRICE}"
+            )
         if precision.metric not in NUMERIC_METRICS:
             problem = unknown_name("metric", precision.metric, NUMERIC_METRICS)
             raise TeamsimError(f"precision.metric: {problem}")

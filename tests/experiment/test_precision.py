@@ -14,6 +14,7 @@ from scipy import stats
 
 from analysis.statistics.completion import time_to_success
 from analysis.statistics.intervals import mean_interval
+from simulator.errors import TeamsimError
 from simulator.experiment import (
     pacing,
     read_results,
@@ -267,3 +268,16 @@ def test_runs_are_as_they_are_drawn(kind: str) -> None:
     runs = run_each([study.base], 1000).column(precision.metric).to_numpy().astype(float)
     drawn = draw(np.random.default_rng(0), 100_000)
     assert stats.ks_2samp(runs, drawn).pvalue > 0.001
+
+
+def test_a_precision_of_what_is_not_known_is_refused() -> None:
+    text = """
+name: unpriced
+precision: {metric: cost_usd}
+team: {size: 2, agent: {latency: {kind: seconds, base: 1}}}
+topology: decentralised
+coordination: {protocol: self_claim}
+workload: {kind: parallel_fraction, tasks: 4, parallel_fraction: 1}
+"""
+    with pytest.raises(TeamsimError, match="what a run costs is not known; give a price"):
+        run_sweep(parse_study(text))
