@@ -159,7 +159,10 @@ def leave_out_own(rows: dict[str, pd.DataFrame]) -> str:
     columns = ["makespan_s", "cost_usd", "quality", "success", "input_tokens", "output_tokens"]
 
     def is_same(name: str, other: str) -> bool:
-        return name in rows and bool(np.array_equal(rows[name][columns], rows[other][columns]))
+        if name not in rows:
+            return False
+        one, two = (rows[each][columns].to_numpy(dtype=np.float64) for each in (name, other))
+        return np.array_equal(one, two, equal_nan=True)  # no price: no cost
 
     own = [name for name in rows if name.endswith(f", {_OWN}")]
     for structure in _STRUCTURES:
