@@ -156,6 +156,25 @@ LEADER = "the leader ten times slower"
 ONE_QUEUE, STOLEN = "claimed from one queue", "dealt and stolen"
 IN_TURN, LONGEST_FIRST = "dealt round robin", "dealt longest first"
 MESH, TREE, SMALL_WORLD = "decentralised", "hierarchical", "small_world"
+NO_KEYS, STALE = "no keys", "no keys, and claims from a stale list"
+TWO, TWELVE = "dealt out, 2 tasks a call", "dealt out, 12 tasks a call"
+ONE_BY_ONE, FOUR_BELOW = (
+    "one orchestrator answers one by one",
+    "a tree with four below each manager",
+)
+SINGLE, HYBRID, WRONG = "single agent", "hybrid", "1 - quality"
+ARCHITECTURES = (SINGLE, "independent", "decentralised", "centralised", HYBRID)
+LARGE, NO_LEAD = "one large", "five small, no lead"
+SMALL_LEAD, LARGE_LEAD = "five small led by a small one", "five small led by a large one"
+LARGE_WORKERS = "three large led by a small one"
+PEERS, THE_MAJORITY = "following a random peer", "following the majority"
+CORRECTING = "a tenth of the wrong see the light each round"
+BY_LEAD, IN_MESH = "dealt out by a coordinator", "claimed in a mesh"
+SEVEN, DEBATED = "seven votes on each task", "two rounds of debate and a vote"
+ELECTED, SUPERVISED, CLAIM_INSTEAD = "election", "supervisor", "claim instead"
+WAIT, OTHER_MODEL, PARTIAL = "wait for it", "another model", "hand in what there is"
+STALE_LIST = "claimed from a stale list"
+UNLIKE, HALF_ALIKE = "independent answers", "half of them equally slow"
 WAITS = ("none", "exponential", "full jitter", "equal jitter", "decorrelated jitter")
 
 REPLICATIONS = {
@@ -169,6 +188,13 @@ REPLICATIONS = {
     "approvals": 60,
     "rate_limited_fleet": 4,
     "orphaned_claims": 500,
+    "orchestrator_bottleneck": 10,
+    "byzantine_minority": 40,
+    "provider_outage": 40,
+    "debate": 40,
+    "stalled_worker": 60,
+    "lost_orchestrator": 60,
+    "hedging": 100,
 }
 """Where calls are many, or few; else 200."""
 
@@ -314,6 +340,116 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(ALONE(10), 3, ONCE, times=3, times_series=CHAT),
         Mean(EACH, 3, ONCE, times=3, times_series=CHAT),
     ),
+    "architectures": [
+        *(Mean(kind, 0, "calls") for kind in ARCHITECTURES),
+        *(
+            Mean(kind, 0, WRONG, times=0, times_series=SINGLE)
+            for kind in ("independent", MESH, HYBRID, "centralised")
+        ),
+    ],
+    "mixed_team": (
+        Mean(SMALL_LEAD, 0, "quality"),
+        Mean(LARGE, 0, "quality"),
+        Mean(SMALL_LEAD, 0, times=0, times_series=LARGE),
+        Mean(SMALL_LEAD, 0, "cost_usd", times=0, times_series=LARGE),
+        Mean(NO_LEAD, 0, times=0, times_series=SMALL_LEAD),
+        Mean(NO_LEAD, 0, WRONG),
+        Mean(LARGE_LEAD, 0, "cost_usd", times=0, times_series=SMALL_LEAD),
+        Mean(LARGE_LEAD, 0, times=0, times_series=SMALL_LEAD),
+        Mean(LARGE_WORKERS, 0, "cost_usd", times=0, times_series=SMALL_LEAD),
+        Mean(LARGE_WORKERS, 0, "quality"),
+    ),
+    "debate": (
+        Mean(PEERS, 6, "quality"),
+        Mean(THE_MAJORITY, 6, "quality"),
+        Mean(THE_MAJORITY, 0, "quality"),
+        Mean(CORRECTING, 6, "quality"),
+        Mean(PEERS, 6, "input_tokens", times=0),
+    ),
+    "stalled_worker": [
+        Mean(BY_LEAD, 0),
+        Mean(IN_MESH, 0),
+        Mean(IN_MESH, 0, "deliveries"),
+        Mean(BY_LEAD, 0, "deliveries"),
+        *(Mean(series, share) for share in (0.01, 0.02) for series in (BY_LEAD, IN_MESH)),
+        Mean(IN_MESH, 0.08),
+        Mean(BY_LEAD, 0.08),
+    ],
+    "byzantine_minority": (
+        Mean(SEVEN, 0.2, "quality"),
+        Mean("each task done once", 0.2, "quality"),
+        Mean(SEVEN, 0.3, "quality"),
+        Mean(SEVEN, 0.5, "quality"),
+        Mean("three votes", 0.2, "quality"),
+        Mean(DEBATED, 0.2, "quality"),
+        Mean(DEBATED, 0.3, "quality"),
+    ),
+    "lost_orchestrator": (
+        Mean("no plan", 0, "tasks_done"),
+        Mean(ELECTED, 0, "recovery_s"),
+        Mean(ELECTED, 0),
+        Mean("nothing is lost", 0),
+        Mean(SUPERVISED, 0, "recovery_s"),
+        Mean(SUPERVISED, 0),
+        Mean(CLAIM_INSTEAD, 0, "recovery_s"),
+        Mean(CLAIM_INSTEAD, 0),
+    ),
+    "provider_outage": (
+        Mean(WAIT, 15),
+        Mean(WAIT, 120),
+        Mean(WAIT, 480),
+        Mean(OTHER_MODEL, 120),
+        Mean(OTHER_MODEL, 480),
+        Mean(OTHER_MODEL, 120, "cost_usd", times=120, times_series=WAIT),
+        Mean(OTHER_MODEL, 480, "cost_usd", times=480, times_series=WAIT),
+        Mean(OTHER_MODEL, 120, "quality"),
+        Mean(OTHER_MODEL, 480, "quality"),
+        Mean(WAIT, 120, "quality"),
+        Mean(PARTIAL, 120),
+        Mean(PARTIAL, 480),
+        Mean(PARTIAL, 120, "quality"),
+        Mean(PARTIAL, 480, "quality"),
+    ),
+    "stale_claims": [
+        *(Mean(STALE_LIST, n, speedup_over=1) for n in (2, 5)),
+        *(Mean("dealt out", n, speedup_over=1) for n in (2, 5)),
+        *(Mean(STALE_LIST, n, "duplicate_attempts") for n in (2, 5)),
+        *(Mean(STALE_LIST, n, "concurrent_writes") for n in (2, 5)),
+        *(Mean(STALE_LIST, n, "straggler_gap_s") for n in (2, 5)),
+        *(Mean("dealt out", n, "straggler_gap_s") for n in (2, 5)),
+        Mean("claimed from a stale list with locks", 5, times=5, times_series=STALE_LIST),
+    ],
+    "hedging": (
+        Mean(UNLIKE, 0.999),
+        Mean(UNLIKE, 0.95),
+        Mean(UNLIKE, 0.95, "cost_usd", times=0.999),
+        Mean(UNLIKE, 0.5),
+        Mean(UNLIKE, 0.5, "cost_usd", times=0.999),
+        Mean(HALF_ALIKE, 0.95),
+        Mean(HALF_ALIKE, 0.5),
+    ),
+    "idempotency": (
+        Mean(NO_KEYS, 0.1, "duplicate_effects"),
+        Mean(NO_KEYS, 0.2, "duplicate_effects"),
+        Mean(NO_KEYS, 0.5, "duplicate_effects"),
+        Mean(STALE, 0, "duplicate_effects"),
+        Mean(STALE, 0.5, "duplicate_effects"),
+        Mean(NO_KEYS, 0.1, times=0),
+        Mean(NO_KEYS, 0.5, times=0),
+    ),
+    "batching": (
+        Mean(TWO, 1),
+        Mean(TWELVE, 1),
+        Mean(TWO, 5, over_baseline=True),
+        Mean("claimed, 2 tasks a call", 5, over_baseline=True),
+    ),
+    "orchestrator_bottleneck": (
+        Mean(ONE_BY_ONE, 32, over_baseline=True),
+        Mean(ONE_BY_ONE, 16, over_baseline=True),
+        Mean(FOUR_BELOW, 16, over_baseline=True),
+        Mean(FOUR_BELOW, 32, over_baseline=True),
+        Mean("nobody to report to", 32, over_baseline=True),
+    ),
     "quickstart": [
         each
         for series in ("tasks dealt out, p = 0.9", "tasks dealt out, p = 0.5")
@@ -354,7 +490,12 @@ NUMBERS: dict[str, Sequence[Mean]] = {
 
 
 def place(point: Point, axis: str) -> tuple[str, float]:
-    """Return the series of a point and its x; in a grid, the series is the rest of what varies."""
+    """Return the series of a point and its x; in a grid, the series is the rest of what varies.
+
+    Where a picture has a place for each series, x is 0.
+    """
+    if axis == "series":
+        return point.series, 0.0
     rest = [str(value) for path, value in point.overrides.items() if path != axis]
     return point.series or ", ".join(rest), float(point.overrides[axis])
 
