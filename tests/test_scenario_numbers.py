@@ -175,6 +175,10 @@ ELECTED, SUPERVISED, CLAIM_INSTEAD = "election", "supervisor", "claim instead"
 WAIT, OTHER_MODEL, PARTIAL = "wait for it", "another model", "hand in what there is"
 STALE_LIST = "claimed from a stale list"
 UNLIKE, HALF_ALIKE = "independent answers", "half of them equally slow"
+CHAIN, TAKERS = "a chain of agents", "peers who take what comes"
+JUDGES, ONE, VERIFIED = "a hierarchy that judges", "one agent", "a team of two with a verifier"
+LIMITED, WIDE, UNLIMITED = "50 requests a minute", "200 requests a minute", "no limit"
+CONSISTENT, AVAILABLE = "consistent", "available"
 WAITS = ("none", "exponential", "full jitter", "equal jitter", "decorrelated jitter")
 
 REPLICATIONS = {
@@ -195,6 +199,9 @@ REPLICATIONS = {
     "stalled_worker": 60,
     "lost_orchestrator": 60,
     "hedging": 100,
+    "rate_limit": 15,
+    "context_against_team": 100,
+    "partition": 100,
 }
 """Where calls are many, or few; else 200."""
 
@@ -428,6 +435,42 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(HALF_ALIKE, 0.95),
         Mean(HALF_ALIKE, 0.5),
     ),
+    "message_errors": [
+        *(
+            Mean(series, share, "quality")
+            for series in (CHAIN, TAKERS, JUDGES)
+            for share in (0.2, 0.4, 0.6)
+        ),
+        *(Mean(JUDGES, share, times=share, times_series=CHAIN) for share in (0, 0.6)),
+    ],
+    "single_agent_threshold": [
+        *(Mean(series, share, "quality") for share in (0.55, 0.1) for series in (VERIFIED, ONE)),
+        *(
+            Mean(VERIFIED, share, metric, times=share, times_series=ONE)
+            for share in (0.1, 0.85)
+            for metric in ("makespan_s", TOKENS)
+        ),
+    ],
+    "context_against_team": [
+        Mean("four agents, decoupled work", 16, "quality"),
+        Mean("one agent, decoupled work", 16, "quality"),
+        *(
+            Mean(f"{who}, coupled work", layers, "quality")
+            for layers in (2, 8, 16)
+            for who in ("four agents", "one agent")
+        ),
+    ],
+    "rate_limit": (
+        Mean(LIMITED, 16, over_baseline=True),
+        Mean(LIMITED, 32, over_baseline=True),
+        Mean(LIMITED, 16, "failed_calls"),
+        Mean(LIMITED, 32, "failed_calls"),
+        Mean(WIDE, 32, over_baseline=True),
+        Mean(UNLIMITED, 32, over_baseline=True),
+    ),
+    "partition": [
+        Mean(series, seconds) for seconds in (40, 80, 20) for series in (AVAILABLE, CONSISTENT)
+    ],
     "idempotency": (
         Mean(NO_KEYS, 0.1, "duplicate_effects"),
         Mean(NO_KEYS, 0.2, "duplicate_effects"),
