@@ -381,3 +381,61 @@ def test_a_wait_for_tools_is_a_queue_while_none_of_them_is_served() -> None:
     assert spent["queues for tools"] == 5 - 2
     assert spent["imbalance"] == 5
     assert spent["work"] == 2 * (1 + 5 + 1) + 2
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("topology", ["independent", "decentralised"])
+def test_the_speed_up_is_the_time_of_one_agent_over_that_of_the_team(topology: str, n: int) -> None:
+    # One agent, too, does tasks again, waits for tools and for its rate: all is in its time.
+    fields: dict[str, Any] = {
+        "topology": topology,
+        "provider": {"requests_per_minute": 40, "burst_s": 1},
+        "team__agent": agent(
+            latency=exponential(2.0),
+            errors={"probability": 0.4, "detection": 0.7},
+            faults={"malformed": 0.1},
+            loop={"turns": 2},
+            tools={"build": {"seconds": {"kind": "uniform", "low": 1, "high": 4}, "station": "ci"}},
+        ),
+        "stations": {"ci": {}},
+        "resilience": {"retry": {"max_retries": 99, "backoff": {"kind": "none"}}},
+        "workload__tasks": 12,
+    }
+    alone = scenario(
+        **{**fields, "team__size": 1, "topology": {"kind": "independent", "aggregate": False}}
+    )
+    team = scenario(**{**fields, "team__size": n})
+    for replication in range(3):
+        spent, makespans = [], []
+        for each in (alone, team):
+            trace = Trace()
+            metrics = Simulation(each).run(replication, trace)
+            assert metrics.success
+            makespans.append(metrics.makespan_s)
+            spent.append(time_by_cause(trace.rows, each, metrics.tasks))
+        assert min(spent[0]["rework"], spent[0]["failures"], spent[0]["rate limits"]) > 0.0
+        parts = losses(spent[1], spent[0], n, makespans[1])
+        assert parts["speed-up"] == pytest.approx(makespans[0] / makespans[1])
+        assert sum(parts.values()) == pytest.approx(n)
+        for cause in CAUSES[:-1]:
+            taken_s = spent[1][cause] - spent[0][cause]
+            assert parts[cause] == pytest.approx(taken_s / makespans[1])
+
+
+def test_a_call_that_the_end_cuts_off_is_imbalance() -> None:
+    # Nothing failed: the second worker still works as the first does the last task.
+    rows = [
+        Row(0.0, Event.RUN_START),
+        Row(0.0, Event.TASK_READY, task=0),
+        Row(0.0, Event.CALL_START, agent=0, call=0),
+        Row(0.0, Event.CALL_START, agent=1, call=1),
+        DID._replace(time_s=3.0, agent=0, call=0, duration_s=3.0),
+        Row(3.0, Event.CALL_END, agent=0, call=0, duration_s=3.0, outcome="work"),
+        Row(3.0, Event.CALL_END, agent=1, call=1, duration_s=3.0, outcome="cut_off"),
+        Row(3.0, Event.RUN_END, duration_s=3.0, outcome="completed"),
+    ]
+    spent = time_by_cause(rows, scenario(team__size=2, workload__tasks=1), 1)
+    assert {name: seconds for name, seconds in spent.items() if seconds} == {
+        "work": 3.0,
+        "imbalance": 3.0,
+    }
