@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from simulator.model.agents.agent import WORKER, AgentState
+from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.agents.channels import Voice
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
@@ -39,11 +39,9 @@ class Office:
         listed = [Task(id=f"t{i}", files=tuple(f.split())) for i, f in enumerate(files)]
         self.clock, self.metrics = Clock(), Metrics(tasks=len(files))
         graph, streams = TaskGraph.of(listed), Streams(0, 0)
-        difficulty = Difficulty(graph, 0.0, streams)
-        self.agents = [
-            AgentState(SPEC, i, WORKER, i, len(files), streams, difficulty, Voice())
-            for i in range(agents)
-        ]
+        self._difficulty = Difficulty(graph, 0.0, streams)
+        self._streams = streams
+        self.agents = [self.made(i) for i in range(agents)]
         phases = Phases(self.clock, Journal(self.clock, self.metrics, None))
         provider = ProviderState(Provider(), (), streams, self.clock, self.metrics, phases)
         service = PlainService(self.clock, phases, provider)
@@ -51,6 +49,11 @@ class Office:
         self.desk = Desk(board, self.metrics, self.agents, streams, self.clock, phases, service)
         self._calls: dict[int, Iterator[float | None]] = {}
         self._ended_s: list[float | None] = [None] * agents
+
+    def made(self, index: int, role: int = WORKER) -> AgentState:
+        """Return a new agent."""
+        who = index, role, index, self.metrics.tasks
+        return AgentState(SPEC, *who, self._streams, self._difficulty, Voice())
 
     def open(self, kind: str, **fields: Any) -> WorkspaceState:
         """Put a workspace into the office; return its state."""
@@ -324,3 +327,83 @@ def test_a_lost_acknowledgement_is_sent_for_again() -> None:
     assert abs(retries / 2000 - 1) < 3.3 * math.sqrt(2 / 2000)
     assert office.metrics.duplicate_effects == retries
     assert (ended_s - 1.0) % 3.0 == (1000.0 * 1999) % 3.0
+
+
+def test_every_file_in_conflict_is_merged() -> None:
+    # Agent 1 writes three files, of which agent 0 has written two meanwhile: two merges of 10 s.
+    office = Office("a b", "a b c")
+    office.open("optimistic", merge_s=10)
+    office.begin(0, 0.0, 5.0, 0)
+    office.begin(1, 0.0, 6.0, 1)
+    assert office.run() == [5.0, 6.0 + 2 * 10.0, None]
+    assert (office.metrics.merges, office.metrics.commit_attempts) == (2, 3)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_what_the_other_side_wrote_is_newer_than_what_was_read_on_ones_own(side: int) -> None:
+    # Both sides write a once. Agent 2 has read its own side's write as the cut heals.
+    office = Office("a", "a", "a")
+    state = office.open("optimistic", on_conflict="redo")
+    office.agents[1].side = 1
+    office.agents[2].side = side
+    office.clock.at(0.0, state.split)
+    office.begin(0, 1.0, 1.0, 0)
+    office.begin(1, 1.0, 1.0, 1)
+    office.begin(2, 3.0, 5.0, 2)
+
+    def heal() -> None:
+        state.heal()
+        for agent in office.agents:
+            agent.side = 0
+
+    office.clock.at(4.0, heal)
+    assert office.run() == [2.0, 2.0, 8.0]
+    assert [agent.call.rejected for agent in office.agents] == [set(), set(), {2}]
+
+
+@pytest.mark.theory
+@pytest.mark.parametrize(("replicas", "read", "write"), [(3, 1, 1), (5, 2, 2)])
+def test_few_writes_by_small_quorums_are_read_as_often_as_they_should(
+    replicas: int, read: int, write: int
+) -> None:
+    # Each of ten calls reads and then writes the same file. Whatever was written before, the
+    # newest version is with the W replicas of the last write, and R asked at random miss them
+    # all with probability C(N - W, R) / C(N, R); the first call finds nothing. |z| < 4 over 300
+    # files of nine independent reads.
+    missed = math.comb(replicas - write, read) / math.comb(replicas, read)
+    office = Office(*(f"f{i // 10}" for i in range(3000)), agents=1)
+    office.open("quorum", replicas=replicas, read=read, write=write)
+    for call in range(3000):
+        office.begin(0, float(call), 0.5, call)
+    office.run()
+    error = math.sqrt(missed * (1.0 - missed) / 2700)
+    assert abs(office.metrics.stale_reads / 2700 - missed) < 4 * error
+
+
+def test_a_task_is_refused_if_one_of_its_leases_has_run_out() -> None:
+    # Agent 0 has a from 0 to 3 and, one by one, b from 2 to 5; it ends at 4.
+    office = Office("a b")
+    office.open("locks", acquire="one_by_one", lease_s=3)
+    office.begin(0, 0.0, 4.0, 0)
+    assert office.run() == [4.0, None, None]
+    assert office.metrics.lease_expiries == 1
+    assert office.agents[0].call.rejected == {0}
+
+
+def test_only_workers_own_artifacts() -> None:
+    # The third of the team is its coordinator, so that artifact 2 is of worker 2 mod 2.
+    office = Office("a", "b", "c", agents=2)
+    office.agents.append(office.made(2, COORDINATOR))
+    office.open("single_writer", apply_s=2)
+    office.begin(0, 0.0, 4.0, 2)  # its own
+    assert office.run()[0] == 4.0
+
+
+def test_a_call_sent_again_applies_the_effect_of_each_of_its_tasks_again() -> None:
+    office = Office("a", "b", "c", agents=1)
+    office.open("last_writer_wins", ack_loss=0.5, idempotent=False)
+    for call in range(100):
+        office.begin(0, 1000.0 * call, 1.0, 0, 1, 2)
+    office.run()
+    assert office.metrics.retries > 0
+    assert office.metrics.duplicate_effects == 3 * office.metrics.retries
