@@ -413,3 +413,25 @@ def test_checkpoints_of_a_call_in_parts_count_from_its_beginning() -> None:
     assert [saved.seconds_left(agent, half) for half in halves] == pytest.approx([0.0, 2.0])
     saved.end(agent, is_done=False)  # what was saved is not lost
     assert saved.seconds_left(agent, halves[1]) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "every_s", "made"),
+    [
+        (5.0, 10.0, 0),
+        (10.0, 10.0, 0),
+        (10.1, 10.0, 1),
+        (20.0, 10.0, 1),
+        (30.0, 10.0, 2),
+        (0.3, 0.1, 2),  # a rounding error less than three times 0.1
+        (0.1 + 0.2, 0.1, 2),  # and one more
+        (0.75, 0.1, 7),
+    ],
+)
+def test_no_checkpoint_is_made_at_the_very_end_of_a_call(
+    seconds: float, every_s: float, made: int
+) -> None:
+    saved = Checkpoints(Checkpoint(every_s=every_s, cost_s=1))
+    agent = Crew(bag(1)).workers[0]
+    agent.call.picks = [0]
+    assert saved.seconds_left(agent, CallPart(seconds)) == pytest.approx(seconds + made)

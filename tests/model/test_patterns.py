@@ -144,3 +144,18 @@ def test_a_team_that_never_recovers_takes_to_the_end() -> None:
     assert recovery.seconds(100.0, False) == 90.0
     assert recovery.seconds(12.0, True) == 0.0  # nothing else was left to do
     assert Recovery().seconds(100.0, True) == 0.0
+
+
+def test_recovery_is_counted_by_hand() -> None:
+    # A task a second until the fault at 20: the last ten are those of 11 to 20, since 10, so that
+    # nine within 10 s, both ends among them, are enough. From 41 on there is a task every 1.375 s,
+    # eight within 10 s; from 52 on one every 1.25 s, nine within 10 s: 32 s after the fault.
+    recovery = Recovery()
+    for now in range(1, 21):
+        recovery.done(float(now))
+    recovery.fault(20.0)
+    for i in range(8):
+        recovery.done(41.0 + 1.375 * i)
+    for i in range(20):
+        recovery.done(52.0 + 1.25 * i)
+    assert recovery.seconds(100.0, False) == 32.0

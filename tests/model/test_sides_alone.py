@@ -189,3 +189,15 @@ def test_work_and_rework_of_a_task_that_both_sides_did_are_taken_back_each() -> 
     assert metrics.duplicate_attempts == 1
     told = [(row.duration_s, row.outcome) for row in crew.rows(Event.DIVERGED)]
     assert told == [(3.0, "first_attempt"), (2.5, "rework")]
+
+
+@pytest.mark.parametrize(
+    ("workers", "minority", "count"),
+    [(4, 0.4, 2), (4, 0.3, 1), (5, 0.4, 2), (7, 0.4, 3), (7, 0.3, 2), (10, 0.29, 3)],
+)
+def test_as_many_are_cut_off_as_come_nearest_to_the_share(
+    workers: int, minority: float, count: int
+) -> None:
+    crew = Crew(bag(1), workers=workers)
+    crew.partitions().split(Partition(at_s=0, duration_s=5, minority=minority))
+    assert [agent.side for agent in crew.agents] == [0] * (workers - count) + [1] * count

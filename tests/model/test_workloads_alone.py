@@ -246,3 +246,35 @@ def test_a_workload_says_whether_its_graph_is_drawn_for_each_replication(kind: s
     made = [spec.graph(Streams(0, replication)) for replication in range(5)]
     drawn = [(each.sizes, each.dependencies, each.arrivals_s) for each in made]
     assert spec.is_random == any(each != drawn[0] for each in drawn)
+
+
+def test_the_fraction_of_amdahls_law_is_what_is_off_the_critical_path() -> None:
+    # 2 and then 4 units of work are the longest path of 2 + 4 + 1 + 3.
+    tasks = [
+        {"id": "a", "size": 2},
+        {"id": "b", "size": 4, "dependencies": ["a"]},
+        {"id": "c", "size": 1},
+        {"id": "d", "size": 3},
+    ]
+    spec = WORKLOADS.get("dag").model_validate({"kind": "dag", "tasks": tasks})
+    assert spec.amdahl_fraction(spec.graph(Streams(0, 0))) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "weights", "count"),
+    [
+        ([1, 5], [3.0, 1.0], 2),  # (3 + 5) / 4
+        ([1, 5], [0.2, 0.6], 4),  # (0.2 + 3) / 0.8
+        ([2, 4, 9], [1.0, 1.0, 1.0], 5),
+        ([3, 10], [1.0, 3.0], 8),  # 33 / 4, rounded
+    ],
+)
+def test_seen_runs_have_the_mean_number_of_tasks_weighed(
+    lengths: list[int], weights: list[float], count: int
+) -> None:
+    runs = [
+        {"sizes": [1.0] * length, "weight": weight}
+        for length, weight in zip(lengths, weights, strict=True)
+    ]
+    spec = WORKLOADS.get("resampled").model_validate({"kind": "resampled", "runs": runs})
+    assert spec.task_count == count
