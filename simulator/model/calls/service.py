@@ -110,9 +110,11 @@ class PlainService(Service):
             pace = provider.pace(agenda.now)
             time.slow_down(pace)
             seconds *= pace
-        yield seconds
-        if life is not None:
-            life.use(agenda.now)
+        try:
+            yield seconds
+        finally:
+            if life is not None:  # also where it is lost meanwhile
+                life.use(agenda.now)
         time.end_service(agenda.now)
         if provider.refuses:
             provider.finished()
@@ -121,8 +123,6 @@ class PlainService(Service):
 
     def lost(self, agent: AgentState, why: Why) -> None:
         """Say what is paid of a call that has come to nothing."""
-        if agent.time.served_s > 0.0:
-            agent.use_cache(self._agenda.now)
         agent.call.pay(_share_served(agent))
 
     def cut_off(self, agent: AgentState) -> None:
