@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from simulator.model.calls.transit import Transit
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.resilience import Hedge, Resilience, Timeout
-from tests.model.parts import Bench, provider
+from tests.model.parts import Bench, Crew, bag, provider
 
 SERVICE = {"latency": {"kind": "seconds", "base": 4}}
 
@@ -45,9 +45,11 @@ def requests(bench: Bench, patterns: dict[str, Any], **fields: Any) -> Requests:
     return Requests(spec, host.spec.retry, bench.agents, caller, bulkhead, *who)
 
 
-def call(desk: Requests, agent: AgentState, seconds: float) -> Iterator[Step]:
+def call(
+    desk: Requests, agent: AgentState, seconds: float, tasks: Sequence[int] = (0,)
+) -> Iterator[Step]:
     """Yield the steps of a call that takes so long if all goes well."""
-    agent.call.begin(1, [0], 1.0, 100, -1)
+    agent.call.begin(1, list(tasks), 1.0, 100, -1)
     agent.time.begin(0.0, seconds)
     desk.begin(agent)
     yield from desk.serve(agent, seconds)
@@ -145,6 +147,64 @@ def test_a_retry_waits_however_short_its_wait_is(base_s: float) -> None:
     desk = requests(bench, spec, retry={"max_retries": 0})
     bench.begin(0.0, bench.agents[0], call(desk, bench.agents[0], 4.0))
     assert bench.run() == {0: pytest.approx(3 * 2.0 + 2 * base_s + 4 * base_s)}
+
+
+@pytest.mark.parametrize("slowed", [1.0, 1.5, 4.0])
+def test_what_is_served_in_vain_takes_as_long_as_it_would_have_taken(slowed: float) -> None:
+    # The first is given up after 6 s and goes on to 20 s; the second, gone at 7 s, is next; the
+    # third comes three seconds before that is over.
+    bench = Bench(3, **SERVICE)
+    no_more = {"retry": {"max_retries": 0}}
+    spec = {"timeout": {"seconds": 6}}
+    desk = requests(bench, spec, concurrency=1, cancels=False, queue={}, **no_more)
+    desk.callers[1].slow_down(slowed)
+    over_s = 20.0 + 4.0 * slowed
+    calls = ((0.0, 20.0), (1.0, 4.0), (over_s - 3.0, 1.0))
+    for agent, (time_s, seconds) in zip(bench.agents, calls, strict=True):
+        bench.begin(time_s, agent, call(desk, agent, seconds))
+    assert bench.run() == {0: 6.0, 1: 7.0, 2: over_s + 1.0}
+    assert bench.lost == {0: Why.TIMEOUT, 1: Why.TIMEOUT}
+
+
+@pytest.mark.parametrize("partial_results", [True, False])
+@pytest.mark.parametrize("tasks", [[], [0]])
+def test_only_a_call_on_tasks_comes_to_nothing_at_an_open_breaker_as_its_tasks_may_be_left(
+    tasks: list[int], partial_results: bool
+) -> None:
+    # The first fails after a second, for ten of which its breaker is open.
+    bench = Bench(2, **SERVICE)
+    breaker = {"failure_rate": 1, "window": 1, "minimum": 1, "open_s": 10, "trial_calls": 1}
+    spec = {"breaker": breaker, "fallback": {"partial": partial_results}, "timeout": {"seconds": 5}}
+    desk = requests(bench, spec, retry={"max_retries": 0})
+    first, second = bench.agents
+    bench.begin(0.0, first, call(desk, first, 9.0))
+    bench.begin(7.0, second, call(desk, second, 4.0, tasks))
+    is_left = partial_results and bool(tasks)
+    assert bench.run() == {0: 5.0, 1: 7.0 if is_left else 5.0 + 10.0 + 4.0}
+    assert bench.lost == {0: Why.TIMEOUT} | ({1: Why.BREAKER} if is_left else {})
+
+
+@pytest.mark.parametrize("why", [Why.CRASH, Why.REFUSED, Why.LATE])
+def test_only_a_crash_leaves_checkpoints_of_parts_that_were_answered(why: Why) -> None:
+    # Four of ten seconds are answered when the call is lost; checkpoints were made after one, two
+    # and three of them, and none at the end of what was asked for.
+    crew = Crew(bag(1), 1, **SERVICE)
+    desk = requests(crew, {"checkpoint": {"every_s": 1}})
+    (agent,) = crew.workers
+
+    def parts() -> Iterator[Step]:
+        agent.call.begin(1, [0], 1.0, 100, -1)
+        agent.time.begin(0.0, 10.0)
+        desk.begin(agent)
+        yield from desk.serve(agent, 4.0)
+        desk.lost(agent, why)
+        desk.over(agent)
+        assert agent.call.paid_share == pytest.approx(0.4)
+        yield from call(desk, agent, 10.0)
+
+    crew.begin(0.0, agent, parts())
+    again_s = 7.0 if why is Why.CRASH else 10.0
+    assert crew.run() == {0: pytest.approx(4.0 + again_s)}
 
 
 class Line:
