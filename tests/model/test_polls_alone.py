@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy import stats
 
@@ -185,6 +187,32 @@ def test_an_answer_that_did_not_come_is_asked_for_once_more(
     assert poll.take_woken() == [EVERYONE]
     assert [poll.choose(agent, 1) for agent in range(1, replicas)] == [[]] * (replicas - 1)
     assert (poll.choose(0, 1), poll.choose(0, 1)) == ([0], [])
+
+
+@settings(deadline=None)
+@given(
+    replicas=st.integers(1, 9),
+    workers=st.integers(1, 5),
+    course=st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["choose", "return", "fail"]))),
+)
+def test_no_more_answers_are_under_way_than_are_wanted_nor_of_anybody_than_its_share(
+    replicas: int, workers: int, course: list[tuple[int, str]]
+) -> None:
+    poll = polls(1, workers, replicas=replicas)
+    asked, each = [0] * workers, -(-replicas // workers)
+    everybody = [(agent, "choose") for agent in range(workers) for _ in range(replicas + 1)]
+    for agent, what in [(agent % workers, what) for agent, what in course] + everybody:
+        if what == "choose":
+            may = asked[agent] < each and sum(asked) < replicas
+            assert poll.choose(agent, 1) == [0] * may
+            asked[agent] += may
+        elif asked[agent]:
+            asked[agent] -= 1
+            if what == "return":
+                poll.returned(agent, 0)
+            else:
+                poll.attempt_ended(agent, 0, False)
+    assert sum(asked) == replicas
 
 
 def test_no_answer_is_asked_for_that_is_of_no_use() -> None:

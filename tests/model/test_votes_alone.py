@@ -78,6 +78,7 @@ def test_a_poll_stops_early_as_soon_as_no_answer_can_change_it_and_not_before(
         (0.05, 0.45, 0.95),  # log(19) is more than twice log(11 / 9): the good one decides alone
         (0.05, 0.2, 0.95),  # log(19) is more than twice log(4), by 6 %
         (0.05, 0.19, 0.95 * (1 - 0.19**2) + 0.05 * 0.81**2),  # and less than twice log(81 / 19)
+        (0.3, 0.45, 0.7),  # log(7 / 3) is more than twice log(11 / 9), though it is less than one
         (0.0, 0.45, 1.0),
         (0.4, 1.0, 0.6),  # who is always wrong counts against what it says
     ],
