@@ -173,3 +173,37 @@ def test_patterns_that_never_act_leave_the_cache_its_life() -> None:
         assert read(read_so) == read(rows)
         assert guarded.cost_usd == plain.cost_usd
         assert guarded.expired_tokens == plain.expired_tokens
+
+
+@pytest.mark.parametrize("resilience", [{}, {"timeout": {"seconds": 1e6}}])
+@pytest.mark.parametrize("first_s", [0.5, 5.0])
+def test_a_call_in_parts_reads_its_prompt_once_however_long_it_waits_between(
+    resilience: dict[str, Any], first_s: float
+) -> None:
+    # The first has done a task and goes on with one on two files, of which the other has the
+    # second until 40 s: longer than what it has read is kept.
+    latency = {"kind": "seconds", "base": 2 * first_s}
+    groups = {
+        "two": {"size": 1, "agent": worker({"life_s": 10}, latency=latency)},
+        "one": {"size": 1, "agent": agent(latency={"kind": "seconds", "base": 40})},
+    }
+    trace = Trace()
+    each = scenario(
+        team={"groups": groups},
+        coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+        workspace={"kind": "locks", "acquire": "one_by_one"},
+        workload={
+            "kind": "dag",
+            "tasks": [
+                {"id": "before", "worker": 1},
+                {"id": "both", "worker": 1, "files": ["x", "y"]},
+                {"id": "second", "worker": 2, "files": ["y"]},
+            ],
+        },
+        resilience=resilience,
+    )
+    metrics = Simulation(each).run(0, trace)
+    rows = [row for row in trace.rows if row.event is Event.CALL_END and row.agent == 0]
+    assert read(rows) == [(PROMPTS[0], 0), (PROMPTS[1], PROMPTS[0])]
+    assert [row.duration_s for row in rows] == [2 * first_s, 2 * first_s]
+    assert (metrics.makespan_s, metrics.expired_tokens) == (40.0 + first_s, 0)

@@ -118,12 +118,3 @@ def test_a_call_lost_before_its_first_part_is_not_paid_and_has_used_no_cache(kin
     assert call.agent.call.paid_share is None
     assert call.agent.memory.life is not None
     assert call.agent.memory.life.keeps(1e9, 100) == 100  # nothing of it counts as read before
-
-
-@pytest.mark.parametrize("kind", ["plain", "requests"])
-def test_the_parts_of_a_call_are_one_request_that_reads_its_prompt_once(kind: str) -> None:
-    call = Call(kind, [4.0, 3.0, 3.0], 2.0 * LIFE_S)
-    call.agent.memory.remember(100)
-    call.bench.run()
-    assert call.lost_s == WHOLE_S + 3 * 2.0 * LIFE_S  # no part takes longer
-    assert call.agent.call.paid_share == 1.0
