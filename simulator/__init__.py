@@ -10,6 +10,8 @@ The public names; each is imported when it is first used, so that importing the 
     One team with its work; the class that runs it; a row of results; the events of a replication.
 ``replicate``, ``run_sweep``
     Replications of one team, and of every point of a sweep.
+``Wish``
+    What ``advise`` minimises, and under which conditions.
 ``TeamsimError``, ``UnmetExpectation``
     Base of all errors that a user can correct; the one of results that are not as expected.
 """
@@ -22,6 +24,7 @@ from simulator import compiled as compiled  # before any module that may be
 from simulator.handed_on import handed_on
 
 if TYPE_CHECKING:
+    from analysis.decisions.advice import Wish
     from simulator.api.comparing import compare
     from simulator.api.deciding import advise
     from simulator.api.expecting import UnmetExpectation
@@ -48,6 +51,7 @@ _HOMES = {
     "TeamsimError": "simulator.errors",
     "Trace": "simulator.model.trace",
     "UnmetExpectation": "simulator.api.expecting",
+    "Wish": "analysis.decisions.advice",
     "__version__": "simulator.version",
     "load_study": "simulator.scenario",
     "parse_study": "simulator.scenario",
@@ -62,6 +66,7 @@ __all__ = [
     "TeamsimError",
     "Trace",
     "UnmetExpectation",
+    "Wish",
     "__version__",
     "advise",
     "compare",

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.decisions.side_by_side import SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
+from simulator.api.arguments import replications_in, seed_in, workers_in
 from simulator.api.results import ComparisonResult, SweepResult, with_origin
 from simulator.api.running import Loadable, base_of
 from simulator.errors import TeamsimError, TeamsimWarning, unknown_name
@@ -47,6 +48,7 @@ def compare(
     seed : int, optional
         That of the first team that has been run, else the first team's, when absent.
     workers : int
+        Processes, 0 for one for each core; the results do not depend on them.
 
     Raises
     ------
@@ -58,6 +60,8 @@ def compare(
     TeamsimWarning
         If a team has been run with another seed: its pairs are independent runs.
     """
+    replications, seed = replications_in(replications, least=2), seed_in(seed)
+    workers = workers_in(workers)
     compared = _by_name(teams, others)
     if len(compared) < 2:
         raise TeamsimError("a comparison is of two teams or more: compare(first, second)")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulator.api.results import ObservationResult, with_origin
+from simulator.arguments import whole
+from simulator.documents import MOST_RUNS
 from simulator.errors import TeamsimError, what_is
 
 
@@ -21,7 +23,7 @@ def observe(
     form : str
         Format of the traces.
     replications : int
-        Runs of the twin.
+        Runs of the twin, at least 2.
 
     Raises
     ------
@@ -33,6 +35,7 @@ def observe(
     from analysis.traces.reading import read_traces
 
     paths = _paths(traces)
+    replications = whole("replications", replications, 2, MOST_RUNS)
     source = Path(paths[0]).resolve().name if paths else "traces"
     found = look(read_traces(paths, form, {}), twin_name(source), replications)
     return ObservationResult(with_origin(found.table.copy(), source, None), found)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, what_is
 from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES
 from simulator.scenario import Scenario
@@ -55,8 +55,12 @@ class Result:
         Raises
         ------
         TeamsimError
-            If the ending is another one.
+            If the ending is another one, or there is no such directory.
         """
+        if not isinstance(path, (str, Path)):
+            raise TeamsimError(f"path is the name of a file; found {what_is(path)}")
+        if not Path(path).parent.is_dir():
+            raise TeamsimError(f"{path}: there is no directory {Path(path).parent}")
         write_table(self.table, Path(path))
 
     @property
@@ -168,6 +172,11 @@ class SweepResult(Result):
     def _found(self, expected: Sequence[str]) -> list[tuple[str, Finding]]:
         from simulator.api.expecting import findings_of
 
+        for each in expected:
+            if not isinstance(each, str):
+                raise TeamsimError(
+                    f"an expectation is a text, as 'makespan_s.p95 < 600'; found {what_is(each)}"
+                )
         return findings_of(self.table, self._scenarios(), expected)
 
     def _scenarios(self) -> list[tuple[str, Scenario]]:
@@ -175,7 +184,9 @@ class SweepResult(Result):
 
         return [(point["name"], scenario_of(point)) for point in self.manifest["points"]]
 
-    def plot(self, x: str = "", y: tuple[str, ...] = (), series: tuple[str, ...] = ()) -> Figure:
+    def plot(
+        self, x: str = "", y: str | Sequence[str] = (), series: str | Sequence[str] = ()
+    ) -> Figure:
         """Draw what is asked for, else what the scenario asks for, else curves over team size.
 
         Of one team, draw how its runs spread: makespan, cost, quality and tokens, or `y`.
@@ -184,9 +195,9 @@ class SweepResult(Result):
         ----------
         x : str
             Swept field.
-        y : tuple of str
+        y : str or sequence of str
             Metrics, a panel each.
-        series : tuple of str
+        series : str or sequence of str
             Swept fields that name the lines.
 
         Raises
@@ -194,9 +205,14 @@ class SweepResult(Result):
         TeamsimError
             If there is no such field or metric.
         """
+        from simulator.api.arguments import names_in
         from simulator.api.pictures import picture
 
-        return picture(self.table, self.manifest, x, y, series)[1]
+        fields = names_in("x", x)
+        if len(fields) != 1:
+            raise TeamsimError(f"x is one swept field; found {what_is(x)}")
+        metrics, lines = names_in("y", y), names_in("series", series)
+        return picture(self.table, self.manifest, fields[0], metrics, lines)[1]
 
     def to_xarray(self) -> xarray.Dataset:
         """Return the metrics as arrays of shape (points, replications).

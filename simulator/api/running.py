@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from simulator.api.arguments import replications_in, seed_in, workers_in
 from simulator.api.results import SweepResult, with_origin
 from simulator.errors import TeamsimError, what_is
 from simulator.experiment import run_sweep
@@ -71,14 +72,8 @@ def base_of(scenario: Loadable) -> Scenario:
 
 def _wanted(replications: int | None, seed: int | None) -> dict[str, int]:
     """Return what is to be in place of the scenario's."""
-    wanted = {"replications": replications, "seed": seed}
-    said = {name: value for name, value in wanted.items() if value is not None}
-    for name, value in said.items():
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TeamsimError(f"{name} is a whole number; found {what_is(value)}")
-        if value < (name == "replications"):
-            raise TeamsimError(f"{name}: {value} is too small")
-    return said
+    wanted = {"replications": replications_in(replications), "seed": seed_in(seed)}
+    return {name: value for name, value in wanted.items() if value is not None}
 
 
 def run(
@@ -95,7 +90,7 @@ def run(
     replications, seed : int, optional
         In place of the scenario's.
     workers : int
-        Processes; the results do not depend on them.
+        Processes, 0 for one for each core; the results do not depend on them.
 
     Returns
     -------
@@ -109,7 +104,7 @@ def run(
     """
     base = base_of(scenario).model_copy(update=_wanted(replications, seed))
     study = Study.of_scenario(base)
-    table = run_sweep(study, workers=workers).to_pandas()
+    table = run_sweep(study, workers=workers_in(workers)).to_pandas()
     return SweepResult(with_origin(table, base.name, base.seed), manifest_of(study))
 
 
@@ -128,7 +123,7 @@ def sweep(
     out : str or Path, optional
         Directory that keeps the results; a sweep that was interrupted goes on from there.
     workers : int
-        Processes; the results do not depend on them.
+        Processes, 0 for one for each core; the results do not depend on them.
     replications, seed : int, optional
         Of every point, in place of the scenario's.
 
@@ -151,5 +146,5 @@ def sweep(
             ]
         )
     manifest = manifest_of(study)
-    table = run_sweep(study, out, workers).to_pandas()
+    table = run_sweep(study, out, workers_in(workers)).to_pandas()
     return SweepResult(with_origin(table, manifest["scenario_name"], manifest["seed"]), manifest)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import simpy
 
+from simulator.arguments import whole
+from simulator.documents import MOST_RUNS
 from simulator.engine.asynchronous import Asynchronous
 from simulator.engine.calls import Calls
 from simulator.engine.clock import Clock, Ending
@@ -71,8 +73,12 @@ class Simulation:
         Raises
         ------
         TeamsimError
-            If time stands still: if events follow each other without end at one instant.
+            If time stands still: if events follow each other without end at one instant. Also if
+            `replication` is no such number, or `trace` none.
         """
+        replication = whole("replication", replication, 0, MOST_RUNS)
+        if not (trace is None or isinstance(trace, Trace)):
+            raise TeamsimError(f"trace is a Trace; found {what_is(trace)}")
         before = 0 if trace is None else len(trace.rows)
         with collector_paused():
             found = self._run(replication, trace, progress, None)

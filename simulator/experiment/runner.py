@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from simulator.arguments import whole
+from simulator.documents import MOST_RUNS
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError, TeamsimWarning, what_is
 from simulator.experiment.allocation import Allocation
@@ -42,10 +44,12 @@ def replicate(scenario: Scenario, replications: int | None = None) -> list[Metri
     Raises
     ------
     TeamsimError
-        If `scenario` is something else.
+        If `scenario` is something else, or there are to be no replications.
     """
     simulation = Simulation(scenario)
-    return [simulation.run(i) for i in range(replications or scenario.replications)]
+    if replications is None:
+        replications = scenario.replications
+    return [simulation.run(i) for i in range(whole("replications", replications, 1, MOST_RUNS))]
 
 
 def run_sweep(
@@ -84,6 +88,9 @@ def run_sweep(
     """
     if not isinstance(study, Study):
         raise TeamsimError(f"a study is what `load` returns; found {what_is(study)}")
+    if not (out is None or isinstance(out, (str, Path))):
+        raise TeamsimError(f"out is a directory, by its name or path; found {what_is(out)}")
+    whole("workers", workers, 1, MOST_RUNS)
     if out is None:
         return run_points(study.points, study.axes, workers, progress, executor)
     sweep_into(Path(out), study, workers, progress, executor)

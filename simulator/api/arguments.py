@@ -1,0 +1,73 @@
+"""Checks what programs give beside a scenario, and says what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from simulator.arguments import is_whole, whole
+from simulator.documents import MOST_RUNS, MOST_WHOLE
+from simulator.errors import TeamsimError, what_is
+from simulator.experiment.pool import default_workers
+
+_MOST_WORKERS = 1024
+
+
+def replications_in(value: int | None, least: int = 1) -> int | None:
+    """Return a number of replications, or None for the scenario's.
+
+    Raises
+    ------
+    TeamsimError
+        If it is out of range.
+    """
+    return None if value is None else whole("replications", value, least, MOST_RUNS)
+
+
+def seed_in(value: int | None) -> int | None:
+    """Return a seed, or None for the scenario's.
+
+    Raises
+    ------
+    TeamsimError
+        If it is out of range.
+    """
+    return None if value is None else whole("seed", value, 0, MOST_WHOLE - 1)
+
+
+def workers_in(value: int) -> int:
+    """Return a number of processes: one for each core for 0, as on the command line.
+
+    Raises
+    ------
+    TeamsimError
+        If it is out of range.
+    """
+    return whole("workers", value, 0, _MOST_WORKERS) or default_workers()
+
+
+def sizes_in(value: int | Sequence[int]) -> list[int]:
+    """Return team sizes, of which one may stand alone.
+
+    Raises
+    ------
+    TeamsimError
+        If one of them is no whole number from 1.
+    """
+    if isinstance(value, (str, bytes)) or not (hasattr(value, "__iter__") or is_whole(value)):
+        raise TeamsimError(f"sizes are whole numbers, as [2, 4, 8]; found {what_is(value)}")
+    said = value if isinstance(value, Iterable) else [value]
+    return sorted({whole("sizes", each, 1, MOST_WHOLE) for each in said})
+
+
+def names_in(what: str, value: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names, of which one may stand alone.
+
+    Raises
+    ------
+    TeamsimError
+        If something else is among them.
+    """
+    said = [value] if isinstance(value, str) else value
+    if not isinstance(said, (list, tuple)) or not all(isinstance(each, str) for each in said):
+        raise TeamsimError(f"{what}: one name or a list of names; found {what_is(value)}")
+    return tuple(said)
