@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from simulator.cli.interrupts import run_until_signal
+from simulator.cli.streams import open_closed_streams
 
 
 def main() -> None:
     """Run the command line until it ends or a signal ends it."""
+    open_closed_streams()
     run_until_signal(_commands)
 
 

@@ -174,3 +174,20 @@ def test_a_reader_who_leaves_does_not_stop_the_work(mine: Path) -> None:
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, "")
     assert Path("best.yaml").read_text().startswith("# The scenario that teamsim advise")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("closed", "begins"),
+    [(">&-", ""), ("2>&-", "metric"), ("<&-", "metric"), ("<&- >&- 2>&-", "")],
+)
+def test_closed_streams_do_not_stop_the_work(mine: Path, closed: str, begins: str) -> None:
+    """Python has no `sys.stdout` then, and the next file that is opened has its number."""
+    command = f'"{sys.executable}" -m simulator.cli run mine.yaml --out runs.csv {closed}'
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=env, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout[:6] == begins
+    runs = Path("runs.csv").read_text().splitlines()
+    assert runs[0].startswith("replication,")
+    assert len(runs) == 5
