@@ -15,6 +15,7 @@ from simulator.cli.options import (
     Settings,
     Workers,
     checked,
+    path_in,
     range_in,
     sizes_in,
     with_seed,
@@ -79,6 +80,7 @@ def timeline(
         Path | None,
         typer.Option(
             metavar="[FILE]",
+            parser=path_in,
             help="Write a page that plays the replication: NAME-timeline.html, by the name of the "
             "scenario, if no file (.html) is given.",
         ),

@@ -77,7 +77,8 @@ def with_seed(
 def with_optional_values(arguments: Sequence[str]) -> list[str]:
     """Return arguments with the value that ``timeline --html`` may leave out.
 
-    Typer has no options whose value is optional.
+    Typer has no options whose value is optional. What follows is no page, but the scenario, if it
+    is YAML or one that ships.
     """
     found = list(arguments)
     if found[:1] != ["timeline"]:
@@ -85,9 +86,15 @@ def with_optional_values(arguments: Sequence[str]) -> list[str]:
     for i, (each, following) in enumerate(zip(found, [*found[1:], "-"], strict=True)):
         if each == "--":
             break
-        if each == "--html" and following.startswith("-"):
+        if each == "--html" and (following.startswith("-") or _is_scenario(following)):
             found[i] = f"--html={NAMED_BY_SCENARIO}"
     return found
+
+
+def _is_scenario(text: str) -> bool:
+    from simulator.scenario.shipped import scenario_names
+
+    return Path(text).suffix.lower() in (".yaml", ".yml") or text in scenario_names()
 
 
 def sizes_in(text: str) -> list[int]:

@@ -72,6 +72,10 @@ def test_a_page_without_a_name_is_called_by_its_scenario(mine: Path, teamsim_her
         assert Path("good-timeline.html").is_file()
         Path("good-timeline.html").unlink()
     assert teamsim_here("timeline", mine, "--html", "x.html").stdout.startswith("x.html")
+    for said, name in ((mine, "good"), ("quickstart", "quickstart")):
+        done = teamsim_here("timeline", "--html", said)
+        assert done.stdout.startswith(f"{name}-timeline.html (open it"), done.stderr
+    assert "the path is empty" in teamsim_here("timeline", mine, "--html=").stderr
 
 
 @pytest.mark.slow
