@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from simulator.model.agents.agent import AgentState
+from simulator.model.agents.channels import Log, Post
 from simulator.model.agents.held import Conversation
 from simulator.model.answers import Difficulty
 from simulator.model.calls.bill import Bill
@@ -17,9 +20,9 @@ from simulator.scenario.tools import WeekTime
 from tests.model.parts import Crew, bag, provider
 
 
-def loops(has_checkpoints: bool = True) -> tuple[Crew, Turns]:
+def loops(has_checkpoints: bool = True, **fields: Any) -> tuple[Crew, Turns]:
     """Return two agents with loops of nine turns and three tasks, and what serves them."""
-    crew = Crew(bag(3), loop={"turns": 9})
+    crew = Crew(bag(3), loop={"turns": 9, **fields})
     parts = (crew.streams, crew.clock, crew.journal, crew.phases)
     pool = SubagentPool(None, Difficulty(crew.graph, 0.0, crew.streams), *parts, len(crew.agents))
     tools = Tools([], {}, WeekTime(), *parts, pool)
@@ -95,3 +98,58 @@ def test_a_loop_that_fails_after_it_has_gone_on_goes_on_at_its_checkpoint_again(
     assert agent.memory.context_tokens == before
     assert done(turns, agent, 0) == 5
     assert agent.memory.context_tokens == before + 5 * 300
+
+
+def unread(agent: AgentState) -> int:
+    """Return how many messages an agent would read now."""
+    inbox = agent.memory.inbox
+    count = inbox.read(0.0)[0]
+    inbox.go_back()
+    return count
+
+
+def hear(turns: Turns, agent: AgentState, tasks: list[int], over: int, why: Why) -> None:
+    """Let a call read three messages in its first turn, and be lost after so many turns."""
+    log = Log()
+    agent.memory.inbox.subscribe(log)
+    for _ in range(3):
+        Post(log, 1, None).send(7, 0.0)
+    assert unread(agent) == 3
+    agent.memory.read(0.0, agent.board)
+    lose(turns, agent, tasks, over, why)
+
+
+@pytest.mark.parametrize("why", [Why.CRASH, Why.TIMEOUT])
+@pytest.mark.parametrize("over", [1, 4])
+def test_of_a_loop_on_no_task_a_checkpoint_keeps_nothing(over: int, why: Why) -> None:
+    # Its messages are read again, and its context is what it was, as without checkpoints.
+    left = []
+    for has_checkpoints in (False, True):
+        crew, turns = loops(has_checkpoints)
+        (agent, _) = crew.agents
+        hear(turns, agent, [], over, why)
+        left.append((unread(agent), agent.memory.context_tokens))
+    assert left[0] == left[1]
+    assert left[0][0] == 3
+
+
+@pytest.mark.parametrize(
+    ("over", "why", "again"),
+    [(0, Why.CRASH, 3), (3, Why.CRASH, 0), (0, Why.TIMEOUT, 3), (3, Why.TIMEOUT, 3)],
+)
+def test_messages_are_read_again_unless_a_checkpoint_has_the_turn_that_read_them(
+    over: int, why: Why, again: int
+) -> None:
+    crew, turns = loops(reads_messages="loop")
+    (agent, _) = crew.agents
+    hear(turns, agent, [0], over, why)
+    assert unread(agent) == again
+
+
+def test_messages_that_a_loop_reads_after_its_checkpoint_are_read_again_when_it_fails() -> None:
+    # It crashes, goes on, reads three messages, and is lost otherwise.
+    crew, turns = loops()
+    (agent, _) = crew.agents
+    lose(turns, agent, [0], 5, Why.CRASH)
+    hear(turns, agent, [0], 7, Why.TIMEOUT)
+    assert unread(agent) == 3
