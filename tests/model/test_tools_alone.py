@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from heapq import heappop, heappush
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simulator.model.agents.agent import AgentState
 from simulator.model.agents.cache_life import CacheLife
@@ -70,12 +73,24 @@ class Site:
             run.own.end(run, is_heard=True, has_failed=False)
             self.station.leave(run)
 
-    def ask(self, name: str, at_s: float, seconds: float, priority: int = 0) -> Run:
+    def ask(
+        self,
+        name: str,
+        at_s: float,
+        seconds: float,
+        priority: int = 0,
+        group: CallGroup | None = None,
+        comes_last: bool = False,
+    ) -> Run:
+        """Ask for a run, first of all that happens then or after what is known a second before."""
         call = calling(seconds, station="ci", priority=priority)
-        run = Run(call, self.runs, at_s, self.end)
+        run, clock = Run(call, self.runs, at_s, self.end, group), self.bench.clock
         self.runs.add(run)
         self._names[run] = name
-        self.bench.clock.at(at_s, lambda: self.station.ask(run))
+        if comes_last:
+            clock.at(at_s - 1.0, lambda: clock.at(at_s, lambda: self.station.ask(run)))
+        else:
+            clock.at(at_s, lambda: self.station.ask(run))
         return run
 
     def run(self) -> list[tuple[str, float]]:
@@ -90,6 +105,28 @@ def test_a_station_serves_who_came_first() -> None:
     for name, at_s, seconds in (("a", 0, 5), ("b", 1, 9), ("c", 2, 1), ("d", 3, 1)):
         site.ask(name, at_s, seconds)
     assert site.run() == [("a", 0), ("b", 1), ("c", 5), ("d", 6)]
+
+
+@settings(deadline=None)
+@given(
+    places=st.integers(1, 3),
+    asked=st.lists(
+        st.tuples(st.integers(1, 12), st.booleans(), st.integers(1, 6), st.booleans()), max_size=10
+    ),
+)
+def test_who_could_be_cancelled_with_others_is_served_in_turn_if_it_is_not(
+    places: int, asked: list[tuple[int, bool, int, bool]]
+) -> None:
+    asked.sort(key=lambda each: each[:2])
+    site = Site(concurrency=places)
+    free, expected = [0.0] * places, {}
+    for number, (at_s, comes_last, seconds, is_grouped) in enumerate(asked):
+        group = CallGroup(9, 9) if is_grouped else None
+        site.ask(str(number), at_s, seconds, group=group, comes_last=comes_last)
+        begins_s = max(float(at_s), heappop(free))
+        heappush(free, begins_s + seconds)
+        expected[str(number)] = begins_s
+    assert dict(site.run()) == expected
 
 
 def test_a_station_serves_the_urgent_first_and_interrupts_nobody() -> None:
