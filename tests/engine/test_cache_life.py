@@ -207,3 +207,31 @@ def test_a_call_in_parts_reads_its_prompt_once_however_long_it_waits_between(
     assert read(rows) == [(PROMPTS[0], 0), (PROMPTS[1], PROMPTS[0])]
     assert [row.duration_s for row in rows] == [2 * first_s, 2 * first_s]
     assert (metrics.makespan_s, metrics.expired_tokens) == (40.0 + first_s, 0)
+
+
+@pytest.mark.parametrize("base_s", [2, 60])
+def test_limits_that_nobody_reaches_leave_requests_as_they_are(base_s: float) -> None:
+    # Requests for parts of calls fail, and are drawn anew after a pause in which their prompt may
+    # leave the cache.
+    speeds = {"uncached_s_per_1k": 0.3, "cached_s_per_1k": 0.1, "output_s_per_1k": 10}
+    who = worker({"life_s": 20}, latency={"kind": "tokens", "base_s": 0.1, **speeds})
+    who["tokens"] = {"output": {"kind": "exponential", "mean": WRITES}}
+    backoff = {"kind": "exponential", "base_s": base_s, "cap_s": 300}
+    no_retries = {"retry": {"max_retries": 0}}
+    tasks = [{"id": str(i), "files": [f"{i % 3}", f"{(i + 1) % 3}"]} for i in range(24)]
+    found = []
+    for limits in ({}, {"requests_per_minute": 1e9}, {"concurrency": 99}):
+        each = scenario(
+            team={"size": 2, "agent": who},
+            coordination={"protocol": "pre_assigned", "timing": "asynchronous"},
+            workspace={"kind": "locks", "acquire": "one_by_one"},
+            workload={"kind": "dag", "tasks": tasks},
+            resilience={"retry": {"max_retries": 9, "backoff": backoff}},
+            provider={"errors": {"probability": 0.4, "after_s": 0.1}, **no_retries, **limits},
+        )
+        trace = Trace()
+        metrics = Simulation(each).run(0, trace)
+        assert metrics.provider_errors > 10
+        assert metrics.expired_tokens > 0
+        found.append((read(trace.rows), metrics))
+    assert found[0] == found[1] == found[2]

@@ -348,3 +348,8 @@ def test_a_file_that_lists_no_tasks_is_refused(name: str, said: str, tmp_path: P
 def test_tasks_that_are_listed_count_and_their_file_need_not_be_there() -> None:
     fields = {"kind": "dag", "path": "nowhere.json", "tasks": TASKS}
     assert WORKLOADS.get("dag").model_validate(fields).task_count == 3
+
+
+def test_a_dag_of_neither_a_file_nor_a_list_is_refused() -> None:
+    with pytest.raises(ValidationError, match="a dag needs 'tasks', or the 'path' of a file"):
+        WORKLOADS.get("dag").model_validate({"kind": "dag"})
