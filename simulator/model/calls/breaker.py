@@ -53,7 +53,6 @@ class Breaker:
         if self.state == OPEN and now >= self.half_open_s:
             self.state = HALF_OPEN
             self._trials = self._succeeded = 0
-            self._term += 1
         if self.state == OPEN:
             return None
         if self.state == HALF_OPEN:
@@ -70,9 +69,9 @@ class Breaker:
     def record(self, term: int, failed: bool, now: float) -> bool:
         """Note how a request went; return whether that has changed the state.
 
-        What was let through before the state last changed says nothing about it any more.
+        What was let through before it last opened or closed says nothing about it any more.
         """
-        if term != self._term or self.state == OPEN:
+        if term != self._term:
             return False
         if self.state == HALF_OPEN:
             if failed:
@@ -82,7 +81,6 @@ class Breaker:
             if self._succeeded < self._spec.trial_calls:
                 return False
             self.state = CLOSED
-            self._forget()
             self._term += 1
             return True
         if len(self._failed) == self._spec.window:
@@ -100,8 +98,5 @@ class Breaker:
         self.opens += 1
         self._opened_s = now
         self._term += 1
-        self._forget()
-
-    def _forget(self) -> None:
         self._failed.clear()
         self._failures = 0
