@@ -60,6 +60,20 @@ def test_what_has_not_been_used_for_longer_than_its_life_is_read_anew() -> None:
     assert metrics.cache_write_tokens == sum(PROMPTS) - sum(found)
 
 
+@pytest.mark.parametrize("resilience", [{}, {"timeout": {"seconds": 1e6}}])
+@pytest.mark.parametrize(
+    "latency",
+    [{"kind": "seconds", "base": 0}, {"kind": "tokens", "base_s": 0, "output_s_per_1k": 0}],
+)
+def test_what_takes_no_time_is_read_anew_as_well(
+    latency: dict[str, Any], resilience: dict[str, Any]
+) -> None:
+    times, how = [0.0, 5.0, 30.0, 35.0], {"agent": {"latency": latency}, "resilience": resilience}
+    metrics, rows = arriving({"life_s": 10}, times, **how)
+    assert read(rows) == list(zip(PROMPTS, [0, PROMPTS[0], 0, PROMPTS[2]], strict=False))
+    assert (metrics.expired_tokens, metrics.makespan_s) == (PROMPTS[1], 35.0)
+
+
 def test_a_cache_of_which_nothing_is_said_is_as_one_that_keeps_all() -> None:
     plain, _ = arriving(True, TIMES)
     mapping, _ = arriving({}, TIMES)

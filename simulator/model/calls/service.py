@@ -99,9 +99,10 @@ class PlainService(Service):
             if not (yield from provider.admits(agent, goes_on)):
                 raise CallLostError(Why.REFUSED)
             provider.enter()
-        if life is not None and not goes_on and planned_s > 0.0:
+        if life is not None and not goes_on:
             agent.look_in_cache(agenda.now)
-            seconds *= time.duration_s / planned_s  # what admission has found out is in it
+            if planned_s > 0.0:
+                seconds *= time.duration_s / planned_s  # what admission has found out is in it
         if time.phase >= COMMITTING:
             self._phases.enter(agent, SERVING)
         else:
