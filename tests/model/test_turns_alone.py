@@ -125,7 +125,7 @@ def test_of_a_loop_on_no_task_a_checkpoint_keeps_nothing(over: int, why: Why) ->
     # Its messages are read again, and its context is what it was, as without checkpoints.
     left = []
     for has_checkpoints in (False, True):
-        crew, turns = loops(has_checkpoints)
+        crew, turns = loops(has_checkpoints, reads_messages="loop")
         (agent, _) = crew.agents
         hear(turns, agent, [], over, why)
         left.append((unread(agent), agent.memory.context_tokens))
