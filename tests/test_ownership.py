@@ -28,6 +28,7 @@ FOREIGN: dict[str, set[str] | None] = {
     "simulator.api.results": {"attrs"},  # a table of pandas
     "simulator.cli.answers": {"showwarning"},  # hooks of Python itself
     "simulator.cli.interrupts": {"unraisablehook", "excepthook"},
+    "simulator.cli.streams": {"stdin", "stdout", "stderr"},
     "simulator.experiment.cluster": {"disabled"},  # a logger
     "simulator.experiment.crew": {"__dict__"},  # of a thread
     "analysis.report.explorer.app": {"layout"},  # an application of Dash
