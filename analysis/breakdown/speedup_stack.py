@@ -113,7 +113,8 @@ def _means(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     for name in ("speed-up", *CAUSES):
         found = mean_interval([each[name] for each in parts]) if parts else UNKNOWN
         means[name] = found.estimate
-        ends |= {f"{name}_low": found.low, f"{name}_high": found.high}
+        low = max(found.low, 0.0) if name == "speed-up" else found.low  # a ratio of times
+        ends |= {f"{name}_low": low, f"{name}_high": found.high}
     return means | ends
 
 

@@ -65,8 +65,7 @@ def compare(
     compared = _by_name(teams, others)
     if len(compared) < 2:
         raise TeamsimError("a comparison is of two teams or more: compare(first, second)")
-    if seed is None:
-        seed = seed_of(compared.values())
+    seed = seed_for(compared.values(), seed)
     found = hold_beside(
         all_rows(compared, seed, replications, workers),
         {name: is_cost_known(each.scenario) for name, each in compared.items()},
@@ -186,10 +185,21 @@ def _point_in(manifest: Manifest, point: str, directory: Path) -> int:
     raise TeamsimError(f"{directory}: {unknown_name('point', point, names[:30])}")
 
 
-def seed_of(teams: Iterable[Compared]) -> int:
-    """Return the seed of the first team that has been run, else of the first."""
+def seed_for(teams: Iterable[Compared], asked: int | None) -> int:
+    """Return the seed that is asked for, else that of the first team that has been run, or is.
+
+    Raises
+    ------
+    TeamsimError
+        If one is asked for, and all teams have been run already, with another.
+    """
     in_order = sorted(teams, key=lambda each: each.rows is None)
-    return in_order[0].scenario.seed if in_order else 0
+    if asked is not None and all(each.rows is not None for each in in_order):
+        seeds = sorted({each.scenario.seed for each in in_order})
+        if seeds != [asked]:
+            ran = " and ".join(map(str, seeds))
+            raise TeamsimError(f"seed: these have been run already, with {ran}: leave it out")
+    return in_order[0].scenario.seed if asked is None else asked
 
 
 def of_other_seeds(teams: Mapping[str, Compared], seed: int) -> list[str]:

@@ -34,7 +34,8 @@ def check(
         files.append({"file": str(path), "ok": not wrong, **found, "errors": _described(wrong)})
         problems += wrong
         if not wrong and not as_json:
-            say(f"{path}: ok, {found['points']:,} points, {found['replications']:,} replications")
+            points = f"{found['points']:,} point{'' if found['points'] == 1 else 's'}"
+            say(f"{path}: ok, {points}, {found['replications']:,} replications")
             for note in [] if is_quiet() else found["notes"]:
                 complain(f"note: {note}")
     if as_json:

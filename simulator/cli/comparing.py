@@ -20,7 +20,7 @@ from simulator.api.comparing import (
     name_of,
     of_other_seeds,
     rows_of,
-    seed_of,
+    seed_for,
     stored,
     unlike,
 )
@@ -60,8 +60,7 @@ def compare(
         )
     compared = unlike([(name_of(text), _team(text, settings)) for text in said])
     is_priced = {name: is_cost_known(each.scenario) for name, each in compared.items()}
-    if seed is None:
-        seed = seed_of(compared.values())
+    seed = seed_for(compared.values(), seed)
     with directory_for(out):
         rows = _all_rows(compared, seed, replications, workers)
         found = hold_beside(rows, is_priced)

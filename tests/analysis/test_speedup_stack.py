@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from analysis.breakdown.causes import CAUSES, time_by_cause
-from analysis.breakdown.speedup_stack import losses, speedup_stacks
+from analysis.breakdown.speedup_stack import _means, losses, speedup_stacks
 from analysis.statistics.intervals import mean_interval
 from simulator.engine import Simulation
 from simulator.model.trace import Event, Row, Trace
@@ -235,6 +235,13 @@ def test_parts_have_the_intervals_of_their_means() -> None:
     own = mean_interval(runs)
     said = (row["speed-up"], row["speed-up_low"], row["speed-up_high"])
     assert said == pytest.approx((own.estimate, own.low, own.high))
+
+
+def test_no_interval_of_a_speed_up_reaches_below_0() -> None:
+    nothing = dict.fromkeys(CAUSES, 0.0)
+    found = _means([{**nothing, "speed-up": each} for each in (1.0, 9.0)])
+    assert (found["speed-up_low"], found["speed-up"]) == (0.0, 5.0)
+    assert found["speed-up_high"] > 50.0
 
 
 def point(index: int, n: int, tasks: int, **more: Any) -> Point:

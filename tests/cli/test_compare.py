@@ -78,6 +78,13 @@ def test_runs_of_another_seed_are_told(swept: Path, teamsim_here: Here) -> None:
     assert "other was run with another seed" in " ".join(done.stdout.split())
 
 
+def test_a_seed_changes_nothing_of_what_was_run(swept: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("compare", "out:0", "out:1", "--seed", 7)
+    assert done.returncode == 2
+    assert "seed: these have been run already, with 0: leave it out" in done.stderr
+    assert teamsim_here("compare", "out:0", "out:1", "--seed", 0).returncode == 0
+
+
 def test_a_team_beside_itself_is_the_same(here: Path, teamsim_here: Here) -> None:
     done = teamsim_here("compare", "a.yaml", "a.yaml", "-r", 5, "-w", 1)
     assert "a (2) and a are the same in all 5 replications" in done.stdout

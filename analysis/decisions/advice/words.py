@@ -78,8 +78,13 @@ def _verdict(advice: Advice, wish: Wish) -> str:
     if not advice.best_team:
         return _no_team(advice)
     what = "time" if wish.usd_per_hour is None else "cost and time together"
-    saved = f"{_share(advice.gain.estimate)} of {what}"
-    saved += f" ({_share(advice.gain.low)} to {_share(advice.gain.high)})"
+    gain = advice.gain
+    if gain.estimate < 0.0:
+        saves = f"takes {_share(-gain.estimate)} more {what}"
+        saves += f" ({_share(-gain.high)} to {_share(-gain.low)})"
+    else:
+        saves = f"saves {_share(gain.estimate)} of {what}"
+        saves += f" ({_share(gain.low)} to {_share(gain.high)})"
     worth = percent(wish.worth)
     if advice.verdict == "team":
         alone = advice.table.set_index("system").to_dict("index")[ALONE]
@@ -89,10 +94,10 @@ def _verdict(advice: Advice, wish: Wish) -> str:
                 f"{alone['replications']:,} runs."
             )
         lacks = " One agent does not fulfil the conditions." if alone["fulfils"] == "no" else ""
-        return f"A team is worth it: {advice.best}. It saves {saved} over one agent.{lacks}"
+        return f"A team is worth it: {advice.best}. It {saves} over one agent.{lacks}"
     if advice.verdict == "alone":
         return (
-            f"One agent is enough: the best team ({advice.best_team}) saves {saved}, less than "
+            f"One agent is enough: the best team ({advice.best_team}) {saves}, less than "
             f"the {worth} for which a team would be worth it."
         )
     rows = advice.table.set_index("system").to_dict("index")
@@ -107,10 +112,7 @@ def _verdict(advice: Advice, wish: Wish) -> str:
         why = f"and {worth} is within that"
     else:
         why = "and it is not known which of them fulfils the conditions"
-    return (
-        f"It is open whether a team is worth it: the best ({advice.best_team}) saves {saved}, "
-        f"{why}."
-    )
+    return f"It is open whether a team is worth it: the best ({advice.best_team}) {saves}, {why}."
 
 
 def _no_team(advice: Advice) -> str:
