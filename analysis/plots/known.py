@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics.curves import QUANTILES, not_known
+from analysis.statistics.curves import QUANTILES, not_known, without_price
 from analysis.statistics.intervals import SHARE_METRICS
 from simulator.scenario.costs import MONEY
 
 Array = npt.NDArray[np.float64]
+
+_NO_PRICE_OR_END = "no price, or no run finished"
 
 _REACH = 0.12
 """How far an open interval reaches beyond all finite values, as a share of their range."""
@@ -38,8 +40,11 @@ def within_reach(known: pd.DataFrame, metric: str) -> tuple[Array, Array]:
     return low, high
 
 
-def reason(metric: str) -> str:
-    """Return the reason why a metric may be unknown."""
+def reason(curves: pd.DataFrame, metric: str) -> str:
+    """Return the reason why a metric is unknown, or both if there are two."""
+    unpriced = without_price(curves, metric)
+    if unpriced.any():
+        return "no price" if unpriced.eq(not_known(curves, metric)).all() else _NO_PRICE_OR_END
     if metric == "speedup":
         return "one side never finished"
     is_quantile = metric.endswith(tuple(QUANTILES))
@@ -49,7 +54,7 @@ def reason(metric: str) -> str:
 def say_not_known(label: str, curves: pd.DataFrame, metric: str) -> str:
     """Return the label of an axis, with a line that explains the x marks, if there are any."""
     is_any = not_known(curves, metric).any()
-    return f"{label}\n\N{MULTIPLICATION SIGN}: {reason(metric)}" if is_any else label
+    return f"{label}\n\N{MULTIPLICATION SIGN}: {reason(curves, metric)}" if is_any else label
 
 
 def why_not_known(curves: pd.DataFrame, metric: str) -> str:
@@ -62,7 +67,7 @@ def why_not_known(curves: pd.DataFrame, metric: str) -> str:
         return "none"
     if metric == "speedup" and curves["finished"].any():
         return "not known: the single agent never finished"
-    return f"not known: {reason(metric)}"
+    return f"not known: {reason(curves, metric)}"
 
 
 def all_finished(curves: pd.DataFrame) -> bool:

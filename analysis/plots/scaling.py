@@ -57,7 +57,7 @@ def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
     """Draw a metric against team size, a line a series, with its interval as a band.
 
     Marks are open where not all runs finished; an x below the panel is a size at which the metric
-    is not known, since no run finished.
+    is not known, since no run finished or nobody said a price.
 
     Parameters
     ----------
@@ -187,8 +187,6 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
     curves["straggler_gap_s"] = curves["straggler_gap_s"].where(
         curves["point"].map(in_rounds).to_numpy()
     )
-    if not results["cost_usd"].any():  # no prices
-        curves["cost_usd_to_success"] = np.nan
     with paper_style():
         figure, axes = panel_grid(9)
         time, speedup, success, gap, messages, deliveries, tokens, quality, cost = axes

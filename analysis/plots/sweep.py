@@ -102,7 +102,7 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
 
     A field of names is drawn as points with error bars, in the order of the sweep. Marks are open
     where not all runs finished; an x below the panel is a value at which the metric is not known,
-    since no run finished.
+    since no run finished or nobody said a price.
 
     Parameters
     ----------
@@ -148,8 +148,8 @@ def plot_against(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None 
 def plot_rows(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
     """Draw a metric as a point with its interval in a row for each series, the first on top.
 
-    A row whose metric is not known, since runs did not finish, says so. Parameters and return value
-    are those of `plot_against`.
+    A row whose metric is not known, since runs did not finish or nobody said a price, says so.
+    Parameters and return value are those of `plot_against`.
     """
     ax = new_axes(ax)
     rows = pd.concat(_lines(curves))
@@ -161,8 +161,10 @@ def plot_rows(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = N
     ax.plot(y, places, marker(0), color=colour(0))
     mark_unfinished(ax, shown, y, places, 0)
     beside: Any = {"transform": ax.get_yaxis_transform(), "va": "center"}
-    for i in np.flatnonzero(not_known(rows, metric)):
-        ax.text(0.03, float(i), reason(metric), color=REFERENCE, fontsize=7, **beside)
+    for i in map(int, np.flatnonzero(not_known(rows, metric))):
+        ax.text(
+            0.03, float(i), reason(rows.iloc[[i]], metric), color=REFERENCE, fontsize=7, **beside
+        )
     ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
     ax.set_yticks(range(len(rows)), [textwrap.fill(str(name), 22) for name in rows["series"]])
     ax.grid(visible=True, axis="x")

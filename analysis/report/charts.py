@@ -126,7 +126,8 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str, height: int =
         )
         unknown = whole.loc[not_known(whole, metric), "x"].tolist()
         if unknown:
-            traces.append(_at_the_foot(unknown, i, f"{name or metric}<br>{x} %{{x}}<br>", metric))
+            why = reason(whole, metric)
+            traces.append(_at_the_foot(unknown, i, f"{name or metric}<br>{x} %{{x}}<br>", why))
     figure = go.Figure(traces, _layout(x, y, height))
     if not_known(curves, metric).any():
         _make_room_at_the_foot(figure, curves, metric)
@@ -149,7 +150,7 @@ def _make_room_at_the_foot(figure: Any, curves: pd.DataFrame, metric: str) -> No
         xaxis={"anchor": "free", "position": 0.0},
     )
     figure.add_annotation(
-        text=f"\N{MULTIPLICATION SIGN}: not known, {reason(metric)}",
+        text=f"\N{MULTIPLICATION SIGN}: not known, {reason(curves, metric)}",
         xref="paper",
         yref="paper",
         x=0.0,
@@ -161,7 +162,7 @@ def _make_room_at_the_foot(figure: Any, curves: pd.DataFrame, metric: str) -> No
     )
 
 
-def _at_the_foot(where: Sequence[Any], series: int, said: str, metric: str) -> Any:
+def _at_the_foot(where: Sequence[Any], series: int, said: str, why: str) -> Any:
     """Return a trace of x marks on an axis of their own, independent of the metric's axis."""
     return go.Scatter(
         x=list(where),
@@ -169,7 +170,7 @@ def _at_the_foot(where: Sequence[Any], series: int, said: str, metric: str) -> A
         yaxis="y2",
         mode="markers",
         marker={"color": colour(series), "symbol": "x-thin-open", "size": 8, "line": {"width": 2}},
-        hovertemplate=f"{said}not known: {reason(metric)}<extra></extra>",
+        hovertemplate=f"{said}not known: {why}<extra></extra>",
         meta=series,
     )
 

@@ -38,6 +38,9 @@ from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.figure import Figure
 from simulator.words import percent
 
+_NAMED = 4
+"""Most points without a price that are named."""
+
 
 def write_report(
     directory: str | Path,
@@ -168,7 +171,8 @@ def _where_it_went(
 
 
 def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str) -> None:
-    priced = bool((results["cost_usd"] > 0).any())
+    unpriced = results.loc[results["cost_usd"].isna(), "point_name"].unique()
+    priced = len(unpriced) < results["point_name"].nunique()
     section = Section("money", "What it costs")
     cost = f"{'cost_usd' if priced else 'tokens'}{TO_SUCCESS}"
     said = [f"{name} {x}".strip() for name, x in zip(curves["series"], curves["x"], strict=True)]
@@ -181,6 +185,14 @@ def _money(page: Page, results: pd.DataFrame, curves: pd.DataFrame, command: str
     )
     if not priced:
         section.say(f"What it costs in US dollars is unknown: {HOW_TO_PRICE}.")
+    elif len(unpriced):
+        names = "; ".join(unpriced[:_NAMED]) + f"; and {len(unpriced) - _NAMED} more" * (
+            len(unpriced) > _NAMED
+        )
+        section.say(
+            f"The picture leaves out {len(unpriced)} of the {results['point_name'].nunique()} "
+            f"points, whose cost is unknown ({names}): {HOW_TO_PRICE}."
+        )
     never = int(curves["makespan_s"].isna().sum())
     if not all_finished(curves):
         section.say(

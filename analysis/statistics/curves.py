@@ -24,6 +24,7 @@ from simulator.distributions import Floats
 from simulator.errors import TeamsimError, unknown_name
 from simulator.model.metrics import NUMERIC_METRICS
 from simulator.scenario import Study
+from simulator.scenario.costs import is_money
 from simulator.scenario.figure import Figure
 
 if TYPE_CHECKING:
@@ -219,24 +220,38 @@ def curves_against(
 
 
 def not_known(curves: pd.DataFrame, metric: str) -> pd.Series[bool]:
-    """Return the rows of `curves_against` whose metric is not known, since runs did not finish.
+    """Return the rows of `curves_against` whose metric is not known: no price, or no run finished.
 
     Parameters
     ----------
     curves : DataFrame
     metric : str
-        A column of `curves`. Only times, amounts until success, quantiles of times and the speed-up
-        can be unknown; all others are known even if runs did not finish.
+        A column of `curves`. Only money, times, amounts until success, quantiles of times and the
+        speed-up can be unknown; all others are known even if runs did not finish.
     """
     import pandas as pd
 
     if metric == "speedup":
         return curves["finished"].eq(0) | curves["baseline_finished"].eq(0)
+    unpriced = without_price(curves, metric)
     if metric in TIMES or metric.endswith(TO_SUCCESS):
-        return curves["finished"].eq(0)
+        return curves["finished"].eq(0) | unpriced
     if any(metric.removesuffix(ending) in TIMES for ending in QUANTILES):
         return pd.Series(~np.isfinite(curves[metric].to_numpy()), curves.index, dtype=bool)
-    return pd.Series(False, index=curves.index)
+    return unpriced
+
+
+def without_price(curves: pd.DataFrame, metric: str) -> pd.Series[bool]:
+    """Return the rows of `curves_against` whose metric is money, and which have no price.
+
+    Where no run finished, money until success is not known in any case, and not counted here.
+    """
+    import pandas as pd
+
+    if not is_money(metric):
+        return pd.Series(False, index=curves.index)
+    is_open = metric.endswith(TO_SUCCESS) & curves["finished"].eq(0)
+    return curves[metric].isna() & ~is_open
 
 
 def scaling_curves(

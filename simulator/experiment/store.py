@@ -17,6 +17,7 @@ from simulator.experiment.manifest import DamagedManifest, Manifest, read_manife
 from simulator.experiment.parts import DamagedPart, Part, overlapping, parts_in, write_part
 from simulator.experiment.plan import Span, joined
 from simulator.experiment.shortfalls import Shortfall, from_json, to_json, with_shortfalls
+from simulator.experiment.without_prices import without_unknown
 from simulator.scenario import Study
 
 _DATA, _LOCK = "results", ".lock"
@@ -173,7 +174,8 @@ class Store:
 def read_results(directory: str | Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the table of a finished sweep, all of it or some columns.
 
-    Its rows are ordered by point and replication.
+    Its rows are ordered by point and replication. Money that is not known is missing, also where an
+    earlier version wrote 0.
 
     Raises
     ------
@@ -198,6 +200,7 @@ def read_results(directory: str | Path, columns: Sequence[str] | None = None) ->
         results = pa.concat_tables(tables)
     except DamagedPart as error:
         raise TeamsimError(f"{error}; run the sweep's command again, which makes it anew") from None
+    results = without_unknown(results, manifest["points"])
     return with_shortfalls(results, from_json(manifest.get(_SHORTFALLS, [])))
 
 

@@ -13,6 +13,11 @@ HOW_TO_PRICE = (
 )
 
 
+def is_money(metric: str) -> bool:
+    """Return whether a metric is in US dollars, be it a mean, until success or a quantile."""
+    return metric.startswith(tuple(MONEY))
+
+
 def is_cost_known(scenario: Scenario) -> bool:
     """Return whether everybody who may answer a call has a price, if only one of 0."""
     return all(model.price.is_said for model in scenario.models)

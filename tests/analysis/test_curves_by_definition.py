@@ -19,6 +19,7 @@ from analysis.statistics.curves import (
     not_known,
     scaling_curves,
     with_derived,
+    without_price,
 )
 from analysis.statistics.intervals import quantile_interval, ratio_of_means_interval
 from simulator.errors import TeamsimError
@@ -170,6 +171,23 @@ def test_what_is_not_known_is_what_needs_a_run_that_finished() -> None:
     }
     for metric, unknown in expected.items():
         assert not_known(curves, metric).tolist() == unknown, metric
+
+
+def test_money_is_not_known_without_a_price_and_known_where_the_price_is_0() -> None:
+    nan = math.nan
+    curves = pd.DataFrame(
+        {
+            "finished": [3, 3, 0, 0],
+            "cost_usd": [nan, 0.0, nan, 2.0],
+            "wasted_usd_p95": [nan, 0.0, nan, 2.0],
+            "cost_usd_to_success": [nan, 0.0, nan, math.inf],
+        }
+    )
+    assert not_known(curves, "cost_usd").tolist() == [True, False, True, False]
+    assert not_known(curves, "wasted_usd_p95").tolist() == [True, False, True, False]
+    assert not_known(curves, "cost_usd_to_success").tolist() == [True, False, True, True]
+    # Where no run finished, that is the reason.
+    assert without_price(curves, "cost_usd_to_success").tolist() == [True, False, False, False]
 
 
 @pytest.mark.parametrize(
