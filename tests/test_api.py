@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -143,6 +144,21 @@ def test_teams_are_compared_however_they_are_given() -> None:
     assert set(ts.compare(SAID, SAID).table["team"]) == {"said (2)"}
     with pytest.raises(TeamsimError, match="at 32 points"):
         ts.compare(ts.sweep("quickstart", replications=1), SAID)
+
+
+def test_a_comparison_says_the_cost_that_is_known_and_how_to_price_the_other() -> None:
+    agent = {**SAID["team"]["agent"], "price": {"output_per_mtok": 15}}
+    priced = {**SAID, "name": "priced", "team": {**SAID["team"], "agent": agent}}
+    found = ts.compare(priced, SAID)
+    verdict, note = found.sentences
+    assert re.search(r"priced costs [\d.]+ USD a run \[.*\]; what said costs is not known", verdict)
+    assert note.startswith("cost: unknown, as there is no price in said: give a price")
+    assert repr(found).endswith(note)
+    assert "what said costs is not known" in found._repr_html_()
+    (cost,) = found.table[found.table["metric"] == "cost_usd"].to_dict("records")
+    assert cost["reference_low"] <= cost["reference_value"] <= cost["reference_high"]
+    assert np.isnan(cost["value"])
+    assert ts.compare(priced, priced).sentences[1:] == []
 
 
 def test_a_dictionary_is_a_scenario() -> None:

@@ -60,9 +60,6 @@ def say_not_known(label: str, curves: pd.DataFrame, metric: str) -> str:
 def why_not_known(curves: pd.DataFrame, metric: str) -> str:
     """Return the text of a panel that has no number to show."""
     is_known = np.isfinite(curves[metric].to_numpy(dtype=float))
-    is_money = any(metric.startswith(money) for money in MONEY)
-    if is_money and curves["finished"].any() and not is_known.any():
-        return "unknown: no price"
     if is_known.any() or not not_known(curves, metric).any():
         return "none"
     if metric == "speedup" and curves["finished"].any():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.decisions.comparison_words import price_notes, sentences
 from analysis.decisions.side_by_side import SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
 from simulator.api.arguments import replications_in, seed_in, workers_in
@@ -66,17 +67,16 @@ def compare(
     if len(compared) < 2:
         raise TeamsimError("a comparison is of two teams or more: compare(first, second)")
     seed = seed_for(compared.values(), seed)
-    found = hold_beside(
-        all_rows(compared, seed, replications, workers),
-        {name: is_cost_known(each.scenario) for name, each in compared.items()},
-    )
+    has_price = {name: is_cost_known(each.scenario) for name, each in compared.items()}
+    found = hold_beside(all_rows(compared, seed, replications, workers), has_price)
     for name in of_other_seeds(compared, seed):
         warnings.warn(
             f"{name} was run with another seed than {seed}: its pairs are independent runs",
             TeamsimWarning,
             stacklevel=2,
         )
-    return ComparisonResult(with_origin(rows_of(found), found.reference, seed), found)
+    said = [*sentences(found), *price_notes(has_price)]
+    return ComparisonResult(with_origin(rows_of(found), found.reference, seed), found, said)
 
 
 def _by_name(
@@ -240,6 +240,8 @@ def rows_of(found: SideBySide) -> pd.DataFrame:
             "reference": found.reference,
             "metric": each.metric,
             "reference_value": each.reference.estimate,
+            "reference_low": each.reference.low,
+            "reference_high": each.reference.high,
             "value": each.value.estimate,
             "value_low": each.value.low,
             "value_high": each.value.high,

@@ -36,6 +36,12 @@ def with_origin(table: pd.DataFrame, scenario: str, seed: int | None) -> pd.Data
     return table
 
 
+def _paragraphs(sentences: Sequence[str]) -> str:
+    from html import escape
+
+    return "".join(f"<p>{escape(each)}</p>" for each in sentences)
+
+
 @dataclass(frozen=True)
 class Result:
     """A table with its origin.
@@ -253,9 +259,7 @@ class AdviceResult(Result):
     sentences: list[str]
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return "".join(f"<p>{escape(each)}</p>" for each in self.sentences) + super()._repr_html_()
+        return _paragraphs(self.sentences) + super()._repr_html_()
 
     def plot(self) -> Figure:
         """Draw what each system takes beside the best, with joint bounds, its time and its cost."""
@@ -271,9 +275,18 @@ class ComparisonResult(Result):
     Attributes
     ----------
     comparison : SideBySide
+    sentences : list of str
+        The verdict on each other team in words, and how to give a price where none is said.
     """
 
     comparison: SideBySide
+    sentences: list[str]
+
+    def __repr__(self) -> str:
+        return "\n".join([super().__repr__(), *self.sentences])
+
+    def _repr_html_(self) -> str:
+        return _paragraphs(self.sentences) + super()._repr_html_()
 
     def plot(self) -> Figure:
         """Draw the changes with their intervals."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
+from analysis.decisions.comparison_words import NAMES, amount, price_notes, sentences
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.decisions.side_by_side import compare as hold_beside
 from analysis.statistics.completion import runs_finished, unseen_failures
@@ -24,7 +25,6 @@ from simulator.api.comparing import (
     stored,
     unlike,
 )
-from simulator.cli.compare_words import NAMES, amount, sentences
 from simulator.cli.harmless import WIDTH, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
@@ -32,7 +32,7 @@ from simulator.cli.terminal import console, directory_for, number, progress_bar
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
 from simulator.scenario import load_study
-from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
+from simulator.scenario.costs import is_cost_known
 
 _MOST_TEAMS = 12
 
@@ -66,7 +66,7 @@ def compare(
         found = hold_beside(rows, is_priced)
     others = of_other_seeds(compared, seed)
     if as_json:
-        print_json("compare", _described(found, seed, others))
+        print_json("compare", _described(found, is_priced, seed, others))
     else:
         _print(found, is_priced, seed, others)
     if out is not None:
@@ -112,9 +112,8 @@ def _print(
         runs = found.replications.get(name, max(pairs))
         if finished < runs:
             say_words(f"{name}: {runs_finished(finished, runs)}.")
-    unpriced = [name for name, priced in is_priced.items() if not priced]
-    if unpriced:
-        say_words(f"cost: unknown, as there is no price in {', '.join(unpriced)}: {HOW_TO_PRICE}")
+    for note in price_notes(is_priced):
+        say_words(note)
 
 
 def _table(found: SideBySide, team: str) -> Table:
@@ -158,7 +157,9 @@ def _signed(value: float) -> str:
     return f"+{amount(value)}" if value > 0.0 and math.isfinite(value) else amount(value)
 
 
-def _described(found: SideBySide, seed: int, others: Sequence[str]) -> Mapping[str, object]:
+def _described(
+    found: SideBySide, is_priced: Mapping[str, bool], seed: int, others: Sequence[str]
+) -> Mapping[str, object]:
     return {
         "reference": found.reference,
         "seed": seed,
@@ -170,6 +171,7 @@ def _described(found: SideBySide, seed: int, others: Sequence[str]) -> Mapping[s
             for team, comparisons in found.comparisons.items()
         ],
         "sentences": sentences(found),
+        "notes": price_notes(is_priced),
     }
 
 

@@ -245,12 +245,15 @@ def chaos(
     if out is not None:
         write_table(table, out)
     priced = is_cost_known(scenario)
+    notes = [] if priced else [f"cost: unknown, since no price is said: {HOW_TO_PRICE}"]
     if as_json:
         unknown = [] if priced else [name for name in table.columns if name.endswith("_usd")]
         table = table.assign(**dict.fromkeys(unknown, None))
-        print_json("chaos", {"replications": replications, "rows": table})
+        print_json("chaos", {"replications": replications, "rows": table, "notes": notes})
         return
     print_chaos(table, priced)
+    for note in notes:
+        say_words(note)
     if table["patterns"].nunique() == 1:
         say_words("the scenario has no patterns under 'resilience' that could be left out")
     say_words(

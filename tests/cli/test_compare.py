@@ -115,6 +115,24 @@ def test_a_cost_that_is_known_is_said_beside_one_that_is_not(
     assert "cost: unknown, as there is no price in a: give a price" in said
 
 
+def test_a_cost_of_nothing_is_known(here: Path, teamsim_here: Here) -> None:
+    for name, price in (("free", 0), ("dear", 1000)):
+        changed = f"team.agent.price={{output_per_mtok: {price}}}"
+        done = teamsim_here("sweep", "a.yaml", "--out", name, "--set", changed, "-w", 1)
+        assert done.returncode == 0, done.stderr
+    said = " ".join(teamsim_here("compare", "free", "dear", "-w", 1).stdout.split())
+    assert re.search(r"free costs nothing; dear costs [\d.]+ USD a run \[.*\]\.", said)
+    assert "not known" not in said
+    assert "give a price" not in said
+
+
+def test_programs_are_told_how_to_give_a_price(here: Path, teamsim_here: Here) -> None:
+    found = json.loads(teamsim_here("compare", "a.yaml", "b.yaml", "-w", 1, "--json").stdout)
+    (note,) = found["notes"]
+    assert note.startswith("cost: unknown, as there is no price in a, b: give a price")
+    assert found["sentences"][0].endswith("What they cost is not known.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

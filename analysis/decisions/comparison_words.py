@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from analysis.decisions.side_by_side import SHARES, Comparison, SideBySide
 from analysis.statistics.intervals import Interval
+from simulator.scenario.costs import HOW_TO_PRICE
 
 NAMES = {
     "makespan_s": "time",
@@ -21,6 +22,14 @@ NAMES = {
 def sentences(found: SideBySide) -> list[str]:
     """Return the verdict on each team beside the reference."""
     return [_sentence(found, team) for team in found.comparisons]
+
+
+def price_notes(has_price: Mapping[str, bool]) -> list[str]:
+    """Return a note on the teams whose cost is unknown, and how to give a price."""
+    unpriced = [name for name, priced in has_price.items() if not priced]
+    if not unpriced:
+        return []
+    return [f"cost: unknown, as there is no price in {', '.join(unpriced)}: {HOW_TO_PRICE}"]
 
 
 def _sentence(found: SideBySide, team: str) -> str:
@@ -50,15 +59,19 @@ def _known_cost(cost: Comparison, found: SideBySide, team: str) -> str:
         return ""
     values = {found.reference: cost.reference, team: cost.value}
     known = {name: each for name, each in values.items() if not math.isnan(each.estimate)}
-    if len(known) != 1:
+    if not known:
         return " What they cost is not known."
-    ((name, value),) = known.items()
-    (other,) = values.keys() - known.keys()
+    # If both are known, the reference costs nothing, of which there is no share.
+    said = [f"{name} costs {_usd(each)}" for name, each in known.items()]
+    said += [f"what {name} costs is not known" for name in values if name not in known]
+    return f" {'; '.join(said)}."
+
+
+def _usd(value: Interval) -> str:
+    if value.low == value.high == 0.0:
+        return "nothing"
     low, high = (f"{end:.3g}" if math.isfinite(end) else "?" for end in (value.low, value.high))
-    return (
-        f" {name} costs {value.estimate:.3g} USD a run [{low}, {high}]; what {other} costs is not "
-        "known."
-    )
+    return f"{value.estimate:.3g} USD a run [{low}, {high}]"
 
 
 def _time(time: Comparison, found: SideBySide, team: str) -> str:
