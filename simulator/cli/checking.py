@@ -51,6 +51,7 @@ def _checked(path: Path, settings: list[str]) -> tuple[dict[str, Any], list[Prob
     from simulator.errors import ScenarioError
     from simulator.experiment.estimate import estimate
     from simulator.scenario import load_study
+    from simulator.scenario.costs import budget_notes
 
     try:
         study = load_study(path, settings)
@@ -60,12 +61,13 @@ def _checked(path: Path, settings: list[str]) -> tuple[dict[str, Any], list[Prob
     if wrong:
         return {}, sorted(wrong, key=_line)
     points = study.points
+    unused = dict.fromkeys(note for point in points for note in budget_notes(point.scenario))
     found = {
         "deprecated": _described(study.deprecated),
         "name": points[0].scenario.name,
         "points": len(points),
         "replications": sum(point.scenario.replications for point in points),
-        "notes": [*estimate(points).notes(), *_cannot_run(study)],
+        "notes": [*estimate(points).notes(), *_cannot_run(study), *unused],
     }
     return found, []
 

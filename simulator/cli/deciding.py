@@ -40,7 +40,7 @@ from simulator.experiment.pool import default_workers
 from simulator.experiment.table_files import write_table
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
-from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known
+from simulator.scenario.costs import HOW_TO_PRICE, MONEY, cost_notes, is_cost_known
 from simulator.words import four_figures, percent
 
 
@@ -80,8 +80,8 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
         for line in words:
             say_words(line)
         _print_advice(table.head(12), wish)
-        if not is_cost_known(scenario):
-            say_words(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
+        for note in cost_notes(scenario):
+            say_words(note)
     tells = _silent if wanted.as_json else tell
     if wanted.out is not None:
         write_table(table, wanted.out)
@@ -245,7 +245,7 @@ def chaos(
     if out is not None:
         write_table(table, out)
     priced = is_cost_known(scenario)
-    notes = [] if priced else [f"cost: unknown, since no price is said: {HOW_TO_PRICE}"]
+    notes = cost_notes(scenario)
     if as_json:
         unknown = [] if priced else [name for name in table.columns if name.endswith("_usd")]
         table = table.assign(**dict.fromkeys(unknown, None))

@@ -53,7 +53,7 @@ from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
-from simulator.scenario.costs import HOW_TO_PRICE, MONEY, is_cost_known, unknown_metrics
+from simulator.scenario.costs import MONEY, cost_notes, is_cost_known, unknown_metrics
 from simulator.words import four_figures
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _described(
     notes = [str(each) for each in missed]
     if not is_cost_known(scenario):
         metrics |= {name: dict.fromkeys(metrics[name]) for name in MONEY}
-        notes.append(f"cost: unknown; {HOW_TO_PRICE}")
+        notes += cost_notes(scenario)
     return {
         "scenario": scenario.name,
         "seed": scenario.seed,
@@ -189,8 +189,8 @@ def _print_summary(scenario: Scenario, columns: Columns, missed: Sequence[Shortf
     heads = ["metric", "mean", "95 % low", "95 % high", "sd", *QUANTILES]
     print_rows([_with_bounds(name, row) for name, row in rows.items()], heads)
     runs = len(columns["replication"])
-    if not is_cost_known(scenario):
-        say_words(f"cost: unknown, since no price is said: {HOW_TO_PRICE}")
+    for note in cost_notes(scenario):
+        say_words(note)
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
         if count > runs:

@@ -26,3 +26,17 @@ def is_cost_known(scenario: Scenario) -> bool:
 def unknown_metrics(scenario: Scenario) -> frozenset[str]:
     """Return the metrics of which a run says nothing."""
     return frozenset() if is_cost_known(scenario) else MONEY
+
+
+def cost_notes(scenario: Scenario) -> list[str]:
+    """Return what is to be said where it is not known what a team costs; nothing where it is."""
+    if is_cost_known(scenario):
+        return []
+    return [f"cost: unknown, since no price is said: {HOW_TO_PRICE}", *budget_notes(scenario)]
+
+
+def budget_notes(scenario: Scenario) -> list[str]:
+    """Return a note on a budget that calls without a price do not use up."""
+    if scenario.limits.budget_usd is None or is_cost_known(scenario):
+        return []
+    return [f"limits.budget_usd: calls without a price use up nothing of it; {HOW_TO_PRICE}"]

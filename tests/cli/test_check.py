@@ -71,6 +71,23 @@ def test_points_are_all_looked_at_and_the_same_is_said_once(
         assert said in done.stderr
 
 
+def test_a_budget_that_calls_without_a_price_do_not_use_up_is_told(
+    tmp_path: Path, teamsim_here: Here
+) -> None:
+    budget = GOOD + "limits: {budget_usd: 1}\n"
+    free = budget.replace("base: 3}", "base: 3}\n    price: {output_per_mtok: 0}")
+    unpriced, priced = written(tmp_path, unpriced=budget, priced=free)
+    done = teamsim_here("check", unpriced, cwd=tmp_path)
+    said = " ".join((done.stdout + done.stderr).split())
+    note = "limits.budget_usd: calls without a price use up nothing of it; give a price"
+    assert note in said
+    assert note in " ".join(teamsim_here("run", unpriced, "-r", 2, cwd=tmp_path).stdout.split())
+    for command in ("check", "run"):
+        done = teamsim_here(command, priced, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "budget_usd" not in done.stdout + done.stderr
+
+
 def test_rules_between_fields_are_all_told(tmp_path: Path, teamsim_here: Here) -> None:
     review = "self_claim\n  review: {by: coordinator}\nresilience: {bulkhead: {nobody: 2}}"
     (file,) = written(tmp_path, a=GOOD.replace("self_claim", review))
