@@ -151,8 +151,8 @@ def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
             checked = f"; {len(known):,} calls say the same" if len(known) else ""
             return Prices(price, said + checked)
     if len(known) < _FEWEST or not costs.sum():
-        why = "free in the trace" if len(known) and not costs.sum() else "unknown"
-        return Prices(None, f"no price: {why}; what is found is set to cost nothing")
+        why = "all costs in the trace are 0" if len(known) and not costs.sum() else "unknown"
+        return Prices(None, f"no price: {why}; costs stay unknown until one is given")
     per_token, _ = scipy.optimize.nnls(tokens.to_numpy(), costs.to_numpy())
     names = ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
     spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}

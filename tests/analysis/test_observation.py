@@ -458,6 +458,16 @@ def test_costs_are_those_of_the_trace_else_list_prices() -> None:
     assert with_costs(ALONE.calls)[1] == "no price is known of m"
 
 
+@pytest.mark.parametrize(
+    ("cost", "why"), [(None, "no price: unknown"), (0.0, "no price: all costs in the trace are 0")]
+)
+def test_a_twin_without_a_price_is_not_said_to_cost_nothing(cost: float | None, why: str) -> None:
+    chats = ALONE.calls[ALONE.calls["operation_name"] == "chat"]
+    prices = fit_prices(chats.assign(cost_usd=cost), "m")
+    assert prices.spec is None
+    assert prices.said == f"{why}; costs stay unknown until one is given"
+
+
 def test_a_scaled_distribution_is_the_distribution_of_scaled_draws() -> None:
     u = (np.arange(50) + 0.5) / 50
     for said in (
