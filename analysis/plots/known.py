@@ -8,7 +8,6 @@ import pandas as pd
 
 from analysis.statistics.curves import QUANTILES, not_known, without_price
 from analysis.statistics.intervals import SHARE_METRICS
-from simulator.scenario.costs import MONEY
 
 Array = npt.NDArray[np.float64]
 

@@ -24,8 +24,8 @@ def test_every_file_is_checked_though_one_is_wrong(tmp_path: Path, teamsim_here:
     done = teamsim_here("check", *files, "missing.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout.splitlines() == [
-        "a.yaml: ok, 1 points, 100 replications",
-        "d.yaml: ok, 1 points, 100 replications",
+        "a.yaml: ok, 1 point, 100 replications",
+        "d.yaml: ok, 1 point, 100 replications",
     ]
     lines = done.stderr.splitlines()
     assert [line.removeprefix("error: ").split(":")[0] for line in lines] == [
