@@ -54,7 +54,7 @@ def test_what_an_expectation_may_say(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("makespan.mean < 3", "did you mean 'makespan_s'"),
+        ("makespan.mean < 3", "did you mean 'makespan_s.mean'"),
         ("makespan_s.p95", "an expectation is METRIC.STATISTIC"),
         ("makespan_s < 3", "which statistic"),
         (".p95 < 3", "which statistic"),
