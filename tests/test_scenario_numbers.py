@@ -174,10 +174,10 @@ SEVEN, DEBATED = "seven votes on each task", "two rounds of debate and a vote"
 ELECTED, SUPERVISED, CLAIM_INSTEAD = "election", "supervisor", "claim instead"
 WAIT, OTHER_MODEL, PARTIAL = "wait for it", "another model", "hand in what there is"
 STALE_LIST = "claimed from a stale list"
-UNLIKE, HALF_ALIKE = "independent answers", "half of them equally slow"
+HALF_ALIKE = "half of them equally slow"
 CHAIN, TAKERS = "a chain of agents", "peers who take what comes"
 JUDGES, ONE, VERIFIED = "a hierarchy that judges", "one agent", "a team of two with a verifier"
-LIMITED, WIDE, UNLIMITED = "50 requests a minute", "200 requests a minute", "no limit"
+WIDE, UNLIMITED = "200 requests a minute", "no limit"
 CONSISTENT, AVAILABLE = "consistent", "available"
 WAITS = ("none", "exponential", "full jitter", "equal jitter", "decorrelated jitter")
 
@@ -427,11 +427,11 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean("claimed from a stale list with locks", 5, times=5, times_series=STALE_LIST),
     ],
     "hedging": (
-        Mean(UNLIKE, 0.999),
-        Mean(UNLIKE, 0.95),
-        Mean(UNLIKE, 0.95, "cost_usd", times=0.999),
-        Mean(UNLIKE, 0.5),
-        Mean(UNLIKE, 0.5, "cost_usd", times=0.999),
+        Mean(INDEPENDENT, 0.999),
+        Mean(INDEPENDENT, 0.95),
+        Mean(INDEPENDENT, 0.95, "cost_usd", times=0.999),
+        Mean(INDEPENDENT, 0.5),
+        Mean(INDEPENDENT, 0.5, "cost_usd", times=0.999),
         Mean(HALF_ALIKE, 0.95),
         Mean(HALF_ALIKE, 0.5),
     ),
@@ -461,10 +461,10 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         ),
     ],
     "rate_limit": (
-        Mean(LIMITED, 16, over_baseline=True),
-        Mean(LIMITED, 32, over_baseline=True),
-        Mean(LIMITED, 16, "failed_calls"),
-        Mean(LIMITED, 32, "failed_calls"),
+        Mean(REQUESTS, 16, over_baseline=True),
+        Mean(REQUESTS, 32, over_baseline=True),
+        Mean(REQUESTS, 16, "failed_calls"),
+        Mean(REQUESTS, 32, "failed_calls"),
         Mean(WIDE, 32, over_baseline=True),
         Mean(UNLIMITED, 32, over_baseline=True),
     ),

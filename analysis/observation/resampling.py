@@ -41,10 +41,10 @@ def resampled_workload(
     units : mapping
         Units of work of each run's workers.
     """
-    roles = set(twin.worker_roles)
     if seen.structure.kind != SINGLE or len(twin.worker_roles) != 1 or twin.lead:
         return None
-    fit = twin.fits[roles.pop()]
+    (role,) = twin.worker_roles
+    fit = twin.fits[role]
     sizes = {
         run.name: fit.turns[run.name] if fit.has_loops else [1] * len(units[run.name])
         for run in seen.runs

@@ -35,14 +35,9 @@ def _listening(port: int) -> socket.socket:
     TeamsimError
         If the port is taken, or not for this user.
     """
-    ours = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        ours.bind(("127.0.0.1", port))
-        ours.listen()
+        return socket.create_server(("127.0.0.1", port))
     except OSError as error:
-        ours.close()
         taken = error.errno == errno.EADDRINUSE
         why = "is taken: give another --port" if taken else f"cannot be used: {error.strerror}"
         raise TeamsimError(f"port {port} {why}") from None
-    return ours

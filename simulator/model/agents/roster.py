@@ -96,7 +96,8 @@ class Roster:
             return AgentState(spec, index, role, number, len(graph), streams, difficulty, voice)
 
         if graph.start_tokens is not None:
-            specs = [_beginning_with(spec, graph.start_tokens) for spec in specs]
+            begun = {id(spec): _beginning_with(spec, graph.start_tokens) for spec in team.kinds}
+            specs = [begun[id(spec)] for spec in specs]
         self.workers = [make(spec, WORKER, i) for i, spec in enumerate(specs)]
         lead, checker = team.coordinator or default, team.verifier or default
         self.coordinators = [make(lead, COORDINATOR, i) for i in range(coordinators)]

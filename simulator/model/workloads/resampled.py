@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from math import fsum
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
+from simulator.distributions import Floats
 from simulator.model.streams import Entity, Purpose, Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
@@ -47,11 +49,15 @@ class Resampled(Workload):
         total = fsum(run.weight for run in self.runs)
         return max(1, round(fsum(run.weight * len(run.sizes) for run in self.runs) / total))
 
+    @cached_property
+    def _until(self) -> Floats:
+        """The sums of the weights up to each run."""
+        return np.cumsum([run.weight for run in self.runs])
+
     def graph(self, streams: Streams) -> TaskGraph:
         """Return the tasks of the run that this replication has drawn."""
         (u, *_) = streams.block(Entity.RUN, 0, Purpose.WORKLOAD, 0, 4)
-        until = np.cumsum([run.weight for run in self.runs])
-        drawn = int(np.searchsorted(until, u * until[-1], side="right"))
+        drawn = int(np.searchsorted(self._until, u * self._until[-1], side="right"))
         run = self.runs[min(drawn, len(self.runs) - 1)]
         count = len(run.sizes)
         return TaskGraph(
