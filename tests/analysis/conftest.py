@@ -17,16 +17,16 @@ from werkzeug.serving import make_server
 from tests.cli.conftest import Here
 
 
-@pytest.fixture
-def browser(tmp_path: Path) -> Iterator[object]:
-    """Give a headless Chromium."""
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if chromium is None or driver is None:
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a headless Chromium, which takes a second or two, once for all tests."""
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
         pytest.skip("needs Chromium and its driver (Debian: chromium chromium-driver)")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = program
     for said in (
         "--headless=new",
         "--no-sandbox",
@@ -36,13 +36,30 @@ def browser(tmp_path: Path) -> Iterator[object]:
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        f"--user-data-dir={tmp_path / 'profile'}",
+        f"--user-data-dir={tmp_path_factory.mktemp('profile')}",
     ):
         options.add_argument(said)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     yield found
     found.quit()
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Any:
+    """Give the browser one empty tab, with nothing stored, cached or logged by another test."""
+    before = chromium.window_handles
+    chromium.switch_to.new_window("tab")  # sizes and colour schemes are a tab's own
+    empty = chromium.current_window_handle
+    for handle in before:
+        chromium.switch_to.window(handle)
+        chromium.close()
+    chromium.switch_to.window(empty)
+    everything = {"origin": "*", "storageTypes": "all"}
+    chromium.execute_cdp_cmd("Storage.clearDataForOrigin", everything)
+    chromium.execute_cdp_cmd("Network.clearBrowserCache", {})
+    chromium.get_log("browser")
+    return chromium
 
 
 @pytest.fixture
