@@ -39,8 +39,8 @@ class StartSpec(Spec):
 class ToolSpec(Spec):
     """A tool that an agent calls after a turn of its loop, unless the turn is the last.
 
-    All calls of a turn run at the same time, and the agent waits for the last of them. A call
-    that fails makes the agent take one more turn.
+    All calls of a turn run at the same time, unless they are `sequential`, and the agent waits for
+    the last of them. A call that fails makes the agent take one more turn.
     """
 
     probability: Fraction | None = None
@@ -71,6 +71,11 @@ class ToolSpec(Spec):
     background: bool = False
     """Whether the agent goes on without waiting. It then reads the result in the first turn after
     the result is there; calls that still run when the loop ends are cancelled."""
+    sequential: bool = False
+    """Whether its calls run one after another, in the order of the tools: first all other calls of
+    the turn at the same time, then each of these alone. A call is asked for when its turn comes:
+    its wait for a station and its time-out begin then. Calls that `wait_for` does without are not
+    asked for."""
     station: str | None = None
     """Name of the station where it is served; every call is served at once when absent. For tools
     that start sub-agents, the station limits how many of them run at a time. If sub-agents that
@@ -86,6 +91,10 @@ class ToolSpec(Spec):
         if self.starts is not None and self.seconds.constant != 0.0:
             raise ValueError(
                 "a tool that 'starts' a sub-agent takes as long as that does: leave out 'seconds'"
+            )
+        if self.sequential and self.background:
+            raise ValueError(
+                "a tool in the 'background' runs beside others, so it is not 'sequential'"
             )
         if (self.calls.constant or 0.0) > MOST_CALLS:
             raise ValueError(

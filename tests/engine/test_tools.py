@@ -328,6 +328,8 @@ def teams(draw: st.DrawFn) -> Scenario:
         },
         "look": {"probability": 0.6, "seconds": exponential(1), "calls": 2, "result_tokens": 90},
     }
+    tools["look"]["sequential"] = draw(st.booleans())
+    tools["ci"]["sequential"] = not tools["ci"]["background"] and draw(st.booleans())
     latency = {"kind": "seconds", "base": {"kind": "lognormal", "median": 1, "sigma": 0.6}}
     context = {"cache": {"life_s": 3, "write_price_factor": 1.25}, "window_tokens": 6000}
     loop = {"end_probability": 0.3, "max_turns": 12, "at_limit": "give_up"}

@@ -202,6 +202,7 @@ CHANGES: tuple[tuple[str, Fields, Any], ...] = (
     ("tools.search.errors", LOOP, 0.9),
     ("tools.search.timeout_s", LOOP, 1.0),
     ("tools.search.background", LOOP, True),
+    ("tools.search.sequential", LOOP, True),
     ("tools.search.station", LOOP, "ci"),
     ("tools.edit.weight", WEIGHTS, 30.0),
     ("tools.ci.priority", merged(LOOP, {"tools": {"search": {"station": "ci"}}}), 5),

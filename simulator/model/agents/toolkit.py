@@ -53,7 +53,7 @@ class Tool:
 
     Attributes
     ----------
-    starts, station, timeout_s, is_background
+    starts, station, timeout_s, is_background, is_sequential
         Those of the `spec`, which are asked for at each call.
     ends_by_itself : bool
         Whether the agent waits for a call that lasts just its own seconds.
@@ -73,6 +73,7 @@ class Tool:
         "awaits_all",
         "ends_by_itself",
         "is_background",
+        "is_sequential",
         "name",
         "spec",
         "starts",
@@ -86,6 +87,7 @@ class Tool:
         self.spec = spec
         self.starts, self.station, self.timeout_s = spec.starts, spec.station, spec.timeout_s
         self.is_background, self.ends_by_itself = spec.background, spec.ends_by_itself
+        self.is_sequential = spec.sequential
         self.awaits_all = spec.wait_for == "all"
         self._rolls = draws.rolls(Purpose.TOOL + beside, 0.0 < spec.chance < 1.0)
         self._count = draws.of(spec.calls, Purpose.TOOL_CALLS + beside, f"calls {of_it}")

@@ -14,12 +14,17 @@ any more, or the run has ended."""
 
 
 class CallGroup:
-    """Calls of one tool at once, of which not all must succeed.
+    """Calls of one tool in a turn, of which not all must succeed.
 
     Parameters
     ----------
     calls, needed : int
         How many there are, and how many must succeed.
+
+    Attributes
+    ----------
+    has_succeeded : bool
+        Whether as many have succeeded as must.
     """
 
     __slots__ = ("_needed", "_spare")
@@ -27,6 +32,10 @@ class CallGroup:
     def __init__(self, calls: int, needed: int) -> None:
         self._needed = needed
         self._spare = calls - needed
+
+    @property
+    def has_succeeded(self) -> bool:
+        return self._needed <= 0
 
     def succeed(self) -> bool:
         """Note that one has succeeded; return whether it was the last that is needed."""

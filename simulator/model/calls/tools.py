@@ -90,23 +90,42 @@ class Tools:
             agent.time.wait_for("tool")  # since now, when its turn has ended
             yield (now + call.seconds) - now  # rounded as the time of a timer is
             self._close(run, how)
-        else:
-            self._call_all(own, self._subagents.allowed(calls))
-            if not own.awaited:
-                return
-            agent.time.wait_for("subagent" if own.awaits_subagents else "tool")
-            yield None
-        self._phases.book_wait(agent)
+            self._phases.book_wait(agent)
+            return
+        allowed = self._subagents.allowed(calls)
+        groups = _groups(allowed)
+        at_once = [call for call in allowed if not call.tool.is_sequential]
+        yield from self._call_at_once(own, at_once, groups)
+        if len(at_once) < len(allowed):
+            yield from self._call_one_by_one(own, allowed, groups)
 
-    def _call_all(self, own: OwnRuns, calls: Sequence[ToolCall]) -> None:
-        """Ask for calls, each of which is served at once or when it is its turn."""
-        groups = _groups(calls)
+    def _call_at_once(
+        self, own: OwnRuns, calls: Sequence[ToolCall], groups: Mapping[str, CallGroup]
+    ) -> Iterator[Step]:
+        """Call tools at the same time, and wait for those that are not in the background."""
+        agent = own.agent
         for call in calls:
             run = self._ask(own, call, groups.get(call.tool.name) if groups else None)
             if call.tool.station is None:
                 self._begin(run, call.seconds, False)
             else:
                 self._queue_up(run, self.stations[call.tool.station])
+        if own.awaited:
+            agent.time.wait_for("subagent" if own.awaits_subagents else "tool")
+            yield None
+            self._phases.book_wait(agent)
+
+    def _call_one_by_one(
+        self, own: OwnRuns, calls: Sequence[ToolCall], groups: Mapping[str, CallGroup]
+    ) -> Iterator[Step]:
+        """Call the sequential ones among tools, each when the one before is over."""
+        for call in calls:
+            if call.tool.is_sequential:
+                group = groups.get(call.tool.name)
+                if group is None or not group.has_succeeded:
+                    # Others may have started sub-agents in the meantime.
+                    allowed = self._subagents.allowed((call,))
+                    yield from self._call_at_once(own, allowed, groups)
 
     def of(self, agent: AgentState) -> OwnRuns:
         """Return what an agent has running, and what has come in for it."""
