@@ -28,6 +28,7 @@ from analysis.calibration.requests import UNNAMED, Requests, clusters, find_requ
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution, mean_of, with_mean
 from analysis.calibration.tool_fits import ToolFit
+from analysis.calibration.tool_order import share_alone
 from analysis.calibration.tool_times import FEWEST_FOR_TAIL, fit_tool_times
 from analysis.calibration.turn_counts import TurnCounts, fit_turns
 from simulator.distributions import Floats
@@ -300,6 +301,7 @@ def _fit_named(
                 fit_tool_times(some["seconds"].to_numpy(), clusters(some["session"])),
                 BetaEstimate(failures + 0.5, n - failures + 0.5),
                 tokens_added(per_call.loc[some.index].to_numpy(dtype=float)),
+                share_alone(some),
             )
         )
     _note_rest(asked, gaps)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.calibration.tool_order import run_alone
 from analysis.traces.canonical import CHATS, named_models
 from simulator.distributions import Floats
 
@@ -49,7 +50,7 @@ class Requests:
         start of this one; NaN for the first).
     tools : DataFrame
         A row for each call of a tool between two calls of a request: ``session, request, turn,
-        tool, seconds, failed, result_size``.
+        tool, seconds, failed, result_size, alone`` (see `run_alone`).
     table : DataFrame
         A row for each request, also those cut short: ``session, agent, model, request, name`` (its
         session, agent, and number among the agent's requests, from 0), ``is_whole, turns,
@@ -94,7 +95,8 @@ def find_requests(calls: pd.DataFrame) -> Requests:
     tools = tools.join(place, on="position", how="inner")
     tools = tools[~tools["is_last"]].reset_index(drop=True)
     turns = _with_tools(turns, tools)
-    columns = ["session", "request", "turn", "tool", "seconds", "failed", "result_size"]
+    tools["alone"] = run_alone(tools)
+    columns = ["session", "request", "turn", "tool", "seconds", "failed", "result_size", "alone"]
     table = _table(turns)
     turns = turns.drop(columns=["position", "start", "end", "asks", "ends", "ok"])
     return Requests(turns, tools[columns], table)

@@ -32,6 +32,8 @@ class ToolFit:
         Probability that a call fails; None if not known.
     result : ndarray
         Tokens that a call adds to the context.
+    alone : BetaEstimate or None
+        Share of the calls, in turns of several, that ran while no other did; None if not known.
     """
 
     name: str
@@ -41,6 +43,12 @@ class ToolFit:
     seconds: ToolTimes
     errors: BetaEstimate | None
     result: Floats
+    alone: BetaEstimate | None = None
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether most calls, in turns of several, wait for each other."""
+        return self.alone is not None and self.alone.value > 0.5
 
     def spec(self, has_pause: bool) -> dict[str, Any]:
         """Return the tool as a scenario says it, without its tail if that is a pause."""
@@ -54,6 +62,8 @@ class ToolFit:
             said["result_tokens"] = as_distribution(self.result)
         if self.errors is not None and self.errors.hits > 0.5:
             said["errors"] = four_digits(self.errors.value)
+        if self.is_sequential:
+            said["sequential"] = True
         return said
 
     def _seconds(self, has_pause: bool) -> float | dict[str, Any]:
@@ -90,6 +100,8 @@ class ToolFit:
             found["errors"] = self.errors
         if len(self.result) > 1:
             found["result_tokens"] = _mean(self.result)
+        if self.alone is not None and self.is_sequential:
+            found["calls_alone"] = self.alone
         return found
 
 

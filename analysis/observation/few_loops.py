@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from analysis.calibration.estimates import BetaEstimate
 from analysis.calibration.loops import turns_without_failures
 from analysis.calibration.requests import UNNAMED, Requests
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
+from analysis.calibration.tool_order import share_alone
 
 
 def seen_loops(requests: Requests) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def seen_loops(requests: Requests) -> dict[str, Any]:
                 min(1.0, int(called[name]) / max(1, len(asked))),
                 some.groupby(["request", "turn"]).size().tolist(),
                 float(some["failed"].mean()) if fails else 0.0,
+                share_alone(some),
             )
             for name, some in tools.groupby("tool", sort=False)
         }
@@ -43,7 +46,11 @@ def seen_loops(requests: Requests) -> dict[str, Any]:
 
 
 def _tool(
-    seconds: np.ndarray, share: float, at_once: Sequence[int], errors: float = 0.0
+    seconds: np.ndarray,
+    share: float,
+    at_once: Sequence[int],
+    errors: float = 0.0,
+    alone: BetaEstimate | None = None,
 ) -> dict[str, Any]:
     said: dict[str, Any] = {"probability": four_digits(share)}
     if at_once and max(at_once) > 1:
@@ -51,4 +58,6 @@ def _tool(
     said["seconds"] = as_distribution(seconds)
     if 0.0 < errors < 1.0:
         said["errors"] = four_digits(errors)
+    if alone is not None and alone.value > 0.5:
+        said["sequential"] = True
     return said

@@ -15,7 +15,10 @@ from tests.engine.test_tools import alone, exponential, traced
 HELPER = looping({"turns": 1}, latency={"kind": "seconds", "base": 6})
 
 
-def ended(tools: dict[str, Any], turns: Any = 2, **fields: Any) -> list[tuple[float, int | None, str | None]]:
+Ended = tuple[float, int | None, str | None]
+
+
+def ended(tools: dict[str, Any], turns: Any = 2, **fields: Any) -> list[Ended]:
     """Return when each call of a tool has ended, of which tool it was, and how it ended."""
     _, rows = traced(alone(turns, tools=tools, **fields))
     return [(r.time_s, r.peer, r.outcome) for r in rows if r.event is Event.TOOL]

@@ -20,11 +20,6 @@ class CallGroup:
     ----------
     calls, needed : int
         How many there are, and how many must succeed.
-
-    Attributes
-    ----------
-    has_succeeded : bool
-        Whether as many have succeeded as must.
     """
 
     __slots__ = ("_needed", "_spare")
@@ -35,6 +30,7 @@ class CallGroup:
 
     @property
     def has_succeeded(self) -> bool:
+        """Whether as many have succeeded as must."""
         return self._needed <= 0
 
     def succeed(self) -> bool:
