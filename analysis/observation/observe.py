@@ -121,7 +121,10 @@ def observe(
         made = simulate(twin.scenario, replications, twin.worker_roles, twin.lead, progress)
     told = as_told(made.calls, calls)
     simulated = run_table(runs_of(told), told)
-    has_tools = bool((calls["operation_name"] == "execute_tool").any())
+    is_tool = seen.calls["operation_name"] == "execute_tool"
+    told_of = set(seen.role_of_calls()[is_tool])
+    # The calls of tools that are known from the gaps between turns alone are in the twin only.
+    has_tools = told_of >= {role for role, fit in twin.fits.items() if fit.spec.get("tools")}
     return Observation(
         traces,
         runs,
@@ -133,7 +136,7 @@ def observe(
         notes,
         twin,
         simulated,
-        compare(chosen, simulated, structure, has_tools),
+        compare(chosen, simulated, structure, has_tools and bool(told_of)),
     )
 
 

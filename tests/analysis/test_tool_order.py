@@ -89,6 +89,7 @@ def test_the_twin_takes_as_long_as_the_agent(runs: int, sequential: tuple[str, .
     real, made = (each["makespan_s"].mean() for each in (found.table, found.simulated))
     # A standard error of the ratio is 2 to 4 %. At once, the calls would take half as long.
     assert made == pytest.approx(real, rel=0.1)
+    assert "tool_calls" in set(found.comparison.table["measure"])
 
 
 def test_sub_agents_one_after_another_take_as_long_in_the_twin() -> None:
@@ -96,3 +97,5 @@ def test_sub_agents_one_after_another_take_as_long_in_the_twin() -> None:
     real, made = (each["makespan_s"].mean() for each in (found.table, found.simulated))
     assert real > 5 * 3 * 15
     assert made == pytest.approx(real, rel=0.05)
+    # Sub-agents ask for tools of which there are no rows: only the twin could count their calls.
+    assert "tool_calls" not in set(found.comparison.table["measure"])
