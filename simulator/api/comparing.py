@@ -44,8 +44,8 @@ def compare(
     *others : str, Path, mapping, Study, Scenario or SweepResult
         The other teams, where the first argument is a team.
     replications : int, optional
-        Of each team, and at most so many of those that have been run; the most that any of them
-        has or says when absent.
+        Of each team, the first ones of those that have been run; the most that any of them has or
+        says when absent.
     seed : int, optional
         That of the first team that has been run, else the first team's, when absent.
     workers : int
@@ -54,7 +54,8 @@ def compare(
     Raises
     ------
     TeamsimError
-        If there are fewer than two teams or replications, or a scenario is wrong.
+        If there are fewer than two teams or replications, a team has been run fewer times than
+        asked for, or a scenario is wrong.
 
     Warns
     -----
@@ -215,8 +216,20 @@ def all_rows(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Return the runs of each team; those that have not been run are, with the same seed."""
+    """Return the runs of each team; those that have not been run are, with the same seed.
+
+    Raises
+    ------
+    TeamsimError
+        If a team has been run fewer times than `replications` says.
+    """
     rows = {name: each.rows for name, each in teams.items() if each.rows is not None}
+    for name, each in rows.items():
+        if replications is not None and len(each) < replications:
+            raise TeamsimError(
+                f"replications: {name} has been run {len(each):,} times, not {replications:,}: ask "
+                "for fewer, or run it again"
+            )
     counts = [
         each.scenario.replications if each.rows is None else len(each.rows)
         for each in teams.values()

@@ -16,14 +16,16 @@ from simulator.cli.options import (
     Workers,
     checked,
     columns_in,
+    refuse,
     sizes_in,
 )
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
-from simulator.errors import TeamsimError
 
 MOST_DRAWS = 10_000
 """Most draws of a request."""
+
+_NO_TABLE = "this is not a table of runs"
 
 TeamSizes = Annotated[
     list[int] | None,
@@ -88,6 +90,7 @@ def calibrate(
 
     columns = columns_in(column or [])
     if len(traces) == 1 and is_run_table(traces[0], columns):
+        refuse({"--source": source, "--strict": strict}, "this is a table of runs")
         fitting_runs.calibrate(
             traces[0],
             out,
@@ -99,7 +102,7 @@ def calibrate(
             max_rounds,
         )
         return
-    _only_for_tables({"--protocol": protocol, "--like": like})
+    refuse({"--protocol": protocol, "--like": like}, _NO_TABLE)
     fitting.calibrate(
         traces,
         out,
@@ -158,6 +161,15 @@ def predict(
     if requests is not None:
         from simulator.cli import predicting
 
+        of_teams = {
+            "--team-sizes": team_sizes or more_sizes,
+            "--topology": topology,
+            "--protocol": protocol,
+            "--workload": workload,
+            "--max-rounds": max_rounds,
+            "--teams": teams,
+        }
+        refuse(of_teams, "requests of --requests are predicted without teams")
         predicting.predict(directory, requests, out, draws)
         return
     from analysis.calibration.run_store import holds_run_fits
@@ -165,15 +177,14 @@ def predict(
 
     sizes = sorted({*(team_sizes or []), *(more_sizes or [])})
     if holds_run_fits(directory):
-        for option, given in (("--workload", workload), ("--teams", teams)):
-            if given is not None:
-                raise TeamsimError(f"{option}: {directory} is fitted to a table of runs")
+        of_cells = {"--workload": workload, "--teams": teams}
+        refuse(of_cells, f"{directory} is fitted to a table of runs")
         fitting_runs.predict(
             directory, out, sizes, replications, workers, topology, protocol, max_rounds
         )
         return
-    if teams is not None and sizes:
-        raise TeamsimError("--teams says the sizes: leave --team-sizes out")
+    if teams is not None:
+        refuse({"--team-sizes": sizes}, "--teams says the sizes")
     fitting.predict(
         directory,
         out,
@@ -210,6 +221,7 @@ def validate(
         columns = columns_in(column or [])
         fitting_runs.validate(predictions, directory, columns, out, as_json)
         return
+    refuse({"--column": column}, "this is not a prediction of a table of runs")
     if predicting.is_of_requests(predictions):
         predicting.validate(predictions, directory, out, as_json)
         return
@@ -257,21 +269,13 @@ def backtest(
 
     columns = columns_in(column or [])
     if is_run_table(directory, columns):
-        if without:
-            raise TeamsimError("--without: a table of runs has no parts to leave out")
+        refuse({"--without": without}, "a table of runs has no parts to leave out")
         meant = fitting_runs.meant_by(protocol or [])
         fitting_runs.backtest(
             directory, out, columns, pilot, target, meant, like, replications, workers
         )
         return
-    _only_for_tables({"--column": column, "--protocol": protocol, "--like": like})
+    refuse({"--column": column, "--protocol": protocol, "--like": like}, _NO_TABLE)
     fitting.backtest(
         directory, out, sizes_in(pilot), sizes_in(target), replications, workers, without or []
     )
-
-
-def _only_for_tables(given: dict[str, object]) -> None:
-    """Refuse options that only tables of runs have."""
-    for option, value in given.items():
-        if value:
-            raise TeamsimError(f"{option}: this is not a table of runs")

@@ -59,6 +59,8 @@ def compare(
             "first is what the others are compared with"
         )
     compared = unlike([(name_of(text), _team(text, settings)) for text in said])
+    if settings and all(each.rows is not None for each in compared.values()):
+        raise TeamsimError(f"--set {settings[0]}: these have been run already: leave it out")
     is_priced = {name: is_cost_known(each.scenario) for name, each in compared.items()}
     seed = seed_for(compared.values(), seed)
     with directory_for(out):

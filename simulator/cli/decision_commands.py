@@ -17,6 +17,7 @@ from simulator.cli.options import (
     checked,
     path_in,
     range_in,
+    refuse,
     sizes_in,
     with_seed,
 )
@@ -99,6 +100,8 @@ def timeline(
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
+    if out is None and html is not None:
+        refuse({"--messages": messages}, "--html shows them anyway; give --out for the picture")
     base = load_study(scenario, with_seed(settings, seed)).base
     deciding.timeline(base, replication, messages, out, html)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -72,6 +72,26 @@ def with_seed(
     given = {"seed": seed, "replications": replications}
     said = [f"{name}={value}" for name, value in given.items() if value is not None]
     return [*(settings or []), *said]
+
+
+def refuse(given: Mapping[str, object], why: str) -> None:
+    """Refuse options that would change nothing, rather than leave them out in silence.
+
+    Parameters
+    ----------
+    given : mapping of str to object
+        What the user has given for each, or nothing (None, 0, False or an empty list).
+    why : str
+        Why the option has no effect, after its name.
+
+    Raises
+    ------
+    TeamsimError
+        If one of them is given.
+    """
+    for option, value in given.items():
+        if value:
+            raise TeamsimError(f"{option}: {why}")
 
 
 def with_optional_values(arguments: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from simulator.cli.json_output import AsJson
-from simulator.cli.options import ScenarioFile, Seed, Settings, Workers, with_seed
+from simulator.cli.options import ScenarioFile, Seed, Settings, Workers, refuse, with_seed
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 from simulator.experiment.table_files import ENDINGS
@@ -75,12 +75,21 @@ def run(
     never, min leaves it out, and the mean is the time to success, failed runs started again.
     """
     from simulator.cli import running
-    from simulator.errors import TeamsimError
     from simulator.scenario import load_study
 
-    if (steady or trace is not None) and (expect or as_json or strict):
-        other = "--steady" if steady else "--trace"
-        raise TeamsimError(f"{other} goes without --expect, --strict and --json")
+    if steady or trace is not None:
+        of_all = {
+            "--expect": expect,
+            "--strict": strict,
+            "--json": as_json,
+            "--out": out,
+            "--workers": workers != 1,
+        }
+        if steady:
+            refuse(of_all | {"--trace": trace}, "--steady goes without it")
+        refuse(of_all | {"--replications": replications}, "--trace is of one run, without it")
+    if trace is None:
+        refuse({"--replication": replication}, "give --trace, which writes that replication")
     study = load_study(scenario, with_seed(settings, seed))
     if steady:
         running.run_to_steady_state(study.base, replications)
@@ -129,8 +138,10 @@ def sweep(
             "give a scenario, or --from a directory of results"
             + ("" if scenario is None else ", not both")
         )
-    if again is not None and settings:
-        raise TeamsimError("--set goes with a scenario: --from runs again what was run")
+    if again is not None:
+        refuse({"--set": settings}, "it goes with a scenario; --from runs again what was run")
+    if dask is not None:
+        refuse({"--workers": workers}, "the cluster of --dask says how many")
     if scenario is not None:
         study = load_study(scenario, with_seed(settings, seed, replications))
     else:
@@ -187,7 +198,8 @@ def compare(
             min=2,
             max=MOST_RUNS,
             metavar="N",
-            help="Runs of each team; the most that any of them says if absent.",
+            help="Runs of each team, the first ones of those that have been run; the most that any "
+            "of them says if absent.",
         ),
     ] = None,
     seed: Seed = None,
@@ -202,7 +214,8 @@ def compare(
     """Compare teams: which is faster, cheaper, better, and how sure that is.
 
     Scenarios are run as they stand, all with the seed of the first (or of the first directory, or
-    --seed), so that luck is the same for all. --set holds for all scenarios.
+    --seed), so that luck is the same for all. --set holds for all scenarios; what was run before
+    stays as it is.
     """
     from simulator.cli import comparing
 

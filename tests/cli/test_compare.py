@@ -85,6 +85,28 @@ def test_a_seed_changes_nothing_of_what_was_run(swept: Path, teamsim_here: Here)
     assert teamsim_here("compare", "out:0", "out:1", "--seed", 0).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--set", "team.size=3"], "--set team.size=3: these have been run already: leave it out"),
+        (["-r", "31"], "out:0 has been run 30 times, not 31"),
+    ],
+)
+def test_what_would_change_nothing_of_what_was_run_is_refused(
+    swept: Path, teamsim_here: Here, given: list[str], said: str
+) -> None:
+    done = teamsim_here("compare", "out:0", "out:1", *given)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_of_what_was_run_the_first_replications_are_compared(
+    swept: Path, teamsim_here: Here
+) -> None:
+    done = teamsim_here("compare", "out:0", "out:1", "-r", 7)
+    assert "7 pairs of runs" in done.stdout, done.stderr
+
+
 def test_a_team_beside_itself_is_the_same(here: Path, teamsim_here: Here) -> None:
     done = teamsim_here("compare", "a.yaml", "a.yaml", "-r", 5, "-w", 1)
     assert "a (2) and a are the same in all 5 replications" in done.stdout

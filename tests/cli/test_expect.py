@@ -119,8 +119,8 @@ def test_programs_get_verdicts_as_json(mine: Path, teamsim_here: Here) -> None:
         (["--expect", ""], "METRIC.STATISTIC"),
         (["--expect"], "requires an argument"),
         (["--expect", "cost_usd.mean < 3"], "no price is said"),
-        (["--expect", "quality.mean > 0", "--steady"], "--steady goes without --expect"),
-        (["--expect", "quality.mean > 0", "--trace", "t.parquet"], "--trace goes without"),
+        (["--expect", "quality.mean > 0", "--steady"], "--expect: --steady goes without it"),
+        (["--expect", "quality.mean > 0", "--trace", "t.parquet"], "--expect: --trace is"),
         (["--expect", "a.mean > 0", "--expect", "b.mean > 0"], "'b.mean > 0'"),
     ],
 )

@@ -195,3 +195,24 @@ def test_closed_streams_do_not_stop_the_work(mine: Path, closed: str, begins: st
     runs = Path("runs.csv").read_text().splitlines()
     assert runs[0].startswith("replication,")
     assert len(runs) == 5
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("run mine.yaml --steady --out runs.csv", "--out: --steady goes without it"),
+        ("run mine.yaml --steady --trace t.csv", "--trace: --steady goes without it"),
+        ("run mine.yaml --trace t.csv -r 3", "--replications: --trace is of one run"),
+        ("run mine.yaml --replication 2", "--replication: give --trace"),
+        ("timeline mine.yaml --html --messages", "--messages: --html shows them anyway"),
+        ("sweep mine.yaml --out out --dask tcp://x:1 -w 2", "--workers: the cluster of --dask"),
+        ("predict d --out p --requests r.csv --topology star", "--topology: requests of"),
+        ("predict d --out p --requests r.csv 4", "--team-sizes: requests of"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(
+    mine: Path, teamsim_here: Here, typed: str, said: str
+) -> None:
+    done = teamsim_here(*typed.split())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
