@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter
 
 from analysis.decisions.advice import Advice
 from analysis.plots.colours import REFERENCE, colour
+from analysis.plots.numbers import short_number
 from analysis.plots.style import PAGE_IN, footnote, headline, new_axes, paper_style
 from simulator.words import four_figures
 
@@ -21,9 +22,10 @@ _MOST = 16
 """Systems that are drawn, the best first, and one agent."""
 
 _FURTHEST = 20.0
-"""Times what the best takes: bars that reach further end in an arrow."""
+"""Times what the best takes: bars that reach further, and beyond all estimates, end in an arrow."""
 
 _TICKS = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0)
+_MANY = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 1e4, 1e5, 1e6)
 
 
 def advice_figure(advice: Advice, table: pd.DataFrame, title: str = "") -> Figure:
@@ -76,14 +78,17 @@ def plot_advice(advice: Advice, table: pd.DataFrame, ax: Axes | None = None) -> 
         Times what the advised system takes, on a logarithmic axis.
     """
     ax = new_axes(ax)
+    behind = table.get("behind", pd.Series(dtype=float)).astype(float)
+    estimates = 1.0 + behind[np.isfinite(behind)]
+    furthest = max([_FURTHEST, *1.2 * estimates])
     for place, row in enumerate(table.to_dict("records")):
-        _draw(ax, row, place)
+        _draw(ax, row, place, furthest)
     ax.axvline(1.0, color=REFERENCE, linewidth=0.8, zorder=1)
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    ax.set_xlim(max(low, 1.0 / _FURTHEST), min(high, 1.1 * _FURTHEST))
-    ax.xaxis.set_major_locator(FixedLocator(_TICKS))
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.set_xlim(max(low, 1.0 / _FURTHEST), min(high, 1.1 * furthest))
+    ax.xaxis.set_major_locator(FixedLocator(_TICKS if furthest == _FURTHEST else _MANY))
+    ax.xaxis.set_major_formatter(short_number)
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_yticks(range(len(table)), table["system"].tolist())
     for label in ax.get_yticklabels():
@@ -100,7 +105,7 @@ def plot_advice(advice: Advice, table: pd.DataFrame, ax: Axes | None = None) -> 
     return ax
 
 
-def _draw(ax: Axes, row: Mapping[Hashable, Any], place: int) -> None:
+def _draw(ax: Axes, row: Mapping[Hashable, Any], place: int, furthest: float) -> None:
     behind, low, high = (
         float(row.get(name, math.nan)) for name in ("behind", "behind_low", "behind_high")
     )
@@ -110,10 +115,10 @@ def _draw(ax: Axes, row: Mapping[Hashable, Any], place: int) -> None:
                 transform=ax.get_yaxis_transform())  # fmt: skip
         return
     drawn = colour(0) if row["may_be_best"] else REFERENCE
-    least, middle, most = np.clip(1.0 + np.array([low, behind, high]), 1.0 / _FURTHEST, _FURTHEST)
+    least, middle, most = np.clip(1.0 + np.array([low, behind, high]), 1.0 / _FURTHEST, furthest)
     ax.hlines(place, least, most, color=drawn, linewidth=2.5, alpha=0.4)
-    if 1.0 + high > _FURTHEST:
-        ax.plot(_FURTHEST, place, ">", color=drawn)
+    if 1.0 + high > furthest:
+        ax.plot(furthest, place, ">", color=drawn)
     fulfils = row["fulfils"]
     ax.plot(
         middle,

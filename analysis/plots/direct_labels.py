@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import scipy
@@ -14,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 from matplotlib.typing import ColorType
 
+from analysis.plots.colours import REFERENCE
 from analysis.plots.labels import balanced
 from analysis.plots.style import HALO, lay_out
 from simulator.distributions import Floats
@@ -22,6 +24,9 @@ _WRAP, _SIZE_PT = 20, 7.5
 
 _LOWEST, _HIGHEST = -0.05, 1.1
 """Lowest and highest place of names, in heights of the panel."""
+
+_SMALL_PT, _LETTER, _GAP_PT = 7.0, 0.56, 1.5
+"""Text along a curve: its size, the width of its letters as a share of that, its distance."""
 
 _CONNECTOR = {"arrowstyle": "-", "linewidth": 0.6, "relpos": (0.0, 0.5), "shrinkA": 1}
 
@@ -140,3 +145,64 @@ def spread(wanted: Floats, heights: Floats, low: float, high: float) -> Floats:
     result = np.empty_like(placed)
     result[order] = placed + offsets
     return result
+
+
+def label_along(ax: Axes, x: Floats, y: Floats, text: str) -> None:
+    """Write a text beside a curve, where it covers the fewest marks and lines.
+
+    Call it when everything else is drawn and the limits of the axes are set.
+
+    Parameters
+    ----------
+    ax : Axes
+    x, y : array, shape (points,)
+        The curve.
+    text : str
+        In a line.
+    """
+    pixels = ax.figure.dpi / 72.0
+    panel = ax.get_window_extent()
+    size = np.array([_LETTER * _SMALL_PT * len(text), 1.2 * _SMALL_PT]) * pixels
+    covered, weights = _drawn(ax)
+    at = ax.transData.transform(np.column_stack([x, y]))
+    best: tuple[float, Floats, Floats] | None = None
+    for place in at[np.isfinite(at).all(axis=1)]:
+        for right, above in product((0.0, 0.5, 1.0), (0.0, 1.0)):  # shares of it left and below
+            gap = np.array([0.0, (1.0 - 2.0 * above) * _GAP_PT * pixels])
+            low = place - size * (right, above) + gap
+            if (low < panel.p0).any() or (low + size > panel.p1).any():
+                continue
+            is_under = ((covered >= low) & (covered <= low + size)).all(axis=1)
+            cost = float(weights[is_under].sum()) - 1e-3 * float(place[0])  # rather on the right
+            if best is None or cost < best[0]:
+                best = cost, low, size
+    if best is None:
+        return
+    # By shares of the panel, whose size the layout still changes.
+    x_share, y_share = (best[1] + best[2] / 2 - panel.p0) / (panel.p1 - panel.p0)
+    ax.text(x_share, y_share, text, transform=ax.transAxes, ha="center", va="center",
+            fontsize=_SMALL_PT, color=REFERENCE, path_effects=HALO)  # fmt: skip
+
+
+def _drawn(ax: Axes) -> tuple[Floats, Floats]:
+    """Return places of marks, lines and texts in pixels, and how bad it is to cover each."""
+    places, weights = [np.empty((0, 2))], [np.empty(0)]
+    for line in ax.lines:
+        corners = line.get_transform().transform(line.get_xydata())
+        corners = corners[np.isfinite(corners).all(axis=1)]
+        if len(corners) > 1:
+            along = np.linspace(0.0, len(corners) - 1.0, 16 * len(corners))
+            between = [np.interp(along, np.arange(len(corners)), each) for each in corners.T]
+            places.append(np.column_stack(between))
+            weights.append(np.full(len(along), 0.2))
+        if line.get_marker() not in ("None", "", None):
+            reach = line.get_markersize() / 2.0 * ax.figure.dpi / 72.0
+            for side in product((-reach, 0.0, reach), repeat=2):
+                places.append(corners + side)
+                weights.append(np.ones(len(corners)))
+    for text in ax.texts:
+        box = text.get_window_extent()
+        grid = [np.linspace(box.x0, box.x1, 12), np.linspace(box.y0, box.y1, 12)]
+        places.append(np.array(list(product(*grid))))
+        weights.append(np.ones(len(places[-1])))
+    return np.concatenate(places), np.concatenate(weights)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics.curves import QUANTILES, not_known, without_price
+from analysis.statistics.curves import QUANTILES, TO_SUCCESS, not_known, without_price
 from analysis.statistics.intervals import SHARE_METRICS
 
 Array = npt.NDArray[np.float64]
@@ -77,10 +79,14 @@ def span_of_shares(shares: pd.Series[float]) -> str:
     return f"{high} %" if low == high else f"{low} to {high} %"
 
 
-def finish_note(curves: pd.DataFrame) -> str:
-    """Return a figure's note on runs that did not finish; nothing if all did."""
+def finish_note(curves: pd.DataFrame, metrics: Sequence[str]) -> str:
+    """Return a figure's note on runs that did not finish.
+
+    If all did, it is nothing, unless some of its `metrics` are until success.
+    """
     if all_finished(curves):
-        return ""
+        is_any = any(name.endswith(TO_SUCCESS) for name in metrics)
+        return "until success: bands allow for runs that fail, though none did" if is_any else ""
     share = curves["finished"] / curves["runs"]
     said = ["open marks: not all runs finished"]
     some, never = share[(share < 1.0) & (share > 0.0)], int((share == 0.0).sum())

@@ -50,8 +50,8 @@ def metric_label(metric: str, all_finish: bool = True) -> str:
     if not all_finish and metric in _UNTIL_SUCCESS:
         return _UNTIL_SUCCESS[metric]
     if metric.endswith(TO_SUCCESS):
-        label = metric_label(metric.removesuffix(TO_SUCCESS))
-        return label if all_finish else f"{label}, until success"
+        # Also where all finished: its interval allows for runs that fail, that of a run does not.
+        return f"{metric_label(metric.removesuffix(TO_SUCCESS))}, until success"
     for ending in QUANTILES:
         if metric.endswith(ending):
             return f"{metric_label(metric.removesuffix(ending))}, {ending[2:]}th percentile"

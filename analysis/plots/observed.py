@@ -231,6 +231,26 @@ def observed_figure(observation: Observation, title: str = "") -> Figure:
     return figure
 
 
+def observed_title(observation: Observation, source: str) -> str:
+    """Return ``What 2 to 5 agents did when in 12 runs, and what took their time (traces.jsonl)``.
+
+    Parameters
+    ----------
+    observation : Observation
+    source : str
+        Where the traces come from, the name of a file for example.
+    """
+    counts = observation.roles.groupby("run_id").size()
+    least, most = int(counts.min()), int(counts.max())
+    agents = "an agent" if most == 1 else f"{most} agents"
+    if least < most:
+        agents = f"{least} to {most} agents"
+    runs = len(observation.runs)
+    said = "one run" if runs == 1 else f"{runs:,} runs"
+    whose = "its" if agents == "an agent" else "their"
+    return f"What {agents} did when in {said}, and what took {whose} time ({source})"
+
+
 def _ties(
     observation: Observation, run: Run, names: Sequence[str]
 ) -> tuple[pd.DataFrame, dict[str, int], str]:

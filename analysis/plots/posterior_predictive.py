@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.plots.colours import colour
+from analysis.plots.numbers import shorten_log
 from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from analysis.validation.real_and_simulated import Compared
 
@@ -72,5 +73,6 @@ def plot_distribution(
                 ax.step(values, share, where="post", color=colour(i), linestyle=line, linewidth=1.3)
     if is_log:
         ax.set_xscale("log")
+        shorten_log(ax.xaxis)
     ax.set(xlabel=label, ylim=(0, 1.02))
     return ax

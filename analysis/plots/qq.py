@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis.calibration.calls import CallFit, relative_durations
 from analysis.plots.colours import REFERENCE, colour, marker
+from analysis.plots.numbers import shorten_log
 from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from simulator.distributions import Floats
 
@@ -67,4 +68,6 @@ def plot_qq(seen: Floats, law: Floats, label: str, series: int, ax: Axes | None 
     ax.plot(ends, ends, color=REFERENCE, linewidth=1, linestyle=":")
     ax.set_xscale("log")
     ax.set_yscale("log")
+    shorten_log(ax.xaxis)
+    shorten_log(ax.yaxis)
     return ax

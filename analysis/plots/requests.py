@@ -17,6 +17,7 @@ from analysis.calibration.request_model import RequestModel
 from analysis.calibration.subagents import SubagentFit
 from analysis.calibration.turn_counts import kaplan_meier
 from analysis.plots.colours import colour
+from analysis.plots.numbers import shorten_log
 from analysis.plots.style import PAGE_IN, new_axes, paper_style
 from simulator.distributions import Floats
 
@@ -105,6 +106,7 @@ def _plot_turns(real: pd.DataFrame, model: RequestModel, ax: Axes) -> None:
     )
     ax.step(grid, seen, where="post", color="black", linewidth=1)
     ax.set_xscale("log")
+    shorten_log(ax.xaxis)
     ax.set(xlabel="turns", ylim=(0, 1.02))
 
 
@@ -135,5 +137,6 @@ def plot_band(real: Floats, drawn: Floats, label: str, ax: Axes | None = None) -
     share = np.arange(1, len(ordered) + 1) / len(ordered)
     ax.step(ordered, share, where="post", color="black", linewidth=1)
     ax.set_xscale("log")
+    shorten_log(ax.xaxis)
     ax.set(xlabel=label, ylim=(0, 1.02))
     return ax

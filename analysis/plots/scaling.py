@@ -12,9 +12,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from analysis.plots.bands import draw_band, mark_not_known
 from analysis.plots.colours import REFERENCE, colour
-from analysis.plots.direct_labels import name_series
+from analysis.plots.direct_labels import label_along, name_series
 from analysis.plots.known import all_finished, finish_note, say_not_known, why_not_known
-from analysis.plots.labels import metric_label
+from analysis.plots.labels import balanced, metric_label
+from analysis.plots.numbers import shorten_log
 from analysis.plots.style import (
     HALO,
     footnote,
@@ -39,18 +40,17 @@ _METRICS = [
     "cost_usd_to_success",
 ]
 
-_TITLES = {
-    "Time to finish": "Time to success",
-    "Speed-up": "Speed-up",
-    "Success": "Success",
-    "Straggler gap a round": "Straggler gap a round",
-    "Messages": "Messages until success",
-    "Deliveries": "Deliveries until success",
-    "Tokens": "Tokens until success",
-    "Quality": "Quality",
-    "Cost": "Cost until success",
-}
-"""Titles of the panels, and titles if not all runs finished."""
+_TITLES = [
+    "Speed-up",
+    "Success",
+    "Straggler gap a round",
+    "Messages",
+    "Deliveries",
+    "Tokens",
+    "Quality",
+    "Cost",
+]
+"""Titles of the panels after the first."""
 
 
 def plot_scaling(curves: pd.DataFrame, metric: str, label: str, ax: Axes | None = None) -> Axes:
@@ -100,22 +100,10 @@ def plot_speedup(curves: pd.DataFrame, ax: Axes | None = None) -> Axes:
     bounds = {p: amdahl_speedup(n, p) for p in sorted(set(_fractions(curves)))}
     top = min(1.6 * best, 1.15 * max(best, *(bound[-1] for bound in bounds.values())))
     ax.set_ylim(0, top)
-    for p, bound in bounds.items():
+    for bound in bounds.values():
         ax.plot(n, bound, color=REFERENCE, linestyle=(0, (4, 2)), linewidth=1.0, zorder=1)
-        last = int(np.flatnonzero(bound <= 0.9 * top)[-1])
-        # A steep curve leaves the panel early, and has no room for a label on its left.
-        where = (n[last], bound[last]) if last else (float(np.interp(top, bound, n)), top)
-        ax.annotate(
-            f"Amdahl, p = {p:.2g}",
-            where,
-            xytext=(-1, 2) if last else (4, -1),
-            textcoords="offset points",
-            ha="right" if last else "left",
-            va="bottom" if last else "top",
-            fontsize=7,
-            color=REFERENCE,
-            path_effects=HALO,
-        )
+    for p, bound in bounds.items():
+        label_along(ax, n.astype(float), bound, f"Amdahl, p = {p:.2g}")
     return ax
 
 
@@ -133,6 +121,7 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
     ax = plot_scaling(curves, metric, label, ax)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
+    shorten_log(ax.yaxis)
     _size_axis(ax, curves)
     fits = {}
     for i, (_, whole) in enumerate(_lines(curves)):
@@ -194,20 +183,24 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
         plot_speedup(curves, speedup)
         plot_scaling(curves, "success", "runs that finish all tasks", success)
         plot_scaling(curves, "straggler_gap_s", "longest - mean call (s)", gap)
-        plot_power_law(curves, "messages_to_success", "messages sent", messages)
-        plot_power_law(curves, "deliveries_to_success", "message deliveries", deliveries)
-        plot_power_law(curves, "tokens_to_success", "tokens read and written", tokens)
+        for metric, ax in (
+            ("messages_to_success", messages),
+            ("deliveries_to_success", deliveries),
+            ("tokens_to_success", tokens),
+        ):
+            plot_power_law(curves, metric, balanced(metric_label(metric), 30), ax)
         plot_scaling(curves, "quality", "tasks done without a fault", quality)
-        plot_scaling(curves, "cost_usd_to_success", "US dollars", cost)
+        plot_scaling(curves, "cost_usd_to_success", metric_label("cost_usd_to_success"), cost)
         for ax in (time, gap, cost):
             ax.set_ylim(bottom=0)
         for ax in (success, quality):
             ax.set_ylim(-0.03, 1.05)
-        titles = _TITLES if all_finished(curves) else _TITLES.values()
-        for ax, name in zip(axes, titles, strict=True):
+        first = "Time to finish" if all_finished(curves) else "Time to success"
+        for ax, name in zip(axes, [first, *_TITLES], strict=True):
             ax.set_title(name)
         _mark_baseline(time, curves)
-        footnote(figure, "; ".join(filter(None, ["bands: 95 % intervals", finish_note(curves)])))
+        said = ["bands: 95 % intervals", finish_note(curves, _METRICS)]
+        footnote(figure, "; ".join(filter(None, said)))
         headline(figure, title)
         name_series(figure, row_ends(axes))
     return figure

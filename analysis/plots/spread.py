@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from analysis.plots.colours import REFERENCE, colour
 from analysis.plots.labels import metric_label
+from analysis.plots.numbers import shorten
 from analysis.plots.style import footnote, headline, panel_grid, paper_style
-from analysis.plots.sweep import short_number
 from analysis.statistics.curves import NUMBERS, unknown_metric, with_derived
 from simulator.errors import TeamsimError
 
@@ -52,7 +51,7 @@ def spread_figure(results: pd.DataFrame, metrics: Sequence[str], title: str = ""
             ax.locator_params(axis="x", nbins=5)
             if name in ("quality", "success"):
                 ax.set_xlim(0, 1.03)
-            ax.xaxis.set_major_formatter(FuncFormatter(short_number))
+            shorten(ax.xaxis)
             if not i:
                 ax.set_ylabel("share of runs with at most this")
         headline(figure, title)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
@@ -17,6 +16,7 @@ from analysis.plots.colours import REFERENCE, colour, marker
 from analysis.plots.direct_labels import name_series
 from analysis.plots.known import all_finished, finish_note, reason, say_not_known
 from analysis.plots.labels import metric_label
+from analysis.plots.numbers import shorten, shorten_log
 from analysis.plots.style import (
     HALO,
     footnote,
@@ -71,7 +71,7 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
             if in_rows:
                 plot_rows(curves, metric, label, ax)
                 ax.xaxis.set_major_locator(MaxNLocator(4))
-                _shorten(ax.xaxis)
+                shorten(ax.xaxis)
                 ax.tick_params(labelleft=i % _ROWS_BESIDE == 0)
                 continue
             plot_against(curves, metric, label, ax)
@@ -81,13 +81,15 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
                 _log_axis(ax, values)
             elif _are_apart(values):
                 ax.set_xticks(values)
-            _shorten(ax.yaxis)
+            shorten(ax.yaxis)
             if metric in wanted.log_y:
                 ax.set_yscale("log")
+                shorten_log(ax.yaxis)
         for pair in wanted.crossings:
             _mark_crossing(axes[0], curves, pair, wanted)
         intervals = f"{'bars' if in_rows else 'bands'}: 95 % intervals"
-        footnote(figure, "; ".join(filter(None, [intervals, finish_note(curves)])))
+        said = [intervals, finish_note(curves, wanted.y)]
+        footnote(figure, "; ".join(filter(None, said)))
         headline(figure, title)
         name_series(figure, row_ends(axes))
     return figure
@@ -229,19 +231,6 @@ def _are_apart(values: list[Any]) -> bool:
         and not isinstance(values[0], str)
         and min(np.diff(values)) >= (values[-1] - values[0]) / 9
     )
-
-
-def _shorten(axis: Axis) -> None:
-    """Write the numbers of an axis short."""
-    axis.set_major_formatter(FuncFormatter(short_number))
-
-
-def short_number(value: float, _: object) -> str:
-    """Return 20k and 3M for 20000 and 3000000; the second argument is matplotlib's place."""
-    if abs(value) < 10_000:
-        return f"{value:g}"
-    size, unit = (1e6, "M") if abs(value) >= 1e6 else (1e3, "k")
-    return f"{value / size:g}{unit}"
 
 
 def _plain(value: float, _: object) -> str:

@@ -37,6 +37,7 @@ def picture(
     from analysis.plots import scaling_figure, sweep_figure
     from analysis.plots.default import figure_of, has_sizes, wanted_figure
 
+    y, series = (tuple(dict.fromkeys(names)) for names in (y, series))  # each is drawn once
     question = manifest["question"]
     is_asked = bool(x or y or series)
     if len(manifest["points"]) == 1 and not (x or series):

@@ -308,6 +308,7 @@ class ObservationResult(Result):
 
     def plot(self) -> Figure:
         """Draw what happened."""
-        from analysis.plots.observed import observed_figure
+        from analysis.plots.observed import observed_figure, observed_title
 
-        return observed_figure(self.observation, f"What happened in {self.table.attrs['scenario']}")
+        title = observed_title(self.observation, self.table.attrs["scenario"])
+        return observed_figure(self.observation, title)

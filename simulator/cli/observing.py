@@ -156,13 +156,13 @@ def _writable(out: Path) -> Iterator[None]:
 def _write(found: Any, out: Path, source: str) -> None:
     from analysis.observation.writing import write_tables, write_team
     from analysis.plots import save
-    from analysis.plots.observed import observed_figure
+    from analysis.plots.observed import observed_figure, observed_title
     from analysis.plots.twin import twin_figure
     from simulator.version import __version__
 
     write_team(found, out / "team.yaml", source, __version__)
     write_tables(found, out / "tables")
-    save(observed_figure(found, f"What happened in {source}"), out / "observed")
+    save(observed_figure(found, observed_title(found, source)), out / "observed")
     save(twin_figure(found.comparison, "Is the twin like the original?"), out / "twin")
 
 
