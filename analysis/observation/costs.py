@@ -14,6 +14,7 @@ import scipy
 from analysis.calibration.profiles import profile_name
 from analysis.calibration.rounding import four_digits
 from analysis.traces.canonical import CHATS, model_of
+from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.prices import list_prices
 from simulator.words import percent
 
@@ -57,6 +58,13 @@ def priced_as(model: str) -> str | None:
     return None
 
 
+_HOW_TO_SAY = (
+    "costs come from the traces (in a table cost_usd; --column cost_usd=NAME if it is called "
+    "otherwise), and those of the twin from a price: --set team.agent.price=claude-sonnet-4-6"
+)
+_NO_COUNTS = f"unknown: neither costs nor counts of tokens; {_HOW_TO_SAY}"
+
+
 def prices_of(model: str, told: Told = _NONE) -> tuple[str | Mapping[str, float], str] | None:
     """Return a model's price as a scenario says it, and its source; None if it has no list price.
 
@@ -88,7 +96,7 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
     unknown = chats & calls["cost_usd"].isna() & calls["output_tokens"].notna()
     if not unknown.any():
         n = int(said.sum())
-        return calls, f"{n:,} calls say it" if n else "unknown: neither costs nor counts of tokens"
+        return calls, f"{n:,} calls say it" if n else _NO_COUNTS
     model, tokens = model_of(calls), token_counts(calls)
     costs = calls["cost_usd"].astype("Float64").astype(float)
     filled, missing = 0, set[str]()
@@ -102,7 +110,9 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
         filled += len(where)
     parts = [f"{int(said.sum()):,} calls say it"] if said.any() else []
     parts += [f"{filled:,} calls at list prices"] if filled else []
-    parts += [f"no price is known of {', '.join(sorted(missing))}"] if missing else []
+    parts += (
+        [f"no price is known of {', '.join(sorted(missing))}; {_HOW_TO_SAY}"] if missing else []
+    )
     return calls.assign(cost_usd=costs.astype("Float64")), "; ".join(parts)
 
 
@@ -152,7 +162,7 @@ def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
             return Prices(price, said + checked)
     if len(known) < _FEWEST or not costs.sum():
         why = "all costs in the trace are 0" if len(known) and not costs.sum() else "unknown"
-        return Prices(None, f"no price: {why}; costs stay unknown until one is given")
+        return Prices(None, f"no price: {why}; {HOW_TO_PRICE}")
     per_token, _ = scipy.optimize.nnls(tokens.to_numpy(), costs.to_numpy())
     names = ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
     spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}

@@ -58,7 +58,8 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         if len(rivals):
             section.say("Not known to be slower: " + "; ".join(rivals["system"].head(5)) + ".")
         columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
-        section.show(table_of("All points, the quickest first", ranked[columns]))
+        known = ranked.assign(p_best=ranked["p_best"].where(ranked["p_best"] > 0.0))
+        section.show(table_of("All points, the quickest first", known[columns]))
     elif samples:
         ((name, rows),) = samples.items()
         verdict = _alone(name, rows, not all_done)

@@ -65,5 +65,6 @@ def summaries(
             quantile = quantile_interval(values, share, confidence)
             row[name] = quantile.estimate
             row |= {f"{name}_low": quantile.low, f"{name}_high": quantile.high}
-        rows[metric] = row
+        # Of money that is not known, nor are there ends, which are infinite for few runs.
+        rows[metric] = dict.fromkeys(row, math.nan) if np.isnan(values).all() else row
     return rows

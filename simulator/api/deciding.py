@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
-from analysis.decisions.advice import SIZES, TIME_ONLY, Wish, in_words, moves, thresholds
+from analysis.decisions.advice import (
+    SIZES,
+    TIME_ONLY,
+    Wish,
+    columns_in_words,
+    in_words,
+    moves,
+    thresholds,
+)
 from analysis.decisions.advice import advise as give_advice
 from simulator.api.arguments import seed_in, sizes_in, workers_in
 from simulator.api.results import AdviceResult, with_origin
@@ -15,7 +22,8 @@ from simulator.arguments import whole
 from simulator.documents import MOST_RUNS
 from simulator.errors import TeamsimError, what_is
 from simulator.experiment.pool import Progress
-from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
+from simulator.scenario import Scenario
+from simulator.scenario.costs import HOW_TO_PRICE, cost_notes, is_cost_known
 
 _FEWEST_RUNS = 10
 
@@ -55,8 +63,7 @@ def advise(
         known.
     """
     base, wish = base_of(scenario), _wish_in(wish)
-    if not is_cost_known(base) and (wish.usd_per_hour is not None or wish.budget_usd is not None):
-        raise TeamsimError(f"what a run costs is not known, since no price is said; {HOW_TO_PRICE}")
+    _check_price(base, wish)
     if (root := seed_in(seed)) is not None:
         base = base.model_copy(update={"seed": root})
     sizes, workers = sizes_in(sizes), workers_in(workers)
@@ -67,13 +74,22 @@ def advise(
         advice = dataclasses.replace(advice, thresholds=nearest)
     others = moves(base, advice, wish, workers=workers, progress=progress)
     advice = dataclasses.replace(advice, moves=others)
-    if not is_cost_known(base):
-        advice = dataclasses.replace(advice, table=advice.table.assign(cost_usd=math.nan))
     table = advice.table.sort_values(
         ["fulfils", "objective"],
         key=lambda column: column.eq("no") if column.name == "fulfils" else column,
     )
-    return AdviceResult(with_origin(table, base.name, base.seed), advice, in_words(advice, wish))
+    said = in_words(advice, wish)
+    notes = [*columns_in_words(advice, wish), *cost_notes(base)]
+    return AdviceResult(with_origin(table, base.name, base.seed), advice, said, notes)
+
+
+def _check_price(scenario: Scenario, wish: Wish) -> None:
+    """Refuse a wish about costs that are not known."""
+    for name in ("usd_per_hour", "budget_usd"):
+        if getattr(wish, name) is not None and not is_cost_known(scenario):
+            raise TeamsimError(
+                f"{name}: what a run costs is not known, since no price is said; {HOW_TO_PRICE}"
+            )
 
 
 def _wish_in(value: object) -> Wish:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from simulator.errors import TeamsimError, what_is
 from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES
 from simulator.scenario import Scenario
-from simulator.scenario.costs import unknown_metrics
+from simulator.scenario.costs import cost_notes_of
 from simulator.version import __version__
 
 if TYPE_CHECKING:
@@ -78,13 +77,25 @@ class Result:
     def _shown(self) -> pd.DataFrame:
         return self.table
 
+    @property
+    def _verdict(self) -> Sequence[str]:
+        """What was found in sentences, before the table."""
+        return ()
+
+    @property
+    def _notes(self) -> Sequence[str]:
+        """What is to be known of the table, after it."""
+        return ()
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}: {self._heading}\n{self._shown()}"
+        table = f"{type(self).__name__}: {self._heading}\n{self._shown()}"
+        return "\n".join([*self._verdict, table, *self._notes])
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<p>{escape(self._heading)}</p>{self._shown().to_html(max_rows=20)}"
+        table = f"<p>{escape(self._heading)}</p>{self._shown().to_html(max_rows=20)}"
+        return _paragraphs(self._verdict) + table + _paragraphs(self._notes)
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,13 +131,14 @@ class SweepResult(Result):
             name: with_time_to_success(summary(rows, list(metrics)), rows)
             for name, rows in self.table.groupby("point_name", sort=False)
         }
-        table = pd.concat(parts, names=["point_name", "metric"])
-        unknown = {name: unknown_metrics(scenario) for name, scenario in self._scenarios()}
-        is_unknown = [metric in unknown[point] for point, metric in table.index]
-        return table.mask(np.broadcast_to(np.array(is_unknown)[:, None], table.shape))
+        return pd.concat(parts, names=["point_name", "metric"])
 
     def _shown(self) -> pd.DataFrame:
         return self._summary(_SHOWN)[["mean", "low", "high"]]
+
+    @property
+    def _notes(self) -> Sequence[str]:
+        return cost_notes_of([scenario for _, scenario in self._scenarios()])
 
     def findings(self, *expected: str) -> pd.DataFrame:
         """Hold each point against what is expected of it, here and in its scenario.
@@ -252,14 +264,22 @@ class AdviceResult(Result):
     ----------
     advice : Advice
     sentences : list of str
-        The advice in words.
+        The advice in words, the verdict first.
+    notes : list of str
+        What the columns of the table mean, and how to give a price where none is said.
     """
 
     advice: Advice
     sentences: list[str]
+    notes: list[str] = field(default_factory=list)
 
-    def _repr_html_(self) -> str:
-        return _paragraphs(self.sentences) + super()._repr_html_()
+    @property
+    def _verdict(self) -> Sequence[str]:
+        return [self.sentences[0]]
+
+    @property
+    def _notes(self) -> Sequence[str]:
+        return [*self.sentences[1:], *self.notes]
 
     def plot(self) -> Figure:
         """Draw what each system takes beside the best, with joint bounds, its time and its cost."""
@@ -282,11 +302,13 @@ class ComparisonResult(Result):
     comparison: SideBySide
     sentences: list[str]
 
-    def __repr__(self) -> str:
-        return "\n".join([super().__repr__(), *self.sentences])
+    @property
+    def _verdict(self) -> Sequence[str]:
+        return self.sentences[: len(self.comparison.comparisons)]
 
-    def _repr_html_(self) -> str:
-        return _paragraphs(self.sentences) + super()._repr_html_()
+    @property
+    def _notes(self) -> Sequence[str]:
+        return self.sentences[len(self.comparison.comparisons) :]
 
     def plot(self) -> Figure:
         """Draw the changes with their intervals."""
@@ -305,6 +327,10 @@ class ObservationResult(Result):
     """
 
     observation: Observation
+
+    @property
+    def _notes(self) -> Sequence[str]:
+        return [f"costs: {self.observation.costs}"]
 
     def plot(self) -> Figure:
         """Draw what happened."""

@@ -43,6 +43,9 @@ from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import HOW_TO_PRICE, MONEY, cost_notes, is_cost_known
 from simulator.words import four_figures, percent
 
+_MOST_SHOWN = 12
+"""Systems in the table of an advice."""
+
 
 @dataclass(frozen=True)
 class AdviceWishes:
@@ -69,7 +72,6 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
         check_table_writable(wanted.out)
     if wanted.write is not None:
         check_target(wanted.write)
-    _check_price(scenario, wish)
     workers = workers or default_workers()
     with progress_bar("replications") as progress:
         given = give_advice(scenario, wish, wanted.sizes, wanted.replications, workers, progress)
@@ -79,8 +81,8 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
     else:
         for line in words:
             say_words(line)
-        _print_advice(table.head(12), wish)
-        for note in cost_notes(scenario):
+        _print_advice(table.head(_MOST_SHOWN), wish)
+        for note in given.notes:
             say_words(note)
     tells = _silent if wanted.as_json else tell
     if wanted.out is not None:
@@ -100,13 +102,6 @@ def _silent(text: object) -> None:
     """Print nothing, where standard output is for JSON."""
 
 
-def _check_price(scenario: Scenario, wish: Wish) -> None:
-    wants_it = wish.usd_per_hour is not None or wish.budget_usd is not None
-    if wants_it and not is_cost_known(scenario):
-        option = "--usd-per-hour" if wish.usd_per_hour is not None else "--budget-usd"
-        raise TeamsimError(f"{option}: what a run costs is not known; {HOW_TO_PRICE}")
-
-
 def _fields_of(advice: Advice) -> dict[str, object]:
     fields = (field.name for field in dataclasses.fields(advice) if field.name != "table")
     return {name: getattr(advice, name) for name in fields}
@@ -116,6 +111,7 @@ def _print_advice(table: pd.DataFrame, wish: Wish) -> None:
     """Print the systems, with the share by which each is behind the best."""
     takes = [] if wish.usd_per_hour is None else ["USD in all"]
     heads = ["system", *takes, "time s", "cost USD", "quality", "finished", "fulfils", "behind"]
+    has_p = bool(table["p_best"].gt(0.0).any())
     rows = []
     for row in table.to_dict("records"):
         known = "behind" in row
@@ -128,10 +124,10 @@ def _print_advice(table: pd.DataFrame, wish: Wish) -> None:
             f"{row['finished']:,}/{row['replications']:,}",
             row["fulfils"],
             percent(row["behind"], 1) if known and math.isfinite(row["behind"]) else "",
-            percent(row["p_best"]) if row["p_best"] else "",
+            *([percent(row["p_best"]) if row["p_best"] > 0.0 else ""] if has_p else []),
         ]
         rows.append(cells)
-    print_table([*heads, "p best"], rows)
+    print_table([*heads, *(["p best"] if has_p else [])], rows)
 
 
 def stack(study: Study, replications: int, out: Path | None, as_json: bool = False) -> None:

@@ -53,7 +53,7 @@ from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
-from simulator.scenario.costs import MONEY, cost_notes, is_cost_known, unknown_metrics
+from simulator.scenario.costs import cost_notes, is_cost_known, unknown_metrics
 from simulator.words import four_figures
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def run_with_trace(scenario: Scenario, replication: int, path: Path) -> None:
         (name, "unknown" if name in unknown else getattr(metrics, name)) for name in METRIC_NAMES
     ]
     print_rows(rows, ["metric", "value"])
+    for note in cost_notes(scenario):
+        say_words(note)
     if metrics.reason:
         say_words(f"{metrics.outcome}: {metrics.reason}")
     tell(f"{len(trace.rows)} events of replication {replication} in {path}")
@@ -165,7 +167,6 @@ def _described(
     metrics: dict[str, Any] = dict(_summary(columns, NUMERIC_METRICS))
     notes = [str(each) for each in missed]
     if not is_cost_known(scenario):
-        metrics |= {name: dict.fromkeys(metrics[name]) for name in MONEY}
         notes += cost_notes(scenario)
     return {
         "scenario": scenario.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from simulator.scenario.schema import Scenario
 
 MONEY = frozenset({"cost_usd", "wasted_usd"})
@@ -33,6 +35,16 @@ def cost_notes(scenario: Scenario) -> list[str]:
     if is_cost_known(scenario):
         return []
     return [f"cost: unknown, since no price is said: {HOW_TO_PRICE}", *budget_notes(scenario)]
+
+
+def cost_notes_of(scenarios: Sequence[Scenario]) -> list[str]:
+    """Return the `cost_notes` of several scenarios, such as the points of a sweep, each once."""
+    unpriced = [each for each in scenarios if not is_cost_known(each)]
+    notes = list(dict.fromkeys(note for each in unpriced for note in cost_notes(each)))
+    if 0 < len(unpriced) < len(scenarios):
+        at = f"unknown at {len(unpriced):,} of {len(scenarios):,} points"
+        notes[0] = notes[0].replace("unknown", at, 1)
+    return notes
 
 
 def budget_notes(scenario: Scenario) -> list[str]:

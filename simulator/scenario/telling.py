@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from simulator.errors import ScenarioError
+from simulator.scenario.costs import cost_notes_of
 from simulator.scenario.schema import Scenario
 from simulator.scenario.sweep import Overrides, label
 
@@ -15,6 +16,10 @@ _SHOWN = 3
 
 class Varied(Protocol):
     """A point of a study."""
+
+    @property
+    def scenario(self) -> Scenario:
+        """What is run at the point."""
 
     @property
     def overrides(self) -> Overrides:
@@ -34,7 +39,10 @@ class Studied(Protocol):
 
 
 def told(study: Studied) -> list[str]:
-    """Return the lines: name, points and replications; the question; the values of each axis."""
+    """Return the lines: name, points and replications; the question; the values of each axis.
+
+    If it is not known what some point costs, a line says how to give a price.
+    """
     try:
         base, points = study.base, study.points
     except ScenarioError as error:
@@ -48,4 +56,5 @@ def told(study: Studied) -> list[str]:
         f"Study: {base.name}, seed {base.seed}, {count} of {base.replications:,} replications",
         *([base.question] if base.question else []),
         *(f"{path}: {', '.join(each)}" for path, each in values.items()),
+        *cost_notes_of([point.scenario for point in points]),
     ]

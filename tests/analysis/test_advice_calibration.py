@@ -81,7 +81,7 @@ def test_statements_hold_at_least_as_often_as_they_say() -> None:
         assert alike["held"].mean() >= below(float(alike["said"].mean()), len(alike))
     # It does find out: no caution alone would do.
     assert share([said.p_best >= 0.95 for said in answers]) > 0.7
-    assert max(said.p_best for said in answers) == 0.99
+    assert np.nanmax([said.p_best for said in answers]) == 0.99
 
 
 def _verdict_holds(asked: Question, said: Advice) -> bool:
@@ -183,7 +183,7 @@ def test_what_few_replications_cannot_tell_is_not_told() -> None:
     for _ in range(20):
         asked = question("near ties", rng)
         said = asked.ask(most=60)
-        assert said.p_best < 0.95
+        assert not said.p_best >= 0.95
         assert not said.is_settled
 
 
@@ -238,7 +238,7 @@ def test_thirty_of_thirty_do_not_make_success_certain() -> None:
     few, many = ask(runs, most=30), ask(runs)
     assert few.table["fulfils"].tolist() == ["yes", "not known"]
     assert few.unsure == ["finishing", "quality"]
-    assert few.p_best == 0.0
+    assert math.isnan(few.p_best)  # nothing is known of it
     assert few.gain.low < 0.3
     assert many.table["fulfils"].tolist() == ["yes", "yes"]
     assert many.p_best == 0.99

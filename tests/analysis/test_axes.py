@@ -35,7 +35,8 @@ SWEPT = parse_study(TEXT.replace("replications: 25", "replications: 5"))
 
 @pytest.fixture(scope="module")
 def results() -> pd.DataFrame:
-    return run_sweep(SWEPT).to_pandas()
+    table: pd.DataFrame = run_sweep(SWEPT).to_pandas()
+    return table
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,12 @@ def test_a_text_along_a_curve_covers_no_marks() -> None:
     assert panel.contains(*box.p1)
 
 
+def marked(ax: Axes) -> list[float]:
+    """Return the places of round marks on the horizontal axis."""
+    found = [np.asarray(line.get_xdata(), float) for line in ax.lines if line.get_marker() == "o"]
+    return [float(x[0]) for x in found if len(x)]
+
+
 @pytest.mark.parametrize("times", [0.4, 1.3, 13.72, 2_000.0])
 def test_a_change_is_drawn_where_it_is(times: float) -> None:
     spent = np.random.default_rng(1).exponential(100.0, 40)
@@ -126,8 +133,7 @@ def test_a_change_is_drawn_where_it_is(times: float) -> None:
     is_log = ax.get_xscale() == "log"
     assert is_log == (times > 2.0)
     place = 1.0 + change.estimate if is_log else 100.0 * change.estimate
-    marks = [line for line in ax.lines if line.get_marker() == "o" and len(line.get_xdata())]  # type: ignore[arg-type]
-    assert [float(mark.get_xdata()[0]) for mark in marks] == pytest.approx([place] * 3)  # type: ignore[index]
+    assert marked(ax) == pytest.approx([place] * 3)
     low, high = ax.get_xlim()
     assert low < place < high
 
@@ -151,8 +157,7 @@ def test_advice_shows_how_far_behind_the_worst_is() -> None:
          "objective": [1.0, 50.0], "time_to_success_s": [1.0, 50.0], "cost_usd": np.nan, **behind}
     )  # fmt: skip
     ax = plot_advice(cast(Advice, SimpleNamespace(best="a")), table)
-    marks = [float(line.get_xdata()[0]) for line in ax.lines if line.get_marker() == "o"]  # type: ignore[index]
-    assert marks == pytest.approx([1.0, 50.0])
+    assert marked(ax) == pytest.approx([1.0, 50.0])
     assert ax.get_xlim()[1] > 50.0
 
 

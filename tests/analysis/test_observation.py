@@ -58,6 +58,7 @@ from analysis.traces.reading import read_traces
 from simulator.distributions import DISTRIBUTIONS
 from simulator.errors import TeamsimError
 from simulator.scenario import parse_study
+from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.prices import list_prices
 from tests.analysis.observed_teams import KINDS, team, teams, write_runs
 from tests.conftest import REAL_DATA
@@ -455,7 +456,12 @@ def test_costs_are_those_of_the_trace_else_list_prices() -> None:
     prices = fit_prices(own, "claude-opus-4-5").spec
     assert isinstance(prices, dict)
     assert prices["output_per_mtok"] == pytest.approx(1000.0, rel=1e-3)
-    assert with_costs(ALONE.calls)[1] == "no price is known of m"
+    said = with_costs(ALONE.calls)[1]
+    assert said.startswith("no price is known of m; ")
+    assert "--column cost_usd=NAME" in said
+    assert "--set team.agent.price=" in said
+    uncounted = chats.assign(cost_usd=pd.NA, output_tokens=pd.NA)
+    assert "--column cost_usd=NAME" in with_costs(uncounted)[1]
 
 
 @pytest.mark.parametrize(
@@ -465,7 +471,7 @@ def test_a_twin_without_a_price_is_not_said_to_cost_nothing(cost: float | None, 
     chats = ALONE.calls[ALONE.calls["operation_name"] == "chat"]
     prices = fit_prices(chats.assign(cost_usd=cost), "m")
     assert prices.spec is None
-    assert prices.said == f"{why}; costs stay unknown until one is given"
+    assert prices.said == f"{why}; {HOW_TO_PRICE}"
 
 
 def test_a_scaled_distribution_is_the_distribution_of_scaled_draws() -> None:

@@ -8,7 +8,7 @@ from analysis.decisions.advice.structures import replicate as _replicate
 from analysis.decisions.advice.turning_points import thresholds
 from analysis.decisions.advice.verdict import Advice, Move, Threshold
 from analysis.decisions.advice.wish import TIME_ONLY, Wish, objective
-from analysis.decisions.advice.words import in_words
+from analysis.decisions.advice.words import columns_in_words, in_words
 
 __all__ = [
     "ALONE",
@@ -21,6 +21,7 @@ __all__ = [
     "_replicate",
     "advise",
     "candidates",
+    "columns_in_words",
     "contest",
     "in_words",
     "moves",

@@ -188,11 +188,11 @@ class Evidence:
     def probability_good(self) -> Array:
         """Return lower bounds of the probabilities that each system is as good as the best.
 
-        The bound is the highest level between 0.5 and 0.99 at which `good` holds, or 0 if there is
+        The bound is the highest level between 0.5 and 0.99 at which `good` holds, NaN if there is
         none. A few hundred replications do not show tails beyond 0.99; below 0.5 nothing is known.
         """
         levels = {*np.arange(50, 90, 5) / 100.0, *np.arange(90, 100) / 100.0, self.wish.confidence}
-        found = np.zeros(len(self.names))
+        found = np.full(len(self.names), np.nan)
         for level in sorted(levels):
             found[self.good(1.0 - level)] = level
         return found

@@ -70,7 +70,7 @@ class Advice:
         means.
     p_best : float
         Lower bound of the probability that `best` fulfils the conditions and that no other system
-        that does is better by more than the indifference; 0 if nothing is known, at most 0.99.
+        that does is better by more than the indifference; NaN if nothing is known, at most 0.99.
     as_good : list of str
         Others known to be as good as the best, to within the indifference.
     not_excluded : list of str
@@ -89,7 +89,8 @@ class Advice:
         of ``makespan_s, cost_usd, quality, success``; ``finished`` and ``replications``, numbers
         of runs; ``fulfils`` the conditions: yes, no, not known; ``behind, behind_low,
         behind_high``, the share by which it takes more than the best, with joint bounds;
-        ``may_be_best``; ``p_best``, as above for each system.
+        ``may_be_best``; ``p_best``, as above for each system, and 0 where it is known not to fulfil
+        them.
     break_even : Interval or None
         Value of an hour from which the best team pays, if it costs more than one agent.
     is_settled : bool
@@ -133,7 +134,7 @@ def conclude(evidence: Evidence) -> Advice:
     -------
     Advice
         Without thresholds and the fields that `complete` adds. Until then, `p_best` is the wanted
-        confidence or 0.
+        confidence or NaN.
     """
     wish, names = evidence.wish, evidence.names
     error = 1.0 - wish.confidence
@@ -144,7 +145,7 @@ def conclude(evidence: Evidence) -> Advice:
     if not left.any():
         settled = bool(bounds.violates.any() or (evidence.finished == 0.0).all())
         table["may_be_best"] = False
-        return Advice("neither", "", 0.0, [], [], "", _NO_GAIN, [], table, None, settled)
+        return Advice("neither", "", math.nan, [], [], "", _NO_GAIN, [], table, None, settled)
     eligible = left & (bounds.fulfils | evidence.meets)
     best = _choose(evidence, table, good, eligible, left)
     teams = eligible & (table["n"].to_numpy() > 1)
@@ -169,7 +170,7 @@ def conclude(evidence: Evidence) -> Advice:
     return Advice(
         verdict,
         best,
-        wish.confidence if good[at] else 0.0,
+        wish.confidence if good[at] else math.nan,
         [names[i] for i in others if good[i] and good[at]],
         [names[i] for i in others if possible[i] and not (good[i] and good[at])],
         team,
@@ -198,7 +199,7 @@ def complete(advice: Advice, evidence: Evidence) -> Advice:
     table = advice.table
     violates = (table["fulfils"] == "no").to_numpy()
     table = table.assign(p_best=np.where(violates, 0.0, evidence.probability_good()))
-    p_best = dict(zip(evidence.names, table["p_best"], strict=True)).get(advice.best, 0.0)
+    p_best = dict(zip(evidence.names, table["p_best"], strict=True)).get(advice.best, math.nan)
     price = break_even(evidence, advice.best_team)
     return dataclasses.replace(advice, table=table, p_best=float(p_best), break_even=price)
 
@@ -222,7 +223,7 @@ def _table(evidence: Evidence, bounds: Bounds) -> pd.DataFrame:
                 "finished": finished,
                 "replications": len(each),
                 "fulfils": "no" if bounds.violates[i] else fulfils,
-                "p_best": 0.0,
+                "p_best": math.nan,
             }
         )
     return pd.DataFrame(rows)

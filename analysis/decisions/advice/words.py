@@ -238,3 +238,31 @@ def _price(advice: Advice) -> list[str]:
         f"The team costs more than one agent, and pays if an hour is worth more than "
         f"{price.estimate:,.2f} US dollars ({within})."
     ]
+
+
+def columns_in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
+    """Say what the columns ``fulfils`` and ``p_best`` of the table of an advice mean.
+
+    Parameters
+    ----------
+    advice : Advice
+    wish : Wish
+        The wish for which it was made.
+    """
+    less = f"less {100 * LESS_THAN_ALONE:g} points"
+    wanted = [f"runs finished: those of one agent, {less}"]
+    wanted += [
+        f"tasks right: those of one agent, {less}"
+        if wish.min_quality is None
+        else f"tasks right: {percent(wish.min_quality, 1)}"
+    ]
+    if wish.budget_usd is not None:
+        wanted.append(f"cost: at most {wish.budget_usd:g} USD a run")
+    table = advice.table
+    fulfils = f"fulfils: whether that is known ({'; '.join(wanted)})"
+    if table["fulfils"].eq("not known").any():
+        fulfils += ", which takes more runs where it is not (-r)"
+    if not table["p_best"].gt(0.0).any():
+        return [f"{fulfils}."]
+    best = "p best: probability, at least, that none of the others that fulfil them is better"
+    return [f"{fulfils}.", f"{best}; empty where it is not known, or below 50 %."]

@@ -23,7 +23,7 @@ from analysis.statistics.series import SIZE
 from simulator.experiment import run_points
 from simulator.experiment.pool import Progress
 from simulator.scenario import Point
-from simulator.scenario.costs import HOW_TO_PRICE, is_cost_known
+from simulator.scenario.costs import is_cost_known
 
 PANELS = ("makespan_s", "cost_usd", "success", "quality", "speedup", "tokens")
 """Metrics, each with a chart."""
@@ -202,9 +202,12 @@ def nothing() -> dict[str, Any]:
     return {"data": [], "layout": {"height": HEIGHT}}
 
 
+_PRICE_HERE = "add the fields team.agent.price.input_per_mtok and output_per_mtok: US dollars"
+
+
 def _cost_unknown() -> Any:
     """Return the chart of a cost that is not known: the reason in the place of a curve."""
-    said = f"unknown: no price is said<br>({balanced(HOW_TO_PRICE, 34)})".replace("\n", "<br>")
+    said = f"unknown: no price is said<br>({balanced(_PRICE_HERE, 34)})".replace("\n", "<br>")
     return go.Figure(
         layout={
             "template": "none",
