@@ -119,7 +119,7 @@ def calibrate(
 
 def predict(
     directory: Annotated[Path, typer.Argument(help="Directory that `teamsim calibrate` wrote.")],
-    out: Annotated[Path, typer.Option(help="Table to write (Parquet).")],
+    out: Annotated[Path, typer.Option(help="Table to write (.parquet).")],
     team_sizes: TeamSizes = None,
     replications: Annotated[
         int,
@@ -216,7 +216,10 @@ def validate(
     """Score predictions against real runs, beside baselines and running it again."""
     from analysis.validation.run_prediction import is_of_totals
     from simulator.cli import fitting, fitting_runs, predicting
+    from simulator.experiment.table_files import check_directory_name
 
+    if out is not None:
+        check_directory_name(out)
     if is_of_totals(predictions):
         columns = columns_in(column or [])
         fitting_runs.validate(predictions, directory, columns, out, as_json)

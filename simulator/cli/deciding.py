@@ -27,7 +27,6 @@ from simulator.cli.quiet import tell
 from simulator.cli.terminal import (
     check_page_writable,
     check_table_writable,
-    check_writable,
     directory_for,
     print_frame,
     print_table,
@@ -306,7 +305,7 @@ def report(directory: Path, out: Path | None, stack_replications: int) -> None:
     from analysis.report import write_report
 
     if out is not None:
-        check_writable(out)
+        check_page_writable(out)
     out = out or directory / "report.html"
     with progress_bar("speed-up stacks") as progress:
         write_report(directory, out, stack_replications, progress)

@@ -192,7 +192,7 @@ def advise(
 def report(
     directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
     out: Annotated[
-        Path | None, typer.Option(help="The page; report.html in DIRECTORY if absent.")
+        Path | None, typer.Option(help="The page (.html); report.html in DIRECTORY if absent.")
     ] = None,
     stacks: Annotated[
         int,

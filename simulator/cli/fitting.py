@@ -28,13 +28,15 @@ from simulator.cli.harmless import say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
-    check_writable,
+    check_parquet_writable,
     directory_for,
+    make_directory,
     print_frame,
     progress_bar,
 )
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import Processes, default_workers
+from simulator.experiment.table_files import check_directory_name
 
 _CHECKED = 10
 """Simulated runs of each cell and size in the posterior predictive check."""
@@ -123,7 +125,7 @@ def predict(
     max_rounds: int | None = None,
 ) -> None:
     """Simulate calibrated teams."""
-    check_writable(out)
+    check_parquet_writable(out)
     changes = parse_changes(topology, protocol, workload)
     cells = read_calibration(directory)
     named = read_teams(teams, cells) if teams is not None else ()
@@ -165,8 +167,8 @@ def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
     from analysis.plots import save
     from analysis.plots.validation import summary_table, validation_figure
 
+    make_directory(out)
     try:
-        out.mkdir(parents=True, exist_ok=True)
         validation.cells.to_csv(out / "validation.csv", index=False)
         save(validation_figure(validation), out / "validation")
     except OSError as error:
@@ -196,6 +198,7 @@ def backtest(
     Then score it without some parts of the model, one at a time.
     """
     parts = parts_in(without)
+    check_directory_name(out)
     with traces_of([directory], "llm_teams", {}, strict=False) as traces:
         team = traces.team
         assert team is not None

@@ -29,7 +29,7 @@ from analysis.validation.targets import mapping_in
 from simulator.cli.harmless import complain, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.terminal import (
-    check_writable,
+    check_parquet_writable,
     directory_for,
     make_directory,
     print_frame,
@@ -136,7 +136,7 @@ def predict(
     max_rounds: int | None,
 ) -> None:
     """Simulate teams under the protocols that were run, or under another."""
-    check_writable(out)
+    check_parquet_writable(out)
     found = read_run_fits(directory)
     with Processes(workers or default_workers()) as pool:
         table = _predict(

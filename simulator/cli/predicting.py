@@ -20,7 +20,7 @@ from analysis.validation.request_scores import SCORED, score_requests
 from simulator.cli.harmless import complain, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.reading import traces_of
-from simulator.cli.terminal import check_writable, print_frame, progress_bar
+from simulator.cli.terminal import check_parquet_writable, make_directory, print_frame, progress_bar
 from simulator.errors import TeamsimError
 
 _SHOWN = 10
@@ -29,7 +29,7 @@ _SHOWN = 10
 
 def predict(directory: Path, requests: Path, out: Path, draws: int) -> None:
     """Simulate requests and write a row a draw."""
-    check_writable(out)
+    check_parquet_writable(out)
     model = RequestModel.read(directory)
     asked = read_requests(requests, model)
     pilot = None
@@ -69,8 +69,8 @@ def validate(predictions: Path, calls: Path, out: Path | None, as_json: bool = F
     scores = score_requests(draws, asked, pilot, _truth(calls))
     where = out or predictions.parent
     path = where / "requests_validation.csv"
+    make_directory(where)
     try:
-        where.mkdir(parents=True, exist_ok=True)
         scores.table.to_csv(path, index=False)
     except OSError as error:
         raise TeamsimError(f"{path} cannot be written: {error.strerror}") from None

@@ -49,7 +49,7 @@ from simulator.experiment.estimate import check_memory
 from simulator.experiment.manifest import study_in
 from simulator.experiment.pool import default_workers
 from simulator.experiment.shortfalls import Shortfall
-from simulator.experiment.table_files import write_table
+from simulator.experiment.table_files import check_one_of, names_file, write_table
 from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
@@ -310,6 +310,8 @@ def plot(
     is_file = out.suffix.lower() in PICTURES
     if is_file:
         check_writable(out)
+    elif names_file(out):
+        check_one_of(out, "a picture", PICTURES)
     results = read_results(directory).to_pandas()
     name, figure = picture(results, read_manifest(directory), x, y, series)
     if not is_file:

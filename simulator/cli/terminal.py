@@ -26,7 +26,7 @@ from rich.table import Table
 from simulator.cli.harmless import drop_output, harmless
 from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError
-from simulator.experiment.table_files import check_ending
+from simulator.experiment.table_files import check_directory_name, check_ending, check_one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,13 +97,9 @@ def make_directory(path: Path) -> None:
     Raises
     ------
     TeamsimError
-        If it cannot be made, or has the name of a picture.
+        If it cannot be made, or has the name of a file.
     """
-    if path.suffix.lower() in PICTURES and not path.is_dir():
-        raise TeamsimError(
-            f"{path}: files get their names in a directory: give one, such as "
-            f"{path.with_suffix('')}"
-        )
+    check_directory_name(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -174,8 +170,19 @@ def check_page_writable(path: Path) -> None:
         If the page cannot be written there, or its name ends otherwise.
     """
     check_writable(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise TeamsimError(f"{path}: the name of a page ends in .html")
+    check_one_of(path, "a page", (".html", ".htm"))
+
+
+def check_parquet_writable(path: Path) -> None:
+    """Check the same of a table that is written as Parquet only.
+
+    Raises
+    ------
+    TeamsimError
+        If the table cannot be written there, or its name ends otherwise.
+    """
+    check_writable(path)
+    check_one_of(path, "this table", (".parquet",))
 
 
 def print_frame(frame: pd.DataFrame, heads: Sequence[str]) -> None:

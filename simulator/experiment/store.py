@@ -17,6 +17,7 @@ from simulator.experiment.manifest import DamagedManifest, Manifest, read_manife
 from simulator.experiment.parts import DamagedPart, Part, overlapping, parts_in, write_part
 from simulator.experiment.plan import Span, joined
 from simulator.experiment.shortfalls import Shortfall, from_json, to_json, with_shortfalls
+from simulator.experiment.table_files import check_directory_name
 from simulator.experiment.without_prices import without_unknown
 from simulator.scenario import Study
 
@@ -50,6 +51,7 @@ class Store:
     """
 
     def __init__(self, directory: Path, study: Study) -> None:
+        check_directory_name(directory)
         self._directory = directory
         self._data = directory / _DATA
         self._study = study

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,78 @@ def check_ending(path: Path) -> None:
     TeamsimError
         If it is not; the message names those that are.
     """
-    if path.suffix.lower() not in _WRITERS:
+    check_one_of(path, "a table", tuple(_WRITERS))
+
+
+def check_one_of(path: Path, what: str, endings: Sequence[str]) -> None:
+    """Check, before the work is done, that the name of a file has one of some endings.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        What is to be written, for the message.
+    endings : sequence of str
+        Such as ``.png``.
+
+    Raises
+    ------
+    TeamsimError
+        If it has another one; the message names those that are allowed.
+    """
+    if path.suffix.lower() not in endings:
         found = f"not as {path.suffix!r}" if path.suffix else "and this name has no ending"
-        raise TeamsimError(f"{path}: a table is written as {ENDINGS}, {found}")
+        allowed = " or ".join([", ".join(endings[:-1]), endings[-1]] if endings[1:] else endings)
+        raise TeamsimError(f"{path}: {what} is written as {allowed}, {found}")
+
+
+_OF_FILES = frozenset(
+    [
+        ".csv",
+        ".tsv",
+        ".html",
+        ".htm",
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".parquet",
+        ".xlsx",
+        ".txt",
+        ".md",
+        ".yaml",
+        ".yml",
+        ".png",
+        ".svg",
+        ".pdf",
+        ".jpg",
+        ".jpeg",
+        ".gif",
+        ".zip",
+        ".gz",
+        ".log",
+    ]
+)
+"""Endings by which people mean a file."""
+
+
+def names_file(path: Path) -> bool:
+    """Return whether a name is that of a file, by its ending; a directory that is there is none."""
+    return path.suffix.lower() in _OF_FILES and not path.is_dir()
+
+
+def check_directory_name(path: Path) -> None:
+    """Check that a directory that is to be made has no name of a file.
+
+    Raises
+    ------
+    TeamsimError
+        If it has, and there is no such directory.
+    """
+    if names_file(path):
+        raise TeamsimError(
+            f"{path}: files get their names in a directory: give one, such as "
+            f"{path.with_suffix('')}"
+        )
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
