@@ -87,7 +87,8 @@ def run(
         }
         if steady:
             refuse(of_all | {"--trace": trace}, "--steady goes without it")
-        refuse(of_all | {"--replications": replications}, "--trace is of one run, without it")
+        else:
+            refuse(of_all | {"--replications": replications}, "--trace is of one run, without it")
     if trace is None:
         refuse({"--replication": replication}, "give --trace, which writes that replication")
     study = load_study(scenario, with_seed(settings, seed))

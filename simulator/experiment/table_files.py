@@ -76,8 +76,8 @@ _OF_FILES = frozenset(
 
 
 def names_file(path: Path) -> bool:
-    """Return whether a name is that of a file, by its ending; a directory that is there is none."""
-    return path.suffix.lower() in _OF_FILES and not path.is_dir()
+    """Return whether a name that is not there yet is that of a file, by its ending."""
+    return path.suffix.lower() in _OF_FILES and not path.exists()
 
 
 def check_directory_name(path: Path) -> None:
@@ -86,7 +86,7 @@ def check_directory_name(path: Path) -> None:
     Raises
     ------
     TeamsimError
-        If it has, and there is no such directory.
+        If it has, and is not there yet.
     """
     if names_file(path):
         raise TeamsimError(

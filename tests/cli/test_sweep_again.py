@@ -144,6 +144,14 @@ def test_lines_are_named_by_the_fields_that_one_asks_for(swept: Path) -> None:
     assert lines.groupby("series").size().eq(2).all()
 
 
+NINE = [
+    part
+    for name in ("tokens", "quality", "success", "calls", "rounds", "messages", "agents",
+                 "attempts", "makespan_s")
+    for part in ("--y", name)
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -155,7 +163,7 @@ def test_lines_are_named_by_the_fields_that_one_asks_for(swept: Path) -> None:
             "holds no sweep (it is a file; to make one: teamsim sweep mine.yaml --out DIRECTORY)",
         ),
         (["sweep", "--from", "out"], "Missing option '--out'"),
-        (["sweep", "--from", "out", "--out", "new", "--set", "team.size=3"], "--set goes with"),
+        (["sweep", "--from", "out", "--out", "new", "--set", "team.size=3"], "--set: it goes with"),
         (["sweep", "--from", "out", "--out", "out", "--seed", "8"], "results of another sweep"),
         (["sweep", "--from", "out", "--out", "mine.yaml"], "is not a directory"),
         (["sweep", "--from", "out", "--out", "new", "--seed", "-8"], "greater than or equal to 0"),
@@ -163,7 +171,7 @@ def test_lines_are_named_by_the_fields_that_one_asks_for(swept: Path) -> None:
         (["plot", "out", "--y", "makespan"], "did you mean 'makespan_s'"),
         (["plot", "out", "--series", "topologi"], "did you mean 'topology'"),
         (["plot", "out", "--x", "team.size", "--series", "topology"], "name that as a series, too"),
-        (["plot", "out", *["--y", "tokens"] * 9], "9 metrics"),
+        (["plot", "out", *NINE], "9 metrics"),
         (["plot", "out", "--y"], "requires an argument"),
         (["plot", "nothing", "--y", "tokens"], "holds no sweep"),
         (["plot", "out", "--y", "tokens", "--out", "mine.yaml"], "cannot be made"),
