@@ -19,7 +19,7 @@ from analysis.statistics.intervals import mean_interval
 from analysis.statistics.series import SIZE, name_value
 from simulator.engine import Simulation
 from simulator.experiment.estimate import check_memory
-from simulator.experiment.pool import Progress
+from simulator.experiment.pool import Progress, in_processes
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario
 from simulator.scenario.sweep import label
@@ -50,6 +50,7 @@ def speedup_stacks(
     points: Sequence[Point],
     replications: int = 10,
     progress: Progress | None = None,
+    workers: int = 1,
 ) -> pd.DataFrame:
     """Return the speed-up stack of every point that has a single-agent baseline.
 
@@ -60,7 +61,9 @@ def speedup_stacks(
     replications : int
         Traced replications of each, the same random numbers for team and baseline.
     progress : callable, optional
-        Told ``(points done, points in all)``.
+        Told ``(points done, points in all)``, single agents among them.
+    workers : int
+        Processes; the results do not depend on them.
 
     Returns
     -------
@@ -74,20 +77,19 @@ def speedup_stacks(
     """
     baselines = {point.index: _baseline(point, points) for point in points}
     wanted = [point for point in points if baselines[point.index] not in (None, point.index)]
-    alone: dict[int, list[dict[str, float] | None]] = {}
+    needed = dict.fromkeys(
+        index for each in wanted for index in (baselines[each.index], each.index)
+    )
+    by_index = {point.index: point.scenario for point in points}
+    jobs = [(by_index[index], replications) for index in needed if index is not None]
+    stacked = dict(zip(needed, in_processes(_stacked, jobs, workers, progress), strict=True))
     rows = []
-    for done, point in enumerate(wanted):
-        if progress is not None:
-            progress(done, len(wanted))
-        baseline = baselines[point.index]
-        assert baseline is not None
-        if baseline not in alone:
-            alone[baseline] = _stacked(points[baseline].scenario, replications)
-        workers = point.scenario.team.worker_count
+    for point in wanted:
+        size = point.scenario.team.worker_count
         parts = [
-            losses(team, single, workers, fsum(team.values()) / workers)
+            losses(team, single, size, fsum(team.values()) / size)
             for team, single in zip(
-                _stacked(point.scenario, replications), alone[baseline], strict=True
+                stacked[point.index], stacked[baselines[point.index]], strict=True
             )
             if team is not None and single is not None
         ]
@@ -96,14 +98,12 @@ def speedup_stacks(
                 "point": point.index,
                 "series": point.series or _series(point),
                 "name": point.name,
-                "n": workers,
+                "n": size,
                 "runs": replications,
                 "finished": len(parts),
                 **_means(parts),
             }
         )
-    if progress is not None:
-        progress(len(wanted), len(wanted))
     return pd.DataFrame(rows)
 
 
@@ -137,8 +137,9 @@ def _baseline(point: Point, points: Sequence[Point]) -> int | None:
     return None
 
 
-def _stacked(scenario: Scenario, replications: int) -> list[dict[str, float] | None]:
+def _stacked(job: tuple[Scenario, int]) -> list[dict[str, float] | None]:
     """Return the workers' seconds by cause for each replication; None if it did not finish."""
+    scenario, replications = job
     check_memory(scenario)
     simulation = Simulation(scenario)
     found: list[dict[str, float] | None] = []

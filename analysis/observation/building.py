@@ -36,13 +36,15 @@ _SIZES = (1, 2, 3, 4, 6, 8, 12, 16)
 """Team sizes that the scenario sweeps, if there are tasks enough for them."""
 
 
-def build_twin(seen: Observed, name: str) -> Twin:
+def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
     """Return the twin of the observed runs, before it is tuned.
 
     Parameters
     ----------
     seen : Observed
     name : str
+        Of the scenario.
+    seed : int
         Of the scenario.
     """
     fits = _fit_roles(seen)
@@ -68,7 +70,7 @@ def build_twin(seen: Observed, name: str) -> Twin:
     twin = Twin({}, {}, {role: fits[role] for role in order}, lead, 1, below)
     twin.say("name", name)
     twin.say("question", "What would this team do, were it otherwise?")
-    twin.say("seed", 1, "any; another one draws other random numbers")
+    twin.say("seed", seed, "any; another one draws other random numbers")
     twin.say("replications", 200, "runs of each point")
     _say_team(twin, workers, sizes, structure)
     for role in below:

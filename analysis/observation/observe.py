@@ -78,7 +78,7 @@ def _no_bar(_: str) -> AbstractContextManager[Progress]:
 
 
 def observe(
-    traces: Traces, name: str, replications: int = 200, bars: Bars = _no_bar
+    traces: Traces, name: str, replications: int = 200, bars: Bars = _no_bar, seed: int = 1
 ) -> Observation:
     """Observe a team and make its twin.
 
@@ -91,6 +91,8 @@ def observe(
         Runs of the twin.
     bars : callable, optional
         Makes progress bars.
+    seed : int
+        Of the twin: it is tuned and run with its random numbers.
 
     Raises
     ------
@@ -113,7 +115,7 @@ def observe(
     seen = observed_of(traces, runs, roles, structure)
     table = run_table(runs, calls)
     with bars("twin") as progress:
-        twin = build_twin(seen, name)
+        twin = build_twin(seen, name, seed)
         own = {run.name for run in seen.runs}
         chosen = table[table["run_id"].isin(own)]
         tune(twin, of_roles(seen.calls, seen.role_of_calls()), chosen, progress)

@@ -47,6 +47,7 @@ def write_report(
     out: str | Path,
     stack_replications: int = 10,
     progress: Progress | None = None,
+    workers: int = 1,
 ) -> None:
     """Write the report of a finished sweep as one HTML page that needs no network.
 
@@ -60,6 +61,8 @@ def write_report(
         Traced runs of each point for the speed-up stacks; 0 leaves them out.
     progress : callable, optional
         Called with the progress of the stacks.
+    workers : int
+        Processes for the stacks; the page does not depend on them.
 
     Raises
     ------
@@ -79,7 +82,7 @@ def write_report(
     page.add(first)
     _curves(page, shown, figure, ["teamsim", "plot", str(directory)])
     command = shlex.join(["teamsim", "report", str(directory), "--stacks", str(stack_replications)])
-    _where_it_went(page, manifest, stack_replications, command, progress)
+    _where_it_went(page, manifest, stack_replications, command, progress, workers)
     _money(page, results, shown, command)
     _laws(page, shown, figure)
     _provenance(page, manifest, results)
@@ -142,11 +145,12 @@ def _where_it_went(
     replications: int,
     command: str,
     progress: Progress | None,
+    workers: int,
 ) -> None:
     if not replications:
         return
     points = list(map(point_of, manifest["points"]))
-    stacks = speedup_stacks(points, replications, progress)
+    stacks = speedup_stacks(points, replications, progress, workers)
     if stacks.empty:
         return
     section = Section("stack", "Where the speed-up went")

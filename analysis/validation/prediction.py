@@ -39,6 +39,7 @@ def predict_cells(
     progress: Progress | None = None,
     carry_over: bool = True,
     adjust: Adjust | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Simulate calibrated cells at every team size.
 
@@ -56,6 +57,8 @@ def predict_cells(
         Whether pilot runs are carried over; if not, the prediction is the simulation alone.
     adjust : callable, optional
         Changes every scenario before it is simulated (for ablations).
+    seed : int, from 0 to 10^9
+        Root of all random numbers.
 
     Returns
     -------
@@ -64,14 +67,16 @@ def predict_cells(
     """
     teams = target.of(cells)
     jobs = [
-        _Job(team.cell, team.n, cells[team.cell], target.changes_of(team), replications, adjust)
+        _Job(
+            team.cell, team.n, cells[team.cell], target.changes_of(team), replications, adjust, seed
+        )
         for team in teams
     ]
     if carry_over:
         known = {(job.number, job.n) for job in jobs if not job.changes}
         alike = [(number, n) for number, cell in enumerate(cells) for n in _sizes(cell.pilot)]
         more = [each for each in alike if each not in known]
-        jobs += [_Job(*each, cells[each[0]], {}, replications, adjust) for each in more]
+        jobs += [_Job(*each, cells[each[0]], {}, replications, adjust, seed) for each in more]
     rows = in_processes(rows_of, [_draws(job) for job in jobs], workers, progress)
     simulated = [as_table(each).head(replications) for each in rows]
     if carry_over:
@@ -84,7 +89,7 @@ def predict_cells(
             )
         ]
         trust = trust_in_changes(pilots)
-    rng = np.random.default_rng(20261121)
+    rng = np.random.default_rng([20261121, seed] if seed else 20261121)
     parts = []
     for team, runs in zip(teams, simulated, strict=False):
         cell, here = cells[team.cell], runs
@@ -110,17 +115,20 @@ class _Job:
     changes: Mapping[str, Any]
     replications: int
     adjust: Adjust | None
+    seed: int
 
 
 def _draws(job: _Job) -> list[dict[str, Any]]:
     """Return scenarios of a cell, each with parameters drawn from their uncertainty."""
     cell, changes = job.cell, job.changes
-    rng = np.random.default_rng([job.n, sum(cell.fit.name.encode())])
+    rng = np.random.default_rng(
+        [job.n, sum(cell.fit.name.encode()), *([job.seed] if job.seed else [])]
+    )
     scenarios = []
     for draw in range(-(-job.replications // _PER_DRAW)):
         document = cell.fit.draw(rng).scenario(cell.tasks, job.n)
         if job.adjust is not None:
             document = job.adjust(document)
-        document |= {"seed": draw, "replications": _PER_DRAW}
+        document |= {"seed": 10_000 * job.seed + draw, "replications": _PER_DRAW}
         scenarios.append(changed(document, changes))
     return scenarios

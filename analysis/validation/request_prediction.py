@@ -145,6 +145,7 @@ def predict_requests(
     pilot: pd.DataFrame | None,
     out: Path,
     progress: Callable[[int, int], None] | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Simulate requests and write a row a draw; return medians and intervals of each.
 
@@ -160,13 +161,15 @@ def predict_requests(
         Parquet: ``request, draw``, `COLUMNS` and ``usd`` (missing where no price is known).
     progress : callable, optional
         Told ``(done, total)``.
+    seed : int
+        Root of all random numbers.
 
     Returns
     -------
     DataFrame
         A row a request: ``request``, and the 10, 50 and 90 % quantiles of each column.
     """
-    simulated = RequestDraws(model, draws, np.random.default_rng(_SEED))
+    simulated = RequestDraws(model, draws, np.random.default_rng(_SEED + seed))
     prices = {name: _price(name) for name in asked["model"].unique()}
     stored = {
         "asked": json.loads(asked.to_json(orient="split", index=False)),
@@ -177,7 +180,7 @@ def predict_requests(
     try:
         for start in range(0, len(asked), _CHUNK):
             some = asked.iloc[start : start + _CHUNK]
-            frame = _draw(simulated, some, draws, prices)
+            frame = _draw(simulated, some, draws, prices, seed)
             table = pa.Table.from_pandas(frame, preserve_index=False)
             if writer is None:
                 writer = pq.ParquetWriter(out, with_stored(table, _STORED, stored).schema)
@@ -194,13 +197,17 @@ def predict_requests(
 
 
 def _draw(
-    simulated: RequestDraws, asked: pd.DataFrame, draws: int, prices: dict[str, Price | None]
+    simulated: RequestDraws,
+    asked: pd.DataFrame,
+    draws: int,
+    prices: dict[str, Price | None],
+    seed: int,
 ) -> pd.DataFrame:
     parts = []
     known = zip(*(asked[name] for name in (*ASKED, "turns")), strict=True)
     for request, model, context, turns in known:
         # The draws of a request do not depend on the other requests in the file.
-        rng = np.random.default_rng([_SEED, zlib.crc32(str(request).encode())])
+        rng = np.random.default_rng([_SEED + seed, zlib.crc32(str(request).encode())])
         count = None if np.isnan(turns) else int(turns)
         drawn = simulated.of(str(model), float(context), count, rng)
         parts.append({**drawn, "usd": _usd(prices[str(model)], drawn)})

@@ -61,6 +61,7 @@ def predict_runs(
     replications: int,
     workers: int | Processes = 1,
     progress: Progress | None = None,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Simulate the teams of every model and task list, under each protocol and of each size.
 
@@ -80,7 +81,7 @@ def predict_runs(
             spec = protocol_called(name, target.meant)
             fit = nearest_fit(own, name, spec)
             for n in target.sizes or fit.sizes:
-                some = _jobs(fit, analogues, spec, n, target, replications)
+                some = _jobs(fit, analogues, spec, n, target, replications, seed)
                 jobs += some
                 labels += [(model, task_list, name, n)] * len(some)
     tables = in_processes(run_team, jobs, workers, progress)
@@ -106,6 +107,7 @@ def _jobs(
     n: int,
     target: RunTarget,
     replications: int,
+    seed: int,
 ) -> list[TeamJob]:
     """Return the replications of a team, shared out over the analogues by their weights."""
     claims = has_claims(spec)
@@ -122,7 +124,7 @@ def _jobs(
         gaps, errors = carried(fit, match.gaps, analogues, claims)
         limit = target.max_rounds or fit.max_rounds
         team = TeamOf(agent, like.tasks, spec, n, limit, target.topology)
-        jobs.append(TeamJob(team, count, 1000 + match.analogue, gaps, errors))
+        jobs.append(TeamJob(team, count, 100_000 * seed + 1000 + match.analogue, gaps, errors))
     return jobs
 
 

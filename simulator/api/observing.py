@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from simulator.api.arguments import seed_in
 from simulator.api.results import ObservationResult, with_origin
 from simulator.arguments import whole
 from simulator.documents import MOST_RUNS
@@ -12,7 +13,10 @@ from simulator.errors import TeamsimError, what_is
 
 
 def observe(
-    traces: str | Path | Sequence[str | Path], form: str = "auto", replications: int = 200
+    traces: str | Path | Sequence[str | Path],
+    form: str = "auto",
+    replications: int = 200,
+    seed: int | None = None,
 ) -> ObservationResult:
     """Read traces of a team, and make its twin.
 
@@ -24,6 +28,8 @@ def observe(
         Format of the traces.
     replications : int
         Runs of the twin, at least 2.
+    seed : int, optional
+        Of the twin; 1 when absent.
 
     Raises
     ------
@@ -36,8 +42,14 @@ def observe(
 
     paths = _paths(traces)
     replications = whole("replications", replications, 2, MOST_RUNS)
+    root = seed_in(seed)
     source = Path(paths[0]).resolve().name if paths else "traces"
-    found = look(read_traces(paths, form, {}), twin_name(source), replications)
+    found = look(
+        read_traces(paths, form, {}),
+        twin_name(source),
+        replications,
+        seed=1 if root is None else root,
+    )
     return ObservationResult(with_origin(found.table.copy(), source, None), found)
 
 

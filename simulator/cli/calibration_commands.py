@@ -48,6 +48,10 @@ Meaning = Annotated[
         help="For tables of runs: what a protocol in the table is here, as theirs=pre_assigned.",
     ),
 ]
+PredictionSeed = Annotated[
+    int,
+    typer.Option("--seed", min=0, max=10**9, metavar="N", help="Root of all random numbers."),
+]
 Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", metavar="[SIZE]...")]
 
 
@@ -155,6 +159,7 @@ def predict(
         int, typer.Option(min=1, max=MOST_DRAWS, help="Draws of each request of --requests.")
     ] = 200,
     more_sizes: Sizes = None,
+    seed: PredictionSeed = 0,
     quiet: Quiet = False,
 ) -> None:
     """Predict calibrated teams, also of sizes never run, or requests; write a row for each run."""
@@ -170,7 +175,7 @@ def predict(
             "--teams": teams,
         }
         refuse(of_teams, "requests of --requests are predicted without teams")
-        predicting.predict(directory, requests, out, draws)
+        predicting.predict(directory, requests, out, draws, seed)
         return
     from analysis.calibration.run_store import holds_run_fits
     from simulator.cli import fitting, fitting_runs
@@ -180,7 +185,7 @@ def predict(
         of_cells = {"--workload": workload, "--teams": teams}
         refuse(of_cells, f"{directory} is fitted to a table of runs")
         fitting_runs.predict(
-            directory, out, sizes, replications, workers, topology, protocol, max_rounds
+            directory, out, sizes, replications, workers, topology, protocol, max_rounds, seed
         )
         return
     if teams is not None:
@@ -196,6 +201,7 @@ def predict(
         workload,
         teams,
         max_rounds,
+        seed,
     )
 
 
@@ -263,6 +269,7 @@ def backtest(
     column: TraceColumns = None,
     protocol: Meaning = None,
     like: Like = None,
+    seed: PredictionSeed = 0,
     workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
@@ -275,10 +282,17 @@ def backtest(
         refuse({"--without": without}, "a table of runs has no parts to leave out")
         meant = fitting_runs.meant_by(protocol or [])
         fitting_runs.backtest(
-            directory, out, columns, pilot, target, meant, like, replications, workers
+            directory, out, columns, pilot, target, meant, like, replications, workers, seed
         )
         return
     refuse({"--column": column, "--protocol": protocol, "--like": like}, _NO_TABLE)
     fitting.backtest(
-        directory, out, sizes_in(pilot), sizes_in(target), replications, workers, without or []
+        directory,
+        out,
+        sizes_in(pilot),
+        sizes_in(target),
+        replications,
+        workers,
+        without or [],
+        seed,
     )

@@ -129,10 +129,12 @@ def _print_advice(table: pd.DataFrame, wish: Wish) -> None:
     print_table([*heads, *(["p best"] if has_p else [])], rows)
 
 
-def stack(study: Study, replications: int, out: Path | None, as_json: bool = False) -> None:
+def stack(
+    study: Study, replications: int, out: Path | None, workers: int, as_json: bool = False
+) -> None:
     """Compute the speed-up stacks of a sweep, print them and, in a directory, draw them."""
     with directory_for(out), progress_bar("points") as progress:
-        stacks = speedup_stacks(study.points, replications, progress)
+        stacks = speedup_stacks(study.points, replications, progress, workers or default_workers())
         if stacks.empty:
             raise TeamsimError(
                 "there is no single agent to compare a team with: sweep team.size from 1 on, or "
@@ -300,7 +302,7 @@ def _write_timeline(
     tell(out / "otlp.jsonl")
 
 
-def report(directory: Path, out: Path | None, stack_replications: int) -> None:
+def report(directory: Path, out: Path | None, stack_replications: int, workers: int) -> None:
     """Write the report of a sweep, beside its results when `out` is absent."""
     from analysis.report import write_report
 
@@ -308,5 +310,5 @@ def report(directory: Path, out: Path | None, stack_replications: int) -> None:
         check_page_writable(out)
     out = out or directory / "report.html"
     with progress_bar("speed-up stacks") as progress:
-        write_report(directory, out, stack_replications, progress)
+        write_report(directory, out, stack_replications, progress, workers or default_workers())
     tell(out)

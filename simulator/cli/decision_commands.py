@@ -62,6 +62,7 @@ def stack(
         ),
     ] = 20,
     seed: Seed = None,
+    workers: Workers = 0,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -69,7 +70,8 @@ def stack(
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
-    deciding.stack(load_study(scenario, with_seed(settings, seed)), replications, out, as_json)
+    study = load_study(scenario, with_seed(settings, seed))
+    deciding.stack(study, replications, out, workers, as_json)
 
 
 def timeline(
@@ -200,12 +202,13 @@ def report(
             min=0, max=MOST_RUNS, help="Traced runs of each point for the speed-up stacks."
         ),
     ] = 10,
+    workers: Workers = 0,
     quiet: Quiet = False,
 ) -> None:
     """Write the report of a sweep: one HTML page that needs no network."""
     from simulator.cli import deciding
 
-    deciding.report(directory, out, stacks)
+    deciding.report(directory, out, stacks, workers)
 
 
 def explore(

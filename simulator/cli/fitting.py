@@ -123,6 +123,7 @@ def predict(
     workload: str | None,
     teams: Path | None = None,
     max_rounds: int | None = None,
+    seed: int = 0,
 ) -> None:
     """Simulate calibrated teams."""
     check_parquet_writable(out)
@@ -132,7 +133,8 @@ def predict(
     target = Target(team_sizes, changes, named, max_rounds)
     check_target(cells, target)
     with progress_bar("cells and sizes") as progress:
-        table = predict_cells(cells, target, replications, workers or default_workers(), progress)
+        processes = workers or default_workers()
+        table = predict_cells(cells, target, replications, processes, progress, seed=seed)
     pilot = pd.concat([cell.pilot for cell in cells], ignore_index=True)
     write_predictions(table, pilot, out)
     _print_predicted(table)
@@ -192,6 +194,7 @@ def backtest(
     replications: int,
     workers: int,
     without: Sequence[str] = (),
+    seed: int = 0,
 ) -> None:
     """Calibrate on the small teams of a data set, predict its larger ones, and score that.
 
@@ -208,7 +211,7 @@ def backtest(
         sizes = list(target_sizes)
         with Processes(workers or default_workers()) as pool:
             calibrate_team(pilot, out, directory.resolve().name, pool)
-            predict(out, predictions, sizes, replications, pool, None, None, None)
+            predict(out, predictions, sizes, replications, pool, None, None, None, seed=seed)
             validate_predictions(predictions, directory, out)
             if parts:
                 _show_ablation(pilot, directory, out, sizes, replications, pool, parts)

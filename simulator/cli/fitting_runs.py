@@ -134,6 +134,7 @@ def predict(
     topology: str | None,
     protocol: str | None,
     max_rounds: int | None,
+    seed: int,
 ) -> None:
     """Simulate teams under the protocols that were run, or under another."""
     check_parquet_writable(out)
@@ -145,6 +146,7 @@ def predict(
             team_sizes,
             replications,
             pool,
+            seed,
             topology,
             max_rounds,
         )
@@ -158,6 +160,7 @@ def _predict(
     sizes: Sequence[int],
     replications: int,
     pool: Processes,
+    seed: int,
     topology: str | None = None,
     max_rounds: int | None = None,
 ) -> pd.DataFrame:
@@ -170,7 +173,9 @@ def _predict(
         protocols, sizes, meant, max_rounds, None if topology is None else mapping_in(topology)
     )
     with progress_bar("teams") as progress:
-        table = predict_runs(found.fits, found.analogues, target, replications, pool, progress)
+        table = predict_runs(
+            found.fits, found.analogues, target, replications, pool, progress, seed
+        )
     _print_predicted(table)
     pairs = []
     for model, task_list, name in dict.fromkeys(
@@ -242,6 +247,7 @@ def backtest(
     like: Path | None,
     replications: int,
     workers: int,
+    seed: int,
 ) -> None:
     """Calibrate on the runs under some protocols (or of some sizes), predict others, and score."""
     table = _read(path, columns)
@@ -251,7 +257,7 @@ def backtest(
         found = read_run_fits(out)
         protocols = sorted(wanted.runs["protocol"].unique())
         sizes = sorted(int(n) for n in wanted.runs["n"].unique())
-        predicted = _predict(found, protocols, sizes, replications, pool)
+        predicted = _predict(found, protocols, sizes, replications, pool, seed)
     write_predicted_runs(predicted, found.pilot, out / "predictions.parquet")
     _score(predicted, wanted.runs, found.pilot, out, as_json=False)
 

@@ -29,18 +29,19 @@ from simulator.cli.harmless import print_whole, say, say_words
 from simulator.cli.interrupts import run_until_signal
 from simulator.cli.observing import observe
 from simulator.cli.options import with_optional_values
+from simulator.cli.quiet import Quiet
 from simulator.cli.run_commands import compare, plot, run, sweep
 from simulator.cli.starting import new, scenarios
 
 
-def schema() -> None:
+def schema(quiet: Quiet = False) -> None:
     """Print the JSON Schema of scenario files, for editors."""
     from simulator.scenario import scenario_json_schema
 
     print_whole(json.dumps(scenario_json_schema(), indent=2))
 
 
-def list_plugins() -> None:
+def list_plugins(quiet: Quiet = False) -> None:
     """List every plugin, family by family, and the agent profiles."""
     from analysis.traces.reader import READERS
     from simulator.scenario import REGISTRIES, profile_names

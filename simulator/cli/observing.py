@@ -13,6 +13,7 @@ import typer
 from simulator.cli.harmless import WIDTH, complain, print_whole, say
 from simulator.cli.json_output import as_json as result_as_json
 from simulator.cli.options import (
+    Seed,
     Strict,
     TraceColumns,
     TraceFiles,
@@ -22,8 +23,6 @@ from simulator.cli.options import (
 )
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
-
-"""Width of the summary, in columns."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,7 @@ class Wanted:
     anonymise: bool = False
     as_json: bool = False
     replications: int = 200
+    seed: int | None = None
     strict: bool = False
 
 
@@ -75,12 +75,21 @@ def observe(
     replications: Annotated[
         int, typer.Option("--replications", "-r", min=2, max=MOST_RUNS, help="Runs of the twin.")
     ] = 200,
+    seed: Seed = None,
     strict: Strict = False,
     quiet: Quiet = False,
 ) -> None:
     """Show what happened in traces of a team, and make its twin: a scenario to sweep."""
     wanted = Wanted(
-        session or (), since, agent or (), model or (), anonymise, as_json, replications, strict
+        session or (),
+        since,
+        agent or (),
+        model or (),
+        anonymise,
+        as_json,
+        replications,
+        seed,
+        strict,
     )
     run(traces, out, form, columns_in(column or []), wanted)
 
@@ -120,7 +129,8 @@ def run(
         if wanted.anonymise:
             chosen, source = anonymised(chosen), "traces"
         with nullcontext() if out is None else _writable(out):
-            found = look(chosen, twin_name(source), wanted.replications, progress_bar)
+            seed = 1 if wanted.seed is None else wanted.seed
+            found = look(chosen, twin_name(source), wanted.replications, progress_bar, seed)
         values = findings(found, out)
         said = result_as_json("observe", values)
         if out is not None:

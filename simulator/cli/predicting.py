@@ -27,7 +27,7 @@ _SHOWN = 10
 """Most requests in the printed table."""
 
 
-def predict(directory: Path, requests: Path, out: Path, draws: int) -> None:
+def predict(directory: Path, requests: Path, out: Path, draws: int, seed: int) -> None:
     """Simulate requests and write a row a draw."""
     check_parquet_writable(out)
     model = RequestModel.read(directory)
@@ -37,7 +37,7 @@ def predict(directory: Path, requests: Path, out: Path, draws: int) -> None:
         numbers = ["turns", "context_tokens", *SCORED]
         pilot = read_parquet(directory / PILOT, ["request", *numbers], numbers)
     with progress_bar("requests") as progress:
-        table = predict_requests(model, asked, draws, pilot, out, progress)
+        table = predict_requests(model, asked, draws, pilot, out, progress, seed)
     shown = pd.DataFrame({"request": table["request"].astype(str)})
     for name in ("seconds", "llm_s", "input_tokens", "output_tokens", "usd"):
         digits = 3 if name == "usd" else 0

@@ -275,6 +275,8 @@ def test_validation_refuses_what_it_cannot_score(
     data: Path, pilot: TeamRuns, cells: list[Calibrated], tmp_path: Path
 ) -> None:
     table = predict_cells(cells, Target([2], {}), 12)
+    other = predict_cells(cells, Target([2], {}), 12, seed=1)
+    assert not table["wall_clock_seconds"].equals(other["wall_clock_seconds"])
     assert validate(table, pilot.runs, data).in_sample
     with pytest.raises(TeamsimError, match="no cell and team size is in both"):
         validate(table.assign(n_teammates=99), pilot.runs, data)

@@ -163,6 +163,11 @@ def test_predict_writes_a_row_a_draw(fit: Path, tmp_path: Path) -> None:
         # Opus 4.5: 5 dollars a million of input, 0.5 cached, 25 of output.
         usd = (first["uncached_tokens"] * 5 + cached * 0.5 + first["output_tokens"] * 25) / 1e6
         assert first["usd"] == pytest.approx(usd)
+    other = tmp_path / "other.parquet"
+    again = ["predict", fit, "--requests", path, "--out", other, "--draws", 50, "--seed"]
+    for seed, is_same in ((0, True), (3, False)):
+        assert typed([*again, seed])[0] == 0
+        assert (pd.read_parquet(other)["seconds"] == drawn["seconds"]).all() == is_same
     drawn = [pd.read_parquet(path) for path in sorted(tmp_path.glob("*.predicted.parquet"))]
     pd.testing.assert_frame_equal(*drawn)
 

@@ -150,6 +150,8 @@ def test_what_is_not_known_of_runs_is_not_needed(shipped: Analogues) -> None:
     )
     predicted = predict_runs([fit], shipped, RunTarget([], [], {}), 12)
     assert predicted[["protocol", "n"]].drop_duplicates().to_numpy().tolist() == [["self_claim", 2]]
+    other = predict_runs([fit], shipped, RunTarget([], [], {}), 12, seed=1)
+    assert not set(other["seconds"]) & set(predicted["seconds"])
 
 
 def test_fits_are_read_as_they_were_written(shipped: Analogues, tmp_path: Path) -> None:

@@ -291,11 +291,11 @@ def test_a_named_baseline_is_taken_whatever_its_size_and_its_own_has_no_row() ->
 
 
 def test_a_point_without_a_single_agent_has_no_stack() -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[float, int]] = []
     points = [point(0, 2, 6), point(1, 3, 6), point(2, 1, 7), point(3, 7, 7)]
     table = speedup_stacks(points, 1, lambda done, of: told.append((done, of)))
     assert table["point"].tolist() == [3]
-    assert told == [(0, 1), (1, 1)]
+    assert told == [(0, 2), (1, 2), (2, 2)]  # the single agent is run, too
     assert speedup_stacks(points[:2]).empty
 
 
@@ -446,3 +446,9 @@ def test_a_call_that_the_end_cuts_off_is_imbalance() -> None:
         "work": 3.0,
         "imbalance": 3.0,
     }
+
+
+def test_stacks_do_not_depend_on_the_processes() -> None:
+    points = [point(0, 1, 6), point(1, 2, 6), point(2, 3, 6)]
+    one = speedup_stacks(points, 2)
+    assert one.equals(speedup_stacks(points, 2, workers=2))

@@ -53,6 +53,18 @@ def test_what_runs_a_scenario_can_set_its_fields_and_its_seed(command: str) -> N
     assert {"settings", "seed", "quiet"} <= options_of(command).keys()
 
 
+LONG = {
+    *("run", "compare", "sweep", "advise", "stack", "sensitivity", "chaos", "report"),
+    *("calibrate", "predict", "backtest"),
+}
+"""Commands whose work can be divided among processes."""
+
+
+def test_commands_of_long_work_take_workers_and_all_can_be_quiet() -> None:
+    assert {each for each in COMMANDS if "workers" in options_of(each)} == LONG
+    assert all("quiet" in options_of(each) for each in COMMANDS)
+
+
 def test_replications_of_a_sweep_are_said_as_those_of_a_run(mine: Path, teamsim_here: Here) -> None:
     assert "6 replications" in teamsim_here("sweep", mine, "-r", "3", "--out", "out").stdout
     again = teamsim_here("sweep", "--from", "out", "-r", "5", "--out", "again")

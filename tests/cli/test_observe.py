@@ -327,3 +327,16 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     twin = {**said["twin"], "of_runs": 1}
     first, second, *_ = summary({**said, "comparison": [fits], "twin": twin}, WIDTH)
     assert (first[:13], second.strip()[:23]) == ("The twin fits", "It was made of one run,")
+
+
+def test_the_twin_has_the_seed_that_is_given(
+    lead: Path, tmp_path: Path, undrawn: None, teamsim_here: Here
+) -> None:
+    found = []
+    for seed in (7, 8):
+        done = teamsim_here("observe", lead, "--out", tmp_path / "o", "-r", 2, "--seed", seed)
+        assert done.returncode == 0, done.stderr
+        assert f"seed: {seed}" in (tmp_path / "o" / "team.yaml").read_text()
+        summary = json.loads((tmp_path / "o" / "summary.json").read_text())
+        found.append([row["median"] for row in summary["comparison"]])
+    assert found[0] != found[1]
