@@ -200,7 +200,9 @@ def line_errors(error: ValidationError) -> list[InitErrorDetails]:
     """Return what is wrong within fields, in a form in which it can be raised again."""
     return [
         InitErrorDetails(
-            type=PydanticCustomError(each["type"], "{reason}", {"reason": each["msg"]}),
+            type=PydanticCustomError(
+                each["type"], "{reason}", {**each.get("ctx", {}), "reason": each["msg"]}
+            ),
             loc=each["loc"],
             input=each["input"],
         )

@@ -20,6 +20,7 @@ from simulator.errors import TeamsimError, TeamsimWarning
 from simulator.experiment.parts import write_whole
 from simulator.scenario import Point, Scenario, Study
 from simulator.scenario.roles import drop_lacking
+from simulator.scenario.validation_words import words_of
 from simulator.spec import is_tag
 from simulator.version import __version__
 
@@ -176,7 +177,7 @@ def scenario_of(point: dict[str, Any]) -> Scenario:
         where = ".".join(str(step) for step in first["loc"] if not is_tag(step))
         raise TeamsimError(
             f"the results are of another version, and teamsim {__version__} does not take the "
-            f"scenario of {point['name']!r}: {where}: {first['msg']}; "
+            f"scenario of {point['name']!r}: {where}: {words_of(first)}; "
             "run the sweep again from its scenario file"
         ) from None
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from simulator.errors import Problem
 from simulator.scenario.roles import within_heir
 from simulator.scenario.schema import Scenario
 from simulator.scenario.source import Path_, Source, dotted
+from simulator.scenario.validation_words import allowed_by, is_false, words_of
 from simulator.spec import is_tag
 
 
@@ -22,17 +22,37 @@ def problems_in(error: ValidationError, source: Source) -> list[Problem]:
         for detail in error.errors(include_url=False)
     }
     problems = []
-    for path, detail in details.items():
-        if _is_taken_over(path, details):
+    for path, detail in _together(details, source).items():
+        if _is_taken_over(path, details) or is_false(detail):
             continue
         # Short forms have fewer steps than what they stand for.
-        is_there = detail["type"] not in {"missing", "unknown_key"}
-        where, message = source.said(path) if is_there else path, _message(detail)
+        where, message = _where(path, detail, source), words_of(detail)
         # A whole scenario has several things wrong with it, a line each.
         for line in message.split("\n") if not where else [message]:
             said, text = (where, line) if where else _split_off_path(line, source)
             problems.append(Problem(source.origin(said), dotted(said), text))
     return problems
+
+
+def _where(path: Path_, detail: Mapping[str, Any], source: Source) -> Path_:
+    return path if detail["type"] in {"missing", "unknown_key"} else source.said(path)
+
+
+def _together(
+    details: Mapping[Path_, Mapping[str, Any]], source: Source
+) -> dict[Path_, Mapping[str, Any]]:
+    """Return details in which a value that none of several types takes is told of once."""
+    found: dict[Path_, Mapping[str, Any]] = {}
+    firsts: dict[Path_, Path_] = {}
+    for path, detail in details.items():
+        where = _where(path, detail, source)
+        first = firsts.setdefault(where, path)
+        if first != path and len(path) > len(where) and len(first) > len(where):
+            both = allowed_by(found[first]), allowed_by(detail).removeprefix("should be ")
+            found[first] = {**found[first], "type": "one_of_types", "msg": " or ".join(both)}
+        else:
+            found[path] = detail
+    return found
 
 
 def _is_taken_over(path: Path_, details: Mapping[Path_, Mapping[str, Any]]) -> bool:
@@ -49,32 +69,3 @@ def _split_off_path(message: str, source: Source) -> tuple[tuple[str | int, ...]
     if colon and all(part.isidentifier() for part in path) and path[0] in Scenario.model_fields:
         return source.said(path), rest
     return (), message
-
-
-def _message(detail: dict[str, Any]) -> str:
-    kind, message = detail["type"], detail["msg"]
-    if kind in {"unknown_key", "kind", "negative", "no_effect"}:
-        return str(message)
-    if kind == "missing":
-        return "this field is required and missing; add it"
-    if kind == "model_type":
-        message = "should be a mapping of fields"
-    if kind == "dict_type":
-        message = "should be a mapping of names"
-    if kind == "tuple_type":
-        message = "should be a list"
-    if kind == "string_pattern_mismatch":  # only names have a pattern
-        message = "should have letters, digits, '_', '-' and '.', and begin with a letter or digit"
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    message = message.partition(", unable to parse")[0]
-    if isinstance(detail["input"], (dict, list)):
-        return str(message)
-    said = _plain(detail["input"])
-    if isinstance(said, str) and not said.isprintable():
-        return f"{message}; found {said[:60]!r}"
-    found = yaml.safe_dump(said, width=10_000)
-    return f"{message}; found {found.removesuffix(chr(10)).removesuffix(chr(10) + '...')[:60]}"
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

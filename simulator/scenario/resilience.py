@@ -279,7 +279,7 @@ class Resilience(Spec):
     @classmethod
     def _must_be_a_mapping(cls, data: Any) -> Any:
         if data is None:
-            raise ValueError("a mapping of patterns is wanted")
+            raise ValueError("should be a mapping of patterns")
         return data
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
+from simulator.scenario.validation_words import words_of
 from simulator.spec import Spec, checked_name
 
 Overrides = dict[str, Any]
@@ -200,8 +201,8 @@ def _range_values(where: tuple[str | int, ...], raw: Mapping[str, Any]) -> list[
     try:
         return list(Range.model_validate(raw).values())
     except ValidationError as error:
-        detail = error.errors()[0]
-        raise SweepError((*where, *detail["loc"]), detail["msg"]) from None
+        detail = error.errors(include_url=False)[0]
+        raise SweepError((*where, *detail["loc"]), words_of(detail)) from None
 
 
 def point_name(overrides: Overrides) -> str:

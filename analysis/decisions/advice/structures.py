@@ -15,6 +15,7 @@ from simulator.experiment import run_each
 from simulator.experiment.pool import Processes, Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
+from simulator.scenario.validation_words import words_of
 
 ALONE = "one agent"
 
@@ -83,7 +84,7 @@ def candidates(scenario: Scenario, sizes: Sequence[int]) -> dict[str, Scenario]:
     try:
         found = {ALONE: with_changes(scenario, {**_ALONE, **sized(scenario, 1)})}
     except ValidationError as error:
-        said = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+        said = words_of(error.errors(include_url=False)[0])
         raise TeamsimError(
             f"this scenario cannot be done by one agent ({said}): leave that out with --set"
         ) from None

@@ -30,10 +30,10 @@ class Dag(Workload):
     @classmethod
     def _read_file(cls, data: dict[str, object], info: ValidationInfo) -> dict[str, object]:
         path = data.get("path")
-        if path is None or data.get("tasks"):
+        if not isinstance(path, str) or data.get("tasks"):
             return data
         directory = (info.context or {}).get("directory", Path())
-        return {**data, "tasks": _read_tasks(Path(directory) / str(path))}
+        return {**data, "tasks": _read_tasks(Path(directory) / path)}
 
     @model_validator(mode="after")
     def _is_a_graph(self) -> Self:

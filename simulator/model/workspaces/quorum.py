@@ -40,7 +40,8 @@ class Quorum(MergingWorkspace):
     def _quorums_exist(self) -> Self:
         if max(self.read, self.write) > self.replicas:
             raise ValueError(
-                f"a quorum of {max(self.read, self.write)} among {self.replicas} replicas"
+                f"a quorum of {max(self.read, self.write)} among {self.replicas} replicas: "
+                "it can be all of them at most"
             )
         return self
 
