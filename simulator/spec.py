@@ -85,7 +85,13 @@ def is_tag(step: str | int) -> bool:
 class Spec(BaseModel):
     """A frozen pydantic model that refuses unknown keys and says which keys it knows."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        defer_build=True,
+        serialize_by_alias=True,  # what is dumped can be read again
+    )
     # What is built for all of some hundred classes, programs would wait for: validators come with
     # the first value, and the texts below fields with the first JSON Schema.
 
