@@ -201,9 +201,13 @@ class OneOf:
         if self.registry.takes_numbers and is_number:
             return {"kind": "deterministic", "value": value}
         raise PydanticCustomError(
-            "kind",
-            "a {family} is a name or a mapping with 'kind'",
-            {"family": self.registry.family},
+            "plugin_type",
+            "a {family} is {number}a name or a mapping with 'kind' (allowed: {names})",
+            {
+                "family": self.registry.family,
+                "number": "a number, " if self.registry.takes_numbers else "",
+                "names": ", ".join(self.registry.names()),
+            },
         )
 
 

@@ -14,6 +14,7 @@ from SALib.analyze import sobol as analyse_sobol
 from SALib.sample import morris as sample_morris
 from SALib.sample import sobol as sample_sobol
 
+from analysis.decisions.varied import is_whole
 from analysis.statistics.completion import linearised
 from analysis.statistics.curves import NUMBERS, TIMES, with_derived
 from simulator.errors import TeamsimError, unknown_name
@@ -22,7 +23,6 @@ from simulator.experiment.intervals import mean_interval, student_quantile
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.changes import with_changes
-from simulator.scenario.probability import Probability
 from simulator.scenario.problems import problems_in
 from simulator.scenario.source import Source
 
@@ -94,7 +94,7 @@ def sensitivity(
     """
     if metric not in NUMBERS:
         raise TeamsimError(unknown_name("metric", metric, NUMBERS))
-    whole = {path: _is_whole(scenario, path) for path in bounds}
+    whole = {path: is_whole(scenario, path) for path in bounds}
     for path, (low, high) in bounds.items():
         if not low < high:
             raise TeamsimError(f"{path}: the range {low:g} to {high:g} is empty")
@@ -129,45 +129,6 @@ def sensitivity(
     return table.assign(finished=int(results["success"].sum()), runs=len(results))
 
 
-def _is_whole(scenario: Scenario, path: str) -> bool:
-    """Return whether a field holds a whole number.
-
-    Raises
-    ------
-    TeamsimError
-        If it is not there, or no number.
-    """
-    node: Any = scenario.model_dump()
-    said: list[str] = []
-    for part in path.split("."):
-        keys = node if isinstance(node, dict) else {}
-        if part not in keys:
-            where = ".".join(said) or "the scenario"
-            raise TeamsimError(f"{path}: {where}: {unknown_name('field', part, list(keys))}")
-        node = node[part]
-        said.append(part)
-    if isinstance(node, dict) and _is_one_number(node):
-        return False
-    if isinstance(node, dict):
-        numbers = [name for name, value in node.items() if _is_number(value)]
-        some = f", one of {', '.join(f'{path}.{name}' for name in numbers)}" if numbers else ""
-        raise TeamsimError(f"{path} has fields of its own: only a number can be varied{some}")
-    if not _is_number(node):
-        raise TeamsimError(f"{path} is {node!r}: only a number can be varied")
-    return isinstance(node, int)
-
-
-def _is_one_number(node: Mapping[str, Any]) -> bool:
-    """Return whether a field with fields of its own may be said as a number, and is but that."""
-    is_probability = set(node) == set(Probability.model_fields)
-    varies = any(node.get(name) for name in ("run_sigma", "agent_sigma"))
-    return node.get("kind") == "deterministic" or (is_probability and not varies)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _run(
     scenario: Scenario,
     whole: Mapping[str, bool],
@@ -180,13 +141,13 @@ def _run(
     varied = []
     for row in design:
         values = {
-            path: round(value) if is_whole else float(value)
-            for (path, is_whole), value in zip(whole.items(), row, strict=True)
+            path: round(value) if of_whole else float(value)
+            for (path, of_whole), value in zip(whole.items(), row, strict=True)
         }
         try:
             varied.append(with_changes(scenario, values))
         except ValidationError as error:
-            first = problems_in(error, Source(scenario.model_dump(), {}))[0]
+            first = problems_in(error, Source(scenario.model_dump(mode="json"), {}))[0]
             where = f"{first.path}: " if first.path else ""
             raise TeamsimError(
                 f"a point of the design is not allowed ({_said(whole, row)}): "

@@ -28,6 +28,7 @@ from simulator.scenario.expectation import (
     Expectation,
     metric_in,
     parse_expectation,
+    statistic_in,
     statistic_of,
 )
 
@@ -91,12 +92,14 @@ def expectations_in(texts: Iterable[str]) -> list[Expectation]:
         If one is not as `simulator.scenario.expectation.parse_expectation` wants it, or if there is
         no such metric. The message is about all that are wrong, a line each.
     """
-    found, wrong = [], []
+    found, wrong, is_listed = [], [], False
     for text in dict.fromkeys(texts):
         try:
             metric = metric_in(text)
-            if metric:
-                _check_metric(metric, text)
+            if metric and metric.removesuffix(TO_SUCCESS) not in NUMBERS:
+                names = "" if is_listed else f" (allowed: {', '.join(sorted(NUMBERS))})"
+                is_listed = True
+                raise TeamsimError(f"{_unknown_metric(metric, text)}{names}")
             expectation = parse_expectation(text, is_known=bool(metric))
             _check_spent(expectation)
             found.append(expectation)
@@ -107,16 +110,21 @@ def expectations_in(texts: Iterable[str]) -> list[Expectation]:
     return found
 
 
-def _check_metric(metric: str, text: str) -> None:
-    """Check that there is a metric; the message shows one that can be written in place of it."""
-    if metric.removesuffix(TO_SUCCESS) in NUMBERS:
-        return
+def _unknown_metric(metric: str, text: str) -> str:
+    """Return the message; it shows the same statistic of the nearest metric, if that has it."""
     nearest = nearest_name(metric, NUMBERS)
-    hint = f"; did you mean {statistic_of(nearest)!r}?" if nearest else ""
-    raise TeamsimError(
-        f"{' '.join(text.split())!r}: unknown metric {metric!r}{hint} "
-        f"(allowed: {', '.join(sorted(NUMBERS))})"
-    )
+    said = " ".join(text.split())
+    hint = f"; did you mean {_with_statistic(nearest, said)!r}?" if nearest else ""
+    return f"{said!r}: unknown metric {metric!r}{hint}"
+
+
+def _with_statistic(metric: str, text: str) -> str:
+    said = f"{metric}.{statistic_in(text)}"
+    try:
+        _check_spent(parse_expectation(f"{said} < 1", is_known=True))
+    except TeamsimError:
+        return statistic_of(metric)
+    return said
 
 
 def _check_spent(expectation: Expectation) -> None:

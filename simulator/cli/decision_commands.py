@@ -16,7 +16,7 @@ from simulator.cli.options import (
     Workers,
     checked,
     path_in,
-    range_in,
+    ranges_in,
     refuse,
     sizes_in,
     with_seed,
@@ -136,7 +136,7 @@ def sensitivity(
     from simulator.scenario import load_study
 
     base = load_study(scenario, with_seed(settings, seed)).base
-    bounds = dict(range_in(setting) for setting in vary)
+    bounds = ranges_in(vary)
     deciding.sensitivity(base, bounds, metric, method, samples, replications, out, workers, as_json)
 
 

@@ -142,6 +142,17 @@ def range_in(setting: str) -> tuple[str, tuple[float, float]]:
         ) from None
 
 
+def ranges_in(settings: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Return the ranges of several PATH=LOW:HIGH, each path once."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for setting in settings:
+        path, ends = range_in(setting)
+        if path in ranges:
+            raise TeamsimError(f"--vary {setting}: {path} has a range already")
+        ranges[path] = ends
+    return ranges
+
+
 def checked(value: float | None) -> Any:
     """Return the number of an option; raise an error if it is infinite or not a number."""
     if value is not None and not abs(value) <= MOST_NUMBER:

@@ -61,6 +61,12 @@ def metric_in(text: str) -> str:
     return found["name"].partition(".")[0] if found else ""
 
 
+def statistic_in(text: str) -> str:
+    """Return the statistic that a text names, as far as it has the form of an expectation."""
+    found = _FORM.fullmatch(" ".join(text.split()))
+    return found["name"].partition(".")[2] if found else ""
+
+
 def statistic_of(metric: str) -> str:
     """Return the metric with a statistic that it has, for messages."""
     return f"{metric}.{RATE}" if metric == "success" else f"{metric}.mean"

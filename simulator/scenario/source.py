@@ -134,7 +134,8 @@ class Source:
         node = self.data
         for depth, key in enumerate(keys[:-1]):
             if isinstance(node, dict) and key not in node:
-                self.made[_as_path(keys[: depth + 1])] = origin
+                path = _as_path(keys[: depth + 1])
+                self.made[path] = self._origins[path] = origin
             node = self._step(node, key, keys[: depth + 1], origin)
         last: str | int = keys[-1]
         if isinstance(node, list):
@@ -203,7 +204,8 @@ def _fill(target: dict[str, Any], base: Mapping[str, Any]) -> None:
 
 def _index(node: list[Any], key: str, path: str, origin: str) -> int:
     if not _is_index(key) or int(key) >= len(node):
-        message = f"{key!r} is no index of a list of {len(node)}"
+        allowed = f"allowed: 0 to {len(node) - 1}" if node else "allowed: none"
+        message = f"{key!r} is no index of a list of {len(node)} ({allowed})"
         raise ScenarioError([Problem(origin, path, message)])
     return int(key)
 

@@ -109,7 +109,7 @@ def test_programs_get_verdicts_as_json(mine: Path, teamsim_here: Here) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--expect", "makespan.p95 < 3"], "did you mean 'makespan_s.mean'"),
+        (["--expect", "makespan.p95 < 3"], "did you mean 'makespan_s.p95'"),
         (["--expect", "makespan_s.p95"], "METRIC.STATISTIC"),
         (["--expect", "makespan_s < 3"], "which statistic"),
         (["--expect", "makespan_s.p95 < soon"], "'soon' is no number"),

@@ -116,7 +116,11 @@ def test_events_of_a_simulated_run_are_no_calls_to_observe(mine: Path, teamsim_h
     ("said", "instead"),
     [
         ("makespan < 60", "makespan_s.mean"),
-        ("makespan.p95 < 60", "makespan_s.mean"),
+        ("makespan.p95 < 60", "makespan_s.p95"),
+        ("makespan.p50 < 60", "makespan_s.p50"),
+        ("makespan.max < 60", "makespan_s.max"),
+        ("makespan.p950 < 60", "makespan_s.mean"),
+        ("sucess.p95 > 0.9", "success.rate"),
         ("makespan.rate < 60", "makespan_s.mean"),
         ("makespan_s.rate < 60", "makespan_s.mean"),
         ("sucess > 0.9", "success.rate"),
@@ -130,6 +134,15 @@ def test_what_is_suggested_for_an_expectation_can_be_expected(said: str, instead
     with pytest.raises(TeamsimError, match=re.escape(instead)):
         expectations_in([said])
     expectations_in([f"{instead} < 1"])
+
+
+def test_the_metrics_are_listed_once_for_all_wrong_expectations() -> None:
+    texts = ["makespan.p95 < 60", "makspan_s.max < 9", "zzz.mean > 3", "tokens.p < 1"]
+    with pytest.raises(TeamsimError) as refused:
+        expectations_in(texts)
+    lines = str(refused.value).split("\n")
+    assert [len(line) > 300 for line in lines] == [True, False, False, False]
+    assert "did you mean 'makespan_s.max'?" in lines[1]
 
 
 @pytest.mark.parametrize("metric", sorted(NUMBERS | {name + TO_SUCCESS for name in NUMBERS}))
