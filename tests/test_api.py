@@ -220,7 +220,7 @@ def test_directories_of_results_are_compared_without_running_them_again(tmp_path
     pd.testing.assert_frame_equal(mixed.table, fresh.table)
     few = ts.compare({"first": f"{where}:0", "third": f"{where}:2"}, replications=5)
     assert few.comparison.replications == {"third": 5}
-    with pytest.raises(TeamsimError, match=rf"holds {len(names)} points: write"):
+    with pytest.raises(TeamsimError, match=rf"holds {len(names)} points; write"):
         ts.compare({"first": tmp_path / "out", "third": teams["third"]})
     with pytest.raises(TeamsimError, match=r"unknown point 'team.size=99'"):
         ts.compare({"first": f"{where}:team.size=99", "third": teams["third"]})

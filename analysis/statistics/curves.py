@@ -134,14 +134,21 @@ def check_names(figure: Figure, axes: Sequence[str] | None) -> None:
     """
     endings = ("", TO_SUCCESS, *QUANTILES)
     metrics = {*RATIOS, *(name + ending for name in NUMBERS for ending in endings)}
-    for name in (*figure.y, *figure.log_y):
-        if name not in metrics:
-            raise TeamsimError(unknown_metric(name))
+    for option, names in (("y", figure.y), ("log_y", figure.log_y)):
+        for name in names:
+            if name not in metrics:
+                raise TeamsimError(f"{option}: {unknown_metric(name)}")
     if axes is None:
         return
-    for name in (figure.x, *figure.series):
-        if name not in {*axes, SERIES}:
-            raise TeamsimError(unknown_name("swept field", name, axes))
+    for option, names in (("x", (figure.x,)), ("series", figure.series)):
+        for name in names:
+            if name in metrics and name not in axes:
+                raise TeamsimError(
+                    f"{option}: {name!r} is a metric, which y names; {option} is a swept field "
+                    f"(allowed: {', '.join(axes)})"
+                )
+            if name not in {*axes, SERIES}:
+                raise TeamsimError(f"{option}: {unknown_name('swept field', name, axes)}")
     if figure.x in figure.series:
         raise TeamsimError(
             f"{figure.x} is on the horizontal axis, so each line would be a point: name another "
@@ -151,6 +158,12 @@ def check_names(figure: Figure, axes: Sequence[str] | None) -> None:
 
 def unknown_metric(name: str) -> str:
     """Return the message for a metric that there is not, without the suffixes it may have."""
+    metric, dot, statistic = name.partition(".")
+    column = f"{metric}_{statistic.replace('median', 'p50')}"
+    if dot and metric in NUMBERS and column.removeprefix(metric) in QUANTILES:
+        return f"unknown metric {name!r}; did you mean {column!r}?"
+    if dot and metric in NUMBERS and statistic == "mean":
+        return f"unknown metric {name!r}; did you mean {metric!r}? Means are drawn of it"
     said = unknown_name("metric", name, {*NUMBERS, *RATIOS})
     return f"{said.removesuffix(')')}; also with {', '.join((TO_SUCCESS, *QUANTILES))})"
 

@@ -22,6 +22,9 @@ from simulator.errors import TeamsimError, unknown_name
 STANDARD_INPUT = "-"
 _TABLE = "table"
 
+_OF_OBSERVE = "run_measures.parquet"
+"""A table beside those of the calls that ``teamsim observe`` writes."""
+
 _DATA = {".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".otlp", ".pb", ".binpb"}
 
 Progress = Callable[[int, int], None]
@@ -40,7 +43,8 @@ def read_traces(
     ----------
     paths : sequence of Path or str
         Files, also compressed ones (gzip, zstd, bz2, xz); directories, in which every file of a
-        known format is read; patterns such as ``runs/*.jsonl``; ``-`` for standard input.
+        known format is read, but for tables that an observation has written, unless there is
+        nothing else; patterns such as ``runs/*.jsonl``; ``-`` for standard input.
     form : str
         A reader's name, or ``auto``.
     columns : dict, optional
@@ -62,6 +66,7 @@ def read_traces(
         search = _Search([READERS.get(name)() for name in names], form, bool(columns))
         for path in paths:
             search.add(str(path), Path(directory))
+        search.check_found(", ".join(map(str, paths)))
         return _read(search, columns or {}, progress)
 
 
@@ -75,6 +80,8 @@ class _Search:
     found: dict[str, list[tuple[Path, str]]] = field(default_factory=dict)
     unread: list[tuple[Path, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    observed: list[Path] = field(default_factory=list)
+    """Directories of tables that an earlier observation of the same calls may have written."""
     _seen: set[Path] = field(default_factory=set)
     _recognised: int = 0
 
@@ -100,14 +107,41 @@ class _Search:
         if not matching:
             raise TeamsimError(f"{named}: no such file or directory")
         for each in matching:
-            if each.is_dir():
+            if each != path and _is_observed(each):
+                self.observed.append(each)
+            elif each.is_dir():
                 before = self._recognised
                 self._directory(each)
+                if self._recognised == before and each == path:
+                    self._take_observed(each)
                 if self._recognised == before and each == path:
                     self._refuse(each)
             else:
                 self._file(each, str(each), is_named=each == path)
                 self._companions(each)
+
+    def check_found(self, named: str) -> None:
+        """Check that there is something to read in all that was named.
+
+        Raises
+        ------
+        TeamsimError
+            If there is nothing, as where patterns match nothing but other files.
+        """
+        if self.found:
+            return
+        if self.problems:
+            raise TeamsimError(self.problems[0])
+        if self.observed:
+            raise TeamsimError(
+                f"{named}: there is only what teamsim observe has written; to read that, name it: "
+                f"{self.observed[0]}"
+            )
+        raise TeamsimError(f"{named}: {self._unknown()}")
+
+    def _unknown(self) -> str:
+        known = ", ".join(reader.kind for reader in self.readers)
+        return f"no known trace format (tried {known}); say --format"
 
     def _directory(self, path: Path) -> None:
         holder = next((r for r in self._candidates() if r.holds(path)), None)
@@ -118,9 +152,18 @@ class _Search:
             if each.name.startswith("."):
                 continue
             if each.is_dir() and not each.is_symlink():
-                self._directory(each)
+                if _is_observed(each):
+                    self.observed.append(each)
+                else:
+                    self._directory(each)
             elif each.is_file():
                 self._file(each, str(each), is_named=False)
+
+    def _take_observed(self, path: Path) -> None:
+        """Take what an observation has written, where a directory holds nothing else."""
+        for each in [each for each in self.observed if path in each.parents]:
+            self.observed.remove(each)
+            self._directory(each)
 
     def _file(self, path: Path, name: str, is_named: bool) -> None:
         forced = self.form != "auto" and is_named
@@ -188,8 +231,11 @@ class _Search:
             raise TeamsimError(f"{shown}: {lacking}")
         if self.form != "auto":
             raise TeamsimError(f"{shown}: nothing in it is of the format {self.form!r}")
-        known = ", ".join(r.kind for r in self.readers)
-        raise TeamsimError(f"{shown}: no known trace format (tried {known}); say --format")
+        raise TeamsimError(f"{shown}: {self._unknown()}")
+
+
+def _is_observed(directory: Path) -> bool:
+    return (directory / _OF_OBSERVE).is_file()
 
 
 def _copied(stream: BinaryIO, scratch: Path) -> Path:
@@ -220,6 +266,8 @@ def _read(search: _Search, columns: dict[str, str], progress: Progress | None) -
                 reader.read([Source(path, name, watch) for path, name in some], out, columns)
     for problem in search.problems:
         out.skip(problem, "the file was left out")
+    for each in search.observed:
+        out.notes.append(f"{each} is left out: teamsim observe has written it")
     for _, name in _data_files(search.unread):
         out.report.unread.add(name)
     traces = out.traces()

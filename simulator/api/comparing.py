@@ -15,12 +15,15 @@ from analysis.decisions.side_by_side import compare as hold_beside
 from simulator.api.arguments import replications_in, seed_in, workers_in
 from simulator.api.results import ComparisonResult, SweepResult, with_origin
 from simulator.api.running import Loadable, base_of
-from simulator.errors import TeamsimError, TeamsimWarning, unknown_name
+from simulator.errors import TeamsimError, TeamsimWarning, nearest_name
 from simulator.experiment import read_manifest, read_results, run_each
 from simulator.experiment.manifest import Manifest, scenario_of
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.costs import is_cost_known
+
+_MOST_SHOWN = 12
+"""Most points of a sweep that a message lists, a line each."""
 
 Team = Loadable | SweepResult
 """A scenario or, not to be run again, the directory of a sweep or the result of a run."""
@@ -172,18 +175,18 @@ def _point_in(manifest: Manifest, point: str, directory: Path) -> int:
     names = [each["name"] for each in manifest["points"]]
     if not point and len(names) == 1:
         return 0
-    shown = ", ".join(f"{i}: {name}" for i, name in enumerate(names[:6]))
-    more = f", and {len(names) - 6} more" if len(names) > 6 else ""
-    if not point:
-        raise TeamsimError(
-            f"{directory} holds {len(names)} points: write {directory}:POINT, by number or name "
-            f"({shown}{more})"
-        )
     if point in names:
         return names.index(point)
     if point.isdecimal() and int(point) < len(names):
         return int(point)
-    raise TeamsimError(f"{directory}: {unknown_name('point', point, names[:30])}")
+    nearest = nearest_name(point, names) if point else ""
+    hint = f"; did you mean {nearest!r}?" if nearest else ""
+    wrong = f"unknown point {point!r}{hint}" if point else f"it holds {len(names):,} points"
+    lines = [f"{directory}: {wrong}; write {directory}:POINT, by number or name"]
+    lines += [f"  {i}: {name}" for i, name in enumerate(names[:_MOST_SHOWN])]
+    if len(names) > _MOST_SHOWN:
+        lines.append(f"  ... and {len(names) - _MOST_SHOWN:,} more")
+    raise TeamsimError("\n".join(lines))
 
 
 def seed_for(teams: Iterable[Compared], asked: int | None) -> int:

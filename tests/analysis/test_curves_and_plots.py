@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from analysis.plots import (
     scaling_figure,
     sweep_figure,
 )
-from analysis.statistics.curves import check_figure, scaling_curves, with_series
+from analysis.statistics.curves import check_figure, check_names, scaling_curves, with_series
 from analysis.statistics.laws import amdahl_speedup
 from analysis.statistics.series import name_value
 from simulator.errors import TeamsimError
@@ -173,3 +174,23 @@ def test_a_sweep_can_be_drawn_against_any_field_or_by_series() -> None:
     assert [label.get_text() for label in rows.axes[0].get_yticklabels()] == ["hard"] * 2 + [
         "easy"
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"x": "size"}, "x: unknown swept field 'size'; did you mean 'team.size'"),
+        ({"x": "team.size", "series": ["topolgy"]}, "series: unknown swept field 'topolgy'; did"),
+        ({"x": "makespan_s"}, r"x: 'makespan_s' is a metric, .*\(allowed: team.size, topology\)"),
+        ({"x": "team.size", "y": ["makespan"]}, "y: unknown metric 'makespan'; did you mean"),
+        ({"x": "team.size", "y": ["makespan_s.p95"]}, r"did you mean 'makespan_s_p95'\?$"),
+        ({"x": "team.size", "y": ["makespan_s.median"]}, r"did you mean 'makespan_s_p50'\?$"),
+        ({"x": "team.size", "y": ["makespan_s.mean"]}, r"did you mean 'makespan_s'\?"),
+    ],
+)
+def test_a_picture_of_what_there_is_not_says_which_option_is_wrong(
+    asked: dict[str, Any], said: str
+) -> None:
+    figure = Figure(**{"y": ["makespan_s"], **asked})
+    with pytest.raises(TeamsimError, match=said):
+        check_names(figure, ["team.size", "topology"])

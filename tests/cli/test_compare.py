@@ -163,8 +163,8 @@ def test_programs_are_told_how_to_give_a_price(here: Path, teamsim_here: Here) -
         (["a.yaml"] * 13, "13 given"),
         (["a.yaml", "c.yaml"], "c.yaml: no such file"),
         (["a.yaml", "."], "holds no sweep"),
-        (["a.yaml", "out"], "out holds 2 points: write out:POINT"),
-        (["a.yaml", "out:7"], "unknown point '7'"),
+        (["a.yaml", "out"], "out: it holds 2 points; write out:POINT"),
+        (["a.yaml", "out:7"], "unknown point '7'; write out:POINT, by number or name 0: team"),
         (["a.yaml", "out:team.size=3"], "did you mean 'team.size=4'"),
         (["a.yaml", "b.yaml", "-r", "1"], "greater than or equal to 2"),
         (["a.yaml", "b.yaml", "--seed", "-1"], "greater than or equal to 0"),
@@ -179,3 +179,12 @@ def test_bad_arguments_get_one_clear_message(
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_points_that_there_are_stand_on_a_line_each(swept: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("compare", "a.yaml", "out:9")
+    assert done.stderr.splitlines() == [
+        "error: out: unknown point '9'; write out:POINT, by number or name",
+        "  0: team.size=2",
+        "  1: team.size=4",
+    ]

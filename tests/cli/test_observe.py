@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from analysis.observation.structure import LEAD, PIPELINE
 from analysis.traces.reading import read_traces
+from analysis.traces.tables import write_traces
 from simulator.cli.observing import WIDTH
 from tests.analysis.observed_teams import team, write_runs
 from tests.cli.conftest import Here
@@ -340,3 +342,32 @@ def test_the_twin_has_the_seed_that_is_given(
         summary = json.loads((tmp_path / "o" / "summary.json").read_text())
         found.append([row["median"] for row in summary["comparison"]])
     assert found[0] != found[1]
+
+
+def test_what_an_observation_wrote_is_not_read_with_the_traces(lead: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(lead, home / "traces")
+    alone = read_traces([home])
+    tables = home / "out" / "tables"
+    tables.mkdir(parents=True)
+    write_traces(alone, tables)
+    (tables / "run_measures.parquet").touch()
+    for said in (home, f"{home}/*"):
+        again = read_traces([said])
+        assert len(again.calls) == len(alone.calls)
+        assert again.notes[-1] == f"{tables} is left out: teamsim observe has written it"
+    for said in (home / "out", tables):  # there is nothing else
+        assert len(read_traces([said]).calls) == len(alone.calls)
+
+
+def test_patterns_that_match_no_traces_are_refused(tmp_path: Path, teamsim_here: Here) -> None:
+    (tmp_path / "a.yaml").write_text("name: a")
+    (tmp_path / "empty").mkdir()
+    for said in (f"{tmp_path}/*.yaml", f"{tmp_path}/e*", f"{tmp_path}/*"):
+        done = teamsim_here("observe", said, "--out", tmp_path / "out")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {said}: no known trace format (tried canonical, ")
+    (tmp_path / "out" / "tables").mkdir(parents=True)
+    (tmp_path / "out" / "tables" / "run_measures.parquet").touch()
+    done = teamsim_here("observe", f"{tmp_path}/*", "--out", tmp_path / "out")
+    assert "only what teamsim observe has written" in done.stderr
