@@ -19,14 +19,15 @@ from tests.model.test_elections import elect, split_vote, uniform
 from tests.validation.laws import harmonic
 from tests.validation.rows import (
     CHANCE,
+    ONE_PERCENT,
     THREE_PERCENT,
     Above,
     Below,
-    Between,
     Case,
     Found,
     Row,
     Tolerance,
+    controlled,
     mean,
     share,
 )
@@ -54,6 +55,12 @@ def first_to_stand(servers: int, down: int, latency: float, count: int) -> Found
     return mean(first - 1 for first, _, _ in elections(servers, down, latency, count))
 
 
+def stands_early(servers: int, down: int, latency: float, count: int) -> Found:
+    """Return the share of elections in which the first stands in the first quarter."""
+    early = sum(first <= 1.25 for first, _, _ in elections(servers, down, latency, count))
+    return share(early, count)
+
+
 def split_votes(servers: int, down: int, latency: float, count: int) -> Found:
     """Return the share of elections whose first term has no winner."""
     held = elections(servers, down, latency, count)
@@ -76,12 +83,23 @@ def wide_area(down: int) -> np.ndarray[Any, Any]:
     """Hold elections of five servers over 30 to 40 ms, with time-outs of 300 to 600 ms."""
     rng = np.random.default_rng(1)
     timeout, delay = uniform(rng, 300, 600), uniform(rng, 30, 40)
-    return np.array([elect(5, down, timeout, delay).won[0][0] for _ in range(8000)])
+    return np.array([elect(5, down, timeout, delay).won[0][0] for _ in range(30_000)])
 
 
 def wide_area_mean(down: int) -> Found:
     """Return the mean time of an election."""
     return mean(wide_area(down))
+
+
+def wide_area_worst(down: int) -> Found:
+    """Return the time that one election in a thousand exceeds.
+
+    Its error is half the distance of the order statistics one standard deviation away.
+    """
+    found, q = wide_area(down), 0.999
+    reach = math.sqrt(q * (1 - q) / len(found))
+    low, high = np.quantile(found, [q - reach, q + reach])
+    return Found(float(np.quantile(found, q)), float(high - low) / 2)
 
 
 def local_median(low: float, high: float) -> Found:
@@ -100,20 +118,22 @@ def slower_with_less_randomness(less: float, more: float) -> Found:
 
 
 @functools.cache
-def rumours(n: int, exchange: str, times: int) -> Found:
+def rumours(n: int, exchange: str, times: int, begun: int) -> Found:
     """Return the rounds until what one agent knows has reached all.
 
-    Counted from the second round: in the first, who has not spoken yet cannot be heard.
+    In each run rumours begin every five rounds, with each agent. Counted from the second round: in
+    the first, who has not spoken yet cannot be heard.
     """
+    every, last = 5, 30 if exchange == "push" else 20  # nobody is left to tell after so many
     simulation = Simulation(
         scenario(
             team={"size": n, "agent": agent(behaviour={"talk": 1, "chatter": 1})},
             topology={"kind": "gossip", "exchange": exchange},
             coordination={"protocol": "pre_assigned", "idle_agents": "call"},
-            # A task a round; nobody is left to tell after so many.
+            # A task a round.
             workload={
                 "kind": "parallel_fraction",
-                "tasks": 30 if exchange == "push" else 15,
+                "tasks": every * begun + last,
                 "parallel_fraction": 0,
             },
             seed=7,
@@ -123,35 +143,49 @@ def rumours(n: int, exchange: str, times: int) -> Found:
     for replication in range(times):
         trace = Trace()
         simulation.run(replication, trace)
-        said: dict[int, list[tuple[int, int]]] = {}
+        heard: dict[int, list[tuple[int, int]]] = {}
         for row in trace.rows:
             if row.event is Event.DELIVERY:
-                said.setdefault(row.round, []).append((row.peer, row.agent))
-        knows = np.eye(n, dtype=bool)
-        told = np.zeros(n)
-        for number in range(1, max(said)):
-            knew = knows.copy()
-            for sender, receiver in said[number + 1]:
-                knows[receiver] |= knew[sender]
-            told[(told == 0) & knows.all(axis=0)] = number
-        assert told.all(), "not everybody was told"
-        found.append(told.mean())
+                heard.setdefault(row.round, []).append((row.peer, row.agent))
+        found.append(np.mean([_told_after(heard, n, 2 + every * k) for k in range(begun)]))
     return mean(found)
 
 
+def _told_after(heard: dict[int, list[tuple[int, int]]], n: int, first: int) -> float:
+    """Return the rounds from a first one until all know what an agent did, mean over agents."""
+    knows = np.eye(n, dtype=bool)
+    told = np.zeros(n)
+    rounds = 0
+    while not told.all():
+        knew = knows.copy()
+        for sender, receiver in heard[first + rounds]:
+            knows[receiver] |= knew[sender]
+        rounds += 1
+        told[(told == 0) & knows.all(axis=0)] = rounds
+    return float(told.mean())
+
+
 def swim(agents: int, times: int) -> Found:
-    """Return the periods until random probes find a dead agent."""
+    """Return the periods until random probes find a dead agent.
+
+    It dies every 25 periods of 1 s, and is restarted when it is found; all but one death in 10^12
+    are found by the next.
+    """
+    deaths, every = 200, 25
     found = runs(
         times,
-        workload__tasks=agents,
-        team={"size": agents, "agent": agent(latency={"kind": "seconds", "base": 10})},
+        workload__tasks=agents * deaths,
+        team={"size": agents, "agent": agent(latency={"kind": "seconds", "base": 1e5})},
         **ASYNC,
-        faults=[{"at_s": 0, "kind": "kill", "agent": 0}],
-        resilience={"detector": {"kind": "swim", "period_s": 0.1}},
-        limits={"deadline_s": 1.5},  # 15 periods: all but one in 10^7 are found by then
+        faults=[{"at_s": every * k, "kind": "kill", "agent": 0} for k in range(deaths)],
+        resilience={
+            "detector": {"kind": "swim", "period_s": 1},
+            "supervisor": {"restart_s": 0.5},
+        },
+        limits={"deadline_s": every * deaths},
     )
-    assert all(m.detections == 1 for m in found)
-    return mean(m.detection_s / 0.1 for m in found)
+    assert all(m.detections == deaths for m in found)
+    return mean(m.detection_s for m in found)
 
 
 def stale_reads(replicas: int, read: int, write: int) -> Found:
@@ -371,73 +405,96 @@ PATTERNS: dict[str, dict[str, Any]] = {
 
 @functools.cache
 def retry_storm(
-    rate: float, pattern: str, until_s: float = 1500, times: int = 4
-) -> tuple[Found, Found]:
-    """Return goodput before a pause of 60 s at 200 s, and from 1000 to 1500 s."""
+    rate: float, pattern: str, until_s: float, times: int, window: tuple[float, float]
+) -> Found:
+    """Return goodput in a window of time, with a pause of 60 s at 200 s.
+
+    The tasks that come in that time, whose mean is known, are the control.
+    """
     patterns = dict(PATTERNS[pattern])
     queue = patterns.pop("queue", {})
-    rows = []
-    for seed in range(times):
-        trace = Trace()
-        Simulation(
-            scenario(
-                team={"size": 300, "agent": agent(latency=exponential())},
-                **ASYNC,
-                workload={
-                    "kind": "arrivals",
-                    "tasks": int(1.1 * until_s * rate),
-                    "interarrival_s": {"kind": "exponential", "mean": 1 / rate},
-                },
-                provider={
-                    "concurrency": 1,
-                    "queue": queue,
-                    "cancels": False,
-                    "retry": {"max_retries": 0},
-                },
-                faults=[{"at_s": 200, "kind": "outage", "for_s": 60, "hangs": True}],
-                limits={"deadline_s": until_s},
-                resilience={
-                    "timeout": {"seconds": 10},
-                    "retry": {"max_retries": 3, "backoff": AT_ONCE},
-                    "fallback": {"partial": True},
-                    **patterns,
-                },
-                seed=seed,
-            )
-        ).run(0, trace)
-        done = [r.time_s for r in trace.rows if r.event is Event.ATTEMPT and r.outcome == "done"]
-        times = np.array(done)
-        rows.append(
-            (
-                ((times >= 50) & (times < 200)).sum() / 150,
-                ((times >= 1000) & (times < 1500)).sum() / 500,
-            )
+    simulation = Simulation(
+        scenario(
+            team={"size": 80, "agent": agent(latency=exponential())},
+            **ASYNC,
+            workload={
+                "kind": "arrivals",
+                "tasks": int(1.1 * until_s * rate) + 30,
+                "interarrival_s": {"kind": "exponential", "mean": 1 / rate},
+            },
+            provider={
+                "concurrency": 1,
+                "queue": queue,
+                "cancels": False,
+                "retry": {"max_retries": 0},
+            },
+            faults=[{"at_s": 200, "kind": "outage", "for_s": 60, "hangs": True}],
+            limits={"deadline_s": until_s},
+            resilience={
+                "timeout": {"seconds": 10},
+                "retry": {"max_retries": 3, "backoff": AT_ONCE},
+                "fallback": {"partial": True},
+                **patterns,
+            },
+            seed=0,
         )
-    before, after = zip(*rows, strict=True)
-    return mean(before), mean(after)
+    )
+
+    def a_second(times_s: list[float]) -> float:
+        return sum(window[0] <= t < window[1] for t in times_s) / (window[1] - window[0])
+
+    goodput, load = [], []
+    for replication in range(times):
+        trace = Trace()
+        metrics = simulation.run(replication, trace)
+        assert metrics.task_wait_s == 0.0  # there are clients for all
+        attempts = [row for row in trace.rows if row.event is Event.ATTEMPT]
+        goodput.append(a_second([row.time_s for row in attempts if row.outcome == "done"]))
+        ready = [row.time_s for row in trace.rows if row.event is Event.TASK_READY]
+        load.append([a_second(ready)])
+    return controlled(goodput, load, [rate])
 
 
-def goodput_after(rate: float, pattern: str = "") -> Found:
+def goodput_after(rate: float, pattern: str, times: int) -> Found:
     """Return what is done a second long after the pause."""
-    return retry_storm(rate, pattern)[1]
+    return retry_storm(rate, pattern, 1500, times, (1000, 1500))
 
 
-def goodput_before(rate: float) -> Found:
+def goodput_before(rate: float, times: int) -> Found:
     """Return what is done a second before the pause."""
-    return retry_storm(rate, "", 201, 20)[0]
+    return retry_storm(rate, "", 201, times, (50, 200))
 
 
-def with_crashes(work_s: float, times: int, parts: int = 1) -> Found:
-    """Return the seconds of work that crashes every 10 s on average destroy, but for "
-    "checkpoints."""
+@functools.cache
+def crashing(work_s: float, tasks: int, parts: int) -> list[Metrics]:
+    """Do tasks with a crash every 10 s on average, and checkpoints between their parts."""
     crashes = {"crash": {"up_s": {"kind": "exponential", "mean": 10}, "repair_s": 0}}
-    found = runs(
-        times,
-        workload__tasks=1,
+    return runs(
+        60,
+        workload__tasks=tasks,
         team__agent=agent(latency={"kind": "seconds", "base": work_s}, faults=crashes),
+        **ASYNC,
         resilience={"checkpoint": {"every_s": work_s / parts}} if parts > 1 else {},
     )
-    return mean(m.makespan_s for m in found)
+
+
+def with_crashes(work_s: float, tasks: int, parts: int = 1) -> Found:
+    """Return the seconds of a task.
+
+    Crashes less a tenth of the seconds, 0 in the mean, are the control: it takes away what chance
+    the crashes bring, but would hide a wrong rate, which has a row of its own.
+    """
+    found = crashing(work_s, tasks, parts)
+    more = [[m.crashes - m.makespan_s / 10] for m in found]
+    each = controlled([m.makespan_s for m in found], more, [0.0])
+    return Found(each.value / tasks, each.error / tasks)
+
+
+def seconds_between_crashes(work_s: float, tasks: int) -> Found:
+    """Return the seconds of all runs over the crashes, and the error of a Poisson count."""
+    found = crashing(work_s, tasks, 1)
+    seconds, crashes = sum(m.makespan_s for m in found), sum(m.crashes for m in found)
+    return Found(seconds / crashes, seconds / crashes**1.5)
 
 
 def effects(idempotent: bool) -> Found:
@@ -526,10 +583,10 @@ def steals_of_a_tree(workers: int, depth: int, times: int) -> Found:
     return mean(m.steals / (workers * depth) for m in found)
 
 
-HELD = 20_000
+HELD, STOOD = 20_000, 48_000
 UP = [(5, 1, 0.01), (5, 1, 0.1), (5, 1, 0.2), (5, 2, 0.2), (9, 4, 0.1), (9, 4, 0.2)]
-# From an independent simulation; all that comes is done with the other patterns.
-GOODPUT = {("retry budget", 0.4): 0.385, ("retry budget", 0.6): 0.525}
+# By tests/validation/alone.py; all that comes is done with the other patterns.
+GOODPUT = {("retry budget", 0.4): 0.400, ("retry budget", 0.6): 0.581}
 AWS = "Brooker 2015, aws-samples simulator"
 
 # Calls and milliseconds of 100 clients in a port of that simulator.
@@ -540,6 +597,7 @@ CONTENDED = {
     "full_jitter": (795, 4801),
     "decorrelated_jitter": (1001, 4545),
 }
+CONTENTIONS = {"decorrelated_jitter": 24}
 CONTENDED_50 = {
     "none": 686,
     "exponential": 609,
@@ -556,10 +614,22 @@ ROWS = [
         source=THESIS,
         measure=first_to_stand,
         cases=[
-            Case(f"{n} servers, {down} down", 1 / (n - down + 1), (n, down, 0.2, HELD), slow=True)
+            Case(f"{n} servers, {down} down", 1 / (n - down + 1), (n, down, 0.2, STOOD), slow=True)
             for n, down in ((5, 1), (5, 2))
         ],
-        tolerance=Tolerance(share=0.02, z=4),
+        tolerance=ONE_PERCENT,
+    ),
+    Row(
+        key="early-time-out",
+        name="Somebody stands early",
+        law="P(the least of s time-outs on [1, 2] <= 1.25) = 1 - 0.75^s.",
+        source=THESIS,
+        measure=stands_early,
+        cases=[
+            Case(f"{n} servers, {down} down", 1 - 0.75 ** (n - down), (n, down, 0.2, STOOD), True)
+            for n, down in ((5, 1), (5, 2))
+        ],
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="split-vote",
@@ -628,6 +698,27 @@ ROWS = [
         tolerance=Tolerance(share=0.07),
     ),
     Row(
+        key="wide-area-worst",
+        name="One election in a thousand over a wide area",
+        law="The same, 99.9th percentile.",
+        source="AvailSim in Ongaro 2014, chapter 9 (about 1.5 and 3 s)",
+        measure=wide_area_worst,
+        cases=[Case("1 down", 1500, (1,), slow=True), Case("2 down", 3000, (2,), slow=True)],
+        tolerance=Tolerance(share=0.15),
+    ),
+    Row(
+        key="wide-area-all-up",
+        name="Elections over a wide area, all servers up",
+        law="The same with five of five.",
+        source="an independent simulation (430 and 1006 ms)",
+        measure=lambda measure: measure(0),
+        cases=[
+            Case("mean", 430, (wide_area_mean,), True, Tolerance(share=0.07)),
+            Case("99.9th percentile", 1006, (wide_area_worst,), True),
+        ],
+        tolerance=Tolerance(share=0.15),
+    ),
+    Row(
         key="local-elections",
         name="Little randomness makes elections long",
         law="Median downtime falls with the range of the time-outs: 287 ms for 150 to 155 ms, less "
@@ -644,18 +735,25 @@ ROWS = [
         key="gossip",
         name="Rounds until a rumour is everywhere",
         law="Push log2 n + ln n + 1.1 or so; push and pull about 1.4 log2 n - 1.5.",
-        source="Pittel 1987, Karp et al. 2000; values by an independent simulation",
+        source="Pittel 1987, Karp et al. 2000; values of 16,000 to 400,000 rumours without a team, "
+        "tests/validation/alone.py",
         measure=rumours,
         cases=[
-            Case(f"{how}, n = {n}", expected, (n, how, times), slow=how == "push" or n > 16)
-            for n, how, expected, times in (
-                (16, "push", 7.38, 60),
-                (64, "push", 11.19, 20),
-                (16, "push_pull", 4.16, 40),
-                (64, "push_pull", 5.98, 15),
+            Case(f"{how}, n = {n}", expected, (n, how, times, begun), True, near)
+            for n, how, expected, times, begun, near in (
+                (16, "push", 7.418, 20, 60, ONE_PERCENT),
+                (64, "push", 11.161, 10, 40, ONE_PERCENT),
+                (256, "push", 14.664, 5, 14, Tolerance(share=0.02, z=4.0)),
+                (1024, "push", 18.076, 4, 5, THREE_PERCENT),
+                (16, "push_pull", 4.153, 8, 20, ONE_PERCENT),
+                (64, "push_pull", 5.988, 4, 8, ONE_PERCENT),
+                (256, "push_pull", 7.628, 4, 3, ONE_PERCENT),
+                (1024, "push_pull", 9.174, 3, 1, ONE_PERCENT),
             )
         ],
-        tolerance=Tolerance(share=0.05),
+        tolerance=ONE_PERCENT,
+        note="1 % is asked. Rumours that are pushed to 256 and 1,024 agents do not resolve that in "
+        "a few seconds: held are 2 and 3 %.",
     ),
     Row(
         key="swim",
@@ -665,9 +763,9 @@ ROWS = [
         measure=swim,
         cases=[
             Case(f"n = {n}", 1 / (1 - (1 - 1 / (n - 1)) ** (n - 1)), (n, times), slow=True)
-            for n, times in ((5, 2300), (10, 2600))
+            for n, times in ((5, 110), (10, 170))
         ],
-        tolerance=THREE_PERCENT,
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="stale-reads",
@@ -764,10 +862,10 @@ ROWS = [
         source="birthday problem",
         measure=distinct_claims,
         cases=[
-            Case(f"correlation {c}", _distinct(c), (c, 1500 if c else 500), slow=True)
+            Case(f"correlation {c}", _distinct(c), (c, 7000 if c else 1500), slow=True)
             for c in (0.0, 0.5)
         ],
-        tolerance=Tolerance(share=0.03, z=4),
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="claims-agree",
@@ -805,7 +903,7 @@ ROWS = [
         source=AWS,
         measure=contended_calls,
         cases=[
-            Case(kind.replace("_", " "), c, (kind, 100, 6), slow=True)
+            Case(kind.replace("_", " "), c, (kind, 100, CONTENTIONS.get(kind, 6)), slow=True)
             for kind, (c, _) in CONTENDED.items()
         ],
         tolerance=Tolerance(share=0.1),
@@ -817,10 +915,10 @@ ROWS = [
         source=AWS,
         measure=contended_ms,
         cases=[
-            Case(kind.replace("_", " "), ms, (kind, 100, 6), slow=True)
+            Case(kind.replace("_", " "), ms, (kind, 100, CONTENTIONS.get(kind, 6)), slow=True)
             for kind, (_, ms) in CONTENDED.items()
         ],
-        tolerance=Tolerance(share=0.15, resolved=False),
+        tolerance=Tolerance(share=0.15),
     ),
     Row(
         key="philosophers",
@@ -842,10 +940,10 @@ ROWS = [
         source="Beyer et al. 2016, chapter 22",
         measure=retry_load,
         cases=[
-            Case("R = 3, f = 0.5", 1.875, (0.5, 3, 500), slow=True),
-            Case("R = 2, f = 0.3", 1.39, (0.3, 2, 1200), slow=True),
+            Case("R = 3, f = 0.5", 1.875, (0.5, 3, 2200), slow=True),
+            Case("R = 2, f = 0.3", 1.39, (0.3, 2, 2000), slow=True),
         ],
-        tolerance=Tolerance(share=0.02, z=4),
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="retry-layers",
@@ -862,7 +960,7 @@ ROWS = [
         source="geometric distribution",
         measure=requests_until_success,
         cases=[Case("f = 0.3", 1 / 0.7, (0.3,), slow=True)],
-        tolerance=Tolerance(share=0.02, z=4),
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="retry-success",
@@ -881,11 +979,11 @@ ROWS = [
         source="Bronson et al. 2021; Huang et al. 2022",
         measure=goodput_after,
         cases=[
-            Case("lambda = 0.2", 0.2, (0.2,), slow=True),
-            Case("lambda = 0.4", 0.0, (0.4,), slow=True),
-            Case("lambda = 0.6", 0.0, (0.6,), slow=True),
+            Case("lambda = 0.2", 0.2, (0.2, "", 4), slow=True),
+            Case("lambda = 0.4", 0.0, (0.4, "", 4), slow=True),
+            Case("lambda = 0.6", 0.0, (0.6, "", 4), slow=True),
         ],
-        tolerance=Tolerance(share=0.1, absolute=0.01, resolved=False),
+        tolerance=Tolerance(share=0.1, absolute=0.01),
     ),
     Row(
         key="retry-storm-before",
@@ -893,38 +991,52 @@ ROWS = [
         law="The load itself is no trouble at lambda = 0.4.",
         source="Bronson et al. 2021; Huang et al. 2022",
         measure=goodput_before,
-        cases=[Case("lambda = 0.4", 0.4, (0.4,), slow=True)],
-        tolerance=Tolerance(share=0.15),
+        cases=[Case("lambda = 0.4", 0.4, (0.4, 20), slow=True)],
+        tolerance=Tolerance(share=0.1),
     ),
     Row(
         key="retry-storm-high",
         name="Overload without any cause",
         law="At lambda = 0.8 it collapses in a part of the runs before anything happens: goodput "
-        "of 0.29 on average from 50 to 200 s.",
-        source="an independent simulation",
+        "on average from 50 to 200 s.",
+        source="20,000 runs of one queue without a team, tests/validation/alone.py",
         measure=goodput_before,
-        cases=[Case("lambda = 0.8", 0.29, (0.8,), slow=True)],
-        tolerance=Between(0.05, 0.65),
+        cases=[Case("lambda = 0.8", 0.498, (0.8, 260), slow=True)],
+        tolerance=Tolerance(share=0.1, z=4.0),
+        note="Another simulation, of a few runs, had 0.29: one run has a standard deviation of "
+        "0.31.",
     ),
     Row(
         key="retry-storm-patterns",
         name="What ends a retry storm",
         law="A retry budget of 10 %, dropping work whose client has given up, or a breaker; tasks "
         "a second from 1000 to 1500 s.",
-        source="Bronson et al. 2021; Huang et al. 2022",
+        source="Bronson et al. 2021; Huang et al. 2022; with a budget 2,000 runs of one queue "
+        "without a team, tests/validation/alone.py",
         measure=goodput_after,
         cases=[
             Case(
                 f"{pattern}, lambda = {rate}",
                 GOODPUT.get((pattern, rate), rate),
-                (rate, pattern),
+                (rate, pattern, 8 if rate < 0.6 else 16),
                 slow=True,
             )
             for pattern in PATTERNS
             if pattern
             for rate in (0.4, 0.6)
         ],
-        tolerance=Tolerance(share=0.1, resolved=False),
+        tolerance=Tolerance(share=0.1),
+        note="The budget is a bucket of ten retries, full at first. Another simulation had 0.385 "
+        "and 0.525, with a budget that it does not describe.",
+    ),
+    Row(
+        key="crash-rate",
+        name="Crashes come at their rate",
+        law="Seconds between two crashes: 10.",
+        source="the scenario",
+        measure=seconds_between_crashes,
+        cases=[Case("w = 20", 10, (20, 500), slow=True)],
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="restart",
@@ -933,10 +1045,10 @@ ROWS = [
         source="Tantawi and Ruschitzka 1984",
         measure=with_crashes,
         cases=[
-            Case(f"w = {w}", 10 * (math.exp(w / 10) - 1), (w, times), slow=True)
-            for w, times in ((10, 2600), (20, 4300))
+            Case(f"w = {w}", 10 * (math.exp(w / 10) - 1), (w, tasks), slow=True)
+            for w, tasks in ((10, 150), (20, 500))
         ],
-        tolerance=THREE_PERCENT,
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="checkpoints",
@@ -945,10 +1057,10 @@ ROWS = [
         source="Young 1974",
         measure=with_crashes,
         cases=[
-            Case(f"m = {m}", m * 10 * (math.exp(2 / m) - 1), (20, times, m), slow=True)
-            for m, times in ((2, 1300), (4, 500), (10, 300))
+            Case(f"m = {m}", m * 10 * (math.exp(2 / m) - 1), (20, tasks, m), slow=True)
+            for m, tasks in ((2, 80), (4, 30), (10, 10))
         ],
-        tolerance=THREE_PERCENT,
+        tolerance=ONE_PERCENT,
     ),
     Row(
         key="effects",

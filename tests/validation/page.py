@@ -25,7 +25,8 @@ published results about teams of language models. Each value under "Found" was f
 simulator; no formula for it is in the engine. After "±" is the standard error over independent
 replications. "Tolerance" is the largest distance from the asked value; where it is a share of that,
 the standard error must fit into it 2.5 times, so that a simulator that is wrong by twice as much
-passes in 0.6 % of cases.
+passes in 0.6 % of cases. What is to lie between two values does so with 2.5 standard errors on each
+side.
 
 This page is written by `make validation`. Each line is a test:
 `pytest tests/validation -k NAME` runs it again, with the name that stands last in it.
@@ -102,7 +103,7 @@ def _line(row: Row, case: Case, found: Mapping[str, Result]) -> str:
         case.name or "-",
         number(case.asked),
         f"{number(each.value)}{uncertain}",
-        str(row.tolerance),
+        str(row.tolerance_of(case)),
         held,
         f"`{row.test_id(case)}`",
     ]

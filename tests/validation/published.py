@@ -483,7 +483,7 @@ ROWS = [
         source=f"{QUICK}; shipped scenario quickstart",
         measure=gap_with_one_agent,
         cases=[Case("", 0.7, slow=True)],
-        tolerance=Tolerance(absolute=0.1, resolved=False),
+        tolerance=Tolerance(absolute=0.1),
         not_reached="The model has the mechanism, but its share is smaller. " + FITTED,
     ),
     Row(

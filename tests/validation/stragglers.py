@@ -321,7 +321,7 @@ def map_reduce(backups: bool, stragglers: bool, killed: int) -> tuple[Found, Fou
     slow = {"slow": {"probability": 0.003, "factor": {"kind": "uniform", "low": 5, "high": 13}}}
     latency = {"kind": "seconds", "base": {"kind": "lognormal", "median": 10, "sigma": 0.25}}
     found = runs(
-        20,
+        20 if backups else 80,
         workload__tasks=1000,
         team={"size": 100, "agent": agent(latency=latency, faults=slow if stragglers else {})},
         **ASYNC,

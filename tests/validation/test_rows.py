@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.validation import page
-from tests.validation.rows import Above, Case, Found, Row, Tolerance, controlled
+from tests.validation.rows import Above, Between, Case, Found, Row, Tolerance, controlled
 from tests.validation.subjects import ROWS
 
 pytestmark = pytest.mark.theory
@@ -28,7 +28,7 @@ def written() -> dict[str, page.Result]:
 def test_a_row(row: Row, case: Case, written: dict[str, page.Result]) -> None:
     found = row.measure(*case.args)
     numbers = f"asked {case.asked:.6g}, found {found.value:.6g} ± {found.error:.2g}"
-    holds = row.tolerance.holds(case.asked, found)
+    holds = row.holds(case, found)
     assert holds != bool(row.not_reached), f"{row.law} {numbers}"
     # What is written was found too; after a change of the draws, by chance only.
     assert written[row.test_id(case)].holds == holds, "run 'make validation'"
@@ -63,6 +63,9 @@ def test_a_tolerance_refuses_what_is_too_far_or_too_uncertain() -> None:
     assert not Tolerance(z=4).holds(0.5, Found(0.6, 0.02))
     assert Above().holds(0, Found(0.5, 0.1))
     assert not Above().holds(0, Found(0.3, 0.1))
+    assert Between(1, 2).holds(1.5, Found(1.5, 0.19))
+    assert not Between(1, 2).holds(1.5, Found(1.5, 0.21))  # it may be 1 or 2
+    assert not Between(1, 2).holds(1.5, Found(0.9, 0.0))
 
 
 def test_controls_take_away_their_part_of_the_error_and_nothing_else() -> None:
