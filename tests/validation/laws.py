@@ -20,6 +20,12 @@ def longest_of(law: Any, n: int) -> float:
     return float(value)
 
 
+def kth_of(law: Any, k: int, n: int) -> float:
+    """Return the mean of the k-th of n, by integrating its survival function."""
+    value, _ = integrate.quad(lambda t: stats.binom.cdf(k - 1, n, law.cdf(t)), 0, np.inf, limit=500)
+    return float(value)
+
+
 def longest_share(tasks: int, n: int) -> float:
     """Return the mean of the longest of n equal shares of exponential tasks of mean 1."""
     return longest_of(stats.gamma(tasks / n), n)

@@ -328,7 +328,9 @@ ROWS = [
         "N! / (N - k)! (S / Z)^k; S = 1, Z = 9.",
         source="Gunther 2007",
         measure=one_by_one,
-        cases=[Case(f"n = {n}", 10 * repairman(n, 9, 1)[0], (n,), slow=True) for n in (2, 5, 20)],
+        cases=[
+            Case(f"n = {n}", 10 * repairman(n, 9, 1)[0], (n,), slow=True) for n in (2, 3, 5, 10, 20)
+        ],
         tolerance=ONE_PERCENT,
     ),
     Row(
