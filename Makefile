@@ -8,6 +8,11 @@ CHROMIUM ?= chromium
 # What a user may leave out; the corpus needs none of it.
 EXTRAS ?= [all]
 
+# Installs this project with extras: by uv, in a tenth of pip's time, or by pip where uv cannot.
+pip = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+install = { $(pip) uv && $(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.$(1)'; } \
+  || $(pip) --editable '.$(1)'
+
 # Where it is set, each of the many processes that tests start compiles all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -126,29 +131,29 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.$(EXTRAS)'
+	$(call install,$(EXTRAS))
 	touch $@
 
 $(VENV)/.installed-lowest: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(pip) uv
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --resolution lowest-direct \
 	  --only-binary :all: --no-binary llm-teamsim --editable '.[all]'
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-compiled: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[compiled]' setuptools
+	$(pip) --editable '.[compiled]' setuptools
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(call install,[test])
 	touch $@ $(VENV)/.installed  # it holds what users may leave out
 
 $(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	$(call install,[docs])
 	touch $@
 
 $(VENV)/.installed-bench: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(call install,[bench])
 	touch $@
 
 clean:
