@@ -89,11 +89,17 @@ def sensitivity(
     Raises
     ------
     TeamsimError
-        If there is no such metric or parameter, if a range is empty or not allowed, or if the
-        metric is a time that is not known, since no run finished at a point of the design.
+        If there is no such metric or parameter, if a range is empty or not allowed, if base samples
+        are no power of two, or if the metric is a time that is not known, since no run finished at
+        a point of the design.
     """
     if metric not in NUMBERS:
         raise TeamsimError(unknown_name("metric", metric, NUMBERS))
+    if method == "sobol" and samples & (samples - 1):
+        raise TeamsimError(
+            f"samples: the base samples of Sobol's method are a power of two, as 8 or 16; found "
+            f"{samples}"
+        )
     whole = {path: is_whole(scenario, path) for path in bounds}
     for path, (low, high) in bounds.items():
         if not low < high:
@@ -116,7 +122,7 @@ def sensitivity(
     else:
         spread = means.std()
         scaled = (means - means.mean()) / spread if spread > 0 else means * 0.0
-        found = analyse_sobol.analyze(problem, scaled, calc_second_order=False, seed=seed)
+        found = _sobol(problem, scaled, seed)
         columns, by = ["S1", "S1_conf", "ST", "ST_conf"], "ST"
     table = pd.DataFrame({name: np.asarray(found[name], dtype=float) for name in columns})
     table.insert(0, "parameter", list(bounds))
@@ -127,6 +133,15 @@ def sensitivity(
     table[columns] = table[columns].fillna(0.0)
     table = table.sort_values(by, ascending=False, ignore_index=True)
     return table.assign(finished=int(results["success"].sum()), runs=len(results))
+
+
+def _sobol(problem: Mapping[str, Any], means: Array, seed: int) -> Mapping[str, Array]:
+    """Return Sobol's indices; null where nothing varies, of which SALib would warn."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Mapping[str, Array] = analyse_sobol.analyze(
+            problem, means, calc_second_order=False, seed=seed
+        )
+    return found
 
 
 def _run(

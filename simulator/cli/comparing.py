@@ -25,6 +25,7 @@ from simulator.api.comparing import (
     stored,
     unlike,
 )
+from simulator.cli.folding import folded
 from simulator.cli.harmless import WIDTH, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
@@ -121,9 +122,8 @@ def _print(
 def _table(found: SideBySide, team: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for i, head in enumerate(["", found.reference, team, "change", "95 % interval", "verdict"]):
-        folds = head in (found.reference, team)
-        table.add_column(head, justify="left" if i in (0, 5) else "right", no_wrap=not folds,
-                         overflow="fold")  # fmt: skip
+        table.add_column(folded(head, _NAME_WIDTH) if i in (1, 2) else head,
+                         justify="left" if i in (0, 5) else "right", no_wrap=True)  # fmt: skip
     for each in found.comparisons[team]:
         table.add_row(
             NAMES[each.metric] + _UNITS[each.metric],
@@ -135,6 +135,8 @@ def _table(found: SideBySide, team: str) -> Table:
     return table
 
 
+_NAME_WIDTH = 12
+"""Columns of the names of teams."""
 _UNITS = {"makespan_s": " s", "cost_usd": " USD", "tokens": "", "success": " %", "quality": " %"}
 
 

@@ -13,6 +13,7 @@ from analysis.statistics.expectations import (
     chance_of_failing,
     how_unfinished_count,
 )
+from simulator.cli.folding import folded
 from simulator.cli.harmless import WIDTH, say_words
 from simulator.cli.terminal import console, number
 from simulator.words import percent
@@ -21,15 +22,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_TEXT_WIDTH = 30
+"""Columns of what is expected."""
+
+
 def print_findings(findings: Sequence[Finding], rows: pd.DataFrame) -> None:
     """Print a table of findings, and what is to be known of them."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("expected", max_width=30, overflow="fold")
+    table.add_column("expected", no_wrap=True)
     for head in ("found", "95 % interval", "verdict", "wrong by"):
         table.add_column(head, justify="left" if head == "verdict" else "right", no_wrap=True)
     for each in findings:
         table.add_row(
-            each.expectation.text,
+            folded(each.expectation.text, _TEXT_WIDTH),
             _value(each.found.estimate),
             _interval(each),
             each.verdict,

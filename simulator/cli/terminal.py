@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.segment import Segment
 from rich.table import Table
 
+from simulator.cli.folding import folded, shrunk
 from simulator.cli.harmless import drop_output, harmless
 from simulator.cli.quiet import is_quiet
 from simulator.errors import TeamsimError
@@ -211,17 +212,20 @@ def print_table(
         The first columns, which say what a row is, are on the left of each of the tables.
     """
     heads = [_wrapped_head(head) for head in heads]
-    widths = [max(map(cell_len, [*head.split("\n"), *cells]))
-              for head, *cells in zip(heads, *rows, strict=True)]  # fmt: skip
+    widths = _widths(heads, rows)
+    if sum(widths) + _GAP * (len(widths) - 1) > console.width:
+        room = int(_NAMES_SHARE * console.width) - _GAP * (names - 1)
+        narrow = shrunk(widths[:names], room)
+        rows = [[*map(folded, row[:names], narrow), *row[names:]] for row in rows]
+        widths = _widths(heads, rows)
     for i, columns in enumerate(_blocks(widths, names, console.width)):
         table = Table(box=None, pad_edge=False)
         for column in columns:
-            is_name = column < names
             table.add_column(
                 heads[column],
-                justify="left" if is_name else "right",
+                justify="left" if column < names else "right",
                 overflow="fold",
-                min_width=None if is_name else min(widths[column], console.width),
+                min_width=min(widths[column], console.width),
             )
         for row in rows:
             table.add_row(*(row[column] for column in columns))
@@ -237,6 +241,13 @@ _NAMES_SHARE = 0.5
 """Share of the width that the names of rows may take; longer ones are folded."""
 
 
+def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return the width of each column: that of its widest line."""
+    columns = zip(heads, *rows, strict=True)
+    return [max(cell_len(line) for cell in cells for line in cell.split("\n"))
+            for cells in columns]  # fmt: skip
+
+
 def _wrapped_head(head: str) -> str:
     return "\n".join(textwrap.wrap(head, _HEAD_WIDTH, break_long_words=False)) or head
 
@@ -245,8 +256,6 @@ def _blocks(widths: Sequence[int], names: int, width: int) -> Iterator[list[int]
     """Yield the columns of each of the tables into which one has to be cut, names included."""
     left = list(range(names))
     taken = sum(widths[column] + _GAP for column in left) - _GAP
-    if sum(widths) + _GAP * (len(widths) - 1) > width:
-        taken = min(taken, int(_NAMES_SHARE * width))
     block, used = left[:], taken
     for column in range(names, len(widths)):
         if used + _GAP + widths[column] > width and len(block) > names:

@@ -161,3 +161,12 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_what_cannot_be_varied_is_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(TeamsimError, match=message):
         sensitivity(ONE_ACTIVE, samples=4, replications=1, **arguments)
+
+
+@pytest.mark.filterwarnings("error")
+def test_sobol_says_nothing_of_its_own_where_nothing_varies() -> None:
+    bounds = {"team.agent.speed": (0.5, 2.0)}
+    table = sensitivity(ONE_ACTIVE, bounds, "success", "sobol", samples=4, replications=2)
+    assert table["ST"].tolist() == [0.0]
+    with pytest.raises(TeamsimError, match="a power of two, as 8 or 16; found 6"):
+        sensitivity(ONE_ACTIVE, bounds, "success", "sobol", samples=6)
