@@ -16,6 +16,7 @@ import yaml
 
 from docs.command_page import commands
 from docs.field_pages import plugins, scenario_fields
+from docs.json_page import json_page
 from docs.markdown import cell, table
 from docs.python_pages import python_pages
 
@@ -30,6 +31,7 @@ def pages() -> dict[str, str]:
     """Return the text of every generated page, by its path below ``docs``."""
     found = {
         "gallery.md": gallery(),
+        "json.md": json_page(),
         "reference/scenario.md": scenario_fields(),
         "reference/plugins.md": plugins(),
         "reference/commands.md": commands(),

@@ -39,7 +39,7 @@ def check(
             for note in [] if is_quiet() else found["notes"]:
                 complain(f"note: {note}")
     if as_json:
-        print_json("check", {"files": files})
+        print_json("check", {"ok": not problems, "files": files})
         return 2 if problems else 0
     if problems:
         raise ScenarioError(list(dict.fromkeys(problems)))  # one of --set is of each file

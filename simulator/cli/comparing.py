@@ -167,11 +167,15 @@ def _described(
     return {
         "reference": found.reference,
         "seed": seed,
-        "replications": found.replications,
-        "finished": found.finished,
+        "finished": found.finished[found.reference],
         "other_seed": others,
         "systems": [
-            {"name": team, "metrics": {each.metric: each for each in comparisons}}
+            {
+                "system": team,
+                "replications": found.replications[team],
+                "finished": found.finished[team],
+                "metrics": {each.metric: each for each in comparisons},
+            }
             for team, comparisons in found.comparisons.items()
         ],
         "sentences": sentences(found),

@@ -76,7 +76,9 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
         given = give_advice(scenario, wish, wanted.sizes, wanted.replications, workers, progress)
     advice, table, words = given.advice, given.table, given.sentences
     if wanted.as_json:
-        print_json("advise", {**_fields_of(advice), "sentences": words, "rows": table})
+        said = {"replications": wanted.replications, **_fields_of(advice), "sentences": words}
+        notes = cost_notes(scenario)
+        print_json("advise", {**said, "rows": table, "notes": notes}, scenario)
     else:
         for line in words:
             say_words(line)
@@ -142,7 +144,7 @@ def stack(
             )
     paths = [] if out is None else _write_stack(stacks, study.base.question, out)
     if as_json:
-        print_json("stack", {"scenario": study.base.name, "rows": stacks})
+        print_json("stack", {"replications": replications, "rows": stacks}, study.base)
         return
     ends = stacks[["speed-up_low", "speed-up_high"]].to_numpy()
     stacks["95 %"] = [span(low, high, "{:.3g}") for low, high in ends]
@@ -199,21 +201,29 @@ def sensitivity(
     finished, runs = (int(table[name].iloc[0]) for name in ("finished", "runs"))
     paths = [] if out is None else _write_sensitivity(table, metric, out)
     if as_json:
-        said = {"metric": metric, "method": method, "replications": replications}
-        print_json("sensitivity", {**said, "finished": finished, "runs": runs, "rows": table})
+        said: dict[str, object] = {"metric": metric, "method": method, "replications": replications}
+        said |= {"finished": finished, "runs": runs, "notes": _notes_on(table, method)}
+        print_json("sensitivity", {**said, "rows": table}, scenario)
         return
     shown = [name for name in table.columns if name not in ("finished", "runs")]
     print_frame(table[shown], shown)
-    noise = table[table["mu_star" if method == "morris" else "ST"] <= table["chance"]]
-    if len(noise):
-        say_words(
-            f"Not told from no effect: {', '.join(noise['parameter'])}. Noise may make the effect "
-            "of each as large (column chance, 95 % for all together); more replications (-r) make "
-            "it smaller."
-        )
+    for note in _notes_on(table, method):
+        say_words(note)
     say_words(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     for path in paths:
         tell(path)
+
+
+def _notes_on(table: pd.DataFrame, method: str) -> list[str]:
+    """Return which effects are not told from noise."""
+    noise = table[table["mu_star" if method == "morris" else "ST"] <= table["chance"]]
+    if noise.empty:
+        return []
+    return [
+        f"Not told from no effect: {', '.join(noise['parameter'])}. Noise may make the effect of "
+        "each as large (column chance, 95 % for all together); more replications (-r) make it "
+        "smaller."
+    ]
 
 
 def _write_sensitivity(table: pd.DataFrame, metric: str, out: Path) -> list[Path]:
@@ -246,7 +256,8 @@ def chaos(
     if as_json:
         unknown = [] if priced else [name for name in table.columns if name.endswith("_usd")]
         table = table.assign(**dict.fromkeys(unknown, None))
-        print_json("chaos", {"replications": replications, "rows": table, "notes": notes})
+        said = {"replications": replications, "rows": table, "notes": notes}
+        print_json("chaos", said, scenario)
         return
     print_chaos(table, priced)
     for note in notes:

@@ -25,7 +25,7 @@ from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
 from simulator.cli.harmless import say, say_words
-from simulator.cli.json_output import print_json
+from simulator.cli.json_output import print_validated
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
     check_parquet_writable,
@@ -177,7 +177,7 @@ def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
         raise TeamsimError(f"{out} cannot be written: {error.strerror}") from None
     table = summary_table(validation)
     if as_json:
-        print_json("validate", {"in_sample": validation.in_sample, "rows": table})
+        print_validated("teams", table, in_sample=validation.in_sample)
         return
     table = table.set_index("metric").T.reset_index(names="mean over cells")
     print_frame(table, list(table.columns))

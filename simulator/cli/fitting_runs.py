@@ -27,7 +27,7 @@ from analysis.validation.run_prediction import (
 )
 from analysis.validation.targets import mapping_in
 from simulator.cli.harmless import complain, say, say_words
-from simulator.cli.json_output import print_json
+from simulator.cli.json_output import print_validated
 from simulator.cli.terminal import (
     check_parquet_writable,
     directory_for,
@@ -228,7 +228,7 @@ def _score(
     scores.to_csv(file, index=False)
     summary = summary_of(scores)
     if as_json:
-        print_json("validate", {"rows": scores, "means": summary})
+        print_validated("runs", scores, means=summary)
         return
     print_frame(summary, list(summary.columns))
     say(

@@ -6,28 +6,53 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from simulator.cli.harmless import print_whole
+from simulator.cli.json_fields import version_of
+
+if TYPE_CHECKING:
+    from simulator.scenario import Scenario
 
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON for programs, in place of tables.")
 ]
 
 
-def print_json(command: str, values: Mapping[str, Any]) -> None:
+def print_json(command: str, values: Mapping[str, Any], scenario: Scenario | None = None) -> None:
     """Print the result of a command as JSON."""
-    print_whole(as_json(command, values))
+    print_whole(as_json(command, values, scenario))
 
 
-def as_json(command: str, values: Mapping[str, Any]) -> str:
-    """Return the result of a command as JSON."""
+def print_validated(of: str, rows: Any, **more: Any) -> None:
+    """Print scores of predictions of teams, of requests, or of the teams of a table of runs."""
+    others = dict.fromkeys(("in_sample", "requests", "sums", "means"))
+    print_json("validate", {"of": of, "rows": rows, **others, **more})
+
+
+def as_json(command: str, values: Mapping[str, Any], scenario: Scenario | None = None) -> str:
+    """Return the result of a command as JSON.
+
+    Parameters
+    ----------
+    command : str
+    values : mapping
+        The fields that `simulator.cli.json_fields` says of it.
+    scenario : Scenario, optional
+        What was run, where it is one scenario.
+    """
     from simulator.version import __version__
 
-    document = {"schema": f"teamsim/{command}/1", "teamsim": __version__, **values}
-    return json.dumps(plain(document), indent=1, allow_nan=False)
+    document: dict[str, Any] = {
+        "schema": f"teamsim/{command}/{version_of(command)}",
+        "command": command,
+        "teamsim": __version__,
+    }
+    if scenario is not None:
+        document |= {"scenario": scenario.name, "seed": scenario.seed}
+    return json.dumps(plain({**document, "notes": [], **values}), indent=1, allow_nan=False)
 
 
 def plain(value: Any) -> Any:

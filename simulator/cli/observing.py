@@ -132,7 +132,7 @@ def run(
             seed = 1 if wanted.seed is None else wanted.seed
             found = look(chosen, twin_name(source), wanted.replications, progress_bar, seed)
         values = findings(found, out)
-        said = result_as_json("observe", values)
+        said = result_as_json("observe", values, found.twin.scenario)
         if out is not None:
             _write(found, out, source)
             (out / "summary.json").write_text(said + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ from analysis.validation.request_prediction import (
 )
 from analysis.validation.request_scores import SCORED, score_requests
 from simulator.cli.harmless import complain, say, say_words
-from simulator.cli.json_output import print_json
+from simulator.cli.json_output import print_validated
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import check_parquet_writable, make_directory, print_frame, progress_bar
 from simulator.errors import TeamsimError
@@ -75,8 +75,7 @@ def validate(predictions: Path, calls: Path, out: Path | None, as_json: bool = F
     except OSError as error:
         raise TeamsimError(f"{path} cannot be written: {error.strerror}") from None
     if as_json:
-        said = {"requests": scores.requests, "rows": scores.table, "sums": scores.sums}
-        print_json("validate", said)
+        print_validated("requests", scores.table, requests=scores.requests, sums=scores.sums)
         return
     print_frame(scores.table, list(scores.table.columns))
     print_frame(scores.sums, list(scores.sums.columns))

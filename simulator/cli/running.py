@@ -128,7 +128,7 @@ def run_and_summarise(scenario: Scenario, wanted: RunWishes) -> int:
     findings = judge(table.to_pandas(), expectations) if expectations else []
     columns = _columns(table)
     if wanted.as_json:
-        print_json("run", _described(scenario, columns, shortfalls(table), findings))
+        print_json("run", _described(scenario, columns, shortfalls(table), findings), scenario)
     else:
         _print_summary(scenario, columns, shortfalls(table))
         if findings:
@@ -169,8 +169,6 @@ def _described(
     if not is_cost_known(scenario):
         notes += cost_notes(scenario)
     return {
-        "scenario": scenario.name,
-        "seed": scenario.seed,
         "replications": len(columns["replication"]),
         "outcomes": dict(_outcomes(columns)),
         "finished": int(columns["success"].sum()),

@@ -64,7 +64,7 @@ def test_what_was_run_before_need_not_be_run_again(swept: Path, teamsim_here: He
     fresh = teamsim_here("compare", "out:0", "b.yaml", "--json", "-w", 1)
     assert (stored.returncode, fresh.returncode) == (0, 0)
     one, other = (json.loads(done.stdout) for done in (stored, fresh))
-    assert one["schema"] == "teamsim/compare/1"
+    assert one["schema"] == "teamsim/compare/2"
     # b.yaml has another seed, but is run with that of the directory: it is the same team.
     assert one["systems"][0]["metrics"] == other["systems"][0]["metrics"]
     assert one["systems"][0]["metrics"]["cost_usd"]["change"]["estimate"] is None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.cli.json_fields import FORMS
 from simulator.scenario import load_study
 from tests.cli.conftest import Here
 from tests.scenario.test_bad_scenarios import GOOD
@@ -102,7 +103,7 @@ def test_bad_arguments_get_one_clear_message(
 
 def found(done: object, command: str) -> dict[str, object]:
     document = json.loads(done.stdout)  # type: ignore[attr-defined]
-    assert document["schema"] == f"teamsim/{command}/1"
+    assert document["schema"] == f"teamsim/{command}/{FORMS[command].version}"
     assert document["rows"]
     return dict(document)
 

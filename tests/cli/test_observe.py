@@ -87,7 +87,8 @@ def test_the_commands_that_follow_work(kind: str, tmp_path: Path, teamsim_here: 
     assert list((out / "sweep").glob("*.png"))
 
 
-KEYS = {"schema", "teamsim", "reading", "notes", "structure", "runs", "costs", "agents", "started",
+KEYS = {"schema", "command", "teamsim", "scenario", "seed", "reading", "notes", "structure", "runs",
+        "costs", "agents", "started",
         "told", "tools", "time", "concurrency", "critical_path", "middle_run", "twin",
         "comparison", "next"}  # fmt: skip
 
