@@ -24,7 +24,7 @@ from analysis.validation.ablation import ablation_table, parts_in
 from analysis.validation.compare import write_predictions
 from analysis.validation.prediction import predict_cells
 from analysis.validation.targets import Target, check_target, parse_changes, read_teams
-from simulator.cli.harmless import say, say_words
+from simulator.cli.harmless import say_words
 from simulator.cli.json_output import print_validated
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import (
@@ -140,7 +140,7 @@ def predict(
     _print_predicted(table)
     if not table["success"].all():
         say_words("runs as they end, finished or not: `success` is the share that finished")
-    say(f"{len(table)} simulated runs in {out}")
+    say_words(f"{len(table)} simulated runs in {out}")
 
 
 def _print_predicted(table: pd.DataFrame) -> None:
@@ -183,7 +183,7 @@ def _show(validation: Validation, out: Path, as_json: bool = False) -> None:
     print_frame(table, list(table.columns))
     if validation.in_sample:
         say_words("These team sizes were in the pilot: this is a check of fit, not of prediction.")
-    say(f"validation.csv and validation.png in {out}")
+    say_words(f"validation.csv and validation.png in {out}")
 
 
 def backtest(
@@ -234,4 +234,4 @@ def _show_ablation(
     frame = table.reset_index().rename(columns={"without": "mean CRPS without"})
     print_frame(frame, list(frame.columns))
     table.to_csv(out / "ablation.csv")
-    say(f"ablation.csv in {out}")
+    say_words(f"ablation.csv in {out}")

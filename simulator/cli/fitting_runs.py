@@ -26,7 +26,7 @@ from analysis.validation.run_prediction import (
     write_predicted_runs,
 )
 from analysis.validation.targets import mapping_in
-from simulator.cli.harmless import complain, say, say_words
+from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_validated
 from simulator.cli.terminal import (
     check_parquet_writable,
@@ -71,7 +71,7 @@ def calibrate(
     table = _read(path, columns).of(sizes=team_sizes)
     with Processes(workers or default_workers()) as pool:
         _calibrate(table, out, meant, like, pool, max_rounds)
-    say(f"{len(table.runs)} runs: run_fits.json and a scenario for each row in {out}")
+    say_words(f"{len(table.runs)} runs: run_fits.json and a scenario for each row in {out}")
 
 
 def _read(path: Path, columns: dict[str, str]) -> RunTable:
@@ -231,7 +231,7 @@ def _score(
         print_validated("runs", scores, means=summary)
         return
     print_frame(summary, list(summary.columns))
-    say(
+    say_words(
         "mean CRPS of logarithms (Brier score of success; less is better): run again, predicted, "
         f"and by the pilot's own runs as they are; of each team in {file}"
     )

@@ -17,7 +17,7 @@ from analysis.validation.request_prediction import (
     read_requests,
 )
 from analysis.validation.request_scores import SCORED, score_requests
-from simulator.cli.harmless import complain, say, say_words
+from simulator.cli.harmless import complain, say_words
 from simulator.cli.json_output import print_validated
 from simulator.cli.reading import traces_of
 from simulator.cli.terminal import check_parquet_writable, make_directory, print_frame, progress_bar
@@ -51,7 +51,7 @@ def predict(directory: Path, requests: Path, out: Path, draws: int, seed: int) -
         ]
     print_frame(shown.head(_SHOWN), list(shown.columns))
     if len(shown) > _SHOWN:
-        say(f"... and {len(shown) - _SHOWN} more")
+        say_words(f"... and {len(shown) - _SHOWN} more")
     unpriced = sorted(set(asked.loc[table["usd_50"].isna().to_numpy(), "model"]))
     if unpriced:
         complain(f"note: no price is known of {', '.join(unpriced)}: usd is missing there")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from simulator.cli.harmless import say
+from simulator.cli.harmless import say, say_words
 
 _state = {"is_quiet": False}
 
@@ -33,6 +33,13 @@ def is_quiet() -> bool:
 
 
 def tell(text: object) -> None:
-    """Print what is good to know, such as where a file is, unless the user wants only results."""
-    if not is_quiet():
+    """Print what is good to know, such as where a file is, unless the user wants only results.
+
+    Sentences are filled; a path, and a command, which is indented, stays as it is.
+    """
+    if is_quiet():
+        return
+    if isinstance(text, str) and not text.startswith(" "):
+        say_words(text)
+    else:
         say(text)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from analysis.traces.canonical import Traces
 from analysis.traces.reading import read_traces
-from simulator.cli.harmless import complain, say
+from simulator.cli.harmless import complain, say_words
 from simulator.cli.quiet import is_quiet
 from simulator.cli.terminal import progress_bar
 
@@ -21,7 +21,7 @@ def traces_of(
     form: str,
     columns: dict[str, str],
     strict: bool,
-    last: Callable[[str], None] = say,
+    last: Callable[[str], None] = say_words,
     names_shown: bool = True,
 ) -> Iterator[Traces]:
     """Read traces for a command; say at its end what was read and what was left out.

@@ -261,7 +261,7 @@ def run_to_steady_state(scenario: Scenario, replications: int | None) -> None:
     print_frame(table[columns], heads)
     say_words(f"{count} replications, one warm-up for all deleted (MSER-5, a tenth at least)")
     for row in table[~table["is_long_enough"]].itertuples():
-        say(
+        say_words(
             f"run too short: the interval of {row.measure} covers the mean less often than it "
             f"says; it takes at least {row.tasks_needed:,} tasks a replication"
         )

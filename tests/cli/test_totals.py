@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from simulator.cli.json_fields import ENVELOPE, FORMS
 from tests.cli.conftest import Here
 
 pytestmark = pytest.mark.end_to_end
@@ -35,6 +37,7 @@ def test_a_protocol_that_was_not_run_is_predicted_and_scored(
     done = teamsim_here("calibrate", dealt, *COLUMNS, "--out", out, "-w", "1")
     assert done.returncode == 0, done.stderr
     assert "4 runs: run_fits.json" in done.stdout
+    printed = done.stdout
     assert "assumed: no limit of rounds is known" in done.stdout
     assert [path.name for path in out.glob("*.yaml")] == ["gpt-5.2-pre_assigned.yaml"]
     predicted = tmp_path / "p.parquet"
@@ -43,7 +46,8 @@ def test_a_protocol_that_was_not_run_is_predicted_and_scored(
         "-r", "24", "-w", "1", "--out", predicted,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "assumed: 'claimed' (simulated as self_claim) was not run" in done.stdout
+    printed += done.stdout
+    assert "assumed: 'claimed' (simulated as self_claim) was not run" in " ".join(printed.split())
     rows = pd.read_parquet(predicted)
     assert rows.groupby(["protocol", "n"]).size().to_dict() == {
         ("claimed", 2): 24,
@@ -51,7 +55,13 @@ def test_a_protocol_that_was_not_run_is_predicted_and_scored(
     }
     scored = teamsim_here("validate", predicted, runs, *COLUMNS)
     assert scored.returncode == 0, scored.stderr
-    assert "run again, predicted, and by the pilot's own runs" in scored.stdout
+    printed += scored.stdout
+    assert "run again, predicted, and by the pilot's own runs" in " ".join(printed.split())
+    long = [line for line in printed.splitlines() if len(line) > 80]
+    assert [line for line in long if str(tmp_path) not in line] == []
+    document = json.loads(teamsim_here("validate", predicted, runs, *COLUMNS, "--json").stdout)
+    assert document.keys() == ENVELOPE.keys() | FORMS["validate"].fields.keys()
+    assert (document["of"], document["requests"]) == ("runs", None)
     scores = pd.read_csv(tmp_path / "runs_validation.csv")
     assert set(scores["measure"]) == {"seconds", "tokens", "rounds", "success"}
     assert (scores["n"] == 2).all()
