@@ -259,9 +259,9 @@ def columns_in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
     if wish.budget_usd is not None:
         wanted.append(f"cost: at most {wish.budget_usd:g} USD a run")
     table = advice.table
-    fulfils = f"fulfils: whether that is known ({'; '.join(wanted)})"
+    fulfils = f"fulfils: whether it is known to meet the conditions ({'; '.join(wanted)})"
     if table["fulfils"].eq("not known").any():
-        fulfils += ", which takes more runs where it is not (-r)"
+        fulfils += "; where that is not known, more runs (-r) would tell"
     if not table["p_best"].gt(0.0).any():
         return [f"{fulfils}."]
     best = "p best: probability, at least, that none of the others that fulfil them is better"
