@@ -12,8 +12,9 @@ The public names; each is imported when it is first used, so that importing the 
     Replications of one team, and of every point of a sweep.
 ``Wish``
     What ``advise`` minimises, and under which conditions.
-``TeamsimError``, ``UnmetExpectation``
-    Base of all errors that a user can correct; the one of results that are not as expected.
+``TeamsimError``, ``ScenarioError``, ``UnmetExpectation``
+    Base of all errors that a user can correct; those of a scenario, with each of its problems; the
+    one of results that are not as expected.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from simulator.api.observing import observe
     from simulator.api.running import load, run, sweep
     from simulator.engine import Simulation
-    from simulator.errors import TeamsimError
+    from simulator.errors import ScenarioError, TeamsimError
     from simulator.experiment import replicate, run_sweep
     from simulator.model.metrics import Metrics
     from simulator.model.trace import Trace
@@ -47,6 +48,7 @@ _HOMES = {
     "sweep": "simulator.api.running",
     "Metrics": "simulator.model.metrics",
     "Scenario": "simulator.scenario",
+    "ScenarioError": "simulator.errors",
     "Simulation": "simulator.engine",
     "TeamsimError": "simulator.errors",
     "Trace": "simulator.model.trace",
@@ -62,6 +64,7 @@ _HOMES = {
 __all__ = [
     "Metrics",
     "Scenario",
+    "ScenarioError",
     "Simulation",
     "TeamsimError",
     "Trace",

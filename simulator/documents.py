@@ -62,6 +62,14 @@ def read_text(path: Path, most_bytes: int = MOST_BYTES) -> str:
         raise DocumentError(f"not UTF-8, at byte {error.start:,}") from None
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is a file or directory; a name that no file can have names none."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def parse_json(text: str, any_float: bool = False) -> Any:
     """Return the value of a JSON text.
 

@@ -17,6 +17,7 @@ from analysis.traces.canonical import Traces
 from analysis.traces.collector import Collector
 from analysis.traces.reader import READERS, Reader
 from analysis.traces.source import COMPRESSIONS, Head, Source, wrongly_named
+from simulator.documents import is_there
 from simulator.errors import TeamsimError, unknown_name
 
 STANDARD_INPUT = "-"
@@ -94,16 +95,17 @@ class _Search:
             If there is no such file, or one that was named is of no known format.
         """
         path = Path(named)
-        if named == STANDARD_INPUT and not path.exists():
+        there = is_there(path)
+        if named == STANDARD_INPUT and not there:
             self._file(_copied(sys.stdin.buffer, scratch), "standard input", is_named=True)
             return
-        if path.is_fifo():  # which can be read only once: a program's output, as <(zcat x.gz)
+        if (
+            there and path.is_fifo()
+        ):  # which can be read only once: a program's output, as <(zcat x.gz)
             with path.open("rb") as pipe:
                 self._file(_copied(pipe, scratch), named, is_named=True)
             return
-        matching = [path]
-        if not path.exists():
-            matching = [Path(each) for each in sorted(glob.glob(named, recursive=True))]
+        matching = [path] if there else _matching(named)
         if not matching:
             raise TeamsimError(f"{named}: no such file or directory")
         for each in matching:
@@ -232,6 +234,13 @@ class _Search:
         if self.form != "auto":
             raise TeamsimError(f"{shown}: nothing in it is of the format {self.form!r}")
         raise TeamsimError(f"{shown}: {self._unknown()}")
+
+
+def _matching(pattern: str) -> list[Path]:
+    try:
+        return [Path(each) for each in sorted(glob.glob(pattern, recursive=True))]
+    except ValueError:  # a null byte, which no name has
+        return []
 
 
 def _is_observed(directory: Path) -> bool:

@@ -42,14 +42,10 @@ def observe(
 
     paths = _paths(traces)
     replications = whole("replications", replications, 2, MOST_RUNS)
+    read = read_traces(paths, form, {})
     root = seed_in(seed)
-    source = Path(paths[0]).resolve().name if paths else "traces"
-    found = look(
-        read_traces(paths, form, {}),
-        twin_name(source),
-        replications,
-        seed=1 if root is None else root,
-    )
+    source = Path(paths[0]).resolve().name
+    found = look(read, twin_name(source), replications, seed=1 if root is None else root)
     return ObservationResult(with_origin(found.table.copy(), source, None), found)
 
 
@@ -59,4 +55,6 @@ def _paths(traces: object) -> list[str | Path]:
         raise TeamsimError(
             f"traces are files, directories or patterns: one or a list; found {what_is(traces)}"
         )
+    if not all(str(each).strip() for each in said):
+        raise TeamsimError("traces are files, directories or patterns: one of the names is empty")
     return list(said)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from simulator.api.results import SweepResult, with_origin
 from simulator.errors import TeamsimError, what_is
 from simulator.experiment import run_sweep
 from simulator.experiment.manifest import manifest_of
-from simulator.scenario import Scenario, Study, load_study, parse_study
+from simulator.scenario import Scenario, Study, load_study, study_of
 
 Loadable = str | Path | Mapping[str, Any] | Study | Scenario
 """A file, the name of a scenario that ships, what a file says, or what was loaded from it."""
@@ -41,12 +40,11 @@ def load(scenario: Loadable, settings: Mapping[str, object] | None = None) -> St
         raise TeamsimError(
             f"settings are values by dotted path, as {{'team.size': 4}}; found {what_is(settings)}"
         )
-    said = [f"{path}={_as_json(value)}" for path, value in (settings or {}).items()]
     if isinstance(scenario, (str, Path)):
-        return load_study(scenario, said)
+        return load_study(scenario, settings or {})
     if isinstance(scenario, Mapping):
-        return parse_study(_as_json(dict(scenario)), "scenario", settings=said)
-    if said:
+        return study_of(scenario, settings or {})
+    if settings:
         raise TeamsimError("settings are of a file, or of what it says: load it with them")
     if isinstance(scenario, Scenario):
         return Study.of_scenario(scenario)
@@ -56,13 +54,6 @@ def load(scenario: Loadable, settings: Mapping[str, object] | None = None) -> St
         "a scenario is a file, the name of one that ships, a dictionary of what a file says, or "
         f"what `load` returns; found {what_is(scenario)}"
     )
-
-
-def _as_json(value: object) -> str:
-    try:
-        return json.dumps(value)
-    except (TypeError, ValueError) as error:
-        raise TeamsimError(f"a scenario holds what YAML can say: {error}") from None
 
 
 def base_of(scenario: Loadable) -> Scenario:

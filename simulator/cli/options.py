@@ -22,7 +22,9 @@ def path_in(text: str) -> Path:
 ScenarioFile = Annotated[
     Path,
     typer.Argument(
-        help="Scenario file (YAML), or one that ships (`teamsim scenarios`).", metavar="SCENARIO"
+        help="Scenario file (YAML), or one that ships (`teamsim scenarios`).",
+        metavar="SCENARIO",
+        parser=path_in,
     ),
 ]
 Settings = Annotated[

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from simulator.scenario.agent import Agent
     from simulator.scenario.families import REGISTRIES
     from simulator.scenario.inheritance import profile_names
+    from simulator.scenario.loading import load_study, parse_study, study_of
     from simulator.scenario.schema import Scenario, scenario_json_schema
-    from simulator.scenario.study import Point, Study, load_study, parse_study
+    from simulator.scenario.study import Point, Study
 
 _HOMES = {
     "REGISTRIES": "simulator.scenario.families",
@@ -22,10 +23,11 @@ _HOMES = {
     "Point": "simulator.scenario.study",
     "Scenario": "simulator.scenario.schema",
     "Study": "simulator.scenario.study",
-    "load_study": "simulator.scenario.study",
-    "parse_study": "simulator.scenario.study",
+    "load_study": "simulator.scenario.loading",
+    "parse_study": "simulator.scenario.loading",
     "profile_names": "simulator.scenario.inheritance",
     "scenario_json_schema": "simulator.scenario.schema",
+    "study_of": "simulator.scenario.loading",
 }
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "parse_study",
     "profile_names",
     "scenario_json_schema",
+    "study_of",
 ]
 
 __getattr__ = handed_on(__name__, _HOMES)

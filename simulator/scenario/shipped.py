@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from simulator.documents import is_there
 from simulator.errors import Problem, ScenarioError, unknown_name
 
 _PACKAGE = Path(__file__).parents[1]
@@ -42,7 +43,7 @@ def scenario_path(path: Path) -> Path:
         return path
     if path.name in scenario_names() and (path.is_dir() or not path.exists()):
         return scenario_directory() / f"{path.name}.yaml"
-    if path.exists():
+    if is_there(path):
         return path
     unknown = unknown_name("scenario", path.name, scenario_names()).partition(" (allowed")[0]
     message = f"no such file, and {unknown} (`teamsim scenarios` lists those that ship)"

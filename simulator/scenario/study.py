@@ -1,4 +1,4 @@
-"""A scenario file made ready: overrides and profiles applied, every point validated."""
+"""A scenario made ready: overrides and profiles applied, every point validated."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from simulator.documents import too_deep
-from simulator.errors import Problem, ScenarioError, TeamsimError, TeamsimWarning, what_is
-from simulator.scenario.agent import Agent
+from simulator.errors import Problem, ScenarioError, TeamsimWarning
 from simulator.scenario.deprecated import carry_over, set_field
 from simulator.scenario.inheritance import Heirs
 from simulator.scenario.names import is_name, problem_with_name
 from simulator.scenario.problems import problems_in
 from simulator.scenario.schema import Scenario
-from simulator.scenario.shipped import scenario_path
 from simulator.scenario.source import Path_, Source, as_path, dotted
 from simulator.scenario.sweep import Overrides, SweepError, SweepPoint, parse_sweep, point_name
 from simulator.scenario.telling import told
@@ -44,7 +42,7 @@ class Point:
 class Study:
     """A scenario file with its sweep.
 
-    Use `load_study` or `parse_study` to make one.
+    Use `simulator.scenario.load_study` or `parse_study` to make one.
     """
 
     def __init__(
@@ -268,78 +266,3 @@ class Study:
                 problems[path] = problem
         if problems:
             raise ScenarioError(problems.values())
-
-
-def load_study(path: str | Path, settings: Sequence[str] = ()) -> Study:
-    """Read a scenario file and apply ``path=value`` settings to it.
-
-    Parameters
-    ----------
-    path : str or Path
-        A YAML file, or the name of a scenario that ships where there is no such file.
-    settings : sequence of str
-        ``dotted.path=value`` with the value in YAML, as given by ``--set``.
-
-    Raises
-    ------
-    ScenarioError
-        If the file cannot be read or a setting cannot be applied. Wrong fields are found
-        when `Study.base` or `Study.points` is asked for.
-    """
-    if not isinstance(path, (str, Path)):
-        raise TeamsimError(f"a scenario file is named by a text or a path; found {what_is(path)}")
-    path = scenario_path(Path(path))
-    source = Source.read(path)
-    _refuse_profile(source, path)
-    carry_over(source)
-    for setting in settings:
-        _apply(setting, source)
-    return Study(source, path.parent)
-
-
-def _refuse_profile(source: Source, path: Path) -> None:
-    """Refuse a file that describes an agent, which ``calibrate`` writes beside its scenarios."""
-    said = set(source.data) if isinstance(source.data, dict) else set()
-    if not said or not said <= set(Agent.model_fields):
-        return
-    use = f"name it in one (`team: {{agent: {{profile: {path.name}}}}}`)"
-    session = path.with_name(f"{path.stem.removesuffix('-loop')}.session.yaml")
-    if session.is_file():
-        use += f", or run the scenario of one session of it: {session}"
-    message = f"this is a profile, which describes an agent, and no scenario; {use}"
-    raise ScenarioError([Problem(str(path), "", message)])
-
-
-def parse_study(
-    text: str, name: str = "<text>", directory: Path = Path(), settings: Sequence[str] = ()
-) -> Study:
-    """Make a study of YAML text; file names in it are relative to `directory`.
-
-    Settings are as those of `load_study`.
-    """
-    if not isinstance(text, str):
-        raise TeamsimError(f"a scenario is parsed from text; found {what_is(text)}")
-    source = Source.parse(text, name)
-    carry_over(source)
-    for setting in settings:
-        _apply(setting, source)
-    return Study(source, directory)
-
-
-_LONGEST_SETTING = 120
-"""Longest setting that error messages repeat in full, in characters."""
-
-
-def _apply(setting: str, source: Source) -> None:
-    path, equals, text = setting.partition("=")
-    origin = f"--set {setting if len(setting) <= _LONGEST_SETTING else f'{path[:40]}=...'}"
-    if not equals or not path.strip():
-        raise ScenarioError([Problem(origin, "", "a setting is path=value")])
-    try:
-        value = Source.parse(text, origin).data if text.strip() else None
-    except ScenarioError as error:
-        message = error.problems[0].message
-        raise ScenarioError([Problem(origin, path, message)]) from None
-    if not isinstance(source.data, dict):
-        return
-    set_field(source, path.strip(), value, origin)

@@ -31,7 +31,7 @@ from simulator.distributions import DISTRIBUTIONS, Floats
 from simulator.errors import TeamsimError
 from simulator.experiment import replicate
 from simulator.scenario import Scenario
-from simulator.scenario.study import parse_study
+from simulator.scenario.loading import parse_study
 
 REAL_CALLS = Path(__file__).resolve().parents[3] / "shared" / "data" / "agent-calls"
 

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from simulator.errors import ScenarioError
 from simulator.model.metrics import Metrics
 from simulator.model.trace import Event, Row
+from simulator.scenario.loading import parse_study
 from simulator.scenario.loop import LoopSpec
-from simulator.scenario.study import parse_study
 from tests.conftest import run, run_as_traced, runs, scenario, z_score
 from tests.engine.test_loops import GROWS, SYSTEM, TIMES, WRITES, looping, traced
 

@@ -8,7 +8,7 @@ import pytest
 
 from simulator.experiment.estimate import estimate
 from simulator.scenario import Scenario
-from simulator.scenario.study import parse_study
+from simulator.scenario.loading import parse_study
 from tests.conftest import agent, run, scenario
 
 

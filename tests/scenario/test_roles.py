@@ -9,6 +9,7 @@ import pytest
 from simulator import Simulation
 from simulator.errors import ScenarioError
 from simulator.scenario import Scenario
+from simulator.scenario.loading import parse_study
 from simulator.scenario.roles import (
     COORDINATOR,
     FALLBACK_MODEL,
@@ -18,7 +19,6 @@ from simulator.scenario.roles import (
     drop_lacking,
     heirs_in,
 )
-from simulator.scenario.study import parse_study
 from tests.golden.options import of_schema
 from tests.scenario.agent_fields import AGENT, CHANGES, LOOP, WINDOW, Fields, at, merged
 
