@@ -34,7 +34,24 @@ WRONG: list[tuple[Callable[..., object], dict[str, tuple[Any, ...]]]] = [
         lambda **more: ts.Simulation(ts.load(SAID).base).run(**{"replication": 0} | more),
         {"replication": (-1, "x", 0.5, None), "trace": (3, [])},
     ),
-    (lambda path: ts.run(SAID).save(path), {"path": (None, 3, "no/such/directory/x.csv", "x")}),
+    (
+        lambda path: ts.run(SAID).save(path),
+        {"path": (None, 3, "no/such/directory/x.csv", "x", "", "\x00.csv", "/proc/no.csv")},
+    ),
+    (
+        lambda **more: ts.sweep(SWEPT, **more),
+        {"out": (3, [], "", " ", "\x00", "a" * 300, "/dev/null/x")},
+    ),
+    (
+        ts.Wish,
+        {
+            "usd_per_hour": ("x", -1, np.inf, True, [1]),
+            "min_quality": ("x", 2, np.nan),
+            "indifference": (None, 0.9),
+        },
+    ),
+    (lambda **more: ts.load_study("quickstart", **more), {"settings": (3, [3], "team.size=3")}),
+    (lambda **more: ts.load(SAID, **more), {"settings": (3, [3], "x", {3: 3}, {"": 3})}),
     (
         lambda **more: ts.sweep(SWEPT).plot(**{"x": "team.size", "y": "makespan_s"} | more),
         {"x": (3, ["team.size"] * 2), "y": (3, [3]), "series": (None, {"a": 1})},
@@ -50,7 +67,9 @@ def test_what_is_wrong_is_refused_by_its_name(
     called: Callable[..., object], name: str, wrong: tuple[Any, ...]
 ) -> None:
     for each in wrong:
-        said = r"no/such/directory|ending" if isinstance(each, str) and name == "path" else name
+        said = name
+        if isinstance(each, str) and name in ("path", "out"):
+            said = r"no/such/directory|ending|cannot be|is empty|null byte|too long"
         with pytest.raises(TeamsimError, match=said):
             called(**{name: each})
 
@@ -99,3 +118,28 @@ def test_costs_that_are_not_known_are_no_wish(wish: dict[str, float]) -> None:
 def test_a_table_is_saved_where_there_is_a_directory(tmp_path: Path) -> None:
     ts.run(SAID).save(tmp_path / "runs.csv")
     assert len(pd.read_csv(tmp_path / "runs.csv")) == 6
+
+
+@pytest.mark.parametrize(
+    ("teams", "said"),
+    [
+        ((SAID,), "two teams or more"),
+        (({"a": SAID},), "two teams or more"),
+        (([],), "two teams or more"),
+        ((SAID, ""), "the text is empty"),
+        ((SAID, "a" * 5000), "no such file"),
+        ((SAID, "\x00:1"), "no such file"),
+        ((SAID, None), "a scenario is a file"),
+        ((SAID, [SAID]), "a scenario is a file"),
+        ((SAID, 3), "a scenario is a file"),
+        ((SAID, pd.DataFrame()), "a scenario is a file"),
+    ],
+)
+def test_what_is_no_team_is_not_compared(teams: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(TeamsimError, match=said):
+        ts.compare(*teams)
+
+
+def test_teams_of_names_that_read_alike_are_all_compared() -> None:
+    names: Any = {1: SAID, "1": LARGER}
+    assert list(ts.compare(names, replications=4).table["team"].unique()) == ["1 (2)"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from simulator.arguments import is_whole, whole
 from simulator.documents import MOST_RUNS, MOST_WHOLE
@@ -57,6 +58,27 @@ def sizes_in(value: int | Sequence[int]) -> list[int]:
         raise TeamsimError(f"sizes are whole numbers, as [2, 4, 8]; found {what_is(value)}")
     said = value if isinstance(value, Iterable) else [value]
     return sorted({whole("sizes", each, 1, MOST_WHOLE) for each in said})
+
+
+def path_in(what: str, value: object) -> Path:
+    """Return the path of a file or directory that may be there.
+
+    Raises
+    ------
+    TeamsimError
+        If it is no path, or one that nothing can have.
+    """
+    if not isinstance(value, (str, Path)):
+        raise TeamsimError(f"{what}, by a text or a path; found {what_is(value)}")
+    if not str(value).strip():
+        raise TeamsimError(f"{what}, by a text or a path; the text is empty")
+    if "\x00" in str(value):
+        raise TeamsimError(f"{what}; found {what_is(value)}, with a null byte")
+    try:
+        Path(value).exists()
+    except OSError as error:
+        raise TeamsimError(f"{what}; found {what_is(value)}: {error.strerror}") from None
+    return Path(value)
 
 
 def names_in(what: str, value: str | Sequence[str]) -> tuple[str, ...]:

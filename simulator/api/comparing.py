@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from analysis.decisions.side_by_side import compare as hold_beside
 from simulator.api.arguments import replications_in, seed_in, workers_in
 from simulator.api.results import ComparisonResult, SweepResult, with_origin
 from simulator.api.running import Loadable, base_of
+from simulator.documents import is_there
 from simulator.errors import TeamsimError, TeamsimWarning, nearest_name
 from simulator.experiment import read_manifest, read_results, run_each
 from simulator.experiment.manifest import Manifest, scenario_of
@@ -86,13 +88,18 @@ def compare(
 def _by_name(
     teams: Team | Mapping[str, Team] | Sequence[Team], others: Sequence[Team]
 ) -> dict[str, Compared]:
-    if not others and isinstance(teams, Mapping):
-        return {str(name): _compared(each) for name, each in teams.items()}
+    if not others and isinstance(teams, Mapping) and not _is_scenario(teams):
+        return unlike([(str(name), _compared(each)) for name, each in teams.items()])
     if isinstance(teams, Sequence) and not isinstance(teams, (str, bytes)):
         in_order = [*teams, *others]
     else:
         in_order = [teams, *others]
     return unlike([(_name_of(each), _compared(each)) for each in in_order])
+
+
+def _is_scenario(said: Mapping[str, Any]) -> bool:
+    """Return whether a mapping says one team, and does not name several."""
+    return isinstance(said.get("name"), str) and {"team", "workload"} <= said.keys()
 
 
 def unlike(teams: Iterable[tuple[str, Compared]]) -> dict[str, Compared]:
@@ -148,12 +155,16 @@ def _compared(said: Team) -> Compared:
 
 def directory_in(text: str) -> tuple[Path | None, str]:
     """Return the directory and the point in DIRECTORY or DIRECTORY:POINT; None if it is neither."""
-    if Path(text).is_dir():
+    if _is_directory(text):
         return Path(text), ""
     for i, letter in enumerate(text):
-        if letter == ":" and Path(text[:i]).is_dir():
+        if letter == ":" and _is_directory(text[:i]):
             return Path(text[:i]), text[i + 1 :]
     return None, ""
+
+
+def _is_directory(text: str) -> bool:
+    return bool(text.strip()) and is_there(Path(text)) and Path(text).is_dir()
 
 
 def stored(directory: Path, point: str) -> Compared:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from simulator.api.arguments import path_in
 from simulator.errors import TeamsimError, what_is
 from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES
@@ -60,13 +61,15 @@ class Result:
         Raises
         ------
         TeamsimError
-            If the ending is another one, or there is no such directory.
+            If the ending is another one, or the file cannot be written there.
         """
-        if not isinstance(path, (str, Path)):
-            raise TeamsimError(f"path is the name of a file; found {what_is(path)}")
-        if not Path(path).parent.is_dir():
-            raise TeamsimError(f"{path}: there is no directory {Path(path).parent}")
-        write_table(self.table, Path(path))
+        file = path_in("path is the name of a file", path)
+        if not file.parent.is_dir():
+            raise TeamsimError(f"{path}: there is no directory {file.parent}")
+        try:
+            write_table(self.table, file)
+        except OSError as error:
+            raise TeamsimError(f"{path} cannot be written: {error.strerror or error}") from None
 
     @property
     def _heading(self) -> str:

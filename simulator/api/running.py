@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from simulator.api.arguments import replications_in, seed_in, workers_in
+from simulator.api.arguments import path_in, replications_in, seed_in, workers_in
 from simulator.api.results import SweepResult, with_origin
 from simulator.errors import TeamsimError, what_is
 from simulator.experiment import run_sweep
@@ -123,8 +123,7 @@ def sweep(
     TeamsimError
         If a point is wrong, `out` holds other results, or what is given here is swept.
     """
-    if out is not None and not isinstance(out, (str, Path)):
-        raise TeamsimError(f"out is a directory, by its name or path; found {what_is(out)}")
+    where = None if out is None else path_in("out is a directory", out)
     study = load(scenario)
     said = _wanted(replications, seed)
     for name in said.keys() & set(study.axes):
@@ -137,5 +136,5 @@ def sweep(
             ]
         )
     manifest = manifest_of(study)
-    table = run_sweep(study, out, workers_in(workers)).to_pandas()
+    table = run_sweep(study, where, workers_in(workers)).to_pandas()
     return SweepResult(with_origin(table, manifest["scenario_name"], manifest["seed"]), manifest)

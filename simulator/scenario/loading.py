@@ -88,9 +88,15 @@ def study_of(document: Mapping[Any, Any], settings: Settings = ()) -> Study:
 
 def _study(source: Source, settings: Settings, directory: Path) -> Study:
     carry_over(source)
+    is_list = isinstance(settings, Sequence) and not isinstance(settings, (str, bytes))
     if isinstance(settings, Mapping):
         for path, value in settings.items():
             _set(path, value, source)
+    elif not is_list or not all(isinstance(each, str) for each in settings):
+        raise TeamsimError(
+            "settings are texts, as ['team.size=4'], or values by dotted path; found "
+            f"{what_is(settings)}"
+        )
     else:
         for setting in settings:
             _apply(setting, source)

@@ -9,12 +9,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.decisions.economics import total_usd
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, what_is
 
 Array = npt.NDArray[np.float64]
 
 LESS_THAN_ALONE = 0.02
 """Share by which a team may get less right, or finish less often, than one agent."""
+
+
+_MAY_LACK = {"usd_per_hour", "budget_usd", "min_quality"}
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,15 @@ class Wish:
         }
         for name, (least, most) in ranges.items():
             value = getattr(self, name)
-            if value is not None and not (least <= value <= most and np.isfinite(value)):
+            if value is None and name in _MAY_LACK:
+                continue
+            is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+            if not (is_number and least <= value <= most and np.isfinite(value)):
                 allowed = (
                     f"between {least:g} and {most:g}" if most < np.inf else "finite, and 0 or more"
                 )
-                raise TeamsimError(f"{name} is {value}: it must be {allowed}")
+                found = value if is_number else what_is(value)
+                raise TeamsimError(f"{name} is {found}: it must be {allowed}")
 
 
 TIME_ONLY = Wish()
