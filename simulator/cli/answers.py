@@ -41,7 +41,7 @@ def answered(command: Callable[[], int | None]) -> int:
             complain(f"error: {error}")
         except _UsageError as error:
             usage = error.ctx.get_usage() if error.ctx else ""
-            complain(f"error: {error.format_message()}\n{usage}")
+            complain(f"error: {_in_plain_words(error.format_message())}\n{usage}")
         except ModuleNotFoundError as error:
             missing = str(error.name).partition(".")[0]
             if missing not in _EXTRAS:
@@ -52,6 +52,12 @@ def answered(command: Callable[[], int | None]) -> int:
             where = f"{error.filename}: " if error.filename else ""
             complain(f"error: {where}{error.strerror or error}")
     return 2
+
+
+def _in_plain_words(message: str) -> str:
+    """Return what Typer says of an option, without sentences that pydantic has for programs."""
+    message = message.replace(": Input should", ": should").replace(": Value error, ", ": ")
+    return message.partition(", unable to parse")[0]
 
 
 def _print_warning(

@@ -13,6 +13,7 @@ from simulator.cli.options import (
     ScenarioFile,
     Seed,
     Settings,
+    SweepDirectory,
     Workers,
     checked,
     path_in,
@@ -52,7 +53,10 @@ def chaos(
 def stack(
     scenario: ScenarioFile,
     out: Annotated[
-        Path | None, typer.Option(help="Directory for speedup_stack.png, .svg and .csv.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", parser=path_in, help="Directory for speedup_stack.png, .svg and .csv."
+        ),
     ] = None,
     settings: Settings = None,
     replications: Annotated[
@@ -77,7 +81,10 @@ def stack(
 def timeline(
     scenario: ScenarioFile,
     out: Annotated[
-        Path | None, typer.Option(help="Directory for the picture and the two exports.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", parser=path_in, help="Directory for the picture and the two exports."
+        ),
     ] = None,
     html: Annotated[
         Path | None,
@@ -114,7 +121,10 @@ def sensitivity(
         list[str], typer.Option("--vary", metavar="PATH=LOW:HIGH", help="A number and its range.")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Directory for sensitivity.png, .svg and .csv.")
+        Path | None,
+        typer.Option(
+            metavar="PATH", parser=path_in, help="Directory for sensitivity.png, .svg and .csv."
+        ),
     ] = None,
     settings: Settings = None,
     metric: Annotated[str, typer.Option(help="Metric to explain.")] = "makespan_s",
@@ -192,7 +202,7 @@ def advise(
 
 
 def report(
-    directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
+    directory: SweepDirectory,
     out: Annotated[
         Path | None, typer.Option(help="The page (.html); report.html in DIRECTORY if absent.")
     ] = None,

@@ -27,6 +27,10 @@ ScenarioFile = Annotated[
         parser=path_in,
     ),
 ]
+SweepDirectory = Annotated[
+    Path,
+    typer.Argument(help="Directory of a finished sweep.", metavar="DIRECTORY", parser=path_in),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Override a field, e.g. team.size=4."),

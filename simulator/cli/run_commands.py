@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from simulator.cli.json_output import AsJson
-from simulator.cli.options import ScenarioFile, Seed, Settings, Workers, refuse, with_seed
+from simulator.cli.options import (
+    ScenarioFile,
+    Seed,
+    Settings,
+    SweepDirectory,
+    Workers,
+    path_in,
+    refuse,
+    with_seed,
+)
 from simulator.cli.quiet import Quiet
 from simulator.documents import MOST_RUNS
 from simulator.experiment.table_files import ENDINGS
@@ -103,7 +112,12 @@ def run(
 
 
 def sweep(
-    out: Annotated[Path, typer.Option(help="Directory for the results; resumed if it exists.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="PATH", parser=path_in, help="Directory for the results; resumed if it exists."
+        ),
+    ],
     scenario: Annotated[
         Path | None,
         typer.Argument(
@@ -151,7 +165,7 @@ def sweep(
 
 
 def plot(
-    directory: Annotated[Path, typer.Argument(help="Directory of a finished sweep.")],
+    directory: SweepDirectory,
     x: Annotated[
         str, typer.Option("--x", metavar="FIELD", help="Swept field of the horizontal axis.")
     ] = "",
@@ -169,8 +183,10 @@ def plot(
     out: Annotated[
         Path | None,
         typer.Option(
+            metavar="PATH",
+            parser=path_in,
             help="Directory for the picture (.png and .svg), DIRECTORY if absent; or the name of "
-            "one of the two files."
+            "one of the two files.",
         ),
     ] = None,
     quiet: Quiet = False,
@@ -206,7 +222,9 @@ def compare(
     seed: Seed = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Directory for comparison.png, .svg and .csv."),
+        typer.Option(
+            metavar="PATH", parser=path_in, help="Directory for comparison.png, .svg and .csv."
+        ),
     ] = None,
     workers: Workers = 0,
     as_json: AsJson = False,

@@ -10,9 +10,11 @@ from simulator.errors import Problem, ScenarioError, TeamsimError, what_is
 from simulator.scenario.agent import Agent
 from simulator.scenario.deprecated import carry_over, set_field
 from simulator.scenario.plain import plain
+from simulator.scenario.schema import Scenario
 from simulator.scenario.shipped import scenario_path
 from simulator.scenario.source import Source
 from simulator.scenario.study import Study
+from simulator.spec import fields_by_key
 
 Settings = Sequence[str] | Mapping[str, object]
 """``path=value`` with the value in YAML, as on the command line; or values by dotted path."""
@@ -42,6 +44,7 @@ def load_study(path: str | Path, settings: Settings = ()) -> Study:
     path = scenario_path(Path(path))
     source = Source.read(path)
     _refuse_profile(source, path)
+    _refuse_other_files(source, path)
     return _study(source, settings, path.parent)
 
 
@@ -56,6 +59,22 @@ def _refuse_profile(source: Source, path: Path) -> None:
         use += f", or run the scenario of one session of it: {session}"
     message = f"this is a profile, which describes an agent, and no scenario; {use}"
     raise ScenarioError([Problem(str(path), "", message)])
+
+
+def _refuse_other_files(source: Source, path: Path) -> None:
+    """Refuse traces, and what a sweep keeps, by what they are."""
+    said = set(source.data) if isinstance(source.data, dict) else set()
+    message = ""
+    if {"points", "sha256", "teamsim"} <= said:
+        message = f"this is kept by a sweep, and no scenario; name its directory: {path.parent}"
+    elif said and said.isdisjoint(fields_by_key(Scenario)):
+        found = ", ".join(sorted(map(repr, said))[:3])
+        message = (
+            f"this is no scenario: it has none of the fields of one, but {found[:80]}; traces of "
+            "real runs are for teamsim observe"
+        )
+    if message:
+        raise ScenarioError([Problem(str(path), "", message)])
 
 
 def parse_study(

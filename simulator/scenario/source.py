@@ -295,6 +295,9 @@ class _Reader:
             if not isinstance(key_node, yaml.ScalarNode):
                 raise self._error(key_node, path, "a key must be a plain word")
             key = key_node.value
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                message = "merge keys are no part of YAML 1.2: write the fields out"
+                raise self._error(key_node, (*path, key), message)
             if key in seen:
                 raise self._error(key_node, (*path, key), "this key is given twice")
             self._check_text(key_node, (*path, key))
