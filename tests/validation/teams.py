@@ -468,15 +468,24 @@ def steps_of_requests() -> np.ndarray[Any, Any]:
     return np.array([m.turns - 1 for m in found])
 
 
+def over_published(counts: np.ndarray[Any, Any], q: float | None, published: float) -> Found:
+    """Return a quantile of what requests have, or its mean, over the published one."""
+    if q is None:
+        each = mean(counts)
+        return Found(each.value / published, each.error / published)
+    draws = np.random.default_rng(1).choice(counts, size=(200, len(counts)))
+    error = float(np.quantile(draws, q, axis=1).std())
+    return Found(float(np.quantile(counts, q)) / published, error / published)
+
+
 def quantile_of_steps(q: float | None, published: float) -> Found:
     """Return a quantile of the steps of a request, or their mean, over the published one."""
-    steps = steps_of_requests()
-    if q is None:
-        each = mean(steps)
-        return Found(each.value / published, each.error / published)
-    draws = np.random.default_rng(1).choice(steps, size=(200, len(steps)))
-    error = float(np.quantile(draws, q, axis=1).std())
-    return Found(float(np.quantile(steps, q)) / published, error / published)
+    return over_published(steps_of_requests(), q, published)
+
+
+def quantile_of_tools(q: float | None, published: float) -> Found:
+    """Return a quantile of a request's calls of tools, or their mean, over the published one."""
+    return over_published(tools_of_requests(), q, published)
 
 
 def share_of_tools(turns: int, model_s: float, tool_s: float) -> Found:
@@ -493,6 +502,21 @@ def share_of_tools(turns: int, model_s: float, tool_s: float) -> Found:
     return Found(m.tool_s / m.makespan_s)
 
 
+@functools.cache
+def tools_of_requests() -> np.ndarray[Any, Any]:
+    """Return the calls of tools of the same requests."""
+    found = shipped("coding_loop", "tests for everybody", 600, workload__tasks=1)
+    return np.array([m.tool_calls for m in found])
+
+
+def calls_a_step() -> Found:
+    """Return the calls of tools for each turn after the first, over the published ones."""
+    calls, steps = tools_of_requests(), steps_of_requests()
+    each = calls.sum() / steps.sum()
+    error = (calls - each * steps).std(ddof=1) / steps.mean() / math.sqrt(len(steps))
+    return Found(float(each) / 1.2, float(error) / 1.2)
+
+
 def _others(values: Sequence[tuple[str, float]], what: str) -> list[Case]:
     return [Case(way, asked, (way, what)) for way, asked in values]
 
@@ -500,12 +524,46 @@ def _others(values: Sequence[tuple[str, float]], what: str) -> list[Case]:
 SILO = "Silo-Bench, arXiv 2603.01045, version 1, DeepSeek-V3.1"
 PUBLISHED_SILO = {2: 0.612, 5: 0.485, 10: 0.399, 20: 0.336, 50: 0.190, 100: 0.181}
 SILO_RUNS = {2: 700, 5: 700, 10: 700, 20: 600, 50: 480, 100: 420}
+SILO_PARTLY = {100: 120}
 PARTLY_RIGHT = {2: 0.784, 5: 0.682, 10: 0.591, 20: 0.602, 50: 0.468, 100: 0.465}
 COOPERBENCH = "CooperBench, arXiv 2601.13295"
 LATTE = "runs published with LATTE, arXiv 2605.06320"
 SCALING = "arXiv 2512.08296, version 2"
 AGENTS = "Anthropic, How we built our multi-agent research system, June 2025"
 WAYS = ("decentralised", "lead without a graph", "static")
+
+# Thousand tokens and seconds of each kind of task: with the dynamic graph, and in the three ways.
+TOKENS_BY_TASK = {
+    "data analysis": (122, 271, 257, 403),
+    "debugging": (215, 792, 710, 359),
+    "text": (98, 194, 169, 140),
+}
+SECONDS_BY_TASK = {
+    "data analysis": (190, 177, 292, 500),
+    "debugging": (320, 366, 549, 374),
+    "text": (127, 129, 215, 206),
+}
+NEAR_TOKENS = {
+    ("data analysis", "decentralised"),
+    ("data analysis", "static"),
+    ("text", "lead without a graph"),
+}
+NEAR_SECONDS = {
+    *((kind, "lead without a graph") for kind in SECONDS_BY_TASK),
+    ("text", "static"),
+}
+
+
+def _by_task(
+    table: dict[str, tuple[int, ...]], shown: Callable[[tuple[str, str]], bool]
+) -> list[Case]:
+    return [
+        Case(f"{kind}, {way}", value / values[0], (way,))
+        for kind, values in table.items()
+        for way, value in zip(WAYS, values[1:], strict=True)
+        if shown((kind, way))
+    ]
+
 
 ROWS = [
     Row(
@@ -613,6 +671,27 @@ ROWS = [
         "leaves as many undispatched as published.",
     ),
     Row(
+        key="latte-tokens-by-task",
+        name="Tokens beside a dynamic task graph, by kind of task",
+        law="The same ratios where they are near those of the one workload that is simulated.",
+        source=LATTE,
+        measure=lambda way: beside_the_dynamic_graph(way, "tokens"),
+        cases=_by_task(TOKENS_BY_TASK, lambda cell: cell in NEAR_TOKENS),
+        tolerance=Tolerance(share=0.25),
+        note="One workload stands for all three kinds of tasks: it lies among them.",
+    ),
+    Row(
+        key="latte-tokens-other-tasks",
+        name="Tokens beside a dynamic task graph, other kinds of tasks",
+        law="The same where they are not.",
+        source=LATTE,
+        measure=lambda way: beside_the_dynamic_graph(way, "tokens"),
+        cases=_by_task(TOKENS_BY_TASK, lambda cell: cell not in NEAR_TOKENS),
+        tolerance=Tolerance(share=0.25),
+        not_reached="What distinguishes the kinds of tasks, apart from these results, is not "
+        "published: the same workload stands for all.",
+    ),
+    Row(
         key="latte-undispatched",
         name="Agents who are not called",
         law="With the dynamic graph, 44 to 58 % of agents in rounds.",
@@ -632,15 +711,27 @@ ROWS = [
         tolerance=Above(),
     ),
     Row(
-        key="latte-seconds-decentralised",
-        name="Time without any graph",
-        law="0.93, 1.14 and 1.02 times that with the dynamic graph.",
+        key="latte-seconds-by-task",
+        name="Time beside a dynamic task graph, by kind of task",
+        law="The same ratios where they are near those of the one workload that is simulated.",
         source=LATTE,
-        measure=beside_the_dynamic_graph,
-        cases=_others([("decentralised", 1.03)], "seconds"),
+        measure=lambda way: beside_the_dynamic_graph(way, "seconds"),
+        cases=_by_task(SECONDS_BY_TASK, lambda cell: cell in NEAR_SECONDS),
         tolerance=Tolerance(share=0.25),
-        not_reached="Simulated agents who see no claims do a third of the work twice and take more "
-        "rounds for it. Why real ones lose no time by their collisions is not published.",
+        note="One workload stands for all three kinds of tasks: it lies among them.",
+    ),
+    Row(
+        key="latte-seconds-other-tasks",
+        name="Time beside a dynamic task graph, other kinds of tasks",
+        law="The same where they are not.",
+        source=LATTE,
+        measure=lambda way: beside_the_dynamic_graph(way, "seconds"),
+        cases=_by_task(SECONDS_BY_TASK, lambda cell: cell not in NEAR_SECONDS),
+        tolerance=Tolerance(share=0.25),
+        not_reached="What distinguishes the kinds of tasks, apart from these results, is not "
+        "published: the same workload stands for all. Simulated agents who see no claims do a "
+        "third of the work twice and take more rounds for it; why real ones lose no time by their "
+        "collisions is not published.",
     ),
     Row(
         key="latte-collisions",
@@ -746,12 +837,23 @@ ROWS = [
         source=SILO,
         measure=agents_right,
         cases=[
-            Case(f"N = {n}", PARTLY_RIGHT[n], (n, 300), slow=n > 5) for n in (2, 10, 20, 50, 100)
+            Case(f"N = {n}", PARTLY_RIGHT[n], (n, SILO_PARTLY.get(n, 300)), slow=n > 5)
+            for n in (2, 10, 20, 50, 100)
         ],
         tolerance=Tolerance(absolute=0.05),
         not_reached="The chance of one agent is put in, and does not depend on the number of the "
         "others. With the parts that it must ask for it falls only if answers are misunderstood, "
         "and then with q^(N - 1).",
+    ),
+    Row(
+        key="silo-partly-five",
+        name="Five agents who are right, each for itself",
+        law="The same, N = 5: 68.2 %.",
+        source=SILO,
+        measure=agents_right,
+        cases=[Case("N = 5", PARTLY_RIGHT[5], (5, SILO_RUNS[5]))],
+        tolerance=Tolerance(absolute=0.05),
+        note="Here the published share, which falls, passes the simulated one, which does not.",
     ),
     Row(
         key="silo-levels",
@@ -834,11 +936,11 @@ ROWS = [
         source="arXiv 2408.00989, released results of MetaGPT; shipped scenario message_errors",
         measure=right_at_the_end,
         cases=[
-            Case(percent(share), asked, ("a chain of agents", share), slow=share > 0.2)
-            for share, asked in ((0.2, 0.536), (0.4, 0.318), (0.6, 0.134))
+            Case(percent(e), asked, ("a chain of agents", e), e > 0.2, Tolerance(absolute=near))
+            for e, asked, near in ((0.2, 0.536, 0.16), (0.4, 0.318, 0.12), (0.6, 0.134, 0.08))
         ],
-        tolerance=Tolerance(absolute=0.12),
-        note="A chain of four: (1 - e)^3. The published decline is a little slower.",
+        note="A chain of four: (1 - e)^3. The published decline is a little slower; of 164 tasks, "
+        "95 % intervals of its values are ± 0.16, 0.12 and 0.08.",
     ),
     Row(
         key="faulty-hierarchy",
@@ -851,7 +953,8 @@ ROWS = [
             for share, asked in ((0.2, 0.863), (0.4, 0.873), (0.6, 0.794))
         ],
         tolerance=Tolerance(absolute=0.15),
-        note="That the judge misses 5 % is assumed.",
+        note="That the judge misses 5 % is assumed. 95 % intervals of the published values are "
+        "± 0.16.",
     ),
     Row(
         key="shared-files",
@@ -937,6 +1040,34 @@ ROWS = [
         tolerance=Tolerance(absolute=0.5),
         not_reached="The profile was fitted to sessions of one agent at work on code, with a "
         "lognormal law of turns; half of the published requests are answered at once.",
+    ),
+    Row(
+        key="request-tools",
+        name="Calls of tools of real requests",
+        law="Mean 10.8, 90th percentile 30, 99th 113 calls of tools of a request, and 1.2 for each "
+        "step; the order of magnitude is asked.",
+        source="TraceLab, published tables; shipped profile claude-sonnet-4-5-loop",
+        measure=lambda measure, *args: measure(*args),
+        cases=[
+            Case("mean over the published one", 1.0, (quantile_of_tools, None, 10.8)),
+            Case("90th percentile over the published one", 1.0, (quantile_of_tools, 0.9, 30)),
+            Case("99th percentile over the published one", 1.0, (quantile_of_tools, 0.99, 113)),
+            Case("calls of a step over the published ones", 1.0, (calls_a_step,)),
+        ],
+        tolerance=Between(0.5, 2.0),
+        note="How many requests a session has (9.2 in the published tables) is put into a "
+        "scenario, and not found.",
+    ),
+    Row(
+        key="median-tools",
+        name="The median request has two calls of tools",
+        law="Median of 2 calls of tools.",
+        source="TraceLab, published tables; shipped profile claude-sonnet-4-5-loop",
+        measure=quantile_of_tools,
+        cases=[Case("over the published one", 1.0, (0.5, 2.0))],
+        tolerance=Between(0.5, 2.0),
+        not_reached="As of the median of steps: requests that are answered at once are not in the "
+        "profile.",
     ),
     Row(
         key="tool-share",
