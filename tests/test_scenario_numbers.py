@@ -65,7 +65,7 @@ class Mean:
     unit : float
         How many of the metric's units the number counts: 3,600 for hours.
     is_median : bool
-        Whether it is the median over replications.
+        Whether it is the median over replications, or with `times` a ratio of two.
     over_baseline : bool
         Whether the mean of its single-agent baseline is divided by this one.
     """
@@ -101,7 +101,8 @@ class Mean:
         if self.speedup_over is not None:
             return ratio(values(self.speedup_over), values(self.x))
         if self.times is not None:
-            return ratio(values(self.x), values(self.times, self.times_series or self.series))
+            below = values(self.times, self.times_series or self.series)
+            return (ratio_of_medians if self.is_median else ratio)(values(self.x), below)
         own = values(self.x) / self.unit
         if self.is_median:
             return median(own)
@@ -119,6 +120,13 @@ def median(values: Floats) -> Stated:
     """Return the median, and its error: from the order statistics one standard error away."""
     low, high = np.quantile(values, 0.5 + np.array([-0.5, 0.5]) / math.sqrt(len(values)))
     return Stated(float(np.median(values)), float(high - low) / 2)
+
+
+def ratio_of_medians(above: Floats, below: Floats) -> Stated:
+    """Return a ratio of medians, and its error as if they were independent."""
+    one, other = median(above), median(below)
+    value = one.value / other.value
+    return Stated(value, value * math.hypot(one.error / one.value, other.error / other.value))
 
 
 BASELINE = "baseline of "
@@ -179,6 +187,10 @@ CHAIN, TAKERS = "a chain of agents", "peers who take what comes"
 JUDGES, ONE, VERIFIED = "a hierarchy that judges", "one agent", "a team of two with a verifier"
 WIDE, UNLIMITED = "200 requests a minute", "no limit"
 CONSISTENT, AVAILABLE = "consistent", "available"
+QUICKSTART_DEALT = ("tasks dealt out, p = 0.9", "tasks dealt out, p = 0.5")
+CLAIM_09, CLAIM_05 = "agents claim tasks, p = 0.9", "agents claim tasks, p = 0.5"
+RETRIES, NO_RETRIES = "three retries", "no retries"
+NO_DRIFT, DRIFT = "no drift", "drift with what is read"
 WAITS = ("none", "exponential", "full jitter", "equal jitter", "decorrelated jitter")
 
 REPLICATIONS = {
@@ -202,6 +214,7 @@ REPLICATIONS = {
     "rate_limit": 15,
     "context_against_team": 100,
     "partition": 100,
+    "retry_storm": 16,
 }
 """Where calls are many, or few; else 200."""
 
@@ -444,7 +457,11 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         *(Mean(JUDGES, share, times=share, times_series=CHAIN) for share in (0, 0.6)),
     ],
     "single_agent_threshold": [
-        *(Mean(series, share, "quality") for share in (0.55, 0.1) for series in (VERIFIED, ONE)),
+        *(
+            Mean(series, share, "quality")
+            for share in (0.4, 0.55, 0.1)
+            for series in (VERIFIED, ONE)
+        ),
         *(
             Mean(VERIFIED, share, metric, times=share, times_series=ONE)
             for share in (0.1, 0.85)
@@ -494,14 +511,39 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean("nobody to report to", 32, over_baseline=True),
     ),
     "quickstart": [
-        each
-        for series in ("tasks dealt out, p = 0.9", "tasks dealt out, p = 0.5")
-        for each in (
-            Mean(series, 5, speedup_over=1),
-            Mean(series, 5, TOKENS, times=1),
-            Mean(series, 5, "cost_usd", times=1),
-        )
+        *(
+            each
+            for series in QUICKSTART_DEALT
+            for each in (
+                Mean(series, 5, speedup_over=1),
+                Mean(series, 5, TOKENS, times=1),
+                Mean(series, 5, "cost_usd", times=1),
+            )
+        ),
+        *(Mean(series, 5, TOKENS, times=1, is_median=True) for series in QUICKSTART_DEALT),
+        Mean(CLAIM_09, 1, times=1, times_series=QUICKSTART_DEALT[0]),
+        Mean(CLAIM_09, 8, times=1, times_series=QUICKSTART_DEALT[0]),
+        Mean(CLAIM_05, 2, times=1, times_series=QUICKSTART_DEALT[1]),
+        Mean(CLAIM_05, 2, "success", unit=0.01),
     ],
+    "retry_storm": (
+        Mean(RETRIES, 2.5, "goodput"),
+        Mean(NO_RETRIES, 2.5, "goodput"),
+        Mean(RETRIES, 5, "recovery_s"),
+        Mean(RETRIES, 3.33, "goodput"),
+        Mean("and a breaker", 2.5, "recovery_s"),
+        Mean("and a budget of a tenth", 2.5, "recovery_s"),
+        Mean(NO_RETRIES, 2.5, "recovery_s"),
+    ),
+    "drift": (
+        Mean(NO_DRIFT, 16, "deliveries", times=4),
+        Mean(DRIFT, 16, "deliveries", is_median=True),
+        Mean(NO_DRIFT, 16, "deliveries"),
+        Mean(DRIFT, 16, "failed_tests", is_median=True),
+        Mean(NO_DRIFT, 16, "failed_tests"),
+        Mean(DRIFT, 12, "success", unit=0.01),
+        Mean(DRIFT, 16, "success", unit=0.01),
+    ),
     "redundancy": (
         Mean(FIRST, 9),
         Mean(MAJORITY, 9),
