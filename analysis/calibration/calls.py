@@ -175,7 +175,7 @@ def fit_calls(calls: pd.DataFrame) -> list[CallFit]:
     counts = calls["model"].value_counts()
     models = counts[counts >= FEWEST].index
     fits = [fit_model(calls[calls["model"] == model], str(model)) for model in models]
-    latencies = pool([fit.latency for fit in fits])
+    latencies = pool([fit.latency for fit in fits], _VAGUE)
     return [replace(fit, latency=each) for fit, each in zip(fits, latencies, strict=True)]
 
 

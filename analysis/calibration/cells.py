@@ -65,6 +65,8 @@ _MAX_ROUNDS = 60
 """Rounds that the harness allows, if no run has reached the limit."""
 _UNSEEN_IDLE_S, _UNSEEN_SIGMA = 2.0, 0.6
 """Median duration of an idle call, and its spread, if no idle call was observed."""
+_IDLE_APART = 1.0
+"""Largest standard deviation between an agent's cells of the log of the median idle call."""
 
 
 def fit_cells(
@@ -298,7 +300,8 @@ def _idle_latencies(idle: Sequence[pd.DataFrame]) -> tuple[list[VectorFit], list
                 np.asarray([[1.57 * spread_all**2 / max(len(each), 0.1)]]),
             )
             for each in logs
-        ]
+        ],
+        np.asarray([_IDLE_APART]),
     )
     centred = np.concatenate([each - np.median(each) for each in known])
     runs = pd.concat([calls["run_dir"] for calls in idle])

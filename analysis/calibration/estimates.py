@@ -1,10 +1,11 @@
 """Parameters with their uncertainty, and partial pooling over similar cells.
 
 An estimate is normal on the scale of its link: the logarithm of a positive parameter, the logit of
-a probability, the square of a standard deviation that may be 0. Cells are pooled by empirical
-Bayes: the variance of the true values between cells is the part of the variance of the estimates
-that their own errors do not explain (DerSimonian & Laird 1986; Efron & Morris 1975). So a cell
-with few or odd runs moves towards the others.
+a probability, the square of a standard deviation that may be 0. Cells are pooled as draws from
+one normal distribution, so that a cell with few or odd runs moves towards the others. How far
+cells differ is itself uncertain: the standard deviation between them has a flat prior up to the
+largest that is possible (Gelman 2006), and the posterior mean of its square is used. Where cells
+are few the likeliest value is often 0, which would leave them no errors of their own.
 """
 
 from __future__ import annotations
@@ -132,51 +133,99 @@ class VectorFit:
         return Estimate(float(self.at[i]), error, link)
 
 
-def pool(fits: Sequence[VectorFit]) -> list[VectorFit]:
+def pool(fits: Sequence[VectorFit], most: Floats) -> list[VectorFit]:
     """Return each fit moved towards the others as far as their spread allows.
 
-    The true values are taken as normal around a common mean with independent coordinates; the
-    variance of each is DerSimonian and Laird's. A single fit is returned as it is.
+    The true values are taken as normal around a common mean with independent coordinates. A single
+    fit is returned as it is.
+
+    Parameters
+    ----------
+    fits : sequence of VectorFit
+    most : ndarray, shape (K,)
+        Largest standard deviation between cells that is possible.
     """
     if len(fits) < 2:
         return list(fits)
-    centre, between = _common([fit.at for fit in fits], [fit.covariance for fit in fits])
+    at, variance = _moments(fits)
+    common = _in_common(at, 1.0 / variance, most, np.zeros(len(most)), np.zeros(len(most)))
+    between, of_mean = np.diag(common.between), np.diag(common.of_mean)
     pooled = []
     for fit in fits:
         # Kalman's form: no inverse of a variance that may be 0.
         gain = between @ np.linalg.pinv(between + fit.covariance)
-        rest = np.eye(len(centre)) - gain
-        about = rest @ _variance_of_centre(fits, between) @ rest.T
-        pooled.append(VectorFit(centre + gain @ (fit.at - centre), gain @ fit.covariance + about))
+        rest = np.eye(len(most)) - gain
+        covariance = gain @ fit.covariance + rest @ of_mean @ rest.T
+        pooled.append(VectorFit(common.mean + gain @ (fit.at - common.mean), covariance))
     return pooled
 
 
-def prior_of(fits: Sequence[VectorFit]) -> tuple[Floats, Floats]:
+def prior_of(fits: Sequence[VectorFit], centre: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """Return what similar fits say of another one: the mean and standard deviation, each (K,).
 
-    The variance is that of the true values and that of their estimated mean.
+    Parameters
+    ----------
+    fits : sequence of VectorFit
+        Each was fitted with independent normal priors. These are taken out: what pulled all cells
+        to one place would else be taken for what they have in common.
+    centre, spread : ndarray, shape (K,)
+        Mean and standard deviation of these priors. Cells differ by no more than the second.
     """
-    centre, between = _common([fit.at for fit in fits], [fit.covariance for fit in fits])
-    variance = (between + _variance_of_centre(fits, between)).diagonal()
-    return centre, np.asarray(np.sqrt(variance))
+    at, variance = _moments(fits)
+    precision = 1.0 / variance - spread**-2
+    precision[precision * spread**2 < _EDGE] = 0.0
+    # The quotient of two normal densities is normal: precisions subtract, and so do their means'.
+    alone = (at - centre) / variance / np.where(precision > 0.0, precision, np.inf)
+    common = _in_common(centre + alone, precision, spread, centre, spread**-2)
+    return common.mean, np.asarray(np.sqrt(common.between + common.of_mean))
 
 
-def _common(ats: Sequence[Floats], covariances: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Return the mean of the true values, and their variance between cells (diagonal)."""
-    x = np.stack(ats)
-    v = np.stack([np.maximum(np.diag(c), 1e-10) for c in covariances])
-    w = 1.0 / v
-    mean = (w * x).sum(axis=0) / w.sum(axis=0)
-    q = (w * (x - mean) ** 2).sum(axis=0)
-    scale = w.sum(axis=0) - (w**2).sum(axis=0) / w.sum(axis=0)
-    between = np.maximum(0.0, (q - (len(x) - 1)) / scale)
-    w = 1.0 / (v + between)
-    return (w * x).sum(axis=0) / w.sum(axis=0), np.diag(between)
+def _moments(fits: Sequence[VectorFit]) -> tuple[Floats, Floats]:
+    """Return estimates and their variances, each (cells, K)."""
+    variances = [np.maximum(np.diag(fit.covariance), 1e-10) for fit in fits]
+    return np.stack([fit.at for fit in fits]), np.stack(variances)
 
 
-def _variance_of_centre(fits: Sequence[VectorFit], between: Floats) -> Floats:
-    v = np.stack([np.maximum(np.diag(fit.covariance), 1e-10) for fit in fits])
-    return np.diag(1.0 / (1.0 / (v + np.diag(between))).sum(axis=0))
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """The distribution of the true values: mean, variance between cells, and that of the mean."""
+
+    mean: Floats
+    between: Floats
+    of_mean: Floats
+
+
+_SHARES = (np.arange(200.0) + 0.5) / 200.0
+"""Standard deviations between cells that are tried, as shares of the largest possible one."""
+
+
+def _in_common(
+    at: Floats, precision: Floats, most: Floats, centre: Floats, known: Floats
+) -> _Common:
+    """Return what cells have in common, coordinate by coordinate.
+
+    Parameters
+    ----------
+    at, precision : ndarray, shape (cells, K)
+        Estimates; a precision of 0 is that of a cell that says nothing.
+    most : ndarray, shape (K,)
+        Largest standard deviation between cells.
+    centre, known : ndarray, shape (K,)
+        Mean and precision of the prior of the mean; a precision of 0 is a flat one.
+    """
+    tau = (_SHARES[:, None] * most)[:, None, :] ** 2  # (grid, 1, K)
+    weights = precision / (1.0 + tau * precision)
+    total = weights.sum(axis=1) + known
+    away = at - centre
+    means = (weights * away).sum(axis=1) / total
+    squares = (weights * away**2).sum(axis=1) - total * means**2
+    informed = np.where(precision > 0.0, weights, 1.0)
+    logs = 0.5 * (np.log(informed).sum(axis=1) - np.log(total) - squares)
+    chance = np.exp(logs - logs.max(axis=0))
+    chance /= chance.sum(axis=0)
+    mean = (chance * means).sum(axis=0)
+    of_mean = (chance * (1.0 / total + (means - mean) ** 2)).sum(axis=0)
+    return _Common(centre + mean, (chance * tau[:, 0]).sum(axis=0), of_mean)
 
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from analysis.calibration.estimates import Estimate, Share, VectorFit, pool
+from analysis.calibration.estimates import Estimate, Share, VectorFit, prior_of
 from analysis.calibration.rounding import four_digits
 from simulator.distributions import Floats
 
@@ -73,10 +73,12 @@ class Residual:
 
 
 def fit_latencies(cells: Sequence[pd.DataFrame]) -> list[VectorFit]:
-    """Fit the working calls of similar cells, each by itself and then pooled.
+    """Fit the working calls of similar cells, first separately and then pooled.
 
     This is least squares on the logarithm with a random effect of the run. The loss is robust to
-    outliers, since a few calls hang for minutes.
+    outliers, since a few calls hang for minutes. What the cells have in common is the prior of a
+    second fit of each, which keeps the durations of the cell's own calls better than first fits
+    that are shrunk (see `analysis.calibration.tokens.fit_tokens`).
 
     Parameters
     ----------
@@ -92,8 +94,15 @@ def fit_latencies(cells: Sequence[pd.DataFrame]) -> list[VectorFit]:
     seconds = np.maximum(everything["latency_s"].to_numpy(dtype=float), FASTEST_S)
     tasks = everything["edited"] + everything["other"]
     start = np.log([max(0.1, 0.3 * np.median(seconds)), 0.5 * np.median(seconds / tasks), 0.2])
-    vague = _fit(everything, start, np.full(3, 3.0))
-    return pool([_fit(cell, vague.at, _WEAK) for cell in cells])
+    vague, _ = _fit(everything, start, np.full(3, 3.0))
+    fits = [_fit(cell, vague.at, _WEAK) for cell in cells]
+    if len(fits) < 2:
+        return [fit for fit, _ in fits]
+    at, spread = prior_of([fit for fit, _ in fits], vague.at, _WEAK)
+    return [
+        _fit_scaled(cell, fit.at, at, spread, noise)
+        for cell, (fit, noise) in zip(cells, fits, strict=True)
+    ]
 
 
 def mean_log_seconds(at: Floats, calls: pd.DataFrame) -> Floats:
@@ -107,40 +116,61 @@ def _mean_log_seconds(at: Floats, edited: Floats, other: Floats) -> Floats:
     return np.asarray(np.log(base + per_task * work))
 
 
-def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> VectorFit:
-    """Fit by penalised least squares with a random effect of the run.
+@dataclass(frozen=True)
+class _Noise:
+    """Standard deviations of logarithms within runs and between them."""
+
+    within: float
+    between: float
+
+
+_TYPICAL_NOISE = _Noise(0.5, 0.0)
+_LARGEST = np.asarray([np.inf, np.inf, 1e-9])
+"""Upper bounds of the parameters: to hand a task in is no more work than to do it."""
+
+
+def _fit(calls: pd.DataFrame, centre: Floats, spread: Floats) -> tuple[VectorFit, _Noise]:
+    """Fit by penalised least squares, and find the noise around the fit."""
+    logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
+    runs = calls["run_dir"].astype(str)
+    at, noise = centre, _TYPICAL_NOISE
+    for _ in range(3):
+        fit = _fit_scaled(calls, at, centre, spread, noise)
+        at = fit.at
+        raw = logs - mean_log_seconds(at, calls)
+        effect = between_runs(raw - np.median(raw), runs).value
+        noise = _Noise(max(0.05, within_runs(raw, runs)), effect)
+    return fit, noise
+
+
+def _fit_scaled(
+    calls: pd.DataFrame, start: Floats, centre: Floats, spread: Floats, noise: _Noise
+) -> VectorFit:
+    """Fit by penalised least squares with a random effect of the run, the noise known.
 
     The effect is removed by quasi-demeaning (generalised least squares; Fuller & Battese 1973),
     since calls of a run are correlated and some runs have ten times the calls of others.
     """
     logs = np.log(np.maximum(calls["latency_s"].to_numpy(dtype=float), FASTEST_S))
     edited, other = calls["edited"].to_numpy(), calls["other"].to_numpy()
-    runs = calls["run_dir"].astype(str)
-    upper = np.asarray([np.inf, np.inf, 1e-9])
-    at = np.minimum(centre, upper - 1e-6)
-    demean = _quasi_demeaning(runs, 0.0)
-    scale = 0.5
-    for _ in range(3):
+    demean = _quasi_demeaning(calls["run_dir"].astype(str), (noise.between / noise.within) ** 2)
 
-        def misfit(x: Floats, demean: Transform = demean) -> Floats:
-            return demean(np.asarray(logs - _mean_log_seconds(x, edited, other)))
+    def objective(x: Floats) -> Floats:
+        misfit = demean(np.asarray(logs - _mean_log_seconds(x, edited, other)))
+        return np.concatenate([misfit / noise.within, (x - centre) / spread])
 
-        def objective(x: Floats, misfit: Transform = misfit, scale: float = scale) -> Floats:
-            return np.concatenate([misfit(x) / scale, (x - centre) / spread])
-
-        # The loss is quadratic up to three sigma; only calls beyond that are treated as hung.
-        fit = scipy.optimize.least_squares(
-            objective, at, bounds=(-np.inf, upper), loss="soft_l1", f_scale=3.0, max_nfev=200
-        )
-        at = fit.x
-        raw = logs - _mean_log_seconds(at, edited, other)
-        effect = between_runs(raw - np.median(raw), runs).value
-        within = max(0.05, within_runs(raw, runs))
-        demean = _quasi_demeaning(runs, (effect / within) ** 2)
-        scale = within
+    # The loss is quadratic up to three sigma; only calls beyond that are treated as hung.
+    fit = scipy.optimize.least_squares(
+        objective,
+        np.minimum(start, _LARGEST - 1e-6),
+        bounds=(-np.inf, _LARGEST),
+        loss="soft_l1",
+        f_scale=3.0,
+        max_nfev=200,
+    )
     # The Jacobian that scipy returns makes J'J the Hessian of the loss.
     slope = np.asarray(fit.jac)
-    return VectorFit(at, np.linalg.inv(slope.T @ slope))
+    return VectorFit(np.asarray(fit.x, dtype=np.float64), np.linalg.inv(slope.T @ slope))
 
 
 Transform = Callable[[Floats], Floats]

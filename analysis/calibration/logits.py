@@ -1,7 +1,7 @@
 """Logistic regressions of an agent's cells together: common slopes, an intercept for each cell.
 
-The intercepts of an agent's cells are normal around its own; their spread is the one that is
-likeliest (marginal likelihood, by Laplace's approximation).
+The intercepts of an agent's cells are normal around its own. Their standard deviation is not known:
+it has a flat prior (Gelman 2006), and counts by its marginal likelihood (Laplace's approximation).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from analysis.calibration.draws import draws_of
 from analysis.calibration.estimates import VectorFit
 from simulator.distributions import Floats
 
-_SPREADS = (0.1, 0.3, 0.6, 1.0, 1.5, 2.2)
-"""Standard deviations of cells' logits that are tried."""
+_SPREADS = (0.2, 0.6, 1.0, 1.4, 1.8, 2.2)
+"""Standard deviations of cells' logits: the middles of equal parts of what is possible."""
 _DRAWS = 400
 """Draws from the posterior of each imputation."""
 
@@ -50,8 +50,11 @@ def fit_logits(cells: Sequence[Trials], mean: Floats, sd: Floats) -> list[Vector
     mean, sd : ndarray, shape (1 + K,)
         Of the normal prior of the agent's intercept and of the slopes.
     """
-    fits = [_Regression(cells, mean, sd, spread).fit() for spread in _SPREADS]
-    _, at, covariance = max(fits, key=lambda fit: fit[0])
+    fits, chances = _of_spreads(cells, mean, sd)
+    ats = np.stack([fit.posterior.at for fit in fits])
+    at = chances @ ats
+    covariance = np.average([fit.posterior.covariance for fit in fits], axis=0, weights=chances)
+    covariance = covariance + (ats - at).T @ ((ats - at) * chances[:, None])
     return _of_cells(VectorFit(at, covariance), len(mean), len(cells))
 
 
@@ -60,9 +63,9 @@ def fit_imputed_logits(
 ) -> list[VectorFit]:
     """Return what `fit_logits` does, where hits are not observed but drawn from what they may be.
 
-    It is the mean and the covariance of the posterior: within each imputation by importance
-    sampling, and between them (Rubin 1987). Few hits lean a posterior to one side, so that its mode
-    and curvature would not do.
+    It is the mean and the covariance of the posterior: within each imputation, at a spread of the
+    cells that is drawn from its own posterior, by importance sampling, and between them (Rubin
+    1987). Few hits lean a posterior to one side, so that its mode and curvature would not do.
 
     Parameters
     ----------
@@ -71,17 +74,12 @@ def fit_imputed_logits(
     mean, sd : ndarray, shape (1 + K,)
     rng : Generator
     """
-    # The spread that is likeliest over all imputations.
-    thinned = imputed[:: max(1, len(imputed) // 4)]
-    of_spread = [
-        [_Regression(cells, mean, sd, spread).fit()[0] for cells in thinned] for spread in _SPREADS
-    ]
-    spread = _SPREADS[int(np.argmax(np.mean(of_spread, axis=1)))]
     parts = []
     for cells in imputed:
-        regression = _Regression(cells, mean, sd, spread)
-        _, at, covariance = regression.fit()
-        drawn = draws_of(regression.log_densities, at, covariance, _DRAWS, rng)
+        fits, chances = _of_spreads(cells, mean, sd)
+        fit = fits[int(rng.choice(len(fits), p=chances))]
+        at, covariance = fit.posterior.at, fit.posterior.covariance
+        drawn = draws_of(fit.regression.log_densities, at, covariance, _DRAWS, rng)
         parts.append(drawn.moments())
     ats = np.stack([part.at for part in parts])
     within = np.mean([part.covariance for part in parts], axis=0)
@@ -89,6 +87,14 @@ def fit_imputed_logits(
     between = off.T @ off / max(1, len(parts) - 1) * (1.0 + 1.0 / len(parts))
     whole = VectorFit(ats.mean(axis=0), within + between)
     return _of_cells(whole, len(mean), len(imputed[0]))
+
+
+def _of_spreads(cells: Sequence[Trials], mean: Floats, sd: Floats) -> tuple[list[_Fitted], Floats]:
+    """Return the fits at all `_SPREADS`, and the posterior probabilities of these."""
+    fits = [_Regression(cells, mean, sd, spread).fit() for spread in _SPREADS]
+    evidence = np.asarray([fit.evidence for fit in fits])
+    chances = np.exp(evidence - evidence.max())
+    return fits, np.asarray(chances / chances.sum())
 
 
 def _of_cells(whole: VectorFit, known: int, cells: int) -> list[VectorFit]:
@@ -119,8 +125,8 @@ class _Regression:
         self._means = np.concatenate([mean, np.zeros(len(cells))])
         self._precision = np.concatenate([sd, np.full(len(cells), spread)]) ** -2.0
 
-    def fit(self) -> tuple[float, Floats, Floats]:
-        """Return the log evidence, the posterior mode and its covariance."""
+    def fit(self) -> _Fitted:
+        """Return the posterior by Laplace's approximation."""
         found = scipy.optimize.minimize(self._loss, self._means, jac=True, method="BFGS")
         design = self._design
         logit = design @ found.x
@@ -131,7 +137,8 @@ class _Regression:
             np.log(self._precision).sum() - np.linalg.slogdet(curvature)[1]
         )
         at = np.asarray(found.x, dtype=np.float64)
-        return float(evidence), at, np.asarray(np.linalg.inv(curvature), dtype=np.float64)
+        posterior = VectorFit(at, np.asarray(np.linalg.inv(curvature), dtype=np.float64))
+        return _Fitted(self, float(evidence), posterior)
 
     def log_densities(self, at: Floats) -> Floats:
         """Return the log posterior densities, up to a constant, of points of shape (P, K)."""
@@ -151,3 +158,12 @@ class _Regression:
         slope = self._of * scipy.special.expit(logit)
         missed = slope * (misses - self._hits / np.expm1(-none))
         return float(value), self._design.T @ missed + self._precision * off
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A regression, its log evidence, and the mode and covariance of its posterior."""
+
+    regression: _Regression
+    evidence: float
+    posterior: VectorFit

@@ -114,13 +114,14 @@ def pool_habits(fits: Sequence[CellFit]) -> list[CellFit]:
         )
         for fit in fits
     ]
+    most = np.full(2, np.sqrt(_UNIFORM_VARIANCE))  # cells differ by no more than under the prior
     return [
         replace(
             fit,
             deference=pooled.estimate(0, "identity"),
             noise=pooled.estimate(1, "identity"),
         )
-        for fit, pooled in zip(fits, pool(vectors), strict=True)
+        for fit, pooled in zip(fits, pool(vectors, most), strict=True)
     ]
 
 

@@ -143,7 +143,7 @@ def fit_tokens(cells: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> list[Token
     centre = _fit(together, _START, _VAGUE)
     pooled = [_fit(log, centre.at, _WEAK) for log in logs]
     if len(logs) > 1:
-        at, spread = prior_of(pooled)
+        at, spread = prior_of(pooled, centre.at, _WEAK)
         # How far its runs are from a cell's own fit is known by then. Estimated anew, it would
         # grow with each step towards the prior, and make way for the next.
         pooled = [

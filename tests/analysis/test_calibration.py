@@ -303,13 +303,13 @@ def test_cells_borrow_from_each_other_as_far_as_they_are_alike() -> None:
     sure, unsure = np.asarray([[0.01]]), np.asarray([[1.0]])
     alike = [VectorFit(np.asarray([0.1 * rng.standard_normal()]), sure) for _ in range(20)]
     odd = VectorFit(np.asarray([3.0]), unsure)
-    pulled = pool([*alike, odd])[-1]
+    pulled = pool([*alike, odd], np.asarray([2.0]))[-1]
     assert abs(pulled.at[0]) < 0.5  # an odd and uncertain cell moves to the others
     assert pulled.covariance[0, 0] < 0.1
     different = [VectorFit(np.asarray([float(i)]), sure) for i in range(20)]
-    kept = pool(different)[0]
+    kept = pool(different, np.asarray([10.0]))[0]
     assert kept.at[0] == pytest.approx(0.0, abs=0.02)  # unlike and certain cells stay
-    assert pool([odd]) == [odd]
+    assert pool([odd], np.asarray([2.0])) == [odd]
 
 
 def test_shares_are_pooled_as_beta_binomial() -> None:

@@ -17,11 +17,9 @@ from analysis.calibration.estimates import (
     BetaEstimate,
     Estimate,
     Share,
-    VectorFit,
     concentration,
     design_effect,
     median_of_logit_normal,
-    pool,
     pool_shares,
 )
 from analysis.calibration.gaps import Gap
@@ -293,47 +291,6 @@ def test_an_estimate_gives_back_what_it_was_made_of(link: Any) -> None:
     )
     assert beta.interval(0.8) == pytest.approx(stats.beta(3.5, 8.5).interval(0.8))
     assert [as_said(p) for p in (-0.1, 0.25, 1.2)] == [0.0, 0.25, 1.0]
-
-
-@pytest.mark.parametrize("cells", [2, 3, 8])
-@pytest.mark.parametrize("spread", [0.1, 3.0])
-def test_cells_of_equal_error_are_pooled_by_what_their_errors_do_not_explain(
-    cells: int, spread: float
-) -> None:
-    """DerSimonian and Laird's variance is there that of the values less that of one of them."""
-    rng = np.random.default_rng(cells)
-    x, v = rng.normal(0, spread, cells), 0.5
-    between = max(0.0, x.var(ddof=1) - v)
-    total = between + v
-    for value, found in zip(
-        x, pool([VectorFit(np.array([a]), np.array([[v]])) for a in x]), strict=True
-    ):
-        assert found.at[0] == pytest.approx(x.mean() + between / total * (value - x.mean()))
-        about = (v / total) ** 2 * total / cells  # the centre is not known either
-        assert found.covariance[0, 0] == pytest.approx(between * v / total + about)
-
-
-def test_pooled_values_of_several_parameters_are_bayes_estimates() -> None:
-    rng = np.random.default_rng(8)
-    errors = [a @ a.T + 0.1 * np.eye(2) for a in rng.normal(0, 0.5, (5, 2, 2))]
-    fits = [VectorFit(rng.normal(0, 2, 2), error) for error in errors]
-    v = np.array([np.diag(error) for error in errors])
-    x = np.array([fit.at for fit in fits])
-    w = 1 / v
-    mean = (w * x).sum(0) / w.sum(0)
-    q = (w * (x - mean) ** 2).sum(0)
-    between = np.maximum(0, (q - 4) / (w.sum(0) - (w**2).sum(0) / w.sum(0)))
-    assert (between > 0).all()
-    w = 1 / (v + between)
-    centre, prior = (w * x).sum(0) / w.sum(0), np.diag(1 / between)
-    for fit, found in zip(fits, pool(fits), strict=True):
-        posterior = np.linalg.inv(prior + np.linalg.inv(fit.covariance))
-        at = posterior @ (prior @ centre + np.linalg.inv(fit.covariance) @ fit.at)
-        weight = posterior @ prior  # of the centre, whose own variance is 1 / sum of weights
-        covariance = posterior + weight @ np.diag(1 / w.sum(0)) @ weight.T
-        assert found.at == pytest.approx(at)
-        assert found.covariance == pytest.approx(covariance)
-    assert pool(fits[:1]) == fits[:1]
 
 
 @pytest.mark.parametrize("mean", [0.03, 0.5, 0.9])
