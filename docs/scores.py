@@ -1,13 +1,16 @@
-"""Writes the table of scores in the guide anew: ``python -m docs.scores out/backtest``.
+"""Writes the table of scores in the guide anew: ``python -m docs.scores out/backtest [DIR]...``.
 
-`make scores RUNS=DIR` runs the backtest on the public runs first.
+Further directories are backtests on one task list alone. `make scores RUNS=DIR` runs all of them
+on the public runs first.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 GUIDE = Path(__file__).parent / "guides" / "calibrate.md"
@@ -21,6 +24,7 @@ ROWS = {
     "again": "**running it again**: each true run, forecast by the others of its cell",
     "predicted": "**teamsim**",
     "ratio": "ratio of the two",
+    "range": "... in 90 % of resampled cells",
     "largest pilot": "the largest pilot's runs as they are",
     "all pilot runs": "all pilot runs",
     "single agent": "the single agent's runs",
@@ -29,7 +33,40 @@ ROWS = {
     "power law": "power law",
     "floor": "noise floor: the score of the true distribution",
 }
+_RESAMPLES = 4000
 COVER = ("cover_50%", "cover_80%", "cover_95%")
+
+
+def range_of_ratio(cells: pd.DataFrame) -> tuple[float, float]:
+    """Return between which values 90 % of the ratios lie if cells are drawn with replacement."""
+    drawn = np.random.default_rng(1).integers(0, len(cells), (_RESAMPLES, len(cells)))
+    predicted, again = (
+        cells[name].to_numpy()[drawn].mean(axis=1) for name in ("predicted", "again")
+    )
+    low, high = np.quantile(predicted / again, [0.05, 0.95])
+    return float(low), float(high)
+
+
+def line_of_list(cells: pd.DataFrame) -> str:
+    """Return the row of a backtest on one task list: ratios to running it again, and coverage."""
+    ratios, inside = [], []
+    for metric in METRICS:
+        means = cells[cells["metric"] == metric].mean(numeric_only=True)
+        ratios.append(f"{means['predicted'] / means['again']:.3f}")
+        inside.append(f"{100 * means['cover_80%']:.0f}")
+    success = cells[cells["metric"] == "success"].mean(numeric_only=True)
+    brier = f"{success['predicted'] / success['again']:.2f}"
+    (name,) = cells["task_type"].unique()
+    return f"| {name} | {' | '.join(ratios)} | {brier} | {', '.join(inside)} % |"
+
+
+def lists_of(backtests: Sequence[pd.DataFrame]) -> str:
+    """Return the table of backtests on one task list each, in Markdown; empty without any."""
+    if not backtests:
+        return ""
+    names = [*METRICS.values(), "success", "runs inside the 80 % intervals"]
+    head = f"| ratios with one list alone | {' | '.join(names)} |\n|{'---|' * (len(names) + 1)}\n"
+    return "\n" + head + "".join(line_of_list(cells) + "\n" for cells in backtests)
 
 
 def table_of(cells: pd.DataFrame) -> str:
@@ -48,6 +85,12 @@ def table_of(cells: pd.DataFrame) -> str:
         "|---|" + "---|" * len(METRICS),
     ]
     for name, said in ROWS.items():
+        if name == "range":
+            ranges = [range_of_ratio(cells[cells["metric"] == metric]) for metric in METRICS]
+            lines.append(
+                f"| {said} | " + " | ".join(f"{a:.2f} to {b:.2f}" for a, b in ranges) + " |"
+            )
+            continue
         bold = "**" if name in ("predicted", "again") else ""
         values = [means.loc[metric, name] for metric in METRICS]
         shown = ["" if pd.isna(value) else f"{bold}{value:.3f}{bold}" for value in values]
@@ -75,6 +118,7 @@ def written(guide: str, table: str) -> str:
 
 
 if __name__ == "__main__":
-    found = pd.read_csv(Path(sys.argv[1]) / "validation.csv")
-    GUIDE.write_text(written(GUIDE.read_text("utf-8"), table_of(found)), encoding="utf-8")
+    whole, *lists = [pd.read_csv(Path(each) / "validation.csv") for each in sys.argv[1:]]
+    table = table_of(whole) + lists_of(lists)
+    GUIDE.write_text(written(GUIDE.read_text("utf-8"), table), encoding="utf-8")
     print(GUIDE)

@@ -19,7 +19,7 @@ import yaml
 from docs.generate import pages
 from docs.markdown import said
 from docs.python_pages import numpy_style
-from docs.scores import GUIDE, METRICS, ROWS, table_of, written
+from docs.scores import GUIDE, METRICS, ROWS, lists_of, range_of_ratio, table_of, written
 from simulator.cli.main import app
 from simulator.errors import TeamsimError
 from simulator.scenario import parse_study
@@ -258,7 +258,7 @@ def test_the_manual_builds_and_loads_nothing_from_the_network(tmp_path: Path) ->
 
 
 def test_the_table_of_scores_is_written_in_its_place() -> None:
-    names = [name for name in ROWS if name != "ratio"]
+    names = [name for name in ROWS if name not in ("ratio", "range")]
     cells = pd.DataFrame(
         [
             {"metric": metric, **dict.fromkeys(names, 0.25 * (i + 1)), "cover_50%": 0.5,
@@ -271,6 +271,14 @@ def test_the_table_of_scores_is_written_in_its_place() -> None:
     assert "mean over 2 cells" in table
     assert "| **teamsim** | **0.375** | **0.375** | **0.375** |" in table
     assert "| ratio of the two | 1.000 | 1.000 | 1.000 |" in table
+    assert "| ... in 90 % of resampled cells | 1.00 to 1.00 | 1.00 to 1.00 |" in table
+    one = cells.assign(task_type="sums", predicted=cells["predicted"] * 1.5)
+    lines = lists_of([one, one]).splitlines()
+    assert lines[-2:] == ["| sums | 1.500 | 1.500 | 1.500 | 1.50 | 80, 80, 80 % |"] * 2
+    assert lists_of([]) == ""
+    even, odd = (cells.assign(again=1.0, predicted=[x, y] * 4) for x, y in ((1, 1), (0, 2)))
+    assert range_of_ratio(even[even["metric"] == "success"]) == (1.0, 1.0)
+    assert range_of_ratio(odd[odd["metric"] == "success"]) == (0.0, 2.0)
     guide = GUIDE.read_text("utf-8")
     assert table in written(guide, table)
     assert written(written(guide, "x\n"), table) == written(guide, table)

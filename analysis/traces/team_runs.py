@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from simulator.errors import TeamsimError
+from simulator.errors import TeamsimError, unknown_name
 
 CELL = ["model_dir", "mode", "task_type", "p_label"]
 """The columns that identify an experimental cell, without the team size."""
@@ -56,9 +56,26 @@ class TeamRuns:
         missing = sorted(set(sizes) - set(there))
         if missing:
             raise TeamsimError(f"there are no runs of teams of {missing[0]} (there are of {there})")
-        runs = self.runs[self.runs["n_teammates"].isin(list(sizes))].reset_index(drop=True)
+        return self._where(self.runs["n_teammates"].isin(list(sizes)))
+
+    def on_list(self, name: str) -> TeamRuns:
+        """Return the runs on one task list (``task_type``), as if there were no other.
+
+        Raises
+        ------
+        TeamsimError
+            If there are none on it.
+        """
+        lists = sorted(str(each) for each in self.runs["task_type"].unique())
+        if name not in lists:
+            raise TeamsimError(unknown_name("task list", name, lists))
+        return self._where(self.runs["task_type"] == name)
+
+    def _where(self, chosen: pd.Series) -> TeamRuns:
+        """Return the chosen runs, with their replies."""
+        runs = self.runs[chosen].reset_index(drop=True)
         calls = self.calls[self.calls["run_dir"].isin(runs["run_dir"])].reset_index(drop=True)
-        return TeamRuns(runs, calls, self.tasks, self.skipped)
+        return replace(self, runs=runs, calls=calls)
 
     def given_up_after(self, rounds: int) -> TeamRuns:
         """Return these runs with a limit of rounds where they do not say it."""

@@ -266,6 +266,14 @@ def backtest(
             "for all, one at a time.",
         ),
     ] = None,
+    task_list: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="NAME",
+            help="Use the runs on this task list only, as `task_type` says.",
+        ),
+    ] = None,
     column: TraceColumns = None,
     protocol: Meaning = None,
     like: Like = None,
@@ -280,6 +288,7 @@ def backtest(
     columns = columns_in(column or [])
     if is_run_table(directory, columns):
         refuse({"--without": without}, "a table of runs has no parts to leave out")
+        refuse({"--list": task_list}, "this is a table of runs")
         meant = fitting_runs.meant_by(protocol or [])
         fitting_runs.backtest(
             directory, out, columns, pilot, target, meant, like, replications, workers, seed
@@ -295,4 +304,5 @@ def backtest(
         workers,
         without or [],
         seed,
+        task_list,
     )

@@ -195,16 +195,20 @@ def backtest(
     workers: int,
     without: Sequence[str] = (),
     seed: int = 0,
+    task_list: str | None = None,
 ) -> None:
     """Calibrate on the small teams of a data set, predict its larger ones, and score that.
 
-    Then score it without some parts of the model, one at a time.
+    Then score it without some parts of the model, one at a time. With a task list, its runs are
+    all that there is.
     """
     parts = parts_in(without)
     check_directory_name(out)
     with traces_of([directory], "llm_teams", {}, strict=False) as traces:
         team = traces.team
         assert team is not None
+        if task_list is not None:
+            team = team.on_list(task_list)
         pilot = team.of_sizes(pilot_sizes)
         team.of_sizes(target_sizes)
         predictions = out / "predictions.parquet"

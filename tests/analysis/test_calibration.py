@@ -481,6 +481,15 @@ def test_a_pilot_is_a_part_of_the_runs(simulated_data: Path) -> None:
     assert set(pilot.calls["run_dir"]) == set(pilot.runs["run_dir"])
     with pytest.raises(TeamsimError, match=r"no runs of teams of 7 \(there are of \[1, 2, 3\]\)"):
         team.of_sizes([1, 7])
+    alone = team.on_list("toy")
+    assert alone.runs["run_dir"].tolist() == team.runs["run_dir"].tolist()
+    other = replace(
+        team, runs=team.runs.assign(task_type=["sums"] + ["toy"] * (len(team.runs) - 1))
+    )
+    (run,) = other.on_list("sums").runs["run_dir"]
+    assert set(other.on_list("sums").calls["run_dir"]) == {run}
+    with pytest.raises(TeamsimError, match="unknown task list 'tooy'; did you mean 'toy'"):
+        team.on_list("tooy")
 
 
 def test_estimates_draw_what_they_say() -> None:

@@ -413,6 +413,10 @@ def test_a_backtest_calibrates_predicts_and_scores(tmp_path: Path, teamsim_here:
         assert said in done.stdout, said
     for name in ("posterior_predictive.png", "validation.png", "validation.csv", "fits.json"):
         assert (tmp_path / "out" / name).exists()
+    backtest = ("backtest", tmp_path, "--out", tmp_path / "list", "-r", "4", "-w", "1")
+    alone = teamsim_here(*backtest, "--list", "toy")
+    assert "1 cells of 16 runs" in alone.stdout, alone.stderr
+    assert "did you mean 'toy'?" in teamsim_here(*backtest, "--list", "toi").stderr
     again = teamsim_here(
         "predict", tmp_path / "out", "--out", tmp_path / "p.parquet", "--team-sizes", "4", "5",
         "-r", "12", "-w", "1", "--topology", "ring", "--protocol", "{kind: work_stealing}",

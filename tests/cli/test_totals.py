@@ -97,6 +97,8 @@ def test_a_backtest_of_a_table_does_all_three(
           "--pilot", "pre_asigned"], "did you mean 'pre_assigned'?"),
         (["backtest", "RUNS.csv", "--column", "n=team_size", "--column", "seconds=wall",
           "--without", "forgetting"], "has no parts to leave out"),
+        (["backtest", "RUNS.csv", "--column", "n=team_size", "--column", "seconds=wall",
+          "--list", "sums"], "--list: this is a table of runs"),
         (["backtest", ".", "--like", "fits"], "--like: this is not a table of runs"),
     ],
 )  # fmt: skip
