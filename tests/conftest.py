@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import gc
+from collections import Counter
 from collections.abc import Collection, Generator, Iterable
 from pathlib import Path
 from typing import Any
@@ -38,15 +39,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let each of two workers begin with long tests, and end with quick ones.
 
     A worker gets half of the list, and one that is done takes from the end of what the other has
-    left: so neither waits long for the other's last test. Whole files stay together, as what they
-    share is made once.
+    left: so neither waits long for the other's last test. Of the long ones, those of files that
+    have few come first, as they are the longest. Whole files stay together, as what they share is
+    made once.
     """
     slow: list[pytest.Item] = []
     quick: list[pytest.Item] = []
     for item in items:
         (slow if item.get_closest_marker("slow") else quick).append(item)
-    files = {path: i % 2 for i, path in enumerate(dict.fromkeys(item.path for item in slow))}
-    first, second = ([item for item in slow if files[item.path] == i] for i in (0, 1))
+    counts = Counter(item.path for item in slow)
+    order = {path: i for i, path in enumerate(sorted(counts, key=lambda path: counts[path]))}
+    slow.sort(key=lambda item: order[item.path])
+    first, second = ([item for item in slow if order[item.path] % 2 == i] for i in (0, 1))
     until = max(len(items) // 2 - len(first), 0)
     items[:] = [*first, *quick[:until], *second, *quick[until:]]
 

@@ -79,7 +79,6 @@ def test_files_are_named_by_paths(tmp_path: Path) -> None:
     "wrong",
     [pd.NA, pd.NaT, pd.Timestamp("2026-01-01"), np.datetime64("2026"), object(), {1, 2}, b"2",
      decimal.Decimal(2), 2 + 3j, len, np.array([{1}], dtype=object)],
-    ids=repr,
 )  # fmt: skip
 def test_what_yaml_cannot_say_is_refused_by_its_path(wrong: object) -> None:
     said = r"team\.size(\.0)?: a scenario has numbers, texts, lists, .*; found "

@@ -722,7 +722,7 @@ def test_simulated_teams_that_are_observed_come_out_as_they_were(tmp_path: Path)
     right, off = 0, []
     for i, (kind, said) in enumerate(teams(count)):
         write_runs(said, tmp_path / str(i), runs)
-        found = observe(read_traces([tmp_path / str(i)]), "observed", 200)
+        found = observe(read_traces([tmp_path / str(i)]), "observed", 80)
         shutil.rmtree(tmp_path / str(i))
         right += found.structure.kind == kind
         for measure, most in (
