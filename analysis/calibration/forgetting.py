@@ -143,7 +143,7 @@ def waits(calls: pd.DataFrame) -> pd.DataFrame:
             took = each.calls, len(each.calls), len(held), each.exposed, False
             rows.append((each.claimed, each.tasks, *took))
     names = ["claimed", "tasks", "during", "calls", "owed", "exposed", "ended"]
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=names).astype({"ended": bool})  # though it had no rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,14 @@ def test_nothing_is_forgotten_where_everything_is_handed_in() -> None:
     assert special.expit(fit.logit.at[0]) < 3 / 120
 
 
+def test_agents_that_hand_in_all_they_claim_at_once_forget_little() -> None:
+    log = calls(*[(1, 1)] * 120)
+    told = fit_waits(log)
+    assert told.found.empty
+    (fit,) = fit_forgetting([log], told)
+    assert special.expit(fit.logit.at[0]) < 3 / 120
+
+
 def truth_of(rng: np.random.Generator) -> dict[str, float]:
     """Return a truth drawn from the priors of the estimates.
 
