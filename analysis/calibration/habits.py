@@ -5,9 +5,11 @@ habit stays from one working call to the next with probability `persistence`, an
 anew. An agent's first call, before it has read anything, has a distribution of its own.
 A call takes the smaller of the habit and the number of tasks that it can take. So a call that takes
 all of these shows only that the habit is not smaller (a censored observation). A blind call can
-take all tasks that are left, any other call only those that can start. The estimate is maximum a
-posteriori by expectation-maximisation (Baum, Petrie, Soules & Weiss 1970; Dempster, Laird & Rubin
-1977).
+take all tasks that are left, any other call only those that can start. How often a blind call is
+blocked is not known: few blocked claims may be of few blind calls, or of blind ones that choose
+well. So the estimate is the mean over its values, weighted by their likelihood, of estimates
+maximum a posteriori by expectation-maximisation (Baum, Petrie, Soules & Weiss 1970; Dempster, Laird
+& Rubin 1977).
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from simulator.distributions import Floats
 Ints = npt.NDArray[np.int64]
 
 _STEPS = 40
-_FIRST_BLOCKED = 0.3
-"""Probability of being blocked, for a blind call that takes no more tasks than could start."""
+_BLOCKED = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Probabilities of being blocked, for a blind call that takes no more tasks than could start: the
+middles of equal parts of what is possible. It depends on how agents choose and on the task list."""
 _SLIP = 0.01
 """Probability of a call that fits no habit: logs are not perfect."""
 
@@ -119,7 +122,33 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
     """
     if calls.empty:
         return prior
-    emission = _emissions(calls, prior.sizes)
+    tells = (calls["left"] > calls["ready"].clip(lower=1)).any()
+    if not tells:
+        return _fit_given(calls, prior, _BLOCKED[0])[0]
+    fits, logs = zip(*(_fit_given(calls, prior, blocked) for blocked in _BLOCKED), strict=True)
+    return _mixture(fits, scipy.special.softmax(logs))
+
+
+def _mixture(fits: Sequence[Habits], chances: Floats) -> Habits:
+    """Return the mean of fits; `blind` is a beta with the mean and variance of their mixture."""
+    means = np.asarray([_mean(fit.blind) for fit in fits])
+    totals = np.asarray([sum(fit.blind) for fit in fits])
+    mean = float(chances @ means)
+    variance = float(chances @ (means * (1.0 - means) / (totals + 1.0) + (means - mean) ** 2))
+    total = max(mean * (1.0 - mean) / variance - 1.0, 0.1)
+    kept = chances @ np.asarray([fit.persistence for fit in fits])
+    return Habits(
+        fits[0].sizes,
+        chances @ np.stack([fit.first for fit in fits]),
+        chances @ np.stack([fit.later for fit in fits]),
+        (float(kept[0]), float(kept[1])),
+        (mean * total, (1.0 - mean) * total),
+    )
+
+
+def _fit_given(calls: pd.DataFrame, prior: Habits, blocked: float) -> tuple[Habits, float]:
+    """Return the fit if blind calls are blocked that often, and its log likelihood."""
+    emission = _emissions(calls, prior.sizes, blocked)
     agent = calls.groupby(["run_dir", "agent"], sort=False).ngroup().to_numpy()
     turn = calls.groupby(["run_dir", "agent"], sort=False).cumcount().to_numpy()
     padded = np.ones((turn.max() + 1, agent.max() + 1, len(prior.sizes)))
@@ -147,8 +176,9 @@ def fit_habits(calls: pd.DataFrame, prior: Habits) -> Habits:
         stays, blind = _mean(kept), _mean(blindly)
     chance = blind * emission.blind + (1.0 - blind) * emission.seeing + _SLIP / 10
     padded[turn, agent] = chance
+    logs = _log_likelihood(padded, _normal(first), _normal(later), stays)
     kept = _as_sure_as_told(kept, padded, _normal(first), _normal(later))
-    return Habits(prior.sizes, first, later, kept, blindly)
+    return Habits(prior.sizes, first, later, kept, blindly), logs
 
 
 def _as_sure_as_told(
@@ -193,7 +223,7 @@ class _Emissions:
     """Calls in which a blind agent would act otherwise than one that is not blind."""
 
 
-def _emissions(calls: pd.DataFrame, sizes: Ints) -> _Emissions:
+def _emissions(calls: pd.DataFrame, sizes: Ints, often: float) -> _Emissions:
     taken = calls["attempts"].to_numpy(dtype=np.int64)
     blocked = calls["blocked"].to_numpy() > 0
     left = np.maximum(calls["left"].to_numpy(dtype=np.int64), 1)
@@ -202,7 +232,7 @@ def _emissions(calls: pd.DataFrame, sizes: Ints) -> _Emissions:
     seeing = _takes(taken, ready, sizes) * (1.0 - blocked)[:, None]
     # A blind call that takes no more tasks than could start may have taken just those; one that
     # takes more has not.
-    within = np.where(blocked[:, None], _FIRST_BLOCKED, 1.0 - _FIRST_BLOCKED)
+    within = np.where(blocked[:, None], often, 1.0 - often)
     shows = np.where(sizes <= ready[:, None], within, np.where(blocked[:, None], 1.0, 0.05))
     blind = _takes(taken, left, sizes) * np.where(differ[:, None], shows, 1.0 - blocked[:, None])
     return _Emissions(blind, seeing, differ)

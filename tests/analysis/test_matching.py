@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.calibration import fit_cells
 from analysis.calibration.matching import _SIMULATED, Seen, _posterior, pool_habits, seen_in
@@ -76,6 +79,38 @@ CHAINS = [
 ]
 
 
+def logged_team(
+    agent: dict[str, Any], noise: float, sizes: Sequence[int], runs: int
+) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    """Yield runs of teams that claim tasks of `CHAINS` in a noisy order."""
+    for size in sizes:
+        truth = scenario(agent, CLAIMING, size, CHAINS, 3)
+        protocol = truth.coordination.protocol.model_copy(update={"noise": noise})
+        coordination = truth.coordination.model_copy(update={"protocol": protocol})
+        truth = truth.model_copy(update={"coordination": coordination})
+        for i in range(runs):
+            yield logged_run(truth, CLAIMING, 1000 * size + i)
+
+
+@pytest.mark.parametrize("noise", [0.15, 0.5, 0.9])
+@pytest.mark.parametrize("blind", [0.3, 0.7])
+def test_blind_calls_are_found_however_often_they_are_blocked(
+    blind: float, noise: float, tmp_path: Path
+) -> None:
+    """The noisier the choice, the more of the blind calls are blocked: how often is not known."""
+    agent = {
+        "latency": {"kind": "seconds", "base": 6.0, "per_work_unit_s": 2.0},
+        "batch": {"kind": "empirical", "values": [1, 2, 4]},
+        "behaviour": {"chatter": 1, "blind_calls": blind},
+    }
+    team = team_runs(tmp_path, logged_team(agent, noise, (1, 2), 10), CHAINS)
+    (fit,) = fit_cells(team, match=False)
+    hits, misses = fit.habits.blind
+    assert 0.001 < stats.beta.cdf(blind, hits, misses) < 0.999
+    if noise >= 0.5:  # hardly any blind call is blocked, or told from another, by a calm choice
+        assert hits / (hits + misses) == pytest.approx(blind, abs=0.25)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("deference", "noise"), [(0.0, 0.05), (0.0, 0.9), (0.6, 0.4)])
 def test_habits_are_recovered_from_simulated_runs(
@@ -89,14 +124,7 @@ def test_habits_are_recovered_from_simulated_runs(
         "behaviour": {"chatter": 1, "deference": deference, "blind_calls": 0.7},
         "errors": {"probability": 0.1, "detection": 1},
     }
-    logged = []
-    for size in (1, 2, 3):
-        truth = scenario(agent, CLAIMING, size, CHAINS, 3)
-        protocol = truth.coordination.protocol.model_copy(update={"noise": noise})
-        coordination = truth.coordination.model_copy(update={"protocol": protocol})
-        truth = truth.model_copy(update={"coordination": coordination})
-        logged += [logged_run(truth, CLAIMING, 1000 * size + i) for i in range(20)]
-    (fit,) = fit_cells(team_runs(tmp_path, logged, CHAINS))
+    (fit,) = fit_cells(team_runs(tmp_path, logged_team(agent, noise, (1, 2, 3), 20), CHAINS))
     # Their errors are those given the other habits, whose own errors shift them: the share of
     # blocked attempts depends on the noise and on how many calls are blind.
     assert fit.noise.value == pytest.approx(noise, abs=0.3)
