@@ -340,7 +340,7 @@ def number_in_system(count: int) -> Found:
     return mean(each[count] for each in shares_of_numbers())
 
 
-FORKS = ((5, 0.5, 8, 1500), (5, 0.8, 6, 2000), (10, 0.8, 6, 1500))
+FORKS = ((5, 0.5, 8, 800), (5, 0.8, 6, 2000), (10, 0.8, 6, 1500))
 
 ROWS = [
     Row(
@@ -395,7 +395,7 @@ ROWS = [
         measure=time_with_general_service,
         cases=[
             Case(law, pollaczek_khinchine(0.8, GENERAL[law][1]) - 1, (law, times, tasks), slow=True)
-            for law, times, tasks in (("deterministic", 12, 3000), ("lognormal", 16, 6000))
+            for law, times, tasks in (("deterministic", 12, 3000), ("lognormal", 16, 2500))
         ],
         tolerance=THREE_PERCENT,
     ),
@@ -407,7 +407,7 @@ ROWS = [
         measure=fork_join,
         cases=[
             Case(f"load {load}", (12 - load) / (8 * (1 - load)), (2, load, times, jobs), slow=True)
-            for load, times, jobs in ((0.5, 6, 1500), (0.8, 8, 3000))
+            for load, times, jobs in ((0.5, 6, 1000), (0.8, 8, 3000))
         ],
         tolerance=THREE_PERCENT,
     ),
@@ -459,7 +459,7 @@ ROWS = [
                 (d, load, 100, tasks, 4),
                 slow=True,
             )
-            for d, load, tasks in ((2, 0.5, 8_000), (2, 0.9, 32_000), (3, 0.9, 16_000))
+            for d, load, tasks in ((2, 0.5, 4_000), (2, 0.9, 32_000), (3, 0.9, 16_000))
         ],
         tolerance=Tolerance(share=0.04),
         note="With 100 servers the time is up to 2 % longer than with infinitely many.",

@@ -524,7 +524,6 @@ def _others(values: Sequence[tuple[str, float]], what: str) -> list[Case]:
 SILO = "Silo-Bench, arXiv 2603.01045, version 1, DeepSeek-V3.1"
 PUBLISHED_SILO = {2: 0.612, 5: 0.485, 10: 0.399, 20: 0.336, 50: 0.190, 100: 0.181}
 SILO_RUNS = {2: 700, 5: 700, 10: 700, 20: 600, 50: 480, 100: 420}
-SILO_PARTLY = {100: 120}
 PARTLY_RIGHT = {2: 0.784, 5: 0.682, 10: 0.591, 20: 0.602, 50: 0.468, 100: 0.465}
 COOPERBENCH = "CooperBench, arXiv 2601.13295"
 LATTE = "runs published with LATTE, arXiv 2605.06320"
@@ -837,7 +836,7 @@ ROWS = [
         source=SILO,
         measure=agents_right,
         cases=[
-            Case(f"N = {n}", PARTLY_RIGHT[n], (n, SILO_PARTLY.get(n, 300)), slow=n > 5)
+            Case(f"N = {n}", PARTLY_RIGHT[n], (n, SILO_RUNS[n]), slow=n > 5)
             for n in (2, 10, 20, 50, 100)
         ],
         tolerance=Tolerance(absolute=0.05),
