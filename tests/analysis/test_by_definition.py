@@ -15,6 +15,7 @@ from analysis.statistics.completion import linearised, ratio_to_success, to_succ
 from analysis.statistics.intervals import (
     difference_of_shares_interval,
     mean_interval,
+    most_unseen,
     proportion_interval,
     quantile_interval,
     ratio_of_means_interval,
@@ -633,3 +634,19 @@ def test_a_speed_up_to_success_counts_failures_on_both_sides() -> None:
     same = ratio_to_success(before, some, before, every)
     assert (same.low, same.high) != (1.0, 1.0)  # as long, but not as often
     assert ratio_to_success(before, some, before, some).high == 1.0
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_interval_of_an_inverse_ratio_is_the_inverse_interval(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    skewed = rng.lognormal(0, 1, size=(2, 20))
+    ratio = ratio_of_means_interval(skewed[0], skewed[1])
+    inverse = ratio_of_means_interval(skewed[1], skewed[0])
+    assert 0 <= ratio.low < ratio.estimate < ratio.high < math.inf
+    ends = [1 / ratio.high, 1 / ratio.estimate, 1 / ratio.low if ratio.low else math.inf]
+    assert [inverse.low, inverse.estimate, inverse.high] == pytest.approx(ends, rel=1e-6)
+
+
+@pytest.mark.parametrize("runs", [1, 10, 300])
+def test_what_is_most_unseen_is_missed_by_all_runs_with_five_percent(runs: int) -> None:
+    assert (1 - most_unseen(runs)) ** runs == pytest.approx(0.05)

@@ -103,6 +103,12 @@ def test_effects_of_parts_are_known_however_deep_they_are(effect: str, depth: in
     assert (none.part_sigmas(u), none.has_agent_effect, none.has_phases) == (None, False, False)
     with pytest.raises(ValidationError, match="truncated mixture"):
         parse({**varying, "at_least": 1})
+    # A small effect of the mixture itself is one, too.
+    own = {"kind": "mixture", "components": [{"weight": 1, "distribution": still}], effect: 0.4}
+    assert parse(own).has_agent_effect == (effect == "agent_sigma")
+    assert parse(own).has_phases == (effect == "phase_sigma")
+    with pytest.raises(ValidationError, match=f"{effect} multiplies each draw"):
+        parse({"kind": "deterministic", "value": 0, effect: 0.4})
     with pytest.raises(ValidationError, match="truncated mixture"):
         parse({**varying, "at_most": 9})
 
@@ -162,3 +168,20 @@ def test_weights_of_values_may_be_0_but_not_all_of_them() -> None:
     assert parse(said).cdf(np.array([1.0, 2.0])) == pytest.approx([1 / 3, 2 / 3])
     with pytest.raises(ValidationError, match="at least one weight must be above 0"):
         parse({**said, "weights": [0, 0, 0]})
+
+
+def test_a_window_beyond_what_can_be_drawn_takes_nothing_away() -> None:
+    plain: dict[str, Any] = {"kind": "uniform", "low": 1, "high": 3}
+    assert parse(plain).cdf(np.array([0.0, 2.0, 5.0])).tolist() == [0.0, 0.5, 1.0]
+    u = (np.arange(64) + 0.5) / 64
+    wide = parse({**plain, "at_least": 0, "at_most": 9})
+    assert wide.transform(u).tolist() == parse(plain).transform(u).tolist()
+
+
+def test_draws_have_no_effects_unless_it_is_said() -> None:
+    plain = parse({"kind": "exponential", "mean": 1})
+    assert (tuple(plain.sigmas), plain.has_agent_effect, plain.has_phases) == (
+        (0, 0, 0),
+        False,
+        False,
+    )

@@ -28,14 +28,22 @@ def is_seen(bug: Bug, copy: Path) -> bool:
     assert right.count(bug.right) == 1, bug
     file.write_text(right.replace(bug.right, bug.wrong))
     try:
-        return _ended(bug, copy) == FAILED
+        named = ["-k", bug.names] if bug.names else []
+        return tests_end(copy, bug.tests, *named) == FAILED
     except subprocess.TimeoutExpired:
         return True
     finally:
         file.write_text(right)
 
 
-def _ended(bug: Bug, copy: Path) -> int:
+def tests_end(copy: Path, *tests: str) -> int:
+    """Return what pytest ends with in a copy, with the first failure.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        After `LONGEST_S`.
+    """
     command = [
         sys.executable,
         "-m",
@@ -47,9 +55,8 @@ def _ended(bug: Bug, copy: Path) -> int:
         "-p",
         "no:cacheprovider",
     ]
-    named = ["-k", bug.names] if bug.names else []
     done = subprocess.run(
-        [*command, bug.tests, *named],
+        [*command, *tests],
         cwd=copy,
         check=False,
         env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},

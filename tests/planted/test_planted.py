@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.planted.bugs import BUGS, Bug
+from tests.planted.mutants import mutants_of
 from tests.project_copy import ROOT
 
 
@@ -13,3 +17,22 @@ def test_what_a_bug_replaces_stands_there_once(bug: Bug) -> None:
     assert (ROOT / bug.file).read_text().count(bug.right) == 1
     assert bug.wrong != bug.right
     assert (ROOT / bug.tests).is_file()
+
+
+def test_mutants_change_one_place_each(tmp_path: Path) -> None:
+    file = tmp_path / "part.py"
+    file.write_text("def f(a, b):\n    return -1.5 if a < b else a + b * 2\n")
+    found = {(each.right, each.wrong): each.text for each in mutants_of(file, tmp_path)}
+    assert {right for right, _ in found} == {
+        "-1.5 if a < b else a + b * 2",
+        "-1.5",
+        "1.5",
+        "a < b",
+        "a + b * 2",
+        "b * 2",
+        "2",
+    }
+    changed: dict[str, Any] = {}
+    exec(found["b * 2", "b / 2"], changed)
+    assert (changed["f"](2, 1), changed["f"](1, 2)) == (2.5, -1.5)
+    assert file.read_text().endswith("a + b * 2\n")

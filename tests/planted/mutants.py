@@ -1,0 +1,132 @@
+"""Plants small random changes in a part, one at a time, and counts those that its tests see.
+
+``python -m tests.planted.mutants COUNT PART TESTS...``: PART is a file or a folder of the project,
+TESTS are files or folders of tests, of which the quick ones run. Prints each change that no test
+has seen: who reads it decides whether it changes an answer.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import random
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import TimeoutExpired
+
+from tests.planted.__main__ import COPIED, FAILED, tests_end
+from tests.project_copy import ROOT, copy_project
+
+SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+}
+"""Operators, and what takes their place."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change: where it is, what stood there and what stands there now, and the whole file."""
+
+    file: str
+    line: int
+    right: str
+    wrong: str
+    text: str
+
+
+def _changed(node: ast.AST) -> ast.AST | None:
+    """Return another node in place of one, or nothing if it stays."""
+    other = copy.deepcopy(node)
+    if isinstance(other, ast.BinOp | ast.BoolOp) and type(other.op) in SWAPPED:
+        other.op = SWAPPED[type(other.op)]()  # type: ignore[assignment]
+    elif isinstance(other, ast.Compare) and type(other.ops[0]) in SWAPPED:
+        other.ops[0] = SWAPPED[type(other.ops[0])]()  # type: ignore[call-overload]
+    elif isinstance(other, ast.UnaryOp) and isinstance(other.op, ast.USub | ast.Not):
+        return other.operand
+    elif isinstance(other, ast.Constant) and isinstance(other.value, int | float):
+        other.value = not other.value if isinstance(other.value, bool) else other.value + 1
+    elif isinstance(other, ast.IfExp):
+        other.body, other.orelse = other.orelse, other.body
+    else:
+        return None
+    return other
+
+
+class _Replace(ast.NodeTransformer):
+    """Puts one node in the place of another."""
+
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
+        self._old, self._new = old, new
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Return the new node for the old one."""
+        return self._new if node is self._old else self.generic_visit(node)
+
+
+def mutants_of(file: Path, root: Path) -> Iterator[Mutant]:
+    """Yield all changes of a file, each with the text of the whole file."""
+    source = file.read_text()
+    count = sum(1 for _ in ast.walk(ast.parse(source)))
+    for i in range(count):
+        tree = ast.parse(source)
+        node = list(ast.walk(tree))[i]
+        new = _changed(node)
+        if new is None:
+            continue
+        right, wrong = ast.unparse(node), ast.unparse(new)
+        text = ast.unparse(ast.fix_missing_locations(_Replace(node, new).visit(tree)))
+        line: int = node.lineno  # type: ignore[attr-defined]
+        yield Mutant(str(file.relative_to(root)), line, right, wrong, text)
+
+
+def is_seen(mutant: Mutant, tests: Sequence[str], project: Path) -> bool:
+    """Return whether a test fails, or never ends, in a copy of the project with the change."""
+    file = project / mutant.file
+    right = file.read_text()
+    file.write_text(mutant.text)
+    try:
+        return tests_end(project, *tests, "-m", "not slow") == FAILED
+    except TimeoutExpired:
+        return True
+    finally:
+        file.write_text(right)
+
+
+def main(count: str, part: str, *tests: str) -> int:
+    """Plant a sample of changes and print how many are seen."""
+    files = sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]
+    every = [mutant for file in files for mutant in mutants_of(file, ROOT)]
+    sample = random.Random(1).sample(every, min(int(count), len(every)))
+    seen = 0
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder)
+        copy_project(COPIED, project)
+        assert tests_end(project, *tests, "-m", "not slow") == 0, "these tests fail as it is"
+        for mutant in sample:
+            held = is_seen(mutant, tests, project)
+            seen += held
+            if not held:
+                print(
+                    f"{mutant.file}:{mutant.line}: {mutant.right}  ->  {mutant.wrong}", flush=True
+                )
+    print(f"{seen} of {len(sample)} changes of {part} seen ({len(every)} are possible)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
