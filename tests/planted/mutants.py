@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import TimeoutExpired
 
-from tests.planted.__main__ import COPIED, FAILED, tests_end
+from tests.planted.__main__ import COPIED, tests_end
 from tests.project_copy import ROOT, copy_project
 
 SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
@@ -100,7 +100,7 @@ def is_seen(mutant: Mutant, tests: Sequence[str], project: Path) -> bool:
     right = file.read_text()
     file.write_text(mutant.text)
     try:
-        return tests_end(project, *tests, "-m", "not slow") == FAILED
+        return tests_end(project, *tests, "-m", "not slow") != 0  # or they cannot even begin
     except TimeoutExpired:
         return True
     finally:
