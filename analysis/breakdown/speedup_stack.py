@@ -82,6 +82,8 @@ def speedup_stacks(
     )
     by_index = {point.index: point.scenario for point in points}
     jobs = [(by_index[index], replications) for index in needed if index is not None]
+    for scenario, _ in jobs:
+        check_memory(scenario)
     stacked = dict(zip(needed, in_processes(_stacked, jobs, workers, progress), strict=True))
     rows = []
     for point in wanted:
@@ -140,7 +142,6 @@ def _baseline(point: Point, points: Sequence[Point]) -> int | None:
 def _stacked(job: tuple[Scenario, int]) -> list[dict[str, float] | None]:
     """Return the workers' seconds by cause for each replication; None if it did not finish."""
     scenario, replications = job
-    check_memory(scenario)
     simulation = Simulation(scenario)
     found: list[dict[str, float] | None] = []
     for replication in range(replications):
