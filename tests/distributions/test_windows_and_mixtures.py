@@ -11,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from simulator.distributions import Distribution, DistributionSpec
+from simulator.distributions import Distribution, DistributionSpec, PositiveDistribution
 from simulator.distributions._distribution import BELOW_ONE, SharedDistribution
 
 parse = TypeAdapter(DistributionSpec).validate_python
@@ -185,3 +185,21 @@ def test_draws_have_no_effects_unless_it_is_said() -> None:
         False,
         False,
     )
+
+
+def test_what_is_not_said_is_as_documented() -> None:
+    # A uniform one begins at 0, which leaves room for an end below 1; phases last ten draws.
+    assert parse({"kind": "uniform", "high": 0.5}).transform(np.asarray([0.5])) == 0.25
+    assert parse({"kind": "exponential", "mean": 2, "phase_sigma": 0.3}).phase_length == 10.0
+
+
+def test_a_constant_has_all_its_probability_at_its_value() -> None:
+    mine = parse({"kind": "deterministic", "value": 3})
+    assert mine.cdf(np.asarray([2.999, 3.0, 3.001])).tolist() == [0.0, 1.0, 1.0]
+
+
+def test_a_positive_quantity_may_be_any_constant_but_0() -> None:
+    positive = TypeAdapter(PositiveDistribution).validate_python
+    assert [positive(value).constant for value in (0.5, 1, 2)] == [0.5, 1.0, 2.0]
+    with pytest.raises(ValidationError, match="must be greater than 0"):
+        positive(0)
