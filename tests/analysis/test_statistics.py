@@ -43,6 +43,18 @@ def test_a_ratio_of_two_means_is_fiellers() -> None:
         assert stats.ttest_1samp(x - end * y, 0.0).pvalue == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("sigma", [0.3, 1.0])
+def test_the_interval_of_a_ratio_turned_round_is_that_turned_round(sigma: float) -> None:
+    # Skewness on either side is allowed for at either end, by the same amount.
+    rng = np.random.default_rng(7)
+    for _ in range(20):
+        x, y = np.exp(sigma * rng.normal(size=12)), rng.uniform(0.8, 1.2, 12)
+        found, turned = ratio_of_means_interval(x, y), ratio_of_means_interval(y, x)
+        assert 1.0 / turned.high == pytest.approx(found.low, rel=1e-6, abs=1e-12)
+        if math.isfinite(found.high):
+            assert 1.0 / turned.low == pytest.approx(found.high, rel=1e-6)
+
+
 def test_a_ratio_over_what_may_be_zero_has_no_upper_end() -> None:
     found = ratio_of_means_interval([1.0, 2.0, 1.5, 1.0], [0.0, 0.0, 0.1, 5.0])
     assert 0.0 < found.low < found.estimate
