@@ -22,6 +22,8 @@ from simulator.errors import TeamsimError, unknown_name
 
 STANDARD_INPUT = "-"
 _TABLE = "table"
+_SHOWN = 8
+"""Most columns that a message lists."""
 
 _OF_OBSERVE = "run_measures.parquet"
 """A table beside those of the calls that ``teamsim observe`` writes."""
@@ -233,7 +235,20 @@ class _Search:
             raise TeamsimError(f"{shown}: {lacking}")
         if self.form != "auto":
             raise TeamsimError(f"{shown}: nothing in it is of the format {self.form!r}")
-        raise TeamsimError(f"{shown}: {self._unknown()}")
+        raise TeamsimError(f"{shown}: {self._unknown()}{_columns_of(path)}")
+
+
+def _columns_of(path: Path) -> str:
+    """Say which columns a table has, and what a table of calls needs; empty for other files."""
+    head = None if path.is_dir() else Source(path, str(path)).head
+    if head is None or head.layout not in {"table", "parquet"} or not head.columns:
+        return ""
+    names = list(head.columns)
+    shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    return (
+        f". Its columns are {shown}: a table of calls needs a duration, or a start and an end; "
+        "name them with --column duration_s=NAME, or start_s and end_s"
+    )
 
 
 def _matching(pattern: str) -> list[Path]:

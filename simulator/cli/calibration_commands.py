@@ -16,6 +16,7 @@ from simulator.cli.options import (
     Workers,
     checked,
     columns_in,
+    path_in,
     refuse,
     sizes_in,
 )
@@ -57,7 +58,9 @@ Sizes = Annotated[list[int] | None, typer.Argument(help="Further team sizes.", m
 
 def calibrate(
     traces: TraceFiles,
-    out: Annotated[Path, typer.Option(help="Directory for the fits.")],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", parser=path_in, help="Directory for the fits.")
+    ],
     form: TraceFormat = "auto",
     column: TraceColumns = None,
     team_sizes: Annotated[
@@ -122,8 +125,15 @@ def calibrate(
 
 
 def predict(
-    directory: Annotated[Path, typer.Argument(help="Directory that `teamsim calibrate` wrote.")],
-    out: Annotated[Path, typer.Option(help="Table to write (.parquet).")],
+    directory: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIRECTORY", parser=path_in, help="Directory that `teamsim calibrate` wrote."
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", parser=path_in, help="Table to write (.parquet).")
+    ],
     team_sizes: TeamSizes = None,
     replications: Annotated[
         int,
@@ -206,10 +216,19 @@ def predict(
 
 
 def validate(
-    predictions: Annotated[Path, typer.Argument(help="Table that `teamsim predict` wrote.")],
+    predictions: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PREDICTIONS", parser=path_in, help="Table that `teamsim predict` wrote."
+        ),
+    ],
     directory: Annotated[
         Path,
-        typer.Argument(help="Directory of real runs, or a table; for requests, traces or a table."),
+        typer.Argument(
+            metavar="TRACES",
+            parser=path_in,
+            help="Directory of real runs, or a table; for requests, traces or a table.",
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -240,9 +259,16 @@ def validate(
 
 def backtest(
     directory: Annotated[
-        Path, typer.Argument(help="Directory of real team runs, or a table of runs.")
+        Path,
+        typer.Argument(
+            metavar="TRACES",
+            parser=path_in,
+            help="Directory of real team runs, or a table of runs.",
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Directory for all results.")],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", parser=path_in, help="Directory for all results.")
+    ],
     pilot: Annotated[
         str,
         typer.Option(

@@ -195,6 +195,10 @@ def advise(
     from simulator.cli import deciding
     from simulator.scenario import load_study
 
+    if not sizes.strip():
+        raise typer.BadParameter(
+            "team sizes are whole numbers from 1, as 1,2", param_hint="'--sizes'"
+        )
     wish = Wish(usd_per_hour, budget_usd, min_quality, indifference=indifference)
     study = load_study(scenario, with_seed(settings, seed))
     wanted = deciding.AdviceWishes(wish, sizes_in(sizes), replications, out, write, as_json)

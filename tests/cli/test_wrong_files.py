@@ -22,6 +22,11 @@ DIRECTORIES = [
     ("timeline", "quickstart", "--out", ""),
     ("compare", "quickstart", "quickstart", "--out", ""),
     ("run", ""),
+    ("predict", "", "--out", "p.parquet"),
+    ("validate", "", "traces", "--out", "v"),
+    ("validate", "p.parquet", "", "--out", "v"),
+    ("backtest", "", "--out", "b"),
+    ("calibrate", "traces", "--out", ""),
 ]
 
 
@@ -70,3 +75,22 @@ def test_wrong_options_are_told_in_plain_words(
     arguments: tuple[str, ...], said: str, teamsim_here: Here
 ) -> None:
     assert said in teamsim_here(*arguments).stderr
+
+
+def test_a_table_that_is_not_known_is_told_by_its_columns(
+    tmp_path: Path, teamsim_here: Here
+) -> None:
+    (tmp_path / "a.csv").write_text("start,tokens\n1,2\n")
+    (tmp_path / "t.txt").write_text("no table\n")
+    done = teamsim_here("observe", "a.csv", "--out", "o", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Its columns are 'start', 'tokens': a table of calls needs a duration" in done.stderr
+    done = teamsim_here("observe", "t.txt", "--out", "o", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "columns" not in done.stderr
+
+
+def test_no_size_at_all_is_no_list_of_sizes(tmp_path: Path, teamsim_here: Here) -> None:
+    done = teamsim_here("advise", "quickstart", "--sizes", " ", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'--sizes': team sizes are whole numbers from 1, as 1,2" in done.stderr
