@@ -277,7 +277,7 @@ def test_a_directory_that_is_read_only_is_said(
 
 @pytest.mark.slow
 def test_events_of_a_simulated_run_are_no_calls(tmp_path: Path, teamsim_here: Here) -> None:
-    assert teamsim_here("run", "quickstart", "-r", 1, "--trace", tmp_path / "t.csv").returncode == 0
+    assert teamsim_here("run", "quickstart", "--trace", tmp_path / "t.csv").returncode == 0
     done = teamsim_here("observe", tmp_path / "t.csv", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "events of a simulated run" in done.stderr
