@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import socket
 import subprocess
 import sys
@@ -241,3 +242,27 @@ def test_what_would_change_nothing_is_refused(
     done = teamsim_here(*typed.split())
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_run_on_its_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, teamsim_here: Here
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    (scenario,) = re.findall(r"(?ms)^```yaml\n(.*?)^```$", text)
+    for name in ("mine.yaml", "theirs.yaml"):
+        (tmp_path / name).write_text(scenario.replace("to: 16", "to: 2"))
+    few = {
+        **{name: ["-r", "4"] for name in ("run", "sweep", "compare")},
+        "advise": ["-r", "10", "--sizes", "2", "-w", "1"],
+        "stack": ["-r", "2", "-w", "1"],
+        "chaos": ["-r", "2", "-w", "1"],
+    }
+    ran = []
+    for line in re.findall(r"(?m)^\$ teamsim (.* (?:mine\.yaml|out/mine).*)$", text):
+        words = shlex.split(line, comments=True)
+        done = teamsim_here(*words, *few.get(words[0], []))
+        assert done.returncode == 0, (line, done.stderr)
+        ran.append(words[0])
+    assert set(ran) >= {"check", "sweep", "plot", "report", "timeline", *few}
