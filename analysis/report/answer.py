@@ -181,8 +181,10 @@ def _saved(
     costs = [to_success(rows["cost_usd"], rows["success"]).estimate for rows in (first, second)]
     if costs[1] > costs[0]:
         price = break_even_usd_per_hour(first, second, confidence, may_fail=may_fail)
-        said.append(
-            f"It costs more, and pays if an hour is worth {price.estimate:,.2f} US dollars "
+        pays = (
+            f"pays if an hour is worth {price.estimate:,.2f} US dollars "
             f"({price.low:,.2f} to {price.high:,.2f}) or more."
         )
+        more = "It costs more, and" if price.low > 0.0 else "Whether it costs more is open: it"
+        said.append(f"{more} {pays}")
     return said

@@ -19,6 +19,7 @@ from analysis.decisions.advice import (
     thresholds,
 )
 from analysis.decisions.advice.structures import sized
+from analysis.statistics.intervals import Interval
 from simulator.errors import TeamsimError
 from simulator.scenario import Scenario
 from tests.conftest import agent, exponential, scenario
@@ -168,6 +169,16 @@ def test_the_nearest_threshold_is_where_the_answer_changes() -> None:
     assert ask(below, sizes=(8,)).verdict in ("alone", "open")
 
 
+@pytest.mark.parametrize(
+    ("low", "said"), [(3.0, "costs more than one agent, and"), (0.0, "is open")]
+)
+def test_a_team_costs_more_only_where_that_is_known(low: float, said: str) -> None:
+    advice = ask(work(), sizes=(2,), replications=30)
+    dearer = dataclasses.replace(advice, break_even=Interval(9.0, low, 20.0))
+    (line,) = [line for line in in_words(dearer) if "pays if an hour" in line]
+    assert said in line
+
+
 def test_the_scenarios_own_structure_is_tried() -> None:
     ring = work(topology="ring")
     assert "4, as it is" in candidates(ring, [4])
@@ -184,6 +195,9 @@ def test_the_scenarios_own_structure_is_not_its_own_rival_under_another_name() -
     assert not advice.table["system"].str.contains("as it is").any()
     assert any("own structure came to the same" in line for line in in_words(advice))
     assert any("8 is the largest size that was tried" in line for line in in_words(advice))
+    table = advice.table.assign(behind=0.0)  # a smaller team takes no more
+    level = dataclasses.replace(advice, table=table)
+    assert not any("largest size that was tried" in line for line in in_words(level))
     says = {"behaviour": {"talk": 1}, "tokens": {"output": 300, "message": 900}}
     talkative = work(team__agent=agent(latency=LOGNORMAL, **says), topology="ring")
     assert ask(talkative, sizes=(4,)).same_as_own == ""

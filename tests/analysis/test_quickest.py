@@ -128,3 +128,17 @@ def test_a_clear_case_stays_clear() -> None:
     assert "with a probability of 99 % or more" in verdict
     assert any(line.startswith("Over the slowest point") for line in section.words)
     assert any("3 % of a team's further runs may fail" in line for line in section.words)
+
+
+@pytest.mark.parametrize("runs", [6, 200])
+def test_a_team_costs_more_only_where_that_is_known(runs: int) -> None:
+    rng = np.random.default_rng(3)
+    teams = {
+        name: pd.DataFrame({"makespan_s": mean + rng.uniform(0.0, 1.0, runs), "success": True})
+        for name, mean in (("slow", 100.0), ("quick", 20.0))
+    }
+    results = sweep_of(teams)
+    usd = rng.exponential(1.0, len(results)) + np.where(results["point_name"] == "quick", 0.5, 0.0)
+    said = " ".join(answer(results.assign(cost_usd=usd))[1].words)
+    assert ("It costs more, and pays if" in said) == (runs == 200)
+    assert ("Whether it costs more is open: it pays if" in said) == (runs == 6)

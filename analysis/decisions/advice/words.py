@@ -10,6 +10,9 @@ from analysis.decisions.advice.verdict import Advice
 from analysis.decisions.advice.wish import LESS_THAN_ALONE, TIME_ONLY, Wish
 from simulator.words import percent
 
+_SAME = 1e-9
+"""Share below which means of the same runs differ by rounding only."""
+
 
 def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
     """Return the advice in plain sentences.
@@ -24,9 +27,7 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
         return _neither(advice)
     lines = [_verdict(advice, wish), *_conditions(advice, wish), *_how_sure(advice, wish)]
     lines += _finishing(advice)
-    largest = int(advice.table["n"].max())
-    if advice.verdict == "team" and advice.best.startswith(f"{largest},"):
-        lines.append(f"{largest} is the largest size that was tried: more agents may save more.")
+    lines += _largest(advice)
     if advice.same_as_own:
         lines.append(
             f'The scenario\'s own structure came to the same as "{advice.same_as_own}" in every '
@@ -45,6 +46,18 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
             "to change the answer."
         )
     return [*lines, *_moves(advice, wish)]
+
+
+def _largest(advice: Advice) -> list[str]:
+    """Say that more agents may save more, unless a smaller team takes the same in every run."""
+    table = advice.table
+    largest = int(table["n"].max())
+    if advice.verdict != "team" or not advice.best.startswith(f"{largest},"):
+        return []
+    smaller = table.loc[(table["n"] < largest) & (table["fulfils"] != "no"), "behind"]
+    if smaller.le(_SAME).any():
+        return []
+    return [f"{largest} is the largest size that was tried: more agents may save more."]
 
 
 def _moves(advice: Advice, wish: Wish) -> list[str]:
@@ -234,10 +247,10 @@ def _price(advice: Advice) -> list[str]:
         return []
     bounded = math.isfinite(price.high)
     within = f"{price.low:,.2f} to {price.high:,.2f}" if bounded else f"{price.low:,.2f} or more"
-    return [
-        f"The team costs more than one agent, and pays if an hour is worth more than "
-        f"{price.estimate:,.2f} US dollars ({within})."
-    ]
+    pays = f"pays if an hour is worth more than {price.estimate:,.2f} US dollars ({within})."
+    if price.low <= 0.0:
+        return [f"Whether the team costs more than one agent is open: by the means, it {pays}"]
+    return [f"The team costs more than one agent, and {pays}"]
 
 
 def columns_in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
