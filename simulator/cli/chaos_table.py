@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def print_chaos(table: pd.DataFrame, priced: bool) -> None:
     """Print what each fault cost, from `analysis.decisions.chaos.chaos`; money if `priced`."""
-    heads = ["fault", "patterns", "completed", "tasks lost", "time s", "95 %", "recovery s"]
+    heads = ["fault", "patterns", "completed", "tasks lost", "time s", "time s, 95 %", "recovery s"]
     rows, before = [], ""
     extra, form = ("extra_usd", "{:+,.3f}") if priced else ("extra_tokens", "{:+,.0f}")
     for row in table.to_dict("records"):
@@ -32,7 +32,8 @@ def print_chaos(table: pd.DataFrame, priced: bool) -> None:
         ]
         rows.append(cells)
         before = row["fault"]
-    print_table([*heads, "extra USD" if priced else "extra tokens", "95 %"], rows, names=2)
+    spent = "extra USD" if priced else "extra tokens"
+    print_table([*heads, spent, f"{spent}, 95 %"], rows, names=2)
 
 
 def span(low: float, high: float, form: str = "{:,.0f}") -> str:

@@ -29,7 +29,14 @@ from simulator.cli.folding import folded
 from simulator.cli.harmless import WIDTH, say, say_words
 from simulator.cli.json_output import print_json
 from simulator.cli.quiet import tell
-from simulator.cli.terminal import console, directory_for, number, progress_bar
+from simulator.cli.terminal import (
+    GAP,
+    column_widths,
+    console,
+    directory_for,
+    number,
+    progress_bar,
+)
 from simulator.errors import TeamsimError
 from simulator.experiment.pool import default_workers
 from simulator.scenario import load_study
@@ -120,19 +127,33 @@ def _print(
 
 
 def _table(found: SideBySide, team: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for i, head in enumerate(["", found.reference, team, "change", "95 % interval", "verdict"]):
-        table.add_column(folded(head, _NAME_WIDTH) if i in (1, 2) else head,
-                         justify="left" if i in (0, 5) else "right", no_wrap=True)  # fmt: skip
+    names = [folded(name, _NAME_WIDTH) for name in (found.reference, team)]
+    rows = [["", *names, "change", "95 % interval", "verdict"]]
     for each in found.comparisons[team]:
-        table.add_row(
-            NAMES[each.metric] + _UNITS[each.metric],
-            _value(each.reference, each),
-            _value(each.value, each),
-            *_change(each),
-            each.verdict,
-        )
+        values = [_value(value, each) for value in (each.reference, each.value)]
+        what = NAMES[each.metric] + _UNITS[each.metric]
+        rows.append([what, *values, *_change(each), each.verdict])
+    heads, *rows = _within(rows, WIDTH)
+    table = Table(box=None, pad_edge=False)
+    for i, head in enumerate(heads):
+        table.add_column(head, justify="left" if i in (0, 5) else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
+
+
+def _within(rows: list[list[str]], width: int) -> list[list[str]]:
+    """Return a table that is not wider: its verdicts, then its intervals on two lines, if need be.
+
+    Nothing is cut off.
+    """
+    for column, space, breaks in ((5, " ", "\n"), (4, " to ", " to\n")):
+        if sum(column_widths(rows[0], rows[1:])) + GAP * (len(rows[0]) - 1) <= width:
+            break
+        rows = [
+            [*row[:column], row[column].replace(space, breaks), *row[column + 1 :]] for row in rows
+        ]
+    return rows
 
 
 _NAME_WIDTH = 12

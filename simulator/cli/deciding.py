@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from analysis.breakdown.causes import CAUSES
@@ -43,7 +44,7 @@ from simulator.scenario.costs import HOW_TO_PRICE, MONEY, cost_notes, is_cost_kn
 from simulator.words import four_figures, percent
 
 _MOST_SHOWN = 12
-"""Systems in the table of an advice."""
+"""Systems in the table of an advice, beside one agent."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,10 @@ def advise(study: Study, wanted: AdviceWishes, workers: int) -> int:
     else:
         for line in words:
             say_words(line)
-        _print_advice(table.head(_MOST_SHOWN), wish)
+        shown = table[(np.arange(len(table)) < _MOST_SHOWN) | (table["n"] == 1)]
+        _print_advice(shown, wish)
+        if len(shown) < len(table):
+            say_words(f"{len(table) - len(shown)} further systems are not shown (--out has them)")
         for note in given.notes:
             say_words(note)
     tells = _silent if wanted.as_json else tell
@@ -153,6 +157,10 @@ def stack(
     if (stacks["finished"] < stacks["runs"]).any():
         columns.insert(2, "finished")
     print_frame(stacks[columns].round(3), columns)
+    say_words(
+        "speed-up: times as fast as the single agent; beside it, what each cause takes of the "
+        "ideal n (below 0: the team spends less on it than one agent), so that a row adds up to n"
+    )
     if "finished" in columns:
         say_words(
             f"finished: pairs of runs, of {replications}, in which both the team and the single "
@@ -207,11 +215,23 @@ def sensitivity(
         return
     shown = [name for name in table.columns if name not in ("finished", "runs")]
     print_frame(table[shown], shown)
+    say_words(f"{metric}: {_COLUMNS[method]}")
     for note in _notes_on(table, method):
         say_words(note)
     say_words(f"{runs_finished(finished, runs)}{_of_what(metric) if finished < runs else ''}")
     for path in paths:
         tell(path)
+
+
+_COLUMNS = {
+    "morris": "by how much it changes over a parameter's whole range. mu: mean, mu_star: mean "
+    "without its sign (mu_star_conf: half of its 95 % interval), sigma: how much that depends on "
+    "the other parameters, chance: as large a mu_star noise alone may make",
+    "sobol": "the share of its variance that a parameter explains. S1: alone, ST: with what it "
+    "does together with others (_conf: half of a 95 % interval), chance: as large an ST noise "
+    "alone may make",
+}
+"""What the columns of a table say, by method."""
 
 
 def _notes_on(table: pd.DataFrame, method: str) -> list[str]:

@@ -212,12 +212,12 @@ def print_table(
         The first columns, which say what a row is, are on the left of each of the tables.
     """
     heads = [_wrapped_head(head) for head in heads]
-    widths = _widths(heads, rows)
-    if sum(widths) + _GAP * (len(widths) - 1) > console.width:
-        room = int(_NAMES_SHARE * console.width) - _GAP * (names - 1)
+    widths = column_widths(heads, rows)
+    if sum(widths) + GAP * (len(widths) - 1) > console.width:
+        room = int(_NAMES_SHARE * console.width) - GAP * (names - 1)
         narrow = shrunk(widths[:names], room)
         rows = [[*map(folded, row[:names], narrow), *row[names:]] for row in rows]
-        widths = _widths(heads, rows)
+        widths = column_widths(heads, rows)
     for i, columns in enumerate(_blocks(widths, names, console.width)):
         table = Table(box=None, pad_edge=False)
         for column in columns:
@@ -235,13 +235,13 @@ def print_table(
 
 
 _HEAD_WIDTH = 12
-_GAP = 2
+GAP = 2
 """Spaces between columns."""
 _NAMES_SHARE = 0.5
 """Share of the width that the names of rows may take; longer ones are folded."""
 
 
-def _widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+def column_widths(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
     """Return the width of each column: that of its widest line."""
     columns = zip(heads, *rows, strict=True)
     return [max(cell_len(line) for cell in cells for line in cell.split("\n"))
@@ -255,14 +255,14 @@ def _wrapped_head(head: str) -> str:
 def _blocks(widths: Sequence[int], names: int, width: int) -> Iterator[list[int]]:
     """Yield the columns of each of the tables into which one has to be cut, names included."""
     left = list(range(names))
-    taken = sum(widths[column] + _GAP for column in left) - _GAP
+    taken = sum(widths[column] + GAP for column in left) - GAP
     block, used = left[:], taken
     for column in range(names, len(widths)):
-        if used + _GAP + widths[column] > width and len(block) > names:
+        if used + GAP + widths[column] > width and len(block) > names:
             yield block
             block, used = left[:], taken
         block.append(column)
-        used += _GAP + widths[column]
+        used += GAP + widths[column]
     yield block
 
 

@@ -44,6 +44,7 @@ COMMANDS = {
     "run, table": "run mine.yaml --out t.json --set limits.deadline_s=1",
     "run, steady": "run queue.yaml --steady",
     "compare": "compare mine.yaml other.yaml -r 4 -w 1",
+    "compare, far apart": "compare mine.yaml far.yaml -r 4 -w 1",
     "sweep": f"sweep mine.yaml -w 1 --out out --set {SWEPT}",
     "compare, stored": "compare out:0 out:1 out:2",
     "advise": "advise mine.yaml --sizes 2 -r 10 -w 1 --set limits.deadline_s=null",
@@ -97,6 +98,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path, before = tmp_path_factory.mktemp("w"), Path.cwd()
     (path / "mine.yaml").write_text(MINE)
     (path / "wrong.yaml").write_text(MINE.replace("size: 2", "size: 0\n  sizes: 3"))
+    far = MINE.replace("tasks: 12", "tasks: 3000").replace("limits:", "limits: {} #")
+    (path / "far.yaml").write_text(far)
     (path / "other.yaml").write_text(MINE.replace("size: 2", "size: 3"))
     queue = "{kind: arrivals, tasks: 30, interarrival_s: {kind: exponential, mean: 2}}"
     (path / "queue.yaml").write_text(
@@ -134,6 +137,7 @@ def test_sentences_and_tables_fit_80_columns(
     lines = [*out.splitlines(), *err.splitlines()]
     is_command = ("  teamsim ", "Usage: ")  # to copy whole
     assert [line for line in lines if len(line) > 80 and not line.startswith(is_command)] == []
+    assert "\N{HORIZONTAL ELLIPSIS}" not in out  # nothing is cut off
 
 
 @pytest.mark.parametrize("command", JSON)

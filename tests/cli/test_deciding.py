@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from simulator.cli.json_fields import FORMS
@@ -44,6 +45,20 @@ def test_the_best_scenario_is_written_and_runs(mine: Path, teamsim_here: Here) -
     assert ran.returncode == 0, ran.stderr
     # Again is fine; it is the file of an earlier advice.
     assert teamsim_here("advise", mine, *FEW, "--write", "best.yaml").returncode == 0
+
+
+def test_one_agent_is_in_the_table_though_teams_are_better(
+    mine: Path, teamsim_here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulator.cli.deciding._MOST_SHOWN", 2)
+    few = "--sizes", "2", "-r", "10", "-w", "1"
+    done = teamsim_here("advise", mine, *few, "--out", "a.csv")
+    assert done.returncode == 0, done.stderr
+    systems = pd.read_csv("a.csv")["system"].tolist()
+    assert systems.index("one agent") >= 2
+    first = done.stdout.split("\n\n")[0].splitlines()
+    assert [line.split("  ")[0] for line in first[-3:]] == [*systems[:2], "one agent"]
+    assert f"{len(systems) - 3} further systems are not shown (--out has them)" in done.stdout
 
 
 def test_one_agent_can_be_the_best(mine: Path, teamsim_here: Here) -> None:
