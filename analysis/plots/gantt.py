@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from analysis.breakdown.lives import lives_of
@@ -21,6 +23,10 @@ _SUBAGENT = "#222222"
 
 _SUBAGENT_ROWS = 20
 """Most sub-agents that have rows of their own."""
+
+
+_MOST_ROUNDS = 60
+"""Most rounds whose beginnings are drawn."""
 
 
 def plot_gantt(
@@ -97,7 +103,8 @@ def gantt_figure(
         figure = Figure(figsize=(PAGE_IN, 1.2 + 0.26 * len(names)), layout="constrained")
         ax = plot_gantt(spans, names, shown, figure.add_subplot())
         starts = [row.time_s for row in rows if row.event is Event.ROUND_START]
-        for start_s in starts if len(starts) <= 60 else ():
+        starts = starts if len(starts) <= _MOST_ROUNDS else []
+        for start_s in starts:
             ax.axvline(start_s, color=REFERENCE, linewidth=0.5, zorder=0)
         ax.set_xlim(0.0, rows[-1].time_s or 1.0)  # a run may take no time
         there = [kind for kind in KINDS if any(span.kind == kind for span in spans)]
@@ -111,6 +118,9 @@ def gantt_figure(
         if lives:
             patches.append(Patch(facecolor=_SUBAGENT, label="lives of sub-agents"))
         waits = Patch(facecolor="white", edgecolor="#999999", label="waiting")
-        figure.legend(handles=[*patches, waits], loc="outside lower center", ncols=6)
+        keys: list[Artist] = [*patches, waits]
+        if starts:
+            keys.append(Line2D([], [], color=REFERENCE, linewidth=0.5, label="a round begins"))
+        figure.legend(handles=keys, loc="outside lower center", ncols=6)
         headline(figure, title)
     return figure

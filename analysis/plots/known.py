@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from analysis.statistics.curves import QUANTILES, TO_SUCCESS, not_known, without_price
+from analysis.statistics.curves import QUANTILES, TIMES, TO_SUCCESS, not_known, without_price
 from analysis.statistics.intervals import SHARE_METRICS
 
 Array = npt.NDArray[np.float64]
@@ -79,6 +79,27 @@ def span_of_shares(shares: pd.Series[float]) -> str:
     return f"{high} %" if low == high else f"{low} to {high} %"
 
 
+def open_note(curves: pd.DataFrame, metrics: Sequence[str]) -> str:
+    """Return a figure's note on arrows at the ends of intervals, or nothing if there are none."""
+    for metric in metrics:
+        known = curves[np.isfinite(curves[metric].to_numpy(dtype=float))]
+        ends = known[[f"{metric}_low", f"{metric}_high"]].to_numpy(dtype=float)
+        if not np.isfinite(ends).all():
+            return "arrows: intervals that so few runs do not bound"
+    return ""
+
+
+def _of_times(metrics: Sequence[str]) -> list[str]:
+    """Return how times count runs that did not finish, where there are such times."""
+    said = []
+    if any(name in {*TIMES, "speedup"} or name.endswith(TO_SUCCESS) for name in metrics):
+        said.append("times are until success, failed runs started again")
+    if any(name.removesuffix(ending) in TIMES for name in metrics for ending in QUANTILES
+           if name.endswith(ending)):  # fmt: skip
+        said.append("percentiles of times count runs that failed as longer than all others")
+    return said
+
+
 def finish_note(curves: pd.DataFrame, metrics: Sequence[str]) -> str:
     """Return a figure's note on runs that did not finish.
 
@@ -92,7 +113,7 @@ def finish_note(curves: pd.DataFrame, metrics: Sequence[str]) -> str:
     some, never = share[(share < 1.0) & (share > 0.0)], int((share == 0.0).sum())
     if len(some):
         said[0] += f" ({span_of_shares(some)} {'where some ' * bool(never)}did)"
-        said.append("times are until success, failed runs started again")
+        said += _of_times(metrics)
     if never:
         said.append(f"no run finished at {never} of {len(share)} points")
     return "; ".join(said)

@@ -59,10 +59,18 @@ def metric_label(metric: str, all_finish: bool = True) -> str:
 
 
 def balanced(text: str, width: int) -> str:
-    """Return `text` in the fewest lines of at most `width`, all about equally long."""
-    lines = len(textwrap.wrap(text, width))
-    narrow = next(w for w in range(1, width + 1) if len(textwrap.wrap(text, w)) <= lines)
-    return textwrap.fill(text, narrow)
+    """Return `text` in the fewest lines of at most `width`, all about equally long.
+
+    No word is cut that fits into a line.
+    """
+    lines = textwrap.wrap(text, width)
+    for narrow in range(1, width):
+        found = textwrap.wrap(text, narrow)
+        if len(found) <= len(lines) and found == textwrap.wrap(
+            text, narrow, break_long_words=False
+        ):
+            return "\n".join(found)
+    return "\n".join(lines)
 
 
 def size_label(n: float, finished: float, runs: float) -> str:

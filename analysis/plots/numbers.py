@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 from matplotlib.axis import Axis
-from matplotlib.ticker import FuncFormatter, LogFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatter, NullFormatter
 
 
 def short_number(value: float, _: object = None) -> str:
@@ -26,6 +27,25 @@ def shorten_log(axis: Axis) -> None:
     """Write those numbers of a logarithmic axis plainly that Matplotlib would write as powers."""
     axis.set_major_formatter(_LogNumbers())
     axis.set_minor_formatter(_LogNumbers(labelOnlyBase=False))
+
+
+_STEPS = ((1.0, 1.5, 2.0, 3.0, 5.0, 7.0), (1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+"""Numbers of a decade, from the most to the fewest."""
+_MOST_NUMBERS = 9
+
+
+def number_multiples(axis: Axis) -> None:
+    """Write as many round numbers on a logarithmic axis as there is room for, also below 1."""
+    low, high = axis.get_view_interval()
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1.0)
+    for steps in _STEPS:
+        places = np.outer(decades, steps).ravel()
+        shown = places[(places >= low) & (places <= high)]
+        if len(shown) <= _MOST_NUMBERS:
+            break
+    axis.set_major_locator(FixedLocator(shown.round(12).tolist()))
+    axis.set_major_formatter(FuncFormatter(short_number))
+    axis.set_minor_formatter(NullFormatter())
 
 
 class _LogNumbers(LogFormatter):

@@ -138,7 +138,7 @@ def plot_power_law(curves: pd.DataFrame, metric: str, label: str, ax: Axes | Non
         ax.text(
             0.98 if falls else 0.03,
             0.98 - 0.085 * place,
-            f"$\\propto n^{{{fit.exponent:.2f}}}$",
+            f"$\\propto n^{{{fit.exponent:z.2f}}}$",
             transform=ax.transAxes,
             ha="right" if falls else "left",
             va="top",

@@ -14,7 +14,7 @@ from matplotlib.text import Text
 
 from analysis.decisions.side_by_side import SHARES, SPENT, Comparison, SideBySide
 from analysis.plots.colours import REFERENCE, colour, marker
-from analysis.plots.numbers import shorten_log
+from analysis.plots.numbers import number_multiples
 from analysis.plots.style import HALO, PAGE_IN, footnote, headline, new_axes, paper_style
 
 _LABELS = {
@@ -56,7 +56,8 @@ def comparison_figure(found: SideBySide, title: str = "") -> Figure:
         if teams > 1:
             handles, labels = left.get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower left", ncols=min(teams, 3))
-        footnote(figure, "bars: 95 % intervals, together for all teams; open: not resolved")
+        together = ", together for all teams" if teams > 1 else ""
+        footnote(figure, f"bars: 95 % intervals{together}; open: not resolved")
         headline(figure, title)
     return figure
 
@@ -84,7 +85,6 @@ def plot_changes(found: SideBySide, metrics: Sequence[str], ax: Axes | None = No
     scale = _Scale.of(drawn)
     if scale.is_log:
         ax.set_xscale("log")
-        shorten_log(ax.xaxis)
     for i, team in enumerate(teams):
         of_team = {each.metric: each for each in found.comparisons[team]}
         for row, metric in enumerate(metrics):
@@ -93,6 +93,8 @@ def plot_changes(found: SideBySide, metrics: Sequence[str], ax: Axes | None = No
         ax.plot([], [], marker(i), color=colour(i), label=team)
     ax.axvline(scale.at(0.0), color=REFERENCE, linewidth=0.8, zorder=1)
     _say_not_known(ax, [each for each in ax.texts if each.get_text() == _UNKNOWN], scale.at(0.0))
+    if scale.is_log:
+        number_multiples(ax.xaxis)
     ax.set_yticks(range(len(metrics)), [_LABELS[metric] for metric in metrics])
     ax.set_ylim(len(metrics) - 0.5, -0.5)
     ax.grid(visible=True, axis="x")

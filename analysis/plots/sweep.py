@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from analysis.plots.bands import closed_ends, draw_band, mark_not_known, mark_unfinished
 from analysis.plots.colours import REFERENCE, colour, marker
 from analysis.plots.direct_labels import name_series
-from analysis.plots.known import all_finished, finish_note, reason, say_not_known
+from analysis.plots.known import all_finished, finish_note, open_note, reason, say_not_known
 from analysis.plots.labels import metric_label
 from analysis.plots.numbers import shorten, shorten_log
 from analysis.plots.style import (
@@ -81,6 +81,8 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
                 _log_axis(ax, values)
             elif _are_apart(values):
                 ax.set_xticks(values)
+            elif _are_whole(values):
+                ax.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
             shorten(ax.yaxis)
             if metric in wanted.log_y:
                 ax.set_yscale("log")
@@ -88,7 +90,7 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
         for pair in wanted.crossings:
             _mark_crossing(axes[0], curves, pair, wanted)
         intervals = f"{'bars' if in_rows else 'bands'}: 95 % intervals"
-        said = [intervals, finish_note(curves, wanted.y)]
+        said = [intervals, open_note(curves, wanted.y), finish_note(curves, wanted.y)]
         footnote(figure, "; ".join(filter(None, said)))
         headline(figure, title)
         name_series(figure, row_ends(axes))
@@ -231,6 +233,11 @@ def _are_apart(values: list[Any]) -> bool:
         and not isinstance(values[0], str)
         and min(np.diff(values)) >= (values[-1] - values[0]) / 9
     )
+
+
+def _are_whole(values: list[Any]) -> bool:
+    """Return whether values are whole numbers, between which an axis has no number."""
+    return all(not isinstance(value, str) and float(value).is_integer() for value in values)
 
 
 def _plain(value: float, _: object) -> str:

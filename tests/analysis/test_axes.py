@@ -17,7 +17,7 @@ from analysis.plots import scaling_figure, sweep_figure
 from analysis.plots.advised import plot_advice
 from analysis.plots.direct_labels import label_along
 from analysis.plots.labels import metric_label
-from analysis.plots.numbers import short_number, shorten_log
+from analysis.plots.numbers import number_multiples, short_number, shorten_log
 from analysis.plots.observed import observed_title
 from analysis.plots.side_by_side import plot_changes
 from analysis.plots.style import lay_out, new_axes
@@ -136,6 +136,22 @@ def test_a_change_is_drawn_where_it_is(times: float) -> None:
     assert marked(ax) == pytest.approx([place] * 3)
     low, high = ax.get_xlim()
     assert low < place < high
+    numbers = [text.get_text() for text in ax.get_xticklabels() if text.get_text()]
+    assert 2 <= sum(low <= tick <= high for tick in ax.get_xticks()) <= len(numbers)
+
+
+def test_multiples_below_1_and_between_powers_of_ten_have_numbers() -> None:
+    ax = new_axes(None)
+    ax.set(xscale="log", xlim=(0.25, 20.0))
+    number_multiples(ax.xaxis)
+    shown = [text.get_text() for text in ax.get_xticklabels()]
+    assert shown == ["0.5", "1", "2", "5", "10", "20"]
+    ax.set_xlim(0.8, 1.7)
+    number_multiples(ax.xaxis)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["1", "1.5"]
+    ax.set_xlim(0.1, 3e7)
+    number_multiples(ax.xaxis)
+    assert [text.get_text() for text in ax.get_xticklabels()][::4] == ["0.1", "1000", "10M"]
 
 
 @pytest.mark.parametrize("times", [0.2, 1.3, 13.0])

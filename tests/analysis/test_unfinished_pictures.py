@@ -152,8 +152,15 @@ def test_figures_say_at_their_foot_how_many_finished(results: pd.DataFrame, tmp_
     wanted = Figure(x="team.size", y=("makespan_s", "makespan_s_p99", "speedup", "overhead_s"))
     figure = sweep_figure(results, wanted)
     assert "times are until success, failed runs started again" in texts(figure)
+    assert "percentiles of times count runs that failed as longer" in texts(figure)
     assert figure.axes[0].get_ylabel().startswith("time to success")
     save(figure, tmp_path / "figure")
+    tail = texts(sweep_figure(results, Figure(x="team.size", y=("makespan_s_p99",))))
+    assert "arrows: intervals that so few runs do not bound" in tail
+    assert "until success" not in tail
+    spent = texts(sweep_figure(results, Figure(x="team.size", y=("calls",))))
+    assert "arrows" not in spent
+    assert "times" not in spent
 
 
 def test_a_row_without_a_time_says_so(results: pd.DataFrame) -> None:
