@@ -43,7 +43,8 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Axes
         Bars reach n, the ideal. Gains (calls quicker than one agent's) are below 0. If not all runs
         finished, the number of pairs of runs that both finished stands below the size; if there is
-        no such pair, there is no bar.
+        no such pair, there is no bar. A stroke is the 95 % interval of the speed-up, where it has
+        both ends.
     """
     ax = new_axes(ax)
     table = stacks.sort_values("n")
@@ -59,6 +60,9 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.bar(places, lost, bottom=top, label=names[0], **look)
         ax.bar(places, gains, bottom=bottom, label=names[1], hatch="//", **look)
         top, bottom = top + lost, bottom + gains
+    ends = table[["speed-up_low", "speed-up_high"]].to_numpy(dtype=float)
+    drawn = np.isfinite(ends).all(axis=1)
+    ax.vlines(places[drawn], *ends[drawn].T, color=REFERENCE, linewidth=1.2, path_effects=HALO)
     for place, n, value in zip(places, table["n"], table["speed-up"], strict=True):
         ax.plot([place - 0.45, place + 0.45], [n, n], color=REFERENCE, linewidth=1.2)
         if np.isnan(value):
@@ -66,9 +70,9 @@ def plot_stack(stacks: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax.annotate(
             f"{value:.1f}",
             (float(place), float(value)),
-            xytext=(0, 1),
+            xytext=(2, 1),  # beside the stroke
             textcoords="offset points",
-            ha="center",
+            ha="left",
             va="bottom",
             fontsize=7,
             path_effects=HALO,
@@ -100,7 +104,8 @@ def stack_figure(stacks: pd.DataFrame, title: str = "") -> Figure:
             plot_stack(table, ax)
             ax.set_title(textwrap.fill(str(name), 28))
         gains = (stacks[list(CAUSES)] < -_SHOWN).any(axis=None)
-        what = "lines: the ideal n" + "; hatched: less spent than by one agent" * bool(gains)
+        what = "lines: the ideal n; strokes: 95 % intervals of the speed-up"
+        what += "; hatched: less spent than by one agent" * bool(gains)
         what += "; k of m: pairs of runs that both finished, of all" * _some_unfinished(stacks)
         footnote(figure, what)
         headline(figure, title)

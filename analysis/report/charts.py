@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.breakdown.causes import CAUSES
-from analysis.plots.colours import CAUSE_COLOURS, SPEEDUP_COLOUR, colour
+from analysis.plots.colours import CAUSE_COLOURS, REFERENCE, SPEEDUP_COLOUR, colour
 from analysis.plots.known import all_finished, reason, within_reach
 from analysis.plots.labels import balanced, metric_label, size_label
 from analysis.statistics.completion import runs_finished
@@ -210,12 +210,32 @@ def stack_chart(stacks: pd.DataFrame) -> Any:
                 hovertemplate=f"{name}: %{{y:.2f}} at n = %{{x}}<extra></extra>",
             )
         )
+    for width, colour_of_it in ((4.5, "white"), (1.5, REFERENCE)):  # a halo, and the interval
+        figure.add_trace(_strokes(sizes, table, width, colour_of_it))
     figure.update_layout(_layout("agents n", "speed-up, and what is missing to n", below="normal"))
     figure.update_layout(barmode="relative", showlegend=True, height=440)
     has_counts = bool((table["finished"] < table["runs"]).any())
     figure.update_layout(legend={"orientation": "h", "y": -0.42 if has_counts else -0.3})
     figure.update_xaxes(type="category")
     return figure
+
+
+def _strokes(sizes: Sequence[str], table: pd.DataFrame, width: float, face: str) -> Any:
+    """Return the 95 % intervals of the speed-ups, over all bars."""
+    low, middle, high = (
+        table[f"speed-up{end}"].to_numpy(dtype=float) for end in ("_low", "", "_high")
+    )
+    known = np.isfinite(low) & np.isfinite(high)
+    said = [f"speed-up: {a:.2f} to {b:.2f} (95 %)" for a, b in zip(low, high, strict=True)]
+    return go.Scatter(
+        x=[size for size, is_known in zip(sizes, known, strict=True) if is_known],
+        y=middle[known].tolist(),
+        error_y={"array": (high - middle)[known].tolist(), "symmetric": False, "width": 0,
+                 "arrayminus": (middle - low)[known].tolist(), "thickness": width, "color": face},
+        mode="markers", marker={"size": 1, "color": face}, showlegend=False,
+        hovertemplate=[f"{text}<extra></extra>" for text, is_known in zip(said, known, strict=True)
+                       if is_known],
+    )  # fmt: skip
 
 
 def pareto_chart(points: pd.DataFrame, names: Sequence[str]) -> Any:

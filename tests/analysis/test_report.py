@@ -185,7 +185,8 @@ def test_each_picture_has_its_data_and_the_command_that_makes_it(
     assert (curve["makespan_s_low"] < curve["makespan_s"]).all()
     stack = tables["stack-decentralised.csv"]
     assert stack[["speed-up", *CAUSES]].sum(axis=1).tolist() == pytest.approx(stack["n"].tolist())
-    commands = [shlex.split(html.unescape(command)) for _, _, command in found]
+    plain = [re.sub(r"</?span>", "", command) for _, _, command in found]
+    commands = [shlex.split(html.unescape(command)) for command in plain]
     assert {command[1] for command in commands} == {"plot", "report"}
     for command in (commands[0], commands[-1]):
         done = teamsim_here(*command[1:])

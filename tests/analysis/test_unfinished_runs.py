@@ -21,8 +21,10 @@ from analysis.decisions.production import fit_production
 from analysis.decisions.sensitivity import sensitivity
 from analysis.plots import (
     plot_sensitivity,
+    plot_stack,
     stack_figure,
 )
+from analysis.report.charts import stack_chart
 from analysis.statistics.completion import time_to_success
 from analysis.statistics.curves import crossing, not_known, scaling_curves, with_derived
 from analysis.statistics.law_fits import compare_laws, fit_law, fit_power_law
@@ -207,6 +209,20 @@ def test_a_stack_is_of_pairs_that_both_finished(study: Study) -> None:
     assert ticks[0] == ["2", "4", "8", "16"]
     assert ticks[2] == [f"{n}\n0 of 6" for n in (2, 4, 8, 16)]
     figure.draw_without_rendering()
+
+
+def test_the_speed_ups_of_stacks_are_drawn_with_their_intervals(study: Study) -> None:
+    stacks = speedup_stacks(study.points, 6)
+    table = stacks[stacks["series"] == "no hurry"]
+    ends = table[["speed-up_low", "speed-up_high"]].to_numpy()
+    (strokes,) = (each for each in plot_stack(table).collections if len(each.get_paths()))
+    np.testing.assert_allclose([path.vertices[:, 1] for path in strokes.get_paths()], ends)
+    bars = stack_chart(table).data[-1]
+    drawn = [bars.y - np.array(bars.error_y.arrayminus), bars.y + np.array(bars.error_y.array)]
+    np.testing.assert_allclose(np.transpose(drawn), ends)
+    none = stacks[stacks["series"] == "95 s"]
+    assert not any(len(each.get_paths()) for each in plot_stack(none).collections)
+    assert not len(stack_chart(none).data[-1].y)
 
 
 def test_sensitivity_of_a_time_says_how_many_finished_or_that_it_is_not_known(
