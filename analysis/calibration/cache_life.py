@@ -58,7 +58,9 @@ def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
     """
     agent = turns.groupby(["session", "agent"], sort=False)
     before = agent["input"].shift()
+    # Each model has a cache of its own: what another has read says nothing.
     is_known = before.notna() & turns["idle_s"].notna() & (turns["input"] >= before)
+    is_known &= turns["model"] == agent["model"].shift()
     idle = turns.loc[is_known, "idle_s"].to_numpy(dtype=float)
     is_lost = (turns["cached"] < _HELD * before)[is_known].to_numpy(dtype=float)
     instead = "none: the cache keeps prompts for ever"
@@ -72,11 +74,13 @@ def fit_cache_life(turns: pd.DataFrame) -> CacheLife | Gap:
     after = np.asarray(is_lost.sum() - hits, dtype=float)
     after_n = np.asarray(len(idle) - n, dtype=float)
     likelihood = _log_likelihood(hits, n) + _log_likelihood(after, after_n)
-    likelihood[idle[1:] <= idle[:-1]] = -np.inf
+    # A life lies between two idle times, neither of which is 0.
+    likelihood[(idle[1:] <= idle[:-1]) | (idle[:-1] <= 0.0)] = -np.inf
     best = int(likelihood.argmax())
     alone = float(_log_likelihood(np.asarray([is_lost.sum()]), np.asarray([len(idle)]))[0])
     share = float(after[best] / after_n[best])
-    if share < _LOST or 2.0 * (likelihood[best] - alone) - 4.0 < _GAIN or after[best] < FEWEST / 2:
+    gain = 2.0 * (float(likelihood[best]) - alone) - 4.0
+    if share < _LOST or gain < _GAIN or after[best] < FEWEST / 2:
         long = idle >= np.quantile(idle, 0.99)  # most may be idle for as long as the longest
         why = (
             f"of prompts idle for {idle[long].min():,.0f} s or more ({long.sum():,} of "

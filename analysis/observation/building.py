@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from analysis.observation.resampling import let_tasks_say_turns, resampled_workl
 from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role, let_start
 from analysis.observation.roles import typical
 from analysis.observation.runs import SHARES, causes_of
+from analysis.observation.stages import staged_workload
 from analysis.observation.structure import (
     LEAD,
     MESH,
     PIPELINE,
+    TIMES,
     TREE,
     Structure,
 )
@@ -26,7 +29,7 @@ from analysis.observation.told_tasks import handed_over, told_workload, turn_wor
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
 from analysis.observation.visits import visited_workload
-from analysis.observation.workload import Work, workload_of
+from analysis.observation.workload import IN_TURN, Work, is_chain, workload_of
 from simulator.words import percent
 
 _GAPS = 0.02
@@ -48,22 +51,19 @@ def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
         Of the scenario.
     """
     fits = _fit_roles(seen)
-    structure = seen.structure
+    structure = _as_worked(seen, fits)
     lead = structure.lead if structure.kind in (LEAD, TREE) and structure.lead in fits else ""
     below = tuple(role for role in fits if role in set(seen.starts.values()))
     workers = [role for role in fits if role not in (lead, *below)] or list(fits)
     if len(fits) == 1:
         lead = ""
-    units = {
-        run.name: [
-            unit
-            for role in workers
-            for unit in units_of(run.operations, not fits[role].has_loops)
-            if seen.role(run, unit) == role
-        ]
-        for run in seen.runs
-    }
+    units = _units(seen, fits, workers)
+    told = told_workload(structure, seen.runs, seen.tasks, seen.roles)
+    staged = None if told else staged_workload(structure, seen.runs, units, seen.roles)
     sizes = {role: _size(role, seen, units) for role in workers}
+    if staged:
+        sizes |= staged.sizes
+        structure = replace(structure, in_rounds=False)
     if structure.kind == PIPELINE:
         workers = [role for role in dict.fromkeys(structure.order) if role in sizes] or workers
     order = [*workers, *([lead] if lead else []), *below]
@@ -78,10 +78,10 @@ def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
     coordinate(twin, structure, seen, units)
     if twin.lead:
         let_lead_answer(twin, seen, units)
-    tasks = {run: len(some) for run, some in units.items()}
     size = sum(sizes[role] for role in workers)
     work = (
-        told_workload(structure, seen.runs, seen.tasks, seen.roles)
+        told
+        or staged
         or (_handed_workload(structure, seen, units) if structure.kind == MESH else None)
         or (turn_workload(seen.runs, units, seen.roles) if structure.kind == MESH else None)
         or arriving_workload(structure, seen.runs, units, seen.roles)
@@ -90,17 +90,51 @@ def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
         or workload_of(structure, seen.runs, units, size)
     )
     twin.say("workload", work.spec, work.source)
-    if work.spec["kind"] == "resampled":
+    if work.spec["kind"] == "resampled" and not work.is_dealt:
         let_tasks_say_turns(twin)
     if work.is_dealt and _is_claimed(twin):
         twin.say("coordination.protocol", {"kind": "pre_assigned"})
         twin.explain("coordination.protocol", "tasks go to who did them in the trace")
     twin.take_work(work.tasks, work.is_certain)
     _lack_gaps(twin, seen)
-    _let_agents_begin(twin, seen, tasks, sizes)
+    _let_agents_begin(twin, seen, units, sizes)
     _let_calls_fail(twin)
     _sweep(twin, structure)
     return twin
+
+
+def _units(
+    seen: Observed, fits: Mapping[str, RoleFit], workers: Sequence[str]
+) -> dict[str, list[Unit]]:
+    """Return the units of work of each run's workers."""
+    return {
+        run.name: [
+            unit
+            for role in workers
+            for unit in units_of(run.operations, not fits[role].has_loops)
+            if seen.role(run, unit) == role
+        ]
+        for run in seen.runs
+    }
+
+
+def _as_worked(seen: Observed, fits: Mapping[str, RoleFit]) -> Structure:
+    """Return the structure, a mesh where agents worked in turn, one at a time, in most runs.
+
+    In a line in which they worked several times, stages of a pipeline would begin their next item
+    meanwhile; so would the workers of a lead of whom only the times are known.
+    """
+    structure = seen.structure
+    is_guessed = structure.kind == LEAD and structure.evidence == TIMES
+    if structure.kind != PIPELINE and not is_guessed:
+        return structure
+    units = _units(seen, fits, list(fits))
+    known = [units[run.name] for run in seen.runs if len(units[run.name]) > 1]
+    several = sum(len({unit.agent for unit in some}) < len(some) for some in known)
+    chained = sum(is_chain(some) for some in known)
+    if min(several, chained) >= IN_TURN * len(known) > 0:
+        return replace(structure, kind=MESH)
+    return structure
 
 
 def _handed_workload(
@@ -219,17 +253,14 @@ def _say_team(
 
 
 def _let_agents_begin(
-    twin: Twin, seen: Observed, tasks: Mapping[str, int], sizes: Mapping[str, int]
+    twin: Twin, seen: Observed, units: Mapping[str, Sequence[Unit]], sizes: Mapping[str, int]
 ) -> None:
-    """If each worker did just one task, let every task begin with a new context."""
-    for role, fit in twin.fits.items():
-        if role == twin.lead or twin.document["topology"]["kind"] not in (
-            "centralised",
-            "hierarchical",
-        ):
-            continue
-        runs = max(1, len(seen.runs))
-        if fit.agents / runs > 1.2 * sizes[role] and sum(tasks.values()) <= 1.2 * fit.agents:
+    """If each agent of a role did just one task, let every task begin with a new context."""
+    runs = max(1, len(seen.runs))
+    for role, size in sizes.items():
+        fit = twin.fits[role]
+        tasks = sum(seen.role(run, unit) == role for run in seen.runs for unit in units[run.name])
+        if fit.agents / runs > 1.2 * size and tasks <= 1.2 * fit.agents:
             _begin_afresh(twin, seen, role)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.calibration.told_requests import with_told_requests
 from analysis.observation.activity import delegating_tools
+from analysis.observation.at_once import with_agents_at_once
 from analysis.observation.building import build_twin
 from analysis.observation.comparison import Comparison, compare
 from analysis.observation.costs import with_costs
@@ -101,8 +102,9 @@ def observe(
     """
     traces, notes = with_opaque_agents(traces)
     traces, started = with_each_start(traces)
+    traces, at_once = with_agents_at_once(traces)
     traces, handed = with_hand_overs(traces)
-    notes += started + handed
+    notes += started + at_once + handed
     calls, costs = with_costs(with_told_requests(traces.calls), traces.prices)
     traces = replace(traces, calls=calls)
     runs = runs_of(calls)

@@ -21,7 +21,7 @@ from analysis.observation.units import Unit
 from analysis.observation.workload import Work
 from analysis.traces.canonical import CHATS
 
-_FEWEST = 8
+FEWEST = 8
 """Fewest runs that stand for others; of fewer, the median run does."""
 
 _MOST = 200
@@ -50,13 +50,10 @@ def resampled_workload(
         for run in seen.runs
         if (fit.turns.get(run.name) if fit.has_loops else units[run.name])
     }
-    if len(sizes) < _FEWEST or len({tuple(each) for each in sizes.values()}) == 1:
+    if len(sizes) < FEWEST or len({tuple(each) for each in sizes.values()}) == 1:
         return None
     starts = _starts(seen, fit.role, fit.spec["context"])
-    names = sorted(sizes, key=lambda name: (sum(sizes[name]), len(sizes[name]), name))
-    if len(names) > _MOST:  # every so manieth, from the smallest to the largest
-        places = (np.arange(_MOST) + 0.5) * len(names) / _MOST
-        names = [names[int(place)] for place in places]
+    names = chosen(sorted(sizes, key=lambda name: (sum(sizes[name]), len(sizes[name]), name)))
     runs = [
         {"sizes": sizes[name], **({"start_tokens": starts[name]} if name in starts else {})}
         for name in names
@@ -69,6 +66,14 @@ def resampled_workload(
         "independent of each other"
     )
     return Work({"kind": "resampled", "runs": runs}, said, typical(counts), is_certain=True)
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """Return the runs that a scenario lists: of too many, every so manieth."""
+    if len(names) <= _MOST:
+        return list(names)
+    places = (np.arange(_MOST) + 0.5) * len(names) / _MOST
+    return [names[int(place)] for place in places]
 
 
 def let_tasks_say_turns(twin: Twin) -> None:

@@ -54,7 +54,7 @@ def with_each_start(traces: Traces) -> tuple[Traces, list[str]]:
     )
     n = len(again)
     note = f"{n} agents that tools have started again: each start is taken for a sub-agent"
-    return replace(traces, calls=changed, agents=_with_more(traces.agents, new)), [note]
+    return replace(traces, calls=changed, agents=with_more_agents(traces.agents, new)), [note]
 
 
 def _changed(column: pd.Series, values: Mapping[Any, Any]) -> pd.Series:
@@ -64,7 +64,7 @@ def _changed(column: pd.Series, values: Mapping[Any, Any]) -> pd.Series:
     return column.astype(object).where(~column.index.isin(new.index), new).astype("string")
 
 
-def _with_more(
+def with_more_agents(
     agents: pd.DataFrame, new: Mapping[tuple[str, str], tuple[str, str | None]]
 ) -> pd.DataFrame:
     """Return the agents with a row for each new one, like its namesake's, and its parent."""

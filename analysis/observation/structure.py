@@ -19,9 +19,9 @@ import pandas as pd
 
 from analysis.observation.activity import Operations
 from analysis.observation.roles import roles_by_agent
+from analysis.observation.rounds import OVERLAP, in_rounds, turns_of
 from analysis.observation.runs import Run
 from analysis.observation.starts import starts_of
-from analysis.observation.units import Unit, units_of
 
 SINGLE, LEAD, TREE, SUBAGENTS, PIPELINE, MESH, INDEPENDENT = (
     "single",
@@ -37,19 +37,16 @@ _LEADS = ("lead", "coordinator", "orchestrator", "supervisor", "manager", "boss"
           "director", "host", "router", "root", "triage")  # fmt: skip
 """Names of leads."""
 
-_STARTED, _TOLD, _TIMES = "who started whom", "who told whom", "when agents worked"
+_STARTED, _TOLD, TIMES = "who started whom", "who told whom", "when agents worked"
 
-_SURE = {_STARTED: 0.95, _TOLD: 0.9, _TIMES: 0.6}
+_SURE = {_STARTED: 0.95, _TOLD: 0.9, TIMES: 0.6}
 """Confidence in the structure of one run, by kind of evidence (a judgement, not an estimate)."""
 
 _WITHIN = 0.8
 """Agents are sub-agents if at least this share of them began and ended within a tool's call."""
 
-_OVERLAP = 0.05
-"""Share of the agents' time that may overlap if one follows the other."""
-
-_IN_STEP = 0.8
-"""A team works in rounds if at least this share of starts is simultaneous with another agent's."""
+_LASTS = 0.8
+"""Least share of the runs through a graph that go the same way in a pipeline."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +127,7 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
         found.append(_of_run(run.operations, names[-1], told.get(run.name, [])))
     found = _with_none_started(found, [set(each.values()) for each in names])
     found = _with_lasting_leads(found, [set(each.values()) for each in names])
+    found = _with_routes(found, [set(each.values()) for each in names])
     votes = Counter(each.kind for each in found)
     seconds = dict.fromkeys(votes, 0.0)
     for run, each in zip(runs, found, strict=True):
@@ -138,7 +136,7 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
     kind = max(votes, key=lambda kind: (votes[kind], seconds[kind]), default=SINGLE)
     agreeing = votes[kind]
     same = [each for each in found if each.kind == kind]
-    evidence = Counter(each.evidence for each in same).most_common(1)[0][0] if same else _TIMES
+    evidence = Counter(each.evidence for each in same).most_common(1)[0][0] if same else TIMES
     sure = float(np.mean([_SURE[each.evidence] for each in same])) if kind != SINGLE else 1.0
     middle = Counter((each.lead, each.order) for each in same).most_common(1)
     lead, order = middle[0][0] if middle else ("", ())
@@ -151,7 +149,7 @@ def find_structure(runs: Sequence[Run], roles: pd.DataFrame, messages: pd.DataFr
         lead,
         order,
         kind != SUBAGENTS and
-        _in_rounds([run for run, each in zip(runs, found, strict=True) if each.kind == kind], lead,
+        in_rounds([run for run, each in zip(runs, found, strict=True) if each.kind == kind], lead,
                    role),
         _typical([each.fan_out for each in same]),
         _typical([each.depth for each in same]),
@@ -193,6 +191,32 @@ def _with_lasting_leads(found: Sequence[_OfRun], roles: Sequence[Collection[str]
     ]
 
 
+def _with_routes(found: Sequence[_OfRun], roles: Sequence[Collection[str]]) -> list[_OfRun]:
+    """Take runs that went one way through a graph with several for runs through this graph.
+
+    Where a reviewer sends work back, or a router chooses who works next, a run in which this did
+    not happen looks like a pipeline, or one agent alone. A pipeline has one order that lasts.
+    """
+    is_graph = [
+        each.kind == MESH or (each.kind == LEAD and each.evidence == TIMES) for each in found
+    ]
+    is_line = [each.kind == PIPELINE for each in found]
+    orders = Counter(each.order for each in found if each.kind == PIPELINE)
+    if max(orders.values(), default=0) >= _LASTS * (sum(is_graph) + sum(is_line)):
+        return list(found)
+    some = [i for i in range(len(found)) if is_graph[i] or is_line[i]]
+    there = {role for i in some for role in roles[i]}
+    ways = Counter((found[i].kind, found[i].lead) for i in some if is_graph[i])
+    kind, lead = ways.most_common(1)[0][0] if ways else (MESH, "")
+    return [
+        replace(each, kind=kind, order=(), lead=lead)
+        if lead in ("", *mine)
+        and (each.kind == PIPELINE or (each.kind == SINGLE and mine and set(mine) <= there))
+        else each
+        for each, mine in zip(found, roles, strict=True)
+    ]
+
+
 def _told(messages: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
     """Return who told whom in each run, without messages only inferred from nesting."""
     said = messages[~messages["inferred"].fillna(False).astype(bool)]
@@ -207,7 +231,7 @@ def _told(messages: pd.DataFrame) -> dict[str, list[tuple[str, str]]]:
 
 def _of_run(run: Operations, roles: Mapping[str, str], told: Sequence[tuple[str, str]]) -> _OfRun:
     if len(roles) <= 1:
-        return _OfRun(SINGLE, _TIMES)
+        return _OfRun(SINGLE, TIMES)
     parents = {run.agents[child]: run.agents[parent] for child, parent in run.parents.items()}
     parents = {child: top for child, top in parents.items() if child in roles and top in roles}
     over = _handed_over(run, parents, told)
@@ -282,67 +306,26 @@ def _by_times(run: Operations, roles: Mapping[str, str]) -> _OfRun:
             spans.append((float(run.start[mine].min()), float(run.end[mine].max()), agent))
     spans.sort()
     overlap = sum(max(0.0, before[1] - after[0]) for before, after in pairwise(spans))
-    leads = [agent for agent in roles if _leads(roles[agent])]
-    if len(leads) == 1:
-        return _OfRun(LEAD, _TIMES, roles[leads[0]], (), len(roles) - 1, 1)
-    if overlap <= _OVERLAP * sum(end - start for start, end, _ in spans):
-        return _OfRun(PIPELINE, _TIMES, order=tuple(roles[agent] for _, _, agent in spans))
-    turns = _turns(run, roles)
+    if overlap <= OVERLAP * sum(end - start for start, end, _ in spans):
+        return _OfRun(PIPELINE, TIMES, order=tuple(roles[agent] for _, _, agent in spans))
+    turns = turns_of(run, roles)
     if turns is None:
-        return _OfRun(INDEPENDENT, _TIMES)
-    hubs = [agent for agent in roles if all(agent in pair for pair in pairwise(turns))]
-    if len(hubs) == 1:
-        return _OfRun(LEAD, _TIMES, roles[hubs[0]], (), len(roles) - 1, 1)
-    return _OfRun(MESH, _TIMES)
+        leads = [agent for agent in roles if _leads(roles[agent])]
+        is_led = len(leads) == 1 and _comes_back(leads[0], spans)
+    else:
+        leads = [agent for agent in roles if all(agent in pair for pair in pairwise(turns))]
+        leads = [agent for agent in leads if _leads(roles[agent])] or leads
+        is_led = len(leads) == 1
+    if is_led:
+        return _OfRun(LEAD, TIMES, roles[leads[0]], (), len(roles) - 1, 1)
+    return _OfRun(INDEPENDENT if turns is None else MESH, TIMES)
 
 
-def _turns(run: Operations, roles: Mapping[str, str]) -> list[str] | None:
-    """Return the agents in the order in which they worked; None if some worked at once.
-
-    A graph that calls its nodes one after another leaves no more behind: who works next got the
-    work of who worked before.
-    """
-    reached: dict[str, float] = {}
-    found: list[str] = []
-    shared = total = 0.0
-    for i in np.argsort(run.start, kind="stable"):
-        agent, start, end = run.agents[run.agent[i]], float(run.start[i]), float(run.end[i])
-        if agent in roles:
-            others = max((until for each, until in reached.items() if each != agent), default=start)
-            shared += max(0.0, min(others, end) - start)
-            total += end - start
-            reached[agent] = max(reached.get(agent, end), end)
-            found += [] if found and found[-1] == agent else [agent]
-    return found if shared <= _OVERLAP * total else None
+def _comes_back(lead: str, spans: Sequence[tuple[float, float, str]]) -> bool:
+    """Tell whether an agent was still there when another had ended: one that only began is none."""
+    until = next(end for _, end, agent in spans if agent == lead)
+    return any(end < until for _, end, agent in spans if agent != lead)
 
 
 def _leads(role: str) -> bool:
     return any(word in role.replace("_", "-").split("-") for word in _LEADS)
-
-
-def _in_rounds(runs: Sequence[Run], lead: str, role: Mapping[tuple[str, str], str]) -> bool:
-    """Return whether workers begin their units at the same moments, without first units."""
-    shared = alone = 0
-    for run in runs:
-        workers = {
-            place
-            for place, agent in enumerate(run.operations.agents)
-            if role.get((run.name, agent)) not in (None, lead)
-        }
-        units = [unit for unit in units_of(run.operations) if unit.agent in workers]
-        if len(workers) < 2:
-            continue
-        close_s = 1e-3 * float(np.median([unit.end_s - unit.start_s for unit in units] or [0.0]))
-        some = _starts(units, close_s)
-        shared, alone = shared + some[0], alone + some[1]
-    return shared + alone >= 4 and shared >= _IN_STEP * (shared + alone)
-
-
-def _starts(units: Sequence[Unit], close_s: float) -> tuple[int, int]:
-    """Return how many units begin at the same moment as another agent's, and how many do not."""
-    order = sorted((unit.start_s, unit.agent) for unit in units if unit.start_s > close_s)
-    shared = 0
-    for i, (start, agent) in enumerate(order):
-        near = [*order[max(0, i - 1) : i], *order[i + 1 : i + 2]]
-        shared += any(abs(s - start) <= close_s and a != agent for s, a in near)
-    return shared, len(order) - shared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,8 @@ class Work:
         Whether the trace shows which tasks wait for which; if not, this is tuned.
     is_dealt : bool
         Whether each task says who does it.
+    sizes : mapping of str to int
+        Agents of each role that it takes, where the work says that.
     """
 
     spec: dict[str, Any]
@@ -42,6 +44,7 @@ class Work:
     tasks: int
     is_certain: bool
     is_dealt: bool = False
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def workload_of(

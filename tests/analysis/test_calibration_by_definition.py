@@ -370,6 +370,7 @@ def turns_with_losses(idle_s: Array, lost: Array) -> pd.DataFrame:
         {
             "session": "a",
             "agent": "b",
+            "model": "m",
             "input": sizes,
             "cached": np.concatenate([[0.0], np.where(lost, 0.0, sizes[:-1])]),
             "idle_s": np.concatenate([[math.nan], idle_s]),
@@ -460,6 +461,19 @@ def test_prompts_that_have_shrunk_or_whose_idle_time_is_unknown_say_nothing() ->
     nothing = fit_cache_life(turns.assign(cached=0.0))
     assert isinstance(nothing, Gap)
     assert nothing.why == "calls that read the cache again: 140"
+
+
+def test_what_another_model_has_read_says_nothing_of_a_cache() -> None:
+    # A small model's calls between those of a large one lose no prompt, and take no time to begin.
+    idle_s = np.concatenate([np.zeros(60), np.linspace(1, 50, 60)])
+    turns = turns_with_losses(idle_s, idle_s > 0)
+    alike = fit_cache_life(turns)
+    assert isinstance(alike, CacheLife)
+    assert math.isfinite(alike.life_s.value)  # no life of no time
+    mixed = turns.assign(model=["m" if i % 2 else "small" for i in range(len(turns))])
+    found = fit_cache_life(mixed)
+    assert isinstance(found, Gap)
+    assert found.why == "calls that read the cache again: 0"
 
 
 @pytest.mark.parametrize(("held", "lost"), [(9, 10), (10, 9), (10, 10), (11, 9), (30, 10)])

@@ -273,8 +273,8 @@ def test_tables_of_the_cases_are_fitted(file: str, tmp_path: Path) -> None:
 
 def test_prompts_that_were_all_idle_alike_tell_no_life_of_a_cache() -> None:
     turns = pd.DataFrame(
-        {"session": 0, "agent": 0, "input": np.arange(1000.0, 1200.0), "cached": 900.0,
-         "idle_s": 0.0}
+        {"session": 0, "agent": 0, "model": "m", "input": np.arange(1000.0, 1200.0),
+         "cached": 900.0, "idle_s": 0.0}
     )  # fmt: skip
     found = fit_cache_life(turns)
     assert isinstance(found, Gap)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.calibration.requests import find_requests
+from analysis.observation.building import build_twin
 from analysis.observation.new_contexts import begin_requests_anew
-from analysis.observation.observe import observe
+from analysis.observation.observe import observe, observed_of
+from analysis.observation.roles import roles_of
+from analysis.observation.runs import runs_of
+from analysis.observation.structure import find_structure
 from analysis.traces.canonical import Traces
 from tests.analysis.test_observation import Row, together, traces
 
@@ -67,3 +72,28 @@ def test_a_twin_reads_and_costs_what_the_agent_did(keeps: bool, warm: int) -> No
     for measure in ("input_tokens", "cost_usd"):
         real, made = (each[measure].mean() for each in (found.table, found.simulated))
         assert made == pytest.approx(real, rel=0.03), measure
+
+
+def test_agents_that_each_did_one_thing_begin_with_a_new_context_in_any_structure() -> None:
+    # Agents under names of their own, one after another: the twin has one in their place.
+    found = []
+    for run in range(8):
+        rows: list[Row] = []
+        for i in range(4):
+            at = 30.0 * i
+            rows += [
+                (f"solver-{i}", "chat", at, at + 9, "tool_use"),
+                (f"solver-{i}", "execute_tool", at + 9, at + 20, "run"),
+                (f"solver-{i}", "chat", at + 20, at + 30, "end_turn"),
+            ]
+        found.append(traces(*rows, run=f"r{run}"))
+    made = together(*found)
+    tokens = made.calls["operation_name"].eq("chat")
+    first = made.calls["finish_reason"].eq("tool_use").fillna(False).astype(bool)
+    read = pd.Series(np.where(first, 2_000, 2_600), dtype="Int64").where(tokens)
+    calls = made.calls.assign(input_tokens=read, output_tokens=read.where(read.isna(), 100))
+    made = replace(made, calls=calls)
+    runs, roles = runs_of(calls), roles_of(calls, made.agents)
+    seen = observed_of(made, runs, roles, find_structure(runs, roles, made.messages))
+    context = build_twin(seen, "solvers").document["team"]["agent"]["context"]
+    assert (context["retention"], context["system_tokens"]) == (0, 2_000)

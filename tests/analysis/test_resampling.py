@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from analysis.observation.observe import Observation, observe
-from analysis.observation.resampling import _FEWEST, _MOST
+from analysis.observation.resampling import _MOST, FEWEST
 from analysis.observation.team_file import team_yaml
 from analysis.traces.reading import read_traces
 from simulator.scenario import parse_study
@@ -77,7 +77,7 @@ def test_the_scenario_that_is_written_says_where_the_work_comes_from(found: Obse
 
 
 def test_of_few_sessions_the_median_one_stands_for_all(tmp_path: Path) -> None:
-    few = sessions(tmp_path, _FEWEST - 1, LONG, MANY)
+    few = sessions(tmp_path, FEWEST - 1, LONG, MANY)
     assert few.twin.document["workload"]["kind"] == "parallel_fraction"
 
 

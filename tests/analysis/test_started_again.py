@@ -85,3 +85,18 @@ def test_the_twin_of_a_team_that_starts_one_name_again_is_as_long() -> None:
     assert found.structure.kind == SUBAGENTS
     fits = found.comparison.table.set_index("measure")["fits"]
     assert fits[["makespan_s", "calls", "share: model"]].all()
+
+
+def test_sub_agents_that_a_tool_starts_right_after_each_other_are_within_their_calls() -> None:
+    # Two calls of one turn, a few milliseconds apart, which is less than clocks may differ.
+    rows: list[Row] = [("lead", "chat", 0.0, 2.0, "tool_use")]
+    for at_s in (2.0, 12.02):
+        rows += [
+            ("lead", "execute_tool", at_s, at_s + 10.01, "Task"),
+            ("helper", "chat", at_s + 0.005, at_s + 4, "tool_use"),
+            ("helper", "chat", at_s + 5, at_s + 10, "end_turn"),
+        ]
+    rows.append(("lead", "chat", 22.04, 25.0, "end_turn"))
+    changed, _ = with_each_start(traces(*rows, parents={"helper": "lead"}))
+    told = structure(changed)
+    assert (told.kind, told.fan_out) == (SUBAGENTS, 2)

@@ -138,6 +138,23 @@ def test_a_replication_has_the_work_of_one_of_the_runs_and_all_of_it(
     assert not any(made.dependencies)
 
 
+def test_tasks_of_a_seen_run_wait_for_the_stage_before_and_are_dealt_to_families() -> None:
+    run = {"sizes": [1, 2, 3, 1], "stages": [1, 2, 1], "families": ["a", "b", "b", "a"]}
+    spec = WORKLOADS.get("resampled").model_validate({"kind": "resampled", "runs": [run]})
+    made = spec.graph(Streams(1, 0))
+    assert [list(needed) for needed in made.dependencies] == [[], [0], [0], [1, 2]]
+    assert list(made.doers) == [("a", 0), ("b", 0), ("b", 0), ("a", 0)]
+    assert made.critical_path == 5.0
+
+
+@pytest.mark.parametrize("wrong", [{"stages": [1, 2]}, {"families": ["a"]}, {"stages": [2, 0]}])
+def test_stages_and_families_of_a_seen_run_are_of_all_its_tasks(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"tasks, and 'sizes' has 2|greater than or equal"):
+        WORKLOADS.get("resampled").model_validate(
+            {"kind": "resampled", "runs": [{"sizes": [1, 1], **wrong}]}
+        )
+
+
 def test_runs_are_drawn_as_often_as_their_weights_say() -> None:
     weights = [1.0, 2.0, 0.5, 4.5]
     runs = [{"sizes": [1.0] * (i + 1), "weight": each} for i, each in enumerate(weights)]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from math import fsum
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from simulator.distributions import Floats
 from simulator.model.streams import Entity, Purpose, Streams
@@ -15,26 +16,68 @@ from simulator.model.tasks import TaskGraph
 from simulator.model.workloads._workload import Workload
 from simulator.spec import NonNegative, Positive, Spec
 
+Width = Annotated[int, Field(ge=1, strict=True)]
+"""Tasks of a stage."""
+
 
 class SeenRun(Spec):
     """The work of a run that was seen."""
 
     sizes: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=100_000)]
     """Work units of each of its tasks."""
+    stages: Annotated[
+        tuple[Annotated[int, Field(ge=1, strict=True)], ...], Field(max_length=100_000)
+    ] = ()
+    """How many of the tasks are in each stage, in order: a task waits for all tasks of the stage
+    before. The tasks wait for nothing when empty."""
+    families: Annotated[tuple[str, ...], Field(max_length=100_000)] = ()
+    """Family of the agents to one of whom `pre_assigned` deals each task, in turn; all agents when
+    empty. Under other protocols anybody may do it."""
     start_tokens: NonNegative | None = None
     """Tokens in the context of each worker as it begins this run; what its agent says
     (`context.start_tokens`) when absent."""
     weight: Positive = 1.0
     """How often it is drawn, beside the others."""
 
+    @model_validator(mode="after")
+    def _says_the_same_of_all_tasks(self) -> Self:
+        tasks = len(self.sizes)
+        for name, count in (("stages", sum(self.stages)), ("families", len(self.families))):
+            if count not in (0, tasks):
+                raise ValueError(f"'{name}' has {count:,} tasks, and 'sizes' has {tasks:,}")
+        return self
+
+    @cached_property
+    def graph(self) -> TaskGraph:
+        """The tasks."""
+        count = len(self.sizes)
+        return TaskGraph(
+            names=[f"task-{i + 1}" for i in range(count)],
+            sizes=self.sizes,
+            dependencies=self._dependencies() if self.stages else [()] * count,
+            artifacts=None,
+            artifact_count=count,
+            doers=[(family, 0) for family in self.families],
+            start_tokens=self.start_tokens,
+        )
+
+    def _dependencies(self) -> list[Sequence[int]]:
+        found: list[Sequence[int]] = []
+        before: Sequence[int] = ()
+        for width in self.stages:
+            stage = range(len(found), len(found) + width)
+            found += [before] * width
+            before = stage
+        return found
+
 
 class Resampled(Workload):
     """Each replication has the tasks of one of the `runs`, drawn with replacement.
 
     What goes together in the runs that were seen stays together: how many tasks there are, how
-    large each is, and how much context the work begins with. (Resampling whole runs is the
-    bootstrap of clustered data: Davison & Hinkley 1997, section 3.8.) The tasks depend on nothing
-    and write a file each.
+    large each is, which are in stages that wait for each other, who does them, and how much context
+    the work begins with. (Resampling whole runs is the bootstrap of clustered data: Davison &
+    Hinkley 1997, section 3.8.) The tasks write a file each.
     """
 
     is_random: ClassVar[bool] = True
@@ -58,13 +101,4 @@ class Resampled(Workload):
         """Return the tasks of the run that this replication has drawn."""
         (u, *_) = streams.block(Entity.RUN, 0, Purpose.WORKLOAD, 0, 4)
         drawn = int(np.searchsorted(self._until, u * self._until[-1], side="right"))
-        run = self.runs[min(drawn, len(self.runs) - 1)]
-        count = len(run.sizes)
-        return TaskGraph(
-            names=[f"task-{i + 1}" for i in range(count)],
-            sizes=run.sizes,
-            dependencies=[()] * count,
-            artifacts=None,
-            artifact_count=count,
-            start_tokens=run.start_tokens,
-        )
+        return self.runs[min(drawn, len(self.runs) - 1)].graph

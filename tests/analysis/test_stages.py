@@ -1,0 +1,145 @@
+"""Graphs, chats in turn and maps: each replication has the stages of one of the runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.observation.at_once import with_agents_at_once
+from analysis.observation.building import build_twin
+from analysis.observation.observe import observe, observed_of
+from analysis.observation.roles import roles_of
+from analysis.observation.runs import runs_of
+from analysis.observation.stages import stages_of
+from analysis.observation.structure import (
+    INDEPENDENT,
+    LEAD,
+    MESH,
+    PIPELINE,
+    Structure,
+    find_structure,
+)
+from analysis.observation.units import Unit
+from analysis.traces.canonical import Traces
+from tests.analysis.test_observation import Row, together, traces
+
+
+def widths(*spans: tuple[float, float]) -> list[int] | None:
+    """Return how many pieces of work are in each stage."""
+    found = stages_of([Unit(i, start, end, 1) for i, (start, end) in enumerate(spans)])
+    return None if found is None else [len(stage) for stage in found]
+
+
+def test_a_stage_begins_when_all_before_have_ended() -> None:
+    assert widths((0, 5), (5, 9), (9, 10)) == [1, 1, 1]
+    assert widths((0, 5), (5, 9), (5.2, 12), (12, 13)) == [1, 2, 1]
+    # Who begins while others work waits for none of them: there are no stages.
+    assert widths((0, 5), (5, 9), (7, 12)) is None
+    # Long pauses say that something else is waited for.
+    assert widths((0, 5), (15, 20)) is None
+
+
+def turns(count: int, seed: int, agents: list[str], lead: str = "") -> Traces:
+    """Return runs of agents who speak in turn, a random number of times."""
+    rng, found = np.random.default_rng(seed), []
+    for number in range(count):
+        rows: list[Row] = []
+        now, times = 0.0, 1 + int(rng.integers(0, 9))
+        for i in range(times):
+            names = [lead, agents[i % len(agents)]] if lead else [agents[i % len(agents)]]
+            for name in names:
+                end = now + float(rng.uniform(3, 6))
+                rows.append((name, "chat", now, end, "stop"))
+                now = end
+        found.append(traces(*rows, run=f"r{number}"))
+    return together(*found)
+
+
+def mapped(count: int, join: str = "joiner") -> Traces:
+    """Return runs of a planner, two to eight writers of one name at once, and who joins them."""
+    rng, found = np.random.default_rng(3), []
+    for number in range(count):
+        rows: list[Row] = [("planner", "chat", 0.0, 4.0, "stop")]
+        ends = 4.1 + rng.uniform(5, 9, size=int(rng.integers(2, 9)))
+        rows += [("writer", "chat", 4.1, float(end), "stop") for end in ends]
+        last = float(ends.max()) + 0.05
+        found.append(traces(*rows, (join, "chat", last, last + 5, "stop"), run=f"r{number}"))
+    return together(*found)
+
+
+@pytest.mark.parametrize(
+    ("made", "kind"),
+    [
+        (turns(24, 2, ["planner", "coder", "tester"]), MESH),
+        (mapped(24), INDEPENDENT),
+    ],
+    ids=["round robin", "map"],
+)
+def test_runs_of_stages_come_out_as_long_and_as_different(made: Traces, kind: str) -> None:
+    seen = observe(made, "stages", 60)
+    assert (seen.structure.kind, seen.structure.agreeing) == (kind, 24)
+    assert seen.twin.document["workload"]["kind"] == "resampled"
+    for measure in ("makespan_s", "calls", "at_work"):
+        real, twin = seen.table[measure].astype(float), seen.simulated[measure].astype(float)
+        error = float(np.hypot(real.std() / len(real) ** 0.5, twin.std() / len(twin) ** 0.5))
+        assert abs(twin.mean() - real.mean()) < 0.05 * real.mean() + 2.5 * error, measure
+    assert seen.simulated["makespan_s"].std() > 0.5 * seen.table["makespan_s"].std()
+
+
+def structure(made: Traces) -> Structure:
+    return find_structure(runs_of(made.calls), roles_of(made.calls, made.agents), made.messages)
+
+
+@pytest.mark.parametrize(("lead", "kind"), [("", MESH), ("selector", LEAD)])
+def test_runs_that_went_a_short_way_through_a_graph_are_runs_of_it(lead: str, kind: str) -> None:
+    made = turns(24, 3, ["coder", "tester", "writer"], lead)
+    runs, roles = runs_of(made.calls), roles_of(made.calls, made.agents)
+    found = find_structure(runs, roles, made.messages)
+    assert (found.kind, found.agreeing, found.lead) == (kind, 24, lead)
+    # Who works in turn with others does not work beside them, so no lead hands out tasks.
+    twin = build_twin(observed_of(made, runs, roles, found), "turns")
+    assert twin.document["workload"]["kind"] == "resampled"
+    assert {len(run["sizes"]) for run in twin.document["workload"]["runs"]} == set(
+        made.calls.groupby("run_id").size()
+    )
+
+
+def test_a_planner_that_only_begins_is_no_lead() -> None:
+    assert structure(mapped(8, join="writer-2")).kind != LEAD
+
+
+def test_a_pipeline_has_an_order_that_lasts() -> None:
+    def run(number: int, *agents: str) -> Traces:
+        rows = [(each, "chat", 5.0 * i, 5.0 * i + 4.9, "stop") for i, each in enumerate(agents)]
+        return traces(*rows, run=f"r{number}")
+
+    lasting = together(*(run(i, "a-x", "b-x", "c-x") for i in range(8)))
+    assert structure(lasting).kind == PIPELINE
+    routed = together(*(run(i, "a-x", ("b-x", "c-x", "d-x")[i % 3]) for i in range(9)))
+    found = structure(routed)
+    assert (found.kind, found.agreeing) == (MESH, 9)
+
+
+def test_calls_at_once_are_those_of_several_agents() -> None:
+    found, notes = with_agents_at_once(mapped(3))
+    names = found.calls.groupby(found.calls["run_id"])["agent_id"].apply(set)
+    counts = mapped(3).calls.groupby("run_id").size()
+    for run, ids in names.items():
+        assert len(ids) == counts[run]
+    assert notes
+    for run in runs_of(found.calls):
+        assert len(run.operations.agents) == counts[run.name]
+
+
+def test_each_of_several_agents_at_once_keeps_its_loop() -> None:
+    rows: list[Row] = []
+    for shift, read in ((0.0, "search"), (1.0, "fetch")):
+        rows += [
+            ("worker", "chat", shift, shift + 3, "tool_use"),
+            ("worker", "execute_tool", shift + 3, shift + 5, read),
+            ("worker", "chat", shift + 5, shift + 8, "end_turn"),
+        ]
+    found, _ = with_agents_at_once(traces(*rows))
+    assert found.calls["agent_id"].tolist() == ["worker"] * 3 + ["worker#2"] * 3
+    few = traces(*rows[:3], ("worker", "chat", 100.0, 200.0, "stop"), *rows[3:4])
+    assert with_agents_at_once(few)[1] == []  # a call beside its work
