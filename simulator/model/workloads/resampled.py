@@ -25,9 +25,7 @@ class SeenRun(Spec):
 
     sizes: Annotated[tuple[Positive, ...], Field(min_length=1, max_length=100_000)]
     """Work units of each of its tasks."""
-    stages: Annotated[
-        tuple[Annotated[int, Field(ge=1, strict=True)], ...], Field(max_length=100_000)
-    ] = ()
+    stages: Annotated[tuple[Width, ...], Field(max_length=100_000)] = ()
     """How many of the tasks are in each stage, in order: a task waits for all tasks of the stage
     before. The tasks wait for nothing when empty."""
     families: Annotated[tuple[str, ...], Field(max_length=100_000)] = ()
