@@ -26,7 +26,7 @@ def print_chaos(table: pd.DataFrame, priced: bool) -> None:
             f"{row['lost_tasks']:,.1f}",
             _known(row["makespan_s"], "{:,.0f}"),
             span(row["makespan_low"], row["makespan_high"]),
-            f"{'>' * bool(row['recovery_s'] and row['completed'] < 1.0)}{row['recovery_s']:,.0f}",
+            _recovery(row["recovery_s"], row["completed"]),
             _known(row[extra], form),
             span(low, high, form) if low < high else "",  # none: the same was spent in all runs
         ]
@@ -34,6 +34,13 @@ def print_chaos(table: pd.DataFrame, priced: bool) -> None:
         before = row["fault"]
     spent = "extra USD" if priced else "extra tokens"
     print_table([*heads, spent, f"{spent}, 95 %"], rows, names=2)
+
+
+def _recovery(seconds: float, completed: float) -> str:
+    """Return the time to recover: at least so much if some runs failed, unknown if all did at 0."""
+    if completed == 0.0 and seconds == 0.0:
+        return "?"
+    return f"{'>' * bool(seconds and completed < 1.0)}{seconds:,.0f}"
 
 
 def span(low: float, high: float, form: str = "{:,.0f}") -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from simulator.cli.chaos_table import print_chaos
 from simulator.cli.json_fields import FORMS
 from simulator.scenario import load_study
 from tests.cli.conftest import Here
@@ -136,6 +139,21 @@ def test_faults_as_json(mine: Path, teamsim_here: Here) -> None:
 
 
 @pytest.mark.slow  # both draw
+@pytest.mark.parametrize(
+    ("seconds", "completed", "said"),
+    [(0.0, 0.0, "?"), (21.0, 0.0, ">21"), (21.0, 0.9, ">21"), (0.0, 0.9, "0"), (21.0, 1.0, "21")],
+)
+def test_no_team_recovers_at_once_whose_runs_all_fail(
+    seconds: float, completed: float, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = dict.fromkeys(("lost_tasks", "makespan_s", "extra_usd", "makespan_low"), math.nan)
+    row |= dict.fromkeys(("makespan_high", "extra_usd_low", "extra_usd_high"), math.nan)
+    row |= {"completed": completed, "recovery_s": seconds}
+    print_chaos(pd.DataFrame([{"fault": "f", "patterns": "p", **row}]), priced=True)
+    heads, cells = (re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines()[:2])
+    assert cells[heads.index("recovery s") - 1] == said  # without the empty interval of times
+
+
 def test_causes_and_parameters_as_json(mine: Path, teamsim_here: Here) -> None:
     stack = found(teamsim_here("stack", mine, "--out", "out", "-r", 2, "--json"), "stack")
     assert {row["n"] for row in stack["rows"]} == {2, 4}  # type: ignore[attr-defined]
