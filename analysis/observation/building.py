@@ -21,7 +21,7 @@ from analysis.observation.structure import (
     LEAD,
     MESH,
     PIPELINE,
-    TIMES,
+    STARTED,
     TREE,
     Structure,
 )
@@ -122,17 +122,18 @@ def _as_worked(seen: Observed, fits: Mapping[str, RoleFit]) -> Structure:
     """Return the structure, a mesh where agents worked in turn, one at a time, in most runs.
 
     In a line in which they worked several times, stages of a pipeline would begin their next item
-    meanwhile; so would the workers of a lead of whom only the times are known.
+    meanwhile; so would the workers of a lead who starts none, but hands over or speaks in turn.
     """
     structure = seen.structure
-    is_guessed = structure.kind == LEAD and structure.evidence == TIMES
-    if structure.kind != PIPELINE and not is_guessed:
+    starts_none = structure.kind == LEAD and structure.evidence != STARTED
+    if structure.kind != PIPELINE and not starts_none:
         return structure
     units = _units(seen, fits, list(fits))
     known = [units[run.name] for run in seen.runs if len(units[run.name]) > 1]
-    several = sum(len({unit.agent for unit in some}) < len(some) for some in known)
+    again = sum(len({unit.agent for unit in some}) < len(some) for some in known)
     chained = sum(is_chain(some) for some in known)
-    if min(several, chained) >= IN_TURN * len(known) > 0:
+    enough = IN_TURN * len(known)
+    if known and chained >= enough and (starts_none or again >= enough):
         return replace(structure, kind=MESH)
     return structure
 

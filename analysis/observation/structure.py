@@ -37,9 +37,9 @@ _LEADS = ("lead", "coordinator", "orchestrator", "supervisor", "manager", "boss"
           "director", "host", "router", "root", "triage")  # fmt: skip
 """Names of leads."""
 
-_STARTED, _TOLD, TIMES = "who started whom", "who told whom", "when agents worked"
+STARTED, _TOLD, TIMES = "who started whom", "who told whom", "when agents worked"
 
-_SURE = {_STARTED: 0.95, _TOLD: 0.9, TIMES: 0.6}
+_SURE = {STARTED: 0.95, _TOLD: 0.9, TIMES: 0.6}
 """Confidence in the structure of one run, by kind of evidence (a judgement, not an estimate)."""
 
 _WITHIN = 0.8
@@ -167,7 +167,7 @@ def _with_none_started(found: Sequence[_OfRun], roles: Sequence[Collection[str]]
     """Take runs in which agents that may start sub-agents started none for runs with sub-agents."""
     above = {role for each in found if each.kind == SUBAGENTS for role in each.above}
     return [
-        replace(each, kind=SUBAGENTS, evidence=_STARTED, order=(), lead=min(mine))
+        replace(each, kind=SUBAGENTS, evidence=STARTED, order=(), lead=min(mine))
         if each.kind in (SINGLE, INDEPENDENT, PIPELINE) and mine and set(mine) <= above
         else each
         for each, mine in zip(found, roles, strict=True)
@@ -198,7 +198,7 @@ def _with_routes(found: Sequence[_OfRun], roles: Sequence[Collection[str]]) -> l
     not happen looks like a pipeline, or one agent alone. A pipeline has one order that lasts.
     """
     is_graph = [
-        each.kind == MESH or (each.kind == LEAD and each.evidence == TIMES) for each in found
+        each.kind == MESH or (each.kind == LEAD and each.evidence != STARTED) for each in found
     ]
     is_line = [each.kind == PIPELINE for each in found]
     orders = Counter(each.order for each in found if each.kind == PIPELINE)
@@ -261,7 +261,7 @@ def _handed_over(
 def _by_parents(parents: Mapping[str, str], roles: Mapping[str, str], run: Operations) -> _OfRun:
     graph = nx.DiGraph([(parent, child) for child, parent in parents.items()])
     if not nx.is_directed_acyclic_graph(graph):
-        return _OfRun(MESH, _STARTED)
+        return _OfRun(MESH, STARTED)
     depth = int(nx.dag_longest_path_length(graph))
     fan_out = max(graph.out_degree(node) for node in graph)
     top = max(graph, key=lambda node: (graph.out_degree(node), node))
@@ -272,7 +272,7 @@ def _by_parents(parents: Mapping[str, str], roles: Mapping[str, str], run: Opera
         kind = SUBAGENTS
     else:
         kind = LEAD if depth == 1 else TREE
-    return _OfRun(kind, _STARTED, roles[top], (), fan_out, depth, frozenset(above))
+    return _OfRun(kind, STARTED, roles[top], (), fan_out, depth, frozenset(above))
 
 
 def _by_messages(

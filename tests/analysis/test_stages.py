@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -143,3 +145,21 @@ def test_each_of_several_agents_at_once_keeps_its_loop() -> None:
     assert found.calls["agent_id"].tolist() == ["worker"] * 3 + ["worker#2"] * 3
     few = traces(*rows[:3], ("worker", "chat", 100.0, 200.0, "stop"), *rows[3:4])
     assert with_agents_at_once(few)[1] == []  # a call beside its work
+
+
+def test_hand_overs_that_sometimes_come_back_are_ways_through_one_graph() -> None:
+    found = []
+    for number in range(10):
+        agents = ["triage", ("tech", "billing")[number % 2]]
+        agents += ["triage", "refunds"] if number % 3 == 0 else []
+        rows: list[Row] = [
+            (each, "chat", 5.0 * i, 5.0 * i + 5, "stop") for i, each in enumerate(agents)
+        ]
+        told = tuple(pairwise(agents))
+        found.append(traces(*rows, told=told, run=f"r{number}"))
+    made = together(*found)
+    runs, roles = runs_of(made.calls), roles_of(made.calls, made.agents)
+    shown = find_structure(runs, roles, made.messages)
+    assert (shown.kind, shown.lead, shown.agreeing) == (LEAD, "triage", 10)
+    twin = build_twin(observed_of(made, runs, roles, shown), "hand-overs")
+    assert {len(run["families"]) for run in twin.document["workload"]["runs"]} == {2, 4}
