@@ -24,7 +24,7 @@ def begin_requests_anew(context: dict[str, Any], requests: Requests) -> str | No
     A request begins anew if its first call reads less than the last call of the request before,
     which had turns that made its context grow. A twin keeps as large a share of the context as
     such first calls read. The cache holds nothing of it but the system prompt: this is as large as
-    what such calls found there.
+    what such calls found there. If contexts shrink between requests alone, no window was full.
 
     Parameters
     ----------
@@ -54,6 +54,11 @@ def begin_requests_anew(context: dict[str, Any], requests: Requests) -> str | No
         "retention": four_digits(float(np.clip((first - system) / (left - system), 0.0, 1.0))),
     }
     context.pop("request_tokens", None)
+    within = requests.turns.groupby("request", sort=False)["input"].diff()
+    if not (within < 0.0).any():
+        # What was taken for a window that was full is the end of a request.
+        for name in ("window_tokens", "compaction"):
+            context.pop(name, None)
     return (
         f"{len(begun):,} of {len(later):,} requests after others began with a new context, of "
         f"{first:,.0f} tokens, {percent(system / first)} of it cached"

@@ -97,3 +97,15 @@ def test_agents_that_each_did_one_thing_begin_with_a_new_context_in_any_structur
     seen = observed_of(made, runs, roles, find_structure(runs, roles, made.messages))
     context = build_twin(seen, "solvers").document["team"]["agent"]["context"]
     assert (context["retention"], context["system_tokens"]) == (0, 2_000)
+
+
+@pytest.mark.parametrize("shrinks", [False, True])
+def test_the_end_of_a_request_is_no_full_window(shrinks: bool) -> None:
+    requests = find_requests(requests_of(keeps=False).calls)
+    if shrinks:  # within a request: a window that was full
+        inputs = requests.turns["input"].where(requests.turns["turn"] != 2, 1_000.0)
+        turns = requests.turns.assign(input=inputs)
+        requests = replace(requests, turns=turns)
+    context = {"system_tokens": 100.0, "window_tokens": 4_000.0, "compaction": 0.2}
+    begin_requests_anew(context, requests)
+    assert ("window_tokens" in context) == ("compaction" in context) == shrinks
