@@ -90,6 +90,11 @@ def test_arrays_have_points_and_replications() -> None:
     found = data["makespan_s"].sel(point=last["point"], replication=last["replication"])
     assert float(found) == last["makespan_s"]
     assert str(data["point_name"].sel(point=last["point"]).item()) == last["point_name"]
+    # Also where a point leaves a field of the sweep to the file.
+    study = ts.load("quickstart", SMALL)
+    shares = [point.scenario.workload.parallel_fraction for point in study.points]  # type: ignore[attr-defined]
+    assert data["workload.parallel_fraction"].to_numpy().tolist() == shares
+    assert set(shares) == {0.9, 0.5}
 
 
 @pytest.mark.parametrize("name", ["quickstart", "approvals", "batching"])

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.calibration.between_turns import fit_between_turns, is_much, without_tools
 from analysis.calibration.cache_life import CacheLife, fit_cache_life
 from analysis.calibration.context_growth import (
     early_growth,
@@ -157,10 +158,17 @@ def fit_loops(calls: pd.DataFrame) -> LoopFit:
     return fit_requests(find_requests(calls))
 
 
-def fit_requests(requests: Requests, kept: Collection[str] = ()) -> LoopFit:
+def fit_requests(requests: Requests, kept: Collection[str] = (), is_alone: bool = False) -> LoopFit:
     """Fit the loops of the requests of one kind of agent.
 
-    Tools in `kept` stay however rarely they are called, as what they start may be most of the work.
+    Parameters
+    ----------
+    requests : Requests
+    kept : collection of str
+        Tools that stay however rarely they are called, as what they start may be most of the work.
+    is_alone : bool
+        Whether the agent waits for no others: time between turns in which no tool runs is then its
+        own, and is fitted as a tool.
     """
     table = requests.table
     whole = int(table["is_whole"].sum())
@@ -174,7 +182,7 @@ def fit_requests(requests: Requests, kept: Collection[str] = ()) -> LoopFit:
         instead = "each call is a task of its own"
         return LoopFit(**known, turns=None, tools=(), missing=(Gap("loops", why, instead),))
     gaps: list[Gap] = []
-    tools = _fit_tools(requests, gaps, kept)
+    tools = _fit_tools(requests, gaps, kept, is_alone)
     turns = turns_without_failures(requests)
     if (turns == table["turns"].to_numpy()).all() and any(_has_failed(tool) for tool in tools):
         why = "requests in which they failed do not take more turns"
@@ -222,7 +230,9 @@ def turns_without_failures(requests: Requests) -> npt.NDArray[np.int64]:
     return np.maximum(fewer, 1)
 
 
-def _fit_tools(requests: Requests, gaps: list[Gap], kept: Collection[str]) -> tuple[ToolFit, ...]:
+def _fit_tools(
+    requests: Requests, gaps: list[Gap], kept: Collection[str], is_alone: bool
+) -> tuple[ToolFit, ...]:
     """Fit the tools, by name where there are rows of them."""
     asked = requests.turns[requests.turns["gap_s"].notna()].reset_index(drop=True)
     if len(asked) < FEWEST:
@@ -233,7 +243,12 @@ def _fit_tools(requests: Requests, gaps: list[Gap], kept: Collection[str]) -> tu
     growth = growth_of(asked, gaps)
     if requests.tools.empty:
         return (_fit_unnamed(asked, growth, gaps),)
-    return _fit_named(requests.tools, asked, growth, gaps, kept)
+    tools = _fit_named(requests.tools, asked, growth, gaps, kept)
+    between = fit_between_turns(asked, FEWEST) if is_alone else None
+    if between is not None:
+        return (*tools, between)
+    _note_rest(asked, gaps)
+    return tools
 
 
 def _fit_unnamed(asked: pd.DataFrame, growth: Floats, gaps: list[Gap]) -> ToolFit:
@@ -304,7 +319,6 @@ def _fit_named(
                 share_alone(some),
             )
         )
-    _note_rest(asked, gaps)
     return tuple(sorted(found, key=lambda tool: -tool.share.value))
 
 
@@ -316,8 +330,7 @@ def _per_call(tools: pd.DataFrame) -> pd.Series:
 
 def _note_rest(asked: pd.DataFrame, gaps: list[Gap]) -> None:
     """Return the gap for the share of the time between turns in which no tool runs."""
-    rest = float((asked["gap_s"] - asked["tool_s"]).sum())
-    all_s = float(asked["gap_s"].sum())
-    if all_s > 0.0 and rest > 0.01 * all_s:
-        why = f"{percent(rest / all_s)} of the time between turns no tool runs"
+    if is_much(asked):
+        rest = float(without_tools(asked).sum()) / float(asked["gap_s"].sum())
+        why = f"{percent(rest)} of the time between turns no tool runs"
         gaps.append(Gap("time between turns without tools", why, "none"))

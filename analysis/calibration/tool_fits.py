@@ -100,7 +100,7 @@ class ToolFit:
             found["errors"] = self.errors
         if len(self.result) > 1:
             found["result_tokens"] = _mean(self.result)
-        if self.alone is not None and self.is_sequential:
+        if self.alone is not None and self.is_sequential and self.alone.misses > 0.0:
             found["calls_alone"] = self.alone
         return found
 

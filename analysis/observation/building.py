@@ -18,10 +18,13 @@ from analysis.observation.roles import typical
 from analysis.observation.runs import SHARES, causes_of
 from analysis.observation.stages import staged_workload
 from analysis.observation.structure import (
+    INDEPENDENT,
     LEAD,
     MESH,
     PIPELINE,
+    SINGLE,
     STARTED,
+    SUBAGENTS,
     TREE,
     Structure,
 )
@@ -186,7 +189,12 @@ def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
     counts = role[role != ""].value_counts()
     fits = {
         str(each): fit_role(
-            str(each), seen.calls[role == each], seen.delegating, tuple(seen.starts), seen.prices
+            str(each),
+            seen.calls[role == each],
+            seen.delegating,
+            tuple(seen.starts),
+            seen.prices,
+            seen.structure.kind in (SINGLE, INDEPENDENT, SUBAGENTS),
         )
         for each in counts.index
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.calibration.between_turns import BETWEEN_TURNS, is_much, without_tools
 from analysis.calibration.estimates import BetaEstimate
 from analysis.calibration.loops import turns_without_failures
 from analysis.calibration.requests import UNNAMED, Requests
@@ -15,10 +16,11 @@ from analysis.calibration.sessions import as_distribution
 from analysis.calibration.tool_order import share_alone
 
 
-def seen_loops(requests: Requests) -> dict[str, Any]:
+def seen_loops(requests: Requests, is_alone: bool = False) -> dict[str, Any]:
     """Return ``loop`` and ``tools`` of an agent from its requests; cut ones count as whole.
 
-    Empty if no request has more than one turn.
+    Empty if no request has more than one turn. If the agent waits for no others (`is_alone`), time
+    between turns in which no tool runs is a tool, too.
     """
     turns = turns_without_failures(requests).astype(float)
     fails = bool((turns < requests.table["turns"].to_numpy()).any())
@@ -42,6 +44,11 @@ def seen_loops(requests: Requests) -> dict[str, Any]:
             )
             for name, some in tools.groupby("tool", sort=False)
         }
+        if is_alone and is_much(asked):
+            named[BETWEEN_TURNS] = {
+                "seconds": as_distribution(without_tools(asked)),
+                "sequential": True,
+            }
     return {**found, "tools": named} if named else found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.between_turns import BETWEEN_TURNS
 from analysis.calibration.call_agents import AgentFit, fit_agents
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.gaps import COEFFICIENTS
@@ -90,6 +91,7 @@ def fit_role(
     delegating: Sequence[str] = (),
     starting: Sequence[str] = (),
     told: Mapping[str, Mapping[str, float]] | None = None,
+    is_alone: bool = False,
 ) -> RoleFit:
     """Fit the agents of a role.
 
@@ -104,6 +106,8 @@ def fit_role(
         Tools that start sub-agents: they are kept, however rare they are.
     told : mapping, optional
         Prices of models that have neutral names.
+    is_alone : bool
+        Whether they wait for no other agents but those that their tools start.
     """
     chats = calls[calls["operation_name"].isin(CHATS)]
     models = tuple(str(m) for m in model_of(chats).dropna().value_counts().index)
@@ -138,7 +142,7 @@ def fit_role(
         )
     _take_agent(found, fit)
     own = calls[~calls["tool_name"].isin(list(delegating)).fillna(False).astype(bool)]
-    _take_loops(found, own, starting)
+    _take_loops(found, own, starting, is_alone)
     if prices.spec is not None:
         found.spec["price"] = prices.spec
         found.sources["price"] = prices.said
@@ -172,10 +176,12 @@ def _is_about(path: str, what: str) -> bool:
     return re.search(words[path], what) is not None
 
 
-def _take_loops(found: RoleFit, calls: pd.DataFrame, starting: Sequence[str]) -> None:
+def _take_loops(
+    found: RoleFit, calls: pd.DataFrame, starting: Sequence[str], is_alone: bool
+) -> None:
     """Set loop and tools: fitted if there are requests enough, else the observed values."""
     requests = find_requests(calls)
-    fit: LoopFit = fit_requests(requests, starting)
+    fit: LoopFit = fit_requests(requests, starting, is_alone)
     said = fit.spec()
     n = len(requests.table)
     if said:
@@ -184,9 +190,14 @@ def _take_loops(found: RoleFit, calls: pd.DataFrame, starting: Sequence[str]) ->
             fit.parameters(), [name for name in fit.parameters() if name.startswith("turns")]
         )
         for tool in fit.tools:
-            found.sources[f"tools.{tool.name}"] = (
-                f"estimated from {tool.seconds.calls:,} calls: "
-                + estimates(tool.parameters(), list(tool.parameters()))
+            seen = f"estimated from {tool.seconds.calls:,} calls: "
+            if tool.name == BETWEEN_TURNS:
+                seen = (
+                    "time between turns in which no tool runs (people who approve, the harness): "
+                    f"estimated from {tool.seconds.calls:,} turns: "
+                )
+            found.sources[f"tools.{tool.name}"] = seen + estimates(
+                tool.parameters(), list(tool.parameters())
             )
         if fit.has_pause:
             found.sources["tools.pause"] = "what is too long for a tool: estimated by length alone"
@@ -196,7 +207,7 @@ def _take_loops(found: RoleFit, calls: pd.DataFrame, starting: Sequence[str]) ->
         found.sources |= {f"context.{name}": _CONTEXTS.get(name, of) for name in changed}
         found.missing += [str(gap) for gap in fit.gaps()]
     else:
-        said = seen_loops(requests)
+        said = seen_loops(requests, is_alone)
         if said:
             found.sources["loop"] = f"the {n:,} requests seen (a fit takes {FEWEST})"
             found.sources["tools"] = (

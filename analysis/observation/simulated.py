@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.breakdown.lives import lives_of
 from analysis.breakdown.operations import agents_of, operations_of
+from analysis.calibration.between_turns import BETWEEN_TURNS
 from analysis.calibration.loops import PAUSE
 from analysis.calibration.requests import UNNAMED
 from analysis.traces.canonical import CALLS
@@ -87,6 +88,8 @@ def _add(
     agents = agents_of(scenario, trace.rows)
     lives = {life.agent: life for life in lives_of(trace.rows)}
     for each in operations_of(trace.rows, scenario):
+        if each.tool == BETWEEN_TURNS:
+            continue  # which no trace has a row of
         row, is_chat, life = each.row, each.tool is None, lives.get(each.agent)
         read, cached, wrote = (
             (row.input_tokens or 0, row.cached_tokens or 0, row.output_tokens or 0)
