@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.calibration.between_turns import BETWEEN_TURNS
 from analysis.calibration.rounding import four_digits
 from analysis.observation.activity import IDLE
 from analysis.observation.arrivals import arriving_workload
@@ -160,13 +161,15 @@ def _may_wait(twin: Twin) -> bool:
 
 
 def _lack_gaps(twin: Twin, seen: Observed) -> None:
-    """Note the time between operations; only pauses between requests have a place in a scenario."""
+    """Note the time between operations that nothing explains, and what stands in its place."""
     spent = [causes_of(run) for run in seen.runs]
     total = sum(each[cause] for each in spent for cause in SHARES)
     idle = sum(each[IDLE] for each in spent)
     if total > 0.0 and idle > _GAPS * total:
         instead = (
-            "the pauses between requests"
+            f"the tool {BETWEEN_TURNS}, for those between turns"
+            if any(BETWEEN_TURNS in fit.spec.get("tools", {}) for fit in twin.fits.values())
+            else "the pauses between requests"
             if "round_overhead_s" in twin.document["coordination"]
             else "the times at which work arrives"
             if any("arrival_s" in task for task in _listed(twin.document["workload"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from simulator.api.arguments import path_in
+from simulator.api.coordinates import coordinates_of
 from simulator.errors import TeamsimError, what_is
 from simulator.experiment.table_files import write_table
 from simulator.model.metrics import METRIC_NAMES
@@ -254,26 +255,9 @@ class SweepResult(Result):
             ) from None
         metrics = self.table.set_index(["point", "replication"])[list(METRIC_NAMES)]
         data = xarray.Dataset.from_dataframe(metrics)
-        axes = self.manifest["axes"]
-        firsts = self.table.drop_duplicates("point").set_index("point")[["point_name", *axes]]
-        scenarios = {point["index"]: point["scenario"] for point in self.manifest["points"]}
-        for name in axes:
-            unsaid = firsts[name].isna()
-            values = [
-                _said(scenarios[point], name) if unsaid[point] else value
-                for point, value in firsts[name].items()
-            ]
-            firsts[name] = pd.Series(values, firsts.index)
-        coordinates = {name: ("point", firsts[name].to_numpy()) for name in firsts}
+        known = coordinates_of(self.table, self.manifest)
+        coordinates = {name: ("point", known[name].to_numpy()) for name in known}
         return data.assign_coords(coordinates).assign_attrs(self.table.attrs)
-
-
-def _said(scenario: Mapping[str, Any], path: str) -> object:
-    """Return the number or text that a scenario has at a dotted path; None if it is no such."""
-    node: object = scenario
-    for key in path.split("."):
-        node = node.get(key) if isinstance(node, Mapping) else None
-    return node if isinstance(node, (str, int, float)) else None
 
 
 @dataclass(frozen=True, repr=False)

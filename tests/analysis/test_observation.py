@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from analysis.calibration.between_turns import BETWEEN_TURNS
 from analysis.calibration.tool_times import fit_tool_times
 from analysis.observation import tuning
 from analysis.observation.activity import (
@@ -356,7 +357,8 @@ def test_a_twin_starts_sub_agents_as_the_team_did() -> None:
     tools = twin.scenario.team.workers[0].tools
     starts = {name: tool.starts.agent for name, tool in tools.items() if tool.starts}
     assert starts == {"Task-explore": "explore", "Task-plan": "plan"}
-    assert all(tool.weight == pytest.approx(0.5, abs=0.05) for tool in tools.values())
+    assert all(tools[name].weight == pytest.approx(0.5, abs=0.05) for name in starts)
+    assert set(tools) - set(starts) == {BETWEEN_TURNS}  # the second before each next turn
     subagents = twin.scenario.team.subagents
     assert subagents is not None
     assert subagents.max_depth == 1
@@ -375,7 +377,8 @@ def test_gaps_between_operations_are_said_to_be_missing() -> None:
     runs, roles = runs_of(found.calls), roles_of(found.calls, found.agents)
     twin = build_twin(observed_of(found, runs, roles, structure(found)), "observed")
     assert [each for each in twin.missing if each.startswith("gaps")] == [
-        "gaps without a reason in the trace: 6 % of the agents' time; in their place: none"
+        "gaps without a reason in the trace: 6 % of the agents' time; in their place: the tool "
+        "between_turns, for those between turns"
     ]
 
 
