@@ -10,6 +10,7 @@ import numpy as np
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
+from analysis.calibration.tool_order import are_sequential
 from analysis.calibration.tool_times import ToolTimes
 from simulator.distributions import Floats
 
@@ -48,7 +49,7 @@ class ToolFit:
     @property
     def is_sequential(self) -> bool:
         """Whether most calls, in turns of several, wait for each other."""
-        return self.alone is not None and self.alone.value > 0.5
+        return are_sequential(self.alone)
 
     def spec(self, has_pause: bool) -> dict[str, Any]:
         """Return the tool as a scenario says it, without its tail if that is a pause."""

@@ -58,3 +58,8 @@ def share_alone(tools: pd.DataFrame) -> BetaEstimate | None:
         return None
     alone = int(told.sum())
     return BetaEstimate(alone + 0.5, len(told) - alone + 0.5)
+
+
+def are_sequential(alone: BetaEstimate | None) -> bool:
+    """Return whether calls of which this share ran alone (`share_alone`) wait for each other."""
+    return alone is not None and alone.value > 0.5

@@ -13,7 +13,7 @@ from analysis.calibration.loops import turns_without_failures
 from analysis.calibration.requests import UNNAMED, Requests
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
-from analysis.calibration.tool_order import share_alone
+from analysis.calibration.tool_order import are_sequential, share_alone
 
 
 def seen_loops(requests: Requests, is_alone: bool = False) -> dict[str, Any]:
@@ -65,6 +65,6 @@ def _tool(
     said["seconds"] = as_distribution(seconds)
     if 0.0 < errors < 1.0:
         said["errors"] = four_digits(errors)
-    if alone is not None and alone.value > 0.5:
+    if are_sequential(alone):
         said["sequential"] = True
     return said
