@@ -1,8 +1,9 @@
 """Numbers in the answers of shipped scenarios, read from the text, come out of the scenario.
 
 A number with an interval, ``9.7 [9.7, 9.8]`` or ``28.5 ± 0.6``, is a mean, a ratio of two, or a
-median, with its 95 % interval. Each is simulated again with another seed and fewer replications:
-the two may differ by four standard errors of their difference.
+median, with its 95 % interval; one that is ``exactly 3.69`` is the same in all runs. Each is
+simulated again with another seed and fewer replications: the two may differ by four standard
+errors of their difference.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from simulator.scenario import Point, load_study
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
 NUMBER = r"(\d+(?:\.\d+)?)"
-STATED = re.compile(rf"{NUMBER}(?: times| s)? (?:± {NUMBER}|\[{NUMBER}, {NUMBER}\])")
+STATED = re.compile(
+    rf"exactly {NUMBER}|{NUMBER}(?: times| s)? (?:± {NUMBER}|\[{NUMBER}, {NUMBER}\])"
+)
 Z = 1.96
 """Half of a 95 % interval, in standard errors."""
 
@@ -37,10 +40,11 @@ class Stated:
 
 
 def stated(answer: str) -> list[Stated]:
-    """Return the numbers of an answer that have an interval, in the order of the text."""
+    """Return the numbers that are exact or have an interval, in the order of the text."""
     found = []
-    for value, half, low, high in STATED.findall(answer):
-        width = float(half) if half else (float(high) - float(low)) / 2
+    for exact, mean, half, low, high in STATED.findall(answer):
+        value = exact or mean
+        width = 0.0 if exact else float(half) if half else (float(high) - float(low)) / 2
         # What is rounded is known to half of its last digit, at best.
         digits = len(value.partition(".")[2])
         found.append(Stated(float(value), max(width / Z, 0.5 * 10.0**-digits / math.sqrt(3))))
@@ -300,7 +304,12 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(STOLEN, 8, "steals"),
     ),
     "cache_life": [
-        Mean(series, x, "cost_usd") for x in (10, 100, 1000) for series in (FIVE_MINUTES, AN_HOUR)
+        *(
+            Mean(series, x, "cost_usd")
+            for x in (10, 100, 1000)
+            for series in (FIVE_MINUTES, AN_HOUR)
+        ),
+        Mean("no cache", 1000, "cost_usd"),
     ],
     "coding_loop": (
         Mean(EVERYBODY, 4, unit=MINUTES),
@@ -613,3 +622,6 @@ def test_numbers_are_read_with_their_intervals() -> None:
     text = "It is 9.7 times [9.6, 9.8], takes 28.5 ± 0.6 s or 1.10 s ± 0.05, and 7 of 9 stay."
     assert [each.value for each in stated(text)] == [9.7, 28.5, 1.1]
     assert [round(Z * each.error, 3) for each in stated(text)] == [0.1, 0.6, 0.05]
+    (exact,) = stated("It costs exactly 3.69 in all 7 runs.")
+    assert exact.value == 3.69
+    assert 0 < exact.error < 0.005  # it is rounded

@@ -23,11 +23,12 @@ _INTRODUCTION = """\
 What the simulator is held against: laws of queueing, scheduling and distributed systems, and
 published results about teams of language models. Each value under "Found" was found by running the
 simulator; no formula for it is in the engine. After "±" is the standard error over independent
-replications. "Tolerance" is the largest distance from the asked value; where it is a share of that,
-the standard error must fit into it 2.5 times, so that a simulator that is wrong by twice as much
-passes in 0.6 % of cases. What is to lie between two values does so with 2.5 standard errors on each
-side. Shares of rare events, as of stale reads and split votes, are held to four standard errors:
-there the standard error says how sharp the row is.
+replications; where they are few, it is larger by as much as Student's distribution is wider.
+"Tolerance" is the largest distance from the asked value; where it is a share of that, the standard
+error must fit into it 2.5 times, so that a simulator that is wrong by twice as much passes in 0.6 %
+of cases. What is to lie between two values does so with 2.5 standard errors on each side. Shares of
+rare events, as of stale reads and split votes, are held to four standard errors: there the standard
+error says how sharp the row is.
 
 This page is written by `make validation`. Each line is a test:
 `pytest tests/validation -k NAME` runs it again, with the name that stands last in it.

@@ -112,12 +112,12 @@ def time_in_queue(
 
 @functools.cache
 def some_served() -> list[Served]:
-    """Return 30,000 tasks."""
-    return [serve(queue(1, 0.5, 5000, exponential()), replication) for replication in range(6)]
+    """Return 42,000 tasks."""
+    return [serve(queue(1, 0.5, 3500, exponential()), replication) for replication in range(12)]
 
 
 def draws_of(what: str) -> Found:
-    """Return the mean of what comes to the queues, of 30,000 tasks: services, or times between."""
+    """Return the mean of what comes to the queues, of 42,000 tasks: services, or times between."""
     served = some_served()
     if what == "service":
         return mean(each.service.mean() for each in served)
@@ -153,7 +153,7 @@ def time_with_general_service(law: str, replications: int, tasks: int) -> Found:
 
 def time_with_deterministic_service() -> Found:
     """Return the mean time in M/D/1 at load 0.8."""
-    wait = time_with_general_service("deterministic", 12, 3000)
+    wait = time_with_general_service("deterministic", 13, 3000)
     return Found(wait.value + 1, wait.error)
 
 
@@ -340,7 +340,7 @@ def number_in_system(count: int) -> Found:
     return mean(each[count] for each in shares_of_numbers())
 
 
-FORKS = ((5, 0.5, 8, 800), (5, 0.8, 6, 2000), (10, 0.8, 6, 1500))
+FORKS = ((5, 0.5, 9, 800), (5, 0.8, 16, 1500), (10, 0.8, 14, 1500))
 
 ROWS = [
     Row(
@@ -367,7 +367,7 @@ ROWS = [
             )
             for c, load, times, tasks in (
                 (1, 0.5, 16, 2500),
-                (1, 0.8, 20, 6500),
+                (1, 0.8, 23, 6500),
                 (2, 0.8, 20, 6000),
                 (5, 0.8, 22, 6500),
             )
@@ -381,7 +381,7 @@ ROWS = [
         source="Erlang 1917",
         measure=time_in_queue,
         cases=[
-            Case(f"c = {c}, load 0.9", erlang_sojourn(c, 0.9), (c, 0.9, 12, 5000), slow=True)
+            Case(f"c = {c}, load 0.9", erlang_sojourn(c, 0.9), (c, 0.9, 18, 5000), slow=True)
             for c in (5, 10)
         ],
         tolerance=Tolerance(share=0.05, z=4),
@@ -395,7 +395,7 @@ ROWS = [
         measure=time_with_general_service,
         cases=[
             Case(law, pollaczek_khinchine(0.8, GENERAL[law][1]) - 1, (law, times, tasks), slow=True)
-            for law, times, tasks in (("deterministic", 12, 3000), ("lognormal", 16, 2500))
+            for law, times, tasks in (("deterministic", 13, 3000), ("lognormal", 20, 2500))
         ],
         tolerance=THREE_PERCENT,
     ),
@@ -407,7 +407,7 @@ ROWS = [
         measure=fork_join,
         cases=[
             Case(f"load {load}", (12 - load) / (8 * (1 - load)), (2, load, times, jobs), slow=True)
-            for load, times, jobs in ((0.5, 6, 1000), (0.8, 8, 3000))
+            for load, times, jobs in ((0.5, 9, 1000), (0.8, 30, 1500))
         ],
         tolerance=THREE_PERCENT,
     ),
@@ -443,7 +443,7 @@ ROWS = [
         law="Product form: 1 / (mu_1 - lambda) + 1 / (mu_2 - lambda); load 1/2.",
         source="Jackson 1957; Burke 1956",
         measure=tandem,
-        cases=[Case("", 4.0, (6, 1500), slow=True)],
+        cases=[Case("", 4.0, (8, 1500), slow=True)],
         tolerance=ONE_PERCENT,
     ),
     Row(
@@ -456,10 +456,14 @@ ROWS = [
             Case(
                 f"d = {d}, lambda = {load}",
                 supermarket(d, load),
-                (d, load, 100, tasks, 4),
+                (d, load, 100, tasks, times),
                 slow=True,
             )
-            for d, load, tasks in ((2, 0.5, 4_000), (2, 0.9, 32_000), (3, 0.9, 16_000))
+            for d, load, tasks, times in (
+                (2, 0.5, 4_000, 8),
+                (2, 0.9, 32_000, 4),
+                (3, 0.9, 16_000, 12),
+            )
         ],
         tolerance=Tolerance(share=0.04),
         note="With 100 servers the time is up to 2 % longer than with infinitely many.",

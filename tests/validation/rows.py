@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 RESOLVES = 2.5
 """Standard errors that fit into an allowance, at least. A right simulator is then refused in 1 %
@@ -24,7 +25,8 @@ class Found:
     ----------
     value : float
     error : float
-        Its standard error; 0 if there is no chance in it.
+        Its standard error; 0 if there is no chance in it. That of few replications is larger by
+        as much as the t distribution is wider (`wider`), so that it holds what many would.
     """
 
     value: float
@@ -206,10 +208,16 @@ class Row:
         return f"{self.key}-{words}" if words else self.key
 
 
+def wider(degrees: int) -> float:
+    """Return how much wider the t distribution is than the normal one, `RESOLVES` errors out."""
+    return float(stats.t.isf(stats.norm.sf(RESOLVES), degrees) / RESOLVES)
+
+
 def mean(values: Iterable[float]) -> Found:
     """Return the mean of independent values."""
     sample = np.asarray(list(values), dtype=float)
-    return Found(float(sample.mean()), float(sample.std(ddof=1) / math.sqrt(len(sample))))
+    error = sample.std(ddof=1) / math.sqrt(len(sample))
+    return Found(float(sample.mean()), float(error) * wider(len(sample) - 1))
 
 
 def share(hits: float, trials: int) -> Found:
@@ -236,6 +244,7 @@ def controlled(
     y = np.asarray(values, dtype=float)
     design = np.column_stack([np.ones(len(y)), np.asarray(controls) - np.asarray(expected)])
     weights, *_ = np.linalg.lstsq(design, y, rcond=None)
-    rest = ((y - design @ weights) ** 2).sum() / (len(y) - design.shape[1])
-    error = math.sqrt(rest * np.linalg.inv(design.T @ design)[0, 0])
+    degrees = len(y) - design.shape[1]
+    rest = ((y - design @ weights) ** 2).sum() / degrees
+    error = math.sqrt(rest * np.linalg.inv(design.T @ design)[0, 0]) * wider(degrees)
     return Found(float(weights[0]), error)

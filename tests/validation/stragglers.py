@@ -57,16 +57,21 @@ def rounds_of_equal_work(law: str, spread: float, n: int, rounds: int, times: in
     )
 
 
-ROUNDS = {"rounds": 500, "times": 20}
+TIMES = 20
 
 
-def longest(law: str, spread: float, n: int, rounds: int = 500) -> Found:
+def rounds_for(spread: float) -> int:
+    """Return how many rounds are run; more where the longest calls carry the mean."""
+    return 1000 if spread > 1 else 550
+
+
+def longest(law: str, spread: float, n: int, rounds: int | None = None) -> Found:
     """Return the length of a round over the mean of one call.
 
     The mean of all calls, which is known, is the control.
     """
     _, exact = seconds(law, spread)
-    found = rounds_of_equal_work(law, spread, n, rounds, ROUNDS["times"])
+    found = rounds_of_equal_work(law, spread, n, rounds or rounds_for(spread), TIMES)
     lengths = [m.makespan_s / m.rounds / exact.mean() for m in found]
     calls = [[m.work_s / m.tasks / exact.mean()] for m in found]
     return controlled(lengths, calls, [1.0])
@@ -74,14 +79,14 @@ def longest(law: str, spread: float, n: int, rounds: int = 500) -> Found:
 
 def barrier_share(law: str, spread: float, n: int) -> Found:
     """Return the share of the agents' time that they spend at the barrier."""
-    found = rounds_of_equal_work(law, spread, n, ROUNDS["rounds"], ROUNDS["times"])
+    found = rounds_of_equal_work(law, spread, n, rounds_for(spread), TIMES)
     return mean(m.waiting_s / (n * m.makespan_s) for m in found)
 
 
 def straggler_gap(law: str, spread: float, n: int) -> Found:
     """Return the longest less the mean call of a round, over the mean of one call."""
     _, exact = seconds(law, spread)
-    found = rounds_of_equal_work(law, spread, n, ROUNDS["rounds"], ROUNDS["times"])
+    found = rounds_of_equal_work(law, spread, n, rounds_for(spread), TIMES)
     return mean(m.straggler_gap_s / exact.mean() for m in found)
 
 
@@ -527,7 +532,7 @@ def _waits_of_arrivals(ready: np.ndarray[Any, Any], rate: float) -> tuple[list[f
 
 def longer_when_alike(copies: int) -> Found:
     """Return how much longer a task takes if its copies take the same time than without any."""
-    alone, alike = (redundant(5, c, 0.7, 2500, 9, r) for c, r in ((1, 0.0), (copies, 1.0)))
+    alone, alike = (redundant(5, c, 0.7, 2500, 18, r) for c, r in ((1, 0.0), (copies, 1.0)))
     return Found(alike.value - alone.value, math.hypot(alike.error, alone.error))
 
 
@@ -830,7 +835,7 @@ ROWS = [
         name="The same without backups",
         law="H_n.",
         source=ORDER_STATISTICS,
-        measure=lambda n: longest("exponential", 1.0, n, 160),
+        measure=lambda n: longest("exponential", 1.0, n, 210),
         cases=[Case("n = 100", harmonic(100), (100,), slow=True)],
         tolerance=ONE_PERCENT,
     ),
@@ -879,10 +884,10 @@ ROWS = [
             )
             for k, d, load, tasks, times in (
                 (5, 1, 0.7, 3000, 10),
-                (5, 2, 0.7, 2500, 32),
+                (5, 2, 0.7, 2500, 36),
                 (5, 3, 0.7, 2500, 16),
                 (5, 5, 0.7, 2000, 7),
-                (10, 2, 0.7, 4000, 8),
+                (10, 2, 0.7, 4000, 16),
             )
         ],
         tolerance=THREE_PERCENT,

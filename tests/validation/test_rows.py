@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
 from tests.validation import page
-from tests.validation.rows import Above, Between, Case, Found, Row, Tolerance, controlled
+from tests.validation.rows import (
+    RESOLVES,
+    Above,
+    Between,
+    Case,
+    Found,
+    Row,
+    Tolerance,
+    controlled,
+    mean,
+)
 from tests.validation.subjects import ROWS
 
 pytestmark = pytest.mark.theory
@@ -69,15 +81,25 @@ def test_a_tolerance_refuses_what_is_too_far_or_too_uncertain() -> None:
 
 
 def test_controls_take_away_their_part_of_the_error_and_nothing_else() -> None:
-    import numpy as np
-
     rng = np.random.default_rng(3)
-    covered = []
     for _ in range(400):
         known = rng.normal(5, 2, size=(20, 1))
         values = 7 + 3 * (known[:, 0] - 5) + rng.normal(0, 0.5, size=20)
-        found = controlled(list(values), known, [5.0])
-        assert found.error < 0.3
-        covered.append(abs(found.value - 7) < 2.101 * found.error)  # t with 18 degrees of freedom
-    # A 95 % interval of 400: within 0.95 +- 0.044 with probability above 0.9999.
-    assert 0.906 < np.mean(covered) < 0.99
+        assert controlled(list(values), known, [5.0]).error < 0.3
+
+
+@pytest.mark.parametrize("few", [4, 6, 20])
+def test_two_and_a_half_errors_hold_as_often_with_few_replications_as_with_many(few: int) -> None:
+    rng = np.random.default_rng(few)
+    of_mean, of_controlled = [], []
+    for _ in range(3000):
+        known = rng.normal(5, 2, size=(few, 1))
+        values = 7 + 3 * (known[:, 0] - 5) + rng.normal(0, 0.5, size=few)
+        for found, held in (
+            (mean(values), of_mean),
+            (controlled(values, known, [5.0]), of_controlled),
+        ):
+            held.append(abs(found.value - 7) < RESOLVES * found.error)
+    asked = 2 * norm.cdf(RESOLVES) - 1
+    for held in (of_mean, of_controlled):
+        assert abs(np.mean(held) - asked) < 4 * (asked * (1 - asked) / 3000) ** 0.5
