@@ -1,8 +1,9 @@
 """Plants small random changes in a part, one at a time, and counts those that its tests see.
 
 ``python -m tests.planted.mutants COUNT PART TESTS...``: PART is a file or a folder of the project,
-TESTS are files or folders of tests, of which the quick ones run. Prints each change that no test
-has seen: who reads it decides whether it changes an answer.
+TESTS are files or folders of tests, of which the quick ones run; the first of them, that most
+changes end, best first. Prints each change that no test has seen: who reads it decides whether it
+changes an answer. Changes with which the tests never end are counted apart.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import copy
 import random
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import TimeoutExpired
 
-from tests.planted.__main__ import COPIED, tests_end
-from tests.project_copy import ROOT, copy_project
+import pytest
+
+from tests.planted.trial import Outcome, Trial, in_words
+from tests.project_copy import ROOT
+
+QUICK = ("-m", "not slow")
 
 SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,
@@ -94,37 +99,28 @@ def mutants_of(file: Path, root: Path) -> Iterator[Mutant]:
         yield Mutant(str(file.relative_to(root)), line, right, wrong, text)
 
 
-def is_seen(mutant: Mutant, tests: Sequence[str], project: Path) -> bool:
-    """Return whether a test fails, or never ends, in a copy of the project with the change."""
-    file = project / mutant.file
-    right = file.read_text()
-    file.write_text(mutant.text)
-    try:
-        return tests_end(project, *tests, "-m", "not slow") != 0  # or they cannot even begin
-    except TimeoutExpired:
-        return True
-    finally:
-        file.write_text(right)
+def outcome(mutant: Mutant, tests: Sequence[str], trial: Trial) -> Outcome:
+    """Return what the quick tests say to a change; it is seen, too, if they cannot even begin."""
+    seen = set(pytest.ExitCode) - {pytest.ExitCode.OK}
+    return trial.outcome(mutant.file, mutant.text, (*tests, *QUICK), seen)
 
 
 def main(count: str, part: str, *tests: str) -> int:
-    """Plant a sample of changes and print how many are seen."""
+    """Plant a sample of changes and print what the tests say to them."""
     files = sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]
     every = [mutant for file in files for mutant in mutants_of(file, ROOT)]
     sample = random.Random(1).sample(every, min(int(count), len(every)))
-    seen = 0
+    outcomes: Counter[Outcome] = Counter()
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(folder)
-        copy_project(COPIED, project)
-        assert tests_end(project, *tests, "-m", "not slow") == 0, "these tests fail as it is"
+        trial = Trial(Path(folder))
+        print(f"without a change, the tests take {trial.usual_s(*tests, *QUICK):.0f} s", flush=True)
         for mutant in sample:
-            held = is_seen(mutant, tests, project)
-            seen += held
-            if not held:
-                print(
-                    f"{mutant.file}:{mutant.line}: {mutant.right}  ->  {mutant.wrong}", flush=True
-                )
-    print(f"{seen} of {len(sample)} changes of {part} seen ({len(every)} are possible)")
+            found = outcome(mutant, tests, trial)
+            outcomes[found] += 1
+            if found is not Outcome.SEEN:
+                place = f"{mutant.file}:{mutant.line}"
+                print(f"{found:10}  {place}: {mutant.right}  ->  {mutant.wrong}", flush=True)
+    print(f"{len(sample)} of {len(every)} changes of {part} planted: {in_words(outcomes)}")
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.planted import trial
 from tests.planted.bugs import BUGS, Bug
 from tests.planted.mutants import mutants_of
 from tests.project_copy import ROOT
@@ -36,3 +37,28 @@ def test_mutants_change_one_place_each(tmp_path: Path) -> None:
     exec(found["b * 2", "b / 2"], changed)
     assert (changed["f"](2, 1), changed["f"](1, 2)) == (2.5, -1.5)
     assert file.read_text().endswith("a + b * 2\n")
+
+
+@pytest.mark.slow
+def test_what_tests_say_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "COPIED", ())
+    monkeypatch.setattr(trial, "LEAST_S", 3.0)
+    monkeypatch.setattr(trial, "TIMES", 2.0)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = -p no:dash -p no:anyio\n")
+    (tmp_path / "part.py").write_text("def half(n):\n    return n // 2\n")
+    (tmp_path / "test_part.py").write_text(
+        "from part import half\ndef test_half():\n    assert half(4) == 2\n"
+    )
+    planted = trial.Trial(tmp_path)
+
+    def outcome(body: str) -> trial.Outcome:
+        return planted.outcome("part.py", f"def half(n):\n    {body}\n", ("test_part.py",))
+
+    assert outcome("return n * 2") is trial.Outcome.SEEN
+    assert outcome("return n / 2") is trial.Outcome.UNSEEN
+    assert outcome("while n: pass") is trial.Outcome.ENDLESS
+    assert outcome("return (") is trial.Outcome.UNSEEN  # no test has failed: none has begun
+    assert (tmp_path / "part.py").read_text().endswith("return n // 2\n")
+    (tmp_path / "test_part.py").write_text("def test_half():\n    assert False\n")
+    with pytest.raises(AssertionError, match="without a change"):
+        trial.Trial(tmp_path).usual_s("test_part.py")
