@@ -7,6 +7,8 @@ from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Self
 
+import numpy as np
+
 from simulator.model.board import Board
 from simulator.model.protocols._dispatcher import Dispatcher, Setting
 
@@ -62,11 +64,13 @@ class Hands(Dispatcher):
 
     def due(self, agent: int) -> int:
         """Return how many of the agent's own tasks are left."""
+        return len(self._left_to(agent))
+
+    def _left_to(self, agent: int) -> list[int]:
+        """Return the agent's own tasks that are left, in topological order."""
         board = self.board
-        return sum(
-            owner == agent and not is_done
-            for owner, is_done in zip(board.owner, board.done, strict=True)
-        )
+        is_left = (np.asarray(board.owner) == agent) & (np.asarray(board.done) == 0)
+        return sorted(np.flatnonzero(is_left).tolist(), key=self.rank.__getitem__)
 
     def may_attempt(self, agent: int, task: int) -> bool:
         """Return True: the agent owns the task."""
@@ -89,9 +93,7 @@ class Hands(Dispatcher):
         if not here:
             return 0
         board, dealt = self.board, dict[int, int]()
-        for task in self.order:
-            if board.owner[task] != agent or board.done[task]:
-                continue
+        for task in self._left_to(agent):
             needed = board.graph.dependencies[task]
             heir = dealt.get(needed[-1]) if needed else None
             if heir is None:
@@ -114,6 +116,11 @@ class Hands(Dispatcher):
     def forget(self, task: int) -> None:
         """Take the task out of its owner's hand."""
         owner, rank = self.board.owner[task], self.rank[task]
-        if owner >= 0 and rank in self.ready[owner]:
-            self.ready[owner].remove(rank)
-            heapify(self.ready[owner])
+        if owner < 0:
+            return
+        ready = self.ready[owner]
+        if ready and ready[0] == rank:
+            heappop(ready)
+        elif rank in ready:
+            ready.remove(rank)
+            heapify(ready)
