@@ -102,7 +102,7 @@ class Context(Spec):
     request_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))
     """What comes into the context between two tasks of an agent, besides what calls add: the next
     request of a person, for example. Between two loops, where the agent works in loops; between
-    two calls, where it does not."""
+    two calls, where it does not. No `retention` takes a share of it: it has not been read yet."""
     retention: Fraction = 1.0
     """Share of what was read and written that stays in the context for the next call. Below 1,
     the same share of everything is dropped, so that only the system prompt stays unchanged (and

@@ -82,7 +82,7 @@ def test_a_request_comes_between_two_loops(retention: float) -> None:
     context = {"request_tokens": 700, "retention": retention}
     _, rows = traced(team__agent=looping({"turns": 2}, context=context), workload__tasks=2)
     first = SYSTEM + GROWS
-    again = SYSTEM + int(retention * (2 * GROWS + 700))
+    again = SYSTEM + int(retention * 2 * GROWS) + 700
     cached = first if retention else SYSTEM
     assert prompts(rows) == [
         *((SYSTEM, 0), (first, SYSTEM)),

@@ -36,13 +36,15 @@ class Additions:
             self._request = draws.of(spec.request_tokens, Purpose.REQUEST_TOKENS)
             self.fixed = None
 
-    def draw(self, goes_on: bool) -> int:
-        """Return what the call that ends adds; the next request too, unless its loop goes on."""
+    def draw(self, goes_on: bool) -> tuple[int, int]:
+        """Return what the call that ends adds, and the next request, unless its loop goes on."""
         tokens = int(self._next())
         self._next = self._draw
-        if self._request is not None and not goes_on:
-            tokens += int(self._request())
-        return tokens
+        return tokens, 0 if goes_on else self.ask()
+
+    def ask(self) -> int:
+        """Return what the next request adds."""
+        return 0 if self._request is None else int(self._request())
 
     def begin_anew(self) -> None:
         """Let the next call be a first one."""

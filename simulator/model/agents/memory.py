@@ -180,9 +180,9 @@ class Memory:
             dropped = self.context_tokens - self.sent_context
             read, kept = self._held.end(read, dropped, self._overflow)
             self._held = None
-        added = self._additions.fixed
+        added, asked = self._additions.fixed, 0
         if added is None:
-            added = self._additions.draw(goes_on)
+            added, asked = self._additions.draw(goes_on)
         total = kept + output + added
         if self.overflows:
             total -= self.summary_tokens  # it is what was sent as the context
@@ -191,9 +191,9 @@ class Memory:
                 self.keep_prefix(0)
             self.overflows, self.summary_tokens = False, 0
         if self._retention == 1.0 or goes_on:
-            self.context_tokens = total
+            self.context_tokens = total + asked
         else:
-            self.context_tokens, read = int(self._retention * total), 0
+            self.context_tokens, read = int(self._retention * total) + asked, 0
             self.keep_prefix(0)
         if self._caches:
             self._prefix_tokens = self._system_tokens + read
@@ -267,7 +267,7 @@ class Memory:
         if held is not None and held.tokens:
             self.replace(held.begins, self.context_tokens - held.tokens - held.begins)
         if held is not None and not goes_on and self._retention < 1.0:
-            self.replace(0, int(self._retention * self.context_tokens))
+            self.replace(0, int(self._retention * self.context_tokens) + self._additions.ask())
         if self.life is not None:
             self.life.take_expired()
 
