@@ -14,8 +14,9 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -83,20 +84,30 @@ class _Replace(ast.NodeTransformer):
         return self._new if node is self._old else self.generic_visit(node)
 
 
-def mutants_of(file: Path, root: Path) -> Iterator[Mutant]:
-    """Yield all changes of a file, each with the text of the whole file."""
-    source = file.read_text()
-    count = sum(1 for _ in ast.walk(ast.parse(source)))
-    for i in range(count):
-        tree = ast.parse(source)
-        node = list(ast.walk(tree))[i]
+@dataclass(frozen=True)
+class Place:
+    """A node of a file that may be changed."""
+
+    file: Path
+    node: int
+    """In the order of `ast.walk`."""
+
+    def mutant(self, root: Path) -> Mutant:
+        """Return the change of this place, with the text of the whole file."""
+        tree = ast.parse(self.file.read_text())
+        node = next(islice(ast.walk(tree), self.node, None))
         new = _changed(node)
-        if new is None:
-            continue
+        assert new is not None
         right, wrong = ast.unparse(node), ast.unparse(new)
         text = ast.unparse(ast.fix_missing_locations(_Replace(node, new).visit(tree)))
         line: int = node.lineno  # type: ignore[attr-defined]
-        yield Mutant(str(file.relative_to(root)), line, right, wrong, text)
+        return Mutant(str(self.file.relative_to(root)), line, right, wrong, text)
+
+
+def places_of(file: Path) -> list[Place]:
+    """Return all places of a file that may be changed."""
+    nodes = enumerate(ast.walk(ast.parse(file.read_text())))
+    return [Place(file, i) for i, node in nodes if _changed(node) is not None]
 
 
 def outcome(mutant: Mutant, tests: Sequence[str], trial: Trial) -> Outcome:
@@ -108,18 +119,19 @@ def outcome(mutant: Mutant, tests: Sequence[str], trial: Trial) -> Outcome:
 def main(count: str, part: str, *tests: str) -> int:
     """Plant a sample of changes and print what the tests say to them."""
     files = sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]
-    every = [mutant for file in files for mutant in mutants_of(file, ROOT)]
+    every = [place for file in files for place in places_of(file)]
     sample = random.Random(1).sample(every, min(int(count), len(every)))
     outcomes: Counter[Outcome] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
         print(f"without a change, the tests take {trial.usual_s(*tests, *QUICK):.0f} s", flush=True)
-        for mutant in sample:
+        for place in sample:
+            mutant = place.mutant(ROOT)
             found = outcome(mutant, tests, trial)
             outcomes[found] += 1
             if found is not Outcome.SEEN:
-                place = f"{mutant.file}:{mutant.line}"
-                print(f"{found:10}  {place}: {mutant.right}  ->  {mutant.wrong}", flush=True)
+                where = f"{mutant.file}:{mutant.line}"
+                print(f"{found:10}  {where}: {mutant.right}  ->  {mutant.wrong}", flush=True)
     print(f"{len(sample)} of {len(every)} changes of {part} planted: {in_words(outcomes)}")
     return 0
 

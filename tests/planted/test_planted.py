@@ -9,7 +9,7 @@ import pytest
 
 from tests.planted import trial
 from tests.planted.bugs import BUGS, Bug
-from tests.planted.mutants import mutants_of
+from tests.planted.mutants import places_of
 from tests.project_copy import ROOT
 
 
@@ -23,7 +23,8 @@ def test_what_a_bug_replaces_stands_there_once(bug: Bug) -> None:
 def test_mutants_change_one_place_each(tmp_path: Path) -> None:
     file = tmp_path / "part.py"
     file.write_text("def f(a, b):\n    return -1.5 if a < b else a + b * 2\n")
-    found = {(each.right, each.wrong): each.text for each in mutants_of(file, tmp_path)}
+    mutants = [place.mutant(tmp_path) for place in places_of(file)]
+    found = {(each.right, each.wrong): each.text for each in mutants}
     assert {right for right, _ in found} == {
         "-1.5 if a < b else a + b * 2",
         "-1.5",
