@@ -21,7 +21,7 @@ def outcome(bug: Bug, trial: Trial) -> Outcome:
     right = (ROOT / bug.file).read_text()
     assert right.count(bug.right) == 1, bug
     named = ("-k", bug.names) if bug.names else ()
-    return trial.outcome(bug.file, right.replace(bug.right, bug.wrong), (bug.tests, *named))
+    return trial.outcome(bug.file, right.replace(bug.right, bug.wrong), [(bug.tests, *named)])
 
 
 def main(text: str = "") -> int:

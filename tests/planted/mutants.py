@@ -1,9 +1,9 @@
 """Plants small random changes in a part, one at a time, and counts those that its tests see.
 
 ``python -m tests.planted.mutants COUNT PART TESTS...``: PART is a file or a folder of the project,
-TESTS are files or folders of tests, of which the quick ones run; the first of them, that most
-changes end, best first. Prints each change that no test has seen: who reads it decides whether it
-changes an answer. Changes with which the tests never end are counted apart.
+TESTS are files or folders of tests, of which the quick ones run, one after another until one has
+seen the change. Prints each change that no test has seen: who reads it decides whether it changes
+an answer. Changes with which the tests never end are counted apart.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -24,7 +23,8 @@ import pytest
 from tests.planted.trial import Outcome, Trial, in_words
 from tests.project_copy import ROOT
 
-QUICK = ("-m", "not slow")
+SEEN = set(pytest.ExitCode) - {pytest.ExitCode.OK}
+"""What pytest ends with if tests fail with a change, or cannot even begin."""
 
 SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
     ast.Add: ast.Sub,
@@ -110,24 +110,20 @@ def places_of(file: Path) -> list[Place]:
     return [Place(file, i) for i, node in nodes if _changed(node) is not None]
 
 
-def outcome(mutant: Mutant, tests: Sequence[str], trial: Trial) -> Outcome:
-    """Return what the quick tests say to a change; it is seen, too, if they cannot even begin."""
-    seen = set(pytest.ExitCode) - {pytest.ExitCode.OK}
-    return trial.outcome(mutant.file, mutant.text, (*tests, *QUICK), seen)
-
-
 def main(count: str, part: str, *tests: str) -> int:
     """Plant a sample of changes and print what the tests say to them."""
     files = sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]
     every = [place for file in files for place in places_of(file)]
     sample = random.Random(1).sample(every, min(int(count), len(every)))
+    runs = [(each, "-m", "not slow") for each in tests]
     outcomes: Counter[Outcome] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
-        print(f"without a change, the tests take {trial.usual_s(*tests, *QUICK):.0f} s", flush=True)
+        usual_s = sum(trial.usual_s(*run) for run in runs)
+        print(f"without a change, the tests take {usual_s:.0f} s", flush=True)
         for place in sample:
             mutant = place.mutant(ROOT)
-            found = outcome(mutant, tests, trial)
+            found = trial.outcome(mutant.file, mutant.text, runs, SEEN)
             outcomes[found] += 1
             if found is not Outcome.SEEN:
                 where = f"{mutant.file}:{mutant.line}"

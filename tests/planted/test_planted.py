@@ -53,7 +53,7 @@ def test_what_tests_say_is_told_apart(tmp_path: Path, monkeypatch: pytest.Monkey
     planted = trial.Trial(tmp_path)
 
     def outcome(body: str) -> trial.Outcome:
-        return planted.outcome("part.py", f"def half(n):\n    {body}\n", ("test_part.py",))
+        return planted.outcome("part.py", f"def half(n):\n    {body}\n", [("test_part.py",)])
 
     assert outcome("return n * 2") is trial.Outcome.SEEN
     assert outcome("return n / 2") is trial.Outcome.UNSEEN
