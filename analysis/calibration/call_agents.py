@@ -118,7 +118,7 @@ def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
     named = sorted(set(went_well["model"]))
     if len(named) == 1:
         model = model.where(~is_failed | (model != "agent"), named[0])
-    cached = chats["cache_read_input_tokens"].notna()
+    cached = chats["cache_read_input_tokens"].astype("Float64").astype(float)
     for name in model.value_counts().index:
         mine = went_well[went_well["model"] == name].reset_index(drop=True)
         n = int((model == name).sum())
@@ -126,14 +126,17 @@ def fit_agents(calls: pd.DataFrame, references: ReferenceOf) -> list[AgentFit]:
         failed = BetaEstimate(failures + 0.5, n - failures + 0.5)
         fit = _fit(str(name), mine, failed, by_tokens.get(name), by_time.get(name), references)
         says_input = chats["input_tokens"][model == name].notna().any()
-        found.append(_without_cache(fit) if says_input and not cached[model == name].any() else fit)
+        read = cached[(model == name) & ~is_failed]
+        is_cached = not says_input or (read > 0.0).any()
+        found.append(fit if is_cached else _without_cache(fit, bool(read.notna().any())))
     return found
 
 
-def _without_cache(fit: AgentFit) -> AgentFit:
-    """Return the fit of an agent of which no call says what it has read from a cache."""
+def _without_cache(fit: AgentFit, is_told: bool) -> AgentFit:
+    """Return the fit of an agent none of whose calls has read from a cache, as far as they say."""
     context = {k: v for k, v in fit.agent["context"].items() if k != "cache_miss"}
-    gap = Gap("cached tokens", "no call says them", "no cache: all input is read, and paid, anew")
+    why = "all calls say 0" if is_told else "no call says them"
+    gap = Gap("cached tokens", why, "no cache: all input is read, and paid, anew")
     rest = [each for each in fit.gaps if each.what != "failures of the cache"]
     agent = {**fit.agent, "context": {**context, "cache": False}}
     return replace(fit, agent=agent, gaps=[*rest, gap])

@@ -9,22 +9,26 @@ import pandas as pd
 
 from analysis.calibration.requests import Requests
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import as_distribution
 from simulator.words import percent
 
 _FEWEST = 3
-"""Fewest requests after others of their agent for which it is told."""
+"""Fewest requests that begin with less than was read before, for which it is told."""
 
-_SHARE = 0.8
-"""Share of these requests that must begin with less than was read before."""
+_SHARE = 1.0 / 3.0
+"""Share of the requests after others that must begin so. Of prompts that have nothing to do with
+each other, half are shorter than the one before; of a context that is kept, only those after a
+compaction are."""
 
 
 def begin_requests_anew(context: dict[str, Any], requests: Requests) -> str | None:
     """Let a context be dropped between two requests, if it was so in the trace.
 
-    A request begins anew if its first call reads less than the last call of the request before,
-    which had turns that made its context grow. A twin keeps as large a share of the context as
-    such first calls read. The cache holds nothing of it but the system prompt: this is as large as
-    what such calls found there. If contexts shrink between requests alone, no window was full.
+    A request begins anew if its first call reads no more than the last call of the request before:
+    with the context kept, it would read all of that, what that call wrote, and the new request.
+    Requests of a twin then begin as differently as those of the trace (`request_tokens`). The cache
+    holds nothing of it but the system prompt: this is as large as what such calls found there. If
+    contexts shrink between requests alone, no window was full.
 
     Parameters
     ----------
@@ -38,30 +42,34 @@ def begin_requests_anew(context: dict[str, Any], requests: Requests) -> str | No
         What was found; None if requests go on with their contexts.
     """
     table = _request_ends(requests)
-    later = table[(table["turns_before"] > 1) & table[["first", "before"]].notna().all(axis=1)]
-    anew = later["first"] < later["before"]
-    if len(later) < _FEWEST or anew.mean() < _SHARE:
+    later = table[table[["first", "before"]].notna().all(axis=1)]
+    anew = later["first"] <= later["before"]
+    if anew.sum() < _FEWEST or anew.mean() < _SHARE:
         return None
-    begun = later[anew]
-    first, left = float(begun["first"].mean()), float((begun["before"] + begun["wrote"]).mean())
+    begins = later["first"].to_numpy(dtype=float)
     has_cache = bool((requests.turns["cached"] > 0).any())
-    system = float(begun["cached"].mean() if has_cache else context.get("system_tokens", 0.0))
-    system = min(system, first)
-    start = float(table.loc[table["turns_before"] == 0, "first"].mean())
+    system = float(later["cached"].mean() if has_cache else context.get("system_tokens", 0.0))
+    system = min(system, float(begins.min()))
+    first = table.loc[table["before"].isna() & table["first"].notna(), "first"]
     context |= {
         "system_tokens": four_digits(system),
-        "start_tokens": four_digits(max(0.0, start - system)),
-        "retention": four_digits(float(np.clip((first - system) / (left - system), 0.0, 1.0))),
+        "start_tokens": as_distribution(np.maximum(first.to_numpy(dtype=float) - system, 0.0)),
+        "retention": 0,
+        "request_tokens": as_distribution(begins - system),
     }
-    context.pop("request_tokens", None)
+    if (table["turns"] == 1).all():
+        # What calls add to the context is read by none.
+        for name in ("turn_tokens", "first_turn_tokens"):
+            context.pop(name, None)
     within = requests.turns.groupby("request", sort=False)["input"].diff()
     if not (within < 0.0).any():
         # What was taken for a window that was full is the end of a request.
         for name in ("window_tokens", "compaction"):
             context.pop(name, None)
     return (
-        f"{len(begun):,} of {len(later):,} requests after others began with a new context, of "
-        f"{first:,.0f} tokens, {percent(system / first)} of it cached"
+        f"{int(anew.sum()):,} of {len(later):,} requests after others began with no more than was "
+        f"read before: each begins with a context of its own, of {begins.mean():,.0f} tokens, "
+        f"{percent(system / begins.mean())} of it cached"
     )
 
 
@@ -76,12 +84,7 @@ def _request_ends(requests: Requests) -> pd.DataFrame:
             "first": each["input"].nth(0).to_numpy(),
             "cached": each["cached"].nth(0).to_numpy(),
             "last": each["input"].nth(-1).to_numpy(),
-            "written": each["output"].nth(-1).to_numpy(),
         }
     )
     before = table.groupby("agent", sort=False)
-    return table.assign(
-        before=before["last"].shift(),
-        wrote=before["written"].shift().fillna(0.0),
-        turns_before=before["turns"].shift().fillna(0),
-    )
+    return table.assign(before=before["last"].shift())

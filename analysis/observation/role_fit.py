@@ -216,12 +216,15 @@ def _take_loops(
         found.missing += [str(gap) for gap in fit.gaps() if not said or gap.what != "loops"]
     found.spec |= said
     found.has_loops = "loop" in said
+    context = found.spec["context"]
+    anew = begin_requests_anew(context, requests)
+    if anew is not None:
+        for name in ("retention", "system_tokens", "start_tokens", "request_tokens"):
+            found.sources[f"context.{name}"] = anew
+        for name in ("turn_tokens", "first_turn_tokens", "window_tokens", "compaction"):
+            if name not in context:
+                found.sources.pop(f"context.{name}", None)
     if found.has_loops:
-        anew = begin_requests_anew(found.spec["context"], requests)
-        if anew is not None:
-            found.sources["context.retention"] = anew
-            found.sources |= dict.fromkeys(("context.system_tokens", "context.start_tokens"), anew)
-            found.sources.pop("context.request_tokens", None)
         sessions = requests.table["session"].astype(str).to_numpy()
         for session, turns in zip(sessions, turns_without_failures(requests), strict=True):
             found.turns.setdefault(session, []).append(max(1, int(turns)))

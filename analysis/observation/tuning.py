@@ -206,7 +206,9 @@ def _scale_inputs(agent: dict[str, Any], wanted: float, found: float, before: fl
                 tool["result_tokens"] = scaled(tool["result_tokens"], factor)
         return total
     factor = float(np.clip(wanted / found, 0.5, 2.0))
-    for name in ("system_tokens", "start_tokens"):
+    # What is dropped between requests begins each of them.
+    begins = ["request_tokens"] if context.get("retention") == 0 else []
+    for name in ("system_tokens", "start_tokens", *begins):
         if name in context:
             context[name] = scaled(context[name], factor)
     cache = context.get("cache")

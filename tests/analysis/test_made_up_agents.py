@@ -1,0 +1,65 @@
+"""Twins of made-up agents, of which all is known, are as long, as large and as dear as they."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.analysis.made_up_traces import Made, assert_alike, twin_of
+
+
+def classify(made: Made, cached: float | None = 0.0) -> None:
+    """Give each of some documents a call of its own, whose prompt has nothing of those before."""
+    for _ in range(made.rng.integers(30, 60)):
+        made.chat("classifier", 400 + made.about(1500, 0.9), made.about(30), cached=cached)
+
+
+@pytest.mark.parametrize("cached", [None, 0.0, 400.0])
+def test_calls_that_have_nothing_to_do_with_each_other_are_so_in_the_twin(
+    cached: float | None,
+) -> None:
+    found = twin_of(lambda made: classify(made, cached))
+    # The mean of 16 runs has a standard error of 5 %. It read 9.6 times as much where contexts were
+    # kept, and were as full as a window that was found.
+    assert_alike(found)
+    context = found.twin.document["team"]["agent"]["context"]
+    assert context["retention"] == 0
+    assert "window_tokens" not in context
+    assert (context.get("cache") is False) == (cached != 400.0)
+
+
+def look_up(made: Made) -> None:
+    """Work through documents, each with one to three turns and a context of its own."""
+    for _ in range(made.rng.integers(6, 14)):
+        read, turns = 400 + made.about(1500, 0.9), made.rng.integers(1, 4)
+        for turn in range(turns):
+            wrote = made.about(80)
+            made.chat("reader", read, wrote, turn < turns - 1)
+            read += wrote
+            if turn < turns - 1:
+                made.tool("reader", "look_up", made.about(1.0))
+                read += made.about(400)
+
+
+def test_requests_begin_as_differently_in_the_twin_as_in_the_trace() -> None:
+    found = twin_of(look_up)
+    assert_alike(found)
+    assert isinstance(found.twin.document["team"]["agent"]["context"]["request_tokens"], dict)
+
+
+def converse(made: Made, is_cached: bool) -> None:
+    """Work in a conversation that grows, read from the cache or not."""
+    read, before, turns = 3000.0, 0.0, made.rng.integers(8, 16)
+    for turn in range(turns):
+        wrote = made.about(200)
+        made.chat("coder", read, wrote, turn < turns - 1, before if is_cached else 0.0)
+        before, read = read, read + wrote + made.about(400)
+        made.tool("coder", "edit", made.about(2.0))
+
+
+@pytest.mark.parametrize("is_cached", [True, False])
+def test_who_never_reads_from_a_cache_pays_in_full_in_the_twin(is_cached: bool) -> None:
+    found = twin_of(lambda made: converse(made, is_cached))
+    # With a cache, the twin of an agent without one cost 0.33 times as much as it.
+    assert_alike(found)
+    context = found.twin.document["team"]["agent"]["context"]
+    assert (context.get("cache") is not False) == is_cached
