@@ -43,7 +43,7 @@ def coordinate(
     others = len(twin.fits) - len(twin.subagents) > 1 or len(twin.worker_roles) > 1
     kind = structure.kind if others else SINGLE
     if kind == SUBAGENTS:
-        kind = INDEPENDENT
+        kind = INDEPENDENT if len(twin.worker_roles) > 1 else SINGLE
     if kind in (LEAD, TREE) and not twin.lead:
         kind = INDEPENDENT
     sure = f"confidence {structure.confidence:.2f}, from {structure.evidence}"

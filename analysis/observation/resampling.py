@@ -15,7 +15,7 @@ import pandas as pd
 
 from analysis.calibration.rounding import four_digits
 from analysis.observation.roles import typical
-from analysis.observation.structure import SINGLE
+from analysis.observation.structure import SINGLE, SUBAGENTS
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit
 from analysis.observation.workload import Work
@@ -31,7 +31,9 @@ _MOST = 200
 def resampled_workload(
     twin: Twin, seen: Observed, units: Mapping[str, Sequence[Unit]]
 ) -> Work | None:
-    """Return the work of all runs, or None if others than one agent did it, or they are too few.
+    """Return the work of all runs, or None if several agents took it up, or they are too few.
+
+    Sub-agents are no others: what they do follows from what the one agent asks for.
 
     Parameters
     ----------
@@ -41,7 +43,8 @@ def resampled_workload(
     units : mapping
         Units of work of each run's workers.
     """
-    if seen.structure.kind != SINGLE or len(twin.worker_roles) != 1 or twin.lead:
+    is_alone = seen.structure.kind in (SINGLE, SUBAGENTS) and len(twin.worker_roles) == 1
+    if not is_alone or twin.lead:
         return None
     (role,) = twin.worker_roles
     fit = twin.fits[role]

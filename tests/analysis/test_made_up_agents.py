@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from tests.analysis.made_up_traces import Made, assert_alike, twin_of
+from tests.analysis.made_up_traces import MEASURES, Made, assert_alike, twin_of
 
 
 def classify(made: Made, cached: float | None = 0.0) -> None:
@@ -63,3 +64,36 @@ def test_who_never_reads_from_a_cache_pays_in_full_in_the_twin(is_cached: bool) 
     assert_alike(found)
     context = found.twin.document["team"]["agent"]["context"]
     assert (context.get("cache") is not False) == is_cached
+
+
+def delegate(made: Made) -> None:
+    """Answer some requests of a person, who thinks between them, with the help of sub-agents."""
+    read, started = 5000.0, 0
+    for request in range(made.rng.integers(1, 6)):
+        made.now += made.about(120, 0.8) if request else 0.0
+        turns = made.rng.integers(2, 6)
+        for turn in range(turns):
+            wrote = made.about(200)
+            made.chat("main", read, wrote, turn < turns - 1)
+            read += wrote + 300
+            if turn < turns - 1:
+                begun, started = made.now, started + 1
+                lasts = made.rng.integers(1, 4)
+                for step in range(lasts):
+                    goes_on = bool(step < lasts - 1)
+                    reads = 2000.0 + 500 * step
+                    made.chat(f"helper-{started}", reads, 150, goes_on, parent_agent_id="main")
+                    if goes_on:
+                        made.tool(f"helper-{started}", "grep", 2.0, parent_agent_id="main")
+                ended, made.now = made.now, begun
+                made.tool("main", "task", ended - begun)
+
+
+def test_an_agent_with_sub_agents_waits_for_people_in_the_twin() -> None:
+    found = twin_of(delegate, 24)
+    assert_alike(found, (*MEASURES, "calls"))
+    assert found.twin.document["workload"]["kind"] == "resampled"
+    assert "round_overhead_s" in found.twin.document["coordination"]
+    # Sessions are of one to five requests: that is most of how they differ.
+    spread = [np.log(each["makespan_s"]).std() for each in (found.table, found.simulated)]
+    assert spread[1] == pytest.approx(spread[0], rel=0.35)  # 3 standard errors
