@@ -62,11 +62,7 @@ def difference_to_success(
          for take, share, end in zip(takes, shares, ends, strict=True)]
         for ends in ([each.high for each in shares], [each.low for each in shares])
     )  # fmt: skip
-    pulls = [
-        spent,
-        -takes[0] / shares[0].estimate * after_done,
-        takes[1] / shares[1].estimate * before_done,
-    ]
+    pulls = [spent, -after_done, before_done]  # up to factors, which correlations do not show
     down = _combined([own.estimate - own.low, less[0], more[1]], pulls)
     up = _combined([own.high - own.estimate, more[0], less[1]], pulls)
     return Interval(own.estimate, own.estimate - down, own.estimate + up)

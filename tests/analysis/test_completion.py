@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from analysis.statistics.completion import (
     UNKNOWN,
@@ -19,6 +20,7 @@ from analysis.statistics.completion import (
     to_success,
     with_time_to_success,
 )
+from analysis.statistics.differences import difference_to_success
 from analysis.statistics.intervals import Interval, mean_interval, quantile_interval
 from analysis.statistics.summaries import summary
 
@@ -76,6 +78,64 @@ def test_a_team_is_exactly_as_quick_as_itself() -> None:
 
 def test_what_costs_nothing_costs_nothing_until_success() -> None:
     assert to_success([0.0, 0.0, 0.0], [True, False, True]).high == 0.0
+
+
+@pytest.mark.parametrize("runs", [1, 2, 7, 30])
+def test_that_all_of_few_runs_finished_leaves_open_how_much_more_success_takes(runs: int) -> None:
+    """Times never vary, so that only the shares do: they are at least 0.025^(1/n) (95 %)."""
+    long, short, done = np.full(runs, 10.0), np.full(runs, 4.0), np.ones(runs)
+    found = difference_to_success(long, done, short, done, may_fail=True)
+    failed = 0.025 ** (-1.0 / runs) - 1.0  # tries beyond the first, at most
+    if runs == 1:
+        # A single run does not say either how far the next may be from it.
+        assert (found.estimate, found.low, found.high) == (-6.0, -math.inf, math.inf)
+        return
+    ends = (-6.0, -6.0 - 10.0 * failed, -6.0 + 4.0 * failed)
+    assert (found.estimate, found.low, found.high) == pytest.approx(ends)
+    assert difference_to_success(long, done, short, done) == Interval(-6.0, -6.0, -6.0)
+
+
+@pytest.mark.parametrize(("failing", "others"), [(0.3, 0.1), (0.1, 0.3), (0.2, 0.0), (0.0, 0.2)])
+@pytest.mark.parametrize("pull", [-0.9, 0.0, 0.9])
+def test_a_difference_of_many_runs_has_the_error_of_the_delta_method(
+    failing: float, others: float, pull: float
+) -> None:
+    """Its ends are those of the linearised times', whatever goes together in the same runs."""
+    rng = np.random.default_rng(12)
+    luck, other = rng.normal(size=(2, 20_000))
+    before = 10.0 + pull * luck + 0.4 * other
+    after = 7.0 + luck + pull * other
+    shares = [norm.cdf(luck) >= failing, norm.cdf(pull * luck + other) >= others]
+    done = [share.astype(float) for share in shares]
+    found = difference_to_success(before, done[0], after, done[1])
+    paired = linearised(after, done[1]) - linearised(before, done[0])
+    expected = mean_interval(paired)
+    assert found.estimate == pytest.approx(expected.estimate)
+    half = expected.high - expected.estimate
+    assert found.high - found.estimate == pytest.approx(half, rel=0.02)
+    assert found.estimate - found.low == pytest.approx(half, rel=0.02)
+
+
+@pytest.mark.parametrize("runs", [2, 5, 12])
+def test_a_difference_turned_round_has_the_other_sign_and_the_unit_of_what_is_spent(
+    runs: int,
+) -> None:
+    rng = np.random.default_rng(runs)
+    before, after = rng.lognormal(2.0, 0.5, (2, runs))
+    done, also = (np.array(each, dtype=float)
+                  for each in (np.arange(runs) % 3 < 2, np.arange(runs) % 4 != 1))  # fmt: skip
+    found = difference_to_success(before, done, after, also)
+    back = difference_to_success(after, also, before, done)
+    assert (-back.estimate, -back.high, -back.low) == pytest.approx(
+        (found.estimate, found.low, found.high)
+    )
+    for unit in (60.0, 1e-3):
+        scaled = difference_to_success(unit * before, done, unit * after, also)
+        assert (scaled.low, scaled.high) == pytest.approx((unit * found.low, unit * found.high))
+    never = np.zeros(runs)
+    assert difference_to_success(before, never, after, also) is UNKNOWN
+    assert difference_to_success(before, done, after, never) is UNKNOWN
+    assert difference_to_success(before, done, before, done) == Interval(0.0, 0.0, 0.0)
 
 
 @pytest.mark.slow
