@@ -114,15 +114,15 @@ def main(count: str, part: str, *tests: str) -> int:
     """Plant a sample of changes and print what the tests say to them."""
     files = sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]
     every = [place for file in files for place in places_of(file)]
-    sample = random.Random(1).sample(every, min(int(count), len(every)))
+    places = random.Random(1).sample(every, min(int(count), len(every)))
+    sample = [place.mutant(ROOT) for place in places]  # now, as the files may be edited meanwhile
     runs = [(each, "-m", "not slow") for each in tests]
     outcomes: Counter[Outcome] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
         usual_s = sum(trial.usual_s(*run) for run in runs)
         print(f"without a change, the tests take {usual_s:.0f} s", flush=True)
-        for place in sample:
-            mutant = place.mutant(ROOT)
+        for mutant in sample:
             found = trial.outcome(mutant.file, mutant.text, runs, SEEN)
             outcomes[found] += 1
             if found is not Outcome.SEEN:
