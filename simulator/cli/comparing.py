@@ -127,8 +127,7 @@ def _print(
 
 
 def _table(found: SideBySide, team: str) -> Table:
-    names = [folded(name, _NAME_WIDTH) for name in (found.reference, team)]
-    rows = [["", *names, "change", "95 % interval", "verdict"]]
+    rows = [["", found.reference, team, "change", "95 % interval", "verdict"]]
     for each in found.comparisons[team]:
         values = [_value(value, each) for value in (each.reference, each.value)]
         what = NAMES[each.metric] + _UNITS[each.metric]
@@ -143,21 +142,31 @@ def _table(found: SideBySide, team: str) -> Table:
 
 
 def _within(rows: list[list[str]], width: int) -> list[list[str]]:
-    """Return a table that is not wider: its verdicts, then its intervals on two lines, if need be.
+    """Return a table that is not wider.
 
-    Nothing is cut off.
+    If need be, names of teams take more lines, then verdicts and then intervals two; nothing is
+    cut off.
     """
-    for column, space, breaks in ((5, " ", "\n"), (4, " to ", " to\n")):
-        if sum(column_widths(rows[0], rows[1:])) + GAP * (len(rows[0]) - 1) <= width:
-            break
+    heads, *rows = rows
+    named = heads
+    for columns, broken, space, breaks in _NARROWER:
+        named = [heads[0], *(folded(name, columns) for name in heads[1:3]), *heads[3:]]
         rows = [
-            [*row[:column], row[column].replace(space, breaks), *row[column + 1 :]] for row in rows
+            [*row[:broken], row[broken].replace(space, breaks), *row[broken + 1 :]] for row in rows
         ]
-    return rows
+        if sum(column_widths(named, rows)) + GAP * (len(named) - 1) <= width:
+            break
+    return [named, *rows]
 
 
-_NAME_WIDTH = 12
-"""Columns of the names of teams."""
+_NARROWER = (
+    (12, 5, " ", " "),
+    (10, 5, " ", " "),
+    (10, 5, " ", "\n"),
+    (10, 4, " to ", " to\n"),
+    (8, 4, " to ", " to\n"),
+)
+"""Columns of the names of teams; a column of the table, and what its spaces become."""
 _UNITS = {"makespan_s": " s", "cost_usd": " USD", "tokens": "", "success": " %", "quality": " %"}
 
 

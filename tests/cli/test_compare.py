@@ -188,3 +188,13 @@ def test_points_that_there_are_stand_on_a_line_each(swept: Path, teamsim_here: H
         "  0: team.size=2",
         "  1: team.size=4",
     ]
+
+
+@pytest.mark.parametrize("name", ["out", "quickstart", "a-longer-name-of-results"])
+def test_nothing_of_the_table_is_cut_off(here: Path, teamsim_here: Here, name: str) -> None:
+    sizes = "--set", "sweep={team.size: [2, 4]}"
+    assert teamsim_here("sweep", "a.yaml", "--out", name, "-w", 1, *sizes, "-q").returncode == 0
+    told = teamsim_here("compare", f"{name}:0", f"{name}:1")
+    assert "…" not in told.stdout
+    assert max(map(len, told.stdout.splitlines())) <= 80
+    assert "resolved" in told.stdout
