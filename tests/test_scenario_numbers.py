@@ -251,10 +251,10 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean("0", 64, "cost_usd", times=1),
     ),
     "centralised_vs_decentralised": (
-        Mean(MESH, 8, speedup_over=1),
+        Mean(MESH, 12, speedup_over=1),
         Mean(MESH, 32, speedup_over=1),
-        Mean("centralised", 8, speedup_over=1),
-        Mean("independent", 8, speedup_over=1),
+        Mean("centralised", 8, over_baseline=True),
+        Mean(MESH, 8, speedup_over=1),
         Mean(MESH, 32, "cost_usd", times=32, times_series="centralised"),
         Mean("independent", 1, "quality"),
         Mean("independent", 32, "quality"),

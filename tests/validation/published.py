@@ -319,15 +319,15 @@ ROUNDS = {
 }
 """Of teams of one to five."""
 NEAR_ROUNDS = [
-    *(("claimed", 0.5, n) for n in range(1, 6)),
-    *(("claimed", 0.2, n) for n in (1, 4, 5)),
+    *(("claimed", 0.5, n) for n in (1, 3)),
+    *(("claimed", 0.2, n) for n in range(1, 5)),
 ]
 NEAR_SPEED_UPS = [
     *(("dealt", 0.5, n) for n in (2, 3, 4)),
     ("dealt", 0.2, 2),
-    *(("claimed", p, n) for p in (0.5, 0.2) for n in (2, 3)),
+    ("claimed", 0.5, 2),
 ]
-NEAR_TOKENS = [*(("claimed", 0.5, n) for n in (2, 3, 5)), *(("claimed", 0.2, n) for n in (2, 3))]
+NEAR_TOKENS = [("claimed", 0.5, 2), ("claimed", 0.2, 2)]
 
 
 def _other_p(
@@ -541,17 +541,17 @@ ROWS = [
         "geometric means over three models.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=lambda n: claimed_over_dealt(n, "tokens"),
-        cases=_cases({2: 6.7, 3: 7.6, 4: 10.1}),
+        cases=_cases({2: 6.7}),
         tolerance=Tolerance(share=0.25),
         note=FITTED,
     ),
     Row(
         key="claimed-tokens-ends",
-        name="Claimed work takes more tokens: the smallest and the largest team",
+        name="Claimed work takes more tokens: one agent, and larger teams",
         law="The same.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=lambda n: claimed_over_dealt(n, "tokens"),
-        cases=_cases({1: 7.0, 5: 10.1}),
+        cases=_cases({1: 7.0, 3: 7.6, 4: 10.1, 5: 10.1}),
         tolerance=Tolerance(share=0.25),
         not_reached="One agent who claims does more tasks with each reply than the mean of three "
         "models, and tokens of larger teams grow more slowly. " + FITTED,
@@ -610,7 +610,7 @@ ROWS = [
         measure=tokens_at,
         cases=_other_p(TOKENS, NEAR_TOKENS, True),
         tolerance=Tolerance(share=0.25),
-        note=FITTED + " Dealt work at p = 0.5 takes 1.20, 1.69, 1.59 and 1.98 times the tokens in "
+        note=FITTED + " Dealt work at p = 0.5 takes 1.14, 1.64, 1.49 and 1.84 times the tokens in "
         "3,000 runs (1.48, 1.95, 1.99 and 2.30 published), which these 400 do not resolve.",
     ),
     Row(
@@ -637,10 +637,10 @@ ROWS = [
     ),
     Row(
         key="rounds-far",
-        name="Rounds of work with little to wait for, and of dealt work",
-        law="Claimed 15.0, 11.6, 10.4, 10.6 and 11.1 at p = 0.9; dealt 9.0, 5.9, 3.6, 3.9 and 4.3 "
-        "at p = 0.9, 5.4, 4.0, 3.7, 2.4 and 3.1 at 0.5, 4.9, 3.4, 7.1, 5.0 and 5.8 at 0.2; the "
-        "others.",
+        name="Rounds of larger teams, of work with little to wait for, and of dealt work",
+        law="The others; claimed 15.0, 11.6, 10.4, 10.6 and 11.1 at p = 0.9; dealt 9.0, 5.9, 3.6, "
+        "3.9 and 4.3 at p = 0.9, 5.4, 4.0, 3.7, 2.4 and 3.1 at 0.5, 4.9, 3.4, 7.1, 5.0 and 5.8 at "
+        "0.2.",
         source=f"{QUICK}; shipped scenario quickstart with other p",
         measure=rounds_at,
         cases=_other_p(ROUNDS, NEAR_ROUNDS, False, smallest=1),
@@ -656,13 +656,21 @@ ROWS = [
         "differences of logarithms.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=order_of_speed_ups,
-        cases=[
-            Case(f"p = {more} less p = {less}", 0, (more, less), slow=True)
-            for more, less in ((0.9, 0.2), (0.5, 0.2))
-        ],
+        cases=[Case("p = 0.5 less p = 0.2", 0, (0.5, 0.2), slow=True)],
         tolerance=Above(3.0),
-        note="p = 0.9 and p = 0.5 differ by less than these runs resolve, 0.01 with a standard "
-        "error of 0.02.",
+        note=FITTED,
+    ),
+    Row(
+        key="claimed-order-far",
+        name="Hardly any chains gain the most",
+        law="The same.",
+        source=f"{QUICK}; shipped scenario quickstart",
+        measure=order_of_speed_ups,
+        cases=[Case(f"p = 0.9 less p = {less}", 0, (0.9, less), slow=True) for less in (0.5, 0.2)],
+        tolerance=Above(3.0),
+        not_reached="Teams that claim gain no more at p = 0.9 here than where less can be done "
+        "in parallel: there they do the most work twice (30 attempts too many, 23 at p = 0.2). "
+        + FITTED,
     ),
     Row(
         key="claimed-barrier",
@@ -670,8 +678,19 @@ ROWS = [
         law="Share of the agents' time; three models and all p.",
         source=f"{QUICK}; shipped scenario quickstart",
         measure=barrier_share,
-        cases=_cases({2: 0.22, 3: 0.30, 4: 0.36, 5: 0.41}, CLAIMED),
+        cases=_cases({2: 0.22, 3: 0.30, 4: 0.36}, CLAIMED),
         tolerance=Tolerance(absolute=0.07),
+    ),
+    Row(
+        key="claimed-barrier-five",
+        name="Time at the barrier, five agents who claim",
+        law="The same.",
+        source=f"{QUICK}; shipped scenario quickstart, p = 0.9",
+        measure=barrier_share,
+        cases=_cases({5: 0.41}, CLAIMED),
+        tolerance=Tolerance(absolute=0.07),
+        not_reached="At p = 0.9 few tasks wait for others; the published share is a mean over all "
+        "p.",
     ),
     Row(
         key="dealt-barrier",
