@@ -145,7 +145,7 @@ class Clock(Agenda):
         """
         env, run, sides = self._env, self._run, self._run.sides
         self._react, self._settle = react, settle
-        arrivals_s = sides.board.graph.arrivals_s
+        arrivals_s, deadline_s = sides.board.graph.arrivals_s, self.limits.deadline_s
         if arrivals_s:
             self._tasks_arrive = True
             env.process(self._arrivals())
@@ -155,7 +155,6 @@ class Clock(Agenda):
             self.take_woken()  # nobody is asleep yet
         run.set_timers()
         moves = self._tasks_arrive or self._timers or sides.dispatcher.sets_timers
-        deadline_s = self.limits.deadline_s
         self.only_calls_happen = not moves and deadline_s is None
         if deadline_s is not None:
             at_s = deadline_s * (1.0 + AN_INSTANT)
@@ -203,7 +202,8 @@ class Clock(Agenda):
         timer.go_off()
         self._run.sides.note_woken()
         self._react()
-        self.check_limits()
+        if _is_complete(self._run):  # calls and rounds alone come up against a limit
+            self.end("completed")
         if self.moved_s != self._moved_before_s:
             self._in_vain, self._moved_before_s = 0, self.moved_s
             return
@@ -260,7 +260,7 @@ class Clock(Agenda):
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
         run = self._run
-        if run.sides.board.left <= run.sides.spare and run.coordination.is_complete:
+        if _is_complete(self._run):
             self.end("completed")
         elif run.book.begun >= self._most_calls:
             self.end("max_calls")
@@ -334,6 +334,11 @@ class Clock(Agenda):
             "max_rounds": f"{limits.max_rounds} rounds have been made",
         }[outcome]
         return f"{limit}: {metrics.tasks_done} of {metrics.tasks} tasks are done"
+
+
+def _is_complete(run: Watched) -> bool:
+    """Return whether as many tasks are done as have to be, and nothing else is owed."""
+    return run.sides.board.left <= run.sides.spare and run.coordination.is_complete
 
 
 def _in_no_rounds(agent: int, served_s: float) -> None:

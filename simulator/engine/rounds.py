@@ -14,6 +14,7 @@ from simulator.engine.clock import Clock
 from simulator.engine.halfway import Halfway
 from simulator.model.agents.agent import AgentState
 from simulator.model.journal import Journal
+from simulator.model.metrics import Metrics
 from simulator.model.streams import Draw
 from simulator.model.trace import Event
 from simulator.model.why import Why
@@ -26,6 +27,16 @@ def _duration_s(agent: AgentState) -> float:
 
 def _last_admitted(agent: AgentState) -> int:
     return agent.time.last_admitted
+
+
+def _in_turn(callers: list[AgentState], metrics: Metrics) -> list[AgentState]:
+    """Return agents in the order in which their requests of the same instant are sent.
+
+    Once the provider has turned anybody away, or let them wait, those come first that it has taken
+    in longest ago: nobody starves. Limits that hold up nobody change no order.
+    """
+    is_short = metrics.rate_limits > 0 or metrics.queue_wait_s > 0.0
+    return sorted(callers, key=_last_admitted) if is_short else callers
 
 
 class Rounds:
@@ -222,8 +233,7 @@ class Rounds:
         self._callers = callers
         self._barrier = env.event()
         if self._calls.is_stepwise or self._calls_each > 1:
-            # Of requests at the same instant, those of the agents served longest ago come first.
-            in_turn = sorted(callers, key=_last_admitted)
+            in_turn = _in_turn(callers, self._metrics)
             if self._of_turns:
                 in_turn = self._go_on(in_turn)
             else:

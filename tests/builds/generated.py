@@ -30,7 +30,12 @@ _TRIES = 200
 
 
 def scenario(number: int) -> Scenario:
-    """Return one of the generated scenarios, always the same for a number.
+    """Return one of the generated scenarios, always the same for a number; see `document`."""
+    return parse(document(number))
+
+
+def document(number: int) -> dict[str, Any]:
+    """Return the document of a generated scenario, always the same for a number.
 
     Raises
     ------
@@ -39,14 +44,19 @@ def scenario(number: int) -> Scenario:
     """
     chance = random.Random(number)
     for _ in range(_TRIES):
-        document = _mixed(chance)
-        document["seed"] = number
+        found = {**_mixed(chance), "seed": number}
         try:
-            with patch("simulator.scenario.agent.list_prices", return_value=corpus.PRICES):
-                return parse_study(json.dumps(document)).base
+            parse(found)
         except TeamsimError:
             continue
+        return found
     raise RuntimeError(f"no valid scenario was found for number {number}")
+
+
+def parse(document: dict[str, Any]) -> Scenario:
+    """Return the scenario of a document, with the corpus's prices for all models."""
+    with patch("simulator.scenario.agent.list_prices", return_value=corpus.PRICES):
+        return parse_study(json.dumps(document)).base
 
 
 def _mixed(chance: random.Random) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from simulator.model.timers import AN_INSTANT
 from simulator.model.why import Why
 
 ATTEMPTS, DUTY, MERGE = 0, 1, 2
@@ -133,6 +134,13 @@ class Call:
         """Come to nothing."""
         self.failed = True
         self.lost_to = why or self.lost_to
+
+    def written(self, share: float) -> int:
+        """Return the whole tokens in a share of the output.
+
+        A token that only a rounding error keeps from being whole is whole.
+        """
+        return int(self.output * share * (1.0 + AN_INSTANT))
 
     def pay(self, share: float | None) -> None:
         """Say which share of the output is paid for; None where not even the input is."""

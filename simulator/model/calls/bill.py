@@ -71,7 +71,7 @@ class Bill:
             uncached, cached, output = (
                 agent.memory.uncached,
                 agent.memory.cached,
-                int(agent.call.output * written),
+                agent.call.written(written),
             )
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached

@@ -33,6 +33,6 @@ def note_end(
         duration_s=agent.time.duration_s,
         input_tokens=agent.memory.prompt_tokens * is_read,
         cached_tokens=agent.memory.cached * is_read,
-        output_tokens=int(agent.call.output * (share or 0.0)),
+        output_tokens=agent.call.written(share or 0.0),
         outcome=outcome,
     )

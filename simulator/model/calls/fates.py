@@ -65,7 +65,8 @@ class Fates:
     def _fail(self, agent: AgentState, caller: Caller, seconds: float) -> tuple[float, Why]:
         """Return how long the request takes by faults of the model that is asked; what fails."""
         faults = (caller.other or agent.spec if caller.uses_other else agent.spec).faults
-        if faults.slow and caller.rolls_slow() < faults.slow.probability:
+        p = faults.slow.probability if faults.slow else 0.0
+        if p and caller.rolls_slow() < p:
             self._metrics.slow_calls += 1
             seconds *= caller.slow_factors[caller.uses_other]()
         why = Why.NOTHING

@@ -219,16 +219,16 @@ class Requests(Service):
         retry, metrics = self._spec.retry, self._metrics
         is_refused = why is Why.REFUSED
         if (why.blames_service or is_refused) and caller.sdk_tries < self._sdk.max_retries:
-            metrics.retries += 1
             yield from self._pause(agent, caller, is_refused)
+            metrics.retries += 1
             caller.count_sdk_try()
             return
         if retry is not None and caller.tries < retry.max_retries and self._budget.take():
-            metrics.retries += 1
             caller.end_sdk_tries()
             wait_s = caller.try_again()
             if wait_s > 0.0:
                 yield from self._phases.wait(agent, "retry", wait_s)
+            metrics.retries += 1
             return
         if self.other_can_read(agent) and not caller.uses_other:
             caller.end_sdk_tries()
