@@ -122,7 +122,7 @@ def _runs(found: Mapping[str, Any], width: int) -> Iterator[str]:
             for name in ("output_tokens", "cost_usd")
         )
         yield (
-            f"  {_cut(row['role'], 25):<26}{row['agents']:>8,}{row['calls']:>9,}"
+            f"  {_shortened(row['role'], 25):<26}{row['agents']:>8,}{row['calls']:>9,}"
             f"{output:>12}{cost:>12}"
         )
     tools = found["tools"]
@@ -139,7 +139,10 @@ def _runs(found: Mapping[str, Any], width: int) -> Iterator[str]:
 def _time(found: Mapping[str, Any], width: int) -> Iterator[str]:
     yield "Where the agents' time went"
     yield from _shares([(name, share) for name, share in found["time"].items()], width)
-    path = [(f"{row['role']}: {row['what']}", row["share"]) for row in found["critical_path"]]
+    path = [
+        (f"{_shortened(row['role'], 31 - len(row['what']))}: {row['what']}", row["share"])
+        for row in found["critical_path"]
+    ]
     yield "On the critical path"
     yield from _shares(path, width)
     most = [f"{row['agents']}: {percent(row['share'])}" for row in found["concurrency"][:8]]
@@ -185,3 +188,11 @@ def number(value: float | None) -> str:
 
 def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def _shortened(name: str, most: int) -> str:
+    """Return a name without its middle: names of one package begin alike."""
+    if len(name) <= most:
+        return name
+    begin = (most - 3) // 2
+    return f"{name[:begin]}...{name[len(name) - (most - 3 - begin) :]}"

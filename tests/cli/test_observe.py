@@ -330,6 +330,13 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     twin = {**said["twin"], "of_runs": 1}
     first, second, *_ = summary({**said, "comparison": [fits], "twin": twin}, WIDTH)
     assert (first[:13], second.strip()[:23]) == ("The twin fits", "It was made of one run,")
+    roles = [f"ourproject.agents.{name}" for name in ("a-planner", "a-plan-reviewer")]
+    path = [{"role": role, "what": what, "share": 0.2} for role in roles for what in ("model", "x")]
+    agents = [{"role": role, "agents": 1, "calls": 1, "output_tokens": 1, "cost_usd": 1}
+              for role in roles]  # fmt: skip
+    lines = summary({**said, "critical_path": path, "agents": agents}, WIDTH)
+    named = [line.partition(" 20 %")[0] for line in lines if line.startswith("  ourproject.")]
+    assert len(named) == len(set(named)) == 6  # each is told from the others
 
 
 def test_the_twin_has_the_seed_that_is_given(
