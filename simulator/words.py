@@ -20,6 +20,11 @@ def percent(share: float, digits: int = 0, is_change: bool = False) -> str:
     return f"{rounded:{'+' if is_change else ''}.{digits}f} %"
 
 
+def counted(n: int, noun: str) -> str:
+    """Return ``1 call`` or ``2,000 calls``."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def four_figures(value: float) -> str:
     """Return a number with four significant digits, all before the point, and no exponent."""
     if not math.isfinite(value):

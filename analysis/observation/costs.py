@@ -16,7 +16,7 @@ from analysis.calibration.rounding import four_digits
 from analysis.traces.canonical import CHATS, model_of
 from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.prices import list_prices
-from simulator.words import percent
+from simulator.words import counted, percent
 
 _NEAR = 0.05
 """Largest relative difference of costs from list prices at which list prices are used."""
@@ -96,7 +96,7 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
     unknown = chats & calls["cost_usd"].isna() & calls["output_tokens"].notna()
     if not unknown.any():
         n = int(said.sum())
-        return calls, f"{n:,} calls say it" if n else _NO_COUNTS
+        return calls, _said_by(n) if n else _NO_COUNTS
     model, tokens = model_of(calls), token_counts(calls)
     costs = calls["cost_usd"].astype("Float64").astype(float)
     filled, missing = 0, set[str]()
@@ -108,12 +108,16 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
         price = _per_token(listed[0])
         costs.loc[where] = tokens.loc[where].to_numpy() @ price
         filled += len(where)
-    parts = [f"{int(said.sum()):,} calls say it"] if said.any() else []
-    parts += [f"{filled:,} calls at list prices"] if filled else []
+    parts = [_said_by(int(said.sum()))] if said.any() else []
+    parts += [f"{counted(filled, 'call')} at list prices"] if filled else []
     parts += (
         [f"no price is known of {', '.join(sorted(missing))}; {_HOW_TO_SAY}"] if missing else []
     )
     return calls.assign(cost_usd=costs.astype("Float64")), "; ".join(parts)
+
+
+def _said_by(n: int) -> str:
+    return f"{counted(n, 'call')} say{'s' * (n == 1)} it"
 
 
 def token_counts(calls: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
-from simulator.words import percent
+from simulator.words import counted, percent
 
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
@@ -150,7 +150,7 @@ class Collector:
         if n:
             first = calls[repeated].iloc[0]
             self.duplicate(f"{first['source']}, run {first['run_id']}", n)
-            self.notes.append(f"{n} calls dropped that repeat others (forked sessions)")
+            self.notes.append(f"repeats left out (forked sessions): {counted(n, 'call')}")
         return calls[~repeated]
 
     def _note_quantised_clock(self, calls: pd.DataFrame) -> None:

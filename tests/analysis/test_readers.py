@@ -354,7 +354,7 @@ def test_a_calls_table_repeats_nothing(tmp_path: Path) -> None:
     pd.DataFrame(rows).to_parquet(tmp_path / "calls.parquet")
     traces = read_traces([tmp_path])
     assert traces.calls["run_id"].tolist() == ["a", "a"]
-    assert traces.notes == ["1 calls dropped that repeat others (forked sessions)"]
+    assert traces.notes == ["repeats left out (forked sessions): 1 call"]
 
 
 def test_team_runs_with_gaps_are_used_without_them(tmp_path: Path) -> None:
