@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy
+from scipy import stats
 
 from analysis.statistics.expectations import (
     Finding,
     chance_of_failing,
     expectations_in,
     judge,
+    two_digits,
 )
 from simulator.errors import TeamsimError
 
@@ -193,6 +195,112 @@ def test_a_single_run_resolves_no_mean() -> None:
     for text in ("makespan_s.mean < 1000", "tokens.mean < 1000", "makespan_s.p95 < 1000"):
         single = finding(text, rows([1.0]))
         assert (single.verdict, single.needed) == ("not resolved", None)
+
+
+@pytest.mark.parametrize(
+    ("share", "below"), [(0.5, 0.55), (0.5, 0.44), (0.9, 0.93), (0.9, 0.86), (0.95, 0.97)]
+)
+def test_as_many_replications_as_advised_resolve_a_quantile_with_the_power_said(
+    share: float, below: float
+) -> None:
+    """Exact: how many of n runs are below the bound is binomial, and ranks are the ends."""
+    pilot = rows((np.arange(100) + 0.5) / 100)
+    text = f"makespan_s.p{100 * share:g} < {below}"
+    found = finding(text, pilot)
+    assert found.verdict == "not resolved"
+    n = found.needed
+    assert n is not None
+    assert n > 110
+    lower, upper = stats.binom.ppf([0.025, 0.975], n, share)
+    met, failed = stats.binom.sf(upper, n, below), stats.binom.cdf(lower - 1, n, below)
+    assert (met if below > share else failed) == pytest.approx(0.8, abs=0.045)
+
+
+@pytest.mark.parametrize("beyond", [0.04, 0.1, -0.07])
+@pytest.mark.parametrize("count", [30, 101])
+def test_as_many_replications_as_advised_resolve_a_mean_with_the_power_said(
+    beyond: float, count: int
+) -> None:
+    """Exact for normal values with the standard deviation of the pilot: a non-central t test.
+
+    It is a little more, as the pilot has Student's t of fewer runs, and two digits are rounded up.
+    """
+    values = 5.0 + stats.norm.ppf((np.arange(count) + 0.5) / count)
+    sd = float(values.std(ddof=1))
+    table = rows(np.ones(count), input_tokens=values)
+    found = finding(f"input_tokens.mean < {5.0 + beyond * sd}", table)
+    assert found.verdict == "not resolved"
+    n = found.needed
+    assert n is not None
+    shift, critical = abs(beyond) * math.sqrt(n), stats.t.ppf(0.975, n - 1)
+    assert 0.79 < stats.nct.sf(critical, n - 1, shift) < 0.88
+
+
+@pytest.mark.parametrize(
+    ("text", "quality", "done"),
+    [
+        ("success.rate > 0.97", 1.0, True),
+        ("success.rate < 0.03", 1.0, False),
+        ("success.rate < 0.15", 1.0, False),
+        ("quality.mean > 0.97", 1.0, True),
+        ("quality.mean < 0.06", 0.0, True),
+        ("quality.mean < 0.52", 0.5, True),
+        ("quality.mean > 0.48", 0.5, True),
+        ("quality.mean > 0.88", 0.9, True),
+        ("makespan_s.p98 < 3", 1.0, True),
+        ("makespan_s.p4 > 0.5", 1.0, True),
+    ],
+)
+@pytest.mark.parametrize("count", [15, 20])
+def test_what_all_runs_agree_on_is_resolved_by_as_many_as_advised_and_by_no_fewer(
+    text: str, quality: float, done: bool, count: int
+) -> None:
+    def of(runs: int) -> Finding:
+        return finding(text, rows(np.linspace(1.0, 2.0, runs), done, quality=quality))
+
+    needed = of(count).needed
+    assert needed is not None
+    assert of(needed).verdict == "met"
+    rounded = 10 ** max(0, len(str(needed)) - 2)  # to two digits
+    assert of(needed - rounded - 1).verdict == "not resolved"
+
+
+def test_advice_is_in_two_digits_and_more_than_there_are() -> None:
+    assert [two_digits(needed, 1) for needed in (0.5, 7.2, 99.0, 100.2, 1234.0, 98765.0)] == [
+        1, 8, 99, 110, 1300, 99000
+    ]  # fmt: skip
+    assert [two_digits(3.0, least) for least in (2, 5, 101)] == [3, 5, 110]
+    assert two_digits(1e9 - 1, 1) == 10**9
+    assert [two_digits(needed, 1) for needed in (1e9, math.inf)] == [None, None]
+    # A bound that is just within the interval: a tenth more, or one at least.
+    for count, least in ((4, 5), (30, 33), (200, 220)):
+        values = rows(np.ones(count), input_tokens=stats.norm.ppf((np.arange(count) + 0.5) / count))
+        half = judge(values, expectations_in(["input_tokens.mean < 9"]))[0].found.high
+        just = finding(f"input_tokens.mean < {0.99999 * half}", values)
+        more = finding(f"input_tokens.mean < {0.5 * half}", values)
+        assert just.needed is not None
+        assert more.needed is not None
+        assert least <= just.needed < more.needed
+
+
+def test_a_verdict_is_wrong_if_it_failed_and_strictly_if_nothing_is_resolved() -> None:
+    values = rows(np.random.default_rng(1).normal(100.0, 10.0, 40))
+    met, failed, near = (finding(f"makespan_s.mean < {b}", values) for b in (120, 90, 100.3))
+    assert [each.is_wrong() for each in (met, failed, near)] == [False, True, False]
+    assert [each.is_wrong(strict=True) for each in (met, failed, near)] == [False, True, True]
+    # An extreme can be undone by a further run where it is met, whichever end it is of.
+    assert finding("makespan_s.min > 1", values).is_of_runs_made
+    assert not finding("makespan_s.min < 99", values).is_of_runs_made
+    assert not finding("makespan_s.min > 99", values).is_of_runs_made
+    assert not met.is_of_runs_made
+
+
+def test_no_number_of_replications_resolves_what_is_on_its_bound() -> None:
+    halves = rows(np.arange(1.0, 41.0), input_tokens=np.arange(40) % 2)
+    assert finding("input_tokens.mean < 0.5", halves).needed is None
+    assert finding("makespan_s.median < 20", halves).needed is None  # 20 of 40 are up to it
+    one_off = rows(np.arange(1.0, 41.0), input_tokens=10.0 * (np.arange(40) % 2))
+    assert finding("input_tokens.mean < 6", one_off).needed is not None
 
 
 BOUNDS = {
