@@ -94,6 +94,8 @@ def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
         or workload_of(structure, seen.runs, units, size)
     )
     twin.say("workload", work.spec, work.source)
+    if work.assumes:
+        twin.say("assumptions", [work.assumes])
     if work.spec["kind"] == "resampled" and not work.is_dealt:
         let_tasks_say_turns(twin)
     if work.is_dealt and _is_claimed(twin):

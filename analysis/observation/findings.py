@@ -37,10 +37,10 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
         output_tokens, cost_usd, seconds``); ``started`` and ``told`` (``from, to, times``, by
         role); ``tools`` (``tool, calls, errors, seconds``); ``time`` (share of the agents' time by
         cause); ``concurrency`` (share of the time by agents at work); ``critical_path`` (its shares
-        by role and what was done); ``twin`` (``file, tasks, workers, replications, missing``);
-        ``comparison`` (a measure each, with ``name, unit, observed, observed_low, observed_high,
-        low, median, high, inside, fits, reason``);
-        ``next`` (commands). Times are in seconds, costs in US dollars.
+        by role and what was done); ``twin`` (``file, tasks, workers, replications, missing,
+        assumptions``); ``comparison`` (a measure each, with ``name, unit, observed, observed_low,
+        observed_high, low, median, high, inside, fits, reason``); ``next`` (commands). Times
+        are in seconds, costs in US dollars.
     """
     structure, twin = observation.structure, observation.twin
     found = {
@@ -72,6 +72,7 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
             "workers": len(twin.worker_roles),
             "replications": observation.comparison.replications,
             "missing": list(dict.fromkeys(twin.missing)),
+            "assumptions": list(twin.document.get("assumptions", ())),
             **_stands_for(observation),
         },
         "comparison": observation.comparison.table.to_dict("records"),

@@ -18,7 +18,7 @@ from analysis.observation.roles import typical
 from analysis.observation.structure import SINGLE, SUBAGENTS
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit
-from analysis.observation.workload import Work
+from analysis.observation.workload import APART, Work
 from analysis.traces.canonical import CHATS
 
 FEWEST = 8
@@ -65,10 +65,11 @@ def resampled_workload(
     what = "turns of each request" if fit.has_loops else "calls, a task each"
     said = (
         f"{what}, of {len(runs):,} of {len(sizes):,} runs ({min(counts)} to {max(counts)} "
-        "requests); each replication draws one of these runs; assumed: its requests are "
-        "independent of each other"
+        "requests); each replication draws one of these runs"
     )
-    return Work({"kind": "resampled", "runs": runs}, said, typical(counts), is_certain=True)
+    spec = {"kind": "resampled", "runs": runs}
+    assumes = APART if max(counts) > 1 else ""
+    return Work(spec, said, typical(counts), is_certain=True, assumes=assumes)
 
 
 def chosen(names: Sequence[str]) -> list[str]:

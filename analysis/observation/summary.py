@@ -171,6 +171,8 @@ def _twin(found: Mapping[str, Any], width: int) -> Iterator[str]:
 
 
 def _missing(found: Mapping[str, Any], width: int) -> Iterator[str]:
+    for each in found["twin"]["assumptions"]:
+        yield from textwrap.wrap(f"Assumed: {each}", width, subsequent_indent="  ")
     missing = found["twin"]["missing"]
     yield f"Not estimated: {len(missing)} things, listed in team.yaml, as"
     for each in missing[:3]:

@@ -20,6 +20,10 @@ IN_TURN = _SHARE
 """Share of the runs in which one unit must follow the other."""
 
 
+APART = "requests of a run do not need what those before them brought, so a team may share them"
+"""What is assumed of the requests of one agent."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A workload.
@@ -37,6 +41,8 @@ class Work:
         Whether each task says who does it.
     sizes : mapping of str to int
         Agents of each role that it takes, where the work says that.
+    assumes : str
+        What is taken for granted of it, which no trace shows.
     """
 
     spec: dict[str, Any]
@@ -45,6 +51,7 @@ class Work:
     is_certain: bool
     is_dealt: bool = False
     sizes: Mapping[str, int] = field(default_factory=dict)
+    assumes: str = ""
 
 
 def workload_of(
@@ -71,8 +78,8 @@ def workload_of(
         said = f"stages as agents, items as often as each worked in the median run ({spread} units)"
         return Work(spec, said, items * stages, is_certain=True)
     if structure.kind == SINGLE or size == 1:
-        said = f"requests of the median run ({spread}); assumed to be independent of each other"
-        return Work(_independent(tasks), said, tasks, is_certain=True)
+        said = f"requests of the median run ({spread})"
+        return Work(_independent(tasks), said, tasks, is_certain=True, assumes=APART)
     stages_of = [_stages(units[run.name]) for run in runs if units[run.name]]
     staged = None if structure.in_rounds else _common(stages_of, size)
     if staged is not None:

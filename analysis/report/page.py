@@ -91,6 +91,7 @@ def write_report(
     html = template.render(
         name=manifest["scenario_name"],
         question=manifest.get("question", ""),
+        assumptions=manifest["points"][0]["scenario"].get("assumptions", ()),
         verdict=verdict,
         sections=page.sections,
         charts=packed(json.dumps(page.figures)),

@@ -79,7 +79,7 @@ def _described(point: Point, points: Sequence[Point]) -> dict[str, Any]:
 
 def _matters(scenario: dict[str, Any]) -> dict[str, Any]:
     """Return the fields on which a replication depends: not their number, nor descriptions."""
-    leaves = {"question", "answer", "figure", "replications", "expect"}
+    leaves = {"question", "answer", "assumptions", "figure", "replications", "expect"}
     return {key: value for key, value in scenario.items() if key not in leaves}
 
 

@@ -93,6 +93,8 @@ class Scenario(Spec):
     """The question that the scenario asks."""
     answer: str = ""
     """What was found when it was run."""
+    assumptions: tuple[str, ...] = ()
+    """What is taken for granted and was not measured; ``advise`` and ``report`` say it."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Root of all random streams."""
     replications: Annotated[int, Field(ge=1, le=MOST_RUNS)] = 100

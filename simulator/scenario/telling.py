@@ -38,6 +38,11 @@ class Studied(Protocol):
         """Every point of the sweep."""
 
 
+def assumed(scenario: Scenario) -> list[str]:
+    """Return a sentence on each thing that a scenario takes for granted."""
+    return [f"Assumed, not measured: {each}." for each in scenario.assumptions]
+
+
 def told(study: Studied) -> list[str]:
     """Return the lines: name, points and replications; the question; the values of each axis.
 
@@ -55,6 +60,7 @@ def told(study: Studied) -> list[str]:
     return [
         f"Study: {base.name}, seed {base.seed}, {count} of {base.replications:,} replications",
         *([base.question] if base.question else []),
+        *assumed(base),
         *(f"{path}: {', '.join(each)}" for path, each in values.items()),
         *cost_notes_of([point.scenario for point in points]),
     ]

@@ -64,6 +64,21 @@ def test_one_agent_is_in_the_table_though_teams_are_better(
     assert f"{len(systems) - 3} further systems are not shown (--out has them)" in done.stdout
 
 
+def test_what_is_assumed_is_said_and_changes_no_run(mine: Path, teamsim_here: Here) -> None:
+    assert teamsim_here("sweep", mine, "--out", "out", "-w", 1).returncode == 0
+    mine.write_text(mine.read_text() + "assumptions: [no two tasks need each other]\n")
+    made = {path: path.stat().st_mtime_ns for path in Path("out/results").iterdir()}
+    assert teamsim_here("sweep", mine, "--out", "out", "-w", 1).returncode == 0
+    assert made == {path: path.stat().st_mtime_ns for path in Path("out/results").iterdir()}
+    said = "Assumed, not measured: no two tasks need each other."
+    assert said in teamsim_here("advise", mine, *FEW, *SERIAL).stdout
+    found = json.loads(teamsim_here("advise", mine, *FEW, *SERIAL, "--json").stdout)
+    assert said in found["sentences"]
+    assert teamsim_here("sweep", mine, "--out", "new", "-w", 1).returncode == 0
+    assert teamsim_here("report", "new", "--stacks", 0).returncode == 0
+    assert said in Path("new/report.html").read_text("utf-8")
+
+
 def test_one_agent_can_be_the_best(mine: Path, teamsim_here: Here) -> None:
     done = teamsim_here("advise", mine, *FEW, *SERIAL, "--write", "best.yaml")
     assert done.returncode == 0, done.stderr

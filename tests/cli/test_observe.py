@@ -315,7 +315,8 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
         "runs": {}, "costs": "unknown", "agents": [], "tools": [], "time": {"model": 1.0},
         "critical_path": [], "concurrency": [], "next": ["teamsim check x"],
         "twin": {"workers": 2, "tasks": 4, "replications": 5, "missing": ["this", "that"],
-                 "runs": 1, "of_runs": 2, "of_time": 0.75},
+                 "assumptions": ["no task needs another"], "runs": 1, "of_runs": 2,
+                 "of_time": 0.75},
     }  # fmt: skip
     measures = ("makespan_s cost_usd input_tokens output_tokens calls turns tool_calls agents peak "
                 "failed_calls retries tool_errors")  # fmt: skip
@@ -323,7 +324,8 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     lines = summary(said, WIDTH)
     assert max(map(len, lines)) <= WIDTH
     text = "\n".join(lines)
-    for part in ("makespan: 9, not 1 to 2", "pipeline: a > b", "a told b: 3 times", "unknown"):
+    for part in ("makespan: 9, not 1 to 2", "pipeline: a > b", "a told b: 3 times", "unknown",
+                 "Assumed: no task needs another"):  # fmt: skip
         assert part in text
     assert text.startswith("The twin stands for 1 of 2 runs, with 75 % of their time")
     fits = {**said["comparison"][0], "observed": 1.5, "fits": True}

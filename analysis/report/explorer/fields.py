@@ -18,8 +18,8 @@ DRAWN_AGAINST = "team.size"
 
 LEFT_OUT = frozenset(
     {
-        "name", "question", "answer", "sweep", "baseline", "figure", "expect", "precision",
-        "replications", DRAWN_AGAINST,
+        "name", "question", "answer", "assumptions", "sweep", "baseline", "figure", "expect",
+        "precision", "replications", DRAWN_AGAINST,
     }
 )  # fmt: skip
 """Fields of the experiment rather than of the team, and that which the curves are drawn against."""
