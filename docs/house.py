@@ -7,6 +7,7 @@ all that it imports; of its arrows those are left out that follow from others.
 from __future__ import annotations
 
 import ast
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import matplotlib as mpl
@@ -40,17 +41,22 @@ def imports(root: Path = ROOT) -> nx.DiGraph:
     files, graph = modules(root), nx.DiGraph()
     graph.add_nodes_from(files)
     for module, path in files.items():
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            targets: list[str] = []
-            if isinstance(node, ast.Import):
-                targets = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                if node.level:
-                    raise ValueError(f"{module} has a relative import")
-                inside = [f"{node.module}.{alias.name}" for alias in node.names]
-                targets = [each if each in files else str(node.module) for each in inside]
-            graph.add_edges_from((module, target) for target in targets if target in files)
+        graph.add_edges_from((module, target) for target in imported(path, files))
     return graph
+
+
+def imported(path: Path, files: Container[str]) -> Iterator[str]:
+    """Yield those of some modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        targets: list[str] = []
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"{path} has a relative import")
+            inside = [f"{node.module}.{alias.name}" for alias in node.names]
+            targets = [each if each in files else str(node.module) for each in inside]
+        yield from (target for target in targets if target in files)
 
 
 def folders(graph: nx.DiGraph) -> nx.DiGraph:

@@ -1,9 +1,10 @@
 """Plants small random changes in a part, one at a time, and counts those that its tests see.
 
 ``python -m tests.planted.mutants COUNT PART TESTS...``: PART is a file or a folder of the project,
-TESTS are files or folders of tests, of which the quick ones run, one after another until one has
-seen the change. Prints each change that no test has seen: who reads it decides whether it changes
-an answer. Changes with which the tests never end are counted apart.
+TESTS are files of tests, or folders, whose files run that are near the change
+(`tests.planted.near`). Their quick tests run, file by file until one has seen the change. Prints
+each change that no test has seen: who reads it decides whether it changes an answer. Changes with
+which the tests never end are counted apart.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.planted.near import NearTests
 from tests.planted.trial import Outcome, Trial, in_words
 from tests.project_copy import ROOT
 
@@ -116,13 +118,12 @@ def main(count: str, part: str, *tests: str) -> int:
     every = [place for file in files for place in places_of(file)]
     places = random.Random(1).sample(every, min(int(count), len(every)))
     sample = [place.mutant(ROOT) for place in places]  # now, as the files may be edited meanwhile
-    runs = [(each, "-m", "not slow") for each in tests]
+    near = NearTests(tests)
     outcomes: Counter[Outcome] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
-        usual_s = sum(trial.usual_s(*run) for run in runs)
-        print(f"without a change, the tests take {usual_s:.0f} s", flush=True)
         for mutant in sample:
+            runs = [(each, "-m", "not slow") for each in near.of(mutant.file)]
             found = trial.outcome(mutant.file, mutant.text, runs, SEEN)
             outcomes[found] += 1
             if found is not Outcome.SEEN:

@@ -10,6 +10,7 @@ import pytest
 from tests.planted import trial
 from tests.planted.bugs import BUGS, Bug
 from tests.planted.mutants import places_of
+from tests.planted.near import NearTests
 from tests.project_copy import ROOT
 
 
@@ -40,6 +41,14 @@ def test_mutants_change_one_place_each(tmp_path: Path) -> None:
     assert file.read_text().endswith("a + b * 2\n")
 
 
+def test_tests_that_import_a_file_come_before_those_that_import_one_that_does() -> None:
+    near = NearTests(["tests/analysis", "tests/test_words.py"]).of("analysis/statistics/ranges.py")
+    assert near[:2] == ["tests/test_words.py", "tests/analysis/test_coverage.py"]
+    assert "tests/analysis/test_arrivals.py" not in near
+    # No test imports it within two steps.
+    assert NearTests(["tests/analysis"]).of("analysis/calibration/rounding.py")
+
+
 @pytest.mark.slow
 def test_what_tests_say_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "COPIED", ())
@@ -59,6 +68,9 @@ def test_what_tests_say_is_told_apart(tmp_path: Path, monkeypatch: pytest.Monkey
     assert outcome("return n / 2") is trial.Outcome.UNSEEN
     assert outcome("while n: pass") is trial.Outcome.ENDLESS
     assert outcome("return (") is trial.Outcome.UNSEEN  # no test has failed: none has begun
+    (tmp_path / "test_none.py").write_text("import part\n")
+    nothing = [("test_none.py",)]
+    assert planted.outcome("part.py", "def", nothing, set(range(1, 6))) is trial.Outcome.UNSEEN
     assert (tmp_path / "part.py").read_text().endswith("return n // 2\n")
     (tmp_path / "test_part.py").write_text("def test_half():\n    assert False\n")
     with pytest.raises(AssertionError, match="without a change"):
