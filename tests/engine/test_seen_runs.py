@@ -35,6 +35,27 @@ def test_a_task_takes_the_turns_that_it_took_and_no_team_splits_it(
     assert size > 1 or m.calls == 4  # who finds no task asks, too
 
 
+@pytest.mark.parametrize("size", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("seen", "calls"), [({"sizes": [3, 1]}, 4), ({"sizes": [2, 2, 2, 2]}, 8), ({"sizes": [6]}, 6)]
+)
+def test_requests_in_order_are_no_sooner_done_by_a_team(
+    seen: dict[str, Any], calls: int, size: int
+) -> None:
+    base = team([seen], size)
+    workload = base.workload.model_copy(update={"in_order": True})
+    m = run_as_traced(base.model_copy(update={"workload": workload}))
+    assert (m.makespan_s, m.tasks_done) == (10.0 * calls, len(seen["sizes"]))
+
+
+def test_what_a_run_says_of_its_order_stands_first() -> None:
+    staged = {"sizes": [1, 2, 3], "stages": [1, 2]}
+    base = team([staged], 2)
+    workload = base.workload.model_copy(update={"in_order": True})
+    m = run_as_traced(base.model_copy(update={"workload": workload}))
+    assert m.makespan_s == 40.0  # one turn, then two and three at once
+
+
 @pytest.mark.parametrize(
     ("seen", "begins"), [({"sizes": [1], "start_tokens": 5_000}, 5_100), ({"sizes": [1, 1]}, 140)]
 )

@@ -48,25 +48,35 @@ class SeenRun(Spec):
     @cached_property
     def graph(self) -> TaskGraph:
         """The tasks."""
+        return self._graph(self.stages or (len(self.sizes),))
+
+    @cached_property
+    def chain(self) -> TaskGraph:
+        """The tasks, each of which waits for the one before."""
+        return self._graph((1,) * len(self.sizes))
+
+    def _graph(self, stages: Sequence[int]) -> TaskGraph:
         count = len(self.sizes)
         return TaskGraph(
             names=[f"task-{i + 1}" for i in range(count)],
             sizes=self.sizes,
-            dependencies=self._dependencies() if self.stages else [()] * count,
+            dependencies=_dependencies(stages),
             artifacts=None,
             artifact_count=count,
             doers=[(family, 0) for family in self.families],
             start_tokens=self.start_tokens,
         )
 
-    def _dependencies(self) -> list[Sequence[int]]:
-        found: list[Sequence[int]] = []
-        before: Sequence[int] = ()
-        for width in self.stages:
-            stage = range(len(found), len(found) + width)
-            found += [before] * width
-            before = stage
-        return found
+
+def _dependencies(stages: Sequence[int]) -> list[Sequence[int]]:
+    """Return the tasks that each task waits for: all of the stage before its own."""
+    found: list[Sequence[int]] = []
+    before: Sequence[int] = ()
+    for width in stages:
+        stage = range(len(found), len(found) + width)
+        found += [before] * width
+        before = stage
+    return found
 
 
 class Resampled(Workload):
@@ -83,6 +93,9 @@ class Resampled(Workload):
     kind: Literal["resampled"] = "resampled"
     runs: Annotated[tuple[SeenRun, ...], Field(min_length=1, max_length=10_000)]
     """The runs that were seen."""
+    in_order: bool = False
+    """Whether each task waits for the one before, in runs that do not say `stages`: requests of a
+    person who builds on the answers."""
 
     @property
     def task_count(self) -> int:
@@ -99,4 +112,5 @@ class Resampled(Workload):
         """Return the tasks of the run that this replication has drawn."""
         (u, *_) = streams.block(Entity.RUN, 0, Purpose.WORKLOAD, 0, 4)
         drawn = int(np.searchsorted(self._until, u * self._until[-1], side="right"))
-        return self.runs[min(drawn, len(self.runs) - 1)].graph
+        run = self.runs[min(drawn, len(self.runs) - 1)]
+        return run.chain if self.in_order and not run.stages else run.graph
