@@ -68,7 +68,7 @@ def resampled_workload(
         "requests); each replication draws one of these runs"
     )
     spec = {"kind": "resampled", "runs": runs}
-    assumes = f"{APART} (if they do: workload.in_order=true)" if max(counts) > 1 else ""
+    assumes = f"{APART} (workload.in_order: true if they do)" if max(counts) > 1 else ""
     return Work(spec, said, typical(counts), is_certain=True, assumes=assumes)
 
 

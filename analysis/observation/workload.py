@@ -20,8 +20,8 @@ IN_TURN = _SHARE
 """Share of the runs in which one unit must follow the other."""
 
 
-APART = "requests of a run do not need the answers to those before, so a team may share them"
-"""What is assumed of the requests of one agent, which no trace shows."""
+APART = "whether requests of a run need the answers to those before, and no team can share them"
+"""What is assumed of the work of one agent, which no trace shows."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def workload_of(
         return Work(spec, said, items * stages, is_certain=True)
     if structure.kind == SINGLE or size == 1:
         said = f"requests of the median run ({spread})"
-        assumes = f"{APART} (if they do: workload.parallel_fraction=0)"
+        assumes = f"{APART} (workload.parallel_fraction: 0 if they do)"
         return Work(_independent(tasks), said, tasks, is_certain=True, assumes=assumes)
     stages_of = [_stages(units[run.name]) for run in runs if units[run.name]]
     staged = None if structure.in_rounds else _common(stages_of, size)

@@ -75,7 +75,7 @@ def test_the_scenario_that_is_written_says_where_the_work_comes_from(found: Obse
     assert "each replication draws one of these runs" in said
     base = parse_study(text).base
     assert base.workload.task_count in (3, 4)  # 1 and 6 requests
-    assert "may share them" in base.assumptions[0]
+    assert "no team can share them" in base.assumptions[0]
 
 
 def test_of_few_sessions_the_median_one_stands_for_all(tmp_path: Path) -> None:
