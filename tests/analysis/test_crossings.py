@@ -44,6 +44,14 @@ def test_a_crossing_is_between_points_at_which_intervals_do_not_overlap(
     assert crossing_in_words(Interval(2.66, low, high)) == said
 
 
+def test_intervals_that_touch_do_not_tell_two_curves_apart() -> None:
+    """First above and then below by exactly the length of an interval, at the points beside it."""
+    first, second = line([12.0, 11.0, 10.0, 10.0], 0.5), line([10.0, 10.0, 11.0, 12.0], 0.5)
+    found = crossing_interval(first, second, "y", log_x=False)
+    assert found == Interval(3.0, 1.0, 6.0)
+    assert crossing_interval(second, first, "y", log_x=False) == found
+
+
 def test_curves_that_do_not_cross_have_no_crossing() -> None:
     first, second = line([10.0, 10.0], 0.1), line([11.0, 12.0], 0.1)
     assert crossing_interval(first, second, "y", log_x=False) is None

@@ -14,6 +14,7 @@ from analysis.statistics.expectations import (
     Finding,
     chance_of_failing,
     expectations_in,
+    how_unfinished_count,
     judge,
     two_digits,
 )
@@ -195,6 +196,21 @@ def test_a_single_run_resolves_no_mean() -> None:
     for text in ("makespan_s.mean < 1000", "tokens.mean < 1000", "makespan_s.p95 < 1000"):
         single = finding(text, rows([1.0]))
         assert (single.verdict, single.needed) == ("not resolved", None)
+
+
+def test_how_runs_count_that_did_not_finish_is_said_of_the_metrics_that_are_expected() -> None:
+    some = rows(np.full(1200, 50.0), np.arange(1200) >= 300)
+    for text in ("makespan_s.p95 < 9", "makespan_s.mean < 9", "tokens_to_success.mean < 9"):
+        said = how_unfinished_count(some, judge(some, expectations_in([text])))
+        # 50 s a run, of which three in four finish.
+        assert said.startswith("300 of 1,200 runs did not finish. How long they would have taken")
+        assert "a mean is the time to success (66.67 s)" in said
+    ended = how_unfinished_count(some, judge(some, expectations_in(["quality.mean > 0.5"])))
+    assert ended.endswith("did not finish. What is expected here is of runs as they ended.")
+    never = rows(np.full(5, 50.0), np.zeros(5, dtype=bool))
+    said = how_unfinished_count(never, judge(never, expectations_in(["makespan_s.mean < 9"])))
+    assert "a mean is the time to success, failed runs started again" in said
+    assert how_unfinished_count(rows([1.0, 2.0]), []) == ""
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,23 @@ def test_the_chrome_trace_is_in_the_event_format(tmp_path: Path) -> None:
     assert len(complete) == len(spans_of(rows))
     assert len(events) == len(complete) + 1 + 2 * 4 + len(instants_of(rows))
     assert chrome_trace(rows, each)["traceEvents"] == events
+    # Microseconds, in the rows of their agents, all of one process.
+    assert {event["pid"] for event in events} == {1}
+    shown = [(e["tid"], e["cat"], e["ts"], e["ts"] + e["dur"]) for e in complete]
+    for found, span in zip(shown, spans_of(rows), strict=True):
+        assert found[:2] == (span.agent, span.kind)
+        ends = (1e6 * span.start_s, 1e6 * span.end_s)
+        assert found[2:] == pytest.approx(ends, rel=1e-9, abs=1e-3)
+    said = [e for e in events if e.get("cat") == "message"]
+    told = [row for row in rows if row.event is Event.MESSAGE]
+    assert [e["tid"] for e in said] == [row.agent for row in told]
+    assert [e["ts"] for e in said] == pytest.approx([1e6 * row.time_s for row in told])
+    (crash,) = [e for e in events if e["ph"] == "i" and "crash" in e["name"]]
+    assert (crash["ts"], crash["tid"], crash["s"]) == (5e6, 0, "t")
+    order = [e["args"]["sort_index"] for e in events if e["name"] == "thread_sort_index"]
+    assert order == [0, 1, 2, 3]
+    (process,) = [e for e in events if e["name"] == "process_name"]
+    assert (process["tid"], process["args"]["name"]) == (0, each.name)
 
 
 def test_the_otlp_export_is_what_the_real_classes_and_our_reader_read(tmp_path: Path) -> None:
@@ -151,6 +168,17 @@ def test_sub_agents_are_agents_below_those_who_start_them(tmp_path: Path) -> Non
     events = chrome_trace(rows, each)["traceEvents"]
     bars = [event for event in events if event.get("cat") == "sub-agent"]
     assert sum(bar["dur"] for bar in bars) == pytest.approx(1e6 * metrics.sub_agent_s)
+    begun = {row.agent: row for row in rows if row.event is Event.SUBAGENT_START}
+    ended = {row.agent: row for row in ends}
+    assert [bar["tid"] for bar in bars] == list(begun)
+    names = [*agent_names(each), *(f"helper {i}" for i in begun)]
+    for bar in bars:
+        start, end = begun[bar["tid"]], ended[bar["tid"]]
+        times = (1e6 * start.time_s, 1e6 * (end.time_s - start.time_s))
+        assert (bar["ts"], bar["dur"]) == pytest.approx(times, rel=1e-9)
+        parent = names[-1 if start.peer is None else start.peer]
+        assert bar["args"] == {"call": start.call, "parent": parent}
+    assert {bar["args"]["parent"] for bar in bars} >= {"worker 0", "worker 1"}
 
 
 def test_the_turns_and_tools_of_loops_are_spans_of_their_own(tmp_path: Path) -> None:
