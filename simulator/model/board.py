@@ -40,11 +40,14 @@ class Board(Copied):
         Agent because of whom tasks can start now, or `NOBODY` where they have arrived.
     written : int
         Artifacts that somebody has written.
+    listed : int
+        Tasks on the board, done or not: those that have arrived.
     """
 
     __slots__ = (
         "_conflict_s",
         "_dependents",
+        "_has_arrived",
         "_released",
         "_writer",
         "_written_s",
@@ -56,6 +59,7 @@ class Board(Copied):
         "freed_by",
         "graph",
         "left",
+        "listed",
         "missing",
         "owner",
         "ready_s",
@@ -67,6 +71,8 @@ class Board(Copied):
         self.graph = graph
         self._dependents = graph.dependents
         self.left = n
+        self.listed = 0 if graph.arrivals_s else n
+        self._has_arrived = bytearray(n if graph.arrivals_s else 0)
         on_arrival = 1 if graph.arrivals_s else 0
         self.missing = array("i", [len(needed) + on_arrival for needed in graph.dependencies])
         self.done = bytearray(n)
@@ -98,6 +104,7 @@ class Board(Copied):
         other.ready_s = self.ready_s[:]
         other.doer = self.doer[:]
         other._released = self._released[:]
+        other._has_arrived = self._has_arrived[:]
         other._writer = self._writer[:]
         other._written_s = self._written_s[:]
         other._conflict_s = self._conflict_s[:]
@@ -144,7 +151,13 @@ class Board(Copied):
     def arrive(self, task: int, now: float) -> bool:
         """Let `task` arrive; return whether it can start now."""
         self.freed_by = NOBODY
+        self.listed += 1
+        self._has_arrived[task] = 1
         return self.release(task, now)
+
+    def is_listed(self, task: int) -> bool:
+        """Return whether `task` is on the board: whether it has arrived."""
+        return not self._has_arrived or bool(self._has_arrived[task])
 
     def release(self, task: int, now: float) -> bool:
         """Note that one thing less keeps `task` from starting; return whether it can start now."""

@@ -89,7 +89,7 @@ class Context(Spec):
     system_tokens: NonNegative = 1500.0
     """System prompt and tools."""
     board_tokens_per_task: NonNegative = 25.0
-    """The task board, for each task on it."""
+    """The task board, for each task on it: those that have arrived, done or not."""
     artifact_tokens: NonNegative = 0.0
     """The workspace: tokens of each artifact that has been written, read anew at every call."""
     start_tokens: NonNegativeDistribution = Field(default_factory=lambda: constant(0.0))

@@ -130,7 +130,7 @@ class Bench:
         """Let one more agent be in the team."""
         number = sum(agent.role == role for agent in self.agents)
         difficulty = Difficulty(self.graph, 0.0, self.streams)
-        who = (len(self.agents), role, number, len(self.graph))
+        who = (len(self.agents), role, number)
         agent = AgentState(model(**fields), *who, self.streams, difficulty, voice or Voice())
         self.agents.append(agent)
         return agent

@@ -52,7 +52,7 @@ class Office:
 
     def made(self, index: int, role: int = WORKER) -> AgentState:
         """Return a new agent."""
-        who = index, role, index, self.metrics.tasks
+        who = index, role, index
         return AgentState(SPEC, *who, self._streams, self._difficulty, Voice())
 
     def open(self, kind: str, **fields: Any) -> WorkspaceState:

@@ -123,7 +123,6 @@ class AgentState:
         index: int,
         role: int,
         number: int,
-        tasks: int,
         streams: Streams,
         difficulty: Difficulty,
         voice: Voice,
@@ -136,7 +135,7 @@ class AgentState:
         self.role = role
         self.outbox = tuple(voice.outbox)
         self.call, self.time = Call(), Timesheet()
-        self.memory = Memory(spec.context, tasks, Inbox(index, voice), draws)
+        self.memory = Memory(spec.context, Inbox(index, voice), draws)
         speaks = bool(self.outbox) or voice.notes is not None
         self.habits = Habits(spec, draws, speaks)
         self.judgement = Judgement(spec, draws, difficulty)

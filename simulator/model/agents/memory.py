@@ -19,8 +19,6 @@ class Memory:
     Parameters
     ----------
     spec : Context
-    tasks : int
-        Tasks on the board that it reads.
     inbox : Inbox
         What it hears.
     draws : OwnDraws
@@ -50,7 +48,6 @@ class Memory:
     __slots__ = (
         "_additions",
         "_artifact_tokens",
-        "_board_tokens",
         "_cache_miss",
         "_caches",
         "_held",
@@ -64,6 +61,7 @@ class Memory:
         "_spec",
         "_start_tokens",
         "_system_tokens",
+        "_tokens_per_task",
         "cached",
         "compactions",
         "context_tokens",
@@ -79,10 +77,10 @@ class Memory:
         "window_tokens",
     )
 
-    def __init__(self, spec: Context, tasks: int, inbox: Inbox, draws: OwnDraws) -> None:
+    def __init__(self, spec: Context, inbox: Inbox, draws: OwnDraws) -> None:
         self._spec = spec
         self.inbox = inbox
-        self._board_tokens = int(spec.board_tokens_per_task * tasks)
+        self._tokens_per_task = spec.board_tokens_per_task
         self._artifact_tokens = spec.artifact_tokens
         self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
         self._additions = Additions(spec, draws)
@@ -117,7 +115,7 @@ class Memory:
             if self._held is not None:
                 self._held.wait(self.inbox.is_shut)
         else:
-            fresh = unread + noted + self._board_tokens
+            fresh = unread + noted + int(self._tokens_per_task * board.listed)
             if self._artifact_tokens:
                 fresh += int(self._artifact_tokens * board.written)
         self.is_read = False

@@ -93,7 +93,7 @@ class Roster:
         def make(spec: Agent, role: int, number: int) -> AgentState:
             index = number + (count if role else 0) + (coordinators if role == VERIFIER else 0)
             voice = voices[index]
-            return AgentState(spec, index, role, number, len(graph), streams, difficulty, voice)
+            return AgentState(spec, index, role, number, streams, difficulty, voice)
 
         if graph.start_tokens is not None:
             begun = {id(spec): _beginning_with(spec, graph.start_tokens) for spec in team.kinds}
@@ -147,7 +147,7 @@ class Roster:
             voices = [Voice(*ends) for ends in connect(channels, agents)]
         else:
             voices = _mail(network, topology, channels, agents, streams, metrics, self.deliveries)
-        if topology.has_notes:
+        if topology.has_notes and agents > 1:  # who is alone writes notes for nobody
             notes = Notes(agents)
             voices = [replace(voice, notes=notes) for voice in voices]
         return voices

@@ -159,7 +159,7 @@ class SubagentPool:
                 f"'max_depth' in team.subagents, up to {MOST_DEPTH}"
             )
         kinds = self._last_kinds if depth == self._max_depth else self._kinds
-        who = (kinds[starts.agent], self._next, SUBAGENT, run.child, 0)
+        who = (kinds[starts.agent], self._next, SUBAGENT, run.child)
         agent = AgentState(*who, self._streams, self._difficulty, Voice())
         self._next += 1
         agent.work_for(parent.member)

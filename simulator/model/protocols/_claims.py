@@ -62,7 +62,7 @@ class Claims(Dispatcher):
         self._claimed = TaskPool(tasks) if any(self._claim_blindness) else None
         if self._waiting is not None:
             for task in range(tasks):
-                if board.missing[task]:
+                if board.missing[task] and board.is_listed(task):
                     self._waiting.add(task)
             purpose = Purpose.DEPENDENCY_BLINDNESS
             self._overlooks_dependency = [setting.uniforms(i, purpose) for i in range(workers)]
@@ -89,6 +89,12 @@ class Claims(Dispatcher):
         if self._waiting is not None:
             self._waiting.discard(task)
         return self._concerns
+
+    def task_appears(self, task: int) -> None:
+        """Let those see the task who overlook that it cannot start."""
+        if self._waiting is not None:
+            self._waiting.add(task)
+            self.wake(self._concerns)
 
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's own unfinished tasks, then open ones as the policy picks them."""

@@ -24,7 +24,7 @@ class Dealt(Hands):
         Whether a call may do a task together with those that it depends on.
     """
 
-    __slots__ = ("_blind", "_blind_calls", "_blindness", "_is_blind", "_waiting")
+    __slots__ = ("_blind", "_blind_calls", "_blindness", "_is_blind", "_sees_waiting", "_waiting")
 
     def __init__(self, setting: Setting, owners: Sequence[int], works_ahead: bool) -> None:
         super().__init__(setting)
@@ -35,9 +35,10 @@ class Dealt(Hands):
         self._blindness = [habit.dependency_blindness for habit in habits]
         self._blind_calls = [habit.blind_calls for habit in habits]
         self._waiting: list[list[int]] = [[] for _ in range(workers)]
-        if any(self._blindness) or any(self._blind_calls):
+        self._sees_waiting = any(self._blindness) or any(self._blind_calls)
+        if self._sees_waiting:
             for task in reversed(self.order):
-                if board.missing[task]:
+                if board.missing[task] and board.is_listed(task):
                     self._waiting[board.owner[task]].append(task)
             purpose = Purpose.DEPENDENCY_BLINDNESS
             self._blind = [setting.uniforms(i, purpose) for i in range(workers)]
@@ -48,6 +49,13 @@ class Dealt(Hands):
         other = super().fork(board)
         other._waiting = [tasks[:] for tasks in self._waiting]
         return other
+
+    def task_appears(self, task: int) -> None:
+        """Let its owner, who may be blind, see the task."""
+        if self._sees_waiting:
+            owner = self.board.owner[task]
+            self._see(owner, task)
+            self.wake(owner)
 
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's first tasks that can start, and those that the call itself frees."""
@@ -82,9 +90,13 @@ class Dealt(Hands):
         super().hand_over(task, heir)
         if task in waiting:
             waiting.remove(task)
-            mine = self._waiting[heir]
-            mine.append(task)
-            mine.sort(key=self.rank.__getitem__, reverse=True)
+            self._see(heir, task)
+
+    def _see(self, agent: int, task: int) -> None:
+        """Put a task that waits for others where its owner sees it, in topological order."""
+        waiting = self._waiting[agent]
+        waiting.append(task)
+        waiting.sort(key=self.rank.__getitem__, reverse=True)
 
     def _free_dependents(
         self, agent: int, task: int, freed: dict[int, int], ahead: list[int]

@@ -185,6 +185,9 @@ class Dispatcher(Copied, ABC):
         Or `SOMEONE`, `EVERYONE`, or `preferably` an agent.
         """
 
+    def task_appears(self, task: int) -> None:
+        """Note that `task` is on the board from now on, and cannot start yet."""
+
     @abstractmethod
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return up to `count` tasks that `agent` attempts in the call it now begins.
@@ -194,8 +197,9 @@ class Dispatcher(Copied, ABC):
         """
 
     def due(self, agent: int) -> int:
-        """Return how many tasks `agent` finds to do: all that are left, where nobody has dealt."""
-        return self.board.left
+        """Return how many tasks `agent` finds to do: all on the board, where nobody has dealt."""
+        board = self.board
+        return board.left + board.listed - len(board.done)
 
     @abstractmethod
     def may_attempt(self, agent: int, task: int) -> bool:

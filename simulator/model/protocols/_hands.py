@@ -63,8 +63,8 @@ class Hands(Dispatcher):
         return picks
 
     def due(self, agent: int) -> int:
-        """Return how many of the agent's own tasks are left."""
-        return len(self._left_to(agent))
+        """Return how many of the agent's own tasks on the board are left."""
+        return sum(map(self.board.is_listed, self._left_to(agent)))
 
     def _left_to(self, agent: int) -> list[int]:
         """Return the agent's own tasks that are left, in topological order."""

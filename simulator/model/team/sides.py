@@ -194,14 +194,20 @@ class Sides:
             self._agenda.wake(*[agent.dispatcher.task_ready(task) for task in tasks])
 
     def arrive(self, task: int, now: float) -> bool:
-        """Let a task arrive; return whether it can start."""
+        """Let a task arrive; return whether there is something new for anybody to do."""
         self._agenda.move(now)
         startable = self.board.arrive(task, now)
         if startable:
             self.announce([task])
-        if self.other is not None and self.other.board.arrive(task, now):
-            self._agenda.wake(self.other.dispatcher.task_ready(task))
-        return startable
+        else:
+            self.dispatcher.task_appears(task)
+        if self.other is not None:
+            if self.other.board.arrive(task, now):
+                self._agenda.wake(self.other.dispatcher.task_ready(task))
+            else:
+                self.other.dispatcher.task_appears(task)
+        self.note_woken()
+        return startable or bool(self._agenda.woken)
 
     def note_woken(self) -> None:
         """Write down whom the protocols have found something new to do for."""
