@@ -365,3 +365,18 @@ def test_a_call_that_came_to_nothing_leaves_nothing_but_its_reason() -> None:
     call.void()
     assert (call.kind, call.failed, call.lost_to) == (ATTEMPTS, False, "timeout")
     assert call.take_rejected() == (set(), False)
+
+
+@pytest.mark.parametrize("in_order", [False, True])
+def test_messages_overtake_each_other_unless_they_are_kept_in_order(in_order: bool) -> None:
+    bench = Bench(2)
+    boxes = [Mailbox(index) for index in range(2)]
+    delays = iter([5.0, 1.0, 9.0])
+    how = {"delay": lambda: next(delays), "rolls": always(1.0), "duplicates": always(1.0)}
+    plain = {"loss": 0.0, "duplication": 0.0, "metrics": bench.metrics}
+    link = Link(boxes[0], boxes, **how, **plain, in_order=in_order, deliveries=Deliveries())
+    for sent_s, tokens in ((0.0, 10), (1.0, 20), (2.0, 40)):
+        link.send(tokens, sent_s)
+    heard = [boxes[1].collect(now)[1] for now in (1.9, 2.0, 4.9, 5.0, 10.9, 11.0)]
+    assert heard == ([0, 0, 0, 30, 0, 40] if in_order else [0, 20, 0, 10, 0, 40])
+    assert boxes[1].reordered == (not in_order)

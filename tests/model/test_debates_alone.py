@@ -271,3 +271,11 @@ def test_a_debate_that_is_closed_gives_nobody_a_turn() -> None:
     assert debate.choose(0, 1) == [0]
     debate.forget(0)
     assert [debate.choose(agent, 9) for agent in range(3)] == [[1]] * 3
+
+
+def test_a_debate_that_begins_anew_leaves_out_who_has_gone() -> None:
+    debate = alone("debate", bag(1), 3, rounds=0)
+    say(debate, 0, [1, 1, 1])
+    debate.gone.add(1)
+    debate.attempt_ended(2, 0, False)
+    assert [debate.choose(agent, 1) for agent in range(3)] == [[0], [], [0]]

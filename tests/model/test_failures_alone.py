@@ -8,6 +8,7 @@ import pytest
 
 from simulator.model.agents.agent import COORDINATOR, AgentState
 from simulator.model.calls.breakers import Breakers
+from simulator.model.calls.caller import Caller
 from simulator.model.model import Model
 from simulator.model.resilience._pattern import AGENT_FAULTS, PATTERNS, FailureSetting, Pattern
 from simulator.model.resilience.failures import Failures
@@ -252,3 +253,18 @@ def test_workers_must_be_down_without_a_break_for_the_protocol_to_change(
     crew.clock.at(second_s, lambda: health.crash(crew.workers[1], 9.0))
     crew.run()
     assert changes == changed_s
+
+
+def test_an_agent_that_is_slow_twice_over_is_slower_by_the_product() -> None:
+    crew = Crew(bag(1))
+    callers = [Caller(worker, None, None, crew.streams) for worker in crew.workers]
+    faults = ({"at_s": 0, "for_s": 10, "factor": 2}, {"at_s": 5, "for_s": 15, "factor": 3})
+    script = [
+        ScriptedFault.model_validate({"kind": "slow", "agent": 0, **fault}) for fault in faults
+    ]
+    Script(script, crew.agents, crew.clock, crew.failure_setting().health, callers).start()
+    seen = []
+    for time_s in (1.0, 6.0, 12.0, 21.0):
+        crew.clock.at(time_s, lambda: seen.append([each.slowed for each in callers]))
+    crew.run()
+    assert seen == [[2, 1], [6, 1], [3, 1], [1, 1]]

@@ -168,3 +168,30 @@ def test_the_network_delays_loses_and_reorders() -> None:
     jittery = {"delay_s": {"kind": "exponential", "mean": 3}}
     assert mesh(**jittery).reordered_messages > 0
     assert mesh(**jittery, in_order=True).reordered_messages == 0
+
+
+@pytest.mark.parametrize("fan_out", [2, 3, 4])
+@pytest.mark.parametrize("n", [*SIZES, 7, 9, 17])
+def test_managers_of_a_level_have_equally_many_below_them_up_to_one(n: int, fan_out: int) -> None:
+    tree = TOPOLOGIES.get("hierarchical").model_validate(
+        {"kind": "hierarchical", "fan_out": fan_out}
+    )
+    above = np.asarray(tree.managers(n))
+    level, below = n, above[:n]
+    while level > 1:
+        teams = np.unique(below, return_counts=True)[1]
+        assert teams.max() - teams.min() <= 1
+        assert teams.max() <= fan_out
+        first = int(below.min())
+        level = len(teams)
+        below = above[first : first + level]
+
+
+@pytest.mark.parametrize(
+    ("peers", "near"), [(1, {1}), (2, {-1, 1}), (3, {-1, 1, 2}), (4, {-2, -1, 1, 2})]
+)
+def test_peers_of_a_hybrid_are_the_nearest_on_both_sides(peers: int, near: set[int]) -> None:
+    hybrid = TOPOLOGIES.get("hybrid").model_validate({"kind": "hybrid", "peers": peers})
+    links = hybrid.channels(9, np.random.default_rng(0))
+    heard = {link.senders[0]: set(link.receivers) - {9} for link in links if link.senders[0] < 9}
+    assert heard == {agent: {(agent + step) % 9 for step in near} for agent in range(9)}

@@ -331,3 +331,10 @@ def test_a_provider_begins_in_a_normal_phase_whose_length_is_drawn() -> None:
     assert (never.has_paces, never.pace(0.0), never.pace(1e6)) == (True, 1.0, 1.0)
     assert (soon.pace(0.0), soon.pace(1e-3), soon.pace(1e6)) == (1.0, 4.0, 4.0)
     assert not provider(Bench()).has_paces
+
+
+@pytest.mark.parametrize(
+    ("sent_s", "up_s"), [(0.0, 0.0), (5.0, 100.0), (15.0, 100.0), (30.0, 100.0), (100.0, 100.0)]
+)
+def test_a_short_outage_within_a_long_one_does_not_end_it(sent_s: float, up_s: float) -> None:
+    assert calendar((5.0, 95.0, False), (10.0, 10.0, False)).up_s(sent_s) == up_s

@@ -79,3 +79,10 @@ def test_a_coordinator_that_is_back_in_time_ends_the_election() -> None:
     assert case.leads() == []
     assert case.crew.metrics.elections == 0
     assert case.lead.is_there
+
+
+def test_who_took_the_seat_is_a_worker_again_when_the_lost_one_would_have_been_back() -> None:
+    case = Case()
+    case.loses(case.lead, 2.5, 50.0)
+    assert case.leads() == [(2 + 10 + 1.5, 0)]
+    assert all(worker.is_there for worker in case.crew.workers)

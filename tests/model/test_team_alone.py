@@ -12,8 +12,10 @@ from simulator.model.tasks import Task, TaskGraph
 from simulator.model.team.coordination import Coordination
 from simulator.model.team.errand import Errand
 from simulator.model.team.patterns import Patterns
+from simulator.model.team.review import Reviews
 from simulator.model.team.review_queue import Submission
 from simulator.model.trace import Event
+from simulator.scenario.coordination import Review
 from tests.model.parts import Crew, bag, hands, outcome, tasks
 
 
@@ -377,3 +379,30 @@ def test_what_is_taken_back_is_taken_back_as_it_was_counted(
     settlement.settle(agent, 2, 1, 0.0, [], 0.0)
     settlement.uncount(fault)
     assert outcome(crew) == (2, *left)
+
+
+@pytest.mark.parametrize("byzantine", [False, True])
+@pytest.mark.parametrize("answer", [0, 1])
+def test_a_reviewer_that_misbehaves_rejects_what_is_right(answer: int, byzantine: bool) -> None:
+    crew = Crew(bag(1), review={"by": "verifiers", "miss": 0, "false_alarm": 0})
+    (verifier,) = crew.verifiers
+    if byzantine:
+        verifier.misbehave("wrong")
+    who = (crew.queue, crew.sides, crew.settlement, crew.clock, crew.journal)
+    reviews = Reviews(Review.model_validate({"by": "verifiers"}), *who)
+    crew.queue.submit(crew.agents[0], 0, answer, 0.0, False)
+    crew.queue.next_call(verifier)
+    reviews.end(verifier, 1.0)
+    is_rejected = bool(answer) != byzantine
+    assert (crew.metrics.rejections, crew.metrics.tasks_done) == (is_rejected, not is_rejected)
+    assert crew.metrics.false_alarms == (byzantine and not answer)
+
+
+@pytest.mark.parametrize(("second", "right"), [(0, 2), (1, 1)])
+def test_a_result_is_misunderstood_by_another_and_not_by_who_made_it(
+    second: int, right: int
+) -> None:
+    crew = Crew(tasks(a="", b="a"), errors={"probability": 0, "hand_off": 1})
+    crew.do(0, 0)
+    crew.do(second, 1)
+    assert outcome(crew) == (2, right, 0, 2 - right)
