@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.breakdown.lives import lives_of
+from simulator.model.agents.cache_life import CacheLife
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
 from simulator.model.topologies import Topology
@@ -100,6 +101,28 @@ def operations_of(rows: Sequence[Row], scenario: Scenario) -> Iterator[Operation
             goes_on = row.event is Event.TURN
             call = (str(row.call), str(number)) if goes_on else (str(row.call),)
             yield Operation(row.agent, start_s, row.time_s, None, call, row, goes_on)
+
+
+def cost_of(call: Operation, agent: Agent) -> float | None:
+    """Return what a call of the model, or a turn, has cost in US dollars; None without a price.
+
+    What was not in a cache was written to it, which may have a price of its own.
+
+    Parameters
+    ----------
+    call : Operation
+        No call of a tool.
+    agent : Agent
+        Whose call it is (`agents_of`).
+    """
+    if agent.price.is_free:
+        return None
+    read, cached = call.row.input_tokens or 0, call.row.cached_tokens or 0
+    usd = agent.price.usd(read - cached, cached, call.row.output_tokens or 0)
+    life = CacheLife.of(agent.context.prompt_cache)
+    if life is not None:
+        usd += life.surcharge_usd(life.written(read - cached, cached), agent.price)
+    return usd
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from analysis.breakdown.operations import (
     Operation,
     Piece,
     agents_of,
+    cost_of,
     messages_of,
     operations_of,
     pieces_of,
@@ -26,7 +27,7 @@ from analysis.breakdown.timeline import agent_names
 from simulator.model.topologies import NO_MANAGER
 from simulator.model.trace import Row
 from simulator.scenario import Scenario
-from simulator.scenario.agent import Price
+from simulator.scenario.agent import Agent
 
 _EPOCH_S = 1_767_225_600
 """2026-01-01 00:00 UTC. Simulated time has no date; a fixed one makes exports comparable."""
@@ -99,7 +100,7 @@ def otlp_trace(
         else:
             span = add("chat simulated", span_id, owners[each.agent], *times)
             span.kind = trace_pb2.Span.SPAN_KIND_CLIENT
-            _attributes(span.attributes, _chat(each, agents[each.agent].price))
+            _attributes(span.attributes, _chat(each, agents[each.agent]))
         if each.went_wrong:
             span.status.code = trace_pb2.Status.STATUS_CODE_ERROR
             cancelled = "cancelled by the end of the run" if each.is_cut_off else ""
@@ -128,20 +129,19 @@ def _tasks(
         yield piece, {"gen_ai.task.id": graph.names[piece.task], **waits}
 
 
-def _chat(each: Operation, price: Price) -> dict[str, str | int | float | list[str]]:
+def _chat(each: Operation, agent: Agent) -> dict[str, str | int | float | list[str]]:
     """Return the attributes of a span of a call, or of a turn of a loop."""
-    row = each.row
-    read, cached, wrote = row.input_tokens or 0, row.cached_tokens or 0, row.output_tokens or 0
-    cost = {} if price.is_free else {"gen_ai.usage.cost": price.usd(read - cached, cached, wrote)}
+    row, usd = each.row, cost_of(each, agent)
+    cost = {} if usd is None else {"gen_ai.usage.cost": usd}
     return {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "teamsim",
         "gen_ai.request.model": "simulated",
         "gen_ai.response.id": "-".join(["call", *each.key]),
         "gen_ai.response.finish_reasons": ["tool_use" if each.goes_on else "stop"],
-        "gen_ai.usage.input_tokens": read,
-        "gen_ai.usage.cache_read.input_tokens": cached,
-        "gen_ai.usage.output_tokens": wrote,
+        "gen_ai.usage.input_tokens": row.input_tokens or 0,
+        "gen_ai.usage.cache_read.input_tokens": row.cached_tokens or 0,
+        "gen_ai.usage.output_tokens": row.output_tokens or 0,
         **cost,
         "teamsim.outcome": str(row.outcome or "turn"),
     }

@@ -98,6 +98,7 @@ def _add(
         )
         cost = None
         if read is not None and cached is not None and wrote is not None:
+            # As real calls are counted at list prices: what is written to a cache is input.
             price = agents[each.agent].price
             cost = None if price.is_free else price.usd(read - cached, cached, wrote)
         values = (

@@ -181,6 +181,57 @@ def test_sub_agents_are_agents_below_those_who_start_them(tmp_path: Path) -> Non
     assert {bar["args"]["parent"] for bar in bars} >= {"worker 0", "worker 1"}
 
 
+PRICE = {
+    "input_per_mtok": 4.0,
+    "cached_input_per_mtok": 0.5,
+    "cache_write_per_mtok": 5.0,
+    "output_per_mtok": 20.0,
+}
+
+
+@pytest.mark.parametrize(
+    "cache",
+    [
+        True,
+        False,
+        {"life_s": 20},
+        {"life_s": 20, "write_price_factor": 2.0},
+        {"life_s": 9000, "min_tokens": 2500},
+    ],
+)
+def test_what_is_told_of_tokens_and_costs_adds_up_to_what_was_billed(cache: Any) -> None:
+    """Calls, turns, and calls cut off at the end, of agents and of sub-agents."""
+    context = {"system_tokens": 1000, "turn_tokens": 400, "cache": cache}
+    said = {"latency": exponential(5.0), "context": context, "price": PRICE}
+    helper = agent(**said, loop={"turns": 2})
+    tools = {"ask": {"starts": {"agent": "helper"}}, "look": {"seconds": 15}}
+    who = agent(**said, loop={"turns": 3}, tools=tools)
+    team = {"size": 3, "agent": who, "subagents": {"kinds": {"helper": helper}}}
+    each = scenario(**{**TEAM, "team": team})
+    rows, metrics = ran(each)
+    spans = otlp_trace(rows, each, 0, start_unix_s=1000).resource_spans[0].scope_spans[0].spans
+    chats = [
+        {item.key: item.value for item in span.attributes}
+        for span in spans
+        if span.name == "chat simulated"
+    ]
+    usage = "gen_ai.usage."
+    assert sum(chat[f"{usage}cost"].double_value for chat in chats) == pytest.approx(
+        metrics.cost_usd, rel=1e-9
+    )
+    for name, expected in (
+        ("input_tokens", metrics.input_tokens),
+        ("cache_read.input_tokens", metrics.cached_tokens),
+        ("output_tokens", metrics.output_tokens),
+    ):
+        assert sum(chat[f"{usage}{name}"].int_value for chat in chats) == expected
+    assert (metrics.cached_tokens > 0) == (cache is not False)
+    # Simulated seconds count from the start that is said.
+    assert min(span.start_time_unix_nano for span in spans) == 1000 * 10**9
+    ends = max(span.end_time_unix_nano for span in spans)
+    assert ends == pytest.approx(1e9 * (1000 + metrics.makespan_s), abs=1.0)
+
+
 def test_the_turns_and_tools_of_loops_are_spans_of_their_own(tmp_path: Path) -> None:
     tools = {"ci": {"seconds": 4, "station": "ci"}, "look": {"seconds": 1}}
     looping = agent(latency=exponential(5.0), loop={"turns": 3}, tools=tools)
