@@ -31,6 +31,7 @@ from analysis.statistics.steady_state import (
     mser5,
     replication_deletion,
     steady_mean,
+    steady_state,
     task_times,
 )
 from analysis.statistics.summaries import summary
@@ -583,6 +584,31 @@ def test_times_of_tasks_are_read_from_a_trace() -> None:
     assert table["done_s"].tolist() == [1.0, 2.0, 3.0, 6.0]
     assert table["wait_s"].tolist() == [0.0, 0.75, 1.5, 0.0]
     assert table["time_in_system_s"].tolist() == [1.0, 1.75, 2.5, 1.0]
+
+
+def test_a_steady_state_is_what_replication_and_deletion_say_of_the_times_of_its_runs() -> None:
+    came = np.cumsum(np.random.default_rng(4).exponential(2.0, 60))
+    fed = scenario(
+        team__agent=agent(latency={"kind": "seconds", "base": {"kind": "exponential", "mean": 1}}),
+        coordination__timing="asynchronous",
+        workload={
+            "kind": "dag",
+            "tasks": [{"id": str(i), "arrival_s": float(at)} for i, at in enumerate(came)],
+        },
+    )
+    told: list[tuple[int, int]] = []
+    table = steady_state(fed, 3, progress=lambda *done: told.append(done)).set_index("measure")
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    traces = [Trace(replication) for replication in range(3)]
+    for replication, trace in enumerate(traces):
+        Simulation(fed).run(replication, trace)
+    for measure in ("wait_s", "time_in_system_s"):
+        runs = [task_times(trace.rows)[measure].to_numpy() for trace in traces]
+        found = replication_deletion(runs, confidence=0.95)
+        assert table.loc[measure].tolist() == [
+            found.interval.estimate, found.interval.low, found.interval.high,
+            found.deleted, found.needed, found.is_long_enough,
+        ]  # fmt: skip
 
 
 def test_a_task_done_ahead_of_its_turn_has_not_waited() -> None:
