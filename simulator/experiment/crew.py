@@ -66,6 +66,8 @@ class Crew:
     under_way : callable, optional
         Returns how many replications are done of the chunks that the executor computes now, as far
         as it knows.
+    takes_part : bool
+        Whether this process computes chunks, too, and does not only wait for those of the executor.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class Crew:
         executor: Executor | None,
         workers: int,
         under_way: Callable[[], float] | None = None,
+        takes_part: bool = False,
     ) -> None:
         self._job, self._executor, self._under_way = job, executor, under_way
+        self._takes_part = takes_part
         self._window = 2 * max(1, workers)
         if executor is not None:
             self._content = pickle.dumps(job)
@@ -102,21 +106,8 @@ class Crew:
             while (span := next_chunk()) is not None:
                 yield (span, *_timed(self._job, span, hear))
             return
-        running: dict[_Chunk, Span] = {}
         try:
-            while True:
-                while len(running) < self._window and (span := next_chunk()) is not None:
-                    running[self._submit(self._executor, span, None)] = span
-                if not running:
-                    return
-                finished = self._finished(running, hear)
-                for future in finished:
-                    span = running.pop(future)
-                    done = future.result()
-                    if done is None:
-                        running[self._submit(self._executor, span, self._content)] = span
-                    else:
-                        yield span, *done
+            yield from self._shared(self._executor, next_chunk, hear)
         except ModuleNotFoundError as error:
             raise TeamsimError(
                 f"workers lack {error.name}: install llm-teamsim {__version__} where they run"
@@ -127,6 +118,33 @@ class Crew:
                 f"({type(error).__name__}); a sweep keeps what is done, and the same command goes "
                 "on from there"
             ) from None
+
+    def _shared(
+        self, executor: Executor, next_chunk: Callable[[], Span | None], hear: Hear | None
+    ) -> Iterator[Done]:
+        """Yield chunks as the executor, or this process, has done them."""
+        running: dict[_Chunk, Span] = {}
+        # A worker that asks for the job would have to wait until the chunk here is done.
+        content = self._content if self._takes_part else None
+        try:
+            while True:
+                while len(running) < self._window and (span := next_chunk()) is not None:
+                    running[self._submit(executor, span, content)] = span
+                content = None
+                if self._takes_part and (span := next_chunk()) is not None:
+                    yield (span, *_timed(self._job, span, self._beside(hear)))
+                    finished = {future for future in running if future.done()}
+                elif running:
+                    finished = self._finished(running, hear)
+                else:
+                    return
+                for future in finished:
+                    span = running.pop(future)
+                    done = future.result()
+                    if done is None:
+                        running[self._submit(executor, span, self._content)] = span
+                    else:
+                        yield span, *done
         finally:
             for future in running:
                 future.cancel()
@@ -138,6 +156,13 @@ class Crew:
         while not (done := wait(running, _LISTENS_S, FIRST_COMPLETED).done):
             hear(self._under_way())
         return done
+
+    def _beside(self, hear: Hear | None) -> Hear | None:
+        """Return what is told how much is done of a chunk here, and tells it with the others."""
+        if hear is None or self._under_way is None:
+            return hear
+        under_way = self._under_way
+        return lambda part: hear(part + under_way())
 
     def _submit(self, executor: Executor, span: Span, content: bytes | None) -> _Chunk:
         return executor.submit(_run_there, __version__, self._key, span, content)

@@ -54,30 +54,51 @@ def in_processes(
         If a process is lost.
     """
     results: list[Result] = []
-    if progress is not None:
-        progress(0, len(jobs))
 
-    def collect(result: Result) -> None:
-        results.append(result)
+    def tell(done: int) -> None:
         if progress is not None:
-            progress(len(results), len(jobs))
+            progress(done, len(jobs))
 
+    tell(0)
     with ExitStack() as stack:
         if isinstance(workers, int):
             workers = stack.enter_context(Processes(min(workers, len(jobs))))
         if workers.count <= 1 or len(jobs) <= 1:
             for job in jobs:
-                collect(work(job))
+                results.append(work(job))
+                tell(len(results))
             return results
         try:
-            for result in workers.started().map(work, jobs):
-                collect(result)
+            return _shared(work, jobs, workers.started(), tell)
         except BrokenExecutor:
             raise TeamsimError(
                 "a worker process was lost: killed, or out of memory; run the command again, with "
                 "fewer --workers if memory is short"
             ) from None
-    return results
+
+
+def _shared(
+    work: Callable[[Job], Result], jobs: Sequence[Job], others: Pool, tell: Callable[[int], None]
+) -> list[Result]:
+    """Return the results of jobs, of which others do the first ones and this process the last ones.
+
+    After each, tell how many are done.
+    """
+    futures = [others.submit(work, job) for job in jobs]
+    here: list[Result] = []
+    try:
+        while futures and futures[-1].cancel():  # nobody has begun it
+            futures.pop()
+            here.append(work(jobs[len(futures)]))
+            tell(len(here) + sum(future.done() for future in futures))
+        there = []
+        for future in futures:
+            there.append(future.result())
+            tell(len(here) + sum(future.done() for future in futures))
+    finally:
+        for future in futures:
+            future.cancel()
+    return there + here[::-1]
 
 
 @contextmanager
@@ -98,17 +119,18 @@ def processes(workers: int) -> Iterator[Pool]:
 class Processes:
     """Processes of this machine for several computations, started when they are first needed.
 
-    As a context manager, it ends them as `processes` does.
+    This process is one of them: it has imported all that the work needs, which takes others as long
+    as hundreds of replications. As a context manager, it ends the others as `processes` does.
 
     Parameters
     ----------
     workers : int
-        How many.
+        How many, this one among them.
 
     Attributes
     ----------
     count : int
-        How many.
+        How many, this one among them.
     """
 
     def __init__(self, workers: int) -> None:
@@ -124,13 +146,13 @@ class Processes:
 
     @property
     def is_started(self) -> bool:
-        """Whether they run already."""
+        """Whether the others run already."""
         return self._pool is not None
 
     def started(self) -> Pool:
-        """Return the pool, started if it is not yet."""
+        """Return the pool of the other processes, started if it is not yet."""
         if self._pool is None:
-            self._pool = self._stack.enter_context(processes(self.count))
+            self._pool = self._stack.enter_context(processes(self.count - 1))
         return self._pool
 
 

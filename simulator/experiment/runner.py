@@ -240,7 +240,8 @@ class _Work:
                 pacer.put(missing)
                 is_worth_it = pool.is_started or pacer.has_much_left
                 if there is None and workers > 1 and is_worth_it:
-                    there = Crew(self._job, pool.started(), workers, pool.started().under_way)
+                    others = pool.started()
+                    there = Crew(self._job, others, workers - 1, others.under_way, takes_part=True)
                 # In the time that other processes take to start, a little work is done here.
                 for span, rows, seconds in (there or here).compute(pacer.next, hear):
                     pacer.learn(span, seconds)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,6 +32,13 @@ def fresh_generator() -> np.random.Generator:
     return np.random.Generator(np.random.Philox(_UNUSED))
 
 
+@lru_cache(maxsize=1024)
+def _key(seed: int, replication: int) -> list[int]:
+    """Return the key of a Philox generator, not to be changed: the next points have it, too."""
+    seeds = np.random.SeedSequence(seed, spawn_key=(replication,))
+    return [int(word) for word in seeds.generate_state(2, np.uint64)]
+
+
 class Uniforms:
     """All uniforms on [0, 1) of one replication.
 
@@ -51,17 +59,15 @@ class Uniforms:
     def __init__(
         self, seed: int, replication: int, generator: np.random.Generator | None = None
     ) -> None:
-        seeds = np.random.SeedSequence(seed, spawn_key=(replication,))
         generator = generator or fresh_generator()
         self._bits, self._random = generator.bit_generator, generator.random
         # Lists of Python's numbers: NumPy reads the state from them in less than half the time
         # that its own arrays take.
         self._counter = [0, 0, 0, 0]
-        key = [int(word) for word in seeds.generate_state(2, np.uint64)]
         self._state = {
             **_FRESH,
             "buffer": [0, 0, 0, 0],
-            "state": {"counter": self._counter, "key": key},
+            "state": {"counter": self._counter, "key": _key(seed, replication)},
         }
 
     def block(self, entity: int, index: int, purpose: int, start: int, size: int) -> Floats:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import threading
+import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pyarrow as pa
 import pytest
 
 from simulator import __version__
@@ -55,6 +58,31 @@ def test_the_scenario_is_sent_once() -> None:
     assert 1 <= len(heavy) <= 4
     assert sum(heavy) < 6 * whole
     assert len(counting.sent) > 10
+
+
+class _WhoWorks:
+    """Work whose rows say which thread has done it, once the other has begun, too."""
+
+    begun: ClassVar[set[int]] = set()
+
+    def run(self, span: Span, hear: object = None) -> pa.Table:
+        me = threading.get_ident()
+        self.begun.add(me)
+        while len(self.begun) < 2:
+            time.sleep(0.001)
+        return pa.table({"thread": [me]})
+
+
+def test_this_process_takes_part_where_it_is_to() -> None:
+    _WhoWorks.begun.clear()
+    chunks = iter([Span(i, i + 1) for i in range(6)])
+    with ThreadPoolExecutor(1) as executor:
+        shared = crew.Crew(_WhoWorks(), executor, 1, takes_part=True)
+        done = list(shared.compute(lambda: next(chunks, None)))
+    assert sorted(span.start for span, _, _ in done) == list(range(6))
+    workers = {rows["thread"][0].as_py() for _, rows, _ in done}
+    assert len(workers) == 2
+    assert threading.get_ident() in workers
 
 
 class _Broken(Executor):

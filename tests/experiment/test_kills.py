@@ -54,7 +54,7 @@ def test_a_worker_process_is_killed(start: Start, scenario: Path, tmp_path: Path
     wait_for_parts(out, process, 2)
     commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children(process.pid)}
     workers = [pid for pid, command in commands.items() if b"spawn_main" in command]
-    assert len(workers) == 2
+    assert len(workers) == 1  # the main process works, too
     os.kill(workers[0], signal.SIGKILL)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2

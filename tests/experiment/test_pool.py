@@ -19,15 +19,49 @@ def process(job: int) -> tuple[int, int]:
 
 
 def test_computations_share_processes_which_are_started_for_the_first() -> None:
-    with Processes(2) as pool:
+    with Processes(3) as pool:
         assert not pool.is_started
         first = in_processes(process, range(6), pool)
         assert pool.is_started
         second = in_processes(process, range(6), pool)
     assert [job for job, _ in first] == [job for job, _ in second] == list(range(6))
     used = {number for _, number in first + second}
-    assert os.getpid() not in used
-    assert len(used) <= 2
+    assert os.getpid() in used  # this process is one of the three
+    assert 2 <= len(used) <= 3
+
+
+def wait_for_other(job: tuple[int, Path]) -> int:
+    """Leave a sign of one's own, and wait for that of the other job."""
+    number, directory = job
+    (directory / str(number)).touch()
+    while not (directory / str(1 - number)).exists():
+        time.sleep(0.01)
+    return number
+
+
+def test_this_process_works_beside_the_others(tmp_path: Path) -> None:
+    assert in_processes(wait_for_other, [(0, tmp_path), (1, tmp_path)], 2) == [0, 1]
+
+
+def fail_here(main: int) -> None:
+    """Fail in the main process, and work for long in others."""
+    if os.getpid() == main:
+        raise ZeroDivisionError
+    time.sleep(60)
+
+
+def test_what_fails_here_ends_the_work_of_the_others() -> None:
+    began = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        in_processes(fail_here, [os.getpid()] * 4, 2)
+    assert time.monotonic() - began < 30
+
+
+def test_what_is_done_is_told_and_only_grows() -> None:
+    heard: list[float] = []
+    in_processes(process, range(20), 2, lambda done, most: heard.append(done))
+    assert heard == sorted(heard)
+    assert (heard[0], heard[-1]) == (0, 20)
 
 
 def test_one_process_or_one_job_needs_no_other_process() -> None:
@@ -50,7 +84,7 @@ def half_done(sign: Path) -> str:
 
 def test_a_worker_tells_how_much_is_done_of_its_call(tmp_path: Path) -> None:
     sign = tmp_path / "sign"
-    with Processes(2) as shared:
+    with Processes(3) as shared:
         pool = shared.started()
         running = [pool.submit(half_done, sign) for _ in range(2)]
         while pool.under_way() < 1.0 and not any(each.done() for each in running):
