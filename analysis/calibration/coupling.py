@@ -93,12 +93,17 @@ class Replications:
         self._scenario = scenario
         self._known: list[list[_Box]] = [[] for _ in range(count)]
 
-    def counts(self, deference: float, noise: float) -> list[Counts]:
-        """Return the counts of each replication at these values."""
+    @property
+    def made(self) -> int:
+        """How many replications have run."""
+        return sum(len(boxes) for boxes in self._known)
+
+    def counts(self, deference: float, noise: float, first: int | None = None) -> list[Counts]:
+        """Return the counts of each replication at these values, or of the first ones only."""
         thresholds = Threshold(deference), Threshold(noise)
         simulation = Simulation(_with_habits(self._scenario, *thresholds))
         found = []
-        for number, boxes in enumerate(self._known):
+        for number, boxes in enumerate(self._known[:first]):
             box = next((each for each in boxes if each.holds(deference, noise)), None)
             if box is None:
                 box = _run(simulation, number, *thresholds)

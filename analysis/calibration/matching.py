@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,10 +25,12 @@ from analysis.calibration.estimates import Estimate, VectorFit, pool
 from simulator.distributions import Floats
 from simulator.scenario import Scenario
 
-_REPLICATIONS = 40
-_PASSES = 2
+_REPLICATIONS, _FIRST_REPLICATIONS = 40, 20
+"""Replications of each team; and in the first pass, whose estimates only begin the second."""
 _SIMULATED = np.linspace(0.0, 1.0, 9)
 """Values of a habit that are simulated; between them moments are interpolated."""
+_FIRST_SIMULATED = _SIMULATED[::2]
+"""Those of the first pass."""
 _FINE = np.linspace(0.0, 1.0, 129)
 _UNIFORM_VARIANCE = float(np.var(_FINE))
 _LEAST_SPREAD = 0.05
@@ -79,19 +80,24 @@ def match_habits(
         for size in sizes
     }
 
-    @cache
-    def moments(deference: float, noise: float) -> Floats:
+    def moments(deference: float, noise: float, *, first: int) -> Floats:
         values = as_said(deference), as_said(noise)
-        return _moments({size: team.counts(*values) for size, team in teams.items()})
+        return _moments({n: team.counts(*values, first) for n, team in teams.items()})
 
     habits = [fit.deference, fit.noise]
-    for i in (0, 1) * _PASSES:
-        others = [habit.value for habit in habits]
-        habits[i] = _posterior(
-            [moments(*others[:i], float(x), *others[i + 1 :]) for x in _SIMULATED], seen
-        )
+    for simulated, replications in (
+        (_FIRST_SIMULATED, _FIRST_REPLICATIONS),
+        (_SIMULATED, _REPLICATIONS),
+    ):
+        for i in (0, 1):
+            others = [habit.value for habit in habits]
+            found = [
+                moments(*others[:i], float(x), *others[i + 1 :], first=replications)
+                for x in simulated
+            ]
+            habits[i] = _posterior(simulated, found, seen)
     deference, noise = habits
-    found = moments(deference.value, noise.value)
+    matched = moments(deference.value, noise.value, first=_REPLICATIONS)
     names = ("idle", "writes", "blocked")
     return replace(
         fit,
@@ -99,8 +105,8 @@ def match_habits(
         noise=noise,
         matching={
             **{f"{name}_seen": float(x) for name, x in zip(names, seen.means, strict=True)},
-            **{f"{name}_matched": float(x) for name, x in zip(names, found, strict=True)},
-            "simulated_runs": float(_REPLICATIONS * len(sizes) * moments.cache_info().misses),
+            **{f"{name}_matched": float(x) for name, x in zip(names, matched, strict=True)},
+            "simulated_runs": float(sum(team.made for team in teams.values())),
         },
     )
 
@@ -163,8 +169,8 @@ def seen_in(runs: pd.DataFrame, calls: pd.DataFrame) -> Seen:
     return Seen(np.asarray(means), np.asarray(variances))
 
 
-def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
-    """Return a habit and its standard error, from moments at `_SIMULATED` values of it.
+def _posterior(values: Floats, moments: Sequence[Floats], seen: Seen) -> Estimate:
+    """Return a habit and its standard error, from the moments at some values of it.
 
     It lies between the likeliest value and the prior's mean, by how much of its variance is left:
     the mean of a normal likelihood with a normal prior. (The mean of the posterior itself is away
@@ -172,7 +178,7 @@ def _posterior(moments: Sequence[Floats], seen: Seen) -> Estimate:
     """
     simulated = np.stack(moments)
     gaps = np.stack(
-        [np.interp(_FINE, _SIMULATED, simulated[:, i]) for i in range(len(seen.means))], axis=1
+        [np.interp(_FINE, values, simulated[:, i]) for i in range(len(seen.means))], axis=1
     )
     squares = (gaps - seen.means) ** 2
     unexplained = np.maximum(0.0, squares.min(axis=0) - seen.variances)

@@ -25,7 +25,9 @@ def moments(slopes: tuple[float, float, float], offset: float = 0.0) -> list[np.
 
 
 def test_a_moment_that_the_habit_moves_tells_it() -> None:
-    found = _posterior(moments((0.5, 0.0, 0.0)), Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
+    found = _posterior(
+        _SIMULATED, moments((0.5, 0.0, 0.0)), Seen(np.asarray([0.15, 0.0, 0.0]), SURE)
+    )
     assert found.value == pytest.approx(0.3, abs=0.01)
     assert found.error == pytest.approx(0.01 / 0.5, rel=0.2)
 
@@ -34,7 +36,7 @@ def test_a_moment_that_the_habit_moves_tells_it() -> None:
 def test_a_moment_that_the_habit_does_not_move_says_nothing_however_far_it_is_off(
     offset: float,
 ) -> None:
-    found = _posterior(moments((0.0, 0.0, 0.0), offset), Seen(np.zeros(3), SURE))
+    found = _posterior(_SIMULATED, moments((0.0, 0.0, 0.0), offset), Seen(np.zeros(3), SURE))
     assert found.value == pytest.approx(0.5, abs=0.01)
     assert found.error == pytest.approx(UNIFORM_SD, rel=0.02)
 
@@ -42,13 +44,13 @@ def test_a_moment_that_the_habit_does_not_move_says_nothing_however_far_it_is_of
 def test_what_no_value_explains_outweighs_nothing_that_one_does() -> None:
     # The second moment is never as it was seen, and nearest at 1; the first says 0.3.
     simulated = [np.asarray([0.5 * x, 3.0 - 0.05 * x, 0.0]) for x in _SIMULATED]
-    found = _posterior(simulated, Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
+    found = _posterior(_SIMULATED, simulated, Seen(np.asarray([0.15, 0.0, 0.0]), SURE))
     assert found.value == pytest.approx(0.3, abs=0.02)
 
 
 def test_of_two_moments_that_disagree_the_surer_one_counts_more() -> None:
     seen = Seen(np.asarray([0.2, 0.6, 0.0]), np.asarray([1e-4, 4e-4, 1e-4]))
-    found = _posterior(moments((1.0, 1.0, 0.0)), seen)
+    found = _posterior(_SIMULATED, moments((1.0, 1.0, 0.0)), seen)
     assert found.value == pytest.approx((4 * 0.2 + 0.6) / 5, abs=0.02)
 
 
