@@ -131,7 +131,9 @@ def fit_sessions(calls: pd.DataFrame) -> SessionFit:
     missed = grown["cached"] < _MISSED * grown["before"]
     count = len(grown)
     has_cache = (frame["cached"] > 0).any() and count > 0
-    misses = float(missed.sum()) if has_cache else 0.0
+    # A miss leaves the system prompt; where more was found, it is a part of one.
+    lost = (grown["before"] - grown["cached"]) / (grown["before"] - system).clip(lower=1.0)
+    misses = float(lost.clip(0.0, 1.0)[missed].sum()) if has_cache else 0.0
     # Half a miss is added (Jeffreys 1946), since misses are possible even if none was observed.
     error = float(np.sqrt(misses + 0.5)) / count if has_cache else float("nan")
     return SessionFit(

@@ -15,7 +15,7 @@ import pandas as pd
 from analysis.calibration.estimates import BetaEstimate, Estimate
 from analysis.calibration.rounding import four_digits
 
-_LEAST_FALL = 0.3
+LEAST_FALL = 0.3
 """A context that loses more than this share was cut."""
 
 _SETTLED = 3
@@ -133,8 +133,8 @@ def _falls(calls: pd.DataFrame) -> pd.DataFrame:
     inputs = calls.groupby("session", sort=False)["input"]
     before = inputs.shift()
     later = pd.concat([inputs.shift(-i) for i in range(1, _SETTLED)], axis=1).max(axis=1)
-    fell = calls["input"] < (1.0 - _LEAST_FALL) * before
-    stays = ~(later >= (1.0 - _LEAST_FALL / 2) * before)
+    fell = calls["input"] < (1.0 - LEAST_FALL) * before
+    stays = ~(later >= (1.0 - LEAST_FALL / 2) * before)
     level = before + calls.groupby("session", sort=False)["output"].shift().fillna(0.0)
     return pd.DataFrame(
         {

@@ -168,6 +168,8 @@ def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
         why = "all costs in the trace are 0" if len(known) and not costs.sum() else "unknown"
         return Prices(None, f"no price: {why}; {HOW_TO_PRICE}")
     per_token, _ = scipy.optimize.nnls(tokens.to_numpy(), costs.to_numpy())
+    # Least squares alone do not have the sum of the costs.
+    per_token *= costs.sum() / (tokens.to_numpy() @ per_token).sum()
     names = ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
     spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}
     off = float(np.abs(tokens.to_numpy() @ per_token - costs).sum() / costs.sum())

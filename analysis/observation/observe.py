@@ -17,12 +17,13 @@ from analysis.observation.comparison import Comparison, compare
 from analysis.observation.costs import with_costs
 from analysis.observation.critical_path import critical_path
 from analysis.observation.hand_overs import with_hand_overs
+from analysis.observation.helpers import with_helpers
 from analysis.observation.roles import roles_by_agent, roles_of
 from analysis.observation.runs import Run, as_told, run_table, runs_of
 from analysis.observation.simulated import simulate
 from analysis.observation.started_again import with_each_start
 from analysis.observation.starts import with_named_starts
-from analysis.observation.structure import SUBAGENTS, Structure, find_structure
+from analysis.observation.structure import SINGLE, SUBAGENTS, Structure, find_structure
 from analysis.observation.tuning import tune
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.typical_runs import of_roles
@@ -114,10 +115,19 @@ def observe(
         )
     roles = roles_of(calls, traces.agents)
     structure = find_structure(runs, roles, traces.messages)
-    seen = observed_of(traces, runs, roles, structure)
+    asked, lacks = traces, list[str]()
+    if structure.kind in (SINGLE, SUBAGENTS):
+        helped = with_helpers(traces, roles_by_agent(roles))
+        traces, asked, lacks = helped.traces, helped.asked, helped.lacks
+        notes += helped.notes
+        calls = traces.calls
+        runs, roles = runs_of(calls), roles_of(calls, traces.agents)
+        structure = find_structure(runs, roles, traces.messages)
+    seen = observed_of(asked, runs_of(asked.calls) if lacks else runs, roles, structure)
     table = run_table(runs, calls)
     with bars("twin") as progress:
         twin = build_twin(seen, name, seed)
+        twin.lack(*lacks)
         own = {run.name for run in seen.runs}
         chosen = table[table["run_id"].isin(own)]
         tune(twin, of_roles(seen.calls, seen.role_of_calls()), chosen, progress)

@@ -18,9 +18,11 @@ from analysis.calibration.loops import FEWEST, LoopFit, fit_requests, turns_with
 from analysis.calibration.profiles import reference_of
 from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
+from analysis.calibration.sessions import as_distribution
 from analysis.observation.costs import Prices, fit_prices
 from analysis.observation.few_loops import seen_loops
 from analysis.observation.new_contexts import begin_requests_anew
+from analysis.observation.several_models import with_mean_duration
 from analysis.traces.canonical import CHATS, model_of
 from simulator.words import percent
 
@@ -141,6 +143,9 @@ def fit_role(
             f"{len(models)} models together, priced as {named}"
         )
     _take_agent(found, fit)
+    if len(models) > 1:
+        found.spec["latency"] = with_mean_duration(found.spec["latency"], chats)
+        found.sources["latency"] += "; times a factor, for the mean of all models' calls"
     own = calls[~calls["tool_name"].isin(list(delegating)).fillna(False).astype(bool)]
     _take_loops(found, own, starting, is_alone)
     if prices.spec is not None:
@@ -254,14 +259,20 @@ def begin_afresh(fit: RoleFit, calls: pd.DataFrame) -> None:
     if chats.empty:
         return
     first = chats.sort_values("start_ns").drop_duplicates(["run_id", "agent_id"])
+    read = first["input_tokens"].astype(float).to_numpy()
     context = fit.spec["context"]
-    context.pop("start_tokens", None)
-    context["system_tokens"] = four_digits(float(first["input_tokens"].astype(float).mean()))
+    has_cache = context.get("cache") is not False
+    cached = first["cache_read_input_tokens"].fillna(0).astype(float).to_numpy()
+    # Where a cache holds nothing of it, how much of a prompt is alike makes no difference.
+    system = min(float(cached.mean()) if has_cache else float(read.min()), float(read.min()))
+    begins = as_distribution(np.asarray(read - system, dtype=np.float64))
+    context |= {"system_tokens": four_digits(system), "start_tokens": begins, "retention": 0}
+    context["request_tokens"] = begins
     if isinstance(context.get("cache"), dict) and "warm_tokens" in context["cache"]:
-        found = first["cache_read_input_tokens"].fillna(0).astype(float)
-        context["cache"] = {**context["cache"], "warm_tokens": four_digits(float(found.mean()))}
-    context["retention"] = 0
-    fit.sources["context.system_tokens"] = f"mean first input of {len(first):,} agents"
+        context["cache"] = {**context["cache"], "warm_tokens": four_digits(float(cached.mean()))}
+    said = f"first inputs of {len(first):,} agents, {percent(system / read.mean())} of it cached"
+    for name in ("system_tokens", "start_tokens", "request_tokens"):
+        fit.sources[f"context.{name}"] = said
     fit.sources["context.retention"] = "0: each agent of the trace did one thing, and began anew"
 
 
