@@ -21,7 +21,11 @@ from tests.conftest import run_as_traced, scenario
 
 NAMES = {registry.family: registry.names() for registry in REGISTRIES}
 
+PRICE = {"input_per_mtok": 3.0, "cached_input_per_mtok": 0.3, "output_per_mtok": 15.0}
+"""That of every model here, so that the bill follows from the tokens."""
+
 AGENT: dict[str, Any] = {
+    "price": PRICE,
     "latency": {
         "kind": "seconds",
         "base": {"kind": "lognormal", "median": 2, "sigma": 0.5},
@@ -80,6 +84,53 @@ HABITS: list[dict[str, Any]] = [
         },
     },
 ]
+
+STATIONS: dict[str, Any] = {
+    "ci": {"patience_s": 9.0, "outages": {"up_s": 20.0, "down_s": 4.0}},
+    "desk": {"order": "priority", "available": {"from": 9, "to": 17}},
+    "crowd": {"concurrency": 2},
+}
+
+SUBAGENTS: dict[str, Any] = {
+    "kinds": {
+        "helper": {
+            "latency": AGENT["latency"],
+            "price": PRICE,
+            "loop": {"turns": 2},
+            "faults": {"malformed": 0.1},
+            "tools": {"deeper": {"probability": 0.3, "starts": {"agent": "helper"}}},
+        }
+    },
+    "max_depth": 2,
+    "max_total": 30,
+}
+
+LOOPS: list[dict[str, Any]] = [
+    {},
+    {"loop": {"turns": 3}},
+    {
+        "loop": {"end_probability": 0.4, "max_turns": 4, "at_limit": "give_up"},
+        "tools": {
+            "test": {"seconds": 2, "station": "ci", "errors": 0.2, "timeout_s": 12},
+            "ask": {"probability": 0.3, "seconds": 3, "station": "desk", "sequential": True},
+            "watch": {"probability": 0.5, "seconds": 4, "background": True, "result_tokens": 70},
+        },
+    },
+    {
+        "loop": {"work_per_turn": 0.7, "reads_messages": "loop"},
+        "tools": {
+            "send": {
+                "weight": 1,
+                "calls": 3,
+                "wait_for": 2,
+                "starts": {"agent": "helper", "context": "forked"},
+                "station": "crowd",
+            },
+            "look": {"weight": 2, "calls": 2, "wait_for": "any", "seconds": 1},
+        },
+    },
+]
+"""Work in turns, with tools of all kinds, in queues, and with sub-agents."""
 
 PROTOCOLS = variants(
     NAMES["protocol"],
@@ -176,6 +227,12 @@ PROVIDERS: list[dict[str, Any]] = [
     {"errors": {"probability": 0.2}, "concurrency": 2, "queue": {"limit": 2}},
     {"outages": {"up_s": {"kind": "exponential", "mean": 20}, "down_s": 3}, "cancels": False},
     {"concurrency": 2, "queue": {}, "cancels": False, "requests_per_minute": 90, "burst_s": 9},
+    {"output_tokens_per_minute": 9000, "refunds_output": True, "burst_s": 10},
+    {
+        "input_tokens_per_minute": 150_000,
+        "cached_input_counts": True,
+        "slow": {"factor": 3, "mean_normal_s": 20, "mean_slow_s": 5},
+    },
 ]
 
 PATTERNS = variants(
@@ -272,6 +329,8 @@ def scenarios(draw: st.DrawFn, fails: bool = False, protocol: str | None = None)
     }
     strong = {**AGENT, **draw(st.sampled_from(HABITS)), "speed": 2.0}
     weak = {**AGENT, "family": "other"}
+    turns, round_of = draw(st.sampled_from(LOOPS)), draw(st.sampled_from(["loop", "loop", "turn"]))
+    strong |= turns
     if protocol == "self_claim":
         weak["forgetting"] = draw(st.sampled_from(FORGETTING))
         strong["forgetting"] = draw(st.sampled_from(FORGETTING))
@@ -286,7 +345,13 @@ def scenarios(draw: st.DrawFn, fails: bool = False, protocol: str | None = None)
     }
     try:
         return scenario(
-            team={"groups": groups, "family_similarity": 0.5},
+            team={
+                "groups": groups,
+                "family_similarity": 0.5,
+                "subagents": SUBAGENTS if "tools" in turns else None,
+            },
+            stations=STATIONS,
+            starts_at={"day": "fri", "hour": draw(st.sampled_from([10.0, 16.999]))},
             topology=draw(st.sampled_from(NAMES["topology"])),
             coordination={
                 "protocol": {
@@ -295,7 +360,8 @@ def scenarios(draw: st.DrawFn, fails: bool = False, protocol: str | None = None)
                 },
                 "timing": draw(st.sampled_from(["rounds", "asynchronous", "bounded_staleness"])),
                 "idle_agents": draw(st.sampled_from(["call", "wait"])),
-                "calls_per_round": draw(st.sampled_from([1, 1, 2])),
+                "calls_per_round": draw(st.sampled_from([1, 1, 2])) if round_of == "loop" else 1,
+                "round_of": round_of,
                 "round_overhead_s": draw(st.sampled_from([0.0, 0.0, 1.5])),
                 "review": draw(st.sampled_from([None, review])),
             },
@@ -328,7 +394,12 @@ def scenarios(draw: st.DrawFn, fails: bool = False, protocol: str | None = None)
             },
             provider=provider,
             # What goes wrong may keep a run from its end, one in seven: it shows in 400 calls.
-            limits={"max_rounds": 2000, "max_calls": 20_000 if not fails else 400},
+            limits={
+                "max_rounds": 2000,
+                "max_calls": 20_000 if not fails else 400,
+                "deadline_s": draw(st.sampled_from([None, None, 25.0])),
+                "budget_usd": draw(st.sampled_from([None, None, 0.1])),
+            },
             **wrong,
             seed=draw(st.integers(0, 1000)),
         )
@@ -339,7 +410,8 @@ def scenarios(draw: st.DrawFn, fails: bool = False, protocol: str | None = None)
 
 def check(metrics: Metrics, enough: float = 1.0) -> None:
     m = metrics
-    assert m.outcome in {"completed", "deadlock", "max_rounds", "max_calls"}
+    limits = {"deadline", "budget", "max_rounds", "max_calls"}
+    assert m.outcome in {"completed", "deadlock"} | limits
     assert (m.reason == "") == (m.outcome == "completed")
     # No task is lost, none counts twice.
     assert m.tasks_done == m.tasks_correct + m.faulty_detected + m.faulty_undetected
@@ -350,13 +422,28 @@ def check(metrics: Metrics, enough: float = 1.0) -> None:
     spent = m.work_s + m.rework_s + m.wasted_s + m.coordination_s + m.waiting_s + m.down_s
     assert spent == pytest.approx(m.agents * m.makespan_s, rel=1e-9, abs=1e-7)
     named = m.rate_limited_s + m.lock_wait_s + m.partition_wait_s + m.queue_wait_s + m.held_back_s
-    named += m.on_tools_s
+    named += m.on_tools_s + m.on_subagents_s
     assert named <= m.waiting_s + 1e-7
     assert 0.0 <= m.availability <= 1.0
     assert m.claims == m.marked_claims + m.released_claims + m.open_claims
     assert m.recovered_claims <= m.orphaned_claims <= m.claims
     assert m.tasks_done + m.unmarked_tasks <= m.tasks
     assert 0 <= m.wasted_tokens <= m.input_tokens + m.output_tokens
+    # The bill is that of the tokens, and what came to nothing is part of it.
+    assert m.cost_usd == pytest.approx(usd(m), rel=1e-9, abs=1e-12)
+    assert 0.0 <= m.wasted_usd <= m.cost_usd * (1.0 + 1e-9)
+    # A sub-agent is a call of a tool, and a turn is a call.
+    assert m.sub_agents_failed <= m.sub_agents <= m.tool_calls
+    assert m.tool_errors <= m.tool_calls
+    assert m.sub_agent_s <= m.tool_s * (1.0 + 1e-9)
+    assert m.turns <= m.calls
+
+
+def usd(m: Metrics) -> float:
+    """Return what all tokens cost, at the price of all models."""
+    fresh = m.input_tokens - m.cached_tokens
+    parts = zip(PRICE.values(), (fresh, m.cached_tokens, m.output_tokens), strict=True)
+    return sum(price * tokens for price, tokens in parts) / 1e6
 
 
 def of_many(
