@@ -91,3 +91,15 @@ def test_quality_varies_more_between_runs_when_attempts_fail_together() -> None:
     alone = spread(probability=0.3)
     assert alone == pytest.approx(np.sqrt(0.21 / 20), rel=0.15)
     assert spread(probability={"probability": 0.3, "run_sigma": 1.5}) > 1.5 * alone
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_nobody_judges_what_all_have_answered(p: float) -> None:
+    # With one wrong answer, three agents of probability 0 or 1 agree: three calls, and no fourth.
+    m = run(
+        team__size=3,
+        team__agent=agent(errors={"probability": p, "detection": 0}),
+        coordination__protocol={"kind": "replicate_and_vote", "vote": "judge"},
+        workload__tasks=1,
+    )
+    assert (m.calls, m.tasks_correct) == (3, 1 - p)

@@ -24,7 +24,8 @@ class ReplicateAndVote(Protocol):
     counts log((1 - e) / e), with e its agent's error probability (Nitzan & Paroush 1982).
     ``best_of``: a verifier accepts or rejects each answer, and one of the accepted is taken.
     ``judge``: where answers differ, a judge finds the right one if it is there, unless it
-    misses it. Verifier and judge take a call, made by whoever is free.
+    misses it. Verifier and judge take a call, made by whoever is free; there is no judge's where
+    all answers are the same.
     """
 
     can_back_up: ClassVar[bool] = False
@@ -166,11 +167,15 @@ class _Polls(Dispatcher):
             return None
         ballot.decided = True
         self._open.pop(task, None)
-        if not self._judged:
+        if not self._judged or self._is_unanimous(ballot):
             return self._winner(ballot)
         self._to_judge.append(task)
         self.wake(EVERYONE)
         return None
+
+    def _is_unanimous(self, ballot: _Ballot) -> bool:
+        """Return whether there is nothing for a judge to decide."""
+        return self._protocol.vote == "judge" and len({a for _, a in ballot.answers}) == 1
 
     def _is_settled(self, ballot: _Ballot) -> bool:
         if not self._protocol.early_stop or self._protocol.vote != "majority":
