@@ -147,6 +147,7 @@ _SLOTS: dict[str, tuple[str, ...]] = {
         "thoughts_token_count",
         "reasoning_token_count",
     ),
+    "tool_input": ("tool_token_count", "gen_ai.usage.tool_token_count"),
     "total": ("llm.token_count.total", "gen_ai.usage.total_tokens", "llm.usage.total_tokens",
               "ai.usage.totalTokens", "total_token_count"),
     "api_usage": ("mlflow.chat.tokenUsage",),

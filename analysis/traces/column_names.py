@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "run_id": ("run_id", "run", "session", "session_id", "conversation_id", "thread_id",
-               "chat_id", "workflow_id", "run_dir", "trace_id"),
+               "chat_id", "workflow_id", "request_properties_helicone_session_id",
+               "properties_helicone_session_id", "helicone_session_id", "run_dir", "trace_id"),
     "agent_id": ("agent_id", "agent", "agent_name", "worker", "node"),
     "parent_agent_id": ("parent_agent_id", "parent_agent"),
     "provider_name": ("provider_name", "provider", "vendor", "ai_org"),
@@ -19,9 +20,11 @@ ALIASES: dict[str, tuple[str, ...]] = {
                      "usage_input_tokens", "tokens_prompt", "req_units"),
     "cache_read_input_tokens": ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
                                 "cache_read_tokens", "cached_prompt_tokens", "tokens_cached",
-                                "native_tokens_cached", "prompt_cache_hit_tokens"),
+                                "native_tokens_cached", "prompt_cache_hit_tokens",
+                                "prompt_cache_read_tokens"),
     "cache_write_input_tokens": ("cache_write_input_tokens", "cache_creation_input_tokens",
-                                 "cache_write_tokens", "cache_creation_tokens"),
+                                 "cache_write_tokens", "cache_creation_tokens",
+                                 "prompt_cache_write_tokens"),
     "output_tokens": ("output_tokens", "completion_tokens", "tokens_out", "output_token_count",
                       "completion_token_count", "n_output_tokens", "n_completion_tokens",
                       "num_output_tokens", "num_completion_tokens", "generated_tokens",

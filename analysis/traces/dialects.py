@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.traces.answers import ASKS, reason_in, reason_of, usage_in
 from analysis.traces.attribute_names import KNOWN
-from analysis.traces.usage import cost_of, counts, of_api, of_buckets
+from analysis.traces.usage import cost_of, counts, is_cache_apart, of_api, of_buckets
 from analysis.traces.values import amount, count, flag, mapping, parsed, pick, seconds, text
 
 OPERATIONS = {
@@ -126,25 +126,46 @@ def tokens_of(said: Slots) -> dict[str, int | None]:
     if "buckets" in said and mapping(said["buckets"]):
         return of_buckets(mapping(said["buckets"]))
     if "api_usage" in said and "input" not in said:
-        return of_api(mapping(said["api_usage"]))
+        return of_api(mapping(said["api_usage"]), includes_cache=True)
     if said.get("provider") == "gcp.vertex.agent" and usage_in(said.get("answer")):
         return of_api(usage_in(said["answer"]))
-    plain, apart = count(said.get("input")), False
-    if plain is None and "flat_input" in said:  # Claude Code: input without cached tokens
-        plain, apart = count(said["flat_input"]), True
-    elif plain is None:
-        plain = count(said.get("flat_prompt"))
-    if "no_cache" in said:
-        plain, apart = count(said["no_cache"]), True
+    plain, apart = _input_of(said)
+    total = count(said.get("total"))
     return counts(
         plain,
         count(said.get("read")),
         count(said.get("written")),
         count(said.get("output")),
         reasoning=count(said.get("reasoning")),
-        total=count(said.get("total")),
+        # Codex gives its total under this name, but then no other.
+        tools=None if total is None else count(said.get("tool_input")),
+        total=total,
         includes_cache=not apart,
     )
+
+
+def _input_of(said: Slots) -> tuple[int | None, bool]:
+    """Return the input as it is written, and whether the tokens of the cache are never in it."""
+    if "no_cache" in said:
+        return count(said["no_cache"]), True
+    plain = count(said.get("input"))
+    if plain is None and "flat_input" in said:  # Claude Code: input without cached tokens
+        return count(said["flat_input"]), True
+    return (count(said.get("flat_prompt")) if plain is None else plain), False
+
+
+def doubtful_cache(said: Slots) -> tuple[bool | None, int] | None:
+    """Return whether the input of a call is without its cached tokens, and how many they are.
+
+    None instead of the answer if its numbers do not show it: other calls of the same
+    instrumentation may. None in all if there is no doubt: there are none, or it is always so.
+    """
+    plain, apart = _input_of(said)
+    parts = (count(said.get("read")) or 0) + (count(said.get("written")) or 0)
+    if apart or plain is None or not parts or "buckets" in said:
+        return None
+    total = count(said.get("total"))
+    return is_cache_apart(plain, parts, count(said.get("output")), total), parts
 
 
 def call_fields(said: Slots, operation: str) -> dict[str, Any]:
@@ -158,6 +179,8 @@ def call_fields(said: Slots, operation: str) -> dict[str, Any]:
         fields.setdefault("response_model", fields["request_model"])
     if "first_ms" in said and "first_chunk_s" not in fields:
         fields["first_chunk_s"] = seconds(said["first_ms"])
+    if "attempt" in fields and str(said.get("event")).startswith("codex."):
+        fields["attempt"] += 1  # it counts them from 0
     if "resent" in said and "attempt" not in fields:
         fields["attempt"] = (count(said["resent"]) or 0) + 1
     if "cost_details" in said and "cost_usd" not in fields:

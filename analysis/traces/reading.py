@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from analysis.traces.canonical import Traces
 from analysis.traces.collector import Collector
+from analysis.traces.other_formats import other_format
 from analysis.traces.reader import READERS, Reader
 from analysis.traces.source import COMPRESSIONS, Head, Source, wrongly_named
 from simulator.documents import is_there
@@ -144,8 +145,10 @@ class _Search:
         raise TeamsimError(f"{named}: {self._unknown()}")
 
     def _unknown(self) -> str:
-        known = ", ".join(reader.kind for reader in self.readers)
-        return f"no known trace format (tried {known}); say --format"
+        return f"no known trace format (tried {self._formats()})"
+
+    def _formats(self) -> str:
+        return ", ".join(reader.kind for reader in self.readers)
 
     def _directory(self, path: Path) -> None:
         holder = next((r for r in self._candidates() if r.holds(path)), None)
@@ -235,14 +238,17 @@ class _Search:
             raise TeamsimError(f"{shown}: {lacking}")
         if self.form != "auto":
             raise TeamsimError(f"{shown}: nothing in it is of the format {self.form!r}")
-        raise TeamsimError(f"{shown}: {self._unknown()}{_columns_of(path)}")
+        head = None if path.is_dir() else Source(path, shown).head
+        other = None if head is None else other_format(head)
+        if other is not None:
+            raise TeamsimError(f"{shown}: {other}. Formats that are read: {self._formats()}")
+        raise TeamsimError(f"{shown}: {self._unknown()}{'' if head is None else _columns_of(head)}")
 
 
-def _columns_of(path: Path) -> str:
+def _columns_of(head: Head) -> str:
     """Say which columns a table has, and what a table of calls needs; empty for other files."""
-    head = None if path.is_dir() else Source(path, str(path)).head
-    if head is None or head.layout not in {"table", "parquet"} or not head.columns:
-        return ""
+    if head.layout not in {"table", "parquet"} or not head.columns:
+        return "; if it is one of these, name it with --format"
     names = list(head.columns)
     shown = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
     return (

@@ -11,6 +11,7 @@ from analysis.traces.collector import Collector
 from analysis.traces.dialects import (
     ANY_AGENTS_NODE,
     call_fields,
+    doubtful_cache,
     error_of,
     operation_of,
     slots_of,
@@ -63,7 +64,8 @@ class Span:
     resource around the span, which may name the session. A log record that does not say how long
     its call took has no start. `task` is its task, if it has a name, `parent_task` the one that it
     is a part of, `needs` are those that it waits for; `links` are the spans that it names as
-    causes.
+    causes. `cache` says whether the input lacks the cached tokens, where that is in doubt, and how
+    many they are.
     """
 
     place: str
@@ -93,6 +95,7 @@ class Span:
     task: str | None = None
     parent_task: str | None = None
     needs: tuple[str, ...] = ()
+    cache: tuple[bool | None, int] | None = None
     links: tuple[Key, ...] = ()
 
     @property
@@ -115,6 +118,12 @@ class Span:
             name = _TOOL_RUN.sub("", self.name).strip()
             if name and not name.startswith(CLAUDE_CODE):
                 self.fields["tool_name"] = name
+
+    def add_cached(self) -> None:
+        """Add the cached tokens to an input that lacks them."""
+        if self.cache is not None and "input_tokens" in self.fields:
+            self.fields["input_tokens"] += self.cache[1]
+            self.cache = None
 
     def take_fields(self) -> dict[str, Any]:
         """Return the fields of the call and forget them, to save memory with large files."""
@@ -282,6 +291,7 @@ def span_of(
         text(said.get("task")),
         text(said.get("parent_task")),
         tuple(names_in(said.get("needs"))),
+        doubtful_cache(said) if operation == "chat" else None,
     )
 
 

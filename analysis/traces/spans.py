@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from analysis.traces.agents_at_once import AgentsAtOnce
+from analysis.traces.cached_input import add_cached_tokens
 from analysis.traces.collector import Collector
 from analysis.traces.same_calls import same_calls
 from analysis.traces.same_spans import unique_spans
@@ -26,6 +27,7 @@ _MOST_ABOVE = 500
 def collect(spans: Iterable[Span], out: Collector) -> None:
     """Turn spans into calls, agents and messages."""
     by_id = unique_spans(spans, out)
+    add_cached_tokens(by_id.values(), out)
     forest = _Forest(by_id)
     for kept, left_out, only in same_calls(forest.spans, forest.above, out):
         forest.merge(kept, left_out, only)

@@ -27,12 +27,22 @@ _OUTPUT = (
 )
 _TOTAL = ("total", "total_tokens", "totalTokens", "total_token_count", "totalTokenCount")
 _CACHED = ("cache_read_input_tokens", "cached_input_tokens", "cached_tokens",
-           "cacheReadInputTokens", "cached_content_token_count",
-           "cachedContentTokenCount")  # fmt: skip
+           "cacheReadInputTokens", "cached_content_token_count", "cachedContentTokenCount",
+           "prompt_cache_hit_tokens")  # fmt: skip
 _CACHE = ("cache_read_input", "cache_creation_input")
 """Beginnings of Anthropic's names: its input is without these."""
 
 _WRITTEN = ("cache_creation_input_tokens", "cache_write_input_tokens", "cacheWriteInputTokens")
+_APART = {"cache_read_input_tokens", "cache_creation_input_tokens", "cacheReadInputTokens",
+          "cacheWriteInputTokens"}  # fmt: skip
+"""Names of Anthropic's and Bedrock's APIs, whose input is without these."""
+
+_EPHEMERAL = "ephemeral_"
+"""Beginning of the names under which Anthropic tells what was written for how long."""
+
+_THOUGHTS = ("thoughts_token_count", "thoughtsTokenCount")
+_TOOLS = ("tool_use_prompt_token_count", "toolUsePromptTokenCount")
+"""Names of Gemini's API, whose output is without the one, and input without the other."""
 
 
 def counts(
@@ -42,8 +52,10 @@ def counts(
     output: int | None,
     *,
     reasoning: int | None = None,
+    tools: int | None = None,
     total: int | None = None,
     includes_cache: bool = True,
+    includes_reasoning: bool = True,
 ) -> dict[str, int | None]:
     """Return the counts under their canonical names.
 
@@ -55,26 +67,30 @@ def counts(
         Tokens from and into the cache.
     output, reasoning : int or None
         Tokens that were written, and tokens of reasoning.
+    tools : int or None
+        Tokens of results of tools that the writer counts apart from the input.
     total : int or None
         Input and output together, if given.
-    includes_cache : bool
-        Whether this writer's input usually includes the tokens of the cache.
+    includes_cache, includes_reasoning : bool
+        Whether this writer's input usually includes the tokens of the cache, and its output those
+        of reasoning.
     """
     parts = (read or 0) + (written or 0)
+    if plain is not None and tools:
+        known = {plain + (output or 0), plain + (output or 0) + (reasoning or 0)}
+        plain += tools if total not in known else 0
     whole = plain
     if output is not None and reasoning:
         sums = {n + output for n in (plain or 0, (plain or 0) + parts)}
-        is_apart = total is not None and total not in sums and total - reasoning in sums
+        is_apart = not includes_reasoning and total not in sums
+        is_apart = is_apart or (total not in sums and (total or 0) - reasoning in sums)
         if is_apart or reasoning > output:
             output += reasoning
     if plain is None:
         whole = parts if parts and not includes_cache else None
-    elif parts and (read is not None or written is not None):
-        apart = not includes_cache or parts > plain
-        sums = {plain + (output or 0), plain + parts + (output or 0)}
-        if total in sums and parts <= plain:  # a larger part is none, whatever is added up
-            apart = total == plain + parts + (output or 0)
-        whole = plain + parts if apart else plain
+    elif parts:
+        apart = is_cache_apart(plain, parts, output, total)
+        whole = plain + parts if apart or (apart is None and not includes_cache) else plain
     return {
         "input_tokens": whole,
         "cache_read_input_tokens": read,
@@ -84,10 +100,33 @@ def counts(
     }
 
 
-def of_api(usage: Mapping[str, Any], includes_cache: bool = True) -> dict[str, int | None]:
+def is_cache_apart(plain: int, parts: int, output: int | None, total: int | None) -> bool | None:
+    """Return whether the numbers show that the input is without its parts; None if they do not.
+
+    Parameters
+    ----------
+    plain, parts : int
+        Input as it is written, and tokens from and into the cache.
+    output, total : int or None
+        Output, and all of them together, if given.
+    """
+    if parts > plain:  # a larger part is none, whatever is added up
+        return True
+    sums = {plain + (output or 0): False, plain + parts + (output or 0): True}
+    return None if total is None else sums.get(total)
+
+
+def of_api(usage: Mapping[str, Any], includes_cache: bool | None = None) -> dict[str, int | None]:
     """Return the counts of a usage object as the APIs and their clients write it.
 
-    Anthropic's, OpenAI's (also its details), Gemini's, Bedrock's, and LangChain's.
+    Anthropic's, OpenAI's (also its details), Gemini's, Bedrock's, DeepSeek's, and LangChain's.
+
+    Parameters
+    ----------
+    usage : mapping
+    includes_cache : bool, optional
+        Whether the input usually includes the tokens of the cache; else the names tell whose API
+        it is of.
     """
     into = mapping(
         pick(
@@ -108,15 +147,24 @@ def of_api(usage: Mapping[str, Any], includes_cache: bool = True) -> dict[str, i
         )
     )
     read, written = count(pick(usage, *_CACHED)), count(pick(usage, *_WRITTEN))
+    if written is None:
+        written = count(pick(into, "cache_creation", "cache_write"))
+    lasting = _sum(into, _EPHEMERAL) or _sum(mapping(usage.get("cache_creation")), _EPHEMERAL)
+    written = _larger(written, lasting)  # beside them LangChain writes 0 for their sum
+    if includes_cache is None:
+        is_openai = "prompt_tokens" in usage or "promptTokens" in usage
+        includes_cache = is_openai or _APART.isdisjoint(usage)
+    thoughts = count(pick(usage, *_THOUGHTS))
     return counts(
         count(pick(usage, *_INPUT)),
         read if read is not None else count(pick(into, "cache_read", "cached_tokens")),
-        written if written is not None else count(pick(into, "cache_creation", "cache_write")),
+        written,
         count(pick(usage, *_OUTPUT)),
-        reasoning=count(pick(from_, "reasoning", "reasoning_tokens"))
-        or count(pick(usage, "thoughts_token_count", "thoughtsTokenCount")),
+        reasoning=count(pick(from_, "reasoning", "reasoning_tokens")) or thoughts,
+        tools=count(pick(usage, *_TOOLS)),
         total=count(pick(usage, *_TOTAL)),
         includes_cache=includes_cache,
+        includes_reasoning=thoughts is None,
     )
 
 
@@ -146,7 +194,9 @@ def of_buckets(
     return {
         "input_tokens": read,
         "cache_read_input_tokens": _sum(known, "cache_read", "cached"),
-        "cache_write_input_tokens": _sum(known, "cache_creation", "cache_write"),
+        "cache_write_input_tokens": _larger(
+            _sum(known, "cache_creation", "cache_write"), _sum(known, _EPHEMERAL)
+        ),
         "output_tokens": wrote,
         "reasoning_output_tokens": _sum(known, "reasoning"),
     }
@@ -169,9 +219,16 @@ def _sums(
     return [said] if said in found else list(dict.fromkeys(found))
 
 
-def _sum(known: Mapping[str, int], *parts: str) -> int | None:
-    found = [n for name, n in known.items() if any(part in name for part in parts)]
-    return sum(found) if found else None
+def _sum(known: Mapping[str, Any], *parts: str) -> int | None:
+    found = [count(n) for name, n in known.items() if any(part in name for part in parts)]
+    summed = [n for n in found if n is not None]
+    return sum(summed) if summed else None
+
+
+def _larger(one: int | None, other: int | None) -> int | None:
+    """Return the larger of a sum and the sum of its parts, either of which may not be told."""
+    known = [n for n in (one, other) if n is not None]
+    return max(known) if known else None
 
 
 def cost_of(details: Mapping[str, Any]) -> float | None:

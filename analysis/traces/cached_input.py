@@ -1,0 +1,38 @@
+"""Adds cached tokens to inputs of spans that lack them, where other spans show that they do.
+
+By the conventions the input includes tokens from and into the cache, but some instrumentations
+write it as Anthropic's and Bedrock's APIs do: without them. A call that reads more from the cache
+than its input, or a total, shows which it is, and one instrumentation does alike for all calls.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from analysis.traces.collector import Collector
+from analysis.traces.span import Span
+
+
+def add_cached_tokens(spans: Iterable[Span], out: Collector) -> None:
+    """Add them where calls of the same instrumentation and provider show that they are apart.
+
+    If some calls show one thing and others the other, the calls that show neither stay as they are.
+    """
+    groups: dict[tuple[str, str | None, str | None], list[Span]] = defaultdict(list)
+    for span in spans:
+        if span.cache is not None:
+            groups[span.form, span.scope, span.fields.get("provider_name")].append(span)
+    n = 0
+    for some in groups.values():
+        if {span.cache[0] for span in some if span.cache is not None} != {True, None}:
+            continue
+        for span in some:
+            if span.cache is not None and span.cache[0] is None:
+                span.add_cached()
+                n += 1
+    if n:
+        out.notes.append(
+            f"{n} calls: the input does not hold the cached tokens, as others of the same "
+            "instrumentation show: added"
+        )

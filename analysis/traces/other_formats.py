@@ -1,0 +1,68 @@
+"""Formats that are known by sight but not read: what to export in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.traces.source import Head
+from analysis.traces.values import items, mapping
+
+_ZIP = b"PK\x03\x04"
+
+_AS_TABLE = "export a table with a row a call (start, end, model, tokens, agent)"
+_AS_OTLP = "send the same spans as OTLP to the OpenTelemetry collector's file exporter"
+
+_OTHERS: tuple[tuple[str, frozenset[str], str], ...] = (
+    ("spans of Zipkin", frozenset({"traceId", "id", "timestamp", "duration"}), _AS_OTLP),
+    ("calls of W&B Weave", frozenset({"op_name", "started_at", "summary"}), _AS_TABLE),
+    ("spans of Braintrust", frozenset({"root_span_id", "span_attributes", "metrics"}), _AS_TABLE),
+    ("spans of Datadog", frozenset({"start_ns", "duration", "meta"}), _AS_OTLP),
+    ("a log of Inspect AI", frozenset({"eval", "status", "version"}), _AS_TABLE),
+    (
+        "a chat of Gemini CLI",
+        frozenset({"sessionId", "projectHash", "messages"}),
+        "its telemetry is read, if it is sent as OTLP",
+    ),
+    ("events of OpenHands", frozenset({"timestamp", "source", "llm_metrics"}), _AS_TABLE),
+    ("a trajectory of SWE-agent", frozenset({"trajectory", "info"}), _AS_TABLE),
+    (
+        "answers of a batch of requests",
+        frozenset({"custom_id", "response"}),
+        "they have no times, without which nothing can be fitted",
+    ),
+    (
+        "answers of a batch of requests",
+        frozenset({"custom_id", "result"}),
+        "they have no times, without which nothing can be fitted",
+    ),
+)
+"""What rows are, the fields by which it is seen, and what to do."""
+
+_SEEN = 20
+"""Rows that are looked at."""
+
+
+def other_format(head: Head) -> str | None:
+    """Return what a file holds that is of no format that is read, and what to do; None if unknown.
+
+    Parameters
+    ----------
+    head : Head
+        The start of the file.
+    """
+    if head.start.startswith(_ZIP):
+        return f"it is a zip archive (as .eval logs of Inspect AI are): unpack it, or {_AS_TABLE}"
+    rows = [inside for row in head.rows[:_SEEN] for inside in _with_inside(row)]
+    for what, fields, instead in _OTHERS:
+        if any(fields <= row.keys() for row in rows):
+            return f"it holds {what}, a format that is not read: {instead}"
+    return None
+
+
+def _with_inside(row: dict[str, Any]) -> list[Mapping[str, Any]]:
+    """Return a row and the first of those in its pages of data, and their attributes."""
+    pages = items(row.get("data")) or [row.get("data")]
+    found = [row, *(mapping(each) for each in pages[:_SEEN])]
+    found += [mapping(each.get("attributes")) for each in found]
+    return found + [mapping(each) for inside in found for each in items(inside.get("spans"))[:1]]

@@ -1,0 +1,217 @@
+"""Token counts as APIs and their clients write them, in files of one or a few calls."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.traces.reading import read_traces
+from simulator.errors import TeamsimError
+from tests.analysis.trace_samples import START, attributes, document, lines, otel, stamp
+
+COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "output_tokens")
+
+
+def langsmith(directory: Path, usage: dict[str, Any]) -> Path:
+    """Write a run of LangSmith whose message has this usage."""
+    message = {"message": {"kwargs": {"usage_metadata": usage}}}
+    run = {
+        "id": "r",
+        "trace_id": "t",
+        "run_type": "llm",
+        "start_time": stamp(0),
+        "end_time": stamp(3),
+        "outputs": {"generations": [[message]]},
+    }
+    return lines(directory / "runs.jsonl", [run])
+
+
+def counts_in(path: Path) -> list[tuple[int | None, ...]]:
+    calls = read_traces([path]).calls
+    some = calls[calls["operation_name"] == "chat"][list(COUNTS)].astype(object)
+    return [tuple(row) for row in some.where(some.notna(), None).itertuples(index=False)]
+
+
+USAGES: dict[str, tuple[dict[str, Any], tuple[int | None, ...]]] = {
+    "LangChain writes 0 for the sum of what was written for 5 minutes and an hour": (
+        {
+            "input_tokens": 1000,
+            "output_tokens": 50,
+            "total_tokens": 1050,
+            "input_token_details": {
+                "cache_read": 700,
+                "cache_creation": 0,
+                "ephemeral_5m_input_tokens": 200,
+                "ephemeral_1h_input_tokens": 50,
+            },
+        },
+        (1000, 700, 250, 50),
+    ),
+    "Anthropic's input is without the tokens of the cache": (
+        {
+            "input_tokens": 1000,
+            "cache_read_input_tokens": 700,
+            "cache_creation_input_tokens": 250,
+            "cache_creation": {"ephemeral_5m_input_tokens": 200, "ephemeral_1h_input_tokens": 50},
+            "output_tokens": 50,
+        },
+        (1950, 700, 250, 50),
+    ),
+    "Bedrock's input is without the tokens of the cache": (
+        {"inputTokens": 900, "cacheReadInputTokens": 800, "outputTokens": 5},
+        (1700, 800, None, 5),
+    ),
+    "Gemini's output is without its thoughts": (
+        {"prompt_token_count": 100, "candidates_token_count": 50, "thoughts_token_count": 20},
+        (100, None, None, 70),
+    ),
+    "Gemini's input is without what tools returned": (
+        {
+            "promptTokenCount": 100,
+            "cachedContentTokenCount": 60,
+            "candidatesTokenCount": 50,
+            "thoughtsTokenCount": 20,
+            "toolUsePromptTokenCount": 30,
+            "totalTokenCount": 200,
+        },
+        (130, 60, None, 70),
+    ),
+    "a total shows that the thoughts are in the output": (
+        {
+            "prompt_token_count": 100,
+            "candidates_token_count": 50,
+            "thoughts_token_count": 20,
+            "total_token_count": 150,
+        },
+        (100, None, None, 50),
+    ),
+    "DeepSeek names hits of the cache": (
+        {
+            "prompt_tokens": 1000,
+            "completion_tokens": 50,
+            "prompt_cache_hit_tokens": 640,
+            "prompt_cache_miss_tokens": 360,
+        },
+        (1000, 640, None, 50),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", USAGES)
+def test_an_usage_is_counted_once(name: str, tmp_path: Path) -> None:
+    usage, expected = USAGES[name]
+    assert counts_in(langsmith(tmp_path, usage)) == [expected]
+
+
+def call(n: int, tokens: tuple[int, int, int], **said: Any) -> dict[str, Any]:
+    plain, read, output = tokens
+    return otel(
+        n, None, "chat", 5 * n, 2,
+        gen_ai__operation__name="chat", gen_ai__system="AWS", gen_ai__request__model="m",
+        gen_ai__usage__input_tokens=plain, gen_ai__usage__cache_read__input_tokens=read,
+        gen_ai__usage__output_tokens=output, **said,
+    )  # fmt: skip
+
+
+def test_one_call_shows_that_all_of_its_instrumentation_are_without_cached_tokens(
+    tmp_path: Path,
+) -> None:
+    calls = [call(1, (10, 900, 5)), call(2, (2000, 900, 5)), call(3, (2000, 0, 5))]
+    found = counts_in(lines(tmp_path / "spans.jsonl", map(document, calls)))  # type: ignore[arg-type]
+    assert [row[0] for row in found] == [910, 2900, 2000]
+    alone = counts_in(lines(tmp_path / "alone.jsonl", [document(call(2, (2000, 900, 5)))]))
+    assert alone[0][0] == 2000, "nothing shows it: the conventions' rule"
+
+
+def test_calls_stay_as_they_are_where_others_show_both(tmp_path: Path) -> None:
+    calls = [
+        call(1, (10, 900, 5)),
+        call(2, (2000, 900, 5)),
+        call(3, (1000, 900, 5), gen_ai__usage__total_tokens=1005),
+    ]
+    found = counts_in(lines(tmp_path / "spans.jsonl", map(document, calls)))  # type: ignore[arg-type]
+    assert [row[0] for row in found] == [910, 2000, 1000]
+
+
+def log(at: float, **said: Any) -> dict[str, Any]:
+    moment = str(int((START + at) * 10**9))
+    return {"timeUnixNano": moment, "attributes": attributes(model="m", **said)}
+
+
+def logs(directory: Path, *records: dict[str, Any]) -> Path:
+    rows = [{"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}]
+    return lines(directory / "logs.jsonl", rows)
+
+
+def test_what_tools_returned_is_a_part_of_the_input_of_gemini_cli(tmp_path: Path) -> None:
+    record = log(
+        9, event__name="gemini_cli.api_response", duration_ms=4000, input_token_count=100,
+        output_token_count=10, thoughts_token_count=5, tool_token_count=30, total_token_count=145,
+    )  # fmt: skip
+    assert counts_in(logs(tmp_path, record)) == [(130, None, None, 15)]
+
+
+def test_attempts_of_codex_are_counted_from_one(tmp_path: Path) -> None:
+    known: dict[str, Any] = {"event__name": "codex.api_request", "conversation__id": "c"}
+    failed = log(1, duration_ms=200, attempt=0, http__response__status_code=500, **known)
+    again = log(3, duration_ms=300, attempt=1, **known)
+    path = logs(tmp_path, failed, again)
+    assert list(read_traces([path]).calls["attempt"]) == [1, 2]
+
+
+def test_a_table_of_helicone_has_its_cache_and_its_sessions(tmp_path: Path) -> None:
+    row = {
+        "request_created_at": stamp(0),
+        "response_created_at": stamp(3),
+        "request_model": "m",
+        "prompt_tokens": 100,
+        "completion_tokens": 20,
+        "prompt_cache_read_tokens": 64,
+        "prompt_cache_write_tokens": 0,
+        "request_properties": {"Helicone-Session-Id": "s1"},
+    }
+    path = lines(tmp_path / "requests.jsonl", [row])
+    assert counts_in(path) == [(100, 64, 0, 20)]
+    assert list(read_traces([path]).calls["run_id"]) == ["s1"]
+
+
+OTHERS: dict[str, tuple[Any, str]] = {
+    "zipkin": (
+        [{"traceId": "a", "id": "b", "timestamp": 1, "duration": 2, "tags": {}}],
+        "spans of Zipkin",
+    ),
+    "weave": ({"op_name": "x", "started_at": stamp(0), "summary": {}}, "calls of W&B Weave"),
+    "braintrust": (
+        {"root_span_id": "1", "span_attributes": {"type": "llm"}, "metrics": {}},
+        "spans of Braintrust",
+    ),
+    "datadog": (
+        {"data": [{"attributes": {"start_ns": 1, "duration": 2, "meta": {}}}]},
+        "spans of Datadog",
+    ),
+    "inspect": ({"version": 2, "status": "success", "eval": {}}, "a log of Inspect AI"),
+    "gemini": ({"sessionId": "s", "projectHash": "h", "messages": []}, "a chat of Gemini CLI"),
+    "batch": ({"custom_id": "a", "response": {}}, "answers of a batch"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_format_that_is_not_read_is_named_beside_those_that_are(
+    name: str, tmp_path: Path
+) -> None:
+    content, what = OTHERS[name]
+    path = tmp_path / f"{name}.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(TeamsimError, match=f"it holds {what}.*Formats that are read: canonical, "):
+        read_traces([path])
+
+
+def test_an_archive_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "log.eval", "w") as archive:
+        archive.writestr("header.json", "{}")
+    with pytest.raises(TeamsimError, match=r"zip archive.*Formats that are read: canonical, "):
+        read_traces([tmp_path / "log.eval"])
