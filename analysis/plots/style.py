@@ -108,12 +108,22 @@ def lay_out(figure: Figure) -> None:
         engine.execute(figure)
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
+def save(figure: Figure, path: Path) -> list[Path]:
     """Write `figure` as PNG and SVG beside each other; return the paths.
 
     Both have one layout. `Figure.savefig` would draw each twice, first for a layout of its own.
+
+    Parameters
+    ----------
+    figure : Figure
+    path : Path
+        The path of both without its ending; with ``.png`` or ``.svg``, of the only one written.
     """
-    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    ending = path.suffix.lower()
+    png, svg = (
+        (path, None) if ending == ".png" else (None, path) if ending == ".svg"
+        else (path.with_suffix(".png"), path.with_suffix(".svg"))
+    )  # fmt: skip
     dpi, canvas, engine = figure.dpi, figure.canvas, figure.get_layout_engine()
     with paper_style():
         try:
@@ -121,12 +131,14 @@ def save(figure: Figure, stem: Path) -> list[Path]:
             lay_out(figure)
             figure.set_layout_engine("none")
             drawn: Any = FigureCanvasAgg(figure)  # its methods have no types
-            drawn.print_png(png)
-            # Without a date, so that the same figure gives the same file.
-            drawn = FigureCanvasSVG(figure)
-            drawn.print_svg(svg, metadata={"Date": None})
+            if png is not None:
+                drawn.print_png(png)
+            if svg is not None:
+                # Without a date, so that the same figure gives the same file.
+                drawn = FigureCanvasSVG(figure)
+                drawn.print_svg(svg, metadata={"Date": None})
         finally:
             figure.set_layout_engine(engine)
             figure.set_canvas(canvas)
             figure.set_dpi(dpi)
-    return [png, svg]
+    return [each for each in (png, svg) if each is not None]

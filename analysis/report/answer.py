@@ -41,7 +41,11 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         p = float(best["p_best"])
         if p >= 0.95:  # all others are behind, or as good as that matters
             rivals = rivals[rivals["behind"] <= 0.01 * best["mean"]]
-        sure = f"with a probability of {percent(p)} or more" if p else "but others may be as quick"
+        sure = (
+            f"with a probability of {percent(p)} or more"
+            if p > 0.0
+            else "but others may be as quick"
+        )
         done, made = counts.loc[best["system"]]
         verdict = (
             f"Quickest of the {len(ranked)} points{'' if all_done else ' whose time is known'}: "
@@ -58,8 +62,7 @@ def answer(results: pd.DataFrame) -> tuple[str, Section]:
         if len(rivals):
             section.say("Not known to be slower: " + "; ".join(rivals["system"].head(5)) + ".")
         columns = ["system", "mean", "low", "high", "behind", "behind_low", "behind_high", "p_best"]
-        known = ranked.assign(p_best=ranked["p_best"].where(ranked["p_best"] > 0.0))
-        section.show(table_of("All points, the quickest first", known[columns]))
+        section.show(table_of("All points, the quickest first", ranked[columns]))
     elif samples:
         ((name, rows),) = samples.items()
         verdict = _alone(name, rows, not all_done)

@@ -102,6 +102,7 @@ def expectations_in(texts: Iterable[str]) -> list[Expectation]:
                 raise TeamsimError(f"{_unknown_metric(metric, text)}{names}")
             expectation = parse_expectation(text, is_known=bool(metric))
             _check_spent(expectation)
+            _check_range(expectation)
             found.append(expectation)
         except TeamsimError as error:
             wrong.append(f"expect: {error}")
@@ -135,6 +136,16 @@ def _check_spent(expectation: Expectation) -> None:
         )
 
 
+def _check_range(expectation: Expectation) -> None:
+    """Refuse what no run can be, as no metric is below 0, and what is more than a share can be."""
+    bound, is_share = expectation.bound, expectation.metric in SHARE_METRICS
+    most = 1.0 if is_share else math.inf
+    if bound > most or not (expectation.holds(0.0) or expectation.holds(most)):
+        range_ = "a share, from 0 to 1" if is_share else "never below 0"
+        hint = f"; {bound:g} % is {bound / 100:g}" if is_share and 1.0 < bound <= 100.0 else ""
+        raise TeamsimError(f"{expectation.text!r}: {expectation.metric} is {range_}{hint}")
+
+
 def judge(
     rows: pd.DataFrame, expectations: Sequence[Expectation], confidence: float = 0.95
 ) -> list[Finding]:
@@ -163,10 +174,9 @@ def judge(
 
     Notes
     -----
-    How long a run takes that did not finish is not known. In quantiles and in the greatest value
-    it counts as longer than all others; the mean is the time to success, where failed runs are
-    started again; the least value is that of the runs that finished. All other metrics are of runs
-    as they ended. ``min`` and ``max`` are those of the runs made, and have no interval.
+    How long a run takes that did not finish is not known: quantiles and the greatest value count it
+    as longer than all others; the mean is the time to success; the least value is that of runs that
+    finished. Other metrics are of runs as they ended. ``min`` and ``max`` have no interval.
     """
     rows = with_derived(rows)
     return [_judged(rows, each, confidence) for each in expectations]

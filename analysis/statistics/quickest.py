@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ def _allowing_for_failures(
         ).low
 
     def sure(first: str) -> float:
-        found = 0.0
+        found = math.nan
         for level in _LEVELS:
             error = (1.0 - level) / rivals
             if any(least(name, first, error) * (1.0 + indifference) < 1.0
@@ -110,6 +111,7 @@ def _allowing_for_failures(
 
     of_a_pair = (1.0 - confidence) / (len(names) * rivals)
     as_quick = np.array([least(name, names[0], of_a_pair) <= 1.0 for name in names])
-    p_best = [min(p, sure(name)) if p else 0.0
+    # NaN, where nothing is known by the one or by the other, stays NaN.
+    p_best = [p if math.isnan(p) else float(np.minimum(p, sure(name)))
               for name, p in zip(names, ranked["p_best"], strict=True)]  # fmt: skip
     return ranked.assign(may_be_best=ranked["may_be_best"] | as_quick, p_best=p_best)

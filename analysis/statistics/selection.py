@@ -109,7 +109,7 @@ def rank(
         skewness (`mean_interval`), corrected by Bonferroni for all pairs, since the first is chosen
         by the same samples; ``may_be_best``: whether no other is known to be better (Nelson &
         Matejcik 1995); ``p_best``: a lower bound of the probability that no other is better by more
-        than the indifference; 0 if nothing is known, and at most 0.99, as the tails of a t
+        than the indifference; NaN if nothing is known, and at most 0.99, as the tails of a t
         distribution cannot be trusted further.
 
     Raises
@@ -143,12 +143,12 @@ def rank(
         surprise = np.where(errors > 0.0, surprise, np.where(behind <= zone, np.inf, -np.inf))
         np.fill_diagonal(surprise, np.inf)
         wrong = rivals * scipy.special.stdtr(count - 1, -surprise.min(axis=1))
-        p_best = np.clip(1.0 - wrong, 0.0, 0.99)
+        p_best = np.where(wrong < 1.0, np.minimum(1.0 - wrong, 0.99), np.nan)
     else:
         down = np.full_like(behind, np.inf)
         np.fill_diagonal(down, 0.0)
         up = down
-        p_best = np.full(systems, 0.99 if systems == 1 else 0.0)
+        p_best = np.full(systems, 0.99 if systems == 1 else np.nan)
     rounding = 1e-12 * float(np.abs(means).max())
     may_be_best = (behind - down <= rounding).all(axis=1)
     order = np.argsort(means, kind="stable")

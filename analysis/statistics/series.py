@@ -54,7 +54,7 @@ def with_series(results: pd.DataFrame, x: str = SIZE, by: Sequence[str] = ()) ->
     others = list(by) or [axis for axis in axes if axis != x]
     parts = [results[axis].map(partial(name_value, axis)).tolist() for axis in others]
     rows = zip(*parts, strict=True) if parts else [()] * len(results)
-    unsaid = "otherwise" if by else ""  # where a point leaves these fields to the file
+    unsaid = "as in the file" if by else ""  # where a point leaves these fields to the file
     series = [", ".join(filter(None, row)) or unsaid for row in rows]
     table = results.assign(x=values, series=series)
     if by:

@@ -16,6 +16,7 @@ from simulator.cli.options import (
     SweepDirectory,
     Workers,
     checked,
+    options_named,
     path_in,
     ranges_in,
     refuse,
@@ -199,10 +200,11 @@ def advise(
         raise typer.BadParameter(
             "team sizes are whole numbers from 1, as 1,2", param_hint="'--sizes'"
         )
-    wish = Wish(usd_per_hour, budget_usd, min_quality, indifference=indifference)
-    study = load_study(scenario, with_seed(settings, seed))
-    wanted = deciding.AdviceWishes(wish, sizes_in(sizes), replications, out, write, as_json)
-    return deciding.advise(study, wanted, workers)
+    with options_named("usd_per_hour", "budget_usd", "min_quality", "indifference"):
+        wish = Wish(usd_per_hour, budget_usd, min_quality, indifference=indifference)
+        study = load_study(scenario, with_seed(settings, seed))
+        wanted = deciding.AdviceWishes(wish, sizes_in(sizes), replications, out, write, as_json)
+        return deciding.advise(study, wanted, workers)
 
 
 def report(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,26 @@ def path_in(text: str) -> Path:
     if not text.strip():
         raise typer.BadParameter("the path is empty")
     return Path(text)
+
+
+@contextmanager
+def options_named(*fields: str) -> Iterator[None]:
+    """Say ``--budget-usd`` in errors that begin with the name of a field, ``budget_usd``.
+
+    Raises
+    ------
+    TeamsimError
+        That of the body.
+    """
+    try:
+        yield
+    except TeamsimError as error:
+        said = str(error)
+        for name in fields:
+            if said.startswith((f"{name}:", f"{name} ")):
+                option = "--" + name.replace("_", "-")
+                raise TeamsimError(option + said.removeprefix(name)) from None
+        raise
 
 
 ScenarioFile = Annotated[

@@ -186,7 +186,7 @@ def plot(
             metavar="PATH",
             parser=path_in,
             help="Directory for the picture (.png and .svg), DIRECTORY if absent; or the name of "
-            "one of the two files.",
+            "the only file to write.",
         ),
     ] = None,
     quiet: Quiet = False,

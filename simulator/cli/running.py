@@ -46,6 +46,7 @@ from simulator.experiment import (
 )
 from simulator.experiment.cluster import dask_cluster
 from simulator.experiment.estimate import check_memory
+from simulator.experiment.intervals import SHARE_METRICS
 from simulator.experiment.manifest import study_in
 from simulator.experiment.pool import default_workers
 from simulator.experiment.shortfalls import Shortfall
@@ -193,7 +194,7 @@ def _print_summary(scenario: Scenario, columns: Columns, missed: Sequence[Shortf
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
         if count > runs:
-            say_words(f"{name} is not known from {runs} replications: {count} needed")
+            tell(f"{name} is not known from {runs} replications: {count} needed")
     for shortfall in missed:
         say_words(shortfall)
     say_words(f"{runs} replications: " + ", ".join(f"{name} {n}" for name, n in _outcomes(columns)))
@@ -217,14 +218,17 @@ def _with_bounds(metric: str, row: Mapping[str, float]) -> list[object]:
     """Return a row of a summary as printed; an unknown quantile is printed as a bound."""
     sd = row["sd"]
     quantiles = [
-        _quantile(row[name], row[f"{name}_low"], row[f"{name}_high"], sd) for name in QUANTILES
+        _quantile(row[name], row[f"{name}_low"], row[f"{name}_high"], sd, metric in SHARE_METRICS)
+        for name in QUANTILES
     ]
     return [metric, row["mean"], row["low"], row["high"], sd, *quantiles]
 
 
-def _quantile(estimate: float, low: float, high: float, sd: float) -> str:
+def _quantile(estimate: float, low: float, high: float, sd: float, is_share: bool) -> str:
     if sd == 0.0:
         return number(estimate)
+    if is_share and (low >= 1.0 or high <= 0.0):
+        return number(estimate)  # a share cannot be beyond
     if not math.isfinite(estimate) or (math.isinf(low) and math.isinf(high)):
         return "not known"
     if math.isinf(high):
@@ -314,5 +318,5 @@ def plot(
     name, figure = picture(results, read_manifest(directory), x, y, series)
     if not is_file:
         make_directory(out)
-    for path in save(figure, out.with_suffix("") if is_file else out / name):
+    for path in save(figure, out if is_file else out / name):
         tell(path)

@@ -107,6 +107,15 @@ def test_verdicts_of_few_replications_hold(first: int, most: int) -> None:
     assert all(each.verdict == "open" for _, each in said if not each.best_team)
 
 
+def test_a_verdict_is_conditional_where_it_is_not_known_that_the_conditions_are_met() -> None:
+    runs = {ALONE: rows(np.full(2000, 100.0)), "4, quick": rows(np.full(2000, 20.0))}
+    few, many = ask({name: each.head(60) for name, each in runs.items()}, most=60), ask(runs)
+    assert (few.verdict, few.best, many.verdict, many.unsure) == ("team", "4, quick", "team", [])
+    assert few.unsure
+    assert in_words(few)[0].startswith("If it fulfils the conditions, a team is worth it: 4, quick")
+    assert in_words(many)[0].startswith("A team is worth it: 4, quick")
+
+
 def test_that_no_team_fulfils_the_conditions_is_said_once_it_is_known() -> None:
     rng = np.random.default_rng(21)
     fails = rng.random(2000) < 0.4

@@ -115,8 +115,10 @@ def test_a_figure_is_written_as_png_and_svg_and_is_reproducible(
     png, svg = save(draw(results), tmp_path / "figure")
     assert png.read_bytes().startswith(b"\x89PNG")
     assert "Why?" in svg.read_text()
-    again = save(draw(results), tmp_path / "again")
-    assert again[1].read_text() == svg.read_text()
+    again = save(draw(results), tmp_path / "again.svg")
+    assert again == [tmp_path / "again.svg"]
+    assert not (tmp_path / "again.png").exists()
+    assert again[0].read_text() == svg.read_text()
 
 
 def test_a_figure_without_messages_rounds_or_prices_says_so() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import signal
 import subprocess
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from analysis.calibration import held_out
+from analysis.statistics.summaries import QUANTILES
+from simulator.cli.running import _with_bounds
 from simulator.model.trace import COLUMNS
 from tests.analysis.harness import DEALT, write_runs
 from tests.analysis.test_calibration import TRUTH, logged
@@ -159,6 +162,16 @@ def test_run_says_which_quantiles_are_not_known(scenario_file: Path, teamsim_her
     assert "p99 is not known from 20 replications: 368 needed" in done.stdout
     assert "p50 is not known" not in done.stdout
     assert "≥ " in done.stdout
+    quiet = teamsim_here("run", scenario_file, "-r", 20, "-q")
+    assert "is not known" not in quiet.stdout
+
+
+def test_a_share_is_not_at_least_1() -> None:
+    row = {"mean": 0.9, "low": 0.8, "high": 1.0, "sd": 0.1}
+    for name in QUANTILES:
+        row |= {name: 1.0, f"{name}_low": 1.0, f"{name}_high": math.inf}
+    assert set(_with_bounds("quality", row)[-4:]) == {"1"}
+    assert set(_with_bounds("makespan_s", row)[-4:]) == {"≥ 1"}
 
 
 def test_run_and_sweep_say_which_precision_was_not_reached(

@@ -99,18 +99,19 @@ def _verdict(advice: Advice, wish: Wish) -> str:
         saves = f"saves {_share(gain.estimate)} of {what}"
         saves += f" ({_share(gain.low)} to {_share(gain.high)})"
     worth = percent(wish.worth)
+    subject = "If it fulfils the conditions, a team" if advice.unsure else "A team"
     if advice.verdict == "team":
         alone = advice.table.set_index("system").to_dict("index")[ALONE]
         if not alone["finished"]:
             return (
-                f"A team is worth it: {advice.best}. One agent finished none of "
+                f"{subject} is worth it: {advice.best}. One agent finished none of "
                 f"{alone['replications']:,} runs."
             )
         lacks = " One agent does not fulfil the conditions." if alone["fulfils"] == "no" else ""
-        return f"A team is worth it: {advice.best}. It {saves} over one agent.{lacks}"
+        return f"{subject} is worth it: {advice.best}. It {saves} over one agent.{lacks}"
     if advice.verdict == "alone":
         return (
-            f"One agent is enough: the best team ({advice.best_team}) {saves}, less than "
+            f"{_alone(advice)} is enough: the best team ({advice.best_team}) {saves}, less than "
             f"the {worth} for which a team would be worth it."
         )
     rows = advice.table.set_index("system").to_dict("index")
@@ -131,12 +132,19 @@ def _verdict(advice: Advice, wish: Wish) -> str:
 def _no_team(advice: Advice) -> str:
     """Return the verdict where no team's means meet the conditions."""
     if advice.verdict == "alone":
-        return "One agent is enough: no team that was tried fulfils the conditions."
+        return f"{_alone(advice)} is enough: no team that was tried fulfils the conditions."
     most = int(advice.table["replications"].max())
     return (
         "It is open whether a team is worth it: by the means, no team that was tried fulfils the "
         f"conditions, but after up to {most:,} runs of each that is not known."
     )
+
+
+def _alone(advice: Advice) -> str:
+    """Return the subject of the verdict that one agent is enough, as sure as it is known to be."""
+    if advice.best != ALONE or not advice.unsure:
+        return "One agent"
+    return "If it fulfils the conditions, one agent"
 
 
 def _share(value: float) -> str:
