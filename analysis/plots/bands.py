@@ -8,18 +8,24 @@ has an arrow there.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 from matplotlib.typing import ColorType
 
-from analysis.plots.colours import colour, marker
+from analysis.plots.colours import REFERENCE, colour, marker
 from analysis.plots.known import within_reach
 from analysis.statistics.curves import not_known
 
 Array = npt.NDArray[np.float64]
+
+_BAND, _SHARED = "_band", "_band of several"
+"""Labels, which no legend shows, of the band of one series, and of one that several have."""
 
 _RUG, _ROW_PT = "not known", 7.0
 """Rows of x marks: their id, and the height of one."""
@@ -29,6 +35,9 @@ def draw_band(
     ax: Axes, line: pd.DataFrame, x: str, metric: str, series: int, name: str = ""
 ) -> None:
     """Draw a series: the column `metric` against `x`, its ``_low`` to ``_high`` as a band.
+
+    A band that an earlier series has, too, as where all runs of both are right, is not drawn over
+    it, since several would make one dark block: it is grey, and pale (`say_shared`).
 
     Parameters
     ----------
@@ -45,10 +54,31 @@ def draw_band(
     known = line[np.isfinite(line[metric].astype(float))]
     at, y = (known[column].to_numpy(dtype=float) for column in (x, metric))
     low, high = closed_ends(ax, known, metric, at, colour(series))
-    ax.fill_between(at, low, high, color=colour(series), alpha=0.2, linewidth=0)
+    drawn = ax.fill_between(
+        at, low, high, color=colour(series), alpha=0.2, linewidth=0, label=_BAND
+    )
+    corners = [np.asarray(path.vertices) for path in drawn.get_paths()]
+    for other in ax.collections:
+        is_band = other is not drawn and other.get_label() in (_BAND, _SHARED)
+        theirs = [np.asarray(path.vertices) for path in other.get_paths()]
+        if is_band and _are_same(corners, theirs):
+            drawn.remove()
+            other.set(facecolor=REFERENCE, alpha=0.12, label=_SHARED)
+            break
     ax.plot(at, y, color=colour(series), marker=marker(series), label=name)
     mark_unfinished(ax, known, at, y, series)
     mark_not_known(ax, line.loc[not_known(line, metric), x].to_numpy(dtype=float), series)
+
+
+def _are_same(first: Sequence[Array], second: Sequence[Array]) -> bool:
+    return len(first) == len(second) and all(map(np.array_equal, first, second))
+
+
+def say_shared(figure: Figure) -> str:
+    """Return a figure's note on bands that several series have; nothing if there are none."""
+    bands = (each for ax in figure.axes for each in ax.collections)
+    is_any = any(each.get_label() == _SHARED for each in bands)
+    return "grey: the band of several lines" if is_any else ""
 
 
 def closed_ends(

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.plots.bands import draw_band, mark_not_known
+from analysis.plots.bands import draw_band, mark_not_known, say_shared
 from analysis.plots.colours import REFERENCE, colour
 from analysis.plots.direct_labels import label_along, name_series
 from analysis.plots.known import all_finished, finish_note, say_not_known, why_not_known
@@ -199,7 +199,7 @@ def scaling_figure(results: pd.DataFrame, title: str = "") -> Figure:
         for ax, name in zip(axes, [first, *_TITLES], strict=True):
             ax.set_title(name)
         _mark_baseline(time, curves)
-        said = ["bands: 95 % intervals", finish_note(curves, _METRICS)]
+        said = ["bands: 95 % intervals", say_shared(figure), finish_note(curves, _METRICS)]
         footnote(figure, "; ".join(filter(None, said)))
         headline(figure, title)
         name_series(figure, row_ends(axes))

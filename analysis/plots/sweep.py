@@ -11,7 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.plots.bands import closed_ends, draw_band, mark_not_known, mark_unfinished
+from analysis.plots.bands import (
+    closed_ends,
+    draw_band,
+    mark_not_known,
+    mark_unfinished,
+    say_shared,
+)
 from analysis.plots.colours import REFERENCE, colour, marker
 from analysis.plots.direct_labels import name_series
 from analysis.plots.known import all_finished, finish_note, open_note, reason, say_not_known
@@ -90,7 +96,8 @@ def sweep_figure(results: pd.DataFrame, wanted: FigureSpec, title: str = "") -> 
         for pair in wanted.crossings:
             _mark_crossing(axes[0], curves, pair, wanted)
         intervals = f"{'bars' if in_rows else 'bands'}: 95 % intervals"
-        said = [intervals, open_note(curves, wanted.y), finish_note(curves, wanted.y)]
+        said = [intervals, say_shared(figure), open_note(curves, wanted.y)]
+        said.append(finish_note(curves, wanted.y))
         footnote(figure, "; ".join(filter(None, said)))
         headline(figure, title)
         name_series(figure, row_ends(axes))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.text import Text
 
 from analysis.plots import (
     plot_power_law,
@@ -119,6 +120,18 @@ def test_a_figure_is_written_as_png_and_svg_and_is_reproducible(
     assert again == [tmp_path / "again.svg"]
     assert not (tmp_path / "again.png").exists()
     assert again[0].read_text() == svg.read_text()
+
+
+def test_a_band_that_several_lines_have_is_drawn_once(results: pd.DataFrame) -> None:
+    """All runs of both finish, so that their shares have one interval; their times differ."""
+    figure = sweep_figure(results, Figure(x="team.size", y=("makespan_s", "success")), "Why?")
+    times, shares = (
+        [each for each in ax.collections if str(each.get_label()).startswith("_band")]
+        for ax in figure.axes[:2]
+    )
+    assert (len(times), len(shares)) == (2, 1)
+    notes = [text.get_text() for text in figure.findobj(Text)]
+    assert any("grey: the band of several lines" in each for each in notes)
 
 
 def test_a_figure_without_messages_rounds_or_prices_says_so() -> None:
