@@ -36,7 +36,7 @@ from analysis.statistics.steady_state import (
 )
 from analysis.statistics.summaries import summary
 from simulator.engine import Simulation
-from simulator.model.trace import Trace
+from simulator.model.trace import Event, Row, Trace
 from tests.conftest import agent, scenario
 
 
@@ -676,3 +676,19 @@ def test_the_interval_of_an_inverse_ratio_is_the_inverse_interval(seed: int) -> 
 @pytest.mark.parametrize("runs", [1, 10, 300])
 def test_what_is_most_unseen_is_missed_by_all_runs_with_five_percent(runs: int) -> None:
     assert (1 - most_unseen(runs)) ** runs == pytest.approx(0.05)
+
+
+def test_a_task_that_is_done_again_is_ready_when_it_was_first() -> None:
+    rows = [
+        Row(at_s, event, agent=0, call=call, task=0, outcome=outcome)
+        for at_s, event, call, outcome in (
+            (1.0, Event.TASK_READY, None, None),
+            (2.0, Event.CALL_START, 0, None),
+            (3.0, Event.ATTEMPT, 0, "failed_test"),
+            (3.0, Event.TASK_READY, None, None),
+            (5.0, Event.CALL_START, 1, None),
+            (6.0, Event.ATTEMPT, 1, "done"),
+        )
+    ]
+    (found,) = task_times(rows).to_dict("records")
+    assert (found["ready_s"], found["begun_s"], found["done_s"]) == (1.0, 5.0, 6.0)

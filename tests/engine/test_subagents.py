@@ -496,3 +496,12 @@ def test_calls_of_sub_agents_are_calls_that_may_be_made() -> None:
         metrics = run_as_traced(each)  # a turn, three of the sub-agent, a turn
         assert metrics.makespan_s == most
         assert metrics.outcome == ("max_calls" if most < 5 else "completed")
+
+
+def test_tools_that_start_nobody_count_towards_no_limit_of_sub_agents() -> None:
+    tools = {"read": {"seconds": 1, "calls": 3}, "ask": {"starts": {"agent": "helper"}}}
+    who = looping({"turns": 2}, tools=tools)
+    team = {"size": 1, "agent": who}
+    team["subagents"] = {"kinds": {"helper": looping({"turns": 1})}, "max_total": 1}
+    metrics = run_as_traced(scenario(team=team, workload__tasks=1))
+    assert (metrics.sub_agents, metrics.tool_calls) == (1, 4)

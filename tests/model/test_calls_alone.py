@@ -13,7 +13,9 @@ from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, WASTI
 from simulator.model.calls.bill import Bill
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.bulkhead import Bulkhead
+from simulator.model.calls.caller import Caller
 from simulator.model.calls.checkpoints import CallPart, Checkpoints
+from simulator.model.calls.flight import Fate
 from simulator.model.calls.patience import Patience
 from simulator.model.trace import Event
 from simulator.model.why import Why
@@ -435,3 +437,12 @@ def test_no_checkpoint_is_made_at_the_very_end_of_a_call(
     agent = Crew(bag(1)).workers[0]
     agent.call.picks = [0]
     assert saved.seconds_left(agent, CallPart(seconds)) == pytest.approx(seconds + made)
+
+
+def test_a_request_that_is_like_another_lasts_as_long_and_only_that_one() -> None:
+    bench = Bench(2)
+    first, copy = (Caller(agent, None, None, bench.streams) for agent in bench.agents)
+    first.depart(Fate(5.0))
+    copy.take_as_long(first)
+    lasts_s = [copy.depart(fate).first for fate in (Fate(9.0, Why.MALFORMED), Fate(7.0))]
+    assert lasts_s == [Fate(5.0, Why.MALFORMED), Fate(7.0)]

@@ -268,3 +268,12 @@ def test_an_agent_that_is_slow_twice_over_is_slower_by_the_product() -> None:
         crew.clock.at(time_s, lambda: seen.append([each.slowed for each in callers]))
     crew.run()
     assert seen == [[2, 1], [6, 1], [3, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("keeps_context", [False, True])
+def test_what_crashes_remembers_what_it_knew_if_that_survives(keeps_context: bool) -> None:
+    crew = Crew(bag(1))
+    crew.workers[0].memory.context_tokens = 500
+    crashing(crew, up_s=10, keeps_context=keeps_context)
+    crew.run()
+    assert crew.workers[0].memory.context_tokens == 500 * keeps_context

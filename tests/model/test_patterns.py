@@ -9,12 +9,10 @@ import pytest
 from simulator.model.calls.backoff import waits
 from simulator.model.calls.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
 from simulator.model.calls.budget import RetryBudget
-from simulator.model.calls.patience import Patience
 from simulator.model.calls.percentiles import RecentTimes
 from simulator.model.resilience.recovery import Recovery
-from simulator.model.why import Why
 from simulator.scenario.backoff import Backoff
-from simulator.scenario.resilience import BreakerSpec, Hedge, Timeout
+from simulator.scenario.resilience import BreakerSpec
 
 
 def test_a_breaker_opens_half_opens_and_closes_at_the_times_of_its_definition() -> None:
@@ -161,15 +159,3 @@ def test_recovery_is_counted_by_hand() -> None:
     for i in range(20):
         recovery.done(52.0 + 1.25 * i)
     assert recovery.seconds(100.0, False) == 32.0
-
-
-@pytest.mark.parametrize(("queued_s", "limit_s"), [(0.0, 6.0), (4.0, 18.0)])
-def test_a_time_out_by_percentile_counts_the_wait_and_a_hedge_does_not(
-    queued_s: float, limit_s: float
-) -> None:
-    timeout = Timeout(seconds=60, percentile=0.5, factor=3, minimum=3)
-    patience = Patience(timeout, Hedge(percentile=0.5, minimum=3))
-    assert (patience.limit_s(), patience.hedge_s()) == (60.0, math.inf)
-    for served_s in (1.0, 2.0, 5.0):
-        patience.remember(served_s, Why.NOTHING, queued_s)
-    assert (patience.limit_s(), patience.hedge_s()) == (limit_s, 2.0)

@@ -406,3 +406,13 @@ def test_a_result_is_misunderstood_by_another_and_not_by_who_made_it(
     crew.do(0, 0)
     crew.do(second, 1)
     assert outcome(crew) == (2, right, 0, 2 - right)
+
+
+@pytest.mark.parametrize("idempotent", [False, True])
+def test_what_is_done_twice_has_its_effects_twice_unless_they_have_a_key(idempotent: bool) -> None:
+    workspace = {"kind": "last_writer_wins", "idempotent": idempotent}
+    crew = Crew(bag(2), workspace=workspace)
+    for worker, task in ((0, 0), (1, 0), (1, 1), (0, 1), (0, 0)):
+        crew.do(worker, task)
+    assert crew.metrics.duplicate_attempts == 3
+    assert crew.metrics.duplicate_effects == 3 * (not idempotent)
