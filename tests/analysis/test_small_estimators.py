@@ -1,0 +1,113 @@
+"""Parts of calibration that only long tests would see to be wrong, by their definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.calibration.errors import call_correlation
+from analysis.calibration.estimates import VectorFit
+from analysis.calibration.forgetting import fit_waits
+from analysis.calibration.output_limits import capacity_of, loss_share
+from analysis.calibration.sessions import fit_sessions
+from analysis.calibration.tokens import _robust_covariance, _spread, log_of, totals
+from analysis.calibration.turn_laws import Location, TurnLaw
+
+
+@pytest.mark.parametrize("retention", [0.0, 0.25, 0.9])
+def test_a_prompt_is_what_is_kept_of_all_calls_before(retention: float) -> None:
+    """Of the context, and of what a call adds and writes, a share is kept."""
+    system, turn, artifact, output, per_task = 1000.0, 300.0, 20.0, 50.0, 70.0
+    written, work = [0.0, 3.0, 3.0, 7.0], [3.0, 0.0, 4.0, 1.0]
+    calls = pd.DataFrame({"run_dir": "r", "agent": "a", "written": written, "work": work})
+    runs = pd.DataFrame({"run_dir": ["r"], "total_input_tokens": 1, "total_output_tokens": 1})
+    logit = np.log(max(retention, 1e-12) / (1 - retention))
+    at = np.log([system, turn, 1.0, artifact, output, per_task])
+    at[2] = logit
+    (read,), (wrote,) = totals(at[None], log_of(runs, calls))
+    writes = [output + per_task * each for each in work]
+    context, prompts = 0.0, []
+    for there, own in zip(written, writes, strict=True):
+        prompts.append(system + context + artifact * there)
+        context = retention * (context + own + turn)
+    assert read[0] == pytest.approx(sum(prompts))
+    assert wrote[0] == pytest.approx(sum(writes))
+
+
+@pytest.mark.parametrize("sigma", [0.01, 0.3])
+def test_the_spread_of_normal_residuals_is_their_standard_deviation(sigma: float) -> None:
+    normal = stats.norm.ppf((np.arange(4001) + 0.5) / 4001)
+    assert _spread(5.0 + sigma * normal).value == pytest.approx(sigma, rel=1e-3)
+
+
+def test_the_covariance_of_totals_is_a_sandwich_of_runs_widened_for_its_parameters() -> None:
+    rng = np.random.default_rng(3)
+    runs, k = 8, 2
+    slope, misfit = rng.standard_normal((2 * runs + k, k)), rng.standard_normal(2 * runs + k)
+    bread, meat = np.linalg.inv(slope.T @ slope), np.zeros((k, k))
+    for run in range(runs):  # input and output tokens of a run go together
+        score = slope[run] * misfit[run] + slope[runs + run] * misfit[runs + run]
+        meat += np.outer(score, score) * runs / (runs - k)
+    meat += slope[2 * runs :].T @ slope[2 * runs :]
+    assert _robust_covariance(slope, misfit, runs) == pytest.approx(bread @ meat @ bread)
+
+
+def test_the_error_of_the_correlation_within_calls_is_a_jackknifes_over_runs() -> None:
+    rng = np.random.default_rng(2)
+    tried = rng.integers(2, 9, 60)
+    together = rng.random(60) < 0.3
+    failed = np.where(together, tried, rng.binomial(tried, 0.2))
+    run = np.repeat(np.arange(10), 6)
+    calls = pd.DataFrame(
+        {"run_dir": [f"{i}" for i in run], "tried": tried, "completed": tried - failed}
+    )
+    left_out = np.array([call_correlation([calls[run != i]]).value for i in range(10)])
+    expected = np.sqrt(9 * left_out.var())  # (k - 1) / k times the sum of squares
+    assert call_correlation([calls]).error == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("cached", "missed"), [(0.0, 1), (0.85, 1), (0.95, 0), (1.0, 0)])
+def test_a_prompt_most_of_which_is_read_from_the_cache_is_no_miss(
+    cached: float, missed: int
+) -> None:
+    inputs = np.array([1000.0, 1500.0, 2000.0, 2500.0])
+    calls = pd.DataFrame({"session": 0, "input": inputs, "output": 100.0})
+    calls["cached"] = [0.0, 1000.0, 1500.0, cached * 2000.0]
+    assert fit_sessions(calls).cache_miss.value == pytest.approx(missed / 3)
+
+
+def test_how_often_what_was_forgotten_is_noticed_is_told_from_how_often_it_is_forgotten() -> None:
+    """Forty claims are handed in with the next call; of thirty others one is, after many."""
+    rows = []
+    for run in range(70):
+        counts = [(1, 0), (0, 1)] if run < 40 else [(1, 0), *[(0, 0)] * 20, (0, int(run == 40))]
+        rows += [(f"{run}", "a", claims, done) for claims, done in counts]
+    calls = pd.DataFrame(rows, columns=["run_dir", "agent", "claims", "completed"])
+    told = fit_waits(calls)
+    assert told.weights.mean() == pytest.approx(30 / 70, abs=0.03)
+    assert 0.0 < told.notice.value < 10 / (30 * 21)
+
+
+@pytest.mark.parametrize("length", [0.5, 4.0, 20.0])
+def test_phases_of_turns_are_forgotten_within_their_length(length: float) -> None:
+    location = Location((), np.zeros(1), np.zeros((1, 1)))
+    law = TurnLaw(location, 0.0, 1.0, length, np.zeros(1), -9.0, 9.0)
+    noise = law.noise(np.random.default_rng(1), 40_000, 4)
+    for lag in (1, 3):
+        found = np.corrcoef(noise[:, 0], noise[:, lag])[0, 1]
+        assert abs(found - np.exp(-lag / length)) < 4 / 200
+    assert noise.std(axis=0) == pytest.approx(np.ones(4), abs=4 / 280)
+
+
+def test_replies_near_the_limit_of_output_may_be_lost() -> None:
+    fit = VectorFit(np.log([10.0, 5.0, 0.1]), np.zeros((3, 3)))
+    assert capacity_of(fit, 50.0, most=20) == pytest.approx((50 - 10) / 5)
+    assert capacity_of(fit, 50.0, most=8) is None
+    assert capacity_of(fit, 11.0, most=8) == 1.0
+    calls = pd.DataFrame(
+        {"edited": [0, 5, 6, 7, 8, 0], "is_lost": [False] * 5 + [True], "run_dir": "r"}
+    )
+    share = loss_share(calls, 8.0)
+    assert (share.hits.sum(), share.trials.sum()) == (1, 4)  # of those of 6 tasks or more
