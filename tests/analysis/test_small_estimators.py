@@ -7,12 +7,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.calibration.context_growth import growth_of
 from analysis.calibration.errors import call_correlation
 from analysis.calibration.estimates import VectorFit
 from analysis.calibration.forgetting import fit_waits
+from analysis.calibration.gaps import Gap
 from analysis.calibration.output_limits import capacity_of, loss_share
 from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.tokens import _robust_covariance, _spread, log_of, totals
+from analysis.calibration.tool_times import _alone, _best
 from analysis.calibration.turn_laws import Location, TurnLaw
 
 
@@ -111,3 +114,20 @@ def test_replies_near_the_limit_of_output_may_be_lost() -> None:
     )
     share = loss_share(calls, 8.0)
     assert (share.hits.sum(), share.trials.sum()) == (1, 4)  # of those of 6 tasks or more
+
+
+def test_two_parameters_more_must_make_a_log_likelihood_two_larger() -> None:
+    """Akaike: 2 k less twice the log-likelihood at its largest."""
+    x = np.random.default_rng(4).normal(1.0, 0.5, 300)
+    kind, _, aic = _best(x, ["lognormal"], _alone, np.arange(300))
+    likelihood = stats.norm.logpdf(x, x.mean(), x.std()).sum()
+    assert (kind, aic) == ("lognormal", pytest.approx(2 * 2 - 2 * likelihood, abs=1e-3))
+
+
+def test_a_context_that_is_halved_or_doubled_is_another() -> None:
+    had = [100_000.0, 100_000.0, 100_000.0, 100_000.0, 100.0, 100.0]
+    growth = [-51_000.0, -49_000.0, 99_000.0, 101_000.0, 49_000.0, 51_000.0]
+    gaps: list[Gap] = []
+    found = growth_of(pd.DataFrame({"input": had, "growth": growth}), gaps)
+    assert np.isnan(found).tolist() == [True, False, False, True, False, True]
+    assert [gap.what for gap in gaps] == ["results of tools in 3 turns"]

@@ -283,10 +283,12 @@ def test_a_series_is_held_against_its_own_single_agent() -> None:
 
 
 def test_a_named_baseline_is_taken_whatever_its_size_and_its_own_has_no_row() -> None:
-    points = [point(0, 3, 12), point(1, 1, 12), point(2, 4, 12, baseline=0)]
-    table = speedup_stacks([points[0], points[1], points[2]], 1)
+    # Slower than the single agent: else the work of both would be the same.
+    slow = {"fields": {"team__agent": agent(latency={"kind": "seconds", "base": 2})}}
+    points = [point(0, 3, 12, **slow), point(1, 1, 12), point(2, 4, 12, baseline=0)]
+    table = speedup_stacks(points, 1)
     row = table.set_index("point").loc[2]
-    assert row["speed-up"] == pytest.approx(12 / 3)  # the work of three agents over three seconds
+    assert row["speed-up"] == pytest.approx(24 / 3)  # the work of three agents over three seconds
     assert table["point"].tolist() == [0, 2]
 
 
