@@ -12,6 +12,7 @@ from analysis.calibration.errors import call_correlation
 from analysis.calibration.estimates import VectorFit
 from analysis.calibration.forgetting import fit_waits
 from analysis.calibration.gaps import Gap
+from analysis.calibration.latency import hung
 from analysis.calibration.output_limits import capacity_of, loss_share
 from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.tokens import _robust_covariance, _spread, log_of, totals
@@ -131,3 +132,9 @@ def test_a_context_that_is_halved_or_doubled_is_another() -> None:
     found = growth_of(pd.DataFrame({"input": had, "growth": growth}), gaps)
     assert np.isnan(found).tolist() == [True, False, False, True, False, True]
     assert [gap.what for gap in gaps] == ["results of tools in 3 turns"]
+
+
+def test_a_call_that_takes_more_than_eight_times_the_median_hung() -> None:
+    seconds = np.array([1.0] * 5 + [7.9, 8.1, 0.01, 90.0])
+    share = hung(np.log(10 * seconds), pd.Series(["a", "b", "c"] * 3))
+    assert (share.hits.sum(), share.trials.tolist()) == (2, [3, 3, 3])

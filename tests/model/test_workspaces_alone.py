@@ -12,7 +12,7 @@ from simulator.model.agents.agent import COORDINATOR, WORKER, AgentState
 from simulator.model.agents.channels import Voice
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
-from simulator.model.board import Board
+from simulator.model.board import CONFLICT, FIRST, REWRITE, Board
 from simulator.model.calls.phases import Phases
 from simulator.model.calls.provider import ProviderState
 from simulator.model.calls.service import PlainService
@@ -27,7 +27,7 @@ from simulator.scenario.agent import Agent
 from simulator.scenario.families import WORKSPACES
 from simulator.scenario.provider import Provider
 from tests.conftest import z_score
-from tests.model.parts import Clock
+from tests.model.parts import Clock, bag
 
 SPEC = Agent.model_validate({"latency": {"kind": "seconds", "base": 1}})
 
@@ -407,3 +407,15 @@ def test_a_call_sent_again_applies_the_effect_of_each_of_its_tasks_again() -> No
     office.run()
     assert office.metrics.retries > 0
     assert office.metrics.duplicate_effects == 3 * office.metrics.retries
+
+
+@pytest.mark.parametrize("writers", [1, 2, 3, 5])
+def test_a_file_that_several_write_at_once_is_one_concurrent_write(writers: int) -> None:
+    board = Board(bag(1))
+    said = [[board.write(0, agent, 0, read_s, read_s + 1) for agent in range(writers)]
+            for read_s in (0.0, 2.0)]  # fmt: skip
+    again = [REWRITE] * (writers - 2)
+    assert said == [
+        [FIRST, *[CONFLICT] * (writers > 1), *again],
+        [REWRITE, *[CONFLICT] * (writers > 1), *again],
+    ]
