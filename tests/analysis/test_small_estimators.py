@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,15 +11,18 @@ from scipy import stats
 
 from analysis.calibration.context_growth import growth_of
 from analysis.calibration.errors import call_correlation
-from analysis.calibration.estimates import VectorFit
+from analysis.calibration.estimates import Estimate, VectorFit
 from analysis.calibration.forgetting import fit_waits
 from analysis.calibration.gaps import Gap
-from analysis.calibration.latency import hung
+from analysis.calibration.latency import Residual, hung
+from analysis.calibration.loops import _fit_named, _per_call, fit_requests
 from analysis.calibration.output_limits import capacity_of, loss_share
+from analysis.calibration.requests import find_requests
 from analysis.calibration.sessions import fit_sessions
 from analysis.calibration.tokens import _robust_covariance, _spread, log_of, totals
 from analysis.calibration.tool_times import _alone, _best
 from analysis.calibration.turn_laws import Location, TurnLaw
+from tests.analysis.made_up_requests import as_canonical, made_requests
 
 
 @pytest.mark.parametrize("retention", [0.0, 0.25, 0.9])
@@ -138,3 +143,45 @@ def test_a_call_that_takes_more_than_eight_times_the_median_hung() -> None:
     seconds = np.array([1.0] * 5 + [7.9, 8.1, 0.01, 90.0])
     share = hung(np.log(10 * seconds), pd.Series(["a", "b", "c"] * 3))
     assert (share.hits.sum(), share.trials.tolist()) == (2, [3, 3, 3])
+
+
+@pytest.mark.parametrize(("kind", "sd"), [("lognormal", 0.3), ("log_logistic", 0.3 * 1.813799)])
+def test_the_spread_of_a_residual_is_the_standard_deviation_of_its_logarithm(
+    kind: str, sd: float
+) -> None:
+    """That of a logistic law is pi / sqrt(3) times its scale."""
+    none = Estimate.of(0.0)
+    found = Residual(kind, Estimate.of(0.3, 0.02, "log"), none, 0.0, 0.0, 0.0).sd
+    assert (found.value, found.error) == (pytest.approx(sd), 0.02)
+
+
+def test_calls_of_a_turn_share_its_tokens_by_the_sizes_of_their_results() -> None:
+    """A call adds a token even if its result is empty; a size that is unknown is the median."""
+    sizes = [9.0, 0.0, 4.0, np.nan, 7.0]
+    tools = pd.DataFrame(
+        {"place": [0, 0, 1, 1, 2], "growth": [110.0, 110.0, 21.0, 21.0, 5.0], "result_size": sizes}
+    )
+    median = np.median([9, 0, 4, 7])
+    expected = [100, 10, 21 * 5 / (6 + median), 21 * (1 + median) / (6 + median), 5]
+    assert _per_call(tools).tolist() == pytest.approx(expected)
+
+
+def test_of_tools_that_are_seldom_called_together_the_longest_counts() -> None:
+    names = ["read"] * 60 + ["build"] * 40
+    tools = pd.DataFrame({"tool": names, "turn": range(100), "seconds": 1.0})
+    both = pd.DataFrame({"tool": "build", "turn": range(3), "seconds": 5.0})
+    tools = pd.concat([tools, both], ignore_index=True)
+    tools = tools.assign(session=0, request=0, failed=False, result_size=1.0, alone=np.nan)
+    asked = pd.DataFrame({"session": 0, "request": 0, "turn": range(100), "gap_s": 1.0})
+    found = _fit_named(tools, asked.assign(tool_s=1.0), np.ones(100), [], ())
+    assert {tool.name: len(tool.at_once) for tool in found} == {"read": 57, "build": 43}
+    assert all(tool.is_only for tool in found)
+
+
+def test_a_session_has_as_many_requests_as_the_median_one() -> None:
+    requests = find_requests(as_canonical(made_requests(9, seed=3)))
+    sessions = pd.factorize(requests.table["session"])[0]
+    place = requests.table.groupby("session").cumcount()
+    kept = place < np.array([1, 1, 1, 1, 1, 5, 5, 5, 5])[sessions]  # the mean is 2.8
+    few = replace(requests, table=requests.table[kept].assign(is_whole=True))
+    assert fit_requests(few).session_requests == 1
