@@ -1,0 +1,71 @@
+"""Hidden habits of agents beside all courses that they may have taken, one by one."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.calibration.habits import Habits, _forward_backward, _mixture
+
+
+@pytest.mark.parametrize("stays", [0.3, 0.8])
+@pytest.mark.parametrize(("steps", "habits"), [(1, 2), (2, 3), (4, 2), (3, 3)])
+def test_expected_habits_are_those_of_all_courses_by_their_probability(
+    steps: int, habits: int, stays: float
+) -> None:
+    """A habit is drawn for the first call; before each other one it is kept, or drawn anew."""
+    rng = np.random.default_rng([steps, habits])
+    first, later = rng.dirichlet(np.ones(habits), 2)
+    chance = rng.uniform(0.1, 0.9, (steps, habits))
+    total, kept = 0.0, 0.0
+    begun, drawn, at = np.zeros(habits), np.zeros(habits), np.zeros((steps, habits))
+    for course in product(range(habits), repeat=steps):
+        for keeps in product((True, False), repeat=steps - 1):
+            p = first[course[0]] * chance[0, course[0]]
+            for t in range(1, steps):
+                is_same = course[t] == course[t - 1]
+                p *= stays * is_same if keeps[t - 1] else (1.0 - stays) * later[course[t]]
+                p *= chance[t, course[t]]
+            total += p
+            kept += p * sum(keeps)
+            begun[course[0]] += p
+            for t in range(steps):
+                at[t, course[t]] += p
+                if t and not keeps[t - 1]:
+                    drawn[course[t]] += p
+    # A second agent has one call only; what stands in its place later is no call.
+    both = np.ones((steps, 2, habits))
+    both[:, 0] = chance
+    both[0, 1] = chance[-1]
+    real = np.zeros((steps, 2), dtype=bool)
+    real[:, 0] = real[0, 1] = True
+    alone = first * chance[-1] / (first @ chance[-1])
+    found = _forward_backward(both, real, first, later, stays)
+    assert found[0] == pytest.approx(begun / total + alone)
+    assert found[1] == pytest.approx(drawn / total, abs=1e-12)
+    assert found[2] == pytest.approx(kept / total, abs=1e-12)
+    assert found[3][:, 0] == pytest.approx(at / total)
+    assert found[3][0, 1] == pytest.approx(alone)
+
+
+@pytest.mark.parametrize("chances", [(1.0, 0.0), (0.5, 0.5), (0.1, 0.9)])
+def test_a_mixture_of_fits_is_a_beta_with_the_mixtures_mean_and_variance(
+    chances: tuple[float, float],
+) -> None:
+    sizes, uniform = np.array([1, 2, 5]), np.full(3, 1.0)
+    blind = [(2.0, 5.0), (9.0, 3.0)]
+    fits = [Habits(sizes, uniform * i, uniform * 3.0 * i, (4.0 * i, 2.0), each)
+            for i, each in enumerate(blind, 1)]  # fmt: skip
+    found = _mixture(fits, np.array(chances))
+    laws = [stats.beta(*each) for each in blind]
+    mean = sum(p * law.mean() for p, law in zip(chances, laws, strict=True))
+    square = sum(p * law.moment(2) for p, law in zip(chances, laws, strict=True))
+    assert stats.beta(*found.blind).mean() == pytest.approx(mean)
+    assert stats.beta(*found.blind).var() == pytest.approx(square - mean**2)
+    second = chances[1]
+    assert found.first == pytest.approx(uniform * (1.0 + second))
+    assert found.later == pytest.approx(uniform * 3.0 * (1.0 + second))
+    assert found.persistence == pytest.approx((4.0 * (1.0 + second), 2.0))
