@@ -20,6 +20,8 @@ _VAGUE = 1.0
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_NEWTON = 12
+"""Steps to a run's likeliest logit, about which the nodes are: it need not be exact."""
 
 
 def error_share(calls: pd.DataFrame) -> Share:
@@ -84,10 +86,27 @@ def run_sigma(shares: Sequence[Share]) -> Estimate:
 
 
 def _log_likelihood(share: Share, sigma: float) -> float:
+    """Integrate over each run's logit, by nodes about its likeliest one (Liu & Pierce 1994).
+
+    Nodes about the mean of all would miss what a run of many trials shows of its own.
+    """
     centre = scipy.special.logit(median_of_logit_normal(share.mean, sigma))
-    logits = centre + sigma * _NODES
-    logs = share.hits[:, None] * logits - share.trials[:, None] * np.logaddexp(0.0, logits)
-    return float(scipy.special.logsumexp(logs, b=_WEIGHTS, axis=1).sum())
+    hits, trials = share.hits[:, None], share.trials[:, None]
+    # The likeliest z of the logit centre + sigma z is where z is sigma (hits - trials p): by
+    # Newton's steps or, where one leads out of the stretch in which it lies, by halving that.
+    low, high, at = sigma * (hits - trials), sigma * hits, np.zeros_like(hits)
+    for _ in range(_NEWTON):
+        p = scipy.special.expit(centre + sigma * at)
+        slope, bend = sigma * (hits - trials * p) - at, 1.0 + sigma**2 * trials * p * (1.0 - p)
+        low, high = np.where(slope > 0.0, at, low), np.where(slope > 0.0, high, at)
+        step = at + slope / bend
+        at = np.where((low <= step) & (step <= high), step, (low + high) / 2.0)
+    p = scipy.special.expit(centre + sigma * at)
+    width = 1.0 / np.sqrt(1.0 + sigma**2 * trials * p * (1.0 - p))
+    z = at + width * _NODES
+    logits = centre + sigma * z
+    logs = hits * logits - trials * np.logaddexp(0.0, logits) + (_NODES**2 - z**2) / 2.0
+    return float(scipy.special.logsumexp(logs, b=width * _WEIGHTS, axis=1).sum())
 
 
 def call_correlation(working: Sequence[pd.DataFrame]) -> Estimate:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, logit
+from scipy.optimize import brentq
+from scipy.special import expit, logit, logsumexp
+from scipy.stats import norm
 
 from analysis.calibration.errors import call_correlation, error_share, independent, run_sigma
+from analysis.calibration.estimates import Share
 
 
 def working_calls(
@@ -45,6 +48,37 @@ def test_the_spread_between_runs_is_not_that_of_calls(sigma: float, correlation:
         found.append(run_sigma([independent(calls, known)]).value)
     error = np.std(found) / np.sqrt(len(found))
     assert abs(np.mean(found) - sigma) < 4 * error + 0.2 * sigma
+
+
+@pytest.mark.parametrize("tries", [3, 20, 200, 5000])
+@pytest.mark.parametrize(("runs", "sigma"), [(25, 0.5), (26, 1.0), (120, 1.8)])
+def test_the_spread_between_runs_is_the_likeliest_however_often_they_try(
+    runs: int, sigma: float, tries: int
+) -> None:
+    """By sums over 40,001 logits, and their curvature in the logarithm of the spread."""
+    rng = np.random.default_rng([runs, tries])
+    trials = np.full(runs, float(tries))
+    hits = rng.binomial(tries, expit(logit(0.4) + sigma * rng.normal(size=runs))).astype(float)
+    share = Share(hits, trials)
+    found = run_sigma([share])
+    z = np.linspace(-10.0, 10.0, 40_001)
+    table, counts = np.unique(hits, return_counts=True)
+
+    def likelihood(spread: float) -> float:
+        centre = brentq(lambda at: norm.pdf(z) @ expit(at + spread * z) * 5e-4 - share.mean, -9, 9)
+        logits = centre + spread * z
+        logs = table[:, None] * logits - tries * np.logaddexp(0.0, logits) + norm.logpdf(z)
+        return float(counts @ logsumexp(logs, axis=1))
+
+    step = 0.02
+    around = [likelihood(found.value * np.exp(move * step)) for move in (-1, 0, 1)]
+    slope, bend = (around[2] - around[0]) / 2 / step, np.diff(around, 2)[0] / step**2
+    assert abs(slope / bend) < 0.01  # the likeliest is so near
+    assert found.error == pytest.approx(min(1.0 / np.sqrt(-bend), 1.0 / found.value), rel=0.05)
+    if tries == 5000:  # as if each run's own logit were seen
+        own = np.clip(hits, 0.5, tries - 0.5) / tries
+        assert found.value == pytest.approx(logit(own).std(), rel=0.1)
+        assert found.error == pytest.approx(1.0 / np.sqrt(2.0 * runs), rel=0.1)
 
 
 @pytest.mark.theory
