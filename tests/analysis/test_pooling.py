@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ from scipy import integrate, special, stats
 
 from analysis.calibration.estimates import VectorFit, pool, prior_of
 from analysis.calibration.latency import fit_latencies, mean_log_seconds
-from analysis.calibration.logits import Trials, fit_logits
+from analysis.calibration.logits import Trials, fit_imputed_logits, fit_logits
 
 Array = np.ndarray[Any, Any]
 
@@ -172,6 +173,27 @@ def test_latencies_of_pooled_cells_are_within_their_intervals() -> None:
             inside.append(np.abs(found.at - at) < 1.96 * np.sqrt(np.diag(found.covariance)))
     # 90 cells: a standard error is 2.3 %, and more as cells share what they have in common.
     assert (np.mean(inside, axis=0) > 0.86).all()
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 3), (1, 4), (30, 40)])
+def test_imputed_logits_of_one_cell_have_the_posterior_of_a_sum_over_a_grid(
+    hits: int, trials: int
+) -> None:
+    """A normal prior of the agent's logit and a flat one of the cells' spread, by Bayes."""
+    mean, sd = -1.0, 0.8
+    logits = np.linspace(-15.0, 15.0, 30_001)
+    likely = special.expit(logits) ** hits * special.expit(-logits) ** (trials - hits)
+    spreads = np.arange(0.2, 2.3, 0.4)  # the middles of equal parts from 0 to 2.4
+    joint = sum(stats.norm.pdf(logits, mean, np.hypot(sd, spread)) for spread in spreads) * likely
+    weights = joint / joint.sum()
+    expected = weights @ logits
+    cell = Trials(np.zeros((1, 0)), np.array([float(hits)]), np.array([float(trials)]))
+    (found,) = fit_imputed_logits(
+        [[cell]] * 60, np.array([mean]), np.array([sd]), np.random.default_rng(1)
+    )
+    deviation = math.sqrt(weights @ (logits - expected) ** 2)
+    assert found.at == pytest.approx([expected], abs=0.08 * deviation)
+    assert math.sqrt(found.covariance[0, 0]) == pytest.approx(deviation, rel=0.06)
 
 
 def test_intervals_of_logits_hold_the_truth_whatever_the_spread_of_cells() -> None:
