@@ -199,13 +199,20 @@ def _fit_roles(seen: Observed) -> dict[str, RoleFit]:
             seen.delegating,
             tuple(seen.starts),
             seen.prices,
-            seen.structure.kind in (SINGLE, INDEPENDENT, SUBAGENTS),
+            _waits_for_none(str(each), seen.structure),
         )
         for each in counts.index
     }
     for fit in fits.values():
         let_start(fit, seen.starts)
     return fits
+
+
+def _waits_for_none(role: str, structure: Structure) -> bool:
+    """Tell whether agents of a role wait for no others, but for sub-agents, in their requests."""
+    if structure.kind == LEAD:
+        return role != structure.lead
+    return structure.kind in (SINGLE, INDEPENDENT, SUBAGENTS, PIPELINE)
 
 
 def _size(role: str, seen: Observed, units: Mapping[str, Sequence[Unit]]) -> int:

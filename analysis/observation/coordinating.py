@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
+from analysis.observation.arrivals import LEAST_SHARE
 from analysis.observation.structure import (
     INDEPENDENT,
     LEAD,
@@ -22,6 +23,7 @@ from analysis.observation.structure import (
 )
 from analysis.observation.twin import Observed, Twin
 from analysis.observation.units import Unit, units_of
+from analysis.observation.visits import pauses_of
 
 _ANSWERS = 0.8
 """If the lead makes fewer calls for each task than this, not every task is reported to it."""
@@ -85,6 +87,14 @@ def coordinate(
     elif structure.in_rounds:
         coordination |= {"timing": "rounds", "idle_agents": "wait"}
         twin.explain("coordination.timing", "agents began at the same moments")
+        visits = _between_rounds(seen, units)
+        if visits.any():
+            coordination["round_overhead_s"] = as_distribution(visits)
+            twin.explain(
+                "coordination.round_overhead_s",
+                f"pauses for people after {np.count_nonzero(visits):,} of {len(visits):,} rounds, "
+                "as they were",
+            )
     else:
         coordination["timing"] = "asynchronous"
         twin.explain("coordination.timing", "agents began each at its own time")
@@ -127,3 +137,23 @@ def _pauses(seen: Observed, units: Mapping[str, Sequence[Unit]]) -> np.ndarray:
         mine = units[run.name]
         found += [max(0.0, after.start_s - before.end_s) for before, after in pairwise(mine)]
     return np.asarray(found)
+
+
+def _between_rounds(seen: Observed, units: Mapping[str, Sequence[Unit]]) -> np.ndarray:
+    """Return the seconds of pauses for people between two rounds of work, run by run.
+
+    All are 0 if they are hardly any of the runs.
+    """
+    found, length_s = [], 0.0
+    for run in seen.runs:
+        pauses = np.asarray(pauses_of(run.activity)).reshape(-1, 2)
+        reached = np.inf
+        for unit in units[run.name]:
+            if unit.start_s >= reached - 1e-6:
+                between = np.clip(pauses, reached, unit.start_s)
+                found.append(float((between[:, 1] - between[:, 0]).sum()))
+                reached = -np.inf
+            reached = max(unit.end_s, -np.inf if reached == np.inf else reached)
+        length_s += run.operations.makespan_s
+    seconds = np.asarray(found)
+    return seconds if seconds.sum() >= LEAST_SHARE * length_s else np.zeros(0)

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from analysis.calibration.rounding import four_digits
 from analysis.observation.arrivals import LEAST_SHARE, SHORTEST_S
 from analysis.observation.resampling import FEWEST, chosen
 from analysis.observation.roles import typical
@@ -19,6 +20,7 @@ from analysis.observation.runs import Run
 from analysis.observation.structure import INDEPENDENT, MESH, Structure
 from analysis.observation.units import Unit
 from analysis.observation.workload import IN_TURN, Work
+from simulator.words import percent
 
 Roles = Mapping[tuple[str, str], str]
 """Role of each agent, by run and agent."""
@@ -42,7 +44,13 @@ def staged_workload(
     if structure.kind not in (MESH, INDEPENDENT):
         return None
     known = {run.name: units[run.name] for run in runs if units[run.name]}
+    length_s = {run.name: run.operations.makespan_s for run in runs}
     stages = {name: found for name, some in known.items() if (found := stages_of(some))}
+    paused_s = {name: float(sum(_pauses(some))) for name, some in stages.items()}
+    shares = [paused_s[name] / max(length_s[name], 1e-9) for name in stages]
+    is_paused = bool(stages) and float(np.median(shares)) > LEAST_SHARE
+    if is_paused and structure.kind != MESH:
+        return None
     families = {
         run.name: [
             roles.get((run.name, run.operations.agents[unit.agent]), "")
@@ -68,6 +76,7 @@ def staged_workload(
             "sizes": [1] * len(families[name]),
             "stages": list(_widths(stages[name])),
             "families": families[name],
+            **({"arrivals_s": _arrivals(stages[name])} if is_paused else {}),
         }
         for name in names
     ]
@@ -77,6 +86,11 @@ def staged_workload(
         f"{len(names):,} of {len(known):,} runs ({min(counts)} to {max(counts)} pieces); each "
         "replication draws one of these runs"
     )
+    if is_paused:
+        said += (
+            f"; nobody worked for {percent(float(np.median(shares)))} of the median run: what is "
+            "begun then appears when it was begun"
+        )
     return Work(
         {"kind": "resampled", "runs": listed},
         said,
@@ -88,23 +102,38 @@ def staged_workload(
 
 
 def stages_of(units: Sequence[Unit]) -> Stages | None:
-    """Return the stages of a run; None if it has none, or long pauses between them.
+    """Return the stages of a run; None if it has none.
 
     All units of a stage begin within `SHORTEST_S` of its first, and after all before have ended.
     """
     found: Stages = []
-    reached, paused = -np.inf, 0.0
+    reached = -np.inf
     for unit in sorted(units, key=lambda each: each.start_s):
         if not found or unit.start_s >= reached - 1e-6:
-            paused += unit.start_s - reached if found else 0.0
             found.append([unit])
         elif unit.start_s > found[-1][0].start_s + SHORTEST_S:
             return None
         else:
             found[-1].append(unit)
         reached = max(reached, unit.end_s)
-    length = reached - found[0][0].start_s if found else 0.0
-    return found if paused <= LEAST_SHARE * length else None
+    return found or None
+
+
+def _pauses(stages: Stages) -> list[float]:
+    """Return for how long nobody had worked before each stage after the first."""
+    ends = [max(unit.end_s for unit in stage) for stage in stages]
+    begins = [min(unit.start_s for unit in stage) for stage in stages]
+    return [begin - end for end, begin in zip(ends, begins[1:], strict=False)]
+
+
+def _arrivals(stages: Stages) -> list[float]:
+    """Return when each unit was begun, if that was after a pause, else when one before it was."""
+    found: list[float] = []
+    arrived = 0.0
+    for stage, pause in zip(stages, [0.0, *_pauses(stages)], strict=True):
+        arrived = four_digits(stage[0].start_s) if pause >= SHORTEST_S else arrived
+        found += [arrived] * len(stage)
+    return found
 
 
 def _widths(stages: Stages) -> tuple[int, ...]:

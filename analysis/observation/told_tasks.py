@@ -10,11 +10,14 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from analysis.calibration.rounding import four_digits
+from analysis.observation.arrivals import LEAST_SHARE, SHORTEST_S
 from analysis.observation.runs import Run
 from analysis.observation.structure import PIPELINE, Structure
 from analysis.observation.units import Unit
 from analysis.observation.workload import IN_TURN, Work, is_chain
 from analysis.traces.canonical import TASKS
+from simulator.words import percent
 
 _MOST = 0.5
 """The tasks are used if the trace tells them of at least this share of the runs."""
@@ -100,14 +103,18 @@ def turn_workload(
 ) -> Work | None:
     """Return the tasks of the median run as a chain, if agents of several roles work in turn.
 
-    None if in too many runs some work at once.
+    If nobody works for a good part of the runs, what is begun after such a pause arrives when it
+    was begun: people have given it then. None if in too many runs some work at once.
     """
     known = [run for run in runs if units[run.name]]
     chained = [run for run in known if is_chain(units[run.name])]
     if len(chained) < IN_TURN * len(known) or not chained:
         return None
     chained.sort(key=lambda run: len(units[run.name]))
-    middle = chained[(len(chained) - 1) // 2]
+    count = len(units[chained[(len(chained) - 1) // 2].name])
+    alike = [run for run in chained if len(units[run.name]) == count]
+    alike.sort(key=lambda run: run.operations.makespan_s)
+    middle = alike[(len(alike) - 1) // 2]
     graph: nx.DiGraph[str] = nx.DiGraph(run=middle.name)
     for i, unit in enumerate(sorted(units[middle.name], key=lambda each: each.start_s)):
         graph.add_node(f"{i:09d}", agent=middle.operations.agents[unit.agent])
@@ -119,8 +126,29 @@ def turn_workload(
         f"one after another in {len(chained)} of {len(known)} runs: as in the run with the median "
         "number of units"
     )
-    spec = {"kind": "dag", "tasks": _listed(graph, doers)}
+    shares = [
+        sum(_waits(units[run.name]).values()) / max(run.operations.makespan_s, 1e-9)
+        for run in chained
+    ]
+    listed: dict[str, dict[str, Any]] = {task: dict(doer) for task, doer in doers.items()}
+    if float(np.median(shares)) >= LEAST_SHARE:
+        begins = [unit.start_s for unit in sorted(units[middle.name], key=lambda u: u.start_s)]
+        for i in _waits(units[middle.name]):
+            listed.setdefault(f"{i:09d}", {})["arrival_s"] = four_digits(begins[i])
+        said += f"; in the median one nobody worked for {percent(float(np.median(shares)))} of it"
+    spec = {"kind": "dag", "tasks": _listed(graph, listed)}
     return Work(spec, said, len(graph), is_certain=True, is_dealt=len(doers) == len(graph))
+
+
+def _waits(units: Sequence[Unit]) -> dict[int, float]:
+    """Return for how long nobody had worked before units, by their place, if that is long."""
+    found: dict[int, float] = {}
+    reached = np.inf
+    for i, unit in enumerate(sorted(units, key=lambda each: each.start_s)):
+        if unit.start_s - reached >= SHORTEST_S:
+            found[i] = unit.start_s - reached
+        reached = max(unit.end_s, reached) if i else unit.end_s
+    return found
 
 
 def handed_over(

@@ -149,3 +149,24 @@ def test_prompts_that_have_nothing_to_do_with_each_other_are_beside_none() -> No
     assert min(after - before for before, after in pairwise(read)) < 0
     calls = [(LARGE if i % 2 else SMALL, float(each), False) for i, each in enumerate(read)]
     assert found_in(*calls) == []
+
+
+def with_a_person(made: Made) -> None:
+    """Let a person think before each plan but the first."""
+    read, before = 8000.0, 0.0
+    for request in range(made.rng.integers(3, 7)):
+        made.now += made.about(60, 0.5) if request else 0.0
+        wrote = made.about(500)
+        made.chat("planner", read, wrote, cached=before, model=LARGE)
+        before, read = read, read + wrote + made.about(300)
+        made.chat("planner", made.about(3000), made.about(600), model=SMALL)
+
+
+@pytest.mark.parametrize("runs", [6, 24])
+def test_agents_who_work_in_turn_wait_for_people_in_the_twin(runs: int) -> None:
+    found = twin_of(with_a_person, runs)
+    assert found.structure.kind == MESH
+    # Of fewer than eight runs, the median one stands for all. Without people: 0.2 times as long.
+    assert_alike(found, ("makespan_s", "cost_usd"), least=0.02 if runs > 8 else 0.15)
+    kind = {6: "dag", 24: "resampled"}[runs]
+    assert found.twin.document["workload"]["kind"] == kind

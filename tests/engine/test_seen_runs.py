@@ -56,6 +56,12 @@ def test_what_a_run_says_of_its_order_stands_first() -> None:
     assert m.makespan_s == 40.0  # one turn, then two and three at once
 
 
+@pytest.mark.parametrize(("second", "makespan_s"), [(0, 20.0), (7, 20.0), (25, 35.0)])
+def test_a_task_that_appears_later_is_waited_for(second: float, makespan_s: float) -> None:
+    seen = {"sizes": [1, 1], "stages": [1, 1], "arrivals_s": [0, second]}
+    assert run_as_traced(team([seen], coordination__timing="asynchronous")).makespan_s == makespan_s
+
+
 @pytest.mark.parametrize(
     ("seen", "begins"), [({"sizes": [1], "start_tokens": 5_000}, 5_100), ({"sizes": [1, 1]}, 140)]
 )

@@ -139,15 +139,23 @@ def test_a_replication_has_the_work_of_one_of_the_runs_and_all_of_it(
 
 
 def test_tasks_of_a_seen_run_wait_for_the_stage_before_and_are_dealt_to_families() -> None:
-    run = {"sizes": [1, 2, 3, 1], "stages": [1, 2, 1], "families": ["a", "b", "b", "a"]}
+    run = {
+        "sizes": [1, 2, 3, 1],
+        "stages": [1, 2, 1],
+        "families": ["a", "b", "b", "a"],
+        "arrivals_s": [0, 9, 9, 9],
+    }
     spec = WORKLOADS.get("resampled").model_validate({"kind": "resampled", "runs": [run]})
     made = spec.graph(Streams(1, 0))
     assert [list(needed) for needed in made.dependencies] == [[], [0], [0], [1, 2]]
     assert list(made.doers) == [("a", 0), ("b", 0), ("b", 0), ("a", 0)]
+    assert list(made.arrivals_s) == [0, 9, 9, 9]
     assert made.critical_path == 5.0
 
 
-@pytest.mark.parametrize("wrong", [{"stages": [1, 2]}, {"families": ["a"]}, {"stages": [2, 0]}])
+@pytest.mark.parametrize(
+    "wrong", [{"stages": [1, 2]}, {"families": ["a"]}, {"stages": [2, 0]}, {"arrivals_s": [3]}]
+)
 def test_stages_and_families_of_a_seen_run_are_of_all_its_tasks(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"tasks, and 'sizes' has 2|greater than or equal"):
         WORKLOADS.get("resampled").model_validate(

@@ -31,6 +31,8 @@ class SeenRun(Spec):
     families: Annotated[tuple[str, ...], Field(max_length=100_000)] = ()
     """Family of the agents to one of whom `pre_assigned` deals each task, in turn; all agents when
     empty. Under other protocols anybody may do it."""
+    arrivals_s: Annotated[tuple[NonNegative, ...], Field(max_length=100_000)] = ()
+    """Simulated second at which each task appears; all are there from the start when empty."""
     start_tokens: NonNegative | None = None
     """Tokens in the context of each worker as it begins this run; what its agent says
     (`context.start_tokens`) when absent."""
@@ -40,7 +42,12 @@ class SeenRun(Spec):
     @model_validator(mode="after")
     def _says_the_same_of_all_tasks(self) -> Self:
         tasks = len(self.sizes)
-        for name, count in (("stages", sum(self.stages)), ("families", len(self.families))):
+        counts = {
+            "stages": sum(self.stages),
+            "families": len(self.families),
+            "arrivals_s": len(self.arrivals_s),
+        }
+        for name, count in counts.items():
             if count not in (0, tasks):
                 raise ValueError(f"'{name}' has {count:,} tasks, and 'sizes' has {tasks:,}")
         return self
@@ -63,6 +70,7 @@ class SeenRun(Spec):
             dependencies=_dependencies(stages),
             artifacts=None,
             artifact_count=count,
+            arrivals_s=self.arrivals_s if any(self.arrivals_s) else (),
             doers=[(family, 0) for family in self.families],
             start_tokens=self.start_tokens,
         )
@@ -83,9 +91,9 @@ class Resampled(Workload):
     """Each replication has the tasks of one of the `runs`, drawn with replacement.
 
     What goes together in the runs that were seen stays together: how many tasks there are, how
-    large each is, which are in stages that wait for each other, who does them, and how much context
-    the work begins with. (Resampling whole runs is the bootstrap of clustered data: Davison &
-    Hinkley 1997, section 3.8.) The tasks write a file each.
+    large each is, when it appears, which are in stages that wait for each other, who does them, and
+    how much context the work begins with. (Resampling whole runs is the bootstrap of clustered
+    data: Davison & Hinkley 1997, section 3.8.) The tasks write a file each.
     """
 
     is_random: ClassVar[bool] = True
