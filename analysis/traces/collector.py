@@ -17,6 +17,13 @@ _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
 
 
+_DATE_NS = 10**17
+"""Times from here on, in 1973, are dates; those below count from the start of a run."""
+
+_FEWEST_COPIES = 3
+"""Calls of a run, timed from its start, that repeat another's by more than chance."""
+
+
 @dataclass
 class _Task:
     agent_id: str | None = None
@@ -146,6 +153,7 @@ class Collector:
             "first"
         )
         repeated = (repeated & (calls["run_id"] != first_run)).fillna(False).astype(bool)
+        repeated &= _are_copies(calls[repeated]).reindex(calls.index, fill_value=False)
         n = int(repeated.sum())
         if n:
             first = calls[repeated].iloc[0]
@@ -161,6 +169,20 @@ class Collector:
                 self.notes.append(
                     f"starts are whole seconds in {percent(whole)} of calls: gaps are coarse"
                 )
+
+
+def _are_copies(repeated: pd.DataFrame) -> pd.Series[bool]:
+    """Tell which calls that repeat those of other runs are copies, and no more alike by chance.
+
+    Calls that are alike to the date are. Where times are since a run's start, a first call may well
+    be like that of another run, and so may all calls of equal length: a copy of a run's beginning
+    has several, of different lengths.
+    """
+    runs = repeated.groupby("run_id")
+    lengths = (repeated["end_ns"] - repeated["start_ns"]).groupby(repeated["run_id"])
+    several = runs["start_ns"].transform("size").ge(_FEWEST_COPIES)
+    several &= lengths.transform("nunique").gt(1)
+    return (repeated["start_ns"].ge(_DATE_NS) | several).astype(bool)
 
 
 def _frame(columns: dict[str, list[Any]], dtypes: dict[str, str]) -> pd.DataFrame:

@@ -13,8 +13,9 @@ from analysis.traces.values import mapping, text
 _USAGES = ("usage", "token_usage", "usage_metadata", "usageMetadata", "tokens")
 _BLANK = {"", "nan", "null", "none", "na", "n/a", "nat", "-"}
 
-_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")
+_THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
 _POINTS = re.compile(r"[0-9]{1,3}(\.[0-9]{3})+")
+_DOLLARS = re.compile(r"^(?:USD|US\$|\$)\s*|\s*USD$")
 _DECIMAL = re.compile(r"-?[0-9]+,[0-9]+")
 
 
@@ -77,12 +78,17 @@ def is_blank(value: Any) -> bool:
 
 
 def without_separators(value: Any, has_decimal_commas: bool) -> Any:
-    """Return a count that is written with separators of thousands without these."""
+    """Return a number that is written with separators of thousands without these."""
     if not isinstance(value, str):
         return value
     if has_decimal_commas:
         return value.replace(".", "") if _POINTS.fullmatch(value.strip()) else value
     return value.replace(",", "") if _THOUSANDS.fullmatch(value.strip()) else value
+
+
+def without_dollar(value: Any) -> Any:
+    """Return an amount that is written with the sign or name of US dollars without it."""
+    return _DOLLARS.sub("", value.strip()) if isinstance(value, str) else value
 
 
 def with_decimal_point(value: Any) -> Any:

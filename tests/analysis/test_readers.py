@@ -345,16 +345,32 @@ def test_a_calls_table_repeats_nothing(tmp_path: Path) -> None:
     row = {
         "run": "a",
         "model": "m",
-        "start_s": 5.0,
+        "start_s": 1_780_000_005.0,
         "duration_s": 2.0,
         "input_tokens": 9,
         "output_tokens": 1,
     }
-    rows = [row, {**row, "run": "fork"}, {**row, "run": "a", "start_s": 9.0}]
+    rows = [row, {**row, "run": "fork"}, {**row, "run": "a", "start_s": 1_780_000_009.0}]
     pd.DataFrame(rows).to_parquet(tmp_path / "calls.parquet")
     traces = read_traces([tmp_path])
     assert traces.calls["run_id"].tolist() == ["a", "a"]
     assert traces.notes == ["repeats left out (forked sessions): 1 call"]
+
+
+def test_runs_timed_from_their_starts_may_be_alike(tmp_path: Path) -> None:
+    """Whose first calls are alike, or all calls, are runs; one that begins as another is a fork."""
+    known = {"model": "m", "input_tokens": 9, "output_tokens": 1}
+
+    def calls(run: str, *lengths: float) -> list[dict[str, object]]:
+        starts = enumerate(lengths)
+        return [{"run": run, "start_s": 10.0 * i, "duration_s": n, **known} for i, n in starts]
+
+    rows = calls("a", 2, 3, 4) + calls("same first", 2, 5) + calls("fork", 2, 3, 4, 7)
+    rows += calls("constant", 6, 6, 6) + calls("again", 6, 6, 6)
+    pd.DataFrame(rows).to_parquet(tmp_path / "calls.parquet")
+    traces = read_traces([tmp_path])
+    counts = traces.calls["run_id"].value_counts().to_dict()
+    assert counts == {"a": 3, "same first": 2, "fork": 1, "constant": 3, "again": 3}
 
 
 def test_team_runs_with_gaps_are_used_without_them(tmp_path: Path) -> None:

@@ -179,6 +179,16 @@ def test_a_table_of_helicone_has_its_cache_and_its_sessions(tmp_path: Path) -> N
     assert list(read_traces([path]).calls["run_id"]) == ["s1"]
 
 
+def test_costs_may_have_the_sign_of_dollars_but_of_no_other_currency(tmp_path: Path) -> None:
+    path = tmp_path / "calls.csv"
+    rows = ["$0.01", '"$1,234.50"', "0.5 USD", "US$ 2", "€2"]
+    path.write_text("model,duration_s,cost\n" + "".join(f"m,1.5,{each}\n" for each in rows))
+    traces = read_traces([path])
+    known = traces.calls["cost_usd"]
+    assert known.dropna().tolist() == [0.01, 1234.5, 0.5, 2.0]
+    assert known.isna().sum() == traces.report.errors.count == 1
+
+
 OTHERS: dict[str, tuple[Any, str]] = {
     "zipkin": (
         [{"traceId": "a", "id": "b", "timestamp": 1, "duration": 2, "tags": {}}],

@@ -28,6 +28,7 @@ from analysis.traces.table_rows import (
     operation_of,
     tool_of,
     with_decimal_point,
+    without_dollar,
     without_separators,
 )
 from analysis.traces.table_times import EXTRA, Times
@@ -248,6 +249,7 @@ class _Table:
     def _checked(self, name: str, low: float, most: float) -> np.ndarray[Any, Any]:
         raw = pd.Series([_scalar(row.get(name)) for row in self.rows], dtype=object)
         if most == MOST_COUNT:
+            raw = raw.map(without_dollar)
             raw = raw.map(lambda each: without_separators(each, self._has_commas))
         raw = raw.map(self._number)
         # pandas reads huge integers as objects.
