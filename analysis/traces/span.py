@@ -125,6 +125,12 @@ class Span:
             self.fields["input_tokens"] += self.cache[1]
             self.cache = None
 
+    def forget_zeros(self) -> None:
+        """Forget the counts of a call that failed, if all are 0: so writers say that none came."""
+        counts = {name for name in self.fields if name.endswith("_tokens")}
+        if self.status != "ok" and not any(self.fields[name] for name in counts):
+            self.fields = {name: n for name, n in self.fields.items() if name not in counts}
+
     def take_fields(self) -> dict[str, Any]:
         """Return the fields of the call and forget them, to save memory with large files."""
         fields, self.fields = self.fields, {}

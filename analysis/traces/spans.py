@@ -203,6 +203,7 @@ def _add_call(
     task: str | None,
     out: Collector,
 ) -> None:
+    span.forget_zeros()
     out.call(
         span.where if span.status != "ok" else span.place,
         span.source,

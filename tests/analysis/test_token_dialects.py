@@ -163,6 +163,25 @@ def test_attempts_of_codex_are_counted_from_one(tmp_path: Path) -> None:
     assert list(read_traces([path]).calls["attempt"]) == [1, 2]
 
 
+def test_zeros_of_a_call_that_failed_are_no_counts(tmp_path: Path) -> None:
+    failed = {"status": {"code": 2, "message": "429"}}
+    said = {"gen_ai__usage__cache_creation__input_tokens": 0}
+    spans = [call(1, (0, 0, 0), **failed, **said), call(2, (9, 0, 0), **failed)]
+    found = counts_in(lines(tmp_path / "spans.jsonl", [document(*spans)]))
+    assert found == [(None, None, None, None), (9, 0, None, 0)]
+    assert counts_in(langsmith(tmp_path, {"input_tokens": 0, "output_tokens": 0})) == [(None,) * 4]
+
+
+def test_pydantic_ai_names_cached_tokens_in_its_details(tmp_path: Path) -> None:
+    span = otel(
+        1, None, "chat", 0, 2,
+        gen_ai__operation__name="chat", gen_ai__request__model="m",
+        gen_ai__usage__input_tokens=100, gen_ai__usage__output_tokens=10,
+        gen_ai__usage__details__cached_tokens=64, gen_ai__usage__details__reasoning_tokens=6,
+    )  # fmt: skip
+    assert counts_in(lines(tmp_path / "spans.jsonl", [document(span)])) == [(100, 64, None, 10)]
+
+
 def test_a_table_of_helicone_has_its_cache_and_its_sessions(tmp_path: Path) -> None:
     row = {
         "request_created_at": stamp(0),

@@ -144,6 +144,8 @@ def _counts(raw: Mapping[str, Any]) -> dict[str, int]:
             if mapping(usage):
                 found = of_api(mapping(usage))
                 break
+        if not found["input_tokens"] and not found["output_tokens"]:
+            return {}
     return {name: n for name, n in found.items() if n is not None}
 
 
