@@ -270,6 +270,52 @@ def test_an_agent_that_is_slow_twice_over_is_slower_by_the_product() -> None:
     assert seen == [[2, 1], [6, 1], [3, 1], [1, 1]]
 
 
+@pytest.mark.parametrize(
+    ("kinds", "found"),
+    [
+        (("stall", "stall"), [(True, ""), (True, ""), (True, ""), (False, "")]),
+        (("wrong", "wrong"), [(False, "wrong"), (False, "wrong"), (False, "wrong"), (False, "")]),
+        (
+            ("wrong", "silent"),
+            [(False, "wrong"), (False, "silent"), (False, "silent"), (False, "")],
+        ),
+        (("stall", "wrong"), [(True, ""), (True, "wrong"), (False, "wrong"), (False, "")]),
+    ],
+)
+def test_a_fault_that_ends_leaves_those_that_last(
+    kinds: tuple[str, str], found: list[tuple[bool, str]]
+) -> None:
+    crew = Crew(bag(1))
+    callers = [Caller(worker, None, None, crew.streams) for worker in crew.workers]
+    times = ({"at_s": 0, "for_s": 10}, {"at_s": 5, "for_s": 15})
+    script = [
+        ScriptedFault.model_validate({"kind": kind, "agent": 0, **time})
+        for kind, time in zip(kinds, times, strict=True)
+    ]
+    Script(script, crew.agents, crew.clock, crew.failure_setting().health, callers).start()
+    seen = []
+    for time_s in (1.0, 6.0, 12.0, 21.0):
+        crew.clock.at(time_s, lambda: seen.append((callers[0].is_stuck, crew.workers[0].byzantine)))
+    crew.run()
+    assert seen == found
+
+
+def test_of_two_faults_the_first_may_last_longer() -> None:
+    crew = Crew(bag(1))
+    callers = [Caller(worker, None, None, crew.streams) for worker in crew.workers]
+    times = {"wrong": {"at_s": 0}, "silent": {"at_s": 5, "for_s": 5}}
+    script = [
+        ScriptedFault.model_validate({"kind": kind, "agent": 0, **time})
+        for kind, time in times.items()
+    ]
+    Script(script, crew.agents, crew.clock, crew.failure_setting().health, callers).start()
+    seen = []
+    for time_s in (1.0, 6.0, 12.0):
+        crew.clock.at(time_s, lambda: seen.append(crew.workers[0].byzantine))
+    crew.run()
+    assert seen == ["wrong", "silent", "wrong"]
+
+
 @pytest.mark.parametrize("keeps_context", [False, True])
 def test_what_crashes_remembers_what_it_knew_if_that_survives(keeps_context: bool) -> None:
     crew = Crew(bag(1))

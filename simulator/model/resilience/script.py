@@ -30,7 +30,8 @@ class Script:
     callers : mapping of int to Caller
     """
 
-    __slots__ = ("_agenda", "_born", "_callers", "_faults", "_health", "_staff", "_workers")
+    __slots__ = ("_agenda", "_born", "_callers", "_faults", "_health", "_lasting", "_staff",
+                 "_workers")  # fmt: skip
 
     def __init__(
         self,
@@ -49,6 +50,8 @@ class Script:
         self._health = health
         self._callers = callers
         self._born = [agent.byzantine for agent in agents]
+        self._lasting: list[list[ScriptedFault]] = [[] for _ in agents]
+        """Faults that each agent has now, in the order in which they struck."""
 
     def start(self) -> None:
         """Set the timers; do what happens at once."""
@@ -88,6 +91,7 @@ class Script:
 
     def _afflict(self, agent: AgentState, fault: ScriptedFault) -> None:
         caller = self._callers[agent.index]
+        self._lasting[agent.index].append(fault)
         if fault.kind == "slow":
             caller.slow_down(fault.factor or 1.0)
         elif fault.kind == "stall":
@@ -99,10 +103,14 @@ class Script:
         self._health.note(agent, fault.kind)
 
     def _relieve(self, agent: AgentState, fault: ScriptedFault) -> None:
-        caller = self._callers[agent.index]
+        """End a fault; others of the agent go on. Of two manners, that which came last counts."""
+        caller, lasting = self._callers[agent.index], self._lasting[agent.index]
+        lasting.remove(fault)
         if fault.kind == "slow":
             caller.speed_up(fault.factor or 1.0)
         elif fault.kind == "stall":
-            caller.get_loose()
+            if all(other.kind != "stall" for other in lasting):
+                caller.get_loose()
         else:
-            agent.misbehave(self._born[agent.index])
+            manners = [other.kind for other in lasting if other.kind in ("wrong", "silent")]
+            agent.misbehave(manners[-1] if manners else self._born[agent.index])
