@@ -80,7 +80,7 @@ def match_habits(
         for size in sizes
     }
 
-    def moments(deference: float, noise: float, *, first: int) -> Floats:
+    def moments(deference: float, noise: float, first: int) -> Floats:
         values = as_said(deference), as_said(noise)
         return _moments({n: team.counts(*values, first) for n, team in teams.items()})
 
@@ -90,14 +90,14 @@ def match_habits(
         (_SIMULATED, _REPLICATIONS),
     ):
         for i in (0, 1):
-            others = [habit.value for habit in habits]
-            found = [
-                moments(*others[:i], float(x), *others[i + 1 :], first=replications)
-                for x in simulated
-            ]
+            found = []
+            for x in simulated:
+                values = [habit.value for habit in habits]
+                values[i] = float(x)
+                found.append(moments(values[0], values[1], replications))
             habits[i] = _posterior(simulated, found, seen)
     deference, noise = habits
-    matched = moments(deference.value, noise.value, first=_REPLICATIONS)
+    matched = moments(deference.value, noise.value, _REPLICATIONS)
     names = ("idle", "writes", "blocked")
     return replace(
         fit,
