@@ -49,9 +49,12 @@ def test_spans_do_not_overlap_and_cover_what_the_metrics_say(each: Scenario) -> 
     for first, second in pairwise(spans):
         if first.agent == second.agent:
             assert second.start_s >= first.end_s - 1e-9
-    lasted = {kind: sum(s.end_s - s.start_s for s in spans if s.kind == kind) for kind in KINDS}
+    team = [span for span in spans if span.agent < metrics.agents]  # the others are sub-agents
+    lasted = {kind: sum(s.end_s - s.start_s for s in team if s.kind == kind) for kind in KINDS}
     assert lasted["down"] == pytest.approx(metrics.down_s, abs=1e-6)
-    busy = sum(lasted.values()) - lasted["down"] - lasted["held up"] - lasted["failed"]
+    waited = lasted["tools"] + lasted["sub-agents"] + lasted["queued"]
+    assert waited == pytest.approx(metrics.on_tools_s + metrics.on_subagents_s, abs=1e-6)
+    busy = sum(lasted.values()) - waited - lasted["down"] - lasted["held up"] - lasted["failed"]
     served = metrics.utilisation * metrics.agents * metrics.makespan_s
     committed = lasted["workspace"]
     assert busy <= served + committed + 1e-6

@@ -415,7 +415,8 @@ def test_a_loop_that_cannot_be_is_refused(loop: dict[str, Any], said: str) -> No
 
 @pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.slow)])
 def test_a_loop_of_one_turn_gives_the_bits_of_a_call(examples: int) -> None:
-    def law(plain: Scenario) -> None:
+    def law(drawn: Scenario) -> None:
+        plain = with_loops(drawn, None)
         expected = Simulation(plain).run(0)
         assert Simulation(with_loops(plain, {"turns": 1.0})).run(0) == expected
         if not (plain.has_steps or Workspace.of(plain.workspace).takes_time):
@@ -432,11 +433,12 @@ def test_a_loop_of_one_turn_gives_the_bits_of_a_call(examples: int) -> None:
     of_many(examples, True, law)
 
 
-def with_loops(plain: Scenario, loop: dict[str, Any]) -> Scenario:
-    """Return a scenario whose agents all work in loops."""
+def with_loops(plain: Scenario, loop: dict[str, Any] | None) -> Scenario:
+    """Return a scenario whose agents all work in loops without tools, or in none."""
+    spec = None if loop is None else LoopSpec.model_validate(loop)
     groups = {
         name: group.model_copy(
-            update={"agent": group.agent.model_copy(update={"loop": LoopSpec.model_validate(loop)})}
+            update={"agent": group.agent.model_copy(update={"loop": spec, "tools": {}})}
         )
         for name, group in (plain.team.groups or {}).items()
     }
