@@ -98,13 +98,14 @@ class CallStart:
             return True
         habits = agent.habits
         picks: list[int] | None = None
-        if not habits.may_idle or not habits.idles(is_first=not agent.call.number):
+        must_call = must_call and agent.dispatcher.calls_idly
+        if not habits.may_idle or not self._idles(agent, must_call):
             count = habits.batch_size or self._take_count(agent)
             picks = agent.dispatcher.choose(agent.index, count)
         if picks is None:
             picks = []
         elif not picks:
-            picks = self._without_work(agent, must_call and agent.dispatcher.calls_idly)
+            picks = self._without_work(agent, must_call)
             if picks is None:
                 return False
         if len(picks) == 1 and not habits.tried:
@@ -117,6 +118,13 @@ class CallStart:
         speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
         self._serve(agent, now, picks, work, speaks)
         return True
+
+    @staticmethod
+    def _idles(agent: AgentState, must_call: bool) -> bool:
+        """Return whether an agent leaves the tasks that there are; without any it just waits."""
+        if not (must_call or agent.dispatcher.has_tasks(agent.index)):
+            return False
+        return agent.habits.idles(is_first=not agent.call.number)
 
     @staticmethod
     def _take_count(agent: AgentState) -> int:

@@ -57,6 +57,10 @@ class Dealt(Hands):
             self._see(owner, task)
             self.wake(owner)
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether one of the agent's tasks can start, or waits where a blind one sees it."""
+        return bool(self.ready[agent] or self._waiting[agent])
+
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's first tasks that can start, and those that the call itself frees."""
         ready, order = self.ready[agent], self.order

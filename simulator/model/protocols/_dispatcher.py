@@ -188,6 +188,10 @@ class Dispatcher(Copied, ABC):
     def task_appears(self, task: int) -> None:
         """Note that `task` is on the board from now on, and cannot start yet."""
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether there may be a task that `agent` could attempt now."""
+        return True
+
     @abstractmethod
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return up to `count` tasks that `agent` attempts in the call it now begins.

@@ -42,6 +42,10 @@ class Hands(Dispatcher):
         heappush(self.ready[owner], self.rank[task])
         return owner
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether one of the agent's tasks can start."""
+        return bool(self.ready[agent])
+
     def choose(self, agent: int, count: int) -> list[int] | None:
         """Return the agent's first tasks that can start."""
         ready, order = self.ready[agent], self.order

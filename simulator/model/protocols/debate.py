@@ -118,6 +118,10 @@ class _Debates(Dispatcher):
             self._turns[agent].append(task)
             self.wake(agent)
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether it is the agent's turn in a debate."""
+        return bool(self._turns[agent])
+
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the tasks in whose debates it is the agent's turn."""
         turns = self._turns[agent]

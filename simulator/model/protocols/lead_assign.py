@@ -95,6 +95,10 @@ class _Lead(Dispatcher):
                 self._hands[worker].append(task)
             self.wake(worker)
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether the agent has been given tasks."""
+        return bool(self._hands[agent])
+
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the first tasks that the agent has been given."""
         hand = self._hands[agent]

@@ -67,6 +67,10 @@ class _Queues(Dispatcher):
         self.wake(*chosen[1:])
         return chosen[0]
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether there are tasks in the agent's queue that nobody has done."""
+        return any(not self.board.done[task] for task in self._queues[agent])
+
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the first tasks in the agent's queue that nobody has done."""
         queue, picks = self._queues[agent], list[int]()

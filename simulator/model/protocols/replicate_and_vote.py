@@ -112,6 +112,11 @@ class _Polls(Dispatcher):
         self._open[task] = None
         return EVERYONE
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether there is anything for the agent to judge or to answer."""
+        ballots, each = self._ballots, self._each
+        return bool(self._to_judge) or any(ballots[t].asked[agent] < each for t in self._open)
+
     def choose(self, agent: int, count: int) -> list[int]:
         """Return tasks to judge, or tasks of which the agent has no answer yet."""
         if self._to_judge:

@@ -62,6 +62,10 @@ class _Deques(Dispatcher):
         self._deques[agent].append(task)
         self._loaded.add(agent)
 
+    def has_tasks(self, agent: int) -> bool:
+        """Return whether anybody has tasks: what others have can be stolen."""
+        return bool(self._deques[agent] or self._loaded.items)
+
     def choose(self, agent: int, count: int) -> list[int]:
         """Return the agent's newest tasks, or what it steals."""
         own = self._deques[agent]
