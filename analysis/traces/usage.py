@@ -187,18 +187,20 @@ def of_buckets(
     """
     known = {name.lower(): n for name, each in usage.items() if (n := count(each)) is not None}
     inputs = _sums(known, _INPUT, ("input", *_CACHE), count(input_sum))
-    outputs = _sums(known, _OUTPUT, ("output",), count(output_sum))
+    outputs = _sums(known, _OUTPUT, ("output", "thoughts"), count(output_sum))
     total = count(pick(usage, *_TOTAL))
+    cached = _sum(known, "cache_read", "cached", "cache_hit")
+    written = _larger(_sum(known, "cache_creation", "cache_write"), _sum(known, _EPHEMERAL))
+    # Sums that Langfuse adds may lack Anthropic's cached tokens, whose names begin otherwise.
+    inputs = [n for n in inputs if (n or 0) >= (cached or 0) + (written or 0)] or inputs
     fitting = ((a, b) for a in inputs for b in outputs if total == (a or 0) + (b or 0))
     read, wrote = next(fitting, (inputs[0], outputs[0]))
     return {
         "input_tokens": read,
-        "cache_read_input_tokens": _sum(known, "cache_read", "cached"),
-        "cache_write_input_tokens": _larger(
-            _sum(known, "cache_creation", "cache_write"), _sum(known, _EPHEMERAL)
-        ),
+        "cache_read_input_tokens": cached,
+        "cache_write_input_tokens": written,
         "output_tokens": wrote,
-        "reasoning_output_tokens": _sum(known, "reasoning"),
+        "reasoning_output_tokens": _sum(known, "reasoning", "thoughts"),
     }
 
 
@@ -216,7 +218,7 @@ def _sums(
         return [said]
     together = (plain or 0) + sum(parts)
     found = [together, plain or together]
-    return [said] if said in found else list(dict.fromkeys(found))
+    return list(dict.fromkeys([said, *found] if said in found else found))
 
 
 def _sum(known: Mapping[str, Any], *parts: str) -> int | None:

@@ -107,6 +107,58 @@ def test_an_usage_is_counted_once(name: str, tmp_path: Path) -> None:
     assert counts_in(langsmith(tmp_path, usage)) == [expected]
 
 
+BUCKETS: dict[str, tuple[dict[str, Any], tuple[int | None, ...]]] = {
+    "sums lack Anthropic's cached tokens": (
+        {
+            "usageDetails": {
+                "input": 10,
+                "cache_read_input_tokens": 900,
+                "output": 20,
+                "total": 930,
+            },
+            "promptTokens": 10,
+            "completionTokens": 20,
+        },
+        (910, 900, None, 20),
+    ),
+    "sums lack them, without a total": (
+        {"usageDetails": {"input": 10, "cache_read_input_tokens": 900}, "inputUsage": 10},
+        (910, 900, None, None),
+    ),
+    "Gemini's thoughts": (
+        {
+            "usageDetails": {
+                "prompt_token_count": 100,
+                "candidates_token_count": 10,
+                "thoughts_token_count": 5,
+                "total_token_count": 115,
+            }
+        },
+        (100, None, None, 15),
+    ),
+    "what was written for 5 minutes": (
+        {
+            "usageDetails": {
+                "input": 60,
+                "input_cache_read": 40,
+                "input_cache_creation": 0,
+                "input_ephemeral_5m_input_tokens": 30,
+                "output": 14,
+            }
+        },
+        (130, 40, 30, 14),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_buckets_of_langfuse_are_counted_once(name: str, tmp_path: Path) -> None:
+    said, expected = BUCKETS[name]
+    known = {"id": "o", "traceId": "t", "type": "GENERATION", "model": "m"}
+    row = {**known, "startTime": stamp(0), "endTime": stamp(4), **said}
+    assert counts_in(lines(tmp_path / "observations.jsonl", [row])) == [expected]
+
+
 def call(n: int, tokens: tuple[int, int, int], **said: Any) -> dict[str, Any]:
     plain, read, output = tokens
     return otel(
