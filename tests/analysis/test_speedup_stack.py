@@ -282,6 +282,11 @@ def test_a_series_is_held_against_its_own_single_agent() -> None:
     assert table["speed-up"].tolist() == pytest.approx([2.0, 2.0])
 
 
+def test_a_stack_is_of_ten_runs_where_nothing_else_is_said() -> None:
+    table = speedup_stacks([point(0, 1, 6), point(1, 2, 6)])
+    assert (table["runs"].item(), table["finished"].item()) == (10, 10)
+
+
 def test_a_named_baseline_is_taken_whatever_its_size_and_its_own_has_no_row() -> None:
     # Slower than the single agent: else the work of both would be the same.
     slow = {"fields": {"team__agent": agent(latency={"kind": "seconds", "base": 2})}}
