@@ -65,6 +65,12 @@ def coordinate(
         ),
     }[kind]  # fmt: skip
     twin.say("topology", topology, said)
+    if kind == MESH and seen.structure.kind != MESH:
+        twin.explain(
+            "topology",
+            f"a {seen.structure.kind} ({sure}), whose agents work one at a time: in the twin each "
+            "begins when the one before has ended",
+        )
     if kind in (LEAD, TREE) and structure.evidence == "who started whom":
         twin.explain_further(
             "topology",

@@ -13,8 +13,10 @@ import pandas as pd
 from analysis.observation.activity import MODEL, TOOL
 from analysis.observation.observe import Observation, middle_run
 from analysis.observation.roles import named_roles, roles_by_agent
+from analysis.observation.rounds import turns_of
 from analysis.observation.runs import cause_table
-from analysis.observation.structure import SINGLE
+from analysis.observation.structure import LEAD, MESH, SINGLE
+from analysis.observation.workload import IN_TURN
 from analysis.statistics.ranges import range_of_runs
 from analysis.traces.canonical import CHATS, model_of
 
@@ -30,7 +32,8 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
     -------
     dict
         ``reading`` (what was read and what was left out); ``notes``;
-        ``structure`` (``kind, confidence, evidence, lead, stages, in_rounds, runs, agreeing``);
+        ``structure`` (``kind, confidence, evidence, lead, stages, in_rounds, in_turn, runs,
+        agreeing``; ``in_turn``: one agent works at a time);
         ``runs`` (for each measure ``median, low, high``: the median run, and the values between
         which 80 % of runs are, of fewer than nine all; null where nothing is known); ``costs``
         (where they come from); ``agents`` (a role each: ``role, agents, calls, input_tokens,
@@ -53,6 +56,7 @@ def findings(observation: Observation, directory: Path | None) -> dict[str, Any]
             "lead": structure.lead or None,
             "stages": list(structure.order),
             "in_rounds": structure.in_rounds,
+            "in_turn": _work_in_turn(observation),
             "runs": structure.runs,
             "agreeing": structure.agreeing,
         },
@@ -220,10 +224,19 @@ def next_commands(observation: Observation, directory: Path) -> list[str]:
     ]
 
 
+def named_kind(kind: str, in_turn: bool) -> str:
+    """Return a kind of structure in words; `in_turn` says that one agent works at a time."""
+    if kind == SINGLE:
+        return "one agent alone"
+    if not in_turn or kind not in (MESH, LEAD):
+        return kind
+    return "agents who work in turn" if kind == MESH else f"{kind}, one at a time"
+
+
 def describe_structure(observation: Observation) -> str:
     """Return the structure in words."""
     structure = observation.structure
-    said = "one agent alone" if structure.kind == SINGLE else structure.kind
+    said = named_kind(structure.kind, _work_in_turn(observation))
     if structure.lead:
         said += f" (the lead: {structure.lead})"
     if structure.order:
@@ -256,3 +269,14 @@ def _plain(value: Any) -> Any:
     if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value
+
+
+def _work_in_turn(observation: Observation) -> bool:
+    """Tell whether one agent works at a time in most runs of the structure that was found."""
+    kinds, kind = observation.structure.kinds, observation.structure.kind
+    alone = [
+        turns_of(run.operations, run.operations.agents) is not None
+        for run in observation.runs
+        if kinds.get(run.name) == kind and len(run.operations.agents) > 1
+    ]
+    return bool(alone) and sum(alone) >= IN_TURN * len(alone)

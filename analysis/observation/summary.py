@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from analysis.observation.findings import named_kind
 from analysis.statistics.ranges import few_for_range
 from simulator.words import percent
 
@@ -79,7 +80,7 @@ def _value(row: Mapping[str, Any], name: str) -> str:
 
 def _structure(found: Mapping[str, Any], width: int) -> Iterator[str]:
     said = found["structure"]
-    kind = "one agent alone" if said["kind"] == "single" else said["kind"]
+    kind = named_kind(said["kind"], said["in_turn"])
     if said["lead"]:
         kind += f", lead: {said['lead']}"
     if said["stages"]:

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.observation.at_once import with_agents_at_once
 from analysis.observation.building import build_twin
+from analysis.observation.findings import describe_structure
 from analysis.observation.observe import observe, observed_of
 from analysis.observation.roles import roles_of
 from analysis.observation.runs import runs_of
@@ -103,6 +104,22 @@ def test_runs_that_went_a_short_way_through_a_graph_are_runs_of_it(lead: str, ki
     assert {len(run["sizes"]) for run in twin.document["workload"]["runs"]} == set(
         made.calls.groupby("run_id").size()
     )
+
+
+@pytest.mark.parametrize(
+    ("agents", "lead", "said"),
+    [
+        (["coder-1", "coder-2", "coder-3"], "", "agents who work in turn;"),
+        (["coder", "tester"], "selector", "lead with workers, one at a time (the lead: selector);"),
+    ],
+)
+def test_a_team_in_which_one_works_at_a_time_is_called_so(
+    agents: list[str], lead: str, said: str
+) -> None:
+    found = observe(turns(9, 3, agents, lead), "turns", 3)
+    assert describe_structure(found).startswith(said)
+    source = found.twin.sources["topology"]
+    assert ("whose agents work one at a time" in source) == bool(lead)
 
 
 def test_a_planner_that_only_begins_is_no_lead() -> None:

@@ -309,7 +309,7 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
              "median": 1.5, "fits": False, "reason": "why " * 30}
         ],
         "structure": {"kind": "pipeline", "lead": None, "stages": ["a", "b"], "in_rounds": False,
-                      "confidence": 0.6, "agreeing": 1, "runs": 2,
+                      "in_turn": False, "confidence": 0.6, "agreeing": 1, "runs": 2,
                       "evidence": "when agents worked"},
         "started": [], "told": [{"from": "a", "to": "b", "times": 3}], "notes": ["a note " * 20],
         "runs": {}, "costs": "unknown", "agents": [], "tools": [], "time": {"model": 1.0},
