@@ -95,7 +95,8 @@ class Metrics(Copied):
     messages: int = 0
     """Messages sent; a broadcast is one."""
     deliveries: int = 0
-    """Messages that arrived, counted at each receiver."""
+    """Messages that arrive, counted at each receiver when they are sent: where links have delays,
+    some are still on their way when the run ends."""
     lost_messages: int = 0
     """Deliveries lost, to the network or to a partition."""
     reordered_messages: int = 0

@@ -72,7 +72,7 @@ Events, and what the columns mean for each (columns not named are null):
 ``conflict``            agent, round, call, artifact; peer: who else wrote it meanwhile.
 ``message``             agent, round, call; peer: number of receivers; output_tokens.
 ``delivery``            agent: receiver, round; peer: sender. Only on networks with mailboxes
-                        (delay, loss, partitions, gossip).
+                        (delay, loss, partitions, gossip); written when it is sent.
 ``call_end``            agent, round, call; duration_s; input_tokens (cached included);
                         cached_tokens; output_tokens (message included): of a loop, those of its
                         last turn; peer: which turn that was (0 where the loop was lost between
