@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from analysis.calibration.call_agents import AgentFit, all_gaps, fit_agents
@@ -29,6 +30,7 @@ from analysis.calibration.told_requests import with_told_requests
 from analysis.plots import save
 from analysis.plots.qq import latency_figure
 from analysis.plots.requests import request_figure
+from analysis.statistics.intervals import proportion_interval
 from analysis.traces.canonical import Traces
 from analysis.validation.request_prediction import PILOT
 from simulator.cli.harmless import complain, say_words
@@ -198,13 +200,18 @@ def _subagent_row(fit: SubagentFit | None) -> dict[str, object]:
     return {**row, "subagents_ks": fit.number.ks}
 
 
+def _share(are: npt.ArrayLike) -> str:
+    share = proportion_interval(are)
+    return f"{percent(share.estimate)} ({percent(share.low)} to {percent(share.high)})"
+
+
 def _show_subagents(fits: dict[str, SubagentFit]) -> None:
     """Print how many sub-agents agents start, if they start any."""
     rows = [
         {
             "model": model,
             "agents": len(fit.counts),
-            "start some": f"{percent(fit.some.value, 1)} ± {percent(fit.some.error, 1)}",
+            "start some": _share(fit.counts > 0),
             "how many": fit.counts[fit.counts > 0].mean(),
             "law": fit.number.kind,
             "KS": fit.number.ks,
@@ -215,7 +222,8 @@ def _show_subagents(fits: dict[str, SubagentFit]) -> None:
     if rows:
         print_frame(pd.DataFrame(rows), list(rows[0]))
         say_words(
-            "sub-agents are in no profile of one model: `teamsim observe` makes a team with them"
+            "start some: share of the agents that do, with its 95 % interval. Sub-agents are in no "
+            "profile of one model: `teamsim observe` makes a team with them"
         )
 
 

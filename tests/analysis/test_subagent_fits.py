@@ -98,7 +98,8 @@ def test_calibrate_prints_and_draws_them(
         fitting_calls.calibrate_calls(read(written(tmp_path, counts)), out, "made up", 0.0)
         said = capsys.readouterr().out
         assert ("start some" in said) == (panels == 7)
-        assert ("59.8 % ± 7.6 %" in said) == (panels == 7)  # (24 + 1/2) of (40 + 1)
+        # Of 24 of 40, by Clopper and Pearson.
+        assert ("60 % (43 % to 75 %)" in said) == (panels == 7)
         columns = (out / "fit_report.csv").read_text().splitlines()[0].split(",")
         wanted = {"subagents_share", "subagents_share_se", "subagents_ks", "subagents_depth"}
         assert wanted <= set(columns) if panels == 7 else not wanted & set(columns)
