@@ -54,8 +54,8 @@ def reason_of(answer: Any) -> str | None:
 
 
 def usage_in(answer: Any) -> dict[str, Any]:
-    """Return the token counts that an answer of Gemini's API carries; {} if it has none."""
-    return mapping(pick(mapping(answer), "usage_metadata", "usageMetadata"))
+    """Return the token counts that an answer of an API carries; {} if it has none."""
+    return mapping(pick(mapping(answer), "usage_metadata", "usageMetadata", "usage"))
 
 
 def _asks(node: Mapping[str, Any]) -> bool:

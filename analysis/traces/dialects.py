@@ -121,6 +121,10 @@ def _by_content(name: str, said: Slots) -> str | None:
     return "execute_tool" if is_tool else None
 
 
+_COUNTED = {"input", "flat_input", "flat_prompt", "no_cache", "output", "total"}
+"""Slots that hold counts; without them the answer may, as of older MLflow."""
+
+
 def tokens_of(said: Slots) -> dict[str, int | None]:
     """Return the token counts of a call."""
     if "buckets" in said and mapping(said["buckets"]):
@@ -129,6 +133,8 @@ def tokens_of(said: Slots) -> dict[str, int | None]:
         return of_api(mapping(said["api_usage"]), includes_cache=True)
     if said.get("provider") == "gcp.vertex.agent" and usage_in(said.get("answer")):
         return of_api(usage_in(said["answer"]))
+    if _COUNTED.isdisjoint(said) and usage_in(said.get("result")):
+        return of_api(usage_in(said["result"]))
     plain, apart = _input_of(said)
     total = count(said.get("total"))
     return counts(

@@ -234,6 +234,16 @@ def test_pydantic_ai_names_cached_tokens_in_its_details(tmp_path: Path) -> None:
     assert counts_in(lines(tmp_path / "spans.jsonl", [document(span)])) == [(100, 64, None, 10)]
 
 
+def test_counts_may_be_in_the_answer_alone(tmp_path: Path) -> None:
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
+    answer = json.dumps({"usage": usage, "choices": [{"finish_reason": "stop"}]})
+    said = {"mlflow__spanType": '"CHAT_MODEL"', "mlflow__spanOutputs": answer}
+    counted = {**said, "mlflow__chat__tokenUsage": '{"input_tokens": 7, "output_tokens": 1}'}
+    spans = [otel(1, None, "c", 0, 2, **said), otel(2, None, "c", 3, 2, **counted)]
+    found = counts_in(lines(tmp_path / "spans.jsonl", [document(*spans)]))
+    assert found == [(100, None, None, 10), (7, None, None, 1)]
+
+
 def test_a_table_of_helicone_has_its_cache_and_its_sessions(tmp_path: Path) -> None:
     row = {
         "request_created_at": stamp(0),
