@@ -107,11 +107,15 @@ def _at(series: str, n: int, p: float) -> Simulation:
 
 
 @functools.cache
+def runs_at(series: str, n: int, p: float) -> list[Metrics]:
+    """Run a point of the shipped quickstart with a p 400 times."""
+    simulation = _at(series, n, p)
+    return [simulation.run(replication) for replication in range(400)]
+
+
 def successful_at(series: str, n: int, p: float) -> list[Metrics]:
     """Return those of 400 runs with another p that succeed."""
-    simulation = _at(series, n, p)
-    found = (simulation.run(replication) for replication in range(400))
-    return [m for m in found if m.success]
+    return [m for m in runs_at(series, n, p) if m.success]
 
 
 def speed_up_at(series: str, p: float, n: int) -> Found:
@@ -158,12 +162,24 @@ def quickstart_speed_up(series: str, n: int) -> Found:
 
 
 def claimed_over_dealt(n: int, what: str) -> Found:
-    """Return the geometric mean of a metric of successful runs that claim, over dealt ones."""
-    claimed, dealt = (
-        mean(math.log(_of(what, m)) for m in _successful(it, n)) for it in (CLAIMED, DEALT)
+    """Return the geometric mean of a metric of successful runs that claim, over dealt ones.
+
+    It is that of the ratios at p = 0.9, 0.5 and 0.2, as runs were published in equal numbers. Runs
+    of the same number have the same random numbers, so that their errors are added by run.
+    """
+    logarithms = np.array(
+        [
+            [math.log(_of(what, m)) if m.success else math.nan for m in runs_at(series, n, p)]
+            for p in (0.9, 0.5, 0.2)
+            for series in (CLAIMED, DEALT)
+        ]
     )
-    value = math.exp(claimed.value - dealt.value)
-    return Found(value, value * math.hypot(claimed.error, dealt.error))
+    signs = np.array([1, -1] * 3) / 3
+    means = np.nanmean(logarithms, axis=1)
+    counts = (~np.isnan(logarithms)).sum(axis=1)
+    off = np.nan_to_num(logarithms - means[:, None]) / counts[:, None]
+    value = math.exp(signs @ means)
+    return Found(value, value * math.sqrt(((signs @ off) ** 2).sum()))
 
 
 def rounds_at(series: str, p: float, n: int) -> Found:
@@ -477,7 +493,7 @@ ROWS = [
         cases=_cases({n: CLAUDE[n] for n in (3, 4, 5)}, DEALT),
         tolerance=Tolerance(share=0.15),
         not_reached="The quickstart is not that cell: its agents were fitted to two of the three "
-        "suites, in which teams of two and three are 1.29 and 1.61 times as fast as one agent. "
+        "suites, in which teams of two and three are 1.30 and 1.62 times as fast as one agent. "
         "For a mean of 1.80 and 2.42 the third must have reached 2.8 and 4.0, more "
         "than it had agents.",
     ),
@@ -514,58 +530,62 @@ ROWS = [
     ),
     Row(
         key="claimed-over-dealt",
-        name="Claimed work takes longer",
-        law="Time of teams that claim over that of teams that are dealt their tasks, p = 0.9; "
-        "geometric means over three models.",
-        source=f"{QUICK}; shipped scenario quickstart",
+        name="Claimed work of four agents takes longer",
+        law="Time of teams that claim over that of teams that are dealt their tasks: 3.83; "
+        "geometric mean over three models and all p.",
+        source=f"{QUICK}; shipped scenario quickstart, p = 0.9, 0.5 and 0.2",
         measure=lambda n: claimed_over_dealt(n, "makespan_s"),
-        cases=_cases({2: 2.54, 3: 2.78, 4: 3.83, 5: 3.48}),
+        cases=_cases({4: 3.83}),
         tolerance=Tolerance(share=0.25),
         note=FITTED,
     ),
     Row(
-        key="claimed-over-dealt-alone",
-        name="Claimed work of one agent takes longer",
-        law="The same with one agent.",
-        source=f"{QUICK}; shipped scenario quickstart",
+        key="claimed-over-dealt-others",
+        name="Claimed work takes longer: the other sizes",
+        law="The same: 2.43, 2.54, 2.78 and 3.48 for n = 1, 2, 3 and 5.",
+        source=f"{QUICK}; shipped scenario quickstart, p = 0.9, 0.5 and 0.2",
         measure=lambda n: claimed_over_dealt(n, "makespan_s"),
-        cases=_cases({1: 2.43}),
+        cases=_cases({1: 2.43, 2: 2.54, 3: 2.78, 5: 3.48}),
         tolerance=Tolerance(share=0.25),
-        not_reached="One agent who claims does fewer tasks with each reply, but more than the mean "
-        "of three models. " + FITTED,
+        not_reached="The model whose runs were fitted loses more by claiming than the mean of "
+        "three: its own ratios are 2.79, 3.09 and 3.47 for n = 1, 2 and 3. The fits are 17 to 30 % "
+        "above those, of which the standard error is 18 %: with one agent they lose less than it "
+        "did at p = 0.9 (1.65 against 2.02) and more where most tasks wait for others (5.71 "
+        "against 4.04 at p = 0.2). " + FITTED,
     ),
     Row(
         key="claimed-tokens",
-        name="Claimed work takes more tokens",
-        law="Tokens of teams that claim over those of teams that are dealt their tasks, p = 0.9; "
-        "geometric means over three models.",
-        source=f"{QUICK}; shipped scenario quickstart",
+        name="Claimed work of four and five agents takes more tokens",
+        law="Tokens of teams that claim over those of teams that are dealt their tasks: 10.1 and "
+        "10.1; geometric means over three models and all p.",
+        source=f"{QUICK}; shipped scenario quickstart, p = 0.9, 0.5 and 0.2",
         measure=lambda n: claimed_over_dealt(n, "tokens"),
-        cases=_cases({2: 6.7}),
+        cases=_cases({4: 10.1, 5: 10.1}),
         tolerance=Tolerance(share=0.25),
         note=FITTED,
     ),
     Row(
-        key="claimed-tokens-ends",
-        name="Claimed work takes more tokens: one agent, and larger teams",
-        law="The same.",
-        source=f"{QUICK}; shipped scenario quickstart",
+        key="claimed-tokens-others",
+        name="Claimed work takes more tokens: the other sizes",
+        law="The same: 7.0, 6.7 and 7.6 for n = 1, 2 and 3.",
+        source=f"{QUICK}; shipped scenario quickstart, p = 0.9, 0.5 and 0.2",
         measure=lambda n: claimed_over_dealt(n, "tokens"),
-        cases=_cases({1: 7.0, 3: 7.6, 4: 10.1, 5: 10.1}),
+        cases=_cases({1: 7.0, 2: 6.7, 3: 7.6}),
         tolerance=Tolerance(share=0.25),
-        not_reached="One agent who claims does more tasks with each reply than the mean of three "
-        "models, and tokens of larger teams grow more slowly. " + FITTED,
+        not_reached="The model whose runs were fitted takes more by claiming than the mean of "
+        "three: its own ratios are 12.7, 8.6 and 12.4, with standard errors of 36 to 62 %, and "
+        "those of the fits lie around them. " + FITTED,
     ),
     Row(
         key="gap-of-one",
         name="The loss is there with one agent",
-        law="Some 70 % of the logarithm of that ratio at n = 5 is there at n = 1: agents who claim "
-        "do fewer tasks with each reply.",
-        source=f"{QUICK}; shipped scenario quickstart",
+        law="Some 70 % of the logarithm of the ratio of times at n = 5 is there at n = 1: agents "
+        "who claim do fewer tasks with each reply.",
+        source=f"{QUICK}; shipped scenario quickstart, p = 0.9, 0.5 and 0.2",
         measure=gap_with_one_agent,
         cases=[Case("", 0.7, slow=True)],
         tolerance=Tolerance(absolute=0.1),
-        not_reached="The model has the mechanism, but its share is smaller. " + FITTED,
+        note="Both ratios are larger than the published ones, see above. " + FITTED,
     ),
     Row(
         key="claimed-speed-up",
@@ -647,7 +667,10 @@ ROWS = [
         tolerance=Tolerance(share=0.25),
         not_reached="The agents are those of the model that does the most tasks with each reply: "
         "alone it took 1.6 rounds for what it was dealt at p = 0.9 and 5.7 for what it claimed, "
-        "where the two others took 1.7 and 4.8, and 13.6 and 12.6. " + FITTED,
+        "where the two others took 1.7 and 4.8, and 13.6 and 12.6. That is not all: for the "
+        "published 9.0, 5.9 and 3.6 rounds of one, two and three agents who were dealt tasks of "
+        "p = 0.9, the third suite must have taken 22, 11 and 8, since the three models took 2.7, "
+        "3.5 and 1.4 in the other two. " + FITTED,
     ),
     Row(
         key="claimed-order",
