@@ -11,6 +11,7 @@ from simulator.cli.harmless import complain, say
 from simulator.cli.json_output import AsJson, print_json
 from simulator.cli.options import Settings
 from simulator.cli.quiet import Quiet, is_quiet
+from simulator.words import counted
 
 if TYPE_CHECKING:
     from simulator.errors import Problem
@@ -34,8 +35,8 @@ def check(
         files.append({"file": str(path), "ok": not wrong, **found, "errors": _described(wrong)})
         problems += wrong
         if not wrong and not as_json:
-            points = f"{found['points']:,} point{'' if found['points'] == 1 else 's'}"
-            say(f"{path}: ok, {points}, {found['replications']:,} replications")
+            points = counted(found["points"], "point")
+            say(f"{path}: ok, {points}, {counted(found['replications'], 'replication')}")
             for note in [] if is_quiet() else found["notes"]:
                 complain(f"note: {note}")
     if as_json:

@@ -55,7 +55,7 @@ from simulator.model.metrics import METRIC_NAMES, NUMERIC_METRICS
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, Study
 from simulator.scenario.costs import cost_notes, is_cost_known, unknown_metrics
-from simulator.words import four_figures
+from simulator.words import counted, four_figures
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -194,10 +194,13 @@ def _print_summary(scenario: Scenario, columns: Columns, missed: Sequence[Shortf
     needed = {name: replications_for_quantile(share) for name, share in QUANTILES.items()}
     for name, count in needed.items():
         if count > runs:
-            tell(f"{name} is not known from {runs} replications: {count} needed")
+            tell(f"{name} is not known from {counted(runs, 'replication')}: {count} needed")
     for shortfall in missed:
         say_words(shortfall)
-    say_words(f"{runs} replications: " + ", ".join(f"{name} {n}" for name, n in _outcomes(columns)))
+    say_words(
+        f"{counted(runs, 'replication')}: "
+        + ", ".join(f"{name} {n}" for name, n in _outcomes(columns))
+    )
     if not columns["success"].all():
         say_words(_time_to_success(columns))
     for outcome, replication, reason in _first_reasons(columns):
@@ -285,7 +288,7 @@ def sweep(study: Study, out: Path, workers: int, dask: str | None) -> None:
             count = sweep_into(out, study, workers, progress, executor)
     success = read_results(out, ["success"])["success"].to_numpy()
     said = runs_finished(int(success.sum()), count)
-    tell(f"{count:,} replications in {out / 'results'} (Parquet), {said}")
+    tell(f"{counted(count, 'replication')} in {out / 'results'} (Parquet), {said}")
     for shortfall in read_shortfalls(out):
         tell(shortfall)
 

@@ -9,6 +9,7 @@ from simulator.errors import ScenarioError
 from simulator.scenario.costs import cost_notes_of
 from simulator.scenario.schema import Scenario
 from simulator.scenario.sweep import Overrides, label
+from simulator.words import counted
 
 _SHOWN = 3
 """Most problems that are told."""
@@ -56,9 +57,9 @@ def told(study: Studied) -> list[str]:
     for point in points:
         for path, value in point.overrides.items():
             values.setdefault(path, {})[str(label(value))] = None
-    count = f"{len(points):,} points" if len(points) > 1 else "1 point"
+    count, each = counted(len(points), "point"), counted(base.replications, "replication")
     return [
-        f"Study: {base.name}, seed {base.seed}, {count} of {base.replications:,} replications",
+        f"Study: {base.name}, seed {base.seed}, {count} of {each}",
         *([base.question] if base.question else []),
         *assumed(base),
         *(f"{path}: {', '.join(each)}" for path, each in values.items()),

@@ -230,7 +230,7 @@ def test_sweep_then_plot(scenario_file: Path, tmp_path: Path, teamsim_here: Here
     assert (out / "scaling.svg").exists()
     done = teamsim_here("plot", out, "--out", tmp_path / "drawn.png")
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in tmp_path.glob("drawn.*")} == {"drawn.png", "drawn.svg"}
+    assert {path.name for path in tmp_path.glob("drawn.*")} == {"drawn.png"}
 
 
 def test_chaos_prints_and_writes_one_table(
