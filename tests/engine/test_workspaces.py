@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from analysis.breakdown.trace_metrics import metrics_from_trace
+from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
-from tests.conftest import agent, run, runs, z_score
+from simulator.model.trace import IN_VAIN, Event, Trace
+from tests.conftest import agent, run, runs, scenario, z_score
 
 SAME_FILE = {
     "kind": "dag",
@@ -171,6 +175,37 @@ def test_a_partition_costs_a_consistent_team_time_and_an_available_one_double_wo
         assert m.merges >= m.duplicate_effects > 0
         assert m.coordination_s == pytest.approx(4.0 * m.merges, rel=0.01)
         assert m.partition_wait_s == 0
+
+
+def test_work_and_rework_together_are_what_was_spent_and_not_taken_back() -> None:
+    """Attempts at what a test has found wrong, on both sides of a partition.
+
+    Which of them is the first is known to each side alone, and so not told by the trace.
+    """
+    each = scenario(
+        team__size=4,
+        team__agent=agent(errors={"probability": 0.4, "detection": 0.7}),
+        workload__tasks=80,
+        workspace={"kind": "optimistic", "on_partition": "available"},
+        network={"partitions": [{"at_s": 3, "duration_s": 12, "minority": 0.5}]},
+        coordination__timing="asynchronous",
+    )
+    trace = Trace()
+    metrics = Simulation(each).run(0, trace)
+    taken_back: Counter[str] = Counter()
+    for row in trace.rows:
+        if row.event is Event.DIVERGED:
+            taken_back[str(row.outcome)] += int(row.duration_s or 0.0)
+    assert {"first_attempt", "rework", "work", "work_was_faulty"} <= set(taken_back)
+    attempts = [row for row in trace.rows if row.event is Event.ATTEMPT]
+    spent = sum(row.duration_s or 0.0 for row in attempts if row.outcome not in IN_VAIN)
+    left = spent - sum(taken_back.values())
+    assert metrics.work_s + metrics.rework_s == pytest.approx(left)
+    told = metrics_from_trace(trace.rows, metrics.agents, metrics.tasks, 4)
+    assert told.work_s + told.rework_s == pytest.approx(left)
+    assert metrics.tasks_correct < metrics.tasks_done == 80
+    assert (told.tasks_done, told.tasks_correct) == (80, metrics.tasks_correct)
+    assert told.faulty_undetected == metrics.faulty_undetected == 80 - metrics.tasks_correct
 
 
 def test_pre_assigned_sides_have_nothing_to_merge() -> None:
