@@ -123,6 +123,9 @@ class Crew:
         self, executor: Executor, next_chunk: Callable[[], Span | None], hear: Hear | None
     ) -> Iterator[Done]:
         """Yield chunks as the executor, or this process, has done them."""
+        if self._takes_part and (span := next_chunk()) is not None:
+            # A first, small chunk tells how large the others' may be; they start meanwhile.
+            yield (span, *_timed(self._job, span, self._beside(hear)))
         running: dict[_Chunk, Span] = {}
         # A worker that asks for the job would have to wait until the chunk here is done.
         content = self._content if self._takes_part else None
