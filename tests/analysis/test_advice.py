@@ -54,7 +54,7 @@ def test_work_that_divides_wants_the_largest_team() -> None:
     assert advice.verdict == "team"
     assert advice.best.startswith("8, ")
     assert advice.gain.low > 0.75
-    assert "A team is worth it: 8, " in in_words(advice)[0]
+    assert "team is worth it: 8, " in in_words(advice)[0]
 
 
 def test_a_chain_wants_one_agent() -> None:

@@ -77,10 +77,11 @@ def test_the_error_of_the_correlation_within_calls_is_a_jackknifes_over_runs() -
     assert call_correlation([calls]).error == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("cached", "missed"), [(0.0, 1), (0.85, 1), (0.95, 0), (1.0, 0)])
+@pytest.mark.parametrize(("cached", "missed"), [(0.0, 1.0), (0.85, 0.3), (0.95, 0.0), (1.0, 0.0)])
 def test_a_prompt_most_of_which_is_read_from_the_cache_is_no_miss(
-    cached: float, missed: int
+    cached: float, missed: float
 ) -> None:
+    """Of 2,000 tokens 1,000 are the system prompt, which a miss leaves: 300 lost are 0.3 of it."""
     inputs = np.array([1000.0, 1500.0, 2000.0, 2500.0])
     calls = pd.DataFrame({"session": 0, "input": inputs, "output": 100.0})
     calls["cached"] = [0.0, 1000.0, 1500.0, cached * 2000.0]

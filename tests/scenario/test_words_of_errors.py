@@ -98,7 +98,7 @@ def test_no_sentence_is_pydantics_own() -> None:
             WORKLOAD % "[{sizes: [1], weihgt: 2}]",
             [
                 "file.yaml:5: workload.runs.0.weihgt: unknown key 'weihgt'; did you mean "
-                "'weight'? (allowed: families, sizes, stages, start_tokens, weight)"
+                "'weight'? (allowed: arrivals_s, families, sizes, stages, start_tokens, weight)"
             ],
         ),
         (
