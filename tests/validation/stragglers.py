@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import zlib
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ def seconds(law: str, spread: float) -> tuple[dict[str, Any], Any]:
     return {"kind": "pareto", "shape": spread, "minimum": 1}, stats.pareto(spread)
 
 
+def seed_of(*case: object) -> int:
+    """Return a seed for a case alone, so that what chance does to one says nothing of others."""
+    return zlib.crc32(repr(case).encode())
+
+
 @functools.cache
 def rounds_of_equal_work(law: str, spread: float, n: int, rounds: int, times: int) -> list[Metrics]:
     """Run rounds in which each of n agents does one task."""
@@ -53,7 +59,7 @@ def rounds_of_equal_work(law: str, spread: float, n: int, rounds: int, times: in
         team__agent__latency={"kind": "seconds", "base": base},
         **DEALT,
         workload__tasks=n * rounds,
-        seed=5,
+        seed=seed_of(law, spread, n),
     )
 
 
@@ -62,7 +68,7 @@ TIMES = 20
 
 def rounds_for(spread: float) -> int:
     """Return how many rounds are run; more where the longest calls carry the mean."""
-    return 1000 if spread > 1 else 550
+    return 1000 if spread > 1 else 700 if spread >= 0.9 else 550
 
 
 def longest(law: str, spread: float, n: int, rounds: int | None = None) -> Found:
@@ -103,7 +109,7 @@ def heavy_tailed_rounds(shape: float, n: int) -> list[float]:
             },
             **DEALT,
             workload__tasks=n * rounds,
-            seed=5,
+            seed=seed_of(shape, n),
         )
     ).run(0, trace)
     return [row.duration_s or 0.0 for row in trace.rows if row.event is Event.ROUND_END]
@@ -538,13 +544,15 @@ def longer_when_alike(copies: int) -> Found:
 
 LAWS = [
     ("exponential", 1.0, (2, 3, 4, 5, 10)),
-    ("lognormal", 0.4, (2, 5)),
+    ("lognormal", 0.4, (2, 3, 4, 5)),
     ("lognormal", 0.6, (2, 3, 4, 5, 10)),
-    ("lognormal", 0.9, (2, 5)),
-    ("lognormal", 1.2, (2, 5)),
+    ("lognormal", 0.9, (2, 3, 4, 5)),
+    ("lognormal", 1.2, (2, 3, 4, 5)),
 ]
+HEAVY = [("pareto", 2.5, (2, 3, 4, 5))]
 
 
+PARAMETER = {"exponential": "", "lognormal": ", sigma = {}", "pareto": ", shape = {}"}
 QUICK = [("exponential", 1.0, 2), ("lognormal", 0.6, 5), ("lognormal", 1.2, 2)]
 
 
@@ -554,15 +562,15 @@ def _longest_over_mean(law: str, spread: float, n: int) -> float:
     return float(longest_of(drawn, n) / drawn.mean())
 
 
-def _over_laws(value: Any) -> list[Case]:
+def _over_laws(value: Any, laws: list[tuple[str, float, tuple[int, ...]]] = LAWS) -> list[Case]:
     return [
         Case(
-            f"{law}{f', sigma = {spread}' if law == 'lognormal' else ''}, n = {n}",
+            f"{law}{PARAMETER[law].format(spread)}, n = {n}",
             value(_longest_over_mean(law, spread, n)),
             (law, spread, n),
             slow=(law, spread, n) not in QUICK,
         )
-        for law, spread, sizes in LAWS
+        for law, spread, sizes in laws
         for n in sizes
     ]
 
@@ -583,8 +591,10 @@ ROWS = [
         law="E[max of n] / E[X]; H_n if exponential.",
         source=ORDER_STATISTICS,
         measure=longest,
-        cases=_over_laws(lambda longest: longest),
+        cases=_over_laws(lambda longest: longest, LAWS + HEAVY),
         tolerance=ONE_PERCENT,
+        note="100,000 rounds are asked and 11,000 to 20,000 run: the known mean of all calls takes "
+        "so much of the chance away that they resolve the 1 %.",
     ),
     Row(
         key="barrier-share",
@@ -621,7 +631,8 @@ ROWS = [
             for q in (0.5, 0.99)
         ],
         tolerance=CHANCE,
-        note="Means of so heavy tails cannot be compared.",
+        note="The variance of shape 1.5 is infinite, so that no means of it can be compared; those "
+        "of shape 2.5 are in the first row.",
     ),
     Row(
         key="first-of-n",

@@ -15,7 +15,19 @@ from simulator.engine import Simulation
 from simulator.experiment.intervals import Interval
 from simulator.model.trace import Event, Trace
 from tests.conftest import agent, run, runs, scenario
-from tests.validation.rows import CHANCE, Above, Below, Case, Found, Row, Tolerance, mean, share
+from tests.validation.rows import (
+    CHANCE,
+    ONE_PERCENT,
+    THREE_PERCENT,
+    Above,
+    Below,
+    Case,
+    Found,
+    Row,
+    Tolerance,
+    mean,
+    share,
+)
 
 TASKS = 10_000
 
@@ -219,7 +231,7 @@ def steps_until_a_fault(sigma: float) -> np.ndarray[Any, Any]:
     """
     errors = {"detection": 0, "probability": {"probability": 0.02, "run_sigma": sigma}}
     found = runs(
-        1500,
+        1500 if sigma else 6000,
         team__agent=agent(errors=errors, batch=60),
         workload={"kind": "parallel_fraction", "tasks": 60, "parallel_fraction": 0},
     )
@@ -479,13 +491,34 @@ ROWS = [
         law="Coverage exp(a k^b) through 15.9 % for one attempt and 56 % for 250, by a beta law of "
         "difficulty with the first mean and a correlation of 0.57.",
         source="Brown et al. 2024 (Large Language Monkeys, arXiv 2407.21787), SWE-bench Lite",
-        measure=lambda k: of_k(ever_right, k, 0.159, 0.57, 300, 260),
+        measure=lambda k: of_k(ever_right, k, 0.159, 0.57, 300, 1000),
         cases=[
             Case(f"k = {k}", math.exp(math.log(0.159) * k**LOG_COVERAGE), (k,), slow=True)
             for k in (1, 10, 50, 250)
         ],
         tolerance=Tolerance(absolute=0.035),
-        note="The beta law is not a power law exactly: it is 0.03 above in the middle.",
+        note="The beta law is not a power law exactly: it is 0.03 above in the middle. So 0.035 is "
+        "allowed, where the row after holds the simulator to the beta law itself.",
+    ),
+    Row(
+        key="ever-right-beta",
+        name="One of very many attempts is right, by the beta law",
+        law="1 - E[(1 - p)^k] of a beta law with a mean of 0.159 and a correlation of 0.57.",
+        source="beta-binomial distribution; Brown et al. 2024",
+        measure=lambda k: of_k(ever_right, k, 0.159, 0.57, 300, 1000),
+        cases=[
+            Case(
+                f"k = {k}",
+                float(1 - betabinom.pmf(0, *_beta_binomial(k, 0.159, 0.57))),
+                (k,),
+                slow=True,
+                tolerance=ONE_PERCENT if k <= 10 else THREE_PERCENT,
+            )
+            for k in (1, 10, 50, 250)
+        ],
+        tolerance=THREE_PERCENT,
+        note="1 % is asked, and of up to ten attempts held; of 250 it would take some ten thousand "
+        "to resolve, and 3 % is held.",
     ),
     Row(
         key="half-life",
@@ -503,7 +536,7 @@ ROWS = [
         source="Ord 2025, arXiv 2505.05115",
         measure=shape_of_survival,
         cases=[Case("", 1.0, (0.0,), slow=True)],
-        tolerance=Tolerance(absolute=0.15, z=4),
+        tolerance=Tolerance(absolute=0.06, z=4),
     ),
     Row(
         key="falling-hazard",
