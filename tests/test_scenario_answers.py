@@ -134,15 +134,6 @@ def partition(of: Curves) -> None:
     assert overhead["available"][80] < 0.85 * overhead["consistent"][80]
 
 
-def context_against_team(of: Curves) -> None:
-    quality = of("quality")
-    coupled = quality["four agents, coupled work"] - quality["one agent, coupled work"]
-    decoupled = quality["four agents, decoupled work"] - quality["one agent, decoupled work"]
-    assert (decoupled > 0).all()
-    assert coupled[1] > 0 > coupled[8]
-    assert 2 < of.crossing("one agent, coupled work", "four agents, coupled work") < 6
-
-
 def orchestrator_bottleneck(of: Curves) -> None:
     speedup = of("speedup")
     assert speedup["one orchestrator answers one by one"].max() < 9.5
@@ -256,7 +247,7 @@ def coding_loop(of: Curves) -> None:
 def one_ci(of: Curves) -> None:
     speedup = of("speedup")
     steady, exponential = speedup["steady times"], speedup["exponential times"]
-    assert [round(float(steady[n]), 2) for n in (2, 3, 8)] == [1.99, 2.08, 2.08]
+    assert steady.loc[2:3].max() == pytest.approx(steady[8])
 
     def repairman(n: int) -> float:
         """Return its throughput over that of one agent (Z = 66 s between builds, S = 60 s)."""
@@ -335,7 +326,6 @@ CLAIMS: dict[Callable[[Curves], None], int] = {
     stale_claims: 60,
     message_errors: 150,
     partition: 60,
-    context_against_team: 150,
     orchestrator_bottleneck: 6,
     drift: 60,
     idempotency: 30,
