@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import networkx as nx
 import numpy as np
 
+from analysis.statistics.law_fits import fit_law
+from analysis.statistics.laws import usl_peak, usl_speedup
 from simulator.engine import Simulation
 from simulator.model.streams import Streams
+from simulator.scenario.families import TOPOLOGIES
 from tests.conftest import agent, exponential, run, runs, scenario
 from tests.validation.laws import repairman
-from tests.validation.rows import ONE_PERCENT, Case, Found, Row, controlled
+from tests.validation.rows import ONE_PERCENT, Case, Found, Row, Tolerance, controlled
 
 CLAIMED: dict[str, Any] = {"kind": "self_claim", "claims": "immediate", "choice": "first"}
 BY_WORK: dict[str, Any] = agent(latency={"kind": "seconds", "per_work_unit_s": 1})
@@ -221,6 +225,29 @@ def deliveries(topology: Any, n: int) -> Found:
     return Found(m.deliveries)
 
 
+def diameter(topology: str, n: int) -> Found:
+    """Return the longest of the shortest ways between two agents, whoever speaks on them."""
+    graph = TOPOLOGIES.get(topology)().graph(n, np.random.default_rng(1))
+    return Found(nx.diameter(graph.to_undirected()))
+
+
+def hops_until_all_know(topology: str, n: int) -> Found:
+    """Return over how many deliveries, one after another, all hear what the first agent says."""
+    graph = TOPOLOGIES.get(topology)().graph(n, np.random.default_rng(1))
+    return Found(max(nx.single_source_shortest_path_length(graph, 0).values()))
+
+
+def usl_of(data: str, parameter: str) -> Found:
+    """Return a parameter of our fit of the USL to published points, or the largest speed."""
+    fit = fit_law("usl", *USL_DATA[data])
+    sigma, kappa, scale = (fit.estimates[name] for name in ("sigma", "kappa", "scale"))
+    if parameter == "peak":
+        return Found(usl_peak(sigma, kappa))
+    if parameter == "largest":
+        return Found(scale * float(usl_speedup(usl_peak(sigma, kappa), sigma, kappa)))
+    return Found(fit.estimates[parameter])
+
+
 def debate_tokens(n: int, rounds: int, retention: float) -> Found:
     """Return the tokens that n debaters read in so many turns each."""
     m = run(
@@ -254,6 +281,25 @@ def steals_and_time(seed: int, workers: int, width: int) -> tuple[float, float, 
     graph = simulation.model.workload.graph(Streams(seed, 0))
     return m.makespan_s, m.steals, graph.total_work, graph.critical_path
 
+
+# Users and throughput, or processors and speed, of the published examples of R's package usl.
+USL_DATA = {
+    "specsdm91": (
+        (1, 18, 36, 72, 108, 144, 216),
+        (64.9, 995.9, 1652.4, 1853.2, 1828.9, 1775.0, 1702.2),
+    ),
+    "raytracer": ((1, 4, 8, 12, 16, 20), (20, 78, 130, 170, 190, 200)),
+}
+USL = {
+    "specsdm91": {
+        "sigma": 0.02773,
+        "kappa": 1.044e-4,
+        "scale": 90.0,
+        "peak": 96.52,
+        "largest": 1884,
+    },
+    "raytracer": {"sigma": 0.02444, "kappa": 0.00163, "scale": 20.86},
+}
 
 ROWS = [
     Row(
@@ -358,6 +404,48 @@ ROWS = [
             )
             for n in (2, 5, 16, 64)
         ],
+    ),
+    Row(
+        key="diameter",
+        name="Diameter of a ring",
+        law="Between two agents lie floor(n / 2) links at most, on the shorter way round.",
+        source="counting",
+        measure=diameter,
+        cases=[Case(f"n = {n}", n // 2, ("ring", n)) for n in (2, 5, 16, 64)],
+    ),
+    Row(
+        key="broadcast-depth",
+        name="Depth of a broadcast",
+        law="Deliveries one after another until all know what one said: two in a star, one in a "
+        "mesh, n - 1 on a line and in a ring, where agents speak to the next only.",
+        source="counting",
+        measure=hops_until_all_know,
+        cases=[
+            Case(f"{kind}, n = {n}", depth(n), (kind, n))
+            for kind, depth in (
+                ("centralised", lambda n: 2),
+                ("decentralised", lambda n: 1),
+                ("pipeline", lambda n: n - 1),
+                ("ring", lambda n: n - 1),
+            )
+            for n in (5, 64)
+        ],
+    ),
+    Row(
+        key="usl-fits",
+        name="Fits of the Universal Scalability Law",
+        law="N / (1 + sigma (N - 1) + kappa N (N - 1)), fitted to published points; specsdm91 "
+        "peaks at 96.52 users with 1884.",
+        source="Gunther 2007; tests of R's package usl",
+        measure=usl_of,
+        cases=[
+            Case(f"{data}, {name}", value, (data, name))
+            for data, values in USL.items()
+            for name, value in values.items()
+        ],
+        tolerance=Tolerance(share=0.003),
+        note="The fit is that of `analysis`; no team is simulated. Published to three or four "
+        "digits.",
     ),
     Row(
         key="bulk-synchronous",
