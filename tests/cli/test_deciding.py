@@ -39,7 +39,7 @@ def test_the_best_scenario_is_written_and_runs(mine: Path, teamsim_here: Here) -
     assert "best.yaml: 4, " in done.stdout
     text = Path("best.yaml").read_text()
     assert text.startswith("# The scenario that teamsim advise ")
-    assert "# A team is worth it: 4, " in text  # why
+    assert "team is worth it: 4, " in text  # why
     best = load_study("best.yaml")
     assert (best.base.team.size, best.base.name, best.base.seed) == (4, "best", 4)
     assert len(best.points) == 1

@@ -50,6 +50,19 @@ def done(claims: Dispatcher, agent: int, task: int) -> None:
     claims.board.complete(task, agent, 0.0)
 
 
+def test_what_another_has_claimed_and_lets_go_is_not_picked_twice() -> None:
+    claims = claiming(Clock(), completion="anyone", release="on_exit")
+    for agent in (0, 1):  # the first claims it; the second does its work; both fail the tests
+        assert claims.may_attempt(agent, 3)
+        claims.attempt_ended(agent, 3, False)
+    claims.lost(0)
+    assert 3 in claims._open.items
+    picks = claims.choose(1, TASKS)
+    assert picks is not None
+    assert picks[0] == 3
+    assert sorted(picks) == list(range(TASKS))
+
+
 class Shift:
     """Agents who claim, finish, hand in, fail, go and come back as they are told."""
 

@@ -111,11 +111,13 @@ class Claims(Dispatcher):
         missing = count - len(picks)
         if missing:
             if self._sees_all:
-                picks += self._pick(agent, missing)
+                found = self._pick(agent, missing)
             elif self._blind_calls[agent] and self._is_blind[agent]() < self._blind_calls[agent]:
-                picks += self._pick_from_all(agent, missing)
+                found = self._pick_from_all(agent, missing)
             else:
-                picks += self._pick_blindly(agent, missing, picks)
+                found = self._pick_blindly(agent, missing, picks)
+            # What it tries again may be open: another's claim to it has ended.
+            picks += [task for task in found if task not in picks] if picks else found
         if self._immediate:
             for task in picks:
                 if self.board.owner[task] == NOBODY and not self.board.missing[task]:
