@@ -36,6 +36,35 @@ def chain_beside_others(p: float, n: int, protocol: Any) -> Found:
     return Found(m.makespan_s)
 
 
+def handed_over(overhead_s: float, delay_s: float) -> Found:
+    """Return the seconds from the end of an agent's work until the next one's work begins.
+
+    The first writes a message, which takes `overhead_s` as to read it does; the network takes
+    `delay_s`. Nobody hears the last.
+    """
+    per_1k = 1000 * overhead_s / 100
+    seconds = {"output_s_per_1k": per_1k, "uncached_s_per_1k": per_1k, "cached_s_per_1k": 0}
+    m = run(
+        team={
+            "size": 2,
+            "agent": agent(
+                latency={"kind": "tokens", "base_s": 10, **seconds},
+                tokens={"output": 0, "message": 100},
+                context={"system_tokens": 0, "board_tokens_per_task": 0},
+                behaviour={"talk": 1},
+            ),
+        },
+        topology="pipeline",
+        coordination={
+            "protocol": {"kind": "pre_assigned", "keep_chains": False},
+            "timing": "asynchronous",
+        },
+        network={"delay_s": delay_s},
+        workload={"kind": "pipeline", "items": 1, "stages": 2},
+    )
+    return Found(m.makespan_s - 20)  # each works for 10 s
+
+
 def amdahl(p: float, n: int) -> Found:
     """Return the speed-up of n agents when a serial part comes before divisible work."""
     tasks = 2400
@@ -463,6 +492,26 @@ ROWS = [
             for n in (1, 2, 5)
             for g in (0.0, 0.01)
         ],
+    ),
+    Row(
+        key="message-between-two",
+        name="A message between two processors, at once",
+        law="LogP: 2 o + L from the end of one's work until the other's, which needs it, begins; "
+        "here L = 0.",
+        source="Culler et al. 1993",
+        measure=handed_over,
+        cases=[Case(f"o = {o} s", 2 * o, (o, 0)) for o in (1, 2, 5)],
+    ),
+    Row(
+        key="message-on-its-way",
+        name="A message between two processors, which takes its time",
+        law="The same, with L > 0.",
+        source="Culler et al. 1993",
+        measure=handed_over,
+        cases=[Case("o = 2 s, L = 5 s", 9, (2, 5))],
+        not_reached="Work is handed over on the board, which all see at once. A message carries "
+        "context: a task does not wait for one that is under way, and who begins without it does "
+        "not read it.",
     ),
     Row(
         key="pipeline",
