@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.observation.findings import named_kind
 from analysis.statistics.ranges import few_for_range
-from simulator.words import percent
+from simulator.words import counted, percent
 
 _NAMES = {
     "makespan_s": "makespan, s",
@@ -104,7 +104,7 @@ def _structure(found: Mapping[str, Any], width: int) -> Iterator[str]:
 def _runs(found: Mapping[str, Any], width: int) -> Iterator[str]:
     n = found["structure"]["runs"]
     spread = "least to most" if few_for_range(n) else "80 % of runs"
-    yield f"{f'{n:,} run' + 's' * (n != 1):<28}{'median':>12}   {spread}"
+    yield f"{counted(n, 'run'):<28}{'median':>12}   {spread}"
     for name, said in _NAMES.items():
         values = found["runs"][name]
         if values["median"] is None:
@@ -159,7 +159,7 @@ def _shares(shares: Sequence[tuple[str, float]], width: int) -> Iterator[str]:
 def _twin(found: Mapping[str, Any], width: int) -> Iterator[str]:
     twin = found["twin"]
     yield (
-        f"The twin: {twin['workers']} worker{'s' * (twin['workers'] != 1)}, "
+        f"The twin: {counted(twin['workers'], 'worker')}, "
         f"{twin['tasks']:,} tasks, run {twin['replications']:,} times"
     )
     yield f"{'':<28}{'observed':>12}{'simulated':>12}   80 % of runs"

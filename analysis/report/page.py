@@ -36,6 +36,7 @@ from simulator.experiment.manifest import point_of
 from simulator.experiment.pool import Progress
 from simulator.scenario.costs import HOW_TO_PRICE
 from simulator.scenario.figure import Figure
+from simulator.scenario.telling import assumed
 from simulator.words import percent
 
 _NAMED = 4
@@ -91,7 +92,7 @@ def write_report(
     html = template.render(
         name=manifest["scenario_name"],
         question=manifest.get("question", ""),
-        assumptions=manifest["points"][0]["scenario"].get("assumptions", ()),
+        assumed=assumed(manifest["points"][0]["scenario"].get("assumptions", ())),
         verdict=verdict,
         sections=page.sections,
         charts=packed(json.dumps(page.figures)),

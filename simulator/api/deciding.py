@@ -79,7 +79,7 @@ def advise(
         ["fulfils", "objective"],
         key=lambda column: column.eq("no") if column.name == "fulfils" else column,
     )
-    said = [*in_words(advice, wish), *assumed(base)]
+    said = [*in_words(advice, wish), *assumed(base.assumptions)]
     notes = [*columns_in_words(advice, wish), *cost_notes(base)]
     return AdviceResult(with_origin(table, base.name, base.seed), advice, said, notes)
 

@@ -39,9 +39,9 @@ class Studied(Protocol):
         """Every point of the sweep."""
 
 
-def assumed(scenario: Scenario) -> list[str]:
+def assumed(assumptions: Sequence[str]) -> list[str]:
     """Return a sentence on each thing that a scenario takes for granted."""
-    return [f"Assumed, not measured: {each}." for each in scenario.assumptions]
+    return [f"Assumed, not measured: {each}." for each in assumptions]
 
 
 def told(study: Studied) -> list[str]:
@@ -61,7 +61,7 @@ def told(study: Studied) -> list[str]:
     return [
         f"Study: {base.name}, seed {base.seed}, {count} of {each}",
         *([base.question] if base.question else []),
-        *assumed(base),
+        *assumed(base.assumptions),
         *(f"{path}: {', '.join(each)}" for path, each in values.items()),
         *cost_notes_of([point.scenario for point in points]),
     ]
