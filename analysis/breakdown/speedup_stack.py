@@ -8,14 +8,16 @@ takes the seconds that the team spent on it and one agent did not, over T. The p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from math import fsum
 
+import numpy as np
 import pandas as pd
 
 from analysis.breakdown.causes import CAUSES, WORK, time_by_cause
 from analysis.statistics.completion import UNKNOWN
-from analysis.statistics.intervals import mean_interval
+from analysis.statistics.intervals import Interval, mean_interval
 from analysis.statistics.series import SIZE, name_value
 from simulator.engine import Simulation
 from simulator.experiment.estimate import check_memory
@@ -23,6 +25,10 @@ from simulator.experiment.pool import Progress, in_processes
 from simulator.model.trace import Trace
 from simulator.scenario import Point, Scenario
 from simulator.scenario.sweep import label
+
+_SEEN = 5
+"""Runs that must show a cause before its interval is given: where fewer did, those of conflicts in
+the quickstart, which are rare and of very different lengths, held 32 to 45 %, not 95 %."""
 
 
 def losses(
@@ -72,8 +78,10 @@ def speedup_stacks(
         ``finished``: runs in which both the team and the single agent finished; ``speed-up`` and
         each of `CAUSES`: means over these runs, in units of speed-up, which add up to n; and each
         with ``_low`` and ``_high``, its 95 % interval (`mean_interval`). They are null if there is
-        no such run, since a run that did not finish has no speed-up to divide. The mean of the
-        speed-ups of runs is above the ratio of mean times where these vary much.
+        no such run, since a run that did not finish has no speed-up to divide; of causes that fewer
+        than five runs show, and not all, the interval is null: few values don't say how large
+        rare ones are. The mean of the speed-ups of runs is above the ratio of mean times where
+        these vary much.
     """
     baselines = {point.index: _baseline(point, points) for point in points}
     wanted = [point for point in points if baselines[point.index] not in (None, point.index)]
@@ -113,7 +121,10 @@ def _means(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
     """Return the mean of each part over runs, and the ends of its interval; null without a run."""
     means, ends = dict[str, float](), dict[str, float]()
     for name in ("speed-up", *CAUSES):
-        found = mean_interval([each[name] for each in parts]) if parts else UNKNOWN
+        values = [each[name] for each in parts]
+        found = mean_interval(values) if parts else UNKNOWN
+        if np.count_nonzero(values) < min(len(values), _SEEN):
+            found = Interval(found.estimate, math.nan, math.nan)
         means[name] = found.estimate
         low = max(found.low, 0.0) if name == "speed-up" else found.low  # a ratio of times
         ends |= {f"{name}_low": low, f"{name}_high": found.high}

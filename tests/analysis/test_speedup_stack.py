@@ -228,7 +228,9 @@ def test_parts_have_the_intervals_of_their_means() -> None:
     row, single = speedup_stacks(points, 6).iloc[0], speedup_stacks(points, 1).iloc[0]
     found = [row[f"imbalance{end}"] for end in ("_low", "", "_high")]
     assert found[0] < found[1] < found[2]
-    assert (row["rework_low"], row["rework_high"]) == (0.0, 0.0)
+    assert row["rework"] == 0.0  # seen in no run: what it is beyond these is not known
+    assert math.isnan(row["rework_low"])
+    assert math.isnan(row["rework_high"])
     assert (single["imbalance_low"], single["imbalance_high"]) == (-math.inf, math.inf)
     pairs = [[Simulation(each).run(i) for each in (alone, team)] for i in range(6)]
     runs = [one.makespan_s / three.makespan_s for one, three in pairs]
