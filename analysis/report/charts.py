@@ -73,8 +73,9 @@ def band(line: pd.DataFrame, metric: str, **how: Any) -> go.Scatter:
 def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str, height: int = _HEIGHT) -> Any:
     """Return a metric against the swept field: a line and a band for each series.
 
-    Marks are open if not all runs finished. If the metric is not known, since no run finished,
-    there is an x below the panel.
+    A band that several series have is drawn once, in grey (`has_shared_bands`). Marks are open if
+    not all runs finished. If the metric is not known, since no run finished, there is an x below
+    the panel.
 
     Parameters
     ----------
@@ -90,16 +91,17 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str, height: int =
     Returns
     -------
     plotly.graph_objects.Figure
-        Traces carry the number of their series in ``meta``, for the page to toggle them.
+        Traces carry the number of their series in ``meta``, or a list of several, for the page to
+        toggle them.
     """
-    traces = []
+    traces: list[go.Scatter] = []
     numeric = pd.api.types.is_numeric_dtype(curves["x"])
     for i, name in enumerate(series_of(curves)):
         whole = curves[curves["series"] == name]
         whole = whole.sort_values("x") if numeric else whole
         line = whole[np.isfinite(whole[metric].astype(float))]
         where, finished = line["x"].tolist(), line["finished"] == line["runs"]
-        traces.append(band(line, metric, fillcolor=colour(i), opacity=0.18, meta=i))
+        _add_band(traces, band(line, metric, fillcolor=colour(i), opacity=0.18, meta=i))
         said = [
             _span(*ends) for ends in zip(line[f"{metric}_low"], line[f"{metric}_high"], strict=True)
         ]
@@ -135,6 +137,25 @@ def curve_chart(curves: pd.DataFrame, metric: str, x: str, y: str, height: int =
         places = curves["x"].drop_duplicates().tolist()
         figure.update_xaxes(categoryorder="array", categoryarray=places)
     return figure
+
+
+def _add_band(traces: list[go.Scatter], drawn: go.Scatter) -> None:
+    """Add a band, or let one that is the same stand for both: several would be one dark block."""
+    for other in traces:
+        if other.fill == drawn.fill and (other.x, other.y) == (drawn.x, drawn.y):
+            other.update(fillcolor=REFERENCE, opacity=0.12, meta=[*_owners(other), *_owners(drawn)])
+            return
+    traces.append(drawn)
+
+
+def has_shared_bands(chart: Any) -> bool:
+    """Return whether several series of a `curve_chart` have one band, which is grey."""
+    return any(len(_owners(trace)) > 1 for trace in chart.data)
+
+
+def _owners(trace: Any) -> list[int]:
+    """Return the numbers of the series that a trace of a `curve_chart` belongs to."""
+    return [trace.meta] if isinstance(trace.meta, int) else list(trace.meta)
 
 
 def _make_room_at_the_foot(figure: Any, curves: pd.DataFrame, metric: str) -> None:

@@ -25,7 +25,13 @@ from analysis.plots.default import wanted_figure
 from analysis.plots.known import all_finished, why_not_known
 from analysis.plots.labels import metric_label
 from analysis.report.answer import answer
-from analysis.report.charts import curve_chart, pareto_chart, series_of, stack_chart
+from analysis.report.charts import (
+    curve_chart,
+    has_shared_bands,
+    pareto_chart,
+    series_of,
+    stack_chart,
+)
 from analysis.report.sections import Page, Section, capitalised, table_of
 from analysis.statistics.curves import RATIOS, TO_SUCCESS, curves_against, not_known, with_derived
 from analysis.statistics.law_fits import LawFit, compare_laws, fit_law
@@ -114,8 +120,16 @@ def packed(text: str) -> str:
 
 def _curves(page: Page, curves: pd.DataFrame, figure: Figure, command: list[str]) -> None:
     section = Section("curves", "Curves")
-    section.say("Means over replications, with bands of 95 % intervals.")
     finishes = all_finished(curves)
+    x = figure.x_label or figure.x.rpartition(".")[2].replace("_", " ")
+    labels = {metric: metric_label(metric, finishes) for metric in figure.y}
+    charts = {
+        metric: curve_chart(curves, metric, x, labels[metric])
+        for metric in figure.y
+        if np.isfinite(curves[metric].astype(float)).any()
+    }
+    grey = "; a grey one is that of several series" * any(map(has_shared_bands, charts.values()))
+    section.say(f"Means over replications, with bands of 95 % intervals{grey}.")
     if not finishes:
         section.say(
             "Times and the speed-up are until success; all else is of runs as they ended. Marks "
@@ -125,15 +139,13 @@ def _curves(page: Page, curves: pd.DataFrame, figure: Figure, command: list[str]
     if len(names) > 1:
         toggles = [{"name": name, "colour": colour(i)} for i, name in enumerate(names)]
         section.switch(*toggles)
-    x = figure.x_label or figure.x.rpartition(".")[2].replace("_", " ")
     columns = ["series", "x", *(["finished", "runs"] if not finishes else [])]
-    for metric in figure.y:
-        label = metric_label(metric, finishes)
-        if np.isfinite(curves[metric].astype(float)).any():
+    for metric, label in labels.items():
+        if metric in charts:
             own = [metric, f"{metric}_low", f"{metric}_high"]
             data = curves[["series", "x", "finished", "runs", *own]]
             said = shlex.join([*command, "--x", figure.x, "--y", metric])
-            page.chart(section, label, curve_chart(curves, metric, x, label), data, said)
+            page.chart(section, label, charts[metric], data, said)
             columns += own
         elif not_known(curves, metric).any():
             section.say(f"{capitalised(label)} is {why_not_known(curves, metric)}.")

@@ -25,7 +25,7 @@ from analysis.plots import (
     sweep_figure,
 )
 from analysis.report import write_report
-from analysis.report.charts import curve_chart
+from analysis.report.charts import curve_chart, has_shared_bands
 from analysis.report.explorer.curves import PANELS, charts_of, drawn
 from analysis.report.explorer.settings import DEFAULT, Offered
 from analysis.statistics.curves import curves_against, scaling_curves, with_derived
@@ -321,3 +321,17 @@ def test_the_explorer_draws_what_finishes_and_how_many_do() -> None:
     assert set(unknown[0].x).isdisjoint(time.data[1].x)
     assert list(share.data[1].x) == [1, 2, 3, 4, 5, 6]
     assert share.data[1].y[0] == 0
+
+
+def test_a_band_that_several_series_have_is_drawn_once_and_belongs_to_all() -> None:
+    sizes = {"x": [1, 2], "finished": [9, 9], "runs": [9, 9], "is_baseline": [True, False]}
+    ends = {"quality": [1.0, 1.0], "quality_low": [0.7, 0.7], "quality_high": [1.0, 1.0]}
+    wider = {**ends, "quality_low": [0.6, 0.7]}
+    series = {"one": ends, "two": wider, "three": ends}
+    curves = pd.concat([pd.DataFrame({"series": n, **sizes, **e}) for n, e in series.items()])
+    chart = curve_chart(curves, "quality", "agents n", "quality")
+    owners = [trace.meta for trace in chart.data if trace.fill]
+    assert owners == [(0, 2), 1]
+    assert sorted(trace.meta for trace in chart.data if not trace.fill) == [0, 1, 2]
+    assert has_shared_bands(chart)
+    assert not has_shared_bands(curve_chart(curves[:4], "quality", "agents n", "quality"))
