@@ -100,6 +100,22 @@ def test_a_loop_that_fails_after_it_has_gone_on_goes_on_at_its_checkpoint_again(
     assert agent.memory.context_tokens == before + 5 * 300
 
 
+@pytest.mark.parametrize(("taker", "over"), [(0, 0), (1, 0), (1, 4)])
+def test_a_cache_has_nothing_of_a_loop_before_its_model_has_read_any_of_it(
+    taker: int, over: int
+) -> None:
+    # Who goes on with it crashes twice while its request waits.
+    crew, turns = loops()
+    lose(turns, crew.agents[0], [0], over, Why.CRASH)
+    agent = crew.agents[taker]
+    for _ in range(2):
+        lose(turns, agent, [0], over, Why.CRASH)
+    assert done(turns, agent, 0) == over
+    agent.memory.read(0.0, agent.board)
+    assert agent.memory.uncached > 0
+    assert agent.memory.cached == 0
+
+
 def unread(agent: AgentState) -> int:
     """Return how many messages an agent would read now."""
     inbox = agent.memory.inbox

@@ -210,7 +210,7 @@ class Memory:
     def resume(self, said: Conversation, is_own: bool) -> Conversation:
         """Go on with a loop, cached if it `is_own`; return how it stands behind the context."""
         before, cached = self.context_tokens, 0
-        if is_own and self._caches and said.before == before:
+        if is_own and self._caches and said.cached and said.before == before:
             cached = said.cached
             self._prefix_tokens = max(self._prefix_tokens, self._system_tokens + cached)
         self._held = Held(before)
