@@ -75,6 +75,44 @@ def test_moments_of_runs_count_all_team_sizes_alike() -> None:
     assert (seen.variances > 0.0).all()
 
 
+def writes_of(**runs: Sequence[float]) -> tuple[float, float]:
+    """Return mean and variance of concurrent writes, given those of the runs of each size."""
+    rows = [(size, x) for size, found in zip(SIZES, runs.values(), strict=False) for x in found]
+    names = [f"run {i}" for i in range(len(rows))]
+    table = pd.DataFrame(rows, columns=["n_teammates", "concurrent_writes"]).assign(run_dir=names)
+    calls = pd.DataFrame({"run_dir": names, "attempts": 1, "blocked": 0})
+    seen = seen_in(table, calls)
+    return float(seen.means[1]), float(seen.variances[1])
+
+
+SIZES = (2, 3, 7)
+SIMULATED = 1.0 / 40
+"""Means are held against those of 40 simulated runs of each size, which err as well."""
+
+
+@pytest.mark.theory
+def test_means_of_few_runs_are_as_sure_as_their_number_and_the_spread_within_sizes_say() -> None:
+    # Squares about the means 5, 12 and 20 are 2, 14 and 0, of six runs of three sizes.
+    mean, variance = writes_of(two=[4, 6], three=[10, 11, 15], seven=[20])
+    assert mean == pytest.approx((5 + 12 + 20) / 3)
+    pooled = (2 + 14) / (6 - 3)
+    expected = pooled * (1 / 2 + 1 / 3 + 1 + 3 * SIMULATED) / 3**2
+    assert variance == pytest.approx(expected)
+
+
+def test_one_run_of_each_size_says_nothing_of_the_spread_which_is_taken_to_be_the_mean() -> None:
+    mean, variance = writes_of(two=[4], three=[14])
+    assert mean == pytest.approx(9.0)
+    assert variance == pytest.approx(9.0**2 * (2 + 2 * SIMULATED) / 2**2)
+
+
+@pytest.mark.parametrize("alike", [10.0, 0.0])
+def test_runs_that_are_all_alike_are_not_taken_for_certain(alike: float) -> None:
+    _, variance = writes_of(two=[alike] * 4)
+    least = max((0.05 * alike) ** 2, 1e-6)
+    assert variance == pytest.approx(least * (1 / 4 + SIMULATED))
+
+
 CHAINS = [
     {"id": f"t{i}", "dependencies": [f"t{i - 4}"] if i >= 4 else [], "files": [f"f{i}.py"]}
     for i in range(20)

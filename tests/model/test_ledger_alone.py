@@ -120,6 +120,17 @@ def test_a_claim_is_orphaned_once_and_recovered_when_it_is_marked() -> None:
     assert (book.metrics.orphaned_claims, book.metrics.recovered_claims) == (1, 1)
 
 
+def test_what_waits_for_its_review_is_not_held_until_it_comes_back() -> None:
+    book = Book()
+    for task in range(3):
+        book.ledger.open(task, agent=0)
+    book.ledger.open(3, agent=1)
+    book.ledger.hand_in(1)
+    assert (book.ledger.held_by(0), book.ledger.held_by(1)) == ([0, 2], [3])
+    book.ledger.take_back(1)
+    assert (book.ledger.held_by(0), book.ledger.held_by(1)) == ([0, 1, 2], [3])
+
+
 def test_each_side_of_a_partition_keeps_account_of_its_own_claims() -> None:
     book = Book()
     book.ledger.open(0, agent=0)

@@ -244,6 +244,25 @@ def test_of_two_agents_one_probes_the_other_in_every_period() -> None:
     assert found(crew) == [(8.0, 1, "dead")]
 
 
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_an_agent_probes_all_others_alike_and_never_itself(n: int) -> None:
+    for prober in range(n):
+        found_in = []
+        for lost in set(range(n)) - {prober}:
+            crew = Crew(bag(1), workers=n)
+            ward = Ward(crew)
+            eye = detector(crew, ward, kind="swim", period_s=4)
+            # A draw a period, one from each of n - 1 equal parts: each of the others comes up once.
+            draws = iter([(k + 0.5) / (n - 1) for k in range(n - 1)])
+            eye._targets[prober] = lambda draws=draws: next(draws)
+            for other in set(range(n)) - {prober}:
+                crew.agents[other].is_down = True
+            eye.lost(crew.agents[lost])
+            crew.run()
+            found_in += [row.time_s / 4 for row in crew.rows(Event.DETECTED)]
+        assert sorted(found_in) == list(range(1, n))
+
+
 def test_a_call_is_suspected_when_it_has_taken_too_long_and_each_from_its_own_beginning() -> None:
     crew = Crew(bag(4))
     agent = crew.agents[1]
