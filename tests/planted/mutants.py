@@ -1,20 +1,22 @@
 """Plants small random changes in a part, one at a time, and counts those that its tests see.
 
-``python -m tests.planted.mutants COUNT PART TESTS...``: PART is a file or a folder of the project,
-TESTS are files of tests, or folders, whose files run that are near the change
+``python -m tests.planted.mutants COUNT PART TESTS... [--seed N]``: PART is a file or a folder of
+the project, TESTS are files of tests, or folders, whose files run that are near the change
 (`tests.planted.near`). Their quick tests run, file by file until one has seen the change. Prints
 each change that no test has seen: who reads it decides whether it changes an answer. Changes with
-which the tests never end are counted apart.
+which the tests never end are counted apart. Another seed plants other changes.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import copy
 import random
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -112,11 +114,11 @@ def places_of(file: Path) -> list[Place]:
     return [Place(file, i) for i, node in nodes if _changed(node) is not None]
 
 
-def main(count: str, part: str, *tests: str) -> int:
+def main(count: int, part: str, tests: Sequence[str], seed: int) -> int:
     """Plant a sample of changes and print what the tests say to them."""
     files = sorted((ROOT / part).rglob("*.py")) if (ROOT / part).is_dir() else [ROOT / part]
     every = [place for file in files for place in places_of(file)]
-    places = random.Random(1).sample(every, min(int(count), len(every)))
+    places = random.Random(seed).sample(every, min(count, len(every)))
     sample = [place.mutant(ROOT) for place in places]  # now, as the files may be edited meanwhile
     near = NearTests(tests)
     outcomes: Counter[Outcome] = Counter()
@@ -134,4 +136,9 @@ def main(count: str, part: str, *tests: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m tests.planted.mutants")
+    parser.add_argument("count", type=int)
+    parser.add_argument("part")
+    parser.add_argument("tests", nargs="+")
+    parser.add_argument("--seed", type=int, default=1)
+    sys.exit(main(**vars(parser.parse_args())))

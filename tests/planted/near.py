@@ -18,7 +18,8 @@ class NearTests:
     """The tests among some files and folders that are near a file of the project.
 
     Files are near in any case; a folder's tests are if they import it within `FARTHEST` steps or,
-    where none does, in as few as any.
+    where none does, in as few as any. All of them may be near to a file that no test imports: a
+    plugin is found by its name.
     """
 
     def __init__(self, tests: Sequence[str]) -> None:
@@ -38,6 +39,8 @@ class NearTests:
         name = self._names[ROOT / file]
         steps = nx.single_source_shortest_path_length(self._graph.reverse(copy=False), name)
         away = {test: steps[test] for test in self._found if test in steps}
+        if not away:
+            away = dict.fromkeys(self._found, FARTHEST)
         farthest = max(FARTHEST, min(away.values(), default=FARTHEST))
         near = [
             test for test in sorted(away, key=lambda each: away[each]) if away[test] <= farthest
