@@ -8,6 +8,7 @@ from tests.validation import (
     loops,
     published,
     queues,
+    real_teams,
     speed_up,
     stragglers,
     teams,
@@ -22,7 +23,7 @@ SUBJECTS: dict[str, list[Row]] = {
     "Coordination, consistency and failure": coordination.ROWS,
     "Votes, debates and chains": votes.ROWS,
     "Agents in loops": loops.ROWS,
-    "Teams of language models": published.ROWS,
+    "Teams of language models": [*published.ROWS, *real_teams.ROWS],
     "Benchmarks of teams": teams.ROWS,
     "Benchmarks of single models": benchmarks.ROWS,
 }
