@@ -52,3 +52,24 @@ def repairman(n: int, think: float, service: float, servers: int = 1) -> tuple[f
     throughput = sum(min(k, servers) * w for k, w in enumerate(weights)) / total / service
     queued = sum(max(0, k - servers) * w for k, w in enumerate(weights)) / total
     return throughput, queued / throughput
+
+
+def plurality(k: int, p: float, wrong: int) -> float:
+    """Return the chance that the right answer is the most frequent of k, ties drawn by lot.
+
+    Each answer is right with p, or else one of `wrong` others that are equally likely. Summed over
+    how many are right and how many others are as frequent.
+    """
+    chance = (1 - p) / wrong
+    total = 0.0
+    for right in range(1, k + 1):
+        fewer = np.polynomial.Polynomial([1 / math.factorial(c) for c in range(right)])
+        for tied in range(min(wrong, (k - right) // right) + 1):
+            rest = k - right - tied * right
+            ways = (fewer ** (wrong - tied)).coef
+            if rest >= len(ways):
+                continue
+            weight = math.comb(wrong, tied) * ways[rest] / math.factorial(right) ** tied
+            arranged = math.comb(k, right) * math.factorial(k - right) * weight
+            total += arranged * p**right * chance ** (k - right) / (tied + 1)
+    return float(total)

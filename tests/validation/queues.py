@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import heapq
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,28 +85,57 @@ def queue(servers: int, load: float, tasks: int, latency: dict[str, Any]) -> Sim
     )
 
 
-def time_in_queue(
+class InQueue(NamedTuple):
+    """The mean time of tasks from arrival to end, and the share that has to wait."""
+
+    time: Found
+    waits: Found
+
+
+@functools.cache
+def in_queue(
     servers: int,
     load: float,
     replications: int,
     tasks: int,
-    known: Callable[[int, float], float] = erlang_sojourn,
-    latency: dict[str, Any] | None = None,
-) -> Found:
-    """Return the mean time from arrival to end, of services of mean 1.
+    law: str = "exponential",
+) -> InQueue:
+    """Serve tasks of mean 1, by agents to whom they come as a Poisson process.
 
     Controls are the waits that the same arrivals and services would have had at 80 and 95 % of
-    their load, whose means are known. They take away noise that the draws make, not what the team
-    does with them; the draws have a row of their own.
+    their load, or the shares that would have waited, of which the means are known. They take away
+    noise that the draws make, not what the team does with them; the draws have a row of their own.
     """
-    simulation = queue(servers, load, tasks, latency or exponential())
-    found, controls = [], []
+    base, variation = GENERAL[law]
+    simulation = queue(servers, load, tasks, {"kind": "seconds", "base": base})
+    times, times_eased, waited, waited_eased = [], [], [], []
     for replication in range(replications):
         served = serve(simulation, replication)
-        found.append((served.wait + served.service)[WARM_UP:].mean())
-        controls.append([eased(served, servers, f)[WARM_UP:].mean() for f in EASED])
-    expected = [f * (known(servers, f * load) - 1) for f in EASED]
-    return controlled(found, controls, expected)
+        with_less = [eased(served, servers, f)[WARM_UP:] for f in EASED]
+        times.append((served.wait + served.service)[WARM_UP:].mean())
+        times_eased.append([each.mean() for each in with_less])
+        waited.append((served.wait[WARM_UP:] > 1e-9).mean())
+        waited_eased.append([(each > 1e-9).mean() for each in with_less])
+
+    def wait(load: float) -> float:
+        if servers > 1:
+            return erlang_sojourn(servers, load) - 1
+        return pollaczek_khinchine(load, variation) - 1
+
+    return InQueue(
+        controlled(times, times_eased, [f * wait(f * load) for f in EASED]),
+        controlled(waited, waited_eased, [erlang_c(servers, f * load) for f in EASED]),
+    )
+
+
+def time_in_queue(servers: int, load: float, replications: int, tasks: int) -> Found:
+    """Return the mean time from arrival to end, of exponential services of mean 1."""
+    return in_queue(servers, load, replications, tasks).time
+
+
+def waits_in_queue(servers: int, load: float, replications: int, tasks: int) -> Found:
+    """Return the share of tasks that have to wait, of exponential services of mean 1."""
+    return in_queue(servers, load, replications, tasks).waits
 
 
 @functools.cache
@@ -129,25 +157,20 @@ def pollaczek_khinchine(load: float, squared_variation: float) -> float:
     return 1 + load * (1 + squared_variation) / (2 * (1 - load))
 
 
-GENERAL: dict[str, tuple[dict[str, Any], float]] = {
+GENERAL: dict[str, tuple[Any, float]] = {
+    "exponential": (exponential()["base"], 1.0),
     "deterministic": ({"kind": "deterministic", "value": 1}, 0.0),
     "lognormal": (
         {"kind": "lognormal", "median": float(np.exp(-0.5)), "sigma": 1},
         float(np.e - 1),
     ),
 }
+"""Service times of mean 1, and their squared coefficients of variation."""
 
 
-@functools.cache
 def time_with_general_service(law: str, replications: int, tasks: int) -> Found:
     """Return the mean wait in M/G/1 at load 0.8."""
-    base, variation = GENERAL[law]
-
-    def known(servers: int, load: float) -> float:
-        return pollaczek_khinchine(load, variation)
-
-    latency = {"kind": "seconds", "base": base}
-    each = time_in_queue(1, 0.8, replications, tasks, known, latency)
+    each = in_queue(1, 0.8, replications, tasks, law).time
     return Found(each.value - 1, each.error)
 
 
@@ -205,8 +228,8 @@ def beyond_fork_join_bounds(branches: int, load: float, replications: int, jobs:
     return Found(max(each.value - upper, lower - each.value), each.error)
 
 
-def tandem(replications: int, items: int) -> Found:
-    """Return the mean time of items in two agents one after the other, at load 1/2 each.
+def tandem(stages: int, replications: int, items: int) -> Found:
+    """Return the mean time of items in agents one after the other, at load 1/2 each.
 
     The times that the same draws would take at 80 and 95 % of the service times are known by
     Jackson's law, and the controls.
@@ -217,29 +240,32 @@ def tandem(replications: int, items: int) -> Found:
         times = np.cumsum(rng.exponential(2.0, items))
         tasks: list[dict[str, Any]] = []
         for i, time_s in enumerate(times):
-            tasks.append({"id": f"{i}a", "arrival_s": float(time_s)})
-            tasks.append({"id": f"{i}b", "dependencies": [f"{i}a"], "arrival_s": float(time_s)})
+            for stage in range(stages):
+                before = [f"{i}-{stage - 1}"] if stage else []
+                tasks.append(
+                    {"id": f"{i}-{stage}", "dependencies": before, "arrival_s": float(time_s)}
+                )
         simulation = Simulation(
             scenario(
-                team={"size": 2, "agent": agent(latency=exponential())},
+                team={"size": stages, "agent": agent(latency=exponential())},
                 workload={"kind": "dag", "tasks": tasks},
                 coordination={"protocol": "pipeline", "timing": "asynchronous"},
                 seed=replication,
             )
         )
         served = serve(simulation, 0)
-        ends = (served.arrival + served.wait + served.service)[1::2]
+        ends = (served.arrival + served.wait + served.service)[stages - 1 :: stages]
         found.append((ends - times)[WARM_UP:].mean())
-        first, second = served.service[::2], served.service[1::2]
-        controls.append([_through_both(times, f * first, f * second) for f in EASED])
-    return controlled(found, controls, [2 / (1 / f - 0.5) for f in EASED])
+        services = served.service.reshape(items, stages).T
+        controls.append([_through_all(times, f * services) for f in EASED])
+    return controlled(found, controls, [stages / (1 / f - 0.5) for f in EASED])
 
 
-def _through_both(times: Array, first: Array, second: Array) -> float:
-    one = eased(Served(times, times, first), 1, 1.0)
-    between = times + one + first
-    two = eased(Served(between, between, second), 1, 1.0)
-    return float((between + two + second - times)[WARM_UP:].mean())
+def _through_all(times: Array, services: Array) -> float:
+    arrival = times
+    for service in services:
+        arrival = arrival + eased(Served(arrival, arrival, service), 1, 1.0) + service
+    return float((arrival - times)[WARM_UP:].mean())
 
 
 def shortest_of(choices: int, load: float, servers: int, tasks: int, times: int) -> Found:
@@ -308,6 +334,25 @@ def off_littles_law(servers: int, load: float) -> Found:
     return Found(round(off, 9))
 
 
+def unbalanced(servers: int, load: float) -> Found:
+    """Return the largest number of tasks in three runs that came and neither left nor were there.
+
+    Who is there is counted twice: by arrivals less departures, and as the waiting and the served.
+    """
+    off = 0
+    for replication in range(3):
+        served = serve(queue(servers, load, 1000, exponential()), replication)
+        begun = served.arrival + served.wait
+        ended = begun + served.service
+        for now in np.linspace(0, ended.max() + 1, 200):
+            there = (served.arrival <= now).sum() - (ended <= now).sum()
+            waiting = ((served.arrival <= now) & (begun > now)).sum()
+            busy = ((begun <= now) & (ended > now)).sum()
+            idle = servers - busy
+            off = max(off, abs(there - waiting - busy), -idle, min(waiting, idle))
+    return Found(float(off))
+
+
 def off_the_utilisation_law(servers: int, load: float) -> Found:
     """Return the largest distance from U = lambda S over three runs."""
     off = 0.0
@@ -369,7 +414,27 @@ ROWS = [
                 (1, 0.5, 16, 2500),
                 (1, 0.8, 23, 6500),
                 (2, 0.8, 20, 6000),
+                (4, 0.8, 22, 6500),
                 (5, 0.8, 22, 6500),
+            )
+        ],
+        tolerance=ONE_PERCENT,
+    ),
+    Row(
+        key="erlang-waits",
+        name="The probability to wait",
+        law="Erlang's C of M/M/c: 0.711, 0.596 and 0.554 for c = 2, 4 and 5 at a load of 0.8, "
+        "0.762 and 0.669 for c = 5 and 10 at 0.9.",
+        source="Erlang 1917",
+        measure=waits_in_queue,
+        cases=[
+            Case(f"c = {c}, load {load}", erlang_c(c, load), (c, load, times, tasks), slow=True)
+            for c, load, times, tasks in (
+                (2, 0.8, 20, 6000),
+                (4, 0.8, 22, 6500),
+                (5, 0.8, 22, 6500),
+                (5, 0.9, 18, 5000),
+                (10, 0.9, 18, 5000),
             )
         ],
         tolerance=ONE_PERCENT,
@@ -395,7 +460,11 @@ ROWS = [
         measure=time_with_general_service,
         cases=[
             Case(law, pollaczek_khinchine(0.8, GENERAL[law][1]) - 1, (law, times, tasks), slow=True)
-            for law, times, tasks in (("deterministic", 13, 3000), ("lognormal", 20, 2500))
+            for law, times, tasks in (
+                ("deterministic", 13, 3000),
+                ("exponential", 23, 6500),
+                ("lognormal", 20, 2500),
+            )
         ],
         tolerance=THREE_PERCENT,
     ),
@@ -439,11 +508,14 @@ ROWS = [
     ),
     Row(
         key="tandem",
-        name="Two queues in a row",
-        law="Product form: 1 / (mu_1 - lambda) + 1 / (mu_2 - lambda); load 1/2.",
+        name="Two and three queues in a row",
+        law="Product form: the sum of 1 / (mu_i - lambda); load 1/2.",
         source="Jackson 1957; Burke 1956",
         measure=tandem,
-        cases=[Case("", 4.0, (8, 1500), slow=True)],
+        cases=[
+            Case(f"{stages} queues", 2.0 * stages, (stages, 8, 1500), slow=True)
+            for stages in (2, 3)
+        ],
         tolerance=ONE_PERCENT,
     ),
     Row(
@@ -510,6 +582,15 @@ ROWS = [
         law="L = lambda W for the waiting tasks of every run; largest distance as a share of L.",
         source="Little 1961",
         measure=off_littles_law,
+        cases=[Case(f"c = {c}, load {load}", 0, (c, load)) for c, load in ((1, 0.8), (4, 0.9))],
+    ),
+    Row(
+        key="flow-balance",
+        name="What comes goes",
+        law="At any time, arrivals less departures wait or are served, no more than c at a time, "
+        "and none waits while one of c is free; largest number of tasks off.",
+        source="Denning and Buzen 1978",
+        measure=unbalanced,
         cases=[Case(f"c = {c}, load {load}", 0, (c, load)) for c, load in ((1, 0.8), (4, 0.9))],
     ),
     Row(
