@@ -308,6 +308,19 @@ def less_efficient(better: str, worse: str) -> Found:
     return Found(one.value - other.value, math.hypot(one.error, other.error))
 
 
+def over_the_single(what: str, series: str) -> Found:
+    """Return the quality of an architecture over a single agent's, or that for a turn."""
+
+    def of(series: str) -> Found:
+        found = architectures(series)
+        quality = [m.quality for m in found]
+        return ratio(quality, [float(m.calls) for m in found]) if what == "turn" else mean(quality)
+
+    one, other = of(series), of("single agent")
+    value = one.value / other.value
+    return Found(value, value * math.hypot(one.error / one.value, other.error / other.value))
+
+
 def fewer_errors(worse: str, better: str) -> Found:
     """Return how much larger the share of wrong tasks of one architecture is than of another."""
     one, other = (mean(1 - m.quality for m in architectures(it)) for it in (worse, better))
@@ -472,6 +485,49 @@ ROWS = [
         tolerance=Above(),
         note="Decentralised and centralised teams, 0.012 apart as published, differ by less than "
         "these 200 runs resolve.",
+    ),
+    Row(
+        key="efficiency",
+        name="Quality for the turns spent, over the single agent's",
+        law="0.502, 0.283, 0.258 and 0.159, from the published successes and turns.",
+        source=f"{SCALING}, table 5; shipped scenario architectures, error rates assumed",
+        measure=functools.partial(over_the_single, "turn"),
+        cases=[
+            Case(series, asked, (series,), slow=True)
+            for series, asked in (
+                ("independent", 0.502),
+                ("decentralised", 0.283),
+                ("centralised", 0.258),
+                ("hybrid", 0.159),
+            )
+        ],
+        tolerance=Tolerance(share=0.15),
+    ),
+    Row(
+        key="success-of-architectures",
+        name="Success of two architectures over a single agent's",
+        law="0.370 and 0.477 over 0.466.",
+        source=f"{SCALING}, table 5; shipped scenario architectures, error rates assumed",
+        measure=functools.partial(over_the_single, "run"),
+        cases=[
+            Case(series, asked / 0.466, (series,), slow=True)
+            for series, asked in (("independent", 0.370), ("decentralised", 0.477))
+        ],
+        tolerance=Tolerance(share=0.15),
+    ),
+    Row(
+        key="success-with-an-orchestrator",
+        name="Success of architectures with an orchestrator over a single agent's",
+        law="0.463 and 0.452 over 0.466.",
+        source=f"{SCALING}, table 5; shipped scenario architectures, error rates assumed",
+        measure=functools.partial(over_the_single, "run"),
+        cases=[
+            Case(series, asked / 0.466, (series,), slow=True)
+            for series, asked in (("centralised", 0.463), ("hybrid", 0.452))
+        ],
+        tolerance=Tolerance(share=0.15),
+        not_reached="The scenario's orchestrator finds most faults and has them done again, which "
+        "makes more of the work right. Published teams with one were no better than one agent.",
     ),
     Row(
         key="error-order",
@@ -694,7 +750,7 @@ ROWS = [
         source=f"{QUICK}; shipped scenario quickstart",
         measure=order_of_speed_ups,
         cases=[Case("p = 0.5 less p = 0.2", 0, (0.5, 0.2), slow=True)],
-        tolerance=Above(3.0),
+        tolerance=Above(),
         note=FITTED,
     ),
     Row(
@@ -704,7 +760,7 @@ ROWS = [
         source=f"{QUICK}; shipped scenario quickstart",
         measure=order_of_speed_ups,
         cases=[Case(f"p = 0.9 less p = {less}", 0, (0.9, less), slow=True) for less in (0.5, 0.2)],
-        tolerance=Above(3.0),
+        tolerance=Above(),
         not_reached="Teams that claim gain no more at p = 0.9 here than where less can be done "
         "in parallel: there they do the most work twice (30 attempts too many, 23 at p = 0.2). "
         + FITTED,

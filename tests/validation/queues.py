@@ -13,7 +13,6 @@ from simulator.model.trace import Event, Trace
 from tests.conftest import agent, exponential, runs, scenario
 from tests.validation.laws import erlang_c, erlang_sojourn, harmonic
 from tests.validation.rows import (
-    CHANCE,
     ONE_PERCENT,
     THREE_PERCENT,
     Below,
@@ -369,7 +368,7 @@ def off_the_utilisation_law(servers: int, load: float) -> Found:
 def shares_of_numbers() -> list[list[float]]:
     """Return the shares of time with 0, 1, ... tasks in a team of three, for each replication."""
     shares = []
-    for replication in range(8):
+    for replication in range(14):
         served = serve(queue(3, 10 / 36, 3000, exponential()), replication)
         ends = served.arrival + served.wait + served.service
         times = np.concatenate([served.arrival, ends])
@@ -551,7 +550,7 @@ ROWS = [
             Case(f"{k} tasks", share, (k,), slow=True)
             for k, share in enumerate((0.4321, 0.3601, 0.15, 0.0417, 0.0116, 0.0032))
         ],
-        tolerance=CHANCE,
+        tolerance=Tolerance(absolute=0.01, z=4),
     ),
     Row(
         key="processor-sharing",
