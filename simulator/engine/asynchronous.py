@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from functools import partial
 
 import simpy
+from simpy.events import NORMAL, EventCallbacks
 
 from simulator.engine.calls import Calls, stop
 from simulator.engine.clock import Clock
@@ -27,7 +28,8 @@ class Asynchronous:
 
     An agent is a SimPy process if its calls have steps, or if it keeps pace with others. If a call
     is nothing but its service, the end of one begins the next by a callback, because the processes
-    of a thousand agents would not fit into the processor's cache.
+    of a thousand agents would not fit into the processor's cache; the ends of all calls of an agent
+    are one event, which is scheduled again.
 
     Parameters
     ----------
@@ -47,6 +49,7 @@ class Asynchronous:
         "_clock",
         "_ends",
         "_env",
+        "_on_end",
         "_pace",
         "_waiting",
         "processes",
@@ -71,7 +74,9 @@ class Asynchronous:
         """Agents asleep that could not take a task: only events meant for them wake them."""
         self.processes: list[simpy.Process] = []
         """One for each agent, or a single one that starts all agents."""
-        self._ends = self._call_ends  # one object for all calls
+        self._ends: list[simpy.Event] = []
+        """Of each agent the end of its call, where calls are nothing but their service."""
+        self._on_end: EventCallbacks = [self._call_ends]
 
     def start(self) -> None:
         """Put the tasks on the board and start every agent."""
@@ -80,6 +85,7 @@ class Asynchronous:
         if self._calls.is_stepwise or self._pace is not None:
             self.processes = [self._env.process(self._work(agent)) for agent in everyone]
         else:
+            self._ends = [self._end_of(agent) for agent in self._agents]
             self.processes = [self._env.process(self._begin(everyone))]
 
     def forget(self) -> None:
@@ -88,7 +94,8 @@ class Asynchronous:
         self._calls.forget()
         self._asleep.clear()
         self._waiting.clear()
-        del self._ends
+        self._ends.clear()
+        self._on_end.clear()
 
     def _react(self) -> None:
         clock = self._clock
@@ -133,6 +140,11 @@ class Asynchronous:
             self._waiting[agent.index] = alarm
         return alarm
 
+    def _end_of(self, agent: AgentState) -> simpy.Event:
+        end = self._env.event()
+        end._ok, end._value = True, agent
+        return end
+
     def _begin(self, agents: list[AgentState]) -> Generator[simpy.Event, object, None]:
         """Let everyone begin, after the tasks that arrive at the start have arrived."""
         self._clock.reach(self._env._now)
@@ -146,7 +158,9 @@ class Asynchronous:
         if event is not None:
             self._clock.reach(env._now)
         if self._calls.starts.begin_call(agent, env._now, False):
-            simpy.Timeout(env, agent.time.duration_s, agent).callbacks.append(self._ends)
+            end = self._ends[agent.index]
+            end.callbacks = self._on_end
+            env.schedule(end, NORMAL, agent.time.duration_s)
         else:
             self._alarm(agent).callbacks.append(partial(self._call, agent))
 

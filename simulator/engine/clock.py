@@ -202,7 +202,7 @@ class Clock(Agenda):
         timer.go_off()
         self._run.sides.note_woken()
         self._react()
-        if _is_complete(self._run):  # calls and rounds alone come up against a limit
+        if self._run.coordination.is_complete:  # calls and rounds alone come up against a limit
             self.end("completed")
         if self.moved_s != self._moved_before_s:
             self._in_vain, self._moved_before_s = 0, self.moved_s
@@ -250,7 +250,7 @@ class Clock(Agenda):
 
     def begin_round(self, number: int) -> None:
         """Tell the protocols that a round begins now."""
-        self.reach(self._env.now)
+        self.reach(self._env._now)
         self._run.sides.begin_round(number)
 
     def keep_rounds(self, on_turn_end: Callable[[int, float], None]) -> None:
@@ -259,8 +259,8 @@ class Clock(Agenda):
 
     def check_limits(self) -> bool:
         """Stop the run if it is complete or over a limit; return whether it has stopped."""
-        run = self._run
-        if _is_complete(self._run):
+        run, sides = self._run, self._run.sides
+        if sides.board.left <= sides.spare and run.coordination.is_complete:  # the quick half first
             self.end("completed")
         elif run.book.begun >= self._most_calls:
             self.end("max_calls")
@@ -334,11 +334,6 @@ class Clock(Agenda):
             "max_rounds": f"{limits.max_rounds} rounds have been made",
         }[outcome]
         return f"{limit}: {metrics.tasks_done} of {metrics.tasks} tasks are done"
-
-
-def _is_complete(run: Watched) -> bool:
-    """Return whether as many tasks are done as have to be, and nothing else is owed."""
-    return run.sides.board.left <= run.sides.spare and run.coordination.is_complete
 
 
 def _in_no_rounds(agent: int, served_s: float) -> None:

@@ -111,20 +111,22 @@ class CallEnd:
 
     def end_call(self, agent: AgentState, now: float) -> None:
         """Commit the call of `agent` against the board as it is now; talk; drift."""
-        call, memory = agent.call, agent.memory
-        freed: list[int] = []
+        call, memory, agenda = agent.call, agent.memory, self._agenda
+        freed: list[int]
         if agent.byzantine == "silent":
             self._fall_silent(agent)
         self._book.end(agent, now, not call.failed)
         if call.failed:
-            self._agenda.reach(now)
+            agenda.reach(now)
+            freed = []
             outcome = self._give_up(agent, now, freed)
         else:
-            self._agenda.move(now)
+            agenda.now = agenda.moved_s = now
             if call.picks:
                 freed = self._commits.commit(agent, now)
                 outcome = "work"
             else:
+                freed = []
                 outcome = self._end_without_attempts(agent, now, freed)
             if call.message_tokens >= 0 and memory.inbox.notes is None:
                 self._talk.send(agent, agent.outbox, call.message_tokens, now)
