@@ -145,19 +145,21 @@ class Rounds:
             if journal.round >= clock.limits.max_rounds:
                 clock.end("max_rounds")
                 return
-            started, done_before = env.now, metrics.tasks_done
+            started, done_before = env._now, metrics.tasks_done
             journal.begin_round(started)
             clock.begin_round(journal.round)
             self._news = env.event()
             somebody_called = yield from self._shifts()
-            self._clock.take_woken()  # nobody sleeps: all are asked in the next round
+            if clock.woken:
+                clock.take_woken()  # nobody sleeps: all are asked in the next round
             if not somebody_called:
                 journal.retract_round()
                 yield self._news
                 continue
             if metrics.tasks_done == done_before:
                 metrics.idle_rounds += 1
-            journal.note(Event.ROUND_END, duration_s=env.now - started, at_s=env.now)
+            if journal.trace is not None:
+                journal.note(Event.ROUND_END, duration_s=env._now - started, at_s=env._now)
             if self._overhead is not None and not self._is_over():
                 yield from self._harness()
 

@@ -98,7 +98,6 @@ class CallStart:
             return True
         habits = agent.habits
         picks: list[int] | None = None
-        must_call = must_call and agent.dispatcher.calls_idly
         if not habits.may_idle or not self._idles(agent, must_call):
             count = habits.batch_size or self._take_count(agent)
             picks = agent.dispatcher.choose(agent.index, count)
@@ -122,7 +121,8 @@ class CallStart:
     @staticmethod
     def _idles(agent: AgentState, must_call: bool) -> bool:
         """Return whether an agent leaves the tasks that there are; without any it just waits."""
-        if not (must_call or agent.dispatcher.has_tasks(agent.index)):
+        dispatcher = agent.dispatcher
+        if not ((must_call and dispatcher.calls_idly) or dispatcher.has_tasks(agent.index)):
             return False
         return agent.habits.idles(is_first=not agent.call.number)
 
@@ -168,6 +168,7 @@ class CallStart:
         picks = self._patterns.backups_for(agent)
         if picks:
             return picks
+        must_call = must_call and agent.dispatcher.calls_idly
         return [] if must_call and not self._patterns.skips("idle_calls") else None
 
     def _cut_off(self, agent: AgentState, picks: list[int]) -> tuple[list[int], float]:
@@ -205,12 +206,16 @@ class CallStart:
         if loop is None:
             # As `AgentState.compose` does; to call it took 2 % more instructions a call.
             habits = agent.habits
-            draw_output = habits.output
-            output = draw_output(work) + memory.summary_tokens
-            message = -1
+            output, message = habits.fixed_output, -1
+            if output < 0:
+                draw_output = habits.output
+                output = draw_output(work)
+            output += memory.summary_tokens
             if speaks:
-                draw_message = habits.message
-                message = draw_message(memory.unread_tokens)
+                message = habits.fixed_message
+                if message < 0:
+                    draw_message = habits.message
+                    message = draw_message(memory.unread_tokens)
                 output += message
             duration_s = agent.latency(work, memory.uncached, memory.cached, output)
             if not agent.is_steady:

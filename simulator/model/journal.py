@@ -39,7 +39,8 @@ class Journal:
     def begin_round(self, now: float) -> None:
         """Note that a round begins."""
         self.round += 1
-        self.note(Event.ROUND_START, at_s=now)
+        if self.trace is not None:
+            self.note(Event.ROUND_START, at_s=now)
 
     def retract_round(self) -> None:
         """Take back the round just begun, in which nobody had anything to do."""

@@ -17,6 +17,7 @@ from simulator.model.journal import Journal
 from simulator.model.ledger import Ledger
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE, Dispatcher, Setting, preferred
+from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._leases import Leases
 from simulator.model.streams import Streams
 from simulator.model.tasks import TaskGraph
@@ -445,3 +446,16 @@ def test_recursion_splits_works_and_merges_in_that_order() -> None:
     assert stack.context_of(0, 900) == (900, 600)  # two reports
     stack.duty_done(0)
     assert stack.is_over()
+
+
+@pytest.mark.parametrize("kind", PROTOCOLS.names())
+def test_a_protocol_that_watches_no_attempts_would_have_nothing_to_say(kind: str) -> None:
+    dispatcher = alone(kind, bag(4))
+    assert dispatcher.watches_attempts == (kind != "pre_assigned")
+    if isinstance(dispatcher, Hands) and not dispatcher.watches_attempts:
+        for task in dispatcher.choose(0, 2) or []:
+            before = [hand[:] for hand in dispatcher.ready], dispatcher.board.owner[:]
+            assert dispatcher.may_attempt(0, task)
+            assert dispatcher.may_attempt(1, task)
+            dispatcher.attempt_ended(0, task, done=True)
+            assert (dispatcher.ready, dispatcher.board.owner) == before

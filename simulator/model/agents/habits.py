@@ -44,6 +44,8 @@ class Habits:
         Probabilities of a message with a call that works, and with one that idles.
     output, message : callable
         Draw what a call writes that does so much work, and a message after so many tokens of news.
+    fixed_output, fixed_message : int
+        The tokens of each call and message; -1 where `output` and `message` draw them.
     """
 
     __slots__ = (
@@ -63,6 +65,8 @@ class Habits:
         "batch_size",
         "capacity",
         "chatter",
+        "fixed_message",
+        "fixed_output",
         "idle_p",
         "is_particular",
         "is_unsettled",
@@ -109,12 +113,10 @@ class Habits:
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
         tokens = spec.tokens
-        self.output = _tokens(
-            tokens.output, draws.of(tokens.output, Purpose.OUTPUT_TOKENS), tokens.per_work_unit
-        )
-        self.message = _tokens(
-            tokens.message, draws.of(tokens.message, Purpose.MESSAGE_TOKENS), tokens.relay
-        )
+        self.fixed_output = _fixed(tokens.output, tokens.per_work_unit)
+        self.output = _tokens(draws.of(tokens.output, Purpose.OUTPUT_TOKENS), tokens.per_work_unit)
+        self.fixed_message = _fixed(tokens.message, tokens.relay)
+        self.message = _tokens(draws.of(tokens.message, Purpose.MESSAGE_TOKENS), tokens.relay)
 
     def settle(self, tasks: int) -> None:
         """Settle, with so many tasks to do, whether the agent begins with one a call."""
@@ -167,14 +169,16 @@ class Habits:
         return self.redo_work if task in self.tried else 1.0
 
 
-def _tokens(spec: Distribution, draw: Draw, per_unit: float) -> Callable[[float], int]:
+def _fixed(spec: Distribution, per_unit: float) -> int:
+    """Return how many tokens they always are; -1 where that is drawn or depends on the units."""
+    return -1 if per_unit or spec.constant is None else int(spec.constant)
+
+
+def _tokens(draw: Draw, per_unit: float) -> Callable[[float], int]:
     """Return the function that draws whole tokens: some, and `per_unit` for each unit."""
     if per_unit:
         return lambda units: int(draw() + per_unit * units)
-    if spec.constant is None:
-        return lambda units: int(draw())
-    fixed = int(spec.constant)
-    return lambda units: fixed
+    return lambda units: int(draw())
 
 
 def _count(value: float) -> int:

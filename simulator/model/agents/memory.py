@@ -115,7 +115,9 @@ class Memory:
             if self._held is not None:
                 self._held.wait(self.inbox.is_shut)
         else:
-            fresh = unread + noted + int(self._tokens_per_task * board.listed)
+            fresh = unread + noted
+            if self._tokens_per_task:
+                fresh += int(self._tokens_per_task * board.listed)
             if self._artifact_tokens:
                 fresh += int(self._artifact_tokens * board.written)
         self.is_read = False

@@ -30,6 +30,7 @@ class Dealt(Hands):
         super().__init__(setting)
         board, workers = self.board, setting.workers
         self.works_ahead = works_ahead
+        self.watches_attempts = False  # who holds a task is known, and stays
         board.deal(owners)
         habits = [spec.behaviour for spec in setting.specs]
         self._blindness = [habit.dependency_blindness for habit in habits]

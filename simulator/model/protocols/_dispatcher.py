@@ -113,6 +113,9 @@ class Dispatcher(Copied, ABC):
         Whether a task may be done in the same call as the tasks it depends on.
     sets_timers : bool
         Whether something happens to tasks while calls go on.
+    watches_attempts : bool
+        Whether an attempt may be refused, or is noted where it gets its task done. Where not,
+        `may_attempt` is not asked then, nor is `attempt_ended` told.
     copies_alike : float
         Probability that a copy of a task takes as long as the first.
     ledger : Ledger or None
@@ -127,6 +130,7 @@ class Dispatcher(Copied, ABC):
         "ledger",
         "sets_timers",
         "setting",
+        "watches_attempts",
         "woken",
         "works_ahead",
     )
@@ -152,6 +156,7 @@ class Dispatcher(Copied, ABC):
         self.here = list(range(setting.workers))
         self.works_ahead = False
         self.sets_timers = False
+        self.watches_attempts = True
         self.copies_alike = 0.0
         self.ledger: Ledger | None = None
 

@@ -181,8 +181,10 @@ class Commits:
     ) -> None:
         """Attempt a task whose dependencies are done, unless somebody else has it."""
         board, metrics = agent.board, self._metrics
+        dispatcher = agent.dispatcher
         # A backup attempts another agent's task, which becomes its own only when it is done.
-        may = agent.call.is_backup or agent.dispatcher.may_attempt(agent.index, task)
+        is_free = agent.call.is_backup or not dispatcher.watches_attempts
+        may = is_free or dispatcher.may_attempt(agent.index, task)
         if board.done[task] or not may:
             metrics.duplicate_attempts += 1
             metrics.duplicate_effects += not self._is_idempotent

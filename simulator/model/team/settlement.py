@@ -77,7 +77,8 @@ class Settlement:
             metrics.tasks_correct += 1
         if is_backup:
             agent.dispatcher.take_over(agent.index, task)
-        agent.dispatcher.attempt_ended(agent.index, task, True)
+        if agent.dispatcher.watches_attempts:
+            agent.dispatcher.attempt_ended(agent.index, task, True)
         freed += board.complete(task, agent.index, now)
         metrics.tasks_done += 1
         if self._is_watched:
