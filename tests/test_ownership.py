@@ -43,6 +43,11 @@ FOREIGN: dict[str, set[str] | None] = {
 HOT: dict[str, set[str]] = {
     # A pick is taken out of a hand once a call: a method for it took 1 % more instructions.
     "simulator.model.protocols._dealt": {"ready"},
+    # Each call begins and ends here: methods for that were three of its 25 functions.
+    "simulator.model.calls.book": {
+        *("number", "picks", "work", "output", "message_tokens"),
+        *("in_call", "started_s", "read_s", "duration_s", "waited_s", "free_since", "busy_s"),
+    },
     # The time of each call's end: a method for it was one of the 25 functions of a plain call.
     "simulator.model.call_end": {"moved_s", "now"},
     # What a resource says is read once and kept beside it, not read for each of its spans.

@@ -107,12 +107,12 @@ class CallStart:
             picks = self._without_work(agent, must_call)
             if picks is None:
                 return False
-        if len(picks) == 1 and not habits.tried:
+        if len(picks) == 1 and not habits.is_particular:
             work = self._sizes[picks[0]]
         else:
             work = self._work(habits, picks)
-        if habits.capacity and work > habits.capacity:
-            picks, work = self._cut_off(agent, picks)
+            if habits.capacity and work > habits.capacity:
+                picks, work = self._cut_off(agent, picks)
         p = habits.talk if picks else habits.chatter
         speaks = p > 0.0 and (p >= 1.0 or habits.rolls_talk() < p)
         self._serve(agent, now, picks, work, speaks)

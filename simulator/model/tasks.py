@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -146,6 +147,14 @@ class TaskGraph:
                 missing[dependent] -= 1
                 if missing[dependent] == 0:
                     heappush(startable, dependent)
+        return found
+
+    @cached_property
+    def ranks(self) -> array[int]:
+        """The place of each task in `order`, shape (N,)."""
+        found = array("i", [0]) * len(self)
+        for rank, task in enumerate(self.order):
+            found[task] = rank
         return found
 
     @cached_property

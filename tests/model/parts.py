@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, cast
 
 from simulator.model.agenda import Agenda
 from simulator.model.agents.agent import COORDINATOR, VERIFIER, WORKER, AgentState
@@ -15,10 +15,12 @@ from simulator.model.agents.talk import Talk
 from simulator.model.agents.timesheet import WAITING
 from simulator.model.answers import Difficulty
 from simulator.model.board import Board
+from simulator.model.calls.bill import Bill
+from simulator.model.calls.book import CallBook
 from simulator.model.calls.breakers import Breakers
 from simulator.model.calls.phases import Phases, Step
 from simulator.model.calls.provider import ProviderState
-from simulator.model.calls.service import CallLostError, PlainService
+from simulator.model.calls.service import CallLostError, PlainService, Service
 from simulator.model.journal import Journal
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import Setting
@@ -95,6 +97,24 @@ def model(**fields: Any) -> Agent:
     data = {**plain, **fields}
     data["context"] = {"board_tokens_per_task": 0, **data["context"]}
     return Agent.model_validate(data)
+
+
+def begin_call(
+    agent: AgentState,
+    picks: Sequence[int] = (0,),
+    *,
+    now: float = 0.0,
+    seconds: float = 1.0,
+    number: int = 1,
+    work: float = 1.0,
+    output: int = 100,
+) -> CallBook:
+    """Let an agent begin a call without a message; return the book in which it will end."""
+    metrics = Metrics()
+    book = CallBook(cast(Service, None), Bill(metrics, False, None), metrics)
+    book.begun = number - 1
+    book.begin(agent, now, list(picks), work, output, -1, seconds)
+    return book
 
 
 class Bench:

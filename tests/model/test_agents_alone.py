@@ -9,11 +9,11 @@ from simulator.model.agents.call import ATTEMPTS, DUTY, Call
 from simulator.model.agents.channels import Log, Post, Subscription, Voice
 from simulator.model.agents.messages import Deliveries, Link, Mailbox, Notes
 from simulator.model.agents.talk import Talk
-from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, Timesheet
+from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING
 from simulator.model.board import Board
 from simulator.model.streams import always
 from simulator.model.trace import Event
-from tests.model.parts import Bench, bag, model
+from tests.model.parts import Bench, bag, begin_call, model
 
 
 def alone(voice: Voice | None = None, errors: object = None, **context: object) -> AgentState:
@@ -323,32 +323,33 @@ def test_each_delivery_to_a_mailbox_is_told_once() -> None:
 
 
 def test_an_agents_time_is_in_calls_or_waited() -> None:
-    time = Timesheet()
-    time.begin(3.0, 10.0)
+    agent = Bench().agents[0]
+    time = agent.time
+    book = begin_call(agent, now=3.0, seconds=10.0)
     assert (time.in_call, time.started_s, time.read_s, time.waited_s) == (True, 3.0, 3.0, 3.0)
-    time.end(13.0)
+    book.end(agent, 13.0, is_answered=True)
     assert (time.in_call, time.busy_s, time.free_since) == (False, 10.0, 13.0)
     time.free_from(20.0)  # it was down, and has not waited
-    time.begin(21.0, 5.0)
+    begin_call(agent, now=21.0, seconds=5.0)
     time.cut_off(2.0)
     assert (time.busy_s, time.waited_s) == (12.0, 4.0)
 
 
 def test_a_call_that_goes_through_phases_lasts_as_long_as_it_was_in_service() -> None:
-    time = Timesheet()
-    time.begin(0.0, 10.0)
+    agent = Bench().agents[0]
+    time = agent.time
+    book = begin_call(agent, seconds=10.0)
     time.begin_steps()
     for phase, now in ((SERVING, 2.0), (COMMITTING, 12.0), (WAITING, 13.0), (SERVING, 16.0)):
         time.enter(phase, now)
     time.enter(WAITING, 20.0)
     time.end_steps()
-    time.end(20.0)
+    book.end(agent, 20.0, is_answered=True)
     assert (time.served_s, time.busy_s, time.waited_s) == (14.0, 14.0, 5.0)
 
 
 def test_what_was_rejected_is_taken_once_and_a_cut_reply_is_whole_again() -> None:
     call = Call()
-    call.begin(1, [4, 5], 2.0, 10, -1)
     call.cut_reply()
     call.reject([4])
     assert call.take_rejected() == ({4}, True)
@@ -357,7 +358,6 @@ def test_what_was_rejected_is_taken_once_and_a_cut_reply_is_whole_again() -> Non
 
 def test_a_call_that_came_to_nothing_leaves_nothing_but_its_reason() -> None:
     call = Call()
-    call.begin(1, [4], 1.0, 10, -1)
     call.be(DUTY)
     call.cut_reply()
     call.reject([4])

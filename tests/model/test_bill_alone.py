@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simulator.model.calls.bill import Bill
-from tests.model.parts import Bench
+from tests.model.parts import Bench, begin_call
 
 PRICE = {"input_per_mtok": 10, "cached_input_per_mtok": 1, "output_per_mtok": 50}
 
@@ -20,7 +20,7 @@ def test_a_request_in_vain_costs_what_it_has_read_written_and_put_into_the_cache
     bench = Bench(price=PRICE, context={"cache": cache})
     (agent,), metrics = bench.agents, bench.metrics
     agent.memory.uncached, agent.memory.cached = 2000, 1000
-    agent.call.begin(1, [0], 1.0, 100, -1)
+    begin_call(agent)
     found = Bill(metrics, True, None).in_vain(agent, share, is_read)
     assert found == (3000 * is_read, int(100 * share) * is_read)
     usd = (2000 * 10 * factor + 1000 * 1 + int(100 * share) * 50) / 1e6 * is_read
@@ -36,7 +36,7 @@ def test_an_answer_costs_the_same_and_is_not_wasted(factor: float) -> None:
     bench = Bench(price=PRICE, context={"cache": cache})
     (agent,), metrics = bench.agents, bench.metrics
     agent.memory.uncached, agent.memory.cached = 2000, 1000
-    agent.call.begin(1, [0], 1.0, 100, -1)
+    begin_call(agent)
     Bill(metrics, True, None).call(agent)
     assert metrics.cost_usd == pytest.approx((2000 * 10 * factor + 1000 + 100 * 50) / 1e6)
     assert (metrics.cache_write_tokens, metrics.wasted_usd, metrics.calls) == (2000, 0.0, 1)
@@ -45,7 +45,7 @@ def test_an_answer_costs_the_same_and_is_not_wasted(factor: float) -> None:
 def test_what_the_provider_failed_itself_does_not_say_what_had_left_the_cache() -> None:
     bench = Bench(price=PRICE, context={"cache": {"life_s": 300}})
     (agent,), metrics = bench.agents, bench.metrics
-    agent.call.begin(1, [0], 1.0, 100, -1)
+    begin_call(agent)
     assert agent.memory.life is not None
     agent.memory.life.expired = 700
     bill = Bill(metrics, True, None)

@@ -11,7 +11,7 @@ from simulator.model.calls.breaker import CLOSED, HALF_OPEN, OPEN, Breaker
 from simulator.model.calls.breakers import Breakers
 from simulator.model.trace import Event
 from simulator.scenario.resilience import BreakerSpec
-from tests.model.parts import Bench
+from tests.model.parts import Bench, begin_call
 
 
 def breaker(**fields: Any) -> Breaker:
@@ -169,7 +169,7 @@ def fail(fuses: Breakers, bench: Bench, agent: int) -> None:
 def test_each_opening_is_counted_and_written_down_with_whose_request_it_was() -> None:
     bench = Bench(2, is_traced=True)
     for i, agent in enumerate(bench.agents):
-        agent.call.begin(7 + i, [0], 1.0, 0, -1)
+        begin_call(agent, number=7 + i, output=0)
     fuses = guard(bench)
     fail(fuses, bench, 1)
     bench.clock.reach(10.0)

@@ -12,6 +12,7 @@ from simulator.model.agents.loop import Kept, Loop
 from simulator.model.agents.timesheet import COMMITTING, SERVING, WAITING, WASTING, Timesheet
 from simulator.model.streams import Entity, Streams
 from simulator.scenario.loop import LoopSpec
+from tests.model.parts import Bench, begin_call
 
 
 def loop(number: int = 0, **fields: Any) -> Loop:
@@ -155,13 +156,14 @@ def test_a_new_sheet_is_blank() -> None:
 
 
 def test_a_call_is_busy_time_and_what_lies_between_calls_is_waited() -> None:
-    sheet = Timesheet()
-    sheet.begin(3.0, 4.0)
+    agent = Bench().agents[0]
+    sheet = agent.time
+    book = begin_call(agent, now=3.0, seconds=4.0)
     assert (sheet.in_call, sheet.started_s, sheet.read_s, sheet.waited_s) == (True, 3.0, 3.0, 3.0)
-    sheet.end(7.0)
-    sheet.begin(9.0, 2.0)
+    book.end(agent, 7.0, is_answered=True)
+    begin_call(agent, now=9.0, seconds=2.0)
     sheet.stretch(1.5)
-    sheet.end(12.0)
+    book.end(agent, 12.0, is_answered=True)
     sheet.book_free(14.0)
     assert (sheet.in_call, sheet.busy_s, sheet.waited_s, sheet.free_since) == (
         False,
@@ -170,14 +172,15 @@ def test_a_call_is_busy_time_and_what_lies_between_calls_is_waited() -> None:
         12.0,
     )
     sheet.free_from(20.0)
-    sheet.begin(21.0, 5.0)
+    begin_call(agent, now=21.0, seconds=5.0)
     sheet.cut_off(1.0)
     assert (sheet.duration_s, sheet.busy_s, sheet.waited_s) == (1.0, 8.0, 8.0)
 
 
 def test_phases_are_booked_as_service_or_as_waiting() -> None:
-    sheet = Timesheet()
-    sheet.begin(1.0, 6.0)
+    agent = Bench().agents[0]
+    sheet = agent.time
+    begin_call(agent, now=1.0, seconds=6.0)
     sheet.begin_steps()
     for phase, now in ((SERVING, 2.0), (COMMITTING, 5.0), (SERVING, 6.0), (WAITING, 8.0)):
         sheet.enter(phase, now)
@@ -193,8 +196,9 @@ def test_phases_are_booked_as_service_or_as_waiting() -> None:
 
 
 def test_turns_of_a_loop_are_one_call_in_service() -> None:
-    sheet = Timesheet()
-    sheet.begin(0.0, 3.0)
+    agent = Bench().agents[0]
+    sheet = agent.time
+    begin_call(agent, now=0.0, seconds=3.0)
     sheet.begin_steps()
     for began_s, ended_s in ((0.0, 3.0), (5.0, 9.0)):
         sheet.enter(SERVING, began_s)
@@ -207,7 +211,7 @@ def test_turns_of_a_loop_are_one_call_in_service() -> None:
     sheet.enter(WAITING, 11.0)
     sheet.end_steps()
     assert sheet.duration_s == 8.0
-    sheet.begin(12.0, 1.0)
+    begin_call(agent, now=12.0, seconds=1.0)
     sheet.begin_steps()
     assert (sheet.earlier_s, sheet.served_s, sheet.since_s) == (0.0, 0.0, 12.0)
 

@@ -23,7 +23,7 @@ from simulator.model.calls.transit import Transit
 from simulator.model.trace import Event
 from simulator.model.why import Why
 from simulator.scenario.resilience import Hedge, Resilience, Timeout
-from tests.model.parts import Bench, Crew, bag, provider
+from tests.model.parts import Bench, Crew, bag, begin_call, provider
 
 SERVICE = {"latency": {"kind": "seconds", "base": 4}}
 
@@ -49,8 +49,7 @@ def call(
     desk: Requests, agent: AgentState, seconds: float, tasks: Sequence[int] = (0,)
 ) -> Iterator[Step]:
     """Yield the steps of a call that takes so long if all goes well."""
-    agent.call.begin(1, list(tasks), 1.0, 100, -1)
-    agent.time.begin(0.0, seconds)
+    begin_call(agent, tasks, seconds=seconds)
     desk.begin(agent)
     yield from desk.serve(agent, seconds)
 
@@ -193,8 +192,7 @@ def test_only_a_crash_leaves_checkpoints_of_parts_that_were_answered(why: Why) -
     (agent,) = crew.workers
 
     def parts() -> Iterator[Step]:
-        agent.call.begin(1, [0], 1.0, 100, -1)
-        agent.time.begin(0.0, 10.0)
+        begin_call(agent, seconds=10.0)
         desk.begin(agent)
         yield from desk.serve(agent, 4.0)
         desk.lost(agent, why)
@@ -235,7 +233,7 @@ class Line:
 
     def steps(self, agent: AgentState, seconds: float) -> Iterator[Step]:
         """Yield the steps of one request."""
-        agent.call.begin(1, [0], 1.0, 100, -1)
+        begin_call(agent)
         why = yield from self.transit.take(agent, seconds)
         self.ended[agent.index] = (self.bench.clock.now, why.value)
 

@@ -13,7 +13,7 @@ from simulator.model.agents.timesheet import WAITING
 from simulator.model.calls.phases import Step
 from simulator.model.calls.service import CallLostError, PlainService, Service
 from simulator.model.why import Why
-from tests.model.parts import Bench, provider
+from tests.model.parts import Bench, begin_call, provider
 from tests.model.test_requests_alone import requests
 
 LIFE_S, WHOLE_S = 60.0, 10.0
@@ -48,8 +48,7 @@ class Call:
 
     def _parts(self, seconds: Sequence[float], pause_s: float) -> Iterator[Step]:
         agent, service = self.agent, self._service
-        agent.call.begin(1, [0], 1.0, 100, -1)
-        agent.time.begin(0.0, WHOLE_S)
+        begin_call(agent, seconds=WHOLE_S)
         service.begin(agent)
         try:
             for part_s in seconds:

@@ -16,7 +16,7 @@ from simulator.model.team.review import Reviews
 from simulator.model.team.review_queue import Submission
 from simulator.model.trace import Event
 from simulator.scenario.coordination import Review
-from tests.model.parts import Crew, bag, hands, outcome, tasks
+from tests.model.parts import Crew, bag, begin_call, hands, outcome, tasks
 
 
 def hand_in(crew: Crew, *done: tuple[int, int]) -> None:
@@ -322,8 +322,7 @@ def test_what_a_failed_call_leaves_is_known_to_be_faulty_and_only_what_could_sta
 def test_a_task_that_is_left_as_it_is_has_a_row_of_its_own() -> None:
     crew = Crew(bag(2))
     agent = crew.agents[1]
-    agent.call.begin(7, [1], 1.0, 0, -1)
-    agent.time.begin(4.0, 1.0)
+    begin_call(agent, [1], now=4.0, number=7, output=0)
     assert crew.settlement.leave_as_it_is(agent, [1], 5.0) == []
     assert list(crew.sides.board.done) == [0, 1]
     assert crew.sides.board.faulty[1] == KNOWN

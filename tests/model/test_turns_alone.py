@@ -17,7 +17,7 @@ from simulator.model.calls.tools import Tools
 from simulator.model.calls.turns import Turns
 from simulator.model.why import Why
 from simulator.scenario.tools import WeekTime
-from tests.model.parts import Crew, bag, provider
+from tests.model.parts import Crew, bag, begin_call, provider
 
 
 def loops(has_checkpoints: bool = True, **fields: Any) -> tuple[Crew, Turns]:
@@ -36,7 +36,7 @@ def lose(turns: Turns, agent: AgentState, tasks: list[int], over: int, why: Why)
     loop = agent.loop
     assert loop is not None
     kept = turns.resume(agent, tasks)
-    agent.call.begin(1, tasks, 1.0, 100, -1)
+    begin_call(agent, tasks)
     loop.begin(1.0, False, False, kept)
     while loop.turn <= over:
         loop.complete_turn()

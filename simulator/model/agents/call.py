@@ -12,7 +12,7 @@ ATTEMPTS, DUTY, MERGE = 0, 1, 2
 
 
 class Call:
-    """The call that an agent is in, or its last one.
+    """The call that an agent is in, or its last one, which a `CallBook` begins.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Call:
         Tokens that it writes.
     message_tokens : int
         Those of its message; -1 where it sends none.
-    rejected : set of int
+    rejected : frozenset of int
         Picks that the workspace has refused, or that a cut reply has lost.
-    outdated : set of int
+    outdated : frozenset of int
         Picks that build on what has changed since it was read.
     failed, lost_to : bool, Why
         Whether it comes to nothing, and why.
@@ -68,22 +68,13 @@ class Call:
         self.work = 0.0
         self.output = 0
         self.message_tokens = -1
-        self.rejected: set[int] = set()
-        self.outdated: set[int] = set()
+        # Most calls have none of either: there is one empty frozenset for all of them.
+        self.rejected: frozenset[int] = frozenset()
+        self.outdated: frozenset[int] = frozenset()
         self.failed = False
         self.lost_to = Why.NOTHING
         self.paid_share: float | None = None
         self.is_astray = self.is_backup = self.is_cut = False
-
-    def begin(
-        self, number: int, picks: list[int], work: float, output: int, message_tokens: int
-    ) -> None:
-        """Begin a call."""
-        self.number = number
-        self.picks = picks
-        self.work = work
-        self.output = output
-        self.message_tokens = message_tokens
 
     def go_on(self, output: int, message_tokens: int) -> None:
         """Go on with another turn, in which so much is written."""
@@ -122,11 +113,11 @@ class Call:
 
     def reject(self, tasks: Iterable[int]) -> None:
         """Let attempts at some of the picks have no effect."""
-        self.rejected.update(tasks)
+        self.rejected = self.rejected.union(tasks)
 
-    def take_rejected(self) -> tuple[set[int], bool]:
+    def take_rejected(self) -> tuple[frozenset[int], bool]:
         """Return what was rejected, and whether because the reply was cut; begin anew."""
-        rejected, self.rejected = self.rejected, set()
+        rejected, self.rejected = self.rejected, frozenset()
         was_cut, self.is_cut = self.is_cut, False
         return rejected, was_cut
 
@@ -152,20 +143,20 @@ class Call:
 
     def forget_rejected(self) -> None:
         """Let no attempt be rejected: none takes effect anyway."""
-        self.rejected.clear()
+        self.rejected = frozenset()
 
     def note_outdated(self, task: int) -> None:
         """Note that what a pick builds on has changed since it was read."""
-        self.outdated.add(task)
+        self.outdated = self.outdated.union((task,))
 
     def forget_outdated(self) -> None:
         """Forget what was outdated: the call is over."""
-        self.outdated.clear()
+        self.outdated = frozenset()
 
     def void(self) -> None:
         """Clear a call that came to nothing, except the reason why it was lost."""
         self.failed = False
-        self.rejected.clear()
+        self.rejected = frozenset()
         self.is_cut = False
         self.kind = ATTEMPTS
 

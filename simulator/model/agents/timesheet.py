@@ -9,6 +9,8 @@ WAITING, SERVING, COMMITTING, WASTING = 0, 1, 2, 3
 class Timesheet:
     """Where an agent's time goes. All times are simulated seconds.
 
+    A `CallBook` begins and ends its calls.
+
     Attributes
     ----------
     in_call : bool
@@ -61,19 +63,6 @@ class Timesheet:
         self.waits_for = ""
         self.free_since = self.busy_s = self.waited_s = 0.0
         self.last_admitted = 0
-
-    def begin(self, now: float, duration_s: float) -> None:
-        """Begin a call that lasts so long, if nothing comes between."""
-        self.in_call = True
-        self.started_s = self.read_s = now
-        self.duration_s = duration_s
-        self.waited_s += now - self.free_since
-
-    def end(self, now: float) -> None:
-        """End the call."""
-        self.in_call = False
-        self.free_since = now
-        self.busy_s += self.duration_s
 
     def cut_off(self, seconds: float) -> None:
         """End the call with the run, after so many seconds of service."""

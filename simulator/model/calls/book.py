@@ -13,7 +13,8 @@ class CallBook:
     """Begins calls, and counts them as they end.
 
     Who decides on a call does so before (`CallStart`, `SubagentPool`), and makes of its results
-    what they are worth afterwards (`CallEnd`).
+    what they are worth afterwards (`CallEnd`). What a `Call` and a `Timesheet` say of a call's
+    beginning and end is written here and nowhere else.
 
     Parameters
     ----------
@@ -63,18 +64,28 @@ class CallBook:
         duration_s : float
             Seconds of its service. A prompt that no model can read is refused at once.
         """
-        memory, call = agent.memory, agent.call
+        memory, call, time = agent.memory, agent.call, agent.time
         if memory.overflows and memory.is_too_long and not self._service.other_can_read(agent):
             call.fail(Why.PROMPT_TOO_LONG)
             duration_s = 0.0
         self.begun = number = self.begun + 1
-        call.begin(number, picks, work, output, message)
-        agent.time.begin(now, duration_s)
+        call.number = number
+        call.picks = picks
+        call.work = work
+        call.output = output
+        call.message_tokens = message
+        time.in_call = True
+        time.started_s = time.read_s = now
+        time.duration_s = duration_s
+        time.waited_s += now - time.free_since
         return number
 
     def end(self, agent: AgentState, now: float, is_answered: bool) -> None:
         """End a call: count it and pay for it, answered or not."""
-        agent.time.end(now)
+        time = agent.time
+        time.in_call = False
+        time.free_since = now
+        time.busy_s += time.duration_s
         if is_answered:
             self._bill.call(agent)
             return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from typing import Self
@@ -24,9 +23,7 @@ class Hands(Dispatcher):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.order = self.board.graph.order
-        self.rank = array("i", [0]) * len(self.order)
-        for rank, task in enumerate(self.order):
-            self.rank[task] = rank
+        self.rank = self.board.graph.ranks
         self.ready: list[list[int]] = [[] for _ in range(setting.workers)]
         self._turn = 0
 

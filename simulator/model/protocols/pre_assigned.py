@@ -43,12 +43,13 @@ class PreAssigned(Protocol):
         told = _told_owners(graph, families or [""] * workers)
         if self.deal == "longest_first":
             return self._longest_first(graph, workers, told)
-        owner, turn = [0] * len(graph), 0
+        owner, turn, dependencies = [0] * len(graph), 0, graph.dependencies
+        keeps_chains = self.keep_chains
         for task in graph.order:
-            needed = graph.dependencies[task]
+            needed = dependencies[task]
             if task in told:
                 owner[task] = told[task]
-            elif self.keep_chains and needed:
+            elif keeps_chains and needed:
                 owner[task] = owner[needed[-1]]
             else:
                 owner[task] = turn % workers
