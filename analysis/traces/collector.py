@@ -11,14 +11,12 @@ import pandas as pd
 from analysis.traces.canonical import AGENTS, CACHE_HIT, CALLS, CHATS, MESSAGES, RUNS, TASKS, Traces
 from analysis.traces.report import ReadingReport, shortened
 from analysis.traces.team_runs import TeamRuns
+from analysis.traces.two_formats import DATE_NS, agents_gone, each_once, messages_once
 from simulator.words import counted, percent
 
 _MOST_PROBLEMS = 1000
 """Number of problems whose text is kept; all are counted."""
 
-
-_DATE_NS = 10**17
-"""Times from here on, in 1973, are dates; those below count from the start of a run."""
 
 _FEWEST_COPIES = 3
 """Calls of a run, timed from its start, that repeat another's by more than chance."""
@@ -115,7 +113,7 @@ class Collector:
         """Return the tables, duplicates dropped, runs completed from calls, clocks checked."""
         calls = _frame(self._calls, CALLS)
         self._calls = {name: [] for name in CALLS}
-        calls = self._without_duplicates(calls)
+        calls = self._without_duplicates(self._each_once(calls))
         calls = calls.sort_values(["run_id", "start_ns"], kind="stable").reset_index(drop=True)
         self._note_quantised_clock(calls)
         agents = _agents_of(calls, list(self._agents.values()))
@@ -138,6 +136,29 @@ class Collector:
             report,
             _table(list(_rows_of(self._tasks)), TASKS),
         )
+
+    def _each_once(self, calls: pd.DataFrame) -> pd.DataFrame:
+        """Drop what a second format tells of a call, and the runs and agents that only it has."""
+        found = each_once(calls)
+        for (kept, name), some in found.left_out.items():
+            first = some.iloc[0]
+            self.duplicate(f"{first['source']}, run {first['run_id']}", len(some))
+            self.notes.append(
+                f"{counted(len(some), 'call')} of {name} left out that {kept} tells of too (one "
+                "run in two formats)"
+            )
+        if found.left_out:
+            self._messages = messages_once(self._messages, calls, found.calls)
+            gone = set(calls["run_id"]) - set(found.calls["run_id"])
+            agents = agents_gone(calls, found.calls)
+            self._runs = [each for each in self._runs if each["run_id"] not in gone]
+            self._agents = {
+                key: row
+                for key, row in self._agents.items()
+                if key not in agents and key[0] not in gone
+            }
+            self._tasks = {key: task for key, task in self._tasks.items() if key[0] not in gone}
+        return found.calls
 
     def _without_duplicates(self, calls: pd.DataFrame) -> pd.DataFrame:
         """Drop calls that repeat one of another run: same model, tokens, start and length."""
@@ -182,7 +203,7 @@ def _are_copies(repeated: pd.DataFrame) -> pd.Series[bool]:
     lengths = (repeated["end_ns"] - repeated["start_ns"]).groupby(repeated["run_id"])
     several = runs["start_ns"].transform("size").ge(_FEWEST_COPIES)
     several &= lengths.transform("nunique").gt(1)
-    return (repeated["start_ns"].ge(_DATE_NS) | several).astype(bool)
+    return (repeated["start_ns"].ge(DATE_NS) | several).astype(bool)
 
 
 def _frame(columns: dict[str, list[Any]], dtypes: dict[str, str]) -> pd.DataFrame:
