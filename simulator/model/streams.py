@@ -141,6 +141,7 @@ class Purpose(IntEnum):
     NOTICE = 72
     UNDERSTANDING = 73
     IMPATIENCE = 74
+    ERROR_BILL = 75
     START_TOKENS = 80
     TURN_TOKENS = 81
     FIRST_TURN_TOKENS = 82

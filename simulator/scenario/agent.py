@@ -155,7 +155,8 @@ class Price(Spec):
 
     Once a request is in service, the provider bills all of its input, and the output written by
     the time it is answered, given up (timed out, cancelled, lost in a crash) or cut off by the end
-    of the run. It bills nothing for a request that waits, is refused or fails.
+    of the run. It bills nothing for a request that waits or is refused; nor for one that fails,
+    unless `provider.errors.bill` says so.
     """
 
     model: str | None = None

@@ -45,6 +45,17 @@ class SlowPhases(Spec):
     """Mean length of a slow phase (exponential)."""
 
 
+class ErrorBill(Spec):
+    """What the provider bills of requests that fail, as where replies break off."""
+
+    share: Fraction = 1.0
+    """Probability that such a request is billed."""
+    cached: Fraction = 1.0
+    """Share of the input from the prompt cache that has its price; the rest is uncached input."""
+    written: Fraction = 0.0
+    """Share of the output that has been written by then."""
+
+
 class ProviderErrors(Spec):
     """Requests that fail at the provider (HTTP 5xx), independently of each other."""
 
@@ -52,6 +63,8 @@ class ProviderErrors(Spec):
     """Probability that a request fails."""
     after_s: NonNegativeDistribution = Field(default_factory=lambda: Deterministic(value=1.0))
     """Seconds until the error comes, or the time of the request if that is shorter."""
+    bill: ErrorBill | None = None
+    """What is billed of them; nothing when absent."""
 
 
 class Outages(Spec):

@@ -198,3 +198,46 @@ def test_a_budget_sees_what_is_paid_for_requests_that_come_to_nothing() -> None:
     each = (1000 * 0.3 + 200 * 15) / 1e6
     assert m.outcome == "budget"
     assert 0.1 <= m.cost_usd < 0.1 + each
+
+
+@pytest.mark.parametrize("cached", [0.0, 1.0])
+def test_a_request_that_fails_is_billed_as_the_scenario_says(cached: float) -> None:
+    # A reply that breaks off half way, at first, costs its input, and 100 of its 200 tokens; the
+    # first request of all finds nothing in the cache.
+    bill = {"cached": cached, "written": 0.5}
+    m, rows = checked(
+        scenario(
+            team={"size": 1, "agent": worker()},
+            workload={"kind": "parallel_fraction", "tasks": 40, "parallel_fraction": 1},
+            provider={
+                "errors": {"probability": 0.3, "after_s": 0.1, "bill": bill},
+                "retry": {"max_retries": 99},
+            },
+        )
+    )
+    failed = [row for row in rows if row.event is Event.REQUEST]
+    assert len(failed) == m.provider_errors > 5
+    assert {row.input_tokens for row in failed} == {1000}
+    assert {row.output_tokens for row in failed} == {100}
+    served = next(i for i, row in enumerate(rows) if row.event is Event.CALL_END)
+    for i, row in enumerate(rows):
+        if row.event is Event.REQUEST:
+            assert row.cached_tokens == (1000 * cached if i > served else 0)
+    assert m.wasted_tokens == 1100 * len(failed)
+
+
+def test_so_many_of_the_requests_that_fail_are_billed() -> None:
+    # Of 1,000 or so, 40 %, with a standard error of 1.5 points.
+    m, rows = checked(
+        scenario(
+            team={"size": 1, "agent": worker()},
+            workload={"kind": "parallel_fraction", "tasks": 1000, "parallel_fraction": 1},
+            provider={
+                "errors": {"probability": 0.5, "after_s": 0.1, "bill": {"share": 0.4}},
+                "retry": {"max_retries": 99},
+            },
+        )
+    )
+    billed = [bool(row.input_tokens) for row in rows if row.event is Event.REQUEST]
+    assert sum(billed) / len(billed) == pytest.approx(0.4, abs=0.05)
+    assert m.input_tokens == 1000 * (m.calls + sum(billed))

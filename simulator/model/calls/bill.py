@@ -49,7 +49,9 @@ class Bill:
         if memory.life is not None:
             metrics.cost_usd += self._book_cache(agent, memory.life, uncached, cached)
 
-    def in_vain(self, agent: AgentState, written: float, is_read: bool = True) -> tuple[int, int]:
+    def in_vain(
+        self, agent: AgentState, written: float, is_read: bool = True, from_cache: float = 1.0
+    ) -> tuple[int, int, int]:
         """Book a request that came to nothing.
 
         Parameters
@@ -60,19 +62,19 @@ class Bill:
         is_read : bool
             Whether the provider bills it: neither what it failed itself nor what was given up
             before it was read.
+        from_cache : float
+            The share of the cached input that is billed as such.
 
         Returns
         -------
-        (int, int)
-            Tokens of input and of output on the bill.
+        (int, int, int)
+            Tokens on the bill: of input, of these from the cache, and of output.
         """
         metrics, uncached, cached, output = self._metrics, 0, 0, 0
         if is_read:
-            uncached, cached, output = (
-                agent.memory.uncached,
-                agent.memory.cached,
-                agent.call.written(written),
-            )
+            cached = int(from_cache * agent.memory.cached)
+            uncached = agent.memory.uncached + agent.memory.cached - cached
+            output = agent.call.written(written)
         metrics.input_tokens += uncached + cached
         metrics.cached_tokens += cached
         metrics.output_tokens += output
@@ -82,7 +84,7 @@ class Bill:
             usd += self._book_cache(agent, agent.memory.life, uncached, cached)
         metrics.cost_usd += usd
         metrics.wasted_usd += usd
-        return uncached + cached, output
+        return uncached + cached, cached, output
 
     def _book_cache(self, agent: AgentState, life: CacheLife, uncached: int, cached: int) -> float:
         """Count what a request has written to the cache, and return what that costs on top."""

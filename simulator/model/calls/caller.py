@@ -60,6 +60,7 @@ class Caller:
         "_place",
         "_queued_s",
         "error_after",
+        "error_bill",
         "error_p",
         "flight",
         "is_stuck",
@@ -70,6 +71,7 @@ class Caller:
         "other",
         "other_err_logit",
         "retry_after_s",
+        "rolls_bill",
         "rolls_error",
         "rolls_hedge",
         "rolls_malformed",
@@ -127,6 +129,8 @@ class Caller:
         self.jitter = rolls(Purpose.CALL_RETRY)
         self.error_p = errors.probability if errors else 0.0
         self.error_after = always(1.0)
+        self.error_bill = errors.bill if errors else None
+        self.rolls_bill = rolls(Purpose.ERROR_BILL, self.error_bill is not None)
         if errors:
             self.error_after = again(errors.after_s, Purpose.PROVIDER_ERROR_AFTER)
 

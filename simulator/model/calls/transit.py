@@ -258,8 +258,12 @@ class Transit:
         self._count(why)
         # A request given up at the very moment at which it was sent has not been read.
         paid = why.is_billed and (elapsed_s > 0.0 or seconds <= 0.0)
-        share = self._callers[agent.index].share * share_done(elapsed_s, seconds)
-        read, written = self._bill.in_vain(agent, share, paid)
+        caller, from_cache = self._callers[agent.index], 1.0
+        share = caller.share * share_done(elapsed_s, seconds)
+        if why is Why.ERROR and caller.error_bill is not None:
+            paid = elapsed_s > 0.0 and caller.rolls_bill() < caller.error_bill.share
+            share, from_cache = share * caller.error_bill.written, caller.error_bill.cached
+        read, cached, written = self._bill.in_vain(agent, share, paid, from_cache)
         if self._provider.refunds:
             self._provider.settle(agent, written)
         if self._bill.is_over_budget:
@@ -270,7 +274,7 @@ class Transit:
             agent.call.number,
             duration_s=wasted_s,
             input_tokens=read,
-            cached_tokens=agent.memory.cached * paid,
+            cached_tokens=cached,
             output_tokens=written,
             outcome=why.value,
         )
