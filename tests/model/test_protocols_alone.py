@@ -17,6 +17,7 @@ from simulator.model.journal import Journal
 from simulator.model.ledger import Ledger
 from simulator.model.metrics import Metrics
 from simulator.model.protocols import EVERYONE, SOMEONE, Dispatcher, Setting, preferred
+from simulator.model.protocols._dealt import Dealt
 from simulator.model.protocols._hands import Hands
 from simulator.model.protocols._leases import Leases
 from simulator.model.streams import Streams
@@ -459,3 +460,13 @@ def test_a_protocol_that_watches_no_attempts_would_have_nothing_to_say(kind: str
             assert dispatcher.may_attempt(1, task)
             dispatcher.attempt_ended(0, task, done=True)
             assert (dispatcher.ready, dispatcher.board.owner) == before
+
+
+def test_a_kind_of_dealt_tasks_that_watches_attempts_is_told_of_them() -> None:
+    class Watching(Dealt):
+        def attempt_ended(self, agent: int, task: int, done: bool) -> None:
+            super().attempt_ended(agent, task, done)
+
+    dealt = alone("pre_assigned", bag(4))
+    assert not dealt.watches_attempts
+    assert Watching(dealt.setting, [0, 1, 0, 1], works_ahead=True).watches_attempts

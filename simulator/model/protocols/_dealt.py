@@ -30,7 +30,11 @@ class Dealt(Hands):
         super().__init__(setting)
         board, workers = self.board, setting.workers
         self.works_ahead = works_ahead
-        self.watches_attempts = False  # who holds a task is known, and stays
+        # Who holds a task is known, and stays: nothing to ask or to tell, but for other kinds.
+        self.watches_attempts = (
+            type(self).may_attempt is not Hands.may_attempt
+            or type(self).attempt_ended is not Hands.attempt_ended
+        )
         board.deal(owners)
         habits = [spec.behaviour for spec in setting.specs]
         self._blindness = [habit.dependency_blindness for habit in habits]
