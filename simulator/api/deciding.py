@@ -24,7 +24,6 @@ from simulator.errors import TeamsimError, what_is
 from simulator.experiment.pool import Progress
 from simulator.scenario import Scenario
 from simulator.scenario.costs import HOW_TO_PRICE, cost_notes, is_cost_known
-from simulator.scenario.telling import assumed
 
 _FEWEST_RUNS = 10
 
@@ -79,7 +78,7 @@ def advise(
         ["fulfils", "objective"],
         key=lambda column: column.eq("no") if column.name == "fulfils" else column,
     )
-    said = [*in_words(advice, wish), *assumed(base.assumptions)]
+    said = in_words(advice, wish, base.assumptions)
     notes = [*columns_in_words(advice, wish), *cost_notes(base)]
     return AdviceResult(with_origin(table, base.name, base.seed), advice, said, notes)
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from analysis.decisions.advice.structures import ALONE
 from analysis.decisions.advice.verdict import Advice
 from analysis.decisions.advice.wish import LESS_THAN_ALONE, TIME_ONLY, Wish
+from simulator.scenario.telling import assumed
 from simulator.words import percent
 
 _SAME = 1e-9
 """Share below which means of the same runs differ by rounding only."""
 
 
-def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
+def in_words(advice: Advice, wish: Wish = TIME_ONLY, assumptions: Sequence[str] = ()) -> list[str]:
     """Return the advice in plain sentences.
 
     Parameters
@@ -22,11 +23,13 @@ def in_words(advice: Advice, wish: Wish = TIME_ONLY) -> list[str]:
     advice : Advice
     wish : Wish
         The wish for which it was made.
+    assumptions : sequence of str
+        What the scenario takes for granted: the verdict is said to depend on it.
     """
     if advice.verdict == "neither":
-        return _neither(advice)
-    lines = [_verdict(advice, wish), *_conditions(advice, wish), *_how_sure(advice, wish)]
-    lines += _finishing(advice)
+        return [*_neither(advice), *assumed(assumptions)]
+    lines = [_verdict(advice, wish, bool(assumptions)), *assumed(assumptions)]
+    lines += [*_conditions(advice, wish), *_how_sure(advice, wish), *_finishing(advice)]
     lines += _largest(advice)
     if advice.same_as_own:
         lines.append(
@@ -87,9 +90,9 @@ def _neither(advice: Advice) -> list[str]:
     return ["Nothing that was tried fulfils the conditions: not one agent, and no team."]
 
 
-def _verdict(advice: Advice, wish: Wish) -> str:
+def _verdict(advice: Advice, wish: Wish, assumes: bool) -> str:
     if not advice.best_team:
-        return _no_team(advice)
+        return _no_team(advice, assumes)
     what = "time" if wish.usd_per_hour is None else "cost and time together"
     gain = advice.gain
     if gain.estimate < 0.0:
@@ -99,7 +102,7 @@ def _verdict(advice: Advice, wish: Wish) -> str:
         saves = f"saves {_share(gain.estimate)} of {what}"
         saves += f" ({_share(gain.low)} to {_share(gain.high)})"
     worth = percent(wish.worth)
-    subject = "If it fulfils the conditions, a team" if advice.unsure else "A team"
+    subject = _if(bool(advice.unsure), assumes, "a team")
     if advice.verdict == "team":
         alone = advice.table.set_index("system").to_dict("index")[ALONE]
         if not alone["finished"]:
@@ -111,8 +114,8 @@ def _verdict(advice: Advice, wish: Wish) -> str:
         return f"{subject} is worth it: {advice.best}. It {saves} over one agent.{lacks}"
     if advice.verdict == "alone":
         return (
-            f"{_alone(advice)} is enough: the best team ({advice.best_team}) {saves}, less than "
-            f"the {worth} for which a team would be worth it."
+            f"{_alone(advice, assumes)} is enough: the best team ({advice.best_team}) {saves}, "
+            f"less than the {worth} for which a team would be worth it."
         )
     rows = advice.table.set_index("system").to_dict("index")
     if not rows[ALONE]["finished"]:
@@ -129,10 +132,12 @@ def _verdict(advice: Advice, wish: Wish) -> str:
     return f"It is open whether a team is worth it: the best ({advice.best_team}) {saves}, {why}."
 
 
-def _no_team(advice: Advice) -> str:
+def _no_team(advice: Advice, assumes: bool) -> str:
     """Return the verdict where no team's means meet the conditions."""
     if advice.verdict == "alone":
-        return f"{_alone(advice)} is enough: no team that was tried fulfils the conditions."
+        return (
+            f"{_alone(advice, assumes)} is enough: no team that was tried fulfils the conditions."
+        )
     most = int(advice.table["replications"].max())
     return (
         "It is open whether a team is worth it: by the means, no team that was tried fulfils the "
@@ -140,11 +145,17 @@ def _no_team(advice: Advice) -> str:
     )
 
 
-def _alone(advice: Advice) -> str:
+def _alone(advice: Advice, assumes: bool) -> str:
     """Return the subject of the verdict that one agent is enough, as sure as it is known to be."""
-    if advice.best != ALONE or not advice.unsure:
-        return "One agent"
-    return "If it fulfils the conditions, one agent"
+    return _if(advice.best == ALONE and bool(advice.unsure), assumes, "one agent")
+
+
+def _if(is_unsure: bool, assumes: bool, subject: str) -> str:
+    """Return the subject of a verdict after what it depends on."""
+    conditions = ["it fulfils the conditions"] * is_unsure + ["what is assumed holds"] * assumes
+    if not conditions:
+        return subject[0].upper() + subject[1:]
+    return f"If {' and '.join(conditions)}, {subject}"
 
 
 def _share(value: float) -> str:
