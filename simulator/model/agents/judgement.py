@@ -29,8 +29,7 @@ class Judgement:
         Whether the size of the prompt tells on it.
     is_particular : bool
         Whether the errors of a call have something in common.
-    rolls_error, rolls_detection, rolls_propagation, rolls_hand_off : callable
-    rolls_review, rolls_truncation : callable
+    rolls_error, rolls_hand_off, rolls_truncation : callable
         Uniforms in [0, 1).
     """
 
@@ -40,23 +39,24 @@ class Judgement:
         "_common_mode",
         "_common_rolls",
         "_context_error",
+        "_draws",
         "_logit",
         "_now",
         "_own_logit",
         "_p",
         "_rolls_call",
         "_rolls_common",
+        "_rolls_detection",
+        "_rolls_propagation",
+        "_rolls_review",
         "_rolls_wrong",
         "_shifts",
         "_spec",
         "depends_on_context",
         "errs",
         "is_particular",
-        "rolls_detection",
         "rolls_error",
         "rolls_hand_off",
-        "rolls_propagation",
-        "rolls_review",
         "rolls_truncation",
     )
 
@@ -82,10 +82,12 @@ class Judgement:
         self._rolls_wrong = draws.rolls(
             Purpose.WRONG_ANSWER, errs and errors.wrong_answers.options > 1
         )
-        self.rolls_detection = draws.rolls(Purpose.DETECTION)
-        self.rolls_propagation = draws.rolls(Purpose.PROPAGATION)
+        # Streams that most agents never read are made when they are first read.
+        self._draws = draws
+        self._rolls_detection: Draw | None = None
+        self._rolls_propagation: Draw | None = None
+        self._rolls_review: Draw | None = None
         self.rolls_hand_off = draws.rolls(Purpose.HAND_OFF, errors.hand_off > 0.0)
-        self.rolls_review = draws.rolls(Purpose.REVIEW)
         self.rolls_truncation = draws.rolls(Purpose.TRUNCATION, spec.truncation_loss > 0.0)
 
     def settle(self, drift: float, prompt_tokens: int, window_tokens: float) -> None:
@@ -133,6 +135,24 @@ class Judgement:
         else:
             roll = self.rolls_error()
         return CORRECT if roll >= p else self._wrong_answer()
+
+    def finds_fault(self) -> bool:
+        """Return whether the tests of a faulty attempt find that it is."""
+        if self._rolls_detection is None:
+            self._rolls_detection = self._draws.rolls(Purpose.DETECTION)
+        return self._rolls_detection() < self._spec.errors.detection
+
+    def inherits_fault(self) -> bool:
+        """Return whether an attempt that builds on what is faulty is faulty, too."""
+        if self._rolls_propagation is None:
+            self._rolls_propagation = self._draws.rolls(Purpose.PROPAGATION)
+        return self._rolls_propagation() < self._spec.errors.propagation
+
+    def rejects(self, chance: float) -> bool:
+        """Return whether a review rejects what it does with probability `chance`."""
+        if self._rolls_review is None:
+            self._rolls_review = self._draws.rolls(Purpose.REVIEW)
+        return self._rolls_review() < chance
 
     def _wrong_answer(self) -> int:
         wrong = self._spec.errors.wrong_answers

@@ -203,7 +203,7 @@ class Commits:
             is_tested = True
         else:
             answer, is_tested = self._answer(agent, task)
-        if answer and is_tested and agent.judgement.rolls_detection() < agent.spec.errors.detection:
+        if answer and is_tested and agent.judgement.finds_fault():
             metrics.failed_tests += 1
             self._hand_ins.overwrite(agent, task)
             started_s, is_backup = agent.time.started_s, agent.call.is_backup
@@ -254,10 +254,10 @@ class Commits:
     def _inherits_fault(self, agent: AgentState, task: int) -> bool:
         """Return whether what the task builds on is faulty, outdated or misunderstood."""
         board, errors = agent.board, agent.spec.errors
-        if task in agent.call.outdated and agent.judgement.rolls_propagation() < errors.propagation:
+        if task in agent.call.outdated and agent.judgement.inherits_fault():
             return True
         for needed in board.graph.dependencies[task]:
-            if board.faulty[needed] and agent.judgement.rolls_propagation() < errors.propagation:
+            if board.faulty[needed] and agent.judgement.inherits_fault():
                 return True
             other = board.doer[needed] != agent.index
             if errors.hand_off and other and agent.judgement.rolls_hand_off() < errors.hand_off:

@@ -72,7 +72,7 @@ class Reviews:
             metrics.reviews += 1
             is_faulty = answer != CORRECT
             chance = 1.0 - self._spec.miss if is_faulty else self._spec.false_alarm
-            rejected = reviewer.judgement.rolls_review() < chance
+            rejected = reviewer.judgement.rejects(chance)
             if reviewer.byzantine:
                 rejected = not is_faulty
             if board.done[task] or board is not agent.board:

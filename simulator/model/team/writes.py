@@ -93,7 +93,7 @@ class Writes:
         loser = self._agents[board.doer[lost]]
         fault = board.faulty[lost]
         outcome = "faulty"
-        if loser.judgement.rolls_detection() < loser.spec.errors.detection:
+        if loser.judgement.finds_fault():
             outcome = "redo"
             self._settlement.uncount(fault)
             board.undo(lost)
