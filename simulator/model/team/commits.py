@@ -32,7 +32,6 @@ class Commits:
     """
 
     __slots__ = (
-        "_graph",
         "_hand_ins",
         "_is_idempotent",
         "_is_plain",
@@ -42,6 +41,7 @@ class Commits:
         "_metrics",
         "_settlement",
         "_sides",
+        "_sizes",
         "_writes",
     )
 
@@ -55,7 +55,7 @@ class Commits:
         is_idempotent: bool,
     ) -> None:
         self._sides = sides
-        self._graph = sides.board.graph
+        self._sizes = sides.board.graph.sizes
         self._hand_ins = hand_ins
         self._settlement = settlement
         self._writes = writes
@@ -74,12 +74,13 @@ class Commits:
 
     def commit(self, agent: AgentState, now: float) -> list[int]:
         """Commit the tasks that the agent has picked; return those that can start because of it."""
-        board, picks = agent.board, agent.call.picks
+        board, call = agent.board, agent.call
+        picks = call.picks
         count = len(picks)
         self._metrics.attempts += count
         is_particular = agent.habits.is_particular or agent.judgement.is_particular
-        sizes = self._prepare(agent) if is_particular else self._graph.sizes
-        if agent.call.rejected or agent.call.is_astray:
+        sizes = self._prepare(agent) if is_particular else self._sizes
+        if call.rejected or call.is_astray:
             picks = self._sort_out(agent, sizes, now)
         elif count == 1 and (not board.missing[picks[0]] or board.done[picks[0]]):
             freed: list[int] = []
@@ -118,7 +119,7 @@ class Commits:
 
     def _prepare(self, agent: AgentState) -> Sizes:
         """Settle what concerns the call as a whole; return the work units of its tasks."""
-        picks, sizes = agent.call.picks, self._graph.sizes
+        picks, sizes = agent.call.picks, self._sizes
         agent.judgement.begin_call()
         if agent.call.is_cut:
             self._cut_off(agent)
