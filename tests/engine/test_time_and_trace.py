@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.engine import Simulation
+from simulator.model.metrics import Metrics
 from simulator.model.streams import Streams
-from simulator.model.trace import Event, Trace
+from simulator.model.trace import COLUMNS, Event, Row, Trace
 from simulator.scenario import Scenario
 from simulator.scenario.schema import Limits
 from tests.conftest import run_as_traced, scenario
@@ -111,6 +113,23 @@ def test_every_task_is_done_once_and_never_before_its_dependencies(scenario: Sce
     graph = Simulation(scenario).model.workload.graph(Streams(0, 0))
     for task, time_s in done_s.items():
         assert all(done_s[needed] <= time_s for needed in graph.dependencies[task])
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_table_has_the_columns_and_rows_of_the_trace_however_few(count: int) -> None:
+    trace = Trace()
+    Simulation(scenario()).run(0, trace)
+    trace.cut_back(count)
+    table = trace.table()
+    assert table.column_names == list(COLUMNS)
+    assert table["seq"].to_pylist() == list(range(count))
+    for name in Row._fields:
+        assert table[name].to_pylist() == [getattr(row, name) for row in trace.rows]
+
+
+def test_nothing_has_been_counted_before_anything_has_happened() -> None:
+    counted = {name: value for name, value in asdict(Metrics()).items() if value}
+    assert counted == {"availability": 1.0}
 
 
 def test_waiting_time_in_the_metrics_is_the_traces() -> None:

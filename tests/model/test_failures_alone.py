@@ -177,14 +177,17 @@ def crashing(crew: Crew, **fields: Any) -> FailureSetting:
     return setting
 
 
-def test_crashes_and_repairs_alternate_and_only_with_whom_they_belong_to() -> None:
+@pytest.mark.parametrize(("up_s", "repair_s"), [(10.0, 2.0), (0.25, 0.5), (0.5, 0.25)])
+def test_crashes_and_repairs_alternate_and_only_with_whom_they_belong_to(
+    up_s: float, repair_s: float
+) -> None:
     crew = Crew(bag(1))
-    crashing(crew, up_s=10, repair_s=2)
-    crew.clock.at(40.0, lambda: crew.clock.stop("deadline", ""))
+    crashing(crew, up_s=up_s, repair_s=repair_s)
+    crew.clock.at(3 * (up_s + repair_s) + up_s / 2, lambda: crew.clock.stop("deadline", ""))
     crew.run()
     rows = [(row.time_s, row.agent) for row in crew.rows(Event.FAULT)]
-    assert rows == [(10.0, 0), (22.0, 0), (34.0, 0)]
-    assert [row.duration_s for row in crew.rows(Event.DOWN)] == [2.0, 2.0, 2.0]
+    assert rows == [(up_s + k * (up_s + repair_s), 0) for k in range(3)]
+    assert [row.duration_s for row in crew.rows(Event.DOWN)] == [repair_s] * 3
     assert crew.metrics.crashes == 3
 
 

@@ -83,6 +83,13 @@ def test_turns_before_a_crash_are_not_taken_again_but_the_last_is(done: int, fir
     assert (each.turn, each.is_last, each.work) == (first, first == 4, 1.5)
 
 
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_checkpoint_has_nothing_of_a_loop_of_which_no_turn_is_over(is_read: bool) -> None:
+    each = loop(turns=4)
+    each.begin(1.0, False, False)
+    assert each.kept(0, is_read).said == (0, 0, 0, 0)
+
+
 def test_a_loop_that_goes_on_after_a_crash_has_as_many_turns_as_before() -> None:
     each = loop(turns={"kind": "empirical", "values": [2, 30]})
     for wanted in (2, 7, 30):

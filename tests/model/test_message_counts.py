@@ -57,10 +57,10 @@ def test_a_hybrid_delivers_a_star_and_its_peer_links(n: int, peers: int) -> None
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("peers", [1, 3])
-def test_gossip_delivers_its_peers_each(n: int, peers: int) -> None:
-    delivered = n * min(peers, n - 1)
-    assert one_round({"kind": "gossip", "peers": peers}, n) == (n * (n > 1), delivered)
+@pytest.mark.parametrize("said", [{}, {"peers": 1}, {"peers": 3}])
+def test_gossip_delivers_its_peers_each_one_if_none_are_said(n: int, said: dict[str, int]) -> None:
+    delivered = n * min(said.get("peers", 1), n - 1)
+    assert one_round({"kind": "gossip", **said}, n) == (n * (n > 1), delivered)
 
 
 @pytest.mark.parametrize("n", SIZES)

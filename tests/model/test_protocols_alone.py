@@ -439,6 +439,7 @@ def test_recursion_splits_works_and_merges_in_that_order() -> None:
     assert (stack.duty(0), stack.choose(0, 9)) == (3, [])
     stack.duty_done(0)
     assert (has_work(stack, 0), has_work(stack, 1)) == (False, True)
+    assert stack.context_of(0, 900) == (900, 0)  # it waits
     assert stack.context_of(1, 900) == (0, 500)  # a briefing in place of its context
     assert call(stack, 1, 9) == [0, 1]
     assert stack.context_of(1, 900) == (0, 500)  # another sub-agent
@@ -447,6 +448,7 @@ def test_recursion_splits_works_and_merges_in_that_order() -> None:
     assert stack.context_of(0, 900) == (900, 600)  # two reports
     stack.duty_done(0)
     assert stack.is_over()
+    assert [stack.context_of(agent, 900) for agent in (0, 1)] == [(900, 0)] * 2
 
 
 @pytest.mark.parametrize("kind", PROTOCOLS.names())
@@ -470,3 +472,17 @@ def test_a_kind_of_dealt_tasks_that_watches_attempts_is_told_of_them() -> None:
     dealt = alone("pre_assigned", bag(4))
     assert not dealt.watches_attempts
     assert Watching(dealt.setting, [0, 1, 0, 1], works_ahead=True).watches_attempts
+
+
+@pytest.mark.parametrize("claims", ["immediate", "at_commit"])
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
+def test_however_blind_an_agent_picks_each_task_once_and_no_more_than_it_may(
+    claims: str, count: int
+) -> None:
+    graph = tasks(**{f"t{i}": f"t{i - 3}" if i > 8 else "" for i in range(20)})
+    for kind, p in ((kind, p) for kind in BLIND for p in (0.5, 1.0)):
+        board = alone("self_claim", graph, 2, behaviour={**BLIND, kind: p}, claims=claims)
+        for _ in range(20):
+            for agent in (0, 1):
+                picks = board.fork(board.board.copy()).choose(agent, count) or []
+                assert len(picks) == len(set(picks)) <= count

@@ -261,6 +261,16 @@ def test_of_a_hedged_pair_the_first_answer_counts_and_the_other_is_paid_as_waste
     assert (unused.outcome, unused.output_tokens) == ("hedged", int(100 * 5.0 / 9.0))
 
 
+@pytest.mark.parametrize("seconds", [0.0, 4.0])
+def test_a_reply_that_cannot_be_used_is_paid_whole_however_quick_it_came(seconds: float) -> None:
+    line = Line(Bench(faults={"malformed": 1.0}))
+    (agent,) = line.bench.agents
+    agent.memory.uncached = 700
+    assert line.run(seconds) == {0: (seconds, "malformed")}
+    metrics = line.bench.metrics
+    assert (metrics.input_tokens, metrics.output_tokens) == (700, 100)
+
+
 def test_what_is_cut_off_says_which_share_is_written() -> None:
     line = Line(Bench())
     agent = line.bench.agents[0]
