@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from scipy import stats
 
 from simulator.model.streams import Streams
-from simulator.model.tasks import TaskGraph
+from simulator.model.tasks import Task, TaskGraph
 from simulator.scenario.families import WORKLOADS
 
 COUNTS = st.integers(1, 40)
@@ -29,6 +29,26 @@ def graph(kind: str, **fields: Any) -> TaskGraph:
     assert all(task < len(made) for needed in made.dependencies for task in needed)
     assert sorted(made.order) == list(range(len(made)))  # there is no cycle
     return made
+
+
+@pytest.mark.parametrize("unknown", [("x",), ("x", "y")])
+def test_a_dependency_that_is_no_task_is_an_error_that_names_the_first(
+    unknown: tuple[str, ...],
+) -> None:
+    tasks = [Task(id="a"), Task(id="b", dependencies=("a", *unknown))]
+    with pytest.raises(ValueError, match="task 'b' depends on 'x', which is no task"):
+        TaskGraph.of(tasks)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 8])
+def test_a_cycle_is_an_error_that_names_it_in_the_order_in_which_its_tasks_need_each_other(
+    length: int,
+) -> None:
+    ring = [Task(id=f"t{i}", dependencies=(f"t{(i - 1) % length}",)) for i in range(length)]
+    with pytest.raises(ValueError, match="the dependencies form a cycle: ") as error:
+        TaskGraph.of([Task(id="a"), *ring, Task(id="z", dependencies=("t0",))])
+    numbers = [int(name[1:]) for name in str(error.value).rpartition(": ")[2].split(" -> ")]
+    assert numbers == [(numbers[0] + i) % length for i in range(length + 1)]
 
 
 @settings(deadline=None)
