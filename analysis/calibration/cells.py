@@ -185,7 +185,10 @@ def _fit_agent(
     latencies = fit_latencies([each if len(each) else together for each in working])
     everything = pd.concat(parts)
     most = max(len(tasks) for tasks in real.tasks.values())
-    capacities = [capacity_of(fit, limit_s, most) for fit in latencies]
+    capacities = [
+        capacity_of(fit, limit_s, most, calls)
+        for fit, calls in zip(latencies, working, strict=True)
+    ]
     for i, capacity in enumerate(capacities):
         if capacity is not None and limit_s is not None:
             parts[i] = mark_lost(parts[i], limit_s, capacity)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.calibration.output_limits import LONG
 from analysis.traces.team_runs import SELF_CLAIM, TeamRuns
 from simulator.model.protocols.pre_assigned import PreAssigned
 from simulator.model.tasks import Task, TaskGraph
@@ -99,7 +100,7 @@ def mark_lost(calls: pd.DataFrame, limit_s: float, capacity: float) -> pd.DataFr
     Such calls are not idle: they attempted more than the `capacity` of a reply. In all calls, the
     tasks that could be taken are limited to the capacity, since more cannot be observed.
     """
-    lost = calls["is_idle"] & (calls["left"] > capacity) & (calls["latency_s"] > 0.7 * limit_s)
+    lost = calls["is_idle"] & (calls["left"] > capacity) & (calls["latency_s"] > LONG * limit_s)
     held = max(1, int(capacity))
     calls = calls.assign(
         is_lost=lost,

@@ -7,14 +7,58 @@ import pandas as pd
 
 from analysis.calibration.estimates import Share, VectorFit
 
+_FEWEST = 3
+"""Replies that must have been cut off with a result, for these to tell what fits into one."""
+LONG = 0.7
+"""Share of the longest duration beyond which a reply has reached the limit."""
 
-def capacity_of(latency: VectorFit, limit_s: float | None, most: int) -> float | None:
-    """Return how many tasks fit into a reply of `limit_s`, if that is less than there are."""
+
+def capacity_of(
+    latency: VectorFit, limit_s: float | None, most: int, working: pd.DataFrame
+) -> float | None:
+    """Return how many tasks fit into a reply of `limit_s`, if that is less than there are.
+
+    That is the median of what replies that were cut off have written (`_median_written`). Where
+    too few were, it is what the mean durations of all replies lead to, but no less than a reply has
+    written.
+
+    Parameters
+    ----------
+    latency : VectorFit
+        Logarithms of base, per task and hand_in.
+    limit_s : float or None
+    most : int
+        Tasks that there are.
+    working : DataFrame
+        The cell's working calls: ``edited, left, latency_s``.
+    """
     if limit_s is None:
         return None
-    base, per_task, _ = np.exp(latency.at)
-    capacity = max(1.0, (limit_s - base) / per_task)
+    capacity = _median_written(working, limit_s)
+    if capacity is None:
+        base, per_task, _ = np.exp(latency.at)
+        most_written = float(working["edited"].max()) if len(working) else 0.0
+        capacity = max(1.0, (limit_s - base) / per_task, most_written)
     return capacity if capacity < most else None
+
+
+def _median_written(working: pd.DataFrame, limit_s: float) -> float | None:
+    """Return the median number of tasks at which replies are cut off; None if too few tell.
+
+    A long reply that wrote fewer tasks than it could was cut off. Any other would have been cut off
+    at more than it wrote: it is censored there (Kaplan & Meier 1958).
+    """
+    wrote = working["edited"].to_numpy(dtype=float)
+    is_long = working["latency_s"].to_numpy() > LONG * limit_s
+    cut = (wrote > 0.0) & is_long & (wrote < working["left"].to_numpy())
+    survives, events = 1.0, 0
+    for number in np.unique(wrote[cut]):
+        ends = int((wrote[cut] == number).sum())
+        survives *= 1.0 - ends / int((wrote >= number).sum())
+        events += ends
+        if survives <= 0.5:
+            return float(number) if events >= _FEWEST else None
+    return None
 
 
 def loss_share(calls: pd.DataFrame, capacity: float | None) -> Share:

@@ -113,14 +113,54 @@ def test_phases_of_turns_are_forgotten_within_their_length(length: float) -> Non
 
 def test_replies_near_the_limit_of_output_may_be_lost() -> None:
     fit = VectorFit(np.log([10.0, 5.0, 0.1]), np.zeros((3, 3)))
-    assert capacity_of(fit, 50.0, most=20) == pytest.approx((50 - 10) / 5)
-    assert capacity_of(fit, 50.0, most=8) is None
-    assert capacity_of(fit, 11.0, most=8) == 1.0
+    short = _replies([2, 3], [20.0, 20.0], [20.0, 25.0])
+    assert capacity_of(fit, 50.0, 20, short) == pytest.approx((50 - 10) / 5)
+    assert capacity_of(fit, 50.0, 8, short) is None
+    assert capacity_of(fit, 11.0, 8, short.iloc[:0]) == 1.0
     calls = pd.DataFrame(
         {"edited": [0, 5, 6, 7, 8, 0], "is_lost": [False] * 5 + [True], "run_dir": "r"}
     )
     share = loss_share(calls, 8.0)
     assert (share.hits.sum(), share.trials.sum()) == (1, 4)  # of those of 6 tasks or more
+
+
+def _replies(wrote: list[int], could: list[float], seconds: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"edited": wrote, "left": could, "latency_s": seconds})
+
+
+def test_what_a_reply_has_written_fits_into_one() -> None:
+    """Mean durations lead to 8 tasks in 50 s; where replies are many, they are shorter a task."""
+    fit = VectorFit(np.log([10.0, 5.0, 0.1]), np.zeros((3, 3)))
+    assert capacity_of(fit, 50.0, 20, _replies([12], [12.0], [50.0])) == 12.0
+    assert capacity_of(fit, 50.0, 20, _replies([20], [20.0], [50.0])) is None
+
+
+def test_the_capacity_of_a_reply_is_the_median_of_what_those_cut_off_have_written() -> None:
+    """Kaplan and Meier by hand: of 8, 2 end at 11 (3/4 are left), 3 of 4 at 13 (3/16 are left).
+
+    Two are censored at 12, where they had no more to write; a hung reply of one task of all 9 ends
+    at 1 (8/9), and leaves the median where it is.
+    """
+    fit = VectorFit(np.log([10.0, 5.0, 0.1]), np.zeros((3, 3)))
+    wrote, could = [11, 11, 12, 12, 13, 13, 13, 14], [20.0, 20.0, 12.0, 12.0, *[20.0] * 4]
+    replies = _replies([1, *wrote], [20.0, *could], [60.0, *[50.0] * 8])
+    assert capacity_of(fit, 50.0, 20, replies) == 13.0
+
+
+@pytest.mark.parametrize("capacity", [6, 12, 17])
+def test_the_capacity_of_a_reply_is_found_though_longer_replies_take_less_a_task(
+    capacity: int,
+) -> None:
+    """What fits is lognormal about its true median; durations grow by a power of the tasks."""
+    rng = np.random.default_rng(7)
+    wants, fits = rng.integers(1, 21, 2000), capacity * np.exp(0.1 * rng.standard_normal(2000))
+    wrote = np.minimum(wants, np.maximum(1, np.round(fits))).astype(int)
+    seconds = 50.0 * np.minimum(1.0, wants / fits) ** 0.4
+    replies = _replies(list(wrote), list(wants.astype(float)), list(seconds))
+    fit = VectorFit(np.log([1.0, 4.0, 0.1]), np.zeros((3, 3)))
+    found = capacity_of(fit, 50.0, 20, replies)
+    assert found is not None
+    assert abs(found - capacity) <= 1.0
 
 
 def test_two_parameters_more_must_make_a_log_likelihood_two_larger() -> None:
