@@ -4,7 +4,7 @@ The pilot's own runs hold more information than the parameters fitted to them. S
 carried over to the predicted team by quantile delta mapping (Cannon, Sobie & Murdock 2015): it is
 changed as the simulator changes a run of its rank. How far such changes can be trusted is measured
 within the pilot, if it has several team sizes, by the regression of observed on simulated changes
-between them.
+between them, for agents that claim their tasks and for those that are dealt them apart.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import expit, logit, softmax
 
 from analysis.calibration.cells import AGENT
 from analysis.calibration.estimates import Share, pool_shares
@@ -33,6 +33,9 @@ _NEARNESS = 0.8
 """Pilot teams have the weight ``exp(-|log(n / target)| / nearness)``: near sizes count more."""
 _DOUBT = 0.5
 """Standard deviation of the prior of the share of a simulated change that is observed."""
+_APART = (np.arange(60.0) + 0.5) / 40.0
+"""Standard deviations of what observed changes (log) differ by from a share of simulated ones: the
+middles of equal parts of what is possible, up to a factor of 4.5."""
 _JITTER = 0.1
 """Spread (log) around a pilot run carried over: the kernel of the smoothed bootstrap."""
 
@@ -121,26 +124,52 @@ def carried_over(
     return here.assign(**columns, success=succeeds)
 
 
-def trust_in_changes(pilots: Sequence[PilotRuns]) -> dict[str, float]:
-    """Return for each metric the share of a simulated change that is observed, 0 to 1.
+def trust_in_changes(pilots: Sequence[PilotRuns]) -> list[dict[str, float]]:
+    """Return for each cell and metric the share of a simulated change that is observed, from 0 on.
 
-    It is the regression through the origin of observed changes (log means), between neighbouring
-    team sizes of the pilot, on simulated ones, with a prior of 1 +- `_DOUBT`.
+    All cells of a mode have the same one: it is the regression through the origin of observed
+    changes (log means), between neighbouring team sizes of the pilot, on simulated ones.
     """
-    trust = {}
-    for metric in MAPPED:
-        precision, product = _DOUBT**-2, _DOUBT**-2
-        for pilot in pilots:
-            logs = pd.Series(np.log(np.maximum(_of_pilot(pilot.runs, metric), 1e-9)))
-            seen = logs.groupby(pilot.runs["n_teammates"].to_numpy()).agg(["mean", "var", "size"])
-            means = [_logs(pilot.simulated[int(n)], metric).mean() for n in seen.index]
-            variance = np.maximum(seen["var"].fillna(0.25), 0.01) / seen["size"]
-            noise = variance.to_numpy()[1:] + variance.to_numpy()[:-1]
-            expected, found = np.diff(means), np.diff(seen["mean"])
-            precision += float((expected**2 / noise).sum())
-            product += float((expected * found / noise).sum())
-        trust[metric] = float(np.clip(product / precision, 0.0, 1.0))
-    return trust
+    modes = [str(pilot.runs["mode"].iloc[0]) for pilot in pilots]
+    found = {}
+    for mode in dict.fromkeys(modes):
+        alike = [pilot for pilot, its in zip(pilots, modes, strict=True) if its == mode]
+        found[mode] = {metric: share_observed(*_changes(alike, metric)) for metric in MAPPED}
+    return [found[mode] for mode in modes]
+
+
+def _changes(pilots: Sequence[PilotRuns], metric: str) -> tuple[Floats, Floats, Floats]:
+    """Return simulated and observed changes, and the sampling variances of the latter."""
+    parts = []
+    for pilot in pilots:
+        logs = pd.Series(np.log(np.maximum(_of_pilot(pilot.runs, metric), 1e-9)))
+        seen = logs.groupby(pilot.runs["n_teammates"].to_numpy()).agg(["mean", "var", "size"])
+        means = [_logs(pilot.simulated[int(n)], metric).mean() for n in seen.index]
+        variance = (np.maximum(seen["var"].fillna(0.25), 0.01) / seen["size"]).to_numpy()
+        parts.append((np.diff(means), np.diff(seen["mean"]), variance[1:] + variance[:-1]))
+    expected, found, noise = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return expected, found, noise
+
+
+def share_observed(expected: Floats, found: Floats, noise: Floats) -> float:
+    """Return the share of expected changes that is found, not below 0: its posterior mean.
+
+    The prior is 1 +- `_DOUBT`. Cells also differ by what no share explains: its standard deviation
+    has a flat prior and counts by its marginal likelihood. (Without it, a few cells whose runs are
+    all alike would decide for all others.)
+
+    Parameters
+    ----------
+    expected, found, noise : ndarray, shape (m,)
+        Changes of logs, and the sampling variances of those found.
+    """
+    weights = 1.0 / (noise + _APART[:, None] ** 2)
+    precision = _DOUBT**-2 + weights @ expected**2
+    off = found - expected
+    product = weights @ (expected * off)
+    logs = np.log(weights).sum(axis=1) - np.log(precision)
+    logs += product**2 / precision - weights @ off**2
+    return max(0.0, 1.0 + float(softmax(0.5 * logs) @ (product / precision)))
 
 
 def _change(values: Floats, before: Floats, after: Floats) -> Floats:

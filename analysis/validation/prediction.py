@@ -95,7 +95,7 @@ def predict_cells(
         cell, here = cells[team.cell], runs
         limit = team.max_rounds or cell.fit.max_rounds
         if carry_over:
-            here = carried_over(pilots[team.cell], here, team.n, limit, trust, rng)
+            here = carried_over(pilots[team.cell], here, team.n, limit, trust[team.cell], rng)
         where: dict[str, Any] = {**cell.fit.cell, "n_teammates": team.n, "max_rounds": limit}
         parts.append(here.assign(**where, replication=np.arange(len(here)))[COLUMNS])
     return pd.concat(parts, ignore_index=True)
