@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from analysis.calibration.between_turns import BETWEEN_TURNS
-from analysis.calibration.rounding import four_digits
 from analysis.observation.activity import IDLE
 from analysis.observation.arrivals import arriving_workload
 from analysis.observation.coordinating import coordinate, let_lead_answer
+from analysis.observation.failures import let_calls_fail
 from analysis.observation.resampling import let_tasks_say_turns, resampled_workload
 from analysis.observation.role_fit import RoleFit, begin_afresh, fit_role, let_start
 from analysis.observation.roles import typical
@@ -104,7 +104,7 @@ def build_twin(seen: Observed, name: str, seed: int = 1) -> Twin:
     twin.take_work(work.tasks, work.is_certain)
     _lack_gaps(twin, seen)
     _let_agents_begin(twin, seen, units, sizes)
-    _let_calls_fail(twin)
+    let_calls_fail(twin, seen.calls)
     _sweep(twin, structure)
     return twin
 
@@ -289,29 +289,6 @@ def _begin_afresh(twin: Twin, seen: Observed, role: str) -> None:
     fit = twin.fits[role]
     begin_afresh(fit, seen.calls[seen.role_of_calls() == role])
     twin.say_agent(role, {"context": fit.spec["context"]}, fit.sources)
-
-
-def _let_calls_fail(twin: Twin) -> None:
-    """Let requests fail at the provider as often as those of the trace did."""
-    hits = sum(fit.failed.hits - 0.5 for fit in twin.fits.values())
-    asked = sum(fit.failed.hits + fit.failed.misses - 1.0 for fit in twin.fits.values())
-    if hits < 1.0 or hits >= asked:
-        if hits >= 1.0:
-            twin.lack("calls that go well: none did; in their place: a profile's")
-        return
-    share = hits / asked
-    after = np.asarray([fit.failed_s for fit in twin.fits.values()])
-    known = after[np.isfinite(after)]
-    said: dict[str, Any] = {"probability": four_digits(share)}
-    if len(known) and known.mean() > 0.0:
-        said["after_s"] = four_digits(float(known.mean()))
-    twin.say("provider", {"errors": said})
-    error = (share * (1.0 - share) / asked) ** 0.5
-    twin.explain(
-        "provider.errors",
-        f"{hits:,.0f} of {asked:,.0f} calls failed: {percent(share, 2)} ± "
-        f"{percent(error, 2)}; seconds: their mean",
-    )
 
 
 def _sweep(twin: Twin, structure: Structure) -> None:

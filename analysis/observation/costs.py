@@ -93,7 +93,9 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
     """
     chats = calls["operation_name"].isin(CHATS)
     said = chats & calls["cost_usd"].notna()
-    unknown = chats & calls["cost_usd"].isna() & calls["output_tokens"].notna()
+    # What failed and has read something has written what it says, if only nothing.
+    is_cut = (calls["status"] == "error").fillna(False) & calls["input_tokens"].notna()
+    unknown = chats & calls["cost_usd"].isna() & (calls["output_tokens"].notna() | is_cut)
     if not unknown.any():
         n = int(said.sum())
         return calls, _said_by(n) if n else _NO_COUNTS
@@ -106,7 +108,7 @@ def with_costs(calls: pd.DataFrame, told: Told = _NONE) -> tuple[pd.DataFrame, s
             missing.add(str(name) or "no name")
             continue
         price = _per_token(listed[0])
-        costs.loc[where] = tokens.loc[where].to_numpy() @ price
+        costs.loc[where] = tokens.loc[where].fillna(0.0).to_numpy() @ price
         filled += len(where)
     parts = [_said_by(int(said.sum()))] if said.any() else []
     parts += [f"{counted(filled, 'call')} at list prices"] if filled else []

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from analysis.breakdown.lives import lives_of
-from analysis.breakdown.operations import agents_of, operations_of
+from analysis.breakdown.operations import Operation, agents_of, operations_of
 from analysis.calibration.between_turns import BETWEEN_TURNS
 from analysis.calibration.loops import PAUSE
 from analysis.calibration.requests import UNNAMED
@@ -17,7 +17,7 @@ from analysis.traces.canonical import CALLS
 from simulator.engine import Simulation
 from simulator.experiment.pool import Progress
 from simulator.model.metrics import Metrics
-from simulator.model.trace import Trace
+from simulator.model.trace import Event, Trace
 from simulator.scenario import Scenario
 
 _FIELDS = ("run_id", "operation_name", "agent_id", "parent_agent_id", "agent_role", "start_ns",
@@ -87,7 +87,7 @@ def _add(
     run = str(trace.replication)
     agents = agents_of(scenario, trace.rows)
     lives = {life.agent: life for life in lives_of(trace.rows)}
-    for each in operations_of(trace.rows, scenario):
+    for each in [*operations_of(trace.rows, scenario), *_failed(trace)]:
         if each.tool == BETWEEN_TURNS:
             continue  # which no trace has a row of
         row, is_chat, life = each.row, each.tool is None, lives.get(each.agent)
@@ -119,3 +119,11 @@ def _add(
         )
         for name, value in zip(_FIELDS, values, strict=True):
             columns[name].append(value)
+
+
+def _failed(trace: Trace) -> Iterator[Operation]:
+    """Yield the requests that the provider failed, which a tracer writes as calls of their own."""
+    for row in trace.rows:
+        if row.event is Event.REQUEST and row.outcome == "error" and row.agent is not None:
+            start_s = row.time_s - (row.duration_s or 0.0)
+            yield Operation(row.agent, start_s, row.time_s, None, (), row)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.calibration.between_turns import BETWEEN_TURNS
+from analysis.observation.simulated import simulate
 from analysis.observation.structure import LEAD
 from tests.analysis.made_up_traces import MEASURES, Made, assert_alike, twin_of
 
@@ -132,3 +133,37 @@ def test_a_led_team_waits_for_people_in_the_twin(approves: bool) -> None:
     assert ("round_overhead_s" in found.twin.document["coordination"]) != approves
     tools = found.twin.document["team"]["agent"]["tools"]
     assert (BETWEEN_TURNS in tools) == approves
+
+
+def break_off(made: Made, cached: bool, wrote: int | None) -> None:
+    """Work in a conversation of which one call in eight fails, after it has read its prompt."""
+    read, before, turns = 3000.0, 0.0, made.rng.integers(8, 16)
+    for turn in range(turns):
+        while made.rng.random() < 0.12:
+            fields = {"output_tokens": wrote, "cache_read_input_tokens": round(before) * cached}
+            made.add("coder", 1.0, operation_name="chat", response_model="claude-sonnet-4-5",
+                     input_tokens=round(read), **(fields | {"status": "error"}))  # fmt: skip
+            made.now += made.about(0.5)
+        answer = made.about(200)
+        made.chat("coder", read, answer, turn < turns - 1, before)
+        before, read = read, read + answer + made.about(400)
+        if turn < turns - 1:
+            made.tool("coder", "edit", made.about(2.0))
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("wrote", [None, 0, 60])
+def test_calls_that_failed_and_are_billed_are_so_in_the_twin(
+    cached: bool, wrote: int | None
+) -> None:
+    found = twin_of(lambda made: break_off(made, cached, wrote), 24, 120)
+    # Without them the twin read 0.89 times as much, and cost 0.75 to 0.93 times as much.
+    assert_alike(found, ("input_tokens", "output_tokens", "cost_usd", "calls", "failed_calls"))
+    simulated = found.simulated["failed_calls"].sum() / found.simulated["calls"].sum()
+    real = found.table["failed_calls"].sum() / found.table["calls"].sum()
+    assert simulated == pytest.approx(real, abs=0.03)  # 3 standard errors of 24 runs
+    # The bill of a sweep is that of the comparison.
+    metrics = simulate(found.twin.scenario, 20, found.twin.worker_roles, found.twin.lead)
+    costs = metrics.calls.groupby("run_id")["cost_usd"].sum()
+    told = [each.cost_usd for each in metrics.metrics]
+    assert sorted(costs) == pytest.approx(sorted(told))

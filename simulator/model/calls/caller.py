@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from simulator.distributions._distribution import Distribution
 from simulator.model.agents.agent import AgentState
+from simulator.model.calls.error_answers import ErrorAnswers
 from simulator.model.calls.flight import Fate, Flight
 from simulator.model.calls.provider import Place, Ticket
 from simulator.model.latency._latency import LatencyModel
@@ -59,8 +60,7 @@ class Caller:
         "_pauses",
         "_place",
         "_queued_s",
-        "error_after",
-        "error_bill",
+        "error_answers",
         "error_p",
         "flight",
         "is_stuck",
@@ -71,7 +71,6 @@ class Caller:
         "other",
         "other_err_logit",
         "retry_after_s",
-        "rolls_bill",
         "rolls_error",
         "rolls_hedge",
         "rolls_malformed",
@@ -128,11 +127,13 @@ class Caller:
         self.rolls_error = rolls(Purpose.PROVIDER_ERROR)
         self.jitter = rolls(Purpose.CALL_RETRY)
         self.error_p = errors.probability if errors else 0.0
-        self.error_after = always(1.0)
-        self.error_bill = errors.bill if errors else None
-        self.rolls_bill = rolls(Purpose.ERROR_BILL, self.error_bill is not None)
+        self.error_answers: ErrorAnswers | None = None
         if errors:
-            self.error_after = again(errors.after_s, Purpose.PROVIDER_ERROR_AFTER)
+            self.error_answers = ErrorAnswers(
+                errors,
+                again(errors.after_s, Purpose.PROVIDER_ERROR_AFTER),
+                rolls(Purpose.ERROR_BILL, errors.bill is not None),
+            )
 
         # Draws of their own: what is sent again leaves the calls that follow as they would be.
         self.latency_again = LatencyModel.of(agent.spec.latency).sampler(again)

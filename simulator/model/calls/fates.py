@@ -57,8 +57,9 @@ class Fates:
             seconds, why = self._fail(agent, caller, seconds)
         if caller.uses_other:
             return Fate(seconds, why)
-        if caller.error_p and caller.rolls_error() < caller.error_p:
-            seconds, why = min(seconds, max(_SHORTEST_S, caller.error_after())), Why.ERROR
+        answers = caller.error_answers
+        if answers is not None and caller.error_p and caller.rolls_error() < caller.error_p:
+            seconds, why = min(seconds, max(_SHORTEST_S, answers.after_s())), Why.ERROR
         seconds, fails = self._provider.outages.fate(self._agenda.now, seconds)
         return Fate(seconds, Why.OUTAGE if fails else why)
 

@@ -260,9 +260,9 @@ class Transit:
         paid = why.is_billed and (elapsed_s > 0.0 or seconds <= 0.0)
         caller, from_cache = self._callers[agent.index], 1.0
         share = caller.share * share_done(elapsed_s, seconds)
-        if why is Why.ERROR and caller.error_bill is not None:
-            paid = elapsed_s > 0.0 and caller.rolls_bill() < caller.error_bill.share
-            share, from_cache = share * caller.error_bill.written, caller.error_bill.cached
+        if why is Why.ERROR and caller.error_answers is not None:
+            billed, from_cache, part = caller.error_answers.billed()
+            paid, share = billed and elapsed_s > 0.0, share * part
         read, cached, written = self._bill.in_vain(agent, share, paid, from_cache)
         if self._provider.refunds:
             self._provider.settle(agent, written)
