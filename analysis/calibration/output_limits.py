@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.calibration.estimates import Share, VectorFit
 
@@ -51,14 +52,13 @@ def _median_written(working: pd.DataFrame, limit_s: float) -> float | None:
     wrote = working["edited"].to_numpy(dtype=float)
     is_long = working["latency_s"].to_numpy() > LONG * limit_s
     cut = (wrote > 0.0) & is_long & (wrote < working["left"].to_numpy())
-    survives, events = 1.0, 0
-    for number in np.unique(wrote[cut]):
-        ends = int((wrote[cut] == number).sum())
-        survives *= 1.0 - ends / int((wrote >= number).sum())
-        events += ends
-        if survives <= 0.5:
-            return float(number) if events >= _FEWEST else None
-    return None
+    if not cut.any():
+        return None
+    uncut = stats.ecdf(stats.CensoredData(uncensored=wrote[cut], right=wrote[~cut])).sf
+    passed = uncut.quantiles[uncut.probabilities <= 0.5]
+    if not len(passed) or np.count_nonzero(wrote[cut] <= passed[0]) < _FEWEST:
+        return None
+    return float(passed[0])
 
 
 def loss_share(calls: pd.DataFrame, capacity: float | None) -> Share:
