@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from analysis.calibration.estimates import Share, VectorFit
 
@@ -54,7 +54,7 @@ def _median_written(working: pd.DataFrame, limit_s: float) -> float | None:
     cut = (wrote > 0.0) & is_long & (wrote < working["left"].to_numpy())
     if not cut.any():
         return None
-    uncut = stats.ecdf(stats.CensoredData(uncensored=wrote[cut], right=wrote[~cut])).sf
+    uncut = scipy.stats.ecdf(scipy.stats.CensoredData(uncensored=wrote[cut], right=wrote[~cut])).sf
     passed = uncut.quantiles[uncut.probabilities <= 0.5]
     if not len(passed) or np.count_nonzero(wrote[cut] <= passed[0]) < _FEWEST:
         return None
