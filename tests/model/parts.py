@@ -58,6 +58,7 @@ class Clock(Agenda):
         super().__init__()
         self._due: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()  # of what is due at the same time
+        self._happened = 0
 
     def set_timer(self, time_s: float, timer: Timer) -> None:
         heappush(self._due, (time_s, next(self._order), timer))
@@ -75,6 +76,8 @@ class Clock(Agenda):
         """Let the next thing happen that is due; return whether there was one."""
         if not self._due or self.ending:
             return False
+        self._happened += 1
+        assert self._happened < MOST_EVENTS, "there is always something due: this never ends"
         now, _, timer = heappop(self._due)
         self.reach(now)
         timer.go_off()
@@ -187,10 +190,7 @@ class Bench:
 
     def run(self) -> dict[int, float]:
         """Let time pass until nothing is due; return when each agent's steps ended."""
-        for happened in itertools.count():
-            if not self.clock.happens():
-                break
-            assert happened < MOST_EVENTS, "there is always something due: this never ends"
+        while self.clock.happens():
             for index in self.clock.resumed:
                 self.clock.at(self.clock.now, lambda index=index: self._go_on(self.agents[index]))
             self.clock.resumed.clear()
