@@ -316,6 +316,7 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(REVIEWED, 40, "quality"),
         Mean(REVIEWED, 40, times=40, times_series=UNCHECKED),
         Mean(REVIEWED, 40, "attempts", times=40, times_series=UNCHECKED),
+        Mean(REVIEWED, 40, times=40, times_series=UNCHECKED, is_median=True),
     ),
     "gossip": (
         *(Mean(kind, 64, "deliveries") for kind in (MESH, SMALL_WORLD, TREE, GOSSIP)),
@@ -516,6 +517,7 @@ NUMBERS: dict[str, Sequence[Mean]] = {
             for share in (0.2, 0.4, 0.6)
         ),
         *(Mean(JUDGES, share, times=share, times_series=CHAIN) for share in (0, 0.6)),
+        Mean(JUDGES, 0.6, times=0.6, times_series=CHAIN, is_median=True),
     ],
     "single_agent_threshold": [
         *(
@@ -640,6 +642,10 @@ NUMBERS: dict[str, Sequence[Mean]] = {
         Mean(DEALT("barrier", 1.2), 16, speedup_over=1),
         Mean(DEALT("no barrier", 1.2), 16, speedup_over=1),
         Mean(CLAIMED, 16, speedup_over=1),
+        *(
+            Mean(series, 1, times=16, is_median=True)
+            for series in (DEALT("barrier", 1.2), DEALT("no barrier", 1.2), CLAIMED)
+        ),
     ),
     "voting": (
         Mean(INDEPENDENT, 1, "quality"),
