@@ -512,8 +512,8 @@ ROWS = [
         source="Jackson 1957; Burke 1956",
         measure=tandem,
         cases=[
-            Case(f"{stages} queues", 2.0 * stages, (stages, 8, 1500), slow=True)
-            for stages in (2, 3)
+            Case(f"{stages} queues", 2.0 * stages, (stages, times, items), slow=True)
+            for stages, times, items in ((2, 8, 1500), (3, 6, 1000))
         ],
         tolerance=ONE_PERCENT,
     ),

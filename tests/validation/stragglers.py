@@ -796,13 +796,13 @@ ROWS = [
             Case(
                 "200 calls",
                 1 - (1 - 1e-3) ** 200,
-                (200, 1e-3, 16, 20),
+                (200, 1e-3, 10, 20),
                 slow=True,
                 tolerance=Tolerance(share=0.1, z=4),
             ),
         ],
         tolerance=CHANCE,
-        note="The first takes two thousand calls for each of its 36 fan-outs; the second has 320.",
+        note="The first takes two thousand calls for each of its 36 fan-outs; the second has 200.",
     ),
     Row(
         key="fan-out-quantiles",
