@@ -210,10 +210,10 @@ def test_a_crash_takes_the_context_and_leaves_the_system_prompt_in_the_cache() -
     agent = alone(start_tokens=30, first_turn_tokens=500)
     for _ in range(4):
         call(agent)
-    agent.habits.tried.add(0)
+    agent.habits.note_tried([0])
     agent.is_shut_out = True  # its prompt was too long, and is not any more
     agent.forget()
-    assert (agent.habits.tried, agent.is_shut_out) == (set(), False)
+    assert (agent.habits.tried, agent.is_shut_out) == (None, False)
     assert call(agent) == (130, 100)
     assert call(agent)[0] == 130 + 510
 

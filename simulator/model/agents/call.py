@@ -11,6 +11,10 @@ ATTEMPTS, DUTY, MERGE = 0, 1, 2
 """What a worker's call is: attempts at tasks, its protocol's duty, a merge after a partition."""
 
 
+_NONE: frozenset[int] = frozenset()
+"""What most calls have: one object for all of them, as Python makes one of 216 bytes each time."""
+
+
 class Call:
     """The call that an agent is in, or its last one, which a `CallBook` begins.
 
@@ -68,9 +72,8 @@ class Call:
         self.work = 0.0
         self.output = 0
         self.message_tokens = -1
-        # Most calls have none of either: there is one empty frozenset for all of them.
-        self.rejected: frozenset[int] = frozenset()
-        self.outdated: frozenset[int] = frozenset()
+        self.rejected: frozenset[int] = _NONE
+        self.outdated: frozenset[int] = _NONE
         self.failed = False
         self.lost_to = Why.NOTHING
         self.paid_share: float | None = None
@@ -117,7 +120,7 @@ class Call:
 
     def take_rejected(self) -> tuple[frozenset[int], bool]:
         """Return what was rejected, and whether because the reply was cut; begin anew."""
-        rejected, self.rejected = self.rejected, frozenset()
+        rejected, self.rejected = self.rejected, _NONE
         was_cut, self.is_cut = self.is_cut, False
         return rejected, was_cut
 
@@ -143,7 +146,7 @@ class Call:
 
     def forget_rejected(self) -> None:
         """Let no attempt be rejected: none takes effect anyway."""
-        self.rejected = frozenset()
+        self.rejected = _NONE
 
     def note_outdated(self, task: int) -> None:
         """Note that what a pick builds on has changed since it was read."""
@@ -151,12 +154,12 @@ class Call:
 
     def forget_outdated(self) -> None:
         """Forget what was outdated: the call is over."""
-        self.outdated = frozenset()
+        self.outdated = _NONE
 
     def void(self) -> None:
         """Clear a call that came to nothing, except the reason why it was lost."""
         self.failed = False
-        self.rejected = frozenset()
+        self.rejected = _NONE
         self.is_cut = False
         self.kind = ATTEMPTS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 from simulator.distributions import Distribution
 from simulator.model.agents.draws import OwnDraws
@@ -30,8 +31,8 @@ class Habits:
         Work units that fit into one reply; 0 without a limit.
     redo_work : float
         The share of a task's work that another attempt takes.
-    tried : set of int
-        Tasks that it has attempted, where that makes a difference.
+    tried : set of int or None
+        Tasks that it has attempted, where that makes a difference; None for none.
     is_unsettled : bool
         Whether it is still to be settled if it begins with one task a call.
     is_particular : bool
@@ -96,7 +97,7 @@ class Habits:
         self._last_batch = 0
         self.capacity = spec.capacity or 0.0
         self.redo_work = spec.redo_work
-        self.tried: set[int] = set()
+        self.tried: set[int] | None = None
         self.is_particular = self.capacity > 0.0 or self.redo_work != 1.0
 
         behaviour = spec.behaviour
@@ -113,10 +114,12 @@ class Habits:
         sometimes = 0.0 < self.talk < 1.0 or 0.0 < self.chatter < 1.0
         self.rolls_talk = draws.rolls(Purpose.TALK, sometimes)
         tokens = spec.tokens
-        self.fixed_output = _fixed(tokens.output, tokens.per_work_unit)
-        self.output = _tokens(draws.of(tokens.output, Purpose.OUTPUT_TOKENS), tokens.per_work_unit)
-        self.fixed_message = _fixed(tokens.message, tokens.relay)
-        self.message = _tokens(draws.of(tokens.message, Purpose.MESSAGE_TOKENS), tokens.relay)
+        self.fixed_output = each = _fixed(tokens.output, tokens.per_work_unit)
+        draw = draws.of(tokens.output, Purpose.OUTPUT_TOKENS)
+        self.output = _tokens(draw, tokens.per_work_unit) if each < 0 else _always(each)
+        self.fixed_message = each = _fixed(tokens.message, tokens.relay)
+        draw = draws.of(tokens.message, Purpose.MESSAGE_TOKENS)
+        self.message = _tokens(draw, tokens.relay) if each < 0 else _always(each)
 
     def settle(self, tasks: int) -> None:
         """Settle, with so many tasks to do, whether the agent begins with one a call."""
@@ -158,20 +161,28 @@ class Habits:
 
     def note_tried(self, tasks: Iterable[int]) -> None:
         """Note that tasks were attempted, of which there are drafts now."""
+        if self.tried is None:
+            self.tried = set()
         self.tried.update(tasks)
 
     def forget(self) -> None:
         """Lose all drafts."""
-        self.tried.clear()
+        self.tried = None
 
     def effort(self, task: int) -> float:
         """Return the share of the task's work that an attempt takes."""
-        return self.redo_work if task in self.tried else 1.0
+        return self.redo_work if self.tried and task in self.tried else 1.0
 
 
 def _fixed(spec: Distribution, per_unit: float) -> int:
     """Return how many tokens they always are; -1 where that is drawn or depends on the units."""
     return -1 if per_unit or spec.constant is None else int(spec.constant)
+
+
+@lru_cache(maxsize=1024)
+def _always(tokens: int) -> Callable[[float], int]:
+    """Return what always gives so many tokens: one object for all agents."""
+    return lambda units: tokens
 
 
 def _tokens(draw: Draw, per_unit: float) -> Callable[[float], int]:
