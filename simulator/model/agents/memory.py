@@ -50,7 +50,6 @@ class Memory:
         "_artifact_tokens",
         "_cache_miss",
         "_caches",
-        "_fixed_addition",
         "_held",
         "_life_elsewhere",
         "_overflow",
@@ -85,7 +84,6 @@ class Memory:
         self._artifact_tokens = spec.artifact_tokens
         self._start_tokens = int(draws.of(spec.start_tokens, Purpose.START_TOKENS)())
         self._additions = Additions(spec, draws)
-        self._fixed_addition = self._additions.fixed
         self._cache_miss = spec.cache_miss
         self._rolls_miss = draws.rolls(Purpose.CACHE_MISS, spec.cache_miss > 0.0)
         self._system_tokens = int(spec.system_tokens)
@@ -182,7 +180,7 @@ class Memory:
             dropped = self.context_tokens - self.sent_context
             read, kept = self._held.end(read, dropped, self._overflow)
             self._held = None
-        added, asked = self._fixed_addition, 0
+        added, asked = self._additions.fixed, 0
         if added is None:
             added, asked = self._additions.draw(goes_on)
         total = kept + output + added
