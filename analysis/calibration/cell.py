@@ -155,7 +155,6 @@ class CellFit:
                 "base": four_digits(base),
                 "per_work_unit_s": four_digits(per_task),
                 "residual": self.residual.spec(),
-                **({} if self.limit_s is None else {"most_s": four_digits(self.limit_s)}),
                 "idle": self.idle_residual.spec(float(np.exp(self.idle_median.at[0]))),
             },
             "first_batch": _empirical(self.habits.sizes[more], self.habits.first[more]),

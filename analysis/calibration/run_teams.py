@@ -76,7 +76,7 @@ def _multiply(document: dict[str, Any], factors: Mapping[str, float]) -> None:
     latency, tokens, context = agent["latency"], agent["tokens"], agent["context"]
     scaled = {
         "seconds": [
-            *((latency, name) for name in ("base", "per_work_unit_s", "most_s")),
+            *((latency, name) for name in ("base", "per_work_unit_s")),
             (latency["idle"], "median"),
             (timing, "round_overhead_s"),
         ],

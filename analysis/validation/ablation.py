@@ -53,7 +53,6 @@ def no_drafts(document: dict[str, Any]) -> dict[str, Any]:
 def no_output_limit(document: dict[str, Any]) -> dict[str, Any]:
     """Let replies be of any length."""
     document["team"]["agent"].pop("capacity", None)
-    document["team"]["agent"]["latency"].pop("most_s", None)
     return document
 
 

@@ -37,7 +37,7 @@ from analysis.calibration.store import read_calibration, write_calibration
 from analysis.calibration.tokens import fit_tokens
 from analysis.calibration.trends import slope
 from analysis.traces.readers.llm_teams import read_team_runs
-from analysis.traces.team_runs import CELL
+from analysis.traces.team_runs import CELL, TeamRuns
 from analysis.validation.real_and_simulated import real as real_runs
 from simulator.engine import Simulation
 from simulator.errors import TeamsimError
@@ -188,6 +188,17 @@ def test_an_output_limit_shows_as_long_replies_that_did_nothing(tmp_path: Path) 
     fit = fit_cells(team, match=False)[0]
     assert fit.capacity == pytest.approx(8, rel=0.15)
     assert close(fit.truncation_loss, 0.5)
+    (tmp_path / "again").mkdir()
+    again = team_runs(tmp_path / "again", logged(fit.agent(), DEALT, (1, 2), 40))
+    for share in (0.5, 0.9):  # the limit is one of output: some take longer to write it than others
+        last = [_of_full_replies(runs).quantile(share) for runs in (team, again)]
+        assert last[1] == pytest.approx(last[0], rel=0.07)
+
+
+def _of_full_replies(team: TeamRuns) -> pd.Series:
+    """Return the seconds of replies that wrote as many tasks as fit."""
+    calls = observe(team)
+    return calls.loc[calls["edited"] >= 8, "latency_s"]
 
 
 def test_latency_is_found_under_heavy_tails_and_hung_calls() -> None:

@@ -87,7 +87,7 @@ TASKS: list[dict[str, Any]] = [{"id": "a"}, {"id": "b", "dependencies": ["a"]}]
 def test_an_agent_has_each_estimate_in_its_field() -> None:
     agent = cell().agent()
     latency = agent["latency"]
-    assert (latency["base"], latency["per_work_unit_s"], latency["most_s"]) == (4.0, 2.5, 36.0)
+    assert (latency["base"], latency["per_work_unit_s"]) == (4.0, 2.5)
     assert latency["residual"] == {
         "kind": "lognormal",
         "median": 1.0,
@@ -149,7 +149,6 @@ def test_a_later_attempt_takes_no_more_than_the_first(redo: float, said: float) 
 
 def test_limits_that_were_never_reached_are_not_said() -> None:
     agent = cell(limit_s=None, capacity=None).agent()
-    assert "most_s" not in agent["latency"]
     assert not {"capacity", "truncation_loss"} & set(agent)
     falling = cell(one_by_one=certain(0.0, -2.0)).agent()["one_by_one"]
     assert (falling["probability"], falling["growth"]) == (0.5, 0.0)
