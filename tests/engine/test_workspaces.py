@@ -11,7 +11,7 @@ from analysis.breakdown.trace_metrics import metrics_from_trace
 from simulator.engine import Simulation
 from simulator.model.metrics import Metrics
 from simulator.model.trace import IN_VAIN, Event, Trace
-from tests.conftest import agent, run, runs, scenario, z_score
+from tests.conftest import agent, run, run_as_traced, runs, scenario, z_score
 
 SAME_FILE = {
     "kind": "dag",
@@ -245,3 +245,18 @@ def test_reads_and_writes_of_replicas_are_coordination_and_nobody_waits(
     assert (m.work_s, m.waiting_s) == (3 * 2.0, 0.0)
     assert m.coordination_s == pytest.approx(3 * 2 * delay_s)
     assert m.makespan_s == pytest.approx(m.work_s + m.coordination_s)
+
+
+def test_known_faults_that_others_overwrite_are_told_by_the_trace() -> None:
+    trace = Trace()
+    spec = scenario(
+        team__size=4,
+        team__agent=agent(errors={"probability": 0.5, "detection": 1.0, "max_attempts": 1}),
+        workspace={"kind": "last_writer_wins"},
+        coordination__timing="asynchronous",
+        workload__tasks=24,
+        workload__files="shared",
+        limits={"max_calls": 50},
+    )
+    run_as_traced(spec, trace=trace)
+    assert any(row.outcome == "redo_was_known" for row in trace.rows)
