@@ -21,13 +21,13 @@ def test_a_request_in_vain_costs_what_it_has_read_written_and_put_into_the_cache
     (agent,), metrics = bench.agents, bench.metrics
     agent.memory.uncached, agent.memory.cached = 2000, 1000
     begin_call(agent)
-    found = Bill(metrics, True, None).in_vain(agent, share, is_read)
-    assert found == (3000 * is_read, int(100 * share) * is_read)
+    read, cached, written = Bill(metrics, True, None).in_vain(agent, share, is_read)
+    assert (read, cached, written) == (3000 * is_read, 1000 * is_read, int(100 * share) * is_read)
     usd = (2000 * 10 * factor + 1000 * 1 + int(100 * share) * 50) / 1e6 * is_read
     assert metrics.cost_usd == pytest.approx(usd)
     assert metrics.wasted_usd == metrics.cost_usd
     assert metrics.cache_write_tokens == 2000 * is_read
-    assert metrics.wasted_tokens == metrics.input_tokens + metrics.output_tokens == sum(found)
+    assert metrics.wasted_tokens == metrics.input_tokens + metrics.output_tokens == read + written
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.25, 2.0])

@@ -106,7 +106,7 @@ def test_who_answers_is_who_is_paid() -> None:
 def test_a_request_in_vain_costs_what_it_has_read_and_written() -> None:
     bench = Bench(price=PRICE)
     metrics = bench.metrics
-    assert Bill(metrics, True, None).in_vain(caller(bench), 0.5) == (4000, 250)
+    assert Bill(metrics, True, None).in_vain(caller(bench), 0.5) == (4000, 3000, 250)
     assert metrics.wasted_tokens == metrics.input_tokens + metrics.output_tokens == 4250
     assert metrics.wasted_usd == metrics.cost_usd
     assert metrics.cost_usd == pytest.approx((1000 * 2.0 + 3000 * 0.5 + 250 * 10.0) / 1e6)
@@ -114,7 +114,8 @@ def test_a_request_in_vain_costs_what_it_has_read_and_written() -> None:
 
 def test_a_request_that_nobody_read_costs_nothing() -> None:
     bench = Bench(price=PRICE)
-    assert Bill(bench.metrics, True, None).in_vain(caller(bench), 0.5, is_read=False) == (0, 0)
+    found = Bill(bench.metrics, True, None).in_vain(caller(bench), 0.5, is_read=False)
+    assert found == (0, 0, 0)
     assert (bench.metrics.cost_usd, bench.metrics.wasted_tokens) == (0.0, 0)
 
 
