@@ -123,13 +123,19 @@ def _said_by(n: int) -> str:
 
 
 def token_counts(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return ``uncached, cached, output`` of calls, in tokens; unknown inputs count as 0."""
-    numbers = calls[["input_tokens", "cache_read_input_tokens", "output_tokens"]]
-    values = numbers.astype("Float64").astype(float)
+    """Return ``uncached, written, cached, output`` of calls, in tokens; unknown inputs count as 0.
+
+    What is said to have been written to a cache is not in `uncached`.
+    """
+    names = ["input_tokens", "cache_read_input_tokens", "cache_write_input_tokens", "output_tokens"]
+    values = calls[names].astype("Float64").astype(float)
     cached = values["cache_read_input_tokens"].fillna(0.0)
+    rest = (values["input_tokens"].fillna(0.0) - cached).clip(lower=0.0)
+    written = np.minimum(values["cache_write_input_tokens"].fillna(0.0), rest)
     return pd.DataFrame(
         {
-            "uncached": (values["input_tokens"].fillna(0.0) - cached).clip(lower=0.0),
+            "uncached": rest - written,
+            "written": written,
             "cached": cached,
             "output": values["output_tokens"],
         }
@@ -139,8 +145,32 @@ def token_counts(calls: pd.DataFrame) -> pd.DataFrame:
 def _per_token(price: str | Mapping[str, float]) -> np.ndarray:
     prices = list_prices(price) if isinstance(price, str) else price
     each = prices["input_per_mtok"]
+    written = prices.get("cache_write_per_mtok", each)
     cached = prices.get("cached_input_per_mtok", each)
-    return np.asarray([each, cached, prices["output_per_mtok"]]) / 1e6
+    return np.asarray([each, written, cached, prices["output_per_mtok"]]) / 1e6
+
+
+def write_factor(calls: pd.DataFrame, price: str | Mapping[str, float] | None) -> float | None:
+    """Return the price of input that no cache had, as a multiple of that of uncached input.
+
+    It depends on how much of it the calls say that they have written to the cache: those that say
+    nothing of it have paid for input. None if there is no such price.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        Calls of models.
+    price : str, mapping or None
+        The scenario's ``price``.
+    """
+    if price is None:
+        return None
+    each, written = _per_token(price)[:2]
+    tokens = token_counts(calls)[["uncached", "written"]].sum()
+    if not each > 0.0 or not tokens.sum() > 0.0:
+        return None
+    share = tokens["written"] / tokens.sum()
+    return four_digits(float(1.0 + share * (written / each - 1.0)))
 
 
 def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
@@ -172,7 +202,11 @@ def fit_prices(calls: pd.DataFrame, model: str, told: Told = _NONE) -> Prices:
     per_token, _ = scipy.optimize.nnls(tokens.to_numpy(), costs.to_numpy())
     # Least squares alone do not have the sum of the costs.
     per_token *= costs.sum() / (tokens.to_numpy() @ per_token).sum()
-    names = ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
+    names = (
+        "input_per_mtok", "cache_write_per_mtok", "cached_input_per_mtok", "output_per_mtok",
+    )  # fmt: skip
     spec = {name: four_digits(1e6 * each) for name, each in zip(names, per_token, strict=True)}
+    if not tokens["written"].any():
+        del spec["cache_write_per_mtok"]
     off = float(np.abs(tokens.to_numpy() @ per_token - costs).sum() / costs.sum())
     return Prices(spec, f"fitted to the costs of {len(known):,} calls (off by {percent(off, 1)})")

@@ -19,7 +19,7 @@ from analysis.calibration.profiles import reference_of
 from analysis.calibration.requests import find_requests
 from analysis.calibration.rounding import four_digits
 from analysis.calibration.sessions import as_distribution
-from analysis.observation.costs import Prices, fit_prices
+from analysis.observation.costs import Prices, fit_prices, write_factor
 from analysis.observation.few_loops import seen_loops
 from analysis.observation.new_contexts import begin_requests_anew
 from analysis.observation.several_models import with_mean_duration
@@ -151,6 +151,7 @@ def fit_role(
     if prices.spec is not None:
         found.spec["price"] = prices.spec
         found.sources["price"] = prices.said
+        _take_writes(found, chats)
     else:
         found.missing.append(f"price: {prices.said}")
     return found
@@ -174,6 +175,24 @@ def _take_agent(found: RoleFit, fit: AgentFit) -> None:
     context = found.spec.setdefault("context", {})
     context["board_tokens_per_task"] = 0
     found.sources["context.board_tokens_per_task"] = "0: what it reads is in the fit of its inputs"
+
+
+def _take_writes(found: RoleFit, chats: pd.DataFrame) -> None:
+    """Let what the twin writes to a cache cost what it did in the trace."""
+    context = found.spec["context"]
+    factor = write_factor(chats, found.prices.spec)
+    if factor is None or context.get("cache") is False:
+        return
+    cache = context.get("cache")
+    cache = dict(cache) if isinstance(cache, Mapping) else {}
+    if factor == 1.0 and "life_s" not in cache:
+        return  # a cache that keeps all for ever costs nothing to write to
+    context["cache"] = {**cache, "write_price_factor": factor}
+    said = (
+        f"write_price_factor: what the calls say that they wrote to it, at {factor:g} of the price"
+    )
+    before = found.sources.get("context.cache")
+    found.sources["context.cache"] = f"{before}; {said} of input" if before else f"{said} of input"
 
 
 def _is_about(path: str, what: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.breakdown.lives import lives_of
-from analysis.breakdown.operations import Operation, agents_of, operations_of
+from analysis.breakdown.operations import Operation, agents_of, cost_of, operations_of
 from analysis.calibration.between_turns import BETWEEN_TURNS
 from analysis.calibration.loops import PAUSE
 from analysis.calibration.requests import UNNAMED
@@ -96,11 +96,7 @@ def _add(
             if is_chat
             else (None, None, None)
         )
-        cost = None
-        if read is not None and cached is not None and wrote is not None:
-            # As real calls are counted at list prices: what is written to a cache is input.
-            price = agents[each.agent].price
-            cost = None if price.is_free else price.usd(read - cached, cached, wrote)
+        cost = cost_of(each, agents[each.agent]) if is_chat else None
         values = (
             run,
             "chat" if is_chat else "execute_tool",

@@ -1,0 +1,73 @@
+"""What calls write to a prompt cache has a price of its own, in traces and in their twins."""
+
+from __future__ import annotations
+
+import pytest
+
+from analysis.observation.costs import fit_prices, with_costs
+from analysis.observation.observe import Observation
+from analysis.observation.simulated import simulate
+from simulator.scenario.prices import list_prices
+from tests.analysis.made_up_traces import Made, assert_alike, twin_of
+
+MODEL = "claude-sonnet-4-5"
+PRICE = {name: price / 1e6 for name, price in list_prices(MODEL).items()}
+
+
+def converse(made: Made, share: float | None, pause_s: float = 2.0) -> None:
+    """Work in a growing conversation; `share` of what no cache has is written to it."""
+    read, before, turns = 3000.0, 0.0, made.rng.integers(8, 16)
+    for turn in range(turns):
+        wrote = made.about(200)
+        written = None if share is None else round(share * (round(read) - round(before)))
+        made.chat("coder", read, wrote, turn < turns - 1, before, cache_write_input_tokens=written)
+        before, read = read, read + wrote + made.about(400)
+        seconds = made.about(pause_s)
+        made.tool("coder", "edit", seconds)
+        before = 0.0 if seconds > 300.0 else before
+
+
+def test_written_tokens_cost_what_the_price_table_says() -> None:
+    made = Made(1)
+    made.begin("r")
+    made.chat("a", 1000, 100, cached=300.0, cache_write_input_tokens=500)
+    made.chat("a", 1000, 100, cached=300.0)
+    costs = with_costs(made.traces().calls)[0]["cost_usd"].tolist()
+    one, cached, output = (
+        PRICE[name] for name in ("input_per_mtok", "cached_input_per_mtok", "output_per_mtok")
+    )
+    written = PRICE["cache_write_per_mtok"]
+    assert written == 1.25 * one
+    assert costs[0] == pytest.approx(200 * one + 500 * written + 300 * cached + 100 * output)
+    assert costs[1] == pytest.approx(700 * one + 300 * cached + 100 * output)
+
+
+def test_prices_that_are_fitted_have_one_of_writing() -> None:
+    made = Made(2)
+    made.begin("r")
+    for _ in range(30):
+        read, cached, written, wrote = made.rng.integers(100, 1000, 4).tolist()
+        usd = (2.0 * read + 4.0 * written + 1.0 * cached + 9.0 * wrote) / 1e6
+        made.chat("a", read + cached + written, wrote, cached=cached, model="mine",
+                  cache_write_input_tokens=written, cost_usd=usd)  # fmt: skip
+    spec = fit_prices(made.traces().calls, "mine").spec
+    assert spec == pytest.approx(
+        {"input_per_mtok": 2.0, "cache_write_per_mtok": 4.0, "cached_input_per_mtok": 1.0,
+         "output_per_mtok": 9.0}, rel=1e-3,
+    )  # fmt: skip
+
+
+def billed(found: Observation) -> float:
+    """Return how much more a sweep's bill is than the comparison says, as a factor."""
+    twin = found.twin
+    made = simulate(twin.scenario, 20, twin.worker_roles, twin.lead)
+    return float(sum(each.cost_usd for each in made.metrics) / made.calls["cost_usd"].sum())
+
+
+@pytest.mark.parametrize("share", [None, 0.0, 0.5, 1.0])
+@pytest.mark.parametrize("pause_s", [2.0, 200.0])
+def test_a_twin_pays_for_writing_what_its_agent_did(share: float | None, pause_s: float) -> None:
+    found = twin_of(lambda made: converse(made, share, pause_s), 24, 100)
+    assert_alike(found, ("input_tokens", "cost_usd"))
+    # Half or more of the cost is of input that no cache had: a quarter of that shows.
+    assert billed(found) == pytest.approx(1.0, abs=1e-6)
