@@ -140,6 +140,10 @@ def _tune_roles(twin: Twin, runs: _Runs, observed: pd.DataFrame) -> None:
             {str(row["role"]): row for row in each.reset_index().to_dict("records")}[role]
             for each in (observed, found)
         )
+        # Where each run has the work of one that was seen, its size is seen, too: short sessions,
+        # whose contexts may grow otherwise, would else weigh as much as long ones.
+        if twin.document["workload"]["kind"] == "resampled":
+            seen, made = ({**each, "input": each["mean_input"]} for each in (seen, made))
         ratio = {name: _ratio(seen[name], made[name]) for name in ("calls", "input", "output")}
         # Each sub-agent is one loop: its turns are known, and how many there are is its parent's.
         # Turns of tasks as large as they were seen are known, too.

@@ -12,7 +12,8 @@ from analysis.traces.canonical import CHATS
 def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
     """Return the typical run of each role: ``calls, input, output`` (of a call), by role.
 
-    The typical values are geometric means, which serve as well as medians and vary less. Calls that
+    The typical values are geometric means, which serve as well as medians and vary less;
+    ``mean_input`` is the mean over the calls of all runs. Calls that
     failed do not count, unless all did: in a twin an attempt that fails is a part of a call.
     """
     chats = calls["operation_name"].isin(CHATS)
@@ -29,7 +30,7 @@ def of_roles(calls: pd.DataFrame, role: pd.Series) -> pd.DataFrame:
     each = frame.groupby(["role", "run"])
     runs = each[["input", "output"]].mean().assign(calls=each.size())
     logs = runs.where(runs > 0.0).apply(np.log).groupby("role").mean()
-    return logs.apply(np.exp)
+    return logs.apply(np.exp).assign(mean_input=frame.groupby("role")["input"].mean())
 
 
 def middle(values: pd.Series) -> float:

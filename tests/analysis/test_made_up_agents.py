@@ -167,3 +167,26 @@ def test_calls_that_failed_and_are_billed_are_so_in_the_twin(
     costs = metrics.calls.groupby("run_id")["cost_usd"].sum()
     told = [each.cost_usd for each in metrics.metrics]
     assert sorted(costs) == pytest.approx(sorted(told))
+
+
+def ask_or_work(made: Made) -> None:
+    """Ask little, of which contexts grow fast, or work for long, when they hardly grow."""
+    is_long = bool(made.rng.random() < 0.5)
+    turns = made.rng.integers(40, 60) if is_long else made.rng.integers(3, 6)
+    read, before = 4000.0, 0.0
+    for turn in range(turns):
+        wrote = made.about(100)
+        made.chat("coder", read, wrote, turn < turns - 1, before)
+        before, read = read, read + wrote + made.about(300.0 if is_long else 3000.0)
+        if turn < turns - 1:
+            made.tool("coder", "edit", made.about(2.0))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_short_sessions_do_not_let_contexts_of_long_ones_grow(seed: int) -> None:
+    found = twin_of(ask_or_work, 32, 200, seed)
+    real, made = (
+        each["input_tokens"].sum() / each["calls"].sum() for each in (found.table, found.simulated)
+    )
+    # Sessions of one kind hardly differ: the mean over calls of 32 is known to 3 %.
+    assert made == pytest.approx(real, rel=0.08)
