@@ -115,3 +115,15 @@ def test_one_agent_does_not_show_how_limits_differ() -> None:
     assert found.compacted is not None
     assert np.isnan(found.compacted.at.error)
     assert found.compacted.at.value == pytest.approx(100e3, rel=0.01)
+
+
+def test_how_sure_the_limit_and_the_share_are_goes_by_agents_not_by_falls() -> None:
+    often = [each for _ in range(9) for each in rise(20e3, 100e3)]
+    calls = calls_of([*often, 2e4], *([*rise(20e3, top), 2e4] for top in (98e3, 101e3, 103e3)))
+    found = window_of(calls).compacted
+    assert found is not None
+    levels = np.log([100e3, 98e3, 101e3, 103e3])
+    assert found.at.error == pytest.approx(levels.std(ddof=1) / 2.0, rel=1e-6)
+    sizes = np.array([91, 11, 11, 11])
+    agents = sizes.sum() ** 2 / (sizes**2).sum()  # 1.8 of 4: one has most of the calls
+    assert (found.share.hits, found.share.misses) == pytest.approx((agents + 0.5, 0.5))

@@ -411,3 +411,14 @@ def test_a_stalled_worker_holds_up_dealt_work_and_not_claimed_work() -> None:
 
     assert mean(claimed, "recovery_s") < mean(dealt, "recovery_s")
     assert mean(claimed, "deliveries") > mean(dealt, "deliveries")
+
+
+def test_a_call_that_has_no_retry_left_takes_nothing_from_the_budget() -> None:
+    # Without a share of first requests the budget has ten retries, one for each of ten calls.
+    found = run(
+        team__size=1,
+        provider={"errors": {"probability": 1.0}, "retry": {"max_retries": 0}},
+        resilience={"retry": {"max_retries": 1, "budget": 0.0}},
+        limits={"max_calls": 30},
+    )
+    assert (found.calls, found.retries, found.requests) == (30, 10, 40)

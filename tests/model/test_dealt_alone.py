@@ -122,3 +122,11 @@ def test_the_longest_chain_goes_to_who_has_least(
                 expected[task] = agent
                 loads[agent] += sizes[task]
         assert deal.owners(graph, workers) == expected
+
+
+@pytest.mark.parametrize("deal", ["round_robin", "longest_first"])
+def test_a_task_that_needs_several_goes_to_who_has_the_last_of_them(deal: Any) -> None:
+    first, second = Task(id="a", size=5.0), Task(id="b", size=3.0)
+    graph = TaskGraph.of([first, second, Task(id="c", size=1.0, dependencies=("a", "b"))])
+    owners = PreAssigned(deal=deal).owners(graph, 2)
+    assert owners[0] != owners[1] == owners[2]

@@ -446,6 +446,7 @@ def test_recursion_splits_works_and_merges_in_that_order() -> None:
     assert call(stack, 1, 9) == [2, 3]
     assert (stack.duty(0), stack.is_over()) == (5, False)
     assert stack.context_of(0, 900) == (900, 600)  # two reports
+    assert stack.context_of(0, 900) == (900, 0)  # which are read once
     stack.duty_done(0)
     assert stack.is_over()
     assert [stack.context_of(agent, 900) for agent in (0, 1)] == [(900, 0)] * 2
