@@ -1042,5 +1042,40 @@ BUGS = [
         _SMALL,
         "spread_of_a_residual",
     ),
+    Bug(
+        "simulator/model/calls/requests.py",
+        "caller.tries < retry.max_retries and self._budget.take()",
+        "self._budget.take() and caller.tries < retry.max_retries",
+        "tests/engine/test_resilience.py",
+        "no_retry_left",
+    ),
+    Bug(
+        "simulator/model/protocols/depth_first.py",
+        "        frame.reports = 0\n",
+        "        frame.reports += 0\n",
+        "tests/model/test_protocols_alone.py",
+        "recursion_splits",
+    ),
+    Bug(
+        "simulator/model/protocols/pre_assigned.py",
+        "head[graph.dependencies[task][-1]]",
+        "head[graph.dependencies[task][0]]",
+        "tests/model/test_dealt_alone.py",
+        "last_of_them",
+    ),
+    Bug(
+        "analysis/calibration/windows.py",
+        "float(came.sum() ** 2 / (came**2).sum())",
+        "float(len(came))",
+        "tests/analysis/test_windows.py",
+        "goes_by_agents",
+    ),
+    Bug(
+        "analysis/calibration/windows.py",
+        "np.sqrt(len(levels))",
+        "np.sqrt(len(alike))",
+        "tests/analysis/test_windows.py",
+        "goes_by_agents",
+    ),
 ]
 """Each with tests that must fail."""
