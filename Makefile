@@ -36,12 +36,13 @@ clean-compiled: $(VENV)/.installed-compiled
 # There is a worker a core: threads of linear algebra would only wait for each other.
 test test-slow test-all: export OMP_NUM_THREADS = 1
 
-# The quick tests; `make test-slow` runs the long statistical ones, `make test-all` both.
+# The quick tests; `make test-slow` runs the long statistical ones. `make test-all` runs both, and
+# the thorough ones: more or larger cases of what the others show for less.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not thorough"
 
 test-slow: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n auto --dist worksteal -m slow
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "slow and not thorough"
 
 test-all: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal

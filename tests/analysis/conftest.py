@@ -67,6 +67,14 @@ def teamsim_here(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyP
     return Here(capsys, monkeypatch)
 
 
+SCREENS = [  # scheme, width; the first two try each scheme and each width once
+    ("light", 1280),
+    ("dark", 390),
+    pytest.param("light", 390, marks=pytest.mark.slow),
+    pytest.param("dark", 1280, marks=pytest.mark.slow),
+]
+
+
 def shown_as(browser: Any, scheme: str, width: int) -> None:
     """Show pages from now on in a colour scheme (light, dark), this many pixels wide."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}

@@ -95,6 +95,7 @@ def _verdict_holds(asked: Question, said: Advice) -> bool:
 
 # It fails with a probability of 0.001 if the known verdicts hold in 95 %. That one agent is enough,
 # since the means of no team met the conditions, held in 64 % of such questions with up to 30 runs.
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "most"), [(5, 5), (10, 20)])
 def test_verdicts_of_few_replications_hold(first: int, most: int) -> None:
     rng = np.random.default_rng(20)
@@ -155,6 +156,7 @@ def runs_with_lag(lag: Callable[[float], float], rng: np.random.Generator) -> Re
 
 
 # By the means alone, 59 to 76 % of what is named is wrong; as it is, 0 of 20 and 1 of 35.
+@pytest.mark.slow
 @pytest.mark.parametrize("replications", [15, 60])
 def test_the_answer_changes_between_the_values_that_are_named(
     monkeypatch: pytest.MonkeyPatch, replications: int

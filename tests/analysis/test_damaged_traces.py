@@ -154,6 +154,7 @@ def damaged(numbers: range, directory: Path) -> dict[str, int]:
     return ends
 
 
+@pytest.mark.slow
 def test_a_hundred_damaged_files_end_well(tmp_path: Path) -> None:
     ends = damaged(range(105), tmp_path)
     assert min(ends.values()) > 20  # neither end is rare: both are tried

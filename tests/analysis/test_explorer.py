@@ -23,7 +23,7 @@ from simulator.errors import ScenarioError, TeamsimError
 from simulator.experiment.pool import Progress
 from simulator.model.trace import Trace
 from simulator.scenario import REGISTRIES, Scenario, Study, parse_study
-from tests.analysis.conftest import against, callback, served, shown_as
+from tests.analysis.conftest import SCREENS, against, callback, served, shown_as
 from tests.conftest import DEFAULTS, agent, scenario
 
 KINDS = {registry.family: registry.names() for registry in REGISTRIES}
@@ -195,8 +195,7 @@ def test_a_link_shows_one_replication_of_the_setting(browser: Any, address: str)
     assert not severe(browser)  # nor does its policy of contents refuse anything
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
 def test_axe_finds_nothing_against_it(browser: Any, address: str, scheme: str, width: int) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait

@@ -39,6 +39,7 @@ def summarise(made: Made) -> None:
     made.tool("coder", "fetch", ended - begun + 0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beside", "tool"), [(apply, f"ask_{SMALL}"), (summarise, "fetch")])
 def test_calls_beside_a_conversation_are_those_of_helpers(beside: Kind, tool: str) -> None:
     found = twin_of(lambda made: work(made, beside))
@@ -162,6 +163,7 @@ def with_a_person(made: Made) -> None:
         made.chat("planner", made.about(3000), made.about(600), model=SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runs", [6, 24])
 def test_agents_who_work_in_turn_wait_for_people_in_the_twin(runs: int) -> None:
     found = twin_of(with_a_person, runs)

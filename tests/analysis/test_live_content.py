@@ -101,6 +101,7 @@ def _check_columns(content: Content) -> None:
             assert sum(columns["t"]) <= TICKS
 
 
+@pytest.mark.slow
 @settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -133,6 +134,7 @@ SILENT = {
 """Rows that no sentence is made of, by event and outcome."""
 
 
+@pytest.mark.slow
 def test_every_event_and_outcome_of_the_golden_runs_is_told() -> None:
     untold: defaultdict[Event, set[str]] = defaultdict(set)
     seen: set[Event] = set()

@@ -15,7 +15,7 @@ from analysis.live.board import Place
 from simulator.engine import Simulation
 from simulator.model.trace import Trace
 from simulator.scenario import Scenario, load_study
-from tests.analysis.conftest import against, shown_as
+from tests.analysis.conftest import SCREENS, against, shown_as
 
 FRAME_MS = 16.0
 """Most time that a frame may take: a browser draws sixty in a second."""
@@ -280,6 +280,7 @@ def test_a_long_run_is_a_small_page_that_plays(browser: Any, tmp_path: Path, lon
     assert not complaints(browser)
 
 
+@pytest.mark.slow
 def test_thousands_of_tasks_are_bars_that_count_as_the_squares_do(
     browser: Any, tmp_path: Path, long_run: Run
 ) -> None:
@@ -305,8 +306,7 @@ def test_thousands_of_tasks_are_bars_that_count_as_the_squares_do(
     assert browser.execute_script(height) == pytest.approx(done, abs=0.03)
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
 @pytest.mark.parametrize("name", ["partition", "research_fan_out", "lost_orchestrator"])
 def test_axe_finds_nothing_against_it(
     show: Callable[..., Any], name: str, scheme: str, width: int

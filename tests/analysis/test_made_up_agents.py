@@ -17,7 +17,7 @@ def classify(made: Made, cached: float | None = 0.0) -> None:
         made.chat("classifier", 400 + made.about(1500, 0.9), made.about(30), cached=cached)
 
 
-@pytest.mark.parametrize("cached", [None, 0.0, 400.0])
+@pytest.mark.parametrize("cached", [None, pytest.param(0.0, marks=pytest.mark.slow), 400.0])
 def test_calls_that_have_nothing_to_do_with_each_other_are_so_in_the_twin(
     cached: float | None,
 ) -> None:
@@ -44,6 +44,7 @@ def look_up(made: Made) -> None:
                 read += made.about(400)
 
 
+@pytest.mark.slow
 def test_requests_begin_as_differently_in_the_twin_as_in_the_trace() -> None:
     found = twin_of(look_up)
     assert_alike(found)
@@ -60,6 +61,7 @@ def converse(made: Made, is_cached: bool) -> None:
         made.tool("coder", "edit", made.about(2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_cached", [True, False])
 def test_who_never_reads_from_a_cache_pays_in_full_in_the_twin(is_cached: bool) -> None:
     found = twin_of(lambda made: converse(made, is_cached))
@@ -92,6 +94,7 @@ def delegate(made: Made) -> None:
                 made.tool("main", "task", ended - begun)
 
 
+@pytest.mark.slow
 def test_an_agent_with_sub_agents_waits_for_people_in_the_twin() -> None:
     found = twin_of(delegate, 24)
     assert_alike(found, (*MEASURES, "calls"))
@@ -124,6 +127,7 @@ def led(made: Made, approves: bool) -> None:
         read += 800
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("approves", [False, True])
 def test_a_led_team_waits_for_people_in_the_twin(approves: bool) -> None:
     found = twin_of(lambda made: led(made, approves))
@@ -151,6 +155,7 @@ def break_off(made: Made, cached: bool, wrote: int | None) -> None:
             made.tool("coder", "edit", made.about(2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("wrote", [None, 0, 60])
 def test_calls_that_failed_and_are_billed_are_so_in_the_twin(
@@ -182,6 +187,7 @@ def ask_or_work(made: Made) -> None:
             made.tool("coder", "edit", made.about(2.0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_short_sessions_do_not_let_contexts_of_long_ones_grow(seed: int) -> None:
     found = twin_of(ask_or_work, 32, 200, seed)

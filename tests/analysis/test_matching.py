@@ -132,6 +132,7 @@ def logged_team(
             yield logged_run(truth, CLAIMING, 1000 * size + i)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.15, 0.5, 0.9])
 @pytest.mark.parametrize("blind", [0.3, 0.7])
 def test_blind_calls_are_found_however_often_they_are_blocked(

@@ -765,6 +765,7 @@ def test_a_twin_of_real_sessions_holds_most_of_those_held_out() -> None:
         assert 0.67 <= inside <= 0.93, (measure, inside)
 
 
+@pytest.mark.slow
 def test_neutral_names_keep_list_prices_as_numbers() -> None:
     named = replace(traces(*CHAT), calls=traces(*CHAT).calls.assign(response_model="gpt-4o"))  # type: ignore[arg-type]
     open_twin, hidden_twin = (observe(each, "x", 5) for each in (named, anonymised(named)))

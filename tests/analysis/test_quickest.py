@@ -65,6 +65,7 @@ def test_no_saving_over_the_slowest_is_said_where_all_take_the_same() -> None:
     assert seldom(wrong, studies)
 
 
+@pytest.mark.slow
 def test_a_quick_team_whose_runs_all_finished_may_fail_like_others() -> None:
     """The first takes 10 s but fails in 20 % of runs, after 20 s: 15 s until success, not 11 s.
 
@@ -84,6 +85,7 @@ def test_a_quick_team_whose_runs_all_finished_may_fail_like_others() -> None:
 
 # It fails with a probability of 0.001 if the two shares are those. By Student's t they were 13 and
 # 9 % of ten runs, and 11 and 7 % of fifty.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sigma", "runs", "best", "out"), [(0.6, 10, 0.1, 0.05), (1.0, 50, 0.07, 0.03)]
 )

@@ -21,7 +21,7 @@ from analysis.report.charts import curve_chart
 from simulator.errors import TeamsimError
 from simulator.experiment import read_results, run_sweep
 from simulator.scenario import parse_study
-from tests.analysis.conftest import against, shown_as
+from tests.analysis.conftest import SCREENS, against, shown_as
 from tests.cli.conftest import Here
 
 SWEEP = """
@@ -205,8 +205,7 @@ def test_no_band_of_a_share_leaves_0_to_1() -> None:
     assert list(band.y) == [1.0, 1.0, 0.0, 0.9]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), SCREENS)
 def test_axe_finds_nothing_against_it(page: Path, browser: Any, scheme: str, width: int) -> None:
     shown_as(browser, scheme, width)
     opened(browser, page)

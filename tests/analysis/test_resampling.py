@@ -78,6 +78,7 @@ def test_the_scenario_that_is_written_says_where_the_work_comes_from(found: Obse
     assert "no team can share them" in base.assumptions[0]
 
 
+@pytest.mark.slow
 def test_of_few_sessions_the_median_one_stands_for_all(tmp_path: Path) -> None:
     few = sessions(tmp_path, FEWEST - 1, LONG, MANY)
     assert few.twin.document["workload"]["kind"] == "parallel_fraction"
@@ -92,6 +93,7 @@ def test_sessions_that_are_alike_are_not_listed(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_of_many_sessions_as_many_as_can_be_read_stand_for_all(tmp_path: Path) -> None:
     runs = [{"sizes": [n]} for n in range(1, 12)]
     many = sessions(tmp_path, _MOST + 60, *runs, tools={})

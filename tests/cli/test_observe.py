@@ -341,6 +341,7 @@ def test_the_summary_says_each_thing_that_was_found(lead: Path, tmp_path: Path) 
     assert len(named) == len(set(named)) == 6  # each is told from the others
 
 
+@pytest.mark.slow
 def test_the_twin_has_the_seed_that_is_given(
     lead: Path, tmp_path: Path, undrawn: None, teamsim_here: Here
 ) -> None:

@@ -69,6 +69,7 @@ def conserved(rows: list[Row]) -> None:
     assert not is_open
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("examples", "fails"),
     [

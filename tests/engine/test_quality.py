@@ -219,7 +219,7 @@ def test_drift_slows_calls_down() -> None:
 @pytest.mark.slow
 @pytest.mark.theory
 @pytest.mark.parametrize(
-    "sizes", [(8, 16), pytest.param((8, 16, 32), marks=pytest.mark.slow)], ids=str
+    "sizes", [(8, 16), pytest.param((8, 16, 32), marks=pytest.mark.thorough)], ids=str
 )
 def test_overhead_grows_as_the_count_says_without_drift_and_faster_with_it(
     sizes: tuple[int, ...],

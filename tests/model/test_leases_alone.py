@@ -136,6 +136,7 @@ def test_a_lease_lasts_as_long_as_its_claim(
         assert leased(shift.claims) == shift.held()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [*LEASES, {"completion": "anyone"}], ids=str)
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(steps=STEPS)

@@ -152,6 +152,9 @@ class Case:
         What the measuring function is given.
     slow : bool
         Whether it takes more than two seconds.
+    thorough : bool
+        Whether the row's other cases show as much for less: CI then leaves it out, and
+        `make test-all` and `make validation` do not.
     tolerance : Tolerance or Above or Below or Between, optional
         Where it is not the row's: published values have intervals of their own.
     """
@@ -160,6 +163,7 @@ class Case:
     asked: float
     args: tuple[Any, ...] = ()
     slow: bool = False
+    thorough: bool = False
     tolerance: Near | None = None
 
 

@@ -24,8 +24,16 @@ from tests.validation.subjects import ROWS
 
 pytestmark = pytest.mark.theory
 
+
+
+def _marks(case: Case) -> list[pytest.MarkDecorator]:
+    if case.thorough:
+        return [pytest.mark.thorough]
+    return [pytest.mark.slow] if case.slow else []
+
+
 EVERY = [
-    pytest.param(row, case, id=row.test_id(case), marks=[pytest.mark.slow] if case.slow else [])
+    pytest.param(row, case, id=row.test_id(case), marks=_marks(case))
     for row in ROWS
     for case in row.cases
 ]
