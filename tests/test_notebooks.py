@@ -43,8 +43,21 @@ def some_runs(into: Path) -> Path:
     return into
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+LONG = {"calibrate_and_predict", "paper_findings"}
+"""Calibrate from thousands of real calls, as other tests do."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(
+            path,
+            marks=pytest.mark.thorough if path.stem in LONG else pytest.mark.slow,
+            id=path.stem,
+        )
+        for path in NOTEBOOKS
+    ],
+)
 def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     if path.stem in NEED_REAL_DATA and not REAL_DATA.is_dir():
         pytest.skip(f"needs the real runs of arXiv 2603.12229 in {REAL_DATA}")

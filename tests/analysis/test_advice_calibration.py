@@ -41,7 +41,7 @@ def gain_of(asked: Question, team: str) -> float:
 
 # 416 questions, 32 of each kind; each share may be two standard errors below what is said. A
 # procedure that is right in 90 % of them in place of 95 % fails with probability 0.99.
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_statements_hold_at_least_as_often_as_they_say() -> None:
     rng = np.random.default_rng(2)
     asked = [question(KINDS[i % len(KINDS)], rng) for i in range(416)]

@@ -335,7 +335,7 @@ def drawn(rng: np.random.Generator, text: str, count: int) -> pd.DataFrame:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("text", BOUNDS)
-@pytest.mark.parametrize("share", [0.999, 1.001])
+@pytest.mark.parametrize("share", [pytest.param(0.999, marks=pytest.mark.thorough), 1.001])
 def test_a_verdict_is_wrong_as_seldom_as_its_interval_says(text: str, share: float) -> None:
     # The bound is just beside the truth, where most verdicts are wrong. An end of the interval is
     # wrong in 2.5 % of cases: 2,000 trials give at most 3.6 % with probability 0.999, if it is so;

@@ -163,7 +163,7 @@ def log_of(rng: np.random.Generator, truth: dict[str, float], runs: int) -> pd.D
     return pd.DataFrame(rows, columns=names)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.theory
 def test_ranks_of_forgetting_are_uniform() -> None:
     """Talts et al. (2018): 150 truths from the priors, each with a log of 60 runs.

@@ -345,10 +345,17 @@ def test_findings_and_checks_of_a_model_against_itself(
     assert mean_crps(np.log(made.calls["latency_s"].to_numpy()[:500]), np.log([5.0])) > 0
 
 
-@pytest.mark.slow
-def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path) -> None:
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        pytest.param("dataanalysis", marks=pytest.mark.slow),
+        pytest.param("", marks=pytest.mark.thorough),
+    ],
+    ids=["one list", "all"],
+)
+def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path, tasks: str) -> None:
     team = read_team_runs(real_data)
-    known = team.of_sizes([1, 2])
+    known = (team.on_list(tasks) if tasks else team).of_sizes([1, 2])
     cells = [
         Calibrated(
             fit,
@@ -357,7 +364,7 @@ def test_pilots_of_one_and_two_predict_three_real_agents(real_data: Path) -> Non
         )
         for fit in fit_cells(known, workers=2)
     ]
-    assert len(cells) == 36
+    assert len(cells) == (18 if tasks else 36)
     table = predict_cells(cells, Target([3], {}), 120, workers=2)
     summary = validate(table, known.runs, real_data).summary.set_index("metric")
     # What the manual says: better than every baseline on tokens; on the others better than all

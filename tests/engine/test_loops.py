@@ -413,7 +413,7 @@ def test_a_loop_that_cannot_be_is_refused(loop: dict[str, Any], said: str) -> No
         scenario(team__agent=looping(loop))
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [15, pytest.param(60, marks=pytest.mark.thorough)])
 def test_a_loop_of_one_turn_gives_the_bits_of_a_call(examples: int) -> None:
     def law(drawn: Scenario) -> None:
         plain = with_loops(drawn, None)
@@ -445,7 +445,7 @@ def with_loops(plain: Scenario, loop: dict[str, Any] | None) -> Scenario:
     return plain.model_copy(update={"team": plain.team.model_copy(update={"groups": groups})})
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [12, pytest.param(50, marks=pytest.mark.thorough)])
 def test_whatever_the_scenario_loops_end_with_all_accounted_for(examples: int) -> None:
     def law(plain: Scenario) -> None:
         loop = {"end_probability": 0.4, "max_turns": 5, "at_limit": "give_up"}

@@ -772,7 +772,14 @@ ROWS = [
         "tests/validation/alone.py",
         measure=rumours,
         cases=[
-            Case(f"{how}, n = {n}", expected, (n, how, times, begun), True, near)
+            Case(
+                f"{how}, n = {n}",
+                expected,
+                (n, how, times, begun),
+                slow=True,
+                tolerance=near,
+                thorough=how == "push" and n > 64,
+            )
             for n, how, expected, times, begun, near in (
                 (16, "push", 7.418, 20, 60, ONE_PERCENT),
                 (64, "push", 11.161, 20, 25, ONE_PERCENT),
@@ -795,7 +802,13 @@ ROWS = [
         source="Das, Gupta and Motivala 2002 (SWIM)",
         measure=swim,
         cases=[
-            Case(f"n = {n}", 1 / (1 - (1 - 1 / (n - 1)) ** (n - 1)), (n, times), slow=True)
+            Case(
+                f"n = {n}",
+                1 / (1 - (1 - 1 / (n - 1)) ** (n - 1)),
+                (n, times),
+                True,
+                thorough=n == 10,
+            )
             for n, times in ((5, 110), (10, 170))
         ],
         tolerance=ONE_PERCENT,

@@ -407,7 +407,11 @@ ROWS = [
         measure=time_in_queue,
         cases=[
             Case(
-                f"c = {c}, load {load}", erlang_sojourn(c, load), (c, load, times, tasks), slow=True
+                f"c = {c}, load {load}",
+                erlang_sojourn(c, load),
+                (c, load, times, tasks),
+                slow=True,
+                thorough=c in (1, 5),
             )
             for c, load, times, tasks in (
                 (1, 0.5, 16, 2500),
@@ -427,7 +431,13 @@ ROWS = [
         source="Erlang 1917",
         measure=waits_in_queue,
         cases=[
-            Case(f"c = {c}, load {load}", erlang_c(c, load), (c, load, times, tasks), slow=True)
+            Case(
+                f"c = {c}, load {load}",
+                erlang_c(c, load),
+                (c, load, times, tasks),
+                slow=True,
+                thorough=c == 5,
+            )
             for c, load, times, tasks in (
                 (2, 0.8, 20, 6000),
                 (4, 0.8, 28, 6500),
@@ -487,7 +497,11 @@ ROWS = [
         measure=fork_join,
         cases=[
             Case(
-                f"K = {k}, load {load}", nelson_tantawi(k, load), (k, load, times, jobs), slow=True
+                f"K = {k}, load {load}",
+                nelson_tantawi(k, load),
+                (k, load, times, jobs),
+                slow=True,
+                thorough=(k, load) == (10, 0.8),
             )
             for k, load, times, jobs in FORKS
         ],
@@ -500,7 +514,13 @@ ROWS = [
         source="Nelson and Tantawi 1988; Varma and Makowski 1994",
         measure=beyond_fork_join_bounds,
         cases=[
-            Case(f"K = {k}, load {load}", 0, (k, load, times, jobs), slow=True)
+            Case(
+                f"K = {k}, load {load}",
+                0,
+                (k, load, times, jobs),
+                slow=True,
+                thorough=(k, load) == (10, 0.8),
+            )
             for k, load, times, jobs in FORKS
         ],
         tolerance=Below(),
@@ -529,6 +549,7 @@ ROWS = [
                 supermarket(d, load),
                 (d, load, 100, tasks, times),
                 slow=True,
+                thorough=d == 3,
             )
             for d, load, tasks, times in (
                 (2, 0.5, 4_000, 8),

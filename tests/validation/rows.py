@@ -152,19 +152,19 @@ class Case:
         What the measuring function is given.
     slow : bool
         Whether it takes more than two seconds.
+    tolerance : Tolerance or Above or Below or Between, optional
+        Where it is not the row's: published values have intervals of their own.
     thorough : bool
         Whether the row's other cases show as much for less: CI then leaves it out, and
         `make test-all` and `make validation` do not.
-    tolerance : Tolerance or Above or Below or Between, optional
-        Where it is not the row's: published values have intervals of their own.
     """
 
     name: str
     asked: float
     args: tuple[Any, ...] = ()
     slow: bool = False
-    thorough: bool = False
     tolerance: Near | None = None
+    thorough: bool = False
 
 
 @dataclass(frozen=True)

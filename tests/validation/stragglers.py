@@ -792,7 +792,7 @@ ROWS = [
         source="Dean and Barroso 2013",
         measure=wide_fan_outs_that_meet_a_straggler,
         cases=[
-            Case("2000 calls", 1 - (1 - 1e-4) ** 2000, (2000, 1e-4, 3, 12), slow=True),
+            Case("2000 calls", 1 - (1 - 1e-4) ** 2000, (2000, 1e-4, 3, 12), thorough=True),
             Case(
                 "200 calls",
                 1 - (1 - 1e-3) ** 200,
@@ -961,6 +961,7 @@ ROWS = [
                 _gardner(k, d, load),
                 (k, d, load, tasks, times),
                 slow=True,
+                thorough=(k, d) in ((5, 3), (10, 2)),
             )
             for k, d, load, tasks, times in (
                 (5, 1, 0.7, 3000, 10),
